@@ -1,0 +1,96 @@
+// Automatic differentiation: grad mode, requires_grad, backward and grad.
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include "environment.h"
+#include "exports.h"
+#include "guard.h"
+
+namespace bidora {
+namespace {
+
+using torch::autograd::variable_list;
+
+// An array of handles; null stands for an undefined tensor.
+variable_list tensorsAt(const Napi::CallbackInfo& info, size_t index) {
+  variable_list tensors;
+  if (!info[index].IsArray()) return tensors;
+  const auto array = info[index].As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value handle = array.Get(i);
+    if (handle.IsNumber()) {
+      tensors.push_back(environment(info.Env()).handles.get<at::Tensor>(handle.As<Napi::Number>().DoubleValue()));
+    } else {
+      tensors.emplace_back();
+    }
+  }
+  return tensors;
+}
+
+bool flagAt(const Napi::CallbackInfo& info, size_t index) { return info[index].ToBoolean().Value(); }
+
+// (outputs, gradOutputs, retainGraph, createGraph)
+Napi::Value backward(const Napi::CallbackInfo& info) {
+  torch::autograd::backward(tensorsAt(info, 0), tensorsAt(info, 1), flagAt(info, 2), flagAt(info, 3));
+  return info.Env().Undefined();
+}
+
+// (outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused) => (handle | null)[]
+Napi::Value grad(const Napi::CallbackInfo& info) {
+  const variable_list gradients = torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2),
+                                                        flagAt(info, 3), flagAt(info, 4), flagAt(info, 5));
+  Napi::Array result = Napi::Array::New(info.Env(), gradients.size());
+  for (uint32_t i = 0; i < gradients.size(); ++i)
+    result.Set(i, gradients[i].defined() ? newTensor(info.Env(), gradients[i]) : info.Env().Null());
+  return result;
+}
+
+// (enabled) => what it was before
+Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(flagAt(info, 0));
+  return Napi::Boolean::New(info.Env(), before);
+}
+
+Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
+  tensorAt(info, 0).set_requires_grad(flagAt(info, 1));
+  return info.Env().Undefined();
+}
+
+Napi::Value requiresGrad(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensorAt(info, 0).requires_grad());
+}
+
+Napi::Value gradient(const Napi::CallbackInfo& info) {
+  const at::Tensor& value = tensorAt(info, 0).grad();
+  return value.defined() ? newTensor(info.Env(), value) : info.Env().Null();
+}
+
+// (handle, gradient handle or null)
+Napi::Value setGradient(const Napi::CallbackInfo& info) {
+  at::Tensor value;
+  if (info[1].IsNumber()) value = tensorAt(info, 1);
+  tensorAt(info, 0).mutable_grad() = value;
+  return info.Env().Undefined();
+}
+
+// How often the tensor was changed in place.
+Napi::Value version(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(tensorAt(info, 0)._version()));
+}
+
+}  // namespace
+
+void exportAutograd(Napi::Object exports) {
+  defineFunction<backward>(exports, "backward");
+  defineFunction<grad>(exports, "grad");
+  defineFunction<setGradEnabled>(exports, "setGradEnabled");
+  defineFunction<setRequiresGrad>(exports, "setRequiresGrad");
+  defineFunction<requiresGrad>(exports, "requiresGrad");
+  defineFunction<gradient>(exports, "gradient");
+  defineFunction<setGradient>(exports, "setGradient");
+  defineFunction<version>(exports, "version");
+}
+
+}  // namespace bidora

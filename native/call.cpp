@@ -1,0 +1,121 @@
+// The generic call: one operator, by its index in the table, with arguments as its schema says.
+#include "exports.h"
+
+#include <array>
+
+#include "environment.h"
+#include "guard.h"
+#include "values.h"
+
+namespace bidora {
+namespace {
+
+constexpr size_t kMaxArguments = 32;
+
+void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, size_t count, std::vector<c10::IValue>& stack) {
+  const auto& declared = op.handle->schema().arguments();
+  stack.reserve(declared.size());
+  for (size_t i = 0; i < declared.size(); ++i) {
+    napi_valuetype type = napi_undefined;
+    if (i < count) napi_typeof(env, values[i], &type);
+    if (type == napi_undefined && declared[i].default_value()) {
+      stack.push_back(*declared[i].default_value());
+      continue;
+    }
+    try {
+      if (i < count) {
+        stack.push_back(toIValue(env, values[i], op.parameters[i]));
+      } else if (op.parameters[i].optional) {
+        stack.emplace_back();
+      } else {
+        throw std::invalid_argument("it is missing.");
+      }
+    } catch (const std::exception& error) {
+      throw std::invalid_argument(op.name + ", argument " + declared[i].name() + ": " + error.what());
+    }
+  }
+}
+
+napi_value popResults(Napi::Env env, const Operator& op, std::vector<c10::IValue>& stack) {
+  if (stack.empty() || (stack.size() == 1 && op.aliased[0])) return env.Undefined();
+  if (stack.size() == 1) return toJavaScript(env, std::move(stack[0]));
+  Napi::Array results = Napi::Array::New(env, stack.size());
+  for (size_t i = 0; i < stack.size(); ++i)
+    results.Set(i, op.aliased[i] ? env.Undefined() : toJavaScript(env, std::move(stack[i])));
+  return results;
+}
+
+// Raw Node-API: this is the one hot path of the bridge.
+napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
+  Napi::Env env(rawEnv);
+  std::vector<c10::IValue> stack;  // outlives the try block: an error message describes it
+  try {
+    std::array<napi_value, kMaxArguments + 1> values;
+    size_t count = values.size();
+    void* data;
+    napi_get_cb_info(rawEnv, info, &count, values.data(), nullptr, &data);
+    Environment& state = *static_cast<Environment*>(data);
+    uint32_t index = 0;
+    if (count == 0 || napi_get_value_uint32(rawEnv, values[0], &index) != napi_ok) throw std::invalid_argument("expected an operator.");
+    const Operator& op = state.operators.at(index);
+    state.calling = &op;
+    state.arguments = &stack;
+    pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, stack);
+    op.handle->callBoxed(&stack);
+    const napi_value results = popResults(env, op, stack);
+    state.calling = nullptr;
+    return results;
+  } catch (...) {
+    try {
+      throwToJavaScript(env);
+    } catch (const Napi::Error& error) {
+      error.ThrowAsJavaScriptException();
+    }
+    return nullptr;
+  }
+}
+
+Napi::Value declareOperators(const Napi::CallbackInfo& info) {
+  const auto names = info[0].As<Napi::Array>();
+  std::vector<std::string> list;
+  for (uint32_t i = 0; i < names.Length(); ++i) list.push_back(names.Get(i).As<Napi::String>().Utf8Value());
+  environment(info.Env()).operators.declare(std::move(list));
+  return info.Env().Undefined();
+}
+
+Napi::Value describeArgument(Napi::Env env, const c10::Argument& argument) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("name", argument.name());
+  object.Set("type", argument.real_type()->str());
+  object.Set("keywordOnly", argument.kwarg_only());
+  object.Set("hasDefault", argument.default_value().has_value());
+  object.Set("written", argument.alias_info() && argument.alias_info()->isWrite());
+  return object;
+}
+
+// {text, arguments, returns}: what the generator of src/torch/generated needs.
+Napi::Value operatorSchema(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const auto& schema = findOperator(info[0].As<Napi::String>().Utf8Value()).schema();
+  Napi::Array arguments = Napi::Array::New(env), returns = Napi::Array::New(env);
+  for (const auto& argument : schema.arguments()) arguments.Set(arguments.Length(), describeArgument(env, argument));
+  for (const auto& result : schema.returns()) returns.Set(returns.Length(), describeArgument(env, result));
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("text", c10::toString(schema));
+  object.Set("arguments", arguments);
+  object.Set("returns", returns);
+  return object;
+}
+
+}  // namespace
+
+void exportCall(Napi::Object exports) {
+  Napi::Env env = exports.Env();
+  napi_value function;
+  napi_create_function(env, "call", NAPI_AUTO_LENGTH, callOperator, &environment(env), &function);
+  exports.Set("call", function);
+  defineFunction<declareOperators>(exports, "declareOperators");
+  defineFunction<operatorSchema>(exports, "operatorSchema");
+}
+
+}  // namespace bidora

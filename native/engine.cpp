@@ -1,0 +1,74 @@
+// Facts and settings of the engine: versions, BLAS, oneDNN, threads, the C library's allocator.
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <dlfcn.h>
+#include <malloc.h>
+#include <torch/version.h>
+
+#include "environment.h"
+#include "exports.h"
+#include "guard.h"
+
+namespace bidora {
+namespace {
+
+// Freed tensors stay with the process: giving pages back and faulting them in again costs more than the arithmetic on them.
+constexpr int kKeepMapped = 32 << 20;        // the largest mmap threshold that glibc takes
+constexpr int kKeepAtTop = 1 << 30;
+constexpr int kGrowBy = 64 << 20;
+
+// The file that a function comes from, or "".
+std::string libraryOf(void* address) {
+  Dl_info found{};
+  return address && dladdr(address, &found) && found.dli_fname ? found.dli_fname : "";
+}
+
+std::string openblasConfig() {
+  using Config = char* (*)();
+  const auto config = reinterpret_cast<Config>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
+  return config ? config() : "";
+}
+
+Napi::Value engineFacts(const Napi::CallbackInfo& info) {
+  Napi::Object facts = Napi::Object::New(info.Env());
+  facts.Set("torchVersion", TORCH_VERSION);
+  facts.Set("library", libraryOf(reinterpret_cast<void*>(&at::get_num_threads)));
+  facts.Set("cpuCapability", at::get_cpu_capability());
+  facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
+  facts.Set("openblas", openblasConfig());
+  facts.Set("mkl", at::hasMKL());
+  facts.Set("onednn", at::hasMKLDNN());
+  facts.Set("onednnVersion", at::get_mkldnn_version());
+  facts.Set("openmp", at::hasOpenMP());
+  facts.Set("threads", at::get_num_threads());
+  facts.Set("configuration", at::show_config());
+  return facts;
+}
+
+Napi::Value setThreads(const Napi::CallbackInfo& info) {
+  at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
+  environment(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+void keepFreedPages() {
+  mallopt(M_MMAP_THRESHOLD, kKeepMapped);
+  mallopt(M_TRIM_THRESHOLD, kKeepAtTop);
+  mallopt(M_TOP_PAD, kGrowBy);
+}
+
+}  // namespace
+
+void exportEngine(Napi::Object exports) {
+  keepFreedPages();
+  defineFunction<engineFacts>(exports, "engineFacts");
+  defineFunction<setThreads>(exports, "setThreads");
+  defineFunction<setErrorFactory>(exports, "setErrorFactory");
+}
+
+}  // namespace bidora

@@ -1,0 +1,14 @@
+// What each file of the addon adds to its exports.
+#pragma once
+
+#include <napi.h>
+
+namespace bidora {
+
+void exportCall(Napi::Object exports);
+void exportTensors(Napi::Object exports);
+void exportAutograd(Napi::Object exports);
+void exportGenerators(Napi::Object exports);
+void exportEngine(Napi::Object exports);
+
+}  // namespace bidora

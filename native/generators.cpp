@@ -1,0 +1,65 @@
+// Random generators with a state that can be saved and restored.
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/empty.h>
+
+#include <cstring>
+
+#include "environment.h"
+#include "exports.h"
+#include "guard.h"
+
+namespace bidora {
+namespace {
+
+at::Generator& generatorAt(const Napi::CallbackInfo& info, size_t index) {
+  return environment(info.Env()).handles.get<at::Generator>(numberAt(info, index));
+}
+
+uint64_t seedAt(const Napi::CallbackInfo& info, size_t index) {
+  if (info[index].IsBigInt()) {
+    bool lossless;
+    return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
+  }
+  return static_cast<uint64_t>(info[index].As<Napi::Number>().Int64Value());
+}
+
+Napi::Value newGenerator(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(at::detail::createCPUGenerator(seedAt(info, 0))));
+}
+
+Napi::Value manualSeed(const Napi::CallbackInfo& info) {
+  at::Generator& generator = generatorAt(info, 0);
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  generator.set_current_seed(seedAt(info, 1));
+  return info.Env().Undefined();
+}
+
+Napi::Value generatorState(const Napi::CallbackInfo& info) {
+  at::Generator& generator = generatorAt(info, 0);
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  const at::Tensor state = generator.get_state().contiguous();
+  auto bytes = Napi::Uint8Array::New(info.Env(), state.nbytes());
+  std::memcpy(bytes.Data(), state.data_ptr(), state.nbytes());
+  return bytes;
+}
+
+Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
+  at::Generator& generator = generatorAt(info, 0);
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  at::Tensor state = at::empty({static_cast<int64_t>(bytes.ByteLength())}, at::kByte);
+  std::memcpy(state.data_ptr(), bytes.Data(), bytes.ByteLength());
+  const std::lock_guard<std::mutex> lock(generator.mutex());
+  generator.set_state(state);
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void exportGenerators(Napi::Object exports) {
+  defineFunction<newGenerator>(exports, "newGenerator");
+  defineFunction<manualSeed>(exports, "manualSeed");
+  defineFunction<generatorState>(exports, "generatorState");
+  defineFunction<setGeneratorState>(exports, "setGeneratorState");
+}
+
+}  // namespace bidora

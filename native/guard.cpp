@@ -1,0 +1,69 @@
+#include "guard.h"
+
+#include <c10/util/Exception.h>
+
+#include <sstream>
+
+#include "environment.h"
+
+namespace bidora {
+namespace {
+
+// "[4, 8] Float, 2, None": what a person needs to see of the arguments.
+std::string describe(const c10::IValue& value) {
+  std::ostringstream out;
+  if (value.isTensor()) {
+    const at::Tensor& tensor = value.toTensor();
+    if (!tensor.defined()) return "undefined";
+    out << tensor.sizes() << ' ' << tensor.scalar_type();
+  } else if (value.isTensorList()) {
+    const auto tensors = value.toTensorVector();
+    out << '(';
+    for (size_t i = 0; i < tensors.size(); ++i) out << (i ? ", " : "") << tensors[i].sizes();
+    out << ')';
+  } else {
+    out << value;
+  }
+  return out.str();
+}
+
+std::string describeArguments(const std::vector<c10::IValue>& values) {
+  std::string text;
+  for (const c10::IValue& value : values) text += (text.empty() ? "" : ", ") + describe(value);
+  return text;
+}
+
+[[noreturn]] void throwError(Napi::Env env, const std::string& message) {
+  Environment& state = environment(env);
+  std::string name, schema, shapes;
+  if (state.calling) {
+    name = state.calling->name;
+    if (state.calling->handle) schema = c10::toString(state.calling->handle->schema());
+    shapes = describeArguments(*state.arguments);
+  }
+  state.calling = nullptr;
+  if (state.makeError.IsEmpty()) throw Napi::Error::New(env, message);
+  const Napi::Value error = state.makeError.Call({Napi::String::New(env, message), Napi::String::New(env, name),
+                                                  Napi::String::New(env, schema), Napi::String::New(env, shapes)});
+  throw Napi::Error(env, error);
+}
+
+}  // namespace
+
+void throwToJavaScript(Napi::Env env) {
+  try {
+    throw;
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (const c10::Error& error) {
+    throwError(env, error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    throwError(env, "out of memory: take a smaller --batch-size or --max-length.");
+  } catch (const std::exception& error) {
+    throwError(env, error.what());
+  } catch (...) {
+    throwError(env, "libtorch threw something that is not an exception.");
+  }
+}
+
+}  // namespace bidora

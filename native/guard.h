@@ -1,0 +1,27 @@
+// The one place where C++ exceptions become JavaScript errors.
+#pragma once
+
+#include <napi.h>
+
+namespace bidora {
+
+using NativeFunction = Napi::Value (*)(const Napi::CallbackInfo&);
+
+// Rethrows the exception in flight as the error that JavaScript registered with `setErrorFactory`.
+[[noreturn]] void throwToJavaScript(Napi::Env env);
+
+template <NativeFunction function>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (...) {
+    throwToJavaScript(info.Env());
+  }
+}
+
+template <NativeFunction function>
+void defineFunction(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<guarded<function>>(exports.Env(), name));
+}
+
+}  // namespace bidora

@@ -1,0 +1,97 @@
+// Handles: how JavaScript names a native object.
+//
+// A handle is one JavaScript number: the index of a slot in this environment's table, and the slot's generation above it.
+// Releasing a slot raises its generation, so that a stale or forged handle is an error, never another object.
+#pragma once
+
+#include <ATen/core/Generator.h>
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bidora {
+
+struct HandleError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class HandleTable {
+ public:
+  explicit HandleTable(uint32_t firstGeneration) : firstGeneration_(firstGeneration & kGenerationMask) {}
+
+  template <typename T>
+  double add(T object) {
+    if (free_.empty()) {
+      if (slots_.size() > kIndexMask) throw HandleError("more than 16 million live handles: release tensors with a scope or dispose().");
+      free_.push_back(static_cast<uint32_t>(slots_.size()));
+      slots_.push_back({std::monostate{}, firstGeneration_});
+    }
+    const uint32_t index = free_.back();
+    free_.pop_back();
+    slots_[index].object = std::move(object);
+    ++live_;
+    return encode(index, slots_[index].generation);
+  }
+
+  // Throws HandleError when the handle was released, never existed, or names an object of another type.
+  template <typename T>
+  T& get(double handle) {
+    T* object = std::get_if<T>(&slot(handle).object);
+    if (!object) throw HandleError(std::string("expected a ") + typeName<T>() + ", got a handle of another type.");
+    return *object;
+  }
+
+  // Releasing twice is harmless: a disposed tensor may still be collected later.
+  void release(double handle) {
+    const auto index = static_cast<uint64_t>(handle) & kIndexMask;
+    if (!(handle >= 0) || index >= slots_.size()) return;
+    Slot& slot = slots_[index];
+    if (encode(index, slot.generation) != handle || std::holds_alternative<std::monostate>(slot.object)) return;
+    slot.object = std::monostate{};
+    slot.generation = (slot.generation + 1) & kGenerationMask;
+    free_.push_back(static_cast<uint32_t>(index));
+    --live_;
+  }
+
+  size_t live() const { return live_; }
+
+ private:
+  static constexpr uint64_t kIndexBits = 24;
+  static constexpr uint64_t kIndexMask = (1ULL << kIndexBits) - 1;
+  static constexpr uint32_t kGenerationMask = (1U << 29) - 1;
+
+  struct Slot {
+    std::variant<std::monostate, at::Tensor, at::Generator> object;
+    uint32_t generation;
+  };
+
+  template <typename T>
+  static const char* typeName() {
+    return std::is_same_v<T, at::Tensor> ? "tensor" : "generator";
+  }
+
+  static double encode(uint64_t index, uint32_t generation) {
+    return static_cast<double>((static_cast<uint64_t>(generation) << kIndexBits) | index);
+  }
+
+  Slot& slot(double handle) {
+    const uint64_t bits = handle >= 0 ? static_cast<uint64_t>(handle) : ~0ULL;
+    const uint64_t index = bits & kIndexMask;
+    if (index >= slots_.size() || encode(index, slots_[index].generation) != handle ||
+        std::holds_alternative<std::monostate>(slots_[index].object)) {
+      throw HandleError("this tensor was already released: it was disposed of, or its scope has ended (return it from the scope, or keep() it).");
+    }
+    return slots_[index];
+  }
+
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  uint32_t firstGeneration_;
+  size_t live_ = 0;
+};
+
+}  // namespace bidora

@@ -1,0 +1,114 @@
+// The import rule: folders are layers, imports point only downward. Prints each import that breaks it; exit status 1.
+// Usage: node scripts/check-layers.js [folder, if not src]
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Every folder (and file) of src with its layer; a folder imports from itself and from lower layers. */
+const LAYERS = {
+  torch: 0,
+  text: 0,
+  metrics: 0,
+  nn: 1,
+  optim: 1,
+  io: 1,
+  data: 1,
+  models: 2,
+  adapters: 2,
+  train: 3,
+  config: 3,
+  report: 3,
+  wiring: 4,
+  cli: 5,
+  index: 5,
+};
+
+/** The folder that a file belongs to; files that lie in src itself are the wiring, but for these. */
+const TOP_LEVEL = { "config.ts": "config", "index.ts": "index" };
+
+/** What may be imported across the rule: errors from everywhere, and the run log's types by the report. */
+const isExempt = (/** @type {Import} */ { from, to, typeOnly }) =>
+  to === "errors.ts" || (typeOnly && from.startsWith("report/") && to === "train/events.ts");
+
+/** @typedef {{ from: string, to: string, line: number, typeOnly: boolean, text: string }} Import */
+
+/** @param {string} file path within src */
+const folderOf = (file) => (file.includes("/") ? (file.split("/")[0] ?? "") : (TOP_LEVEL[file] ?? "wiring"));
+
+const STATIC = /^[ \t]*(?:import|export)\b(\s+type\b)?(?:[^;"'()]*?\bfrom)?\s*["'](\.[^"']+)["']/gm;
+const DYNAMIC = /\bimport\(()\s*["'](\.[^"']+)["']\s*\)/g;
+
+/**
+ * The relative imports of one file.
+ * @param {string} file path within src
+ * @param {string} source
+ * @returns {Import[]}
+ */
+function importsOf(file, source) {
+  return [STATIC, DYNAMIC].flatMap((form) =>
+    [...source.matchAll(form)].map((match) => ({
+      from: file,
+      to: normalize(join(dirname(file), match[2] ?? "")).replace(/\.js$/, ".ts"),
+      line: source.slice(0, match.index + match[0].length).split("\n").length,
+      typeOnly: match[1] !== undefined && match[1] !== "",
+      text: match[0].trim().replace(/\s+/g, " "),
+    })),
+  );
+}
+
+/**
+ * What is wrong with an import, or undefined when it keeps the rule.
+ * @param {Import} found
+ */
+function violationOf(found) {
+  const [from, to] = [folderOf(found.from), folderOf(found.to)];
+  if (found.to.startsWith("..")) return "leaves src";
+  for (const folder of [from, to]) if (!(folder in LAYERS)) return `${folder}/ has no layer yet: add it to LAYERS`;
+  if (from === to || isExempt(found)) return undefined;
+  return LAYERS[to] < LAYERS[from]
+    ? undefined
+    : `${from} (layer ${LAYERS[from]}) may not import ${to} (layer ${LAYERS[to]})`;
+}
+
+/**
+ * The first cycle among the files (types aside, which are gone when the code runs), as a path that ends where it begins, or undefined.
+ * @param {readonly Import[]} imports
+ */
+function findCycle(imports) {
+  /** @type {Map<string, string[]>} */
+  const next = new Map();
+  for (const { from, to, typeOnly } of imports) if (!typeOnly) next.set(from, [...(next.get(from) ?? []), to]);
+  const done = new Set();
+  /** @type {(file: string, path: readonly string[]) => string[] | undefined} */
+  const visit = (file, path) => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return undefined;
+    for (const target of next.get(file) ?? []) {
+      const cycle = visit(target, [...path, file]);
+      if (cycle) return cycle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  for (const file of next.keys()) {
+    const cycle = visit(file, []);
+    if (cycle) return cycle;
+  }
+  return undefined;
+}
+
+function main() {
+  const root = process.argv[2] ?? fileURLToPath(new URL("../src/", import.meta.url));
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  const imports = files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8")));
+  const broken = imports.flatMap((found) => {
+    const why = violationOf(found);
+    return why ? [`src/${found.from}:${found.line}: ${why}: ${found.text}`] : [];
+  });
+  const cycle = findCycle(imports);
+  if (cycle) broken.push(`Import cycle: ${cycle.join(" -> ")}`);
+  for (const line of broken) console.error(line);
+  process.exitCode = broken.length > 0 ? 1 : 0;
+}
+
+main();

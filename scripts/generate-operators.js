@@ -1,0 +1,166 @@
+// Writes src/torch/generated/operators.ts from libtorch's own schemas and the names in src/torch/operators.txt.
+// `--check` only says whether the file is fresh (exit status 1 when not).
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+const root = new URL("..", import.meta.url);
+const native = createRequire(import.meta.url)(new URL("build/native-system/bidora.node", root).pathname);
+
+const camelCase = (name) => name.replace(/(?<=[a-z0-9])_([a-z0-9])/gi, (_, letter) => letter.toUpperCase());
+
+/** @returns {{name: string, alias: string}[]} */
+function readList() {
+  const lines = readFileSync(new URL("src/torch/operators.txt", root), "utf8").split("\n");
+  return lines
+    .map((line) => line.replace(/#.*/, "").trim())
+    .filter(Boolean)
+    .map((line) => {
+      const [qualified, alias] = line.split(" as ");
+      const name = qualified.includes("::") ? qualified : `aten::${qualified}`;
+      return { name, alias: alias ?? camelCase(name.split("::")[1].split(".")[0]) };
+    });
+}
+
+const SCALARS = {
+  Tensor: "Tensor",
+  int: "number",
+  SymInt: "number",
+  float: "number",
+  bool: "boolean",
+  str: "string",
+  Scalar: "Scalar",
+  ScalarType: "DType",
+  Device: "string",
+  Layout: "never",
+  MemoryFormat: "string",
+  Generator: "Generator",
+};
+
+function argumentType(type) {
+  if (type.endsWith("?")) return `${argumentType(type.slice(0, -1))} | null`;
+  const list = type.match(/^(.*)\[\d*\]$/);
+  if (list) return `readonly ${list[1].endsWith("?") ? `(${argumentType(list[1])})` : argumentType(list[1])}[]`;
+  const scalar = SCALARS[type] ?? SCALARS[{ Optional: "" }[type]];
+  if (!scalar) throw new Error(`No TypeScript type is known for ${type}.`);
+  return scalar;
+}
+
+// Reads the handle out of what is an object in TypeScript.
+function passed(expression, type) {
+  const base = type.replace(/[?]$/, "");
+  const optional = type.endsWith("?");
+  if (base === "Tensor" || base === "Generator") return optional ? `${expression}?.handle` : `${expression}.handle`;
+  if (/^Tensor\??\[\]$/.test(base)) {
+    const map = base.includes("?") ? "optionalHandles" : "handles";
+    return optional ? `${expression} && ${map}(${expression})` : `${map}(${expression})`;
+  }
+  return expression;
+}
+
+function returned(call, returns, writtenArguments) {
+  if (returns.length === 0) return { type: "void", body: `${call};` };
+  if (returns.every((result) => result.written)) {
+    const first = writtenArguments[0];
+    return {
+      type: returns.length === 1 ? "Tensor" : "void",
+      body: returns.length === 1 ? `${call};\n  return ${first};` : `${call};`,
+    };
+  }
+  const types = returns.map((result) => result.type);
+  if (types.length > 1) {
+    if (!types.every((type) => type === "Tensor")) throw new Error(`Returns ${types} are not generated.`);
+    return {
+      type: `[${types.map(() => "Tensor").join(", ")}]`,
+      body: `return tensors(${call}) as [${types.map(() => "Tensor").join(", ")}];`,
+    };
+  }
+  if (types[0] === "Tensor") return { type: "Tensor", body: `return new Tensor(${call} as Handle);` };
+  if (types[0] === "Tensor[]") return { type: "Tensor[]", body: `return tensors(${call});` };
+  if (types[0] === "bool") return { type: "boolean", body: `return ${call} as boolean;` };
+  return { type: "number", body: `return ${call} as number;` };
+}
+
+const RESERVED = new Set(["function", "default", "in", "out", "self", "this", "var", "with", "new", "delete"]);
+const safe = (name) => (name !== "self" && RESERVED.has(name) ? `${name}_` : camelCase(name));
+
+function signature(schema) {
+  const positional = schema.arguments.filter((argument) => !argument.keywordOnly || argument.written);
+  const keyword = schema.arguments.filter((argument) => argument.keywordOnly && !argument.written);
+  const parameters = positional.map((argument, index) => {
+    const rest = positional.slice(index);
+    const optional = rest.every((other) => other.hasDefault);
+    const type = argumentType(argument.type) + (argument.hasDefault && !optional ? " | undefined" : "");
+    return `${safe(argument.name)}${optional ? "?" : ""}: ${type}`;
+  });
+  const usable = keyword.filter((argument) => !/^Layout/.test(argument.type));
+  if (usable.length) {
+    const required = usable.some((argument) => !argument.hasDefault);
+    const fields = usable.map(
+      (argument) => `${camelCase(argument.name)}${argument.hasDefault ? "?" : ""}: ${argumentType(argument.type)}`,
+    );
+    parameters.push(`options${required ? "" : "?"}: { ${fields.join("; ")} }`);
+  }
+  const optionsRequired = usable.some((argument) => !argument.hasDefault);
+  const values = schema.arguments.map((argument) => {
+    if (!argument.keywordOnly || argument.written) {
+      const nullable = argument.hasDefault && argument.type.startsWith("Tensor") && !argument.type.endsWith("?");
+      return nullable ? `${safe(argument.name)}?.handle` : passed(safe(argument.name), optionalType(argument));
+    }
+    if (!usable.includes(argument)) return "undefined";
+    const access = `options${optionsRequired ? "." : "?."}${camelCase(argument.name)}`;
+    return passed(access, optionalType(argument));
+  });
+  return { parameters: parameters.join(", "), values };
+}
+
+const optionalType = (argument) =>
+  argument.hasDefault && !argument.type.endsWith("?") ? `${argument.type}?` : argument.type;
+
+function generateFunction({ name, alias }, index) {
+  const schema = native.operatorSchema(name);
+  const { parameters, values } = signature(schema);
+  const written = schema.arguments.filter((argument) => argument.written).map((argument) => safe(argument.name));
+  const call = `native.call(${[index, ...values].join(", ")})`;
+  const { type, body } = returned(call, schema.returns, written);
+  return `/** \`${schema.text}\` */\nexport function ${alias}(${parameters}): ${type} {\n  ${body}\n}\n`;
+}
+
+function generate() {
+  const list = readList();
+  const seen = new Set();
+  for (const { alias } of list) {
+    if (seen.has(alias)) throw new Error(`Two operators are called ${alias}: name one with "as".`);
+    seen.add(alias);
+  }
+  return `// Generated by scripts/generate-operators.js from libtorch's schemas and src/torch/operators.txt. Do not edit.
+import type { DType } from "../dtype.js";
+import { type Handle, native } from "../native.js";
+import type { Generator } from "../random.js";
+import { Tensor } from "../tensor.js";
+
+export type Scalar = number | bigint | boolean;
+
+const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);
+const optionalHandles = (list: readonly (Tensor | null)[]): (Handle | null)[] => list.map((tensor) => tensor?.handle ?? null);
+const tensors = (results: unknown): Tensor[] => (results as Handle[]).map((handle) => new Tensor(handle));
+
+/** The bridged operators; an operator's place is its number in calls. */
+export const OPERATORS = [
+${list.map(({ name }) => `  "${name}",`).join("\n")}
+] as const;
+
+native.declareOperators(OPERATORS);
+
+${list.map(generateFunction).join("\n")}`;
+}
+
+const target = new URL("src/torch/generated/operators.ts", root);
+const text = generate();
+if (process.argv.includes("--check")) {
+  if (readFileSync(target, "utf8") !== text) {
+    console.error("src/torch/generated/operators.ts is not fresh: run `npm run generate`.");
+    process.exit(1);
+  }
+} else {
+  writeFileSync(target, text);
+}

@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command.
+# Each step is skipped when its result is there. LIBTORCH may name a folder with another libtorch than Debian's.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+announce() { echo "==> $*" >&2; }
+fail() { echo "setup: $*" >&2; exit 1; }
+
+check_node() {
+  command -v node >/dev/null || fail "Node 20.19 or newer is missing; install it (Debian: apt-get install nodejs npm)."
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    fail "Node 20.19 or newer is needed; this is $(node --version)."
+}
+
+missing_packages() {
+  local tool
+  for tool in g++ cmake make; do
+    command -v "$tool" >/dev/null || echo "$tool"
+  done
+  [ -n "${LIBTORCH:-}" ] && return
+  # libtorch-dev alone pulls in the reference BLAS, a hundred times slower than OpenBLAS.
+  for package in libtorch-dev libopenblas0-openmp; do
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || echo "$package"
+  done
+}
+
+install_packages() {
+  local packages run=()
+  packages="$(missing_packages | tr '\n' ' ')"
+  packages="${packages% }"
+  if [ -z "$packages" ]; then
+    announce "Debian packages: there"
+    return
+  fi
+  command -v apt-get >/dev/null ||
+    fail "missing: $packages. This system has no apt-get; install them its own way, and set LIBTORCH to a folder with libtorch."
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
+      fail "system packages are missing. Run this once, then again what you called:
+  sudo apt-get update && sudo apt-get install -y --no-install-recommends $packages"
+    run=(sudo -n)
+  fi
+  announce "Debian packages: $packages"
+  "${run[@]}" apt-get update -q >&2 || fail "apt-get update failed."
+  "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages >&2 ||
+    fail "apt-get could not install $packages."
+}
+
+install_npm() {
+  if node scripts/npm-is-current.js; then
+    announce "npm packages: there"
+    return
+  fi
+  announce "npm packages"
+  npm ci --no-audit --no-fund --loglevel=error >&2 || fail "npm ci failed."
+}
+
+build_native() {
+  announce "Native addon, unless it is there"
+  bash scripts/build-native.sh >&2 || fail "the native addon did not build."
+}
+
+build_typescript() {
+  local stamp=dist/.built
+  if [ -f "$stamp" ] && [ -z "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer "$stamp" -print -quit)" ]; then
+    announce "TypeScript build: there"
+    return
+  fi
+  announce "TypeScript build"
+  rm -rf dist
+  npx --no-install tsc -p tsconfig.build.json >&2 || fail "the TypeScript build failed."
+  touch "$stamp"
+}
+
+link_command() {
+  local link=node_modules/.bin/bidora
+  [ "$(readlink "$link" 2>/dev/null)" = ../../bin/bidora.js ] || ln -sfn ../../bin/bidora.js "$link"
+}
+
+check_node
+install_packages
+install_npm
+build_native
+build_typescript
+link_command
+announce "Ready"

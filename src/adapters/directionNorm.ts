@@ -1,0 +1,64 @@
+// Norms of the direction V = W0 + s·B·A without building it. W0: [out, in], A: [r, in], B: [out, r].
+import { castTo } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { LowRank } from "./lowRank.js";
+
+/** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
+export type MagnitudeAxis = "out" | "in";
+
+/** Below this share of its positive terms a squared norm has lost too many digits, and is computed from V itself. */
+const CANCELLATION = 1e-3;
+
+/** ‖w0‖² along the axis, in the dtype of the trained tensors: [out] or [in]. Computed once for a layer. */
+export function squaredBaseNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
+  return torch.sumDim(torch.square(castTo(weight, dtype)), [axis === "out" ? 1 : 0]);
+}
+
+/**
+ * ‖V‖ along the axis: [out] or [in], in the dtype of A.
+ *
+ *     out:  n_i² = ‖w0_i‖² + 2s·⟨(W0·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
+ *     in:   n_j² = ‖w0_:j‖² + 2s·⟨(W0ᵀ·B)_j, A_:j⟩ + s²·A_:jᵀ·(BᵀB)·A_:j
+ */
+export function directionNorm(weight: torch.Tensor, squaredBase: torch.Tensor, lowRank: LowRank, axis: MagnitudeAxis): torch.Tensor {
+  const { a, b, scale } = lowRank;
+  const cross = axis === "out" ? crossTermOut(weight, a, b) : crossTermIn(weight, a, b);
+  const own = axis === "out" ? ownTermOut(a, b) : ownTermIn(a, b);
+  const positive = torch.add(squaredBase, own, { alpha: scale * scale });
+  const squared = torch.add(positive, cross, { alpha: 2 * scale });
+  if (hasCancelled(squared, positive)) return denseNorm(weight, lowRank, axis);
+  return torch.sqrt(squared);
+}
+
+function crossTermOut(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  const projected = castTo(torch.linear(weight, castTo(a, weight.dtype)), a.dtype); // out,r
+  return torch.sumDim(torch.mul(projected, b), [1]);
+}
+
+function ownTermOut(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  return torch.sumDim(torch.mul(torch.mm(b, torch.mm(a, torch.t(a))), b), [1]);
+}
+
+function crossTermIn(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  const projected = castTo(torch.mm(torch.t(castTo(b, weight.dtype)), weight), a.dtype); // r,in
+  return torch.sumDim(torch.mul(projected, a), [0]);
+}
+
+function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  return torch.sumDim(torch.mul(torch.mm(torch.mm(torch.t(b), b), a), a), [0]);
+}
+
+function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
+  return torch.noGrad(() => {
+    const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
+    const lost = smallest.item() < 0;
+    smallest.dispose();
+    return lost;
+  });
+}
+
+/** The definition, for directions that all but cancel the weight. */
+function denseNorm(weight: torch.Tensor, lowRank: LowRank, axis: MagnitudeAxis): torch.Tensor {
+  const direction = torch.add(castTo(weight, lowRank.a.dtype), lowRank.product());
+  return torch.linalgVectorNorm(direction, 2, [axis === "out" ? 1 : 0]);
+}

@@ -1,0 +1,101 @@
+// Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis.
+import { castTo, type ForwardContext, type Linear, type LinearAdapter, Parameter } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { directionNorm, type MagnitudeAxis, squaredBaseNorm } from "./directionNorm.js";
+import type { LowRank } from "./lowRank.js";
+
+export type { MagnitudeAxis } from "./directionNorm.js";
+
+/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
+export type NormGradient = "detached" | "full";
+
+/**
+ * DoRA (arXiv 2402.09353) in its fast form: with V = W0 + s·B·A and g = m / ‖V‖,
+ *
+ *     axis out:  y = (x·W0ᵀ + s·(x·Aᵀ)·Bᵀ) ⊙ g + b
+ *     axis in:   y = x'·W0ᵀ + s·(x'·Aᵀ)·Bᵀ + b,  x' = x ⊙ g
+ *
+ * so that no matrix of W0's size is made. BiDoRA uses the same layer.
+ */
+export class DoraLinear implements LinearAdapter {
+  readonly magnitudeParameter: Parameter;
+  readonly #squaredBase: torch.Tensor;
+  readonly #gain = new GainCache();
+
+  constructor(
+    readonly lowRank: LowRank,
+    magnitude: torch.Tensor,
+    readonly axis: MagnitudeAxis,
+    readonly normGradient: NormGradient,
+    weight: torch.Tensor,
+  ) {
+    this.magnitudeParameter = Parameter.of(magnitude);
+    this.#squaredBase = torch.keep(torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, axis, magnitude.dtype))));
+  }
+
+  get magnitude(): torch.Tensor {
+    return this.magnitudeParameter.tensor;
+  }
+
+  /** ‖V‖ along the axis, with the gradient that `normGradient` asks for. */
+  norm(layer: Linear): torch.Tensor {
+    const compute = () => directionNorm(layer.weight.tensor, this.#squaredBase, this.lowRank, this.axis);
+    return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
+  }
+
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const gain = castTo(this.#gainFor(layer, context), x.dtype);
+    if (this.lowRank.dropout.isActive(context)) return this.#forwardDropped(x, gain, layer, context);
+    return this.axis === "out" ? this.#forwardOut(x, gain, layer) : this.#forwardIn(x, gain, layer);
+  }
+
+  #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
+    const compute = () => torch.div(this.magnitude, this.norm(layer));
+    return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
+  }
+
+  #forwardOut(x: torch.Tensor, gain: torch.Tensor, layer: Linear): torch.Tensor {
+    const direction = this.lowRank.addTo(product(x, layer), x);
+    const bias = layer.bias && castTo(layer.bias.tensor, x.dtype);
+    return bias ? torch.addcmul(bias, direction, gain) : torch.mul(direction, gain);
+  }
+
+  #forwardIn(x: torch.Tensor, gain: torch.Tensor, layer: Linear): torch.Tensor {
+    const scaled = torch.mul(x, gain);
+    return this.lowRank.addTo(layer.base(scaled), scaled);
+  }
+
+  // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
+  #forwardDropped(x: torch.Tensor, gain: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const dropped = this.lowRank.drop(x, context);
+    const less = torch.subScalar(gain, 1);
+    if (this.axis === "in") {
+      const input = torch.addcmul(x, dropped, less);
+      return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));
+    }
+    const base = product(dropped, layer);
+    const lowRank = torch.mul(this.lowRank.addTo(torch.zerosLike(base), dropped), gain);
+    return torch.add(torch.addcmul(layer.base(x), base, less), lowRank);
+  }
+}
+
+/** x·W0ᵀ without the bias. */
+function product(x: torch.Tensor, layer: Linear): torch.Tensor {
+  return torch.linear(x, castTo(layer.weight.tensor, x.dtype));
+}
+
+/** Keeps one tensor until one that it was computed from is replaced or changes in place. */
+class GainCache {
+  #value: torch.Tensor | undefined;
+  #sources: readonly (readonly [torch.Tensor, number])[] = [];
+
+  get(sources: readonly torch.Tensor[], compute: () => torch.Tensor): torch.Tensor {
+    const isFresh = sources.every((source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1]);
+    if (!this.#value || !isFresh) {
+      this.#value?.dispose();
+      this.#value = torch.keep(torch.noGrad(() => torch.scope(compute)));
+      this.#sources = sources.map((source) => [source, source.version]);
+    }
+    return this.#value;
+  }
+}

@@ -1,0 +1,71 @@
+// Shapes: W0 [out, in], A [r, in], B [out, r]; G0 = W0ᵀ·W0 [in, in]; norms and weights [in].
+import { castTo } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { AdaptedModel } from "./adapted.js";
+import type { LowRank } from "./lowRank.js";
+
+/**
+ * BiDoRA's regulariser (section 3.3): R = mean over adapted linear layers of ‖DᵀD − I‖_F, where D is the direction
+ * V = W0 + s·B·A with its columns scaled to unit length, whatever the magnitude's axis.
+ *
+ * Neither V nor DᵀD is built. With Z = W0ᵀ·B + ½·A'ᵀ·(BᵀB) and A' = s·A, VᵀV = G0 + L, L = Z·A' + (Z·A')ᵀ, and with
+ * w = 1/‖v‖² by column
+ *
+ *     ‖DᵀD − I‖² = wᵀ(G0∘G0)w + 2·Σ w_i·w_j·G0_ij·L_ij + Σ w_i·w_j·L_ij² − in
+ *
+ * whose terms cost O(in²·r). G0 is computed once for a layer.
+ */
+export class OrthogonalityRegularizer {
+  readonly #layers: readonly LayerTerm[];
+
+  constructor(adapted: AdaptedModel) {
+    this.#layers = adapted.modules
+      .filter((module) => module.kind === "linear")
+      .map(({ layer, adapter }) => new LayerTerm(layer.weight.tensor, adapter.lowRank));
+  }
+
+  /** R, a scalar that can be differentiated twice with respect to A and B. */
+  value(): torch.Tensor {
+    const values = this.#layers.map((layer) => layer.value());
+    return torch.mean(torch.stack(values));
+  }
+}
+
+class LayerTerm {
+  readonly #gram: torch.Tensor;
+
+  constructor(
+    readonly weight: torch.Tensor,
+    readonly lowRank: LowRank,
+  ) {
+    this.#gram = torch.keep(torch.noGrad(() => torch.scope(() => gramOf(weight, lowRank.a.dtype))));
+  }
+
+  value(): torch.Tensor {
+    const { a, b, scale } = this.lowRank;
+    const scaledA = torch.mulScalar(a, scale); // r,in
+    const projected = castTo(torch.mm(torch.t(castTo(b, this.weight.dtype)), this.weight), a.dtype); // r,in
+    const z = torch.add(projected, torch.mm(torch.mm(torch.t(b), b), scaledA), { alpha: 0.5 }); // r,in
+    const squaredNorms = torch.add(torch.diagonal(this.#gram), torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
+    const squared = squaredFrobenius(this.#gram, scaledA, z, torch.reciprocal(squaredNorms));
+    return torch.sqrt(torch.clampMin(torch.subScalar(squared, a.shape[1] as number), 0));
+  }
+}
+
+/** ‖diag(w)^½ (G0 + Zᵀ·A' + A'ᵀ·Z) diag(w)^½‖², term by term. */
+function squaredFrobenius(gram: torch.Tensor, a: torch.Tensor, z: torch.Tensor, w: torch.Tensor): torch.Tensor {
+  const aw = torch.mul(a, w);
+  const zw = torch.mul(z, w);
+  const base = torch.sum(torch.mul(torch.mv(torch.square(gram), w), w));
+  const cross = torch.sum(torch.mul(torch.mm(aw, gram), zw)); // ¼ of 2·Σ w_i·w_j·G0_ij·L_ij
+  const aa = torch.mm(aw, torch.t(a));
+  const zz = torch.mm(zw, torch.t(z));
+  const az = torch.mm(aw, torch.t(z));
+  const own = torch.add(torch.sum(torch.mul(aa, zz)), torch.sum(torch.mul(az, torch.t(az)))); // ½ of Σ w_i·w_j·L_ij²
+  return torch.add(torch.add(base, cross, { alpha: 4 }), own, { alpha: 2 });
+}
+
+function gramOf(weight: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  const wide = castTo(weight, dtype);
+  return torch.mm(torch.t(wide), wide);
+}

@@ -1,0 +1,58 @@
+import { BidoraError } from "../errors.js";
+import { Embedding, Linear, type Module } from "../nn/index.js";
+import type { LowRankConfig, TargetModules } from "./config.js";
+
+/** The modules that an adapter is put into, by path. Throws when the configuration matches none. */
+export function findTargets(model: Module, config: LowRankConfig): Map<string, Linear | Embedding> {
+  const found = new Map<string, Linear | Embedding>();
+  for (const [path, module] of model.namedModules()) {
+    if (!isTarget(path, module, config)) continue;
+    if (!(module instanceof Linear || module instanceof Embedding)) {
+      throw new BidoraError("TARGET", `target_modules matches ${path}, which is neither a linear layer nor an embedding: name the layers inside it.`);
+    }
+    found.set(path, module);
+  }
+  if (found.size === 0) throw new BidoraError("TARGET", noTargetMessage(model, config.targetModules));
+  return found;
+}
+
+function isTarget(path: string, module: Module, config: LowRankConfig): boolean {
+  if (path === "" || isSaved(path, config.modulesToSave)) return false;
+  if (config.excludeModules !== undefined && matches(path, config.excludeModules)) return false;
+  if (isAllLinear(config.targetModules)) return module instanceof Linear;
+  if (!matches(path, config.targetModules)) return false;
+  // As in PEFT, a module that is named in full, and a regular expression, are not narrowed down by layers.
+  if (typeof config.targetModules === "string" || config.targetModules.includes(path)) return true;
+  return isInLayers(path, config);
+}
+
+export function isAllLinear(targets: TargetModules): boolean {
+  return typeof targets === "string" && targets.toLowerCase() === "all-linear";
+}
+
+/** True when `path` is, or lies in, a module of `modules_to_save`. */
+export function isSaved(path: string, modulesToSave: readonly string[]): boolean {
+  return modulesToSave.some((name) => new RegExp(`^(|.*\\.)${name}($|\\..*)`).test(path));
+}
+
+function matches(path: string, targets: TargetModules): boolean {
+  if (typeof targets === "string") return new RegExp(`^(?:${targets})$`).test(path);
+  return targets.some((target) => path === target || path.endsWith(`.${target}`));
+}
+
+function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankConfig): boolean {
+  if (!layersToTransform || layersToTransform.length === 0) return true;
+  const patterns = layersPattern?.length ? layersPattern.map((name) => `(?:^|.*?\\.)${name}`) : [".*?\\.[^.]*"];
+  for (const pattern of patterns) {
+    const found = new RegExp(`^${pattern}\\.(\\d+)\\.`).exec(path);
+    if (found) return layersToTransform.includes(Number(found[1]));
+  }
+  return false;
+}
+
+function noTargetMessage(model: Module, targets: TargetModules): string {
+  const names = new Set<string>();
+  for (const [path, module] of model.namedModules()) if (module instanceof Linear) names.add(path.split(".").at(-1) ?? path);
+  const given = typeof targets === "string" ? targets : targets.join(",");
+  return `No module matches the target modules "${given}"; the model's linear layers are called ${[...names].join(", ")}.`;
+}

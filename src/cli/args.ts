@@ -1,0 +1,73 @@
+import { parseArgs } from "node:util";
+import { checkValue, flagOf, type Given, type Option, type OptionTable } from "../config/option.js";
+import { nearest } from "../config.js";
+import { UsageError } from "../errors.js";
+
+/** What a command line says. */
+export interface Arguments<Table> {
+  readonly given: Given<Table>;
+  readonly positionals: readonly string[];
+  /** `--help`: the options that matter most; `--help-all`: each with its full help. */
+  readonly help: "screen" | "all" | undefined;
+}
+
+const isToggle = (option: Option): boolean => option.placeholder === "";
+
+/**
+ * Reads a command line by a table of options.
+ * @throws UsageError for an unknown flag (with the nearest right spelling), a missing value, or a wrong one
+ */
+export function parseArguments<Table extends OptionTable>(table: Table, argv: readonly string[]): Arguments<Table> {
+  const byFlag = new Map(Object.entries(table).map(([key, option]) => [flagOf(key), { key, option }]));
+  const options = Object.fromEntries(
+    [...byFlag].map(([flag, { option }]) => [
+      flag.slice(2),
+      { type: isToggle(option) ? "boolean" : "string" } as const,
+    ]),
+  );
+  const { tokens, positionals } = parseArgs({
+    args: [...argv],
+    options: { ...options, help: { type: "boolean", short: "h" }, "help-all": { type: "boolean" } },
+    strict: false,
+    tokens: true,
+    allowNegative: true,
+    allowPositionals: true,
+  });
+  const given: Record<string, unknown> = {};
+  let help: Arguments<Table>["help"];
+  for (const token of tokens) {
+    if (token.kind !== "option") continue;
+    if (token.name === "help" || token.name === "help-all") {
+      help = token.name === "help" ? "screen" : "all";
+      continue;
+    }
+    const found = byFlag.get(`--${token.name}`);
+    if (!found) throw unknownFlag(token.rawName, byFlag);
+    given[found.key] = readValue(found.option, token);
+  }
+  return { given: given as Given<Table>, positionals, help };
+}
+
+interface FlagToken {
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function readValue(option: Option, { rawName, value, inlineValue }: FlagToken): unknown {
+  const negated = rawName.startsWith("--no-");
+  if (isToggle(option)) return value === undefined ? !negated : checkValue(option, value, rawName);
+  if (negated) throw new UsageError(`${rawName} does not exist: --${rawName.slice(5)} takes a value.`);
+  if (value === undefined || (!inlineValue && value.startsWith("--"))) {
+    throw new UsageError(`${rawName} takes ${option.takes}; got nothing.`);
+  }
+  return checkValue(option, value, rawName);
+}
+
+function unknownFlag(flag: string, known: ReadonlyMap<string, { readonly option: Option }>): UsageError {
+  const positive = [...known.keys()].map((name) => name.slice(2));
+  const negative = [...known].filter(([, { option }]) => isToggle(option)).map(([name]) => `no-${name.slice(2)}`);
+  if (negative.includes(flag.slice(2))) return new UsageError(`${flag} takes no value.`);
+  const meant = nearest(flag.replace(/^-+/, ""), [...positive, ...negative, "help"]);
+  return new UsageError(`Unknown flag "${flag}".${meant === undefined ? "" : ` Did you mean "--${meant}"?`}`);
+}

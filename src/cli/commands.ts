@@ -1,0 +1,29 @@
+import type { Command } from "./command.js";
+
+interface Entry {
+  readonly about: string;
+  /** Loads the command's module only when it is called, so that `bidora --help` is quick and needs no engine. */
+  load(): Promise<Command>;
+}
+
+/** Every command by name, in the order of `bidora --help`. */
+export const COMMANDS: Readonly<Record<string, Entry>> = {
+  quickstart: {
+    about: "compare LoRA, DoRA and BiDoRA on real data in a few minutes",
+    load: async () => (await import("./quickstart.js")).quickstart,
+  },
+  finetune: { about: "train a model", load: async () => (await import("./finetune.js")).finetune },
+  evaluate: { about: "metrics on labelled rows", load: async () => (await import("./evaluate.js")).evaluate },
+  predict: { about: "one JSON line out for each row in", load: async () => (await import("./predict.js")).predict },
+  merge: { about: "adapter and base as one plain model", load: async () => (await import("./merge.js")).merge },
+  export: { about: "an adapter in another format", load: async () => (await import("./export.js")).exportAdapter },
+  inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
+  report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
+  "verify-hypergradient": {
+    about: "an estimator against the exact hypergradient",
+    load: async () => (await import("./verifyHypergradient.js")).verifyHypergradient,
+  },
+  download: { about: "a Hub model into the cache", load: async () => (await import("./download.js")).download },
+  doctor: { about: "engine, BLAS, threads, bfloat16", load: async () => (await import("./doctor.js")).doctor },
+  setup: { about: "install and build what is needed", load: async () => (await import("./setup.js")).setup },
+};

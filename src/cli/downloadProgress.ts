@@ -1,0 +1,16 @@
+import type { DownloadProgress } from "../io/hub/snapshot.js";
+import type { Output } from "./output.js";
+
+/** What a download shows: notes as lines and, on a terminal, one line that counts megabytes. */
+export function downloadHooks(output: Output, stream = process.stderr) {
+  return {
+    onNote: output.note,
+    onProgress: ({ file, receivedBytes, totalBytes }: DownloadProgress): void => {
+      if (output.quiet || !stream.isTTY) return;
+      const end = receivedBytes >= totalBytes ? "\n" : "";
+      stream.write(`\r\u001b[K${megabytes(receivedBytes)} of ${megabytes(totalBytes)} MB  ${file}${end}`);
+    },
+  };
+}
+
+const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(1);

@@ -1,0 +1,16 @@
+import { evaluateOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+import { formatMetrics } from "./observers.js";
+
+export const evaluate = defineCommand({
+  usage: "evaluate --model M [--adapter A] --task TASK --data PATH",
+  about: "Metrics of a model on labelled rows.",
+  options: evaluateOptions,
+  positionals: 0,
+  interruptible: true,
+  run: async ({ settings, output, signal }) => {
+    const { evaluate: measure } = await import("../evaluate.js");
+    const { metrics } = await measure(settings, { signal });
+    output.result(metrics, formatMetrics(metrics));
+  },
+});

@@ -1,0 +1,15 @@
+import { exportOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+
+export const exportAdapter = defineCommand({
+  usage: "export --adapter A [--model M] --to FORMAT --output PATH",
+  about: "Writes an adapter in another format.",
+  options: exportOptions,
+  positionals: 0,
+  run: async ({ settings, output }) => {
+    const { exportAdapter: write } = await import("../export.js");
+    const { path, note } = await write(settings);
+    if (note !== undefined) output.note(note);
+    output.result({ output: path }, `Exported to ${path}`);
+  },
+});

@@ -1,0 +1,18 @@
+import { readRunFile, resolveRun, runOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+import { formatMetrics, observersFor } from "./observers.js";
+
+export const finetune = defineCommand({
+  usage: "finetune [run.yaml] [flags]",
+  about: "Trains a model. Flags beat the YAML file; its keys are the same in camelCase.",
+  options: runOptions,
+  positionals: 1,
+  interruptible: true,
+  run: async ({ given, positionals: [file], output, signal }) => {
+    const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
+    const { finetune: train } = await import("../finetune.js");
+    const { metrics } = await train(config, { signal, observers: observersFor(output) });
+    if (output.json || signal.aborted) return;
+    output.result(metrics, `${formatMetrics(metrics)}\nSaved in ${config.output}`);
+  },
+});

@@ -1,0 +1,91 @@
+import { flagOf, type Option, type OptionTable } from "../config/option.js";
+
+const WIDTH = 80;
+const FLAGS = 26;
+
+/** What `--help` says of one command. */
+export interface CommandHelp {
+  /** The words after `bidora`: `finetune [run.yaml] [flags]`. */
+  readonly usage: string;
+  readonly about: string;
+  readonly options: OptionTable;
+}
+
+/**
+ * The help text: options by group. The advanced ones are only named, so that it fits a screen, unless `all` is set.
+ */
+export function renderHelp({ usage, about, options }: CommandHelp, all = false): string {
+  const sections = [...groupOptions(options)].map(([group, entries]) => renderGroup(group, entries, all));
+  const hasAdvanced = Object.values(options).some((option) => option.advanced);
+  const more = hasAdvanced && !all ? ["Options after “also” are explained by --help-all and in docs/options.md."] : [];
+  return [`Usage: bidora ${usage}`, ...wrap(about, ""), ...sections.flat(), ...more].join("\n");
+}
+
+type Entries = readonly (readonly [string, Option])[];
+
+function groupOptions(options: OptionTable): Map<string, [string, Option][]> {
+  const groups = new Map<string, [string, Option][]>();
+  for (const entry of Object.entries(options)) {
+    const group = entry[1].group;
+    groups.set(group, [...(groups.get(group) ?? []), entry]);
+  }
+  return groups;
+}
+
+function renderGroup(group: string, entries: Entries, all: boolean): string[] {
+  const shown = entries.filter(([, option]) => all || !option.advanced);
+  const rest = entries.filter(([, option]) => !all && option.advanced);
+  const lines = shown.flatMap(([key, option]) => renderOption(key, option));
+  const also = rest.map(([key, option]) =>
+    `${shownFlag(key, option)}${shownDefault({ ...option, defaultText: undefined })}`.replace(" ", NO_BREAK),
+  );
+  return [`${group}:`, ...lines, ...(also.length ? wrap(`also ${also.join(", ")}`, "    ", "  ") : [])].map((line) =>
+    line.replaceAll(NO_BREAK, " "),
+  );
+}
+
+const NO_BREAK = "\u00a0";
+
+/** Switches that are on by default are shown by the form that changes something. */
+const shownFlag = (key: string, option: Option): string =>
+  option.default === true ? flagOf(key).replace("--", "--no-") : flagOf(key);
+
+interface DefaultFacts {
+  readonly default?: unknown;
+  readonly defaultText?: string | undefined;
+}
+
+/** The default as documentation shows it, in parentheses; nothing where there is none to tell. */
+function shownDefault(option: DefaultFacts): string {
+  if (typeof option.default === "boolean") return "";
+  const value = defaultText(option);
+  return value === "" ? "" : ` (${value})`;
+}
+
+/** A default in words; empty when the option has none. */
+export function defaultText(option: DefaultFacts): string {
+  if (option.defaultText !== undefined) return option.defaultText;
+  if (typeof option.default === "boolean") return option.default ? "on" : "off";
+  return option.default === undefined ? "" : [option.default].flat().join(",");
+}
+
+function renderOption(key: string, option: Option): string[] {
+  const flag = `  ${`${shownFlag(key, option)} ${option.placeholder}`.trim()}`;
+  const help = wrap(`${option.help}${shownDefault(option)}`, " ".repeat(FLAGS));
+  if (flag.length + 1 > FLAGS) return [flag, ...help];
+  return [flag.padEnd(FLAGS) + help[0]?.slice(FLAGS), ...help.slice(1)];
+}
+
+/** Breaks at spaces so that no line is longer than the screen; `first` indents the first line. */
+function wrap(text: string, indent: string, first = indent): string[] {
+  const lines: string[] = [];
+  let line = first;
+  for (const word of text.split(" ")) {
+    if (line.trim() !== "" && line.length + word.length + 1 > WIDTH) {
+      lines.push(line);
+      line = indent;
+    }
+    line += line.trim() === "" ? word : ` ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,14 @@
+import { sessionOptions } from "../config.js";
+import { defineCommand, required } from "./command.js";
+
+export const inspect = defineCommand({
+  usage: "inspect PATH",
+  about: "What is in a model or an adapter: family, sizes, types, tensors, targets.",
+  options: sessionOptions,
+  positionals: 1,
+  run: async ({ positionals: [path], output }) => {
+    const { inspect: look, renderInspection } = await import("../inspect.js");
+    const found = await look(required(path, "The path of a model or an adapter"));
+    output.result(found, renderInspection(found));
+  },
+});

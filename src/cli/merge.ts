@@ -1,0 +1,14 @@
+import { mergeOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+
+export const merge = defineCommand({
+  usage: "merge [--model M] --adapter A --output DIR",
+  about: "Writes adapter and base as one plain Hugging Face model.",
+  options: mergeOptions,
+  positionals: 0,
+  run: async ({ settings, output }) => {
+    const { merge: write } = await import("../merge.js");
+    const { path } = await write(settings);
+    output.result({ output: path }, `Merged model in ${path}`);
+  },
+});

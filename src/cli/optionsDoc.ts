@@ -1,0 +1,25 @@
+import { flagOf, type Option } from "../config/option.js";
+import { COMMANDS } from "./commands.js";
+import { defaultText } from "./help.js";
+
+/** The text of `docs/options.md`: every option of every command, from the same tables as the flags themselves. */
+export async function renderOptionsDoc(): Promise<string> {
+  const sections: string[] = [];
+  for (const [name, { load }] of Object.entries(COMMANDS)) {
+    const { usage, about, options } = await load();
+    sections.push(`## ${name}`, about, `\`bidora ${usage}\``, renderTable(Object.entries<Option>(options)));
+  }
+  const intro =
+    "Flags are kebab-case; in YAML and TypeScript the same words are camelCase. A switch is turned off by `--no-…`.";
+  return `${["# Options", intro, ...sections].join("\n\n")}\n`;
+}
+
+function renderTable(entries: readonly (readonly [string, Option])[]): string {
+  const rows = entries.map(
+    ([key, option]) =>
+      `| \`${flagOf(key)}\` | ${cell(option.takes)} | ${cell(option.help)} | ${cell(defaultText(option))} |`,
+  );
+  return ["| flag | takes | what it is | default |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+const cell = (text: string): string => text.replaceAll("|", "\\|");

@@ -1,0 +1,35 @@
+/** Where a command prints: results to stdout, what is for people to stderr. */
+export interface Output {
+  readonly json: boolean;
+  readonly quiet: boolean;
+  /** A line for people; silent with `--quiet`. */
+  note(line: string): void;
+  /** A result: the value as one JSON line with `--json`, else the text. */
+  result(value: unknown, text: string): void;
+}
+
+export function createOutput({ json = false, quiet = false }): Output {
+  return {
+    json,
+    quiet,
+    note: (line) => {
+      if (!quiet) process.stderr.write(`${line}\n`);
+    },
+    result: (value, text) => {
+      process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
+    },
+  };
+}
+
+/** Rows as columns of equal width; numbers stand to the right, with four decimals unless they are whole. */
+export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const cells = [header, ...rows.map((row) => row.map(formatCell))];
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === "number"));
+  const line = (row: readonly string[]): string =>
+    row.map((cell, c) => (isNumber[c] ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0))).join("  ");
+  return cells.map((row) => line(row).trimEnd()).join("\n");
+}
+
+const formatCell = (value: string | number): string =>
+  typeof value === "string" ? value : Number.isInteger(value) ? String(value) : value.toFixed(4);

@@ -1,0 +1,15 @@
+import { predictOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+
+export const predict = defineCommand({
+  usage: "predict --model M [--adapter A] --input FILE --output FILE",
+  about: "Writes one JSON line for each row in, in the same order.",
+  options: predictOptions,
+  positionals: 0,
+  interruptible: true,
+  run: async ({ settings, output, signal }) => {
+    const { predict: write } = await import("../predict.js");
+    const { rows, path } = await write(settings, { signal });
+    output.result({ rows, output: path }, `${rows} rows in ${path}`);
+  },
+});

@@ -1,0 +1,132 @@
+import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../train/events.js";
+
+/** Where progress goes; `process.stderr` outside tests. */
+export interface ProgressStream {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Seconds between two lines where the stream is no terminal. */
+const LINE_INTERVAL = 5;
+const BAR_WIDTH = 24;
+/** Share of the newest step in the running means that loss, rate and time left are told from. */
+const NEWEST = 0.1;
+
+/** The steps that each phase is going to have, where the run knows them. */
+type Planned = StartEvent & { readonly steps?: Partial<Record<Phase, number>> };
+
+interface Means {
+  readonly loss: number;
+  readonly rows: number;
+  readonly seconds: number;
+}
+
+/**
+ * An observer that shows phase, steps, loss, rows a second and time left: as a bar on a terminal, elsewhere as plain
+ * lines, at most one every few seconds.
+ * @param now the time in seconds
+ */
+export function createProgress(
+  stream: ProgressStream,
+  now = () => performance.now() / 1000,
+): (event: RunEvent) => void {
+  const view = stream.isTTY ? barView(stream) : lineView(stream, now);
+  let totals: Partial<Record<Phase, number>> = {};
+  let phase: Phase | undefined;
+  let means: Means | undefined;
+
+  const onStep = (event: StepEvent): void => {
+    means = averaged(event.phase === phase ? means : undefined, event);
+    phase = event.phase;
+    const step = event.step - (phase === "retrain" ? (totals.search ?? 0) : 0);
+    view.step(step, totals[phase], describeStep(phase, step, totals[phase], means));
+  };
+
+  return (event) => {
+    if (event.event === "start") {
+      totals = (event as Planned).steps ?? {};
+      view.note(describeStart(event));
+    } else if (event.event === "step") onStep(event);
+    else if (event.event === "evaluation" || event.event === "checkpoint") view.note(describe(event));
+    else if (event.event === "done" || event.event === "error") view.stop();
+  };
+}
+
+/** Running means; the first step of a phase starts them anew. */
+function averaged(before: Means | undefined, { loss, rows, seconds }: StepEvent): Means {
+  if (!before) return { loss, rows, seconds };
+  const mix = (old: number, current: number): number => old + NEWEST * (current - old);
+  return { loss: mix(before.loss, loss), rows: mix(before.rows, rows), seconds: mix(before.seconds, seconds) };
+}
+
+interface View {
+  step(step: number, total: number | undefined, text: string): void;
+  note(line: string): void;
+  stop(): void;
+}
+
+/** One line that is drawn over at each step, notes above it. */
+function barView(stream: ProgressStream): View {
+  let drawn = "";
+  const draw = (line: string): void => {
+    drawn = line.slice(0, (stream.columns ?? 80) - 1);
+    stream.write(`\r\u001b[K${drawn}`);
+  };
+  return {
+    step: (step, total, text) => {
+      const filled = total ? Math.round((step / total) * BAR_WIDTH) : 0;
+      draw(`${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${text}`);
+    },
+    note: (line) => {
+      stream.write(`\r\u001b[K${line}\n${drawn}`);
+    },
+    stop: () => {
+      if (drawn !== "") stream.write("\n");
+      drawn = "";
+    },
+  };
+}
+
+/** Plain lines: the first and the last step of a phase, and between them one every few seconds. */
+function lineView(stream: ProgressStream, now: () => number): View {
+  let last = Number.NEGATIVE_INFINITY;
+  return {
+    step: (step, total, text) => {
+      if (step !== 1 && step !== total && now() - last < LINE_INTERVAL) return;
+      last = now();
+      stream.write(`${text}\n`);
+    },
+    note: (line) => {
+      stream.write(`${line}\n`);
+    },
+    stop: () => {},
+  };
+}
+
+function describeStep(phase: Phase, step: number, total: number | undefined, { loss, rows, seconds }: Means): string {
+  const parts = [`${phase} ${step}${total === undefined ? "" : `/${total}`}`, `loss ${loss.toFixed(4)}`];
+  if (seconds > 0) parts.push(`${Math.round(rows / seconds)} rows/s`);
+  if (total !== undefined && step < total) parts.push(`${clock((total - step) * seconds)} left`);
+  return parts.join("  ");
+}
+
+function describeStart({ parameters, machine }: StartEvent): string {
+  const { trained, total } = parameters;
+  const share = ((100 * trained) / total).toPrecision(3);
+  return `Training ${trained.toLocaleString("en")} of ${total.toLocaleString("en")} parameters (${share} %) on ${machine.device}, ${machine.threads} threads`;
+}
+
+function describe(event: EvaluationEvent | CheckpointEvent): string {
+  if (event.event === "checkpoint") return `${event.phase} ${event.step}  saved ${event.path}`;
+  const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
+  return `${event.phase} ${event.step}  evaluation  ${metrics.join("  ")}`;
+}
+
+/** Seconds as `1:05` or `2:03:04`. */
+export function clock(seconds: number): string {
+  const whole = Math.round(seconds);
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  const tail = `${String(m).padStart(h ? 2 : 1, "0")}:${String(s).padStart(2, "0")}`;
+  return h ? `${h}:${tail}` : tail;
+}

@@ -1,0 +1,20 @@
+import { readRunFile, resolveRun, verifyOptions } from "../config.js";
+import { defineCommand } from "./command.js";
+import { formatTable } from "./output.js";
+
+export const verifyHypergradient = defineCommand({
+  usage: "verify-hypergradient [run.yaml] [flags]",
+  about: "Compares each hypergradient estimator with the exact one, on your own model and data.",
+  options: verifyOptions,
+  positionals: 1,
+  interruptible: true,
+  run: async ({ given: { precision = "float64", ...given }, positionals: [file], output, signal }) => {
+    const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
+    const { verifyHypergradient: verify } = await import("../verifyHypergradient.js");
+    const result = await verify(config, { precision, signal });
+    const rows = result.estimators.map((row) => [row.name, row.cosine, row.relativeError, row.seconds]);
+    const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
+    const table = formatTable(["estimator", "cosine", "relative error", "seconds"], rows);
+    output.result(result, `${table}\n${share}`);
+  },
+});

@@ -1,0 +1,90 @@
+/** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
+
+import { choice, type Given, names, omit, option, pick, text, type Values, whole } from "./option.js";
+import { runOptions } from "./options.js";
+
+/** A command's settings with defaults filled in, and what of them was set by hand. */
+export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
+
+const session = pick(runOptions, "json", "quiet", "debug");
+const base = pick(runOptions, "model", "revision", "adapter");
+const reading = pick(runOptions, "task", "textColumns", "labelColumn", "maxLength", "batchSize", "dtype", "threads");
+const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what is there" } };
+
+export const evaluateOptions = {
+  ...base,
+  ...reading,
+  data: option(text("PATH"), { group: "Data", help: "labelled rows: a file, or a named data set's folder" }),
+  split: option(choice(["validation", "test", "train"]), {
+    group: "Data",
+    help: "the part of a named data set",
+    default: "validation",
+  }),
+  ...session,
+};
+
+export const predictOptions = {
+  ...base,
+  ...omit(reading, "labelColumn"),
+  input: option(text("FILE"), { group: "Data", help: "the rows; the label may be missing" }),
+  output: option(text("FILE"), { group: "Output", help: "one JSON object a row, in the same order" }),
+  ...overwrite,
+  ...session,
+};
+
+export const mergeOptions = {
+  ...base,
+  output: option(text("DIR"), { group: "Output", help: "the folder of the merged model" }),
+  ...overwrite,
+  ...session,
+};
+
+export const exportOptions = {
+  ...base,
+  to: option(choice(["peft-lora", "gguf-lora"]), { group: "Export", help: "the format" }),
+  rank: option(whole(1), { group: "Export", help: "of the LoRA that a DoRA adapter becomes", defaultText: "as it is" }),
+  output: option(text("PATH"), { group: "Output", help: "where the result goes" }),
+  ...overwrite,
+  ...session,
+};
+
+export const verifyOptions = {
+  ...omit(
+    runOptions,
+    "output",
+    "overwrite",
+    "resume",
+    "evalEvery",
+    "saveEvery",
+    "keepCheckpoints",
+    "earlyStopping",
+    "retrainSteps",
+    "retrainEpochs",
+    "retrainLearningRate",
+  ),
+  precision: option(choice(["float64", "float32"]), {
+    group: "Training",
+    help: "of the comparison",
+    default: "float64",
+  }),
+};
+
+export const quickstartOptions = {
+  methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),
+  output: option(text("DIR"), { group: "Run", help: "where results go", default: "runs/quickstart" }),
+  ...pick(runOptions, "seed", "threads"),
+  ...session,
+};
+
+export const reportOptions = {
+  output: option(text("FILE"), {
+    group: "Output",
+    help: "the HTML file",
+    defaultText: "report.html in the run's folder",
+  }),
+  ...session,
+};
+
+export const downloadOptions = { ...pick(runOptions, "revision"), ...session };
+
+export const sessionOptions = session;

@@ -1,0 +1,324 @@
+/**
+ * The one schema of a run. Flags, `--help`, the YAML file, `run.yaml` and `docs/options.md` derive from `runOptions`.
+ */
+import { namedDatasets } from "../data/named.js";
+import { tasks } from "../data/task.js";
+import { availableMethods, methodNames } from "./methods.js";
+import {
+  alternatives,
+  choice,
+  choiceOrNumber,
+  type Given,
+  modules,
+  names,
+  number,
+  option,
+  pattern,
+  text,
+  toggle,
+  type Values,
+  whole,
+} from "./option.js";
+
+type Task = Exclude<keyof typeof tasks, "causal-lm">;
+
+const taskKinds = (Object.keys(tasks) as (keyof typeof tasks)[]).filter((kind): kind is Task => kind !== "causal-lm");
+const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
+
+const folder = text("DIR");
+const file = text("FILE");
+
+/** Every option of a fine-tuning run, in the order in which help and documentation show them. */
+export const runOptions = {
+  model: option(text("DIR|REPO"), { group: "Model", help: "a local folder or a Hub repository" }),
+  revision: option(text("REV"), {
+    group: "Model",
+    help: "branch, tag or commit of the repository",
+    defaultText: "main",
+    advanced: true,
+  }),
+  adapter: option(folder, { group: "Model", help: "start from this adapter, not a fresh one" }),
+  initWeights: option(choice(["pretrained-head", "new-head"]), {
+    group: "Model",
+    help: "keep the checkpoint's own head when it fits the labels, or draw a new one from the seed",
+    default: "pretrained-head",
+    advanced: true,
+  }),
+
+  task: option(choice([...taskKinds, ...datasets]), {
+    group: "Data",
+    help: `${taskKinds.join(", ")}, or a data set: glue/mrpc, …`,
+    placeholder: "TASK",
+  }),
+  data: option(folder, { group: "Data", help: "the folder of a named data set" }),
+  train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
+  validation: option(file, { group: "Data", help: "rows to evaluate on" }),
+  test: option(file, { group: "Data", help: "rows for the figures at the end", advanced: true }),
+  textColumns: option(names("A[,B]"), { group: "Data", help: "the one or two text columns", defaultText: "by name" }),
+  labelColumn: option(names("NAME"), {
+    group: "Data",
+    help: "the label, or several 0/1 columns",
+    defaultText: "by name",
+  }),
+  maxLength: option(whole(1), {
+    group: "Data",
+    help: "tokens kept of a row, special tokens included; the default is capped by what tokenizer and model allow",
+    default: 512,
+    advanced: true,
+  }),
+  shuffle: option(toggle, { group: "Data", help: "draw rows in random order", default: true, advanced: true }),
+  dropLast: option(toggle, {
+    group: "Data",
+    help: "leave out the short last batch of a pass",
+    default: false,
+    advanced: true,
+  }),
+  seed: option(whole(0), { group: "Data", help: "of every random number of the run", default: 0, advanced: true }),
+
+  method: option(choice(methodNames), {
+    group: "Method",
+    help: availableMethods.join(", "),
+    takes: alternatives(availableMethods),
+    placeholder: "NAME",
+    default: "bidora",
+  }),
+  targetModules: option(modules, {
+    group: "Method",
+    placeholder: "M",
+    help: "query,value; a pattern; or all-linear",
+    defaultText: "by model",
+  }),
+  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8 }),
+  alpha: option(number({ above: 0 }), { group: "Method", help: "the update is scaled by alpha / rank", default: 16 }),
+  dropout: option(number({ least: 0, below: 1 }), {
+    group: "Method",
+    help: "on the input of the low-rank branch",
+    default: 0,
+    advanced: true,
+  }),
+  rslora: option(toggle, {
+    group: "Method",
+    help: "scale by alpha / sqrt(rank) instead",
+    default: false,
+    advanced: true,
+  }),
+  rankPattern: option(pattern(1), {
+    group: "Method",
+    help: "other ranks for the modules that match",
+    defaultText: "none",
+    advanced: true,
+  }),
+  alphaPattern: option(pattern(1), {
+    group: "Method",
+    help: "other alphas for the modules that match",
+    defaultText: "none",
+    advanced: true,
+  }),
+  magnitudeAxis: option(choice(["out", "in"]), {
+    group: "Method",
+    help: "one magnitude for each output row, or for each input column",
+    default: "out",
+    advanced: true,
+  }),
+  normGradient: option(choice(["detached", "full"]), {
+    group: "Method",
+    help: "whether gradients flow through the direction's norm",
+    defaultText: "bidora: full, else detached",
+    advanced: true,
+  }),
+
+  epochs: option(number({ above: 0 }), { group: "Training", help: "passes over the training rows", default: 3 }),
+  maxSteps: option(whole(1), { group: "Training", help: "optimiser steps; wins over --epochs" }),
+  batchSize: option(whole(1), { group: "Training", help: "rows in a batch", default: 32 }),
+  learningRate: option(number({ least: 0 }), {
+    group: "Training",
+    help: "peak rate",
+    defaultText: "1e-3; full: 5e-5",
+  }),
+  gradientAccumulation: option(whole(1), {
+    group: "Training",
+    help: "batches in an optimiser step",
+    default: 1,
+    advanced: true,
+  }),
+  weightDecay: option(number({ least: 0 }), {
+    group: "Training",
+    help: "AdamW's decay; not on biases and norm weights",
+    default: 0.01,
+    advanced: true,
+  }),
+  adamBeta1: option(number({ least: 0, below: 1 }), {
+    group: "Training",
+    help: "decay of the mean of gradients",
+    default: 0.9,
+    advanced: true,
+  }),
+  adamBeta2: option(number({ least: 0, below: 1 }), {
+    group: "Training",
+    help: "decay of the mean of squared gradients",
+    default: 0.999,
+    advanced: true,
+  }),
+  adamEpsilon: option(number({ above: 0 }), {
+    group: "Training",
+    help: "added to the denominator",
+    default: 1e-8,
+    advanced: true,
+  }),
+  warmupRatio: option(number({ least: 0, most: 1 }), {
+    group: "Training",
+    help: "share of the steps in which the rate rises from 0",
+    default: 0.1,
+    advanced: true,
+  }),
+  schedule: option(choice(["linear", "cosine", "constant"]), {
+    group: "Training",
+    help: "course of the rate after the warm-up",
+    default: "linear",
+    advanced: true,
+  }),
+  maxGradNorm: option(number({ above: 0 }), {
+    group: "Training",
+    help: "clip the norm of all gradients together",
+    defaultText: "none",
+    advanced: true,
+  }),
+  dtype: option(choice(["auto", "float32", "bfloat16"]), {
+    group: "Training",
+    help: "of frozen weights and computation; auto takes bfloat16 where the processor computes it fast",
+    default: "auto",
+    advanced: true,
+  }),
+  threads: option(whole(1), {
+    group: "Training",
+    help: "processor threads",
+    defaultText: "all cores",
+    advanced: true,
+  }),
+
+  hypergradient: option(choice(["finite-difference", "forward-difference", "exact", "neumann", "cg", "first-order"]), {
+    group: "BiDoRA",
+    help: "exact, forward-difference, finite-difference, neumann, cg, first-order",
+    placeholder: "NAME",
+    default: "exact",
+  }),
+  searchFraction: option(number({ above: 0, below: 1 }), {
+    group: "BiDoRA",
+    help: "share of the rows for the lower level",
+    default: 0.8,
+    advanced: true,
+  }),
+  retrainSteps: option(whole(0), {
+    group: "BiDoRA",
+    help: "of the retrain phase; 0 skips it",
+    defaultText: "as the search",
+  }),
+  retrainEpochs: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "passes of the retrain phase",
+    defaultText: "as the search",
+    advanced: true,
+  }),
+  retrainLearningRate: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "peak rate of the retrain phase",
+    defaultText: "as the search",
+    advanced: true,
+  }),
+  upperLearningRate: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "peak rate of the magnitudes",
+    defaultText: "as lower",
+    advanced: true,
+  }),
+  upperWeightDecay: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "AdamW's decay on the magnitudes",
+    default: 0,
+    advanced: true,
+  }),
+  xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
+    group: "BiDoRA",
+    help: "step size in the second term: the lower rate, the true derivative of the AdamW step, or a number",
+    default: "learning-rate",
+    advanced: true,
+  }),
+  unrollSteps: option(whole(1), {
+    group: "BiDoRA",
+    help: "lower steps in a search step",
+    default: 1,
+    advanced: true,
+  }),
+  hypergradientTerms: option(whole(1), {
+    group: "BiDoRA",
+    help: "terms or iterations of neumann and cg",
+    default: 5,
+    advanced: true,
+  }),
+  regularizer: option(number({ least: 0 }), {
+    group: "BiDoRA",
+    help: "weight of the orthogonality of direction columns",
+    default: 1e-5,
+    advanced: true,
+  }),
+
+  output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
+  overwrite: option(toggle, { group: "Output", help: "empty the folder first", default: false, session: true }),
+  resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),
+  evalEvery: option(whole(1), { group: "Output", help: "steps between evaluations", defaultText: "at the end" }),
+  saveEvery: option(whole(1), {
+    group: "Output",
+    help: "steps between checkpoints",
+    defaultText: "none",
+    advanced: true,
+  }),
+  keepCheckpoints: option(whole(1), {
+    group: "Output",
+    help: "newest checkpoints kept",
+    defaultText: "all",
+    advanced: true,
+  }),
+  earlyStopping: option(whole(1), {
+    group: "Output",
+    help: "stop after this many evaluations without a better result",
+    defaultText: "off",
+    advanced: true,
+  }),
+  json: option(toggle, {
+    group: "Output",
+    help: "results and events as JSON on stdout",
+    default: false,
+    session: true,
+  }),
+  quiet: option(toggle, {
+    group: "Output",
+    help: "no progress, no notes",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+  debug: option(toggle, {
+    group: "Output",
+    help: "show the stack trace of an error",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+};
+
+export type RunTable = typeof runOptions;
+export type RunKey = keyof RunTable;
+
+/** What a user set by hand, on the command line, in a YAML file or in a call. */
+export type RunSettings = Given<RunTable>;
+
+/** Options whose default follows from others, after they are resolved. */
+type Resolved = "model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate" | "output";
+
+/** A run with every setting resolved that does not depend on the model's or the data's files. */
+export type RunConfig = Omit<Values<RunTable>, Resolved> & {
+  readonly [K in Resolved]: NonNullable<Values<RunTable>[K]>;
+} & {
+  /** What was set by hand: a conflict with an adapter is an error only for these. */
+  readonly given: RunSettings;
+};

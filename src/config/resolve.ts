@@ -1,0 +1,72 @@
+import { stringify } from "yaml";
+import { UsageError } from "../errors.js";
+import { availableMethods, METHODS } from "./methods.js";
+import { didYouMean } from "./nearest.js";
+import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
+import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
+
+/**
+ * Checks what was set by hand and fills in every default, those that follow from the method included.
+ * @param given what the user set
+ * @param follows values that come from elsewhere (an adapter's rank, say): they beat defaults, and `given` beats them
+ * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
+ */
+export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunConfig {
+  const checked = checkSettings(given);
+  const settings = withDefaults(runOptions, { ...checkSettings(follows), ...checked });
+  const { method, model, task } = settings;
+  if (!METHODS[method].available) {
+    throw new UsageError(
+      `--method ${method} is not available in this version; take ${alternatives(availableMethods)}.`,
+    );
+  }
+  if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
+  if (settings.resume && settings.overwrite) {
+    throw new UsageError(
+      "--resume and --overwrite exclude each other: one continues the run in the folder, the other deletes it.",
+    );
+  }
+  const learningRate = settings.learningRate ?? METHODS[method].learningRate;
+  return {
+    ...settings,
+    model,
+    learningRate,
+    normGradient: settings.normGradient ?? (method === "bidora" ? "full" : "detached"),
+    upperLearningRate: settings.upperLearningRate ?? learningRate,
+    retrainLearningRate: settings.retrainLearningRate ?? learningRate,
+    ...retrainLength(settings),
+    output: settings.output ?? `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
+    given: checked,
+  };
+}
+
+/** The retrain phase is as long as the search unless one of its two lengths is given. */
+function retrainLength(settings: RunSettings): Pick<RunConfig, "retrainSteps" | "retrainEpochs"> {
+  const { retrainSteps, retrainEpochs, maxSteps, epochs } = settings;
+  if (retrainSteps !== undefined || retrainEpochs !== undefined) return { retrainSteps, retrainEpochs };
+  return maxSteps === undefined
+    ? { retrainSteps: undefined, retrainEpochs: epochs }
+    : { retrainSteps: maxSteps, retrainEpochs: undefined };
+}
+
+function checkSettings(given: RunSettings): RunSettings {
+  const checked: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (!(key in runOptions))
+      throw new UsageError(`Unknown setting "${key}".${didYouMean(key, Object.keys(runOptions))}`);
+    checked[key] = checkValue<unknown>(runOptions[key as RunKey], value, key);
+  }
+  return checked;
+}
+
+/** The text of `run.yaml`: every setting as resolved, enough to run it again. */
+export function renderRunYaml(config: RunConfig): string {
+  const groups = new Map<string, Record<string, unknown>>();
+  for (const [key, option] of Object.entries<Option>(runOptions)) {
+    const value = config[key as RunKey];
+    if (option.session || value === undefined) continue;
+    groups.set(option.group, { ...groups.get(option.group), [key]: value });
+  }
+  return [...groups].map(([group, values]) => `# ${group}\n${stringify(values)}`).join("\n");
+}

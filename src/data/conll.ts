@@ -1,0 +1,71 @@
+import { BidoraError } from "../errors.js";
+import type { WordsExample } from "./example.js";
+import { emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
+
+export interface ConllOptions {
+  /** Which column holds the label, counted from 1; the last one if not given. */
+  readonly labelColumn?: number | undefined;
+}
+
+/**
+ * Sentences with a word a line and a blank line between sentences, as in CoNLL-2003 and JNLPBA: the word is the first
+ * column, columns are parted by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines are passed over. A file of
+ * words alone gives sentences without labels.
+ * @throws BidoraError naming the line that has another number of columns.
+ */
+export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
+  const text = await readTextFile(file);
+  const separator = text.includes("\t") ? "\t" : /[ ]+/;
+  const sentences: WordsExample[] = [];
+  let sentence = new SentenceBuilder(file);
+  let columns: number | undefined;
+  for (const [i, line] of splitLines(text).entries()) {
+    if (line.trim() === "" || line.startsWith("-DOCSTART-")) {
+      sentences.push(...sentence.finish());
+      sentence = new SentenceBuilder(file);
+      continue;
+    }
+    const fields = line.trimEnd().split(separator);
+    columns ??= checkedColumns(file, fields.length, options);
+    if (fields.length !== columns) {
+      throw rowError(file, i + 1, `${fields.length} columns, but the lines before have ${columns}.`);
+    }
+    if (fields[0] === "") throw rowError(file, i + 1, "the word is missing in the first column.");
+    sentence.add(i + 1, fields[0]!, columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]!);
+  }
+  sentences.push(...sentence.finish());
+  if (sentences.length === 0) throw emptyFile(file);
+  return sentences;
+}
+
+function checkedColumns(file: string, columns: number, { labelColumn }: ConllOptions): number {
+  if (labelColumn !== undefined && !(labelColumn >= 2 && labelColumn <= columns)) {
+    throw new BidoraError(
+      "UNKNOWN_COLUMN",
+      `${file} has ${columns} columns, so the label can't be in column ${labelColumn}.`,
+    );
+  }
+  return columns;
+}
+
+/** Gathers the words of one sentence. */
+export class SentenceBuilder {
+  readonly #tokens: string[] = [];
+  readonly #labels: string[] = [];
+  #line = 0;
+
+  constructor(readonly file: string) {}
+
+  add(line: number, token: string, label: string | undefined): void {
+    if (this.#tokens.length === 0) this.#line = line;
+    this.#tokens.push(token);
+    if (label !== undefined) this.#labels.push(label);
+  }
+
+  /** The sentence, or nothing if it has no word. */
+  finish(): WordsExample[] {
+    if (this.#tokens.length === 0) return [];
+    const labels = this.#labels.length === 0 ? undefined : this.#labels;
+    return [{ kind: "words", tokens: this.#tokens, labels, at: { file: this.file, line: this.#line } }];
+  }
+}

@@ -1,0 +1,91 @@
+import { BidoraError } from "../errors.js";
+import { type Example, type Location, place } from "./example.js";
+
+/** The labels of a task in the order of the model's outputs. */
+export class LabelMap {
+  readonly #index: ReadonlyMap<string, number>;
+
+  /** @param names in the order of the outputs @param aliases other spellings of a label, with its place in that order */
+  constructor(
+    readonly names: readonly string[],
+    aliases: ReadonlyMap<string, number> = new Map(),
+  ) {
+    this.#index = new Map([...aliases, ...names.map((name, i) => [name, i] as const)]);
+  }
+
+  /** The label's place. @throws BidoraError if there is no such label. */
+  indexOf(label: string | number, at: Location): number {
+    const index = this.#index.get(String(label));
+    if (index !== undefined) return index;
+    const known = this.names.length > 20 ? [...this.names.slice(0, 20), "…"] : this.names;
+    throw new BidoraError(
+      "UNKNOWN_LABEL",
+      `${place(at)}: the label ${label} is none of those known: ${known.join(", ")}.`,
+    );
+  }
+}
+
+export interface LabelSources {
+  /** The labels as a checkpoint's config.json names them, in the order of their ids. */
+  readonly checkpoint?: readonly string[] | undefined;
+  /** All label names in their order, where the data set says so itself. */
+  readonly dataset?: readonly string[] | undefined;
+}
+
+/**
+ * The order of the labels: the checkpoint's if all labels of the training rows fit it, else the data set's own, else whole
+ * numbers by value, else names by code point.
+ * @throws BidoraError if no row has a label.
+ */
+export function labelMap(examples: readonly Example[], { checkpoint, dataset }: LabelSources = {}): LabelMap {
+  const found = new Set(dataset ?? labelsOf(examples));
+  if (found.size === 0) throw new BidoraError("NO_LABELS", "No training row has a label, but the task needs them.");
+  const fitted = checkpoint === undefined ? undefined : fitCheckpoint(checkpoint, found, dataset);
+  return fitted ?? new LabelMap(dataset ?? sortLabels(found));
+}
+
+/** The order of UTF-8 bytes is that of the code points; JavaScript's own order, by UTF-16 units, is not. */
+export function byCodePoint(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+}
+
+function labelsOf(examples: readonly Example[]): Set<string> {
+  const found = new Set<string>();
+  for (const example of examples) {
+    const label = example.kind === "words" ? example.labels : example.label;
+    if (Array.isArray(label)) for (const name of label) found.add(String(name));
+    else if (label !== undefined) found.add(String(label));
+  }
+  return found;
+}
+
+function sortLabels(found: ReadonlySet<string>): string[] {
+  const names = [...found];
+  return names.every(isInteger) ? names.sort((a, b) => Number(a) - Number(b)) : names.sort(byCodePoint);
+}
+
+function isInteger(name: string): boolean {
+  return /^-?\d+$/.test(name);
+}
+
+/**
+ * A checkpoint's names fit if they are the labels themselves, or differ in case only. Whole numbers in range stand for its
+ * ids. Where it has transformers' stand-ins only (`LABEL_0`), a data set with as many labels gives the names.
+ */
+function fitCheckpoint(
+  names: readonly string[],
+  found: ReadonlySet<string>,
+  dataset: readonly string[] | undefined,
+): LabelMap | undefined {
+  const exact = new Set(names);
+  if ([...found].every((label) => exact.has(label))) return new LabelMap(names);
+  const lower = new Map(names.map((name, i) => [name.toLowerCase(), i]));
+  const folded = [...found].map((label) => [label, lower.get(label.toLowerCase())] as const);
+  if (lower.size === names.length && folded.every((pair): pair is [string, number] => pair[1] !== undefined)) {
+    return new LabelMap(names, new Map(folded));
+  }
+  if (dataset === undefined && [...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length)) {
+    return new LabelMap(names, new Map(names.map((_, id) => [String(id), id])));
+  }
+  return undefined;
+}

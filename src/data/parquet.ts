@@ -1,0 +1,38 @@
+import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { BidoraError } from "../errors.js";
+import type { Table } from "./table.js";
+import { emptyFile, fileError } from "./textFile.js";
+
+/**
+ * A Parquet file, with any of the format's compressions.
+ * @throws BidoraError if the file is missing, damaged or has no row.
+ */
+export async function readParquet(path: string): Promise<Table> {
+  const file = await asyncBufferFromFile(path).catch((cause: unknown) => {
+    throw fileError(path, cause);
+  });
+  if (file.byteLength === 0) throw emptyFile(path);
+  try {
+    const metadata = await parquetMetadataAsync(file);
+    const columns = parquetSchema(metadata).children.map((column) => column.element.name);
+    const objects = await parquetReadObjects({ file, metadata, compressors });
+    if (objects.length === 0) throw emptyFile(path);
+    const rows = objects.map((values, i) => ({ line: i + 1, values: mapValues(values) }));
+    return { file: path, columns, rows };
+  } catch (cause) {
+    if (cause instanceof BidoraError) throw cause;
+    throw new BidoraError("BAD_FILE", `${path} is not a whole Parquet file: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function mapValues(values: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asNumber(value)]));
+}
+
+/** 64-bit integers, alone or in a list, as numbers: labels are small. */
+function asNumber(value: unknown): unknown {
+  if (typeof value === "bigint") return Number(value);
+  if (Array.isArray(value)) return value.map(asNumber);
+  return value;
+}

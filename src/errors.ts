@@ -1,0 +1,26 @@
+/**
+ * An error whose message is meant for the user: one sentence that says what was expected, what came and what to do.
+ * The command line prints the message alone and exits with `exitStatus`.
+ */
+export class BidoraError extends Error {
+  override readonly name: string = "BidoraError";
+  readonly exitStatus: 1 | 2 = 1;
+
+  constructor(
+    readonly code: string,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** Wrong usage: an unknown flag, a value out of range, options that exclude each other. Exit status 2. */
+export class UsageError extends BidoraError {
+  override readonly name = "UsageError";
+  override readonly exitStatus = 2;
+
+  constructor(message: string, options?: ErrorOptions) {
+    super("USAGE", message, options);
+  }
+}

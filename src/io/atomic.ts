@@ -1,0 +1,136 @@
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
+
+const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
+
+/** A fresh hidden name beside `path`, in the same folder so that a rename stays atomic; `sweepTemporary` knows it. */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
+}
+
+/**
+ * Writes one file so that its name never stands for half of it: temporary name, fsync, rename.
+ * `write` gets the open file descriptor. The folder must exist.
+ */
+export function writeAtomic(path: string, write: (descriptor: number) => void): void {
+  const temporary = temporaryPath(path);
+  const descriptor = openSync(temporary, "wx");
+  try {
+    try {
+      write(descriptor);
+      fsyncSync(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+/** Writes text (UTF-8) or bytes to `path`, whole or not at all. */
+export function writeFileAtomic(path: string, data: string | Uint8Array): void {
+  writeAtomic(path, (descriptor) => writeFileSync(descriptor, data));
+}
+
+/**
+ * Makes `path` the folder that `fill` writes: under a temporary name first, then renamed. A folder that stood there before is
+ * moved aside and removed, so for an instant there may be none, but never a half one.
+ */
+export function replaceFolderAtomic(path: string, fill: Fill): Promise<void> {
+  return placeFolder(path, fill, (fresh) => {
+    const old = temporaryPath(path);
+    const stood = existsSync(path);
+    if (stood) renameSync(path, old);
+    try {
+      renameSync(fresh, path);
+    } catch (error) {
+      if (stood) renameSync(old, path);
+      throw error;
+    }
+    rmSync(old, { recursive: true, force: true });
+  });
+}
+
+/** As `replaceFolderAtomic`, for contents that are always the same: a folder that another process put there first stays. */
+export function createFolderAtomic(path: string, fill: Fill): Promise<void> {
+  return placeFolder(path, fill, (fresh) => {
+    try {
+      renameSync(fresh, path);
+    } catch (error) {
+      if (!existsSync(path)) throw error;
+      rmSync(fresh, { recursive: true });
+    }
+  });
+}
+
+type Fill = (temporary: string) => void | Promise<void>;
+
+async function placeFolder(path: string, fill: Fill, place: (fresh: string) => void): Promise<void> {
+  const fresh = temporaryPath(path);
+  mkdirSync(fresh, { recursive: true });
+  try {
+    await fill(fresh);
+    syncTree(fresh);
+    place(fresh);
+  } catch (error) {
+    rmSync(fresh, { recursive: true, force: true });
+    throw error;
+  }
+  syncFolder(dirname(path));
+}
+
+/**
+ * Removes what killed runs left behind in `folder`. Where others may be writing into it too, `olderThanMs` spares what is theirs.
+ */
+export function sweepTemporary(folder: string, olderThanMs = 0): void {
+  for (const name of readdirSync(folder)) {
+    const path = join(folder, name);
+    if (TEMPORARY.test(name) && ageMs(path) >= olderThanMs) rmSync(path, { recursive: true, force: true });
+  }
+}
+
+function ageMs(path: string): number {
+  return Math.max(0, Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0));
+}
+
+/** A rename outlives a power cut only once the contents, then the folder, are on the disk. */
+function syncTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else if (entry.isFile()) syncPath(path);
+  }
+  syncFolder(folder);
+}
+
+function syncPath(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function syncFolder(folder: string): void {
+  try {
+    syncPath(folder);
+  } catch {
+    // Some file systems cannot sync a folder; the rename itself has been done.
+  }
+}

@@ -1,0 +1,39 @@
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BidoraError } from "../errors.js";
+import { type JsonObject, readJsonObject } from "./json.js";
+import { openWeights, type Weights } from "./weights.js";
+
+/** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */
+export interface Checkpoint extends Weights {
+  readonly folder: string;
+  readonly config: JsonObject;
+}
+
+/**
+ * Opens a model folder. Nothing but headers is read until a tensor is asked for; `close` it when the model has been built.
+ * @throws BidoraError `CHECKPOINT`, `JSON`, `WEIGHTS` or `SAFETENSORS`: what is missing or wrong, in one sentence
+ */
+export function openCheckpoint(folder: string): Checkpoint {
+  const config = readConfig(folder);
+  return { folder, config, ...openWeights(folder) };
+}
+
+/** The `config.json` of a model folder, without touching its weights. @throws as `openCheckpoint` */
+export function readConfig(folder: string): JsonObject {
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new BidoraError(
+      "CHECKPOINT",
+      `${folder} is not a folder; expected a model folder with config.json and model.safetensors.`,
+    );
+  }
+  const path = join(folder, "config.json");
+  if (existsSync(path)) return readJsonObject(path);
+  if (existsSync(join(folder, "adapter_config.json"))) {
+    throw new BidoraError(
+      "CHECKPOINT",
+      `${folder} holds an adapter, not a model: give it as the adapter, and its base as the model.`,
+    );
+  }
+  throw new BidoraError("CHECKPOINT", `${folder} has no config.json; expected a Hugging Face model folder.`);
+}

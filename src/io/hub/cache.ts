@@ -1,0 +1,91 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { getRepoFolderName } from "@huggingface/hub";
+import { temporaryPath, writeFileAtomic } from "../atomic.js";
+import { readWeightMap, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
+import type { HubSettings } from "./settings.js";
+
+/*
+ * The layout of Python's huggingface_hub, shared with it:
+ *   models--org--name/blobs/<etag>                 the contents, once each
+ *   models--org--name/refs/<branch or tag>         the commit that it stood for when last asked
+ *   models--org--name/snapshots/<commit>/<file>    links to the blobs
+ */
+
+export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
+const TOKENIZER_FILES = [
+  "tokenizer.json",
+  "vocab.txt",
+  "vocab.json",
+  "tokenizer.model",
+  "sentencepiece.bpe.model",
+  "spiece.model",
+];
+
+export function isCommit(revision: string): boolean {
+  return /^[0-9a-f]{40}$/.test(revision);
+}
+
+export function repoFolder(settings: HubSettings, repo: string): string {
+  return join(settings.cacheFolder, getRepoFolderName({ type: "model", name: repo }));
+}
+
+export function snapshotFolder(folder: string, commit: string): string {
+  return join(folder, "snapshots", commit);
+}
+
+export function blobPath(folder: string, etag: string): string {
+  return join(folder, "blobs", etag);
+}
+
+/** The commit that the cache has for a revision. */
+export function cachedCommit(folder: string, revision: string): string | undefined {
+  if (isCommit(revision)) return revision;
+  try {
+    return readFileSync(join(folder, "refs", revision), "utf8").trim();
+  } catch {
+    return undefined;
+  }
+}
+
+export function writeRef(folder: string, revision: string, commit: string): void {
+  if (isCommit(revision) || cachedCommit(folder, revision) === commit) return;
+  const path = join(folder, "refs", revision);
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileAtomic(path, commit);
+}
+
+/** Whether a snapshot is enough to load a model or an adapter from: its configuration and all its weights. */
+export function isUsable(snapshot: string): boolean {
+  const has = (name: string) => existsSync(join(snapshot, name));
+  if (has("adapter_config.json") && has(ADAPTER_WEIGHTS)) return true;
+  return has("config.json") && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
+}
+
+/** Whether there is nothing left to fetch for it, the tokenizer included. */
+export function isComplete(snapshot: string): boolean {
+  return isUsable(snapshot) && TOKENIZER_FILES.some((name) => existsSync(join(snapshot, name)));
+}
+
+export function shardsOf(snapshot: string): string[] {
+  return [...new Set(readWeightMap(join(snapshot, WEIGHTS_INDEX)).values())];
+}
+
+/** Gives a blob its name in a snapshot, by a relative link, or by a copy where the file system has no links. */
+export function linkIntoSnapshot(folder: string, commit: string, file: string, etag: string): void {
+  const path = join(snapshotFolder(folder, commit), file);
+  if (existsSync(path)) return;
+  const blob = blobPath(folder, etag);
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = temporaryPath(path);
+  try {
+    symlinkSync(relative(dirname(path), blob), temporary);
+  } catch {
+    copyFileSync(blob, temporary);
+  }
+  try {
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+}

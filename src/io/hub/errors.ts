@@ -1,0 +1,72 @@
+import { BidoraError } from "../../errors.js";
+import { type HubSettings, shownUrl } from "./settings.js";
+
+/** What is asked of the Hub, for its messages. */
+export interface HubQuestion {
+  readonly repo: string;
+  readonly revision: string;
+  readonly settings: HubSettings;
+}
+
+/** No answer, or one that says to come back later: what is in the cache may stand in for it. */
+export function isUnreachable(error: unknown): error is BidoraError {
+  return error instanceof BidoraError && error.code === "HUB_UNREACHABLE";
+}
+
+export function unreachable({ repo, settings }: HubQuestion, why: string, cause?: unknown): BidoraError {
+  return new BidoraError(
+    "HUB_UNREACHABLE",
+    `${repo} cannot be fetched: ${shownUrl(settings.endpoint)} ${why}; set HF_ENDPOINT to a mirror that can be reached, or give a local folder.`,
+    { cause },
+  );
+}
+
+export function notCached({ repo, revision, settings }: HubQuestion): BidoraError {
+  return new BidoraError(
+    "HUB_OFFLINE",
+    `${repo} (revision ${revision}) is not in the cache ${settings.cacheFolder}, and the Hub may not be asked in offline mode; unset HF_HUB_OFFLINE, or give a local folder.`,
+  );
+}
+
+/** The sentence for an answer other than success. Its body is not shown: it may repeat what was sent. */
+export function refusal(question: HubQuestion, response: Response): BidoraError {
+  const { repo, revision, settings } = question;
+  const host = shownUrl(settings.endpoint);
+  const { status, headers } = response;
+  const fault = headers.get("X-Error-Code");
+  if (status === 401 && settings.token === undefined) {
+    return new BidoraError(
+      "HUB_UNAUTHORIZED",
+      `${host} does not show ${repo} without a token (401): check the name, or set HF_TOKEN if it is private or gated.`,
+    );
+  }
+  if (status === 401) {
+    return new BidoraError(
+      "HUB_UNAUTHORIZED",
+      `${host} does not show ${repo} to this token (401): check the name, and that HF_TOKEN is valid.`,
+    );
+  }
+  if (status === 403) {
+    return new BidoraError(
+      "HUB_FORBIDDEN",
+      `${host} refuses access to ${repo} (403): accept its conditions at ${host}/${repo} with the account of your HF_TOKEN.`,
+    );
+  }
+  if (status === 404 && fault === "RevisionNotFound") {
+    return new BidoraError(
+      "HUB_NOT_FOUND",
+      `${repo} has no revision '${revision}' (404): expected a branch, a tag or a full commit hash.`,
+    );
+  }
+  if (status === 404) {
+    return new BidoraError(
+      "HUB_NOT_FOUND",
+      `There is no model ${repo} at ${host} (404), and no folder of that name here: check the spelling.`,
+    );
+  }
+  if (status === 429 || status >= 500) return unreachable(question, `answered with status ${status}`);
+  return new BidoraError(
+    "HUB_FAILED",
+    `${host} answered the request for ${repo} with status ${status}, which was not expected.`,
+  );
+}

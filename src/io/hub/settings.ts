@@ -1,0 +1,70 @@
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { UsageError } from "../../errors.js";
+
+/** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
+export interface HubSettings {
+  /** Without a slash at the end. */
+  readonly endpoint: string;
+  readonly cacheFolder: string;
+  readonly token: string | undefined;
+  readonly offline: boolean;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export function hubSettings(environment: Environment = process.env): HubSettings {
+  const home = hubHome(environment);
+  const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, "hub");
+  return {
+    endpoint: endpointOf(environment.HF_ENDPOINT || "https://huggingface.co"),
+    cacheFolder: expandHome(cache),
+    token: findToken(environment, home),
+    offline: isTrue(environment.HF_HUB_OFFLINE || environment.TRANSFORMERS_OFFLINE),
+  };
+}
+
+/** The user's cache folder of this program, for what does not belong into the Hub's cache. */
+export function ownCacheFolder(environment: Environment = process.env): string {
+  return join(userCache(environment), "bidora");
+}
+
+/** Text as it may be shown: without the user name and password of any address in it. */
+export function shownUrl(text: string): string {
+  return text.replace(/\/\/[^/@\s]*@/g, "//");
+}
+
+function endpointOf(address: string): string {
+  if (URL.canParse(address)) return address.replace(/\/+$/, "");
+  throw new UsageError(
+    `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${shownUrl(address)}'.`,
+  );
+}
+
+function hubHome(environment: Environment): string {
+  return expandHome(environment.HF_HOME || join(userCache(environment), "huggingface"));
+}
+
+function userCache(environment: Environment): string {
+  return environment.XDG_CACHE_HOME || join(homedir(), ".cache");
+}
+
+function findToken(environment: Environment, home: string): string | undefined {
+  const given = environment.HF_TOKEN || environment.HUGGING_FACE_HUB_TOKEN;
+  if (given) return given.trim() || undefined;
+  if (isTrue(environment.HF_HUB_DISABLE_IMPLICIT_TOKEN)) return undefined;
+  try {
+    return readFileSync(expandHome(environment.HF_TOKEN_PATH || join(home, "token")), "utf8").trim() || undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function expandHome(path: string): string {
+  return path.replace(/^~(?=\/|$)/, homedir());
+}
+
+function isTrue(value: string | undefined): boolean {
+  return value !== undefined && /^(1|on|yes|true)$/i.test(value);
+}

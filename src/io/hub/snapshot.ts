@@ -1,0 +1,161 @@
+import { BidoraError } from "../../errors.js";
+import { noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
+import {
+  ADAPTER_WEIGHTS,
+  blobPath,
+  cachedCommit,
+  isCommit,
+  isComplete,
+  isUsable,
+  linkIntoSnapshot,
+  repoFolder,
+  shardsOf,
+  snapshotFolder,
+  writeRef,
+} from "./cache.js";
+import { fileUrl, findCommit, listRemoteFiles, type RemoteFile, type RequestLimits } from "./client.js";
+import { downloadBlob } from "./download.js";
+import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
+import { type Environment, hubSettings } from "./settings.js";
+
+export interface DownloadProgress {
+  readonly file: string;
+  /** Bytes that are there, of all files of this download together. */
+  readonly receivedBytes: number;
+  /** Bytes of all files known so far; grows once when an index names its shards. */
+  readonly totalBytes: number;
+}
+
+export interface HubOptions {
+  /** A branch, a tag or a full commit hash; `main` when not given. */
+  readonly revision?: string | undefined;
+  /** Use what is in the cache and ask nobody. `HF_HUB_OFFLINE` does the same. */
+  readonly offline?: boolean | undefined;
+  /** Instead of `HF_TOKEN` or the token file. */
+  readonly token?: string | undefined;
+  readonly environment?: Environment | undefined;
+  /** Longest silence of the Hub in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  readonly retryDelayMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
+  /** Told in a sentence of what the user may want to know, such as that the cache stood in for the Hub. */
+  readonly onNote?: ((note: string) => void) | undefined;
+}
+
+/** Configuration, tokenizer and what belongs to an adapter: small files that are fetched whenever they are there. */
+const SMALL_FILES =
+  /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
+
+/**
+ * The folder of a Hub repository in the cache that Python's huggingface_hub uses, fetched first where it is not there yet or the
+ * revision has moved on. Only what a model, its tokenizer or an adapter needs is fetched.
+ * @throws BidoraError `HUB_…` in one sentence; `WEIGHTS` where the repository has no safetensors
+ */
+export async function hubSnapshot(repo: string, options: HubOptions = {}): Promise<string> {
+  const question = ask(repo, options);
+  const { revision, settings } = question;
+  const folder = repoFolder(settings, repo);
+  const known = cachedCommit(folder, revision);
+  const cached =
+    known !== undefined && isUsable(snapshotFolder(folder, known)) ? snapshotFolder(folder, known) : undefined;
+  if (cached !== undefined && (settings.offline || (isCommit(revision) && isComplete(cached)))) return cached;
+  if (settings.offline) throw notCached(question);
+  try {
+    return await updateSnapshot(question, folder, options);
+  } catch (error) {
+    if (cached === undefined || !isUnreachable(error)) throw error;
+    options.onNote?.(`${error.message} The copy in the cache is used.`);
+    return cached;
+  }
+}
+
+function ask(repo: string, options: HubOptions): HubQuestion {
+  const settings = hubSettings(options.environment);
+  const revision = options.revision ?? "main";
+  if (!/^[\w.-]+(\/[\w.-]+)*$/.test(revision) || revision.includes("..")) {
+    throw new BidoraError(
+      "HUB_NOT_FOUND",
+      `'${revision}' cannot be a revision: expected a branch, a tag or a full commit hash.`,
+    );
+  }
+  return {
+    repo,
+    revision,
+    settings: { ...settings, token: options.token ?? settings.token, offline: options.offline ?? settings.offline },
+  };
+}
+
+async function updateSnapshot(question: HubQuestion, folder: string, options: HubOptions): Promise<string> {
+  const limits: RequestLimits = { timeoutMs: options.timeoutMs ?? 10_000, signal: options.signal };
+  const commit = await findCommit(question, limits);
+  const snapshot = snapshotFolder(folder, commit);
+  if (!isComplete(snapshot)) await fetchSnapshot({ question, folder, commit, limits, options });
+  // Last, so that a download cut short leaves the branch on the whole snapshot that it had.
+  writeRef(folder, question.revision, commit);
+  return snapshot;
+}
+
+interface SnapshotDownload {
+  readonly question: HubQuestion;
+  readonly folder: string;
+  readonly commit: string;
+  readonly limits: RequestLimits;
+  readonly options: HubOptions;
+}
+
+async function fetchSnapshot(download: SnapshotDownload): Promise<void> {
+  const { question, folder, commit, limits } = download;
+  const listed = await listRemoteFiles(question, commit, limits);
+  const names = new Set(listed.map((file) => file.path));
+  checkContents(question, names);
+  const fetchFiles = fetcher(download, listed);
+  const sharded = !names.has(WEIGHTS_FILE) && names.has(WEIGHTS_INDEX);
+  const whole = [WEIGHTS_FILE, ADAPTER_WEIGHTS].filter((name) => names.has(name));
+  await fetchFiles([
+    ...[...names].filter((name) => SMALL_FILES.test(name)),
+    ...(sharded ? [WEIGHTS_INDEX] : []),
+    ...whole,
+  ]);
+  if (sharded) await fetchFiles(shardsOf(snapshotFolder(folder, commit)));
+}
+
+/** Says what is wrong with a repository before anything large is fetched from it. */
+function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void {
+  if (!names.has("config.json") && !names.has("adapter_config.json")) {
+    throw new BidoraError(
+      "HUB_FAILED",
+      `${repo} has neither config.json nor adapter_config.json, so it holds no model for transformers.`,
+    );
+  }
+  if (![WEIGHTS_FILE, WEIGHTS_INDEX, ADAPTER_WEIGHTS].some((name) => names.has(name))) throw noWeights(repo, names);
+}
+
+/** A function that fetches files one after the other into the snapshot and reports their progress as one. */
+function fetcher({ question, folder, commit, limits, options }: SnapshotDownload, listed: readonly RemoteFile[]) {
+  const byName = new Map(listed.map((file) => [file.path, file]));
+  let finished = 0;
+  let total = 0;
+  return async (names: readonly string[]): Promise<void> => {
+    const files = names.map((name) => byName.get(name) ?? missing(question, name));
+    total += files.reduce((sum, file) => sum + file.size, 0);
+    for (const file of files) {
+      await downloadBlob({
+        question,
+        url: fileUrl(question, commit, file.path),
+        file,
+        blob: blobPath(folder, file.etag),
+        limits,
+        retryDelayMs: options.retryDelayMs ?? 1000,
+        onBytes: (bytes) =>
+          options.onProgress?.({ file: file.path, receivedBytes: finished + bytes, totalBytes: total }),
+      });
+      linkIntoSnapshot(folder, commit, file.path, file.etag);
+      finished += file.size;
+    }
+  };
+}
+
+function missing({ repo }: HubQuestion, name: string): never {
+  throw new BidoraError("HUB_FAILED", `${repo} names the shard ${name} in ${WEIGHTS_INDEX}, but has no such file.`);
+}

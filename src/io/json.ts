@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import { BidoraError } from "../errors.js";
+
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+export interface JsonObject {
+  readonly [key: string]: JsonValue;
+}
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** Reads a JSON file that must hold one object. @throws BidoraError `JSON` naming the file and what is wrong with it. */
+export function readJsonObject(path: string): JsonObject {
+  const value = parse(path, readText(path));
+  if (!isJsonObject(value))
+    throw new BidoraError("JSON", `${path} must hold a JSON object, but holds ${kindOf(value)}.`);
+  return value;
+}
+
+/**
+ * The first key that an object in `text` has twice, which `JSON.parse` would pass over in silence. `text` must be valid JSON.
+ */
+export function duplicateKey(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  for (const [token, string, colon] of text.matchAll(/("(?:[^"\\]|\\.)*")\s*(:?)|[[\]{}]/g)) {
+    if (token === "{") open.push(new Set());
+    else if (token === "[") open.push(undefined);
+    else if (token === "}" || token === "]") open.pop();
+    else if (colon) {
+      const key = JSON.parse(string!) as string;
+      const keys = open.at(-1)!;
+      if (keys.has(key)) return key;
+      keys.add(key);
+    }
+  }
+  return undefined;
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const why = code === "ENOENT" ? "it does not exist" : message;
+    throw new BidoraError("JSON", `Cannot read ${path}: ${why}.`, { cause: error });
+  }
+}
+
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text.replace(/^\uFEFF/, ""));
+  } catch (error) {
+    throw new BidoraError("JSON", `${path} is not valid JSON: ${(error as Error).message}.`, { cause: error });
+  }
+}
+
+function kindOf(value: unknown): string {
+  return Array.isArray(value) ? "a list" : value === null ? "null" : `a ${typeof value}`;
+}

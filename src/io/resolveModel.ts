@@ -1,0 +1,27 @@
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import { BidoraError } from "../errors.js";
+import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
+import { QUICKSTART_MODEL, quickstartModel } from "./quickstartModel.js";
+
+/**
+ * The folder of a model or adapter: a local folder as it is, else a Hub repository (`org/name`, or `name`) out of the cache, fetched
+ * first where needed.
+ * @throws BidoraError `CHECKPOINT` for a path that does not exist, `HUB_…` for what goes wrong with the Hub
+ */
+export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
+  const found = statSync(nameOrFolder, { throwIfNoEntry: false });
+  if (found?.isDirectory()) return resolve(nameOrFolder);
+  if (found)
+    throw new BidoraError(
+      "CHECKPOINT",
+      `${nameOrFolder} is a file; expected a model folder or the name of a Hub repository.`,
+    );
+  if (!isRepository(nameOrFolder)) throw new BidoraError("CHECKPOINT", `There is no folder ${nameOrFolder}.`);
+  if (nameOrFolder === QUICKSTART_MODEL && options.revision === undefined) return quickstartModel(options);
+  return hubSnapshot(nameOrFolder, options);
+}
+
+function isRepository(name: string): boolean {
+  return /^\w[\w.-]*(\/\w[\w.-]*)?$/.test(name) && !/--|\.\./.test(name);
+}

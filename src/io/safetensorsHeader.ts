@@ -1,0 +1,148 @@
+import { BidoraError } from "../errors.js";
+import { duplicateKey, isJsonObject, type JsonObject } from "./json.js";
+import { bitsOf, isSafetensorsDtype, type SafetensorsDtype } from "./safetensorsDtypes.js";
+
+/** The format's limit on the header, in bytes. */
+export const MAX_HEADER_BYTES = 100_000_000;
+/** The header's length stands before it as a little-endian 64-bit number. */
+export const LENGTH_BYTES = 8;
+
+/** One tensor of a file; `begin` and `end` are byte offsets from the end of the header. */
+export interface TensorInfo {
+  readonly name: string;
+  readonly dtype: SafetensorsDtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  /** By name, in the order of their bytes in the file. */
+  readonly tensors: ReadonlyMap<string, TensorInfo>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export function safetensorsError(file: string, what: string, options?: ErrorOptions): BidoraError {
+  return new BidoraError("SAFETENSORS", `${file}: ${what}`, options);
+}
+
+/**
+ * Checks the length that the file's first 8 bytes give against the file's size.
+ * @returns the header's length in bytes
+ * @throws BidoraError `SAFETENSORS` where it cannot be a safetensors file, or not the whole of one
+ */
+export function headerLength(file: string, first: Uint8Array, fileBytes: number): number {
+  if (fileBytes < LENGTH_BYTES) {
+    throw safetensorsError(
+      file,
+      `not a safetensors file: it has ${fileBytes} bytes, fewer than the 8 of the header's length.`,
+    );
+  }
+  const length = new DataView(first.buffer, first.byteOffset, LENGTH_BYTES).getBigUint64(0, true);
+  if (length > BigInt(MAX_HEADER_BYTES)) {
+    throw safetensorsError(
+      file,
+      `not a safetensors file: its first 8 bytes give a header of ${length} bytes, the limit is ${MAX_HEADER_BYTES}.`,
+    );
+  }
+  if (LENGTH_BYTES + Number(length) > fileBytes) {
+    throw safetensorsError(
+      file,
+      `truncated: the header should have ${length} bytes, but only ${fileBytes - LENGTH_BYTES} follow; fetch or copy the file again.`,
+    );
+  }
+  return Number(length);
+}
+
+/**
+ * Parses a header and checks it as strictly as the reference reader: known dtypes, whole non-negative shapes, offsets that follow
+ * each other without hole or overlap, sizes that match, and a data part that is covered exactly.
+ * @param dataBytes bytes that the file has after the header
+ * @throws BidoraError `SAFETENSORS` naming the file, the tensor and what is wrong
+ */
+export function parseHeader(file: string, bytes: Uint8Array, dataBytes: number): SafetensorsHeader {
+  const { __metadata__: metadata, ...entries } = parseObject(file, bytes);
+  const tensors = Object.entries(entries)
+    .map(([name, entry]) => tensorInfo(file, name, entry))
+    .sort((a, b) => a.begin - b.begin || a.end - b.end);
+  checkLayout(file, tensors, dataBytes);
+  return { tensors: new Map(tensors.map((info) => [info.name, info])), metadata: parseMetadata(file, metadata) };
+}
+
+function parseObject(file: string, bytes: Uint8Array): JsonObject {
+  let text: string;
+  let value: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+    value = JSON.parse(text);
+  } catch (error) {
+    throw safetensorsError(file, `the header is not valid JSON in UTF-8: ${(error as Error).message}.`, {
+      cause: error,
+    });
+  }
+  if (!isJsonObject(value)) throw safetensorsError(file, "the header must be a JSON object.");
+  const twice = duplicateKey(text);
+  if (twice !== undefined) throw safetensorsError(file, `the header has the key '${twice}' twice.`);
+  return value;
+}
+
+function parseMetadata(file: string, metadata: unknown): Record<string, string> {
+  if (metadata === undefined || metadata === null) return {};
+  if (isJsonObject(metadata) && Object.values(metadata).every((value) => typeof value === "string")) {
+    return metadata as Record<string, string>;
+  }
+  throw safetensorsError(file, "the header's __metadata__ must be an object whose values are all text.");
+}
+
+function tensorInfo(file: string, name: string, entry: unknown): TensorInfo {
+  const fault = (what: string) => safetensorsError(file, `tensor '${name}' ${what}`);
+  if (!isJsonObject(entry)) throw fault("must be described by an object with dtype, shape and data_offsets.");
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (!isSafetensorsDtype(dtype)) throw fault(`has the unknown dtype ${JSON.stringify(dtype)}.`);
+  if (!isCounts(shape)) throw fault(`has the shape ${JSON.stringify(shape)}, expected a list of whole numbers from 0.`);
+  if (!isCounts(offsets) || offsets.length !== 2) {
+    throw fault(`has the data_offsets ${JSON.stringify(offsets)}, expected two whole numbers from 0.`);
+  }
+  const [begin, end] = offsets as [number, number];
+  if (end < begin) throw fault(`ends at byte ${end}, before it begins at ${begin}.`);
+  const bits = shape.reduce((product, size) => product * exact(size, product, fault), bitsOf(dtype));
+  if (bits % 8 !== 0) throw fault(`has ${bits} bits, which do not fill whole bytes.`);
+  if (bits / 8 !== end - begin) {
+    throw fault(
+      `has shape [${shape.join(", ")}] and dtype ${dtype}, so ${bits / 8} bytes, but its data_offsets span ${end - begin}.`,
+    );
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+function exact(size: number, product: number, fault: (what: string) => BidoraError): number {
+  if (!Number.isSafeInteger(size * product)) throw fault("has a shape whose size is beyond any file.");
+  return size;
+}
+
+function isCounts(value: unknown): value is readonly number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);
+}
+
+function checkLayout(file: string, tensors: readonly TensorInfo[], dataBytes: number): void {
+  let position = 0;
+  for (const { name, begin, end } of tensors) {
+    if (begin !== position) {
+      const fault = begin < position ? "overlaps the tensor before it" : "leaves a hole before it";
+      throw safetensorsError(
+        file,
+        `tensor '${name}' begins at byte ${begin}, but ${position} comes next: it ${fault}.`,
+      );
+    }
+    position = end;
+  }
+  if (position > dataBytes) {
+    throw safetensorsError(
+      file,
+      `truncated: the tensors need ${position} bytes after the header, but ${dataBytes} are there; fetch or copy the file again.`,
+    );
+  }
+  if (position < dataBytes) {
+    throw safetensorsError(file, `${dataBytes - position} bytes at the end belong to no tensor.`);
+  }
+}

@@ -1,0 +1,38 @@
+import { BidoraError } from "../errors.js";
+import { isJsonObject, readJsonObject } from "./json.js";
+
+export const WEIGHTS_FILE = "model.safetensors";
+export const WEIGHTS_INDEX = "model.safetensors.index.json";
+/** Weights in formats that can run code or that belong to other programs: never opened. */
+const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx|gguf)$/;
+
+/**
+ * The error for a folder or repository without safetensors weights.
+ * @param names of the files that it does have
+ */
+export function noWeights(where: string, names: Iterable<string>): BidoraError {
+  const foreign = [...names].find((name) => FOREIGN_WEIGHTS.test(name));
+  const hint =
+    foreign === undefined
+      ? `expected ${WEIGHTS_FILE}, or ${WEIGHTS_INDEX} with its shards.`
+      : `it has ${foreign}, which is refused (pickles can run code, other formats belong to other programs); convert it once, in Python: ` +
+        "transformers.AutoModel….from_pretrained(IN).save_pretrained(OUT), with the class of its head, writes safetensors.";
+  return new BidoraError("WEIGHTS", `${where} has no safetensors weights: ${hint}`);
+}
+
+/** The shard file of each tensor, as an index file tells it. @throws BidoraError `WEIGHTS` for an index of another form */
+export function readWeightMap(index: string): ReadonlyMap<string, string> {
+  const map = readJsonObject(index).weight_map;
+  const entries = isJsonObject(map) ? Object.entries(map) : undefined;
+  if (!entries?.every((entry): entry is [string, string] => isPlainName(entry[1]))) {
+    throw new BidoraError(
+      "WEIGHTS",
+      `${index} must have a weight_map from tensor names to file names in its own folder.`,
+    );
+  }
+  return new Map(entries);
+}
+
+function isPlainName(file: unknown): boolean {
+  return typeof file === "string" && /^[^/\\]+\.safetensors$/.test(file);
+}

@@ -1,0 +1,79 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { BidoraError } from "../errors.js";
+import type { Tensor } from "../torch/index.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
+import type { TensorInfo } from "./safetensorsHeader.js";
+import { noWeights, readWeightMap, WEIGHTS_FILE, WEIGHTS_INDEX } from "./weightFiles.js";
+
+/** The tensors of a model folder, be they in one file or in shards; each is read from disk when it is asked for. */
+export interface Weights {
+  /** Paths of the safetensors files. */
+  readonly files: readonly string[];
+  readonly names: readonly string[];
+  has(name: string): boolean;
+  info(name: string): TensorInfo;
+  readBytes(name: string): Uint8Array;
+  readTensor(name: string): Tensor;
+  close(): void;
+}
+
+/**
+ * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names, and checks all headers.
+ * @throws BidoraError `WEIGHTS` where there are none or the index does not fit its shards, `SAFETENSORS` for a bad file
+ */
+export function openWeights(folder: string): Weights {
+  const single = join(folder, WEIGHTS_FILE);
+  if (existsSync(single)) {
+    const file = openSafetensors(single);
+    return weights([file], new Map(file.names.map((name) => [name, file])));
+  }
+  const index = join(folder, WEIGHTS_INDEX);
+  if (existsSync(index)) return openShards(folder, index);
+  throw noWeights(folder, readdirSync(folder));
+}
+
+function openShards(folder: string, index: string): Weights {
+  const map = readWeightMap(index);
+  const shards = new Map<string, SafetensorsFile>();
+  try {
+    for (const name of new Set(map.values())) shards.set(name, openShard(folder, index, name));
+    return weights(
+      [...shards.values()],
+      new Map(Array.from(map, ([name, file]) => [name, holder(index, shards.get(file)!, name)])),
+    );
+  } catch (error) {
+    for (const shard of shards.values()) shard.close();
+    throw error;
+  }
+}
+
+function openShard(folder: string, index: string, name: string): SafetensorsFile {
+  if (existsSync(join(folder, name))) return openSafetensors(join(folder, name));
+  throw new BidoraError("WEIGHTS", `${index} names the shard ${name}, which is not there; fetch or copy it too.`);
+}
+
+function holder(index: string, shard: SafetensorsFile, name: string): SafetensorsFile {
+  if (shard.has(name)) return shard;
+  throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it has not.`);
+}
+
+function weights(files: readonly SafetensorsFile[], holders: ReadonlyMap<string, SafetensorsFile>): Weights {
+  const of = (name: string): SafetensorsFile => {
+    const file = holders.get(name);
+    if (!file)
+      throw new BidoraError("WEIGHTS", `There is no tensor '${name}' in ${files.map((f) => f.path).join(", ")}.`);
+    return file;
+  };
+  return {
+    files: files.map((file) => file.path),
+    names: [...holders.keys()],
+    has: (name) => holders.has(name),
+    info: (name) => of(name).info(name),
+    readBytes: (name) => of(name).readBytes(name),
+    readTensor: (name) => of(name).readTensor(name),
+    close: () => {
+      for (const file of files) file.close();
+    },
+  };
+}

@@ -1,0 +1,12 @@
+export { accuracy } from "./accuracy.js";
+export { type Entity, lenientEntities } from "./entities.js";
+export { type EntityScores, entityScores } from "./entityScores.js";
+export { matthewsCorrelation } from "./matthewsCorrelation.js";
+export { meanSquaredError } from "./meanSquaredError.js";
+export { type LabelSet, multiLabelMacro, multiLabelMicro, subsetAccuracy } from "./multiLabel.js";
+export { pearson } from "./pearson.js";
+export { binaryScores, macroAverage, microAverage } from "./precisionRecallF1.js";
+export type { Scores } from "./scores.js";
+export { averageRanks, spearman } from "./spearman.js";
+export { strictEntities, type TagScheme } from "./strictEntities.js";
+export { alignWords, type PredictedWordLabels, tokenAccuracy, type WordLabels } from "./tokens.js";

@@ -1,0 +1,53 @@
+import type { JsonObject } from "../io/json.js";
+import { ConfigReader, configError } from "./configReader.js";
+import type { EmbeddingsConfig } from "./embeddings.js";
+import type { EncoderConfig } from "./encoder.js";
+import type { ModelConfig } from "./taskModel.js";
+
+/** The settings that BERT, RoBERTa and their kin have in common. */
+export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
+  readonly padTokenId: number;
+  readonly classifierDropout: number;
+}
+
+export interface BertDefaults {
+  readonly vocabSize: number;
+  readonly padTokenId: number;
+  /** Rows at the start of the position table that no token of a row can have. */
+  readonly reservedPositions: (padTokenId: number) => number;
+}
+
+/**
+ * Reads a `config.json`; absent keys have transformers' defaults.
+ * @throws BidoraError `CONFIG` for a value of the wrong kind, and for decoders, cross-attention and relative positions
+ */
+export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertConfig {
+  const read = new ConfigReader(json);
+  read.only("is_decoder", false);
+  read.only("add_cross_attention", false);
+  read.only("position_embedding_type", "absolute");
+  const hiddenDropout = read.probability("hidden_dropout_prob", 0.1);
+  const padTokenId = read.id("pad_token_id", defaults.padTokenId);
+  const positions = read.count("max_position_embeddings", 512);
+  const config = {
+    vocabSize: read.count("vocab_size", defaults.vocabSize),
+    hiddenSize: read.count("hidden_size", 768),
+    layers: read.count("num_hidden_layers", 12),
+    heads: read.count("num_attention_heads", 12),
+    intermediateSize: read.count("intermediate_size", 3072),
+    activation: read.text("hidden_act", "gelu"),
+    layerNormEpsilon: read.number("layer_norm_eps", 1e-12),
+    hiddenDropout,
+    attentionDropout: read.probability("attention_probs_dropout_prob", 0.1),
+    classifierDropout: read.probability("classifier_dropout", hiddenDropout),
+    positions,
+    maxTokens: positions - defaults.reservedPositions(padTokenId),
+    typeVocabSize: read.count("type_vocab_size", 2),
+    padTokenId,
+    initializerRange: read.number("initializer_range", 0.02),
+  };
+  if (config.hiddenSize % config.heads === 0) return config;
+  throw configError(
+    `hidden_size (${config.hiddenSize}) must be a multiple of num_attention_heads (${config.heads}), but is not.`,
+  );
+}

@@ -1,0 +1,157 @@
+// Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
+import {
+  type Activation,
+  activation,
+  attend,
+  Dropout,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  ModuleList,
+  projectTogether,
+  type RowLayout,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+
+export interface EncoderConfig {
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly activation: string;
+  readonly layerNormEpsilon: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+}
+
+class SelfAttention extends Module {
+  private readonly heads: number;
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly value: Linear;
+  private readonly dropout: Dropout;
+
+  constructor(config: EncoderConfig) {
+    super();
+    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
+    this.heads = config.heads;
+    this.query = this.child("query", square());
+    this.key = this.child("key", square());
+    this.value = this.child("value", square());
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor {
+    const layers = [this.query, this.key, this.value];
+    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    return attend(q, k, v, { heads: this.heads, layout, dropout: this.dropout, context });
+  }
+}
+
+/** A product added to what it was computed from, then normalised: LayerNorm(residual + dropout(dense(x))). */
+class ResidualOutput extends Module {
+  private readonly dense: Linear;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+
+  constructor(inFeatures: number, config: EncoderConfig) {
+    super();
+    this.dense = this.child("dense", new Linear(inFeatures, config.hiddenSize));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+  }
+
+  forward(x: torch.Tensor, residual: torch.Tensor, context: ForwardContext): torch.Tensor {
+    const update = this.dropout.forward(this.dense.forward(x, context), context);
+    return this.norm.forward(torch.add(update, residual));
+  }
+}
+
+class Attention extends Module {
+  private readonly attention: SelfAttention;
+  private readonly output: ResidualOutput;
+
+  constructor(config: EncoderConfig) {
+    super();
+    this.attention = this.child("self", new SelfAttention(config));
+    this.output = this.child("output", new ResidualOutput(config.hiddenSize, config));
+  }
+
+  /** x: N,H → N,H, or K,H for the places in `only` */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const mixed = this.attention.forward(x, layout, context);
+    return this.output.forward(pick(mixed, only), pick(x, only), context);
+  }
+}
+
+function pick(x: torch.Tensor, places: torch.Tensor | undefined): torch.Tensor {
+  return places ? torch.indexSelect(x, 0, places) : x;
+}
+
+class Intermediate extends Module {
+  private readonly dense: Linear;
+  private readonly activation: Activation;
+
+  constructor(config: EncoderConfig) {
+    super();
+    this.dense = this.child("dense", new Linear(config.hiddenSize, config.intermediateSize));
+    this.activation = activation(config.activation);
+  }
+
+  /** x: N,H → N,I */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.activation(this.dense.forward(x, context));
+  }
+}
+
+class Layer extends Module {
+  private readonly attention: Attention;
+  private readonly intermediate: Intermediate;
+  private readonly output: ResidualOutput;
+
+  constructor(config: EncoderConfig) {
+    super();
+    this.attention = this.child("attention", new Attention(config));
+    this.intermediate = this.child("intermediate", new Intermediate(config));
+    this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
+  }
+
+  /** x: N,H → N,H, or K,H for the places in `only` */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const attended = this.attention.forward(x, layout, context, only);
+    return this.output.forward(this.intermediate.forward(attended, context), attended, context);
+  }
+}
+
+/** The stack of layers, normalised after each residual sum, that BERT, RoBERTa and their kin share. */
+export class Encoder extends Module {
+  private readonly layers: ModuleList<Layer>;
+
+  constructor(config: EncoderConfig) {
+    super();
+    const layers = Array.from({ length: config.layers }, () => new Layer(config));
+    this.layers = this.child("layer", new ModuleList(layers));
+  }
+
+  /**
+   * @param x [N, H] embeddings
+   * @param only [K] flat places of the tokens whose result is wanted: past the last attention nothing else is computed
+   * @returns [N, H], or [K, H] with `only`
+   */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
+    const last = this.layers.items.at(-1);
+    let hidden = x;
+    for (const layer of this.layers) hidden = layer.forward(hidden, layout, context, layer === last ? only : undefined);
+    return hidden;
+  }
+
+  /** `x` and each layer's output. */
+  states(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor[] {
+    const states = [x];
+    for (const layer of this.layers)
+      states.push(layer.forward(states.at(-1) as torch.Tensor, layout, context, undefined));
+    return states;
+  }
+}

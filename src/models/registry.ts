@@ -1,0 +1,27 @@
+import type { JsonObject } from "../io/json.js";
+import type { Architecture } from "./architecture.js";
+import { bert } from "./bert.js";
+import { configError } from "./configReader.js";
+import { camembert, roberta, xlmRoberta } from "./roberta.js";
+
+/** The `model_type`s of config.json that can be loaded. */
+export type ModelType = "bert" | "roberta" | "xlm-roberta" | "camembert";
+
+export const ARCHITECTURES: Readonly<Record<ModelType, Architecture>> = {
+  bert,
+  roberta,
+  "xlm-roberta": xlmRoberta,
+  camembert,
+};
+
+/** The architecture that a `config.json` names. @throws BidoraError `CONFIG` that lists the supported ones */
+export function architectureOf(config: JsonObject): Architecture {
+  const type = config.model_type;
+  if (typeof type === "string" && isModelType(type)) return ARCHITECTURES[type];
+  const supported = Object.keys(ARCHITECTURES).join(", ");
+  throw configError(`model_type ${JSON.stringify(type ?? null)} is not supported; supported are ${supported}.`);
+}
+
+function isModelType(type: string): type is ModelType {
+  return Object.hasOwn(ARCHITECTURES, type);
+}

@@ -1,0 +1,26 @@
+import { BidoraError } from "../errors.js";
+import * as torch from "../torch/index.js";
+
+export type Activation = (x: torch.Tensor) => torch.Tensor;
+
+const geluTanh: Activation = (x) => torch.gelu(x, { approximate: "tanh" });
+
+/** Activations by the names that Hugging Face configurations use (`hidden_act`, `activation_function`). */
+const ACTIVATIONS: Readonly<Record<string, Activation>> = {
+  gelu: (x) => torch.gelu(x),
+  gelu_new: geluTanh,
+  gelu_fast: geluTanh,
+  gelu_pytorch_tanh: geluTanh,
+  relu: (x) => torch.relu(x),
+  silu: (x) => torch.silu(x),
+  swish: (x) => torch.silu(x),
+  tanh: (x) => torch.tanh(x),
+};
+
+/** Throws when the name is not known. */
+export function activation(name: string): Activation {
+  const found = ACTIVATIONS[name];
+  if (found) return found;
+  const known = Object.keys(ACTIVATIONS).join(", ");
+  throw new BidoraError("ACTIVATION", `The model's activation "${name}" is not supported; known are ${known}.`);
+}

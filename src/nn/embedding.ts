@@ -1,0 +1,33 @@
+import * as torch from "../torch/index.js";
+import type { ForwardContext } from "./context.js";
+import { Module } from "./module.js";
+import type { Parameter } from "./parameter.js";
+
+/** What can stand in for an embedding's own look-up. */
+export interface EmbeddingAdapter {
+  /** ids: [tokens] integers → [tokens, dim] */
+  forward(ids: torch.Tensor, layer: Embedding, context: ForwardContext): torch.Tensor;
+}
+
+/** A table of vectors, [count, dim]. */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  adapter: EmbeddingAdapter | undefined;
+
+  constructor(
+    readonly count: number,
+    readonly dim: number,
+  ) {
+    super();
+    this.weight = this.parameter("weight", [count, dim]);
+  }
+
+  /** ids: [tokens] integers → [tokens, dim] */
+  forward(ids: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.adapter ? this.adapter.forward(ids, this, context) : this.base(ids);
+  }
+
+  base(ids: torch.Tensor): torch.Tensor {
+    return torch.embedding(this.weight.tensor, ids);
+  }
+}

@@ -1,0 +1,12 @@
+export { type Activation, activation } from "./activations.js";
+export { type AttendOptions, attend } from "./attention.js";
+export { EVALUATION, type ForwardContext, type MaskSource } from "./context.js";
+export { DrawnMasks, Dropout } from "./dropout.js";
+export { Embedding, type EmbeddingAdapter } from "./embedding.js";
+export { castTo, Linear, type LinearAdapter } from "./linear.js";
+export { binaryCrossEntropy, crossEntropy, meanSquaredError } from "./losses.js";
+export { Module, ModuleList } from "./module.js";
+export { LayerNorm } from "./norm.js";
+export { Parameter } from "./parameter.js";
+export { projectTogether } from "./projection.js";
+export { type RowLayout, rowLayout, toFlat, toRows } from "./rows.js";

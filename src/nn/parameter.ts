@@ -1,0 +1,42 @@
+import { BidoraError } from "../errors.js";
+import type { Tensor } from "../torch/index.js";
+
+/** A place for a tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
+export class Parameter {
+  #tensor: Tensor | undefined;
+
+  constructor(readonly shape: readonly number[]) {}
+
+  /** A place that holds `tensor` already. */
+  static of(tensor: Tensor): Parameter {
+    const parameter = new Parameter(tensor.shape);
+    parameter.fill(tensor);
+    return parameter;
+  }
+
+  get isFilled(): boolean {
+    return this.#tensor !== undefined;
+  }
+
+  /** The tensor. Throws when nothing has filled it yet. */
+  get tensor(): Tensor {
+    if (!this.#tensor) throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
+    return this.#tensor;
+  }
+
+  /** Fills the place, releasing what was there. Throws when the shape differs. */
+  fill(tensor: Tensor): void {
+    const before = this.swap(tensor);
+    if (before && before !== tensor) before.dispose();
+  }
+
+  /** Fills the place and returns what was there, still alive. Throws when the shape differs. */
+  swap(tensor: Tensor): Tensor | undefined {
+    if (tensor.shape.length !== this.shape.length || tensor.shape.some((size, i) => size !== this.shape[i])) {
+      throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${tensor.shape}]`);
+    }
+    const before = this.#tensor;
+    this.#tensor = tensor;
+    return before;
+  }
+}

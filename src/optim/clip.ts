@@ -1,0 +1,17 @@
+import * as torch from "../torch/index.js";
+
+/** The norm of all tensors together, as one vector. */
+export function totalNorm(tensors: readonly torch.Tensor[]): number {
+  if (tensors.length === 0) return 0;
+  return torch.noGrad(() => torch.scope(() => torch.linalgVectorNorm(torch.stack(torch.foreachNorm(tensors, 2)), 2).item()));
+}
+
+/**
+ * Scales the gradients in place to a total norm of at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`.
+ * @returns the factor that was applied, min(1, maxNorm / (norm + 1e-6))
+ */
+export function clipGradNorm(gradients: readonly torch.Tensor[], maxNorm: number): number {
+  const factor = Math.min(1, maxNorm / (totalNorm(gradients) + 1e-6));
+  if (factor < 1) torch.noGrad(() => torch.foreachMulScalar_(gradients, factor));
+  return factor;
+}

@@ -1,0 +1,48 @@
+/** A figure with four significant digits at most, in plain or exponent notation, whichever is shorter to read. */
+export function formatNumber(value: number): string {
+  if (value === 0) return "0";
+  const size = Math.abs(value);
+  if (size >= 1e6 || size < 1e-4) {
+    return value
+      .toExponential(3)
+      .replace(/\.?0+e/, "e")
+      .replace("e+", "e")
+      .replace("-", "−")
+      .replace("e-", "e−");
+  }
+  const digits = size >= 1000 ? 0 : size >= 1 ? 3 : 4;
+  return value.toFixed(digits).replace("-", "−");
+}
+
+/** A count with its thousands apart. */
+export const formatCount = (count: number): string => count.toLocaleString("en-US");
+
+/** Wall time: `3.2 s`, `4 min 5 s`, `2 h 3 min`. */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  const minutes = Math.floor(whole / 60);
+  if (minutes < 60) return `${minutes} min ${whole % 60} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+/** Memory in MiB, from 10 GiB on in GiB. */
+export function formatBytes(bytes: number): string {
+  const mebibytes = bytes / 2 ** 20;
+  return mebibytes < 10_240 ? `${formatCount(Math.round(mebibytes))} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
+}
+
+/** A camelCase key as words: `matthewsCorrelation` is "Matthews correlation", `microF1` is "Micro F1". */
+export function words(key: string): string {
+  const spaced = key
+    .replace(/[_-]+/g, " ")
+    .replace(/([a-z0-9])([A-Z])/g, (_, before: string, after: string) => `${before} ${after.toLowerCase()}`)
+    .replace(/\bf(\d)\b/g, "F$1");
+  return spaced.charAt(0).toUpperCase() + spaced.slice(1);
+}
+
+/** Up to the minute, in UTC, which every reader can place. */
+export function formatTime(iso: string): string {
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+}

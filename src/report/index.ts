@@ -1,0 +1,2 @@
+export { renderReport } from "./renderReport.js";
+export { type RunLog, readRunLog } from "./runLog.js";

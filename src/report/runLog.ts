@@ -1,0 +1,104 @@
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { BidoraError } from "../errors.js";
+import type { EventName, RunEvent } from "../train/events.js";
+
+/** What one run told, in order. */
+export interface RunLog {
+  /** Name of the run's folder. */
+  readonly name: string;
+  readonly events: readonly RunEvent[];
+  /** The last line was torn: the run was killed while it wrote, or is writing just now. */
+  readonly isTorn: boolean;
+}
+
+/** The events that are known, each with the fields that hold objects, without which it says nothing. */
+const EVENTS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { event: E }>)[] } = {
+  start: ["versions", "machine", "settings", "parameters"],
+  step: [],
+  evaluation: ["metrics"],
+  magnitudes: ["layers"],
+  checkpoint: [],
+  done: ["metrics"],
+  error: [],
+};
+
+/**
+ * Reads the log of a run from its folder or from its `events.jsonl`. A torn last line is left out; what a resumed run did
+ * again takes the place of what it had lost. Throws RUN_LOG for a missing file, a broken line (named) and an empty log.
+ */
+export async function readRunLog(path: string): Promise<RunLog> {
+  const file = (await isFolder(path)) ? join(path, "events.jsonl") : path;
+  const text = await readFile(file, "utf8").catch((cause: unknown) => {
+    throw new BidoraError(
+      "RUN_LOG",
+      `Expected a run's folder with its events.jsonl, or that file: ${file} can't be read. Name the folder given to --output.`,
+      { cause },
+    );
+  });
+  const { events, isTorn } = parseLines(text, file);
+  if (events.length === 0) {
+    throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not begun.`);
+  }
+  return { name: basename(dirname(resolve(file))), events: withoutLostSteps(events), isTorn };
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function parseLines(text: string, file: string): { events: RunEvent[]; isTorn: boolean } {
+  const lines = text.split("\n");
+  const last = lines.findLastIndex((line) => line.trim() !== "");
+  const events: RunEvent[] = [];
+  for (const [index, line] of lines.slice(0, last + 1).entries()) {
+    if (line.trim() === "") continue;
+    const value = parseObject(line);
+    if (value === undefined && index === last) return { events, isTorn: true };
+    if (value === undefined || typeof value.event !== "string") throw brokenLine(file, index);
+    // An event that only a later version knows says nothing to this one.
+    if (!Object.hasOwn(EVENTS, value.event)) continue;
+    if (EVENTS[value.event as EventName].some((field) => !isObject(value[field]))) throw brokenLine(file, index);
+    events.push(value as unknown as RunEvent);
+  }
+  return { events, isTorn: false };
+}
+
+function parseObject(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
+
+const brokenLine = (file: string, index: number): BidoraError =>
+  new BidoraError(
+    "RUN_LOG",
+    `Expected one whole event a line in ${file}, line ${index + 1} is none; remove that line, or run again.`,
+  );
+
+/** A resumed run goes on from its last checkpoint: steps told after it are told again and only the last account counts. */
+function withoutLostSteps(events: readonly RunEvent[]): RunEvent[] {
+  let firstLater = Number.POSITIVE_INFINITY;
+  const kept: RunEvent[] = [];
+  for (const event of events.toReversed()) {
+    const step = "step" in event ? event.step : undefined;
+    if (step !== undefined && step >= firstLater) continue;
+    kept.push(event);
+    if (event.event === "start") firstLater = Math.min(firstLater, firstStep(kept));
+  }
+  return kept.reverse();
+}
+
+/** The first step after the newest event of a list that runs backwards. */
+function firstStep(backwards: readonly RunEvent[]): number {
+  const first = backwards.findLast((event) => event.event === "step");
+  return first?.step ?? Number.POSITIVE_INFINITY;
+}

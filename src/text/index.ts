@@ -1,0 +1,3 @@
+export type { Encoded } from "./layout.js";
+export { loadTokenizer } from "./load.js";
+export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";

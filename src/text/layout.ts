@@ -1,0 +1,100 @@
+import type { Tokenizer as NativeTokenizer } from "tokenizers";
+import { BidoraError, UsageError } from "../errors.js";
+
+/** Where the special tokens stand around one text or two: `[CLS] A [SEP] B [SEP]` has the pieces `[CLS]`, `[SEP]`, `[SEP]`. */
+export interface Layout {
+  /** Special tokens before the first text, between two texts, after the last: one more than there are texts. */
+  readonly pieces: readonly Piece[];
+  /** The type id of each text's tokens. */
+  readonly textTypes: readonly number[];
+  /** How many special tokens there are in all. */
+  readonly specials: number;
+}
+
+interface Piece {
+  readonly ids: readonly number[];
+  readonly typeIds: readonly number[];
+}
+
+/** Learns the layout for `texts` texts from what the tokenizer puts around a text that has tokens. */
+export async function probeLayout(native: NativeTokenizer, texts: 1 | 2): Promise<Layout> {
+  const probe = await textWithTokens(native);
+  const encoding = await native.encode(probe, texts === 2 ? probe : null);
+  const [ids, typeIds, sequences] = [encoding.getIds(), encoding.getTypeIds(), encoding.getSequenceIds()];
+  const pieces = Array.from({ length: texts + 1 }, () => ({ ids: [] as number[], typeIds: [] as number[] }));
+  const textTypes = new Array<number>(texts).fill(0);
+  let piece = 0;
+  for (const [i, id] of ids.entries()) {
+    const sequence = sequences[i];
+    if (typeof sequence === "number") {
+      piece = sequence + 1;
+      textTypes[sequence] = typeIds[i]!;
+    } else {
+      pieces[piece]!.ids.push(id);
+      pieces[piece]!.typeIds.push(typeIds[i]!);
+    }
+  }
+  return { pieces, textTypes, specials: pieces.reduce((sum, p) => sum + p.ids.length, 0) };
+}
+
+async function textWithTokens(native: NativeTokenizer): Promise<string> {
+  const hasTokens = async (text: string) =>
+    (await native.encode(text, null, { addSpecialTokens: false })).getLength() > 0;
+  if (await hasTokens("a")) return "a";
+  for (const token of Object.keys(native.getVocab())) if (await hasTokens(token)) return token;
+  throw new BidoraError("TOKENIZER", "The tokenizer's vocabulary has no token that a text could give.");
+}
+
+export interface Encoded {
+  readonly ids: readonly number[];
+  readonly typeIds: readonly number[];
+}
+
+/**
+ * Puts the special tokens around the tokens of the texts, which are cut to `maxLength` tokens in all.
+ * @throws UsageError if `maxLength` leaves no room beside the special tokens.
+ */
+export function assemble(
+  layout: Layout,
+  texts: readonly (readonly number[])[],
+  maxLength: number | undefined,
+): Encoded {
+  const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength));
+  const ids = [...layout.pieces[0]!.ids];
+  const typeIds = [...layout.pieces[0]!.typeIds];
+  for (const [i, text] of kept.entries()) {
+    const type = layout.textTypes[i]!;
+    for (const id of text) {
+      ids.push(id);
+      typeIds.push(type);
+    }
+    ids.push(...layout.pieces[i + 1]!.ids);
+    typeIds.push(...layout.pieces[i + 1]!.typeIds);
+  }
+  return { ids, typeIds };
+}
+
+function roomForText(layout: Layout, maxLength: number): number {
+  const room = maxLength - layout.specials;
+  if (Number.isInteger(maxLength) && room > 0) return room;
+  throw new UsageError(
+    `The maximum length must be a whole number above ${layout.specials}, as this tokenizer adds that many special tokens ` +
+      `to ${layout.textTypes.length === 2 ? "a pair of texts" : "a text"}, but it is ${maxLength}.`,
+  );
+}
+
+/** Cuts from the right, the longest text first: the rule of the `tokenizers` library (`LongestFirst`). */
+function cut(texts: readonly (readonly number[])[], room: number | undefined): readonly (readonly number[])[] {
+  const lengths = texts.map((text) => text.length);
+  if (room === undefined || lengths.reduce((a, b) => a + b, 0) <= room) return texts;
+  const [first, second] = texts;
+  if (second === undefined) return [first!.slice(0, room)];
+  const shorter = Math.min(...lengths);
+  const half = Math.floor(room / 2);
+  // A short text stays whole if the long one can give way; else both are halved, and an odd token goes to the longer one.
+  const [short, long] =
+    shorter + Math.max(shorter, room - shorter) <= room ? [shorter, room - shorter] : [half, room - half];
+  return first!.length > second.length
+    ? [first!.slice(0, long), second.slice(0, short)]
+    : [first!.slice(0, short), second.slice(0, long)];
+}

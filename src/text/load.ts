@@ -1,0 +1,53 @@
+import { BidoraError } from "../errors.js";
+import { isJsonObject, type JsonObject, listTokenizerFiles, readJsonObject, type TokenizerFile } from "./files.js";
+import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
+import { byteLevel, wordPiece } from "./slow.js";
+import { Tokenizer } from "./tokenizer.js";
+
+/**
+ * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece) or `vocab.json` with `merges.txt`
+ * (RoBERTa's or GPT-2's byte-level BPE).
+ * @throws BidoraError if the folder holds none of these, or a file that is broken.
+ */
+export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  const files = await listTokenizerFiles(folder);
+  const settings = await readTokenizerSettings(folder);
+  const spec = await readSpec(folder, files, settings);
+  try {
+    return new Tokenizer(spec, settings, files);
+  } catch (cause) {
+    throw new BidoraError("TOKENIZER", `The tokenizer in ${folder} is broken: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function readSpec(folder: string, files: readonly TokenizerFile[], settings: TokenizerSettings) {
+  if (files.includes("tokenizer.json")) {
+    return withSettings(await readJsonObject(folder, "tokenizer.json"), settings.config);
+  }
+  if (files.includes("vocab.txt")) return wordPiece(folder, settings);
+  if (files.includes("vocab.json") && files.includes("merges.txt")) return byteLevel(folder, settings);
+  throw new BidoraError(
+    "TOKENIZER",
+    `${folder} holds no tokenizer: expected tokenizer.json, or vocab.txt, or vocab.json with merges.txt. ` +
+      "If transformers can open the folder, its save_pretrained writes a tokenizer.json.",
+  );
+}
+
+/** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers. */
+function withSettings(spec: JsonObject, config: JsonObject): JsonObject {
+  const { normalizer, pre_tokenizer } = spec;
+  const changed: Record<string, unknown> = { ...spec };
+  if (isJsonObject(normalizer) && normalizer.type === "BertNormalizer") {
+    const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
+    changed.normalizer = {
+      ...normalizer,
+      ...(do_lower_case !== undefined && { lowercase: do_lower_case }),
+      ...(strip_accents !== undefined && { strip_accents }),
+      ...(tokenize_chinese_chars !== undefined && { handle_chinese_chars: tokenize_chinese_chars }),
+    };
+  }
+  if (isJsonObject(pre_tokenizer) && pre_tokenizer.type === "ByteLevel" && config.add_prefix_space !== undefined) {
+    changed.pre_tokenizer = { ...pre_tokenizer, add_prefix_space: config.add_prefix_space };
+  }
+  return changed;
+}

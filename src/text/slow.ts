@@ -1,0 +1,144 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BidoraError } from "../errors.js";
+import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
+import type { SpecialToken, TokenizerSettings } from "./settings.js";
+
+/*
+ * Folders with a vocabulary only, from before tokenizer.json: the file that transformers would have written for them.
+ */
+
+type Defaults = Readonly<Partial<Record<SpecialToken, string>>>;
+
+const BERT: Defaults = {
+  unk_token: "[UNK]",
+  sep_token: "[SEP]",
+  pad_token: "[PAD]",
+  cls_token: "[CLS]",
+  mask_token: "[MASK]",
+};
+const ROBERTA: Defaults = {
+  bos_token: "<s>",
+  eos_token: "</s>",
+  unk_token: "<unk>",
+  sep_token: "</s>",
+  pad_token: "<pad>",
+  cls_token: "<s>",
+  mask_token: "<mask>",
+};
+const GPT2: Defaults = { bos_token: "<|endoftext|>", eos_token: "<|endoftext|>", unk_token: "<|endoftext|>" };
+
+/** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
+export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
+  const lines = (await readFile(join(folder, "vocab.txt"), "utf8")).split(/\r\n|\r|\n/);
+  if (lines.at(-1) === "") lines.pop();
+  const vocab = new Map(lines.map((token, id) => [token, id]));
+  const special = roles(BERT, settings);
+  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
+  const [cls, sep] = [special.get("cls_token")!, special.get("sep_token")!];
+  const { config } = settings;
+  return {
+    version: "1.0",
+    added_tokens: added,
+    normalizer: {
+      type: "BertNormalizer",
+      clean_text: true,
+      handle_chinese_chars: config.tokenize_chinese_chars ?? true,
+      strip_accents: config.strip_accents ?? null,
+      lowercase: config.do_lower_case ?? true,
+    },
+    pre_tokenizer: { type: "BertPreTokenizer" },
+    post_processor: { type: "BertProcessing", cls: [cls, idOf(cls)], sep: [sep, idOf(sep)] },
+    model: {
+      type: "WordPiece",
+      unk_token: special.get("unk_token"),
+      continuing_subword_prefix: "##",
+      max_input_chars_per_word: 100,
+      vocab: Object.fromEntries(vocab),
+    },
+  };
+}
+
+/** A tokenizer.json for RoBERTa's or GPT-2's byte-level BPE, from `vocab.json` and `merges.txt`. */
+export async function byteLevel(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
+  const vocab = new Map(Object.entries(await readJsonObject(folder, "vocab.json")) as [string, number][]);
+  const roberta = isRoberta(settings.kind, vocab);
+  const special = roles(roberta ? ROBERTA : GPT2, settings);
+  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
+  const addPrefixSpace = settings.config.add_prefix_space ?? false;
+  const [cls, sep] = [special.get("cls_token") ?? "", special.get("sep_token") ?? ""];
+  return {
+    version: "1.0",
+    added_tokens: added,
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: addPrefixSpace, trim_offsets: true, use_regex: true },
+    post_processor: roberta
+      ? {
+          type: "RobertaProcessing",
+          cls: [cls, idOf(cls)],
+          sep: [sep, idOf(sep)],
+          trim_offsets: settings.config.trim_offsets ?? true,
+          add_prefix_space: addPrefixSpace,
+        }
+      : null,
+    model: {
+      type: "BPE",
+      continuing_subword_prefix: "",
+      end_of_word_suffix: "",
+      fuse_unk: false,
+      vocab: Object.fromEntries(vocab),
+      merges: await readMerges(join(folder, "merges.txt")),
+    },
+  };
+}
+
+/** By the name of the class or model; where neither is known, by RoBERTa's special tokens in the vocabulary. */
+function isRoberta(kind: string | undefined, vocab: ReadonlyMap<string, number>): boolean {
+  if (kind !== undefined && /roberta|bart|longformer/i.test(kind)) return true;
+  if (kind !== undefined && /gpt|^opt$/i.test(kind)) return false;
+  return vocab.has("<s>") && vocab.has("</s>");
+}
+
+/** The tokens by role as written: the folder's own where it names them. */
+function roles(defaults: Defaults, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
+  const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
+  return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
+}
+
+/** Tokens found in a text before it is split keep their id of the vocabulary; those that it lacks come after it. */
+async function addedTokens(
+  folder: string,
+  vocab: ReadonlyMap<string, number>,
+  special: ReadonlyMap<SpecialToken, string>,
+  settings: TokenizerSettings,
+) {
+  const later = Object.entries(await readOptionalJsonObject(folder, "added_tokens.json")) as [string, number][];
+  const ids = new Map([...vocab, ...later]);
+  const plain = { single_word: false, lstrip: false, rstrip: false };
+  const flags = new Map<string, JsonObject>(
+    later.map(([token]) => [token, { ...plain, normalized: true, special: false }]),
+  );
+  const asSpecial = { ...plain, normalized: false, special: true };
+  for (const content of special.values()) flags.set(content, asSpecial);
+  for (const token of [...settings.extraTokens, ...settings.specialTokens.values()]) {
+    flags.set(token.content, { ...asSpecial, ...token.flags });
+  }
+  for (const content of flags.keys()) if (!ids.has(content)) ids.set(content, ids.size);
+  const added = [...flags]
+    .map(([content, given]) => ({ id: ids.get(content)!, content, ...given }))
+    .sort((a, b) => a.id - b.id);
+  return { idOf: (token: string) => ids.get(token)!, added };
+}
+
+async function readMerges(file: string): Promise<[string, string][]> {
+  const lines = (await readFile(file, "utf8")).split(/\r?\n/);
+  const merges: [string, string][] = [];
+  for (const [i, line] of lines.entries()) {
+    if (line === "" || line.startsWith("#version")) continue;
+    const [left, right, ...rest] = line.split(" ");
+    if (left === undefined || right === undefined || rest.length > 0) {
+      throw new BidoraError("TOKENIZER", `${file} line ${i + 1} must hold two tokens with a space between them.`);
+    }
+    merges.push([left, right]);
+  }
+  return merges;
+}

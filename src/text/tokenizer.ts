@@ -1,0 +1,155 @@
+import { Tokenizer as NativeTokenizer } from "tokenizers";
+import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
+import { assemble, type Encoded, type Layout, probeLayout } from "./layout.js";
+import type { TokenizerSettings } from "./settings.js";
+
+/** One text, or a pair. */
+export type Texts = readonly [string] | readonly [string, string];
+
+export interface EncodeOptions {
+  /** The most tokens of a row, special ones included; longer texts are cut from the right, the longest first. */
+  readonly maxLength?: number | undefined;
+}
+
+export interface EncodedWords extends Encoded {
+  /** For each word, where its first sub-word stands in `ids`; -1 if the word was cut off or has no token. */
+  readonly wordStarts: readonly number[];
+}
+
+/** So many texts at once keep all cores busy and the memory of the native encodings small. */
+const CHUNK = 4096;
+
+/** A Hugging Face tokenizer. Encoding neither pads nor truncates unless asked to. */
+export class Tokenizer {
+  readonly #native: NativeTokenizer;
+  readonly #files: readonly TokenizerFile[];
+  readonly #spec: JsonObject;
+  readonly #layouts = new Map<number, Promise<Layout>>();
+  #wordNative: NativeTokenizer | undefined;
+
+  /** The id of the padding token, if the tokenizer has one. */
+  readonly padTokenId: number | undefined;
+  /** The most tokens that the model was made for; undefined where the folder names no limit. */
+  readonly modelMaxLength: number | undefined;
+  /** The inputs that the model takes: `input_ids`, `attention_mask`, perhaps `token_type_ids`. */
+  readonly modelInputNames: readonly string[];
+
+  constructor(spec: JsonObject, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
+    this.#spec = spec;
+    this.#native = createNative(spec);
+    this.#files = files;
+    this.padTokenId = padTokenId(this.#native, settings);
+    this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
+    this.modelInputNames = modelInputNames(settings);
+  }
+
+  /** The names of the tokenizer's files in its folder. */
+  files(): readonly string[] {
+    return this.#files;
+  }
+
+  async encode(texts: Texts, options: EncodeOptions = {}): Promise<Encoded> {
+    return (await this.encodeBatch([texts], options))[0]!;
+  }
+
+  /** Encodes many rows at once, on all cores. */
+  async encodeBatch(rows: readonly Texts[], { maxLength }: EncodeOptions = {}): Promise<Encoded[]> {
+    const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };
+    const ids = await encodeAll(this.#native, rows.flat());
+    let next = 0;
+    return rows.map((row) =>
+      assemble(
+        layouts[row.length],
+        row.map(() => ids[next++]!),
+        maxLength,
+      ),
+    );
+  }
+
+  async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
+    return (await this.encodeWordsBatch([words], options))[0]!;
+  }
+
+  /**
+   * Encodes texts that are already split into words: each word on its own, as transformers' `is_split_into_words` does.
+   * A byte-level tokenizer puts a space before each word, the first one too.
+   */
+  async encodeWordsBatch(
+    rows: readonly (readonly string[])[],
+    { maxLength }: EncodeOptions = {},
+  ): Promise<EncodedWords[]> {
+    const layout = await this.#layout(1);
+    const idsOf = await this.#encodeVocabulary(new Set(rows.flat()));
+    const first = layout.pieces[0]!.ids.length;
+    return rows.map((words) => {
+      const wordIds = words.map((word) => idsOf.get(word)!);
+      const encoded = assemble(layout, [wordIds.flat()], maxLength);
+      return { ...encoded, wordStarts: wordStarts(wordIds, first, encoded.ids.length - layout.specials) };
+    });
+  }
+
+  /** A word's tokens depend on the word alone, so each different one is encoded once. */
+  async #encodeVocabulary(words: ReadonlySet<string>): Promise<ReadonlyMap<string, number[]>> {
+    this.#wordNative ??= prefixesSpace(this.#spec) === false ? createNative(withPrefixSpace(this.#spec)) : this.#native;
+    const ids = await encodeAll(this.#wordNative, [...words]);
+    return new Map([...words].map((word, i) => [word, ids[i]!]));
+  }
+
+  #layout(texts: 1 | 2): Promise<Layout> {
+    const layout = this.#layouts.get(texts) ?? probeLayout(this.#native, texts);
+    this.#layouts.set(texts, layout);
+    return layout;
+  }
+}
+
+function createNative(spec: JsonObject): NativeTokenizer {
+  // Sections for padding and truncation would act on every encoding, unasked.
+  return NativeTokenizer.fromString(JSON.stringify({ ...spec, truncation: null, padding: null }));
+}
+
+/** The token ids of each text, without special tokens. */
+async function encodeAll(native: NativeTokenizer, texts: readonly string[]): Promise<number[][]> {
+  const all: number[][] = [];
+  for (let start = 0; start < texts.length; start += CHUNK) {
+    const encodings = await native.encodeBatch(texts.slice(start, start + CHUNK), { addSpecialTokens: false });
+    for (const encoding of encodings) all.push(encoding.getIds());
+  }
+  return all;
+}
+
+/** Whether a byte-level tokenizer puts a space before a text; undefined for any other one. */
+function prefixesSpace({ pre_tokenizer }: JsonObject): boolean | undefined {
+  if (!isJsonObject(pre_tokenizer) || pre_tokenizer.type !== "ByteLevel") return undefined;
+  return pre_tokenizer.add_prefix_space === true;
+}
+
+function withPrefixSpace(spec: JsonObject): JsonObject {
+  return { ...spec, pre_tokenizer: { ...(spec.pre_tokenizer as JsonObject), add_prefix_space: true } };
+}
+
+function wordStarts(wordIds: readonly (readonly number[])[], first: number, kept: number): number[] {
+  let seen = 0;
+  return wordIds.map((ids) => {
+    const start = ids.length > 0 && seen < kept ? first + seen : -1;
+    seen += ids.length;
+    return start;
+  });
+}
+
+/** The roles' usual names stand in where the files don't say which token pads. */
+function padTokenId(native: NativeTokenizer, settings: TokenizerSettings): number | undefined {
+  const named = settings.specialTokens.get("pad_token")?.content;
+  const candidates = named === undefined ? ["[PAD]", "<pad>"] : [named];
+  return candidates.map((token) => native.tokenToId(token)).find((id) => id !== null);
+}
+
+/** transformers writes 1e30 for "no limit". */
+function modelMaxLength(value: unknown): number | undefined {
+  return typeof value === "number" && value >= 1 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
+}
+
+function modelInputNames({ config, kind }: TokenizerSettings): readonly string[] {
+  if (Array.isArray(config.model_input_names)) return config.model_input_names.map(String);
+  const hasTypes = kind !== undefined && /^(bert|electra|deberta)/i.test(kind);
+  return ["input_ids", ...(hasTypes ? ["token_type_ids"] : []), "attention_mask"];
+}

@@ -1,0 +1,58 @@
+import { native } from "./native.js";
+import { Tensor } from "./tensor.js";
+
+function withGrad<T>(enabled: boolean, body: () => T): T {
+  const before = native.setGradEnabled(enabled);
+  try {
+    return body();
+  } finally {
+    native.setGradEnabled(before);
+  }
+}
+
+/** Runs `body` without recording operations for differentiation. */
+export function noGrad<T>(body: () => T): T {
+  return withGrad(false, body);
+}
+
+/** Runs `body` recording operations, also inside `noGrad`. */
+export function enableGrad<T>(body: () => T): T {
+  return withGrad(true, body);
+}
+
+export type BackwardOptions = {
+  /** Gradient of the outputs; needed when they have more than one element. */
+  readonly gradient?: Tensor;
+  /** Keep the graph for another pass; defaults to `createGraph`. */
+  readonly retainGraph?: boolean;
+  /** Record the backward pass itself, for second derivatives. */
+  readonly createGraph?: boolean;
+};
+
+/** Adds the gradients of `output` to the `grad` of the leaves that require one. */
+export function backward(output: Tensor, options: BackwardOptions = {}): void {
+  const create = options.createGraph ?? false;
+  native.backward([output.handle], options.gradient ? [options.gradient.handle] : [], options.retainGraph ?? create, create);
+}
+
+export type GradOptions = {
+  readonly gradOutputs?: readonly (Tensor | undefined)[];
+  readonly retainGraph?: boolean;
+  readonly createGraph?: boolean;
+  /** Give undefined for inputs that the outputs do not depend on, in place of an error. */
+  readonly allowUnused?: boolean;
+};
+
+/** Gradients of the sum of `outputs` (weighted by `gradOutputs`) with respect to each of `inputs`. */
+export function grad(outputs: readonly Tensor[], inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | undefined)[] {
+  const create = options.createGraph ?? false;
+  const gradients = native.grad(
+    outputs.map((tensor) => tensor.handle),
+    inputs.map((tensor) => tensor.handle),
+    (options.gradOutputs ?? []).map((tensor) => tensor?.handle ?? null),
+    options.retainGraph ?? create,
+    create,
+    options.allowUnused ?? false,
+  );
+  return gradients.map((handle) => (handle === null ? undefined : new Tensor(handle)));
+}

@@ -1,0 +1,41 @@
+import { readFileSync, realpathSync } from "node:fs";
+import { type EngineFacts, native } from "./native.js";
+
+export type { EngineFacts };
+
+/** What the engine is: versions, BLAS, oneDNN, threads. */
+export function engineFacts(): EngineFacts {
+  const facts = native.engineFacts();
+  return { ...facts, library: real(facts.library), blasLibrary: real(facts.blasLibrary) };
+}
+
+function real(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/** A sentence when the BLAS in use is the slow reference one, or one with its own thread pool; else undefined. */
+export function blasWarning(facts: EngineFacts = engineFacts()): string | undefined {
+  if (facts.mkl || facts.openblas.includes("USE_OPENMP")) return undefined;
+  if (facts.openblas) {
+    return `OpenBLAS (${facts.blasLibrary}) does not share libtorch's OpenMP threads and will compete with them: install libopenblas0-openmp.`;
+  }
+  return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not an optimised one, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
+}
+
+/** Sets the number of threads that operators use. */
+export function setThreads(threads: number): void {
+  native.setThreads(threads);
+}
+
+/** True where the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX; BF16 on Arm). */
+export function hasFastBfloat16(): boolean {
+  try {
+    return /\b(avx512_bf16|amx_bf16|bf16)\b/.test(readFileSync("/proc/cpuinfo", "utf8"));
+  } catch {
+    return false;
+  }
+}

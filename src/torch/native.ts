@@ -1,0 +1,130 @@
+import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { createRequire } from "node:module";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BidoraError } from "../errors.js";
+
+/** A native object's name in JavaScript; see native/handles.h. */
+export type Handle = number;
+
+export type NativeArgument = {
+  readonly name: string;
+  readonly type: string;
+  readonly keywordOnly: boolean;
+  readonly hasDefault: boolean;
+  readonly written: boolean;
+};
+
+export type NativeSchema = {
+  readonly text: string;
+  readonly arguments: readonly NativeArgument[];
+  readonly returns: readonly NativeArgument[];
+};
+
+export type EngineFacts = {
+  readonly torchVersion: string;
+  readonly library: string;
+  readonly cpuCapability: string;
+  readonly blasLibrary: string;
+  readonly openblas: string;
+  readonly mkl: boolean;
+  readonly onednn: boolean;
+  readonly onednnVersion: string;
+  readonly openmp: boolean;
+  readonly threads: number;
+  readonly configuration: string;
+};
+
+/** The addon's exports: what native/ offers, and all that TypeScript knows of it. */
+export interface Native {
+  call(operator: number, ...args: readonly unknown[]): unknown;
+  declareOperators(names: readonly string[]): void;
+  operatorSchema(name: string): NativeSchema;
+  setErrorFactory(make: (message: string, operator: string, schema: string, shapes: string) => Error): void;
+  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): Handle;
+  toBytes(handle: Handle): Uint8Array<ArrayBuffer>;
+  readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
+  writeFile(handle: Handle, fd: number, offset: number): void;
+  describe(handle: Handle): [string, ...number[]];
+  storageBytes(handle: Handle): number;
+  item(handle: Handle): number;
+  release(handles: Float64Array): void;
+  releaseOne(handle: Handle): void;
+  adjustExternalMemory(change: number): number;
+  liveHandles(): number;
+  backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
+  grad(
+    outputs: readonly Handle[],
+    inputs: readonly Handle[],
+    gradients: readonly (Handle | null)[],
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  setGradEnabled(enabled: boolean): boolean;
+  setRequiresGrad(handle: Handle, on: boolean): void;
+  requiresGrad(handle: Handle): boolean;
+  gradient(handle: Handle): Handle | null;
+  setGradient(handle: Handle, gradient: Handle | null): void;
+  version(handle: Handle): number;
+  newGenerator(seed: number | bigint): Handle;
+  manualSeed(generator: Handle, seed: number | bigint): void;
+  generatorState(generator: Handle): Uint8Array;
+  setGeneratorState(generator: Handle, state: Uint8Array): void;
+  engineFacts(): EngineFacts;
+  setThreads(threads: number): void;
+}
+
+/** An error that libtorch or the bridge raised, with the operator, its schema and the shapes it was called with. */
+export class TorchError extends BidoraError {
+  override readonly name = "TorchError";
+
+  constructor(
+    message: string,
+    readonly operator: string,
+    readonly schema: string,
+    readonly shapes: string,
+  ) {
+    const [sentence = message] = message.split("\nException raised from");
+    super("TORCH", operator ? `${operator}(${shapes}): ${sentence}` : sentence);
+  }
+}
+
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return folder;
+}
+
+/** The addon's path for the libtorch in use: scripts/build-native.sh names its build folders the same way. */
+export function addonPath(): string {
+  const libtorch = process.env["LIBTORCH"];
+  const name = libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
+  return join(packageRoot(), "build", `native-${name}`, "bidora.node");
+}
+
+function load(): Native {
+  const path = addonPath();
+  if (!existsSync(path)) {
+    throw new BidoraError(
+      "ENGINE_MISSING",
+      `The native addon is not built for this libtorch (expected ${path}): run \`npm run setup\`.`,
+    );
+  }
+  try {
+    return createRequire(import.meta.url)(path) as Native;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
+    throw new BidoraError(
+      "ENGINE_UNLOADABLE",
+      `libtorch could not be loaded (${reason}): run \`npm run setup\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
+      { cause: error },
+    );
+  }
+}
+
+/** The loaded addon. Importing this module loads libtorch. */
+export const native: Native = load();
+
+native.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));

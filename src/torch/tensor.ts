@@ -1,0 +1,185 @@
+import { type DType, DTYPE_BYTES, dtypeOf, type TypedArray, viewAs } from "./dtype.js";
+import { type Handle, native } from "./native.js";
+import { adopt, forget, released } from "./ownership.js";
+
+/**
+ * A libtorch tensor. It belongs to the scope that was open when it was made; outside every scope, to the garbage
+ * collector. Using it after its release throws a TorchError.
+ */
+export class Tensor {
+  #handle: Handle;
+  #shape: readonly number[] | undefined;
+  #dtype: DType | undefined;
+
+  /** For the bridge: takes ownership of a handle. */
+  constructor(handle: Handle) {
+    this.#handle = handle;
+    adopt(this);
+  }
+
+  /** The native name, for calls through the bridge. */
+  get handle(): Handle {
+    return this.#handle;
+  }
+
+  get shape(): readonly number[] {
+    if (!this.#shape) this.#describe();
+    return this.#shape as readonly number[];
+  }
+
+  get dtype(): DType {
+    if (!this.#dtype) this.#describe();
+    return this.#dtype as DType;
+  }
+
+  get numel(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Bytes of its elements. */
+  get nbytes(): number {
+    return this.numel * DTYPE_BYTES[this.dtype];
+  }
+
+  get requiresGrad(): boolean {
+    return native.requiresGrad(this.#handle);
+  }
+
+  setRequiresGrad(on: boolean): this {
+    native.setRequiresGrad(this.#handle, on);
+    return this;
+  }
+
+  /** The gradient that `backward` accumulated, or undefined. */
+  get grad(): Tensor | undefined {
+    const handle = native.gradient(this.#handle);
+    return handle === null ? undefined : new Tensor(handle);
+  }
+
+  setGrad(gradient: Tensor | undefined): void {
+    native.setGradient(this.#handle, gradient ? gradient.handle : null);
+  }
+
+  /** Counts the changes made in place. */
+  get version(): number {
+    return native.version(this.#handle);
+  }
+
+  get isDisposed(): boolean {
+    return this.#handle === released;
+  }
+
+  /** Releases the tensor now. Doing so twice is harmless. */
+  dispose(): void {
+    if (this.#handle === released) return;
+    forget(this);
+    native.releaseOne(this.#handle);
+    this.#handle = released;
+  }
+
+  /** For scopes, which release many handles in one native call. */
+  detachHandle(): Handle {
+    const handle = this.#handle;
+    this.#handle = released;
+    return handle;
+  }
+
+  /** The value of a tensor with one element. */
+  item(): number {
+    return native.item(this.#handle);
+  }
+
+  /** The elements in row-major order; the half types as float32. */
+  toTypedArray(): TypedArray {
+    const dtype = this.dtype;
+    if (dtype === "bfloat16" || dtype === "float16") return decodeHalf(this.bytes(), dtype);
+    return viewAs(this.bytes(), dtype);
+  }
+
+  /** The elements in row-major order as numbers (booleans as 0 and 1, int64 as the nearest double). */
+  toArray(): number[] {
+    return Array.from(this.toTypedArray() as ArrayLike<number | bigint>, Number);
+  }
+
+  /** A copy of the elements' bytes in row-major order, little-endian. */
+  bytes(): Uint8Array<ArrayBuffer> {
+    return native.toBytes(this.#handle);
+  }
+
+  #describe(): void {
+    const [dtype, ...shape] = native.describe(this.#handle);
+    this.#dtype = dtype as DType;
+    this.#shape = shape;
+  }
+}
+
+function decodeHalf(bytes: Uint8Array<ArrayBuffer>, dtype: "bfloat16" | "float16"): Float32Array {
+  const bits = new Uint16Array(bytes.buffer);
+  if (dtype === "bfloat16") return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
+  return Float32Array.from(bits, float16ToNumber);
+}
+
+function float16ToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+/**
+ * A tensor with a copy of `data`.
+ * @param shape defaults to one dimension of the data's length.
+ * @param dtype defaults to the typed array's own, float32 for plain numbers.
+ */
+export function tensor(data: readonly number[] | TypedArray, shape?: readonly number[], dtype?: DType): Tensor {
+  const source = Array.isArray(data) ? Float64Array.from(data as readonly number[]) : (data as TypedArray);
+  const wanted = dtype ?? (Array.isArray(data) ? "float32" : dtypeOf(source));
+  const bytes = bytesAs(source, wanted);
+  return new Tensor(native.fromBytes(bytes, shape ?? [data.length], wanted));
+}
+
+function bytesAs(source: TypedArray, dtype: DType): Uint8Array {
+  if (dtypeOf(source) === dtype || (dtype === "bool" && source instanceof Uint8Array)) return asBytes(source);
+  const numbers = source as ArrayLike<number | bigint>;
+  switch (dtype) {
+    case "float64":
+      return asBytes(Float64Array.from(numbers, Number));
+    case "float32":
+      return asBytes(Float32Array.from(numbers, Number));
+    case "int64":
+      return asBytes(BigInt64Array.from(numbers as ArrayLike<bigint>, BigInt));
+    case "int32":
+      return asBytes(Int32Array.from(numbers, Number));
+    case "int16":
+      return asBytes(Int16Array.from(numbers, Number));
+    case "int8":
+      return asBytes(Int8Array.from(numbers, Number));
+    case "uint8":
+      return asBytes(Uint8Array.from(numbers, Number));
+    case "bool":
+      return Uint8Array.from(numbers, (value) => (value ? 1 : 0));
+    default:
+      throw new TypeError(`Make the tensor in float32 and convert it: torch.to(tensor, "${dtype}").`);
+  }
+}
+
+function asBytes(array: TypedArray): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+/** A tensor with a copy of little-endian `bytes`, whose count must fit `shape` and `dtype`. */
+export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(native.fromBytes(bytes, shape, dtype));
+}
+
+/** A tensor read from an open file at a byte offset, straight into its memory. */
+export function readFile(fd: number, offset: number, shape: readonly number[], dtype: DType): Tensor {
+  return new Tensor(native.readFile(shape, dtype, fd, offset));
+}
+
+/** Writes a tensor's elements in row-major order to an open file at a byte offset. */
+export function writeFile(tensor: Tensor, fd: number, offset: number): void {
+  native.writeFile(tensor.handle, fd, offset);
+}

@@ -1,0 +1,130 @@
+/**
+ * What a run tells its observers, and what `events.jsonl` holds: one JSON object a line. No value is NaN or infinite;
+ * `time` is ISO 8601; steps count from 1 through the whole run, search and retraining together.
+ */
+export type RunEvent =
+  | StartEvent
+  | StepEvent
+  | EvaluationEvent
+  | MagnitudesEvent
+  | CheckpointEvent
+  | DoneEvent
+  | ErrorEvent;
+
+export type EventName = RunEvent["event"];
+
+/** `train` for the methods with one level; BiDoRA goes through `search` and `retrain`. */
+export type Phase = "train" | "search" | "retrain";
+
+interface Timed {
+  readonly time: string;
+}
+
+/** Where in the training an event belongs. */
+interface InTraining extends Timed {
+  readonly phase: Phase;
+  readonly step: number;
+}
+
+/** Metric names to values; a loss on held-out rows is the metric `loss`. */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** A value that JSON can hold. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [key: string]: JsonValue | undefined };
+
+export interface Versions {
+  readonly bidora: string;
+  readonly node: string;
+  readonly libtorch: string;
+}
+
+export interface MachineFacts {
+  /** Operating system and its release, with the architecture. */
+  readonly system: string;
+  readonly processor: string;
+  readonly cores: number;
+  /** Threads that libtorch computes with. */
+  readonly threads: number;
+  readonly memoryBytes: number;
+  /** `cpu`, `cuda:0`, … */
+  readonly device: string;
+  /** The matrix library behind libtorch. */
+  readonly blas: string;
+  /** Whether the processor computes bfloat16 products itself. */
+  readonly fastBfloat16: boolean;
+}
+
+export interface ParameterCounts {
+  readonly total: number;
+  readonly trained: number;
+}
+
+/** First event of a run, and of each resumption. */
+export interface StartEvent extends Timed {
+  readonly event: "start";
+  readonly versions: Versions;
+  readonly machine: MachineFacts;
+  /** Every setting of the run as resolved, by its key in `run.yaml`. */
+  readonly settings: Readonly<Record<string, JsonValue>>;
+  readonly parameters: ParameterCounts;
+}
+
+/** One optimiser step; of a search, its lower and upper step together. */
+export interface StepEvent extends InTraining {
+  readonly event: "step";
+  /** Mean loss of the step's training rows. */
+  readonly loss: number;
+  /** Loss of the upper level's rows, in a search. */
+  readonly upperLoss?: number;
+  /** Euclidean norm of the hypergradient over all magnitudes, in a search. */
+  readonly hypergradientNorm?: number;
+  readonly learningRate: number;
+  /** Wall time of the step. */
+  readonly seconds: number;
+  readonly rows: number;
+  /** Real tokens, padding left out. */
+  readonly tokens: number;
+}
+
+/** Metrics on the validation rows. */
+export interface EvaluationEvent extends InTraining {
+  readonly event: "evaluation";
+  readonly metrics: Metrics;
+}
+
+/** How far the magnitudes have moved, told at each evaluation of a method that has them. */
+export interface MagnitudesEvent extends InTraining {
+  readonly event: "magnitudes";
+  /** By module path, the mean of |m − m₀| over the module's magnitudes, m₀ being theirs at the start of the run. */
+  readonly layers: Readonly<Record<string, number>>;
+}
+
+/** A checkpoint lies whole at `path`. */
+export interface CheckpointEvent extends InTraining {
+  readonly event: "checkpoint";
+  readonly path: string;
+}
+
+/** The run has ended well. */
+export interface DoneEvent extends Timed {
+  readonly event: "done";
+  readonly metrics: Metrics;
+  /** Wall time of the whole run, evaluations included. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** The run has failed; `phase` and `step` where it was in training. */
+export interface ErrorEvent extends Timed {
+  readonly event: "error";
+  readonly phase?: Phase;
+  readonly step?: number;
+  readonly code: string;
+  readonly message: string;
+}

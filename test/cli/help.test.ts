@@ -1,0 +1,30 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.js";
+import { renderHelp } from "../../src/cli/help.js";
+import { renderOptionsDoc } from "../../src/cli/optionsDoc.js";
+import { flagOf } from "../../src/config/option.js";
+import { runOptions } from "../../src/config.js";
+
+test.each(Object.keys(COMMANDS))("%s --help names every flag and fits a screen", async (name) => {
+  const command = await COMMANDS[name]!.load();
+  const lines = renderHelp(command).split("\n");
+  expect(lines.length).toBeLessThanOrEqual(46);
+  for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  const text = lines.join("\n");
+  for (const [key, option] of Object.entries(command.options)) {
+    const flag = option.default === true ? flagOf(key).replace("--", "--no-") : flagOf(key);
+    expect(text).toMatch(new RegExp(`(^|[ ,])${flag}(?![\\w-])`, "m"));
+  }
+});
+
+test("--help-all explains every option", async () => {
+  const words = renderHelp(await COMMANDS.finetune!.load(), true).replace(/\s+/g, " ");
+  for (const option of Object.values(runOptions)) expect(words).toContain(option.help);
+  expect(words).not.toContain("also");
+});
+
+test("docs/options.md is fresh", async () => {
+  const path = new URL("../../docs/options.md", import.meta.url);
+  expect(readFileSync(path, "utf8"), "run: npm run generate").toBe(await renderOptionsDoc());
+});

@@ -1,0 +1,150 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { METHODS, type Method, readRunFile, renderRunYaml, resolveRun, runOptions } from "../../src/config.js";
+import { BidoraError, UsageError } from "../../src/errors.js";
+
+const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
+let files = 0;
+const yaml = (text: string): string => {
+  const path = join(folder, `${files++}.yaml`);
+  writeFileSync(path, text);
+  return path;
+};
+
+describe("resolveRun", () => {
+  test("fills in the documented defaults", () => {
+    expect(resolveRun({ model: "m" })).toMatchObject({
+      method: "bidora",
+      rank: 8,
+      alpha: 16,
+      dropout: 0,
+      rslora: false,
+      maxLength: 512,
+      batchSize: 32,
+      gradientAccumulation: 1,
+      magnitudeAxis: "out",
+      epochs: 3,
+      weightDecay: 0.01,
+      adamBeta1: 0.9,
+      adamBeta2: 0.999,
+      adamEpsilon: 1e-8,
+      warmupRatio: 0.1,
+      schedule: "linear",
+      maxGradNorm: undefined,
+      upperWeightDecay: 0,
+      hypergradient: "exact",
+      xi: "learning-rate",
+      unrollSteps: 1,
+      searchFraction: 0.8,
+      regularizer: 1e-5,
+      dtype: "auto",
+      seed: 0,
+      shuffle: true,
+    });
+  });
+
+  test.each([
+    ["lora", "detached", 1e-3],
+    ["dora", "detached", 1e-3],
+    ["bidora", "full", 1e-3],
+    ["full", "detached", 5e-5],
+  ] as const)("%s: gradients through the norm %s, rate %d", (method, normGradient, learningRate) => {
+    const run = resolveRun({ model: "m", method });
+    expect(run).toMatchObject({ normGradient, learningRate, upperLearningRate: learningRate });
+    expect(resolveRun({ model: "m", method, normGradient: "detached" }).normGradient).toBe("detached");
+  });
+
+  test("the other rates follow the lower one unless they are set", () => {
+    expect(resolveRun({ model: "m", learningRate: 2e-3, retrainLearningRate: 1e-4 })).toMatchObject({
+      upperLearningRate: 2e-3,
+      retrainLearningRate: 1e-4,
+    });
+  });
+
+  test("the retrain phase is as long as the search unless it is set", () => {
+    expect(resolveRun({ model: "m", epochs: 2 })).toMatchObject({ retrainEpochs: 2, retrainSteps: undefined });
+    expect(resolveRun({ model: "m", maxSteps: 7 })).toMatchObject({ retrainEpochs: undefined, retrainSteps: 7 });
+    expect(resolveRun({ model: "m", maxSteps: 7, retrainSteps: 0 })).toMatchObject({ retrainSteps: 0 });
+    expect(resolveRun({ model: "m", maxSteps: 7, retrainEpochs: 1 })).toMatchObject({
+      retrainEpochs: 1,
+      retrainSteps: undefined,
+    });
+  });
+
+  test("knows what was set by hand, and what was set by hand beats what follows", () => {
+    const run = resolveRun({ model: "m", rank: 8, alpha: undefined }, { rank: 4, alpha: 32 });
+    expect(run).toMatchObject({ rank: 8, alpha: 32 });
+    expect(Object.keys(run.given)).toEqual(["model", "rank"]);
+  });
+
+  test("methods that this version lacks are named as such", () => {
+    const lacking = (Object.keys(METHODS) as Method[]).filter((name) => !METHODS[name].available);
+    expect(lacking).toContain("vera");
+    for (const method of lacking)
+      expect(() => resolveRun({ model: "m", method })).toThrow(/is not available in this version/);
+  });
+
+  test("refuses what can't be", () => {
+    expect(() => resolveRun({})).toThrow("--model is missing");
+    expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/exclude each other/);
+    expect(() => resolveRun({ model: "m", rank: 0 })).toThrow("rank takes a whole number of at least 1; got 0.");
+    expect(() => resolveRun({ model: "m", rnak: 3 } as never)).toThrow('Unknown setting "rnak". Did you mean "rank"?');
+  });
+});
+
+describe("YAML", () => {
+  test("the same words in camelCase", () => {
+    const path = yaml(
+      "model: m\nmethod: dora\ntargetModules: [query, value]\ntextColumns: a,b\nrankPattern:\n  layer.0: 4\nmaxGradNorm: null\nshuffle: false\n",
+    );
+    expect(readRunFile(path)).toEqual({
+      model: "m",
+      method: "dora",
+      targetModules: ["query", "value"],
+      textColumns: ["a", "b"],
+      rankPattern: { "layer.0": 4 },
+      shuffle: false,
+    });
+    expect(readRunFile(yaml(""))).toEqual({});
+  });
+
+  test.each([
+    ["model: m\nrnak: 3\n", /line 2: unknown key "rnak"\. Did you mean "rank"\?$/],
+    ["\nrank: many\n", /line 2: rank takes a whole number of at least 1; got "many"\.$/],
+    ["textColumns: [1, 2]\n", /line 1: textColumns takes names separated by commas; got \[1,2\]\.$/],
+    ["rank: 3\nrank: 4\n", /line 2: not valid YAML/],
+    ["- model\n", /should hold lines of the form "key: value"/],
+  ])("%j is refused with its line", (text, message) => {
+    expect(() => readRunFile(yaml(text))).toThrow(UsageError);
+    expect(() => readRunFile(yaml(text))).toThrow(message);
+  });
+
+  test("a missing file is named", () => {
+    expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(BidoraError);
+    expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(/none\.yaml does not exist/);
+  });
+
+  test("run.yaml gives the same run again", () => {
+    const run = resolveRun({
+      model: "m",
+      task: "glue/mrpc",
+      maxSteps: 5,
+      xi: 1,
+      targetModules: ".*query",
+      rankPattern: { "layer.0": 4 },
+      labelColumn: ["a", "b"],
+      overwrite: true,
+      quiet: true,
+    });
+    const again = resolveRun(readRunFile(yaml(renderRunYaml(run))));
+    const { given: _, overwrite: __, quiet: ___, ...settings } = run;
+    expect(again).toMatchObject(settings);
+    expect(again).toMatchObject({ overwrite: false, quiet: false });
+  });
+
+  test("every key can be read back", () => {
+    for (const [key, option] of Object.entries(runOptions)) expect(option.help, key).not.toBe("");
+  });
+});

@@ -1,0 +1,273 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { readCsv, readTsv } from "../../src/data/csv.js";
+import { loadExamples, namedDatasets, type TextExample } from "../../src/data/index.js";
+import { readParquet } from "../../src/data/parquet.js";
+import { BidoraError } from "../../src/errors.js";
+
+const folder = mkdtempSync(join(tmpdir(), "bidora-data-"));
+
+function file(name: string, content: string | Uint8Array): string {
+  const path = join(folder, name);
+  writeFileSync(path, content);
+  return path;
+}
+
+/** The message of the one-sentence error, with the folder left out. */
+async function fault(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(BidoraError);
+  return (error as BidoraError).message.replaceAll(`${folder}/`, "");
+}
+
+const classify = { task: "sequence-classification" } as const;
+const tag = { task: "token-classification" } as const;
+
+describe("CSV and TSV", () => {
+  it("read quotes, doubled quotes and line breaks inside them, and count lines by them", async () => {
+    const path = file("quotes.csv", '\uFEFFtext,label\r\n"a, ""b""\r\nc",1\r\n\r\nd,"0"\r\n');
+    const { columns, rows } = await readCsv(path);
+    expect(columns).toEqual(["text", "label"]);
+    expect(rows).toEqual([
+      { line: 2, values: { text: 'a, "b"\r\nc', label: "1" } },
+      { line: 5, values: { text: "d", label: "0" } },
+    ]);
+  });
+
+  it("name the line of a fault", async () => {
+    const short = file("short.csv", 'text,label\n"a\nb",1\n\nc\n');
+    expect(await fault(readCsv(short))).toBe("short.csv line 5: 1 column, but the header has 2.");
+    const open = file("open.csv", 'text,label\na,1\n"b,0\nc,1\n');
+    expect(await fault(readCsv(open))).toBe("open.csv line 3: a quote opens in this row and never closes.");
+    const stray = file("stray.csv", 'text,label\na,1\nsay "b",0\n');
+    expect(await fault(readCsv(stray))).toContain("stray.csv line 3: a quote stands inside a field");
+    expect(await fault(readCsv(file("twice.csv", "a,a\n1,2\n")))).toContain('has the column "a" twice');
+    expect(await fault(readCsv(file("header.csv", "text,label\n")))).toContain("header.csv is empty");
+  });
+
+  it("TSV takes quotes by CSV's rules where the file obeys them, else as characters", async () => {
+    const texts = async (content: string) => {
+      const { rows } = await readTsv(file("quotes.tsv", content));
+      return rows.map((row) => row.values.text);
+    };
+    expect(await texts('text\tlabel\n"a\tb\nc"\t1\n"d"\t0\n')).toEqual(["a\tb\nc", "d"]);
+    expect(await texts('text\tlabel\n" a b " c\t1\n"d"\t0\n')).toEqual(['" a b " c', '"d"']);
+    expect(await texts('text\tlabel\n"a\t1\nb"\t0\n')).toEqual(['"a', 'b"']);
+    const broken = file("broken.tsv", 'text\tlabel\n" a " b\t1\nc\t0\nd\n');
+    expect(await fault(readTsv(broken))).toBe("broken.tsv line 4: 1 column, but the header has 2.");
+  });
+});
+
+describe("text files", () => {
+  it("must be there, hold something and be UTF-8", async () => {
+    expect(await fault(loadExamples(join(folder, "none.jsonl"), classify))).toBe(
+      "There is no file none.jsonl: check the path.",
+    );
+    expect(await fault(loadExamples(file("empty.jsonl", "\n"), classify))).toContain("empty.jsonl is empty");
+    expect(await fault(loadExamples(file("empty.parquet", ""), classify))).toContain("empty.parquet is empty");
+    const latin = Buffer.from('{"text":"a","label":1}\n{"text":"Mädchen","label":1}\n', "latin1");
+    expect(await fault(loadExamples(file("latin.jsonl", latin), classify))).toContain(
+      "latin.jsonl line 2: byte 0xE4 is not UTF-8",
+    );
+    const wide = Buffer.from('\uFEFF{"text":"a"}', "utf16le");
+    expect(await fault(loadExamples(file("wide.jsonl", wide), classify))).toContain("UTF-16");
+    expect(await fault(loadExamples(file("rows.xlsx", "x"), classify))).toContain(
+      ".jsonl, .json, .csv, .tsv, .parquet",
+    );
+  });
+
+  it("JSONL lines must be objects", async () => {
+    const lines = (second: string) => file("rows.jsonl", `{"text":"a","label":1}\r\n${second}\r\n`);
+    expect(await fault(loadExamples(lines('{"text":'), classify))).toContain("rows.jsonl line 2: not valid JSON");
+    expect(await fault(loadExamples(lines('"text"'), classify))).toContain("rows.jsonl line 2: expected a JSON object");
+    expect(await fault(loadExamples(file("array.json", '[{"text":"a"}]'), classify))).toContain("array begins");
+  });
+});
+
+describe("Parquet", () => {
+  const golden = (name: string) => fileURLToPath(new URL(`../golden/data/${name}.parquet`, import.meta.url));
+
+  it.each(["none", "snappy", "gzip", "zstd", "brotli", "lz4"])("compressed by %s", async (name) => {
+    const { columns, rows } = await readParquet(golden(name));
+    expect(columns).toEqual(["sentence1", "sentence2", "label", "score", "tokens", "ner_tags"]);
+    expect(rows.length).toBe(15);
+    expect(rows[14]).toEqual({
+      line: 15,
+      values: {
+        sentence1: "line\nbreak",
+        sentence2: "drei",
+        label: 2,
+        score: 4.75,
+        tokens: ["on", "the", "mat"],
+        ner_tags: [2, 0, 0],
+      },
+    });
+  });
+
+  it("gives examples of texts and of words", async () => {
+    const texts = await loadExamples(golden("snappy"), classify);
+    expect(texts.examples[0]).toMatchObject({ texts: ["Ein Mädchen 😀", "eins"], label: 0 });
+    const words = await loadExamples(golden("snappy"), tag);
+    expect(words.examples[2]).toMatchObject({ tokens: ["on", "the", "mat"], labels: ["2", "0", "0"] });
+  });
+
+  it("damaged", async () => {
+    expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(
+      "bad.parquet is not a whole Parquet file",
+    );
+  });
+});
+
+describe("CoNLL columns", () => {
+  it("by spaces, with -DOCSTART- and a label column of choice", async () => {
+    const path = file(
+      "ner.conll",
+      "-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\nPeter NNP I-NP B-PER",
+    );
+    const { examples } = await loadExamples(path, tag);
+    expect(examples).toEqual([
+      { kind: "words", tokens: ["EU", "rejects"], labels: ["B-ORG", "O"], at: { file: path, line: 3 } },
+      { kind: "words", tokens: ["Peter"], labels: ["B-PER"], at: { file: path, line: 7 } },
+    ]);
+    const pos = await loadExamples(path, { ...tag, labelColumns: ["2"] });
+    expect(pos.examples[0]).toMatchObject({ labels: ["NNP", "VBZ"] });
+    expect(await fault(loadExamples(path, { ...tag, labelColumns: ["5"] }))).toContain(
+      "4 columns, so the label can't be in column 5",
+    );
+    expect(await fault(loadExamples(path, { ...tag, labelColumns: ["ner"] }))).toContain("as a number");
+  });
+
+  it("name the line of a fault", async () => {
+    const path = file("bad.conll", "a\tO\nb\n");
+    expect(await fault(loadExamples(path, tag))).toBe("bad.conll line 2: 1 columns, but the lines before have 2.");
+  });
+
+  it("words alone are rows to predict", async () => {
+    const path = file("words.txt", "a\nb\n\nc\n");
+    const { examples } = await loadExamples(path, { ...tag, labels: "optional" });
+    expect(examples).toMatchObject([{ tokens: ["a", "b"], labels: undefined }, { tokens: ["c"] }]);
+    expect(await fault(loadExamples(path, tag))).toContain("words alone");
+  });
+});
+
+describe("CoNLL-U", () => {
+  const row = (id: string, form: string, upos: string) =>
+    [id, form, form, upos, "X", "_", "0", "root", "_", "_"].join("\t");
+
+  it("leaves out multiword tokens and empty nodes", async () => {
+    const rows = [
+      "# text = zum Haus",
+      row("1-2", "zum", "_"),
+      row("1", "zu", "ADP"),
+      row("2", "dem", "DET"),
+      row("2.1", "x", "_"),
+    ];
+    const path = file("a.conllu", `${rows.join("\n")}\n\n${row("1", "#", "SYM")}\n\n`);
+    const { examples } = await loadExamples(path, tag);
+    expect(examples).toEqual([
+      { kind: "words", tokens: ["zu", "dem"], labels: ["ADP", "DET"], at: { file: path, line: 3 } },
+      { kind: "words", tokens: ["#"], labels: ["SYM"], at: { file: path, line: 7 } },
+    ]);
+    const deprel = await loadExamples(path, { ...tag, labelColumns: ["deprel"] });
+    expect(deprel.examples[1]).toMatchObject({ labels: ["root"] });
+    expect(await fault(loadExamples(path, { ...tag, labelColumns: ["pos"] }))).toContain("id, form, lemma, upos, xpos");
+  });
+
+  it("names the line of a fault", async () => {
+    const path = file("bad.conllu", `${row("1", "a", "X")}\n2\tb\n`);
+    expect(await fault(loadExamples(path, tag))).toContain("bad.conllu line 2: 2 columns");
+    expect(await fault(loadExamples(file("id.conllu", row("one", "a", "X")), tag))).toContain(
+      'line 1: "one" is no word number',
+    );
+  });
+});
+
+describe("columns", () => {
+  const jsonl = (...rows: unknown[]) => file("columns.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));
+
+  it("are found by their usual names, or named", async () => {
+    const pair = { text: "x", premise: "p", hypothesis: "h", label: "yes", other: "o", wrong: 3 };
+    const path = jsonl(pair);
+    const texts = async (textColumns?: string[]) =>
+      ((await loadExamples(path, { ...classify, textColumns })).examples[0] as TextExample).texts;
+    expect(await texts()).toEqual(["p", "h"]);
+    expect(await texts(["other"])).toEqual(["o"]);
+    expect(await fault(texts(["tekst"]))).toBe(
+      "columns.jsonl has no column tekst; its columns are text, premise, hypothesis, label, other, wrong.",
+    );
+    expect(await fault(texts(["wrong"]))).toBe("columns.jsonl line 1: the column wrong must hold a text, but holds 3.");
+    expect(await fault(loadExamples(jsonl({ a: "b" }), classify))).toContain(
+      "the columns are a: name one by --text-columns",
+    );
+    expect(await fault(loadExamples(jsonl({ text: "b" }), classify))).toContain("name one by --label-column");
+  });
+
+  it("a label may be missing in rows to predict only", async () => {
+    const path = jsonl({ text: "a", label: "x" }, { text: "b" });
+    const { examples } = await loadExamples(path, { ...classify, labels: "optional" });
+    expect(examples.map((e) => (e as TextExample).label)).toEqual(["x", undefined]);
+    expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl line 2: the column label must hold");
+  });
+
+  it("labels of several kinds", async () => {
+    const multi = { task: "multi-label-classification" } as const;
+    const lists = await loadExamples(jsonl({ text: "a", labels: ["x", "y"] }, { text: "b", labels: [] }), multi);
+    expect(lists.examples.map((e) => (e as TextExample).label)).toEqual([["x", "y"], []]);
+    const flags = file("flags.csv", "text,b,a\nt,0,1\nu,1,1\n");
+    const columns = await loadExamples(flags, { ...multi, labelColumns: ["b", "a"] });
+    expect(columns.labelNames).toEqual(["a", "b"]);
+    expect(columns.examples.map((e) => (e as TextExample).label)).toEqual([["a"], ["b", "a"]]);
+    const bad = file("bad.csv", "text,b,a\nt,0,2\n");
+    expect(await fault(loadExamples(bad, { ...multi, labelColumns: ["b", "a"] }))).toContain(
+      'must hold 0 or 1, but holds "2"',
+    );
+    const scores = await loadExamples(file("scores.csv", "text,score\na,4.75\n"), { task: "regression" });
+    expect(scores.examples).toMatchObject([{ label: 4.75 }]);
+    expect(await fault(loadExamples(jsonl({ text: "a", label: "high" }), { task: "regression" }))).toContain(
+      "must hold a number",
+    );
+    expect(await fault(loadExamples(jsonl({ tokens: ["a", "b"], labels: ["O"] }), tag))).toContain(
+      "1 labels for 2 words",
+    );
+    expect(
+      await fault(loadExamples(jsonl({ text: "a", x: 1, y: 1 }), { ...classify, labelColumns: ["x", "y"] })),
+    ).toContain("one label column");
+  });
+});
+
+describe("GLUE", () => {
+  const mrpc = (content: string) => {
+    file("train.tsv", content);
+    return namedDatasets["glue/mrpc"].load(folder, "train");
+  };
+
+  it("names the file that is missing and the line at fault", async () => {
+    const header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
+    expect(await fault(namedDatasets["glue/mrpc"].load(folder, "validation"))).toContain(
+      "has no dev.tsv of GLUE's MRPC",
+    );
+    expect(await fault(mrpc(`${header}1\t1\t2\ta\tb\n2\t1\t2\ta\tb\n`))).toContain(
+      'train.tsv line 3: the column Quality must hold one of 0, 1, but holds "2"',
+    );
+    expect(await fault(mrpc(`${header}1\t1\t2\ta\n`))).toContain("train.tsv line 2: 4 columns, but the header has 5");
+    expect(await fault(mrpc("Quality\ttext\n1\ta\n"))).toContain("has no column #1 String");
+  });
+
+  it("QQP's torn rows are passed over", async () => {
+    file(
+      "train.tsv",
+      "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t1\t2\ta\tb\t1\n2\t3\t4\ttorn\n3\t5\t6\tc\td\t0\n",
+    );
+    const { examples } = await namedDatasets["glue/qqp"].load(folder, "train");
+    expect(examples).toMatchObject([
+      { label: "duplicate", at: { line: 2 } },
+      { label: "not_duplicate", at: { line: 4 } },
+    ]);
+  });
+});

@@ -1,0 +1,135 @@
+"""Adapters saved by PEFT: their logits, gradients and merged weights."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from checkpoints import load, normal, write_tensors
+from families import Family
+from forward import ROWS_OF, outputs, read_batch, run
+from peft import LoraConfig, PeftModel, get_peft_model
+from safetensors.torch import load_file
+from torch import nn
+
+QUERY_VALUE = {"r": 3, "lora_alpha": 5, "target_modules": ["query", "value"]}
+ALL_LINEAR = {"r": 3, "lora_alpha": 4, "target_modules": "all-linear"}
+PATTERNS = {
+    "r": 4, "lora_alpha": 6, "target_modules": ["query", "value", "intermediate.dense"], "use_rslora": True,
+    "rank_pattern": {"layer.0.attention.self.value": 6, r"layer\.[12]\.attention\.self\.query": 2},
+    "alpha_pattern": {"layer.1.intermediate.dense": 9, "layer.0.attention.self.value": 2.5},
+}
+RECIPES = {
+    "lora": QUERY_VALUE,
+    "rslora-patterns": PATTERNS,
+    "lora-all-linear": ALL_LINEAR,
+    "lora-regex": {"r": 2, "lora_alpha": 3, "target_modules": r".*layer\.[02]\.(attention\.self\.value|output\.dense)", "exclude_modules": ["layer.2.output.dense"]},
+    "lora-layers": QUERY_VALUE | {"layers_to_transform": [0, 2], "layers_pattern": "layer"},
+    "lora-bias-only": QUERY_VALUE | {"bias": "lora_only"},
+    "lora-bias-all": QUERY_VALUE | {"bias": "all"},
+    "lora-b-bias": QUERY_VALUE | {"lora_bias": True},
+    "lora-embedding": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "query", "intermediate.dense"]},
+    "dora": QUERY_VALUE | {"use_dora": True},
+    "dora-wide": {"r": 3, "lora_alpha": 5, "target_modules": ["query", "value", "intermediate.dense"], "use_dora": True},
+    "dora-all-linear": ALL_LINEAR | {"use_dora": True},
+    "dora-embedding": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "value"], "use_dora": True},
+}
+EVERY_HEAD = ("lora", "rslora-patterns", "dora")
+MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear")  # what families of depth 2 get
+MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding")
+
+
+@torch.no_grad()
+def perturb(model: nn.Module) -> None:
+    """Stands for training: B is not zero, magnitudes are not the norms, head and biases have moved."""
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        noise = normal("adapter." + name, parameter.shape)
+        if "magnitude" in name:
+            parameter.mul_(1 + 0.15 * noise)
+        elif "lora_" in name:
+            parameter.copy_(0.12 * noise)
+        else:
+            parameter.add_(0.1 * noise)
+
+
+def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, folder: Path) -> None:
+    base = load(family, checkpoint, head)
+    base.name_or_path = ""
+    kind = "TOKEN_CLS" if head == "tokens" else "SEQ_CLS"
+    model = get_peft_model(base, LoraConfig(task_type=kind, **recipe))
+    perturb(model)
+    model.save_pretrained(folder, save_embedding_layers=False)
+    (folder / "README.md").unlink()  # an empty model card
+    sort_lists(folder / "adapter_config.json")
+
+
+def sort_lists(file: Path) -> None:
+    """PEFT writes sets in an order that changes from run to run."""
+    config = json.loads(file.read_text())
+    for key in ("target_modules", "exclude_modules", "modules_to_save"):
+        if isinstance(config[key], list):
+            config[key].sort()
+    file.write_text(json.dumps(config, indent=2, sort_keys=True))
+
+
+def load_adapter(family: Family, checkpoint: Path, head: str, folder: Path, dtype: torch.dtype = torch.float32) -> PeftModel:
+    return PeftModel.from_pretrained(load(family, checkpoint, head).to(dtype), folder, is_trainable=True).to(dtype).eval()
+
+
+def saved_name(name: str) -> str:
+    """A parameter's name in adapter_model.safetensors."""
+    name = name.replace(".modules_to_save.default", "").replace(".default", "")
+    return name.replace("lora_magnitude_vector.weight", "lora_magnitude_vector")
+
+
+def trained(model: PeftModel, value: Callable[[nn.Parameter], torch.Tensor]) -> dict[str, torch.Tensor]:
+    """`value` of every trained parameter, by its name in adapter_model.safetensors."""
+    return {saved_name(name): value(p) for name, p in model.named_parameters() if p.requires_grad}
+
+
+def gradients(model: PeftModel) -> dict[str, torch.Tensor]:
+    return {f"grad.{name}": grad for name, grad in trained(model, lambda p: p.grad).items()}
+
+
+def merged(model: PeftModel, base: nn.Module) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    """The merged model and those of its weights that merging changed."""
+    model = model.merge_and_unload()
+    before = base.state_dict()
+    return model, {f"merged.{name}": w for name, w in model.state_dict().items() if not torch.equal(w, before[name])}
+
+
+def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
+    """Writes adapters/*/ and adapters/*.safetensors; returns the manifest's entries."""
+    entries = []
+    for head in family.heads:
+        for name, recipe in RECIPES.items():
+            if name in EVERY_HEAD or head == "single" and (name in MAIN or family.depth >= 3):
+                entries.append(write_case(family, root, target, head, name, recipe))
+    return entries
+
+
+def write_case(family: Family, root: Path, target: Path, head: str, name: str, recipe: dict) -> dict:
+    folder = name if head == "single" else f"{head}-{name}"
+    path = target / "adapters" / folder
+    write_adapter(family, target / head, head, recipe, path)
+    model = load_adapter(family, target / head, head, path)
+    assert trained(model, lambda p: p).keys() <= load_file(path / "adapter_model.safetensors").keys()
+    batch = read_batch(family, root, head, ROWS_OF[head])
+    output = run(model, batch, head)
+    output.loss.backward()
+    tensors = outputs(batch, output, head) | gradients(model)
+    last = len(output.hidden_states) - 1 if name in EVERY_HEAD else -1
+    tensors = {key: t for key, t in tensors.items() if not key.startswith("hidden") or key == f"hidden.{last}"}
+    has_merged = head == "single" and name in MERGED
+    if has_merged:
+        plain, weights = merged(model, load(family, target / head, head))
+        with torch.no_grad():
+            tensors |= weights | {"merged_logits": run(plain, batch, head).logits}
+        assert torch.allclose(tensors["merged_logits"], tensors["logits"], atol=1e-5)
+    write_tensors(path.with_suffix(".safetensors"), tensors)
+    return {
+        "name": folder, "method": "dora" if recipe.get("use_dora") else "lora", "checkpoint": head, "head": head, "merged": has_merged,
+        "adapter": f"adapters/{folder}", "batch": f"forward/{head}-{ROWS_OF[head]}.safetensors", "file": f"adapters/{folder}.safetensors",
+    }

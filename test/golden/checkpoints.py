@@ -1,0 +1,98 @@
+"""Tiny random checkpoints, as transformers writes them."""
+
+import json
+import shutil
+import zlib
+from pathlib import Path
+
+import torch
+from families import Family
+from safetensors.torch import load_file, save_file
+from texts import LABELS, load_tokenizer
+from torch import nn
+
+LAYERS = {"single": 3, "none": 1}  # of the encoder; else 2
+SIZES = {"hidden_size": 36, "num_attention_heads": 3, "intermediate_size": 52}
+NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.15, "classifier_dropout": 0.2}
+PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression", "tokens": None}
+
+
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file({name: t.detach().clone().contiguous() for name, t in tensors.items()}, path, metadata={"format": "pt"})
+
+
+def write_json(path: Path, value: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def normal(name: str, shape: torch.Size) -> torch.Tensor:
+    """Standard normal numbers that depend on `name` alone."""
+    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
+    return torch.randn(shape, generator=generator)
+
+
+@torch.no_grad()
+def draw_parameters(model: nn.Module) -> None:
+    """Every parameter gets a visible scale: none is left at 0 or 1."""
+    for name, parameter in model.named_parameters():
+        noise = normal(name, parameter.shape)
+        if "LayerNorm.weight" in name:
+            parameter.copy_(1 + 0.3 * noise)
+        elif name.endswith("bias"):
+            parameter.copy_(0.2 * noise)
+        else:
+            scale = 0.5 if "embeddings" in name else 0.3 if "classifier" in name and "dense" not in name else 0.15
+            parameter.copy_(scale * noise)
+
+
+def build(family: Family, head: str, **settings) -> nn.Module:
+    """A model with `head` ("none": the encoder without pooler), in evaluation mode."""
+    vocabulary = family.tokenizer().get_vocab_size()
+    layers = {"num_hidden_layers": LAYERS.get(head, 2)}
+    options = SIZES | NO_DROPOUT | layers | family.config | {"vocab_size": vocabulary} | settings
+    if head == "none":
+        config = family.transformers_class("Config")(**options)
+        model = family.transformers_class("Model")(config, add_pooling_layer=False)
+    else:
+        names = dict(enumerate(LABELS[head]))
+        labels = {"id2label": names, "label2id": {name: i for i, name in names.items()}, "problem_type": PROBLEM[head]}
+        kind = "ForTokenClassification" if head == "tokens" else "ForSequenceClassification"
+        model = family.transformers_class(kind)(family.transformers_class("Config")(**options, **labels))
+    draw_parameters(model)
+    return model.eval()
+
+
+def save(model: nn.Module, family: Family, folder: Path, pre_split: bool = False, **options) -> None:
+    model.save_pretrained(folder, **options)
+    load_tokenizer(family, pre_split).save_pretrained(folder)
+
+
+def write_checkpoints(family: Family, folder: Path) -> None:
+    """One folder a head, all without dropout but `dropout`; and the odd folders."""
+    for head in family.heads:
+        save(build(family, head), family, folder / head, pre_split=head == "tokens")
+    if family.depth >= 2:
+        save(build(family, "single", **DROPOUT, num_hidden_layers=2), family, folder / "dropout")
+    if family.depth >= 3:
+        save(build(family, "none"), family, folder / "no-prefix")
+        save(build(family, "single"), family, folder / "sharded", max_shard_size="60KB")
+        write_old_names(folder / "single", folder / "old-names")
+
+
+def write_old_names(source: Path, target: Path) -> None:
+    """The names that TensorFlow checkpoints had: LayerNorm.gamma and LayerNorm.beta."""
+    shutil.copytree(source, target)
+    file = target / "model.safetensors"
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    rename = lambda name: next((name.replace(new, was) for new, was in old.items() if new in name), name)
+    save_file({rename(name): t for name, t in load_file(file).items()}, file, metadata={"format": "pt"})
+
+
+def load(family: Family, folder: Path, head: str) -> nn.Module:
+    """Opens a checkpoint with plain mathematics for attention."""
+    kind = {"tokens": "ForTokenClassification", "none": "Model"}.get(head, "ForSequenceClassification")
+    options = {"add_pooling_layer": False} if head == "none" else {}
+    return family.transformers_class(kind).from_pretrained(folder, attn_implementation="eager", **options).eval()

@@ -1,0 +1,20 @@
+"""Makes the Parquet files beside this one, as pyarrow writes them: python test/golden/data/make_parquet.py"""
+
+import pathlib
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+HERE = pathlib.Path(__file__).parent
+table = pa.table(
+    {
+        "sentence1": ["Ein Mädchen 😀", "", "line\nbreak"] * 5,
+        "sentence2": ["eins", "zwei", "drei"] * 5,
+        "label": pa.array([0, 1, 2] * 5, pa.int64()),
+        "score": pa.array([0.5, 1.0, 4.75] * 5, pa.float32()),
+        "tokens": [["The", "cat"], ["sat"], ["on", "the", "mat"]] * 5,
+        "ner_tags": pa.array([[0, 1], [0], [2, 0, 0]] * 5, pa.list_(pa.int64())),
+    }
+)
+for compression in ["none", "snappy", "gzip", "zstd", "brotli", "lz4"]:
+    pq.write_table(table, HERE / f"{compression}.parquet", compression=compression, row_group_size=4)

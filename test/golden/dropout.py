@@ -1,0 +1,79 @@
+"""Logits and gradients under dropout, with the masks that were drawn."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from adapters import ALL_LINEAR, QUERY_VALUE, gradients, load_adapter, write_adapter
+from checkpoints import write_tensors
+from families import Family
+from forward import read_batch, run
+from torch import nn
+
+LORA_DROPOUT = {"lora_dropout": 0.2}
+RECIPES = {
+    "lora-dropout": QUERY_VALUE | LORA_DROPOUT,
+    "dora-dropout": QUERY_VALUE | LORA_DROPOUT | {"use_dora": True},
+    "dora-all-linear-dropout": ALL_LINEAR | LORA_DROPOUT | {"use_dora": True},
+}
+ROWS = slice(0, 5, 2)
+
+
+def plain_path(name: str) -> str:
+    """The module path without what PEFT puts into it."""
+    name = name.removeprefix("base_model.model.")
+    return name.replace(".modules_to_save.default", "").removesuffix(".default")
+
+
+@contextmanager
+def captured_masks(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
+    """Replaces dropout by a seeded one; yields its masks (1: kept) by module path, filled while the model runs."""
+    masks: dict[str, torch.Tensor] = {}
+    running: list[str] = []
+    generator = torch.Generator().manual_seed(11)
+    original = nn.functional.dropout
+
+    def dropout(x: torch.Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> torch.Tensor:
+        if not training or p == 0:
+            return x
+        keep = torch.rand(x.shape, generator=generator) >= p
+        path = running[-1] if running[-1].endswith("dropout") else running[-1] + ".dropout"
+        calls = sum(name == path or name.startswith(path + "#") for name in masks)
+        masks[path if calls == 0 else f"{path}#{calls}"] = keep
+        return x * keep / (1 - p)
+
+    def leave(*_) -> None:
+        running.pop()
+
+    handles = []
+    for name, module in model.named_modules():
+        handles.append(module.register_forward_pre_hook(lambda *_, path=plain_path(name): running.append(path)))
+        handles.append(module.register_forward_hook(leave))
+    nn.functional.dropout = dropout
+    try:
+        yield masks
+    finally:
+        nn.functional.dropout = original
+        for handle in handles:
+            handle.remove()
+
+
+def write_dropout(family: Family, root: Path, target: Path) -> list[dict]:
+    """Writes dropout-runs/*/ and dropout-runs/*.safetensors; returns the manifest's entries."""
+    batch = read_batch(family, root, "single", "pairs", ROWS)
+    entries = []
+    for name, recipe in RECIPES.items():
+        if name == "dora-all-linear-dropout" and family.depth < 3:
+            continue
+        path = target / "dropout-runs" / name
+        write_adapter(family, target / "dropout", "single", recipe, path)
+        model = load_adapter(family, target / "dropout", "single", path)
+        with captured_masks(model.train()) as masks:
+            output = run(model, batch, "single")
+        output.loss.backward()
+        tensors = batch.tensors() | {"logits": output.logits, "loss": output.loss} | gradients(model)
+        tensors |= {f"mask.{path}": mask.to(torch.uint8) for path, mask in masks.items()}
+        write_tensors(path.with_suffix(".safetensors"), tensors)
+        entries.append({"name": name, "checkpoint": "dropout", "adapter": f"dropout-runs/{name}", "file": f"dropout-runs/{name}.safetensors"})
+    return entries

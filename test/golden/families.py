@@ -1,0 +1,38 @@
+"""The model families of the golden files: one line each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import texts
+import transformers
+from tokenizers import Tokenizer
+
+
+@dataclass(frozen=True)
+class Family:
+    """`classes` is the first part of transformers' class names. `depth` says how much is made for the family:
+
+    1: checkpoints, logits, hidden states; 2: also the main adapters, training, the exact hypergradient; 3: everything."""
+
+    name: str
+    classes: str
+    tokenizer: Callable[..., Tokenizer]
+    special_tokens: dict
+    config: dict
+    depth: int
+    heads: tuple[str, ...] = field(default=("single", "multi", "regression", "tokens"))
+
+    def transformers_class(self, suffix: str) -> type:
+        return getattr(transformers, self.classes + suffix)
+
+
+# RoBERTa counts positions from pad_token_id + 1, so 50 of them leave room for 48 tokens.
+BERT = {"max_position_embeddings": 48, "type_vocab_size": 2, "pad_token_id": 0}
+ROBERTA = {"max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+
+FAMILIES = (
+    Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
+    Family("roberta", "Roberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA, depth=2),
+    Family("xlm-roberta", "XLMRoberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA | {"hidden_act": "gelu_new", "num_hidden_layers": 1}, depth=1, heads=("single",)),
+    Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA | {"hidden_act": "relu", "layer_norm_eps": 1e-2, "num_hidden_layers": 1}, depth=1, heads=("tokens",)),
+)

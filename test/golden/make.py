@@ -1,0 +1,69 @@
+"""Makes every golden file below this folder (see README.md):  python make.py
+
+Needs torch, transformers, peft, tokenizers and safetensors. Same versions, same bytes.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+import warnings
+from pathlib import Path
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+sys.dont_write_bytecode = True
+
+import peft
+import tokenizers
+import torch
+import transformers
+from adapters import write_adapters
+from bidora import check_reference, write_hypergradients, write_runs
+from checkpoints import write_checkpoints, write_json
+from dropout import write_dropout
+from families import FAMILIES
+from forward import write_forward, write_full_gradient
+from texts import make_rows
+from training import write_training
+
+ROOT = Path(__file__).parent
+
+
+def write_family(family, target: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    write_checkpoints(family, target)
+    manifest = {"family": family.name, "forward": write_forward(family, ROOT, target)}
+    if family.depth >= 2:
+        manifest["adapters"] = write_adapters(family, ROOT, target)
+        manifest["dropout"] = write_dropout(family, ROOT, target)
+        manifest["training"] = write_training(family, ROOT, target)
+        check_reference(family, ROOT, target)
+        manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
+        manifest["bidora"] = write_runs(family, ROOT, target)
+    if family.depth >= 3:
+        manifest["fullGradient"] = write_full_gradient(family, ROOT, target)
+    for file in target.rglob("*.safetensors"):
+        file.chmod(0o644)
+    write_json(target / "golden.json", manifest)
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore")
+    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    (ROOT / "rows").mkdir(exist_ok=True)
+    for name, rows in make_rows().items():
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        (ROOT / "rows" / f"{name}.jsonl").write_text("".join(lines))
+    for family in FAMILIES:
+        began = time.time()
+        write_family(family, ROOT / family.name)
+        print(f"{family.name}: {time.time() - began:.0f} s")
+    versions = {module.__name__: module.__version__ for module in (torch, transformers, peft, tokenizers)}
+    write_json(ROOT / "golden.json", {"families": [family.name for family in FAMILIES], "madeWith": versions})
+
+
+if __name__ == "__main__":
+    main()

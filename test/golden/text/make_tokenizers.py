@@ -1,0 +1,135 @@
+"""Makes the tokenizer folders and golden.json beside this file, with transformers' AutoTokenizer as the reference.
+
+Run in a virtual environment that has transformers: python test/golden/text/make_tokenizers.py
+"""
+
+import json
+import pathlib
+import shutil
+
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import AutoTokenizer
+
+HERE = pathlib.Path(__file__).parent
+CORPUS = [
+    "The sailors rode the breeze clear of the rocks, and the weights made the rope stretch over the pulley.",
+    "Don't stop: the doll's wriggling itself loose... 1234 times (or 56)!",
+    "Ein Mädchen ißt Käse; la fête commença très tôt, déjà vu.",
+    "If you had eaten more, you would want less. As you eat the most, you want the least.",
+    "Cats and dogs; the cat sat on the mat while the dog ran after the ball.",
+] * 4
+TEXTS = [
+    ["The sailors rode the breeze clear of the rocks."],
+    ["Déjà vu: the CAT ißt Käse 😀 don't 数学 ﬁn\u200bal"],
+    [""],
+    ["   "],
+    [" leading and trailing "],
+    ["line\nbreak\ttab\r\u0000null \u00a0nbsp"],
+    ["A literal [SEP] or </s> or <mask> or <|endoftext|> token"],
+    ["The cat sat on the mat.", "The dog ran."],
+    ["The cat sat.", "The dog ran after the ball while the sailors rode the breeze, 12 times."],
+    ["The sailors rode the breeze clear of the rocks.", "The weights made the rope stretch over the pulley."],
+    ["The cat", ""],
+    ["", "The dog"],
+    ["", ""],
+]
+LENGTHS = [None, 5, 6, 7, 8, 11, 16, 17]
+WORDS = [
+    ["The", "sailors", "don't", "ride", "."],
+    ["Käse", "", "😀", "\u200b", " spaced", "[SEP]", "cat"],
+    ["The", "weights", "made", "the", "rope", "stretch", "over", "the", "pulley", "."],
+    ["", "cat"],
+]
+
+
+def write(folder, **files):
+    path = HERE / folder
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    for name, content in files.items():
+        name = name.replace("__", ".")
+        text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
+        (path / name).write_text(text + "\n", encoding="utf-8")
+
+
+def word_piece(lowercase):
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lowercase)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(CORPUS, trainers.WordPieceTrainer(vocab_size=180, special_tokens=special))
+    vocab = tokenizer.get_vocab()
+    return "\n".join(sorted(vocab, key=vocab.get))
+
+
+def byte_level(special):
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    model = json.loads(tokenizer.to_str())["model"]
+    merges = [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+    return model["vocab"], "\n".join(["#version: 0.2", *merges])
+
+
+def make_folders():
+    uncased, cased = word_piece(True), word_piece(False)
+    write("bert-uncased", vocab__txt=uncased, config__json={"model_type": "bert"})
+    settings = {
+        "tokenizer_class": "BertTokenizer",
+        "do_lower_case": False,
+        "strip_accents": True,
+        "tokenize_chinese_chars": False,
+        "model_max_length": 12,
+        "additional_special_tokens": ["<e1>"],
+    }
+    write("bert-cased", vocab__txt=cased, tokenizer_config__json=settings, config__json={"model_type": "bert"})
+    vocab, merges = byte_level(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    mask = {"content": "<mask>", "lstrip": True, "rstrip": False, "single_word": False, "normalized": False}
+    write(
+        "roberta",
+        vocab__json=vocab,
+        merges__txt=merges,
+        config__json={"model_type": "roberta"},
+        special_tokens_map__json={"mask_token": mask},
+    )
+    vocab, merges = byte_level(["<|endoftext|>"])
+    settings = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "pad_token": "<|endoftext|>"}
+    write("gpt2", vocab__json=vocab, merges__txt=merges, config__json={"model_type": "gpt2"})
+    write("gpt2-prefix", vocab__json=vocab, merges__txt=merges, tokenizer_config__json=settings)
+    for source in ["bert-uncased", "roberta"]:
+        fast = AutoTokenizer.from_pretrained(HERE / source)
+        fast.backend_tokenizer.enable_truncation(6)
+        fast.backend_tokenizer.enable_padding(length=9)
+        folder = f"{source}-fast"
+        config = {"tokenizer_class": type(fast).__name__, "model_max_length": int(1e30)}
+        model = {"model_type": source.split("-")[0]}
+        write(folder, tokenizer__json=fast.backend_tokenizer.to_str(), tokenizer_config__json=config, config__json=model)
+
+
+def golden(folder):
+    tokenizer = AutoTokenizer.from_pretrained(HERE / folder)
+    prefixed = AutoTokenizer.from_pretrained(HERE / folder, add_prefix_space=True) if "bert-" not in folder else tokenizer
+    texts, words = [], []
+    for row in TEXTS:
+        for length in LENGTHS:
+            cut = {"truncation": "longest_first", "max_length": length} if length else {"truncation": False}
+            batch = [[text] for text in row]  # As a batch, since a lone pair with an empty second text counts as one text.
+            out = tokenizer(*batch, return_token_type_ids=True, padding=False, **cut)
+            texts.append({"texts": row, "maxLength": length, "ids": out.input_ids[0], "typeIds": out.token_type_ids[0]})
+    for row in WORDS:
+        for length in [None, 5, 9]:
+            cut = {"truncation": True, "max_length": length} if length else {"truncation": False}
+            out = prefixed([row], is_split_into_words=True, padding=False, **cut)
+            ids = out.word_ids(0)
+            starts = [ids.index(i) if i in ids else -1 for i in range(len(row))]
+            words.append({"words": row, "maxLength": length, "ids": out.input_ids[0], "wordStarts": starts})
+    return {"padTokenId": tokenizer.pad_token_id, "texts": texts, "words": words}
+
+
+make_folders()
+folders = sorted(path.name for path in HERE.iterdir() if path.is_dir())
+(HERE / "golden.json").write_text(
+    "{\n" + ",\n".join(f"{json.dumps(f)}: {json.dumps(golden(f))}" for f in folders) + "\n}\n", encoding="utf-8"
+)

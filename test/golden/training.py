@@ -1,0 +1,109 @@
+"""Twelve steps of AdamW from a saved adapter, in file order."""
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from adapters import load_adapter, trained
+from checkpoints import write_tensors
+from families import Family
+from forward import read_batch, run
+from texts import Batch
+
+STEPS = 12
+BATCH_SIZE = 4
+DEFAULTS = {
+    "maxSteps": STEPS, "batchSize": BATCH_SIZE, "gradientAccumulation": 1, "learningRate": 3e-3, "weightDecay": 0.01, "adamBeta1": 0.9,
+    "adamBeta2": 0.999, "adamEpsilon": 1e-8, "warmupRatio": 0.25, "schedule": "linear", "maxGradNorm": None,
+}
+RUNS = {
+    "lora-linear": ("lora", {}),
+    "lora-cosine": ("lora", {"schedule": "cosine", "adamBeta2": 0.98, "adamEpsilon": 1e-6, "weightDecay": 0.1}),
+    "lora-clipped-accumulated": ("lora", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
+    "lora-bias-only-constant": ("lora-bias-only", {"schedule": "constant", "warmupRatio": 0.1}),
+    "rslora-patterns-linear": ("rslora-patterns", {}),
+    "dora-linear": ("dora", {}),
+    "dora-all-linear-cosine": ("dora-all-linear", {"schedule": "cosine"}),
+    "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
+}
+
+
+def factor(step: int, steps: int, warmup_ratio: float, schedule: str) -> float:
+    """The learning rate's factor at `step`, counted from 0."""
+    warmup = math.ceil(warmup_ratio * steps)
+    if step < warmup:
+        return step / warmup
+    if schedule == "constant":
+        return 1.0
+    if schedule == "linear":
+        return (steps - step) / (steps - warmup)
+    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+
+
+def batches(family: Family, root: Path, size: int, first: int = 0, last: int = 22) -> Iterator[Batch]:
+    """Rows `first` to `last` of train.jsonl in order, again and again; the short last batch is kept."""
+    pass_ = [read_batch(family, root, "single", "train", slice(start, min(start + size, last))) for start in range(first, last, size)]
+    while True:
+        yield from pass_
+
+
+def decays(name: str) -> bool:
+    """Weight decay spares biases (no norm weight is trained here)."""
+    return not name.endswith("bias")
+
+
+def train(model, stream: Iterator[Batch], settings: dict) -> dict:
+    """Trains in place; returns loss, learning rate and gradient norm of each step."""
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for name, p in named if decays(name)], "weight_decay": settings["weightDecay"]},
+        {"params": [p for name, p in named if not decays(name)], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(settings["adamBeta1"], settings["adamBeta2"]), eps=settings["adamEpsilon"])
+    log = {"losses": [], "learningRates": [], "gradientNorms": []}
+    for step in range(settings["maxSteps"]):
+        rate = settings["learningRate"] * factor(step, settings["maxSteps"], settings["warmupRatio"], settings["schedule"])
+        losses = []
+        for _ in range(settings["gradientAccumulation"]):
+            loss = run(model, next(stream), "single").loss / settings["gradientAccumulation"]
+            loss.backward()
+            losses.append(loss.item())
+        limit = settings["maxGradNorm"] or math.inf
+        norm = torch.nn.utils.clip_grad_norm_([p for _, p in named], limit)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        optimizer.zero_grad()
+        log["losses"].append(sum(losses))
+        log["learningRates"].append(rate)
+        log["gradientNorms"].append(norm.item())
+    return log
+
+
+def update_error(start: dict, end: dict, reference: dict) -> float:
+    """The relative error of the update `end - start` over all tensors."""
+    square = lambda a, b: sum((a[name].double() - b[name].double()).square().sum().item() for name in a)
+    return math.sqrt(square(end, reference) / square(reference, start))
+
+
+def write_training(family: Family, root: Path, target: Path) -> list[dict]:
+    """Writes training/*.safetensors; returns the manifest's entries (with float64's distance, a measure of conditioning)."""
+    entries = []
+    for name, (adapter, changes) in RUNS.items():
+        settings = DEFAULTS | changes
+        finals = {}
+        for dtype in (torch.float64, torch.float32):
+            model = load_adapter(family, target / "single", "single", target / "adapters" / adapter, dtype)
+            start = {key: value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
+            log = train(model, batches(family, root, settings["batchSize"]), settings)
+            finals[dtype] = trained(model, lambda p: p.detach())
+        distance = update_error(start, finals[torch.float32], finals[torch.float64])
+        file = f"training/{name}.safetensors"
+        write_tensors(target / file, finals[torch.float32])
+        print(f"  {family.name} training {name}: loss {log['losses'][0]:.4f} -> {log['losses'][-1]:.4f}, float64 differs by {distance:.1e}")
+        entries.append({
+            "name": name, "checkpoint": "single", "adapter": f"adapters/{adapter}", "rows": "train", "file": file,
+            "settings": settings, **log, "float64Distance": distance,
+        })
+    return entries

@@ -1,0 +1,102 @@
+import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import {
+  createFolderAtomic,
+  replaceFolderAtomic,
+  sweepTemporary,
+  temporaryPath,
+  writeAtomic,
+  writeFileAtomic,
+} from "../../src/io/atomic.js";
+import { temporaryFolders } from "./temporaryFolder.js";
+
+const folder = temporaryFolders();
+
+describe("writeFileAtomic", () => {
+  it("writes and replaces, leaving nothing beside", () => {
+    const where = folder();
+    writeFileAtomic(join(where, "a.json"), "old");
+    writeFileAtomic(join(where, "a.json"), Buffer.from("new"));
+    expect(readFileSync(join(where, "a.json"), "utf8")).toBe("new");
+    expect(readdirSync(where)).toEqual(["a.json"]);
+  });
+
+  it("keeps the old file while the new one is written, and after a failure", () => {
+    const where = folder();
+    const path = join(where, "a");
+    writeFileAtomic(path, "old");
+    const broken = () =>
+      writeAtomic(path, (descriptor) => {
+        writeFileSync(descriptor, "ne");
+        expect(readFileSync(path, "utf8")).toBe("old");
+        throw new Error("disk full");
+      });
+    expect(broken).toThrow("disk full");
+    expect(readFileSync(path, "utf8")).toBe("old");
+    expect(readdirSync(where)).toEqual(["a"]);
+  });
+});
+
+describe("replaceFolderAtomic", () => {
+  it("shows the new folder only when it is whole, and drops what the old one had", async () => {
+    const where = folder();
+    const path = join(where, "checkpoint-1");
+    mkdirSync(path);
+    writeFileSync(join(path, "stale"), "");
+    await replaceFolderAtomic(path, async (temporary) => {
+      mkdirSync(join(temporary, "sub"));
+      writeFileSync(join(temporary, "sub", "file"), "1");
+      await Promise.resolve();
+      expect(readdirSync(path)).toEqual(["stale"]);
+    });
+    expect(readdirSync(path)).toEqual(["sub"]);
+    expect(readdirSync(where)).toEqual(["checkpoint-1"]);
+  });
+
+  it("keeps the old folder when filling fails", async () => {
+    const where = folder();
+    const path = join(where, "checkpoint-1");
+    mkdirSync(path);
+    const broken = replaceFolderAtomic(path, (temporary) => {
+      writeFileSync(join(temporary, "file"), "");
+      throw new Error("stop");
+    });
+    await expect(broken).rejects.toThrow("stop");
+    expect(readdirSync(where)).toEqual(["checkpoint-1"]);
+  });
+});
+
+describe("createFolderAtomic", () => {
+  it("leaves a folder that came first, and nothing beside it", async () => {
+    const where = folder();
+    const path = join(where, "model");
+    await createFolderAtomic(path, async (temporary) => {
+      writeFileSync(join(temporary, "second"), "");
+      await createFolderAtomic(path, (inner) => writeFileSync(join(inner, "first"), ""));
+    });
+    expect(readdirSync(path)).toEqual(["first"]);
+    expect(readdirSync(where)).toEqual(["model"]);
+  });
+});
+
+describe("sweepTemporary", () => {
+  it("spares what is young when others may be writing", () => {
+    const where = folder();
+    const [young, old] = [temporaryPath(join(where, "a")), temporaryPath(join(where, "b"))];
+    for (const path of [young, old]) writeFileSync(path, "");
+    utimesSync(old, 1, 1);
+    sweepTemporary(where, 60_000);
+    expect(readdirSync(where)).toEqual([basename(young)]);
+  });
+
+  it("removes leftovers, files and folders, and nothing else", () => {
+    const where = folder();
+    writeFileSync(temporaryPath(join(where, "metrics.json")), "{");
+    mkdirSync(join(temporaryPath(join(where, "checkpoint-3")), "sub"), { recursive: true });
+    for (const name of ["metrics.json", ".hidden", "a.tmp", ".a.tmp"]) writeFileSync(join(where, name), "");
+    sweepTemporary(where);
+    expect(readdirSync(where).sort()).toEqual([".a.tmp", ".hidden", "a.tmp", "metrics.json"]);
+    expect(existsSync(join(where, "metrics.json"))).toBe(true);
+  });
+});

@@ -1,0 +1,316 @@
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { scanCachedRepo } from "@huggingface/hub";
+import { describe, expect, it } from "vitest";
+import { BidoraError } from "../../src/errors.js";
+import type { DownloadProgress, HubOptions } from "../../src/io/hub/snapshot.js";
+import { resolveModel } from "../../src/io/resolveModel.js";
+import { COMMIT, type FakeHub, fakeHubs, gitSha1, sha256 } from "./fakeHub.js";
+import { temporaryFolders } from "./temporaryFolder.js";
+
+const folder = temporaryFolders();
+const newHub = fakeHubs();
+const WEIGHTS = Buffer.from(Array.from({ length: 50_000 }, (_, i) => i % 251));
+const FILES = {
+  "config.json": { content: '{"model_type":"bert"}' },
+  "tokenizer.json": { content: "{}" },
+  "model.safetensors": { content: WEIGHTS, large: true },
+  "pytorch_model.bin": { content: "pickle", large: true },
+  "README.md": { content: "hello" },
+};
+
+interface Setup {
+  readonly hub: FakeHub;
+  readonly home: string;
+  /** models--org--model in the cache. */
+  readonly cached: string;
+  readonly blobs: string;
+  readonly options: HubOptions;
+  fetch(options?: HubOptions): Promise<string>;
+}
+
+async function setup(environment: Readonly<Record<string, string>> = {}): Promise<Setup> {
+  const { hub, endpoint } = await newHub();
+  hub.files = FILES;
+  const home = folder();
+  const cached = join(home, "hub", "models--org--model");
+  const options = {
+    environment: { HF_ENDPOINT: endpoint, HF_HOME: home, ...environment },
+    retryDelayMs: 1,
+    timeoutMs: 3000,
+  };
+  const fetch = (more: HubOptions = {}) => resolveModel("org/model", { ...options, ...more });
+  return { hub, home, cached, blobs: join(cached, "blobs"), options, fetch };
+}
+
+async function failure(promise: Promise<unknown>): Promise<BidoraError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(BidoraError);
+  expect((error as BidoraError).message).not.toMatch(/hf_secret|\n/);
+  return error as BidoraError;
+}
+
+describe("resolveModel", () => {
+  it("fetches what is needed, in the layout of huggingface_hub", async () => {
+    const { fetch, cached, blobs } = await setup();
+    const snapshot = await fetch();
+    expect(snapshot).toBe(join(cached, "snapshots", COMMIT));
+    expect(readdirSync(snapshot).sort()).toEqual(["config.json", "model.safetensors", "tokenizer.json"]);
+    expect(readFileSync(join(snapshot, "model.safetensors"))).toEqual(WEIGHTS);
+    expect(readlinkSync(join(snapshot, "model.safetensors"))).toBe(`../../blobs/${sha256(WEIGHTS)}`);
+    expect(readlinkSync(join(snapshot, "config.json"))).toBe(`../../blobs/${gitSha1(FILES["config.json"].content)}`);
+    expect(readFileSync(join(cached, "refs", "main"), "utf8")).toBe(COMMIT);
+    expect(readdirSync(blobs).length).toBe(3);
+    expect((await scanCachedRepo(cached)).revisions).toMatchObject([
+      { commitOid: COMMIT, refs: ["main"], size: 50_023 },
+    ]);
+  });
+
+  it("asks only for the commit when the cache has it, and for nothing when the commit was named or offline", async () => {
+    const { fetch, hub } = await setup();
+    const snapshot = await fetch();
+    hub.requests.length = 0;
+    expect(await fetch()).toBe(snapshot);
+    expect(hub.requests.length).toBe(1);
+    expect(await fetch({ revision: COMMIT })).toBe(snapshot);
+    expect(await fetch({ offline: true })).toBe(snapshot);
+    expect(hub.requests.length).toBe(1);
+  });
+
+  it("follows a branch that moved, sharing what stayed the same", async () => {
+    const { fetch, hub, cached, blobs } = await setup();
+    await fetch();
+    hub.commit = "f".repeat(40);
+    hub.files = { ...FILES, "config.json": { content: '{"model_type":"roberta"}' } };
+    const snapshot = await fetch();
+    expect(snapshot).toBe(join(cached, "snapshots", hub.commit));
+    expect(readFileSync(join(snapshot, "config.json"), "utf8")).toContain("roberta");
+    expect(hub.downloads("model.safetensors").length).toBe(1);
+    expect(readdirSync(blobs).length).toBe(4);
+  });
+
+  it("takes a revision, and names one that does not exist", async () => {
+    const { fetch, cached } = await setup();
+    await fetch({ revision: "v1" });
+    expect(readdirSync(join(cached, "refs"))).toEqual(["v1"]);
+    expect((await failure(fetch({ revision: "v9" }))).message).toMatch(/org\/model has no revision 'v9'/);
+    expect((await failure(fetch({ revision: "../../x" }))).message).toMatch(/cannot be a revision/);
+  });
+
+  it("fetches the shards that an index names, and no others", async () => {
+    const { fetch, hub } = await setup();
+    hub.files = {
+      "config.json": FILES["config.json"],
+      "vocab.txt": { content: "a" },
+      "model.safetensors.index.json": {
+        content: JSON.stringify({ weight_map: { a: "m-1.safetensors", b: "m-2.safetensors" } }),
+      },
+      "m-1.safetensors": { content: "one", large: true },
+      "m-2.safetensors": { content: "two", large: true },
+      "other.safetensors": { content: "three", large: true },
+    };
+    const names = Object.keys(hub.files).filter((name) => name !== "other.safetensors");
+    expect(readdirSync(await fetch()).sort()).toEqual(names.sort());
+  });
+
+  it("reports progress over all files", async () => {
+    const { fetch } = await setup();
+    const seen: DownloadProgress[] = [];
+    await fetch({ onProgress: (progress) => seen.push(progress) });
+    const total = 50_000 + 21 + 2;
+    expect(seen.at(-1)).toEqual({ file: "model.safetensors", receivedBytes: total, totalBytes: total });
+    expect(seen.every((progress, i) => i === 0 || progress.receivedBytes >= seen[i - 1]!.receivedBytes)).toBe(true);
+  });
+
+  it("returns a local folder as it is, and says when there is none", async () => {
+    const { options } = await setup();
+    const local = folder();
+    expect(await resolveModel(local, options)).toBe(local);
+    writeFileSync(join(local, "file"), "");
+    expect((await failure(resolveModel(join(local, "file"), options))).message).toMatch(
+      /is a file; expected a model folder/,
+    );
+    expect((await failure(resolveModel(join(local, "none"), options))).message).toMatch(/There is no folder/);
+    expect((await failure(resolveModel("./none", options))).message).toMatch(/There is no folder \.\/none/);
+  });
+});
+
+describe("a download that breaks off", () => {
+  it("goes on from where it was, within a run", async () => {
+    const { fetch, hub } = await setup();
+    hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 2 };
+    const snapshot = await fetch();
+    expect(hub.downloads("model.safetensors")).toEqual([undefined, "bytes=20000-", "bytes=40000-"]);
+    expect(readFileSync(join(snapshot, "model.safetensors"))).toEqual(WEIGHTS);
+  });
+
+  it("goes on from where it was in the next run, and never stands under its final name", async () => {
+    const { fetch, hub, cached, blobs } = await setup();
+    hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 1 };
+    const failOn = ({ receivedBytes }: DownloadProgress) => {
+      if (receivedBytes >= 20_000) hub.status = 503;
+    };
+    expect((await failure(fetch({ onProgress: failOn }))).message).toMatch(
+      /broke off after 20000 of 50000 bytes; run the command again/,
+    );
+    expect(readdirSync(blobs)).toContain(`${sha256(WEIGHTS)}.incomplete`);
+    expect(readdirSync(blobs)).not.toContain(sha256(WEIGHTS));
+    expect(readdirSync(cached)).not.toContain("refs");
+    hub.status = undefined;
+    await fetch();
+    expect(hub.downloads("model.safetensors").at(-1)).toBe("bytes=20000-");
+    expect(readdirSync(blobs).filter((name) => name.endsWith(".incomplete"))).toEqual([]);
+  });
+
+  it("takes over from a process that was killed, not from one that runs", async () => {
+    const { fetch, hub, blobs } = await setup();
+    mkdirSync(blobs, { recursive: true });
+    const partial = (pid: number) => join(blobs, `${sha256(WEIGHTS)}.${pid}-0123abcd.incomplete`);
+    writeFileSync(partial(process.ppid), WEIGHTS.subarray(0, 70));
+    writeFileSync(partial(2 ** 22 + 1), WEIGHTS.subarray(0, 100));
+    await fetch();
+    expect(hub.downloads("model.safetensors")).toEqual(["bytes=100-"]);
+    expect(readdirSync(blobs).filter((name) => name.endsWith(".incomplete")).length).toBe(1);
+  });
+
+  it("starts over where the server knows no ranges", async () => {
+    const { fetch, hub } = await setup();
+    hub.ignoreRange = true;
+    hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 1 };
+    expect(readFileSync(join(await fetch(), "model.safetensors"))).toEqual(WEIGHTS);
+  });
+
+  it("throws away a rest that belongs to other contents, and anything longer than the file", async () => {
+    const { fetch, blobs } = await setup();
+    mkdirSync(blobs, { recursive: true });
+    const rest = join(blobs, `${sha256(WEIGHTS)}.incomplete`);
+    writeFileSync(rest, "other contents");
+    expect((await failure(fetch())).code).toBe("HUB_CHECKSUM");
+    writeFileSync(rest, Buffer.alloc(60_000));
+    expect(readFileSync(join(await fetch(), "model.safetensors"))).toEqual(WEIGHTS);
+  });
+});
+
+describe("a wrong checksum", () => {
+  it.each(["model.safetensors", "config.json"] as const)(
+    "of %s is refused, and nothing of it is kept",
+    async (file) => {
+      const { fetch, hub, blobs } = await setup();
+      hub.damaged = file;
+      expect((await failure(fetch())).message).toMatch(new RegExp(`${file} of org/model arrived damaged`));
+      expect(readdirSync(blobs).filter((name) => name.startsWith(sha256(FILES[file].content)))).toEqual([]);
+      expect(readdirSync(blobs).filter((name) => name.startsWith(gitSha1(FILES[file].content)))).toEqual([]);
+      hub.damaged = undefined;
+      expect(lstatSync(join(await fetch(), file)).isSymbolicLink()).toBe(true);
+    },
+  );
+});
+
+describe("tokens", () => {
+  it("come from HF_TOKEN, else from the token file, and go to the endpoint", async () => {
+    const first = await setup({ HF_TOKEN: "hf_secret" });
+    await first.fetch();
+    expect(new Set(first.hub.requests.map(({ authorization }) => authorization))).toEqual(
+      new Set(["Bearer hf_secret"]),
+    );
+    const second = await setup();
+    writeFileSync(join(second.home, "token"), "hf_secret_file\n");
+    await second.fetch();
+    expect(second.hub.requests[0]?.authorization).toBe("Bearer hf_secret_file");
+  });
+
+  it("do not follow a redirect to another origin", async () => {
+    const { fetch, hub } = await setup({ HF_TOKEN: "hf_secret" });
+    hub.elsewhere = true;
+    await fetch();
+    const sent = hub.requests.filter(({ path }) => path.endsWith("/model.safetensors"));
+    expect(sent.map(({ authorization }) => authorization)).toEqual(["Bearer hf_secret", undefined]);
+  });
+
+  it.each([
+    [401, "", {}, /does not show org\/model without a token .* set HF_TOKEN/],
+    [401, "", { HF_TOKEN: "hf_secret" }, /to this token \(401\).* HF_TOKEN is valid/],
+    [403, "GatedRepo", { HF_TOKEN: "hf_secret" }, /accept its conditions at http.*\/org\/model/],
+    [404, "RepoNotFound", { HF_TOKEN: "hf_secret" }, /There is no model org\/model at .* no folder of that name/],
+    [418, "", { HF_TOKEN: "hf_secret" }, /status 418/],
+  ])("are not shown when the Hub answers %i", async (status, code, environment, message) => {
+    const { fetch, hub } = await setup(environment);
+    hub.status = status;
+    hub.errorCode = code;
+    expect((await failure(fetch())).message).toMatch(message);
+  });
+});
+
+describe("without the Hub", () => {
+  it("says what to set, unless the cache can stand in", async () => {
+    const { fetch, hub } = await setup();
+    hub.stop();
+    expect((await failure(fetch())).message).toMatch(/cannot be reached \(ECONNREFUSED\); set HF_ENDPOINT/);
+    expect((await failure(fetch({ offline: true }))).message).toMatch(/not in the cache .* offline mode/);
+  });
+
+  it.each([["stopped"], ["silent"], ["failing"]])("uses the cache when it is %s, and says so", async (state) => {
+    const { fetch, hub } = await setup();
+    const snapshot = await fetch();
+    if (state === "stopped") hub.stop();
+    hub.silent = state === "silent";
+    if (state === "failing") hub.status = 502;
+    const notes: string[] = [];
+    expect(await fetch({ timeoutMs: 200, onNote: (note) => notes.push(note) })).toBe(snapshot);
+    expect(notes.join()).toMatch(/The copy in the cache is used\./);
+  });
+
+  it("honours HF_HUB_OFFLINE", async () => {
+    const { fetch, hub } = await setup({ HF_HUB_OFFLINE: "1" });
+    expect((await failure(fetch())).code).toBe("HUB_OFFLINE");
+    expect(hub.requests).toEqual([]);
+  });
+
+  it("does not take a half snapshot for a model", async () => {
+    const { fetch } = await setup();
+    rmSync(join(await fetch(), "model.safetensors"));
+    expect((await failure(fetch({ offline: true }))).code).toBe("HUB_OFFLINE");
+  });
+
+  it("stops when it is told to", async () => {
+    const { fetch, hub } = await setup();
+    hub.silent = true;
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("Ctrl-C")), 50);
+    await expect(fetch({ signal: controller.signal })).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("an address that is not the Hub's", () => {
+  it("is named", async () => {
+    const { fetch, hub } = await setup();
+    hub.portal = true;
+    expect((await failure(fetch())).message).toMatch(
+      /gave an answer about org\/model that was not expected: it is not JSON/,
+    );
+    const broken = await setup({ HF_ENDPOINT: "hub" });
+    expect((await failure(broken.fetch())).message).toMatch(/HF_ENDPOINT must be an address .* but is 'hub'/);
+  });
+});
+
+describe("what a repository may hold", () => {
+  it("refuses pickles before it fetches them", async () => {
+    const { fetch, hub, home } = await setup();
+    const { "model.safetensors": _, ...pickled } = FILES;
+    hub.files = pickled;
+    expect((await failure(fetch())).message).toMatch(/pytorch_model.bin, which is refused .*save_pretrained/);
+    expect(readdirSync(home)).toEqual([]);
+  });
+
+  it("takes an adapter", async () => {
+    const { fetch, hub } = await setup();
+    hub.files = {
+      "adapter_config.json": { content: "{}" },
+      "adapter_model.safetensors": { content: "x", large: true },
+    };
+    expect(readdirSync(await fetch()).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+  });
+});

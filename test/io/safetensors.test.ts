@@ -1,0 +1,120 @@
+import { readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { openSafetensors } from "../../src/io/safetensors.js";
+import { bytesEntry, saveSafetensors, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "./temporaryFolder.js";
+
+const DTYPES_FILE = join(import.meta.dirname, "../golden/io/dtypes.safetensors");
+const DTYPES = Object.keys(torch.DTYPE_BYTES) as torch.DType[];
+const folder = temporaryFolders();
+
+/** The values of make_safetensors.py. */
+function counted(dtype: torch.DType): number[] {
+  const signed = dtype !== "bool" && dtype !== "uint8";
+  return Array.from({ length: 15 }, (_, i) => (dtype === "bool" ? i % 2 : signed ? i - 3 : i));
+}
+
+describe("openSafetensors", () => {
+  it.each(DTYPES)("reads %s as the reference wrote it", (dtype) => {
+    const file = openSafetensors(DTYPES_FILE);
+    const tensor = file.readTensor(`${dtype}.weight`);
+    expect(tensor.dtype).toBe(dtype);
+    expect(tensor.shape).toEqual([3, 5]);
+    expect(tensor.toArray()).toEqual(counted(dtype));
+    expect(Buffer.from(tensor.bytes())).toEqual(Buffer.from(file.readBytes(`${dtype}.weight`)));
+    file.close();
+  });
+
+  it("tells names, shapes and metadata without reading tensors", () => {
+    const file = openSafetensors(DTYPES_FILE);
+    expect(file.metadata).toEqual({ format: "pt" });
+    expect(file.names.length).toBe(DTYPES.length);
+    expect(file.info("float16.weight")).toMatchObject({ dtype: "F16", shape: [3, 5] });
+    expect(file.has("nothing")).toBe(false);
+    expect(() => file.readTensor("nothing")).toThrow(/no tensor 'nothing'/);
+    file.close();
+    file.close();
+    expect(() => file.readTensor("float16.weight")).toThrow(/closed/);
+  });
+
+  it("refuses to compute with an 8-bit float, but gives its bytes", () => {
+    const path = join(folder(), "f8.safetensors");
+    writeSafetensors(path, [bytesEntry("q", "F8_E4M3", [3], Uint8Array.of(1, 2, 3))]);
+    const file = openSafetensors(path);
+    expect(() => file.readTensor("q")).toThrow(/'q' has dtype F8_E4M3, which cannot be computed with/);
+    expect([...file.readBytes("q")]).toEqual([1, 2, 3]);
+    file.close();
+  });
+
+  it.each([
+    ["cut in the data", (bytes: Buffer) => bytes.subarray(0, -1), /truncated: the tensors need/],
+    ["cut in the header", (bytes: Buffer) => bytes.subarray(0, 100), /truncated: the header/],
+    ["cut in the length", (bytes: Buffer) => bytes.subarray(0, 5), /has 5 bytes/],
+    ["empty", () => Buffer.alloc(0), /has 0 bytes/],
+    ["with bytes added", (bytes: Buffer) => Buffer.concat([bytes, Buffer.alloc(3)]), /3 bytes at the end/],
+    ["of another kind", () => Buffer.from("PK\x03\x04 this is a zip file"), /not a safetensors file/],
+  ])("refuses a file %s, naming it", (_, change, message) => {
+    const path = join(folder(), "bad.safetensors");
+    writeFileSync(path, change(readFileSync(DTYPES_FILE)));
+    expect(() => openSafetensors(path)).toThrow(message);
+    expect(() => openSafetensors(path)).toThrow(path);
+  });
+
+  it("names a file that is not there", () => {
+    expect(() => openSafetensors("/nowhere/m.safetensors")).toThrow("/nowhere/m.safetensors: there is no such file.");
+  });
+
+  it("notices a file that is cut while it is open", () => {
+    const path = join(folder(), "m.safetensors");
+    writeFileSync(path, readFileSync(DTYPES_FILE));
+    const file = openSafetensors(path);
+    truncateSync(path, 900);
+    expect(() => file.readBytes("bool.weight")).toThrow(/shorter/);
+    expect(() => file.readTensor("bool.weight")).toThrow();
+    file.close();
+  });
+});
+
+describe("saveSafetensors", () => {
+  it("writes the reference's bytes for every dtype", () => {
+    const path = join(folder(), "m.safetensors");
+    const tensors = DTYPES.map((dtype) => {
+      const values = torch.tensor(counted(dtype), [3, 5], "float32");
+      return [`${dtype}.weight`, torch.to(values, dtype)] as const;
+    });
+    saveSafetensors(path, tensors, { format: "pt" });
+    expect(readFileSync(path)).toEqual(readFileSync(DTYPES_FILE));
+  });
+
+  it("writes a transposed view in row-major order", () => {
+    const path = join(folder(), "m.safetensors");
+    saveSafetensors(path, [["t", torch.t(torch.tensor([1, 2, 3, 4, 5, 6], [2, 3]))]]);
+    const file = openSafetensors(path);
+    const back = file.readTensor("t");
+    expect(back.shape).toEqual([3, 2]);
+    expect(back.toArray()).toEqual([1, 4, 2, 5, 3, 6]);
+    file.close();
+  });
+});
+
+describe("memory", () => {
+  it("holds what is read once", () => {
+    const path = join(folder(), "large.safetensors");
+    const part = new Uint8Array(16 * 2 ** 20);
+    writeSafetensors(
+      path,
+      Array.from({ length: 12 }, (_, i) => bytesEntry(`t${i}`, "U8", [part.length], part)),
+    );
+    const file = openSafetensors(path);
+    const before = process.memoryUsage().rss;
+    const tensors = file.names.map((name) => file.readTensor(name));
+    const grown = process.memoryUsage().rss - before;
+    expect(tensors.length).toBe(12);
+    expect(grown / (12 * part.length)).toBeGreaterThan(0.9);
+    expect(grown / (12 * part.length)).toBeLessThan(1.2);
+    for (const tensor of tensors) tensor.dispose();
+    file.close();
+  });
+});

@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect } from "vitest";
+import { openSafetensors } from "../../src/io/safetensors.js";
+import type { TokenBatch } from "../../src/models/index.js";
+import type * as torch from "../../src/torch/index.js";
+
+export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
+
+export interface ForwardCase {
+  readonly checkpoint: string;
+  readonly head: "single" | "multi" | "regression" | "tokens" | "none";
+  readonly rows: string;
+  readonly file: string;
+}
+
+export interface Manifest {
+  readonly family: string;
+  readonly forward: readonly ForwardCase[];
+  readonly fullGradient?: { readonly checkpoint: string; readonly batch: string; readonly file: string };
+  readonly dropout?: readonly {
+    readonly name: string;
+    readonly adapter: string;
+    readonly checkpoint: string;
+    readonly file: string;
+  }[];
+}
+
+export const families: readonly string[] = readJson<{ families: string[] }>(join(GOLDEN, "golden.json")).families;
+
+export function manifest(family: string): Manifest {
+  return readJson<Manifest>(join(GOLDEN, family, "golden.json"));
+}
+
+export function readJson<T>(path: string): T {
+  return JSON.parse(readFileSync(path, "utf8")) as T;
+}
+
+export type Tensors = ReadonlyMap<string, torch.Tensor>;
+
+export function readTensors(path: string): Tensors {
+  const file = openSafetensors(path);
+  try {
+    return new Map(file.names.map((name) => [name, file.readTensor(name)]));
+  } finally {
+    file.close();
+  }
+}
+
+export function get(tensors: Tensors, name: string): torch.Tensor {
+  const tensor = tensors.get(name);
+  if (!tensor) throw new Error(`the golden file lacks ${name}`);
+  return tensor;
+}
+
+/** The batch that a golden file was made with. */
+export function batchOf(tensors: Tensors): TokenBatch {
+  const ids = Int32Array.from(get(tensors, "input_ids").toArray());
+  const typeIds = Int32Array.from(tensors.get("token_type_ids")?.toArray() ?? new Int32Array(ids.length));
+  return tokenBatch(get(tensors, "lengths").toArray(), ids, typeIds);
+}
+
+export function tokenBatch(
+  lengths: readonly number[],
+  ids: Int32Array,
+  typeIds = new Int32Array(ids.length),
+): TokenBatch {
+  const positions = Int32Array.from(lengths.flatMap((length) => Array.from({ length }, (_, place) => place)));
+  return { lengths, ids, typeIds, positions };
+}
+
+/** Same shape, and no element further off than `tolerance` times the largest expected one. */
+export function expectClose(actual: torch.Tensor, expected: torch.Tensor, tolerance: number, what = ""): void {
+  expect(actual.shape, what).toEqual(expected.shape);
+  expect(relativeError(actual, expected), what).toBeLessThan(tolerance);
+}
+
+/** Largest difference, over the largest expected magnitude. */
+export function relativeError(actual: torch.Tensor, expected: torch.Tensor): number {
+  const [a, b] = [actual.toArray(), expected.toArray()];
+  const scale = Math.max(...b.map(Math.abs), Number.MIN_VALUE);
+  return Math.max(...a.map((value, i) => Math.abs(value - (b[i] as number)))) / scale;
+}

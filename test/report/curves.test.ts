@@ -1,0 +1,44 @@
+import { describe, expect, it } from "vitest";
+import { smooth, thin } from "../../src/report/curves.js";
+import { placeOf } from "../../src/report/magnitudes.js";
+import type { Point } from "../../src/report/runs.js";
+
+const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>
+  values.map((value, place) => ({ run: "a", phase, step: from + place, value }));
+const range = (length: number) => Array.from({ length }, (_, place) => place);
+
+describe("smooth", () => {
+  it("keeps a straight line, ends and all", () => {
+    const line = points(range(100).map((place) => 3 - 0.02 * place));
+    for (const [place, { value }] of smooth(line).entries()) expect(value).toBeCloseTo(line[place]!.value, 12);
+  });
+
+  it("takes most of the noise away", () => {
+    const noisy = points(range(300).map((place) => (place % 2 === 0 ? 1 : -1)));
+    for (const { value } of smooth(noisy)) expect(Math.abs(value)).toBeLessThan(0.4);
+  });
+
+  it("keeps phases apart, and short curves as they are", () => {
+    const both = [...points(range(50).fill(1), "search"), ...points(range(50).fill(5), "retrain", 51)];
+    expect(smooth(both).map(({ value }) => Math.round(value * 1e9) / 1e9)).toEqual(both.map(({ value }) => value));
+    const short = points([1, 9, 1, 9]);
+    expect(smooth(short)).toEqual(short);
+  });
+});
+
+describe("thin", () => {
+  it("keeps ends, order and every spike", () => {
+    const spiky = range(10_000).map((place) => (place === 4321 ? 50 : place === 777 ? -50 : Math.sin(place)));
+    const kept = thin(points(spiky), 100);
+    expect(kept.length).toBeLessThanOrEqual(104);
+    expect(kept.map(({ value }) => value)).toEqual(expect.arrayContaining([50, -50]));
+    expect([kept[0]!.step, kept.at(-1)!.step]).toEqual([1, 10_000]);
+    expect(kept).toEqual(kept.toSorted((a, b) => a.step - b.step));
+  });
+});
+
+it("takes module paths apart", () => {
+  expect(placeOf("encoder.layer.11.attention.self.query")).toEqual({ layer: 11, kind: "attention.self.query" });
+  expect(placeOf("h.0.attn.c_attn")).toEqual({ layer: 0, kind: "attn.c_attn" });
+  expect(placeOf("classifier.out_proj")).toEqual({ layer: 0, kind: "classifier.out_proj" });
+});

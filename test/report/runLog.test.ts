@@ -1,0 +1,71 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readRunLog } from "../../src/report/index.js";
+import { sampleRun } from "./sampleRuns.js";
+
+const events = sampleRun({ name: "any", method: "bidora", steps: 10 }).events;
+const lines = events.map((event) => JSON.stringify(event));
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "run-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const write = (text: string) => writeFile(join(folder, "events.jsonl"), text);
+
+describe("readRunLog", () => {
+  it("reads a folder and its file alike, named after the folder", async () => {
+    await write(`${lines.join("\n")}\n`);
+    const log = await readRunLog(folder);
+    expect(log).toEqual({ name: basename(folder), events, isTorn: false });
+    expect(await readRunLog(join(folder, "events.jsonl"))).toEqual(log);
+  });
+
+  it("leaves out a torn last line, wherever it is torn", async () => {
+    const last = lines.at(-1)!;
+    for (const length of [1, 10, last.length - 1]) {
+      await write(`${lines.slice(0, -1).join("\n")}\n${last.slice(0, length)}`);
+      expect(await readRunLog(folder)).toMatchObject({ events: events.slice(0, -1), isTorn: true });
+    }
+  });
+
+  it("takes a last line without newline as whole", async () => {
+    await write(lines.join("\n"));
+    expect(await readRunLog(folder)).toMatchObject({ events, isTorn: false });
+  });
+
+  it("names a broken line that is not the last", async () => {
+    await write([...lines.slice(0, 3), '{"event":"st', ...lines.slice(3)].join("\n"));
+    await expect(readRunLog(folder)).rejects.toThrow("line 4 is none");
+  });
+
+  it("names an event that lacks what it is for", async () => {
+    await write(`${lines[0]}\n{"event":"evaluation","phase":"train","step":3}\n`);
+    await expect(readRunLog(folder)).rejects.toThrow("line 2 is none");
+  });
+
+  it("passes over events that it does not know", async () => {
+    await write(`${lines[0]}\n{"event":"toString"}\n{"event":"weather"}\n${lines[1]}`);
+    expect((await readRunLog(folder)).events).toEqual(events.slice(0, 2));
+  });
+
+  it("counts the steps that a resumed run did again once, as it did them last", async () => {
+    const steps = events.filter((event) => event.event === "step");
+    const again = steps.slice(4, 6).map((step) => ({ ...step, loss: 9 }));
+    const log = [events[0], ...steps.slice(0, 7), events[0], ...again];
+    await write(log.map((event) => JSON.stringify(event)).join("\n"));
+    const read = (await readRunLog(folder)).events.flatMap((event) => (event.event === "step" ? event : []));
+    expect(read.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6]);
+    expect(read.map(({ loss }) => loss === 9)).toEqual([false, false, false, false, true, true]);
+  });
+
+  it("says what is wrong with a missing and with an empty log", async () => {
+    await expect(readRunLog(join(folder, "none"))).rejects.toMatchObject({ code: "RUN_LOG" });
+    await expect(readRunLog(folder)).rejects.toThrow("can't be read");
+    await write("\n");
+    await expect(readRunLog(folder)).rejects.toThrow("holds none");
+  });
+});

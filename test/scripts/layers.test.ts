@@ -1,0 +1,56 @@
+import { spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const script = fileURLToPath(new URL("../../scripts/check-layers.js", import.meta.url));
+
+/** What the check says of a source tree. */
+function check(files: Readonly<Record<string, string>>): { readonly status: number | null; readonly stderr: string } {
+  const root = mkdtempSync(join(tmpdir(), "bidora-layers-"));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, name)), { recursive: true });
+    writeFileSync(join(root, name), text);
+  }
+  return spawnSync(process.execPath, [script, root], { encoding: "utf8" });
+}
+
+test("src keeps the rule", () => {
+  expect(spawnSync(process.execPath, [script], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
+});
+
+test("downward, within a folder, and errors.ts are allowed", () => {
+  const { status, stderr } = check({
+    "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../errors.js";\n',
+    "report/a.ts": 'import type { RunEvent } from "../train/events.js";\n',
+    "cli/a.ts": 'const { f } = await import("../finetune.js");\n',
+    "finetune.ts": 'import { g } from "./evaluate.js";\nexport * from "./config.js";\n',
+  });
+  expect([status, stderr]).toEqual([0, ""]);
+});
+
+test.each([
+  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch (layer 0) may not import nn (layer 1)"],
+  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models (layer 2) may not import adapters (layer 2)"],
+  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters (layer 2) may not import models (layer 2)"],
+  ["train/a.ts", 'const x = await import("../finetune.js");', "train (layer 3) may not import wiring (layer 4)"],
+  ["report/a.ts", 'import { x } from "../train/events.js";', "report (layer 3) may not import train (layer 3)"],
+  ["report/a.ts", 'import type { x } from "../train/loop.js";', "report (layer 3) may not import train (layer 3)"],
+  ["finetune.ts", 'import { x } from "./cli/main.js";', "wiring (layer 4) may not import cli (layer 5)"],
+  ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 1) may not import io (layer 1)"],
+  ["stray/a.ts", 'import { x } from "../torch/b.js";', "stray/ has no layer yet"],
+])("%s: %s", (file, line, why) => {
+  const { status, stderr } = check({ [file]: `\n${line}\n` });
+  expect(status).toBe(1);
+  expect(stderr).toContain(`src/${file}:2: ${why}`);
+});
+
+test("cycles are found, those of types alone let be", () => {
+  const files = { "nn/a.ts": 'import { b } from "./b.js";', "nn/b.ts": 'import { c } from "./c.js";' };
+  expect(check({ ...files, "nn/c.ts": 'import { a } from "./a.js";' }).stderr).toContain(
+    "Import cycle: nn/a.ts -> nn/b.ts -> nn/c.ts -> nn/a.ts",
+  );
+  expect(check({ ...files, "nn/c.ts": 'import type { A } from "./a.js";' }).status).toBe(0);
+});

@@ -1,0 +1,67 @@
+import { describe, expect, it } from "vitest";
+import { metricsFor } from "../../src/train/metricsFor.js";
+
+const two = { labels: ["no", "yes"] };
+const ids = { references: [1, 1, 0, 0], predictions: [1, 0, 0, 0] };
+
+describe("metricsFor", () => {
+  it.each([
+    ["glue/cola", { matthewsCorrelation: 1 / Math.sqrt(3) }],
+    ["glue/CoLA", { matthewsCorrelation: 1 / Math.sqrt(3) }],
+    ["glue/mrpc", { accuracy: 0.75, f1: 2 / 3 }],
+    ["glue/qqp", { accuracy: 0.75, f1: 2 / 3 }],
+    ["glue/sst-2", { accuracy: 0.75 }],
+    ["glue/rte", { accuracy: 0.75 }],
+    ["sms-spam", { accuracy: 0.75, f1: 2 / 3 }],
+  ])("%s", (dataSet, expected) => {
+    const set = metricsFor("sequence-classification", { ...two, dataSet });
+    const found = set.compute(ids);
+    expect(Object.keys(found)).toEqual(Object.keys(expected));
+    for (const [name, value] of Object.entries(expected)) expect(found[name]).toBeCloseTo(value, 12);
+    expect(found).toHaveProperty(set.main);
+  });
+
+  it("takes the mean F1 of all classes where there are more than two", () => {
+    const set = metricsFor("sequence-classification", { labels: ["a", "b", "c"] });
+    expect(set.compute(ids)).toEqual({ accuracy: 0.75, macroF1: (2 / 3 + 4 / 5) / 2 });
+  });
+
+  it("judges numbers by their distance, STS-B by correlation", () => {
+    const numbers = { references: [1, 2, 3], predictions: [2, 4, 6] };
+    const general = metricsFor("regression", { labels: [] });
+    expect([general.main, general.goal]).toEqual(["meanSquaredError", "minimize"]);
+    expect(Object.keys(general.compute(numbers))).toEqual(["meanSquaredError", "pearson", "spearman"]);
+    const stsb = metricsFor("regression", { labels: [], dataSet: "glue/stsb" });
+    expect([stsb.main, stsb.goal]).toEqual(["pearson", "maximize"]);
+    expect(Object.keys(stsb.compute(numbers))).toEqual(["pearson", "spearman"]);
+  });
+
+  it("looks for entities only where the labels mark some", () => {
+    const entities = metricsFor("token-classification", { labels: ["O", "B-DNA", "I-DNA"] });
+    const rows = { references: [["B-DNA", "I-DNA", "O"]], predictions: [["B-DNA", "O", null]] };
+    expect(entities.main).toBe("f1");
+    expect(entities.compute(rows)).toEqual({ accuracy: 1 / 3, precision: 0, recall: 0, f1: 0 });
+    const parts = metricsFor("token-classification", { labels: ["NOUN", "VERB"] });
+    expect(parts.compute({ references: [["NOUN", "VERB"]], predictions: [["NOUN", "NOUN"]] })).toEqual({
+      accuracy: 0.5,
+    });
+  });
+
+  it("covers label sets, and leaves language models to the loss", () => {
+    const sets = metricsFor("multi-label-classification", two);
+    const rows = {
+      references: [
+        [1, 0],
+        [0, 1],
+      ],
+      predictions: [
+        [1, 0],
+        [1, 1],
+      ],
+    };
+    expect(sets.main).toBe("microF1");
+    expect(sets.compute(rows)).toEqual({ microF1: 0.8, macroF1: (2 / 3 + 1) / 2, subsetAccuracy: 0.5 });
+    const language = metricsFor("causal-lm", { labels: [] });
+    expect([language.main, language.goal, language.compute(undefined)]).toEqual(["loss", "minimize", {}]);
+  });
+});
