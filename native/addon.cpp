@@ -21,6 +21,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportAutograd(exports);
   exportGenerators(exports);
   exportEngine(exports);
+  exportProfile(exports);
   return exports;
 }
 

@@ -12,18 +12,16 @@ namespace {
 
 using torch::autograd::variable_list;
 
-// An array of handles; null stands for an undefined tensor.
-variable_list tensorsAt(const Napi::CallbackInfo& info, size_t index) {
-  variable_list tensors;
-  if (!info[index].IsArray()) return tensors;
+// An array of handles; in the optional form, null stands for an undefined tensor.
+variable_list tensorsAt(const Napi::CallbackInfo& info, size_t index, bool optional = false) {
+  if (!info[index].IsArray()) throw std::invalid_argument("expected an array of tensors.");
   const auto array = info[index].As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); ++i) {
+  variable_list tensors(array.Length());
+  for (uint32_t i = 0; i < tensors.size(); ++i) {
     const Napi::Value handle = array.Get(i);
-    if (handle.IsNumber()) {
-      tensors.push_back(environment(info.Env()).handles.get<at::Tensor>(handle.As<Napi::Number>().DoubleValue()));
-    } else {
-      tensors.emplace_back();
-    }
+    if (optional && handle.IsNull()) continue;
+    if (!handle.IsNumber()) throw std::invalid_argument("expected a tensor.");
+    tensors[i] = environment(info.Env()).handles.get<at::Tensor>(handle.As<Napi::Number>().DoubleValue());
   }
   return tensors;
 }
@@ -32,13 +30,13 @@ bool flagAt(const Napi::CallbackInfo& info, size_t index) { return info[index].T
 
 // (outputs, gradOutputs, retainGraph, createGraph)
 Napi::Value backward(const Napi::CallbackInfo& info) {
-  torch::autograd::backward(tensorsAt(info, 0), tensorsAt(info, 1), flagAt(info, 2), flagAt(info, 3));
+  torch::autograd::backward(tensorsAt(info, 0), tensorsAt(info, 1, true), flagAt(info, 2), flagAt(info, 3));
   return info.Env().Undefined();
 }
 
 // (outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused) => (handle | null)[]
 Napi::Value grad(const Napi::CallbackInfo& info) {
-  const variable_list gradients = torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2),
+  const variable_list gradients = torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2, true),
                                                         flagAt(info, 3), flagAt(info, 4), flagAt(info, 5));
   Napi::Array result = Napi::Array::New(info.Env(), gradients.size());
   for (uint32_t i = 0; i < gradients.size(); ++i)

@@ -30,8 +30,10 @@ void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, 
       } else {
         throw std::invalid_argument("it is missing.");
       }
+    } catch (const Napi::Error&) {
+      throw;  // JavaScript's own, from a getter
     } catch (const std::exception& error) {
-      throw std::invalid_argument(op.name + ", argument " + declared[i].name() + ": " + error.what());
+      throw std::invalid_argument("argument " + declared[i].name() + ": " + error.what());
     }
   }
 }
@@ -48,23 +50,20 @@ napi_value popResults(Napi::Env env, const Operator& op, std::vector<c10::IValue
 // Raw Node-API: this is the one hot path of the bridge.
 napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   Napi::Env env(rawEnv);
-  std::vector<c10::IValue> stack;  // outlives the try block: an error message describes it
+  std::array<napi_value, kMaxArguments + 1> values;
+  size_t count = values.size();
+  void* data = nullptr;
+  napi_get_cb_info(rawEnv, info, &count, values.data(), nullptr, &data);
+  Environment& state = *static_cast<Environment*>(data);
+  Call call(state);
   try {
-    std::array<napi_value, kMaxArguments + 1> values;
-    size_t count = values.size();
-    void* data;
-    napi_get_cb_info(rawEnv, info, &count, values.data(), nullptr, &data);
-    Environment& state = *static_cast<Environment*>(data);
     uint32_t index = 0;
     if (count == 0 || napi_get_value_uint32(rawEnv, values[0], &index) != napi_ok) throw std::invalid_argument("expected an operator.");
     const Operator& op = state.operators.at(index);
-    state.calling = &op;
-    state.arguments = &stack;
-    pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, stack);
-    op.handle->callBoxed(&stack);
-    const napi_value results = popResults(env, op, stack);
-    state.calling = nullptr;
-    return results;
+    call.op = &op;
+    pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, call.stack);
+    op.handle->callBoxed(&call.stack);
+    return popResults(env, op, call.stack);
   } catch (...) {
     try {
       throwToJavaScript(env);
@@ -75,12 +74,12 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   }
 }
 
+// (names) => the number of the first; the rest follow.
 Napi::Value declareOperators(const Napi::CallbackInfo& info) {
   const auto names = info[0].As<Napi::Array>();
   std::vector<std::string> list;
   for (uint32_t i = 0; i < names.Length(); ++i) list.push_back(names.Get(i).As<Napi::String>().Utf8Value());
-  environment(info.Env()).operators.declare(std::move(list));
-  return info.Env().Undefined();
+  return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).operators.declare(std::move(list))));
 }
 
 Napi::Value describeArgument(Napi::Env env, const c10::Argument& argument) {

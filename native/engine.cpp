@@ -24,10 +24,11 @@ std::string libraryOf(void* address) {
   return address && dladdr(address, &found) && found.dli_fname ? found.dli_fname : "";
 }
 
-std::string openblasConfig() {
-  using Config = char* (*)();
-  const auto config = reinterpret_cast<Config>(dlsym(RTLD_DEFAULT, "openblas_get_config"));
-  return config ? config() : "";
+// What a function without arguments of the loaded BLAS says; `absent` when there is none of this name.
+template <typename Result>
+Result askBlas(const char* name, Result absent) {
+  const auto function = reinterpret_cast<Result (*)()>(dlsym(RTLD_DEFAULT, name));
+  return function ? function() : absent;
 }
 
 Napi::Value engineFacts(const Napi::CallbackInfo& info) {
@@ -36,7 +37,8 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("library", libraryOf(reinterpret_cast<void*>(&at::get_num_threads)));
   facts.Set("cpuCapability", at::get_cpu_capability());
   facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
-  facts.Set("openblas", openblasConfig());
+  facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));
+  facts.Set("openblasThreads", askBlas<int>("openblas_get_num_threads", 0));
   facts.Set("mkl", at::hasMKL());
   facts.Set("onednn", at::hasMKLDNN());
   facts.Set("onednnVersion", at::get_mkldnn_version());

@@ -1,21 +1,44 @@
-// State of one JavaScript environment (the main thread or a worker): its handles, its operators, the operator being called.
+// State of one JavaScript environment (the main thread or a worker): its handles, its operators, the call in flight.
 #pragma once
 
 #include <napi.h>
 
+#include <memory>
+#include <utility>
+
+#include "collected.h"
 #include "handles.h"
 #include "operators.h"
+#include "profile.h"
 
 namespace bidora {
+
+struct Call;
 
 struct Environment {
   explicit Environment(uint32_t firstGeneration) : handles(firstGeneration) {}
 
   HandleTable handles;
+  CollectedMemory collected;
   OperatorTable operators;
-  Napi::FunctionReference makeError;             // (message, operator, schema, shapes) => Error
-  const Operator* calling = nullptr;             // with its arguments below, for the error message
-  const std::vector<c10::IValue>* arguments = nullptr;
+  Napi::FunctionReference makeError;  // (message, operator, schema, shapes) => Error
+  const Call* call = nullptr;         // in flight, for the error message
+  std::unique_ptr<Profile> profile;
+};
+
+// An operator's call while it is in flight.
+struct Call {
+  explicit Call(Environment& environment) : environment_(environment), outer_(std::exchange(environment.call, this)) {}
+  ~Call() { environment_.call = outer_; }
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  const Operator* op = nullptr;
+  std::vector<c10::IValue> stack;  // arguments, then results
+
+ private:
+  Environment& environment_;
+  const Call* outer_;
 };
 
 Environment& environment(Napi::Env env);

@@ -10,5 +10,6 @@ void exportTensors(Napi::Object exports);
 void exportAutograd(Napi::Object exports);
 void exportGenerators(Napi::Object exports);
 void exportEngine(Napi::Object exports);
+void exportProfile(Napi::Object exports);
 
 }  // namespace bidora

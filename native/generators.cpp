@@ -7,6 +7,7 @@
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
+#include "values.h"
 
 namespace bidora {
 namespace {
@@ -16,15 +17,14 @@ at::Generator& generatorAt(const Napi::CallbackInfo& info, size_t index) {
 }
 
 uint64_t seedAt(const Napi::CallbackInfo& info, size_t index) {
-  if (info[index].IsBigInt()) {
-    bool lossless;
-    return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
-  }
-  return static_cast<uint64_t>(info[index].As<Napi::Number>().Int64Value());
+  if (!info[index].IsBigInt()) return static_cast<uint64_t>(toInteger(info.Env(), info[index]));
+  bool lossless;
+  return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
 Napi::Value newGenerator(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(at::detail::createCPUGenerator(seedAt(info, 0))));
+  const double handle = environment(info.Env()).handles.add(at::detail::createCPUGenerator(seedAt(info, 0)));
+  return Napi::Number::New(info.Env(), handle);
 }
 
 Napi::Value manualSeed(const Napi::CallbackInfo& info) {
@@ -46,7 +46,7 @@ Napi::Value generatorState(const Napi::CallbackInfo& info) {
 Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
   at::Generator& generator = generatorAt(info, 0);
   const auto bytes = info[1].As<Napi::Uint8Array>();
-  at::Tensor state = at::empty({static_cast<int64_t>(bytes.ByteLength())}, at::kByte);
+  const at::Tensor state = at::empty({static_cast<int64_t>(bytes.ByteLength())}, at::kByte);
   std::memcpy(state.data_ptr(), bytes.Data(), bytes.ByteLength());
   const std::lock_guard<std::mutex> lock(generator.mutex());
   generator.set_state(state);

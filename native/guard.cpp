@@ -34,23 +34,20 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
 }
 
 [[noreturn]] void throwError(Napi::Env env, const std::string& message) {
-  Environment& state = environment(env);
+  const Environment& state = environment(env);
   std::string name, schema, shapes;
-  if (state.calling) {
-    name = state.calling->name;
-    if (state.calling->handle) schema = c10::toString(state.calling->handle->schema());
-    shapes = describeArguments(*state.arguments);
+  if (state.call && state.call->op) {
+    name = state.call->op->name;
+    schema = c10::toString(state.call->op->handle->schema());
+    shapes = describeArguments(state.call->stack);
   }
-  state.calling = nullptr;
   if (state.makeError.IsEmpty()) throw Napi::Error::New(env, message);
   const Napi::Value error = state.makeError.Call({Napi::String::New(env, message), Napi::String::New(env, name),
                                                   Napi::String::New(env, schema), Napi::String::New(env, shapes)});
   throw Napi::Error(env, error);
 }
 
-}  // namespace
-
-void throwToJavaScript(Napi::Env env) {
+[[noreturn]] void throwCurrent(Napi::Env env) {
   try {
     throw;
   } catch (const Napi::Error&) {
@@ -58,11 +55,23 @@ void throwToJavaScript(Napi::Env env) {
   } catch (const c10::Error& error) {
     throwError(env, error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
-    throwError(env, "out of memory: take a smaller --batch-size or --max-length.");
+    throwError(env, "out of memory.");
   } catch (const std::exception& error) {
     throwError(env, error.what());
   } catch (...) {
     throwError(env, "libtorch threw something that is not an exception.");
+  }
+}
+
+}  // namespace
+
+void throwToJavaScript(Napi::Env env) {
+  try {
+    throwCurrent(env);
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {  // while describing the first one
+    throw Napi::Error::New(env, "libtorch raised an error that could not be described.");
   }
 }
 

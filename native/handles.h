@@ -40,20 +40,20 @@ class HandleTable {
   // Throws HandleError when the handle was released, never existed, or names an object of another type.
   template <typename T>
   T& get(double handle) {
-    T* object = std::get_if<T>(&slot(handle).object);
+    Slot* slot = find(handle);
+    if (!slot) throw HandleError(kReleased);
+    T* object = std::get_if<T>(&slot->object);
     if (!object) throw HandleError(std::string("expected a ") + typeName<T>() + ", got a handle of another type.");
     return *object;
   }
 
   // Releasing twice is harmless: a disposed tensor may still be collected later.
   void release(double handle) {
-    const auto index = static_cast<uint64_t>(handle) & kIndexMask;
-    if (!(handle >= 0) || index >= slots_.size()) return;
-    Slot& slot = slots_[index];
-    if (encode(index, slot.generation) != handle || std::holds_alternative<std::monostate>(slot.object)) return;
-    slot.object = std::monostate{};
-    slot.generation = (slot.generation + 1) & kGenerationMask;
-    free_.push_back(static_cast<uint32_t>(index));
+    Slot* slot = find(handle);
+    if (!slot) return;
+    slot->object = std::monostate{};
+    slot->generation = (slot->generation + 1) & kGenerationMask;
+    free_.push_back(static_cast<uint32_t>(slot - slots_.data()));
     --live_;
   }
 
@@ -63,6 +63,9 @@ class HandleTable {
   static constexpr uint64_t kIndexBits = 24;
   static constexpr uint64_t kIndexMask = (1ULL << kIndexBits) - 1;
   static constexpr uint32_t kGenerationMask = (1U << 29) - 1;
+  static constexpr double kHandleEnd = 9007199254740992.0;  // 2^53
+  static constexpr const char* kReleased =
+      "this tensor was already released: it was disposed of, or its scope has ended (return it from the scope, or keep() it).";
 
   struct Slot {
     std::variant<std::monostate, at::Tensor, at::Generator> object;
@@ -78,14 +81,14 @@ class HandleTable {
     return static_cast<double>((static_cast<uint64_t>(generation) << kIndexBits) | index);
   }
 
-  Slot& slot(double handle) {
-    const uint64_t bits = handle >= 0 ? static_cast<uint64_t>(handle) : ~0ULL;
-    const uint64_t index = bits & kIndexMask;
-    if (index >= slots_.size() || encode(index, slots_[index].generation) != handle ||
-        std::holds_alternative<std::monostate>(slots_[index].object)) {
-      throw HandleError("this tensor was already released: it was disposed of, or its scope has ended (return it from the scope, or keep() it).");
-    }
-    return slots_[index];
+  // The live slot of a handle, or null: JavaScript may pass any number.
+  Slot* find(double handle) {
+    if (!(handle >= 0 && handle < kHandleEnd)) return nullptr;
+    const uint64_t index = static_cast<uint64_t>(handle) & kIndexMask;
+    if (index >= slots_.size()) return nullptr;
+    Slot& slot = slots_[index];
+    const bool isLive = encode(index, slot.generation) == handle && !std::holds_alternative<std::monostate>(slot.object);
+    return isLive ? &slot : nullptr;
   }
 
   std::vector<Slot> slots_;

@@ -14,9 +14,10 @@ Parameter parameterOf(const c10::Argument& argument) {
 bool isAliased(const c10::Argument& result) { return result.alias_info() && result.alias_info()->isWrite(); }
 
 void resolve(Operator& op) {
-  op.handle = findOperator(op.name);
-  for (const auto& argument : op.handle->schema().arguments()) op.parameters.push_back(parameterOf(argument));
-  for (const auto& result : op.handle->schema().returns()) op.aliased.push_back(isAliased(result));
+  const c10::OperatorHandle handle = findOperator(op.name);
+  for (const auto& argument : handle.schema().arguments()) op.parameters.push_back(parameterOf(argument));
+  for (const auto& result : handle.schema().returns()) op.aliased.push_back(isAliased(result));
+  op.handle = handle;
 }
 
 }  // namespace
@@ -30,13 +31,15 @@ c10::OperatorHandle findOperator(const std::string& name) {
   return *handle;
 }
 
-void OperatorTable::declare(std::vector<std::string> names) {
-  operators_.clear();
+size_t OperatorTable::declare(std::vector<std::string> names) {
+  const size_t first = operators_.size();
   for (std::string& name : names) operators_.push_back({std::move(name), std::nullopt, {}, {}});
+  return first;
 }
 
 const Operator& OperatorTable::at(size_t index) {
-  Operator& op = operators_.at(index);
+  if (index >= operators_.size()) throw std::invalid_argument("operator " + std::to_string(index) + " was never declared.");
+  Operator& op = operators_[index];
   if (!op.handle) resolve(op);
   return op;
 }

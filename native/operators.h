@@ -3,6 +3,7 @@
 
 #include <ATen/core/dispatch/Dispatcher.h>
 
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,12 +25,14 @@ struct Operator {
 
 class OperatorTable {
  public:
-  void declare(std::vector<std::string> names);
-  const Operator& at(size_t index);  // throws std::out_of_range, std::runtime_error when libtorch has no such operator
-  size_t size() const { return operators_.size(); }
+  // Returns the index of the first. Each copy of the TypeScript that is loaded declares its own list.
+  size_t declare(std::vector<std::string> names);
+
+  // Throws std::runtime_error when libtorch has no such operator.
+  const Operator& at(size_t index);
 
  private:
-  std::vector<Operator> operators_;
+  std::deque<Operator> operators_;  // its elements stay where they are
 };
 
 // Throws std::runtime_error when libtorch has no such operator.

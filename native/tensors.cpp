@@ -1,7 +1,6 @@
 // Tensors themselves: made from bytes, read into bytes or files, described, released.
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
-#include <c10/core/InferenceMode.h>
 
 #include <unistd.h>
 
@@ -19,24 +18,33 @@ namespace {
 std::vector<int64_t> sizesAt(const Napi::CallbackInfo& info, size_t index) {
   const auto array = info[index].As<Napi::Array>();
   std::vector<int64_t> sizes;
-  for (uint32_t i = 0; i < array.Length(); ++i) sizes.push_back(array.Get(i).As<Napi::Number>().Int64Value());
+  for (uint32_t i = 0; i < array.Length(); ++i) sizes.push_back(toInteger(info.Env(), array.Get(i)));
   return sizes;
 }
 
-// (bytes: Uint8Array, shape, dtype) => handle; copies.
+at::ScalarType dtypeAt(const Napi::CallbackInfo& info, size_t index) {
+  return dtypeFromName(info[index].As<Napi::String>().Utf8Value());
+}
+
+// Bytes from outside may hold any value, a bool only 0 and 1.
+at::Tensor emptyForBytes(const std::vector<int64_t>& sizes, at::ScalarType dtype) {
+  return at::empty(sizes, dtype == at::kBool ? at::kByte : dtype);
+}
+
+// (bytes: Uint8Array, shape, dtype of the bytes, dtype of the tensor) => handle; copies.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   const auto bytes = info[0].As<Napi::Uint8Array>();
-  at::Tensor tensor = at::empty(sizesAt(info, 1), dtypeFromName(info[2].As<Napi::String>().Utf8Value()));
+  const at::Tensor tensor = emptyForBytes(sizesAt(info, 1), dtypeAt(info, 2));
   if (bytes.ByteLength() != tensor.nbytes())
     throw std::invalid_argument("expected " + std::to_string(tensor.nbytes()) + " bytes for this shape and dtype, got " +
                                 std::to_string(bytes.ByteLength()) + ".");
   if (tensor.nbytes()) std::memcpy(tensor.data_ptr(), bytes.Data(), tensor.nbytes());
-  return newTensor(info.Env(), std::move(tensor));
+  return newTensor(info.Env(), tensor.to(dtypeAt(info, 3)));
 }
 
-// (handle) => Uint8Array of its elements in row-major order; copies.
+// (handle, dtype of the bytes) => Uint8Array of its elements in row-major order; copies.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
-  const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
+  const at::Tensor tensor = tensorAt(info, 0).detach().cpu().to(dtypeAt(info, 1)).contiguous();
   auto bytes = Napi::Uint8Array::New(info.Env(), tensor.nbytes());
   if (tensor.nbytes()) std::memcpy(bytes.Data(), tensor.data_ptr(), tensor.nbytes());
   return bytes;
@@ -57,18 +65,19 @@ void transferAll(char* data, size_t size, int64_t offset, const char* verb, Tran
 
 // (shape, dtype, fd, offset) => handle; the file's bytes go straight into the tensor's memory.
 Napi::Value readFile(const Napi::CallbackInfo& info) {
-  at::Tensor tensor = at::empty(sizesAt(info, 0), dtypeFromName(info[1].As<Napi::String>().Utf8Value()));
+  const at::ScalarType dtype = dtypeAt(info, 1);
+  const at::Tensor tensor = emptyForBytes(sizesAt(info, 0), dtype);
   const int fd = info[2].As<Napi::Number>().Int32Value();
-  transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), info[3].As<Napi::Number>().Int64Value(), "read",
+  transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), toInteger(info.Env(), info[3]), "read",
               [fd](char* data, size_t size, int64_t offset) { return pread(fd, data, size, offset); });
-  return newTensor(info.Env(), std::move(tensor));
+  return newTensor(info.Env(), tensor.to(dtype));
 }
 
 // (handle, fd, offset): the tensor's elements in row-major order, written without a copy when it is contiguous.
 Napi::Value writeFile(const Napi::CallbackInfo& info) {
   const at::Tensor tensor = tensorAt(info, 0).detach().cpu().contiguous();
   const int fd = info[1].As<Napi::Number>().Int32Value();
-  transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), info[2].As<Napi::Number>().Int64Value(), "write",
+  transferAll(static_cast<char*>(tensor.data_ptr()), tensor.nbytes(), toInteger(info.Env(), info[2]), "write",
               [fd](char* data, size_t size, int64_t offset) { return pwrite(fd, data, size, offset); });
   return info.Env().Undefined();
 }
@@ -80,12 +89,6 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   result.Set(0U, dtypeName(tensor.scalar_type()));
   for (int64_t i = 0; i < tensor.dim(); ++i) result.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
   return result;
-}
-
-// (handle) => bytes of its storage, what the garbage collector is told of.
-Napi::Value storageBytes(const Napi::CallbackInfo& info) {
-  const at::Tensor& tensor = tensorAt(info, 0);
-  return Napi::Number::New(info.Env(), tensor.has_storage() ? static_cast<double>(tensor.storage().nbytes()) : 0);
 }
 
 // (handle) => the one element as a number; an int64 beyond 2^53 loses its last bits.
@@ -107,10 +110,21 @@ Napi::Value releaseOne(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (change in bytes) => total: tells V8 of memory that only a handle keeps alive.
-Napi::Value adjustExternalMemory(const Napi::CallbackInfo& info) {
-  const int64_t total = Napi::MemoryManagement::AdjustExternalMemory(info.Env(), info[0].As<Napi::Number>().Int64Value());
-  return Napi::Number::New(info.Env(), static_cast<double>(total));
+void tellCollector(Napi::Env env, int64_t change) {
+  if (change != 0) Napi::MemoryManagement::AdjustExternalMemory(env, change);
+}
+
+// (handle): from now on the garbage collector decides when the tensor goes, and counts its memory.
+Napi::Value giveToCollector(const Napi::CallbackInfo& info) {
+  const double handle = numberAt(info, 0);
+  Environment& state = environment(info.Env());
+  tellCollector(info.Env(), state.collected.add(handle, state.handles.get<at::Tensor>(handle)));
+  return info.Env().Undefined();
+}
+
+Napi::Value takeFromCollector(const Napi::CallbackInfo& info) {
+  tellCollector(info.Env(), environment(info.Env()).collected.remove(numberAt(info, 0)));
+  return info.Env().Undefined();
 }
 
 Napi::Value liveHandles(const Napi::CallbackInfo& info) {
@@ -125,11 +139,11 @@ void exportTensors(Napi::Object exports) {
   defineFunction<readFile>(exports, "readFile");
   defineFunction<writeFile>(exports, "writeFile");
   defineFunction<describe>(exports, "describe");
-  defineFunction<storageBytes>(exports, "storageBytes");
   defineFunction<item>(exports, "item");
   defineFunction<release>(exports, "release");
   defineFunction<releaseOne>(exports, "releaseOne");
-  defineFunction<adjustExternalMemory>(exports, "adjustExternalMemory");
+  defineFunction<giveToCollector>(exports, "giveToCollector");
+  defineFunction<takeFromCollector>(exports, "takeFromCollector");
   defineFunction<liveHandles>(exports, "liveHandles");
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/core/List.h>
 #include <c10/core/Device.h>
-#include <c10/core/Layout.h>
 #include <c10/core/MemoryFormat.h>
 
 #include <array>
@@ -44,19 +43,6 @@ double toDouble(napi_env env, napi_value value) {
   return number;
 }
 
-int64_t toInteger(napi_env env, napi_value value) {
-  if (typeOf(env, value) == napi_bigint) {
-    int64_t integer;
-    bool lossless;
-    napi_get_value_bigint_int64(env, value, &integer, &lossless);
-    if (!lossless) expected("an integer of at most 64 bits");
-    return integer;
-  }
-  const double number = toDouble(env, value);
-  if (std::trunc(number) != number || std::abs(number) > kMaxSafeInteger) expected("a whole number");
-  return static_cast<int64_t>(number);
-}
-
 bool toBool(napi_env env, napi_value value) {
   bool flag;
   if (napi_get_value_bool(env, value, &flag) != napi_ok) expected("true or false");
@@ -96,7 +82,7 @@ std::vector<T> toVector(napi_env env, napi_value value, Read read) {
   items.reserve(length);
   for (uint32_t i = 0; i < length; ++i) {
     napi_value element;
-    napi_get_element(env, value, i, &element);
+    if (napi_get_element(env, value, i, &element) != napi_ok) throw Napi::Error::New(env);
     items.push_back(read(element));
   }
   return items;
@@ -109,8 +95,7 @@ at::MemoryFormat memoryFormat(const std::string& name) {
   throw std::invalid_argument("expected a memory format (contiguous, preserve, channels_last), got " + name + ".");
 }
 
-c10::IValue toTensorList(Napi::Env env, napi_value value, bool optionalElements) {
-  if (!optionalElements) return toVector<at::Tensor>(env, value, [&](napi_value v) { return toTensor(env, v); });
+c10::IValue toOptionalTensorList(Napi::Env env, napi_value value) {
   c10::List<std::optional<at::Tensor>> list;
   for (auto& tensor : toVector<std::optional<at::Tensor>>(env, value, [&](napi_value v) -> std::optional<at::Tensor> {
          const auto type = typeOf(env, v);
@@ -123,8 +108,12 @@ c10::IValue toTensorList(Napi::Env env, napi_value value, bool optionalElements)
 
 c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element) {
   switch (element->kind()) {
-    case c10::TypeKind::TensorType: return toTensorList(env, value, false);
-    case c10::TypeKind::OptionalType: return toTensorList(env, value, true);
+    case c10::TypeKind::TensorType:
+      return toVector<at::Tensor>(env, value, [&](napi_value v) { return toTensor(env, v); });
+    case c10::TypeKind::OptionalType:
+      if (element->expectRef<c10::OptionalType>().getElementType()->kind() == c10::TypeKind::TensorType)
+        return toOptionalTensorList(env, value);
+      break;
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType:
       if (typeOf(env, value) == napi_number) return std::vector<int64_t>{toInteger(env, value)};
@@ -145,11 +134,25 @@ c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element)
       for (auto& scalar : toVector<at::Scalar>(env, value, [&](napi_value v) { return toScalar(env, v); })) list.push_back(scalar);
       return list;
     }
-    default: throw std::invalid_argument("lists of " + element->str() + " are not bridged.");
+    default: break;
   }
+  throw std::invalid_argument("lists of " + element->str() + " are not bridged.");
 }
 
 }  // namespace
+
+int64_t toInteger(napi_env env, napi_value value) {
+  if (typeOf(env, value) == napi_bigint) {
+    int64_t integer;
+    bool lossless;
+    napi_get_value_bigint_int64(env, value, &integer, &lossless);
+    if (!lossless) expected("an integer of at most 64 bits");
+    return integer;
+  }
+  const double number = toDouble(env, value);
+  if (std::trunc(number) != number || std::abs(number) > kMaxSafeInteger) expected("a whole number");
+  return static_cast<int64_t>(number);
+}
 
 at::ScalarType dtypeFromName(const std::string& name) {
   for (const auto& [known, dtype] : kDtypes)
@@ -179,7 +182,6 @@ c10::IValue toIValue(Napi::Env env, napi_value value, const Parameter& parameter
     case c10::TypeKind::StringType: return toString(env, value);
     case c10::TypeKind::ScalarTypeType: return static_cast<int64_t>(dtypeFromName(toString(env, value)));
     case c10::TypeKind::DeviceObjType: return c10::Device(toString(env, value));
-    case c10::TypeKind::LayoutType: return static_cast<int64_t>(at::kStrided);
     case c10::TypeKind::MemoryFormatType: return static_cast<int64_t>(memoryFormat(toString(env, value)));
     case c10::TypeKind::GeneratorType: return environment(env).handles.get<at::Generator>(toDouble(env, value));
     case c10::TypeKind::ListType: return toList(env, value, parameter.type->expectRef<c10::ListType>().getElementType());

@@ -14,6 +14,9 @@ c10::IValue toIValue(Napi::Env env, napi_value value, const Parameter& parameter
 
 Napi::Value toJavaScript(Napi::Env env, c10::IValue&& value);
 
+// A JavaScript number or bigint; throws std::invalid_argument when it is not a whole one.
+int64_t toInteger(napi_env env, napi_value value);
+
 at::ScalarType dtypeFromName(const std::string& name);
 const char* dtypeName(at::ScalarType dtype);
 

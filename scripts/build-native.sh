@@ -10,10 +10,12 @@ if [ -n "$libtorch" ]; then
 fi
 build="build/native-$name"
 addon="$build/bidora.node"
+mkdir -p "$build"
+exec 9>"$build/lock"
+flock 9  # two at the same time would mix their files
 if [ -f "$addon" ] && [ -z "$(find native node_modules/node-addon-api/package.json scripts/build-native.sh -newer "$addon" -type f -print -quit)" ]; then
   exit 0
 fi
-mkdir -p "$build"
 log="$build/build.log"
 if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" && cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2

@@ -31,7 +31,6 @@ const SCALARS = {
   Scalar: "Scalar",
   ScalarType: "DType",
   Device: "string",
-  Layout: "never",
   MemoryFormat: "string",
   Generator: "Generator",
 };
@@ -40,7 +39,7 @@ function argumentType(type) {
   if (type.endsWith("?")) return `${argumentType(type.slice(0, -1))} | null`;
   const list = type.match(/^(.*)\[\d*\]$/);
   if (list) return `readonly ${list[1].endsWith("?") ? `(${argumentType(list[1])})` : argumentType(list[1])}[]`;
-  const scalar = SCALARS[type] ?? SCALARS[{ Optional: "" }[type]];
+  const scalar = SCALARS[type];
   if (!scalar) throw new Error(`No TypeScript type is known for ${type}.`);
   return scalar;
 }
@@ -120,7 +119,7 @@ function generateFunction({ name, alias }, index) {
   const schema = native.operatorSchema(name);
   const { parameters, values } = signature(schema);
   const written = schema.arguments.filter((argument) => argument.written).map((argument) => safe(argument.name));
-  const call = `native.call(${[index, ...values].join(", ")})`;
+  const call = `native.call(${[`first + ${index}`, ...values].join(", ")})`;
   const { type, body } = returned(call, schema.returns, written);
   return `/** \`${schema.text}\` */\nexport function ${alias}(${parameters}): ${type} {\n  ${body}\n}\n`;
 }
@@ -144,12 +143,12 @@ const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tens
 const optionalHandles = (list: readonly (Tensor | null)[]): (Handle | null)[] => list.map((tensor) => tensor?.handle ?? null);
 const tensors = (results: unknown): Tensor[] => (results as Handle[]).map((handle) => new Tensor(handle));
 
-/** The bridged operators; an operator's place is its number in calls. */
+/** The bridged operators; an operator's number in calls is its place here, counted from first. */
 export const OPERATORS = [
 ${list.map(({ name }) => `  "${name}",`).join("\n")}
 ] as const;
 
-native.declareOperators(OPERATORS);
+const first = native.declareOperators(OPERATORS);
 
 ${list.map(generateFunction).join("\n")}`;
 }

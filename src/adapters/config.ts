@@ -1,7 +1,11 @@
 import type { MagnitudeAxis, NormGradient } from "./dora.js";
+import { fullMatch } from "./patterns.js";
 
 /** Which modules an adapter goes to: names or path ends, a regular expression over the whole path, or `all-linear`. */
 export type TargetModules = readonly string[] | string;
+
+/** Values by module: keys are regular expressions for the end of a path; the first that matches counts. */
+export type Pattern = Readonly<Record<string, number>>;
 
 /** Settings that LoRA and DoRA share; names and meanings are PEFT's. */
 export interface LowRankConfig {
@@ -14,9 +18,8 @@ export interface LowRankConfig {
   readonly excludeModules: TargetModules | undefined;
   readonly layersToTransform: readonly number[] | undefined;
   readonly layersPattern: readonly string[] | undefined;
-  /** Rank by module: keys are regular expressions for the end of a path; the first that matches counts. */
-  readonly rankPattern: Readonly<Record<string, number>>;
-  readonly alphaPattern: Readonly<Record<string, number>>;
+  readonly rankPattern: Pattern;
+  readonly alphaPattern: Pattern;
   /** Biases trained beside: none, those of adapted layers, or every one. */
   readonly bias: "none" | "lora_only" | "all";
   /** Give B a bias of its own. */
@@ -36,7 +39,15 @@ export interface DoraConfig extends LowRankConfig {
   readonly normGradient: NormGradient;
 }
 
-export type AdapterConfig = LoraConfig | DoraConfig;
+/** No adapter: every parameter of the model is trained. */
+export interface FullConfig {
+  readonly method: "full";
+}
+
+/** What is put into a model's layers. */
+export type InjectedConfig = LoraConfig | DoraConfig;
+
+export type AdapterConfig = InjectedConfig | FullConfig;
 
 const DEFAULTS: LowRankConfig = {
   rank: 8,
@@ -62,17 +73,20 @@ export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): D
   return { ...DEFAULTS, axis: "out", normGradient: "detached", ...options, method: "dora" };
 }
 
-/** The first value whose key matches the end of `path`, as PEFT reads `rank_pattern` and `alpha_pattern`. */
-export function patternValue(pattern: Readonly<Record<string, number>>, path: string, fallback: number): number {
-  for (const [key, value] of Object.entries(pattern)) {
-    if (new RegExp(`^(.*\\.)?(${key})$`).test(path)) return value;
-  }
-  return fallback;
+/** The keys of a pattern that match the end of `path`, as PEFT reads `rank_pattern` and `alpha_pattern`. */
+export function matchingKeys(pattern: Pattern, path: string): string[] {
+  return Object.keys(pattern).filter((key) => fullMatch(`(.*\\.)?(${key})`, path));
 }
 
-/** Rank and scale (alpha / rank, or alpha / √rank) of the module at `path`. */
-export function rankAndScale(config: LowRankConfig, path: string): { rank: number; scale: number } {
+/** The value of the first key that matches the end of `path`. */
+export function patternValue(pattern: Pattern, path: string, fallback: number): number {
+  const [first] = matchingKeys(pattern, path);
+  return first === undefined ? fallback : (pattern[first] as number);
+}
+
+/** Rank, alpha and scale (alpha / rank, or alpha / √rank) of the module at `path`. */
+export function rankAndScale(config: LowRankConfig, path: string): { rank: number; alpha: number; scale: number } {
   const rank = patternValue(config.rankPattern, path, config.rank);
   const alpha = patternValue(config.alphaPattern, path, config.alpha);
-  return { rank, scale: alpha / (config.rslora ? Math.sqrt(rank) : rank) };
+  return { rank, alpha, scale: alpha / (config.rslora ? Math.sqrt(rank) : rank) };
 }

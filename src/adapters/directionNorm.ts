@@ -20,7 +20,12 @@ export function squaredBaseNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype
  *     out:  n_i² = ‖w0_i‖² + 2s·⟨(W0·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
  *     in:   n_j² = ‖w0_:j‖² + 2s·⟨(W0ᵀ·B)_j, A_:j⟩ + s²·A_:jᵀ·(BᵀB)·A_:j
  */
-export function directionNorm(weight: torch.Tensor, squaredBase: torch.Tensor, lowRank: LowRank, axis: MagnitudeAxis): torch.Tensor {
+export function directionNorm(
+  weight: torch.Tensor,
+  squaredBase: torch.Tensor,
+  lowRank: LowRank,
+  axis: MagnitudeAxis,
+): torch.Tensor {
   const { a, b, scale } = lowRank;
   const cross = axis === "out" ? crossTermOut(weight, a, b) : crossTermIn(weight, a, b);
   const own = axis === "out" ? ownTermOut(a, b) : ownTermIn(a, b);

@@ -21,6 +21,7 @@ export class DoraLinear implements LinearAdapter {
   readonly magnitudeParameter: Parameter;
   readonly #squaredBase: torch.Tensor;
   readonly #gain = new GainCache();
+  #heldNorm: torch.Tensor | undefined;
 
   constructor(
     readonly lowRank: LowRank,
@@ -30,7 +31,9 @@ export class DoraLinear implements LinearAdapter {
     weight: torch.Tensor,
   ) {
     this.magnitudeParameter = Parameter.of(magnitude);
-    this.#squaredBase = torch.keep(torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, axis, magnitude.dtype))));
+    this.#squaredBase = torch.keep(
+      torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, axis, magnitude.dtype))),
+    );
   }
 
   get magnitude(): torch.Tensor {
@@ -39,8 +42,18 @@ export class DoraLinear implements LinearAdapter {
 
   /** ‖V‖ along the axis, with the gradient that `normGradient` asks for. */
   norm(layer: Linear): torch.Tensor {
+    if (this.#heldNorm) return this.#heldNorm;
     const compute = () => directionNorm(layer.weight.tensor, this.#squaredBase, this.lowRank, this.axis);
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
+  }
+
+  /** Where ‖V‖ is a constant: keeps its present value while V is moved about, until the returned function is called. */
+  holdNorm(layer: Linear): () => void {
+    if (this.normGradient === "full") return () => {};
+    this.#heldNorm = this.norm(layer);
+    return () => {
+      this.#heldNorm = undefined;
+    };
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
@@ -90,7 +103,9 @@ class GainCache {
   #sources: readonly (readonly [torch.Tensor, number])[] = [];
 
   get(sources: readonly torch.Tensor[], compute: () => torch.Tensor): torch.Tensor {
-    const isFresh = sources.every((source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1]);
+    const isFresh = sources.every(
+      (source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1],
+    );
     if (!this.#value || !isFresh) {
       this.#value?.dispose();
       this.#value = torch.keep(torch.noGrad(() => torch.scope(compute)));

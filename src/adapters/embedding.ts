@@ -18,6 +18,7 @@ export class LoraEmbedding implements EmbeddingAdapter {
 export class DoraEmbedding implements EmbeddingAdapter {
   readonly magnitudeParameter: Parameter;
   readonly #squaredBase: torch.Tensor;
+  #heldNorm: torch.Tensor | undefined;
 
   constructor(
     readonly lowRank: LowRank,
@@ -26,7 +27,9 @@ export class DoraEmbedding implements EmbeddingAdapter {
     table: torch.Tensor,
   ) {
     this.magnitudeParameter = Parameter.of(magnitude);
-    this.#squaredBase = torch.keep(torch.noGrad(() => torch.scope(() => squaredBaseNorm(table, "in", magnitude.dtype))));
+    this.#squaredBase = torch.keep(
+      torch.noGrad(() => torch.scope(() => squaredBaseNorm(table, "in", magnitude.dtype))),
+    );
   }
 
   get magnitude(): torch.Tensor {
@@ -39,8 +42,18 @@ export class DoraEmbedding implements EmbeddingAdapter {
     return torch.mul(addLowRankRows(base, ids, this.lowRank), gain);
   }
 
+  /** As a linear layer's. */
+  holdNorm(layer: Embedding): () => void {
+    if (this.normGradient === "full") return () => {};
+    this.#heldNorm = this.norm(layer);
+    return () => {
+      this.#heldNorm = undefined;
+    };
+  }
+
   /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows. */
   norm(layer: Embedding): torch.Tensor {
+    if (this.#heldNorm) return this.#heldNorm;
     const compute = () => directionNorm(torch.t(layer.weight.tensor), this.#squaredBase, this.lowRank, "out");
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
   }

@@ -54,7 +54,13 @@ export class LowRank {
 /** A as PEFT draws it (uniform in ±1/√in, Kaiming with a = √5), B zero: the update starts at nothing. */
 export function drawLowRank(
   shape: { readonly out: number; readonly in: number; readonly rank: number },
-  settings: { readonly scale: number; readonly dropout: number; readonly bBias: boolean; readonly dtype: torch.DType; readonly generator: torch.Generator },
+  settings: {
+    readonly scale: number;
+    readonly dropout: number;
+    readonly bBias: boolean;
+    readonly dtype: torch.DType;
+    readonly generator: torch.Generator;
+  },
 ): LowRank {
   const bound = 1 / Math.sqrt(shape.in);
   const { dtype, generator } = settings;

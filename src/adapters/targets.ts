@@ -1,14 +1,21 @@
 import { BidoraError } from "../errors.js";
 import { Embedding, Linear, type Module } from "../nn/index.js";
 import type { LowRankConfig, TargetModules } from "./config.js";
+import { compile, fullMatch } from "./patterns.js";
 
-/** The modules that an adapter is put into, by path. Throws when the configuration matches none. */
+/**
+ * The modules that an adapter is put into, by path.
+ * @throws BidoraError `TARGET` when the configuration matches none, or one that can't have an adapter
+ */
 export function findTargets(model: Module, config: LowRankConfig): Map<string, Linear | Embedding> {
   const found = new Map<string, Linear | Embedding>();
   for (const [path, module] of model.namedModules()) {
     if (!isTarget(path, module, config)) continue;
     if (!(module instanceof Linear || module instanceof Embedding)) {
-      throw new BidoraError("TARGET", `target_modules matches ${path}, which is neither a linear layer nor an embedding: name the layers inside it.`);
+      throw new BidoraError(
+        "TARGET",
+        `target_modules matches ${path}, which is neither a linear layer nor an embedding: name the layers inside it.`,
+      );
     }
     found.set(path, module);
   }
@@ -30,13 +37,20 @@ export function isAllLinear(targets: TargetModules): boolean {
   return typeof targets === "string" && targets.toLowerCase() === "all-linear";
 }
 
-/** True when `path` is, or lies in, a module of `modules_to_save`. */
+/**
+ * True when `path` is, or lies in, a module of `modules_to_save`. PEFT compares ends of paths without heed to the dots, so that
+ * `classifier` saves a `pre_classifier` too.
+ */
 export function isSaved(path: string, modulesToSave: readonly string[]): boolean {
-  return modulesToSave.some((name) => new RegExp(`^(|.*\\.)${name}($|\\..*)`).test(path));
+  const names = path.split(".");
+  return names.some((_, depth) => {
+    const ancestor = names.slice(0, depth + 1).join(".");
+    return modulesToSave.some((name) => ancestor.endsWith(name));
+  });
 }
 
 function matches(path: string, targets: TargetModules): boolean {
-  if (typeof targets === "string") return new RegExp(`^(?:${targets})$`).test(path);
+  if (typeof targets === "string") return fullMatch(targets, path);
   return targets.some((target) => path === target || path.endsWith(`.${target}`));
 }
 
@@ -44,15 +58,16 @@ function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankC
   if (!layersToTransform || layersToTransform.length === 0) return true;
   const patterns = layersPattern?.length ? layersPattern.map((name) => `(?:^|.*?\\.)${name}`) : [".*?\\.[^.]*"];
   for (const pattern of patterns) {
-    const found = new RegExp(`^${pattern}\\.(\\d+)\\.`).exec(path);
-    if (found) return layersToTransform.includes(Number(found[1]));
+    const found = compile(`^${pattern}\\.(?<layer>\\d+)\\.`).exec(path);
+    if (found) return layersToTransform.includes(Number(found.groups?.["layer"]));
   }
   return false;
 }
 
 function noTargetMessage(model: Module, targets: TargetModules): string {
   const names = new Set<string>();
-  for (const [path, module] of model.namedModules()) if (module instanceof Linear) names.add(path.split(".").at(-1) ?? path);
+  for (const [path, module] of model.namedModules())
+    if (module instanceof Linear) names.add(path.split(".").at(-1) ?? path);
   const given = typeof targets === "string" ? targets : targets.join(",");
   return `No module matches the target modules "${given}"; the model's linear layers are called ${[...names].join(", ")}.`;
 }

@@ -13,9 +13,6 @@ const BAR_WIDTH = 24;
 /** Share of the newest step in the running means that loss, rate and time left are told from. */
 const NEWEST = 0.1;
 
-/** The steps that each phase is going to have, where the run knows them. */
-type Planned = StartEvent & { readonly steps?: Partial<Record<Phase, number>> };
-
 interface Means {
   readonly loss: number;
   readonly rows: number;
@@ -45,7 +42,7 @@ export function createProgress(
 
   return (event) => {
     if (event.event === "start") {
-      totals = (event as Planned).steps ?? {};
+      totals = event.steps;
       view.note(describeStart(event));
     } else if (event.event === "step") onStep(event);
     else if (event.event === "evaluation" || event.event === "checkpoint") view.note(describe(event));

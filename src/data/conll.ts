@@ -1,6 +1,6 @@
 import { BidoraError } from "../errors.js";
 import type { WordsExample } from "./example.js";
-import { emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
+import { columnCount, emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
 
 export interface ConllOptions {
   /** Which column holds the label, counted from 1; the last one if not given. */
@@ -28,7 +28,7 @@ export async function readConll(file: string, options: ConllOptions = {}): Promi
     const fields = line.trimEnd().split(separator);
     columns ??= checkedColumns(file, fields.length, options);
     if (fields.length !== columns) {
-      throw rowError(file, i + 1, `${fields.length} columns, but the lines before have ${columns}.`);
+      throw rowError(file, i + 1, `${columnCount(fields.length)}, but the lines before have ${columns}.`);
     }
     if (fields[0] === "") throw rowError(file, i + 1, "the word is missing in the first column.");
     sentence.add(i + 1, fields[0]!, columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]!);
@@ -42,7 +42,7 @@ function checkedColumns(file: string, columns: number, { labelColumn }: ConllOpt
   if (labelColumn !== undefined && !(labelColumn >= 2 && labelColumn <= columns)) {
     throw new BidoraError(
       "UNKNOWN_COLUMN",
-      `${file} has ${columns} columns, so the label can't be in column ${labelColumn}.`,
+      `${file} has ${columnCount(columns)}, so the label can't be in column ${labelColumn}.`,
     );
   }
   return columns;

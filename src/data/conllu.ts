@@ -1,7 +1,7 @@
 import { BidoraError } from "../errors.js";
 import { SentenceBuilder } from "./conll.js";
 import type { WordsExample } from "./example.js";
-import { emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
+import { columnCount, emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
 
 const COLUMNS = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"];
 
@@ -30,7 +30,7 @@ export async function readConllu(file: string, labelColumn = "upos"): Promise<Wo
     const fields = line.split("\t");
     const id = fields[0]!;
     if (fields.length !== COLUMNS.length) {
-      throw rowError(file, i + 1, `${fields.length} columns parted by tabs, but CoNLL-U has ten.`);
+      throw rowError(file, i + 1, `${columnCount(fields.length)} parted by tabs, but CoNLL-U has ten.`);
     }
     if (/^\d+$/.test(id)) sentence.add(i + 1, fields[1]!, fields[label]!);
     else if (!/^\d+[-.]\d+$/.test(id))

@@ -1,7 +1,7 @@
 import { CsvError, parse } from "csv-parse/sync";
 import { BidoraError } from "../errors.js";
 import type { Table, TableRow } from "./table.js";
-import { emptyFile, readTextFile, rowError } from "./textFile.js";
+import { columnCount, emptyFile, readTextFile, rowError } from "./textFile.js";
 
 export interface CsvOptions {
   /** Names of the columns, for a file without a header row. */
@@ -78,7 +78,7 @@ function parseTable(file: string, text: string, dialect: Dialect, options: Plain
     if (fields.length < header.length && options.skipShortRows) continue;
     if (fields.length !== header.length) {
       const what = options.header === undefined ? "the header has" : "there should be";
-      throw new TableError(line, file, `${count(fields.length)}, but ${what} ${header.length}.`);
+      throw new TableError(line, file, `${columnCount(fields.length)}, but ${what} ${header.length}.`);
     }
     rows.push({ line, values: Object.fromEntries(header.map((name, i) => [name, fields[i]])) });
   }
@@ -115,8 +115,4 @@ function parseRecords(file: string, text: string, dialect: Dialect): CsvRecord[]
 function quoteFault(code: string): string {
   if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote opens in this row and never closes.";
   return "a quote stands inside a field: put the whole field in quotes and write each quote inside it twice.";
-}
-
-function count(columns: number): string {
-  return columns === 1 ? "1 column" : `${columns} columns`;
 }

@@ -1,3 +1,4 @@
+import { UsageError } from "../errors.js";
 import { findLabelColumns, findTextColumns, findWordsColumn } from "./columns.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
@@ -47,7 +48,9 @@ function labelColumnsOf(table: Table, task: TaskKind, options: ColumnOptions): r
   const words = tasks[task].rows === "words";
   const columns = findLabelColumns(table, options.labelColumns, { words, optional: options.labels === "optional" });
   if (columns !== undefined && columns.length !== 1 && task !== "multi-label-classification") {
-    throw rowError(table.file, 1, `the task ${task} has one label column, but ${columns.length} are named.`);
+    throw new UsageError(
+      `The task ${task} has one label column, but ${columns.length} are named: ${columns.join(", ")}.`,
+    );
   }
   return columns;
 }
@@ -55,12 +58,20 @@ function labelColumnsOf(table: Table, task: TaskKind, options: ColumnOptions): r
 type Label = TextExample["label"];
 type LabelReader = (table: Table, row: TableRow, optional: boolean) => Label;
 
+const LABELS: Readonly<Record<TaskKind, (table: Table, row: TableRow, column: string) => Label>> = {
+  "sequence-classification": name,
+  "multi-label-classification": strings,
+  regression: number,
+  "token-classification": strings,
+  "causal-lm": () => undefined,
+};
+
 function labelReader(task: TaskKind, columns: readonly string[] | undefined): LabelReader {
-  const column = columns?.[0];
+  const [column, ...more] = columns ?? [];
   if (columns === undefined || column === undefined) return () => undefined;
-  if (columns.length > 1) return (table, row) => columns.filter((name) => flag(table, row, name));
-  const read = { "multi-label-classification": strings, regression: number }[task as string] ?? name;
-  return (table, row, optional) => (optional && isAbsent(row.values[column]) ? undefined : read(table, row, column));
+  if (more.length > 0) return (table, row) => columns.filter((name) => flag(table, row, name));
+  return (table, row, optional) =>
+    optional && isAbsent(row.values[column]) ? undefined : LABELS[task](table, row, column);
 }
 
 function isAbsent(value: unknown): boolean {

@@ -27,8 +27,9 @@ export async function readBytes(file: string): Promise<Buffer> {
 export function fileError(file: string, cause: unknown): BidoraError {
   const code = (cause as NodeJS.ErrnoException).code;
   const why: Record<string, string> = {
-    ENOENT: `There is no file ${file}: check the path.`,
+    ENOENT: `${file} does not exist: check the path.`,
     EISDIR: `${file} is a folder, but a file is expected.`,
+    ENOTDIR: `${file} is not a folder, but a folder is expected.`,
     EACCES: `${file} may not be read: check its permissions.`,
   };
   return new BidoraError("FILE", why[code ?? ""] ?? `${file} can't be read: ${(cause as Error).message}`, { cause });
@@ -41,6 +42,10 @@ export function emptyFile(file: string): BidoraError {
 /** A row that can't be taken as it is. */
 export function rowError(file: string, line: number, fault: string): BidoraError {
   return new BidoraError("BAD_ROW", `${file} line ${line}: ${fault}`);
+}
+
+export function columnCount(columns: number): string {
+  return columns === 1 ? "1 column" : `${columns} columns`;
 }
 
 /** The lines of a text, without LF or CRLF, and without an empty one after the last line's end. */

@@ -7,11 +7,14 @@ export function totalNorm(tensors: readonly torch.Tensor[]): number {
 }
 
 /**
- * Scales the gradients in place to a total norm of at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_`.
- * @returns the factor that was applied, min(1, maxNorm / (norm + 1e-6))
+ * The gradients scaled to a total norm of at most `maxNorm`, as by `torch.nn.utils.clip_grad_norm_`, and the factor that
+ * was applied, min(1, maxNorm / (norm + 1e-6)).
  */
-export function clipGradNorm(gradients: readonly torch.Tensor[], maxNorm: number): number {
+export function clipGradNorm(
+  gradients: readonly torch.Tensor[],
+  maxNorm: number,
+): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
   const factor = Math.min(1, maxNorm / (totalNorm(gradients) + 1e-6));
-  if (factor < 1) torch.noGrad(() => torch.foreachMulScalar_(gradients, factor));
-  return factor;
+  if (factor === 1) return { gradients, factor };
+  return { gradients: torch.noGrad(() => torch.foreachMulScalar(gradients, factor)), factor };
 }

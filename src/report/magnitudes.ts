@@ -28,8 +28,8 @@ export function magnitudesFigure(runs: readonly Run[]): Markup | undefined {
   const moving = runs.map((run) => ({ run, moved: movementOf(run) })).filter(({ moved }) => moved.length > 0);
   if (moving.length === 0) return undefined;
   const all = moving.flatMap(({ moved }) => moved);
-  const largest = Math.max(...all.map(({ value }) => value));
-  const lastLayer = Math.max(...all.map(({ layer }) => layer));
+  const largest = all.reduce((max, { value }) => Math.max(max, value), 0);
+  const lastLayer = all.reduce((max, { layer }) => Math.max(max, layer), 0);
   const kindsOf = (moved: readonly Moved[]) => [...new Set(moved.map(({ kind }) => kind))];
   const list = moving.flatMap(({ run, moved }) =>
     kindsOf(moved).map((kind) => ({

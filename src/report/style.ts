@@ -40,7 +40,7 @@ tbody th{font-weight:600;min-width:120px}
 dl{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));gap:0 28px;margin:0;font-size:14px}
 dl div{display:flex;justify-content:space-between;gap:14px;padding:6px 0;border-bottom:1px solid var(--grid)}
 dt{color:var(--soft)}
-code{font:13px ui-monospace,"SF Mono",Menlo,Consolas,monospace}
+code{font:.93em ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 dd{margin:0;text-align:right;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}
 .scroll+h3{margin-top:20px}
 details{margin-top:16px;font-size:14px}
@@ -50,6 +50,9 @@ footer{margin-top:28px;color:var(--soft);font-size:13px}
 :focus-visible{outline:2px solid var(--run-0);outline-offset:2px}
 @media (max-width:560px){.scroll>.plot{min-width:600px}.thirds .plot{max-width:400px}main{padding:24px 12px 40px}figure,section{padding:16px 14px}}
 @media print{:root{--page:#fff;color-scheme:light}main{max-width:none;padding:0}.legend{position:static}
-figure,.panel,tr,.alert{break-inside:avoid}figure,section{border-color:#bbb}
+body{font-size:12px}h1{font-size:20px}h2{font-size:14px}h3,figcaption,table,caption,dl,details,footer,.legend,.depths{font-size:10px}
+th,td{padding:4px 0 4px 8px}tbody th{min-width:0}.scroll{overflow:visible}figure,section{padding:12px 14px;margin-top:12px;border-color:#bbb}
+.panels{grid-template-columns:1fr 1fr}.thirds{grid-template-columns:1fr 1fr 1fr}
+figure,.panel,tr,dl div,.alert{break-inside:avoid}h2{break-after:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `.trim();

@@ -32,7 +32,12 @@ export type BackwardOptions = {
 /** Adds the gradients of `output` to the `grad` of the leaves that require one. */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   const create = options.createGraph ?? false;
-  native.backward([output.handle], options.gradient ? [options.gradient.handle] : [], options.retainGraph ?? create, create);
+  native.backward(
+    [output.handle],
+    options.gradient ? [options.gradient.handle] : [],
+    options.retainGraph ?? create,
+    create,
+  );
 }
 
 export type GradOptions = {
@@ -44,7 +49,11 @@ export type GradOptions = {
 };
 
 /** Gradients of the sum of `outputs` (weighted by `gradOutputs`) with respect to each of `inputs`. */
-export function grad(outputs: readonly Tensor[], inputs: readonly Tensor[], options: GradOptions = {}): (Tensor | undefined)[] {
+export function grad(
+  outputs: readonly Tensor[],
+  inputs: readonly Tensor[],
+  options: GradOptions = {},
+): (Tensor | undefined)[] {
   const create = options.createGraph ?? false;
   const gradients = native.grad(
     outputs.map((tensor) => tensor.handle),

@@ -14,14 +14,7 @@ export const DTYPE_BYTES = {
 
 export type DType = keyof typeof DTYPE_BYTES;
 
-export type TypedArray =
-  | Float64Array
-  | Float32Array
-  | BigInt64Array
-  | Int32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array;
+export type TypedArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
 /** The dtype whose elements a typed array holds. */
 export function dtypeOf(array: TypedArray): DType {
@@ -34,8 +27,8 @@ export function dtypeOf(array: TypedArray): DType {
   return "uint8";
 }
 
-/** A view of `bytes` (aligned at 0) as the typed array of `dtype`; the half types are for `torch.to(x, "float32")` first. */
-export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: DType): TypedArray {
+/** A view of `bytes` (aligned at 0) as the typed array of `dtype`. */
+export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<DType, "float16" | "bfloat16">): TypedArray {
   switch (dtype) {
     case "float64":
       return new Float64Array(bytes.buffer);
@@ -49,10 +42,7 @@ export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: DType): TypedArray
       return new Int16Array(bytes.buffer);
     case "int8":
       return new Int8Array(bytes.buffer);
-    case "uint8":
-    case "bool":
-      return bytes;
     default:
-      throw new TypeError(`No typed array holds ${dtype}: convert the tensor to float32 first.`);
+      return bytes;
   }
 }

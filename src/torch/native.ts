@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -28,6 +28,7 @@ export type EngineFacts = {
   readonly cpuCapability: string;
   readonly blasLibrary: string;
   readonly openblas: string;
+  readonly openblasThreads: number;
   readonly mkl: boolean;
   readonly onednn: boolean;
   readonly onednnVersion: string;
@@ -36,22 +37,34 @@ export type EngineFacts = {
   readonly configuration: string;
 };
 
+/** A profile's events by columns; `name` and `shapes` are places in `strings`, `range` the place of an event or -1. */
+export type NativeProfile = {
+  readonly strings: readonly string[];
+  readonly name: Int32Array;
+  readonly shapes: Int32Array;
+  readonly kind: Int32Array;
+  readonly depth: Int32Array;
+  readonly range: Int32Array;
+  readonly start: Float64Array;
+  readonly duration: Float64Array;
+};
+
 /** The addon's exports: what native/ offers, and all that TypeScript knows of it. */
 export interface Native {
   call(operator: number, ...args: readonly unknown[]): unknown;
-  declareOperators(names: readonly string[]): void;
+  declareOperators(names: readonly string[]): number;
   operatorSchema(name: string): NativeSchema;
   setErrorFactory(make: (message: string, operator: string, schema: string, shapes: string) => Error): void;
-  fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: string): Handle;
-  toBytes(handle: Handle): Uint8Array<ArrayBuffer>;
+  fromBytes(bytes: Uint8Array, shape: readonly number[], bytesDtype: string, dtype: string): Handle;
+  toBytes(handle: Handle, dtype: string): Uint8Array<ArrayBuffer>;
   readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   writeFile(handle: Handle, fd: number, offset: number): void;
   describe(handle: Handle): [string, ...number[]];
-  storageBytes(handle: Handle): number;
   item(handle: Handle): number;
   release(handles: Float64Array): void;
   releaseOne(handle: Handle): void;
-  adjustExternalMemory(change: number): number;
+  giveToCollector(handle: Handle): void;
+  takeFromCollector(handle: Handle): void;
   liveHandles(): number;
   backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
   grad(
@@ -74,6 +87,10 @@ export interface Native {
   setGeneratorState(generator: Handle, state: Uint8Array): void;
   engineFacts(): EngineFacts;
   setThreads(threads: number): void;
+  startProfile(withShapes: boolean): void;
+  stopProfile(): NativeProfile;
+  pushRange(name: string): void;
+  popRange(): void;
 }
 
 /** An error that libtorch or the bridge raised, with the operator, its schema and the shapes it was called with. */

@@ -4,45 +4,45 @@ import type { Tensor } from "./tensor.js";
 /** What a disposed tensor has in place of its handle: no slot has it. */
 export const released: Handle = -1;
 
-type Collected = { readonly handle: Handle; readonly bytes: number };
+type Scope = { readonly tensors: Set<Tensor>; readonly outer: Scope | undefined };
 
-const collected = new WeakMap<Tensor, Collected>();
-const registry = new FinalizationRegistry<Collected>((record) => {
-  native.releaseOne(record.handle);
-  native.adjustExternalMemory(-record.bytes);
+/** The innermost open scope. */
+let current: Scope | undefined;
+
+/** Tensors in the garbage collector's hands. */
+const collectable = new WeakSet<Tensor>();
+const registry = new FinalizationRegistry<Handle>((handle) => {
+  native.takeFromCollector(handle);
+  native.releaseOne(handle);
 });
-
-/** Tensors of the innermost open scope. */
-let current: Set<Tensor> | undefined;
 
 /** Gives a new tensor to the open scope, or to the garbage collector, which is told of its bytes. */
 export function adopt(tensor: Tensor): void {
-  if (current) current.add(tensor);
-  else handToCollector(tensor);
+  if (current) current.tensors.add(tensor);
+  else giveToCollector(tensor);
 }
 
-function handToCollector(tensor: Tensor): void {
-  const record = { handle: tensor.handle, bytes: native.storageBytes(tensor.handle) };
-  native.adjustExternalMemory(record.bytes);
-  collected.set(tensor, record);
-  registry.register(tensor, record, tensor);
+function giveToCollector(tensor: Tensor): void {
+  native.giveToCollector(tensor.handle);
+  collectable.add(tensor);
+  registry.register(tensor, tensor.handle, tensor);
 }
 
 /** Takes a tensor out of its owner's hands, before it is released or handed on. */
 export function forget(tensor: Tensor): void {
-  if (current?.delete(tensor)) return;
-  const record = collected.get(tensor);
-  if (!record) return;
-  collected.delete(tensor);
-  registry.unregister(tensor);
-  native.adjustExternalMemory(-record.bytes);
+  if (collectable.delete(tensor)) {
+    registry.unregister(tensor);
+    native.takeFromCollector(tensor.handle);
+    return;
+  }
+  for (let owner = current; owner; owner = owner.outer) if (owner.tensors.delete(tensor)) return;
 }
 
 /** Lets a tensor outlive every open scope: it is released by `dispose` or by the garbage collector. */
 export function keep<T extends Tensor>(tensor: T): T {
-  if (!collected.has(tensor)) {
-    forget(tensor);
-    handToCollector(tensor);
+  if (!collectable.has(tensor)) {
+    giveToCollector(tensor);
+    for (let owner = current; owner; owner = owner.outer) owner.tensors.delete(tensor);
   }
   return tensor;
 }
@@ -52,29 +52,36 @@ export function keep<T extends Tensor>(tensor: T): T {
  * and Sets of them), which go to the scope outside, and those that were given to `keep`. `body` is synchronous.
  */
 export function scope<T>(body: () => T): T {
-  const outer = current;
-  const inner = new Set<Tensor>();
+  const inner: Scope = { tensors: new Set(), outer: current };
   current = inner;
   try {
     const result = body();
-    for (const tensor of tensorsIn(result)) {
-      if (!inner.delete(tensor)) continue;
-      if (outer) outer.add(tensor);
-      else handToCollector(tensor);
-    }
+    if (result instanceof Promise)
+      throw new TypeError("scope() takes a synchronous function, and got one that returns a promise.");
+    current = inner.outer;
+    visitTensors(result, new Set(), (tensor) => {
+      if (inner.tensors.delete(tensor)) adopt(tensor);
+    });
     return result;
   } finally {
-    current = outer;
-    native.release(Float64Array.from(inner, (tensor) => tensor.detachHandle()));
+    current = inner.outer;
+    native.release(Float64Array.from(inner.tensors, (tensor) => tensor.detachHandle()));
   }
 }
 
-function* tensorsIn(value: unknown): Generator<Tensor> {
-  if (typeof value !== "object" || value === null) return;
-  if ("detachHandle" in value) yield value as Tensor;
-  else if (value instanceof Map) for (const item of value.values()) yield* tensorsIn(item);
-  else if (Array.isArray(value) || value instanceof Set) for (const item of value) yield* tensorsIn(item);
-  else if (Object.getPrototypeOf(value) === Object.prototype) for (const item of Object.values(value)) yield* tensorsIn(item);
+function visitTensors(value: unknown, seen: Set<unknown>, visit: (tensor: Tensor) => void): void {
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
+  seen.add(value);
+  if ("detachHandle" in value) visit(value as Tensor);
+  else if (value instanceof Map || value instanceof Set)
+    for (const item of value.values()) visitTensors(item, seen, visit);
+  else if (Array.isArray(value)) for (const item of value) visitTensors(item, seen, visit);
+  else if (isPlain(value)) for (const item of Object.values(value)) visitTensors(item, seen, visit);
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
 }
 
 /** Number of native objects alive in this thread. */

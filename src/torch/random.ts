@@ -4,6 +4,7 @@ const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(
 
 /** A random generator (Mersenne Twister, libtorch's own for the CPU) whose state can be saved and replayed. */
 export class Generator {
+  /** The native name, for calls through the bridge. */
   readonly handle: Handle;
 
   constructor(seed: number | bigint = 0) {
@@ -15,11 +16,20 @@ export class Generator {
     native.manualSeed(this.handle, seed);
   }
 
+  /** The whole state, for `setState`: what is drawn next follows from it. */
   getState(): Uint8Array {
     return native.generatorState(this.handle);
   }
 
+  /** Goes back to a state from `getState`; anything else throws a TorchError. */
   setState(state: Uint8Array): void {
     native.setGeneratorState(this.handle, state);
+  }
+
+  /** Another generator in the same state. */
+  clone(): Generator {
+    const copy = new Generator();
+    copy.setState(this.getState());
+    return copy;
   }
 }

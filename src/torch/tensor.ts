@@ -1,4 +1,4 @@
-import { type DType, DTYPE_BYTES, dtypeOf, type TypedArray, viewAs } from "./dtype.js";
+import { DTYPE_BYTES, type DType, dtypeOf, type TypedArray, viewAs } from "./dtype.js";
 import { type Handle, native } from "./native.js";
 import { adopt, forget, released } from "./ownership.js";
 
@@ -91,9 +91,8 @@ export class Tensor {
 
   /** The elements in row-major order; the half types as float32. */
   toTypedArray(): TypedArray {
-    const dtype = this.dtype;
-    if (dtype === "bfloat16" || dtype === "float16") return decodeHalf(this.bytes(), dtype);
-    return viewAs(this.bytes(), dtype);
+    const dtype = this.dtype === "bfloat16" || this.dtype === "float16" ? "float32" : this.dtype;
+    return viewAs(native.toBytes(this.#handle, dtype), dtype);
   }
 
   /** The elements in row-major order as numbers (booleans as 0 and 1, int64 as the nearest double). */
@@ -103,7 +102,7 @@ export class Tensor {
 
   /** A copy of the elements' bytes in row-major order, little-endian. */
   bytes(): Uint8Array<ArrayBuffer> {
-    return native.toBytes(this.#handle);
+    return native.toBytes(this.#handle, this.dtype);
   }
 
   #describe(): void {
@@ -113,65 +112,22 @@ export class Tensor {
   }
 }
 
-function decodeHalf(bytes: Uint8Array<ArrayBuffer>, dtype: "bfloat16" | "float16"): Float32Array {
-  const bits = new Uint16Array(bytes.buffer);
-  if (dtype === "bfloat16") return new Float32Array(Uint32Array.from(bits, (half) => half << 16).buffer);
-  return Float32Array.from(bits, float16ToNumber);
-}
-
-function float16ToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 /**
  * A tensor with a copy of `data`.
  * @param shape defaults to one dimension of the data's length.
  * @param dtype defaults to the typed array's own, float32 for plain numbers.
+ * @throws TorchError when the data do not fill the shape.
  */
 export function tensor(data: readonly number[] | TypedArray, shape?: readonly number[], dtype?: DType): Tensor {
-  const source = Array.isArray(data) ? Float64Array.from(data as readonly number[]) : (data as TypedArray);
-  const wanted = dtype ?? (Array.isArray(data) ? "float32" : dtypeOf(source));
-  const bytes = bytesAs(source, wanted);
-  return new Tensor(native.fromBytes(bytes, shape ?? [data.length], wanted));
-}
-
-function bytesAs(source: TypedArray, dtype: DType): Uint8Array {
-  if (dtypeOf(source) === dtype || (dtype === "bool" && source instanceof Uint8Array)) return asBytes(source);
-  const numbers = source as ArrayLike<number | bigint>;
-  switch (dtype) {
-    case "float64":
-      return asBytes(Float64Array.from(numbers, Number));
-    case "float32":
-      return asBytes(Float32Array.from(numbers, Number));
-    case "int64":
-      return asBytes(BigInt64Array.from(numbers as ArrayLike<bigint>, BigInt));
-    case "int32":
-      return asBytes(Int32Array.from(numbers, Number));
-    case "int16":
-      return asBytes(Int16Array.from(numbers, Number));
-    case "int8":
-      return asBytes(Int8Array.from(numbers, Number));
-    case "uint8":
-      return asBytes(Uint8Array.from(numbers, Number));
-    case "bool":
-      return Uint8Array.from(numbers, (value) => (value ? 1 : 0));
-    default:
-      throw new TypeError(`Make the tensor in float32 and convert it: torch.to(tensor, "${dtype}").`);
-  }
-}
-
-function asBytes(array: TypedArray): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+  const source = ArrayBuffer.isView(data) ? data : Float64Array.from(data);
+  const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+  const wanted = dtype ?? (source === data ? dtypeOf(source) : "float32");
+  return new Tensor(native.fromBytes(bytes, shape ?? [data.length], dtypeOf(source), wanted));
 }
 
 /** A tensor with a copy of little-endian `bytes`, whose count must fit `shape` and `dtype`. */
 export function fromBytes(bytes: Uint8Array, shape: readonly number[], dtype: DType): Tensor {
-  return new Tensor(native.fromBytes(bytes, shape, dtype));
+  return new Tensor(native.fromBytes(bytes, shape, dtype, dtype));
 }
 
 /** A tensor read from an open file at a byte offset, straight into its memory. */

@@ -73,6 +73,8 @@ export interface StartEvent extends Timed {
   /** Every setting of the run as resolved, by its key in `run.yaml`. */
   readonly settings: Readonly<Record<string, JsonValue>>;
   readonly parameters: ParameterCounts;
+  /** Optimiser steps that each phase is going to have. */
+  readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }
 
 /** One optimiser step; of a search, its lower and upper step together. */

@@ -1,3 +1,4 @@
+import type { MetricName } from "../data/named.js";
 import type { TaskKind } from "../data/task.js";
 import {
   accuracy,
@@ -44,69 +45,59 @@ export interface MetricSet<K extends TaskKind> {
   compute(outcome: OutcomeOf[K]): Record<string, number>;
 }
 
-/** What decides about the metrics beside the kind of task: the label names in order, and a named data set. */
+/** What decides about the metrics beside the kind of task. */
 export interface MetricOptions {
+  /** The label names in the order of their ids. */
   readonly labels: readonly string[];
-  readonly dataSet?: string;
+  /** The metrics that a named data set is reported by, the main one first; they go before the kind's own. */
+  readonly metrics?: NamedMetrics | undefined;
 }
+
+type NamedMetrics = readonly [MetricName, ...MetricName[]];
 
 type ByKind = { readonly [K in TaskKind]: (options: MetricOptions) => MetricSet<K> };
 
-/** Joins tasks and metrics: what a run of this kind of task, or on this named data set (`glue/cola`), reports. */
+/** Joins tasks and metrics: what a run of this kind of task, or on a named data set, reports. */
 export function metricsFor<K extends TaskKind>(kind: K, options: MetricOptions): MetricSet<K> {
   return BY_KIND[kind](options);
 }
 
 const BY_KIND: ByKind = {
-  "sequence-classification": ({ labels, dataSet }) =>
-    GLUE[dataSet?.toLowerCase().replace(/[-_]/g, "") ?? ""] ?? (labels.length === 2 ? ACCURACY_F1 : ACCURACY_MACRO_F1),
+  "sequence-classification": ({ labels, metrics }) =>
+    metrics ? named(metrics) : labels.length === 2 ? named(["accuracy", "f1"]) : MANY_CLASSES,
   "multi-label-classification": () => MULTI_LABEL,
-  regression: ({ dataSet }) => (/^glue\/sts-?b$/i.test(dataSet ?? "") ? CORRELATIONS : NUMBERS),
+  regression: ({ metrics }) => (metrics ? named(metrics) : NUMBERS),
   "token-classification": ({ labels }) => (labels.every(isEntityTag) ? ENTITIES : WORD_LABELS),
   "causal-lm": () => ({ main: "loss", goal: "minimize", compute: () => ({}) }),
 };
 
-const ACCURACY: MetricSet<"sequence-classification"> = {
-  main: "accuracy",
-  goal: "maximize",
-  compute: ({ references, predictions }) => ({ accuracy: accuracy(references, predictions) }),
+/** Metrics that data sets are reported by, with their keys in a result. F1 is that of the label with id 1. */
+const BY_NAME: Readonly<Record<MetricName, { readonly key: string; of(rows: Outcome<number>): number }>> = {
+  accuracy: { key: "accuracy", of: (rows) => accuracy(rows.references, rows.predictions) },
+  f1: { key: "f1", of: (rows) => binaryScores(rows.references, rows.predictions).f1 },
+  "matthews-correlation": {
+    key: "matthewsCorrelation",
+    of: (rows) => matthewsCorrelation(rows.references, rows.predictions),
+  },
+  pearson: { key: "pearson", of: (rows) => pearson(rows.references, rows.predictions) },
+  spearman: { key: "spearman", of: (rows) => spearman(rows.references, rows.predictions) },
 };
 
-/** Two labels: F1 of the one with id 1. */
-const ACCURACY_F1: MetricSet<"sequence-classification"> = {
-  main: "accuracy",
-  goal: "maximize",
-  compute: ({ references, predictions }) => ({
-    accuracy: accuracy(references, predictions),
-    f1: binaryScores(references, predictions).f1,
-  }),
-};
+function named(names: NamedMetrics): MetricSet<"sequence-classification"> & MetricSet<"regression"> {
+  return {
+    main: BY_NAME[names[0]].key,
+    goal: "maximize",
+    compute: (rows) => Object.fromEntries(names.map((name) => [BY_NAME[name].key, BY_NAME[name].of(rows)])),
+  };
+}
 
-const ACCURACY_MACRO_F1: MetricSet<"sequence-classification"> = {
+const MANY_CLASSES: MetricSet<"sequence-classification"> = {
   main: "accuracy",
   goal: "maximize",
   compute: ({ references, predictions }) => ({
     accuracy: accuracy(references, predictions),
     macroF1: macroAverage(references, predictions).f1,
   }),
-};
-
-const MATTHEWS: MetricSet<"sequence-classification"> = {
-  main: "matthewsCorrelation",
-  goal: "maximize",
-  compute: ({ references, predictions }) => ({ matthewsCorrelation: matthewsCorrelation(references, predictions) }),
-};
-
-/** The benchmark's own metrics, by name without dashes. STS-B is a regression. */
-const GLUE: Readonly<Record<string, MetricSet<"sequence-classification">>> = {
-  "glue/cola": MATTHEWS,
-  "glue/mrpc": ACCURACY_F1,
-  "glue/qqp": ACCURACY_F1,
-  "glue/sst2": ACCURACY,
-  "glue/mnli": ACCURACY,
-  "glue/qnli": ACCURACY,
-  "glue/rte": ACCURACY,
-  "glue/wnli": ACCURACY,
 };
 
 const MULTI_LABEL: MetricSet<"multi-label-classification"> = {
@@ -119,21 +110,12 @@ const MULTI_LABEL: MetricSet<"multi-label-classification"> = {
   }),
 };
 
-const CORRELATIONS: MetricSet<"regression"> = {
-  main: "pearson",
-  goal: "maximize",
-  compute: ({ references, predictions }) => ({
-    pearson: pearson(references, predictions),
-    spearman: spearman(references, predictions),
-  }),
-};
-
 const NUMBERS: MetricSet<"regression"> = {
   main: "meanSquaredError",
   goal: "minimize",
-  compute: (outcome) => ({
-    meanSquaredError: meanSquaredError(outcome.references, outcome.predictions),
-    ...CORRELATIONS.compute(outcome),
+  compute: (rows) => ({
+    meanSquaredError: meanSquaredError(rows.references, rows.predictions),
+    ...named(["pearson", "spearman"]).compute(rows),
   }),
 };
 

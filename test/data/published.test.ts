@@ -47,14 +47,9 @@ describe.skipIf(!existsSync(data))("files as published", () => {
 
   it("MRPC's quotes and byte-order mark are taken as they should", async () => {
     const { examples } = await namedDatasets["glue/mrpc"].load(`${data}/glue/MRPC`, "validation");
-    expect(examples[0]).toMatchObject({
-      texts: [
-        "He said the foodservice pie business doesn 't fit the company 's long-term growth strategy .",
-        '" The foodservice pie business does not fit our long-term growth strategy .',
-      ],
-      label: "equivalent",
-      at: { line: 2 },
-    });
+    const [first] = examples;
+    expect(first).toMatchObject({ label: "equivalent", at: { line: 2 } });
+    expect(first?.kind === "text" && first.texts[1]).toMatch(/^" The .* strategy \.$/);
   });
 
   it("the general reader of TSV finds the same rows", async () => {

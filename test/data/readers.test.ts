@@ -56,7 +56,7 @@ describe("CSV and TSV", () => {
       const { rows } = await readTsv(file("quotes.tsv", content));
       return rows.map((row) => row.values.text);
     };
-    expect(await texts('text\tlabel\n"a\tb\nc"\t1\n"d"\t0\n')).toEqual(["a\tb\nc", "d"]);
+    expect(await texts('text\tlabel\n"a\tb"\t1\n"c\nd"\t0\n"e"\t0\n')).toEqual(["a\tb", "c\nd", "e"]);
     expect(await texts('text\tlabel\n" a b " c\t1\n"d"\t0\n')).toEqual(['" a b " c', '"d"']);
     expect(await texts('text\tlabel\n"a\t1\nb"\t0\n')).toEqual(['"a', 'b"']);
     const broken = file("broken.tsv", 'text\tlabel\n" a " b\t1\nc\t0\nd\n');
@@ -67,7 +67,7 @@ describe("CSV and TSV", () => {
 describe("text files", () => {
   it("must be there, hold something and be UTF-8", async () => {
     expect(await fault(loadExamples(join(folder, "none.jsonl"), classify))).toBe(
-      "There is no file none.jsonl: check the path.",
+      "none.jsonl does not exist: check the path.",
     );
     expect(await fault(loadExamples(file("empty.jsonl", "\n"), classify))).toContain("empty.jsonl is empty");
     expect(await fault(loadExamples(file("empty.parquet", ""), classify))).toContain("empty.parquet is empty");
@@ -145,7 +145,7 @@ describe("CoNLL columns", () => {
 
   it("name the line of a fault", async () => {
     const path = file("bad.conll", "a\tO\nb\n");
-    expect(await fault(loadExamples(path, tag))).toBe("bad.conll line 2: 1 columns, but the lines before have 2.");
+    expect(await fault(loadExamples(path, tag))).toBe("bad.conll line 2: 1 column, but the lines before have 2.");
   });
 
   it("words alone are rows to predict", async () => {

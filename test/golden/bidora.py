@@ -7,12 +7,13 @@ from pathlib import Path
 import torch
 from adapters import load_adapter, trained
 from bidora_reference import (
-    AdamW, Moments, Problem, Run, Step, Tensors, adamw_diagonal, adamw_step, axpy, central_difference, dot, forward_difference, gradient,
-    hypergradient, leaves, lower_step, mixed_product, norm, retrain, search, times,
+    AdamW, Moments, Problem, Run, Step, Tensors, adamw_step, axpy, central_difference, dot, forward_difference, gradient,
+    hypergradient, leaves, lower_step, mixed_product, norm, retrain, search,
 )
 from checkpoints import load, normal, write_tensors
 from families import Family
 from forward import read_batch
+from texts import MAX_LENGTH
 from training import BATCH_SIZE, batches, update_error
 
 ADAPTER = "dora-wide"
@@ -22,6 +23,7 @@ RATE, STEPS_BEFORE = 2e-3, 3
 ESTIMATORS = ("exact", "neumann", "cg", "first-order", "finite-difference", "forward-difference")
 AXES = {2: ("out",), 3: ("out", "in")}  # by the family's depth
 NORM_GRADIENTS = {2: ("full",), 3: ("full", "detached")}
+TAKES_XI = ("exact", "finite-difference", "forward-difference")
 XIS = (1.0, "learning-rate", "optimizer")
 RUNS = {
     **{f"{estimator}-1": Run(estimator) for estimator in ESTIMATORS},
@@ -95,7 +97,7 @@ def write_hypergradients(family: Family, root: Path, target: Path) -> list[dict]
             file = f"bidora/hypergradient-{axis}-{norm_gradient}.safetensors"
             write_tensors(target / file, tensors)
             entries.append({
-                "axis": axis, "normGradient": norm_gradient, "checkpoint": "single", "adapter": f"adapters/{ADAPTER}", "rows": "train",
+                "axis": axis, "normGradient": norm_gradient, "checkpoint": "single", "adapter": f"adapters/{ADAPTER}", "rows": "train", "maxLength": MAX_LENGTH,
                 "lowerRows": [12, 16], "upperRows": [LOWER_ROWS, LOWER_ROWS + BATCH_SIZE], "learningRate": RATE, "stepsBefore": STEPS_BEFORE,
                 "weightDecay": 0.01, "regularizer": problem.gamma, "terms": TERMS, "damping": DAMPING, "file": file,
             })
@@ -105,10 +107,10 @@ def write_hypergradients(family: Family, root: Path, target: Path) -> list[dict]
 def estimates(family: Family, problem: Problem, step: Step, val_batch) -> Tensors:
     tensors: Tensors = {}
     for estimator in ESTIMATORS if family.depth >= 3 else ("exact",):
-        for xi in XIS if estimator in ("exact", "finite-difference", "forward-difference") else XIS[:1]:
+        for xi in XIS if estimator in TAKES_XI else XIS[:1]:
             g, first, second, upper_loss = hypergradient(problem, step, val_batch, estimator, xi, AdamW(), TERMS, DAMPING)
             suffix = f"-{xi:g}" if isinstance(xi, float) else f"-{xi}"
-            tensors |= named(estimator + (suffix if estimator in ("exact", "finite-difference", "forward-difference") else ""), g)
+            tensors |= named(estimator + suffix if estimator in TAKES_XI else estimator, g)
             if estimator == "exact" and xi == 1.0:
                 tensors |= {"upperLoss": upper_loss} | named("first", first) | named("second", second)
     return tensors
@@ -118,7 +120,11 @@ def write_runs(family: Family, root: Path, target: Path) -> list[dict]:
     """Writes bidora/NAME.safetensors; returns the manifest's entries."""
     cases = [(name, run, "out", "full") for name, run in RUNS.items() if family.depth >= 3 or name == "exact-1"]
     if family.depth >= 3:
-        cases += [("exact-1-detached", Run("exact"), "out", "detached"), ("exact-1-in", Run("exact"), "in", "full"), ("exact-1-in-detached", Run("exact"), "in", "detached")]
+        cases += [
+            ("exact-1-detached", Run("exact"), "out", "detached"),
+            ("exact-1-in", Run("exact"), "in", "full"),
+            ("exact-1-in-detached", Run("exact"), "in", "detached"),
+        ]
     return [write_run(family, root, target, *case) for case in cases]
 
 
@@ -151,7 +157,7 @@ def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axi
 def settings(run: Run) -> dict:
     """The run's settings, named as the options are."""
     return {
-        "batchSize": BATCH_SIZE, "searchFraction": 0.8, "hypergradient": run.estimator, "xi": run.xi, "maxSteps": run.search_steps,
+        "maxLength": MAX_LENGTH, "batchSize": BATCH_SIZE, "searchFraction": 0.8, "hypergradient": run.estimator, "xi": run.xi, "maxSteps": run.search_steps,
         "retrainSteps": run.retrain_steps, "learningRate": run.rate, "upperLearningRate": run.upper_rate, "retrainLearningRate": run.retrain_rate,
         "warmupRatio": run.warmup_ratio, "weightDecay": run.lower.weight_decay, "upperWeightDecay": run.upper.weight_decay,
         "adamBeta1": run.lower.beta1, "adamBeta2": run.lower.beta2, "adamEpsilon": run.lower.epsilon, "regularizer": 1e-5,

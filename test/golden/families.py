@@ -28,11 +28,15 @@ class Family:
 
 # RoBERTa counts positions from pad_token_id + 1, so 50 of them leave room for 48 tokens.
 BERT = {"max_position_embeddings": 48, "type_vocab_size": 2, "pad_token_id": 0}
-ROBERTA = {"max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+ROBERTA = {
+    "max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5,
+}
+XLM_ROBERTA = ROBERTA | {"hidden_act": "gelu_new", "num_hidden_layers": 1}
+CAMEMBERT = ROBERTA | {"hidden_act": "relu", "layer_norm_eps": 1e-2, "num_hidden_layers": 1}
 
 FAMILIES = (
     Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
     Family("roberta", "Roberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA, depth=2),
-    Family("xlm-roberta", "XLMRoberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA | {"hidden_act": "gelu_new", "num_hidden_layers": 1}, depth=1, heads=("single",)),
-    Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA | {"hidden_act": "relu", "layer_norm_eps": 1e-2, "num_hidden_layers": 1}, depth=1, heads=("tokens",)),
+    Family("xlm-roberta", "XLMRoberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, XLM_ROBERTA, depth=1, heads=("single",)),
+    Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, CAMEMBERT, depth=1, heads=("tokens",)),
 )

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import torch
-from checkpoints import load, write_json, write_tensors
+from checkpoints import load, write_tensors
 from families import Family
-from texts import LABELS, MAX_LENGTH, Batch, encode, load_tokenizer
+from texts import MAX_LENGTH, Batch, encode, load_tokenizer
 from torch import nn
 
 # checkpoint, head, rows

@@ -9,12 +9,12 @@ from adapters import load_adapter, trained
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
-from texts import Batch
+from texts import MAX_LENGTH, Batch
 
 STEPS = 12
 BATCH_SIZE = 4
 DEFAULTS = {
-    "maxSteps": STEPS, "batchSize": BATCH_SIZE, "gradientAccumulation": 1, "learningRate": 3e-3, "weightDecay": 0.01, "adamBeta1": 0.9,
+    "maxLength": MAX_LENGTH, "maxSteps": STEPS, "batchSize": BATCH_SIZE, "gradientAccumulation": 1, "learningRate": 3e-3, "weightDecay": 0.01, "adamBeta1": 0.9,
     "adamBeta2": 0.999, "adamEpsilon": 1e-8, "warmupRatio": 0.25, "schedule": "linear", "maxGradNorm": None,
 }
 RUNS = {

@@ -220,6 +220,9 @@ describe("tokens", () => {
     writeFileSync(join(second.home, "token"), "hf_secret_file\n");
     await second.fetch();
     expect(second.hub.requests[0]?.authorization).toBe("Bearer hf_secret_file");
+    const third = await setup();
+    await third.fetch();
+    expect(new Set(third.hub.requests.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
   });
 
   it("do not follow a redirect to another origin", async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { namedDatasets } from "../../src/data/named.js";
 import { metricsFor } from "../../src/train/metricsFor.js";
 
 const two = { labels: ["no", "yes"] };
@@ -7,18 +8,19 @@ const ids = { references: [1, 1, 0, 0], predictions: [1, 0, 0, 0] };
 describe("metricsFor", () => {
   it.each([
     ["glue/cola", { matthewsCorrelation: 1 / Math.sqrt(3) }],
-    ["glue/CoLA", { matthewsCorrelation: 1 / Math.sqrt(3) }],
     ["glue/mrpc", { accuracy: 0.75, f1: 2 / 3 }],
     ["glue/qqp", { accuracy: 0.75, f1: 2 / 3 }],
-    ["glue/sst-2", { accuracy: 0.75 }],
+    ["glue/sst2", { accuracy: 0.75 }],
+    ["glue/mnli", { accuracy: 0.75 }],
+    ["glue/qnli", { accuracy: 0.75 }],
     ["glue/rte", { accuracy: 0.75 }],
-    ["sms-spam", { accuracy: 0.75, f1: 2 / 3 }],
-  ])("%s", (dataSet, expected) => {
-    const set = metricsFor("sequence-classification", { ...two, dataSet });
+    [undefined, { accuracy: 0.75, f1: 2 / 3 }],
+  ] as const)("of a set of two labels, named %s", (name, expected) => {
+    const set = metricsFor("sequence-classification", { ...two, metrics: name && namedDatasets[name].metrics });
     const found = set.compute(ids);
     expect(Object.keys(found)).toEqual(Object.keys(expected));
-    for (const [name, value] of Object.entries(expected)) expect(found[name]).toBeCloseTo(value, 12);
-    expect(found).toHaveProperty(set.main);
+    for (const [key, value] of Object.entries(expected)) expect(found[key]).toBeCloseTo(value, 12);
+    expect([set.main, set.goal]).toEqual([Object.keys(expected)[0], "maximize"]);
   });
 
   it("takes the mean F1 of all classes where there are more than two", () => {
@@ -31,7 +33,7 @@ describe("metricsFor", () => {
     const general = metricsFor("regression", { labels: [] });
     expect([general.main, general.goal]).toEqual(["meanSquaredError", "minimize"]);
     expect(Object.keys(general.compute(numbers))).toEqual(["meanSquaredError", "pearson", "spearman"]);
-    const stsb = metricsFor("regression", { labels: [], dataSet: "glue/stsb" });
+    const stsb = metricsFor("regression", { labels: [], metrics: namedDatasets["glue/stsb"].metrics });
     expect([stsb.main, stsb.goal]).toEqual(["pearson", "maximize"]);
     expect(Object.keys(stsb.compute(numbers))).toEqual(["pearson", "spearman"]);
   });

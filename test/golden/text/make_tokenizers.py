@@ -7,19 +7,19 @@ import json
 import pathlib
 import shutil
 
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer
 
 HERE = pathlib.Path(__file__).parent
 CORPUS = [
-    "The sailors rode the breeze clear of the rocks, and the weights made the rope stretch over the pulley.",
-    "Don't stop: the doll's wriggling itself loose... 1234 times (or 56)!",
+    "The painters left the ladder near the gate, and the rain made the road shine under the lamps.",
+    "Don't stop: the kite's tangling itself up... 1234 times (or 56)!",
     "Ein Mädchen ißt Käse; la fête commença très tôt, déjà vu.",
-    "If you had eaten more, you would want less. As you eat the most, you want the least.",
+    "When we had slept enough, we went outside. The more we walked, the better we felt.",
     "Cats and dogs; the cat sat on the mat while the dog ran after the ball.",
 ] * 4
 TEXTS = [
-    ["The sailors rode the breeze clear of the rocks."],
+    ["The painters left the ladder near the gate."],
     ["Déjà vu: the CAT ißt Käse 😀 don't 数学 ﬁn\u200bal"],
     [""],
     ["   "],
@@ -27,17 +27,17 @@ TEXTS = [
     ["line\nbreak\ttab\r\u0000null \u00a0nbsp"],
     ["A literal [SEP] or </s> or <mask> or <|endoftext|> token"],
     ["The cat sat on the mat.", "The dog ran."],
-    ["The cat sat.", "The dog ran after the ball while the sailors rode the breeze, 12 times."],
-    ["The sailors rode the breeze clear of the rocks.", "The weights made the rope stretch over the pulley."],
+    ["The cat sat.", "The dog ran after the ball while the painters left the ladder, 12 times."],
+    ["The painters left the ladder near the gate.", "The rain made the road shine under the lamps."],
     ["The cat", ""],
     ["", "The dog"],
     ["", ""],
 ]
 LENGTHS = [None, 5, 6, 7, 8, 11, 16, 17]
 WORDS = [
-    ["The", "sailors", "don't", "ride", "."],
+    ["The", "painters", "don't", "leave", "."],
     ["Käse", "", "😀", "\u200b", " spaced", "[SEP]", "cat"],
-    ["The", "weights", "made", "the", "rope", "stretch", "over", "the", "pulley", "."],
+    ["The", "rain", "made", "the", "road", "shine", "under", "the", "lamps", "."],
     ["", "cat"],
 ]
 
@@ -73,6 +73,20 @@ def byte_level(special):
     return model["vocab"], "\n".join(["#version: 0.2", *merges])
 
 
+def unigram():
+    """SentencePiece's kind, as XLM-RoBERTa has it."""
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.UnigramTrainer(vocab_size=150, special_tokens=special, unk_token="<unk>")
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    return tokenizer.to_str()
+
+
 def make_folders():
     uncased, cased = word_piece(True), word_piece(False)
     write("bert-uncased", vocab__txt=uncased, config__json={"model_type": "bert"})
@@ -98,6 +112,8 @@ def make_folders():
     settings = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "pad_token": "<|endoftext|>"}
     write("gpt2", vocab__json=vocab, merges__txt=merges, config__json={"model_type": "gpt2"})
     write("gpt2-prefix", vocab__json=vocab, merges__txt=merges, tokenizer_config__json=settings)
+    config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"}
+    write("unigram", tokenizer__json=unigram(), tokenizer_config__json=config)
     for source in ["bert-uncased", "roberta"]:
         fast = AutoTokenizer.from_pretrained(HERE / source)
         fast.backend_tokenizer.enable_truncation(6)

@@ -1,0 +1,95 @@
+"""The peer: transformers with PEFT, in the settings that its documentation shows. Attention is transformers' default, `sdpa`.
+
+precision "float32"; "bfloat16-autocast": float32 weights under torch.autocast; "bfloat16-weights": the base model loaded in
+bfloat16, adapters and head in float32 as PEFT makes them.
+"""
+
+import contextlib
+import itertools
+import time
+
+import peft
+import torch
+import transformers
+from batches import make_batches
+from protocol import serve
+
+TARGETS = {"query-value": ["query", "value"], "all-linear": "all-linear"}
+
+
+def load(spec):
+    dtype = torch.bfloat16 if spec["precision"] == "bfloat16-weights" else torch.float32
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+        spec["model"], num_labels=spec["labels"], dtype=dtype, attn_implementation=spec.get("attention", "sdpa")
+    )
+    config = peft.LoraConfig(
+        task_type="SEQ_CLS",
+        r=spec["rank"],
+        lora_alpha=2 * spec["rank"],
+        target_modules=TARGETS[spec["targets"]],
+        use_dora=spec["method"] == "dora",
+    )
+    return peft.get_peft_model(model, config)
+
+
+def compute_type(spec):
+    """A context in which the model computes in the precision asked for."""
+    if spec["precision"] == "float32":
+        return contextlib.nullcontext
+    return lambda: torch.autocast("cpu", dtype=torch.bfloat16)
+
+
+def training(model, spec):
+    model.train()
+    context = compute_type(spec)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-4, weight_decay=0.0, fused=True)
+
+    def step(batch):
+        with context():
+            loss = model(**batch).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.item()
+
+    return step
+
+
+def prediction(model, spec):
+    model = model.merge_and_unload().eval()
+    if spec["precision"] == "bfloat16-weights":
+        model = model.to(torch.bfloat16)
+    context = compute_type(spec) if spec["precision"] == "bfloat16-autocast" else contextlib.nullcontext
+
+    def step(batch):
+        with torch.inference_mode(), context():
+            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+        return logits.float().tolist()
+
+    return step
+
+
+def prepare(spec):
+    torch.manual_seed(0)
+    torch.set_num_threads(spec["threads"])
+    model = load(spec)
+    batches = make_batches(spec)
+    step = (prediction if spec["task"] == "predict" else training)(model, spec)
+    endless = itertools.cycle(batches)
+    count = len(batches) if spec.get("unit") == "pass" else 1
+
+    def timed():
+        chosen = [next(endless) for _ in range(count)]
+        began = time.perf_counter()
+        for batch in chosen:
+            step(batch)
+        return time.perf_counter() - began
+
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
+    return {**versions, "threads": torch.get_num_threads(), "batches": len(batches)}, timed
+
+
+if __name__ == "__main__":
+    serve(prepare)

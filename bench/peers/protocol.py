@@ -1,0 +1,42 @@
+"""A worker's side of the benchmark's protocol: one JSON object a line, requests on stdin, answers on stdout.
+
+{"command": "prepare", "spec": {...}}  → {"ok": true, "facts": {...}}
+{"command": "run", "count": n}         → {"ok": true, "seconds": [...]}, one number a step (or pass)
+{"command": "memory"}                  → {"ok": true, "peakMiB": x, "residentMiB": y}
+end of stdin                           → the worker ends
+"""
+
+import json
+import os
+import sys
+import traceback
+
+
+def serve(prepare):
+    """`prepare(spec)` gives the facts to report, and a function that does one step and returns its seconds."""
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what libraries print goes to stderr
+    step = None
+
+    def answer(request):
+        nonlocal step
+        if request["command"] == "prepare":
+            facts, step = prepare(request["spec"])
+            return {"facts": facts}
+        if request["command"] == "run":
+            return {"seconds": [step() for _ in range(request["count"])]}
+        return memory()
+
+    for line in sys.stdin:
+        try:
+            reply = {"ok": True, **answer(json.loads(line))}
+        except Exception:
+            reply = {"ok": False, "error": traceback.format_exc()}
+        answers.write(json.dumps(reply) + "\n")
+        answers.flush()
+
+
+def memory():
+    status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
+    mebibytes = lambda key: int(status[key].split()[0]) / 1024
+    return {"peakMiB": mebibytes("VmHWM"), "residentMiB": mebibytes("VmRSS")}

@@ -1,0 +1,92 @@
+import { BidoraError } from "../errors.js";
+import { castTo, Embedding, type Module } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { AdaptedModel } from "./adapted.js";
+import type { InjectedConfig } from "./config.js";
+import { inject } from "./inject.js";
+import type { SavedAdapter } from "./peftFormat.js";
+import { findSlots, slotShapes } from "./slots.js";
+import { wholeParameters } from "./whole.js";
+
+type Shapes = Map<string, readonly number[]>;
+type Tensors = ReadonlyMap<string, torch.Tensor>;
+
+/** How many names an error lists. */
+const LISTED = 3;
+
+/**
+ * Puts a saved adapter into a model, ready to be used or trained further. Nothing is changed unless everything fits.
+ * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `TARGET`, `PATTERN`
+ */
+export function attachAdapter(
+  model: Module,
+  saved: SavedAdapter,
+  options: { readonly generator: torch.Generator; readonly dtype?: torch.DType },
+): AdaptedModel<InjectedConfig> {
+  const expected = expectedShapes(model, saved.config);
+  const tensors = withoutTables(model, saved.tensors, expected);
+  checkNames(expected, tensors);
+  for (const [name, shape] of expected) checkShape(name, tensors.get(name)?.shape ?? [], shape);
+  return inject(model, saved.config, { ...options, saved: tensors });
+}
+
+function expectedShapes(model: Module, config: InjectedConfig): Shapes {
+  const slots = findSlots(model, config);
+  const own = slots.flatMap((slot) => [...slotShapes(slot)]);
+  const whole = wholeParameters(model, config, new Set(slots.map(({ path }) => path)));
+  return new Map([...own, ...whole.map(({ name, parameter }) => [name, parameter.shape] as const)]);
+}
+
+function checkNames(expected: Shapes, tensors: Tensors): void {
+  const missing = [...expected.keys()].filter((name) => !tensors.has(name));
+  const surplus = [...tensors.keys()].filter((name) => !expected.has(name));
+  if (surplus.length > 0) {
+    throw misfit(
+      `it has tensors that belong to no module of the model: ${some(surplus)}; is it for another base model, or task?`,
+    );
+  }
+  if (missing.length > 0) throw misfit(`it lacks tensors that its configuration promises: ${some(missing)}.`);
+}
+
+function checkShape(name: string, found: readonly number[], wanted: readonly number[]): void {
+  if (found.length === wanted.length && found.every((size, i) => size === wanted[i])) return;
+  throw misfit(`${name} has shape [${found}], but the model needs [${wanted}]; is it for another base model, or task?`);
+}
+
+/**
+ * PEFT may save whole embedding tables beside the adapter. Those that are the model's own are left out; others mean that the base
+ * was changed, which an adapter must not do unseen.
+ */
+function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
+  const rest = new Map(tensors);
+  for (const [path, module] of model.namedModules()) {
+    if (!(module instanceof Embedding)) continue;
+    for (const name of [`${path}.weight`, `${path}.base_layer.weight`]) {
+      const table = rest.get(name);
+      if (!table || expected.has(name)) continue;
+      checkShape(name, table.shape, module.weight.shape);
+      if (!isSameTable(table, module.weight.tensor)) {
+        throw misfit(
+          `it brings its own embedding table, ${name}, which differs from the model's: merge it in PEFT instead.`,
+        );
+      }
+      rest.delete(name);
+    }
+  }
+  return rest;
+}
+
+/** Equal as far as the coarser of both dtypes can tell. */
+function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
+  const dtype = a.dtype === "float32" || a.dtype === "float64" ? b.dtype : a.dtype;
+  return torch.scope(() => torch.equal(castTo(a, dtype), castTo(b, dtype)));
+}
+
+function misfit(why: string): BidoraError {
+  return new BidoraError("ADAPTER_MISFIT", `The adapter does not fit the model: ${why}`);
+}
+
+function some(names: readonly string[]): string {
+  const rest = names.length - LISTED;
+  return names.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}

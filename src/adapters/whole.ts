@@ -1,0 +1,57 @@
+import { LayerNorm, type Module, type Parameter } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { TrainedTensor } from "./adapted.js";
+import type { InjectedConfig } from "./config.js";
+import { isSaved } from "./targets.js";
+
+/** A parameter of the model that is trained itself, beside or without adapters. */
+export interface WholeParameter {
+  /** Its key in an adapter file, without `base_model.model.`. */
+  readonly name: string;
+  readonly parameter: Parameter;
+  readonly decays: boolean;
+}
+
+/** Every parameter of a model, or of those of its modules whose path is `wanted`. */
+export function* parametersOf(model: Module, wanted = (_path: string): boolean => true): Generator<WholeParameter> {
+  for (const [path, module] of model.namedModules()) {
+    if (!wanted(path)) continue;
+    for (const [key, parameter] of module.ownParameters) {
+      const decays = key !== "bias" && !(module instanceof LayerNorm);
+      yield { name: path ? `${path}.${key}` : key, parameter, decays };
+    }
+  }
+}
+
+/** What a configuration trains of the model itself: `modules_to_save`, and the biases that it names. */
+export function wholeParameters(
+  model: Module,
+  config: InjectedConfig,
+  adaptedPaths: ReadonlySet<string>,
+): WholeParameter[] {
+  const { bias, modulesToSave } = config;
+  const found = [...parametersOf(model, (path) => isSaved(path, modulesToSave))];
+  if (bias === "none") return found;
+  for (const [path, module] of model.namedModules()) {
+    const parameter = module.ownParameters.get("bias");
+    const isAdapted = adaptedPaths.has(path);
+    if (!parameter || isSaved(path, modulesToSave) || (bias === "lora_only" && !isAdapted)) continue;
+    found.push({ name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`, parameter, decays: false });
+  }
+  return found;
+}
+
+/** Gives a parameter a trained tensor of its own: a copy of `start`, by default of what it holds. */
+export function trainWhole(
+  { name, parameter, decays }: WholeParameter,
+  dtype: torch.DType,
+  start?: torch.Tensor,
+): TrainedTensor {
+  parameter.fill(ownCopy(start ?? parameter.tensor, dtype));
+  return new TrainedTensor(name, parameter, "direction", decays);
+}
+
+/** A copy that training may change in place. */
+export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype))));
+}

@@ -1,0 +1,55 @@
+import { type LoraApproximation, readAdapter, type SideFacts, toLora, writeAdapter } from "./adapters/index.js";
+import type { exportOptions, Settings } from "./config.js";
+import { UsageError } from "./errors.js";
+import { replaceFolderAtomic } from "./io/atomic.js";
+import { resolveModel } from "./io/resolveModel.js";
+import { baseFolder, openWithAdapter } from "./openModel.js";
+import { freeOutput } from "./outputFolder.js";
+
+export type ExportSettings = Pick<
+  Settings<typeof exportOptions>,
+  "model" | "revision" | "adapter" | "to" | "rank" | "output" | "overwrite"
+>;
+
+export interface ExportResult {
+  readonly path: string;
+  /** How close the result is, in a sentence. */
+  readonly note: string;
+  readonly relativeError: number;
+}
+
+/**
+ * Writes a LoRA, DoRA or BiDoRA adapter as a plain PEFT LoRA: the truncated singular value decomposition of what the adapter
+ * changes in each weight. The folder appears whole or not at all.
+ */
+export async function exportAdapter(settings: ExportSettings): Promise<ExportResult> {
+  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
+  if (settings.to === undefined) throw new UsageError("--to is missing: take peft-lora.");
+  if (settings.to !== "peft-lora") {
+    throw new UsageError(`--to ${settings.to} is not available in this version; take peft-lora.`);
+  }
+  const adapter = await resolveModel(settings.adapter);
+  const saved = await readAdapter(adapter);
+  const source = await baseFolder(settings, saved);
+  const path = freeOutput(settings.output, settings.overwrite, [source, adapter]);
+  const { adapted } = await openWithAdapter({ model: source, adapter, dtype: "float32" });
+  if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
+  const lora = toLora(adapted, settings.rank);
+  await replaceFolderAtomic(path, (folder) => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) }));
+  return { path, note: describe(lora), relativeError: lora.relativeError };
+}
+
+/** What the adapter is used for stays; how it was trained does not describe the result. */
+function sideOf(side: SideFacts | undefined): SideFacts | undefined {
+  if (!side) return undefined;
+  const { axis: _axis, normGradient: _normGradient, phase: _phase, search: _search, ...use } = side;
+  return { ...use, method: "lora" };
+}
+
+function describe({ config, modules, relativeError }: LoraApproximation): string {
+  const worst = modules.reduce((a, b) => (b.relativeError > a.relativeError ? b : a));
+  return (
+    `Rank ${config.rank}: the change of the weights is kept with a relative error of ${relativeError.toPrecision(3)} in all, ` +
+    `at most ${worst.relativeError.toPrecision(3)} (${worst.path}).`
+  );
+}

@@ -1,0 +1,11 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { ADAPTER_WEIGHTS, isAdapterFolder, OWN_WEIGHTS } from "./adapters/index.js";
+import { BidoraError } from "./errors.js";
+import { type AdapterFacts, inspectAdapter } from "./inspectAdapter.js";
+import { openCheckpoint } from "./io/checkpoint.js";
+import type { JsonObject } from "./io/json.js";
+import { resolveModel } from "./io/resolveModel.js";
+import { openSafetensors } from "./io/safetensors.js";
+import { architectureOf, type Head, inferHead } from "./models/index.js";
+import { isForeignWeights } from "./io/weightFiles.js";

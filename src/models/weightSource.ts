@@ -1,0 +1,50 @@
+import { BidoraError } from "../errors.js";
+import type { Checkpoint } from "../io/checkpoint.js";
+import { castTo, type Parameter } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { Architecture } from "./architecture.js";
+
+/** A checkpoint's tensors by the paths that parameters have in the model. */
+export class WeightSource {
+  constructor(
+    private readonly checkpoint: Checkpoint,
+    private readonly architecture: Architecture,
+  ) {}
+
+  has(path: string): boolean {
+    return this.find(path) !== undefined;
+  }
+
+  /** True where there is a tensor and it has the parameter's shape. */
+  fits(path: string, parameter: Parameter): boolean {
+    const name = this.find(path);
+    return name !== undefined && sameShape(this.checkpoint.info(name).shape, parameter.shape);
+  }
+
+  /** Reads a tensor into a parameter. @throws BidoraError `WEIGHTS` where there is none, or one of another shape */
+  fill(path: string, parameter: Parameter, dtype: torch.DType): void {
+    const name = this.find(path);
+    if (!name) throw this.missing(path);
+    const { shape } = this.checkpoint.info(name);
+    if (!sameShape(shape, parameter.shape)) {
+      throw new BidoraError(
+        "WEIGHTS",
+        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.shape.join(", ")}].`,
+      );
+    }
+    parameter.fill(torch.scope(() => torch.keep(castTo(this.checkpoint.readTensor(name), dtype))));
+  }
+
+  private find(path: string): string | undefined {
+    return this.architecture.checkpointNames(path).find((name) => this.checkpoint.has(name));
+  }
+
+  private missing(path: string): BidoraError {
+    const names = this.architecture.checkpointNames(path).join(", ");
+    return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
+  }
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}

@@ -1,0 +1,50 @@
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BidoraError } from "./errors.js";
+import { sweepTemporary, writeFileAtomic } from "./io/atomic.js";
+import { readJsonObject } from "./io/json.js";
+import { readRunLog, renderReport } from "./report/index.js";
+import type { Metrics } from "./train/events.js";
+
+export const EVENTS = "events.jsonl";
+const METRICS = "metrics.json";
+
+/** How a run meets its output folder. */
+export type FolderState = "fresh" | "resumable" | "finished";
+
+/**
+ * Looks at the output folder before anything is computed; nothing is created or removed yet.
+ * @throws BidoraError `OUTPUT_IN_USE` when something is there that neither `--resume` nor `--overwrite` was given for
+ */
+export function inspectOutput(folder: string, options: { readonly resume: boolean; readonly overwrite: boolean }): FolderState {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found && !found.isDirectory()) throw new BidoraError("OUTPUT_IN_USE", `${folder} is a file: give --output a folder.`);
+  if (!found || readdirSync(folder).length === 0 || options.overwrite) return "fresh";
+  if (options.resume) return existsSync(join(folder, METRICS)) ? "finished" : "resumable";
+  throw new BidoraError("OUTPUT_IN_USE", `${folder} is not empty: give another --output, or --resume to go on, or --overwrite to replace it.`);
+}
+
+/** Makes the folder ready to be written to: empty for a fresh run, without a killed run's temporary files else. */
+export function prepareOutput(folder: string, isFresh: boolean): void {
+  if (isFresh) rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  sweepTemporary(folder);
+}
+
+export function copyFiles(names: readonly string[], from: string, to: string): void {
+  for (const name of names) copyFileSync(join(from, name), join(to, name));
+}
+
+/** The last file that a run writes: what says that it has ended. */
+export function writeMetrics(folder: string, metrics: Metrics): void {
+  writeFileAtomic(join(folder, METRICS), `${JSON.stringify(metrics, undefined, 2)}\n`);
+}
+
+export function readMetrics(folder: string): Metrics {
+  return readJsonObject(join(folder, METRICS)) as Metrics;
+}
+
+/** `report.html` from the run's own log. */
+export async function writeReport(folder: string): Promise<void> {
+  writeFileAtomic(join(folder, "report.html"), renderReport([await readRunLog(folder)]));
+}

@@ -1,0 +1,131 @@
+import {
+  type Dataset,
+  type Example,
+  type EncodedRow,
+  encodeExamples,
+  isNamedDataset,
+  type LabelMap,
+  labelMap,
+  loadExamples,
+  type MetricName,
+  namedDatasets,
+  type Split,
+  type TaskKind,
+} from "./data/index.js";
+import { UsageError } from "./errors.js";
+import type { HeadKind } from "./models/index.js";
+import type { Tokenizer } from "./text/index.js";
+
+/** The settings that say what the data are. */
+export interface DataSettings {
+  readonly task?: string | undefined;
+  readonly data?: string | undefined;
+  readonly train?: string | undefined;
+  readonly validation?: string | undefined;
+  readonly test?: string | undefined;
+  readonly textColumns?: readonly string[] | undefined;
+  readonly labelColumn?: readonly string[] | undefined;
+}
+
+/** What a task word stands for: a kind of task, or a named data set of one. */
+export interface Task {
+  readonly kind: HeadKind;
+  /** The data set's name, or undefined. */
+  readonly dataset: keyof typeof namedDatasets | undefined;
+  /** The metrics that the data set is reported by. */
+  readonly metrics: readonly [MetricName, ...MetricName[]] | undefined;
+}
+
+/** @throws UsageError for a task that this version does not train */
+export function taskOf(word: string): Task {
+  const dataset = isNamedDataset(word) ? word : undefined;
+  const kind: TaskKind = dataset ? namedDatasets[dataset].task : (word as TaskKind);
+  if (kind === "causal-lm") throw new UsageError("--task causal-lm is not available in this version.");
+  return { kind, dataset, metrics: dataset && namedDatasets[dataset].metrics };
+}
+
+export interface Splits {
+  readonly train: Dataset;
+  readonly validation: Dataset | undefined;
+  readonly test: Dataset | undefined;
+}
+
+/** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
+export async function readSplits(task: Task, settings: DataSettings): Promise<Splits> {
+  if (task.dataset !== undefined && settings.train === undefined) return readNamed(task.dataset, settings);
+  const { train, validation, test } = settings;
+  if (train === undefined) throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
+  return {
+    train: await readRows(train, task.kind, settings),
+    validation: validation === undefined ? undefined : await readRows(validation, task.kind, settings),
+    test: test === undefined ? undefined : await readRows(test, task.kind, settings),
+  };
+}
+
+async function readNamed(dataset: keyof typeof namedDatasets, { data }: DataSettings): Promise<Splits> {
+  if (data === undefined) throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
+  const set = namedDatasets[dataset];
+  return { train: await set.load(data, "train"), validation: await set.load(data, "validation"), test: undefined };
+}
+
+/** Labelled rows to evaluate on: a file, or a split of a named data set's folder. */
+export async function readLabelled(task: Task, path: string, split: Split, settings: DataSettings): Promise<Dataset> {
+  if (task.dataset !== undefined && !/\.\w+$/.test(path)) return namedDatasets[task.dataset].load(path, split);
+  return readRows(path, task.kind, settings);
+}
+
+/** Rows of one file. With `labels: "optional"` they may lack labels. */
+export function readRows(
+  file: string,
+  kind: HeadKind,
+  { textColumns, labelColumn }: Pick<DataSettings, "textColumns" | "labelColumn">,
+  labels: "required" | "optional" = "required",
+): Promise<Dataset> {
+  return loadExamples(file, {
+    task: kind,
+    labels,
+    ...(textColumns && { textColumns }),
+    ...(labelColumn && { labelColumns: labelColumn }),
+  });
+}
+
+/** The labels of a task in the order of the head's outputs; undefined for regression. */
+export function labelsOf(
+  kind: HeadKind,
+  { train, validation, test }: Splits,
+  checkpoint: readonly string[] | undefined,
+): LabelMap | undefined {
+  if (kind === "regression") return undefined;
+  // A label that only the validation rows have is an error there: training never saw it.
+  const dataset = train.labelNames ?? validation?.labelNames ?? test?.labelNames;
+  return labelMap(train.examples, { checkpoint, dataset });
+}
+
+export interface EncodedSplits {
+  readonly train: readonly EncodedRow[];
+  readonly validation: readonly EncodedRow[] | undefined;
+  readonly test: readonly EncodedRow[] | undefined;
+}
+
+export async function encodeSplits(
+  splits: Splits,
+  tokenizer: Tokenizer,
+  encoding: { readonly task: HeadKind; readonly labels: LabelMap | undefined; readonly maxLength: number },
+): Promise<EncodedSplits> {
+  const encode = (examples: readonly Example[]) => encodeExamples(examples, tokenizer, encoding);
+  return {
+    train: await encode(splits.train.examples),
+    validation: splits.validation && (await encode(splits.validation.examples)),
+    test: splits.test && (await encode(splits.test.examples)),
+  };
+}
+
+/**
+ * The number of tokens that rows are cut to.
+ * @throws UsageError for more than tokenizer or model allow, given by hand
+ */
+export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
+  const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);
+  if (isGiven && chosen > cap) throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
+  return Math.min(chosen, cap);
+}

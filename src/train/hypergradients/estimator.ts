@@ -1,0 +1,44 @@
+// Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
+import type { Tensor } from "../../torch/index.js";
+
+/** The lower level at V, before its step, on that step's batch: what a second-order term is computed from. */
+export interface LowerPoint {
+  /** The tensors V themselves, whose places V' has taken by now. */
+  readonly directions: readonly Tensor[];
+  readonly magnitudes: readonly Tensor[];
+  /** ∇_V L_tr(V, M); with its graph when the estimator keeps it. */
+  readonly directionGradients: readonly Tensor[];
+  /** ∇_M L_tr(V, M), when the estimator asked for it. */
+  readonly magnitudeGradients: readonly Tensor[];
+  /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, norms held where they are constants. */
+  magnitudeGradientsAt(u: readonly Tensor[], epsilon: number): Tensor[];
+}
+
+export interface EstimatorOptions {
+  /** Terms of `neumann`, iterations of `cg`. */
+  readonly terms: number;
+}
+
+/**
+ * An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between.
+ * `weighted` is u = ξ·v, or D∘v with the true derivative of the AdamW step.
+ */
+export interface HypergradientEstimator {
+  /** The lower step's backward pass is recorded, to be differentiated again. */
+  readonly keepsGraph: boolean;
+  /** ∇_M L_tr(V) is taken along in the lower step's backward pass. */
+  readonly wantsMagnitudeGradients: boolean;
+  /** False: the second term is left out, and v is not even computed. */
+  readonly isSecondOrder: boolean;
+  /** What is subtracted from ∇_M L_val(V', M): one tensor a magnitude. */
+  secondTerm(point: LowerPoint, direction: SecondTermDirection): Tensor[];
+}
+
+/** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
+export interface SecondTermDirection {
+  readonly v: readonly Tensor[];
+  /** Of the lower step just taken, schedule included. */
+  readonly learningRate: number;
+  /** ξ·v, or D∘v. */
+  readonly weighted: readonly Tensor[];
+}

@@ -1,0 +1,111 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import * as torch from "../torch/index.js";
+import type { Phase, RunEvent } from "./events.js";
+import type { RunHandle, RunObserver, Untimed } from "./observer.js";
+import type { StepRule } from "./stepRule.js";
+
+/** A phase of a run: made when its turn comes, since it starts from what the phase before left. */
+export interface PhasePlan {
+  readonly phase: Phase;
+  readonly steps: number;
+  begin(): StepRule;
+}
+
+export interface LoopOptions {
+  readonly plans: readonly PhasePlan[];
+  readonly observers: readonly RunObserver[];
+  readonly signal: AbortSignal;
+  /** Where an earlier run of the same plans was left. */
+  readonly from?: ResumePoint | undefined;
+}
+
+export interface ResumePoint {
+  readonly phase: Phase;
+  /** Steps done, through the whole run and in the phase. */
+  readonly step: number;
+  readonly phaseStep: number;
+  /** Gives the phase's fresh rule, and the tensors it trains, the state they had. */
+  resume(rule: StepRule): void;
+}
+
+/** Tells all observers, one after the other. */
+export async function tell(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
+  const timed = { time: new Date().toISOString(), ...event } as RunEvent;
+  for (const observer of observers) await observer.on(timed, run);
+}
+
+/**
+ * The training loop: phases one after the other, in each the steps of its rule. Each step has a memory scope of its own, and
+ * the event loop turns once between steps.
+ * @returns how it ended; after an abort the step in hand is finished
+ */
+export async function runLoop({ plans, observers, signal, from }: LoopOptions): Promise<"done" | "aborted"> {
+  const first = from ? plans.findIndex(({ phase }) => phase === from.phase) : 0;
+  let step = from?.step ?? 0;
+  for (const [index, plan] of plans.slice(first).entries()) {
+    const rule = plan.begin();
+    const resumed = index === 0 ? from : undefined;
+    resumed?.resume(rule);
+    step = await runPhase(rule, { step, phaseStep: resumed?.phaseStep ?? 0 }, observers, signal);
+    if (signal.aborted) return "aborted";
+  }
+  return "done";
+}
+
+/** @returns the steps done through the whole run */
+async function runPhase(
+  rule: StepRule,
+  begin: { readonly step: number; readonly phaseStep: number },
+  observers: readonly RunObserver[],
+  signal: AbortSignal,
+): Promise<number> {
+  let { step, phaseStep } = begin;
+  while (phaseStep < rule.steps && !signal.aborted) {
+    const began = performance.now();
+    const report = inStep(step + 1, () => torch.scope(() => rule.step()));
+    step += 1;
+    phaseStep += 1;
+    const run = new Handle(rule, step, phaseStep, observers);
+    await run.emit({ event: "step", phase: rule.phase, step, ...report, seconds: (performance.now() - began) / 1000 });
+    await nextTurn();
+    if (run.isStopped) break;
+  }
+  return step;
+}
+
+/** Names the step in the message of what goes wrong in it. */
+function inStep<T>(step: number, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    if (error instanceof Error) error.message = `Step ${step}: ${error.message}`;
+    throw error;
+  }
+}
+
+class Handle implements RunHandle {
+  isStopped = false;
+
+  constructor(
+    readonly rule: StepRule,
+    readonly step: number,
+    readonly phaseStep: number,
+    readonly observers: readonly RunObserver[],
+  ) {}
+
+  get phase(): Phase {
+    return this.rule.phase;
+  }
+
+  get isPhaseEnd(): boolean {
+    return this.phaseStep === this.rule.steps;
+  }
+
+  emit(event: Untimed): Promise<void> {
+    return tell(this.observers, event, this);
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+}

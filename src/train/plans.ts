@@ -1,0 +1,173 @@
+import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
+import { OrthogonalityRegularizer } from "../adapters/index.js";
+import { type EncodedRow, splitForSearch, type TaskKind } from "../data/index.js";
+import type { TaskModel } from "../models/index.js";
+import type { AdamWOptions, ScheduleName } from "../optim/index.js";
+import * as torch from "../torch/index.js";
+import { BatchStream } from "./batches.js";
+import { BilevelRule, type Xi } from "./bilevelRule.js";
+import type { Phase } from "./events.js";
+import { ESTIMATORS, type HypergradientName } from "./hypergradients/index.js";
+import { Level } from "./level.js";
+import type { PhasePlan } from "./loop.js";
+import type { ReplayableMasks } from "./masks.js";
+import { PlainRule } from "./plainRule.js";
+import { putBack, type Snapshot } from "./trained.js";
+
+/** The settings of a run that decide its phases, named as in `run.yaml`. */
+export interface PlanSettings {
+  readonly method: string;
+  readonly batchSize: number;
+  readonly gradientAccumulation: number;
+  readonly shuffle: boolean;
+  readonly dropLast: boolean;
+  readonly seed: number;
+  readonly epochs: number;
+  readonly maxSteps?: number | undefined;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly adamBeta1: number;
+  readonly adamBeta2: number;
+  readonly adamEpsilon: number;
+  readonly warmupRatio: number;
+  readonly schedule: ScheduleName;
+  readonly maxGradNorm?: number | undefined;
+  readonly upperLearningRate: number;
+  readonly upperWeightDecay: number;
+  readonly hypergradient: HypergradientName;
+  readonly hypergradientTerms: number;
+  readonly xi: Xi;
+  readonly unrollSteps: number;
+  readonly searchFraction: number;
+  readonly regularizer: number;
+  readonly retrainSteps?: number | undefined;
+  readonly retrainEpochs?: number | undefined;
+  readonly retrainLearningRate: number;
+}
+
+/** What is trained, on what, from where. */
+export interface TrainingSetup {
+  readonly model: TaskModel;
+  readonly adapted: AdaptedModel;
+  readonly rows: readonly EncodedRow[];
+  readonly task: TaskKind;
+  readonly masks: ReplayableMasks;
+  /** The trained tensors as the run began. */
+  readonly start: Snapshot;
+}
+
+/** The phases of a run: one, or BiDoRA's search and retraining. */
+export function planPhases(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] {
+  return settings.method === "bidora" ? bidoraPlans(setup, settings) : [trainPlan(setup, settings)];
+}
+
+function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
+  const batches = streamOf(setup, settings, setup.rows);
+  const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, settings.gradientAccumulation);
+  const { learningRate, weightDecay } = settings;
+  return {
+    phase: "train",
+    steps,
+    begin: () => plainRule("train", setup, settings, setup.adapted.trained, batches, { steps, learningRate, weightDecay }, undefined),
+  };
+}
+
+function bidoraPlans(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] {
+  const penalty = penaltyOf(setup.adapted, settings.regularizer);
+  const retrain = retrainPlan(setup, settings, penalty);
+  return retrain.steps === 0 ? [searchPlan(setup, settings, penalty)] : [searchPlan(setup, settings, penalty), retrain];
+}
+
+function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
+  const { searchFraction, shuffle, seed, unrollSteps } = settings;
+  const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
+  const pick = (places: readonly number[]) => places.map((place) => setup.rows[place] as EncodedRow);
+  const lowerBatches = streamOf(setup, settings, pick(split.lower));
+  const upperBatches = streamOf(setup, settings, pick(split.upper));
+  const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps);
+  const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
+  return {
+    phase: "search",
+    steps,
+    begin: () =>
+      new BilevelRule({
+        ...setup,
+        lower: levelOf(settings, withRole(setup, "direction"), { steps: steps * unrollSteps, learningRate, weightDecay }),
+        upper: levelOf(settings, withRole(setup, "magnitude"), { steps, learningRate: upperLearningRate, weightDecay: upperWeightDecay }),
+        lowerBatches,
+        upperBatches,
+        estimator: ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
+        xi: settings.xi,
+        unrollSteps,
+        penalty,
+      }),
+  };
+}
+
+/** Magnitudes stay as the search left them; directions start again from where the run began, on all rows. */
+function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
+  const batches = streamOf(setup, settings, setup.rows);
+  const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
+  const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs ?? settings.epochs, batches, gradientAccumulation);
+  return {
+    phase: "retrain",
+    steps,
+    begin: () => {
+      const directions = withRole(setup, "direction");
+      putBack(directions, setup.start);
+      for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
+      return plainRule("retrain", setup, settings, directions, batches, { steps, learningRate, weightDecay }, penalty);
+    },
+  };
+}
+
+type Penalty = (() => torch.Tensor) | undefined;
+
+/** γ·R, or nothing where γ is zero. */
+function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
+  if (weight === 0) return undefined;
+  let regularizer: OrthogonalityRegularizer | undefined;
+  return () => {
+    regularizer ??= new OrthogonalityRegularizer(adapted);
+    return torch.mulScalar(regularizer.value(), weight);
+  };
+}
+
+function plainRule(
+  phase: Phase,
+  { model, masks }: TrainingSetup,
+  settings: PlanSettings,
+  trained: readonly TrainedTensor[],
+  batches: BatchStream,
+  level: LevelChoice,
+  penalty: Penalty,
+): PlainRule {
+  const { gradientAccumulation } = settings;
+  return new PlainRule({ phase, model, level: levelOf(settings, trained, level), batches, masks, gradientAccumulation, penalty });
+}
+
+interface LevelChoice {
+  readonly steps: number;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+}
+
+function levelOf(settings: PlanSettings, trained: readonly TrainedTensor[], choice: LevelChoice): Level {
+  const { schedule, warmupRatio, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = settings;
+  const adamw: Omit<AdamWOptions, "weightDecay"> = { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon };
+  return new Level(trained, { ...adamw, ...choice, schedule, warmupRatio, maxGradNorm });
+}
+
+function streamOf({ task }: TrainingSetup, settings: PlanSettings, rows: readonly EncodedRow[]): BatchStream {
+  const { batchSize, shuffle, dropLast, seed } = settings;
+  return new BatchStream(rows, { task, batchSize, shuffle, dropLast, seed });
+}
+
+function withRole({ adapted }: TrainingSetup, role: TrainedTensor["role"]): TrainedTensor[] {
+  return adapted.trained.filter((member) => member.role === role);
+}
+
+/** Optimiser steps of `epochs` passes, at least one. */
+function stepsOf(epochs: number, batches: BatchStream, batchesPerStep: number): number {
+  return epochs === 0 ? 0 : Math.max(1, Math.ceil((epochs * batches.batchesPerPass) / batchesPerStep));
+}

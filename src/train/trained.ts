@@ -1,0 +1,44 @@
+import type { TrainedTensor } from "../adapters/index.js";
+import * as torch from "../torch/index.js";
+
+/** Copies of trained tensors, by name. */
+export type Snapshot = ReadonlyMap<string, torch.Tensor>;
+
+export function takeSnapshot(trained: readonly TrainedTensor[]): Snapshot {
+  return torch.noGrad(() => new Map(trained.map(({ name, tensor }) => [name, torch.keep(torch.clone(tensor))])));
+}
+
+/** Puts a snapshot's values back, in place. Throws when one is missing. */
+export function putBack(trained: readonly TrainedTensor[], snapshot: Snapshot): void {
+  torch.noGrad(() => {
+    for (const { name, tensor } of trained) {
+      const value = snapshot.get(name);
+      if (!value) throw new TypeError(`No value was kept for ${name}.`);
+      torch.copy_(tensor, value);
+    }
+  });
+}
+
+export function disposeSnapshot(snapshot: Snapshot | undefined): void {
+  for (const tensor of snapshot?.values() ?? []) tensor.dispose();
+}
+
+/** True when every element of every trained tensor is a finite number. */
+export function areFinite(trained: readonly TrainedTensor[]): boolean {
+  return torch.noGrad(() => torch.scope(() => trained.every(({ tensor }) => Number.isFinite(torch.sum(torch.abs(tensor)).item()))));
+}
+
+/** By module path, the mean of |m − m₀| over its magnitudes. */
+export function magnitudeMovement(trained: readonly TrainedTensor[], start: Snapshot): Record<string, number> {
+  const magnitudes = trained.filter(({ role }) => role === "magnitude");
+  return torch.noGrad(() =>
+    torch.scope(() =>
+      Object.fromEntries(
+        magnitudes.map(({ name, tensor }) => {
+          const moved = torch.mean(torch.abs(torch.sub(tensor, start.get(name) as torch.Tensor))).item();
+          return [name.slice(0, name.lastIndexOf(".")), moved];
+        }),
+      ),
+    ),
+  );
+}

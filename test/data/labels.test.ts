@@ -1,0 +1,54 @@
+import { describe, expect, it } from "vitest";
+import { type Example, labelMap } from "../../src/data/index.js";
+
+const at = { file: "rows.jsonl", line: 7 };
+
+function texts(...labels: readonly (string | number | readonly string[] | undefined)[]): Example[] {
+  return labels.map((label) => ({ kind: "text", texts: ["a"], label, at }));
+}
+
+describe("the order of labels", () => {
+  it("is by value for whole numbers, else by code point", () => {
+    expect(labelMap(texts("10", 9, "-1", 9)).names).toEqual(["-1", "9", "10"]);
+    // U+1F600 comes after U+FF01, though its first UTF-16 unit is smaller.
+    expect(labelMap(texts("\u{1F600}", "\uFF01", "b", "B", "ä")).names).toEqual(["B", "b", "ä", "\uFF01", "\u{1F600}"]);
+    expect(labelMap(texts(["y", "x"], [], ["z"])).names).toEqual(["x", "y", "z"]);
+  });
+
+  it("takes in the labels of words", () => {
+    const words: Example = { kind: "words", tokens: ["a", "b"], labels: ["O", "B-X"], at };
+    expect(labelMap([words]).names).toEqual(["B-X", "O"]);
+  });
+
+  it("is the checkpoint's if its names fit, in any case", () => {
+    const checkpoint = ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"];
+    const labels = labelMap(texts("entailment", "neutral"), { checkpoint });
+    expect(labels.names).toEqual(checkpoint);
+    expect(labels.indexOf("entailment", at)).toBe(2);
+    expect(labelMap(texts("yes", "no"), { checkpoint }).names).toEqual(["no", "yes"]);
+  });
+
+  it("takes whole numbers for the checkpoint's ids", () => {
+    const labels = labelMap(texts(0, "1"), { checkpoint: ["LABEL_0", "LABEL_1", "LABEL_2"] });
+    expect(labels.names.length).toBe(3);
+    expect(labels.indexOf(2, at)).toBe(2);
+    expect(labelMap(texts(0, 3), { checkpoint: ["LABEL_0", "LABEL_1"] }).names).toEqual(["0", "3"]);
+    expect(labelMap(texts(1, 0), { checkpoint: ["1", "0"] }).indexOf(1, at)).toBe(0);
+  });
+
+  it("is the data set's own, unless the checkpoint has these names in another order", () => {
+    const dataset = ["entailment", "not_entailment"];
+    const rows = texts("not_entailment");
+    expect(labelMap(rows, { dataset }).names).toEqual(dataset);
+    expect(labelMap(rows, { dataset, checkpoint: ["LABEL_0", "LABEL_1"] }).names).toEqual(dataset);
+    const checkpoint = ["not_entailment", "entailment"];
+    expect(labelMap(rows, { dataset, checkpoint }).names).toEqual(checkpoint);
+  });
+});
+
+it("an unknown label is named with its row", () => {
+  expect(() => labelMap(texts("a", "b")).indexOf("c", at)).toThrow(
+    "rows.jsonl line 7: the label c is none of those known: a, b.",
+  );
+  expect(() => labelMap(texts(undefined))).toThrow("No training row has a label");
+});

@@ -1,0 +1,129 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { BatchOrder, type OrderOptions, splitForSearch } from "../../src/data/index.js";
+
+function batches(options: OrderOptions, count: number): (readonly number[])[] {
+  const order = new BatchOrder(options);
+  return Array.from({ length: count }, () => order.next());
+}
+
+const plain = { rows: 7, batchSize: 3, seed: 0, shuffle: false };
+
+describe("the order of rows", () => {
+  it("without shuffling is the file's, again and again", () => {
+    expect(batches(plain, 4)).toEqual([[0, 1, 2], [3, 4, 5], [6], [0, 1, 2]]);
+    expect(batches({ ...plain, dropLast: true }, 3)).toEqual([
+      [0, 1, 2],
+      [3, 4, 5],
+      [0, 1, 2],
+    ]);
+  });
+
+  const options = fc.record({
+    rows: fc.integer({ min: 1, max: 300 }),
+    batchSize: fc.integer({ min: 1, max: 9 }),
+    seed: fc.nat(),
+    grouped: fc.boolean(),
+  });
+  const build = ({
+    rows,
+    batchSize,
+    seed,
+    grouped,
+  }: {
+    rows: number;
+    batchSize: number;
+    seed: number;
+    grouped: boolean;
+  }) => ({
+    rows,
+    batchSize,
+    seed,
+    shuffle: true,
+    lengths: grouped ? Array.from({ length: rows }, (_, row) => (row * 7919) % 101) : undefined,
+  });
+
+  it("shuffled takes each row once a pass", () => {
+    fc.assert(
+      fc.property(options, (given) => {
+        const order = new BatchOrder(build(given));
+        for (let pass = 0; pass < 2; pass++) {
+          const rows = Array.from({ length: order.batchesPerPass }, () => order.next()).flat();
+          expect(rows.toSorted((a, b) => a - b)).toEqual(Array.from({ length: given.rows }, (_, row) => row));
+        }
+      }),
+    );
+  });
+
+  it("goes on from a saved state as if never stopped", () => {
+    fc.assert(
+      fc.property(options, fc.nat(50), (given, steps) => {
+        const order = new BatchOrder(build(given));
+        for (let i = 0; i < steps; i++) order.next();
+        const resumed = new BatchOrder(build(given), JSON.parse(JSON.stringify(order.state)));
+        for (let i = 0; i < 5; i++) expect(resumed.next()).toEqual(order.next());
+      }),
+    );
+  });
+
+  it("differs between passes and between seeds", () => {
+    const [first, second] = batches({ rows: 50, batchSize: 50, seed: 1, shuffle: true }, 2);
+    const [other] = batches({ rows: 50, batchSize: 50, seed: 2, shuffle: true }, 1);
+    expect(first).not.toEqual(second);
+    expect(first).not.toEqual(other);
+    expect(first).not.toEqual(first?.toSorted((a, b) => a - b));
+  });
+
+  it("gives every order of the rows alike", () => {
+    const seen = new Map<string, number>();
+    for (let seed = 0; seed < 6000; seed++) {
+      const [order] = batches({ rows: 3, batchSize: 3, seed, shuffle: true }, 1);
+      seen.set(String(order), (seen.get(String(order)) ?? 0) + 1);
+    }
+    expect(seen.size).toBe(6);
+    for (const count of seen.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
+  });
+
+  it("grouped by length wastes little on padding, and its batches come in no order of length", () => {
+    const lengths = Array.from({ length: 1024 }, (_, row) => (row * 7919) % 101);
+    const spread = (list: (readonly number[])[]) =>
+      list.map((batch) => Math.max(...batch.map((r) => lengths[r]!)) - Math.min(...batch.map((r) => lengths[r]!)));
+    const shuffled = { rows: 1024, batchSize: 16, seed: 3, shuffle: true };
+    const mean = (values: number[]) => values.reduce((a, b) => a + b) / values.length;
+    const grouped = batches({ ...shuffled, lengths }, 64);
+    expect(mean(spread(batches(shuffled, 64)))).toBeGreaterThan(70);
+    expect(mean(spread(grouped))).toBeLessThan(10);
+    const firsts = grouped.slice(0, 32).map((batch) => lengths[batch[0]!]!);
+    expect(firsts).not.toEqual(firsts.toSorted((a, b) => a - b));
+  });
+
+  it("refuses what makes no batch", () => {
+    expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows make no batch of 3");
+    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last one is dropped");
+    expect(() => new BatchOrder({ ...plain, batchSize: 0.5 })).toThrow("whole number");
+  });
+});
+
+describe("the split for a search", () => {
+  it("in order takes the first rows, rounded down", () => {
+    expect(splitForSearch(9, { fraction: 0.8, shuffle: false, seed: 0 })).toEqual({
+      lower: [0, 1, 2, 3, 4, 5, 6],
+      upper: [7, 8],
+    });
+  });
+
+  it("shuffled is the seed's, with each row on one side", () => {
+    const split = (seed: number) => splitForSearch(100, { fraction: 0.8, shuffle: true, seed });
+    const { lower, upper } = split(5);
+    expect([lower.length, upper.length]).toEqual([80, 20]);
+    expect([...lower, ...upper].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, row) => row));
+    expect(split(5)).toEqual({ lower, upper });
+    expect(split(6)).not.toEqual({ lower, upper });
+    expect(lower).not.toEqual(lower.toSorted((a, b) => a - b));
+  });
+
+  it("refuses an empty side", () => {
+    expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("both levels");
+    expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("both levels");
+  });
+});

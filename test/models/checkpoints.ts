@@ -1,0 +1,31 @@
+import { join } from "node:path";
+import { type Checkpoint, openCheckpoint } from "../../src/io/checkpoint.js";
+import type { JsonObject } from "../../src/io/json.js";
+import { GOLDEN } from "../parity/goldenFiles.js";
+
+export interface Changes {
+  /** Put over the settings of config.json. */
+  readonly config?: JsonObject;
+  /** The name that a tensor of the file gets; undefined takes it away. */
+  readonly rename?: (name: string) => string | undefined;
+}
+
+/** A golden checkpoint with changes, as if its files had them. */
+export function changedCheckpoint(folder: string, { config = {}, rename = (name) => name }: Changes): Checkpoint {
+  const original = openCheckpoint(join(GOLDEN, folder));
+  const sources = new Map<string, string>();
+  for (const name of original.names) {
+    const changed = rename(name);
+    if (changed) sources.set(changed, name);
+  }
+  const of = (name: string) => sources.get(name) as string;
+  return {
+    ...original,
+    config: { ...original.config, ...config },
+    names: Array.from(sources.keys()),
+    has: (name) => sources.has(name),
+    info: (name) => original.info(of(name)),
+    readBytes: (name) => original.readBytes(of(name)),
+    readTensor: (name) => original.readTensor(of(name)),
+  };
+}

@@ -1,0 +1,131 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Encoder } from "../../src/models/encoder.js";
+import {
+  ARCHITECTURES,
+  type Head,
+  inferHead,
+  loadModel,
+  type TaskModel,
+  toModelInput,
+} from "../../src/models/index.js";
+import { EVALUATION, type Parameter, rowLayout } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { batchOf, expectClose, GOLDEN, readTensors, tokenBatch } from "../parity/goldenFiles.js";
+import { changedCheckpoint } from "./checkpoints.js";
+
+const TWICE = { ...EVALUATION, differentiateTwice: true };
+
+async function load(folder: string, dtype: torch.DType = "float64"): Promise<TaskModel> {
+  const checkpoint = changedCheckpoint(folder, {});
+  const head = inferHead(checkpoint.config) as Head;
+  return (await loadModel(checkpoint, { head, dtype, generator: new torch.Generator(1) })).model;
+}
+
+function parameter(model: TaskModel, path: string): Parameter {
+  return new Map(model.namedParameters()).get(path) as Parameter;
+}
+
+const CONFIG = {
+  hiddenSize: 12,
+  layers: 2,
+  heads: 3,
+  intermediateSize: 20,
+  activation: "gelu",
+  layerNormEpsilon: 1e-12,
+  hiddenDropout: 0,
+  attentionDropout: 0,
+};
+
+test.each([EVALUATION, TWICE])(
+  "the last layer on first tokens alone gives those tokens' results and gradients",
+  (context) => {
+    const generator = new torch.Generator(3);
+    const normal = (shape: readonly number[]) =>
+      torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator });
+    const encoder = new Encoder(CONFIG);
+    for (const [, p] of encoder.namedParameters()) p.fill(normal(p.shape));
+    const layout = rowLayout([3, 1, 5]);
+    const x = normal([9, 12]).setRequiresGrad(true);
+    const weights = normal([3, 12]);
+
+    const some = encoder.forward(x, layout, context, layout.first);
+    const all = torch.indexSelect(encoder.forward(x, layout, context), 0, layout.first);
+
+    expectClose(some, all, 1e-12);
+    const gradient = (y: torch.Tensor) => torch.grad([torch.sum(torch.mul(y, weights))], [x])[0] as torch.Tensor;
+    expectClose(gradient(some), gradient(all), 1e-12);
+  },
+);
+
+describe.each(["bert", "roberta"])("%s", (family) => {
+  test.each(["single", "tokens"])("a row's logits do not depend on the rows beside it: %s", async (checkpoint) => {
+    const rows = checkpoint === "tokens" ? "tokens-tokens" : "single-texts";
+    const batch = batchOf(readTensors(join(GOLDEN, family, `forward/${rows}.safetensors`)));
+    const model = await load(`${family}/${checkpoint}`);
+    const together = model.forward(toModelInput(batch), EVALUATION);
+    let start = 0;
+    const alone = batch.lengths.map((length) => {
+      const part = (array: Int32Array) => array.slice(start, start + length);
+      const row = {
+        lengths: [length],
+        ids: part(batch.ids),
+        typeIds: part(batch.typeIds),
+        positions: part(batch.positions),
+      };
+      start += length;
+      return model.forward(toModelInput(row), EVALUATION);
+    });
+    expectClose(torch.cat(alone, 0), together, 1e-12);
+  });
+
+  test("differentiates twice: a Hessian's product with a direction agrees with differences of gradients", async () => {
+    const model = await load(`${family}/single`);
+    const input = toModelInput(batchOf(readTensors(join(GOLDEN, family, "forward/single-pairs.safetensors"))));
+    const place = parameter(model, `${family}.encoder.layer.0.attention.self.query.weight`);
+    const start = place.tensor;
+    const generator = new torch.Generator(9);
+    const direction = torch.normal_(torch.emptyLike(start), 0, 1, { generator });
+    const gradientAt = (weight: torch.Tensor, createGraph: boolean) => {
+      place.swap(weight);
+      const loss = torch.sum(torch.square(model.forward(input, TWICE)));
+      return torch.grad([loss], [weight], { createGraph })[0] as torch.Tensor;
+    };
+    const shifted = (epsilon: number) =>
+      gradientAt(torch.detach(torch.add(start, direction, { alpha: epsilon })).setRequiresGrad(true), false);
+
+    const weight = torch.clone(start).setRequiresGrad(true);
+    const slope = torch.sum(torch.mul(gradientAt(weight, true), direction));
+    const exact = torch.grad([slope], [weight])[0] as torch.Tensor;
+    const differences = torch.divScalar(torch.sub(shifted(1e-5), shifted(-1e-5)), 2e-5);
+
+    expectClose(differences, exact, 1e-6);
+  });
+});
+
+test("RoBERTa's positions start after the padding token's id; a padding token in a text is not counted", async () => {
+  const model = await load("roberta/single");
+  for (const name of ["word_embeddings", "token_type_embeddings"]) {
+    torch.zero_(parameter(model, `roberta.embeddings.${name}.weight`).tensor);
+  }
+  const table = torch.narrow(torch.eye(50, { dtype: "float64" }), 1, 0, 36);
+  parameter(model, "roberta.embeddings.position_embeddings.weight").fill(torch.contiguous(table));
+  torch.fill_(parameter(model, "roberta.embeddings.LayerNorm.weight").tensor, 1);
+  torch.zero_(parameter(model, "roberta.embeddings.LayerNorm.bias").tensor);
+
+  const input = toModelInput(tokenBatch([5, 3], Int32Array.of(0, 5, 1, 6, 2, 0, 7, 2)));
+  const embedded = model.hiddenStates(input, EVALUATION)[0] as torch.Tensor;
+
+  expect(torch.argmax(embedded, 1).toArray()).toEqual([2, 3, 1, 4, 5, 2, 3, 4]);
+});
+
+test("rows can be as long as the position table allows", () => {
+  const config = { model_type: "x", max_position_embeddings: 514, pad_token_id: 1 };
+  expect(ARCHITECTURES.bert.parseConfig(config).maxTokens).toBe(514);
+  expect(ARCHITECTURES.roberta.parseConfig(config).maxTokens).toBe(512);
+});
+
+test("transformers' class names", () => {
+  expect(ARCHITECTURES["xlm-roberta"].architectureName("regression")).toBe("XLMRobertaForSequenceClassification");
+  expect(ARCHITECTURES.camembert.architectureName("token-classification")).toBe("CamembertForTokenClassification");
+});

@@ -1,0 +1,54 @@
+import { expect, test } from "vitest";
+import { inferHead } from "../../src/models/index.js";
+
+const SEQUENCE = { architectures: ["BertForSequenceClassification"] };
+
+test("labels stand in the order of their ids, not of the file", () => {
+  const id2label = {
+    "10": "k",
+    "2": "c",
+    "0": "a",
+    "1": "b",
+    "3": "d",
+    "4": "e",
+    "5": "f",
+    "6": "g",
+    "7": "h",
+    "8": "i",
+    "9": "j",
+  };
+  const head = inferHead({ architectures: ["RobertaForTokenClassification"], id2label, problem_type: null });
+  expect(head).toEqual({ kind: "token-classification", labels: [..."abcdefghijk"] });
+});
+
+test.each([
+  [{ problem_type: "regression", id2label: { "0": "LABEL_0" } }, "regression", ["LABEL_0"]],
+  [{ id2label: { "0": "score" } }, "regression", ["score"]],
+  [{ problem_type: "multi_label_classification", id2label: { "0": "x" } }, "multi-label-classification", ["x"]],
+  [
+    { problem_type: "single_label_classification", label2id: { no: 1, yes: 0 } },
+    "sequence-classification",
+    ["yes", "no"],
+  ],
+  [{}, "sequence-classification", ["LABEL_0", "LABEL_1"]],
+  [{ num_labels: 3 }, "sequence-classification", ["LABEL_0", "LABEL_1", "LABEL_2"]],
+])("%o", (config, kind, labels) => {
+  expect(inferHead({ ...SEQUENCE, ...config })).toEqual({ kind, labels });
+});
+
+test.each([{}, { architectures: ["BertModel"] }, { architectures: ["BertForMaskedLM"], num_labels: 2 }])(
+  "%o has no head",
+  (config) => {
+    expect(inferHead(config)).toBeUndefined();
+  },
+);
+
+test.each([
+  [{ id2label: { "1": "a", "2": "b" } }, /numbered 0, 1, 2, …, but their ids are 1, 2\./],
+  [{ id2label: {} }, /ids are missing/],
+  [{ problem_type: "ranking" }, /problem_type "ranking" is not known/],
+  [{ problem_type: "regression" }, /"regression" with 2 outputs/],
+  [{ problem_type: "single_label_classification", num_labels: 1 }, /with one label/],
+])("refuses %o", (config, message) => {
+  expect(() => inferHead({ ...SEQUENCE, ...config })).toThrow(message);
+});

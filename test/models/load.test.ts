@@ -1,0 +1,107 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type Head, type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
+import * as torch from "../../src/torch/index.js";
+import { GOLDEN, readTensors } from "../parity/goldenFiles.js";
+import { type Changes, changedCheckpoint } from "./checkpoints.js";
+
+const THREE: Head = { kind: "sequence-classification", labels: ["alpha", "beta", "gamma"] };
+const TWO: Head = { kind: "sequence-classification", labels: ["no", "yes"] };
+
+function options(head: Head, more: Partial<LoadOptions> = {}): LoadOptions {
+  return { head, dtype: "float32", generator: new torch.Generator(5), ...more };
+}
+
+function load(
+  folder: string,
+  head: Head,
+  changes: Changes = {},
+  more: Partial<LoadOptions> = {},
+): Promise<LoadedModel> {
+  return loadModel(changedCheckpoint(folder, changes), options(head, more));
+}
+
+function parameters(loaded: LoadedModel): Record<string, number[]> {
+  return Object.fromEntries(Array.from(loaded.model.namedParameters(), ([path, p]) => [path, p.tensor.toArray()]));
+}
+
+test.each(["old-names", "sharded"])("bert/%s holds the same parameters as bert/single", async (folder) => {
+  const expected = await load("bert/single", THREE);
+  const loaded = await loadModel(join(GOLDEN, "bert", folder), options(THREE));
+  expect(parameters(loaded)).toEqual(parameters(expected));
+  expect(loaded.drawn).toEqual([]);
+  expect(loaded.trainedModules).toEqual(["classifier"]);
+});
+
+test("a bare encoder with old names: pooler and classifier are drawn, reproducibly", async () => {
+  const rename = (name: string) => name.replace("LayerNorm.weight", "LayerNorm.gamma");
+  const first = await load("bert/no-prefix", TWO, { rename });
+  expect(first.drawn).toEqual(["bert.pooler.dense", "classifier"]);
+  expect(first.trainedModules).toEqual(["bert.pooler", "classifier"]);
+  const file = readTensors(join(GOLDEN, "bert/no-prefix/model.safetensors"));
+  const name = "encoder.layer.1.output.LayerNorm.weight";
+  expect(parameters(first)[`bert.${name}`]).toEqual(file.get(name)?.toArray());
+  expect(parameters(await load("bert/no-prefix", TWO))).toEqual(parameters(first));
+  const other = await load("bert/no-prefix", TWO, {}, { generator: new torch.Generator(6) });
+  expect(parameters(other)["classifier.weight"]).not.toEqual(parameters(first)["classifier.weight"]);
+});
+
+test("drawn weights are normal with the deviation that the configuration gives, biases 0", async () => {
+  const loaded = await load("bert/no-prefix", TWO, { config: { initializer_range: 0.5 } });
+  const { "bert.pooler.dense.weight": weight, "bert.pooler.dense.bias": bias } = parameters(loaded);
+  const squares = weight!.map((value) => value * value);
+  const deviation = Math.sqrt(squares.reduce((sum, square) => sum + square) / squares.length);
+  expect(deviation).toBeGreaterThan(0.45);
+  expect(deviation).toBeLessThan(0.55);
+  expect(new Set(bias)).toEqual(new Set([0]));
+});
+
+test("another number of labels draws the last layer alone", async () => {
+  expect((await load("bert/single", TWO)).drawn).toEqual(["classifier"]);
+  const loaded = await load("roberta/single", TWO);
+  expect(loaded.drawn).toEqual(["classifier.out_proj"]);
+  expect(loaded.trainedModules).toEqual(["classifier"]);
+});
+
+test("new-head draws a classifier that would fit, and keeps the pooler", async () => {
+  const kept = await load("bert/single", THREE);
+  const loaded = await load("bert/single", THREE, {}, { initWeights: "new-head" });
+  expect(loaded.drawn).toEqual(["classifier"]);
+  expect(parameters(loaded)["bert.pooler.dense.weight"]).toEqual(parameters(kept)["bert.pooler.dense.weight"]);
+  const roberta = await load("roberta/single", THREE, {}, { initWeights: "new-head" });
+  expect(roberta.drawn).toEqual(["classifier.dense", "classifier.out_proj"]);
+});
+
+test.each([
+  ["bfloat16", "float32"],
+  ["float64", "float64"],
+] as const)("with %s weights the head has %s", async (dtype, headDtype) => {
+  const { model } = await load("bert/no-prefix", TWO, {}, { dtype });
+  for (const [path, parameter] of model.namedParameters()) {
+    const isHead = path.startsWith("classifier") || path.startsWith("bert.pooler");
+    expect(parameter.tensor.dtype, path).toBe(isHead ? headDtype : dtype);
+    expect(parameter.tensor.requiresGrad, path).toBe(false);
+  }
+});
+
+test("a missing weight is named with the names looked for", async () => {
+  const rename = (name: string) => (name === "bert.encoder.layer.2.output.LayerNorm.bias" ? undefined : name);
+  await expect(load("bert/single", THREE, { rename })).rejects.toThrow(
+    /bert\/single lacks the weight bert\.encoder\.layer\.2\.output\.LayerNorm\.bias; looked for bert\.encoder\.layer\.2\.output\.LayerNorm\.bias, encoder\.layer\.2\.output\.LayerNorm\.bias, bert\.encoder\.layer\.2\.output\.LayerNorm\.beta, encoder\.layer\.2\.output\.LayerNorm\.beta\.$/,
+  );
+});
+
+test.each([
+  [{ intermediate_size: 50 }, /layer\.0\.intermediate\.dense\.weight in .* has shape \[52, 36\], but .* \[50, 36\]/],
+  [{ model_type: "gpt2" }, /"gpt2" is not supported; supported are bert, roberta, xlm-roberta, camembert\.$/],
+  [{ model_type: null }, /model_type null is not supported/],
+  [{ model_type: "toString" }, /model_type "toString" is not supported/],
+  [{ position_embedding_type: "relative_key" }, /position_embedding_type "relative_key" is not supported/],
+  [{ is_decoder: true }, /is_decoder true is not supported/],
+  [{ add_cross_attention: true }, /add_cross_attention true is not supported/],
+  [{ num_attention_heads: 5 }, /hidden_size \(36\) must be a multiple of num_attention_heads \(5\)/],
+  [{ hidden_size: "36" }, /hidden_size must be a whole number of at least 1, but is "36"/],
+  [{ hidden_act: "mish" }, /activation "mish" is not supported/],
+])("refuses %o", async (config, message) => {
+  await expect(load("bert/single", THREE, { config })).rejects.toThrow(message);
+});

@@ -1,0 +1,16 @@
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { loadModel } from "../../src/models/index.js";
+import * as torch from "../../src/torch/index.js";
+import { GOLDEN } from "../parity/goldenFiles.js";
+
+test("loading and converting leaves one tensor for each parameter", async () => {
+  const generator = new torch.Generator(5);
+  const before = torch.liveHandles();
+  const { model } = await loadModel(join(GOLDEN, "bert/single"), {
+    head: { kind: "sequence-classification", labels: ["no", "yes"] },
+    dtype: "bfloat16",
+    generator,
+  });
+  expect(torch.liveHandles() - before).toBe(Array.from(model.namedParameters()).length);
+});

@@ -1,0 +1,172 @@
+// Shapes: x [n, in], W0 [out, in], A [r, in], B [out, r], m [out] or [in], y [n, out].
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
+import { DoraEmbedding, DoraLinear, LowRank, type MagnitudeAxis, type NormGradient } from "../../src/adapters/index.js";
+import { type Dropout, Embedding, type ForwardContext, Linear, type MaskSource } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { gradientsOf } from "../../src/train/level.js";
+import { relativeError } from "./goldenFiles.js";
+
+torch.setThreads(1);
+
+interface Shape {
+  readonly rows: number;
+  readonly in: number;
+  readonly out: number;
+  readonly rank: number;
+  readonly axis: MagnitudeAxis;
+  readonly normGradient: NormGradient;
+  readonly bias: boolean;
+  readonly seed: number;
+}
+
+const size = fc.integer({ min: 1, max: 9 });
+const shapes = fc.record<Shape>({
+  rows: size,
+  in: size,
+  out: size,
+  rank: fc.integer({ min: 1, max: 4 }),
+  axis: fc.constantFrom("out", "in"),
+  normGradient: fc.constantFrom("detached", "full"),
+  bias: fc.boolean(),
+  seed: fc.integer({ min: 0, max: 1e6 }),
+});
+const dimOf = (axis: MagnitudeAxis) => (axis === "out" ? 1 : 0);
+
+function normals(seed: number) {
+  const generator = new torch.Generator(seed);
+  return (shape: number[]) => torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator });
+}
+
+/** A layer with a DoRA adapter whose tensors are all drawn. */
+function draw(shape: Shape) {
+  const normal = normals(shape.seed);
+  const layer = new Linear(shape.in, shape.out, { bias: shape.bias });
+  layer.weight.fill(normal([shape.out, shape.in]));
+  layer.bias?.fill(normal([shape.out]));
+  const [a, b] = [normal([shape.rank, shape.in]), normal([shape.out, shape.rank])];
+  const magnitude = normal([shape.axis === "out" ? shape.out : shape.in]);
+  const trained = [a, b, magnitude].map((tensor) => tensor.setRequiresGrad(true)) as [
+    torch.Tensor,
+    torch.Tensor,
+    torch.Tensor,
+  ];
+  const lowRank = new LowRank(a, b, undefined, 0.7, 0.5);
+  layer.adapter = new DoraLinear(lowRank, magnitude, shape.axis, shape.normGradient, layer.weight.tensor);
+  return { layer, lowRank, magnitude, trained, x: normal([shape.rows, shape.in]), normal };
+}
+
+type Drawn = ReturnType<typeof draw>;
+
+/** W' = m·V/‖V‖ as it is written. */
+function denseWeight({ layer, lowRank, magnitude }: Drawn, { axis, normGradient }: Shape): torch.Tensor {
+  const v = torch.add(layer.weight.tensor, lowRank.product());
+  const norm = torch.linalgVectorNorm(v, 2, [dimOf(axis)], true);
+  const gain = torch.div(torch.unsqueeze(magnitude, dimOf(axis)), normGradient === "full" ? norm : torch.detach(norm));
+  return torch.mul(v, gain);
+}
+
+/** x·W0ᵀ + b + x̃·(W' − W0)ᵀ, with x̃ = x where nothing is dropped. */
+function denseForward(drawn: Drawn, shape: Shape, mask?: torch.Tensor): torch.Tensor {
+  const { layer, x } = drawn;
+  const change = torch.sub(denseWeight(drawn, shape), layer.weight.tensor);
+  const dropped = mask ? torch.mul(x, mask) : x;
+  return torch.add(torch.linear(x, layer.weight.tensor, layer.bias?.tensor), torch.linear(dropped, change));
+}
+
+/** The value, the first derivative of a curved function of it, and the derivative of that one along a direction. */
+function derivatives(y: torch.Tensor, { trained, normal }: Drawn, weights: torch.Tensor): torch.Tensor[] {
+  const loss = torch.sum(torch.mul(torch.tanh(y), weights));
+  const gradients = gradientsOf(loss, trained, { createGraph: true });
+  const along = gradients.map((gradient) => torch.mul(gradient, normal(gradient.shape as number[])));
+  const slope = along.map((product) => torch.sum(product)).reduce((sum, part) => torch.add(sum, part));
+  return [y, ...gradients, ...gradientsOf(slope, trained)];
+}
+
+class OneMask implements MaskSource {
+  constructor(private readonly only: torch.Tensor) {}
+  mask(_dropout: Dropout, _shape: readonly number[]): torch.Tensor {
+    return this.only;
+  }
+}
+
+function compare(shape: Shape, isDropped: boolean): void {
+  torch.scope(() => {
+    const [fast, dense] = [draw(shape), draw(shape)];
+    const weights = fast.normal([shape.rows, shape.out]);
+    const mask = isDropped
+      ? torch.mulScalar(torch.to(torch.gtScalar(fast.normal([shape.rows, shape.in]), 0), "float64"), 2)
+      : undefined;
+    dense.normal([shape.rows, shape.out]);
+    if (isDropped) dense.normal([shape.rows, shape.in]);
+    const context: ForwardContext = { masks: mask && new OneMask(mask), differentiateTwice: true };
+    const actual = derivatives(fast.layer.forward(fast.x, context), fast, weights);
+    const expected = derivatives(denseForward(dense, shape, mask), dense, weights);
+    for (const [i, tensor] of actual.entries()) expectNear(tensor, expected[i]!, 1e-8);
+  });
+}
+
+/** Relative to the largest element, or absolutely where that is below one: a derivative may be zero but for rounding. */
+function expectNear(actual: torch.Tensor, expected: torch.Tensor, tolerance: number): void {
+  const scale = Math.max(1, ...expected.toArray().map(Math.abs));
+  const difference = torch.noGrad(() => torch.max(torch.abs(torch.sub(actual, expected))).item());
+  expect(difference / scale).toBeLessThan(tolerance);
+}
+
+describe("the fast form is the dense formula, and so are its first and second derivatives", () => {
+  test("without dropout", () =>
+    fc.assert(
+      fc.property(shapes, (shape) => compare(shape, false)),
+      { numRuns: 150 },
+    ));
+  test("with dropout", () =>
+    fc.assert(
+      fc.property(shapes, (shape) => compare(shape, true)),
+      { numRuns: 150 },
+    ));
+});
+
+describe("a direction that all but cancels the weight", () => {
+  test("has the norm of the dense formula", () => {
+    const remainders = fc.integer({ min: 1, max: 9 }).map((digits) => 10 ** -digits);
+    fc.assert(
+      fc.property(shapes, remainders, ({ seed, axis, in: columns, out, rank }, remainder) => {
+        torch.scope(() => {
+          const normal = normals(seed);
+          const lowRank = new LowRank(normal([rank, columns]), normal([out, rank]), undefined, 0.7, 0);
+          const rest = torch.mulScalar(normal([out, columns]), remainder);
+          const weight = torch.sub(rest, lowRank.product());
+          const norm = directionNorm(weight, squaredBaseNorm(weight, axis, "float64"), lowRank, axis);
+          expect(relativeError(norm, torch.linalgVectorNorm(rest, 2, [dimOf(axis)]))).toBeLessThan(1e-5);
+        });
+      }),
+      { numRuns: 150 },
+    );
+  });
+});
+
+test("an embedding's rows are those of the dense formula", () => {
+  fc.assert(
+    fc.property(shapes, ({ seed, in: count, out: dim, rank, normGradient, rows }) => {
+      torch.scope(() => {
+        const normal = normals(seed);
+        const layer = new Embedding(count, dim);
+        layer.weight.fill(normal([count, dim]));
+        const lowRank = new LowRank(normal([rank, count]), normal([dim, rank]), undefined, 0.7, 0);
+        const magnitude = normal([dim]);
+        layer.adapter = new DoraEmbedding(lowRank, magnitude, normGradient, layer.weight.tensor);
+        const v = torch.add(layer.weight.tensor, torch.t(lowRank.product())); // count,dim
+        const table = torch.mul(v, torch.div(magnitude, torch.linalgVectorNorm(v, 2, [0])));
+        const ids = torch.tensor(
+          Array.from({ length: rows }, (_, i) => (seed + 7 * i) % count),
+          undefined,
+          "int64",
+        );
+        const looked = layer.forward(ids, { masks: undefined, differentiateTwice: false });
+        expectNear(looked, torch.indexSelect(table, 0, ids), 1e-10);
+      });
+    }),
+    { numRuns: 60 },
+  );
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "vitest";
+import {
+  type DoraConfig,
+  doraConfig,
+  eject,
+  inject,
+  type LowRankConfig,
+  loraConfig,
+} from "../../src/adapters/index.js";
+import { toModelInput } from "../../src/models/index.js";
+import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { batchOf, families, manifest } from "./goldenFiles.js";
+import { openModel } from "./support/adapted.js";
+import { goldenTensors } from "./support/cases.js";
+
+const everywhere: Partial<LowRankConfig> = {
+  rank: 3,
+  targetModules: ["word_embeddings", "query", "value", "intermediate.dense", "output.dense"],
+  modulesToSave: ["classifier"],
+};
+const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
+const configs = [
+  { method: "lora", config: loraConfig(everywhere) },
+  {
+    method: "lora with a bias of B",
+    config: loraConfig({ ...everywhere, targetModules: ["query", "dense"], loraBias: true }),
+  },
+  { method: "rslora", config: loraConfig({ ...everywhere, rslora: true }) },
+  { method: "dora, axis out", config: dora({}) },
+  { method: "dora, axis in", config: dora({ axis: "in" }) },
+  { method: "bidora, axis out", config: dora({ normGradient: "full" }) },
+  { method: "bidora, axis in", config: dora({ axis: "in", normGradient: "full" }) },
+];
+const training: ForwardContext = { masks: undefined, differentiateTwice: false };
+const twice: ForwardContext = { masks: undefined, differentiateTwice: true };
+
+describe.each(families)("%s: before the first step", (family) => {
+  const { checkpoint, file } = manifest(family).forward[0]!;
+
+  test.each(configs)("$method computes what the pretrained model computes, bit by bit", async ({ config }) => {
+    for (const dtype of ["float32", "bfloat16"] as const) {
+      const model = await openModel(family, checkpoint, dtype);
+      const input = toModelInput(batchOf(goldenTensors(family, file)));
+      const before = [EVALUATION, training, twice].map((context) => model.forward(input, context).toArray());
+      const adapted = inject(model, config, { generator: new torch.Generator(3) });
+      const after = [EVALUATION, training, twice].map((context) => model.forward(input, context).toArray());
+      expect(after).toEqual(before);
+      eject(adapted);
+      expect(model.forward(input, EVALUATION).toArray()).toEqual(before[0]);
+    }
+  });
+});

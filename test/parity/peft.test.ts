@@ -1,0 +1,100 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
+import { openCheckpoint } from "../../src/io/checkpoint.js";
+import { inferHead, loadModel, type TaskModel, toModelInput } from "../../src/models/index.js";
+import {
+  binaryCrossEntropy,
+  crossEntropy,
+  EVALUATION,
+  type ForwardContext,
+  meanSquaredError,
+} from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { batchOf, expectClose, families, GOLDEN, get, readJson, readTensors, type Tensors } from "./goldenFiles.js";
+
+interface AdapterCase {
+  readonly name: string;
+  readonly checkpoint: string;
+  readonly head: "single" | "multi" | "regression" | "tokens";
+  readonly merged: boolean;
+  readonly adapter: string;
+  readonly batch: string;
+  readonly file: string;
+}
+
+const cases = families.flatMap((family) => {
+  const { adapters = [] } = readJson<{ adapters?: AdapterCase[] }>(join(GOLDEN, family, "golden.json"));
+  return adapters.map((entry) => ({ family, ...entry }));
+});
+
+/** Training, without dropout. */
+const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
+
+async function open(family: string, { checkpoint: folder, adapter }: AdapterCase) {
+  const checkpoint = openCheckpoint(join(GOLDEN, family, folder));
+  const generator = new torch.Generator(1);
+  const head = inferHead(checkpoint.config)!;
+  const { model } = await loadModel(checkpoint, { head, dtype: "float32", generator });
+  checkpoint.close();
+  const adapted = attachAdapter(model, await readAdapter(join(GOLDEN, family, adapter)), { generator });
+  return { model, adapted };
+}
+
+function lossOf({ head }: AdapterCase, logits: torch.Tensor, labels: torch.Tensor): torch.Tensor {
+  if (head === "multi") return binaryCrossEntropy(logits, labels);
+  return head === "regression" ? meanSquaredError(torch.reshape(logits, [-1]), labels) : crossEntropy(logits, labels);
+}
+
+/** A key's bias adds one number to all scores of a row, so its gradient is zero but for rounding. */
+function expectGradients({ trained }: AdaptedModel, golden: Tensors): void {
+  const names = Array.from(golden.keys()).filter((name) => name.startsWith("grad."));
+  expect(trained.map(({ name }) => `grad.base_model.model.${name}`).sort()).toEqual(effective(names).sort());
+  const largest = Math.max(...names.flatMap((name) => get(golden, name).toArray().map(Math.abs)));
+  for (const { name, tensor } of trained) {
+    const actual = tensor.grad!;
+    if (/key\.(base_layer\.)?bias$/.test(name)) expect(Math.max(...actual.toArray())).toBeLessThan(1e-6 * largest);
+    else expectClose(actual, get(golden, `grad.base_model.model.${name}`), 1e-4, name);
+  }
+}
+
+/** PEFT also marks the biases of a head that its own copy has replaced. */
+function effective(names: readonly string[]): string[] {
+  return names.filter((name) => !/\.(original_module|modules_to_save)\./.test(name));
+}
+
+describe.each(cases)("$family: adapter $name, as PEFT computes it", (entry) => {
+  const { family, batch, file } = entry;
+  const golden = readTensors(join(GOLDEN, family, file));
+  const rows = readTensors(join(GOLDEN, family, batch));
+  const forward = (model: TaskModel, context = EVALUATION) => model.forward(toModelInput(batchOf(rows)), context);
+
+  test("logits, loss and the gradient of every trained tensor", async () => {
+    const { model, adapted } = await open(family, entry);
+    expectClose(forward(model), get(golden, "logits"), 1e-5, "logits in evaluation");
+    const logits = forward(model, TRAINING);
+    expectClose(logits, get(golden, "logits"), 1e-5, "logits");
+    const loss = lossOf(entry, logits, get(rows, "labels"));
+    expectClose(loss, get(golden, "loss"), 1e-5, "loss");
+    torch.backward(loss);
+    expectGradients(adapted, golden);
+  });
+
+  test.runIf(entry.merged)("merged weights, and the base again after it", async () => {
+    const { model, adapted } = await open(family, entry);
+    const base = new Map(Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor.toArray()]));
+    const before = forward(model).toArray();
+
+    const unmerge = merge(adapted);
+    for (const [path, { tensor }] of model.namedParameters()) {
+      const expected = golden.get(`merged.${path}`);
+      if (expected) expectClose(tensor, expected, 1e-5, path);
+      else expect(tensor.toArray(), path).toEqual(base.get(path));
+    }
+    expectClose(forward(model), get(golden, "merged_logits"), 1e-5, "merged logits");
+
+    unmerge();
+    for (const [path, { tensor }] of model.namedParameters()) expect(tensor.toArray(), path).toEqual(base.get(path));
+    expect(forward(model).toArray()).toEqual(before);
+  });
+});

@@ -1,0 +1,117 @@
+// Shapes: W0 [out, in], A [r, in], B [out, r].
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import {
+  type AdaptedModel,
+  inject,
+  loraConfig,
+  lowRankOf,
+  OrthogonalityRegularizer,
+} from "../../src/adapters/index.js";
+import { Linear, Module } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { gradientsOf } from "../../src/train/level.js";
+import { get } from "./goldenFiles.js";
+import { openAdapted } from "./support/adapted.js";
+import { casesOf, goldenTensors, section } from "./support/cases.js";
+import { distance, named } from "./support/compare.js";
+
+class Layers extends Module {
+  constructor(
+    shapes: readonly (readonly [out: number, in_: number])[],
+    normal: (shape: readonly number[]) => torch.Tensor,
+  ) {
+    super();
+    for (const [i, [out, columns]] of shapes.entries()) {
+      this.child(`dense${i}`, new Linear(columns, out, { bias: false })).weight.fill(normal([out, columns]));
+    }
+  }
+}
+
+/** mean of ‖DᵀD − I‖_F with the columns of D = V/‖V‖ of unit length */
+function definition({ modules }: AdaptedModel): torch.Tensor {
+  const terms = modules.map((module) => {
+    const v = torch.add(module.layer.weight.tensor, lowRankOf(module).product());
+    const d = torch.div(v, torch.linalgVectorNorm(v, 2, [0], true));
+    const gram = torch.mm(torch.t(d), d);
+    return torch.linalgVectorNorm(torch.sub(gram, torch.eye(gram.shape[0]!, { dtype: "float64" })), 2);
+  });
+  return torch.mean(torch.stack(terms));
+}
+
+const dimension = fc.integer({ min: 2, max: 12 });
+
+test("value, gradient and second derivative are the definition's", () => {
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(dimension, dimension), { minLength: 1, maxLength: 3 }),
+      fc.nat(1e6),
+      (shapes, seed) => {
+        torch.scope(() => {
+          const generator = new torch.Generator(seed);
+          const normal = (shape: readonly number[]) =>
+            torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator });
+          const adapted = inject(new Layers(shapes, normal), loraConfig({ rank: 2, alpha: 3 }), {
+            generator,
+            dtype: "float64",
+          });
+          const inputs = adapted.trained.map(({ tensor }) => tensor);
+          torch.noGrad(() => {
+            for (const tensor of inputs) torch.copy_(tensor, normal(tensor.shape));
+          });
+          const along = inputs.map((tensor) => normal(tensor.shape));
+          const [cheap, direct] = [new OrthogonalityRegularizer(adapted).value(), definition(adapted)].map((value) => {
+            const gradients = gradientsOf(value, inputs, { createGraph: true });
+            const slope = gradients
+              .map((gradient, i) => torch.sum(torch.mul(gradient, along[i]!)))
+              .reduce((sum, part) => torch.add(sum, part));
+            return {
+              value,
+              first: named(adapted.trained, gradients),
+              second: named(adapted.trained, gradientsOf(slope, inputs)),
+            };
+          }) as [Derivatives, Derivatives];
+          expect(cheap.value.item() / direct.value.item()).toBeCloseTo(1, 9);
+          expect(distance(cheap.first, direct.first)).toBeLessThan(1e-8);
+          expect(distance(cheap.second, direct.second)).toBeLessThan(1e-8);
+        });
+      },
+    ),
+    { numRuns: 100 },
+  );
+});
+
+interface Derivatives {
+  readonly value: torch.Tensor;
+  readonly first: Map<string, torch.Tensor>;
+  readonly second: Map<string, torch.Tensor>;
+}
+
+test("orthogonal columns have a gradient of zero, not of nothing", () => {
+  for (const dtype of ["float32", "float64"] as const) {
+    const model = new Layers([[3, 3]], () => torch.eye(3, { dtype }));
+    const adapted = inject(model, loraConfig({ rank: 2 }), { generator: new torch.Generator(0), dtype });
+    const value = new OrthogonalityRegularizer(adapted).value();
+    expect(value.item()).toBeLessThan(1e-2);
+    for (const gradient of gradientsOf(
+      value,
+      adapted.trained.map(({ tensor }) => tensor),
+    )) {
+      expect(gradient.toArray().every((element) => Math.abs(element) < 1e-6)).toBe(true);
+    }
+  }
+});
+
+test.each(casesOf("hypergradients"))("$family, axis $axis, norm gradient $normGradient", async (entry) => {
+  const golden = goldenTensors(entry.family, entry.file);
+  const start = section(golden, "before");
+  const { adapted } = await openAdapted(entry.family, entry, { ...entry, dtype: "float64", start });
+  const value = new OrthogonalityRegularizer(adapted).value();
+  expect(value.item() / get(golden, "regularizer").item()).toBeCloseTo(1, 9);
+  const directions = adapted.trained.filter(({ name }) => name.includes(".lora_A") || name.includes(".lora_B"));
+  const gradients = gradientsOf(
+    value,
+    directions.map(({ tensor }) => tensor),
+  );
+  expect(distance(named(directions, gradients), section(golden, "regularizerGradient"))).toBeLessThan(1e-8);
+});

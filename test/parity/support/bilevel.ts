@@ -1,0 +1,25 @@
+import { type AdaptedModel, OrthogonalityRegularizer, type TrainedRole } from "../../../src/adapters/index.js";
+import * as torch from "../../../src/torch/index.js";
+import { Level, type Update } from "../../../src/train/level.js";
+
+/** A level that remembers the gradients of its last update. */
+export class WatchedLevel extends Level {
+  readonly given = new Map<string, torch.Tensor>();
+
+  override update(gradients: readonly torch.Tensor[]): Update {
+    for (const [i, { name }] of this.trained.entries()) {
+      this.given.set(name, torch.keep(torch.noGrad(() => torch.clone(gradients[i]!))));
+    }
+    return super.update(gradients);
+  }
+}
+
+export function ofRole({ trained }: AdaptedModel, role: TrainedRole) {
+  return trained.filter((member) => member.role === role);
+}
+
+/** The term γ·R of the lower level. */
+export function penaltyOf(adapted: AdaptedModel, gamma: number): () => torch.Tensor {
+  const regularizer = new OrthogonalityRegularizer(adapted);
+  return () => torch.mulScalar(regularizer.value(), gamma);
+}

@@ -1,0 +1,104 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { UsageError } from "../../src/errors.js";
+import { loadTokenizer } from "../../src/text/index.js";
+
+const golden = fileURLToPath(new URL("../golden/text", import.meta.url));
+const vocabularies = fileURLToPath(new URL("../../../shared/data/tokenizers", import.meta.url));
+
+function folder(files: Record<string, unknown>): string {
+  const path = mkdtempSync(join(tmpdir(), "bidora-text-"));
+  for (const [name, content] of Object.entries(files)) {
+    writeFileSync(join(path, name), typeof content === "string" ? content : JSON.stringify(content));
+  }
+  return path;
+}
+
+const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n";
+
+describe("what the folder says", () => {
+  it("gives limit, padding, inputs and files", async () => {
+    const cased = await loadTokenizer(`${golden}/bert-cased`);
+    expect([cased.modelMaxLength, cased.padTokenId]).toEqual([12, 0]);
+    expect(cased.modelInputNames).toContain("token_type_ids");
+    expect(cased.files()).toEqual(["tokenizer_config.json", "vocab.txt"]);
+    const roberta = await loadTokenizer(`${golden}/roberta-fast`);
+    expect([roberta.modelMaxLength, roberta.padTokenId]).toEqual([undefined, 1]);
+    expect(roberta.modelInputNames).toEqual(["input_ids", "attention_mask"]);
+    const named = await loadTokenizer(
+      folder({ "vocab.txt": vocab, "tokenizer_config.json": { model_input_names: ["x"] } }),
+    );
+    expect(named.modelInputNames).toEqual(["x"]);
+  });
+
+  it("in tokenizer_config.json outweighs tokenizer.json", async () => {
+    const path = folder({ "tokenizer_config.json": { do_lower_case: false } });
+    cpSync(`${golden}/bert-uncased-fast/tokenizer.json`, join(path, "tokenizer.json"));
+    const [lower, cased] = [await loadTokenizer(`${golden}/bert-uncased-fast`), await loadTokenizer(path)];
+    expect(await lower.encode(["THE"])).toEqual(await lower.encode(["the"]));
+    expect(await cased.encode(["THE"])).not.toEqual(await cased.encode(["the"]));
+  });
+
+  it("adds tokens of its own", async () => {
+    const added = { 5: { content: "a", special: true }, 6: { content: "<e>", lstrip: true, special: true } };
+    const path = folder({ "vocab.txt": vocab, "tokenizer_config.json": { added_tokens_decoder: added } });
+    expect((await (await loadTokenizer(path)).encode(["b <e>"])).ids).toEqual([2, 1, 6, 3]);
+  });
+});
+
+it("batches of different maximum lengths don't mix", async () => {
+  const tokenizer = await loadTokenizer(`${golden}/bert-uncased`);
+  const lengths = [5, 9, 6, 8, 7];
+  const all = await Promise.all(
+    lengths.map((maxLength) => tokenizer.encode(["the cat sat on the mat while"], { maxLength })),
+  );
+  expect(all.map((encoded) => encoded.ids.length)).toEqual(lengths);
+});
+
+it("a maximum length without room for text is refused", async () => {
+  const tokenizer = await loadTokenizer(`${golden}/bert-uncased`);
+  expect((await tokenizer.encode(["a"], { maxLength: 3 })).ids.length).toBe(3);
+  await expect(tokenizer.encode(["a"], { maxLength: 2 })).rejects.toThrow(UsageError);
+  await expect(tokenizer.encode(["a", "b"], { maxLength: 3 })).rejects.toThrow("above 3");
+  await expect(tokenizer.encodeWords(["a"], { maxLength: 4.5 })).rejects.toThrow("whole number");
+});
+
+it("folders without a good tokenizer are refused by one sentence", async () => {
+  await expect(loadTokenizer("/no/such/folder")).rejects.toThrow("There is no folder /no/such/folder");
+  await expect(loadTokenizer(folder({ "config.json": {} }))).rejects.toThrow("holds no tokenizer");
+  await expect(loadTokenizer(folder({ "tokenizer.json": "{" }))).rejects.toThrow(
+    "tokenizer.json is not readable as JSON",
+  );
+  await expect(loadTokenizer(folder({ "tokenizer.json": {} }))).rejects.toThrow("is broken");
+  const merges = folder({ "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b c\n" });
+  await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
+});
+
+describe.skipIf(!existsSync(vocabularies))("published vocabularies", () => {
+  it("BERT's", async () => {
+    const tokenizer = await loadTokenizer(`${vocabularies}/bert-base-uncased`);
+    const { ids, typeIds } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    expect(ids).toEqual([101, 7592, 2088, 102, 1038, 1026, 7308, 1028, 102, 1039, 102]);
+    expect(typeIds).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
+  });
+
+  it("RoBERTa's", async () => {
+    const tokenizer = await loadTokenizer(`${vocabularies}/roberta`);
+    const { ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    expect(ids).toEqual([0, 31414, 232, 2, 2, 428, 1437, 50264, 646, 3388, 510, 742, 740, 2]);
+  });
+
+  it("GPT-2's", async () => {
+    const path = folder({});
+    mkdirSync(path, { recursive: true });
+    cpSync(`${vocabularies}/gpt2/encoder.json`, join(path, "vocab.json"));
+    cpSync(`${vocabularies}/gpt2/vocab.bpe`, join(path, "merges.txt"));
+    const tokenizer = await loadTokenizer(path);
+    const { ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    expect(ids).toEqual([15496, 995, 65, 1279, 27932, 29, 685, 5188, 47, 60, 269]);
+    expect(tokenizer.padTokenId).toBeUndefined();
+  });
+});
