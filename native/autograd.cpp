@@ -52,7 +52,10 @@ Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
-  tensorAt(info, 0).set_requires_grad(flagAt(info, 1));
+  const at::Tensor& tensor = tensorAt(info, 0);
+  const bool on = flagAt(info, 1);
+  if (!on && !tensor.is_leaf()) throw std::invalid_argument("only a leaf can stop requiring a gradient: detach() this tensor.");
+  tensor.set_requires_grad(on);
   return info.Env().Undefined();
 }
 

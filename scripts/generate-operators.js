@@ -4,7 +4,9 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
 const root = new URL("..", import.meta.url);
-const native = createRequire(import.meta.url)(new URL("build/native-system/bidora.node", root).pathname);
+const load = (name) => createRequire(import.meta.url)(new URL(`build/native-system/${name}.node`, root).pathname);
+load("prelude");
+const native = load("bidora");
 
 const camelCase = (name) => name.replace(/(?<=[a-z0-9])_([a-z0-9])/gi, (_, letter) => letter.toUpperCase());
 

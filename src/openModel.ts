@@ -1,4 +1,10 @@
-import { type AdaptedModel, attachAdapter, type InjectedConfig, readAdapter, type SavedAdapter } from "./adapters/index.js";
+import {
+  type AdaptedModel,
+  attachAdapter,
+  type InjectedConfig,
+  readAdapter,
+  type SavedAdapter,
+} from "./adapters/index.js";
 import { BidoraError } from "./errors.js";
 import { readConfig } from "./io/checkpoint.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
@@ -44,7 +50,8 @@ export async function openModel(options: OpenOptions): Promise<OpenModel> {
 
 /** As `openModel`, without a tokenizer. */
 export async function openWithAdapter(options: OpenOptions): Promise<ModelWithAdapter> {
-  const adapter = options.adapter === undefined ? undefined : await readAdapter(await resolveModel(options.adapter, options.hub));
+  const adapter =
+    options.adapter === undefined ? undefined : await readAdapter(await resolveModel(options.adapter, options.hub));
   const folder = await baseFolder(options, adapter);
   const checkpointConfig = readConfig(folder);
   const head = headOf(checkpointConfig, adapter, options.kind);
@@ -57,9 +64,13 @@ export async function openWithAdapter(options: OpenOptions): Promise<ModelWithAd
 }
 
 /** The base model's folder: `--model`, else what the adapter says it was made for. */
-export async function baseFolder(options: Pick<OpenOptions, "model" | "revision" | "hub">, adapter: SavedAdapter | undefined): Promise<string> {
+export async function baseFolder(
+  options: Pick<OpenOptions, "model" | "revision" | "hub">,
+  adapter: SavedAdapter | undefined,
+): Promise<string> {
   const name = options.model ?? adapter?.baseModel;
-  if (name === undefined) throw new BidoraError("MODEL_MISSING", "--model is missing, and the adapter does not name its base model.");
+  if (name === undefined)
+    throw new BidoraError("MODEL_MISSING", "--model is missing, and the adapter does not name its base model.");
   const revision = options.revision ?? (options.model === undefined ? adapter?.revision : undefined);
   return resolveModel(name, { ...options.hub, ...(revision === undefined ? {} : { revision }) });
 }
@@ -70,13 +81,18 @@ export function headOf(config: JsonObject, adapter: SavedAdapter | undefined, ki
   if (!adapter) {
     if (own && (kind === undefined || kind === own.kind)) return own;
     const wanted = kind ?? "classification";
-    throw new BidoraError("HEAD", `The model has no trained head for ${wanted}: give --adapter, or a model that was fine-tuned for it.`);
+    throw new BidoraError(
+      "HEAD",
+      `The model has no trained head for ${wanted}: give --adapter, or a model that was fine-tuned for it.`,
+    );
   }
   const count = headSize(adapter);
-  const labels = adapter.side?.labels ?? (own && (count === undefined || own.labels.length === count) ? own.labels : undefined);
+  const labels =
+    adapter.side?.labels ?? (own && (count === undefined || own.labels.length === count) ? own.labels : undefined);
   const named = labels ?? Array.from({ length: count ?? 2 }, (_, id) => `LABEL_${id}`);
   const decided = kind ?? adapter.side?.task ?? kindOf(adapter, own, named.length);
-  if (decided === "causal-lm") throw new BidoraError("HEAD", "The adapter is for a causal language model, which this version does not use.");
+  if (decided === "causal-lm")
+    throw new BidoraError("HEAD", "The adapter is for a causal language model, which this version does not use.");
   return { kind: decided, labels: decided === "regression" ? named.slice(0, 1) : named };
 }
 
@@ -97,7 +113,12 @@ function headSize({ tensors }: SavedAdapter): number | undefined {
 
 /** A head that nothing has trained gives random answers: say so in place of them. */
 function refuseDrawnHead({ drawn }: LoadedModel, adapter: SavedAdapter | undefined): void {
-  const untrained = drawn.filter((path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)));
+  const untrained = drawn.filter(
+    (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
+  );
   if (untrained.length === 0) return;
-  throw new BidoraError("HEAD", `Neither the model nor the adapter has weights for ${untrained.join(", ")}: it was not fine-tuned for this task.`);
+  throw new BidoraError(
+    "HEAD",
+    `Neither the model nor the adapter has weights for ${untrained.join(", ")}: it was not fine-tuned for this task.`,
+  );
 }

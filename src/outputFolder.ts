@@ -14,7 +14,8 @@ export function freeOutput(output: string | undefined, overwrite: boolean, input
   if (!found) return path;
   if (!found.isDirectory()) throw inUse(`${output} is a file; name a folder`);
   if (readdirSync(path).length === 0) return path;
-  if (!overwrite) throw inUse(`${output} is not empty: name another folder, or give --overwrite to replace what is there`);
+  if (!overwrite)
+    throw inUse(`${output} is not empty: name another folder, or give --overwrite to replace what is there`);
   const held = [process.cwd(), ...inputs.map((input) => resolve(input))].find((input) => isWithin(input, path));
   if (held !== undefined) throw inUse(`${output} cannot be replaced, because ${held} is in it`);
   return path;

@@ -50,7 +50,9 @@ function checkNames(expected: Shapes, tensors: Tensors): void {
 
 function checkShape(name: string, found: readonly number[], wanted: readonly number[]): void {
   if (found.length === wanted.length && found.every((size, i) => size === wanted[i])) return;
-  throw misfit(`${name} has shape [${found}], but the model needs [${wanted}]; is it for another base model, or task?`);
+  throw misfit(
+    `${name} has shape [${found.join(", ")}], but the model needs [${wanted.join(", ")}]; is it for another base model, or task?`,
+  );
 }
 
 /**

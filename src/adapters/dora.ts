@@ -15,7 +15,8 @@ export type NormGradient = "detached" | "full";
  *     axis out:  y = (x·W0ᵀ + s·(x·Aᵀ)·Bᵀ) ⊙ g + b
  *     axis in:   y = x'·W0ᵀ + s·(x'·Aᵀ)·Bᵀ + b,  x' = x ⊙ g
  *
- * so that no matrix of W0's size is made. BiDoRA uses the same layer.
+ * so that no matrix of W0's size is made. Both multiply by g as z + z ⊙ (g − 1), which changes no bit of z where g is 1.
+ * BiDoRA uses the same layer.
  */
 export class DoraLinear implements LinearAdapter {
   readonly magnitudeParameter: Parameter;
@@ -57,9 +58,11 @@ export class DoraLinear implements LinearAdapter {
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const gain = castTo(this.#gainFor(layer, context), x.dtype);
-    if (this.lowRank.dropout.isActive(context)) return this.#forwardDropped(x, gain, layer, context);
-    return this.axis === "out" ? this.#forwardOut(x, gain, layer) : this.#forwardIn(x, gain, layer);
+    const gain = this.#gainFor(layer, context);
+    const less = castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
+    if (this.lowRank.dropout.isActive(context))
+      return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
+    return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer);
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
@@ -67,21 +70,26 @@ export class DoraLinear implements LinearAdapter {
     return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
   }
 
-  #forwardOut(x: torch.Tensor, gain: torch.Tensor, layer: Linear): torch.Tensor {
-    const direction = this.lowRank.addTo(product(x, layer), x);
-    const bias = layer.bias && castTo(layer.bias.tensor, x.dtype);
-    return bias ? torch.addcmul(bias, direction, gain) : torch.mul(direction, gain);
+  #forwardOut(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
+    const direction = this.lowRank.addTo(layer.base(x), x);
+    const scaled = layer.bias ? torch.sub(direction, castTo(layer.bias.tensor, x.dtype)) : direction;
+    return torch.addcmul(direction, scaled, less);
   }
 
-  #forwardIn(x: torch.Tensor, gain: torch.Tensor, layer: Linear): torch.Tensor {
-    const scaled = torch.mul(x, gain);
+  #forwardIn(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
+    const scaled = torch.addcmul(x, x, less);
     return this.lowRank.addTo(layer.base(scaled), scaled);
   }
 
   // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
-  #forwardDropped(x: torch.Tensor, gain: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+  #forwardDropped(
+    x: torch.Tensor,
+    gain: torch.Tensor,
+    less: torch.Tensor,
+    layer: Linear,
+    context: ForwardContext,
+  ): torch.Tensor {
     const dropped = this.lowRank.drop(x, context);
-    const less = torch.subScalar(gain, 1);
     if (this.axis === "in") {
       const input = torch.addcmul(x, dropped, less);
       return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));

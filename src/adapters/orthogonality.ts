@@ -4,6 +4,9 @@ import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { LowRank } from "./lowRank.js";
 
+/** A squared excess below this share of the columns is nothing: it counts as constant, since the root of zero has an infinite slope. */
+const ROUNDING = 1e-12;
+
 /**
  * BiDoRA's regulariser (section 3.3): R = mean over adapted linear layers of ‖DᵀD − I‖_F, where D is the direction
  * V = W0 + s·B·A with its columns scaled to unit length, whatever the magnitude's axis.
@@ -48,7 +51,9 @@ class LayerTerm {
     const z = torch.add(projected, torch.mm(torch.mm(torch.t(b), b), scaledA), { alpha: 0.5 }); // r,in
     const squaredNorms = torch.add(torch.diagonal(this.#gram), torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
     const squared = squaredFrobenius(this.#gram, scaledA, z, torch.reciprocal(squaredNorms));
-    return torch.sqrt(torch.clampMin(torch.subScalar(squared, a.shape[1] as number), 0));
+    const columns = a.shape[1] as number;
+    const excess = torch.subScalar(squared, columns);
+    return torch.sqrt(torch.clampMin(excess, columns * ROUNDING));
   }
 }
 

@@ -1,5 +1,6 @@
 import { evaluateOptions } from "../config.js";
 import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics } from "./observers.js";
 
 export const evaluate = defineCommand({
@@ -10,7 +11,7 @@ export const evaluate = defineCommand({
   interruptible: true,
   run: async ({ settings, output, signal }) => {
     const { evaluate: measure } = await import("../evaluate.js");
-    const { metrics } = await measure(settings, { signal });
+    const { metrics } = await measure(settings, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result(metrics, formatMetrics(metrics));
   },
 });

@@ -1,5 +1,6 @@
 import { readRunFile, resolveRun, runOptions } from "../config.js";
 import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics, observersFor } from "./observers.js";
 
 export const finetune = defineCommand({
@@ -11,7 +12,7 @@ export const finetune = defineCommand({
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
     const { finetune: train } = await import("../finetune.js");
-    const { metrics } = await train(config, { signal, observers: observersFor(output) });
+    const { metrics } = await train(config, { signal, observers: observersFor(output), hub: { signal, ...downloadHooks(output) } });
     if (output.json || signal.aborted) return;
     output.result(metrics, `${formatMetrics(metrics)}\nSaved in ${config.output}`);
   },

@@ -1,5 +1,6 @@
 import { predictOptions } from "../config.js";
 import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
 
 export const predict = defineCommand({
   usage: "predict --model M [--adapter A] --input FILE --output FILE",
@@ -9,7 +10,7 @@ export const predict = defineCommand({
   interruptible: true,
   run: async ({ settings, output, signal }) => {
     const { predict: write } = await import("../predict.js");
-    const { rows, path } = await write(settings, { signal });
+    const { rows, path } = await write(settings, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result({ rows, output: path }, `${rows} rows in ${path}`);
   },
 });

@@ -1,5 +1,6 @@
 import { readRunFile, resolveRun, verifyOptions } from "../config.js";
 import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
 
 export const verifyHypergradient = defineCommand({
@@ -11,8 +12,8 @@ export const verifyHypergradient = defineCommand({
   run: async ({ given: { precision = "float64", ...given }, positionals: [file], output, signal }) => {
     const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
     const { verifyHypergradient: verify } = await import("../verifyHypergradient.js");
-    const result = await verify(config, { precision, signal });
-    const rows = result.estimators.map((row) => [row.name, row.cosine, row.relativeError, row.seconds]);
+    const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
+    const rows = result.estimators.map((row) => [row.name, row.cosine.toFixed(6), row.relativeError.toExponential(2), row.seconds.toFixed(2)]);
     const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
     const table = formatTable(["estimator", "cosine", "relative error", "seconds"], rows);
     output.result(result, `${table}\n${share}`);

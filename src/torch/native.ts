@@ -130,7 +130,9 @@ function load(): Native {
     );
   }
   try {
-    return createRequire(import.meta.url)(path) as Native;
+    const require = createRequire(import.meta.url);
+    require(join(dirname(path), "prelude.node"));
+    return require(path) as Native;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     throw new BidoraError(

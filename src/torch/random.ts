@@ -7,6 +7,7 @@ export class Generator {
   /** The native name, for calls through the bridge. */
   readonly handle: Handle;
 
+  /** @param seed libtorch uses its lower 32 bits. */
   constructor(seed: number | bigint = 0) {
     this.handle = native.newGenerator(seed);
     registry.register(this, this.handle);

@@ -124,7 +124,7 @@ function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Pena
 type Penalty = (() => torch.Tensor) | undefined;
 
 /** γ·R, or nothing where γ is zero. */
-function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
+export function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
   if (weight === 0) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;
   return () => {

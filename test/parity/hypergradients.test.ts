@@ -70,15 +70,15 @@ describe.each(cases)("$family, axis $axis, norm gradient $normGradient", (entry)
   const present = named.flatMap((estimator) =>
     ["", "-1", "-learning-rate", "-optimizer"]
       .filter((suffix) => section(golden, estimator + suffix).size > 0)
-      .map((suffix) => ({ estimator, suffix, xi: xiOf(suffix.slice(1) || "1") })),
+      .map((suffix) => ({ name: estimator + suffix, estimator, xi: xiOf(suffix.slice(1) || "1") })),
   );
 
-  test.each(present)("$estimator$suffix", async ({ estimator, suffix, xi }) => {
+  test.each(present)("$name", async ({ name, estimator, xi }) => {
     const made = ESTIMATORS[estimator]({ terms: entry.terms });
     const { report, after, g } = await hypergradient(entry, golden, made, xi);
     expect(distance(after, section(golden, "after"))).toBeLessThan(1e-12);
     expect(report.upperLoss).toBeCloseTo(get(golden, "upperLoss").item(), 10);
-    expect(distance(g, section(golden, estimator + suffix))).toBeLessThan(1e-8);
+    expect(distance(g, section(golden, name))).toBeLessThan(1e-8);
   });
 
   test("xi optimizer is the derivative through the AdamW step", async () => {

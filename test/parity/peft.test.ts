@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { inferHead, loadModel, type TaskModel, toModelInput } from "../../src/models/index.js";
@@ -11,7 +11,18 @@ import {
   meanSquaredError,
 } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { batchOf, expectClose, families, GOLDEN, get, readJson, readTensors, type Tensors } from "./goldenFiles.js";
+import {
+  batchOf,
+  expectClose,
+  families,
+  GOLDEN,
+  get,
+  manifest,
+  readJson,
+  readTensors,
+  type Tensors,
+} from "./goldenFiles.js";
+import { RecordedMasks } from "./recordedMasks.js";
 
 interface AdapterCase {
   readonly name: string;
@@ -31,7 +42,7 @@ const cases = families.flatMap((family) => {
 /** Training, without dropout. */
 const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
 
-async function open(family: string, { checkpoint: folder, adapter }: AdapterCase) {
+async function open(family: string, { checkpoint: folder, adapter }: Pick<AdapterCase, "checkpoint" | "adapter">) {
   const checkpoint = openCheckpoint(join(GOLDEN, family, folder));
   const generator = new torch.Generator(1);
   const head = inferHead(checkpoint.config)!;
@@ -41,7 +52,7 @@ async function open(family: string, { checkpoint: folder, adapter }: AdapterCase
   return { model, adapted };
 }
 
-function lossOf({ head }: AdapterCase, logits: torch.Tensor, labels: torch.Tensor): torch.Tensor {
+function lossOf({ head }: Pick<AdapterCase, "head">, logits: torch.Tensor, labels: torch.Tensor): torch.Tensor {
   if (head === "multi") return binaryCrossEntropy(logits, labels);
   return head === "regression" ? meanSquaredError(torch.reshape(logits, [-1]), labels) : crossEntropy(logits, labels);
 }
@@ -63,27 +74,31 @@ function effective(names: readonly string[]): string[] {
   return names.filter((name) => !/\.(original_module|modules_to_save)\./.test(name));
 }
 
-describe.each(cases)("$family: adapter $name, as PEFT computes it", (entry) => {
-  const { family, batch, file } = entry;
-  const golden = readTensors(join(GOLDEN, family, file));
-  const rows = readTensors(join(GOLDEN, family, batch));
-  const forward = (model: TaskModel, context = EVALUATION) => model.forward(toModelInput(batchOf(rows)), context);
+const forward = (model: TaskModel, rows: Tensors, context: ForwardContext): torch.Tensor =>
+  model.forward(toModelInput(batchOf(rows)), context);
 
-  test("logits, loss and the gradient of every trained tensor", async () => {
-    const { model, adapted } = await open(family, entry);
-    expectClose(forward(model), get(golden, "logits"), 1e-5, "logits in evaluation");
-    const logits = forward(model, TRAINING);
-    expectClose(logits, get(golden, "logits"), 1e-5, "logits");
-    const loss = lossOf(entry, logits, get(rows, "labels"));
-    expectClose(loss, get(golden, "loss"), 1e-5, "loss");
-    torch.backward(loss);
-    expectGradients(adapted, golden);
-  });
+test.each(cases)("$family: logits, loss and gradients with PEFT's adapter $name", async (entry) => {
+  const golden = readTensors(join(GOLDEN, entry.family, entry.file));
+  const rows = readTensors(join(GOLDEN, entry.family, entry.batch));
+  const { model, adapted } = await open(entry.family, entry);
+  expectClose(forward(model, rows, EVALUATION), get(golden, "logits"), 1e-5, "logits in evaluation");
 
-  test.runIf(entry.merged)("merged weights, and the base again after it", async () => {
-    const { model, adapted } = await open(family, entry);
+  const logits = forward(model, rows, TRAINING);
+  expectClose(logits, get(golden, "logits"), 1e-5, "logits");
+  const loss = lossOf(entry, logits, get(rows, "labels"));
+  expectClose(loss, get(golden, "loss"), 1e-5, "loss");
+  torch.backward(loss);
+  expectGradients(adapted, golden);
+});
+
+test.each(cases.filter(({ merged }) => merged))(
+  "$family: $name merged as PEFT does, and the base after it",
+  async (entry) => {
+    const golden = readTensors(join(GOLDEN, entry.family, entry.file));
+    const rows = readTensors(join(GOLDEN, entry.family, entry.batch));
+    const { model, adapted } = await open(entry.family, entry);
     const base = new Map(Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor.toArray()]));
-    const before = forward(model).toArray();
+    const before = forward(model, rows, EVALUATION).toArray();
 
     const unmerge = merge(adapted);
     for (const [path, { tensor }] of model.namedParameters()) {
@@ -91,10 +106,28 @@ describe.each(cases)("$family: adapter $name, as PEFT computes it", (entry) => {
       if (expected) expectClose(tensor, expected, 1e-5, path);
       else expect(tensor.toArray(), path).toEqual(base.get(path));
     }
-    expectClose(forward(model), get(golden, "merged_logits"), 1e-5, "merged logits");
+    expectClose(forward(model, rows, EVALUATION), get(golden, "merged_logits"), 1e-5, "merged logits");
 
     unmerge();
     for (const [path, { tensor }] of model.namedParameters()) expect(tensor.toArray(), path).toEqual(base.get(path));
-    expect(forward(model).toArray()).toEqual(before);
-  });
+    expect(forward(model, rows, EVALUATION).toArray()).toEqual(before);
+  },
+);
+
+const dropoutCases = families.flatMap((family) =>
+  (manifest(family).dropout ?? []).map((entry) => ({ family, head: "single" as const, ...entry })),
+);
+
+test.each(dropoutCases)("$family: $name with the masks that PEFT drew", async (entry) => {
+  const golden = readTensors(join(GOLDEN, entry.family, entry.file));
+  const { model, adapted } = await open(entry.family, entry);
+  const masks = new RecordedMasks(model, adapted, golden);
+  const logits = forward(model, golden, { masks, differentiateTwice: false });
+  expectClose(logits, get(golden, "logits"), 1e-5, "logits");
+  const loss = lossOf(entry, logits, get(golden, "labels"));
+  expectClose(loss, get(golden, "loss"), 1e-5, "loss");
+  torch.backward(loss);
+  expectGradients(adapted, golden);
+  const recorded = Array.from(golden.keys()).filter((name) => name.startsWith("mask."));
+  expect(masks.used.sort()).toEqual(recorded.sort());
 });

@@ -80,6 +80,7 @@ function start(method: string, settings: Readonly<Record<string, JsonValue>>): R
       ...settings,
     },
     parameters: { total: 22_800_000, trained: method === "lora" ? 222_722 : 227_330 },
+    steps: { train: 100 },
   };
 }
 

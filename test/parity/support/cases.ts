@@ -13,10 +13,6 @@ export interface AdapterCase {
   readonly file: string;
 }
 
-export interface AdapterGradients extends AdapterCase {
-  readonly batch: string;
-}
-
 export interface TrainingSettings {
   readonly maxLength: number;
   readonly maxSteps: number;
@@ -87,7 +83,6 @@ export interface BilevelCase extends AdapterCase {
 }
 
 interface Sections {
-  readonly adapters: AdapterGradients;
   readonly dropout: AdapterCase;
   readonly training: TrainingCase;
   readonly hypergradients: HypergradientCase;

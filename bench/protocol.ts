@@ -1,0 +1,90 @@
+// What the benchmark and its workers say to each other: one JSON object a line, each request answered before the next.
+
+export type Precision = "float32" | "bfloat16";
+
+/** PEFT computes in bfloat16 in two ways: autocast over float32 weights, or with the base model's weights in bfloat16. */
+export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights";
+
+export type Targets = "query-value" | "all-linear";
+
+export interface Shape {
+  readonly rows: number;
+  readonly length: number;
+}
+
+/** Random tokens of one length, or real rows from a file in the order that each side chooses. */
+export type Input = { readonly shape: Shape } | { readonly data: string; readonly batchSize: number };
+
+interface Common {
+  readonly model: string;
+  readonly targets: Targets;
+  readonly rank: number;
+  readonly threads: number;
+  /** Outputs of the head; 1 for regression. */
+  readonly labels: number;
+  /** What one count of `run` is: a step, or all batches of the data once. */
+  readonly unit: "step" | "pass";
+}
+
+export type Estimator = "forward-difference" | "exact" | "finite-difference" | "first-order";
+
+export type OwnSpec = Common &
+  Input & {
+    readonly task: "train" | "predict" | "products";
+    readonly method: "lora" | "dora" | "bidora";
+    readonly precision: Precision;
+    readonly hypergradient?: Estimator;
+  };
+
+export type PeerSpec = Common &
+  Input & {
+    readonly task: "train" | "predict";
+    readonly method: "lora" | "dora";
+    readonly precision: PeerPrecision;
+  };
+
+/** The published search in PyTorch: float32, the one type that it was published in. */
+export type PublishedSpec = Common & Input;
+
+export type Spec = OwnSpec | PeerSpec | PublishedSpec;
+
+export type Request =
+  | { readonly command: "prepare"; readonly spec: Spec }
+  | { readonly command: "run"; readonly count: number }
+  | { readonly command: "memory" }
+  /** Ours alone: `count` steps with each native call timed. */
+  | { readonly command: "meter"; readonly count: number }
+  /** Ours alone: `count` steps under libtorch's own profiler. */
+  | { readonly command: "profile"; readonly count: number };
+
+export type Facts = Readonly<Record<string, string | number | boolean>>;
+
+export interface Memory {
+  /** `VmHWM`: the most that was resident since the process began. */
+  readonly peakMiB: number;
+  readonly residentMiB: number;
+}
+
+export interface Metered {
+  /** Wall time of a step, of which inside native calls, the number of these, and of pages faulted in. */
+  readonly seconds: number;
+  readonly nativeSeconds: number;
+  readonly calls: number;
+  readonly pageFaults: number;
+}
+
+export interface ProfileRow {
+  readonly name: string;
+  readonly pass: "forward" | "backward" | "optimizer and others";
+  /** In a step. */
+  readonly calls: number;
+  readonly milliseconds: number;
+}
+
+export interface Answers {
+  readonly prepare: { readonly facts: Facts };
+  readonly run: { readonly seconds: readonly number[] };
+  readonly memory: Memory;
+  readonly meter: Metered;
+  readonly profile: { readonly seconds: number; readonly nodes: readonly ProfileRow[]; readonly kernels: readonly ProfileRow[] };
+}

@@ -1,0 +1,33 @@
+import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import type { LoadedModel } from "../../src/models/index.js";
+import { loadModel } from "../../src/models/index.js";
+import * as torch from "../../src/torch/index.js";
+import type { OwnSpec, Targets } from "../protocol.js";
+
+export const TARGET_MODULES: Readonly<Record<Targets, readonly string[] | "all-linear">> = {
+  "query-value": ["query", "value"],
+  "all-linear": "all-linear",
+};
+
+export interface AdaptedTaskModel extends LoadedModel {
+  readonly adapted: AdaptedModel;
+  readonly generator: torch.Generator;
+  readonly kind: "regression" | "sequence-classification";
+}
+
+/** The model with its adapter, as `finetune` makes it: alpha is twice the rank. */
+export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
+  const kind = spec.labels === 1 ? "regression" : "sequence-classification";
+  const labels = Array.from({ length: spec.labels }, (_, i) => `LABEL_${i}`);
+  const generator = new torch.Generator(0);
+  const loaded = await loadModel(spec.model, { head: { kind, labels }, dtype: spec.precision, generator });
+  const shared = {
+    rank: spec.rank,
+    alpha: 2 * spec.rank,
+    targetModules: TARGET_MODULES[spec.targets],
+    modulesToSave: loaded.trainedModules,
+  };
+  const normGradient = spec.method === "bidora" ? "full" : "detached";
+  const config = spec.method === "lora" ? loraConfig(shared) : doraConfig({ ...shared, normGradient });
+  return { ...loaded, kind, generator, adapted: inject(loaded.model, config, { generator }) };
+}

@@ -1,0 +1,67 @@
+// Our side of the benchmark, in a process of its own. Speaks the protocol of ../protocol.ts.
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+import * as torch from "../../src/torch/index.js";
+import type { Facts, Memory, OwnSpec, Request } from "../protocol.js";
+import { meter } from "./meter.js";
+import { prediction } from "./prediction.js";
+import { products } from "./products.js";
+import { profile } from "./profile.js";
+import { training } from "./training.js";
+
+/** One count of `run`. */
+export type Work = () => void | Promise<void>;
+
+const TASKS = { train: training, predict: prediction, products } as const;
+
+let work: Work = () => {
+  throw new Error("prepare comes first");
+};
+
+async function prepare(spec: OwnSpec): Promise<{ facts: Facts }> {
+  torch.setThreads(spec.threads);
+  work = await TASKS[spec.task](spec);
+  const { torchVersion, threads, onednnVersion, cpuCapability, mkl, openblas } = torch.engineFacts();
+  return { facts: { libtorch: torchVersion, node: process.version, threads, onednn: onednnVersion, cpuCapability, blas: mkl ? "MKL" : openblas } };
+}
+
+async function run(count: number): Promise<{ seconds: number[] }> {
+  const seconds: number[] = [];
+  for (let i = 0; i < count; i++) {
+    const began = performance.now();
+    await work();
+    seconds.push((performance.now() - began) / 1000);
+  }
+  return { seconds };
+}
+
+export function memory(): Memory {
+  const status = readFileSync("/proc/self/status", "utf8");
+  const mebibytes = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
+  return { peakMiB: mebibytes("VmHWM"), residentMiB: mebibytes("VmRSS") };
+}
+
+async function answer(request: Request): Promise<object> {
+  switch (request.command) {
+    case "prepare":
+      return prepare(request.spec as OwnSpec);
+    case "run":
+      return run(request.count);
+    case "memory":
+      return memory();
+    case "meter":
+      return meter(work, request.count);
+    case "profile":
+      return profile(work, request.count);
+  }
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let reply: object;
+  try {
+    reply = { ok: true, ...(await answer(JSON.parse(line) as Request)) };
+  } catch (error) {
+    reply = { ok: false, error: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  }
+  process.stdout.write(`${JSON.stringify(reply)}\n`);
+}

@@ -1,0 +1,36 @@
+import { resolveRun } from "../../src/config.js";
+import * as torch from "../../src/torch/index.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { planPhases } from "../../src/train/plans.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+import type { OwnSpec } from "../protocol.js";
+import { adaptedModel } from "./adaptedModel.js";
+import type { Work } from "./main.js";
+import { batchSizeOf, rowsOf } from "./rows.js";
+
+/** Training steps (search steps for `bidora`) by the rules that `finetune` uses, each in a scope as in its loop. */
+export async function training(spec: OwnSpec): Promise<Work> {
+  const { model, adapted, generator, kind } = await adaptedModel(spec);
+  const rows = rowsOf(spec);
+  const batchSize = batchSizeOf(spec);
+  const config = resolveRun({
+    model: spec.model,
+    method: spec.method,
+    batchSize,
+    learningRate: 1e-4,
+    weightDecay: 0,
+    maxGradNorm: 1,
+    schedule: "constant",
+    warmupRatio: 0,
+    maxSteps: 1e6,
+    ...(spec.hypergradient && { hypergradient: spec.hypergradient }),
+  });
+  const setup = { model, adapted, rows, task: kind, masks: new ReplayableMasks(generator), start: takeSnapshot(adapted.trained) };
+  const [plan] = planPhases(setup, config);
+  if (!plan) throw new Error("There is no phase to run.");
+  const rule = plan.begin();
+  const steps = spec.unit === "pass" ? Math.ceil(rows.length / batchSize) : 1;
+  return () => {
+    for (let i = 0; i < steps; i++) torch.scope(() => rule.step());
+  };
+}

@@ -1,0 +1,60 @@
+import type { evaluateOptions, Settings } from "./config.js";
+import { type Example, encodeExamples, LabelMap, labelMap } from "./data/index.js";
+import { UsageError } from "./errors.js";
+import type { HubOptions } from "./io/hub/snapshot.js";
+import { computeDtype } from "./machine.js";
+import { type OpenModel, openModel } from "./openModel.js";
+import { maxLengthOf, readLabelled, taskOf } from "./taskData.js";
+import { setThreads } from "./torch/index.js";
+import { evaluateRows } from "./train/evaluation.js";
+import type { Metrics } from "./train/events.js";
+
+export interface InferenceHooks {
+  readonly signal?: AbortSignal;
+  readonly hub?: HubOptions;
+}
+
+/**
+ * The task's metrics of a model, with its adapter if one is given, on labelled rows.
+ * @throws UsageError for what is missing, BidoraError for what does not fit
+ */
+export async function evaluate(
+  settings: Settings<typeof evaluateOptions>,
+  { signal, hub }: InferenceHooks = {},
+): Promise<{ readonly metrics: Metrics; readonly rows: number }> {
+  const { data, split, batchSize } = settings;
+  if (data === undefined) throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
+  const named = settings.task === undefined ? undefined : taskOf(settings.task);
+  const open = await openForUse(settings, named?.kind, hub);
+  const task = named ?? taskOf(open.head.kind);
+  const columns = { ...settings, textColumns: settings.textColumns ?? open.adapter?.side?.textColumns };
+  const { examples } = await readLabelled(task, data, split, columns);
+  const labels = task.kind === "regression" ? undefined : knownLabels(examples, open.head.labels);
+  const rows = await encodeExamples(examples, open.tokenizer, { task: task.kind, labels, maxLength: lengthFor(settings, open) });
+  const metrics = await evaluateRows(open.model, rows, { task: task.kind, labels: open.head.labels, batchSize, metrics: task.metrics, signal });
+  return { metrics, rows: rows.length };
+}
+
+/** The model's labels, with the spellings that the rows have for them; a label of the rows that it lacks is an error later. */
+function knownLabels(examples: readonly Example[], names: readonly string[]): LabelMap {
+  const fitted = labelMap(examples, { checkpoint: names });
+  return fitted.names === names ? fitted : new LabelMap(names);
+}
+
+/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads. */
+export function openForUse(
+  settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
+  kind: Parameters<typeof openModel>[0]["kind"],
+  hub: HubOptions | undefined,
+): Promise<OpenModel> {
+  const { model, revision, adapter, dtype, threads } = settings;
+  if (threads !== undefined) setThreads(threads);
+  return openModel({ model, revision, adapter, kind, dtype: computeDtype(dtype), ...(hub && { hub }) });
+}
+
+/** `--max-length` if given, else what the adapter was trained with, within what the model takes. */
+export function lengthFor({ maxLength, given }: { readonly maxLength: number; readonly given: object }, open: OpenModel): number {
+  const isGiven = "maxLength" in given;
+  const wanted = isGiven ? maxLength : (open.adapter?.side?.maxLength ?? maxLength);
+  return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
+}

@@ -1,0 +1,84 @@
+import { existsSync, writeFileSync } from "node:fs";
+import type { predictOptions, Settings } from "./config.js";
+import { type EncodedRow, encodeExamples, type Example } from "./data/index.js";
+import { BidoraError, UsageError } from "./errors.js";
+import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
+import { writeAtomic } from "./io/atomic.js";
+import type { Head } from "./models/index.js";
+import { readRows, taskOf } from "./taskData.js";
+import { argmax, forwardAll } from "./train/evaluation.js";
+import { wordsOf } from "./train/predictions.js";
+
+/** What `predict` writes for a row, by the kind of task. */
+export type Prediction =
+  | { readonly label: string; readonly score: number; readonly logits: readonly number[] }
+  | { readonly labels: readonly string[]; readonly scores: readonly number[]; readonly logits: readonly number[] }
+  | { readonly value: number }
+  | { readonly tokens: readonly string[]; readonly labels: readonly (string | null)[]; readonly logits: readonly (readonly number[] | null)[] };
+
+/**
+ * Writes one JSON object for each row of `--input`, in the same order.
+ * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
+ */
+export async function predict(settings: Settings<typeof predictOptions>, { signal, hub }: InferenceHooks = {}): Promise<{ readonly rows: number; readonly path: string }> {
+  const { input, output, overwrite } = settings;
+  if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
+  if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
+  if (existsSync(output) && !overwrite) throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
+  const open = await openForUse(settings, settings.task === undefined ? undefined : taskOf(settings.task).kind, hub);
+  const { kind } = open.head;
+  const textColumns = settings.textColumns ?? open.adapter?.side?.textColumns;
+  const { examples } = await readRows(input, kind, { textColumns }, "optional");
+  const unlabelled = examples.map(withoutLabel);
+  const rows = await encodeExamples(unlabelled, open.tokenizer, { task: kind, labels: undefined, maxLength: lengthFor(settings, open) });
+  const logits = await forwardAll(open.model, rows, kind, settings.batchSize, { signal });
+  const lines = logits.map((values, i) => {
+    const example = examples[i] as Example;
+    checkFinite(values, example);
+    return `${JSON.stringify(predictionOf(values, rows[i] as EncodedRow, example, open.head))}\n`;
+  });
+  writeAtomic(output, (descriptor) => writeFileSync(descriptor, lines.join("")));
+  return { rows: rows.length, path: output };
+}
+
+/** Labels of rows to predict are passed over: they may even be unknown to the model. */
+function withoutLabel(example: Example): Example {
+  return example.kind === "words" ? { ...example, labels: undefined } : { ...example, label: undefined };
+}
+
+function predictionOf(logits: Float64Array, row: EncodedRow, example: Example, { kind, labels }: Head): Prediction {
+  const name = (label: number) => labels[label] as string;
+  switch (kind) {
+    case "sequence-classification": {
+      const best = argmax(logits);
+      return { label: name(best), score: softmax(logits)[best] as number, logits: Array.from(logits) };
+    }
+    case "multi-label-classification": {
+      const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
+      return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
+    }
+    case "regression":
+      return { value: logits[0] as number };
+    case "token-classification": {
+      const words = wordsOf(logits, row, labels.length);
+      return {
+        tokens: example.kind === "words" ? example.tokens : [],
+        labels: words.map((word) => word && name(argmax(word))),
+        logits: words.map((word) => word && Array.from(word)),
+      };
+    }
+  }
+}
+
+function softmax(logits: Float64Array): Float64Array {
+  const largest = Math.max(...logits);
+  const powers = logits.map((value) => Math.exp(value - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}
+
+/** JSON has no NaN. */
+function checkFinite(logits: Float64Array, { at }: Example): void {
+  if (logits.every(Number.isFinite)) return;
+  throw new BidoraError("NOT_FINITE", `${at.file} line ${at.line}: the model's output is not a finite number; try --dtype float32.`);
+}

@@ -1,0 +1,87 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { availableMethods, type Method, type quickstartOptions, resolveRun, type Settings } from "./config.js";
+import { UsageError } from "./errors.js";
+import { finetune, type FinetuneOptions } from "./finetune.js";
+import { writeFileAtomic } from "./io/atomic.js";
+import { QUICKSTART_MODEL } from "./io/quickstartModel.js";
+import { readRunLog, renderReport } from "./report/index.js";
+import type { Metrics, RunEvent } from "./train/events.js";
+
+/** What one method reached. */
+export interface QuickstartRow {
+  readonly method: string;
+  readonly metrics: Metrics;
+  readonly trainedParameters: number;
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+export interface QuickstartResult {
+  readonly rows: readonly QuickstartRow[];
+  readonly output: string;
+}
+
+const DATA = fileURLToPath(new URL("../examples/data/sms_spam/", import.meta.url));
+
+/** Steps in all, the same for each method: BiDoRA's are shared between search and retraining. */
+const STEPS = 100;
+
+/** Fine-tunes the quickstart's encoder on real text messages with each method, and compares them. */
+export async function quickstart(
+  settings: Settings<typeof quickstartOptions>,
+  options: FinetuneOptions & { readonly note?: (line: string) => void } = {},
+): Promise<QuickstartResult> {
+  const rows: QuickstartRow[] = [];
+  for (const name of settings.methods) {
+    const method = knownMethod(name);
+    options.note?.(`\n${method}: fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`);
+    rows.push(await runMethod(method, settings, options));
+    if (options.signal?.aborted) break;
+  }
+  if (!options.signal?.aborted) await writeComparison(settings.output, rows);
+  return { rows, output: settings.output };
+}
+
+function knownMethod(name: string): Method {
+  if ((availableMethods as readonly string[]).includes(name)) return name as Method;
+  throw new UsageError(`--methods takes ${availableMethods.join(", ")}; got ${name}.`);
+}
+
+async function runMethod(method: Method, { seed, threads, output }: Settings<typeof quickstartOptions>, options: FinetuneOptions): Promise<QuickstartRow> {
+  const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS / 2 } : { maxSteps: STEPS };
+  const config = resolveRun({
+    model: QUICKSTART_MODEL,
+    task: "sequence-classification",
+    train: join(DATA, "train.tsv"),
+    validation: join(DATA, "test.tsv"),
+    method,
+    ...length,
+    batchSize: 16,
+    evalEvery: STEPS / 4,
+    seed,
+    ...(threads !== undefined && { threads }),
+    output: join(output, method),
+    overwrite: true,
+  });
+  const seen: RunEvent[] = [];
+  const { metrics } = await finetune(config, { ...options, observers: [...(options.observers ?? []), (event) => seen.push(event)] });
+  const start = seen.find((event) => event.event === "start");
+  const done = seen.find((event) => event.event === "done");
+  return {
+    method,
+    metrics,
+    trainedParameters: start?.parameters.trained ?? 0,
+    seconds: done?.seconds ?? 0,
+    peakMemoryBytes: done?.peakMemoryBytes ?? 0,
+  };
+}
+
+/** One report with the curves of all methods, and the figures as JSON. */
+async function writeComparison(output: string, rows: readonly QuickstartRow[]): Promise<void> {
+  mkdirSync(output, { recursive: true });
+  const logs = await Promise.all(rows.map(({ method }) => readRunLog(join(output, method))));
+  writeFileAtomic(join(output, "report.html"), renderReport(logs));
+  writeFileAtomic(join(output, "comparison.json"), `${JSON.stringify(rows, undefined, 2)}\n`);
+}

@@ -1,0 +1,140 @@
+import { describe, expect, test } from "vitest";
+import {
+  doraConfig,
+  eject,
+  findTargets,
+  type InjectedConfig,
+  inject,
+  type LowRankConfig,
+  loraConfig,
+  reinject,
+  trainEverything,
+} from "../../src/adapters/index.js";
+import { EVALUATION } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel.js";
+
+const targets = (options: Partial<LowRankConfig>) => [...findTargets(new SmallModel(), loraConfig(options)).keys()];
+
+describe("targets", () => {
+  test.each<[Partial<LowRankConfig>, string[]]>([
+    [{ targetModules: ["query"] }, ["encoder.layer.0.query", "encoder.layer.1.query"]],
+    [{ targetModules: ["1.query", "words"] }, ["words", "encoder.layer.1.query"]],
+    [{ targetModules: ["uery", "encoder.layer.0.value"] }, ["encoder.layer.0.value"]],
+    [{ targetModules: ".*layer\\.\\d\\.value|words" }, ["words", "encoder.layer.0.value", "encoder.layer.1.value"]],
+    [{ targetModules: "encoder.layer.0.(?P<name>query)" }, ["encoder.layer.0.query"]],
+    [{ targetModules: ["query", "value"], layersToTransform: [1] }, ["encoder.layer.1.query", "encoder.layer.1.value"]],
+    [{ targetModules: ["value"], layersToTransform: [0], layersPattern: ["layer"] }, ["encoder.layer.0.value"]],
+    [
+      { targetModules: ["value", "encoder.layer.1.value"], layersToTransform: [0] },
+      ["encoder.layer.0.value", "encoder.layer.1.value"],
+    ],
+    [{ targetModules: ["query", "value"], excludeModules: ["0.query", "value"] }, ["encoder.layer.1.query"]],
+    [
+      { targetModules: "ALL-linear", excludeModules: ".*value" },
+      ["encoder.layer.0.query", "encoder.layer.1.query", "pre_classifier", "classifier"],
+    ],
+    // As PEFT, the end of a path decides what is saved whole, whether or not there is a dot before it.
+    [
+      { modulesToSave: ["classifier"] },
+      ["encoder.layer.0.query", "encoder.layer.0.value", "encoder.layer.1.query", "encoder.layer.1.value"],
+    ],
+  ])("%j", (options, paths) => {
+    expect(targets(options)).toEqual(paths);
+  });
+
+  test("that match nothing, or no layer, are refused", () => {
+    expect(() => targets({ targetModules: ["q_proj"] })).toThrow(
+      /"q_proj"; the model's linear layers are called query, value,/,
+    );
+    expect(() => targets({ targetModules: ["norm"] })).toThrow(/norm, which is neither/);
+    expect(() => targets({ targetModules: "(" })).toThrow(/pattern .* cannot be read/);
+  });
+});
+
+const CONFIGS: [string, InjectedConfig][] = [
+  ["LoRA", loraConfig({ targetModules: ["query", "value", "words"], modulesToSave: ["classifier"] })],
+  ["LoRA with a bias of B", loraConfig({ targetModules: ["query"], loraBias: true })],
+  ["DoRA", doraConfig({ targetModules: ["query", "value", "words"], bias: "all" })],
+  ["DoRA along in", doraConfig({ targetModules: "all-linear", axis: "in", normGradient: "full", bias: "lora_only" })],
+];
+
+describe.each(CONFIGS)("%s", (_, config) => {
+  test("starts exactly at the model, and only what is trained gets gradients", () => {
+    const model = new SmallModel();
+    const before = model.forward(IDS, EVALUATION).toArray();
+    const { trained } = inject(model, config, { generator: new torch.Generator(3), dtype: "float64" });
+    expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before);
+
+    const again = model.forward(IDS, EVALUATION_WITH_GRADIENT);
+    expect(again.toArray()).toEqual(before);
+    torch.backward(torch.sum(torch.square(again)));
+    const withGradient = new Set(trained.map(({ tensor }) => tensor));
+    for (const { name, tensor } of trained) expect(tensor.grad, name).toBeDefined();
+    for (const [path, { tensor }] of model.namedParameters()) {
+      expect(tensor.requiresGrad, path).toBe(withGradient.has(tensor));
+    }
+  });
+
+  test("is taken out and put back", () => {
+    const model = new SmallModel();
+    const adapted = inject(
+      model,
+      { ...config, bias: "none", modulesToSave: [] },
+      { generator: new torch.Generator(3), dtype: "float64" },
+    );
+    const before = model.forward(IDS, EVALUATION).toArray();
+    perturb(adapted.trained.map(({ tensor }) => tensor));
+    const after = model.forward(IDS, EVALUATION).toArray();
+    expect(after).not.toEqual(before);
+    eject(adapted);
+    expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before);
+    reinject(adapted);
+    expect(model.forward(IDS, EVALUATION).toArray()).toEqual(after);
+  });
+});
+
+test("the tensors have PEFT's names, roles and decay", () => {
+  const config = doraConfig({
+    targetModules: ["encoder.layer.0.query", "words"],
+    bias: "all",
+    modulesToSave: ["pre_classifier", "norm"],
+    rank: 2,
+  });
+  const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });
+  const rows = trained.map(({ name, role, decays, tensor }) => [name, [...tensor.shape], role, decays, tensor.dtype]);
+  expect(rows).toEqual([
+    ["words.lora_embedding_A", [2, 11], "direction", true, "float32"],
+    ["words.lora_embedding_B", [6, 2], "direction", true, "float32"],
+    ["words.lora_magnitude_vector", [6], "magnitude", true, "float32"],
+    ["encoder.layer.0.query.lora_A.weight", [2, 6], "direction", true, "float32"],
+    ["encoder.layer.0.query.lora_B.weight", [5, 2], "direction", true, "float32"],
+    ["encoder.layer.0.query.lora_magnitude_vector", [5], "magnitude", true, "float32"],
+    ["norm.weight", [6], "direction", false, "float32"],
+    ["norm.bias", [6], "direction", false, "float32"],
+    ["pre_classifier.weight", [6, 6], "direction", true, "float32"],
+    ["pre_classifier.bias", [6], "direction", false, "float32"],
+    ["encoder.layer.0.query.base_layer.bias", [5], "direction", false, "float32"],
+    ["encoder.layer.1.query.bias", [5], "direction", false, "float32"],
+    ["classifier.bias", [3], "direction", false, "float32"],
+  ]);
+});
+
+test("a bias of B goes neither with DoRA nor with an embedding", () => {
+  const options = { generator: new torch.Generator(1) };
+  expect(() => inject(new SmallModel(), doraConfig({ loraBias: true }), options)).toThrow(/exclude each other/);
+  const embedding = loraConfig({ targetModules: ["words"], loraBias: true });
+  expect(() => inject(new SmallModel(), embedding, options)).toThrow(/embedding words/);
+});
+
+test("training everything changes no result and spares biases and norms the decay", () => {
+  const model = new SmallModel();
+  const before = model.forward(IDS, EVALUATION).toArray();
+  const { trained, modules } = trainEverything(model, "float64");
+  expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before);
+  expect(modules).toEqual([]);
+  expect(trained.map(({ name }) => name)).toEqual(Array.from(model.namedParameters(), ([path]) => path));
+  const spared = trained.filter(({ decays }) => !decays).map(({ name }) => name);
+  expect(spared).toEqual(trained.map(({ name }) => name).filter((name) => /bias$|^norm/.test(name)));
+  expect(trained.every(({ tensor, role }) => tensor.requiresGrad && role === "direction")).toBe(true);
+});

@@ -1,0 +1,120 @@
+import { describe, expect, test } from "vitest";
+import {
+  attachAdapter,
+  doraConfig,
+  type InjectedConfig,
+  inject,
+  loraConfig,
+  merge,
+  mergedBias,
+  mergedWeight,
+  toLora,
+} from "../../src/adapters/index.js";
+import { EVALUATION } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { expectClose } from "../parity/goldenFiles.js";
+import { IDS, perturb, SmallModel } from "./smallModel.js";
+
+const TARGETS = ["query", "value", "words"];
+const CONFIGS: [string, InjectedConfig][] = [
+  ["LoRA", loraConfig({ targetModules: TARGETS, rank: 2, bias: "all" })],
+  [
+    "LoRA with a bias of B",
+    loraConfig({ targetModules: ["query", "classifier"], rank: 2, loraBias: true, rslora: true }),
+  ],
+  ["DoRA", doraConfig({ targetModules: TARGETS, rank: 2, rankPattern: { value: 3 } })],
+  ["DoRA along in", doraConfig({ targetModules: TARGETS, rank: 2, axis: "in" })],
+];
+
+function trained(config: InjectedConfig, modelDtype: torch.DType = "float64", dtype: torch.DType = "float64") {
+  const model = new SmallModel(modelDtype);
+  const adapted = inject(model, config, { generator: new torch.Generator(3), dtype });
+  perturb(adapted.trained.map(({ tensor }) => tensor));
+  return { model, adapted };
+}
+
+const snapshot = (model: SmallModel) =>
+  Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor.toArray()]);
+
+describe.each(CONFIGS)("%s", (_, config) => {
+  test("merged, the model computes the same; unmerged, it is the same", () => {
+    const { model, adapted } = trained(config);
+    const parameters = snapshot(model);
+    const before = model.forward(IDS, EVALUATION);
+    const unmerge = merge(adapted);
+    expect(adapted.modules.every(({ layer }) => layer.adapter === undefined)).toBe(true);
+    expectClose(model.forward(IDS, EVALUATION), before, 1e-12);
+    expect(snapshot(model)).not.toEqual(parameters);
+    unmerge();
+    expect(snapshot(model)).toEqual(parameters);
+    expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before.toArray());
+  });
+
+  test("becomes a plain LoRA at full rank without a loss", () => {
+    const { model, adapted } = trained(config);
+    const expected = model.forward(IDS, EVALUATION);
+    const lora = toLora(adapted, 99);
+    expect(lora.relativeError).toBe(0);
+    expect(lora.modules.every(({ rank }) => rank <= 6)).toBe(true);
+    const fresh = new SmallModel("float64");
+    const origin = { taskType: undefined, baseModel: undefined, revision: undefined, side: undefined };
+    attachAdapter(fresh, { ...lora, ...origin }, { generator: new torch.Generator(4), dtype: "float64" });
+    expectClose(fresh.forward(IDS, EVALUATION), expected, 1e-6);
+  });
+
+  test("tells the error of a low rank as it is", () => {
+    const { adapted } = trained(config);
+    const lora = toLora(adapted, 1);
+    for (const [i, module] of adapted.modules.entries()) {
+      const names =
+        module.kind === "linear" ? ["lora_A.weight", "lora_B.weight"] : ["lora_embedding_A", "lora_embedding_B"];
+      const [a, b] = names.map((name) => torch.to(lora.tensors.get(`${module.path}.${name}`)!, "float64")) as [
+        torch.Tensor,
+        torch.Tensor,
+      ];
+      const update = torch.sub(mergedWeight(module), module.layer.weight.tensor);
+      const product = torch.mm(b, a);
+      const kept = module.kind === "linear" ? product : torch.t(product);
+      const error = torch.norm(torch.sub(update, kept)).item() / torch.norm(update).item();
+      expect(lora.modules[i]!.relativeError).toBeCloseTo(error, 6);
+      expect(error).toBeGreaterThan(0.01);
+    }
+    const worst = Math.max(...lora.modules.map((module) => module.relativeError));
+    expect(lora.relativeError).toBeGreaterThan(0);
+    expect(lora.relativeError).toBeLessThanOrEqual(worst);
+  });
+});
+
+test("the magnitude along each axis is the norm of the merged weight, whatever the direction", () => {
+  for (const axis of ["out", "in"] as const) {
+    const { adapted } = trained(doraConfig({ targetModules: ["query"], axis }));
+    const [module] = adapted.modules;
+    const norm = torch.linalgVectorNorm(mergedWeight(module!), 2, [axis === "out" ? 1 : 0]);
+    const magnitude = adapted.trained.find(({ role }) => role === "magnitude")!.tensor;
+    expectClose(norm, torch.abs(magnitude), 1e-12, axis);
+  }
+});
+
+test("a bfloat16 base is merged in the adapter's own precision", () => {
+  const { adapted } = trained(doraConfig({ targetModules: TARGETS }), "bfloat16", "float32");
+  for (const module of adapted.modules) {
+    const weight = mergedWeight(module);
+    expect(weight.dtype).toBe("float32");
+    expectClose(weight, torch.to(mergedWeight(module, "float64"), "float32"), 1e-5);
+  }
+});
+
+test("a bias of B that has nowhere to go is refused before anything is changed", () => {
+  const { model, adapted } = trained(loraConfig({ targetModules: ["query", "value"], loraBias: true }));
+  const parameters = snapshot(model);
+  expect(() => merge(adapted)).toThrow(/layer\.0\.value has no bias/);
+  expect(snapshot(model)).toEqual(parameters);
+  expect(mergedBias(adapted.modules[0]!)).toBeDefined();
+});
+
+test("an adapter that changes nothing has no error", () => {
+  const adapted = inject(new SmallModel(), loraConfig({ targetModules: ["query"] }), {
+    generator: new torch.Generator(1),
+  });
+  expect(toLora(adapted, 1).relativeError).toBe(0);
+});

@@ -1,0 +1,79 @@
+"""Writes optim.json beside this file: AdamW steps, clipped gradients and learning rate schedules of torch and transformers.
+
+    pip install torch==2.13.0 transformers==5.24.0
+    python test/golden/optim/make_optim.py
+"""
+
+import json
+from pathlib import Path
+
+import torch
+import transformers
+
+generator = torch.Generator().manual_seed(4)
+SHAPES = {"weight": (3, 4), "bias": (5,), "scalar": ()}
+
+
+def drawn():
+    return {name: torch.randn(shape, generator=generator) for name, shape in SHAPES.items()}
+
+
+def plain(tensors):
+    return {name: t.flatten().tolist() for name, t in tensors.items()}
+
+
+def adamw_case(rates, betas, eps, weight_decay):
+    """Weight decay spares the bias. The gradients differ in scale by a thousand; one element never has any."""
+    start = drawn()
+    parameters = {name: t.clone().requires_grad_() for name, t in start.items()}
+    groups = [
+        {"params": [p for name, p in parameters.items() if name != "bias"], "weight_decay": weight_decay},
+        {"params": [parameters["bias"]], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps)
+    steps = []
+    for t, rate in enumerate(rates):
+        gradients = {name: g * 10.0 ** (t % 4 - 2) for name, g in drawn().items()}
+        gradients["weight"][0, 0] = 0.0
+        for name, p in parameters.items():
+            p.grad = gradients[name].clone()
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
+        steps.append({"learningRate": rate, "gradients": plain(gradients), "after": plain({n: p.detach() for n, p in parameters.items()})})
+    options = {"beta1": betas[0], "beta2": betas[1], "epsilon": eps, "weightDecay": weight_decay}
+    return {"options": options, "start": plain(start), "steps": steps}
+
+
+def clip_case(scale, max_norm):
+    gradients = {name: g * scale for name, g in drawn().items()}
+    parameters = [torch.zeros_like(g).requires_grad_() for g in gradients.values()]
+    for p, g in zip(parameters, gradients.values()):
+        p.grad = g.clone()
+    norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+    clipped = dict(zip(gradients, (p.grad for p in parameters)))
+    return {"maxNorm": max_norm, "norm": norm.item(), "gradients": plain(gradients), "clipped": plain(clipped)}
+
+
+def schedule_case(name, steps, warmup_steps):
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    scheduler = transformers.get_scheduler(name if name != "constant" else "constant_with_warmup", optimizer, warmup_steps, steps)
+    factors = []
+    for _ in range(steps):
+        factors.append(scheduler.get_last_lr()[0])
+        optimizer.step()
+        scheduler.step()
+    return {"schedule": name, "steps": steps, "warmupRatio": warmup_steps / steps, "factors": factors}
+
+
+golden = {
+    "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
+    "adamw": [
+        adamw_case([0.0, 1e-3, 5e-3, 1e-2, 1e-2, 2e-3], (0.9, 0.999), 1e-8, 0.01),
+        adamw_case([3e-2] * 5, (0.9, 0.98), 1e-6, 0.1),
+        adamw_case([1e-2] * 3, (0.0, 0.5), 1e-3, 0.0),
+    ],
+    "clip": [clip_case(10.0, 1.0), clip_case(1e-3, 1.0), clip_case(1.0, 0.01)],
+    "schedules": [schedule_case(name, steps, warmup) for name in ("linear", "cosine", "constant") for steps, warmup in ((10, 0), (10, 3), (4, 4))],
+}
+Path(__file__).with_name("optim.json").write_text(json.dumps(golden, indent=1) + "\n")

@@ -1,0 +1,50 @@
+import type { AdaptedModel } from "../../src/adapters/index.js";
+import { lowRankOf } from "../../src/adapters/index.js";
+import { toModelInput } from "../../src/models/index.js";
+import type { Dropout, MaskSource, Module } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { batchOf, get, type Tensors } from "./goldenFiles.js";
+
+/** Gives each dropout the mask that a golden file recorded for its path; a second call of the same one, the second mask. */
+export class RecordedMasks implements MaskSource {
+  private readonly paths: ReadonlyMap<unknown, string>;
+  private readonly calls = new Map<string, number>();
+  private readonly input: ReturnType<typeof toModelInput>;
+
+  constructor(
+    model: Module,
+    { modules }: AdaptedModel,
+    private readonly golden: Tensors,
+  ) {
+    const own = Array.from(model.namedModules(), ([path, module]) => [module, path] as const);
+    const added = modules.map((module) => [lowRankOf(module).dropout, `${module.path}.lora_dropout`] as const);
+    this.paths = new Map<unknown, string>([...own, ...added]);
+    this.input = toModelInput(batchOf(golden));
+  }
+
+  mask(dropout: Dropout, shape: readonly number[]): torch.Tensor {
+    const path = this.paths.get(dropout) as string;
+    const call = this.calls.get(path) ?? 0;
+    this.calls.set(path, call + 1);
+    const kept = get(this.golden, nameOf(path, call));
+    const scaled = torch.divScalar(torch.to(kept, "float32"), 1 - dropout.p);
+    return kept.shape.length === 3 ? this.flat(scaled, shape[0] as number) : scaled;
+  }
+
+  /** The names of the masks that were asked for. */
+  get used(): string[] {
+    return Array.from(this.calls).flatMap(([path, calls]) =>
+      Array.from({ length: calls }, (_, call) => nameOf(path, call)),
+    );
+  }
+
+  /** [rows, length, width] → the real tokens, or each row's first. */
+  private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
+    const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
+    const { layout, ids } = this.input;
+    const flat = layout.scatter ? torch.indexSelect(all, 0, layout.scatter) : all;
+    return tokens === ids.numel ? flat : torch.indexSelect(flat, 0, layout.first);
+  }
+}
+
+const nameOf = (path: string, call: number): string => `mask.${path}${call > 0 ? `#${call}` : ""}`;

@@ -1,0 +1,92 @@
+import { cpSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { type AdapterInspection, inspect, type ModelInspection, renderInspection } from "../../src/inspect.js";
+import { bytesEntry, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
+
+const newFolder = temporaryFolders();
+
+function copyOf(path: string): string {
+  const folder = newFolder();
+  cpSync(join(GOLDEN, path), folder, { recursive: true });
+  return folder;
+}
+
+function configure(file: string, change: object): void {
+  writeFileSync(file, JSON.stringify({ ...readJson<object>(file), ...change }));
+}
+
+test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "roberta/tokens", "camembert/tokens"])(
+  "%s: a model that is taken as it is",
+  async (path) => {
+    const found = (await inspect(join(GOLDEN, path))) as ModelInspection;
+    expect(found.refusals).toEqual([]);
+    expect([found.kind, found.modelType]).toEqual(["model", path.split("/")[0]]);
+    expect(found.bytes).toBe(4 * found.parameters);
+    expect(renderInspection(found)).toContain("Nothing in it is refused.");
+  },
+);
+
+test("a model's facts", async () => {
+  const found = (await inspect(join(GOLDEN, "bert/tokens"))) as ModelInspection;
+  const tensors = readTensors(join(GOLDEN, "bert/tokens/model.safetensors"));
+  expect(found.parameters).toBe([...tensors.values()].reduce((sum, { numel }) => sum + numel, 0));
+  expect(found.head).toEqual({
+    kind: "token-classification",
+    labels: ["O", "B-THING", "I-THING", "B-PLACE", "I-PLACE"],
+  });
+  expect(found.architectures).toEqual(["BertForTokenClassification"]);
+  expect(renderInspection(found)).toMatch(/bert\.encoder\.layer\.\*\.output\.dense\.weight +F32 {2}\[36, 52\] ×2/);
+});
+
+test("an adapter's facts", async () => {
+  const found = (await inspect(join(GOLDEN, "bert/adapters/rslora-patterns"))) as AdapterInspection;
+  expect(found.refusals).toEqual([]);
+  expect(found.settings).toMatchObject({
+    method: "lora",
+    axis: null,
+    rank: 4,
+    alpha: 6,
+    rslora: true,
+    task: "SEQ_CLS",
+  });
+  const value = found.settings!.modules.find(({ path }) => path === "bert.encoder.layer.0.attention.self.value");
+  expect(value).toEqual({ path: value!.path, rank: 6, scale: 2.5 / Math.sqrt(6) });
+  expect(renderInspection(found)).toMatch(/scale .*3 at rank 4.*1\.02062 at rank 6/);
+});
+
+test("what would be refused is told, with what can be read nevertheless", async () => {
+  const adapter = copyOf("bert/adapters/dora");
+  configure(join(adapter, "adapter_config.json"), { init_lora_weights: "pissa" });
+  const changedBase = (await inspect(adapter)) as AdapterInspection;
+  expect(changedBase.refusals).toEqual([expect.stringContaining("changes the base weights")]);
+  expect([changedBase.settings, changedBase.tensors.length > 0]).toEqual([null, true]);
+
+  const family = copyOf("bert/single");
+  configure(join(family, "config.json"), { model_type: "t5" });
+  expect((await inspect(family)).refusals).toEqual([expect.stringContaining('model_type "t5" is not supported')]);
+
+  const pickle = copyOf("bert/single");
+  renameSync(join(pickle, "model.safetensors"), join(pickle, "pytorch_model.bin"));
+  expect((await inspect(pickle)).refusals).toEqual([expect.stringContaining("pytorch_model.bin, which is refused")]);
+
+  const misshapen = copyOf("bert/single");
+  configure(join(misshapen, "config.json"), { intermediate_size: 60, num_hidden_layers: 4 });
+  const { refusals } = await inspect(misshapen);
+  expect(refusals).toContain(
+    "bert.encoder.layer.0.intermediate.dense.weight has shape [52, 36], but config.json asks for [60, 36].",
+  );
+  expect(refusals).toContain("The weight bert.encoder.layer.3.attention.self.query.weight is missing.");
+
+  const quantised = copyOf("bert/single");
+  writeSafetensors(join(quantised, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
+  expect((await inspect(quantised)).refusals).toContain(
+    "Tensors of dtype F8_E4M3 cannot be computed with; convert them to F32 or BF16.",
+  );
+});
+
+test("a folder that is neither is an error", async () => {
+  await expect(inspect(newFolder())).rejects.toThrow(/no config\.json/);
+});
