@@ -65,6 +65,12 @@ export interface Memory {
   readonly residentMiB: number;
 }
 
+/** For each count: wall time, and processor time of all threads together. */
+export interface Timed {
+  readonly seconds: readonly number[];
+  readonly cpuSeconds: readonly number[];
+}
+
 export interface Metered {
   /** Wall time of a step, of which inside native calls, the number of these, and of pages faulted in. */
   readonly seconds: number;
@@ -83,7 +89,7 @@ export interface ProfileRow {
 
 export interface Answers {
   readonly prepare: { readonly facts: Facts };
-  readonly run: { readonly seconds: readonly number[] };
+  readonly run: Timed;
   readonly memory: Memory;
   readonly meter: Metered;
   readonly profile: { readonly seconds: number; readonly nodes: readonly ProfileRow[]; readonly kernels: readonly ProfileRow[] };

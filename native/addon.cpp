@@ -1,6 +1,6 @@
 #include <napi.h>
 
-#include <atomic>
+#include <random>
 
 #include "environment.h"
 #include "exports.h"
@@ -8,14 +8,9 @@
 namespace bidora {
 namespace {
 
-// Handles of different environments start far apart, so that one taken to another thread is found out.
-uint32_t nextFirstGeneration() {
-  static std::atomic<uint32_t> next{1};
-  return next.fetch_add(0x9E3779B);
-}
-
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  env.SetInstanceData(new Environment(nextFirstGeneration()));
+  // Random, so that a handle taken to another thread or another copy of the addon is found out.
+  env.SetInstanceData(new Environment(std::random_device{}()));
   exportCall(exports);
   exportTensors(exports);
   exportAutograd(exports);

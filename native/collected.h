@@ -17,6 +17,7 @@ class CollectedMemory {
     Counted& counted = counted_[storage];
     if (counted.handles++ > 0) return 0;
     counted.bytes = static_cast<int64_t>(tensor.storage().nbytes());
+    bytes_ += counted.bytes;
     return counted.bytes;
   }
 
@@ -28,8 +29,11 @@ class CollectedMemory {
     if (--counted->second.handles > 0) return 0;
     const int64_t bytes = counted->second.bytes;
     counted_.erase(counted);
+    bytes_ -= bytes;
     return -bytes;
   }
+
+  int64_t bytes() const { return bytes_; }
 
  private:
   struct Counted {
@@ -37,6 +41,7 @@ class CollectedMemory {
     int64_t bytes = 0;
   };
 
+  int64_t bytes_ = 0;
   std::unordered_map<double, const c10::StorageImpl*> storageOf_;
   std::unordered_map<const c10::StorageImpl*, Counted> counted_;
 };

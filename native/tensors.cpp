@@ -127,6 +127,11 @@ Napi::Value takeFromCollector(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// () => bytes that the garbage collector was told of.
+Napi::Value collectableBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).collected.bytes()));
+}
+
 Napi::Value liveHandles(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).handles.live()));
 }
@@ -144,6 +149,7 @@ void exportTensors(Napi::Object exports) {
   defineFunction<releaseOne>(exports, "releaseOne");
   defineFunction<giveToCollector>(exports, "giveToCollector");
   defineFunction<takeFromCollector>(exports, "takeFromCollector");
+  defineFunction<collectableBytes>(exports, "collectableBytes");
   defineFunction<liveHandles>(exports, "liveHandles");
 }
 

@@ -1,5 +1,5 @@
 import type { SavedAdapter } from "./adapters/index.js";
-import { resolveRun, type RunConfig, type RunKey, type RunSettings } from "./config.js";
+import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "./config.js";
 import { UsageError } from "./errors.js";
 
 /** The settings that an adapter to start from decides, with the words for them in an adapter's terms. */
@@ -14,11 +14,23 @@ function adapterSettings({ config, side }: SavedAdapter): RunSettings {
     alphaPattern: config.alphaPattern,
   };
   if (config.method === "lora") return { ...shared, method: "lora" } as RunSettings;
-  return { ...shared, method: side?.method === "bidora" ? "bidora" : "dora", magnitudeAxis: config.axis } as RunSettings;
+  return {
+    ...shared,
+    method: side?.method === "bidora" ? "bidora" : "dora",
+    magnitudeAxis: config.axis,
+  } as RunSettings;
 }
 
 /** Settings of which the adapter's value is the only one possible. Dropout may differ: it is not part of the adapter. */
-const FIXED: readonly RunKey[] = ["rank", "alpha", "rslora", "targetModules", "rankPattern", "alphaPattern", "magnitudeAxis"];
+const FIXED: readonly RunKey[] = [
+  "rank",
+  "alpha",
+  "rslora",
+  "targetModules",
+  "rankPattern",
+  "alphaPattern",
+  "magnitudeAxis",
+];
 
 /**
  * The run's settings as the adapter decides them; what is not given by hand follows it.
@@ -27,20 +39,25 @@ const FIXED: readonly RunKey[] = ["rank", "alpha", "rslora", "targetModules", "r
 export function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
   const follows = adapterSettings(saved);
   for (const key of FIXED) {
-    if (key in config.given && key in follows && !isSame(config.given[key], follows[key])) throw conflict(key, config.given[key], follows[key]);
+    if (key in config.given && key in follows && !isSame(config.given[key], follows[key]))
+      throw conflict(key, config.given[key], follows[key]);
   }
   const { method } = config.given;
   const isDora = saved.config.method === "dora";
-  if (method !== undefined && (method === "dora" || method === "bidora") !== isDora) throw conflict("method", method, follows.method);
+  if (method !== undefined && (method === "dora" || method === "bidora") !== isDora)
+    throw conflict("method", method, follows.method);
   return resolveRun(config.given, follows);
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {
   const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return new UsageError(`--${flag} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`);
+  return new UsageError(
+    `--${flag} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`,
+  );
 }
 
-const show = (value: unknown): string => (typeof value === "string" ? value : Array.isArray(value) ? value.join(",") : JSON.stringify(value));
+const show = (value: unknown): string =>
+  typeof value === "string" ? value : Array.isArray(value) ? value.join(",") : JSON.stringify(value);
 
 function isSame(a: unknown, b: unknown): boolean {
   const normal = (value: unknown) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);

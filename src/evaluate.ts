@@ -23,15 +23,26 @@ export async function evaluate(
   { signal, hub }: InferenceHooks = {},
 ): Promise<{ readonly metrics: Metrics; readonly rows: number }> {
   const { data, split, batchSize } = settings;
-  if (data === undefined) throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
+  if (data === undefined)
+    throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
   const named = settings.task === undefined ? undefined : taskOf(settings.task);
   const open = await openForUse(settings, named?.kind, hub);
   const task = named ?? taskOf(open.head.kind);
   const columns = { ...settings, textColumns: settings.textColumns ?? open.adapter?.side?.textColumns };
   const { examples } = await readLabelled(task, data, split, columns);
   const labels = task.kind === "regression" ? undefined : knownLabels(examples, open.head.labels);
-  const rows = await encodeExamples(examples, open.tokenizer, { task: task.kind, labels, maxLength: lengthFor(settings, open) });
-  const metrics = await evaluateRows(open.model, rows, { task: task.kind, labels: open.head.labels, batchSize, metrics: task.metrics, signal });
+  const rows = await encodeExamples(examples, open.tokenizer, {
+    task: task.kind,
+    labels,
+    maxLength: lengthFor(settings, open),
+  });
+  const metrics = await evaluateRows(open.model, rows, {
+    task: task.kind,
+    labels: open.head.labels,
+    batchSize,
+    metrics: task.metrics,
+    signal,
+  });
   return { metrics, rows: rows.length };
 }
 
@@ -53,7 +64,10 @@ export function openForUse(
 }
 
 /** `--max-length` if given, else what the adapter was trained with, within what the model takes. */
-export function lengthFor({ maxLength, given }: { readonly maxLength: number; readonly given: object }, open: OpenModel): number {
+export function lengthFor(
+  { maxLength, given }: { readonly maxLength: number; readonly given: object },
+  open: OpenModel,
+): number {
   const isGiven = "maxLength" in given;
   const wanted = isGiven ? maxLength : (open.adapter?.side?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);

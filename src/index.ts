@@ -1,5 +1,13 @@
 /** The library: fine-tuning, evaluation and prediction as the command line does them, and the parts they are made of. */
-export { type AdaptedModel, attachAdapter, doraConfig, inject, loraConfig, readAdapter, writeAdapter } from "./adapters/index.js";
+export {
+  type AdaptedModel,
+  attachAdapter,
+  doraConfig,
+  inject,
+  loraConfig,
+  readAdapter,
+  writeAdapter,
+} from "./adapters/index.js";
 export { type Method, type RunConfig, type RunSettings, resolveRun } from "./config.js";
 export { BidoraError, UsageError } from "./errors.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.js";

@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
 import type { RunConfig } from "./config.js";
-import type { Metrics, MachineFacts, Versions } from "./train/events.js";
+import type { MachineFacts, Metrics, Versions } from "./train/events.js";
 
 export interface CardFacts {
   readonly config: RunConfig;
@@ -31,7 +31,10 @@ Task \`${config.task ?? "sequence-classification"}\`: ${rows.train} training row
 ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map((label) => `\`${label}\``).join(", ")}.\n` : ""}
 ## Results
 
-${table(["metric", "value"], Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]))}
+${table(
+  ["metric", "value"],
+  Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
+)}
 
 Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.

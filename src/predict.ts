@@ -1,6 +1,6 @@
 import { existsSync, writeFileSync } from "node:fs";
 import type { predictOptions, Settings } from "./config.js";
-import { type EncodedRow, encodeExamples, type Example } from "./data/index.js";
+import { type EncodedRow, type Example, encodeExamples } from "./data/index.js";
 import { BidoraError, UsageError } from "./errors.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
 import { writeAtomic } from "./io/atomic.js";
@@ -14,23 +14,35 @@ export type Prediction =
   | { readonly label: string; readonly score: number; readonly logits: readonly number[] }
   | { readonly labels: readonly string[]; readonly scores: readonly number[]; readonly logits: readonly number[] }
   | { readonly value: number }
-  | { readonly tokens: readonly string[]; readonly labels: readonly (string | null)[]; readonly logits: readonly (readonly number[] | null)[] };
+  | {
+      readonly tokens: readonly string[];
+      readonly labels: readonly (string | null)[];
+      readonly logits: readonly (readonly number[] | null)[];
+    };
 
 /**
  * Writes one JSON object for each row of `--input`, in the same order.
  * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
  */
-export async function predict(settings: Settings<typeof predictOptions>, { signal, hub }: InferenceHooks = {}): Promise<{ readonly rows: number; readonly path: string }> {
+export async function predict(
+  settings: Settings<typeof predictOptions>,
+  { signal, hub }: InferenceHooks = {},
+): Promise<{ readonly rows: number; readonly path: string }> {
   const { input, output, overwrite } = settings;
   if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
   if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
-  if (existsSync(output) && !overwrite) throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
+  if (existsSync(output) && !overwrite)
+    throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
   const open = await openForUse(settings, settings.task === undefined ? undefined : taskOf(settings.task).kind, hub);
   const { kind } = open.head;
   const textColumns = settings.textColumns ?? open.adapter?.side?.textColumns;
   const { examples } = await readRows(input, kind, { textColumns }, "optional");
   const unlabelled = examples.map(withoutLabel);
-  const rows = await encodeExamples(unlabelled, open.tokenizer, { task: kind, labels: undefined, maxLength: lengthFor(settings, open) });
+  const rows = await encodeExamples(unlabelled, open.tokenizer, {
+    task: kind,
+    labels: undefined,
+    maxLength: lengthFor(settings, open),
+  });
   const logits = await forwardAll(open.model, rows, kind, settings.batchSize, { signal });
   const lines = logits.map((values, i) => {
     const example = examples[i] as Example;
@@ -80,5 +92,8 @@ function softmax(logits: Float64Array): Float64Array {
 /** JSON has no NaN. */
 function checkFinite(logits: Float64Array, { at }: Example): void {
   if (logits.every(Number.isFinite)) return;
-  throw new BidoraError("NOT_FINITE", `${at.file} line ${at.line}: the model's output is not a finite number; try --dtype float32.`);
+  throw new BidoraError(
+    "NOT_FINITE",
+    `${at.file} line ${at.line}: the model's output is not a finite number; try --dtype float32.`,
+  );
 }

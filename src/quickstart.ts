@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { availableMethods, type Method, type quickstartOptions, resolveRun, type Settings } from "./config.js";
 import { UsageError } from "./errors.js";
-import { finetune, type FinetuneOptions } from "./finetune.js";
+import { type FinetuneOptions, finetune } from "./finetune.js";
 import { writeFileAtomic } from "./io/atomic.js";
 import { QUICKSTART_MODEL } from "./io/quickstartModel.js";
 import { readRunLog, renderReport } from "./report/index.js";
@@ -36,7 +36,9 @@ export async function quickstart(
   const rows: QuickstartRow[] = [];
   for (const name of settings.methods) {
     const method = knownMethod(name);
-    options.note?.(`\n${method}: fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`);
+    options.note?.(
+      `\n${method}: fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
+    );
     rows.push(await runMethod(method, settings, options));
     if (options.signal?.aborted) break;
   }
@@ -49,7 +51,11 @@ function knownMethod(name: string): Method {
   throw new UsageError(`--methods takes ${availableMethods.join(", ")}; got ${name}.`);
 }
 
-async function runMethod(method: Method, { seed, threads, output }: Settings<typeof quickstartOptions>, options: FinetuneOptions): Promise<QuickstartRow> {
+async function runMethod(
+  method: Method,
+  { seed, threads, output }: Settings<typeof quickstartOptions>,
+  options: FinetuneOptions,
+): Promise<QuickstartRow> {
   const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS / 2 } : { maxSteps: STEPS };
   const config = resolveRun({
     model: QUICKSTART_MODEL,
@@ -66,7 +72,10 @@ async function runMethod(method: Method, { seed, threads, output }: Settings<typ
     overwrite: true,
   });
   const seen: RunEvent[] = [];
-  const { metrics } = await finetune(config, { ...options, observers: [...(options.observers ?? []), (event) => seen.push(event)] });
+  const { metrics } = await finetune(config, {
+    ...options,
+    observers: [...(options.observers ?? []), (event) => seen.push(event)],
+  });
   const start = seen.find((event) => event.event === "start");
   const done = seen.find((event) => event.event === "done");
   return {

@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "./errors.js";
 import { sweepTemporary, writeFileAtomic } from "./io/atomic.js";
 import { readJsonObject } from "./io/json.js";
+import { freeOutput } from "./outputFolder.js";
 import { readRunLog, renderReport } from "./report/index.js";
 import type { Metrics } from "./train/events.js";
 
@@ -14,14 +14,19 @@ export type FolderState = "fresh" | "resumable" | "finished";
 
 /**
  * Looks at the output folder before anything is computed; nothing is created or removed yet.
+ * @param inputs files and folders that the run reads, which `--overwrite` must not remove
  * @throws BidoraError `OUTPUT_IN_USE` when something is there that neither `--resume` nor `--overwrite` was given for
  */
-export function inspectOutput(folder: string, options: { readonly resume: boolean; readonly overwrite: boolean }): FolderState {
-  const found = statSync(folder, { throwIfNoEntry: false });
-  if (found && !found.isDirectory()) throw new BidoraError("OUTPUT_IN_USE", `${folder} is a file: give --output a folder.`);
-  if (!found || readdirSync(folder).length === 0 || options.overwrite) return "fresh";
-  if (options.resume) return existsSync(join(folder, METRICS)) ? "finished" : "resumable";
-  throw new BidoraError("OUTPUT_IN_USE", `${folder} is not empty: give another --output, or --resume to go on, or --overwrite to replace it.`);
+export function inspectOutput(
+  folder: string,
+  options: { readonly resume: boolean; readonly overwrite: boolean },
+  inputs: readonly string[],
+): FolderState {
+  if (options.resume && existsSync(join(folder, EVENTS))) {
+    return existsSync(join(folder, METRICS)) ? "finished" : "resumable";
+  }
+  freeOutput(folder, options.overwrite, inputs);
+  return "fresh";
 }
 
 /** Makes the folder ready to be written to: empty for a fresh run, without a killed run's temporary files else. */

@@ -1,7 +1,7 @@
 import {
   type Dataset,
-  type Example,
   type EncodedRow,
+  type Example,
   encodeExamples,
   isNamedDataset,
   type LabelMap,
@@ -54,7 +54,8 @@ export interface Splits {
 export async function readSplits(task: Task, settings: DataSettings): Promise<Splits> {
   if (task.dataset !== undefined && settings.train === undefined) return readNamed(task.dataset, settings);
   const { train, validation, test } = settings;
-  if (train === undefined) throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
+  if (train === undefined)
+    throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
   return {
     train: await readRows(train, task.kind, settings),
     validation: validation === undefined ? undefined : await readRows(validation, task.kind, settings),
@@ -63,7 +64,8 @@ export async function readSplits(task: Task, settings: DataSettings): Promise<Sp
 }
 
 async function readNamed(dataset: keyof typeof namedDatasets, { data }: DataSettings): Promise<Splits> {
-  if (data === undefined) throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
+  if (data === undefined)
+    throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
   const set = namedDatasets[dataset];
   return { train: await set.load(data, "train"), validation: await set.load(data, "validation"), test: undefined };
 }
@@ -126,6 +128,7 @@ export async function encodeSplits(
  */
 export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
   const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);
-  if (isGiven && chosen > cap) throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
+  if (isGiven && chosen > cap)
+    throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
   return Math.min(chosen, cap);
 }

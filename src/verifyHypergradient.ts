@@ -1,7 +1,8 @@
 import type { RunConfig } from "./config.js";
 import { type EncodedRow, splitForSearch } from "./data/index.js";
 import { UsageError } from "./errors.js";
-import { type FinetuneOptions, prepare } from "./finetune.js";
+import type { FinetuneOptions } from "./finetune.js";
+import { prepare } from "./prepare.js";
 import { compareEstimators, type EstimatorComparison } from "./train/compareEstimators.js";
 
 /**
@@ -13,8 +14,9 @@ export async function verifyHypergradient(
   config: RunConfig,
   options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision: "float32" | "float64" },
 ): Promise<EstimatorComparison> {
-  if (config.method !== "bidora") throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
-  const { data, task, loaded, adapted, generator } = await prepare(config, options, options.precision);
+  if (config.method !== "bidora")
+    throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+  const { data, task, loaded, adapted, generator } = await prepare(config, options.hub, options.precision);
   const { searchFraction: fraction, shuffle, seed } = config;
   const split = splitForSearch(data.train.length, { fraction, shuffle, seed });
   const pick = (places: readonly number[]) => places.map((place) => data.train[place] as EncodedRow);

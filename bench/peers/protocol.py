@@ -1,7 +1,7 @@
 """A worker's side of the benchmark's protocol: one JSON object a line, requests on stdin, answers on stdout.
 
 {"command": "prepare", "spec": {...}}  → {"ok": true, "facts": {...}}
-{"command": "run", "count": n}         → {"ok": true, "seconds": [...]}, one number a step (or pass)
+{"command": "run", "count": n}         → {"ok": true, "seconds": [...], "cpuSeconds": [...]}, one number a step (or pass)
 {"command": "memory"}                  → {"ok": true, "peakMiB": x, "residentMiB": y}
 end of stdin                           → the worker ends
 """
@@ -9,11 +9,12 @@ end of stdin                           → the worker ends
 import json
 import os
 import sys
+import time
 import traceback
 
 
 def serve(prepare):
-    """`prepare(spec)` gives the facts to report, and a function that does one step and returns its seconds."""
+    """`prepare(spec)` gives the facts to report, and a function that does one step (or pass)."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what libraries print goes to stderr
     step = None
@@ -24,7 +25,7 @@ def serve(prepare):
             facts, step = prepare(request["spec"])
             return {"facts": facts}
         if request["command"] == "run":
-            return {"seconds": [step() for _ in range(request["count"])]}
+            return timed(step, request["count"])
         return memory()
 
     for line in sys.stdin:
@@ -34,6 +35,16 @@ def serve(prepare):
             reply = {"ok": False, "error": traceback.format_exc()}
         answers.write(json.dumps(reply) + "\n")
         answers.flush()
+
+
+def timed(step, count):
+    seconds, cpu_seconds = [], []
+    for _ in range(count):
+        began, cpu = time.perf_counter(), time.process_time()
+        step()
+        seconds.append(time.perf_counter() - began)
+        cpu_seconds.append(time.process_time() - cpu)
+    return {"seconds": seconds, "cpuSeconds": cpu_seconds}
 
 
 def memory():

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import * as torch from "../../src/torch/index.js";
-import type { Facts, Memory, OwnSpec, Request } from "../protocol.js";
+import type { Facts, Memory, OwnSpec, Request, Timed } from "../protocol.js";
 import { meter } from "./meter.js";
 import { prediction } from "./prediction.js";
 import { products } from "./products.js";
@@ -25,17 +25,20 @@ async function prepare(spec: OwnSpec): Promise<{ facts: Facts }> {
   return { facts: { libtorch: torchVersion, node: process.version, threads, onednn: onednnVersion, cpuCapability, blas: mkl ? "MKL" : openblas } };
 }
 
-async function run(count: number): Promise<{ seconds: number[] }> {
+async function run(count: number): Promise<Timed> {
   const seconds: number[] = [];
+  const cpuSeconds: number[] = [];
   for (let i = 0; i < count; i++) {
-    const began = performance.now();
+    const [began, cpu] = [performance.now(), process.cpuUsage()];
     await work();
     seconds.push((performance.now() - began) / 1000);
+    const { user, system } = process.cpuUsage(cpu);
+    cpuSeconds.push((user + system) / 1e6);
   }
-  return { seconds };
+  return { seconds, cpuSeconds };
 }
 
-export function memory(): Memory {
+function memory(): Memory {
   const status = readFileSync("/proc/self/status", "utf8");
   const mebibytes = (key: string) => Number(new RegExp(`^${key}:\\s+(\\d+) kB`, "m").exec(status)?.[1]) / 1024;
   return { peakMiB: mebibytes("VmHWM"), residentMiB: mebibytes("VmRSS") };

@@ -9,6 +9,9 @@ export type MagnitudeAxis = "out" | "in";
 /** Below this share of its positive terms a squared norm has lost too many digits, and is computed from V itself. */
 const CANCELLATION = 1e-3;
 
+/** Norms are at least this, so that a row of zeros stays one in place of 0 / 0. */
+const SMALLEST = 1e-12;
+
 /** ‖w0‖² along the axis, in the dtype of the trained tensors: [out] or [in]. Computed once for a layer. */
 export function squaredBaseNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
   return torch.sumDim(torch.square(castTo(weight, dtype)), [axis === "out" ? 1 : 0]);
@@ -56,7 +59,7 @@ function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
 function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
   return torch.noGrad(() => {
     const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
-    const lost = smallest.item() < 0;
+    const lost = smallest.item() <= 0;
     smallest.dispose();
     return lost;
   });
@@ -65,5 +68,5 @@ function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
 /** The definition, for directions that all but cancel the weight. */
 function denseNorm(weight: torch.Tensor, lowRank: LowRank, axis: MagnitudeAxis): torch.Tensor {
   const direction = torch.add(castTo(weight, lowRank.a.dtype), lowRank.product());
-  return torch.linalgVectorNorm(direction, 2, [axis === "out" ? 1 : 0]);
+  return torch.clampMin(torch.linalgVectorNorm(direction, 2, [axis === "out" ? 1 : 0]), SMALLEST);
 }

@@ -27,8 +27,9 @@ export class OrthogonalityRegularizer {
       .map(({ layer, adapter }) => new LayerTerm(layer.weight.tensor, adapter.lowRank));
   }
 
-  /** R, a scalar that can be differentiated twice with respect to A and B. */
+  /** R (zero without any adapted linear layer), a scalar that can be differentiated twice with respect to A and B. */
   value(): torch.Tensor {
+    if (this.#layers.length === 0) return torch.zeros([]);
     const values = this.#layers.map((layer) => layer.value());
     return torch.mean(torch.stack(values));
   }

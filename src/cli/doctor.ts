@@ -1,5 +1,5 @@
 import { sessionOptions } from "../config.js";
-import type { EngineFacts } from "../torch/index.js";
+import type { Diagnosis } from "../torch/index.js";
 import { defineCommand } from "./command.js";
 import { formatTable } from "./output.js";
 
@@ -9,18 +9,18 @@ export const doctor = defineCommand({
   options: sessionOptions,
   positionals: 0,
   run: async ({ output }) => {
-    const torch = await import("../torch/index.js");
-    const facts = torch.engineFacts();
-    const fastBfloat16 = torch.hasFastBfloat16();
-    const warning = torch.blasWarning(facts);
-    const result = { node: process.versions.node, ...facts, fastBfloat16, problems: warning ? [warning] : [] };
-    const verdict = warning ?? "Everything is in order.";
-    output.result(result, `${formatTable(["part", "found"], describe(facts, fastBfloat16))}\n\n${verdict}`);
-    return warning ? 1 : 0;
+    const { diagnose } = await import("../torch/index.js");
+    const diagnosis = diagnose();
+    const verdict = diagnosis.problems.join("\n") || "Everything is in order.";
+    output.result(
+      { node: process.versions.node, ...diagnosis },
+      `${formatTable(["part", "found"], describe(diagnosis))}\n\n${verdict}`,
+    );
+    return diagnosis.problems.length === 0 ? 0 : 1;
   },
 });
 
-function describe(facts: EngineFacts, fastBfloat16: boolean): [string, string][] {
+function describe(facts: Diagnosis): [string, string][] {
   const blas = facts.mkl ? "MKL" : facts.openblas || "not an optimised one";
   return [
     ["Node", process.versions.node],
@@ -29,6 +29,7 @@ function describe(facts: EngineFacts, fastBfloat16: boolean): [string, string][]
     ["oneDNN", facts.onednn ? facts.onednnVersion || "yes" : "no"],
     ["threads", `${facts.threads}${facts.openmp ? ", OpenMP" : ""}`],
     ["processor", facts.cpuCapability],
-    ["bfloat16", fastBfloat16 ? "computed in hardware" : "slow here; dtype auto takes float32"],
+    ["bfloat16", facts.fastBfloat16 ? "computed in hardware" : "slow here; dtype auto takes float32"],
+    ["products", `${facts.gigaflops.float32} GFLOP/s in float32, ${facts.gigaflops.bfloat16} in bfloat16`],
   ];
 }

@@ -12,7 +12,11 @@ export const finetune = defineCommand({
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
     const { finetune: train } = await import("../finetune.js");
-    const { metrics } = await train(config, { signal, observers: observersFor(output), hub: { signal, ...downloadHooks(output) } });
+    const { metrics } = await train(config, {
+      signal,
+      observers: observersFor(output),
+      hub: { signal, ...downloadHooks(output) },
+    });
     if (output.json || signal.aborted) return;
     output.result(metrics, `${formatMetrics(metrics)}\nSaved in ${config.output}`);
   },

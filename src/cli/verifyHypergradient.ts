@@ -13,7 +13,12 @@ export const verifyHypergradient = defineCommand({
     const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
     const { verifyHypergradient: verify } = await import("../verifyHypergradient.js");
     const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
-    const rows = result.estimators.map((row) => [row.name, row.cosine.toFixed(6), row.relativeError.toExponential(2), row.seconds.toFixed(2)]);
+    const rows = result.estimators.map((row) => [
+      row.name,
+      row.cosine.toFixed(6),
+      row.relativeError.toExponential(2),
+      row.seconds.toFixed(2),
+    ]);
     const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
     const table = formatTable(["estimator", "cosine", "relative error", "seconds"], rows);
     output.result(result, `${table}\n${share}`);

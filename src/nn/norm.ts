@@ -18,6 +18,12 @@ export class LayerNorm extends Module {
   }
 
   forward(x: torch.Tensor): torch.Tensor {
-    return torch.layerNorm(x, [this.size], castTo(this.weight.tensor, x.dtype), castTo(this.bias.tensor, x.dtype), this.epsilon);
+    return torch.layerNorm(
+      x,
+      [this.size],
+      castTo(this.weight.tensor, x.dtype),
+      castTo(this.bias.tensor, x.dtype),
+      this.epsilon,
+    );
   }
 }

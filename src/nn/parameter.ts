@@ -20,7 +20,8 @@ export class Parameter {
 
   /** The tensor. Throws when nothing has filled it yet. */
   get tensor(): Tensor {
-    if (!this.#tensor) throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
+    if (!this.#tensor)
+      throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
     return this.#tensor;
   }
 

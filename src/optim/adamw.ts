@@ -41,7 +41,15 @@ export function stepAdamW(
     torch.scope(() => {
       for (const decays of [true, false]) {
         const chosen = [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
-        if (chosen.length) stepGroup(chosen, parameters, gradients, state, learningRate, decays ? options : { ...options, weightDecay: 0 });
+        if (chosen.length)
+          stepGroup(
+            chosen,
+            parameters,
+            gradients,
+            state,
+            learningRate,
+            decays ? options : { ...options, weightDecay: 0 },
+          );
       }
     }),
   );

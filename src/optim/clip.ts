@@ -3,7 +3,9 @@ import * as torch from "../torch/index.js";
 /** The norm of all tensors together, as one vector. */
 export function totalNorm(tensors: readonly torch.Tensor[]): number {
   if (tensors.length === 0) return 0;
-  return torch.noGrad(() => torch.scope(() => torch.linalgVectorNorm(torch.stack(torch.foreachNorm(tensors, 2)), 2).item()));
+  return torch.noGrad(() =>
+    torch.scope(() => torch.linalgVectorNorm(torch.stack(torch.foreachNorm(tensors, 2)), 2).item()),
+  );
 }
 
 /**

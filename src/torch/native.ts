@@ -65,6 +65,7 @@ export interface Native {
   releaseOne(handle: Handle): void;
   giveToCollector(handle: Handle): void;
   takeFromCollector(handle: Handle): void;
+  collectableBytes(): number;
   liveHandles(): number;
   backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
   grad(

@@ -84,6 +84,11 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
+/** Bytes of the tensors in the garbage collector's hands, each storage counted once. V8 is told of them. */
+export function collectableBytes(): number {
+  return native.collectableBytes();
+}
+
 /** Number of native objects alive in this thread. */
 export function liveHandles(): number {
   return native.liveHandles();

@@ -112,7 +112,11 @@ export class BilevelRule implements StepRule {
     const gradients = gradientsOf(value, [...magnitudes, ...lower.tensors()]);
     const first = gradients.slice(0, magnitudes.length);
     const v = gradients.slice(magnitudes.length);
-    const second = estimator.secondTerm(last.point, { v, learningRate: last.update.learningRate, weighted: this.#weighted(v, last) });
+    const second = estimator.secondTerm(last.point, {
+      v,
+      learningRate: last.update.learningRate,
+      weighted: this.#weighted(v, last),
+    });
     return { loss, gradients: torch.noGrad(() => torch.foreachSub(first, second)) };
   }
 
@@ -130,7 +134,13 @@ export class BilevelRule implements StepRule {
   }
 
   /** The places hold V' before and after; a norm that is a constant is that at V. The regulariser has no M. */
-  #magnitudeGradientsAt(batch: Batch, mark: Uint8Array, directions: readonly torch.Tensor[], u: readonly torch.Tensor[], epsilon: number): torch.Tensor[] {
+  #magnitudeGradientsAt(
+    batch: Batch,
+    mark: Uint8Array,
+    directions: readonly torch.Tensor[],
+    u: readonly torch.Tensor[],
+    epsilon: number,
+  ): torch.Tensor[] {
     const { model, adapted, lower, upper, masks } = this.options;
     const after = lower.replace(directions);
     const release = holdNorms(adapted);
@@ -148,7 +158,12 @@ export class BilevelRule implements StepRule {
     const [below, above] = [lower.save(), upper.save()];
     return {
       tensors: new Map([...below.tensors, ...above.tensors]),
-      values: { lower: below.steps, upper: above.steps, lowerBatches: { ...lowerBatches.state }, upperBatches: { ...upperBatches.state } },
+      values: {
+        lower: below.steps,
+        upper: above.steps,
+        lowerBatches: { ...lowerBatches.state },
+        upperBatches: { ...upperBatches.state },
+      },
     };
   }
 

@@ -58,7 +58,10 @@ export function checkpointer(every: number, options: CheckpointOptions): RunObse
 export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle): Promise<void> {
   const { folder, trained } = options;
   if (!areFinite(trained)) {
-    throw new BidoraError("STATE_NOT_FINITE", `Step ${run.step}: the trained parameters are not finite any more: take a smaller --learning-rate.`);
+    throw new BidoraError(
+      "STATE_NOT_FINITE",
+      `Step ${run.step}: the trained parameters are not finite any more: take a smaller --learning-rate.`,
+    );
   }
   const path = join(folder, `checkpoint-${run.step}`);
   await replaceFolderAtomic(path, async (fresh) => {
@@ -70,10 +73,18 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
   removeOld(folder, options.keep);
 }
 
-function writeState(folder: string, { trained, generator, earlyStopping, settings }: CheckpointOptions, run: RunHandle): void {
+function writeState(
+  folder: string,
+  { trained, generator, earlyStopping, settings }: CheckpointOptions,
+  run: RunHandle,
+): void {
   const rule = run.rule.save();
   const best = [...(earlyStopping?.snapshot ?? [])].map(([name, tensor]) => [`best.${name}`, tensor] as const);
-  const tensors: (readonly [string, Tensor])[] = [...trained.map(({ name, tensor }) => [name, tensor] as const), ...rule.tensors, ...best];
+  const tensors: (readonly [string, Tensor])[] = [
+    ...trained.map(({ name, tensor }) => [name, tensor] as const),
+    ...rule.tensors,
+    ...best,
+  ];
   saveSafetensors(join(folder, TENSORS), tensors);
   const state: SavedState = {
     phase: run.phase,
@@ -97,7 +108,10 @@ export function newestCheckpoint(folder: string): string | undefined {
  * Reads a checkpoint: where the run was, and how to put it back there.
  * @throws BidoraError `CHECKPOINT_SETTINGS` when the run is now set up otherwise
  */
-export function openResumePoint(path: string, options: Omit<CheckpointOptions, "writeModel" | "keep" | "folder">): ResumePoint {
+export function openResumePoint(
+  path: string,
+  options: Omit<CheckpointOptions, "writeModel" | "keep" | "folder">,
+): ResumePoint {
   const state = readJsonObject(join(path, STATE)) as unknown as SavedState;
   checkSettings(path, state.settings, options.settings);
   return {
@@ -109,8 +123,11 @@ export function openResumePoint(path: string, options: Omit<CheckpointOptions, "
       putBack(options.trained, tensors);
       rule.restore({ tensors, values: state.rule });
       options.generator.setState(Buffer.from(state.generator, "base64"));
-      const best = new Map([...tensors].filter(([name]) => name.startsWith("best.")).map(([name, tensor]) => [name.slice(5), tensor]));
-      if (state.earlyStopping) options.earlyStopping?.restore({ ...state.earlyStopping, best: state.earlyStopping.best ?? Number.NaN }, best);
+      const best = new Map(
+        [...tensors].filter(([name]) => name.startsWith("best.")).map(([name, tensor]) => [name.slice(5), tensor]),
+      );
+      if (state.earlyStopping)
+        options.earlyStopping?.restore({ ...state.earlyStopping, best: state.earlyStopping.best ?? Number.NaN }, best);
     },
   };
 }
@@ -147,5 +164,6 @@ function checkpointSteps(folder: string): number[] {
 
 function removeOld(folder: string, keep: number | undefined): void {
   if (keep === undefined) return;
-  for (const step of checkpointSteps(folder).slice(keep)) rmSync(join(folder, `checkpoint-${step}`), { recursive: true });
+  for (const step of checkpointSteps(folder).slice(keep))
+    rmSync(join(folder, `checkpoint-${step}`), { recursive: true });
 }

@@ -65,7 +65,11 @@ export async function compareEstimators(setup: ComparisonSetup, settings: PlanSe
   const exact = measured.get("exact")?.gradient ?? new Float64Array();
   const firstOrder = measured.get("first-order")?.gradient ?? exact;
   return {
-    estimators: Array.from(measured, ([name, { gradient, seconds }]) => ({ name, seconds, ...compare(gradient, exact) })),
+    estimators: Array.from(measured, ([name, { gradient, seconds }]) => ({
+      name,
+      seconds,
+      ...compare(gradient, exact),
+    })),
     secondOrderShare: distance(exact, firstOrder) / norm(exact),
   };
 }
@@ -81,7 +85,10 @@ class RecordingLevel extends Level {
 }
 
 /** Both levels with a constant rate: a warm-up's first step would have none. */
-function comparisonLevels({ adapted }: ComparisonSetup, settings: PlanSettings): { lower: Level; upper: RecordingLevel } {
+function comparisonLevels(
+  { adapted }: ComparisonSetup,
+  settings: PlanSettings,
+): { lower: Level; upper: RecordingLevel } {
   const shared = {
     beta1: settings.adamBeta1,
     beta2: settings.adamBeta2,
@@ -95,11 +102,21 @@ function comparisonLevels({ adapted }: ComparisonSetup, settings: PlanSettings):
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
     lower: new Level(withRole("direction"), { ...shared, learningRate, weightDecay }),
-    upper: new RecordingLevel(withRole("magnitude"), { ...shared, learningRate: upperLearningRate, weightDecay: upperWeightDecay }),
+    upper: new RecordingLevel(withRole("magnitude"), {
+      ...shared,
+      learningRate: upperLearningRate,
+      weightDecay: upperWeightDecay,
+    }),
   };
 }
 
-function ruleOf(setup: ComparisonSetup, settings: PlanSettings, name: HypergradientName, lower: Level, upper: Level): BilevelRule {
+function ruleOf(
+  setup: ComparisonSetup,
+  settings: PlanSettings,
+  name: HypergradientName,
+  lower: Level,
+  upper: Level,
+): BilevelRule {
   const { model, adapted, task, lowerRows, upperRows, generator } = setup;
   return new BilevelRule({
     model,
@@ -116,7 +133,11 @@ function ruleOf(setup: ComparisonSetup, settings: PlanSettings, name: Hypergradi
   });
 }
 
-function batchesOf(rows: readonly EncodedRow[], task: ConstructorParameters<typeof BatchStream>[1]["task"], { batchSize, seed }: PlanSettings): BatchStream {
+function batchesOf(
+  rows: readonly EncodedRow[],
+  task: ConstructorParameters<typeof BatchStream>[1]["task"],
+  { batchSize, seed }: PlanSettings,
+): BatchStream {
   return new BatchStream(rows, { task, batchSize, seed, shuffle: false, dropLast: false });
 }
 

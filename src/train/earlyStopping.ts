@@ -47,7 +47,8 @@ export class EarlyStopping implements RunObserver {
     if (event.event !== "step" || !run) return;
     const isOver = this.#phase === event.phase && this.#failures >= this.options.patience;
     if (isOver) run.stop();
-    if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot) putBack(this.options.trained, this.#snapshot);
+    if ((isOver || run.isPhaseEnd) && this.#phase === event.phase && this.#snapshot)
+      putBack(this.options.trained, this.#snapshot);
   }
 
   #observe(phase: Phase, value: number): void {

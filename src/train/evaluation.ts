@@ -18,13 +18,21 @@ export async function forwardAll(
   rows: Rows,
   task: TaskKind,
   batchSize: number,
-  options: { readonly signal?: AbortSignal | undefined; readonly onBatch?: (batch: Batch, logits: torch.Tensor) => void } = {},
+  options: {
+    readonly signal?: AbortSignal | undefined;
+    readonly onBatch?: (batch: Batch, logits: torch.Tensor) => void;
+  } = {},
 ): Promise<Float64Array[]> {
-  const order = [...rows.keys()].sort((a, b) => (rows[a] as EncodedRow).ids.length - (rows[b] as EncodedRow).ids.length);
+  const order = [...rows.keys()].sort(
+    (a, b) => (rows[a] as EncodedRow).ids.length - (rows[b] as EncodedRow).ids.length,
+  );
   const results = new Array<Float64Array>(rows.length);
   for (let start = 0; start < order.length; start += batchSize) {
     const chosen = order.slice(start, start + batchSize);
-    const batch = collate(chosen.map((row) => rows[row] as EncodedRow), task);
+    const batch = collate(
+      chosen.map((row) => rows[row] as EncodedRow),
+      task,
+    );
     const logits = torch.noGrad(() =>
       torch.scope(() => {
         const values = model.forward(toModelInput(batch), EVALUATION);
@@ -74,13 +82,24 @@ function lossWeight({ labels, rows }: Batch): number {
   return labels?.task === "token-classification" ? labels.classes.filter((label) => label >= 0).length : rows;
 }
 
-function taskMetrics(logits: readonly Float64Array[], rows: Rows, { task, labels, metrics }: EvaluationOptions, width: number): Metrics {
+function taskMetrics(
+  logits: readonly Float64Array[],
+  rows: Rows,
+  { task, labels, metrics }: EvaluationOptions,
+  width: number,
+): Metrics {
   const set = { labels, metrics };
   switch (task) {
     case "sequence-classification":
-      return metricsFor(task, set).compute({ references: rows.map((row) => row.label as number), predictions: logits.map(argmax) });
+      return metricsFor(task, set).compute({
+        references: rows.map((row) => row.label as number),
+        predictions: logits.map(argmax),
+      });
     case "regression":
-      return metricsFor(task, set).compute({ references: rows.map((row) => row.label as number), predictions: logits.map((values) => values[0] as number) });
+      return metricsFor(task, set).compute({
+        references: rows.map((row) => row.label as number),
+        predictions: logits.map((values) => values[0] as number),
+      });
     case "multi-label-classification":
       return metricsFor(task, set).compute({
         references: rows.map((row) => row.label as readonly (0 | 1)[]),
@@ -88,8 +107,13 @@ function taskMetrics(logits: readonly Float64Array[], rows: Rows, { task, labels
       });
     case "token-classification": {
       const name = (label: number) => labels[label] as string;
-      const predictions = logits.map((values, i) => wordsOf(values, rows[i] as EncodedRow, width).map((word: Predicted) => (word ? name(argmax(word)) : null)));
-      return metricsFor(task, set).compute({ references: rows.map((row) => (row.wordLabels ?? []).map(name)), predictions });
+      const predictions = logits.map((values, i) =>
+        wordsOf(values, rows[i] as EncodedRow, width).map((word: Predicted) => (word ? name(argmax(word)) : null)),
+      );
+      return metricsFor(task, set).compute({
+        references: rows.map((row) => (row.wordLabels ?? []).map(name)),
+        predictions,
+      });
     }
     case "causal-lm":
       return {};

@@ -1,5 +1,13 @@
 import type { TrainedTensor } from "../adapters/index.js";
-import { type AdamWOptions, type AdamWState, clipGradNorm, initAdamW, type ScheduleName, scheduleFactor, stepAdamW } from "../optim/index.js";
+import {
+  type AdamWOptions,
+  type AdamWState,
+  clipGradNorm,
+  initAdamW,
+  type ScheduleName,
+  scheduleFactor,
+  stepAdamW,
+} from "../optim/index.js";
 import * as torch from "../torch/index.js";
 
 export interface LevelOptions extends AdamWOptions {
@@ -95,7 +103,11 @@ export class Level {
 }
 
 /** Gradients with respect to `inputs`; zero where `loss` does not depend on one. */
-export function gradientsOf(loss: torch.Tensor, inputs: readonly torch.Tensor[], options: torch.GradOptions = {}): torch.Tensor[] {
+export function gradientsOf(
+  loss: torch.Tensor,
+  inputs: readonly torch.Tensor[],
+  options: torch.GradOptions = {},
+): torch.Tensor[] {
   const gradients = torch.grad([loss], inputs, { allowUnused: true, ...options });
   return gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
 }

@@ -44,7 +44,12 @@ export class PlainRule implements StepRule {
       else sum = part.gradients;
     }
     const { learningRate } = level.update(sum ?? []);
-    return { loss, learningRate, rows: total(taken, (batch) => batch.rows), tokens: total(taken, (batch) => batch.ids.length) };
+    return {
+      loss,
+      learningRate,
+      rows: total(taken, (batch) => batch.rows),
+      tokens: total(taken, (batch) => batch.ids.length),
+    };
   }
 
   #batchGradients(batch: Batch, count: number): { loss: number; gradients: torch.Tensor[] } {

@@ -68,7 +68,16 @@ function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
   return {
     phase: "train",
     steps,
-    begin: () => plainRule("train", setup, settings, setup.adapted.trained, batches, { steps, learningRate, weightDecay }, undefined),
+    begin: () =>
+      plainRule(
+        "train",
+        setup,
+        settings,
+        setup.adapted.trained,
+        batches,
+        { steps, learningRate, weightDecay },
+        undefined,
+      ),
   };
 }
 
@@ -92,8 +101,16 @@ function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penal
     begin: () =>
       new BilevelRule({
         ...setup,
-        lower: levelOf(settings, withRole(setup, "direction"), { steps: steps * unrollSteps, learningRate, weightDecay }),
-        upper: levelOf(settings, withRole(setup, "magnitude"), { steps, learningRate: upperLearningRate, weightDecay: upperWeightDecay }),
+        lower: levelOf(settings, withRole(setup, "direction"), {
+          steps: steps * unrollSteps,
+          learningRate,
+          weightDecay,
+        }),
+        upper: levelOf(settings, withRole(setup, "magnitude"), {
+          steps,
+          learningRate: upperLearningRate,
+          weightDecay: upperWeightDecay,
+        }),
         lowerBatches,
         upperBatches,
         estimator: ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
@@ -108,7 +125,8 @@ function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penal
 function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
   const batches = streamOf(setup, settings, setup.rows);
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
-  const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs ?? settings.epochs, batches, gradientAccumulation);
+  const steps =
+    settings.retrainSteps ?? stepsOf(settings.retrainEpochs ?? settings.epochs, batches, gradientAccumulation);
   return {
     phase: "retrain",
     steps,
@@ -143,7 +161,15 @@ function plainRule(
   penalty: Penalty,
 ): PlainRule {
   const { gradientAccumulation } = settings;
-  return new PlainRule({ phase, model, level: levelOf(settings, trained, level), batches, masks, gradientAccumulation, penalty });
+  return new PlainRule({
+    phase,
+    model,
+    level: levelOf(settings, trained, level),
+    batches,
+    masks,
+    gradientAccumulation,
+    penalty,
+  });
 }
 
 interface LevelChoice {

@@ -25,7 +25,9 @@ export function disposeSnapshot(snapshot: Snapshot | undefined): void {
 
 /** True when every element of every trained tensor is a finite number. */
 export function areFinite(trained: readonly TrainedTensor[]): boolean {
-  return torch.noGrad(() => torch.scope(() => trained.every(({ tensor }) => Number.isFinite(torch.sum(torch.abs(tensor)).item()))));
+  return torch.noGrad(() =>
+    torch.scope(() => trained.every(({ tensor }) => Number.isFinite(torch.sum(torch.abs(tensor)).item()))),
+  );
 }
 
 /** By module path, the mean of |m − m₀| over its magnitudes. */

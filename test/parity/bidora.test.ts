@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
+import * as torch from "../../src/torch/index.js";
 import type { StepReport } from "../../src/train/stepRule.js";
-import type { Snapshot } from "../../src/train/trained.js";
+import { putBack, type Snapshot } from "../../src/train/trained.js";
 import { openAdapted } from "./support/adapted.js";
-import { ofRole } from "./support/bilevel.js";
+import { ofRole, penaltyOf } from "./support/bilevel.js";
 import { type BilevelCase, casesOf, goldenTensors, section } from "./support/cases.js";
 import { expectLog, updateError } from "./support/compare.js";
 import { runPhases } from "./support/phases.js";
@@ -44,6 +45,26 @@ test.each(casesOf("bidora"))("$family $name: search and retrain", async (entry) 
   expect(updateError(directions(start), directions(retrain.end), section(golden, "final"))).toBeLessThan(1e-3);
   for (const [name, tensor] of magnitudes(retrain.end)) {
     expect(tensor.toArray(), name).toEqual(search!.end.get(name)!.toArray());
+  }
+});
+
+test("the regulariser pulls in both phases, and is no part of the reported loss", async () => {
+  const [entry] = casesOf("bidora") as [Case];
+  const { family, settings } = entry;
+  const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
+  const run = async (regularizer: number) => {
+    const problem = await openAdapted(family, entry, entry);
+    const { phases } = runPhases(problem, rows, { ...settings, method: "bidora", regularizer });
+    const penalty = penaltyOf(problem.adapted, 1);
+    return phases.map(({ reports, end }) => {
+      putBack(problem.adapted.trained, end);
+      return { first: reports[0]!.loss, r: torch.noGrad(penalty).item() };
+    });
+  };
+  const [free, bound] = [await run(0), await run(1)];
+  for (const [i, { first, r }] of bound.entries()) {
+    expect(r).toBeLessThan(free[i]!.r - 1e-3);
+    if (i === 0) expect(first).toBe(free[i]!.first);
   }
 });
 

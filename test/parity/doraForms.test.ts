@@ -146,6 +146,22 @@ describe("a direction that all but cancels the weight", () => {
   });
 });
 
+test.each(["out", "in"] as const)("a weight with a row or column of zeros starts and learns, axis %s", (axis) => {
+  const shape: Shape = { rows: 3, in: 4, out: 4, rank: 2, axis, normGradient: "full", bias: true, seed: 3 };
+  const { layer, lowRank, magnitude, trained, x } = draw(shape);
+  const dead = torch.select(layer.weight.tensor, axis === "out" ? 0 : 1, 2);
+  torch.noGrad(() => {
+    for (const tensor of [dead, lowRank.b]) torch.zero_(tensor);
+    torch.copy_(magnitude, torch.linalgVectorNorm(layer.weight.tensor, 2, [dimOf(axis)]));
+  });
+  layer.adapter = new DoraLinear(lowRank, magnitude, axis, "full", layer.weight.tensor);
+  const y = layer.forward(x, { masks: undefined, differentiateTwice: true });
+  expect(y.toArray()).toEqual(layer.base(x).toArray());
+  const gradients = gradientsOf(torch.sum(torch.tanh(y)), trained);
+  for (const gradient of gradients) expect(gradient.toArray().every(Number.isFinite)).toBe(true);
+  expect(gradients.some((gradient) => gradient.toArray().some((element) => Math.abs(element) > 1e-3))).toBe(true);
+});
+
 test("an embedding's rows are those of the dense formula", () => {
   fc.assert(
     fc.property(shapes, ({ seed, in: count, out: dim, rank, normGradient, rows }) => {

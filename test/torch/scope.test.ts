@@ -11,9 +11,9 @@ function left(body: () => unknown): number {
 }
 
 it("releases what is made inside", () => {
-  let inside: torch.Tensor | undefined;
-  expect(left(() => scope(() => void (inside = torch.add(ones([2]), ones([2])))))).toBe(0);
-  expect(inside?.isDisposed).toBe(true);
+  const inside: torch.Tensor[] = [];
+  expect(left(() => scope(() => void inside.push(torch.add(ones([2]), ones([2])))))).toBe(0);
+  expect(inside[0]?.isDisposed).toBe(true);
 });
 
 it("hands on what is returned, in structures of any depth", () => {

@@ -26,7 +26,9 @@ function gradientOfInnerProduct(
   inputs: readonly torch.Tensor[],
   retainGraph: boolean,
 ): torch.Tensor[] {
-  const outputs = point.directionGradients.map((gradient, i) => [gradient, u[i] as torch.Tensor] as const).filter(([gradient]) => gradient.requiresGrad);
+  const outputs = point.directionGradients
+    .map((gradient, i) => [gradient, u[i] as torch.Tensor] as const)
+    .filter(([gradient]) => gradient.requiresGrad);
   if (outputs.length === 0) return inputs.map((input) => torch.zerosLike(input));
   const gradients = torch.grad(
     outputs.map(([gradient]) => gradient),

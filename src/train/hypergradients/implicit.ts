@@ -66,5 +66,7 @@ function plus(a: readonly torch.Tensor[], b: readonly torch.Tensor[], factor: nu
 }
 
 function inner(a: readonly torch.Tensor[], b: readonly torch.Tensor[]): number {
-  return torch.noGrad(() => torch.scope(() => a.reduce((sum, tensor, i) => sum + torch.sum(torch.mul(tensor, b[i] as torch.Tensor)).item(), 0)));
+  return torch.noGrad(() =>
+    torch.scope(() => a.reduce((sum, tensor, i) => sum + torch.sum(torch.mul(tensor, b[i] as torch.Tensor)).item(), 0)),
+  );
 }

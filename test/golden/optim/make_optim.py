@@ -73,7 +73,7 @@ golden = {
         adamw_case([3e-2] * 5, (0.9, 0.98), 1e-6, 0.1),
         adamw_case([1e-2] * 3, (0.0, 0.5), 1e-3, 0.0),
     ],
-    "clip": [clip_case(10.0, 1.0), clip_case(1e-3, 1.0), clip_case(1.0, 0.01)],
+    "clip": [clip_case(10.0, 1.0), clip_case(1e-3, 1.0), clip_case(1.0, 0.01), clip_case(1e-4, 1e-4)],
     "schedules": [schedule_case(name, steps, warmup) for name in ("linear", "cosine", "constant") for steps, warmup in ((10, 0), (10, 3), (4, 4))],
 }
 Path(__file__).with_name("optim.json").write_text(json.dumps(golden, indent=1) + "\n")

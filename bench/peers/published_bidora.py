@@ -1,0 +1,116 @@
+"""The peer of BiDoRA's search step: the published algorithm in plain PyTorch, float32.
+
+A layer builds its whole weight W = m ⊙ V / ‖V‖, V = W0 + s·B·A, with one magnitude a column and gradients through the norm.
+A step is: an AdamW step on the directions V = {A, B, head} with L_tr + γ·R, R = mean ‖DᵀD − I‖_F from D itself; then one on
+the magnitudes M with ∇_M L_val(V') − ξ·(∇_M L_tr(V + εv) − ∇_M L_tr(V − εv)) / 2ε, v = ∇_V' L_val, ε = 0.01 / ‖v‖. R has no
+magnitudes, so the two difference passes go without it, which is in the peer's favour.
+"""
+
+import itertools
+
+import torch
+import transformers
+from batches import make_batches
+from protocol import serve
+from torch import nn
+
+GAMMA = 1e-5
+RATE = 1e-4
+
+
+class DenseDora(nn.Module):
+    def __init__(self, linear, rank):
+        super().__init__()
+        self.weight, self.bias = linear.weight, linear.bias
+        out, inner = linear.weight.shape
+        self.scale = 2.0
+        self.a = nn.Parameter(torch.empty(rank, inner).uniform_(-(inner**-0.5), inner**-0.5))
+        self.b = nn.Parameter(torch.zeros(out, rank))
+        self.m = nn.Parameter(linear.weight.detach().norm(dim=0, keepdim=True))
+
+    def direction(self):
+        v = self.weight + self.scale * (self.b @ self.a)
+        return v / v.norm(dim=0, keepdim=True)
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.m * self.direction(), self.bias)
+
+
+def adapt(model, spec):
+    model.requires_grad_(False)
+    wanted = ("query", "value") if spec["targets"] == "query-value" else ("query", "key", "value", "dense")
+    layers = []
+    for path, module in list(model.roberta.encoder.named_modules()):
+        if isinstance(module, nn.Linear) and path.split(".")[-1] in wanted:
+            parent = model.roberta.encoder.get_submodule(path.rpartition(".")[0])
+            layers.append(DenseDora(module, spec["rank"]))
+            setattr(parent, path.split(".")[-1], layers[-1])
+    model.classifier.requires_grad_(True)
+    return layers
+
+
+def regulariser(layers):
+    def of(layer):
+        d = layer.direction()
+        return torch.linalg.norm(d.T @ d - torch.eye(d.shape[1]))
+
+    return torch.stack([of(layer) for layer in layers]).mean()
+
+
+class Search:
+    def __init__(self, model, layers):
+        self.model, self.layers = model, layers
+        self.magnitudes = [layer.m for layer in layers]
+        self.directions = [p for layer in layers for p in (layer.a, layer.b)] + list(model.classifier.parameters())
+        self.lower = torch.optim.AdamW(self.directions, lr=RATE, weight_decay=0.0)
+        self.upper = torch.optim.AdamW(self.magnitudes, lr=RATE, weight_decay=0.0)
+
+    def loss(self, batch):
+        return self.model(**batch).loss
+
+    def gradients(self, loss, parameters):
+        return torch.autograd.grad(loss, parameters)
+
+    def step(self, train_batch, validation_batch):
+        before = [p.detach().clone() for p in self.directions]
+        loss = self.loss(train_batch) + GAMMA * regulariser(self.layers)
+        self.update(self.lower, self.directions, self.gradients(loss, self.directions))
+        after = [p.detach().clone() for p in self.directions]
+        gradients = self.gradients(self.loss(validation_batch), self.magnitudes + self.directions)
+        first, v = gradients[: len(self.magnitudes)], gradients[len(self.magnitudes) :]
+        epsilon = 0.01 / torch.cat([g.flatten() for g in v]).norm()
+        ahead = self.magnitude_gradients(train_batch, before, v, epsilon)
+        behind = self.magnitude_gradients(train_batch, before, v, -epsilon)
+        self.place(after)
+        second = [(a - b) / (2 * epsilon) for a, b in zip(ahead, behind)]
+        self.update(self.upper, self.magnitudes, [g - RATE * h for g, h in zip(first, second)])
+
+    def magnitude_gradients(self, batch, before, v, epsilon):
+        self.place([p + epsilon * g for p, g in zip(before, v)])
+        return self.gradients(self.loss(batch), self.magnitudes)
+
+    @torch.no_grad()
+    def place(self, values):
+        for parameter, value in zip(self.directions, values):
+            parameter.copy_(value)
+
+    def update(self, optimizer, parameters, gradients):
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.grad = gradient
+        optimizer.step()
+        optimizer.zero_grad()
+
+
+def prepare(spec):
+    torch.manual_seed(0)
+    torch.set_num_threads(spec["threads"])
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(spec["model"], num_labels=spec["labels"])
+    search = Search(model, adapt(model, spec))
+    model.train()
+    batches = itertools.cycle(make_batches(spec))
+    facts = {"torch": torch.__version__, "threads": torch.get_num_threads()}
+    return facts, lambda: search.step(next(batches), next(batches))
+
+
+if __name__ == "__main__":
+    serve(prepare)

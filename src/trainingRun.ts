@@ -1,0 +1,255 @@
+import { join } from "node:path";
+import { writeAdapter } from "./adapters/index.js";
+import { type RunConfig, renderRunYaml } from "./config.js";
+import { BidoraError, UsageError } from "./errors.js";
+import { writeFileAtomic } from "./io/atomic.js";
+import { machineFacts, peakMemoryBytes, versions } from "./machine.js";
+import { renderModelCard } from "./modelCard.js";
+import { writeModelFolder } from "./modelFolder.js";
+import type { Prepared } from "./prepare.js";
+import { copyFiles, EVENTS, prepareOutput, writeMetrics, writeReport } from "./runFolder.js";
+import {
+  type CheckpointOptions,
+  checkpointer,
+  newestCheckpoint,
+  openResumePoint,
+  saveCheckpoint,
+} from "./train/checkpoints.js";
+import { EarlyStopping } from "./train/earlyStopping.js";
+import { evaluateRows } from "./train/evaluation.js";
+import { evaluator, tellEvaluation } from "./train/evaluator.js";
+import type { JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "./train/events.js";
+import { runLoop, tell } from "./train/loop.js";
+import { ReplayableMasks } from "./train/masks.js";
+import { metricsFor } from "./train/metricsFor.js";
+import type { RunHandle, RunObserver } from "./train/observer.js";
+import { planPhases } from "./train/plans.js";
+import { runLogWriter } from "./train/runLogWriter.js";
+
+export interface TrainingRunOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told every event of the run. */
+  readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
+  /** The output folder is emptied first; else the run goes on from its newest checkpoint. */
+  readonly isFresh: boolean;
+}
+
+/** One run in its folder: the loop with its observers around it, and what is left at the end. */
+export class TrainingRun {
+  readonly #began = performance.now();
+  readonly #observers: RunObserver[];
+  readonly #earlyStopping: EarlyStopping | undefined;
+  readonly #checkpoint: CheckpointOptions;
+  readonly #signal: AbortSignal;
+  #last: RunHandle | undefined;
+
+  constructor(
+    readonly prepared: Prepared,
+    readonly options: TrainingRunOptions,
+  ) {
+    const { config, adapted, start } = prepared;
+    this.#signal = options.signal ?? new AbortController().signal;
+    this.#earlyStopping = this.#makeEarlyStopping();
+    this.#checkpoint = {
+      folder: config.output,
+      keep: config.keepCheckpoints,
+      trained: adapted.trained,
+      generator: prepared.generator,
+      earlyStopping: this.#earlyStopping,
+      settings: settingsOf(config),
+      writeModel: (folder) => this.#writeModel(folder),
+    };
+    this.#observers = [
+      runLogWriter(join(config.output, EVENTS), () => prepareOutput(config.output, options.isFresh)),
+      ...(options.observers ?? []).map((on) => ({ on })),
+      { on: (_event, run) => this.#remember(run) },
+    ];
+    if (config.evalEvery !== undefined && prepared.data.validation) {
+      this.#observers.push(
+        evaluator({
+          every: config.evalEvery,
+          evaluate: () => this.#evaluate("validation"),
+          trained: adapted.trained,
+          start,
+        }),
+      );
+    }
+    if (this.#earlyStopping) this.#observers.push(this.#earlyStopping);
+    if (config.saveEvery !== undefined) this.#observers.push(checkpointer(config.saveEvery, this.#checkpoint));
+  }
+
+  #remember(run: RunHandle | undefined): void {
+    if (run) this.#last = run;
+  }
+
+  /** Trains, evaluates, and leaves everything in the folder. An aborted run leaves a checkpoint and no metrics. */
+  async go(): Promise<Metrics> {
+    try {
+      return await this.#train();
+    } catch (error) {
+      await this.#tellError(error);
+      throw error;
+    }
+  }
+
+  async #train(): Promise<Metrics> {
+    const { config, adapted, data, task, loaded, generator, start } = this.prepared;
+    const setup = {
+      model: loaded.model,
+      adapted,
+      rows: data.train,
+      task: task.kind,
+      masks: new ReplayableMasks(generator),
+      start,
+    };
+    const plans = planPhases(setup, config);
+    const newest = this.options.isFresh ? undefined : newestCheckpoint(config.output);
+    await this.#tellStart(Object.fromEntries(plans.map(({ phase, steps }) => [phase, steps])));
+    const ended = await runLoop({
+      plans,
+      observers: this.#observers,
+      signal: this.#signal,
+      from: newest === undefined ? undefined : openResumePoint(newest, this.#checkpoint),
+    });
+    if (ended === "aborted") return this.#leaveAborted();
+    return this.#finish();
+  }
+
+  #tellStart(steps: Partial<Record<Phase, number>>): Promise<void> {
+    const { config } = this.prepared;
+    return tell(this.#observers, {
+      event: "start",
+      versions: versions(),
+      machine: machineFacts(),
+      settings: settingsOf(config),
+      parameters: this.#parameters(),
+      steps,
+    });
+  }
+
+  async #leaveAborted(): Promise<Metrics> {
+    if (this.#last) await saveCheckpoint(this.#checkpoint, this.#last);
+    return {};
+  }
+
+  async #finish(): Promise<Metrics> {
+    const { config, tokenizer, folder, adapted, start } = this.prepared;
+    const metrics = await this.#finalMetrics();
+    if (this.#last) await tellEvaluation(metrics, { trained: adapted.trained, start }, this.#last);
+    await this.#writeModel(config.output);
+    copyFiles(tokenizer.files(), folder, config.output);
+    writeFileAtomic(join(config.output, "run.yaml"), renderRunYaml(config));
+    writeFileAtomic(join(config.output, "README.md"), this.#card(metrics));
+    const seconds = (performance.now() - this.#began) / 1000;
+    await tell(this.#observers, { event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
+    await writeReport(config.output);
+    writeMetrics(config.output, metrics);
+    return metrics;
+  }
+
+  async #finalMetrics(): Promise<Metrics> {
+    const validation = this.prepared.data.validation ? await this.#evaluate("validation") : {};
+    if (!this.prepared.data.test) return validation;
+    const test = await this.#evaluate("test");
+    return {
+      ...validation,
+      ...Object.fromEntries(Object.entries(test).map(([name, value]) => [`test_${name}`, value])),
+    };
+  }
+
+  #evaluate(split: "validation" | "test"): Promise<Metrics> {
+    const { config, task, head, loaded, data } = this.prepared;
+    const options = { task: task.kind, labels: head.labels, batchSize: config.batchSize, metrics: task.metrics };
+    return evaluateRows(loaded.model, data[split] ?? [], options);
+  }
+
+  #makeEarlyStopping(): EarlyStopping | undefined {
+    const { config, task, head, adapted, data } = this.prepared;
+    if (config.earlyStopping === undefined) return undefined;
+    if (config.evalEvery === undefined || !data.validation) {
+      throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by.");
+    }
+    const { main, goal } = metricsFor(task.kind, { labels: head.labels, metrics: task.metrics });
+    return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
+  }
+
+  #parameters(): ParameterCounts {
+    const { loaded, adapted } = this.prepared;
+    const trained = adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0);
+    const own = [...loaded.model.namedParameters()].reduce((sum, [, parameter]) => sum + size(parameter.shape), 0);
+    const inside = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
+    const added = adapted.trained
+      .filter(({ parameter }) => !inside.has(parameter))
+      .reduce((sum, { tensor }) => sum + tensor.numel, 0);
+    return { total: own + added, trained };
+  }
+
+  async #writeModel(folder: string): Promise<void> {
+    const { config, adapted, loaded, task, head } = this.prepared;
+    if (adapted.config.method === "full") {
+      writeModelFolder(folder, { ...loaded, head, source: this.prepared.folder, dtype: "float32" });
+      return;
+    }
+    const tensors = new Map(adapted.trained.map(({ name, tensor }) => [name, tensor]));
+    writeAdapter(folder, {
+      config: adapted.config,
+      tensors,
+      taskType: task.kind === "token-classification" ? "TOKEN_CLS" : "SEQ_CLS",
+      baseModel: config.model,
+      revision: config.revision,
+      side: {
+        method: config.method as "lora" | "dora" | "bidora",
+        task: task.kind,
+        labels: [...head.labels],
+        maxLength: this.prepared.maxLength,
+        ...(config.textColumns && { textColumns: [...config.textColumns] }),
+        ...(this.#last && { phase: this.#last.phase }),
+        ...(adapted.config.method === "dora" && {
+          axis: adapted.config.axis,
+          normGradient: adapted.config.normGradient,
+        }),
+      },
+    });
+  }
+
+  #card(metrics: Metrics): string {
+    const { config, head, task, data } = this.prepared;
+    return renderModelCard({
+      config,
+      labels: task.kind === "regression" ? [] : head.labels,
+      rows: { train: data.train.length, validation: data.validation?.length },
+      parameters: this.#parameters(),
+      metrics,
+      versions: versions(),
+      machine: machineFacts(),
+    });
+  }
+
+  /** The last good state is kept: a loss that is not finite is found out before the step changes anything. */
+  async #tellError(error: unknown): Promise<void> {
+    const last = this.#last;
+    if (!last) return;
+    if (error instanceof BidoraError && error.code === "LOSS_NOT_FINITE")
+      await saveCheckpoint(this.#checkpoint, last).catch(() => {});
+    const { code, message } = error instanceof BidoraError ? error : { code: "UNEXPECTED", message: String(error) };
+    await tell(this.#observers, { event: "error", phase: last.phase, step: last.step, code, message });
+  }
+}
+
+const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+
+/** The settings that make a run what it is, for its log and its checkpoints. */
+function settingsOf(config: RunConfig): { readonly [key: string]: JsonValue } {
+  const {
+    given: _given,
+    output: _output,
+    resume: _resume,
+    overwrite: _overwrite,
+    json: _json,
+    quiet: _quiet,
+    debug: _debug,
+    threads: _threads,
+    ...rest
+  } = config;
+  return JSON.parse(JSON.stringify(rest)) as { readonly [key: string]: JsonValue };
+}

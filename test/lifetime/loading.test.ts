@@ -1,0 +1,83 @@
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, it } from "vitest";
+import { addonPath } from "../../src/torch/native.js";
+import { runChild } from "./child.js";
+
+const folder = mkdtempSync(join(tmpdir(), "addon-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const torchPath = fileURLToPath(new URL("../../dist/torch/index.js", import.meta.url));
+
+it("works when a copy of the addon at another path is loaded beside it", () => {
+  const copy = join(folder, "copy.node");
+  copyFileSync(addonPath(), copy);
+  const results = runChild(`
+    import { createRequire } from "node:module";
+    const other = createRequire(import.meta.url)(${JSON.stringify(copy)});
+    const first = other.declareOperators(["aten::neg"]);
+    const x = other.fromBytes(new Uint8Array(Float32Array.of(2).buffer), [1], "float32", "float32");
+    let foreign = "accepted";
+    try { other.item(torch.ones([1]).handle); } catch (error) { foreign = error.message; }
+    report([other.item(other.call(first, x)), torch.neg(torch.ones([1])).item(), foreign]);
+  `);
+  expect(results).toEqual([-2, -1, expect.stringMatching(/released/)]);
+});
+
+it("lets two copies of the TypeScript share the addon, each with its own list of operators", () => {
+  const results = runChild(`
+    const again = await import(torchPath.replace("index.js", "generated/operators.js") + "?again");
+    const x = torch.ones([2]);
+    report([again.neg(x).toArray(), torch.neg(x).toArray(), torch.exp(torch.zeros([1])).item()]);
+  `);
+  expect(results).toEqual([[-1, -1], [-1, -1], 1]);
+});
+
+it("stays loaded when the only worker that used it has ended", () => {
+  const results = runChild(
+    `
+    import { Worker } from "node:worker_threads";
+    const work = \`import(${JSON.stringify(JSON.stringify(torchPath)).slice(1, -1)}).then((torch) => torch.mm(torch.ones([300, 300]), torch.ones([300, 300])))\`;
+    const codes = [];
+    for (let i = 0; i < 3; i++) codes.push(await new Promise((resolve) => new Worker(work, { eval: true }).once("exit", resolve)));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    console.log(JSON.stringify(codes));
+  `,
+    { prelude: false },
+  );
+  expect(results).toEqual([0, 0, 0]);
+});
+
+it.each([
+  [
+    "with live tensors and a graph",
+    "globalThis.loss = torch.sum(torch.square(torch.ones([3]).setRequiresGrad(true)));",
+  ],
+  ["from inside a scope", "torch.scope(() => { torch.ones([3]); process.exit(0); });"],
+  [
+    "while a worker works",
+    `
+    const worker = new Worker(\`import(\${JSON.stringify(torchPath)}).then((torch) => { for (;;) torch.scope(() => torch.mm(torch.ones([200, 200]), torch.ones([200, 200]))); })\`, { eval: true });
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    process.exit(0);`,
+  ],
+  ["while a profile is being taken", "torch.startProfile(); torch.pushRange('x'); torch.ones([1]);"],
+])("exits cleanly %s", (_, script) => {
+  expect(runChild(`report("ran");\n${script}`)).toBe("ran");
+});
+
+it("takes no signal handlers from Node", () => {
+  const status = runChild(
+    `
+    import { readFileSync } from "node:fs";
+    const caught = () => readFileSync("/proc/self/status", "utf8").match(/SigCgt:\\s*(\\w+)/)[1];
+    const before = caught();
+    await import(${JSON.stringify(torchPath)});
+    console.log(JSON.stringify([before, caught()]));
+  `,
+    { prelude: false },
+  ) as string[];
+  expect(status[1]).toBe(status[0]);
+});

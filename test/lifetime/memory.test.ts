@@ -1,0 +1,44 @@
+import { expect, it } from "vitest";
+import { runChild } from "./child.js";
+
+it("keeps resident memory flat over 1 000 training steps", () => {
+  const { at200, at1000, handles } = runChild(`
+    const generator = new torch.Generator(1);
+    const draw = (shape) => torch.mulScalar_(torch.normal_(torch.empty(shape), 0, 1, { generator }), 0.1).setRequiresGrad(true);
+    const weights = [draw([128, 64]), draw([128]), draw([10, 128])];
+    const like = () => weights.map((weight) => torch.zeros(weight.shape));
+    const [first, second] = [like(), like()];
+    const steps = weights.map(() => torch.zeros([]));
+    const rates = { lr: 1e-3, beta1: 0.9, beta2: 0.999, weightDecay: 0.01, eps: 1e-8, amsgrad: false, maximize: false };
+    function step() {
+      const x = torch.normal_(torch.empty([32, 64]), 0, 1, { generator });
+      const labels = torch.randint(10, [32], { generator });
+      const hidden = torch.gelu(torch.layerNorm(torch.linear(x, weights[0], weights[1]), [128]));
+      const kept = torch.bernoulli_(torch.emptyLike(hidden), 0.9, { generator });
+      const loss = torch.crossEntropyLoss(torch.linear(torch.mul(hidden, kept), weights[2]), labels);
+      torch.backward(loss);
+      torch.noGrad(() => {
+        torch.foreachAddScalar_(steps, 1);
+        torch.fusedAdamw_(weights, weights.map((weight) => weight.grad), first, second, [], steps, rates);
+      });
+      for (const weight of weights) weight.setGrad(undefined);
+      try { torch.matmul(x, x); } catch {}
+      return loss.item();
+    }
+    let at200 = 0;
+    let handles = 0;
+    for (let i = 1; i <= 1000; i++) {
+      torch.scope(step);
+      await turn();
+      if (i === 200) {
+        globalThis.gc();
+        at200 = process.memoryUsage().rss;
+        handles = torch.liveHandles();
+      }
+    }
+    globalThis.gc();
+    report({ at200, at1000: process.memoryUsage().rss, handles: torch.liveHandles() - handles });
+  `) as { at200: number; at1000: number; handles: number };
+  expect(handles).toBe(0);
+  expect(at1000 / at200).toBeLessThan(1.05);
+});
