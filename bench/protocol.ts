@@ -92,5 +92,9 @@ export interface Answers {
   readonly run: Timed;
   readonly memory: Memory;
   readonly meter: Metered;
-  readonly profile: { readonly seconds: number; readonly nodes: readonly ProfileRow[]; readonly kernels: readonly ProfileRow[] };
+  readonly profile: {
+    readonly seconds: number;
+    readonly nodes: readonly ProfileRow[];
+    readonly kernels: readonly ProfileRow[];
+  };
 }

@@ -22,7 +22,16 @@ async function prepare(spec: OwnSpec): Promise<{ facts: Facts }> {
   torch.setThreads(spec.threads);
   work = await TASKS[spec.task](spec);
   const { torchVersion, threads, onednnVersion, cpuCapability, mkl, openblas } = torch.engineFacts();
-  return { facts: { libtorch: torchVersion, node: process.version, threads, onednn: onednnVersion, cpuCapability, blas: mkl ? "MKL" : openblas } };
+  return {
+    facts: {
+      libtorch: torchVersion,
+      node: process.version,
+      threads,
+      onednn: onednnVersion,
+      cpuCapability,
+      blas: mkl ? "MKL" : openblas,
+    },
+  };
 }
 
 async function run(count: number): Promise<Timed> {

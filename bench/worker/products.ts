@@ -25,7 +25,10 @@ export async function products(spec: OwnSpec): Promise<Work> {
   if (!("shape" in spec)) throw new Error("Products need a shape.");
   const sizes = JSON.parse(readFileSync(join(spec.model, "config.json"), "utf8")) as Sizes;
   const list = torch.noGrad(() => new ProductList(spec, sizes).all());
-  return () => torch.noGrad(() => { for (const product of list) torch.scope(product); });
+  return () =>
+    torch.noGrad(() => {
+      for (const product of list) torch.scope(product);
+    });
 }
 
 class ProductList {
@@ -52,12 +55,27 @@ class ProductList {
     const { hidden_size: hidden, intermediate_size: inner } = this.sizes;
     const everywhere = this.spec.targets === "all-linear";
     const kept = isLast ? this.#rows : this.#tokens;
-    const projections = [true, everywhere, true].flatMap((adapted) => this.#linear(this.#tokens, hidden, hidden, { adapted, inputGradient: !isFirst }));
-    const rest = [[hidden, hidden], [hidden, inner], [inner, hidden]] as const;
-    return [...projections, ...this.#attention(), ...rest.flatMap(([from, to]) => this.#linear(kept, from, to, { adapted: everywhere, inputGradient: true }))];
+    const projections = [true, everywhere, true].flatMap((adapted) =>
+      this.#linear(this.#tokens, hidden, hidden, { adapted, inputGradient: !isFirst }),
+    );
+    const rest = [
+      [hidden, hidden],
+      [hidden, inner],
+      [inner, hidden],
+    ] as const;
+    return [
+      ...projections,
+      ...this.#attention(),
+      ...rest.flatMap(([from, to]) => this.#linear(kept, from, to, { adapted: everywhere, inputGradient: true })),
+    ];
   }
 
-  #linear(n: number, from: number, to: number, { adapted, inputGradient }: { adapted: boolean; inputGradient: boolean }): Product[] {
+  #linear(
+    n: number,
+    from: number,
+    to: number,
+    { adapted, inputGradient }: { adapted: boolean; inputGradient: boolean },
+  ): Product[] {
     const [x, y, w] = [this.#random(n, from), this.#random(n, to), this.#random(to, from)];
     const list: Product[] = [() => torch.linear(x, w)];
     if (inputGradient) list.push(() => torch.mm(y, w));
@@ -67,7 +85,11 @@ class ProductList {
   /** x·Aᵀ and ·Bᵀ; the gradients of B, of the reduced input, of A, and of x. */
   #lowRank(x: torch.Tensor, y: torch.Tensor, inputGradient: boolean): Product[] {
     const [n, from] = x.shape as [number, number];
-    const [a, b, reduced] = [this.#random(this.spec.rank, from), this.#random(y.shape[1] as number, this.spec.rank), this.#random(n, this.spec.rank)];
+    const [a, b, reduced] = [
+      this.#random(this.spec.rank, from),
+      this.#random(y.shape[1] as number, this.spec.rank),
+      this.#random(n, this.spec.rank),
+    ];
     const list: Product[] = [
       () => torch.linear(x, a),
       () => torch.linear(reduced, b),
@@ -82,7 +104,10 @@ class ProductList {
   #attention(): Product[] {
     const { hidden_size: hidden, num_attention_heads: heads } = this.sizes;
     const batch = this.#rows * heads;
-    const [q, scores] = [this.#random(batch, this.#length, hidden / heads), this.#random(batch, this.#length, this.#length)];
+    const [q, scores] = [
+      this.#random(batch, this.#length, hidden / heads),
+      this.#random(batch, this.#length, this.#length),
+    ];
     const transposed = (x: torch.Tensor) => torch.transpose(x, 1, 2);
     return [
       () => torch.matmul(q, transposed(q)), // Q·Kᵀ

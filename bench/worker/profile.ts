@@ -64,6 +64,11 @@ class Sums {
   rows(): ProfileRow[] {
     return [...this.#sums.values()]
       .sort((a, b) => b.micros - a.micros)
-      .map(({ name, pass, calls, micros }) => ({ name, pass, calls: calls / this.count, milliseconds: micros / 1000 / this.count }));
+      .map(({ name, pass, calls, micros }) => ({
+        name,
+        pass,
+        calls: calls / this.count,
+        milliseconds: micros / 1000 / this.count,
+      }));
   }
 }

@@ -25,7 +25,14 @@ export async function training(spec: OwnSpec): Promise<Work> {
     maxSteps: 1e6,
     ...(spec.hypergradient && { hypergradient: spec.hypergradient }),
   });
-  const setup = { model, adapted, rows, task: kind, masks: new ReplayableMasks(generator), start: takeSnapshot(adapted.trained) };
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: kind,
+    masks: new ReplayableMasks(generator),
+    start: takeSnapshot(adapted.trained),
+  };
   const [plan] = planPhases(setup, config);
   if (!plan) throw new Error("There is no phase to run.");
   const rule = plan.begin();

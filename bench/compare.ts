@@ -1,0 +1,95 @@
+import type { Facts, Memory, Spec } from "./protocol.js";
+import { type Program, WorkerProcess } from "./workerProcess.js";
+
+/** One side of a comparison: a program, and what it is told to do. */
+export interface Side {
+  readonly program: Program;
+  readonly spec: Spec;
+}
+
+export interface Measured {
+  /** Seconds of one count, the median of each round. */
+  readonly rounds: readonly number[];
+  readonly memory: Memory;
+  readonly facts: Facts;
+}
+
+export interface Effort {
+  /** How often the sides take turns. */
+  readonly rounds: number;
+  /** Counts in a turn. */
+  readonly counts: number;
+  readonly clock: Clock;
+}
+
+/** `wall` is what a user waits. `cpu`, with one thread, is what a busy machine can still measure. */
+export type Clock = "wall" | "cpu";
+
+/** Runs all sides in turns, so that whatever disturbs the machine disturbs each of them. */
+export async function compare<Name extends string>(
+  sides: Readonly<Record<Name, Side>>,
+  { rounds, counts, clock }: Effort,
+): Promise<Record<Name, Measured>> {
+  const running = new Map<Name, Running>();
+  try {
+    for (const [name, side] of Object.entries(sides) as [Name, Side][]) running.set(name, await start(side));
+    for (let round = 0; round < rounds; round++) {
+      for (const { worker, seconds } of running.values()) {
+        const timed = await worker.ask({ command: "run", count: counts });
+        seconds.push(median(clock === "cpu" ? timed.cpuSeconds : timed.seconds));
+      }
+    }
+    const measured = new Map<Name, Measured>();
+    for (const [name, { worker, seconds, facts }] of running) {
+      measured.set(name, { rounds: seconds, facts, memory: await worker.ask({ command: "memory" }) });
+    }
+    return Object.fromEntries(measured) as Record<Name, Measured>;
+  } finally {
+    await Promise.all([...running.values()].map(({ worker }) => worker.end()));
+  }
+}
+
+interface Running {
+  readonly worker: WorkerProcess;
+  readonly facts: Facts;
+  readonly seconds: number[];
+}
+
+/** Prepares a side and lets it warm up: first calls allocate, and choose their kernels. */
+async function start({ program, spec }: Side): Promise<Running> {
+  const worker = new WorkerProcess(program);
+  try {
+    const { facts } = await worker.ask({ command: "prepare", spec });
+    await worker.ask({ command: "run", count: 2 });
+    return { worker, facts, seconds: [] };
+  } catch (error) {
+    await worker.end();
+    throw error;
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length === 0) throw new RangeError("There is no median of nothing.");
+  return sorted.length % 2
+    ? (sorted[middle] as number)
+    : ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
+
+export interface Ratio {
+  /** Median over the rounds of numerator / denominator in the same round. */
+  readonly median: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+export function ratio(numerator: Measured, denominator: Measured): Ratio {
+  const ratios = numerator.rounds.map((seconds, round) => seconds / (denominator.rounds[round] as number));
+  return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
+}
+
+/** The side that takes less time. */
+export function faster(...sides: readonly [Measured, ...Measured[]]): Measured {
+  return sides.reduce((best, side) => (median(side.rounds) < median(best.rounds) ? side : best));
+}

@@ -1,0 +1,38 @@
+// What a step costs beside libtorch's own work.
+import { type Context, own, type Setting, settingName } from "../context.js";
+import { type Row, single } from "../rows.js";
+import { WorkerProcess } from "../workerProcess.js";
+
+/** The share of a step in which no native call was running. */
+export async function overhead(context: Context, setting: Setting): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const method of ["lora", "bidora"] as const) {
+    const { program, spec } = own(context, setting, {
+      task: "train",
+      method,
+      precision: "bfloat16",
+      hypergradient: "exact",
+    });
+    const worker = new WorkerProcess(program);
+    try {
+      await worker.ask({ command: "prepare", spec });
+      await worker.ask({ command: "run", count: 2 });
+      const { seconds, nativeSeconds, calls } = await worker.ask({
+        command: "meter",
+        count: context.effort.counts * 2,
+      });
+      rows.push({
+        what: `Outside native calls, ${method === "lora" ? "LoRA step" : "BiDoRA search step"}`,
+        setting: settingName(setting),
+        against: "the whole step",
+        goal: { atMost: 0.02 },
+        ratio: single((seconds - nativeSeconds) / seconds),
+        ours: `${((seconds - nativeSeconds) * 1000).toFixed(1)} ms, ${calls.toFixed(0)} calls`,
+        theirs: `${(seconds * 1000).toFixed(0)} ms`,
+      });
+    } finally {
+      await worker.end();
+    }
+  }
+  return rows;
+}

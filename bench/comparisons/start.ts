@@ -1,0 +1,74 @@
+// From the command to the end of the first training step, as whole processes, files in the system's cache.
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { quickstartModel } from "../../src/io/quickstartModel.js";
+import { median } from "../compare.js";
+import type { Context } from "../context.js";
+import { peerScript, ROOT } from "../programs.js";
+import type { Row } from "../rows.js";
+import type { Program } from "../workerProcess.js";
+
+export async function firstStep(context: Context): Promise<Row[]> {
+  const model = process.env.BENCH_MODEL ?? (await quickstartModel({ onNote: context.tell }));
+  const data = join(context.dataFolder, "glue", "MRPC");
+  const theirs = peerScript(context.python, "first_step.py", [model, join(data, "train.tsv")]);
+  const seconds = { ours: [] as number[], theirs: [] as number[] };
+  for (let round = -1; round < context.effort.rounds; round++) {
+    const output = join(context.scratch, `start-${round}`);
+    const ours = finetune([
+      "--model",
+      model,
+      "--task",
+      "glue/mrpc",
+      "--data",
+      data,
+      "--method",
+      "lora",
+      "--max-steps",
+      "2",
+      "--output",
+      output,
+    ]);
+    const [own, peer] = [await untilFirstStep(ours), await untilFirstStep(theirs)];
+    if (round < 0) continue; // brings the files into the cache
+    seconds.ours.push(own);
+    seconds.theirs.push(peer);
+  }
+  const ratios = seconds.theirs.map((value, i) => value / (seconds.ours[i] as number));
+  const shown = (values: readonly number[]) => `${median(values).toFixed(2)} s`;
+  return [
+    {
+      what: "Start to first training step",
+      setting: "MiniLM, 22 M parameters, MRPC, LoRA",
+      against: "transformers + PEFT, a minimal script",
+      goal: { atLeast: 5 },
+      ratio: { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) },
+      ours: shown(seconds.ours),
+      theirs: shown(seconds.theirs),
+    },
+  ];
+}
+
+function finetune(args: readonly string[]): Program {
+  return { command: process.execPath, args: [join(ROOT, "bin", "bidora.js"), "finetune", ...args, "--json"] };
+}
+
+/** Seconds until a line tells of a step; the process is then ended. */
+async function untilFirstStep({ command, args }: Program): Promise<number> {
+  const began = performance.now();
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
+  let errors = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    errors += text;
+  });
+  const ended = new Promise((resolve) => child.once("close", resolve));
+  for await (const line of createInterface({ input: child.stdout })) {
+    if (!line.includes('"event":"step"')) continue;
+    const seconds = (performance.now() - began) / 1000;
+    child.kill("SIGKILL");
+    await ended;
+    return seconds;
+  }
+  throw new Error(`${command} ${args.join(" ")} ended without a step: ${errors.slice(-2000)}`);
+}

@@ -1,0 +1,69 @@
+import type { Effort, Side } from "./compare.js";
+import { ownWorker, peftWorker, publishedWorker } from "./programs.js";
+import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./protocol.js";
+
+export interface Models {
+  /** Base-size RoBERTa with random weights, dropout 0. */
+  readonly roberta: string;
+}
+
+/** What all comparisons share. */
+export interface Context {
+  readonly python: string;
+  readonly models: Models;
+  readonly threads: number;
+  readonly quick: boolean;
+  readonly effort: Effort;
+  readonly dataFolder: string;
+  /** A folder for files of this run. */
+  readonly scratch: string;
+  readonly tell: (text: string) => void;
+}
+
+/** One place of the table: which layers have adapters, and a batch's shape. */
+export interface Setting {
+  readonly targets: Targets;
+  readonly shape: Shape;
+}
+
+export function settingsOf({ quick }: Context): Setting[] {
+  const shapes = quick
+    ? [{ rows: 16, length: 64 }]
+    : [
+        { rows: 16, length: 64 },
+        { rows: 32, length: 128 },
+      ];
+  return shapes.flatMap((shape) => (["query-value", "all-linear"] as const).map((targets) => ({ targets, shape })));
+}
+
+export function settingName({ targets, shape }: Setting): string {
+  return `${targets.replace("-", targets === "query-value" ? " + " : " ")}, ${shape.rows} × ${shape.length}`;
+}
+
+/** The larger shape takes long enough for one step a turn. */
+export function effortFor({ effort }: Context, { shape }: Pick<Setting, "shape">): Effort {
+  return shape.rows * shape.length > 2000 ? { ...effort, counts: 1 } : effort;
+}
+
+const RANK = 8;
+
+type Choice<Spec> = Pick<Spec, Extract<"method" | "precision" | "hypergradient" | "task", keyof Spec>>;
+type Place = { readonly targets: Targets } & Input;
+
+export function own(context: Context, place: Place, choice: Choice<OwnSpec>, options: Partial<OwnSpec> = {}): Side {
+  const { models, threads } = context;
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...place, ...choice, ...options };
+  return { program: ownWorker(), spec: spec as OwnSpec };
+}
+
+export function peft(context: Context, place: Place, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {
+  const { models, threads, python } = context;
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...place, ...choice, ...options };
+  return { program: peftWorker(python), spec: spec as PeerSpec };
+}
+
+export function published(context: Context, place: Place): Side {
+  const { models, threads, python } = context;
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step" as const, ...place };
+  return { program: publishedWorker(python), spec };
+}

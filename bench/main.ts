@@ -1,0 +1,136 @@
+// `npm run bench`: measures this program against its peers on this machine, in one run. See README.md.
+import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs, promisify } from "node:util";
+import type { Clock } from "./compare.js";
+import { COMPARISONS } from "./comparisons/index.js";
+import type { Context } from "./context.js";
+import { machine } from "./machine.js";
+import { peerScript, ROOT, unpinEnvironment } from "./programs.js";
+import { markdown, type Results, tableLines } from "./report.js";
+import type { Row } from "./rows.js";
+import { peers } from "./venv.js";
+
+const HELP = `npm run bench -- [options]
+  --only a,b      of ${Object.keys(COMPARISONS).join(", ")}
+  --quick         the smaller batches, few rounds: an impression, not a result
+  --rounds N      turns of each side (7; quick: 3)
+  --threads N     of each side (all cores)
+  --clock C       wall, or cpu: processor time, which with --threads 1 can be trusted on a busy machine
+  --data FOLDER   with glue/ and tokenizers/ (../shared/data)
+  --output FOLDER for results.md and results.json (bench/results)
+BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL a
+folder with the MiniLM encoder.`;
+
+const { values } = parseArgs({
+  options: {
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    rounds: { type: "string" },
+    threads: { type: "string" },
+    clock: { type: "string", default: "wall" },
+    data: { type: "string", default: join(ROOT, "..", "shared", "data") },
+    output: { type: "string", default: join(ROOT, "bench", "results") },
+    help: { type: "boolean", default: false },
+  },
+});
+
+const tell = (text: string) => process.stderr.write(`${text}\n`);
+
+function chosenNames(): string[] {
+  const names = values.only?.split(",") ?? Object.keys(COMPARISONS);
+  const unknown = names.find((name) => !(name in COMPARISONS));
+  if (unknown !== undefined)
+    throw new Error(`There is no ${unknown} to measure; there are ${Object.keys(COMPARISONS).join(", ")}.`);
+  return names;
+}
+
+async function makeModels(python: string, scratch: string): Promise<Context["models"]> {
+  tell("Writing the random base-size models");
+  const make = async (name: string, dropout: number) => {
+    const folder = join(scratch, name);
+    const { command, args } = peerScript(python, "make_checkpoint.py", [folder, String(dropout)]);
+    await promisify(execFile)(command, [...args]);
+    return folder;
+  };
+  return { roberta: await make("roberta", 0) };
+}
+
+/** Measures one comparison after the other; one that fails is told of and left out. */
+async function measure(
+  names: readonly string[],
+  context: Context,
+  onRows: (rows: readonly Row[]) => void,
+): Promise<void> {
+  const rows: Row[] = [];
+  for (const comparison of names.flatMap((name) => COMPARISONS[name]?.(context) ?? [])) {
+    tell(`Measuring ${comparison.name}`);
+    try {
+      rows.push(...(await comparison.run(context)));
+      onRows(rows);
+    } catch (error) {
+      tell(`${comparison.name} could not be measured: ${error instanceof Error ? error.message : String(error)}`);
+      process.exitCode = 1;
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  if (values.help) return void process.stdout.write(`${HELP}\n`);
+  const names = chosenNames();
+  const facts = machine(unpinEnvironment());
+  const threads = Number(values.threads ?? facts.cores);
+  const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
+  const effort = { rounds, counts: values.quick ? 2 : 3, clock: values.clock as Clock };
+  const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
+  const { python, dispose } = await peers(tell);
+  try {
+    const models = await makeModels(python, scratch);
+    const context = { python, models, threads, quick: values.quick, effort, dataFolder: values.data, scratch, tell };
+    const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
+    await measure(names, context, (rows) => write({ ...common, rows }));
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+    await dispose();
+  }
+}
+
+async function versions(python: string): Promise<Record<string, string>> {
+  const script =
+    "import json, torch, transformers, peft; print(json.dumps({m.__name__: m.__version__ for m in (torch, transformers, peft)}))";
+  const { stdout } = await promisify(execFile)(python, ["-c", script]);
+  const { engineFacts } = await import("../src/torch/index.js");
+  const { torchVersion, onednnVersion, openblas, mkl } = engineFacts();
+  const ours = {
+    libtorch: torchVersion,
+    oneDNN: onednnVersion,
+    blas: mkl ? "MKL" : openblas,
+    node: process.versions.node,
+  };
+  return { ...ours, ...(JSON.parse(stdout) as Record<string, string>) };
+}
+
+/** The files hold what was measured so far; the table grows on stdout. */
+function write(results: Results): void {
+  mkdirSync(values.output, { recursive: true });
+  writeFileSync(join(values.output, "results.md"), markdown(results));
+  writeFileSync(join(values.output, "results.json"), `${JSON.stringify(results, undefined, 2)}\n`);
+  printNew(results);
+}
+
+let printed = 0;
+
+function printNew(results: Results): void {
+  const lines = printed === 0 ? markdown(results) : `${tableLines(results.rows.slice(printed)).join("\n")}\n`;
+  process.stdout.write(printed === 0 ? `${lines.trimEnd()}\n` : lines);
+  printed = results.rows.length;
+}
+
+try {
+  await main();
+} catch (error) {
+  tell(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,66 @@
+// `npm run bench:profile`: where the time of a step goes, by libtorch's own profiler.
+import { parseArgs } from "node:util";
+import { machine } from "./machine.js";
+import { ownWorker, unpinEnvironment } from "./programs.js";
+import type { OwnSpec, ProfileRow } from "./protocol.js";
+import { WorkerProcess } from "./workerProcess.js";
+
+const { values } = parseArgs({
+  options: {
+    model: { type: "string" },
+    method: { type: "string", default: "lora" },
+    targets: { type: "string", default: "query-value" },
+    precision: { type: "string", default: "bfloat16" },
+    hypergradient: { type: "string", default: "exact" },
+    rows: { type: "string", default: "16" },
+    length: { type: "string", default: "64" },
+    threads: { type: "string" },
+    steps: { type: "string", default: "3" },
+    json: { type: "boolean", default: false },
+  },
+});
+
+const facts = machine(unpinEnvironment());
+const { model, method, targets, precision, hypergradient } = values;
+if (model === undefined) throw new Error("--model is missing: give the folder of a RoBERTa checkpoint.");
+const spec = {
+  ...{ task: "train", unit: "step", labels: 2, rank: 8, model, method, targets, precision, hypergradient },
+  threads: Number(values.threads ?? facts.cores),
+  shape: { rows: Number(values.rows), length: Number(values.length) },
+} as OwnSpec;
+
+function table(title: string, rows: readonly ProfileRow[], total: number): string {
+  const lines = rows
+    .slice(0, 30)
+    .map(({ pass, name, calls, milliseconds }) =>
+      [
+        pass.padEnd(21),
+        name.padEnd(56),
+        calls.toFixed(0).padStart(6),
+        milliseconds.toFixed(2).padStart(9),
+        `${((milliseconds / total) * 100).toFixed(1)} %`.padStart(8),
+      ].join(" "),
+    );
+  return [title, ...lines, ""].join("\n");
+}
+
+const worker = new WorkerProcess(ownWorker());
+try {
+  await worker.ask({ command: "prepare", spec });
+  await worker.ask({ command: "run", count: 2 });
+  const metered = await worker.ask({ command: "meter", count: Number(values.steps) });
+  const profiled = await worker.ask({ command: "profile", count: Number(values.steps) });
+  if (values.json) process.stdout.write(`${JSON.stringify({ facts, spec, metered, profiled }, undefined, 2)}\n`);
+  else {
+    const { seconds, nativeSeconds, calls, pageFaults } = metered;
+    const outside = ((1 - nativeSeconds / seconds) * 100).toFixed(2);
+    process.stdout.write(
+      `A step: ${(seconds * 1000).toFixed(0)} ms, ${calls.toFixed(0)} native calls, ${outside} % outside of them, ${pageFaults.toFixed(0)} page faults\n\n`,
+    );
+    const total = profiled.seconds * 1000;
+    process.stdout.write(table("Outermost operators and backward nodes, ms a step", profiled.nodes, total));
+    process.stdout.write(table("\nBy the operator that did the work itself, ms a step", profiled.kernels, total));
+  }
+} finally {
+  await worker.end();
+}

@@ -1,0 +1,36 @@
+import { type Measured, median, type Ratio } from "./compare.js";
+
+/** What a ratio has to be: at least so many times as fast, or at most so much of the time (or memory). */
+export type Goal = { readonly atLeast: number } | { readonly atMost: number };
+
+/** One line of the table. */
+export interface Row {
+  readonly what: string;
+  readonly setting: string;
+  readonly against: string;
+  readonly goal: Goal | undefined;
+  readonly ratio: Ratio;
+  /** The two figures that the ratio comes from, with their units. */
+  readonly ours: string;
+  readonly theirs: string;
+}
+
+export function isMet({ goal, ratio }: Row): boolean | undefined {
+  if (!goal) return undefined;
+  return "atLeast" in goal ? ratio.median >= goal.atLeast : ratio.median <= goal.atMost;
+}
+
+/** The median of a side's rounds. */
+export function milliseconds({ rounds }: Measured): string {
+  const value = median(rounds) * 1000;
+  return `${value < 100 ? value.toFixed(1) : value.toFixed(0)} ms`;
+}
+
+export function mebibytes({ memory }: Measured): string {
+  return `${memory.peakMiB.toFixed(0)} MiB`;
+}
+
+/** A ratio of two figures that were measured once. */
+export function single(value: number): Ratio {
+  return { median: value, low: value, high: value };
+}
