@@ -85,16 +85,13 @@ async function main(): Promise<void> {
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   const effort = { rounds, counts: values.quick ? 2 : 3, clock: values.clock as Clock };
   const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
-  const { python, dispose } = await peers(tell);
-  try {
-    const models = await makeModels(python, scratch);
-    const context = { python, models, threads, quick: values.quick, effort, dataFolder: values.data, scratch, tell };
-    const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
-    await measure(names, context, (rows) => write({ ...common, rows }));
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-    await dispose();
-  }
+  process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+  const python = await peers(scratch, tell);
+  const models = await makeModels(python, scratch);
+  const context = { python, models, threads, quick: values.quick, effort, dataFolder: values.data, scratch, tell };
+  const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
+  await measure(names, context, (rows) => write({ ...common, rows }));
 }
 
 async function versions(python: string): Promise<Record<string, string>> {

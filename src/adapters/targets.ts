@@ -59,7 +59,7 @@ function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankC
   const patterns = layersPattern?.length ? layersPattern.map((name) => `(?:^|.*?\\.)${name}`) : [".*?\\.[^.]*"];
   for (const pattern of patterns) {
     const found = compile(`^${pattern}\\.(?<layer>\\d+)\\.`).exec(path);
-    if (found) return layersToTransform.includes(Number(found.groups?.["layer"]));
+    if (found) return layersToTransform.includes(Number(found.groups?.layer));
   }
   return false;
 }
