@@ -38,16 +38,18 @@ it("lets two copies of the TypeScript share the addon, each with its own list of
 it("stays loaded when the only worker that used it has ended", () => {
   const results = runChild(
     `
+    import { readFileSync } from "node:fs";
     import { Worker } from "node:worker_threads";
     const work = \`import(${JSON.stringify(JSON.stringify(torchPath)).slice(1, -1)}).then((torch) => torch.mm(torch.ones([300, 300]), torch.ones([300, 300])))\`;
     const codes = [];
     for (let i = 0; i < 3; i++) codes.push(await new Promise((resolve) => new Worker(work, { eval: true }).once("exit", resolve)));
     await new Promise((resolve) => setTimeout(resolve, 200));
-    console.log(JSON.stringify(codes));
+    const isMapped = readFileSync("/proc/self/maps", "utf8").includes("bidora.node");
+    console.log(JSON.stringify([...codes, isMapped]));
   `,
     { prelude: false },
   );
-  expect(results).toEqual([0, 0, 0]);
+  expect(results).toEqual([0, 0, 0, true]);
 });
 
 it.each([
