@@ -10,5 +10,7 @@ NAPI_MODULE_INIT() {
   setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 0);
   setenv("UCX_HANDLE_ERRORS", "none", 0);
   setenv("UCX_DEBUG_SIGNO", "0", 0);
+  // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
+  setenv("OMP_WAIT_POLICY", "passive", 0);
   return exports;
 }
