@@ -25,8 +25,8 @@ export interface QuickstartResult {
 
 const DATA = fileURLToPath(new URL("../examples/data/sms_spam/", import.meta.url));
 
-/** Steps in all, the same for each method: BiDoRA's are shared between search and retraining. */
-const STEPS = 100;
+/** Training steps of each method; BiDoRA searches half as long before. */
+const STEPS = 120;
 
 /** Fine-tunes the quickstart's encoder on real text messages with each method, and compares them. */
 export async function quickstart(
@@ -56,7 +56,7 @@ async function runMethod(
   { seed, threads, output }: Settings<typeof quickstartOptions>,
   options: FinetuneOptions,
 ): Promise<QuickstartRow> {
-  const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS / 2 } : { maxSteps: STEPS };
+  const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS } : { maxSteps: STEPS };
   const config = resolveRun({
     model: QUICKSTART_MODEL,
     task: "sequence-classification",
@@ -65,6 +65,7 @@ async function runMethod(
     method,
     ...length,
     batchSize: 16,
+    learningRate: 2e-3,
     evalEvery: STEPS / 4,
     seed,
     ...(threads !== undefined && { threads }),

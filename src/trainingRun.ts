@@ -24,6 +24,7 @@ import { ReplayableMasks } from "./train/masks.js";
 import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
 import { planPhases } from "./train/plans.js";
+import { profiler } from "./train/profiler.js";
 import { runLogWriter } from "./train/runLogWriter.js";
 
 export interface TrainingRunOptions {
@@ -64,6 +65,7 @@ export class TrainingRun {
       ...(options.observers ?? []).map((on) => ({ on })),
       { on: (_event, run) => this.#remember(run) },
     ];
+    if (config.profile) this.#observers.push(this.#makeProfiler());
     if (config.evalEvery !== undefined && prepared.data.validation) {
       this.#observers.push(
         evaluator({
@@ -173,6 +175,12 @@ export class TrainingRun {
     return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
   }
 
+  #makeProfiler(): RunObserver {
+    const { config, loaded } = this.prepared;
+    const table = join(config.output, "profile.txt");
+    return profiler({ model: loaded.model, table, trace: join(config.output, "profile.json") });
+  }
+
   #parameters(): ParameterCounts {
     const { loaded, adapted } = this.prepared;
     const trained = adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0);
@@ -248,6 +256,7 @@ function settingsOf(config: RunConfig): { readonly [key: string]: JsonValue } {
     json: _json,
     quiet: _quiet,
     debug: _debug,
+    profile: _profile,
     threads: _threads,
     ...rest
   } = config;

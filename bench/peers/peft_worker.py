@@ -19,7 +19,11 @@ TARGETS = {"query-value": ["query", "value"], "all-linear": "all-linear"}
 def load(spec):
     dtype = torch.bfloat16 if spec["precision"] == "bfloat16-weights" else torch.float32
     model = transformers.AutoModelForSequenceClassification.from_pretrained(
-        spec["model"], num_labels=spec["labels"], dtype=dtype, attn_implementation=spec.get("attention", "sdpa")
+        spec["model"],
+        num_labels=spec["labels"],
+        dtype=dtype,
+        attn_implementation="sdpa",
+        ignore_mismatched_sizes=True,  # a head for a regression in place of the checkpoint's
     )
     config = peft.LoraConfig(
         task_type="SEQ_CLS",

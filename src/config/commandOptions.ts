@@ -58,6 +58,7 @@ export const verifyOptions = {
     "saveEvery",
     "keepCheckpoints",
     "earlyStopping",
+    "profile",
     "retrainSteps",
     "retrainEpochs",
     "retrainLearningRate",

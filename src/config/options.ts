@@ -284,6 +284,13 @@ export const runOptions = {
     defaultText: "off",
     advanced: true,
   }),
+  profile: option(toggle, {
+    group: "Output",
+    help: "record a few steps: time by operator and module, and a trace for Chrome",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
   json: option(toggle, {
     group: "Output",
     help: "results and events as JSON on stdout",

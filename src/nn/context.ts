@@ -1,10 +1,21 @@
-import type { DType, Tensor } from "../torch/index.js";
+import type { Tensor } from "../torch/index.js";
 import type { Dropout } from "./dropout.js";
 
-/** Where dropout masks come from: a run's generator, or a recording. */
+/**
+ * Random numbers by place: each element's number follows from the key and the element's place alone, so a mask need not
+ * be kept, and any pass can make it again.
+ */
+export interface MaskKey {
+  /** The pass: a whole number below 2⁵³. */
+  readonly seed: number;
+  /** The place of the use in it. */
+  readonly stream: number;
+}
+
+/** Where dropout masks come from: a pass's random numbers, or a recording. */
 export interface MaskSource {
-  /** A mask of `shape` whose elements are 0 or 1 / (1 − p). */
-  mask(dropout: Dropout, shape: readonly number[], dtype: DType): Tensor;
+  /** For one use of `dropout`: a key, or a mask of `shape` whose elements are 0 or 1 / (1 − p). */
+  draw(dropout: Dropout, shape: readonly number[]): MaskKey | Tensor;
 }
 
 /** What a forward pass is for. It is handed down explicitly: modules have no mode of their own. */

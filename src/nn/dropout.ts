@@ -1,5 +1,5 @@
 import * as torch from "../torch/index.js";
-import type { ForwardContext, MaskSource } from "./context.js";
+import type { ForwardContext, MaskKey, MaskSource } from "./context.js";
 import { Module } from "./module.js";
 
 /** Zeroes elements with probability `p` and scales the others by 1 / (1 − p) while training. */
@@ -13,19 +13,26 @@ export class Dropout extends Module {
     return context.masks !== undefined && this.p > 0;
   }
 
+  /** What one use drops of a tensor of `shape`; undefined when nothing. */
+  draw(shape: readonly number[], context: ForwardContext): MaskKey | torch.Tensor | undefined {
+    return this.p > 0 ? context.masks?.draw(this, shape) : undefined;
+  }
+
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    if (!context.masks || this.p === 0) return x;
-    return torch.mul(x, context.masks.mask(this, x.shape, x.dtype));
+    const drawn = this.draw(x.shape, context);
+    if (!drawn) return x;
+    return drawn instanceof torch.Tensor ? torch.mul(x, drawn) : torch.dropout(x, this.p, drawn.seed, drawn.stream);
   }
 }
 
-/** Masks drawn from a generator, whose saved state replays them. */
+/** One pass's masks: they follow from its seed and from the order in which dropouts are used. */
 export class DrawnMasks implements MaskSource {
-  constructor(readonly generator: torch.Generator) {}
+  #uses = 0;
 
-  mask(dropout: Dropout, shape: readonly number[], dtype: torch.DType): torch.Tensor {
-    const kept = 1 - dropout.p;
-    const mask = torch.bernoulli_(torch.empty(shape, { dtype }), kept, { generator: this.generator });
-    return kept === 0 ? mask : torch.divScalar_(mask, kept);
+  /** @param seed a whole number below 2⁵³ */
+  constructor(readonly seed: number) {}
+
+  draw(): MaskKey {
+    return { seed: this.seed, stream: this.#uses++ };
   }
 }

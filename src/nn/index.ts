@@ -1,6 +1,6 @@
 export { type Activation, activation } from "./activations.js";
 export { type AttendOptions, attend } from "./attention.js";
-export { EVALUATION, type ForwardContext, type MaskSource } from "./context.js";
+export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
 export { DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter } from "./linear.js";
@@ -9,4 +9,4 @@ export { Module, ModuleList } from "./module.js";
 export { LayerNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
-export { type RowLayout, rowLayout, toFlat, toRows } from "./rows.js";
+export { type RowLayout, rowLayout } from "./rows.js";

@@ -1,71 +1,105 @@
-// Shapes: N tokens of all rows, B rows, L the longest row's length.
+// Shapes: N tokens of all rows, B rows, R rows of a group, L its longest row's length.
 import * as torch from "../torch/index.js";
 
-/** Where each row's tokens lie in a flat batch, and how to lay them out as padded rows and back. */
+/** Where each row's tokens lie in a flat batch. */
 export interface RowLayout {
   readonly lengths: readonly number[];
-  readonly maxLength: number;
-  /** All rows are equally long: laying out is a view. */
-  readonly isDense: boolean;
-  /** [B·L] int64: the flat place of each padded place; padding points to place 0. Undefined when dense. */
-  readonly gather: torch.Tensor | undefined;
-  /** [N] int64: the padded place of each flat place. Undefined when dense. */
-  readonly scatter: torch.Tensor | undefined;
-  /** [B, L] bool: true at real tokens. Undefined when dense. */
-  readonly present: torch.Tensor | undefined;
+  /** [B + 1] int64: where each row begins, and where the last one ends. */
+  readonly offsets: torch.Tensor;
   /** [B] int64: the flat place of each row's first token. */
   readonly first: torch.Tensor;
 }
 
 /** @param lengths tokens of each row, all at least 1 */
 export function rowLayout(lengths: readonly number[]): RowLayout {
-  const maxLength = Math.max(...lengths);
-  const starts = rowStarts(lengths);
-  const first = torch.tensor(starts, [lengths.length], "int64");
-  const isDense = lengths.every((length) => length === maxLength);
-  const base = { lengths, maxLength, isDense, first };
-  if (isDense) return { ...base, gather: undefined, scatter: undefined, present: undefined };
-
-  const padded = lengths.length * maxLength;
-  const gather = new Int32Array(padded);
-  const present = new Uint8Array(padded);
-  const scatter: number[] = [];
-  for (const [row, length] of lengths.entries()) {
-    const start = starts[row] as number;
-    for (let i = 0; i < length; i++) {
-      const place = row * maxLength + i;
-      gather[place] = start + i;
-      present[place] = 1;
-      scatter.push(place);
-    }
-  }
-  return {
-    ...base,
-    gather: torch.tensor(gather, [padded], "int64"),
-    scatter: torch.tensor(scatter, [scatter.length], "int64"),
-    present: torch.tensor(present, [lengths.length, maxLength], "bool"),
-  };
+  const offsets = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64");
+  return { lengths, offsets, first: torch.narrow(offsets, 0, 0, lengths.length) };
 }
 
-function rowStarts(lengths: readonly number[]): number[] {
+function rowOffsets(lengths: readonly number[]): number[] {
   let next = 0;
-  return lengths.map((length) => {
-    const start = next;
-    next += length;
-    return start;
+  return [0, ...lengths.map((length) => (next += length))];
+}
+
+/** Rows of like length, to be padded to the longest of them. */
+export interface RowGroup {
+  /** Their numbers in the batch, longest first. */
+  readonly rows: readonly number[];
+  readonly lengths: readonly number[];
+  /** [R·L] int64: the flat place of each padded place; padding points to a real token. Undefined: all N in order. */
+  readonly gather: torch.Tensor | undefined;
+  /** [R, L] bool: true at real tokens. Undefined without padding. */
+  readonly present: torch.Tensor | undefined;
+}
+
+/** A batch in padded groups. */
+export interface PaddedRows {
+  readonly groups: readonly RowGroup[];
+  /** [N] int64: the place of each token in all groups' R·L places laid end to end. Undefined: the same order. */
+  readonly scatter: torch.Tensor | undefined;
+}
+
+/** Of a group's padded places, at least this part is real. */
+const LEAST_FILLED = 0.75;
+
+/** Lays rows out in groups of like length, so that one long row does not pad all others. */
+export function padRows({ lengths }: RowLayout): PaddedRows {
+  const offsets = rowOffsets(lengths);
+  const scatter = new Int32Array(offsets.at(-1) as number);
+  let placed = 0;
+  const groups = groupRows(lengths).map((rows) => {
+    const group = { rows, lengths: rows.map((row) => lengths[row] as number) };
+    const longest = group.lengths[0] as number;
+    const gather = new Int32Array(rows.length * longest);
+    for (const [r, row] of rows.entries()) {
+      const start = offsets[row] as number;
+      const length = group.lengths[r] as number;
+      for (let i = 0; i < longest; i++) {
+        gather[r * longest + i] = start + Math.min(i, length - 1);
+        if (i < length) scatter[start + i] = placed + r * longest + i;
+      }
+    }
+    placed += gather.length;
+    return { ...group, gather: places(gather, scatter.length), present: presence(group.lengths) };
   });
+  return { groups, scatter: places(scatter, placed) };
 }
 
-/** [N, D] → [B, L, D]; what padding holds is arbitrary but finite, and must be masked. */
-export function toRows(flat: torch.Tensor, layout: RowLayout): torch.Tensor {
-  const width = flat.shape[1] as number;
-  const picked = layout.gather ? torch.indexSelect(flat, 0, layout.gather) : flat;
-  return torch.view(picked, [layout.lengths.length, layout.maxLength, width]);
+/** Row numbers, longest first within each group and from group to group. */
+function groupRows(lengths: readonly number[]): number[][] {
+  const length = (row: number | undefined) => lengths[row as number] as number;
+  const sorted = Array.from(lengths.keys()).sort((a, b) => length(b) - length(a) || a - b);
+  const groups: number[][] = [];
+  for (const row of sorted) {
+    const group = groups.at(-1);
+    if (group && length(row) >= LEAST_FILLED * length(group[0])) group.push(row);
+    else groups.push([row]);
+  }
+  return groups;
 }
 
-/** [B, L, D] → [N, D], padding left out. */
-export function toFlat(rows: torch.Tensor, layout: RowLayout): torch.Tensor {
-  const width = rows.shape[2] as number;
-  const all = torch.reshape(rows, [-1, width]);
-  return layout.scatter ? torch.indexSelect(all, 0, layout.scatter) : all;
+/** Undefined for all `tokens` in order. */
+function places(numbers: Int32Array, tokens: number): torch.Tensor | undefined {
+  if (numbers.length === tokens && numbers.every((place, i) => place === i)) return undefined;
+  return torch.tensor(numbers, [numbers.length], "int64");
+}
+
+function presence(lengths: readonly number[]): torch.Tensor | undefined {
+  const longest = lengths[0] as number;
+  if (lengths.every((length) => length === longest)) return undefined;
+  const present = lengths.flatMap((length) => Array.from({ length: longest }, (_, i) => (i < length ? 1 : 0)));
+  return torch.tensor(Uint8Array.from(present), [lengths.length, longest], "bool");
+}
+
+/** [N, D] → [R, L, D]; what padding holds must be masked. */
+export function toRows(flat: torch.Tensor, { gather, lengths }: RowGroup): torch.Tensor {
+  const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
+  return torch.reshape(picked, [lengths.length, lengths[0] as number, flat.shape[1] as number]);
+}
+
+/** Each group's [R, L, D] → [N, D], padding left out. */
+export function toFlat(groups: readonly torch.Tensor[], { scatter }: PaddedRows): torch.Tensor {
+  const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2] as number]));
+  const all = flat.length === 1 ? (flat[0] as torch.Tensor) : torch.cat(flat, 0);
+  return scatter ? torch.indexSelect(all, 0, scatter) : all;
 }

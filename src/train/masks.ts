@@ -1,16 +1,21 @@
 import { DrawnMasks, type ForwardContext } from "../nn/index.js";
-import type { Generator } from "../torch/index.js";
+import * as torch from "../torch/index.js";
+
+/** Seeds are whole numbers that a double holds. */
+const SEEDS = Number.MAX_SAFE_INTEGER;
 
 /** The run's dropout masks, which can be drawn again: two passes that are compared must see the same ones. */
 export class ReplayableMasks {
-  readonly #masks: DrawnMasks;
+  constructor(readonly generator: torch.Generator) {}
 
-  constructor(readonly generator: Generator) {
-    this.#masks = new DrawnMasks(generator);
+  /** The context of one forward pass, whose masks follow from one number of the generator. */
+  training(differentiateTwice = false): ForwardContext {
+    return { masks: new DrawnMasks(this.#drawSeed()), differentiateTwice };
   }
 
-  training(differentiateTwice = false): ForwardContext {
-    return { masks: this.#masks, differentiateTwice };
+  #drawSeed(): number {
+    const { generator } = this;
+    return torch.scope(() => torch.randint(SEEDS, [1], { generator, dtype: "int64" }).item());
   }
 
   /** The place in the sequence of random numbers. */

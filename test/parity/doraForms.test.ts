@@ -86,7 +86,7 @@ function derivatives(y: torch.Tensor, { trained, normal }: Drawn, weights: torch
 
 class OneMask implements MaskSource {
   constructor(private readonly only: torch.Tensor) {}
-  mask(_dropout: Dropout, _shape: readonly number[]): torch.Tensor {
+  draw(_dropout: Dropout, _shape: readonly number[]): torch.Tensor {
     return this.only;
   }
 }

@@ -22,7 +22,7 @@ export class RecordedMasks implements MaskSource {
     this.input = toModelInput(batchOf(golden));
   }
 
-  mask(dropout: Dropout, shape: readonly number[]): torch.Tensor {
+  draw(dropout: Dropout, shape: readonly number[]): torch.Tensor {
     const path = this.paths.get(dropout) as string;
     const call = this.calls.get(path) ?? 0;
     this.calls.set(path, call + 1);
@@ -42,7 +42,9 @@ export class RecordedMasks implements MaskSource {
   private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
     const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
     const { layout, ids } = this.input;
-    const flat = layout.scatter ? torch.indexSelect(all, 0, layout.scatter) : all;
+    const longest = mask.shape[1] as number;
+    const places = layout.lengths.flatMap((length, row) => Array.from({ length }, (_, i) => row * longest + i));
+    const flat = torch.indexSelect(all, 0, torch.tensor(places, [places.length], "int64"));
     return tokens === ids.numel ? flat : torch.indexSelect(flat, 0, layout.first);
   }
 }

@@ -618,6 +618,32 @@ const many = {
   "aten::allclose": () => [torch.allclose(v(1), v(1.1), 0.2) && !torch.allclose(v(1), v(1.1)), true],
 } satisfies Record<string, Case>;
 
+const kernels = {
+  "bidora::attention": () => {
+    const flat = (x: torch.Tensor) => torch.view(x, [2, 2]);
+    const offsets = longs(0, 2);
+    return [torch.attention(flat(query()), flat(keys()), flat(values()), offsets, 1, Math.SQRT1_2), attended()[0]![0]!];
+  },
+  "bidora::attention_mask": () => [
+    torch.attentionMask(v(0), [0, 1], [2, 1], 1, 0, 7, 0),
+    [
+      [
+        [
+          [1, 1],
+          [1, 1],
+        ],
+      ],
+      [
+        [
+          [1, 0],
+          [0, 0],
+        ],
+      ],
+    ],
+  ],
+  "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
+} satisfies Record<string, Case>;
+
 /** A listed operator without a case does not compile. */
 export const CASES: Record<(typeof torch.OPERATORS)[number], Case> = {
   ...arithmetic,
@@ -627,4 +653,5 @@ export const CASES: Record<(typeof torch.OPERATORS)[number], Case> = {
   ...making,
   ...networks,
   ...many,
+  ...kernels,
 };

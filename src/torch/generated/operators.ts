@@ -208,6 +208,9 @@ export const OPERATORS = [
   "aten::_fused_adamw_",
   "aten::equal",
   "aten::allclose",
+  "bidora::attention",
+  "bidora::attention_mask",
+  "bidora::dropout",
 ] as const;
 
 const first = native.declareOperators(OPERATORS);
@@ -1220,4 +1223,19 @@ export function equal(self: Tensor, other: Tensor): boolean {
 /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
 export function allclose(self: Tensor, other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): boolean {
   return native.call(first + 195, self.handle, other.handle, rtol, atol, equalNan) as boolean;
+}
+
+/** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor offsets, int heads, float scale, float p=0., int seed=0, int stream=0) -> Tensor` */
+export function attention(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, heads: number, scale: number, p?: number, seed?: number, stream?: number): Tensor {
+  return new Tensor(native.call(first + 196, query.handle, key.handle, value.handle, offsets.handle, heads, scale, p, seed, stream) as Handle);
+}
+
+/** `bidora::attention_mask(Tensor like, int[] rows, int[] lengths, int heads, float p, int seed, int stream) -> Tensor` */
+export function attentionMask(like: Tensor, rows: readonly number[], lengths: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
+  return new Tensor(native.call(first + 197, like.handle, rows, lengths, heads, p, seed, stream) as Handle);
+}
+
+/** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
+export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
+  return new Tensor(native.call(first + 198, input.handle, p, seed, stream) as Handle);
 }

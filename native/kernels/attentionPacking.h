@@ -1,0 +1,133 @@
+// Operands of the small products, copied from a head's strided numbers, [length, size], into the layouts that tiles.h reads.
+#pragma once
+
+#include <cstdlib>
+#include <memory>
+#include <new>
+
+#include "tiles.h"
+
+namespace bidora {
+
+constexpr int64_t kWidth = 16;  // rows of scores are padded to it
+
+inline int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// Memory that only grows, aligned for vectors.
+template <typename T>
+class Buffer {
+ public:
+  T* need(int64_t count) {
+    if (count > capacity_) {
+      data_.reset(static_cast<T*>(std::aligned_alloc(64, roundUp(count * sizeof(T), 64))));
+      if (!data_) throw std::bad_alloc();
+      capacity_ = count;
+    }
+    return data_.get();
+  }
+
+ private:
+  std::unique_ptr<T, decltype(&std::free)> data_{nullptr, &std::free};
+  int64_t capacity_ = 0;
+};
+
+// One head of one row: token i's numbers are at data[i·stride …].
+template <typename T>
+struct Strided {
+  T* data;
+  int64_t stride;
+
+  T* row(int64_t i) const { return data + i * stride; }
+};
+
+// Words of a row, side by side; `words` times kPerWord may pass `size`, and the rest is 0.
+template <typename Storage>
+void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord == 1) {
+    for (int64_t d = 0; d < size; ++d) to[d] = static_cast<typename A::Word>(from[d]);
+    for (int64_t d = size; d < words; ++d) to[d] = 0;
+  } else {
+    const int64_t whole = size / 2;
+    for (int64_t d = 0; d < whole; ++d) to[d].bits = from[2 * d].x | static_cast<uint32_t>(from[2 * d + 1].x) << 16;
+    for (int64_t d = whole; d < words; ++d) to[d].bits = 2 * d < size ? from[2 * d].x : 0;
+  }
+}
+
+// → [padded, words]; rows from `length` on are 0.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size, int64_t words,
+                                             Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  auto* to = buffer.need(padded * words);
+  for (int64_t i = 0; i < length; ++i) packRow(from.row(i), size, words, to + i * words);
+  std::memset(static_cast<void*>(to + length * words), 0, (padded - length) * words * sizeof(*to));
+  return to;
+}
+
+// [padded, words] → [words, padded]; `padded` is a multiple of 16.
+template <typename Word>
+Word* transpose(const Word* from, int64_t padded, int64_t words, Buffer<Word>& buffer) {
+  Word* to = buffer.need(padded * words);
+  for (int64_t i = 0; i < padded; i += kWidth)
+    for (int64_t d = 0; d < words; ++d)
+      for (int64_t lane = 0; lane < kWidth; ++lane) to[d * padded + i + lane] = from[(i + lane) * words + d];
+  return to;
+}
+
+// A token's numbers across lanes: → [padded / kPerWord, width], a word holding neighbouring tokens' numbers.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size, int64_t width,
+                                               Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord == 1) return packRows(from, length, padded, size, width, buffer);
+  auto* to = buffer.need(padded / A::kPerWord * width);
+  std::memset(static_cast<void*>(to), 0, padded / A::kPerWord * width * sizeof(*to));
+  if constexpr (A::kPerWord == 2) {
+    for (int64_t i = 0; i < length; i += 2) {
+      Pair* row = to + i / 2 * width;
+      const Storage* first = from.row(i);
+      const Storage* second = i + 1 < length ? from.row(i + 1) : nullptr;
+      if (second)
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].x | static_cast<uint32_t>(second[d].x) << 16;
+      else
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].x;
+    }
+  }
+  return to;
+}
+
+// [rows, width] sums as a left operand whose depth runs along each row.
+template <typename Sum>
+Left<Sum> alongRows(const Sum* from, int64_t rows, int64_t width, Buffer<Sum>&) {
+  return {from, width, 1};
+}
+
+// The same with the depth running down the columns: the transposed matrix.
+template <typename Sum>
+Left<Sum> alongColumns(const Sum* from, int64_t rows, int64_t width, Buffer<Sum>&) {
+  return {from, 1, width};
+}
+
+#ifdef __AVX512BF16__
+inline __m256i roundToBfloat16(const float* from) { return (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from)); }
+
+inline Left<Pair> alongRows(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+  Pair* to = buffer.need(rows * width / 2);
+  for (int64_t i = 0; i < rows * width; i += 16) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), roundToBfloat16(from + i));
+  return {to, width / 2, 1};
+}
+
+inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
+  Pair* to = buffer.need(rows / 2 * width);
+  for (int64_t i = 0; i < rows; i += 2) {
+    for (int64_t j = 0; j < width; j += 16) {
+      const __m512i low = _mm512_cvtepu16_epi32(roundToBfloat16(from + i * width + j));
+      const __m512i high = _mm512_cvtepu16_epi32(roundToBfloat16(from + (i + 1) * width + j));
+      _mm512_storeu_si512(to + i / 2 * width + j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+    }
+  }
+  return {to, 1, width};
+}
+#endif
+
+}  // namespace bidora

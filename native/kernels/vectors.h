@@ -1,0 +1,75 @@
+// Vectors of 64 bytes by the compiler's own extension: it makes of them whatever the processor has.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+namespace bidora {
+
+template <typename T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(64)));
+};
+template <typename T>
+using Vector = typename VectorOf<T>::type;
+
+template <typename T>
+constexpr int64_t kLanes = 64 / sizeof(T);
+
+template <typename T>
+[[gnu::always_inline]] inline Vector<T> load(const T* from) {
+  Vector<T> v;
+  std::memcpy(&v, from, sizeof v);
+  return v;
+}
+
+template <typename T>
+[[gnu::always_inline]] inline void store(T* to, const Vector<T>& v) {
+  std::memcpy(to, &v, sizeof v);
+}
+
+template <typename T>
+[[gnu::always_inline]] inline T sumOf(const Vector<T>& v) {
+  T sum[kLanes<T>];
+  store(sum, v);
+  for (int64_t half = kLanes<T> / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i) sum[i] += sum[i + half];
+  return sum[0];
+}
+
+template <typename T>
+[[gnu::always_inline]] inline T maxOf(const Vector<T>& v) {
+  T max[kLanes<T>];
+  store(max, v);
+  for (int64_t half = kLanes<T> / 2; half > 0; half /= 2)
+    for (int64_t i = 0; i < half; ++i) max[i] = max[i] > max[i + half] ? max[i] : max[i + half];
+  return max[0];
+}
+
+// eˣ to the last bit or two; 0 below the smallest normal number. Meant for x ≤ 88.
+[[gnu::always_inline]] inline Vector<float> exponential(Vector<float> x) {
+  constexpr float kLowest = -87.3F, kLog2e = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
+  constexpr float kToInteger = 12582912.0F;  // adding it leaves the nearest integer in the lowest bits
+  const auto isZero = x < kLowest;
+  const Vector<float> clamped = isZero ? Vector<float>{} + kLowest : x;
+  const Vector<float> shifted = clamped * kLog2e + kToInteger;
+  const Vector<float> n = shifted - kToInteger;
+  const Vector<float> r = (clamped - n * kLn2High) - n * kLn2Low;
+  Vector<float> y = r * 1.9875691500e-4F + 1.3981999507e-3F;
+  y = y * r + 8.3334519073e-3F;
+  y = y * r + 4.1665795894e-2F;
+  y = y * r + 1.6666665459e-1F;
+  y = y * r + 5.0000001201e-1F;
+  y = y * (r * r) + r + 1.0F;
+  const Vector<int32_t> power = (__builtin_convertvector(n, Vector<int32_t>) + 127) << 23;
+  Vector<float> factor;
+  std::memcpy(&factor, &power, sizeof factor);
+  return isZero ? Vector<float>{} : y * factor;
+}
+
+inline Vector<double> exponential(Vector<double> x) {
+  for (int64_t i = 0; i < kLanes<double>; ++i) x[i] = __builtin_exp(x[i]);
+  return x;
+}
+
+}  // namespace bidora

@@ -1,0 +1,120 @@
+import { writeFileAtomic } from "../io/atomic.js";
+import type { Module } from "../nn/index.js";
+import { type ProfileEvent, popRange, pushRange, startProfile, stopProfile } from "../torch/index.js";
+import type { RunObserver } from "./observer.js";
+
+/** Steps that warm up before the recording, and steps that are recorded. */
+const WARM_UP = 2;
+const RECORDED = 5;
+
+export interface ProfilerOptions {
+  readonly model: Module;
+  /** Where the table goes (text), and the trace that Chrome and Perfetto open. */
+  readonly table: string;
+  readonly trace: string;
+}
+
+/** Records a few training steps: time by operator and by module as a table, and a Chrome trace. */
+export function profiler(options: ProfilerOptions): RunObserver {
+  nameRanges(options.model);
+  let from: number | undefined;
+  return {
+    on(event) {
+      if (event.event === "step" && event.step === WARM_UP) {
+        startProfile();
+        from = event.step;
+      }
+      const isOver = event.event === "step" ? event.step === WARM_UP + RECORDED : event.event === "evaluation";
+      if (from === undefined || !isOver) return;
+      from = undefined;
+      const events = stopProfile();
+      writeFileAtomic(options.table, renderTable(events));
+      writeFileAtomic(options.trace, JSON.stringify(chromeTrace(events)));
+    },
+  };
+}
+
+/** Opens a range named after its path around each module's forward pass. */
+function nameRanges(model: Module): void {
+  for (const [path, module] of model.namedModules()) {
+    const target = module as Module & { forward?: (...args: readonly unknown[]) => unknown };
+    const forward = target.forward?.bind(module);
+    if (!forward || path === "") continue;
+    target.forward = (...args) => {
+      pushRange(path);
+      try {
+        return forward(...args);
+      } finally {
+        popRange();
+      }
+    };
+  }
+}
+
+/** Time of operators themselves, without what they call, in milliseconds. */
+interface Share {
+  readonly name: string;
+  calls: number;
+  milliseconds: number;
+}
+
+function renderTable(events: readonly ProfileEvent[]): string {
+  const own = ownTimes(events);
+  const operators = events
+    .map((event, i) => [event, own[i] as number] as const)
+    .filter(([event]) => event.kind !== "range");
+  const byOperator = sumBy(operators, (event) => event.name);
+  const byModule = sumBy(operators, (event) => (event.range ?? "(outside modules)").replace(/\.\d+(?=\.|$)/g, ".*"));
+  return `${section("operator", byOperator)}\n${section("module, forward and backward", byModule)}`;
+}
+
+function sumBy(events: readonly (readonly [ProfileEvent, number])[], key: (event: ProfileEvent) => string): Share[] {
+  const shares = new Map<string, Share>();
+  for (const [event, micros] of events) {
+    const name = key(event);
+    const share = shares.get(name) ?? { name, calls: 0, milliseconds: 0 };
+    share.calls += 1;
+    share.milliseconds += micros / 1000;
+    shares.set(name, share);
+  }
+  return [...shares.values()].sort((a, b) => b.milliseconds - a.milliseconds);
+}
+
+function section(title: string, shares: readonly Share[]): string {
+  const total = shares.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  const lines = shares.map(
+    ({ name, calls, milliseconds }) =>
+      `${milliseconds.toFixed(2).padStart(12)}  ${((100 * milliseconds) / total).toFixed(1).padStart(5)} %  ${String(calls).padStart(7)}  ${name}`,
+  );
+  return `${"ms".padStart(12)}    share    calls  ${title}\n${lines.join("\n")}\n`;
+}
+
+/** Each event's duration without the events inside it; `events` come in the order of their start. */
+function ownTimes(events: readonly ProfileEvent[]): Float64Array {
+  const own = Float64Array.from(events, (event) => event.durationMicros);
+  const open: number[] = [];
+  for (const [i, event] of events.entries()) {
+    open.length = Math.min(open.length, event.depth);
+    const parent = open.at(-1);
+    if (parent !== undefined) own[parent] = (own[parent] as number) - event.durationMicros;
+    open.push(i);
+  }
+  return own;
+}
+
+/** The trace event format: one complete event ("X") for each. */
+function chromeTrace(events: readonly ProfileEvent[]): object {
+  return {
+    displayTimeUnit: "ms",
+    traceEvents: events.map(({ name, kind, thread, startMicros, durationMicros, range, shapes }) => ({
+      name,
+      cat: kind,
+      ph: "X",
+      pid: 1,
+      tid: thread,
+      ts: startMicros,
+      dur: durationMicros,
+      args: { ...(range && { module: range }), ...(shapes && { shapes }) },
+    })),
+  };
+}
