@@ -43,9 +43,8 @@ export function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig
       throw conflict(key, config.given[key], follows[key]);
   }
   const { method } = config.given;
-  const isDora = saved.config.method === "dora";
-  if (method !== undefined && (method === "dora" || method === "bidora") !== isDora)
-    throw conflict("method", method, follows.method);
+  const possible = saved.config.method === "dora" ? ["dora", "bidora"] : ["lora"];
+  if (method !== undefined && !possible.includes(method)) throw conflict("method", method, follows.method);
   return resolveRun(config.given, follows);
 }
 

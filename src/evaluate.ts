@@ -28,7 +28,7 @@ export async function evaluate(
   const named = settings.task === undefined ? undefined : taskOf(settings.task);
   const open = await openForUse(settings, named?.kind, hub);
   const task = named ?? taskOf(open.head.kind);
-  const columns = { ...settings, textColumns: settings.textColumns ?? open.adapter?.side?.textColumns };
+  const columns = { ...settings, usualTextColumns: open.adapter?.side?.textColumns };
   const { examples } = await readLabelled(task, data, split, columns);
   const labels = task.kind === "regression" ? undefined : knownLabels(examples, open.head.labels);
   const rows = await encodeExamples(examples, open.tokenizer, {

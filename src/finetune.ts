@@ -3,7 +3,6 @@ import type { RunConfig } from "./config.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { prepare } from "./prepare.js";
 import { inspectOutput, readMetrics } from "./runFolder.js";
-import { newestCheckpoint } from "./train/checkpoints.js";
 import type { Metrics, RunEvent } from "./train/events.js";
 import { TrainingRun } from "./trainingRun.js";
 
@@ -31,8 +30,9 @@ export async function finetune(config: RunConfig, options: FinetuneOptions = {})
     options.hub?.onNote?.(`The run in ${config.output} has ended already.`);
     return { metrics: readMetrics(config.output), output: config.output };
   }
-  const isFresh = state === "fresh" || newestCheckpoint(config.output) === undefined;
-  if (isFresh && config.resume) options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
+  const isFresh = state === "fresh";
+  if (isFresh && config.resume)
+    options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   const prepared = await prepare(config, options.hub);
   const run = new TrainingRun(prepared, { ...options, isFresh });
   return { metrics: await run.go(), output: config.output };

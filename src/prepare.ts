@@ -11,13 +11,23 @@ import {
   trainEverything,
 } from "./adapters/index.js";
 import type { RunConfig } from "./config.js";
-import { UsageError } from "./errors.js";
+import type { Dataset } from "./data/index.js";
+import { BidoraError, UsageError } from "./errors.js";
 import { readConfig } from "./io/checkpoint.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { resolveModel } from "./io/resolveModel.js";
 import { computeDtype } from "./machine.js";
 import { type Head, inferHead, type LoadedModel, loadModel } from "./models/index.js";
-import { type EncodedSplits, encodeSplits, labelsOf, maxLengthOf, readSplits, type Task, taskOf } from "./taskData.js";
+import {
+  type EncodedSplits,
+  encodeSplits,
+  labelsOf,
+  maxLengthOf,
+  readSplits,
+  type Splits,
+  type Task,
+  taskOf,
+} from "./taskData.js";
 import { loadTokenizer, type Tokenizer } from "./text/index.js";
 import { Generator, setThreads } from "./torch/index.js";
 import { type Snapshot, takeSnapshot } from "./train/trained.js";
@@ -54,8 +64,10 @@ export async function prepare(
   const own = inferHead(readConfig(folder));
   const task = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
   const splits = await readSplits(task, config);
+  checkWatching(config, splits);
   const tokenizer = await loadTokenizer(folder);
   const labels = labelsOf(task.kind, splits, saved?.side?.labels ?? own?.labels);
+  if (task.kind === "sequence-classification" && labels?.names.length === 1) throw oneLabel(labels.names);
   const head: Head = { kind: task.kind, labels: labels?.names ?? ["value"] };
   const generator = new Generator(config.seed);
   const compute = precision ?? computeDtype(config.dtype);
@@ -70,7 +82,7 @@ export async function prepare(
   const adapted = adapt(loaded, config, saved, generator, precision ?? "float32");
   noteHead(loaded, own, hub);
   return {
-    config,
+    config: resolved(config, { task, splits, maxLength, adapted }),
     folder,
     task,
     head,
@@ -82,6 +94,42 @@ export async function prepare(
     start: takeSnapshot(adapted.trained),
     generator,
   };
+}
+
+function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation }: Splits): void {
+  if (earlyStopping !== undefined && (evalEvery === undefined || !validation))
+    throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by.");
+  if (evalEvery !== undefined && !validation)
+    throw new UsageError("--eval-every needs rows to evaluate on: name them by --validation.");
+}
+
+/** The settings with what follows from the files of model, data and adapter, so that they say the same anywhere. */
+function resolved(
+  config: RunConfig,
+  found: { readonly task: Task; readonly splits: Splits; readonly maxLength: number; readonly adapted: AdaptedModel },
+): RunConfig {
+  const { task, splits, maxLength, adapted } = found;
+  const { text, label } = commonColumns(splits);
+  return {
+    ...config,
+    task: task.dataset ?? task.kind,
+    textColumns: text ?? config.textColumns,
+    labelColumn: label ?? config.labelColumn,
+    maxLength,
+    dtype: computeDtype(config.dtype),
+    ...(adapted.config.method !== "full" && { targetModules: adapted.config.targetModules }),
+  } as RunConfig;
+}
+
+function oneLabel([name]: readonly string[]): BidoraError {
+  return new BidoraError("ONE_LABEL", `All training rows have the label ${name}: there must be two to tell apart.`);
+}
+
+/** The columns of all files, or none where they differ from file to file. */
+function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset["columns"]> | Record<string, never> {
+  const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
+  const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
+  return (isCommon && each[0]) || {};
 }
 
 function missingTask(): never {

@@ -1,12 +1,14 @@
-import { copyFileSync, existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { sweepTemporary, writeFileAtomic } from "./io/atomic.js";
+import { isTemporary, sweepTemporary, writeFileAtomic } from "./io/atomic.js";
 import { readJsonObject } from "./io/json.js";
 import { freeOutput } from "./outputFolder.js";
 import { readRunLog, renderReport } from "./report/index.js";
+import { newestCheckpoint } from "./train/checkpoints.js";
 import type { Metrics } from "./train/events.js";
 
 export const EVENTS = "events.jsonl";
+export const RUN_FILE = "run.yaml";
 const METRICS = "metrics.json";
 
 /** How a run meets its output folder. */
@@ -22,11 +24,18 @@ export function inspectOutput(
   options: { readonly resume: boolean; readonly overwrite: boolean },
   inputs: readonly string[],
 ): FolderState {
-  if (options.resume && existsSync(join(folder, EVENTS))) {
-    return existsSync(join(folder, METRICS)) ? "finished" : "resumable";
-  }
-  freeOutput(folder, options.overwrite, inputs);
+  const isRun = options.resume && isRunFolder(folder);
+  if (isRun && existsSync(join(folder, METRICS))) return "finished";
+  if (isRun && newestCheckpoint(folder) !== undefined) return "resumable";
+  freeOutput(folder, options.overwrite || isRun, inputs);
   return "fresh";
+}
+
+/** A killed run may have left any of these alone. */
+function isRunFolder(folder: string): boolean {
+  const isLeft = (name: string) =>
+    [EVENTS, RUN_FILE].includes(name) || name.startsWith("checkpoint-") || isTemporary(name);
+  return existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).some(isLeft);
 }
 
 /** Makes the folder ready to be written to: empty for a fresh run, without a killed run's temporary files else. */
@@ -37,7 +46,7 @@ export function prepareOutput(folder: string, isFresh: boolean): void {
 }
 
 export function copyFiles(names: readonly string[], from: string, to: string): void {
-  for (const name of names) copyFileSync(join(from, name), join(to, name));
+  for (const name of names) writeFileAtomic(join(to, name), readFileSync(join(from, name)));
 }
 
 /** The last file that a run writes: what says that it has ended. */

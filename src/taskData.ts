@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import {
   type Dataset,
   type EncodedRow,
@@ -24,6 +25,8 @@ export interface DataSettings {
   readonly validation?: string | undefined;
   readonly test?: string | undefined;
   readonly textColumns?: readonly string[] | undefined;
+  /** The text columns where none are named and the file has these: those that an adapter was trained on. */
+  readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
 }
 
@@ -63,16 +66,24 @@ export async function readSplits(task: Task, settings: DataSettings): Promise<Sp
   };
 }
 
-async function readNamed(dataset: keyof typeof namedDatasets, { data }: DataSettings): Promise<Splits> {
+async function readNamed(dataset: keyof typeof namedDatasets, settings: DataSettings): Promise<Splits> {
+  const { data, validation, test } = settings;
   if (data === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
   const set = namedDatasets[dataset];
-  return { train: await set.load(data, "train"), validation: await set.load(data, "validation"), test: undefined };
+  const kind = taskOf(dataset).kind;
+  return {
+    train: await set.load(data, "train"),
+    validation:
+      validation === undefined ? await set.load(data, "validation") : await readRows(validation, kind, settings),
+    test: test === undefined ? undefined : await readRows(test, kind, settings),
+  };
 }
 
 /** Labelled rows to evaluate on: a file, or a split of a named data set's folder. */
 export async function readLabelled(task: Task, path: string, split: Split, settings: DataSettings): Promise<Dataset> {
-  if (task.dataset !== undefined && !/\.\w+$/.test(path)) return namedDatasets[task.dataset].load(path, split);
+  if (task.dataset !== undefined && existsSync(path) && statSync(path).isDirectory())
+    return namedDatasets[task.dataset].load(path, split);
   return readRows(path, task.kind, settings);
 }
 
@@ -80,14 +91,19 @@ export async function readLabelled(task: Task, path: string, split: Split, setti
 export function readRows(
   file: string,
   kind: HeadKind,
-  { textColumns, labelColumn }: Pick<DataSettings, "textColumns" | "labelColumn">,
+  {
+    textColumns,
+    usualTextColumns,
+    labelColumn,
+  }: Pick<DataSettings, "textColumns" | "usualTextColumns" | "labelColumn">,
   labels: "required" | "optional" = "required",
 ): Promise<Dataset> {
   return loadExamples(file, {
     task: kind,
     labels,
-    ...(textColumns && { textColumns }),
-    ...(labelColumn && { labelColumns: labelColumn }),
+    textColumns,
+    usualTextColumns,
+    labelColumns: labelColumn,
   });
 }
 

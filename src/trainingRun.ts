@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { writeAdapter } from "./adapters/index.js";
 import { type RunConfig, renderRunYaml } from "./config.js";
-import { BidoraError, UsageError } from "./errors.js";
+import { BidoraError } from "./errors.js";
 import { writeFileAtomic } from "./io/atomic.js";
 import { machineFacts, peakMemoryBytes, versions } from "./machine.js";
 import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
 import type { Prepared } from "./prepare.js";
-import { copyFiles, EVENTS, prepareOutput, writeMetrics, writeReport } from "./runFolder.js";
+import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics, writeReport } from "./runFolder.js";
 import {
   type CheckpointOptions,
   checkpointer,
@@ -18,8 +18,9 @@ import {
 import { EarlyStopping } from "./train/earlyStopping.js";
 import { evaluateRows } from "./train/evaluation.js";
 import { evaluator, tellEvaluation } from "./train/evaluator.js";
-import type { JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "./train/events.js";
-import { runLoop, tell } from "./train/loop.js";
+import type { EvaluationEvent, JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "./train/events.js";
+import { LastGood } from "./train/lastGood.js";
+import { type ResumePoint, runLoop, tell } from "./train/loop.js";
 import { ReplayableMasks } from "./train/masks.js";
 import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
@@ -42,7 +43,10 @@ export class TrainingRun {
   readonly #earlyStopping: EarlyStopping | undefined;
   readonly #checkpoint: CheckpointOptions;
   readonly #signal: AbortSignal;
+  readonly #from: ResumePoint | undefined;
+  readonly #lastGood: LastGood;
   #last: RunHandle | undefined;
+  #evaluated: EvaluationEvent | undefined;
 
   constructor(
     readonly prepared: Prepared,
@@ -60,10 +64,14 @@ export class TrainingRun {
       settings: settingsOf(config),
       writeModel: (folder) => this.#writeModel(folder),
     };
+    const newest = options.isFresh ? undefined : newestCheckpoint(config.output);
+    this.#from = newest === undefined ? undefined : openResumePoint(newest, this.#checkpoint);
+    this.#lastGood = new LastGood(adapted.trained, prepared.generator);
     this.#observers = [
-      runLogWriter(join(config.output, EVENTS), () => prepareOutput(config.output, options.isFresh)),
+      runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step }),
       ...(options.observers ?? []).map((on) => ({ on })),
-      { on: (_event, run) => this.#remember(run) },
+      { on: (event, run) => this.#remember(event, run) },
+      this.#lastGood,
     ];
     if (config.profile) this.#observers.push(this.#makeProfiler());
     if (config.evalEvery !== undefined && prepared.data.validation) {
@@ -80,8 +88,16 @@ export class TrainingRun {
     if (config.saveEvery !== undefined) this.#observers.push(checkpointer(config.saveEvery, this.#checkpoint));
   }
 
-  #remember(run: RunHandle | undefined): void {
+  #remember(event: RunEvent, run: RunHandle | undefined): void {
     if (run) this.#last = run;
+    if (event.event === "evaluation") this.#evaluated = event;
+  }
+
+  /** `run.yaml` is there from the first step, so that a run can be gone on with by it. */
+  #prepareOutput(): void {
+    const { config } = this.prepared;
+    prepareOutput(config.output, this.options.isFresh);
+    writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
   }
 
   /** Trains, evaluates, and leaves everything in the folder. An aborted run leaves a checkpoint and no metrics. */
@@ -89,13 +105,14 @@ export class TrainingRun {
     try {
       return await this.#train();
     } catch (error) {
+      if (this.#signal.aborted && error === this.#signal.reason) return this.#leaveAborted();
       await this.#tellError(error);
       throw error;
     }
   }
 
   async #train(): Promise<Metrics> {
-    const { config, adapted, data, task, loaded, generator, start } = this.prepared;
+    const { adapted, data, task, loaded, generator, start } = this.prepared;
     const setup = {
       model: loaded.model,
       adapted,
@@ -104,14 +121,13 @@ export class TrainingRun {
       masks: new ReplayableMasks(generator),
       start,
     };
-    const plans = planPhases(setup, config);
-    const newest = this.options.isFresh ? undefined : newestCheckpoint(config.output);
+    const plans = planPhases(setup, this.prepared.config);
     await this.#tellStart(Object.fromEntries(plans.map(({ phase, steps }) => [phase, steps])));
     const ended = await runLoop({
       plans,
       observers: this.#observers,
       signal: this.#signal,
-      from: newest === undefined ? undefined : openResumePoint(newest, this.#checkpoint),
+      from: this.#from,
     });
     if (ended === "aborted") return this.#leaveAborted();
     return this.#finish();
@@ -135,12 +151,11 @@ export class TrainingRun {
   }
 
   async #finish(): Promise<Metrics> {
-    const { config, tokenizer, folder, adapted, start } = this.prepared;
+    const { config, tokenizer, folder } = this.prepared;
     const metrics = await this.#finalMetrics();
-    if (this.#last) await tellEvaluation(metrics, { trained: adapted.trained, start }, this.#last);
+    await this.#tellFinal(metrics);
     await this.#writeModel(config.output);
     copyFiles(tokenizer.files(), folder, config.output);
-    writeFileAtomic(join(config.output, "run.yaml"), renderRunYaml(config));
     writeFileAtomic(join(config.output, "README.md"), this.#card(metrics));
     const seconds = (performance.now() - this.#began) / 1000;
     await tell(this.#observers, { event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
@@ -150,27 +165,48 @@ export class TrainingRun {
   }
 
   async #finalMetrics(): Promise<Metrics> {
-    const validation = this.prepared.data.validation ? await this.#evaluate("validation") : {};
-    if (!this.prepared.data.test) return validation;
-    const test = await this.#evaluate("test");
+    const { data } = this.prepared;
+    const validation =
+      this.#atEnd?.metrics ?? (data.validation ? await this.#evaluate("validation", this.#signal) : {});
+    if (!data.test) return validation;
+    const test = await this.#evaluate("test", this.#signal);
     return {
       ...validation,
       ...Object.fromEntries(Object.entries(test).map(([name, value]) => [`test_${name}`, value])),
     };
   }
 
-  #evaluate(split: "validation" | "test"): Promise<Metrics> {
+  /** The evaluation of the state that the run ended with, if there has been one. */
+  get #atEnd(): EvaluationEvent | undefined {
+    const isCurrent = this.#last !== undefined && this.#evaluated?.step === this.#last.step;
+    return isCurrent && !this.#earlyStopping ? this.#evaluated : undefined;
+  }
+
+  async #tellFinal(metrics: Metrics): Promise<void> {
+    const { adapted, data, start } = this.prepared;
+    if (this.#atEnd && !data.test) return;
+    const at = this.#last ?? this.#from;
+    if (!at) return;
+    const { phase, step } = at;
+    const emit: RunHandle["emit"] = (event) => tell(this.#observers, event);
+    await tellEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
+  }
+
+  #evaluate(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
     const { config, task, head, loaded, data } = this.prepared;
-    const options = { task: task.kind, labels: head.labels, batchSize: config.batchSize, metrics: task.metrics };
+    const options = {
+      task: task.kind,
+      labels: head.labels,
+      batchSize: config.batchSize,
+      metrics: task.metrics,
+      signal,
+    };
     return evaluateRows(loaded.model, data[split] ?? [], options);
   }
 
   #makeEarlyStopping(): EarlyStopping | undefined {
-    const { config, task, head, adapted, data } = this.prepared;
+    const { config, task, head, adapted } = this.prepared;
     if (config.earlyStopping === undefined) return undefined;
-    if (config.evalEvery === undefined || !data.validation) {
-      throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by.");
-    }
     const { main, goal } = metricsFor(task.kind, { labels: head.labels, metrics: task.metrics });
     return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
   }
@@ -211,7 +247,7 @@ export class TrainingRun {
         labels: [...head.labels],
         maxLength: this.prepared.maxLength,
         ...(config.textColumns && { textColumns: [...config.textColumns] }),
-        ...(this.#last && { phase: this.#last.phase }),
+        ...((this.#last ?? this.#from) && { phase: (this.#last ?? this.#from)?.phase }),
         ...(adapted.config.method === "dora" && {
           axis: adapted.config.axis,
           normGradient: adapted.config.normGradient,
@@ -233,14 +269,15 @@ export class TrainingRun {
     });
   }
 
-  /** The last good state is kept: a loss that is not finite is found out before the step changes anything. */
+  /** The last good state is kept as a checkpoint when a step fails because the loss is not finite. */
   async #tellError(error: unknown): Promise<void> {
-    const last = this.#last;
-    if (!last) return;
-    if (error instanceof BidoraError && error.code === "LOSS_NOT_FINITE")
-      await saveCheckpoint(this.#checkpoint, last).catch(() => {});
+    if (error instanceof BidoraError && error.code === "LOSS_NOT_FINITE") {
+      const good = this.#lastGood.restore();
+      if (good) await saveCheckpoint(this.#checkpoint, good).catch(() => {});
+    }
     const { code, message } = error instanceof BidoraError ? error : { code: "UNEXPECTED", message: String(error) };
-    await tell(this.#observers, { event: "error", phase: last.phase, step: last.step, code, message });
+    const place = this.#last && { phase: this.#last.phase, step: this.#last.step };
+    await tell(this.#observers, { event: "error", ...place, code, message });
   }
 }
 

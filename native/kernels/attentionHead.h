@@ -10,18 +10,9 @@
 #include <limits>
 
 #include "attentionPacking.h"
-#include "philox.h"
+#include "dropoutRange.h"
 
 namespace bidora {
-
-// What is dropped, and what the rest is multiplied by. The mask of queries 4i … 4i+3 and key j comes from counter (j, i, head).
-struct Dropping {
-  DropoutKey key;
-  double p;
-
-  bool isActive() const { return p > 0; }
-  double factor() const { return p < 1 ? 1 / (1 - p) : 0; }
-};
 
 struct HeadShape {
   int64_t length;  // L
@@ -46,7 +37,8 @@ struct Workspace {
   Buffer<Sum> scores, dropped, change, result, keyGradient, valueGradient;
 };
 
-// use(i, j, numbers) for each query i, counted from `firstQuery`, and the random numbers of its 16 keys from j on.
+// use(i, j, numbers) for each query i, counted from `firstQuery`, and the random numbers of its 16 keys from j on. Counter
+// (j, i / 4, head) serves one key and four queries.
 template <typename Use>
 [[gnu::always_inline]] inline void forEachMask(const HeadShape& shape, int64_t firstQuery, int64_t rows, Use use) {
   const uint32_t head = shape.head;
@@ -100,8 +92,9 @@ void drop(Sum* scores, int64_t firstQuery, int64_t rows, const HeadShape& shape)
 }
 
 template <typename Storage, typename Sum>
-void writeRow(const Sum* from, int64_t size, Sum factor, Storage* to) {
-  for (int64_t d = 0; d < size; ++d) to[d] = static_cast<Storage>(from[d] * factor);
+void writeRow(Sum* from, int64_t size, Sum factor, Storage* to) {
+  for (int64_t d = 0; d < size; ++d) from[d] *= factor;
+  writeNumbers(from, size, to);
 }
 
 // logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass takes.
@@ -220,11 +213,11 @@ void attendHeadBackward(const HeadShape& shape, Strided<const Storage> q, Stride
             rows / A::kPerWord, start > 0);
     Sum* queryGradient = work.result.need(rows * sizeWidth);
     product(alongRows(change, rows, width, work.leftRows), keyTokens, sizeWidth, queryGradient, sizeWidth, rows, sizeWidth, depth, false);
-    for (int64_t i = 0; i < count; ++i) writeRow(queryGradient + i * sizeWidth, size, Sum{1}, gradients.q.row(start + i));
+    for (int64_t i = 0; i < count; ++i) writeNumbers(queryGradient + i * sizeWidth, size, gradients.q.row(start + i));
   }
   for (int64_t j = 0; j < length; ++j) {
-    writeRow(keyGradient + j * sizeWidth, size, Sum{1}, gradients.k.row(j));
-    writeRow(valueGradient + j * sizeWidth, size, Sum{1}, gradients.v.row(j));
+    writeNumbers(keyGradient + j * sizeWidth, size, gradients.k.row(j));
+    writeNumbers(valueGradient + j * sizeWidth, size, gradients.v.row(j));
   }
 }
 

@@ -49,7 +49,7 @@ void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmet
     for (int64_t d = size; d < words; ++d) to[d] = 0;
   } else {
     const int64_t whole = size / 2;
-    for (int64_t d = 0; d < whole; ++d) to[d].bits = from[2 * d].x | static_cast<uint32_t>(from[2 * d + 1].x) << 16;
+    for (int64_t d = 0; d < whole; ++d) std::memcpy(&to[d].bits, from + 2 * d, sizeof(Pair));
     for (int64_t d = whole; d < words; ++d) to[d].bits = 2 * d < size ? from[2 * d].x : 0;
   }
 }
@@ -59,7 +59,11 @@ template <typename Storage>
 typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size, int64_t words,
                                              Buffer<typename Arithmetic<Storage>::Word>& buffer) {
   auto* to = buffer.need(padded * words);
-  for (int64_t i = 0; i < length; ++i) packRow(from.row(i), size, words, to + i * words);
+  for (int64_t i = 0; i < length; ++i) {
+    // The next head's numbers lie behind: they arrive while this head is computed.
+    for (int64_t d = 0; d < size; d += 64 / sizeof(Storage)) __builtin_prefetch(from.row(i) + size + d);
+    packRow(from.row(i), size, words, to + i * words);
+  }
   std::memset(static_cast<void*>(to + length * words), 0, (padded - length) * words * sizeof(*to));
   return to;
 }

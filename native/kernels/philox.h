@@ -1,12 +1,20 @@
-// Random numbers by place, not by turn: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011).
+// Random numbers by place, not by turn: Philox 4x32 with the 7 rounds that pass all its authors' tests of randomness
+// (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011, table 2).
 // A number depends on the key and its counter alone, so any thread can make it, and a backward pass can make it again.
 #pragma once
 
 #include <array>
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
 
 #include "vectors.h"
 
 namespace bidora {
+
+// Sixteen counters at a time, whatever the registers' width: the compiler splits them.
+typedef uint32_t Words __attribute__((vector_size(64)));
+typedef uint64_t Products __attribute__((vector_size(64)));
 
 // What one use of dropout draws from: `seed` is the pass, `stream` the place of the use in it.
 struct DropoutKey {
@@ -14,28 +22,37 @@ struct DropoutKey {
   uint32_t stream;
 };
 
-using Random = std::array<Vector<uint32_t>, 4>;
+using Random = std::array<Words, 4>;
+
+// Products of the low halves.
+[[gnu::always_inline]] inline Products multiplyLow(Products a, uint32_t by) {
+#ifdef __AVX512F__  // GCC would multiply whole 64-bit numbers here
+  return (Products)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(by));
+#else
+  return (a & 0xffffffffU) * by;
+#endif
+}
 
 // One round's two products, high and low halves, for 16 counters.
-[[gnu::always_inline]] inline void multiplyWide(Vector<uint32_t> a, uint32_t by, Vector<uint32_t>& high, Vector<uint32_t>& low) {
-  Vector<uint64_t> pairs;
+[[gnu::always_inline]] inline void multiplyWide(Words a, uint32_t by, Words& high, Words& low) {
+  Products pairs;
   std::memcpy(&pairs, &a, sizeof pairs);
-  const Vector<uint64_t> even = (pairs & 0xffffffffU) * by;
-  const Vector<uint64_t> odd = (pairs >> 32) * by;
-  const Vector<uint64_t> highs = (even >> 32) | (odd & ~uint64_t{0xffffffffU});
-  const Vector<uint64_t> lows = (even & 0xffffffffU) | (odd << 32);
+  const Products even = multiplyLow(pairs, by);
+  const Products odd = multiplyLow(pairs >> 32, by);
+  const Products highs = (even >> 32) | (odd & ~uint64_t{0xffffffffU});
+  const Products lows = (even & 0xffffffffU) | (odd << 32);
   std::memcpy(&high, &highs, sizeof high);
   std::memcpy(&low, &lows, sizeof low);
 }
 
 // Four numbers for each of the counters (first + lane, c1, c2, stream).
 [[gnu::always_inline]] inline Random philox(const DropoutKey& key, uint32_t first, uint32_t c1, uint32_t c2) {
-  const Vector<uint32_t> lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  const Vector<uint32_t> zero{};
+  const Words lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const Words zero{};
   Random c = {lane + first, zero + c1, zero + c2, zero + key.stream};
   uint32_t k0 = static_cast<uint32_t>(key.seed), k1 = static_cast<uint32_t>(key.seed >> 32);
-  for (int round = 0; round < 10; ++round) {
-    Vector<uint32_t> high0, low0, high1, low1;
+  for (int round = 0; round < 7; ++round) {
+    Words high0, low0, high1, low1;
     multiplyWide(c[0], 0xD2511F53U, high0, low0);
     multiplyWide(c[2], 0xCD9E8D57U, high1, low1);
     c = {high1 ^ c[1] ^ k0, low1, high0 ^ c[3] ^ k1, low0};

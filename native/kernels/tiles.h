@@ -7,6 +7,8 @@
 #include <immintrin.h>
 #endif
 
+#include <algorithm>
+
 #include "vectors.h"
 
 namespace bidora {
@@ -50,11 +52,11 @@ template <typename T>
 }
 #endif
 
-// With 32 registers of 64 bytes a tile has up to 24 sums; elsewhere a vector is several registers.
-#ifdef __AVX512F__
-constexpr bool kHasWideRegisters = true;
+// A tile's sums stay in registers: up to 24 of 32, or 8 of 16.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr bool kHasManyRegisters = true;
 #else
-constexpr bool kHasWideRegisters = false;
+constexpr bool kHasManyRegisters = false;
 #endif
 
 // A left operand: word (m, k) lies at data[m·rowStride + k·depthStride].
@@ -89,7 +91,7 @@ template <typename Word, typename Sum, int kRows, int kVectors>
 
 template <typename Word, typename Sum, int kVectors>
 void column(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t depth, bool accumulate) {
-  constexpr int kTall = kVectors == 4 || !kHasWideRegisters ? 4 : 8;
+  constexpr int kTall = kVectors == 4 || !kHasManyRegisters ? 4 : 8;
   int64_t m = 0;
   const auto at = [&](int64_t row) { return Left<Word>{a.data + row * a.rowStride, a.rowStride, a.depthStride}; };
   for (; m + kTall <= rows; m += kTall) tile<Word, Sum, kTall, kVectors>(at(m), b, bStride, c + m * cStride, cStride, depth, accumulate);
@@ -101,7 +103,7 @@ template <typename Word, typename Sum>
 void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t columns, int64_t depth, bool accumulate) {
   int64_t left = columns / kLanes<Sum>;
   while (left > 0) {
-    const int64_t take = !kHasWideRegisters ? 1 : left >= 6 || left == 4 ? 4 : left == 5 ? 3 : left;
+    const int64_t take = !kHasManyRegisters ? std::min<int64_t>(left, 2) : left >= 6 || left == 4 ? 4 : left == 5 ? 3 : left;
     switch (take) {
       case 4: column<Word, Sum, 4>(a, b, bStride, c, cStride, rows, depth, accumulate); break;
       case 3: column<Word, Sum, 3>(a, b, bStride, c, cStride, rows, depth, accumulate); break;

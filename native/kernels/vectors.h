@@ -1,4 +1,4 @@
-// Vectors of 64 bytes by the compiler's own extension: it makes of them whatever the processor has.
+// Vectors as wide as the processor's registers, by the compiler's own extension.
 #pragma once
 
 #include <cstdint>
@@ -6,15 +6,23 @@
 
 namespace bidora {
 
+#if defined(__AVX512F__)
+constexpr int64_t kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int64_t kVectorBytes = 32;
+#else
+constexpr int64_t kVectorBytes = 16;
+#endif
+
 template <typename T>
 struct VectorOf {
-  typedef T type __attribute__((vector_size(64)));
+  typedef T type __attribute__((vector_size(kVectorBytes)));
 };
 template <typename T>
 using Vector = typename VectorOf<T>::type;
 
 template <typename T>
-constexpr int64_t kLanes = 64 / sizeof(T);
+constexpr int64_t kLanes = kVectorBytes / sizeof(T);
 
 template <typename T>
 [[gnu::always_inline]] inline Vector<T> load(const T* from) {
@@ -23,8 +31,8 @@ template <typename T>
   return v;
 }
 
-template <typename T>
-[[gnu::always_inline]] inline void store(T* to, const Vector<T>& v) {
+template <typename T, typename V>
+[[gnu::always_inline]] inline void store(T* to, const V& v) {
   std::memcpy(to, &v, sizeof v);
 }
 

@@ -18,6 +18,7 @@ export const finetune = defineCommand({
       hub: { signal, ...downloadHooks(output) },
     });
     if (output.json || signal.aborted) return;
-    output.result(metrics, `${formatMetrics(metrics)}\nSaved in ${config.output}`);
+    const figures = Object.keys(metrics).length ? `${formatMetrics(metrics)}\n` : "";
+    output.result(metrics, `${figures}Saved in ${config.output}`);
   },
 });

@@ -141,9 +141,9 @@ export const modules: Kind<string | readonly string[]> = {
 };
 
 /** A number for each regular expression over module paths: `query=4,value=16`; a mapping in YAML. */
-export const pattern = (least: number): Kind<Readonly<Record<string, number>>> => ({
-  schema: z.record(z.string().refine(isPattern), z.number().min(least).and(z.int())),
-  takes: "pairs of a regular expression and a whole number, like query=4,value=16",
+export const pattern = (value: Kind<number>): Kind<Readonly<Record<string, number>>> => ({
+  schema: z.record(z.string().refine(isPattern), value.schema),
+  takes: `pairs of a regular expression and ${value.takes}, like query=4,value=16`,
   placeholder: "REGEX=N,…",
   words: [],
   fromText: (given) =>

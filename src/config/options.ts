@@ -47,7 +47,7 @@ export const runOptions = {
 
   task: option(choice([...taskKinds, ...datasets]), {
     group: "Data",
-    help: `${taskKinds.join(", ")}, or a data set: glue/mrpc, …`,
+    help: `${taskKinds.join(", ")}, glue/mrpc, …`,
     placeholder: "TASK",
   }),
   data: option(folder, { group: "Data", help: "the folder of a named data set" }),
@@ -102,13 +102,13 @@ export const runOptions = {
     default: false,
     advanced: true,
   }),
-  rankPattern: option(pattern(1), {
+  rankPattern: option(pattern(whole(1)), {
     group: "Method",
     help: "other ranks for the modules that match",
     defaultText: "none",
     advanced: true,
   }),
-  alphaPattern: option(pattern(1), {
+  alphaPattern: option(pattern(number({ above: 0 })), {
     group: "Method",
     help: "other alphas for the modules that match",
     defaultText: "none",

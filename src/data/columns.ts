@@ -19,9 +19,11 @@ const WORDS: readonly (readonly string[])[] = [["tokens"], ["words"]];
 const LABEL: readonly (readonly string[])[] = [["label"], ["labels"], ["score"], ["target"], ["class"]];
 const WORD_LABELS: readonly (readonly string[])[] = [["labels"], ["ner_tags"], ["tags"], ["upos"], ["pos_tags"]];
 
-/** The one or two text columns: those given, else the usual names. @throws BidoraError listing the columns there are. */
-export function findTextColumns(table: Table, given: readonly string[] | undefined): readonly string[] {
-  const found = given ?? findUsual(table, TEXTS);
+type Names = readonly string[] | undefined;
+
+/** The one or two text columns: those given, else the first choice, else the usual names. @throws BidoraError listing the columns there are. */
+export function findTextColumns(table: Table, given: Names, first?: Names): readonly string[] {
+  const found = given ?? findUsual(table, first ? [first, ...TEXTS] : TEXTS);
   if (found === undefined) throw notFound(table, "the text", "--text-columns");
   if (found.length < 1 || found.length > 2) {
     throw new BidoraError(
@@ -33,8 +35,8 @@ export function findTextColumns(table: Table, given: readonly string[] | undefin
 }
 
 /** The column with the words of a row. @throws BidoraError listing the columns there are. */
-export function findWordsColumn(table: Table, given: readonly string[] | undefined): string {
-  const found = given ?? findUsual(table, WORDS);
+export function findWordsColumn(table: Table, given: Names, first?: Names): string {
+  const found = given ?? findUsual(table, first ? [first, ...WORDS] : WORDS);
   if (found === undefined) throw notFound(table, "the words", "--text-columns");
   if (found.length !== 1)
     throw new BidoraError("UNKNOWN_COLUMN", `One column of words is expected, but ${found.length} came.`);

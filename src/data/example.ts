@@ -27,6 +27,8 @@ export interface Dataset<E extends Example = Example> {
   readonly examples: readonly E[];
   /** All label names in their order, where the source itself says so; else they are taken from the rows. */
   readonly labelNames: readonly string[] | undefined;
+  /** The columns that were read, where the file has names for them. */
+  readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 
 export function place({ file, line }: Location): string {

@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import { BidoraError, UsageError } from "../errors.js";
 import { readConll } from "./conll.js";
@@ -9,6 +10,7 @@ import { readParquet } from "./parquet.js";
 import type { Table } from "./table.js";
 import { type ColumnOptions, textExamples, wordsExamples } from "./tableExamples.js";
 import { type TaskKind, tasks } from "./task.js";
+import { fileError } from "./textFile.js";
 
 export interface LoadOptions extends Partial<ColumnOptions> {
   readonly task: TaskKind;
@@ -63,5 +65,7 @@ async function words(file: string, { labelColumns, labels }: ColumnOptions): Pro
 }
 
 function unknownFormat(file: string, task: TaskKind, known: readonly string[]): never {
+  if (!existsSync(file)) throw fileError(file, { code: "ENOENT" });
+  if (statSync(file).isDirectory()) throw fileError(file, { code: "EISDIR" });
   throw new UsageError(`${file}: for ${task}, a file whose name ends in one of ${known.join(", ")} is expected.`);
 }

@@ -8,6 +8,8 @@ import { rowError } from "./textFile.js";
 
 export interface ColumnOptions {
   readonly textColumns?: readonly string[] | undefined;
+  /** The first choice among the usual names. */
+  readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
   /** Rows to predict need no label. */
   readonly labels: "required" | "optional";
@@ -15,7 +17,7 @@ export interface ColumnOptions {
 
 /** Rows of one or two texts. @throws BidoraError naming the column or row that doesn't fit the task. */
 export function textExamples(table: Table, task: TaskKind, options: ColumnOptions): Dataset<TextExample> {
-  const textColumns = findTextColumns(table, options.textColumns);
+  const textColumns = findTextColumns(table, options.textColumns, options.usualTextColumns);
   const labelColumns = labelColumnsOf(table, task, options);
   const oneHot = task === "multi-label-classification" && labelColumns !== undefined && labelColumns.length > 1;
   const readLabel = labelReader(task, labelColumns);
@@ -24,12 +26,16 @@ export function textExamples(table: Table, task: TaskKind, options: ColumnOption
     const label = readLabel(table, row, options.labels === "optional");
     return { kind: "text", texts, label, at: { file: table.file, line: row.line } };
   });
-  return { examples, labelNames: oneHot ? [...labelColumns].sort(byCodePoint) : undefined };
+  return {
+    examples,
+    labelNames: oneHot ? [...labelColumns].sort(byCodePoint) : undefined,
+    columns: { text: textColumns, label: labelColumns },
+  };
 }
 
 /** Rows of words, with a label for each. @throws BidoraError naming the column or row that doesn't fit. */
 export function wordsExamples(table: Table, options: ColumnOptions): Dataset<WordsExample> {
-  const column = findWordsColumn(table, options.textColumns);
+  const column = findWordsColumn(table, options.textColumns, options.usualTextColumns);
   const labelColumn = labelColumnsOf(table, "token-classification", options)?.[0];
   const examples = table.rows.map((row): WordsExample => {
     const tokens = strings(table, row, column);
@@ -40,7 +46,11 @@ export function wordsExamples(table: Table, options: ColumnOptions): Dataset<Wor
     }
     return { kind: "words", tokens, labels, at: { file: table.file, line: row.line } };
   });
-  return { examples, labelNames: undefined };
+  return {
+    examples,
+    labelNames: undefined,
+    columns: { text: [column], label: labelColumn === undefined ? undefined : [labelColumn] },
+  };
 }
 
 function labelColumnsOf(table: Table, task: TaskKind, options: ColumnOptions): readonly string[] | undefined {

@@ -94,13 +94,16 @@ async function placeFolder(path: string, fill: Fill, place: (fresh: string) => v
   syncFolder(dirname(path));
 }
 
+/** True for a name that `temporaryPath` makes. */
+export const isTemporary = (name: string): boolean => TEMPORARY.test(name);
+
 /**
  * Removes what killed runs left behind in `folder`. Where others may be writing into it too, `olderThanMs` spares what is theirs.
  */
 export function sweepTemporary(folder: string, olderThanMs = 0): void {
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
-    if (TEMPORARY.test(name) && ageMs(path) >= olderThanMs) rmSync(path, { recursive: true, force: true });
+    if (isTemporary(name) && ageMs(path) >= olderThanMs) rmSync(path, { recursive: true, force: true });
   }
 }
 

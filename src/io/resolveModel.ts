@@ -1,4 +1,4 @@
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BidoraError } from "../errors.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
@@ -10,7 +10,7 @@ import { QUICKSTART_MODEL, quickstartModel } from "./quickstartModel.js";
  * @throws BidoraError `CHECKPOINT` for a path that does not exist, `HUB_…` for what goes wrong with the Hub
  */
 export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
-  const found = statSync(nameOrFolder, { throwIfNoEntry: false });
+  const found = existsSync(nameOrFolder) ? statSync(nameOrFolder) : undefined;
   if (found?.isDirectory()) return resolve(nameOrFolder);
   if (found)
     throw new BidoraError(

@@ -2,6 +2,7 @@
 import {
   type Activation,
   activation,
+  addAndNorm,
   attend,
   Dropout,
   type ForwardContext,
@@ -64,8 +65,7 @@ class ResidualOutput extends Module {
   }
 
   forward(x: torch.Tensor, residual: torch.Tensor, context: ForwardContext): torch.Tensor {
-    const update = this.dropout.forward(this.dense.forward(x, context), context);
-    return this.norm.forward(torch.add(update, residual));
+    return addAndNorm(this.dense.forward(x, context), residual, { dropout: this.dropout, norm: this.norm, context });
   }
 }
 

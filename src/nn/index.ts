@@ -9,4 +9,5 @@ export { Module, ModuleList } from "./module.js";
 export { LayerNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
+export { addAndNorm } from "./residual.js";
 export { type RowLayout, rowLayout } from "./rows.js";

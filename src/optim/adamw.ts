@@ -75,4 +75,10 @@ function stepGroup(
     chosen.map(() => count),
     { lr, beta1, beta2, weightDecay, eps, amsgrad: false, maximize: false },
   );
+  for (const i of chosen) countChange((parameters[i] as Optimized).tensor);
+}
+
+/** The fused operator leaves a tensor's version as it was; writing nothing into a part of no elements raises it. */
+function countChange(tensor: torch.Tensor): void {
+  torch.zero_(torch.narrow(torch.flatten(tensor), 0, 0, 0));
 }

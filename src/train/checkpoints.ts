@@ -21,6 +21,7 @@ interface SavedState {
   readonly phase: Phase;
   readonly step: number;
   readonly phaseStep: number;
+  readonly isPhaseOver: boolean;
   readonly rule: JsonValue;
   /** Base64. */
   readonly generator: string;
@@ -90,6 +91,7 @@ function writeState(
     phase: run.phase,
     step: run.step,
     phaseStep: run.phaseStep,
+    isPhaseOver: run.isStopped,
     rule: rule.values,
     generator: Buffer.from(generator.getState()).toString("base64"),
     earlyStopping: earlyStopping?.state ?? null,
@@ -118,6 +120,7 @@ export function openResumePoint(
     phase: state.phase,
     step: state.step,
     phaseStep: state.phaseStep,
+    isPhaseOver: state.isPhaseOver,
     resume(rule) {
       const tensors = readTensors(join(path, TENSORS));
       putBack(options.trained, tensors);
@@ -141,10 +144,21 @@ function readTensors(path: string): Map<string, Tensor> {
   }
 }
 
+/** Settings that a resumed run may have otherwise: a diverged one goes on with a smaller rate, say. */
+const FREE: ReadonlySet<string> = new Set([
+  "learningRate",
+  "upperLearningRate",
+  "retrainLearningRate",
+  "maxGradNorm",
+  "dtype",
+  "saveEvery",
+  "keepCheckpoints",
+]);
+
 function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
   for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
     const [before, after] = [JSON.stringify(then[key]), JSON.stringify(now[key])];
-    if (before === after) continue;
+    if (before === after || FREE.has(key)) continue;
     throw new BidoraError(
       "CHECKPOINT_SETTINGS",
       `${path} was made with ${key} ${before ?? "not set"}, now it is ${after ?? "not set"}: resume with the run's own settings.`,

@@ -21,7 +21,7 @@ export function evaluator(options: EvaluatorOptions): RunObserver {
   };
 }
 
-/** Emits an `evaluation` event, and a `magnitudes` event for a method that has them. */
+/** Emits an `evaluation` event if there are metrics, and a `magnitudes` event for a method that has them. */
 export async function tellEvaluation(
   metrics: Metrics,
   { trained, start }: Pick<EvaluatorOptions, "trained" | "start">,
@@ -30,5 +30,5 @@ export async function tellEvaluation(
   const { phase, step } = run;
   const layers = magnitudeMovement(trained, start);
   if (Object.keys(layers).length) await run.emit({ event: "magnitudes", phase, step, layers });
-  await run.emit({ event: "evaluation", phase, step, metrics });
+  if (Object.keys(metrics).length) await run.emit({ event: "evaluation", phase, step, metrics });
 }

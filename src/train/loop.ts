@@ -24,6 +24,8 @@ export interface ResumePoint {
   /** Steps done, through the whole run and in the phase. */
   readonly step: number;
   readonly phaseStep: number;
+  /** The phase had been ended before its last step. */
+  readonly isPhaseOver: boolean;
   /** Gives the phase's fresh rule, and the tensors it trains, the state they had. */
   resume(rule: StepRule): void;
 }
@@ -46,7 +48,8 @@ export async function runLoop({ plans, observers, signal, from }: LoopOptions): 
     const rule = plan.begin();
     const resumed = index === 0 ? from : undefined;
     resumed?.resume(rule);
-    step = await runPhase(rule, { step, phaseStep: resumed?.phaseStep ?? 0 }, observers, signal);
+    const phaseStep = resumed?.isPhaseOver ? rule.steps : (resumed?.phaseStep ?? 0);
+    step = await runPhase(rule, { step, phaseStep }, observers, signal);
     if (signal.aborted) return "aborted";
   }
   return "done";

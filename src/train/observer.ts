@@ -15,6 +15,8 @@ export interface RunHandle {
   readonly phaseStep: number;
   /** True after the last step of the phase. */
   readonly isPhaseEnd: boolean;
+  /** True when the phase ends after this step although it is not its last. */
+  readonly isStopped: boolean;
   emit(event: Untimed): Promise<void>;
   /** Ends the phase after this step. */
   stop(): void;

@@ -1,5 +1,6 @@
 import type { Batch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
+import { totalNorm } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchStream } from "./batches.js";
 import type { Phase } from "./events.js";
@@ -43,6 +44,7 @@ export class PlainRule implements StepRule {
       if (sum) torch.noGrad(() => torch.foreachAdd_(sum as torch.Tensor[], part.gradients));
       else sum = part.gradients;
     }
+    finiteLoss(totalNorm(sum ?? []), "gradient's norm");
     const { learningRate } = level.update(sum ?? []);
     return {
       loss,

@@ -1,23 +1,31 @@
-import { appendFileSync, existsSync, readFileSync, truncateSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { writeFileAtomic } from "../io/atomic.js";
+import type { RunEvent } from "./events.js";
 import type { RunObserver } from "./observer.js";
+
+export interface RunLogOptions {
+  /** Called once, before the first line is written. */
+  readonly prepare: () => void;
+  /** The step that a resumed run goes on from: what its log tells of later ones is about to be told anew. */
+  readonly from: number | undefined;
+}
 
 /**
  * Appends every event to `events.jsonl`. What comes before the first step waits for it, so that a run which never gets there
  * leaves nothing.
- * @param prepare called once, before the first line is written
  */
-export function runLogWriter(path: string, prepare: () => void): RunObserver {
+export function runLogWriter(path: string, { prepare, from }: RunLogOptions): RunObserver {
   let waiting: string[] | undefined = [];
   return {
     on(event) {
       const line = `${JSON.stringify(event)}\n`;
-      if (waiting && event.event !== "step") {
+      if (waiting && event.event !== "step" && event.event !== "done") {
         waiting.push(line);
         return;
       }
       if (waiting) {
         prepare();
-        cutTornLine(path);
+        if (from !== undefined) forgetAfter(path, from);
         appendFileSync(path, waiting.join(""));
         waiting = undefined;
       }
@@ -26,9 +34,21 @@ export function runLogWriter(path: string, prepare: () => void): RunObserver {
   };
 }
 
-/** A killed run may have left half a line, which must not stand in the middle of the log. */
-function cutTornLine(path: string): void {
+/** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */
+function forgetAfter(path: string, step: number): void {
   if (!existsSync(path)) return;
-  const bytes = readFileSync(path);
-  truncateSync(path, bytes.lastIndexOf(0x0a) + 1);
+  const lines = readFileSync(path, "utf8").split("\n");
+  const kept = lines.filter((line) => {
+    const event = parse(line);
+    return event !== undefined && event.event !== "done" && !("step" in event && (event.step ?? 0) > step);
+  });
+  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
+}
+
+function parse(line: string): RunEvent | undefined {
+  try {
+    return JSON.parse(line) as RunEvent;
+  } catch {
+    return undefined;
+  }
 }

@@ -641,6 +641,11 @@ const kernels = {
       ],
     ],
   ],
+  "bidora::dropout_add_norm": () => {
+    const [x, residual] = [tensor([1, 2, 3], [1, 3]), tensor([1, 1, 4], [1, 3])];
+    const expected = normal([2, 3, 7], 0.5).map((value) => 2 * value + 1);
+    return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [expected]];
+  },
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
 } satisfies Record<string, Case>;
 

@@ -211,6 +211,7 @@ export const OPERATORS = [
   "bidora::attention",
   "bidora::attention_mask",
   "bidora::dropout",
+  "bidora::dropout_add_norm",
 ] as const;
 
 const first = native.declareOperators(OPERATORS);
@@ -1238,4 +1239,9 @@ export function attentionMask(like: Tensor, rows: readonly number[], lengths: re
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
 export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
   return new Tensor(native.call(first + 198, input.handle, p, seed, stream) as Handle);
+}
+
+/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor bias, float eps, float p=0., int seed=0, int stream=0) -> Tensor` */
+export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, eps: number, p?: number, seed?: number, stream?: number): Tensor {
+  return new Tensor(native.call(first + 199, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
 }

@@ -1,0 +1,256 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { withDefaults } from "../../src/config/option.js";
+import { evaluateOptions, predictOptions, type Settings } from "../../src/config.js";
+import { evaluate } from "../../src/evaluate.js";
+import { predict } from "../../src/predict.js";
+import { get, readTensors } from "../parity/goldenFiles.js";
+import { BERT, bidora, fresh, GOLDEN, jsonl, list, ROWS, run, SMALL, write } from "./support.js";
+
+type Row = Record<string, unknown> & { logits: number[] };
+
+const readRows = (path: string): Row[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Row);
+
+type Given = Partial<Omit<Settings<typeof predictOptions>, "given">>;
+
+/** `predict` in this process. */
+async function predicted(given: Given): Promise<Row[]> {
+  const output = fresh("out.jsonl");
+  const all = { dtype: "float32", ...given, output } as const;
+  await predict({ ...withDefaults(predictOptions, all), given: all });
+  return readRows(output);
+}
+
+async function evaluated(given: Partial<Omit<Settings<typeof evaluateOptions>, "given">>) {
+  const all = { dtype: "float32", ...given } as const;
+  return (await evaluate({ ...withDefaults(evaluateOptions, all), given: all })).metrics;
+}
+
+/** `predict` through the built command. */
+function predictedByCommand(...argv: string[]): Row[] {
+  const output = fresh("out.jsonl");
+  const { status, stderr } = bidora("predict", ...argv, "--output", output);
+  expect([status, stderr]).toEqual([0, ""]);
+  return readRows(output);
+}
+
+function expectNear(actual: readonly number[], expected: readonly number[]): void {
+  const scale = Math.max(...expected.map(Math.abs));
+  expect(actual.length).toBe(expected.length);
+  actual.forEach((value, i) => {
+    expect(Math.abs(value - (expected[i] as number)) / scale).toBeLessThan(1e-5);
+  });
+}
+
+const golden = (file: string) => readTensors(join(BERT, file));
+const CUT = ["--dtype", "float32", "--max-length", "20"];
+
+describe("predict agrees with transformers and PEFT, in the form that each task has", () => {
+  test.each([
+    ["single", "texts", "forward/single-texts.safetensors", undefined],
+    ["single", "pairs", "forward/single-pairs.safetensors", undefined],
+    ["single", "texts", "adapters/dora-wide.safetensors", "dora-wide"],
+  ] as const)("sequence-classification: %s, %s, %s", (model, rows, file, adapter) => {
+    const found = predictedByCommand(
+      ...["--model", join(BERT, model), "--input", join(ROWS, `${rows}.jsonl`), ...CUT],
+      ...(adapter ? ["--adapter", join(BERT, "adapters", adapter)] : []),
+    );
+    expectNear(
+      found.flatMap(({ logits }) => logits),
+      get(golden(file), "logits").toArray(),
+    );
+    for (const row of found) {
+      expect(Object.keys(row)).toEqual(["label", "score", "logits"]);
+      const best = row.logits.indexOf(Math.max(...row.logits));
+      expect(row.label).toBe(["alpha", "beta", "gamma"][best]);
+      const sum = row.logits.reduce((total, value) => total + Math.exp(value), 0);
+      expect(row.score).toBeCloseTo(Math.exp(row.logits[best] as number) / sum, 6);
+    }
+  });
+
+  test("multi-label-classification", () => {
+    const found = predictedByCommand("--model", join(BERT, "multi"), "--input", join(ROWS, "multi.jsonl"), ...CUT);
+    expectNear(
+      found.flatMap(({ logits }) => logits),
+      get(golden("forward/multi-multi.safetensors"), "logits").toArray(),
+    );
+    const labels = Object.values(JSON.parse(readFileSync(join(BERT, "multi/config.json"), "utf8")).id2label as object);
+    for (const row of found) {
+      expect(Object.keys(row)).toEqual(["labels", "scores", "logits"]);
+      expectNear(
+        row.scores as number[],
+        row.logits.map((value) => 1 / (1 + Math.exp(-value))),
+      );
+      expect(row.labels).toEqual(labels.filter((_, i) => (row.logits[i] as number) >= 0));
+    }
+  });
+
+  test("regression", () => {
+    const found = predictedByCommand(
+      "--model",
+      join(BERT, "regression"),
+      "--input",
+      join(ROWS, "regression.jsonl"),
+      ...CUT,
+    );
+    for (const row of found) expect(Object.keys(row)).toEqual(["value"]);
+    const expected = get(golden("forward/regression-regression.safetensors"), "logits").toArray();
+    expectNear(
+      found.map(({ value }) => value as number),
+      expected,
+    );
+  });
+
+  test("token-classification: null for words that were cut off or have no token", () => {
+    const found = predictedByCommand("--model", join(BERT, "tokens"), "--input", join(ROWS, "tokens.jsonl"), ...CUT);
+    const tensors = golden("forward/tokens-tokens.safetensors");
+    const [counts, starts, lengths] = ["word_counts", "word_starts", "lengths"].map((name) =>
+      get(tensors, name).toArray(),
+    );
+    const [all, width] = [get(tensors, "logits").toArray(), 5];
+    const words = readRows(join(ROWS, "tokens.jsonl"));
+    let [word, token, missing] = [0, 0, 0];
+    for (const [i, row] of found.entries()) {
+      expect(Object.keys(row)).toEqual(["tokens", "labels", "logits"]);
+      expect(row.tokens).toEqual(words[i]?.tokens);
+      expect([row.logits.length, (row.labels as unknown[]).length]).toEqual([counts?.[i], counts?.[i]]);
+      for (const [w, logits] of (row.logits as unknown as (number[] | null)[]).entries()) {
+        const start = starts?.[word++] as number;
+        if (start < 0) missing += 1;
+        if (start < 0) expect([logits, (row.labels as unknown[])[w]]).toEqual([null, null]);
+        else expectNear(logits as number[], all.slice((token + start) * width, (token + start + 1) * width));
+      }
+      token += lengths?.[i] as number;
+    }
+    expect(missing).toBeGreaterThan(1);
+  });
+});
+
+test.each([
+  ["single", "texts"],
+  ["multi", "multi"],
+  ["tokens", "tokens"],
+] as const)("%s: results depend neither on the batch size nor on the labels", async (checkpoint, file) => {
+  const input = join(ROWS, `${file}.jsonl`);
+  const model = join(BERT, checkpoint);
+  const numbers = (rows: readonly Row[]) => rows.flatMap((row) => row.logits.flat().filter((value) => value !== null));
+  const [all, one, three] = await Promise.all([64, 1, 3].map((batchSize) => predicted({ model, input, batchSize })));
+  for (const other of [one, three]) expectNear(numbers(other as Row[]), numbers(all as Row[]));
+  const bare = jsonl(...readRows(input).map(({ label: _label, labels: _labels, ...rest }) => rest));
+  expect(await predicted({ model, input: bare })).toEqual(await predicted({ model, input }));
+  const strange = jsonl(
+    ...readRows(input).map((row) => ({ ...row, label: file === "tokens" ? undefined : "never seen" })),
+  );
+  if (file === "texts") expect(await predicted({ model, input: strange })).toEqual(all);
+});
+
+test("a CSV, a TSV and a byte-order mark give what the JSON lines give", async () => {
+  const texts = readRows(join(ROWS, "pairs.jsonl")).map(
+    ({ sentence1, sentence2 }) => [sentence1, sentence2] as string[],
+  );
+  const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;
+  const expected = await predicted({ model: SMALL.model, input: join(ROWS, "pairs.jsonl") });
+  const table = (separator: string) =>
+    [["sentence1", "sentence2"], ...texts].map((row) => row.map(quoted).join(separator)).join("\r\n");
+  expect(await predicted({ model: SMALL.model, input: write("rows.csv", `\uFEFF${table(",")}\r\n`) })).toEqual(
+    expected,
+  );
+  expect(await predicted({ model: SMALL.model, input: write("rows.tsv", table("\t")) })).toEqual(expected);
+});
+
+describe("a run of one's own", () => {
+  test.each(["lora", "dora", "bidora", "full"] as const)(
+    "%s: evaluate gives the run's own figures, those told in training among them",
+    async (method) => {
+      const data = join(ROWS, "pairs.jsonl");
+      const rate = method === "full" ? 1e-3 : 1e-2;
+      const settings = {
+        method,
+        validation: data,
+        evalEvery: 1,
+        maxSteps: 5,
+        dtype: "float32",
+        learningRate: rate,
+      } as const;
+      const { output, metrics } = await run(settings);
+      const used = method === "full" ? { model: output } : { model: SMALL.model, adapter: output };
+      const again = await evaluated({ ...used, data, batchSize: 4 });
+      expect(again.loss).toBeCloseTo(metrics.loss as number, 5);
+      expect({ ...again, loss: 0 }).toEqual({ ...metrics, loss: 0 });
+      const { status, stdout } = bidora(
+        ...["evaluate", "--model", used.model, "--data", data, "--dtype", "float32", "--json"],
+        ...("adapter" in used ? ["--adapter", used.adapter as string] : []),
+      );
+      expect(status).toBe(0);
+      expect((JSON.parse(stdout) as { loss: number }).loss).toBeCloseTo(again.loss as number, 5);
+    },
+  );
+
+  test("columns of training are the first choice, the usual names the next", async () => {
+    const rows = readRows(join(ROWS, "train.jsonl"));
+    const train = jsonl(...rows.map(({ sentence1, label }) => ({ text: "x", body: sentence1, label })));
+    const { output } = await run({ method: "lora", train, textColumns: ["body"] });
+    const use = { model: SMALL.model, adapter: output };
+    const input = (name: string) =>
+      jsonl(...rows.map(({ sentence1 }) => ({ [name]: sentence1, ...(name === "body" && { text: "y" }) })));
+    const expected = await predicted({ ...use, input: input("body") });
+    expect(await predicted({ ...use, input: input("sentence") })).toEqual(expected);
+    await expect(predicted({ ...use, input: input("strange") })).rejects.toThrow(
+      /the columns are strange: name one by/,
+    );
+    expect(await predicted({ ...use, input: input("strange"), textColumns: ["strange"] })).toEqual(expected);
+  });
+
+  test("without --task the adapter of PEFT or the checkpoint says what is predicted", async () => {
+    const adapters = join(GOLDEN, "bert", "adapters");
+    const keys = async (model: string, file: string, adapter?: string) =>
+      Object.keys(
+        (
+          await predicted({
+            model: join(BERT, model),
+            input: join(ROWS, file),
+            ...(adapter && { adapter: join(adapters, adapter) }),
+          })
+        )[0] as Row,
+      )[0];
+    expect(await keys("multi", "multi.jsonl", "multi-dora")).toBe("labels");
+    expect(await keys("regression", "regression.jsonl", "regression-lora")).toBe("value");
+    expect(await keys("tokens", "tokens.jsonl", "tokens-dora")).toBe("tokens");
+    expect(await keys("single", "texts.jsonl", "lora")).toBe("label");
+  });
+});
+
+describe("the output file", () => {
+  const input = join(ROWS, "texts.jsonl");
+  const flags = ["predict", "--model", SMALL.model, "--input", input];
+
+  test("is refused when something is in it, unless it is given away", () => {
+    const output = write("mine.jsonl", "mine\n");
+    expect(bidora(...flags, "--output", output)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/mine\.jsonl exists.*--overwrite/),
+    });
+    expect(readFileSync(output, "utf8")).toBe("mine\n");
+    expect(bidora(...flags, "--output", output, "--overwrite").status).toBe(0);
+    expect(bidora(...flags, "--output", write("empty.jsonl", "")).status).toBe(0);
+  });
+
+  test("is refused before anything is computed where it cannot be", () => {
+    for (const output of [join(input, "x.jsonl"), ROWS, "/proc/x.jsonl"]) {
+      const { status, stderr } = bidora(...flags, "--output", output);
+      expect(status).toBe(1);
+      expect(stderr).toMatch(/^bidora: --output .*(can't be written|is not a file).*\n$/);
+    }
+  });
+
+  test("may lie in a folder that is not there yet", () => {
+    const folder = fresh("deep");
+    expect(bidora(...flags, "--output", join(folder, "er", "out.jsonl")).status).toBe(0);
+    expect(list(join(folder, "er"))).toEqual(["out.jsonl"]);
+  });
+});

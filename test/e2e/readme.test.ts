@@ -1,0 +1,44 @@
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { fresh, list, SMALL } from "./support.js";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The first block of a language after a mark, which is a comment in the Markdown: `<!-- test: library -->`. */
+function markedBlock(mark: string, language: string): string {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const found = new RegExp(`<!-- test: ${mark} -->\\s*\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(readme);
+  if (!found?.[1]) throw new Error(`README.md has no ${language} block marked <!-- test: ${mark} -->.`);
+  return found[1];
+}
+
+/** Puts `value` in the place of the string of a key. */
+function withValue(code: string, key: string, value: string): string {
+  const changed = code.replace(new RegExp(`\\b${key}: "[^"]*"`), `${key}: ${JSON.stringify(value)}`);
+  if (changed === code) throw new Error(`The example has no ${key}.`);
+  return changed;
+}
+
+test("the library's example runs, on a small checkpoint in the place of the named one", () => {
+  const folder = fresh("example");
+  mkdirSync(join(folder, "node_modules"), { recursive: true });
+  symlinkSync(ROOT, join(folder, "node_modules", "bidora"));
+  for (const name of ["train.jsonl", "validation.jsonl"]) copyFileSync(SMALL.train, join(folder, name));
+  const code = withValue(markedBlock("library", "ts"), "model", SMALL.model);
+  writeFileSync(join(folder, "example.mjs"), code);
+
+  const env = { ...process.env, OMP_NUM_THREADS: "1" };
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["example.mjs"], {
+    cwd: folder,
+    encoding: "utf8",
+    env,
+  });
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout).toMatch(/^start\n(step\n)+/);
+  expect(stdout).toMatch(/done\n\{\s+accuracy: /);
+  const output = /output: "([^"]*)"/.exec(code)?.[1] as string;
+  expect(list(join(folder, output))).toEqual(expect.arrayContaining(["adapter_model.safetensors", "metrics.json"]));
+});

@@ -1,0 +1,99 @@
+import { execFile, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll } from "vitest";
+import { type RunSettings, resolveRun } from "../../src/config.js";
+import { type FinetuneOptions, finetune } from "../../src/finetune.js";
+import type { RunEvent } from "../../src/train/events.js";
+
+export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
+export const BERT = join(GOLDEN, "bert");
+export const ROWS = join(GOLDEN, "rows");
+/** Real data sets beside the repository; tests that need them are skipped where they are not. */
+export const DATA = fileURLToPath(new URL("../../../shared/data/", import.meta.url));
+
+const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
+const ENV = { ...process.env, OMP_NUM_THREADS: "1" };
+
+const work = mkdtempSync(join(tmpdir(), "bidora-e2e-"));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+let count = 0;
+/** A path that nothing has yet. */
+export const fresh = (name = "run"): string => join(work, `${count++}-${name}`);
+
+export function write(name: string, text: string | Uint8Array): string {
+  const folder = fresh("data");
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+/** A file of JSON lines. */
+export const jsonl = (...rows: readonly unknown[]): string =>
+  write("rows.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+
+export function bidora(...argv: readonly string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { encoding: "utf8", env: ENV });
+  return { status, stdout, stderr };
+}
+
+/** Starts the command without waiting for it. */
+export function start(...argv: readonly string[]) {
+  let done: (code: number | string | null) => void;
+  const ended = new Promise<number | string | null>((resolve) => {
+    done = resolve;
+  });
+  const child = execFile(process.execPath, [BIN, ...argv], { env: ENV }, () => {});
+  child.on("exit", (code, signal) => done(code ?? signal));
+  return { child, ended };
+}
+
+/** The settings that most runs here have in common. */
+export const SMALL = {
+  model: join(BERT, "single"),
+  train: join(ROWS, "train.jsonl"),
+  maxSteps: 4,
+  batchSize: 4,
+  learningRate: 1e-2,
+} as const satisfies RunSettings;
+
+/** Runs `finetune` in this process and gathers what it told. */
+export async function run(settings: RunSettings, options: FinetuneOptions = {}) {
+  const output = settings.output ?? fresh();
+  const events: RunEvent[] = [];
+  const notes: string[] = [];
+  const config = resolveRun({ ...SMALL, ...settings, output });
+  const { metrics } = await finetune(config, {
+    ...options,
+    observers: [...(options.observers ?? []), (event) => events.push(event)],
+    hub: { onNote: (line) => notes.push(line) },
+  });
+  return { output, metrics, events, notes };
+}
+
+export const stepsOf = (events: readonly RunEvent[]) => events.filter((event) => event.event === "step");
+
+export const eventsIn = (folder: string): RunEvent[] =>
+  readFileSync(join(folder, "events.jsonl"), "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as RunEvent);
+
+export const list = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
+
+export const bytes = (folder: string, file = "adapter_model.safetensors"): string =>
+  readFileSync(join(folder, file)).toString("base64");
+
+export const json = <T = Record<string, unknown>>(path: string): T => JSON.parse(readFileSync(path, "utf8")) as T;
+
+/** A signal that is given after a step, as Ctrl-C is. */
+export function abortAfter(step: number) {
+  const controller = new AbortController();
+  const observer = (event: RunEvent): void => {
+    if (event.event === "step" && event.step === step) controller.abort();
+  };
+  return { signal: controller.signal, observers: [observer] };
+}

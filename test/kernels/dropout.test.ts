@@ -1,0 +1,137 @@
+import { describe, expect, test } from "vitest";
+import { addAndNorm, DrawnMasks, Dropout, LayerNorm } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { philox } from "./philox.js";
+import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
+
+const SEED = 2 ** 45 + 12345;
+const maskOf = (shape: readonly number[], p: number, seed = SEED, stream = 4, dtype: torch.DType = "float32") =>
+  torch.dropout(torch.ones(shape, { dtype }), p, seed, stream);
+
+describe("random numbers by place", () => {
+  // From the known answers that come with the authors' Random123 library.
+  test("the reference gives the published numbers", () => {
+    expect(philox([0, 0, 0, 0], 0)).toEqual([0x5f6fb709, 0x0d893f64, 0x4f121f81, 0x4f730a48]);
+  });
+
+  test("the mask is that of the counters: element 64·g + 16·w + lane is word w of counter 16·g + lane", () => {
+    torch.scope(() => {
+      const mask = maskOf([3, 67], 0.25).toArray();
+      const expected = mask.map((_, element) => {
+        const [group, inGroup] = [Math.floor(element / 64), element % 64];
+        const words = philox([group * 16 + (inGroup % 16), 0, 0, 4], SEED);
+        return words[Math.floor(inGroup / 16)]! < 0.25 * 2 ** 32 ? 0 : Math.fround(1 / 0.75);
+      });
+      expect(mask).toEqual(expected);
+    });
+  });
+});
+
+describe("dropout", () => {
+  test.each([0.1, 0.5, 0.9])("drops a part of %d, independently of the neighbours and of other uses", (p) => {
+    torch.scope(() => {
+      const n = 1 << 20;
+      const dropped = (seed: number, stream: number) =>
+        torch.to(torch.eqScalar(maskOf([n], p, seed, stream), 0), "float64");
+      const mask = dropped(SEED, 0);
+      const others = [dropped(SEED, 1), dropped(SEED + 1, 0), dropped(SEED + 2 ** 32, 0)];
+      const shifted = [1, 2, 16, 64, 768].map((by) => torch.roll(mask, [by], [0]));
+      const deviation = Math.sqrt((p * (1 - p)) / n);
+      expect(Math.abs(torch.mean(mask).item() - p)).toBeLessThan(5 * deviation);
+      const spread = Math.sqrt((p * p * (1 - p * p)) / n);
+      for (const other of [...others, ...shifted])
+        expect(Math.abs(torch.mean(torch.mul(mask, other)).item() - p * p)).toBeLessThan(5 * spread);
+    });
+  });
+
+  test.each(["float64", "float32", "bfloat16"] as const)("%s: value, gradient and second derivative", (dtype) => {
+    torch.scope(() => {
+      const normal = drawer(2);
+      const x = normal([5, 77], dtype).setRequiresGrad(true);
+      const weights = normal([5, 77], dtype);
+      const mask = maskOf([5, 77], 0.3, SEED, 4, dtype);
+      const y = torch.dropout(x, 0.3, SEED, 4);
+      const tolerance = dtype === "bfloat16" ? 1e-2 : 1e-6;
+      const [slope] = torch.grad([torch.sum(torch.mul(torch.square(y), weights))], [x], { createGraph: true });
+      const expected = torch.mulScalar(torch.mul(torch.mul(torch.mul(x, mask), mask), weights), 2);
+      const [curve] = torch.grad([torch.sum(slope!)], [x]);
+      const curved = torch.mulScalar(torch.mul(torch.mul(mask, mask), weights), 2);
+      expectAlike([y, slope, curve], [torch.mul(x, mask), expected, curved], tolerance);
+    });
+  });
+
+  test("the same bits with any number of threads", () => {
+    torch.scope(() => {
+      const x = drawer(2)([1000, 771], "float32");
+      const [one, three] = [1, 3].map((threads) => withThreads(threads, () => torch.dropout(x, 0.1, SEED, 0)));
+      expect(torch.equal(one!, three!)).toBe(true);
+    });
+  });
+
+  test("keeps all at 0 and nothing at 1", () => {
+    torch.scope(() => {
+      expect(maskOf([3], 0).toArray()).toEqual([1, 1, 1]);
+      expect(maskOf([3], 1).toArray()).toEqual([0, 0, 0]);
+      expect(() => maskOf([3], 1.5)).toThrow(/between 0 and 1/);
+    });
+  });
+});
+
+describe("dropout, sum and norm in one", () => {
+  const tolerances = [
+    ["float64", 1e-13],
+    ["float32", 5e-6],
+    ["bfloat16", 2e-2],
+  ] as const;
+  const cases = tolerances.flatMap(([dtype, tolerance]) => [0, 0.2].map((p) => ({ dtype, tolerance, p })));
+
+  test.each(cases)("$dtype, dropout $p: as its parts, and so are the gradients", ({ dtype, tolerance, p }) => {
+    torch.scope(() => {
+      const normal = drawer(5);
+      const drawn = [normal([9, 100], dtype), normal([9, 100], dtype), normal([100], dtype), normal([100], dtype)];
+      const gradient = normal([9, 100], dtype);
+      const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
+        const leaves = inputs.map((x) => torch.detach(x).setRequiresGrad(true));
+        const [x, residual, weight, bias] = leaves as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
+        const norm = new LayerNorm(100, 1e-5);
+        norm.weight.fill(torch.alias(weight));
+        norm.bias.fill(torch.alias(bias));
+        const context = { masks: new DrawnMasks(SEED), differentiateTwice };
+        return differentiated(addAndNorm(x, residual, { dropout: new Dropout(p), norm, context }), leaves, gradient);
+      };
+      const precise = drawn.map((x) => torch.to(x, "float64"));
+      expectAlike(run(drawn, false), run(precise, true), tolerance);
+    });
+  });
+
+  test("there is no silent second derivative", () => {
+    torch.scope(() => {
+      const x = torch.ones([4, 8]).setRequiresGrad(true);
+      const one = torch.ones([8]);
+      const value = torch.dropoutAddNorm(x, x, one, one, 1e-5);
+      expect(() => torch.grad([torch.sum(value)], [x], { createGraph: true })).toThrow(/second derivative/);
+    });
+  });
+});
+
+test("a pass's masks are drawn again from its mark, and differ from pass to pass and from use to use", () => {
+  torch.scope(() => {
+    const masks = new ReplayableMasks(new torch.Generator(1));
+    const dropout = new Dropout(0.5);
+    const x = torch.ones([256]);
+    const pass = () => {
+      const context = masks.training();
+      return [dropout.forward(x, context), dropout.forward(x, context)] as const;
+    };
+    pass();
+    const mark = masks.mark();
+    const [first, second] = pass();
+    const next = pass();
+    const again = masks.replay(mark, pass);
+    const after = pass();
+    expect(torch.equal(again[0], first) && torch.equal(again[1], second)).toBe(true);
+    const others = [second, ...next, ...after];
+    expect(others.some((other) => torch.equal(other, first))).toBe(false);
+  });
+});
