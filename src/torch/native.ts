@@ -117,7 +117,7 @@ function packageRoot(): string {
 
 /** The addon's path for the libtorch in use: scripts/build-native.sh names its build folders the same way. */
 export function addonPath(): string {
-  const libtorch = process.env["LIBTORCH"];
+  const libtorch = process.env.LIBTORCH;
   const name = libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
   return join(packageRoot(), "build", `native-${name}`, "bidora.node");
 }
