@@ -118,12 +118,12 @@ describe("the fast form is the dense formula, and so are its first and second de
   test("without dropout", () =>
     fc.assert(
       fc.property(shapes, (shape) => compare(shape, false)),
-      { numRuns: 150 },
+      { numRuns: 150, seed: 20410 },
     ));
   test("with dropout", () =>
     fc.assert(
       fc.property(shapes, (shape) => compare(shape, true)),
-      { numRuns: 150 },
+      { numRuns: 150, seed: 20410 },
     ));
 });
 
@@ -141,7 +141,7 @@ describe("a direction that all but cancels the weight", () => {
           expect(relativeError(norm, torch.linalgVectorNorm(rest, 2, [dimOf(axis)]))).toBeLessThan(1e-5);
         });
       }),
-      { numRuns: 150 },
+      { numRuns: 150, seed: 20410 },
     );
   });
 });
@@ -183,6 +183,6 @@ test("an embedding's rows are those of the dense formula", () => {
         expectNear(looked, torch.indexSelect(table, 0, ids), 1e-10);
       });
     }),
-    { numRuns: 60 },
+    { numRuns: 60, seed: 20410 },
   );
 });
