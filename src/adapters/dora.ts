@@ -58,11 +58,18 @@ export class DoraLinear implements LinearAdapter {
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const isDropped = this.lowRank.dropout.isActive(context);
+    if (this.axis === "out" && !isDropped && !context.differentiateTwice) return this.#forwardFused(x, layer, context);
     const gain = this.#gainFor(layer, context);
     const less = castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
-    if (this.lowRank.dropout.isActive(context))
-      return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
-    return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer);
+    if (isDropped) return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
+    return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer, context);
+  }
+
+  /** The product comes first: the norm, which reads all of W0 for little arithmetic, then finds it in the cache. */
+  #forwardFused(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const base = torch.noGrad(() => layer.base(x));
+    return this.lowRank.linear(x, layer, { gain: this.#gainFor(layer, context), base });
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
@@ -76,9 +83,10 @@ export class DoraLinear implements LinearAdapter {
     return torch.addcmul(direction, scaled, less);
   }
 
-  #forwardIn(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
+  #forwardIn(x: torch.Tensor, less: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
     const scaled = torch.addcmul(x, x, less);
-    return this.lowRank.addTo(layer.base(scaled), scaled);
+    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(scaled), scaled);
+    return this.lowRank.linear(scaled, layer);
   }
 
   // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.

@@ -7,6 +7,8 @@ export class LoraLinear implements LinearAdapter {
   constructor(readonly lowRank: LowRank) {}
 
   forward(x: Tensor, layer: Linear, context: ForwardContext): Tensor {
-    return this.lowRank.addTo(layer.base(x), this.lowRank.drop(x, context));
+    const branch = this.lowRank.drop(x, context);
+    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(x), branch);
+    return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
   }
 }

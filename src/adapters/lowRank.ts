@@ -1,4 +1,4 @@
-import { castTo, Dropout, type ForwardContext, Parameter } from "../nn/index.js";
+import { castTo, Dropout, type ForwardContext, type Linear, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
 /** The trained low-rank update s·B·A of one weight. A: [r, in], B: [out, r]. */
@@ -34,11 +34,29 @@ export class LowRank {
     return this.parameters.a.shape[0] as number;
   }
 
+  /**
+   * (x·W0ᵀ + s·(x̃·Aᵀ)·Bᵀ) ⊙ g + b of a linear layer as one operator, which has no second derivative. x: [n, in] → [n, out].
+   * @param options g, `gain`, is 1 and x̃, `branch`, is x unless given; `base` is x·W0ᵀ + b where it is there already, and
+   *   is overwritten
+   */
+  linear(
+    x: torch.Tensor,
+    layer: Linear,
+    options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor; readonly base?: torch.Tensor } = {},
+  ): torch.Tensor {
+    const weight = castTo(layer.weight.tensor, x.dtype);
+    const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
+    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, options));
+  }
+
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */
   addTo(base: torch.Tensor, x: torch.Tensor): torch.Tensor {
     const reduced = torch.linear(x, castTo(this.a, x.dtype)); // n,r
-    const sum = torch.addmm(base, reduced, torch.t(castTo(this.b, x.dtype)), { alpha: this.scale });
-    return this.bBias ? torch.add(sum, castTo(this.bBias, x.dtype), { alpha: this.scale }) : sum;
+    return this.#addBias(torch.addmm(base, reduced, torch.t(castTo(this.b, x.dtype)), { alpha: this.scale }));
+  }
+
+  #addBias(y: torch.Tensor): torch.Tensor {
+    return this.bBias ? torch.add(y, castTo(this.bBias, y.dtype), { alpha: this.scale }) : y;
   }
 
   /** s·B·A, [out, in]; only merging and exporting build it. */

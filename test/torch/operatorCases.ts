@@ -647,6 +647,30 @@ const kernels = {
     return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [expected]];
   },
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
+  "bidora::low_rank_linear": () => {
+    const [x, weight, a, b] = [
+      tensor([1, 2], [1, 2]),
+      tensor([1, 1, 0, 1], [2, 2]),
+      tensor([1, 1], [1, 2]),
+      tensor([1, 2], [2, 1]),
+    ];
+    return [torch.lowRankLinear(x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[5.5, 10]]];
+  },
+  "bidora::gram_tiles": () => {
+    const tiles = torch.gramTiles(tensor([1, 2, 3, 4], [2, 2]));
+    return [
+      torch.narrow(torch.narrow(torch.select(tiles, 0, 0), 0, 0, 2), 1, 0, 2),
+      [
+        [0, 14],
+        [14, 0],
+      ],
+    ];
+  },
+  "bidora::gram_form": () => {
+    const tiles = torch.gramTiles(tensor([1, 2, 3, 4], [2, 2]));
+    const [p, q] = [tensor([1, 0], [1, 2]), tensor([1, 1], [1, 2])];
+    return [torch.gramForm(tiles, v(10, 20), v(1, 2), p, q), 10 ** 2 + 4 * 20 ** 2 + 4 * 14 ** 2 + 4 * (10 + 14)];
+  },
 } satisfies Record<string, Case>;
 
 /** A listed operator without a case does not compile. */

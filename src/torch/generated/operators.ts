@@ -212,6 +212,9 @@ export const OPERATORS = [
   "bidora::attention_mask",
   "bidora::dropout",
   "bidora::dropout_add_norm",
+  "bidora::low_rank_linear",
+  "bidora::gram_tiles",
+  "bidora::gram_form",
 ] as const;
 
 const first = native.declareOperators(OPERATORS);
@@ -1244,4 +1247,19 @@ export function dropout(input: Tensor, p: number, seed: number, stream: number):
 /** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor bias, float eps, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, eps: number, p?: number, seed?: number, stream?: number): Tensor {
   return new Tensor(native.call(first + 199, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
+}
+
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? base=None) -> Tensor` */
+export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; base?: Tensor | null }): Tensor {
+  return new Tensor(native.call(first + 200, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.base?.handle) as Handle);
+}
+
+/** `bidora::gram_tiles(Tensor weight) -> Tensor` */
+export function gramTiles(weight: Tensor): Tensor {
+  return new Tensor(native.call(first + 201, weight.handle) as Handle);
+}
+
+/** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
+export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
+  return new Tensor(native.call(first + 202, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }

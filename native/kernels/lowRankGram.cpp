@@ -1,0 +1,199 @@
+// What BiDoRA's regulariser needs of G = Wᵀ·W, [in, in], in one pass over it. G is symmetric, so only the tiles on and above
+// its diagonal are kept, row of tiles by row of tiles, with rows and columns of zeros up to a multiple of a tile. The diagonal
+// itself, beside which the rest is small, is a vector of its own and 0 in the tiles: they may be of a coarser type.
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <c10/util/Exception.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <vector>
+
+#include "registration.h"
+#include "tiles.h"
+#include "wide.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr int64_t kTile = 64;
+constexpr int64_t kChunks = 8;  // parts of the tiles whose sums are kept apart, whatever the number of threads
+
+int64_t roundUpTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// [tiles, 64, 64] in the weight's dtype; the products are made in double or float.
+Tensor gramTiles(const Tensor& weight) {
+  TORCH_CHECK(weight.dim() == 2, "expected a weight of [out, in], got ", weight.sizes());
+  const Tensor wide = weight.detach().to(weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  const int64_t size = wide.size(1), blocks = roundUpTo(size, kTile) / kTile;
+  const Tensor tiles = at::zeros({blocks * (blocks + 1) / 2, kTile, kTile}, weight.options());
+  int64_t next = 0;
+  for (int64_t block = 0; block < blocks; ++block) {
+    const int64_t start = block * kTile, rows = std::min(kTile, size - start);
+    const Tensor products = at::mm(wide.narrow(1, start, rows).t(), wide.narrow(1, start, size - start));
+    products.diagonal().zero_();
+    for (int64_t column = 0; column < size - start; column += kTile) {
+      const int64_t columns = std::min(kTile, size - start - column);
+      tiles[next++].narrow(0, 0, rows).narrow(1, 0, columns).copy_(products.narrow(1, column, columns));
+    }
+  }
+  return tiles;
+}
+
+// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
+// tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
+template <typename T>
+struct Pass {
+  int64_t size, width;  // padded
+  const T *w, *rows /* width, size */, *columns /* size, width */;
+};
+template <typename T>
+struct PassSums {
+  std::vector<T> squares, rows, columns;
+
+  explicit PassSums(const Pass<T>& pass) : squares(pass.size), rows(pass.width * pass.size), columns(pass.size * pass.width) {}
+};
+
+template <typename T>
+void addTile(const Pass<T>& pass, const T* tile, int64_t i0, int64_t j0, PassSums<T>& sums) {
+  constexpr int64_t kVectors = kTile / kLanes<T>;
+  const bool isDiagonal = i0 == j0;
+  Vector<T> down[kVectors] = {};
+  for (int64_t i = 0; i < kTile; ++i) {
+    Vector<T> across{};
+    for (int64_t v = 0; v < kVectors; ++v) {
+      const Vector<T> g = load(tile + i * kTile + v * kLanes<T>), square = g * g;
+      down[v] += square * pass.w[i0 + i];
+      across += square * load(pass.w + j0 + v * kLanes<T>);
+    }
+    if (!isDiagonal) sums.squares[i0 + i] += sumOf<T>(across);
+  }
+  for (int64_t v = 0; v < kVectors; ++v) {
+    T* to = sums.squares.data() + j0 + v * kLanes<T>;
+    store(to, load(to) + down[v]);
+  }
+  product(Left<T>{pass.rows + i0, pass.size, 1}, tile, kTile, sums.rows.data() + j0, pass.size, pass.width, kTile, kTile, true);
+  if (isDiagonal) return;
+  product(Left<T>{tile, kTile, 1}, pass.columns + j0 * pass.width, pass.width, sums.columns.data() + i0 * pass.width, pass.width, kTile, pass.width,
+          kTile, true);
+}
+
+template <typename T, typename Stored>
+PassSums<T> runPass(const Pass<T>& pass, const Stored* tiles, int64_t count) {
+  std::vector<PassSums<T>> parts(kChunks, PassSums<T>(pass));
+  const int64_t blocks = pass.size / kTile;
+  at::parallel_for(0, kChunks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t chunk = begin; chunk < end; ++chunk) {
+      const int64_t first = count * chunk / kChunks, last = count * (chunk + 1) / kChunks;
+      T wide[kTile * kTile];
+      int64_t index = 0;
+      for (int64_t i = 0; i < blocks && index < last; ++i)
+        for (int64_t j = i; j < blocks && index < last; ++j, ++index)
+          if (index >= first) addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, wide), i * kTile, j * kTile, parts[chunk]);
+    }
+  });
+  const auto gather = [&](auto member) {
+    auto& total = parts[0].*member;
+    for (int64_t chunk = 1; chunk < kChunks; ++chunk)
+      for (size_t k = 0; k < total.size(); ++k) total[k] += (parts[chunk].*member)[k];
+  };
+  gather(&PassSums<T>::squares);
+  gather(&PassSums<T>::rows);
+  gather(&PassSums<T>::columns);
+  return std::move(parts[0]);
+}
+
+// (G∘G)·w [in], p·G and q·G [r, in]
+struct Products {
+  Tensor squares, p, q;
+};
+
+Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+  const int64_t size = w.size(0), padded = roundUpTo(size, kTile), blocks = padded / kTile, rank = p.size(0), width = roundUpTo(2 * rank, 16);
+  TORCH_CHECK(tiles.dim() == 3 && tiles.is_contiguous() && tiles.size(0) == blocks * (blocks + 1) / 2, "expected the tiles of a matrix of ", size,
+              " columns, got ", tiles.sizes());
+  TORCH_CHECK(p.dim() == 2 && p.size(1) == size && q.sizes() == p.sizes(), "expected p and q of [r, ", size, "], got ", p.sizes(), " and ", q.sizes());
+  TORCH_CHECK(diagonal.sizes() == w.sizes() && diagonal.scalar_type() == w.scalar_type(), "expected a diagonal like w");
+  const Tensor weights = at::zeros({padded}, w.options()), rows = at::zeros({width, padded}, w.options());
+  weights.narrow(0, 0, size).copy_(w);
+  rows.narrow(0, 0, rank).narrow(1, 0, size).copy_(p);
+  rows.narrow(0, rank, rank).narrow(1, 0, size).copy_(q);
+  const Tensor columns = rows.t().contiguous();
+  Products result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()), at::empty({rank, size}, w.options())};
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tiles.scalar_type(), "bidora::gram_form", [&] {
+    using T = std::conditional_t<std::is_same_v<scalar_t, double>, double, float>;
+    const Pass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(), columns.const_data_ptr<T>()};
+    const PassSums<T> sums = runPass(pass, tiles.const_data_ptr<scalar_t>(), tiles.size(0));
+    std::copy_n(sums.squares.data(), size, result.squares.data_ptr<T>());
+    for (int64_t k = 0; k < 2 * rank; ++k) {
+      T* to = (k < rank ? result.p : result.q).data_ptr<T>() + k % rank * size;
+      for (int64_t i = 0; i < size; ++i) to[i] = sums.rows[k * padded + i] + sums.columns[i * width + k];
+    }
+  });
+  result.squares.addcmul_(diagonal.square(), w);
+  result.p.addcmul_(p, diagonal);
+  result.q.addcmul_(q, diagonal);
+  return result;
+}
+
+Tensor innerProduct(const Tensor& a, const Tensor& b) { return at::sum(at::mul(a, b)); }
+
+// The gradient of gram_form as a function of its own, so that it has a derivative: another pass with the weights' places taken
+// by what comes from above.
+struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
+  static variable_list forward(AutogradContext* context, const Tensor& gradient, const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
+                               const Tensor& q, const Tensor& squares, const Tensor& pg, const Tensor& qg) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({gradient, tiles, diagonal, squares, pg, qg});
+    return {squares.mul(gradient).mul(2), qg.mul(gradient).mul(4), pg.mul(gradient).mul(4)};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::gram_form has no third derivative.");
+    const auto saved = context->get_saved_variables();
+    const Tensor &gradient = saved[0], &squares = saved[3], &pg = saved[4], &qg = saved[5];
+    const auto orZero = [](const Tensor& given, const Tensor& like) { return given.defined() ? given : at::zeros_like(like); };
+    const Tensor ofW = orZero(gradients[0], squares), ofP = orZero(gradients[1], pg), ofQ = orZero(gradients[2], qg);
+    const Products again = multiply(saved[1], saved[2], ofW, ofQ, ofP);
+    const Tensor ofGradient = innerProduct(ofW, squares).mul(2).add(innerProduct(ofP, qg).add(innerProduct(ofQ, pg)), 4);
+    return {ofGradient, Tensor(), Tensor(), again.squares.mul(gradient).mul(2), again.p.mul(gradient).mul(4), again.q.mul(gradient).mul(4), Tensor(), Tensor(), Tensor()};
+  }
+};
+
+// wᵀ(G∘G)w + 4·Σ (p·G)∘q
+struct GramFormFunction : torch::autograd::Function<GramFormFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const Products products = multiply(tiles, diagonal, w, p, q);
+    context->save_for_backward({tiles, diagonal, w, p, q, products.squares, products.p, products.q});
+    return innerProduct(w, products.squares).add(innerProduct(products.p, q), 4);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    auto results = GramGradientFunction::apply(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7]);
+    return {Tensor(), Tensor(), results[0], results[1], results[2]};
+  }
+};
+
+Tensor gramForm(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+  return GramFormFunction::apply(tiles, diagonal, w, p, q);
+}
+
+[[maybe_unused]] const bool defined = defineOnce("bidora::gram_form", [](torch::Library& library) {
+  library.def("gram_tiles(Tensor weight) -> Tensor", gramTiles);
+  library.def("gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor", gramForm);
+});
+
+}  // namespace
+}  // namespace bidora
