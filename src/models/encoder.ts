@@ -136,6 +136,7 @@ export class Encoder extends Module {
   }
 
   /**
+   * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
    * @param x [N, H] embeddings
    * @param only [K] flat places of the tokens whose result is wanted: past the last attention nothing else is computed
    * @returns [N, H], or [K, H] with `only`
@@ -143,7 +144,10 @@ export class Encoder extends Module {
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
     const last = this.layers.items.at(-1);
     let hidden = x;
-    for (const layer of this.layers) hidden = layer.forward(hidden, layout, context, layer === last ? only : undefined);
+    for (const layer of this.layers) {
+      const input = hidden;
+      hidden = torch.scope(() => layer.forward(input, layout, context, layer === last ? only : undefined));
+    }
     return hidden;
   }
 

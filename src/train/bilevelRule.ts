@@ -59,10 +59,10 @@ export class BilevelRule implements StepRule {
   step(): StepReport {
     const { unrollSteps, upper } = this.options;
     const taken: LowerStep[] = [];
-    for (let k = 1; k <= unrollSteps; k++) taken.push(this.#lowerStep(k === unrollSteps));
+    for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
     const upperBatch = this.options.upperBatches.next();
-    const { loss: upperLoss, gradients } = this.#hypergradient(last, upperBatch);
+    const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, upperBatch));
     const hypergradientNorm = finiteLoss(totalNorm(gradients), "hypergradient's norm");
     for (const tensor of last.point.directions) tensor.dispose();
     upper.update(gradients);
@@ -98,7 +98,8 @@ export class BilevelRule implements StepRule {
       magnitudes,
       directionGradients,
       magnitudeGradients: gradients.slice(directions.length),
-      magnitudeGradientsAt: (u, epsilon) => this.#magnitudeGradientsAt(batch, mark, directions, u, epsilon),
+      magnitudeGradientsAt: (u, epsilon) =>
+        torch.scope(() => this.#magnitudeGradientsAt(batch, mark, directions, u, epsilon)),
     };
     return { batch, loss, point, update };
   }
