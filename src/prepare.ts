@@ -17,7 +17,7 @@ import { readConfig } from "./io/checkpoint.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { resolveModel } from "./io/resolveModel.js";
 import { computeDtype } from "./machine.js";
-import { type Head, inferHead, type LoadedModel, loadModel } from "./models/index.js";
+import { architectureOf, type Head, inferHead, type LoadedModel, loadModel } from "./models/index.js";
 import {
   type EncodedSplits,
   encodeSplits,
@@ -61,7 +61,8 @@ export async function prepare(
   const config = saved ? followAdapter(asked, saved) : asked;
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
-  const own = inferHead(readConfig(folder));
+  const checkpointConfig = readConfig(folder);
+  const own = inferHead(checkpointConfig);
   const task = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
   const splits = await readSplits(task, config);
   checkWatching(config, splits);
@@ -69,16 +70,15 @@ export async function prepare(
   const labels = labelsOf(task.kind, splits, saved?.side?.labels ?? own?.labels);
   if (task.kind === "sequence-classification" && labels?.names.length === 1) throw oneLabel(labels.names);
   const head: Head = { kind: task.kind, labels: labels?.names ?? ["value"] };
+  const { maxTokens } = architectureOf(checkpointConfig).parseConfig(checkpointConfig);
+  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, maxTokens);
   const generator = new Generator(config.seed);
-  const compute = precision ?? computeDtype(config.dtype);
-  const loaded = await loadModel(folder, { head, dtype: compute, generator, initWeights: config.initWeights });
-  const maxLength = maxLengthOf(
-    config.maxLength,
-    "maxLength" in config.given,
-    tokenizer,
-    loaded.model.config.maxTokens,
-  );
-  const data = await encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength });
+  const dtype = precision ?? computeDtype(config.dtype);
+  // The tokenizer works in threads of its own.
+  const [data, loaded] = await Promise.all([
+    encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength }),
+    loadModel(folder, { head, dtype, generator, initWeights: config.initWeights }),
+  ]);
   const adapted = adapt(loaded, config, saved, generator, precision ?? "float32");
   noteHead(loaded, own, hub);
   return {

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { isTemporary, sweepTemporary, writeFileAtomic } from "./io/atomic.js";
 import { readJsonObject } from "./io/json.js";
 import { freeOutput } from "./outputFolder.js";
-import { readRunLog, renderReport } from "./report/index.js";
 import { newestCheckpoint } from "./train/checkpoints.js";
 import type { Metrics } from "./train/events.js";
 
@@ -58,7 +57,8 @@ export function readMetrics(folder: string): Metrics {
   return readJsonObject(join(folder, METRICS)) as Metrics;
 }
 
-/** `report.html` from the run's own log. */
+/** `report.html` from the run's own log. Its libraries are loaded here, so that they do not hold up the first step. */
 export async function writeReport(folder: string): Promise<void> {
+  const { readRunLog, renderReport } = await import("./report/index.js");
   writeFileAtomic(join(folder, "report.html"), renderReport([await readRunLog(folder)]));
 }

@@ -2,9 +2,35 @@
 // only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would rewrite the C library's sbrk and
 // mmap in memory while V8's threads call them (now and then the process then ends in a segmentation fault), and take the
 // signals that V8 needs for WebAssembly and the one that tells of a closed terminal.
+#include <dlfcn.h>
 #include <node_api.h>
 
 #include <cstdlib>
+#include <string>
+#include <thread>
+
+namespace {
+
+void join(void* thread) {
+  static_cast<std::thread*>(thread)->join();
+  delete static_cast<std::thread*>(thread);
+}
+
+// (path): loads the library at `path` and all below it in another thread, which ends before the environment does. A failure
+// shows when the library is asked for.
+napi_value preload(napi_env env, napi_callback_info info) {
+  size_t count = 1, length = 0;
+  napi_value value;
+  if (napi_get_cb_info(env, info, &count, &value, nullptr, nullptr) != napi_ok || count == 0) return nullptr;
+  if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return nullptr;
+  std::string path(length, '\0');
+  napi_get_value_string_utf8(env, value, path.data(), length + 1, nullptr);
+  auto* thread = new std::thread([path] { dlopen(path.c_str(), RTLD_LAZY); });
+  napi_add_env_cleanup_hook(env, join, thread);
+  return nullptr;
+}
+
+}  // namespace
 
 NAPI_MODULE_INIT() {
   setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 0);
@@ -12,5 +38,8 @@ NAPI_MODULE_INIT() {
   setenv("UCX_DEBUG_SIGNO", "0", 0);
   // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
   setenv("OMP_WAIT_POLICY", "passive", 0);
+  napi_value function;
+  napi_create_function(env, "preload", NAPI_AUTO_LENGTH, preload, nullptr, &function);
+  napi_set_named_property(env, exports, "preload", function);
   return exports;
 }

@@ -2,6 +2,8 @@ import type { Command } from "./command.js";
 
 interface Entry {
   readonly about: string;
+  /** Whether it computes: libtorch is then loaded from the beginning, while modules and files are read. */
+  readonly usesEngine?: boolean;
   /** Loads the command's module only when it is called, so that `bidora --help` is quick and needs no engine. */
   load(): Promise<Command>;
 }
@@ -9,17 +11,35 @@ interface Entry {
 /** Every command by name, in the order of `bidora --help`. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
   quickstart: {
+    usesEngine: true,
     about: "compare LoRA, DoRA and BiDoRA on real data in a few minutes",
     load: async () => (await import("./quickstart.js")).quickstart,
   },
-  finetune: { about: "train a model", load: async () => (await import("./finetune.js")).finetune },
-  evaluate: { about: "metrics on labelled rows", load: async () => (await import("./evaluate.js")).evaluate },
-  predict: { about: "one JSON line out for each row in", load: async () => (await import("./predict.js")).predict },
-  merge: { about: "adapter and base as one plain model", load: async () => (await import("./merge.js")).merge },
-  export: { about: "an adapter in another format", load: async () => (await import("./export.js")).exportAdapter },
+  finetune: { usesEngine: true, about: "train a model", load: async () => (await import("./finetune.js")).finetune },
+  evaluate: {
+    usesEngine: true,
+    about: "metrics on labelled rows",
+    load: async () => (await import("./evaluate.js")).evaluate,
+  },
+  predict: {
+    usesEngine: true,
+    about: "one JSON line out for each row in",
+    load: async () => (await import("./predict.js")).predict,
+  },
+  merge: {
+    usesEngine: true,
+    about: "adapter and base as one plain model",
+    load: async () => (await import("./merge.js")).merge,
+  },
+  export: {
+    usesEngine: true,
+    about: "an adapter in another format",
+    load: async () => (await import("./export.js")).exportAdapter,
+  },
   inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
   report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
   "verify-hypergradient": {
+    usesEngine: true,
     about: "an estimator against the exact hypergradient",
     load: async () => (await import("./verifyHypergradient.js")).verifyHypergradient,
   },

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { BidoraError, UsageError } from "../errors.js";
+import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
 import { COMMANDS } from "./commands.js";
 import { type Interrupts, watchInterrupts } from "./interrupts.js";
@@ -7,6 +8,8 @@ import { createOutput } from "./output.js";
 
 /** Exit status after Ctrl-C, as shells count it: 128 + SIGINT. */
 const INTERRUPTED = 130;
+
+const HELP: ReadonlySet<string> = new Set(["--help", "-h"]);
 
 /**
  * Runs one command line.
@@ -24,10 +27,11 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 async function dispatch(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === "--help" || name === "-h" || name === "help") return printOverview();
+  if (name === undefined || name === "help" || HELP.has(name)) return printOverview();
   if (name === "--version" || name === "-v") return print(version());
   const entry = COMMANDS[name];
   if (!entry) throw await unknownCommand(name);
+  if (entry.usesEngine && !rest.some((word) => HELP.has(word))) preloadEngine();
   return runCommand(await entry.load(), rest);
 }
 

@@ -6,7 +6,6 @@ import { readConllu } from "./conllu.js";
 import { readCsv, readTsv } from "./csv.js";
 import type { Dataset, WordsExample } from "./example.js";
 import { readJsonl } from "./jsonl.js";
-import { readParquet } from "./parquet.js";
 import type { Table } from "./table.js";
 import { type ColumnOptions, textExamples, wordsExamples } from "./tableExamples.js";
 import { type TaskKind, tasks } from "./task.js";
@@ -25,7 +24,7 @@ const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".json", readJsonl],
   [".csv", readCsv],
   [".tsv", readTsv],
-  [".parquet", readParquet],
+  [".parquet", async (file) => (await import("./parquet.js")).readParquet(file)],
 ]);
 /** Columns of words, whatever the file is called; .tsv only where words are wanted. */
 const CONLL = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];

@@ -1,8 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { BidoraError } from "../errors.js";
-import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
-import { QUICKSTART_MODEL, quickstartModel } from "./quickstartModel.js";
+import type { HubOptions } from "./hub/snapshot.js";
 
 /**
  * The folder of a model or adapter: a local folder as it is, else a Hub repository (`org/name`, or `name`) out of the cache, fetched
@@ -18,8 +17,10 @@ export async function resolveModel(nameOrFolder: string, options: HubOptions = {
       `${nameOrFolder} is a file; expected a model folder or the name of a Hub repository.`,
     );
   if (!isRepository(nameOrFolder)) throw new BidoraError("CHECKPOINT", `There is no folder ${nameOrFolder}.`);
+  // Loaded where it is needed: a local folder needs no Hub client.
+  const { QUICKSTART_MODEL, quickstartModel } = await import("./quickstartModel.js");
   if (nameOrFolder === QUICKSTART_MODEL && options.revision === undefined) return quickstartModel(options);
-  return hubSnapshot(nameOrFolder, options);
+  return (await import("./hub/snapshot.js")).hubSnapshot(nameOrFolder, options);
 }
 
 function isRepository(name: string): boolean {

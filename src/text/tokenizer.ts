@@ -1,4 +1,5 @@
-import { Tokenizer as NativeTokenizer } from "tokenizers";
+import { createRequire } from "node:module";
+import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { assemble, type Encoded, type Layout, probeLayout } from "./layout.js";
 import type { TokenizerSettings } from "./settings.js";
@@ -102,9 +103,13 @@ export class Tokenizer {
   }
 }
 
+const require = createRequire(import.meta.url);
+
+/** Loads the native library at its first use: until libtorch is loaded, in a thread of its own, no other library can be. */
 function createNative(spec: JsonObject): NativeTokenizer {
+  const { Tokenizer: Native } = require("tokenizers") as typeof import("tokenizers");
   // Sections for padding and truncation would act on every encoding, unasked.
-  return NativeTokenizer.fromString(JSON.stringify({ ...spec, truncation: null, padding: null }));
+  return Native.fromString(JSON.stringify({ ...spec, truncation: null, padding: null }));
 }
 
 /** The token ids of each text, without special tokens. */

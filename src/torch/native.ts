@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BidoraError } from "../errors.js";
+import { OPERATORS } from "./generated/operatorNames.js";
 
 /** A native object's name in JavaScript; see native/handles.h. */
 export type Handle = number;
@@ -131,8 +132,7 @@ function load(): Native {
     );
   }
   try {
-    const require = createRequire(import.meta.url);
-    require(join(dirname(path), "prelude.node"));
+    loadPrelude(path);
     return require(path) as Native;
   } catch (error) {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
@@ -144,7 +144,31 @@ function load(): Native {
   }
 }
 
-/** The loaded addon. Importing this module loads libtorch. */
-export const native: Native = load();
+const require = createRequire(import.meta.url);
 
-native.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
+/** What has to be there before libtorch; see native/prelude. */
+function loadPrelude(path: string): { preload(path: string): void } {
+  return require(join(dirname(path), "prelude.node"));
+}
+
+/**
+ * Begins to load libtorch, a few hundred milliseconds of work, in a thread of its own, so that the first call finds it there.
+ * What goes wrong is told by that call.
+ */
+export function preloadEngine(): void {
+  const path = addonPath();
+  if (existsSync(path)) loadPrelude(path).preload(path);
+}
+
+/** The addon. The first use of any of its functions loads libtorch and puts all of them in this object. */
+export const native: Native = Object.create(
+  new Proxy({} as Native, {
+    get(_, name) {
+      const addon = load();
+      addon.declareOperators(OPERATORS);
+      addon.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
+      Object.assign(native, addon);
+      return addon[name as keyof Native];
+    },
+  }),
+);
