@@ -11,13 +11,15 @@
 
 namespace {
 
-void join(void* thread) {
-  static_cast<std::thread*>(thread)->join();
-  delete static_cast<std::thread*>(thread);
+std::thread loading;
+
+// Waits for the thread: a process that ends while libraries are loaded in it may hang or crash.
+napi_value finishPreload(napi_env, napi_callback_info) {
+  if (loading.joinable()) loading.join();
+  return nullptr;
 }
 
-// (path): loads the library at `path` and all below it in another thread, which ends before the environment does. A failure
-// shows when the library is asked for.
+// (path): loads the library at `path` and all below it in another thread. A failure shows when the library is asked for.
 napi_value preload(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
   napi_value value;
@@ -25,9 +27,15 @@ napi_value preload(napi_env env, napi_callback_info info) {
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return nullptr;
   std::string path(length, '\0');
   napi_get_value_string_utf8(env, value, path.data(), length + 1, nullptr);
-  auto* thread = new std::thread([path] { dlopen(path.c_str(), RTLD_LAZY); });
-  napi_add_env_cleanup_hook(env, join, thread);
+  finishPreload(env, info);
+  loading = std::thread([path] { dlopen(path.c_str(), RTLD_LAZY); });
   return nullptr;
+}
+
+void define(napi_env env, napi_value exports, const char* name, napi_callback body) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
+  napi_set_named_property(env, exports, name, function);
 }
 
 }  // namespace
@@ -38,8 +46,7 @@ NAPI_MODULE_INIT() {
   setenv("UCX_DEBUG_SIGNO", "0", 0);
   // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
   setenv("OMP_WAIT_POLICY", "passive", 0);
-  napi_value function;
-  napi_create_function(env, "preload", NAPI_AUTO_LENGTH, preload, nullptr, &function);
-  napi_set_named_property(env, exports, "preload", function);
+  define(env, exports, "preload", preload);
+  define(env, exports, "finishPreload", finishPreload);
   return exports;
 }

@@ -147,7 +147,7 @@ function load(): Native {
 const require = createRequire(import.meta.url);
 
 /** What has to be there before libtorch; see native/prelude. */
-function loadPrelude(path: string): { preload(path: string): void } {
+function loadPrelude(path: string): { preload(path: string): void; finishPreload(): void } {
   return require(join(dirname(path), "prelude.node"));
 }
 
@@ -157,7 +157,10 @@ function loadPrelude(path: string): { preload(path: string): void } {
  */
 export function preloadEngine(): void {
   const path = addonPath();
-  if (existsSync(path)) loadPrelude(path).preload(path);
+  if (!existsSync(path)) return;
+  const prelude = loadPrelude(path);
+  prelude.preload(path);
+  process.once("exit", prelude.finishPreload);
 }
 
 /** The addon. The first use of any of its functions loads libtorch and puts all of them in this object. */

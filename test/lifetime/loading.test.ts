@@ -65,6 +65,14 @@ it.each([
     await new Promise((resolve) => setTimeout(resolve, 1500));
     process.exit(0);`,
   ],
+  ...[0, 40, 150, 300].map((after) => [
+    `${after} ms after libtorch began to be loaded in its thread`,
+    `
+    const { preloadEngine } = await import(new URL("native.js", "file://" + torchPath));
+    preloadEngine();
+    await new Promise((resolve) => setTimeout(resolve, ${after}));
+    process.exit(0);`,
+  ]),
   ["while a profile is being taken", "torch.startProfile(); torch.pushRange('x'); torch.ones([1]);"],
 ])("exits cleanly %s", (_, script) => {
   expect(runChild(`report("ran");\n${script}`)).toBe("ran");
@@ -76,7 +84,7 @@ it("takes no signal handlers from Node", () => {
     import { readFileSync } from "node:fs";
     const caught = () => readFileSync("/proc/self/status", "utf8").match(/SigCgt:\\s*(\\w+)/)[1];
     const before = caught();
-    await import(${JSON.stringify(torchPath)});
+    (await import(${JSON.stringify(torchPath)})).ones([1]);
     console.log(JSON.stringify([before, caught()]));
   `,
     { prelude: false },
