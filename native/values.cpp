@@ -106,6 +106,16 @@ c10::IValue toOptionalTensorList(Napi::Env env, napi_value value) {
   return list;
 }
 
+c10::IValue toOptionalScalarList(napi_env env, napi_value value) {
+  c10::List<std::optional<at::Scalar>> list;
+  for (const napi_value item : toVector<napi_value>(env, value, [](napi_value v) { return v; })) {
+    const napi_valuetype given = typeOf(env, item);
+    if (given == napi_null || given == napi_undefined) list.push_back(std::nullopt);
+    else list.push_back(toScalar(env, item));
+  }
+  return list;
+}
+
 c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element) {
   switch (element->kind()) {
     case c10::TypeKind::TensorType:
@@ -113,6 +123,8 @@ c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element)
     case c10::TypeKind::OptionalType:
       if (element->expectRef<c10::OptionalType>().getElementType()->kind() == c10::TypeKind::TensorType)
         return toOptionalTensorList(env, value);
+      if (element->expectRef<c10::OptionalType>().getElementType()->kind() == c10::TypeKind::NumberType)
+        return toOptionalScalarList(env, value);
       break;
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType:

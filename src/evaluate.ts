@@ -3,6 +3,7 @@ import { type Example, encodeExamples, LabelMap, labelMap } from "./data/index.j
 import { UsageError } from "./errors.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { computeDtype } from "./machine.js";
+import { packLinears } from "./nn/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
 import { maxLengthOf, readLabelled, taskOf } from "./taskData.js";
 import { setThreads } from "./torch/index.js";
@@ -52,15 +53,17 @@ function knownLabels(examples: readonly Example[], names: readonly string[]): La
   return fitted.names === names ? fitted : new LabelMap(names);
 }
 
-/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads. */
-export function openForUse(
+/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
+export async function openForUse(
   settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
   kind: Parameters<typeof openModel>[0]["kind"],
   hub: HubOptions | undefined,
 ): Promise<OpenModel> {
   const { model, revision, adapter, dtype, threads } = settings;
   if (threads !== undefined) setThreads(threads);
-  return openModel({ model, revision, adapter, kind, dtype: computeDtype(dtype), ...(hub && { hub }) });
+  const open = await openModel({ model, revision, adapter, kind, dtype: computeDtype(dtype), ...(hub && { hub }) });
+  packLinears(open.model);
+  return open;
 }
 
 /** `--max-length` if given, else what the adapter was trained with, within what the model takes. */

@@ -46,7 +46,9 @@ export class LowRank {
   ): torch.Tensor {
     const weight = castTo(layer.weight.tensor, x.dtype);
     const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, options));
+    const { base = layer.isPacked ? layer.base(x) : undefined, gain, branch } = options;
+    const given = { ...(gain && { gain }), ...(branch && { branch }), ...(base && { base }) };
+    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, given));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */

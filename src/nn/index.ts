@@ -3,7 +3,7 @@ export { type AttendOptions, attend } from "./attention.js";
 export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
 export { DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
-export { castTo, Linear, type LinearAdapter } from "./linear.js";
+export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, meanSquaredError } from "./losses.js";
 export { Module, ModuleList } from "./module.js";
 export { LayerNorm } from "./norm.js";

@@ -14,6 +14,8 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   adapter: LinearAdapter | undefined;
+  /** The weight in oneDNN's own layout. */
+  #packed: torch.Tensor | undefined;
 
   constructor(
     readonly inFeatures: number,
@@ -32,7 +34,34 @@ export class Linear extends Module {
 
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
-    return torch.linear(x, castTo(this.weight.tensor, x.dtype), this.bias && castTo(this.bias.tensor, x.dtype));
+    const bias = this.bias && castTo(this.bias.tensor, x.dtype);
+    if (this.#packed && x.dtype === this.weight.tensor.dtype)
+      return torch.linearPointwise(x, this.#packed, bias ?? null, "none", [], "");
+    return torch.linear(x, castTo(this.weight.tensor, x.dtype), bias);
+  }
+
+  /** True when products are made with a copy of the weight, which no gradient flows through. */
+  get isPacked(): boolean {
+    return this.#packed !== undefined;
+  }
+
+  /**
+   * Copies the weight, which must not change after this, in the layout that oneDNN would else bring it into for every
+   * product: a tenth of the time of a large one, half that of a small one.
+   */
+  pack(): void {
+    this.#packed?.dispose();
+    this.#packed = torch.noGrad(() => torch.keep(torch.reorderLinearWeight(this.weight.tensor)));
+  }
+}
+
+/** Packs every linear layer of a model that is to be used as it is; does nothing where oneDNN or its types are missing. */
+export function packLinears(model: Module): void {
+  if (!torch.engineFacts().onednn) return;
+  for (const [, layer] of model.namedModules()) {
+    if (!(layer instanceof Linear)) continue;
+    const { dtype } = layer.weight.tensor;
+    if (dtype === "float32" || (dtype === "bfloat16" && torch.hasFastBfloat16())) layer.pack();
   }
 }
 

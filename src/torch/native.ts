@@ -151,13 +151,16 @@ function loadPrelude(path: string): { preload(path: string): void; finishPreload
   return require(join(dirname(path), "prelude.node"));
 }
 
+let isPreloading = false;
+
 /**
  * Begins to load libtorch, a few hundred milliseconds of work, in a thread of its own, so that the first call finds it there.
  * What goes wrong is told by that call.
  */
 export function preloadEngine(): void {
   const path = addonPath();
-  if (!existsSync(path)) return;
+  if (isPreloading || !existsSync(path)) return;
+  isPreloading = true;
   const prelude = loadPrelude(path);
   prelude.preload(path);
   process.once("exit", prelude.finishPreload);

@@ -671,6 +671,15 @@ const kernels = {
     const [p, q] = [tensor([1, 0], [1, 2]), tensor([1, 1], [1, 2])];
     return [torch.gramForm(tiles, v(10, 20), v(1, 2), p, q), 10 ** 2 + 4 * 20 ** 2 + 4 * 14 ** 2 + 4 * (10 + 14)];
   },
+  "mkldnn::_reorder_linear_weight": () => {
+    const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
+    return [torch.linearPointwise(tensor([1, -1], [1, 2]), packed, null, "none", [], ""), [[-1, -1]]];
+  },
+  "mkldnn::_linear_pointwise": () => {
+    const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
+    const x = tensor([1, -1], [1, 2]);
+    return [torch.linearPointwise(x, packed, v(0, 3), "leaky_relu", [0.5], ""), [[-0.5, 2]]];
+  },
 } satisfies Record<string, Case>;
 
 /** A listed operator without a case does not compile. */

@@ -198,6 +198,8 @@ export const OPERATORS = [
   "aten::_fused_adamw_",
   "aten::equal",
   "aten::allclose",
+  "mkldnn::_reorder_linear_weight",
+  "mkldnn::_linear_pointwise",
   "bidora::attention",
   "bidora::attention_mask",
   "bidora::dropout",

@@ -1,0 +1,48 @@
+import { expect, test } from "vitest";
+import { doraConfig, type InjectedConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import { EVALUATION, Linear, packLinears } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { expectClose } from "../parity/goldenFiles.js";
+import { IDS, perturb, SmallModel } from "./smallModel.js";
+
+const TARGETS = ["query", "value"];
+const CONFIGS: [string, InjectedConfig | undefined][] = [
+  ["no adapter", undefined],
+  ["LoRA", loraConfig({ targetModules: TARGETS, rank: 2 })],
+  ["DoRA", doraConfig({ targetModules: TARGETS, rank: 2 })],
+  ["DoRA along in", doraConfig({ targetModules: TARGETS, rank: 2, axis: "in" })],
+];
+
+const linears = (model: SmallModel) =>
+  Array.from(model.namedModules(), ([, module]) => module).filter((module) => module instanceof Linear);
+
+test.each(CONFIGS)("packed weights compute the same with %s", (_, config) => {
+  const model = new SmallModel("float32");
+  if (config) {
+    const { trained } = inject(model, config, { generator: new torch.Generator(3), dtype: "float32" });
+    perturb(trained.map(({ tensor }) => tensor));
+  }
+  const plain = torch.noGrad(() => model.forward(IDS, EVALUATION));
+  packLinears(model);
+  expect(linears(model).every(({ isPacked }) => isPacked)).toBe(true);
+  const packed = torch.noGrad(() => model.forward(IDS, EVALUATION));
+  expectClose(packed, plain, 1e-6);
+});
+
+test("a packed layer computes with the weight as it was packed, and packs again", () => {
+  const layer = new Linear(5, 3);
+  layer.weight.fill(torch.ones([3, 5]));
+  layer.bias?.fill(torch.zeros([3]));
+  layer.pack();
+  const x = torch.ones([2, 5]);
+  layer.weight.fill(torch.zeros([3, 5]));
+  expect(layer.base(x).toArray()).toEqual([5, 5, 5, 5, 5, 5]);
+  layer.pack();
+  expect(layer.base(x).toArray()).toEqual([0, 0, 0, 0, 0, 0]);
+});
+
+test("types that are not packed are left as they are", () => {
+  const model = new SmallModel("float64");
+  packLinears(model);
+  expect(linears(model).some(({ isPacked }) => isPacked)).toBe(false);
+});
