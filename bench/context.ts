@@ -13,6 +13,8 @@ export interface Context {
   readonly models: Models;
   readonly threads: number;
   readonly quick: boolean;
+  /** Batches of one length. */
+  readonly shapes: readonly Shape[];
   readonly effort: Effort;
   readonly dataFolder: string;
   /** A folder for files of this run. */
@@ -26,13 +28,7 @@ export interface Setting {
   readonly shape: Shape;
 }
 
-export function settingsOf({ quick }: Context): Setting[] {
-  const shapes = quick
-    ? [{ rows: 16, length: 64 }]
-    : [
-        { rows: 16, length: 64 },
-        { rows: 32, length: 128 },
-      ];
+export function settingsOf({ shapes }: Context): Setting[] {
   return shapes.flatMap((shape) => (["query-value", "all-linear"] as const).map((targets) => ({ targets, shape })));
 }
 

@@ -9,12 +9,14 @@ import { COMPARISONS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
 import { machine } from "./machine.js";
 import { peerScript, ROOT, unpinEnvironment } from "./programs.js";
+import type { Shape } from "./protocol.js";
 import { markdown, type Results, tableLines } from "./report.js";
 import type { Row } from "./rows.js";
 import { peers } from "./venv.js";
 
 const HELP = `npm run bench -- [options]
   --only a,b      of ${Object.keys(COMPARISONS).join(", ")}
+  --shapes R×L,…  of the batches of one length: rows × tokens (16x64,32x128; quick: 16x64)
   --quick         the smaller batches, few rounds: an impression, not a result
   --rounds N      turns of each side (7; quick: 3)
   --threads N     of each side (all cores)
@@ -27,6 +29,7 @@ folder with the MiniLM encoder.`;
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
+    shapes: { type: "string" },
     quick: { type: "boolean", default: false },
     rounds: { type: "string" },
     threads: { type: "string" },
@@ -45,6 +48,15 @@ function chosenNames(): string[] {
   if (unknown !== undefined)
     throw new Error(`There is no ${unknown} to measure; there are ${Object.keys(COMPARISONS).join(", ")}.`);
   return names;
+}
+
+function chosenShapes(): Shape[] {
+  const words = (values.shapes ?? (values.quick ? "16x64" : "16x64,32x128")).split(",");
+  return words.map((word) => {
+    const [, rows, length] = /^(\d+)[x×](\d+)$/.exec(word) ?? [];
+    if (!rows || !length) throw new Error(`--shapes takes rows x tokens, such as 16x64; got ${word}.`);
+    return { rows: Number(rows), length: Number(length) };
+  });
 }
 
 async function makeModels(python: string, scratch: string): Promise<Context["models"]> {
@@ -80,6 +92,7 @@ async function measure(
 async function main(): Promise<void> {
   if (values.help) return void process.stdout.write(`${HELP}\n`);
   const names = chosenNames();
+  const shapes = chosenShapes();
   const facts = machine(unpinEnvironment());
   const threads = Number(values.threads ?? facts.cores);
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
@@ -89,7 +102,8 @@ async function main(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
   const python = await peers(scratch, tell);
   const models = await makeModels(python, scratch);
-  const context = { python, models, threads, quick: values.quick, effort, dataFolder: values.data, scratch, tell };
+  const own = { quick: values.quick, shapes, effort, dataFolder: values.data };
+  const context = { python, models, threads, scratch, tell, ...own };
   const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }
