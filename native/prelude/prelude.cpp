@@ -47,9 +47,9 @@ NAPI_MODULE_INIT() {
   // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
   setenv("OMP_WAIT_POLICY", "passive", 0);
   // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. Where every batch has another number of
-  // tokens these are of no use, and lying between tensors they double the memory of a run.
-  setenv("LRU_CACHE_CAPACITY", "128", 0);
-  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "128", 0);
+  // tokens they are of no use, and lying between tensors they double the memory of a run.
+  setenv("LRU_CACHE_CAPACITY", "64", 0);
+  setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   define(env, exports, "preload", preload);
   define(env, exports, "finishPreload", finishPreload);
   return exports;
