@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { isForPeft } from "./adapters/index.js";
 import type { RunConfig } from "./config.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { prepare } from "./prepare.js";
@@ -34,6 +35,9 @@ export async function finetune(config: RunConfig, options: FinetuneOptions = {})
   if (isFresh && config.resume)
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   const prepared = await prepare(config, options.hub);
+  const { config: adapter } = prepared.adapted;
+  if (adapter.method !== "full" && !isForPeft(adapter))
+    options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
   const run = new TrainingRun(prepared, { ...options, isFresh });
   return { metrics: await run.go(), output: config.output };
 }

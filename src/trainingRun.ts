@@ -8,6 +8,7 @@ import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
 import type { Prepared } from "./prepare.js";
 import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics, writeReport } from "./runFolder.js";
+import { searchSummary } from "./searchSummary.js";
 import {
   type CheckpointOptions,
   checkpointer,
@@ -248,6 +249,7 @@ export class TrainingRun {
         maxLength: this.prepared.maxLength,
         ...(config.textColumns && { textColumns: [...config.textColumns] }),
         ...((this.#last ?? this.#from) && { phase: (this.#last ?? this.#from)?.phase }),
+        ...(config.method === "bidora" && { search: await searchSummary(config.output, config) }),
         ...(adapted.config.method === "dora" && {
           axis: adapted.config.axis,
           normGradient: adapted.config.normGradient,

@@ -42,10 +42,16 @@ export class DoraLinear implements LinearAdapter {
   }
 
   /** ‖V‖ along the axis, with the gradient that `normGradient` asks for. */
-  norm(layer: Linear): torch.Tensor {
+  norm(layer: Linear, differentiateTwice = false): torch.Tensor {
     if (this.#heldNorm) return this.#heldNorm;
-    const compute = () => directionNorm(layer.weight.tensor, this.#squaredBase, this.lowRank, this.axis);
+    const compute = () => this.#computeNorm(layer.weight.tensor, differentiateTwice);
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
+  }
+
+  #computeNorm(weight: torch.Tensor, differentiateTwice: boolean): torch.Tensor {
+    const { a, b, scale } = this.lowRank;
+    if (this.axis === "out" && !differentiateTwice) return torch.directionNorm(weight, this.#squaredBase, a, b, scale);
+    return directionNorm(weight, this.#squaredBase, this.lowRank, this.axis);
   }
 
   /** Where ‖V‖ is a constant: keeps its present value while V is moved about, until the returned function is called. */
@@ -73,7 +79,7 @@ export class DoraLinear implements LinearAdapter {
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
-    const compute = () => torch.div(this.magnitude, this.norm(layer));
+    const compute = () => torch.div(this.magnitude, this.norm(layer, context.differentiateTwice));
     return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
   }
 

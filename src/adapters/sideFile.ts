@@ -26,6 +26,7 @@ const schema = z.object({
   phase: z.enum(["train", "search", "retrain"]).optional(),
   search: z
     .object({
+      /** Taken so far. */
       steps: z.int(),
       retrainSteps: z.int(),
       hypergradient: z.string(),

@@ -8,8 +8,7 @@ export const exportAdapter = defineCommand({
   positionals: 0,
   run: async ({ settings, output }) => {
     const { exportAdapter: write } = await import("../export.js");
-    const { path, note } = await write(settings);
-    if (note !== undefined) output.note(note);
-    output.result({ output: path }, `Exported to ${path}`);
+    const { path, note, relativeError } = await write(settings);
+    output.result({ output: path, relativeError }, `${note}\nExported to ${path}`);
   },
 });

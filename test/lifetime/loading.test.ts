@@ -16,6 +16,7 @@ it("works when a copy of the addon at another path is loaded beside it", () => {
   copyFileSync(addonPath(), copy);
   const results = runChild(`
     import { createRequire } from "node:module";
+    torch.ones([1]);
     const other = createRequire(import.meta.url)(${JSON.stringify(copy)});
     const first = other.declareOperators(["aten::neg"]);
     const x = other.fromBytes(new Uint8Array(Float32Array.of(2).buffer), [1], "float32", "float32");

@@ -656,6 +656,10 @@ const kernels = {
     ];
     return [torch.lowRankLinear(x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[5.5, 10]]];
   },
+  "bidora::direction_norm": () => {
+    const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];
+    return [torch.directionNorm(weight, v(9, 1), a, b, 2), [5, 1]];
+  },
   "bidora::gram_tiles": () => {
     const tiles = torch.gramTiles(tensor([1, 2, 3, 4], [2, 2]));
     return [

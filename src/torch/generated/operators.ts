@@ -1055,12 +1055,17 @@ export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null
   return new Tensor(native.call(202, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.base?.handle) as Handle);
 }
 
+/** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale) -> Tensor` */
+export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
+  return new Tensor(native.call(203, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
+}
+
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(203, weight.handle) as Handle);
+  return new Tensor(native.call(204, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(204, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(205, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }

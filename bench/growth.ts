@@ -1,0 +1,116 @@
+// `npm run bench:growth`: how a step's time grows with tokens, rank, layers and length; a figure each, and the numbers.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { median } from "./compare.js";
+import { drawGrowth, type GrowthPoint } from "./growthFigure.js";
+import { machine } from "./machine.js";
+import { ownWorker, peerScript, ROOT, unpinEnvironment } from "./programs.js";
+import type { OwnSpec } from "./protocol.js";
+import { peers } from "./venv.js";
+import { WorkerProcess } from "./workerProcess.js";
+
+const { values } = parseArgs({
+  options: { output: { type: "string", default: join(ROOT, "bench", "results", "growth") } },
+});
+
+type Choice = Pick<OwnSpec, "method" | "hypergradient">;
+
+const METHODS: Readonly<Record<string, Choice>> = {
+  LoRA: { method: "lora" },
+  DoRA: { method: "dora" },
+  "BiDoRA, forward difference": { method: "bidora", hypergradient: "forward-difference" },
+  "BiDoRA, exact": { method: "bidora", hypergradient: "exact" },
+};
+
+interface Place {
+  readonly layers: number;
+  readonly rank: number;
+  readonly rows: number;
+  readonly length: number;
+}
+
+const BASE: Place = { layers: 6, rank: 8, rows: 16, length: 64 };
+const TOKENS = 2048;
+
+interface Sweep {
+  readonly name: string;
+  readonly axis: string;
+  readonly title: string;
+  readonly points: readonly (Place & { readonly x: number })[];
+}
+
+const SWEEPS: readonly Sweep[] = [
+  {
+    name: "tokens",
+    axis: "tokens in a batch",
+    title: "6 layers, rank 8, rows of 64 tokens",
+    points: [4, 8, 16, 32, 64].map((rows) => ({ ...BASE, rows, x: rows * BASE.length })),
+  },
+  {
+    name: "rank",
+    axis: "rank",
+    title: "6 layers, 16 rows of 64 tokens",
+    points: [2, 8, 32, 128].map((rank) => ({ ...BASE, rank, x: rank })),
+  },
+  {
+    name: "layers",
+    axis: "layers",
+    title: "rank 8, 16 rows of 64 tokens",
+    points: [3, 6, 12, 24].map((layers) => ({ ...BASE, layers, x: layers })),
+  },
+  {
+    name: "length",
+    axis: "tokens in a row",
+    title: `6 layers, rank 8, ${TOKENS} tokens a batch`,
+    points: [16, 32, 64, 128, 256, 512].map((length) => ({ ...BASE, length, rows: TOKENS / length, x: length })),
+  },
+];
+
+async function secondsOf(model: string, { rank, rows, length }: Place, choice: Choice): Promise<number> {
+  const common = { task: "train", unit: "step", labels: 2, targets: "all-linear", precision: "bfloat16" } as const;
+  const spec: OwnSpec = { ...common, ...choice, model, rank, threads: facts.cores, shape: { rows, length } };
+  const worker = new WorkerProcess(ownWorker());
+  try {
+    await worker.ask({ command: "prepare", spec });
+    await worker.ask({ command: "run", count: 1 });
+    return median((await worker.ask({ command: "run", count: 3 })).seconds);
+  } finally {
+    await worker.end();
+  }
+}
+
+const tell = (text: string) => process.stderr.write(`${text}\n`);
+const facts = machine(unpinEnvironment());
+const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+const python = await peers(scratch, tell);
+const models = new Map<number, string>();
+
+function modelOf(layers: number): string {
+  const known = models.get(layers);
+  if (known) return known;
+  const folder = join(scratch, `layers-${layers}`);
+  const { command, args } = peerScript(python, "make_checkpoint.py", [folder, "0", String(layers)]);
+  execFileSync(command, [...args], { stdio: "ignore" });
+  models.set(layers, folder);
+  return folder;
+}
+
+mkdirSync(values.output, { recursive: true });
+const results: Record<string, GrowthPoint[]> = {};
+for (const { name, axis, title, points } of SWEEPS) {
+  const measured: GrowthPoint[] = [];
+  for (const place of points) {
+    for (const [method, choice] of Object.entries(METHODS)) {
+      const seconds = await secondsOf(modelOf(place.layers), place, choice);
+      tell(`${axis} ${place.x}, ${method}: ${(seconds * 1000).toFixed(0)} ms`);
+      measured.push({ x: place.x, method, seconds });
+    }
+  }
+  results[name] = measured;
+  writeFileSync(join(values.output, `${name}.svg`), drawGrowth(measured, { axis, title }));
+}
+writeFileSync(join(values.output, "growth.json"), `${JSON.stringify({ machine: facts, results }, undefined, 2)}\n`);

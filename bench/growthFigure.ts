@@ -1,0 +1,68 @@
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+
+export interface GrowthPoint {
+  readonly x: number;
+  readonly method: string;
+  readonly seconds: number;
+}
+
+const { document } = parseHTML("<!doctype html><html><body></body></html>");
+
+/** Okabe and Ito's colours, in shades that stand out on white and on black. */
+const COLOURS = ["#3a8fd0", "#d5702b", "#1fa37a", "#b8609a"];
+
+/** An SVG of its own: a step's seconds over `axis`, both doubling from line to line, so that straight and steep tell growth. */
+export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { axis: string; title: string }): string {
+  const methods = [...new Set(points.map(({ method }) => method))];
+  const xs = [...new Set(points.map(({ x }) => x))];
+  const colour = { domain: methods, range: COLOURS };
+  const plot: { outerHTML: string } = Plot.plot({
+    document,
+    width: 680,
+    height: 360,
+    marginLeft: 56,
+    marginRight: 210,
+    marginBottom: 42,
+    style: { fontSize: "13px", background: "none", color: "#808080" },
+    color: colour,
+    x: { type: "log", base: 2, ticks: xs, tickFormat: String, label: axis, labelAnchor: "right", labelArrow: "none" },
+    y: { type: "log", base: 2, label: `seconds a step · ${title}`, labelArrow: "none", tickFormat: String },
+    marks: [
+      Plot.gridY({ stroke: "#808080", strokeOpacity: 0.25 }),
+      Plot.line(points, { x: "x", y: "seconds", stroke: "method", strokeWidth: 2 }),
+      Plot.dot(points, { x: "x", y: "seconds", fill: "method", r: 3.5, title: told }),
+      Plot.text(labels(points.filter(({ x }) => x === xs.at(-1))), {
+        x: "x",
+        y: "at",
+        text: "method",
+        fill: "method",
+        textAnchor: "start",
+        dx: 10,
+      }),
+    ],
+  });
+  const alt = methods.map(
+    (method) =>
+      `${method}: ${points
+        .filter((p) => p.method === method)
+        .map(told)
+        .join(", ")}`,
+  );
+  const opening = `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${axis}. ${alt.join("; ")}" `;
+  return `${plot.outerHTML.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace("<svg ", () => opening)}\n`;
+}
+
+/** Where each curve's name stands: at its end, or as far above the one below that both can be read. */
+function labels(ends: readonly GrowthPoint[]): (GrowthPoint & { readonly at: number })[] {
+  let floor = 0;
+  return [...ends]
+    .sort((a, b) => a.seconds - b.seconds)
+    .map((end) => {
+      const at = Math.max(end.seconds, floor);
+      floor = at * 1.25;
+      return { ...end, at };
+    });
+}
+
+const told = ({ x, seconds }: GrowthPoint): string => `${x}: ${seconds.toFixed(2)} s`;
