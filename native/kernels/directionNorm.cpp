@@ -15,11 +15,10 @@
 #include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
+#include <ATen/ops/sqrt.h>
 #include <ATen/ops/where.h>
 #include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
-
-#include <cmath>
 
 #include "registration.h"
 
@@ -43,9 +42,9 @@ void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, con
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
-// norm [rows] from the three terms; false when a row's have cancelled. projected is W·Aᵀ, turned is B·(A·Aᵀ): [rows, rank].
+// Squared norms [rows] from the three terms; false when a row's have cancelled. projected is W·Aᵀ, turned is B·(A·Aᵀ): [rows, rank].
 template <typename T>
-bool sumTerms(const T* base, const T* projected, const T* turned, const T* b, T scale, T* norm, int64_t rows, int64_t rank) {
+bool sumTerms(const T* base, const T* projected, const T* turned, const T* b, T scale, T* squares, int64_t rows, int64_t rank) {
   for (int64_t i = 0; i < rows; ++i) {
     T cross = 0, own = 0;
     for (int64_t k = i * rank; k < (i + 1) * rank; ++k) {
@@ -54,7 +53,7 @@ bool sumTerms(const T* base, const T* projected, const T* turned, const T* b, T 
     }
     const T positive = base[i] + scale * scale * own, squared = positive + 2 * scale * cross;
     if (!(squared > kCancellation * positive)) return false;
-    norm[i] = std::sqrt(squared);
+    squares[i] = squared;
   }
   return true;
 }
@@ -72,7 +71,9 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
       isWhole = sumTerms<scalar_t>(base.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
                                    b.const_data_ptr<scalar_t>(), static_cast<scalar_t>(scale), norm.data_ptr<scalar_t>(), b.size(0), b.size(1));
     });
-    if (!isWhole) {
+    // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
+    if (isWhole) at::sqrt_(norm);
+    else {
       direction = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale);
       norm = at::clamp_min(at::linalg_vector_norm(direction, 2, {1}), kSmallest);
     }
