@@ -1,14 +1,14 @@
 // `npm run bench:growth`: how a step's time grows with tokens, rank, layers and length; a figure each, and the numbers.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "./compare.js";
 import { drawGrowth, type GrowthPoint } from "./growthFigure.js";
 import { machine } from "./machine.js";
-import { ownWorker, peerScript, ROOT, unpinEnvironment } from "./programs.js";
+import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
 import type { OwnSpec } from "./protocol.js";
+import { randomModel } from "./randomModel.js";
+import { scratchFolder } from "./scratch.js";
 import { peers } from "./venv.js";
 import { WorkerProcess } from "./workerProcess.js";
 
@@ -84,20 +84,12 @@ async function secondsOf(model: string, { rank, rows, length }: Place, choice: C
 
 const tell = (text: string) => process.stderr.write(`${text}\n`);
 const facts = machine(unpinEnvironment());
-const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
-process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+const scratch = scratchFolder();
 const python = await peers(scratch, tell);
+const layersOf = SWEEPS.flatMap(({ points }) => points.map(({ layers }) => layers));
 const models = new Map<number, string>();
-
-function modelOf(layers: number): string {
-  const known = models.get(layers);
-  if (known) return known;
-  const folder = join(scratch, `layers-${layers}`);
-  const { command, args } = peerScript(python, "make_checkpoint.py", [folder, "0", String(layers)]);
-  execFileSync(command, [...args], { stdio: "ignore" });
-  models.set(layers, folder);
-  return folder;
-}
+for (const layers of new Set(layersOf))
+  models.set(layers, await randomModel(python, join(scratch, `layers-${layers}`), layers));
 
 mkdirSync(values.output, { recursive: true });
 const results: Record<string, GrowthPoint[]> = {};
@@ -105,7 +97,7 @@ for (const { name, axis, title, points } of SWEEPS) {
   const measured: GrowthPoint[] = [];
   for (const place of points) {
     for (const [method, choice] of Object.entries(METHODS)) {
-      const seconds = await secondsOf(modelOf(place.layers), place, choice);
+      const seconds = await secondsOf(models.get(place.layers) as string, place, choice);
       tell(`${axis} ${place.x}, ${method}: ${(seconds * 1000).toFixed(0)} ms`);
       measured.push({ x: place.x, method, seconds });
     }

@@ -12,11 +12,10 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 /** Okabe and Ito's colours, in shades that stand out on white and on black. */
 const COLOURS = ["#3a8fd0", "#d5702b", "#1fa37a", "#b8609a"];
 
-/** An SVG of its own: a step's seconds over `axis`, both doubling from line to line, so that straight and steep tell growth. */
+/** An SVG of its own: a step's seconds over `axis`, both logarithmic, so that growth in proportion is a straight line. */
 export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { axis: string; title: string }): string {
   const methods = [...new Set(points.map(({ method }) => method))];
   const xs = [...new Set(points.map(({ x }) => x))];
-  const colour = { domain: methods, range: COLOURS };
   const plot: { outerHTML: string } = Plot.plot({
     document,
     width: 680,
@@ -25,7 +24,7 @@ export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { ax
     marginRight: 210,
     marginBottom: 42,
     style: { fontSize: "13px", background: "none", color: "#808080" },
-    color: colour,
+    color: { domain: methods, range: COLOURS },
     x: { type: "log", base: 2, ticks: xs, tickFormat: String, label: axis, labelAnchor: "right", labelArrow: "none" },
     y: { type: "log", base: 2, label: `seconds a step · ${title}`, labelArrow: "none", tickFormat: String },
     marks: [

@@ -1,17 +1,18 @@
 // `npm run bench`: measures this program against its peers on this machine, in one run. See README.md.
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import type { Clock } from "./compare.js";
 import { COMPARISONS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
 import { machine } from "./machine.js";
-import { peerScript, ROOT, unpinEnvironment } from "./programs.js";
+import { ROOT, unpinEnvironment } from "./programs.js";
 import type { Shape } from "./protocol.js";
+import { randomModel } from "./randomModel.js";
 import { markdown, type Results, tableLines } from "./report.js";
 import type { Row } from "./rows.js";
+import { scratchFolder } from "./scratch.js";
 import { peers } from "./venv.js";
 
 const HELP = `npm run bench -- [options]
@@ -59,17 +60,6 @@ function chosenShapes(): Shape[] {
   });
 }
 
-async function makeModels(python: string, scratch: string): Promise<Context["models"]> {
-  tell("Writing the random base-size models");
-  const make = async (name: string, dropout: number) => {
-    const folder = join(scratch, name);
-    const { command, args } = peerScript(python, "make_checkpoint.py", [folder, String(dropout)]);
-    await promisify(execFile)(command, [...args]);
-    return folder;
-  };
-  return { roberta: await make("roberta", 0) };
-}
-
 /** Measures one comparison after the other; one that fails is told of and left out. */
 async function measure(
   names: readonly string[],
@@ -97,11 +87,10 @@ async function main(): Promise<void> {
   const threads = Number(values.threads ?? facts.cores);
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
   const effort = { rounds, counts: values.quick ? 2 : 3, clock: values.clock as Clock };
-  const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
-  process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
-  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(130));
+  const scratch = scratchFolder();
   const python = await peers(scratch, tell);
-  const models = await makeModels(python, scratch);
+  tell("Writing a random base-size model");
+  const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
   const own = { quick: values.quick, shapes, effort, dataFolder: values.data };
   const context = { python, models, threads, scratch, tell, ...own };
   const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };

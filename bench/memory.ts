@@ -1,6 +1,5 @@
 // `npm run bench:memory`: 1 000 training steps on batches of all lengths must leave resident memory as it was at step 200.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { encodeExamples, LabelMap, namedDatasets } from "../src/data/index.js";
@@ -9,6 +8,7 @@ import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
 import type { OwnSpec } from "./protocol.js";
+import { scratchFolder } from "./scratch.js";
 import { WorkerProcess } from "./workerProcess.js";
 
 const STEPS = 1000;
@@ -49,35 +49,31 @@ async function residentBySteps(spec: OwnSpec): Promise<Map<number, number>> {
 }
 
 const facts = machine(unpinEnvironment());
-const scratch = mkdtempSync(join(tmpdir(), "bidora-bench-"));
-try {
-  const model = process.env.BENCH_MODEL ?? (await quickstartModel());
-  const data = join(scratch, "rows.json");
-  await writeRows(model, data);
-  const common = {
-    model,
-    labels: 2,
-    rank: 8,
-    threads: facts.cores,
-    targets: "query-value",
-    unit: "step",
-    batchSize: 16,
-    data,
-  } as const;
-  const method = values.method as OwnSpec["method"];
-  const resident = await residentBySteps({
-    ...common,
-    task: "train",
-    method,
-    precision: "bfloat16",
-    hypergradient: "exact",
-  });
-  const growth = (resident.get(STEPS) as number) / (resident.get(REFERENCE) as number) - 1;
-  const isFlat = Math.abs(growth) <= ALLOWED;
-  process.stdout.write(
-    `From step ${REFERENCE} to ${STEPS}: ${(100 * growth).toFixed(1)} % (at most ${100 * ALLOWED} %): ${isFlat ? "flat" : "NOT flat"}\n`,
-  );
-  process.exitCode = isFlat ? 0 : 1;
-} finally {
-  rmSync(scratch, { recursive: true, force: true });
-}
+const scratch = scratchFolder();
+const model = process.env.BENCH_MODEL ?? (await quickstartModel());
+const data = join(scratch, "rows.json");
+await writeRows(model, data);
+const common = {
+  model,
+  labels: 2,
+  rank: 8,
+  threads: facts.cores,
+  targets: "query-value",
+  unit: "step",
+  batchSize: 16,
+  data,
+} as const;
+const method = values.method as OwnSpec["method"];
+const resident = await residentBySteps({
+  ...common,
+  task: "train",
+  method,
+  precision: "bfloat16",
+  hypergradient: "exact",
+});
+const growth = (resident.get(STEPS) as number) / (resident.get(REFERENCE) as number) - 1;
+const isFlat = Math.abs(growth) <= ALLOWED;
+process.stdout.write(
+  `From step ${REFERENCE} to ${STEPS}: ${(100 * growth).toFixed(1)} % (at most ${100 * ALLOWED} %): ${isFlat ? "flat" : "NOT flat"}\n`,
+);
+process.exitCode = isFlat ? 0 : 1;

@@ -95,23 +95,12 @@ at::MemoryFormat memoryFormat(const std::string& name) {
   throw std::invalid_argument("expected a memory format (contiguous, preserve, channels_last), got " + name + ".");
 }
 
-c10::IValue toOptionalTensorList(Napi::Env env, napi_value value) {
-  c10::List<std::optional<at::Tensor>> list;
-  for (auto& tensor : toVector<std::optional<at::Tensor>>(env, value, [&](napi_value v) -> std::optional<at::Tensor> {
-         const auto type = typeOf(env, v);
-         if (type == napi_null || type == napi_undefined) return std::nullopt;
-         return toTensor(env, v);
-       }))
-    list.push_back(std::move(tensor));
-  return list;
-}
-
-c10::IValue toOptionalScalarList(napi_env env, napi_value value) {
-  c10::List<std::optional<at::Scalar>> list;
+template <typename T, typename Read>
+c10::IValue toOptionalList(napi_env env, napi_value value, Read read) {
+  c10::List<std::optional<T>> list;
   for (const napi_value item : toVector<napi_value>(env, value, [](napi_value v) { return v; })) {
     const napi_valuetype given = typeOf(env, item);
-    if (given == napi_null || given == napi_undefined) list.push_back(std::nullopt);
-    else list.push_back(toScalar(env, item));
+    list.push_back(given == napi_null || given == napi_undefined ? std::nullopt : std::optional<T>(read(item)));
   }
   return list;
 }
@@ -122,9 +111,9 @@ c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element)
       return toVector<at::Tensor>(env, value, [&](napi_value v) { return toTensor(env, v); });
     case c10::TypeKind::OptionalType:
       if (element->expectRef<c10::OptionalType>().getElementType()->kind() == c10::TypeKind::TensorType)
-        return toOptionalTensorList(env, value);
+        return toOptionalList<at::Tensor>(env, value, [&](napi_value v) { return toTensor(env, v); });
       if (element->expectRef<c10::OptionalType>().getElementType()->kind() == c10::TypeKind::NumberType)
-        return toOptionalScalarList(env, value);
+        return toOptionalList<at::Scalar>(env, value, [&](napi_value v) { return toScalar(env, v); });
       break;
     case c10::TypeKind::IntType:
     case c10::TypeKind::SymIntType:

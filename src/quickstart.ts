@@ -1,4 +1,3 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { availableMethods, type Method, type quickstartOptions, resolveRun, type Settings } from "./config.js";
@@ -6,8 +5,8 @@ import { UsageError } from "./errors.js";
 import { type FinetuneOptions, finetune } from "./finetune.js";
 import { writeFileAtomic } from "./io/atomic.js";
 import { QUICKSTART_MODEL } from "./io/quickstartModel.js";
-import { readRunLog, renderReport } from "./report/index.js";
 import type { Metrics, RunEvent } from "./train/events.js";
+import { writeReport } from "./writeReport.js";
 
 /** What one method reached. */
 export interface QuickstartRow {
@@ -90,8 +89,7 @@ async function runMethod(
 
 /** One report with the curves of all methods, and the figures as JSON. */
 async function writeComparison(output: string, rows: readonly QuickstartRow[]): Promise<void> {
-  mkdirSync(output, { recursive: true });
-  const logs = await Promise.all(rows.map(({ method }) => readRunLog(join(output, method))));
-  writeFileAtomic(join(output, "report.html"), renderReport(logs));
+  const runs = rows.map(({ method }) => join(output, method));
+  await writeReport(join(output, "report.html"), runs);
   writeFileAtomic(join(output, "comparison.json"), `${JSON.stringify(rows, undefined, 2)}\n`);
 }

@@ -56,9 +56,3 @@ export function writeMetrics(folder: string, metrics: Metrics): void {
 export function readMetrics(folder: string): Metrics {
   return readJsonObject(join(folder, METRICS)) as Metrics;
 }
-
-/** `report.html` from the run's own log. Its libraries are loaded here, so that they do not hold up the first step. */
-export async function writeReport(folder: string): Promise<void> {
-  const { readRunLog, renderReport } = await import("./report/index.js");
-  writeFileAtomic(join(folder, "report.html"), renderReport([await readRunLog(folder)]));
-}

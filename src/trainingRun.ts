@@ -7,7 +7,7 @@ import { machineFacts, peakMemoryBytes, versions } from "./machine.js";
 import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
 import type { Prepared } from "./prepare.js";
-import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics, writeReport } from "./runFolder.js";
+import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics } from "./runFolder.js";
 import { searchSummary } from "./searchSummary.js";
 import {
   type CheckpointOptions,
@@ -28,6 +28,7 @@ import type { RunHandle, RunObserver } from "./train/observer.js";
 import { planPhases } from "./train/plans.js";
 import { profiler } from "./train/profiler.js";
 import { runLogWriter } from "./train/runLogWriter.js";
+import { writeReport } from "./writeReport.js";
 
 export interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
@@ -160,7 +161,7 @@ export class TrainingRun {
     writeFileAtomic(join(config.output, "README.md"), this.#card(metrics));
     const seconds = (performance.now() - this.#began) / 1000;
     await tell(this.#observers, { event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
-    await writeReport(config.output);
+    await writeReport(join(config.output, "report.html"), [config.output]);
     writeMetrics(config.output, metrics);
     return metrics;
   }

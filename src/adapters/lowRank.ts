@@ -46,9 +46,8 @@ export class LowRank {
   ): torch.Tensor {
     const weight = castTo(layer.weight.tensor, x.dtype);
     const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    const { base = layer.isPacked ? layer.base(x) : undefined, gain, branch } = options;
-    const given = { ...(gain && { gain }), ...(branch && { branch }), ...(base && { base }) };
-    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, given));
+    const base = options.base ?? (layer.isPacked ? layer.base(x) : null);
+    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, { ...options, base }));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */

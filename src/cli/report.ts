@@ -1,8 +1,7 @@
-import { mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { reportOptions } from "../config.js";
 import { UsageError } from "../errors.js";
-import { writeFileAtomic } from "../io/atomic.js";
+import { writeReport } from "../writeReport.js";
 import { defineCommand } from "./command.js";
 
 export const report = defineCommand({
@@ -13,11 +12,8 @@ export const report = defineCommand({
   run: async ({ settings, positionals: runs, output }) => {
     const [first] = runs;
     if (first === undefined) throw new UsageError("The run is missing: give the output folder of at least one run.");
-    const { readRunLog, renderReport } = await import("../report/index.js");
     const path = settings.output ?? (runs.length === 1 ? join(first, "report.html") : "report.html");
-    const html = renderReport(await Promise.all(runs.map((run) => readRunLog(run))));
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileAtomic(path, html);
+    await writeReport(path, runs);
     output.result({ output: path }, `Report in ${path}`);
   },
 });

@@ -58,10 +58,9 @@ export class Linear extends Module {
 /** Packs every linear layer of a model that is to be used as it is; does nothing where oneDNN or its types are missing. */
 export function packLinears(model: Module): void {
   if (!torch.engineFacts().onednn) return;
+  const packable: readonly torch.DType[] = torch.hasFastBfloat16() ? ["float32", "bfloat16"] : ["float32"];
   for (const [, layer] of model.namedModules()) {
-    if (!(layer instanceof Linear)) continue;
-    const { dtype } = layer.weight.tensor;
-    if (dtype === "float32" || (dtype === "bfloat16" && torch.hasFastBfloat16())) layer.pack();
+    if (layer instanceof Linear && packable.includes(layer.weight.tensor.dtype)) layer.pack();
   }
 }
 

@@ -2,8 +2,7 @@ import { describe, expect, test } from "vitest";
 import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
 import { LowRank } from "../../src/adapters/lowRank.js";
 import * as torch from "../../src/torch/index.js";
-import { expectClose } from "../parity/goldenFiles.js";
-import { drawer } from "./support.js";
+import { differentiated, drawer, expectAlike } from "./support.js";
 
 const SCALE = 1.5;
 
@@ -19,25 +18,20 @@ function draw(dtype: torch.DType, trained: torch.DType): Direction {
   return { weight: normal([61, 77], dtype), a: normal([5, 77], trained), b: normal([61, 5], trained) };
 }
 
-/** The norms weighted by place, and their gradients with respect to A and B. */
-function differentiated({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {
+/** The norms, and the gradients of their sum weighted by place, with respect to A and B. */
+function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {
+  const places = Array.from({ length: weight.shape[0] as number }, (_, i) => i);
   const value = norm(torch.noGrad(() => squaredBaseNorm(weight, "out", a.dtype)));
-  const places = torch.tensor(
-    Array.from({ length: value.numel - 1 }, (_, i) => i + 1),
-    undefined,
-    value.dtype,
-  );
-  const sum = torch.sum(torch.mul(torch.narrow(value, 0, 1, places.numel), places));
-  return [value, ...(torch.grad([sum], [a, b]) as torch.Tensor[])] as const;
+  return differentiated(value, [a, b], torch.tensor(places));
 }
 
 function expectSame(direction: Direction, tolerance: number): void {
   const { weight, a, b } = direction;
   for (const tensor of [a, b]) tensor.setRequiresGrad(true);
   const lowRank = new LowRank(a, b, undefined, SCALE, 0);
-  const expected = differentiated(direction, (base) => directionNorm(weight, base, lowRank, "out"));
-  const actual = differentiated(direction, (base) => torch.directionNorm(weight, base, a, b, SCALE));
-  for (const [i, tensor] of actual.entries()) expectClose(tensor, expected[i] as torch.Tensor, tolerance);
+  const expected = norms(direction, (base) => directionNorm(weight, base, lowRank, "out"));
+  const actual = norms(direction, (base) => torch.directionNorm(weight, base, a, b, SCALE));
+  expectAlike(actual, expected, tolerance);
 }
 
 describe.each([
