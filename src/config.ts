@@ -2,6 +2,7 @@
 export * from "./config/commandOptions.js";
 export { availableMethods, METHODS, type Method, methodNames } from "./config/methods.js";
 export { didYouMean, nearest } from "./config/nearest.js";
+export { flagOf } from "./config/option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./config/options.js";
-export { renderRunYaml, resolveRun } from "./config/resolve.js";
+export { overlay, renderRunYaml, resolveRun } from "./config/resolve.js";
 export { readRunFile } from "./config/yaml.js";

@@ -1,11 +1,11 @@
-import type { evaluateOptions, Settings } from "./config.js";
+import { type evaluateOptions, flagOf, type Settings } from "./config.js";
 import { type Example, encodeExamples, LabelMap, labelMap } from "./data/index.js";
 import { UsageError } from "./errors.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { computeDtype } from "./machine.js";
 import { packLinears } from "./nn/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
-import { maxLengthOf, readLabelled, taskOf } from "./taskData.js";
+import { isNamedFolder, maxLengthOf, readLabelled, type Task, taskOf } from "./taskData.js";
 import { setThreads } from "./torch/index.js";
 import { evaluateRows } from "./train/evaluation.js";
 import type { Metrics } from "./train/events.js";
@@ -27,6 +27,7 @@ export async function evaluate(
   if (data === undefined)
     throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
   const named = settings.task === undefined ? undefined : taskOf(settings.task);
+  refuseIdle(settings.given, data, named);
   const open = await openForUse(settings, named?.kind, hub);
   const task = named ?? taskOf(open.head.kind);
   const columns = { ...settings, usualTextColumns: open.adapter?.side?.textColumns };
@@ -45,6 +46,19 @@ export async function evaluate(
     signal,
   });
   return { metrics, rows: rows.length };
+}
+
+/**
+ * A named data set's folder has splits, a file has columns to name.
+ * @throws UsageError for the one where there is the other
+ */
+function refuseIdle(given: object, data: string, task: Task | undefined): void {
+  const isFolder = task !== undefined && isNamedFolder(task, data);
+  const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
+  const found = idle.find((key) => key in given);
+  if (found === undefined) return;
+  const only = isFolder ? "on a file of rows" : "on a named data set's folder";
+  throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
 }
 
 /** The model's labels, with the spellings that the rows have for them; a label of the rows that it lacks is an error later. */

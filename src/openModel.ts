@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import {
   type AdaptedModel,
   attachAdapter,
@@ -71,7 +72,8 @@ export async function baseFolder(
   const name = options.model ?? adapter?.baseModel;
   if (name === undefined)
     throw new BidoraError("MODEL_MISSING", "--model is missing, and the adapter does not name its base model.");
-  const revision = options.revision ?? (options.model === undefined ? adapter?.revision : undefined);
+  const own = options.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
+  const revision = options.revision ?? own;
   return resolveModel(name, { ...options.hub, ...(revision === undefined ? {} : { revision }) });
 }
 

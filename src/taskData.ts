@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import {
   type Dataset,
   type EncodedRow,
@@ -9,6 +9,7 @@ import {
   labelMap,
   loadExamples,
   type MetricName,
+  type NamedDataset,
   namedDatasets,
   type Split,
   type TaskKind,
@@ -34,7 +35,7 @@ export interface DataSettings {
 export interface Task {
   readonly kind: HeadKind;
   /** The data set's name, or undefined. */
-  readonly dataset: keyof typeof namedDatasets | undefined;
+  readonly dataset: NamedDataset | undefined;
   /** The metrics that the data set is reported by. */
   readonly metrics: readonly [MetricName, ...MetricName[]] | undefined;
 }
@@ -55,8 +56,9 @@ export interface Splits {
 
 /** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
 export async function readSplits(task: Task, settings: DataSettings): Promise<Splits> {
-  if (task.dataset !== undefined && settings.train === undefined) return readNamed(task.dataset, settings);
-  const { train, validation, test } = settings;
+  const { train, validation, test, data } = settings;
+  if (task.dataset !== undefined && (train === undefined || data !== undefined))
+    return readNamed(task.dataset, settings);
   if (train === undefined)
     throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
   return {
@@ -66,24 +68,29 @@ export async function readSplits(task: Task, settings: DataSettings): Promise<Sp
   };
 }
 
-async function readNamed(dataset: keyof typeof namedDatasets, settings: DataSettings): Promise<Splits> {
-  const { data, validation, test } = settings;
+/** A named data set's own training and validation rows, but for those that a file is given for. */
+async function readNamed(dataset: NamedDataset, settings: DataSettings): Promise<Splits> {
+  const { data, train, validation, test } = settings;
   if (data === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
   const set = namedDatasets[dataset];
   const kind = taskOf(dataset).kind;
   return {
-    train: await set.load(data, "train"),
+    train: train === undefined ? await set.load(data, "train") : await readRows(train, kind, settings),
     validation:
       validation === undefined ? await set.load(data, "validation") : await readRows(validation, kind, settings),
     test: test === undefined ? undefined : await readRows(test, kind, settings),
   };
 }
 
+/** Whether a path is a named data set's folder of files. */
+export function isNamedFolder(task: Task, path: string): task is Task & { readonly dataset: NamedDataset } {
+  return task.dataset !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+}
+
 /** Labelled rows to evaluate on: a file, or a split of a named data set's folder. */
 export async function readLabelled(task: Task, path: string, split: Split, settings: DataSettings): Promise<Dataset> {
-  if (task.dataset !== undefined && existsSync(path) && statSync(path).isDirectory())
-    return namedDatasets[task.dataset].load(path, split);
+  if (isNamedFolder(task, path)) return namedDatasets[task.dataset].load(path, split);
   return readRows(path, task.kind, settings);
 }
 

@@ -1,4 +1,4 @@
-import { readRunFile, resolveRun, runOptions } from "../config.js";
+import { overlay, readRunFile, resolveRun, runOptions } from "../config.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics, observersFor } from "./observers.js";
@@ -10,7 +10,7 @@ export const finetune = defineCommand({
   positionals: 1,
   interruptible: true,
   run: async ({ given, positionals: [file], output, signal }) => {
-    const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
+    const config = resolveRun(overlay(file === undefined ? {} : readRunFile(file), given));
     const { finetune: train } = await import("../finetune.js");
     const { metrics } = await train(config, {
       signal,

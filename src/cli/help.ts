@@ -35,7 +35,7 @@ function groupOptions(options: OptionTable): Map<string, [string, Option][]> {
 function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   const shown = entries.filter(([, option]) => all || !option.advanced);
   const rest = entries.filter(([, option]) => !all && option.advanced);
-  const lines = shown.flatMap(([key, option]) => renderOption(key, option));
+  const lines = shown.flatMap(([key, option]) => renderOption(key, option, all));
   const also = rest.map(([key, option]) =>
     `${shownFlag(key, option)}${shownDefault({ ...option, defaultText: undefined })}`.replace(" ", NO_BREAK),
   );
@@ -69,9 +69,12 @@ export function defaultText(option: DefaultFacts): string {
   return option.default === undefined ? "" : [option.default].flat().join(",");
 }
 
-function renderOption(key: string, option: Option): string[] {
+/** What an option is, and where alone it acts. */
+export const helpText = ({ help, acts }: Option): string => (acts ? `${help}; only ${acts.only}` : help);
+
+function renderOption(key: string, option: Option, all: boolean): string[] {
   const flag = `  ${`${shownFlag(key, option)} ${option.placeholder}`.trim()}`;
-  const help = wrap(`${option.help}${shownDefault(option)}`, " ".repeat(FLAGS));
+  const help = wrap(`${all ? helpText(option) : option.help}${shownDefault(option)}`, " ".repeat(FLAGS));
   if (flag.length + 1 > FLAGS) return [flag, ...help];
   return [flag.padEnd(FLAGS) + help[0]?.slice(FLAGS), ...help.slice(1)];
 }

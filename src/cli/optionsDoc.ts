@@ -1,6 +1,6 @@
 import { flagOf, type Option } from "../config/option.js";
 import { COMMANDS } from "./commands.js";
-import { defaultText } from "./help.js";
+import { defaultText, helpText } from "./help.js";
 
 /** The text of `docs/options.md`: every option of every command, from the same tables as the flags themselves. */
 export async function renderOptionsDoc(): Promise<string> {
@@ -17,7 +17,7 @@ export async function renderOptionsDoc(): Promise<string> {
 function renderTable(entries: readonly (readonly [string, Option])[]): string {
   const rows = entries.map(
     ([key, option]) =>
-      `| \`${flagOf(key)}\` | ${cell(option.takes)} | ${cell(option.help)} | ${cell(defaultText(option))} |`,
+      `| \`${flagOf(key)}\` | ${cell(option.takes)} | ${cell(helpText(option))} | ${cell(defaultText(option))} |`,
   );
   return ["| flag | takes | what it is | default |", "|---|---|---|---|", ...rows].join("\n");
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UsageError } from "../errors.js";
+import type { Acts } from "./acts.js";
 import { didYouMean } from "./nearest.js";
 
 /** What values an option takes: how they are checked, how they are written on the command line, and how to say so. */
@@ -27,6 +28,8 @@ export interface Option<T = unknown> extends Kind<T> {
   readonly advanced?: boolean;
   /** Belongs to the call and not to the run, so it is not written to `run.yaml`. */
   readonly session?: boolean;
+  /** Where it has an effect; absent for an option that always has. */
+  readonly acts?: Acts;
 }
 
 export type OptionTable = Readonly<Record<string, Option>>;

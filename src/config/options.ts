@@ -3,6 +3,15 @@
  */
 import { namedDatasets } from "../data/named.js";
 import { tasks } from "../data/task.js";
+import {
+  withEstimators,
+  withFiles,
+  withMethods,
+  withNamedDataset,
+  withoutRetrainSteps,
+  withRetraining,
+  withSaving,
+} from "./acts.js";
 import { availableMethods, methodNames } from "./methods.js";
 import {
   alternatives,
@@ -24,6 +33,10 @@ type Task = Exclude<keyof typeof tasks, "causal-lm">;
 
 const taskKinds = (Object.keys(tasks) as (keyof typeof tasks)[]).filter((kind): kind is Task => kind !== "causal-lm");
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
+
+const lowRank = withMethods("lora", "dora", "bidora");
+const withMagnitudes = withMethods("dora", "bidora");
+const bilevel = withMethods("bidora");
 
 const folder = text("DIR");
 const file = text("FILE");
@@ -50,15 +63,21 @@ export const runOptions = {
     help: `${taskKinds.join(", ")}, glue/mrpc, …`,
     placeholder: "TASK",
   }),
-  data: option(folder, { group: "Data", help: "the folder of a named data set" }),
+  data: option(folder, { group: "Data", help: "the folder of a named data set", acts: withNamedDataset }),
   train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
   validation: option(file, { group: "Data", help: "rows to evaluate on" }),
   test: option(file, { group: "Data", help: "rows for the figures at the end", advanced: true }),
-  textColumns: option(names("A[,B]"), { group: "Data", help: "the one or two text columns", defaultText: "by name" }),
+  textColumns: option(names("A[,B]"), {
+    group: "Data",
+    help: "the one or two text columns",
+    defaultText: "by name",
+    acts: withFiles,
+  }),
   labelColumn: option(names("NAME"), {
     group: "Data",
     help: "the label, or several 0/1 columns",
     defaultText: "by name",
+    acts: withFiles,
   }),
   maxLength: option(whole(1), {
     group: "Data",
@@ -87,44 +106,56 @@ export const runOptions = {
     placeholder: "M",
     help: "query,value; a pattern; or all-linear",
     defaultText: "by model",
+    acts: lowRank,
   }),
-  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8 }),
-  alpha: option(number({ above: 0 }), { group: "Method", help: "the update is scaled by alpha / rank", default: 16 }),
+  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8, acts: lowRank }),
+  alpha: option(number({ above: 0 }), {
+    group: "Method",
+    help: "the update is scaled by alpha / rank",
+    default: 16,
+    acts: lowRank,
+  }),
   dropout: option(number({ least: 0, below: 1 }), {
     group: "Method",
     help: "on the input of the low-rank branch",
     default: 0,
     advanced: true,
+    acts: lowRank,
   }),
   rslora: option(toggle, {
     group: "Method",
     help: "scale by alpha / sqrt(rank) instead",
     default: false,
     advanced: true,
+    acts: lowRank,
   }),
   rankPattern: option(pattern(whole(1)), {
     group: "Method",
     help: "other ranks for the modules that match",
     defaultText: "none",
     advanced: true,
+    acts: lowRank,
   }),
   alphaPattern: option(pattern(number({ above: 0 })), {
     group: "Method",
     help: "other alphas for the modules that match",
     defaultText: "none",
     advanced: true,
+    acts: lowRank,
   }),
   magnitudeAxis: option(choice(["out", "in"]), {
     group: "Method",
     help: "one magnitude for each output row, or for each input column",
     default: "out",
     advanced: true,
+    acts: withMagnitudes,
   }),
   normGradient: option(choice(["detached", "full"]), {
     group: "Method",
     help: "whether gradients flow through the direction's norm",
     defaultText: "bidora: full, else detached",
     advanced: true,
+    acts: withMagnitudes,
   }),
 
   epochs: option(number({ above: 0 }), { group: "Training", help: "passes over the training rows", default: 3 }),
@@ -201,65 +232,76 @@ export const runOptions = {
     help: "exact, forward-difference, finite-difference, neumann, cg, first-order",
     placeholder: "NAME",
     default: "exact",
+    acts: bilevel,
   }),
   searchFraction: option(number({ above: 0, below: 1 }), {
     group: "BiDoRA",
     help: "share of the rows for the lower level",
     default: 0.8,
     advanced: true,
+    acts: bilevel,
   }),
   retrainSteps: option(whole(0), {
     group: "BiDoRA",
     help: "of the retrain phase; 0 skips it",
     defaultText: "as the search",
+    acts: bilevel,
   }),
   retrainEpochs: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "passes of the retrain phase",
     defaultText: "as the search",
     advanced: true,
+    acts: withoutRetrainSteps,
   }),
   retrainLearningRate: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "peak rate of the retrain phase",
     defaultText: "as the search",
     advanced: true,
+    acts: withRetraining,
   }),
   upperLearningRate: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "peak rate of the magnitudes",
     defaultText: "as lower",
     advanced: true,
+    acts: bilevel,
   }),
   upperWeightDecay: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "AdamW's decay on the magnitudes",
     default: 0,
     advanced: true,
+    acts: bilevel,
   }),
   xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
     group: "BiDoRA",
     help: "step size in the second term: the lower rate, the true derivative of the AdamW step, or a number",
     default: "learning-rate",
     advanced: true,
+    acts: withEstimators("exact", "finite-difference", "forward-difference"),
   }),
   unrollSteps: option(whole(1), {
     group: "BiDoRA",
     help: "lower steps in a search step",
     default: 1,
     advanced: true,
+    acts: bilevel,
   }),
   hypergradientTerms: option(whole(1), {
     group: "BiDoRA",
     help: "terms or iterations of neumann and cg",
     default: 5,
     advanced: true,
+    acts: withEstimators("neumann", "cg"),
   }),
   regularizer: option(number({ least: 0 }), {
     group: "BiDoRA",
     help: "weight of the orthogonality of direction columns",
     default: 1e-5,
     advanced: true,
+    acts: bilevel,
   }),
 
   output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
@@ -277,6 +319,7 @@ export const runOptions = {
     help: "newest checkpoints kept",
     defaultText: "all",
     advanced: true,
+    acts: withSaving,
   }),
   earlyStopping: option(whole(1), {
     group: "Output",

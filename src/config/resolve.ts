@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { UsageError } from "../errors.js";
+import { refuseWithoutEffect, withoutEffect } from "./acts.js";
 import { availableMethods, METHODS } from "./methods.js";
 import { didYouMean } from "./nearest.js";
 import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
@@ -9,7 +10,7 @@ import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./opt
  * Checks what was set by hand and fills in every default, those that follow from the method included.
  * @param given what the user set
  * @param follows values that come from elsewhere (an adapter's rank, say): they beat defaults, and `given` beats them
- * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
+ * @throws UsageError for an unknown key, a wrong value, settings that exclude each other, or one without effect
  */
 export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunConfig {
   const checked = checkSettings(given);
@@ -27,6 +28,8 @@ export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunCo
     );
   }
   const learningRate = settings.learningRate ?? METHODS[method].learningRate;
+  const length = retrainLength(settings);
+  refuseWithoutEffect(runOptions, checked, { ...settings, ...length });
   return {
     ...settings,
     model,
@@ -34,10 +37,23 @@ export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunCo
     normGradient: settings.normGradient ?? (method === "bidora" ? "full" : "detached"),
     upperLearningRate: settings.upperLearningRate ?? learningRate,
     retrainLearningRate: settings.retrainLearningRate ?? learningRate,
-    ...retrainLength(settings),
+    ...length,
     output: settings.output ?? `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
     given: checked,
   };
+}
+
+/** Two words for one length: the one on the command line stands in for the other one in the file. */
+const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
+  ["maxSteps", "epochs"],
+  ["retrainSteps", "retrainEpochs"],
+];
+
+/** What a YAML file and the command line say together: flags beat the file. */
+export function overlay(file: RunSettings, flags: RunSettings): RunSettings {
+  const replaced = ALTERNATIVES.flatMap(([a, b]) => (a in flags ? [b] : b in flags ? [a] : []));
+  const kept = Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey));
+  return { ...Object.fromEntries(kept), ...flags };
 }
 
 /** The retrain phase is as long as the search unless one of its two lengths is given. */
@@ -60,12 +76,13 @@ function checkSettings(given: RunSettings): RunSettings {
   return checked;
 }
 
-/** The text of `run.yaml`: every setting as resolved, enough to run it again. */
+/** The text of `run.yaml`: every setting that has an effect, as resolved, enough to run it again. */
 export function renderRunYaml(config: RunConfig): string {
   const groups = new Map<string, Record<string, unknown>>();
+  const idle = new Set(withoutEffect(runOptions, runOptions, config));
   for (const [key, option] of Object.entries<Option>(runOptions)) {
     const value = config[key as RunKey];
-    if (option.session || value === undefined) continue;
+    if (option.session || idle.has(key) || value === undefined) continue;
     groups.set(option.group, { ...groups.get(option.group), [key]: value });
   }
   return [...groups].map(([group, values]) => `# ${group}\n${stringify(values)}`).join("\n");

@@ -48,8 +48,12 @@ export async function loadExamples(file: string, options: LoadOptions): Promise<
   return wordsExamples(await read(file, options), columns);
 }
 
-async function words(file: string, { labelColumns, labels }: ColumnOptions): Promise<WordsExample[]> {
+async function words(file: string, { textColumns, labelColumns, labels }: ColumnOptions): Promise<WordsExample[]> {
   const [column] = labelColumns ?? [];
+  if (textColumns !== undefined)
+    throw new UsageError(
+      `No effect: --text-columns ${textColumns} names no column of ${file}, where words come first.`,
+    );
   if (extname(file).toLowerCase() === ".conllu") return readConllu(file, column);
   if (column !== undefined && !/^\d+$/.test(column)) {
     throw new UsageError(

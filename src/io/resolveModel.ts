@@ -1,16 +1,23 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError, UsageError } from "../errors.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**
  * The folder of a model or adapter: a local folder as it is, else a Hub repository (`org/name`, or `name`) out of the cache, fetched
  * first where needed.
- * @throws BidoraError `CHECKPOINT` for a path that does not exist, `HUB_…` for what goes wrong with the Hub
+ * @throws BidoraError `CHECKPOINT` for a path that does not exist, `HUB_…` for what goes wrong with the Hub; UsageError for a
+ *   folder with a revision
  */
 export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
   const found = existsSync(nameOrFolder) ? statSync(nameOrFolder) : undefined;
-  if (found?.isDirectory()) return resolve(nameOrFolder);
+  if (found?.isDirectory()) {
+    if (options.revision !== undefined)
+      throw new UsageError(
+        `No effect: --revision is for a Hub repository, and ${nameOrFolder} is a folder; leave it out.`,
+      );
+    return resolve(nameOrFolder);
+  }
   if (found)
     throw new BidoraError(
       "CHECKPOINT",

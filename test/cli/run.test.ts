@@ -2,7 +2,16 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { METHODS, type Method, readRunFile, renderRunYaml, resolveRun, runOptions } from "../../src/config.js";
+import {
+  METHODS,
+  type Method,
+  overlay,
+  type RunSettings,
+  readRunFile,
+  renderRunYaml,
+  resolveRun,
+  runOptions,
+} from "../../src/config.js";
 import { BidoraError, UsageError } from "../../src/errors.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
@@ -53,7 +62,11 @@ describe("resolveRun", () => {
   ] as const)("%s: gradients through the norm %s, rate %d", (method, normGradient, learningRate) => {
     const run = resolveRun({ model: "m", method });
     expect(run).toMatchObject({ normGradient, learningRate, upperLearningRate: learningRate });
-    expect(resolveRun({ model: "m", method, normGradient: "detached" }).normGradient).toBe("detached");
+  });
+
+  test.each(["dora", "bidora"] as const)("%s: gradients through the norm as set", (method) => {
+    for (const normGradient of ["detached", "full"] as const)
+      expect(resolveRun({ model: "m", method, normGradient }).normGradient).toBe(normGradient);
   });
 
   test("the other rates follow the lower one unless they are set", () => {
@@ -91,6 +104,65 @@ describe("resolveRun", () => {
     expect(() => resolveRun({ model: "m", resume: true, overwrite: true })).toThrow(/exclude each other/);
     expect(() => resolveRun({ model: "m", rank: 0 })).toThrow("rank takes a whole number of at least 1; got 0.");
     expect(() => resolveRun({ model: "m", rnak: 3 } as never)).toThrow('Unknown setting "rnak". Did you mean "rank"?');
+  });
+});
+
+describe("a setting without effect is refused by name", () => {
+  test.each<[RunSettings, RegExp]>([
+    [
+      { method: "lora", xi: 1 },
+      /^No effect in this run: --xi \(acts only with --method bidora and --hypergradient exact/,
+    ],
+    [{ method: "dora", unrollSteps: 1 }, /--unroll-steps \(acts only with --method bidora\); leave it out\.$/],
+    [
+      { method: "lora", searchFraction: 0.5, regularizer: 0 },
+      /--search-fraction .*, --regularizer .* leave them out\.$/,
+    ],
+    [{ method: "lora", magnitudeAxis: "in" }, /--magnitude-axis \(acts only with --method dora or bidora\)/],
+    [{ method: "lora", normGradient: "full" }, /--norm-gradient/],
+    [{ method: "full", rank: 4 }, /--rank \(acts only with --method lora, dora or bidora\)/],
+    [{ method: "full", targetModules: "all-linear", dropout: 0.1 }, /--target-modules .*--dropout/],
+    [{ hypergradient: "neumann", xi: 1 }, /--xi/],
+    [{ hypergradient: "cg", xi: "optimizer" }, /--xi/],
+    [{ hypergradient: "first-order", xi: 1 }, /--xi/],
+    [{ hypergradient: "exact", hypergradientTerms: 3 }, /--hypergradient-terms .*neumann or cg/],
+    [{ retrainSteps: 3, retrainEpochs: 1 }, /--retrain-epochs .*without --retrain-steps/],
+    [{ retrainSteps: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate .*and a retrain phase/],
+    [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
+    [{ keepCheckpoints: 2 }, /--keep-checkpoints \(acts only with --save-every\)/],
+    [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(acts only with a named data set as --task/],
+    [{ task: "glue/mrpc", data: "folder", train: "t.tsv", validation: "v.tsv" }, /--data/],
+    [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(acts only on files of rows/],
+    [{ task: "glue/mrpc", data: "folder", labelColumn: ["a"] }, /--label-column/],
+  ])("%j", (settings, message) => {
+    expect(() => resolveRun({ model: "m", ...settings })).toThrow(UsageError);
+    expect(() => resolveRun({ model: "m", ...settings })).toThrow(message);
+  });
+
+  test.each<RunSettings>([
+    { hypergradient: "forward-difference", xi: 1 },
+    { hypergradient: "cg", hypergradientTerms: 3 },
+    { maxSteps: 5, epochs: 1 },
+    { retrainEpochs: 2, retrainLearningRate: 1e-4 },
+    { saveEvery: 3, keepCheckpoints: 1 },
+    { method: "dora", magnitudeAxis: "in", normGradient: "full" },
+    { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
+    { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },
+  ])("%j acts", (settings) => {
+    expect(resolveRun({ model: "m", ...settings })).toMatchObject(settings);
+  });
+
+  test("run.yaml has none of them, so that it runs again", () => {
+    for (const method of ["lora", "dora", "bidora", "full"] as const) {
+      const config = resolveRun({ model: "m", method });
+      expect(resolveRun(readRunFile(yaml(renderRunYaml(config))))).toEqual({ ...config, given: expect.anything() });
+    }
+  });
+
+  test("a flag replaces the file's other word for the same length", () => {
+    expect(overlay({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ rank: 4, epochs: 1 });
+    expect(overlay({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ retrainSteps: 1 });
+    expect(overlay({ epochs: 5, retrainSteps: 2 }, { rank: 1 })).toEqual({ epochs: 5, retrainSteps: 2, rank: 1 });
   });
 });
 
