@@ -25,9 +25,6 @@ export interface ExportResult {
 export async function exportAdapter(settings: ExportSettings): Promise<ExportResult> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   if (settings.to === undefined) throw new UsageError("--to is missing: take peft-lora.");
-  if (settings.to !== "peft-lora") {
-    throw new UsageError(`--to ${settings.to} is not available in this version; take peft-lora.`);
-  }
   const adapter = await resolveModel(settings.adapter);
   const saved = await readAdapter(adapter);
   const source = await baseFolder(settings, saved);

@@ -7,7 +7,10 @@ import { runOptions } from "./options.js";
 export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
 
 const session = pick(runOptions, "json", "quiet", "debug");
-const base = pick(runOptions, "model", "revision", "adapter");
+const base = {
+  ...pick(runOptions, "model", "revision"),
+  adapter: { ...runOptions.adapter, help: "the adapter to put into it" },
+};
 const reading = pick(runOptions, "task", "textColumns", "labelColumn", "maxLength", "batchSize", "dtype", "threads");
 const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what is there" } };
 
@@ -41,7 +44,7 @@ export const mergeOptions = {
 
 export const exportOptions = {
   ...base,
-  to: option(choice(["peft-lora", "gguf-lora"]), { group: "Export", help: "the format" }),
+  to: option(choice(["peft-lora"]), { group: "Export", help: "the format" }),
   rank: option(whole(1), { group: "Export", help: "of the LoRA that a DoRA adapter becomes", defaultText: "as it is" }),
   output: option(text("PATH"), { group: "Output", help: "where the result goes" }),
   ...overwrite,

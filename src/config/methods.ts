@@ -9,7 +9,7 @@ interface MethodFacts {
   readonly learningRate: number;
 }
 
-/** Every method by name; the table of what works is made from it. */
+/** Every method by name. */
 export const METHODS: Readonly<Record<Method, MethodFacts>> = {
   full: { available: true, about: "all weights", learningRate: 5e-5 },
   bitfit: { available: false, about: "biases only", learningRate: 1e-3 },

@@ -50,7 +50,7 @@ export const runOptions = {
     defaultText: "main",
     advanced: true,
   }),
-  adapter: option(folder, { group: "Model", help: "start from this adapter, not a fresh one" }),
+  adapter: option(folder, { group: "Model", help: "start from this adapter, not a fresh one", advanced: true }),
   initWeights: option(choice(["pretrained-head", "new-head"]), {
     group: "Model",
     help: "keep the checkpoint's own head when it fits the labels, or draw a new one from the seed",
@@ -71,12 +71,14 @@ export const runOptions = {
     group: "Data",
     help: "the one or two text columns",
     defaultText: "by name",
+    advanced: true,
     acts: withFiles,
   }),
   labelColumn: option(names("NAME"), {
     group: "Data",
     help: "the label, or several 0/1 columns",
     defaultText: "by name",
+    advanced: true,
     acts: withFiles,
   }),
   maxLength: option(whole(1), {
@@ -113,6 +115,7 @@ export const runOptions = {
     group: "Method",
     help: "the update is scaled by alpha / rank",
     default: 16,
+    advanced: true,
     acts: lowRank,
   }),
   dropout: option(number({ least: 0, below: 1 }), {
@@ -229,7 +232,7 @@ export const runOptions = {
 
   hypergradient: option(choice(["finite-difference", "forward-difference", "exact", "neumann", "cg", "first-order"]), {
     group: "BiDoRA",
-    help: "exact, forward-difference, finite-difference, neumann, cg, first-order",
+    help: "how the upper level's gradient is estimated",
     placeholder: "NAME",
     default: "exact",
     acts: bilevel,
@@ -307,7 +310,12 @@ export const runOptions = {
   output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
   overwrite: option(toggle, { group: "Output", help: "empty the folder first", default: false, session: true }),
   resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),
-  evalEvery: option(whole(1), { group: "Output", help: "steps between evaluations", defaultText: "at the end" }),
+  evalEvery: option(whole(1), {
+    group: "Output",
+    help: "steps between evaluations",
+    defaultText: "at the end",
+    advanced: true,
+  }),
   saveEvery: option(whole(1), {
     group: "Output",
     help: "steps between checkpoints",
@@ -339,6 +347,7 @@ export const runOptions = {
     help: "results and events as JSON on stdout",
     default: false,
     session: true,
+    advanced: true,
   }),
   quiet: option(toggle, {
     group: "Output",

@@ -6,10 +6,10 @@ import { renderOptionsDoc } from "../../src/cli/optionsDoc.js";
 import { flagOf } from "../../src/config/option.js";
 import { runOptions } from "../../src/config.js";
 
-test.each(Object.keys(COMMANDS))("%s --help names every flag and fits a screen", async (name) => {
+test.each(Object.keys(COMMANDS))("%s --help names every flag and fits a screen of 40 lines", async (name) => {
   const command = await COMMANDS[name]!.load();
   const lines = renderHelp(command).split("\n");
-  expect(lines.length).toBeLessThanOrEqual(46);
+  expect(lines.length).toBeLessThanOrEqual(40);
   for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
   const text = lines.join("\n");
   for (const [key, option] of Object.entries(command.options)) {
