@@ -1,7 +1,7 @@
 import { BidoraError } from "../errors.js";
 import { Embedding, Linear, type Module } from "../nn/index.js";
 import type { LowRankConfig, TargetModules } from "./config.js";
-import { compile, fullMatch } from "./patterns.js";
+import { fullMatch, groupAt } from "./patterns.js";
 
 /**
  * The modules that an adapter is put into, by path.
@@ -58,8 +58,8 @@ function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankC
   if (!layersToTransform || layersToTransform.length === 0) return true;
   const patterns = layersPattern?.length ? layersPattern.map((name) => `(?:^|.*?\\.)${name}`) : [".*?\\.[^.]*"];
   for (const pattern of patterns) {
-    const found = compile(`^${pattern}\\.(?<layer>\\d+)\\.`).exec(path);
-    if (found) return layersToTransform.includes(Number(found.groups?.layer));
+    const layer = groupAt(`^${pattern}\\.(?P<layer>\\d+)\\.`, path, "layer");
+    if (layer !== undefined) return layersToTransform.includes(Number(layer));
   }
   return false;
 }

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isPattern } from "../adapters/patterns.js";
 import { UsageError } from "../errors.js";
 import type { Acts } from "./acts.js";
 import { didYouMean } from "./nearest.js";
@@ -157,15 +158,6 @@ export const pattern = (value: Kind<number>): Kind<Readonly<Record<string, numbe
       }),
     ),
 });
-
-function isPattern(source: string): boolean {
-  try {
-    new RegExp(source);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 /** `a, b or c`. */
 export const alternatives = (words: readonly string[]): string =>
