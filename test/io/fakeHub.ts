@@ -34,6 +34,8 @@ export class FakeHub {
   /** Answer 200 with a page instead of JSON. */
   portal = false;
   silent = false;
+  /** Answers of another kind, by the end of the path. */
+  readonly odd = new Map<string, (response: ServerResponse, request: IncomingMessage) => void>();
   private server: Server | undefined;
 
   async start(): Promise<string> {
@@ -58,7 +60,9 @@ export class FakeHub {
     const revision = after(path, `/api/models/${this.repo}/revision/`);
     const file = after(path, `/${this.repo}/resolve/${this.commit}/`);
     if (this.silent) return;
-    if (this.status !== undefined) fail(response, this.status, this.errorCode);
+    const odd = [...this.odd].find(([end]) => path.endsWith(end));
+    if (odd) odd[1](response, request);
+    else if (this.status !== undefined) fail(response, this.status, this.errorCode);
     else if (this.portal) response.end("<html>Log in to this network</html>");
     else if (revision !== undefined) this.revision(response, decodeURIComponent(revision));
     else if (path === `/api/models/${this.repo}/tree/${this.commit}`)
@@ -95,6 +99,23 @@ export class FakeHub {
     }
     response.write(body.subarray(0, this.breakOff.afterBytes), () => setTimeout(() => response.destroy(), 20));
   }
+}
+
+/** Sends the head and the first bytes of an answer, then nothing more. */
+export function stall(response: ServerResponse): void {
+  response.writeHead(200, { "Content-Length": 1000 });
+  response.write("[");
+}
+
+/** Sends bytes for as long as somebody takes them. */
+export function flood(response: ServerResponse): void {
+  const piece = Buffer.alloc(2 ** 16, " ");
+  const send = () => {
+    while (!response.destroyed && response.write(piece));
+  };
+  response.on("drain", send).on("error", () => {});
+  response.writeHead(200);
+  send();
 }
 
 /** A hub of its own for each test. */

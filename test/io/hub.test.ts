@@ -5,7 +5,8 @@ import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/errors.js";
 import type { DownloadProgress, HubOptions } from "../../src/io/hub/snapshot.js";
 import { resolveModel } from "../../src/io/resolveModel.js";
-import { COMMIT, type FakeHub, fakeHubs, gitSha1, sha256 } from "./fakeHub.js";
+import { COMMIT, type FakeHub, fakeHubs, flood, gitSha1, sha256, stall } from "./fakeHub.js";
+import { collectGarbage } from "./garbage.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 const folder = temporaryFolders();
@@ -315,5 +316,87 @@ describe("what a repository may hold", () => {
       "adapter_model.safetensors": { content: "x", large: true },
     };
     expect(readdirSync(await fetch()).sort()).toEqual(["adapter_config.json", "adapter_model.safetensors"]);
+  });
+});
+
+describe("an answer that has begun", () => {
+  it.each([["/revision/main"], [`/tree/${COMMIT}`], ["/config.json"]])("and stalls is given up: %s", async (path) => {
+    const { fetch, hub } = await setup();
+    hub.odd.set(path, stall);
+    const collecting = setInterval(collectGarbage, 20);
+    try {
+      expect((await failure(fetch({ timeoutMs: 150 }))).message).toMatch(
+        /did not answer in time|broke off after 1 of 21/,
+      );
+    } finally {
+      clearInterval(collecting);
+    }
+  });
+
+  it("and drips for ever is given up", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/revision/main", (response) => {
+      response.writeHead(200);
+      const drip = setInterval(() => response.write(" "), 20);
+      response.on("close", () => clearInterval(drip));
+    });
+    expect((await failure(fetch({ timeoutMs: 100 }))).message).toMatch(/did not answer in time/);
+  });
+
+  it.each([["/revision/main"], [`/tree/${COMMIT}`]])("of the API may not be endless: %s", async (path) => {
+    const { fetch, hub } = await setup();
+    hub.odd.set(path, flood);
+    expect((await failure(fetch())).message).toMatch(/not expected: it sent more than 16777216 bytes/);
+  });
+
+  it("may not have more bytes than the file was listed with", async () => {
+    const { fetch, hub, blobs } = await setup();
+    hub.odd.set("/config.json", flood);
+    expect((await failure(fetch())).message).toMatch(/config\.json of org\/model has 21 bytes .* but more arrived/);
+    expect(readdirSync(blobs).map((name) => lstatSync(join(blobs, name)).size)).toEqual([0]);
+  });
+
+  it("stops when it is told to", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/config.json", stall);
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(new Error("Ctrl-C")), 50);
+    await expect(fetch({ signal: controller.signal })).rejects.toThrow("Ctrl-C");
+  });
+});
+
+describe("a listing", () => {
+  const entry = (path: string, more: object = {}) => ({ type: "file", path, size: 1, oid: "a".repeat(40), ...more });
+  const listing = (hub: FakeHub, ...entries: object[]) =>
+    hub.odd.set(`/tree/${COMMIT}`, (response, request) =>
+      response
+        .writeHead(200, { Link: `<http://${request.headers.host}${request.url}>; rel="next"` })
+        .end(JSON.stringify(entries)),
+    );
+
+  it("may not have pages without end", async () => {
+    const { fetch, hub } = await setup();
+    listing(hub, entry("config.json"));
+    expect((await failure(fetch())).message).toMatch(/not expected: it has more than 20 pages/);
+    expect(hub.requests.length).toBe(21);
+  });
+
+  it.each([
+    [entry("../../../evil.model"), /is not a plain name/],
+    [entry("x.model", { oid: "../x" }), /x\.model has no checksum/],
+    [entry("x.model", { size: "1" }), /x\.model has no size/],
+    [entry("x.model", { size: -1 }), /x\.model has no size/],
+  ])("is refused with %o", async (odd, message) => {
+    const { fetch, hub } = await setup();
+    listing(hub, odd);
+    expect((await failure(fetch())).message).toMatch(message);
+  });
+
+  it("with a configuration of gigabytes is refused", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set(`/tree/${COMMIT}`, (response) =>
+      response.end(JSON.stringify([entry("config.json", { size: 1e10 }), entry("model.safetensors")])),
+    );
+    expect((await failure(fetch())).message).toMatch(/config\.json of org\/model has 10000000000 bytes/);
   });
 });

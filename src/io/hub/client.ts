@@ -1,5 +1,6 @@
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { BidoraError } from "../../errors.js";
+import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
 import { type HubQuestion, refusal, unreachable } from "./errors.js";
 import { shownUrl } from "./settings.js";
 
@@ -16,10 +17,16 @@ export interface RequestLimits {
   readonly signal: AbortSignal | undefined;
 }
 
+/** A commit and a listing are far shorter: a page of the Hub lists 1000 files. */
+const MAX_ANSWER_BYTES = 2 ** 24;
+const MAX_PAGES = 20;
+/** An answer of the API is short, so all of it must come soon. */
+const SILENCES_PER_ANSWER = 6;
+
 /** The commit that a branch, tag or commit hash stands for now. @throws BidoraError `HUB_…` */
 export async function findCommit(question: HubQuestion, limits: RequestLimits): Promise<string> {
   const { repo, revision, settings } = question;
-  const fetch = hubFetch(question, limits);
+  const fetch = apiFetch(question, limits);
   const ask = () => modelInfo({ name: repo, revision, additionalFields: ["sha"], hubUrl: settings.endpoint, fetch });
   const info = await attempt(question, limits, ask);
   if (!/^[0-9a-f]{40}$/.test(info.sha)) throw unexpected(question, "the commit is not a hash");
@@ -33,7 +40,7 @@ export async function listRemoteFiles(
   limits: RequestLimits,
 ): Promise<RemoteFile[]> {
   const { repo, settings } = question;
-  const fetch = hubFetch(question, limits);
+  const fetch = apiFetch(question, limits);
   const entries = listFiles({
     repo: { type: "model", name: repo },
     revision: commit,
@@ -49,8 +56,17 @@ export async function listRemoteFiles(
 
 function remoteFile(question: HubQuestion, { path, size, oid, lfs }: ListFileEntry): RemoteFile {
   const etag = lfs?.oid ?? oid ?? "";
+  const bytes = lfs?.size ?? size;
+  if (!isPlainName(path)) throw unexpected(question, "a file at the top is not a plain name");
   if (!/^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag)) throw unexpected(question, `${path} has no checksum`);
-  return { path, size: lfs?.size ?? size, etag };
+  if (!Number.isSafeInteger(bytes) || bytes < 0) throw unexpected(question, `${path} has no size`);
+  return { path, size: bytes, etag };
+}
+
+/** A name that stays in its folder. */
+function isPlainName(path: unknown): path is string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: no name of a model's file has them
+  return typeof path === "string" && /^[^/\\\u0000-\u001f]+$/.test(path) && path !== "." && path !== "..";
 }
 
 /** Where the contents of a file are. */
@@ -58,43 +74,60 @@ export function fileUrl({ repo, settings }: HubQuestion, commit: string, path: s
   return `${settings.endpoint}/${repo}/resolve/${commit}/${encodeURIComponent(path)}`;
 }
 
+/** For questions with short answers, which may come in a few pages. */
+function apiFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
+  let pages = 0;
+  const ask = hubFetch(question, limits, MAX_ANSWER_BYTES, limits.timeoutMs * SILENCES_PER_ANSWER);
+  return (input, init) => {
+    if (++pages > MAX_PAGES) throw unexpected(question, `it has more than ${MAX_PAGES} pages`);
+    return ask(input, init);
+  };
+}
+
 /**
- * A `fetch` that signs requests to the endpoint (and to nothing else, redirects included), limits the silence, and turns every
- * failure into one sentence. Status 416 is passed on: a download has its own answer to it.
+ * A `fetch` that signs requests to the endpoint (and to nothing else, redirects included), limits the silence and the size, and
+ * turns every failure into one sentence. Status 416 is passed on: a download has its own answer to it.
  */
-export function hubFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
+export function hubFetch(
+  question: HubQuestion,
+  { timeoutMs, signal }: RequestLimits,
+  maxBytes: number,
+  wholeMs?: number,
+): typeof fetch {
   const { endpoint, token } = question.settings;
   return async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     const headers = new Headers(init?.headers);
     headers.set("User-Agent", "bidora");
     if (token !== undefined && url.origin === new URL(endpoint).origin) headers.set("Authorization", `Bearer ${token}`);
-    const silence = AbortSignal.timeout(limits.timeoutMs);
-    const signals = [limits.signal, init?.signal ?? silence].filter((signal) => signal !== undefined);
-    const response = await attempt(question, limits, () =>
-      fetch(url, { ...init, headers, signal: AbortSignal.any(signals) }),
-    );
-    if (!response.ok && response.status !== 416) throw refusal(question, response);
-    return response;
+    const limits = { silenceMs: timeoutMs, wholeMs, maxBytes, signal };
+    const response = await attempt(question, { signal }, () => fetchWithin(url, { ...init, headers }, limits));
+    if (response.ok || response.status === 416) return response;
+    await response.body?.cancel();
+    throw refusal(question, response);
   };
 }
 
 /** Runs a request; the caller's own cancellation passes through, every other failure says why the Hub cannot be reached. */
-export async function attempt<T>(question: HubQuestion, limits: RequestLimits, request: () => Promise<T>): Promise<T> {
+export async function attempt<T>(
+  question: HubQuestion,
+  { signal }: Pick<RequestLimits, "signal">,
+  request: () => Promise<T>,
+): Promise<T> {
   try {
     return await request();
   } catch (error) {
-    limits.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     if (error instanceof BidoraError) throw error;
+    if (error instanceof AnswerTooLong) throw unexpected(question, `it ${error.message}`);
     if (error instanceof SyntaxError) throw unexpected(question, "it is not JSON");
     throw unreachable(question, reason(error), error);
   }
 }
 
 function reason(error: unknown): string {
-  const { name, cause } = error as Error;
-  if (name === "TimeoutError" || name === "AbortError") return "did not answer in time";
-  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  if (error instanceof AnswerTooSlow) return error.message;
+  const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
   return code === undefined ? "broke the connection off" : `cannot be reached (${code})`;
 }
 

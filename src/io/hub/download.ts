@@ -91,27 +91,19 @@ async function receiveAll(download: BlobDownload, arrived: Arrived): Promise<voi
   }
 }
 
-/** One request for what is missing. The limit on silence starts anew with every piece that arrives. */
+/** One request for what is missing. */
 async function receive(download: BlobDownload, arrived: Arrived): Promise<void> {
   const { question, url, limits, file } = download;
-  const silence = new AbortController();
-  const timer = setTimeout(() => silence.abort(), limits.timeoutMs);
-  try {
-    const headers = { "Accept-Encoding": "identity", ...(arrived.bytes > 0 && { Range: `bytes=${arrived.bytes}-` }) };
-    const response = await hubFetch(question, limits)(url, { headers, signal: silence.signal });
-    if (!continues(response, arrived.bytes)) restart(download, arrived);
-    if (response.status === 416 || response.body === null)
-      throw unreachable(question, `gave no contents for ${file.path}`);
-    await attempt(question, limits, async () => {
-      for await (const chunk of response.body!) {
-        timer.refresh();
-        append(download, arrived, chunk);
-      }
-    });
-  } finally {
-    clearTimeout(timer);
-    silence.abort();
+  const headers = { "Accept-Encoding": "identity", ...(arrived.bytes > 0 && { Range: `bytes=${arrived.bytes}-` }) };
+  const response = await hubFetch(question, limits, Number.POSITIVE_INFINITY)(url, { headers });
+  if (!continues(response, arrived.bytes)) restart(download, arrived);
+  if (response.status === 416 || response.body === null) {
+    await response.body?.cancel();
+    throw unreachable(question, `gave no contents for ${file.path}`);
   }
+  await attempt(question, limits, async () => {
+    for await (const chunk of response.body!) append(download, arrived, chunk);
+  });
   if (arrived.bytes < file.size) throw unreachable(question, `broke off ${file.path}`);
 }
 
@@ -121,6 +113,10 @@ function continues(response: Response, from: number): boolean {
 }
 
 function append(download: BlobDownload, arrived: Arrived, chunk: Uint8Array): void {
+  if (arrived.bytes + chunk.length > download.file.size) {
+    restart(download, arrived);
+    throw tooLong(download);
+  }
   for (let done = 0; done < chunk.length; ) done += writeSync(arrived.descriptor, chunk, done);
   arrived.hash.update(chunk);
   arrived.bytes += chunk.length;
@@ -145,6 +141,13 @@ function checkSum({ question, file }: BlobDownload, path: string, sum: string): 
   throw new BidoraError(
     "HUB_CHECKSUM",
     `${file.path} of ${question.repo} arrived damaged: its checksum is ${sum}, expected ${file.etag}; it was thrown away, so run the command again.`,
+  );
+}
+
+function tooLong({ question, file }: BlobDownload): BidoraError {
+  return new BidoraError(
+    "HUB_CHECKSUM",
+    `${file.path} of ${question.repo} has ${file.size} bytes by its listing, but more arrived; it was thrown away, so run the command again.`,
   );
 }
 

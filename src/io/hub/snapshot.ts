@@ -47,6 +47,9 @@ export interface HubOptions {
 const SMALL_FILES =
   /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
 
+/** Far more than any vocabulary has, and little enough to be read whole. */
+const MAX_SMALL_BYTES = 2 ** 28;
+
 /**
  * The folder of a Hub repository in the cache that Python's huggingface_hub uses, fetched first where it is not there yet or the
  * revision has moved on. Only what a model, its tokenizer or an adapter needs is fetched.
@@ -112,12 +115,18 @@ async function fetchSnapshot(download: SnapshotDownload): Promise<void> {
   const fetchFiles = fetcher(download, listed);
   const sharded = !names.has(WEIGHTS_FILE) && names.has(WEIGHTS_INDEX);
   const whole = [WEIGHTS_FILE, ADAPTER_WEIGHTS].filter((name) => names.has(name));
-  await fetchFiles([
-    ...[...names].filter((name) => SMALL_FILES.test(name)),
-    ...(sharded ? [WEIGHTS_INDEX] : []),
-    ...whole,
-  ]);
+  await fetchFiles([...smallFiles(question, listed), ...(sharded ? [WEIGHTS_INDEX] : []), ...whole]);
   if (sharded) await fetchFiles(shardsOf(snapshotFolder(folder, commit)));
+}
+
+function smallFiles({ repo }: HubQuestion, listed: readonly RemoteFile[]): string[] {
+  const files = listed.filter((file) => SMALL_FILES.test(file.path));
+  const large = files.find((file) => file.size > MAX_SMALL_BYTES);
+  if (large === undefined) return files.map((file) => file.path);
+  throw new BidoraError(
+    "HUB_FAILED",
+    `${large.path} of ${repo} has ${large.size} bytes; at most ${MAX_SMALL_BYTES} are expected of such a file.`,
+  );
 }
 
 /** Says what is wrong with a repository before anything large is fetched from it. */
