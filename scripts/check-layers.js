@@ -26,9 +26,12 @@ const LAYERS = {
 /** The folder that a file belongs to; files that lie in src itself are the wiring, but for these. */
 const TOP_LEVEL = { "config.ts": "config", "index.ts": "index" };
 
-/** What may be imported across the rule: errors from everywhere, and the run log's types by the report. */
+/** What every layer needs. */
+const COMMON = new Set(["errors.ts", "inputFile.ts"]);
+
+/** What may be imported across the rule: what is common to all, and the run log's types by the report. */
 const isExempt = (/** @type {Import} */ { from, to, typeOnly }) =>
-  to === "errors.ts" || (typeOnly && from.startsWith("report/") && to === "train/events.ts");
+  COMMON.has(to) || (typeOnly && from.startsWith("report/") && to === "train/events.ts");
 
 /** @typedef {{ from: string, to: string, line: number, typeOnly: boolean, text: string }} Import */
 

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
 import { BidoraError, UsageError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 import { didYouMean } from "./nearest.js";
 import { checkValue } from "./option.js";
 import { type RunKey, type RunSettings, runOptions } from "./options.js";
@@ -45,6 +46,7 @@ function toPlain(node: unknown): unknown {
 }
 
 function readText(path: string): string {
+  refuseSpecialFile(path);
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {

@@ -1,6 +1,6 @@
 import { BidoraError } from "../errors.js";
 import type { WordsExample } from "./example.js";
-import { columnCount, emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
+import { columnCount, emptyFile, hasCharacter, readLines, rowError } from "./textFile.js";
 
 export interface ConllOptions {
   /** Which column holds the label, counted from 1; the last one if not given. */
@@ -14,25 +14,27 @@ export interface ConllOptions {
  * @throws BidoraError naming the line that has another number of columns.
  */
 export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
-  const text = await readTextFile(file);
-  const separator = text.includes("\t") ? "\t" : /[ ]+/;
+  const separator = (await hasCharacter(file, "\t")) ? "\t" : /[ ]+/;
   const sentences: WordsExample[] = [];
   let sentence = new SentenceBuilder(file);
   let columns: number | undefined;
-  for (const [i, line] of splitLines(text).entries()) {
+  let number = 0;
+  const add = (line: string) => {
+    number++;
     if (line.trim() === "" || line.startsWith("-DOCSTART-")) {
       sentences.push(...sentence.finish());
       sentence = new SentenceBuilder(file);
-      continue;
+      return;
     }
     const fields = line.trimEnd().split(separator);
     columns ??= checkedColumns(file, fields.length, options);
     if (fields.length !== columns) {
-      throw rowError(file, i + 1, `${columnCount(fields.length)}, but the lines before have ${columns}.`);
+      throw rowError(file, number, `${columnCount(fields.length)}, but the lines before have ${columns}.`);
     }
-    if (fields[0] === "") throw rowError(file, i + 1, "the word is missing in the first column.");
-    sentence.add(i + 1, fields[0]!, columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]!);
-  }
+    if (fields[0] === "") throw rowError(file, number, "the word is missing in the first column.");
+    sentence.add(number, fields[0]!, columns === 1 ? undefined : fields[(options.labelColumn ?? columns) - 1]!);
+  };
+  for await (const lines of readLines(file)) for (const line of lines) add(line);
   sentences.push(...sentence.finish());
   if (sentences.length === 0) throw emptyFile(file);
   return sentences;

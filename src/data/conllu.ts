@@ -1,7 +1,7 @@
 import { BidoraError } from "../errors.js";
 import { SentenceBuilder } from "./conll.js";
 import type { WordsExample } from "./example.js";
-import { columnCount, emptyFile, readTextFile, rowError, splitLines } from "./textFile.js";
+import { columnCount, emptyFile, readLines, rowError } from "./textFile.js";
 
 const COLUMNS = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"];
 
@@ -20,22 +20,25 @@ export async function readConllu(file: string, labelColumn = "upos"): Promise<Wo
   }
   const sentences: WordsExample[] = [];
   let sentence = new SentenceBuilder(file);
-  for (const [i, line] of splitLines(await readTextFile(file)).entries()) {
+  let number = 0;
+  const add = (line: string) => {
+    number++;
     if (line.trim() === "") {
       sentences.push(...sentence.finish());
       sentence = new SentenceBuilder(file);
-      continue;
+      return;
     }
-    if (line.startsWith("#")) continue;
+    if (line.startsWith("#")) return;
     const fields = line.split("\t");
     const id = fields[0]!;
     if (fields.length !== COLUMNS.length) {
-      throw rowError(file, i + 1, `${columnCount(fields.length)} parted by tabs, but CoNLL-U has ten.`);
+      throw rowError(file, number, `${columnCount(fields.length)} parted by tabs, but CoNLL-U has ten.`);
     }
-    if (/^\d+$/.test(id)) sentence.add(i + 1, fields[1]!, fields[label]!);
+    if (/^\d+$/.test(id)) sentence.add(number, fields[1]!, fields[label]!);
     else if (!/^\d+[-.]\d+$/.test(id))
-      throw rowError(file, i + 1, `${JSON.stringify(id)} is no word number of CoNLL-U.`);
-  }
+      throw rowError(file, number, `${JSON.stringify(id)} is no word number of CoNLL-U.`);
+  };
+  for await (const lines of readLines(file)) for (const line of lines) add(line);
   sentences.push(...sentence.finish());
   if (sentences.length === 0) throw emptyFile(file);
   return sentences;

@@ -1,7 +1,9 @@
-import { CsvError, parse } from "csv-parse/sync";
+import { constants } from "node:buffer";
+import { pipeline } from "node:stream/promises";
+import { CsvError, parse } from "csv-parse";
 import { BidoraError } from "../errors.js";
 import type { Table, TableRow } from "./table.js";
-import { columnCount, emptyFile, readTextFile, rowError } from "./textFile.js";
+import { columnCount, emptyFile, hasCharacter, readText, rowError } from "./textFile.js";
 
 export interface CsvOptions {
   /** Names of the columns, for a file without a header row. */
@@ -13,7 +15,7 @@ export interface CsvOptions {
  * @throws BidoraError naming the line that breaks these rules or has another number of columns.
  */
 export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
-  return parseTable(file, await readTextFile(file), { delimiter: ",", quote: '"' }, options);
+  return readTable(file, { delimiter: ",", quote: '"' }, options);
 }
 
 /**
@@ -22,10 +24,9 @@ export async function readCsv(file: string, options: CsvOptions = {}): Promise<T
  * @throws BidoraError naming the line that has another number of columns.
  */
 export async function readTsv(file: string, options: CsvOptions = {}): Promise<Table> {
-  const text = await readTextFile(file);
-  const plain = attempt(() => parseTable(file, text, { delimiter: "\t", quote: false }, options));
-  const quoted = text.includes('"')
-    ? attempt(() => parseTable(file, text, { delimiter: "\t", quote: '"' }, options))
+  const plain = await attempt(readTable(file, { delimiter: "\t", quote: false }, options));
+  const quoted = (await hasCharacter(file, '"'))
+    ? await attempt(readTable(file, { delimiter: "\t", quote: '"' }, options))
     : plain;
   if (plain instanceof TableError && quoted instanceof TableError) throw plain.line > quoted.line ? plain : quoted;
   if (plain instanceof TableError) return quoted as Table;
@@ -34,7 +35,7 @@ export async function readTsv(file: string, options: CsvOptions = {}): Promise<T
 
 /** Tab-separated values whose quotes are plain characters, as GLUE's files are. Columns beyond the header's are let be. */
 export async function readPlainTsv(file: string, options: PlainTsvOptions = {}): Promise<Table> {
-  return parseTable(file, await readTextFile(file), { delimiter: "\t", quote: false }, options);
+  return readTable(file, { delimiter: "\t", quote: false }, options);
 }
 
 export interface PlainTsvOptions extends CsvOptions {
@@ -57,62 +58,90 @@ class TableError extends BidoraError {
   }
 }
 
-function attempt(read: () => Table): Table | TableError {
+async function attempt(reading: Promise<Table>): Promise<Table | TableError> {
   try {
-    return read();
+    return await reading;
   } catch (error) {
     if (error instanceof TableError) return error;
     throw error;
   }
 }
 
-function parseTable(file: string, text: string, dialect: Dialect, options: PlainTsvOptions): Table {
-  const records = parseRecords(file, text, dialect);
-  const first = options.header === undefined ? records.shift() : undefined;
-  const header = options.header ?? first?.fields ?? [];
-  const twice = header.find((name, i) => header.indexOf(name) !== i);
-  if (twice !== undefined) throw new TableError(1, file, `the header has the column ${JSON.stringify(twice)} twice.`);
-  if (records.length === 0) throw emptyFile(file);
-  const rows: TableRow[] = [];
-  for (const { line, fields } of records) {
-    if (fields.length < header.length && options.skipShortRows) continue;
-    if (fields.length !== header.length) {
-      const what = options.header === undefined ? "the header has" : "there should be";
-      throw new TableError(line, file, `${columnCount(fields.length)}, but ${what} ${header.length}.`);
-    }
-    rows.push({ line, values: Object.fromEntries(header.map((name, i) => [name, fields[i]])) });
+async function readTable(file: string, dialect: Dialect, options: PlainTsvOptions): Promise<Table> {
+  const table = new TableBuilder(file, options);
+  await readRecords(file, dialect, (line, fields) => table.add(line, fields));
+  return table.finish();
+}
+
+/** Gathers the rows of one table, the header first unless it is given. */
+class TableBuilder {
+  readonly #rows: TableRow[] = [];
+  #header: readonly string[] | undefined;
+  #isEmpty = true;
+
+  constructor(
+    readonly file: string,
+    readonly options: PlainTsvOptions,
+  ) {
+    this.#header = options.header;
   }
-  return { file, columns: header, rows };
+
+  add(line: number, fields: readonly string[]): void {
+    if (this.#header === undefined) this.#header = this.#checkedHeader(fields);
+    else this.#addRow(line, fields, this.#header);
+  }
+
+  finish(): Table {
+    if (this.#isEmpty) throw emptyFile(this.file);
+    return { file: this.file, columns: this.#header!, rows: this.#rows };
+  }
+
+  #checkedHeader(header: readonly string[]): readonly string[] {
+    const twice = header.find((name, i) => header.indexOf(name) !== i);
+    if (twice === undefined) return header;
+    throw new TableError(1, this.file, `the header has the column ${JSON.stringify(twice)} twice.`);
+  }
+
+  #addRow(line: number, fields: readonly string[], header: readonly string[]): void {
+    this.#isEmpty = false;
+    if (fields.length < header.length && this.options.skipShortRows) return;
+    if (fields.length !== header.length) {
+      const what = this.options.header === undefined ? "the header has" : "there should be";
+      throw new TableError(line, this.file, `${columnCount(fields.length)}, but ${what} ${header.length}.`);
+    }
+    this.#rows.push({ line, values: Object.fromEntries(header.map((name, i) => [name, fields[i]])) });
+  }
 }
 
-interface CsvRecord {
-  readonly line: number;
-  readonly fields: readonly string[];
-}
-
-function parseRecords(file: string, text: string, dialect: Dialect): CsvRecord[] {
-  const records: CsvRecord[] = [];
+async function readRecords(
+  file: string,
+  dialect: Dialect,
+  take: (line: number, fields: readonly string[]) => void,
+): Promise<void> {
   let line = 1;
   let blank = 0;
   // Lines are counted here, as the parser counts a CRLF inside quotes twice.
-  const keep = (fields: string[], info: { empty_lines: number }) => {
+  const onRecord = (fields: string[], info: { empty_lines: number }) => {
     line += info.empty_lines - blank;
     blank = info.empty_lines;
-    records.push({ line, fields });
+    take(line, fields);
     line += 1 + fields.reduce((sum, field) => sum + (field.includes("\n") ? field.split("\n").length - 1 : 0), 0);
     return null;
   };
+  const shared = { record_delimiter: ["\r\n", "\n"], relax_column_count: true, skip_empty_lines: true };
+  const limits = { max_record_size: constants.MAX_STRING_LENGTH };
+  const parser = parse({ ...dialect, ...shared, ...limits, on_record: onRecord });
+  parser.resume();
   try {
-    const shared = { record_delimiter: ["\r\n", "\n"], relax_column_count: true, skip_empty_lines: true };
-    parse(text, { ...dialect, ...shared, on_record: keep });
+    await pipeline(readText(file), parser);
   } catch (cause) {
-    if (cause instanceof CsvError) throw new TableError(line, file, quoteFault(cause.code));
+    if (cause instanceof CsvError) throw new TableError(line, file, recordFault(cause.code));
     throw cause;
   }
-  return records;
 }
 
-function quoteFault(code: string): string {
+function recordFault(code: string): string {
+  if (code === "CSV_MAX_RECORD_SIZE") return "the row is too long.";
   if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote opens in this row and never closes.";
   return "a quote stands inside a field: put the whole field in quotes and write each quote inside it twice.";
 }

@@ -37,9 +37,9 @@ export async function readGlue(
   split: Split,
 ): Promise<Dataset<TextExample>> {
   const files = await splitFiles(set, directory, split);
-  const examples: TextExample[] = [];
-  for (const file of files) examples.push(...(await readFileRows(set, labelNames, file, split)));
-  return { examples, labelNames };
+  const examples: TextExample[][] = [];
+  for (const file of files) examples.push(await readFileRows(set, labelNames, file, split));
+  return { examples: examples.flat(), labelNames };
 }
 
 async function splitFiles(set: GlueSet, directory: string, split: Split): Promise<string[]> {

@@ -1,28 +1,33 @@
 import { BidoraError } from "../errors.js";
 import type { Table, TableRow } from "./table.js";
-import { readTextFile, rowError, splitLines } from "./textFile.js";
+import { readLines, rowError } from "./textFile.js";
 
 /**
  * One JSON object a line; blank lines are passed over. The columns are all keys that occur.
  * @throws BidoraError naming the line that isn't an object.
  */
 export async function readJsonl(file: string): Promise<Table> {
-  const text = await readTextFile(file);
-  if (text.trimStart().startsWith("[")) {
-    throw new BidoraError(
-      "BAD_FILE",
-      `${file} line 1: expected one JSON object a line (JSONL), but a JSON array begins.`,
-    );
-  }
   const rows: TableRow[] = [];
   const columns = new Set<string>();
-  for (const [i, line] of splitLines(text).entries()) {
-    if (line.trim() === "") continue;
-    const values = parseObject(file, i + 1, line);
-    for (const column of Object.keys(values)) columns.add(column);
-    rows.push({ line: i + 1, values });
+  let number = 0;
+  for await (const lines of readLines(file)) {
+    for (const line of lines) {
+      number++;
+      if (line.trim() === "") continue;
+      if (rows.length === 0 && line.trimStart().startsWith("[")) throw arrayError(file, number);
+      const values = parseObject(file, number, line);
+      for (const column of Object.keys(values)) columns.add(column);
+      rows.push({ line: number, values });
+    }
   }
   return { file, columns: [...columns], rows };
+}
+
+function arrayError(file: string, line: number): BidoraError {
+  return new BidoraError(
+    "BAD_FILE",
+    `${file} line ${line}: expected one JSON object a line (JSONL), but a JSON array begins.`,
+  );
 }
 
 function parseObject(file: string, line: number, json: string): Record<string, unknown> {

@@ -1,6 +1,7 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 import type { Table } from "./table.js";
 import { emptyFile, fileError } from "./textFile.js";
 
@@ -9,6 +10,7 @@ import { emptyFile, fileError } from "./textFile.js";
  * @throws BidoraError if the file is missing, damaged or has no row.
  */
 export async function readParquet(path: string): Promise<Table> {
+  refuseSpecialFile(path);
   const file = await asyncBufferFromFile(path).catch((cause: unknown) => {
     throw fileError(path, cause);
   });

@@ -1,23 +1,65 @@
-import { isUtf8 } from "node:buffer";
-import { readFile } from "node:fs/promises";
+import { constants, isUtf8 } from "node:buffer";
+import { createReadStream } from "node:fs";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
+
+/** So much of a file is in memory at once, beside what is made of it. */
+const CHUNK_BYTES = 2 ** 20;
+const LF = 0x0a;
 
 /**
- * The text of a UTF-8 file, without its byte-order mark.
- * @throws BidoraError if the file is missing, empty or not UTF-8 (naming the line).
+ * The lines of a UTF-8 file from its start, some at a time, so that a file may be longer than memory or a string. Without LF or CRLF,
+ * without a byte-order mark, and without an empty one after the last line's end.
+ * @throws BidoraError if the file is missing, blank or not UTF-8 (naming the line).
  */
-export async function readTextFile(file: string): Promise<string> {
-  const bytes = await readBytes(file);
-  if (!isUtf8(bytes)) throw encodingError(file, bytes);
-  const text = bytes.toString("utf8").replace(/^\uFEFF/, "");
-  if (text.trim() === "") throw emptyFile(file);
-  return text;
+export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<readonly string[]> {
+  for await (const text of readText(file, chunkBytes)) {
+    const lines = text.split("\n").map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+    if (lines.at(-1) === "") lines.pop();
+    yield lines;
+  }
 }
 
-/** @throws BidoraError if there is no such file. */
-export async function readBytes(file: string): Promise<Buffer> {
+/** The same as texts that each hold whole lines. @throws as `readLines` */
+export async function* readText(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
+  let line = 1;
+  let isBlank = true;
+  for await (const bytes of wholeLines(file, chunkBytes)) {
+    if (!isUtf8(bytes)) throw encodingError(file, bytes, line);
+    if (bytes.length > constants.MAX_STRING_LENGTH) throw rowError(file, line, "the line is too long for one row.");
+    const text = bytes.toString("utf8");
+    const start = line === 1 && text.startsWith("\uFEFF") ? 1 : 0;
+    isBlank &&= text.trim() === "";
+    yield start === 0 ? text : text.slice(start);
+    line += countLines(bytes);
+  }
+  if (isBlank) throw emptyFile(file);
+}
+
+/** Whether a character of ASCII stands anywhere in a file. */
+export async function hasCharacter(file: string, character: string): Promise<boolean> {
+  for await (const chunk of readChunks(file, CHUNK_BYTES)) if (chunk.includes(character)) return true;
+  return false;
+}
+
+/** A file's bytes, cut after line ends only. */
+async function* wholeLines(file: string, chunkBytes: number): AsyncGenerator<Buffer> {
+  let open: Buffer[] = [];
+  for await (const chunk of readChunks(file, chunkBytes)) {
+    const end = chunk.lastIndexOf(LF) + 1;
+    if (end > 0) {
+      yield Buffer.concat([...open, chunk.subarray(0, end)]);
+      open = [];
+    }
+    if (end < chunk.length) open.push(chunk.subarray(end));
+  }
+  if (open.length > 0) yield Buffer.concat(open);
+}
+
+async function* readChunks(file: string, chunkBytes: number): AsyncGenerator<Buffer> {
+  refuseSpecialFile(file);
   try {
-    return await readFile(file);
+    for await (const chunk of createReadStream(file, { highWaterMark: chunkBytes })) yield chunk as Buffer;
   } catch (cause) {
     throw fileError(file, cause);
   }
@@ -48,19 +90,18 @@ export function columnCount(columns: number): string {
   return columns === 1 ? "1 column" : `${columns} columns`;
 }
 
-/** The lines of a text, without LF or CRLF, and without an empty one after the last line's end. */
-export function splitLines(text: string): string[] {
-  const lines = text.split("\n").map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
-  if (lines.at(-1) === "") lines.pop();
-  return lines;
+function countLines(bytes: Buffer): number {
+  let count = 0;
+  for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
+  return count;
 }
 
-function encodingError(file: string, bytes: Buffer): BidoraError {
+function encodingError(file: string, bytes: Buffer, firstLine: number): BidoraError {
   const [first, second] = bytes;
-  if ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff)) {
+  if (firstLine === 1 && ((first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff))) {
     return new BidoraError("ENCODING", `${file} line 1: the file is UTF-16, but UTF-8 is expected: save it as UTF-8.`);
   }
-  const { line, byte } = firstBadByte(bytes);
+  const { line, byte } = firstBadByte(bytes, firstLine);
   const hex = byte.toString(16).toUpperCase().padStart(2, "0");
   return new BidoraError(
     "ENCODING",
@@ -68,10 +109,10 @@ function encodingError(file: string, bytes: Buffer): BidoraError {
   );
 }
 
-function firstBadByte(bytes: Buffer): { line: number; byte: number } {
+function firstBadByte(bytes: Buffer, firstLine: number): { line: number; byte: number } {
   let start = 0;
-  for (let line = 1; ; line++) {
-    const newline = bytes.indexOf(0x0a, start);
+  for (let line = firstLine; ; line++) {
+    const newline = bytes.indexOf(LF, start);
     const end = newline === -1 ? bytes.length : newline + 1;
     const part = bytes.subarray(start, end);
     if (!isUtf8(part)) {

@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {
@@ -38,6 +39,7 @@ export function duplicateKey(text: string): string | undefined {
 }
 
 function readText(path: string): string {
+  refuseSpecialFile(path);
   try {
     return readFileSync(path, "utf8");
   } catch (error) {

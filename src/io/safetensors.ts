@@ -1,4 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { refuseSpecialFile } from "../inputFile.js";
 import * as torch from "../torch/index.js";
 import { torchDtype } from "./safetensorsDtypes.js";
 import {
@@ -104,6 +105,7 @@ class OpenFile implements SafetensorsFile {
 }
 
 function open(path: string): number {
+  refuseSpecialFile(path);
   try {
     return openSync(path, "r");
   } catch (error) {

@@ -1,6 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 import type { EventName, RunEvent } from "../train/events.js";
 
 /** What one run told, in order. */
@@ -29,6 +30,7 @@ const EVENTS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { e
  */
 export async function readRunLog(path: string): Promise<RunLog> {
   const file = (await isFolder(path)) ? join(path, "events.jsonl") : path;
+  refuseSpecialFile(file);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new BidoraError(
       "RUN_LOG",

