@@ -50,11 +50,16 @@ export async function encodeExamples(
       ? await encodeWords(examples.filter(isWords), tokenizer, encoding)
       : await encodeTexts(examples.filter(isText), tokenizer, encoding);
   const empty = rows.findIndex((row) => row.ids.length === 0);
-  if (empty === -1) return rows;
+  if (empty === -1) return tokenizer.givesTypes ? rows : rows.map(withoutTypes);
   throw new BidoraError(
     "EMPTY_TEXT",
     `${place(examples[empty]!.at)}: the text gives no token at all: leave the row out.`,
   );
+}
+
+/** A model that is not told the types takes every one for the first. */
+function withoutTypes(row: EncodedRow): EncodedRow {
+  return { ...row, typeIds: row.typeIds.map(() => 0) };
 }
 
 async function encodeTexts(examples: readonly TextExample[], tokenizer: Tokenizer, encoding: RowEncoding) {

@@ -50,16 +50,20 @@ export interface Encoded {
   readonly typeIds: readonly number[];
 }
 
+/** The side of a text that is cut off. */
+export type Side = "left" | "right";
+
+interface Cutting {
+  readonly maxLength: number | undefined;
+  readonly side: Side;
+}
+
 /**
  * Puts the special tokens around the tokens of the texts, which are cut to `maxLength` tokens in all.
  * @throws UsageError if `maxLength` leaves no room beside the special tokens.
  */
-export function assemble(
-  layout: Layout,
-  texts: readonly (readonly number[])[],
-  maxLength: number | undefined,
-): Encoded {
-  const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength));
+export function assemble(layout: Layout, texts: readonly (readonly number[])[], { maxLength, side }: Cutting): Encoded {
+  const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength), side);
   const ids = [...layout.pieces[0]!.ids];
   const typeIds = [...layout.pieces[0]!.typeIds];
   for (const [i, text] of kept.entries()) {
@@ -83,18 +87,24 @@ function roomForText(layout: Layout, maxLength: number): number {
   );
 }
 
-/** Cuts from the right, the longest text first: the rule of the `tokenizers` library (`LongestFirst`). */
-function cut(texts: readonly (readonly number[])[], room: number | undefined): readonly (readonly number[])[] {
+/** Cuts the longest text first: the rule of the `tokenizers` library (`LongestFirst`). */
+function cut(
+  texts: readonly (readonly number[])[],
+  room: number | undefined,
+  side: Side,
+): readonly (readonly number[])[] {
   const lengths = texts.map((text) => text.length);
   if (room === undefined || lengths.reduce((a, b) => a + b, 0) <= room) return texts;
   const [first, second] = texts;
-  if (second === undefined) return [first!.slice(0, room)];
+  const keep = (text: readonly number[], count: number) =>
+    side === "right" ? text.slice(0, count) : text.slice(Math.max(0, text.length - count));
+  if (second === undefined) return [keep(first!, room)];
   const shorter = Math.min(...lengths);
   const half = Math.floor(room / 2);
   // A short text stays whole if the long one can give way; else both are halved, and an odd token goes to the longer one.
   const [short, long] =
     shorter + Math.max(shorter, room - shorter) <= room ? [shorter, room - shorter] : [half, room - half];
   return first!.length > second.length
-    ? [first!.slice(0, long), second.slice(0, short)]
-    : [first!.slice(0, short), second.slice(0, long)];
+    ? [keep(first!, long), keep(second, short)]
+    : [keep(first!, short), keep(second, long)];
 }

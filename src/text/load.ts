@@ -16,13 +16,14 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   try {
     return new Tokenizer(spec, settings, files);
   } catch (cause) {
+    if (cause instanceof BidoraError) throw cause;
     throw new BidoraError("TOKENIZER", `The tokenizer in ${folder} is broken: ${(cause as Error).message}`, { cause });
   }
 }
 
 async function readSpec(folder: string, files: readonly TokenizerFile[], settings: TokenizerSettings) {
   if (files.includes("tokenizer.json")) {
-    return withSettings(await readJsonObject(folder, "tokenizer.json"), settings.config);
+    return withSettings(await readJsonObject(folder, "tokenizer.json"), settings);
   }
   if (files.includes("vocab.txt")) return wordPiece(folder, settings);
   if (files.includes("vocab.json") && files.includes("merges.txt")) return byteLevel(folder, settings);
@@ -33,8 +34,9 @@ async function readSpec(folder: string, files: readonly TokenizerFile[], setting
   );
 }
 
-/** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers. */
-function withSettings(spec: JsonObject, config: JsonObject): JsonObject {
+/** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers: but not to a general class. */
+function withSettings(spec: JsonObject, { config, isGeneral }: TokenizerSettings): JsonObject {
+  if (isGeneral) return spec;
   const { normalizer, pre_tokenizer } = spec;
   const changed: Record<string, unknown> = { ...spec };
   if (isJsonObject(normalizer) && normalizer.type === "BertNormalizer") {

@@ -27,6 +27,8 @@ export interface TokenizerSettings {
   readonly extraTokens: readonly AddedToken[];
   /** The tokenizer's class without `Fast`, or else the model's type: `BertTokenizer`, `roberta`. */
   readonly kind: string | undefined;
+  /** The class named is one of the general ones, which take tokenizer.json as it is. */
+  readonly isGeneral: boolean;
 }
 
 /** @throws BidoraError if one of the files is there but not JSON. */
@@ -39,13 +41,24 @@ export async function readTokenizerSettings(folder: string): Promise<TokenizerSe
     const token = addedToken(config[role]) ?? addedToken(map[role]);
     if (token !== undefined) specialTokens.set(role, token);
   }
-  const kind = [config.tokenizer_class, model.tokenizer_class, model.model_type].find(isTelling);
-  return { config, specialTokens, extraTokens: extraTokens(config, map), kind: kind?.replace(/Fast$/, "") };
+  const classes = [config.tokenizer_class, model.tokenizer_class];
+  const kind = [...classes, model.model_type].find(isTelling);
+  return {
+    config,
+    specialTokens,
+    extraTokens: extraTokens(config, map),
+    kind: kind?.replace(/Fast$/, ""),
+    isGeneral: isGeneral(classes.find((name) => typeof name === "string")),
+  };
 }
 
 /** The general classes say nothing of the kind. */
 function isTelling(kind: unknown): kind is string {
-  return typeof kind === "string" && !/^(PreTrainedTokenizer|TokenizersBackend)/.test(kind);
+  return typeof kind === "string" && !isGeneral(kind);
+}
+
+function isGeneral(name: unknown): boolean {
+  return typeof name === "string" && /^(PreTrainedTokenizer|TokenizersBackend)/.test(name);
 }
 
 /** A token stands in these files as a string, or as an object with its `content` and flags. */

@@ -1,14 +1,16 @@
 import { createRequire } from "node:module";
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
+import { BidoraError } from "../errors.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
-import { assemble, type Encoded, type Layout, probeLayout } from "./layout.js";
+import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
+import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
 import type { TokenizerSettings } from "./settings.js";
 
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
 
 export interface EncodeOptions {
-  /** The most tokens of a row, special ones included; longer texts are cut from the right, the longest first. */
+  /** The most tokens of a row, special ones included; longer texts are cut on the tokenizer's side, the longest first. */
   readonly maxLength?: number | undefined;
 }
 
@@ -27,6 +29,8 @@ export class Tokenizer {
   readonly #spec: JsonObject;
   readonly #layouts = new Map<number, Promise<Layout>>();
   #wordNative: NativeTokenizer | undefined;
+  /** Where texts are cut. */
+  readonly #side: Side;
 
   /** The id of the padding token, if the tokenizer has one. */
   readonly padTokenId: number | undefined;
@@ -34,6 +38,8 @@ export class Tokenizer {
   readonly modelMaxLength: number | undefined;
   /** The inputs that the model takes: `input_ids`, `attention_mask`, perhaps `token_type_ids`. */
   readonly modelInputNames: readonly string[];
+  /** Whether the model is told which of two texts a token belongs to. */
+  readonly givesTypes: boolean;
 
   constructor(spec: JsonObject, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
     this.#spec = spec;
@@ -41,7 +47,9 @@ export class Tokenizer {
     this.#files = files;
     this.padTokenId = padTokenId(this.#native, settings);
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
-    this.modelInputNames = modelInputNames(settings);
+    this.modelInputNames = modelInputNames(settings, isJsonObject(spec.model) ? spec.model.type : undefined);
+    this.givesTypes = this.modelInputNames.includes(TOKEN_TYPES);
+    this.#side = truncationSide(settings);
   }
 
   /** The names of the tokenizer's files in its folder. */
@@ -62,7 +70,7 @@ export class Tokenizer {
       assemble(
         layouts[row.length],
         row.map(() => ids[next++]!),
-        maxLength,
+        { maxLength, side: this.#side },
       ),
     );
   }
@@ -84,8 +92,11 @@ export class Tokenizer {
     const first = layout.pieces[0]!.ids.length;
     return rows.map((words) => {
       const wordIds = words.map((word) => idsOf.get(word)!);
-      const encoded = assemble(layout, [wordIds.flat()], maxLength);
-      return { ...encoded, wordStarts: wordStarts(wordIds, first, encoded.ids.length - layout.specials) };
+      const tokens = wordIds.flat();
+      const encoded = assemble(layout, [tokens], { maxLength, side: this.#side });
+      const kept = encoded.ids.length - layout.specials;
+      const cut = this.#side === "left" ? tokens.length - kept : 0;
+      return { ...encoded, wordStarts: wordStarts(wordIds, { first, cut, kept }) };
     });
   }
 
@@ -132,10 +143,14 @@ function withPrefixSpace(spec: JsonObject): JsonObject {
   return { ...spec, pre_tokenizer: { ...(spec.pre_tokenizer as JsonObject), add_prefix_space: true } };
 }
 
-function wordStarts(wordIds: readonly (readonly number[])[], first: number, kept: number): number[] {
-  let seen = 0;
+/** @param row where the first text's tokens begin, how many were cut off before them, and how many were kept */
+function wordStarts(
+  wordIds: readonly (readonly number[])[],
+  { first, cut, kept }: { readonly first: number; readonly cut: number; readonly kept: number },
+): number[] {
+  let seen = -cut;
   return wordIds.map((ids) => {
-    const start = ids.length > 0 && seen < kept ? first + seen : -1;
+    const start = ids.length > 0 && seen >= 0 && seen < kept ? first + seen : -1;
     seen += ids.length;
     return start;
   });
@@ -153,8 +168,11 @@ function modelMaxLength(value: unknown): number | undefined {
   return typeof value === "number" && value >= 1 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
-function modelInputNames({ config, kind }: TokenizerSettings): readonly string[] {
-  if (Array.isArray(config.model_input_names)) return config.model_input_names.map(String);
-  const hasTypes = kind !== undefined && /^(bert|electra|deberta)/i.test(kind);
-  return ["input_ids", ...(hasTypes ? ["token_type_ids"] : []), "attention_mask"];
+function truncationSide({ config }: TokenizerSettings): Side {
+  const side = config.truncation_side ?? "right";
+  if (side === "right" || side === "left") return side;
+  throw new BidoraError(
+    "TOKENIZER",
+    `tokenizer_config.json: truncation_side must be right or left, but is ${JSON.stringify(side)}.`,
+  );
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { withDefaults } from "../../src/config/option.js";
@@ -47,6 +47,15 @@ function expectNear(actual: readonly number[], expected: readonly number[]): voi
   });
 }
 
+/** A copy of a golden folder with one of its JSON files changed; undefined takes a key out. */
+function changed(source: string, file: string, change: object): string {
+  const folder = fresh("changed");
+  cpSync(join(GOLDEN, source), folder, { recursive: true });
+  const json = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
+  writeFileSync(join(folder, file), JSON.stringify({ ...json, ...change }));
+  return folder;
+}
+
 const golden = (file: string) => readTensors(join(BERT, file));
 const CUT = ["--dtype", "float32", "--max-length", "20"];
 
@@ -71,6 +80,18 @@ describe("predict agrees with transformers and PEFT, in the form that each task 
       const sum = row.logits.reduce((total, value) => total + Math.exp(value), 0);
       expect(row.score).toBeCloseTo(Math.exp(row.logits[best] as number) / sum, 6);
     }
+  });
+
+  const settings = JSON.parse(readFileSync(join(GOLDEN, "text/settings.json"), "utf8")) as {
+    logits: { names: string[]; logits: number[][] }[];
+  };
+  test.each(settings.logits)("pairs with the inputs $names", async ({ names, logits }) => {
+    const model = changed("bert/single", "tokenizer_config.json", { model_input_names: names });
+    const found = await predicted({ model, input: join(ROWS, "pairs.jsonl"), maxLength: 20 });
+    expectNear(
+      found.flatMap((row) => row.logits),
+      logits.flat(),
+    );
   });
 
   test("multi-label-classification", () => {
