@@ -6,6 +6,7 @@ import {
   type InjectedConfig,
   inject,
   loraConfig,
+  newLayers,
   readAdapter,
   type SavedAdapter,
   trainEverything,
@@ -80,7 +81,7 @@ export async function prepare(
     loadModel(folder, { head, dtype, generator, initWeights: config.initWeights }),
   ]);
   const adapted = adapt(loaded, config, saved, generator, precision ?? "float32");
-  noteHead(loaded, own, hub);
+  noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
     config: resolved(config, { task, splits, maxLength, adapted }),
     folder,
@@ -138,7 +139,7 @@ function missingTask(): never {
   );
 }
 
-function noteHead({ drawn }: LoadedModel, own: Head | undefined, hub: HubOptions | undefined): void {
+function noteHead(drawn: readonly string[], own: Head | undefined, hub: HubOptions | undefined): void {
   if (drawn.length === 0) return;
   const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
   hub?.onNote?.(`Drew a new head (${drawn.join(", ")}) from the seed: ${why}.`);
@@ -157,7 +158,7 @@ function adapt(
     const { normGradient, dropout } = config;
     const own =
       saved.config.method === "dora" ? { ...saved.config, normGradient, dropout } : { ...saved.config, dropout };
-    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype });
+    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, drawn: loaded });
   }
   return inject(loaded.model, adapterConfig(loaded, config), { generator, dtype });
 }

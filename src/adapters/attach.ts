@@ -3,6 +3,7 @@ import { castTo, Embedding, type Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { InjectedConfig } from "./config.js";
+import { type DrawnModules, isWithin, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
 import type { SavedAdapter } from "./peftFormat.js";
 import { findSlots, slotShapes } from "./slots.js";
@@ -14,20 +15,27 @@ type Tensors = ReadonlyMap<string, torch.Tensor>;
 /** How many names an error lists. */
 const LISTED = 3;
 
+const NOTHING_DRAWN: DrawnModules = { drawn: [], trainedModules: [] };
+
 /**
  * Puts a saved adapter into a model, ready to be used or trained further. Nothing is changed unless everything fits.
+ * @param options.drawn what of the model has no trained weights: where the adapter brings none either, it is trained and saved too
  * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `TARGET`, `PATTERN`
  */
 export function attachAdapter(
   model: Module,
   saved: SavedAdapter,
-  options: { readonly generator: torch.Generator; readonly dtype?: torch.DType },
+  options: { readonly generator: torch.Generator; readonly dtype?: torch.DType; readonly drawn?: DrawnModules },
 ): AdaptedModel<InjectedConfig> {
-  const expected = expectedShapes(model, saved.config);
+  const { generator, dtype, drawn = NOTHING_DRAWN } = options;
+  const config = withNewModules(saved.config, drawn);
+  const expected = expectedShapes(model, config);
   const tensors = withoutTables(model, saved.tensors, expected);
-  checkNames(expected, tensors);
-  for (const [name, shape] of expected) checkShape(name, tensors.get(name)?.shape ?? [], shape);
-  return inject(model, saved.config, { ...options, saved: tensors });
+  const layers = newLayers(drawn, saved.config);
+  const isNew = (name: string) => layers.some((path) => isWithin(name, path));
+  checkNames(expected, tensors, isNew);
+  for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);
+  return inject(model, config, { generator, ...(dtype && { dtype }), saved: tensors });
 }
 
 function expectedShapes(model: Module, config: InjectedConfig): Shapes {
@@ -37,8 +45,8 @@ function expectedShapes(model: Module, config: InjectedConfig): Shapes {
   return new Map([...own, ...whole.map(({ name, parameter }) => [name, parameter.shape] as const)]);
 }
 
-function checkNames(expected: Shapes, tensors: Tensors): void {
-  const missing = [...expected.keys()].filter((name) => !tensors.has(name));
+function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) => boolean): void {
+  const missing = [...expected.keys()].filter((name) => !tensors.has(name) && !isNew(name));
   const surplus = [...tensors.keys()].filter((name) => !expected.has(name));
   if (surplus.length > 0) {
     throw misfit(

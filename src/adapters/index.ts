@@ -22,6 +22,7 @@ export {
   type TargetModules,
 } from "./config.js";
 export { DoraLinear, type MagnitudeAxis, type NormGradient } from "./dora.js";
+export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { DoraEmbedding, LoraEmbedding } from "./embedding.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";

@@ -1,35 +1,24 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { withDefaults } from "../../src/config/option.js";
-import { evaluateOptions, predictOptions, type Settings } from "../../src/config.js";
-import { evaluate } from "../../src/evaluate.js";
-import { predict } from "../../src/predict.js";
 import { get, readTensors } from "../parity/goldenFiles.js";
-import { BERT, bidora, fresh, GOLDEN, jsonl, list, ROWS, run, SMALL, write } from "./support.js";
-
-type Row = Record<string, unknown> & { logits: number[] };
-
-const readRows = (path: string): Row[] =>
-  readFileSync(path, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Row);
-
-type Given = Partial<Omit<Settings<typeof predictOptions>, "given">>;
-
-/** `predict` in this process. */
-async function predicted(given: Given): Promise<Row[]> {
-  const output = fresh("out.jsonl");
-  const all = { dtype: "float32", ...given, output } as const;
-  await predict({ ...withDefaults(predictOptions, all), given: all });
-  return readRows(output);
-}
-
-async function evaluated(given: Partial<Omit<Settings<typeof evaluateOptions>, "given">>) {
-  const all = { dtype: "float32", ...given } as const;
-  return (await evaluate({ ...withDefaults(evaluateOptions, all), given: all })).metrics;
-}
+import {
+  BERT,
+  bidora,
+  changed,
+  evaluated,
+  fresh,
+  GOLDEN,
+  jsonl,
+  list,
+  predicted,
+  ROWS,
+  type PredictedRow as Row,
+  readRows,
+  run,
+  SMALL,
+  write,
+} from "./support.js";
 
 /** `predict` through the built command. */
 function predictedByCommand(...argv: string[]): Row[] {
@@ -45,15 +34,6 @@ function expectNear(actual: readonly number[], expected: readonly number[]): voi
   actual.forEach((value, i) => {
     expect(Math.abs(value - (expected[i] as number)) / scale).toBeLessThan(1e-5);
   });
-}
-
-/** A copy of a golden folder with one of its JSON files changed; undefined takes a key out. */
-function changed(source: string, file: string, change: object): string {
-  const folder = fresh("changed");
-  cpSync(join(GOLDEN, source), folder, { recursive: true });
-  const json = JSON.parse(readFileSync(join(folder, file), "utf8")) as object;
-  writeFileSync(join(folder, file), JSON.stringify({ ...json, ...change }));
-  return folder;
 }
 
 const golden = (file: string) => readTensors(join(BERT, file));

@@ -1,11 +1,14 @@
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
-import { type RunSettings, resolveRun } from "../../src/config.js";
+import { withDefaults } from "../../src/config/option.js";
+import { evaluateOptions, predictOptions, type RunSettings, resolveRun, type Settings } from "../../src/config.js";
+import { evaluate } from "../../src/evaluate.js";
 import { type FinetuneOptions, finetune } from "../../src/finetune.js";
+import { predict } from "../../src/predict.js";
 import type { RunEvent } from "../../src/train/events.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
@@ -72,6 +75,38 @@ export async function run(settings: RunSettings, options: FinetuneOptions = {}) 
     hub: { onNote: (line) => notes.push(line) },
   });
   return { output, metrics, events, notes };
+}
+
+export type PredictedRow = Record<string, unknown> & { logits: number[] };
+
+export const readRows = (path: string): PredictedRow[] =>
+  readFileSync(path, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as PredictedRow);
+
+/** `predict` in this process. */
+export async function predicted(
+  given: Partial<Omit<Settings<typeof predictOptions>, "given">>,
+): Promise<PredictedRow[]> {
+  const output = fresh("out.jsonl");
+  const all = { dtype: "float32", ...given, output } as const;
+  await predict({ ...withDefaults(predictOptions, all), given: all });
+  return readRows(output);
+}
+
+/** `evaluate` in this process. */
+export async function evaluated(given: Partial<Omit<Settings<typeof evaluateOptions>, "given">>) {
+  const all = { dtype: "float32", ...given } as const;
+  return (await evaluate({ ...withDefaults(evaluateOptions, all), given: all })).metrics;
+}
+
+/** A copy of a golden folder with one of its JSON files changed; undefined takes a key out. */
+export function changed(source: string, file: string, change: object): string {
+  const folder = fresh("changed");
+  cpSync(join(GOLDEN, source), folder, { recursive: true });
+  writeFileSync(join(folder, file), JSON.stringify({ ...json(join(folder, file)), ...change }));
+  return folder;
 }
 
 export const stepsOf = (events: readonly RunEvent[]) => events.filter((event) => event.event === "step");
