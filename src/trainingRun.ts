@@ -21,7 +21,7 @@ import { evaluateRows } from "./train/evaluation.js";
 import { evaluator, tellEvaluation } from "./train/evaluator.js";
 import type { EvaluationEvent, JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "./train/events.js";
 import { LastGood } from "./train/lastGood.js";
-import { type ResumePoint, runLoop, tell } from "./train/loop.js";
+import { type ResumePoint, runLoop, stepsOfPhases, tell } from "./train/loop.js";
 import { ReplayableMasks } from "./train/masks.js";
 import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
@@ -124,7 +124,7 @@ export class TrainingRun {
       start,
     };
     const plans = planPhases(setup, this.prepared.config);
-    await this.#tellStart(Object.fromEntries(plans.map(({ phase, steps }) => [phase, steps])));
+    await this.#tellStart(stepsOfPhases(plans, this.#from));
     const ended = await runLoop({
       plans,
       observers: this.#observers,

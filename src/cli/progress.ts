@@ -32,12 +32,25 @@ export function createProgress(
   let totals: Partial<Record<Phase, number>> = {};
   let phase: Phase | undefined;
   let means: Means | undefined;
+  let done = 0;
+  let before = 0;
+
+  /** The event's step counted in its phase: after the steps that were seen before it, or in a resumed run were told of. */
+  const stepInPhase = (event: StepEvent | EvaluationEvent | CheckpointEvent): number => {
+    if (event.phase !== phase) {
+      before = phase === undefined && event.phase === "retrain" ? (totals.search ?? 0) : done;
+      phase = event.phase;
+      means = undefined;
+    }
+    done = event.step;
+    return event.step - before;
+  };
 
   const onStep = (event: StepEvent): void => {
-    means = averaged(event.phase === phase ? means : undefined, event);
-    phase = event.phase;
-    const step = event.step - (phase === "retrain" ? (totals.search ?? 0) : 0);
-    view.step(step, totals[phase], describeStep(phase, step, totals[phase], means));
+    const step = stepInPhase(event);
+    const total = totals[event.phase];
+    means = averaged(means, event);
+    view.step(step, total, describeStep(event.phase, step, total, means));
   };
 
   return (event) => {
@@ -45,7 +58,8 @@ export function createProgress(
       totals = event.steps;
       view.note(describeStart(event));
     } else if (event.event === "step") onStep(event);
-    else if (event.event === "evaluation" || event.event === "checkpoint") view.note(describe(event));
+    else if (event.event === "evaluation" || event.event === "checkpoint")
+      view.note(describe(event, stepInPhase(event)));
     else if (event.event === "done" || event.event === "error") view.stop();
   };
 }
@@ -114,10 +128,10 @@ function describeStart({ parameters, machine }: StartEvent): string {
   return `Training ${trained.toLocaleString("en")} of ${total.toLocaleString("en")} parameters (${share} %) on ${machine.device}, ${machine.threads} threads`;
 }
 
-function describe(event: EvaluationEvent | CheckpointEvent): string {
-  if (event.event === "checkpoint") return `${event.phase} ${event.step}  saved ${event.path}`;
+function describe(event: EvaluationEvent | CheckpointEvent, step: number): string {
+  if (event.event === "checkpoint") return `${event.phase} ${step}  saved ${event.path}`;
   const metrics = Object.entries(event.metrics).map(([name, value]) => `${name} ${value.toFixed(4)}`);
-  return `${event.phase} ${event.step}  evaluation  ${metrics.join("  ")}`;
+  return `${event.phase} ${step}  evaluation  ${metrics.join("  ")}`;
 }
 
 /** Seconds as `1:05` or `2:03:04`. */

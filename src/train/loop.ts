@@ -30,6 +30,19 @@ export interface ResumePoint {
   resume(rule: StepRule): void;
 }
 
+/** Steps that each phase has: as planned, or as taken where a resumed run has it behind it. */
+export function stepsOfPhases(
+  plans: readonly PhasePlan[],
+  from: ResumePoint | undefined,
+): Partial<Record<Phase, number>> {
+  const at = plans.findIndex(({ phase }) => phase === from?.phase);
+  const taken = (index: number): number | undefined => {
+    if (from && index === at - 1) return from.step - from.phaseStep;
+    return from?.isPhaseOver && index === at ? from.phaseStep : undefined;
+  };
+  return Object.fromEntries(plans.map(({ phase, steps }, index) => [phase, taken(index) ?? steps]));
+}
+
 /** Tells all observers, one after the other. */
 export async function tell(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
   const timed = { time: new Date().toISOString(), ...event } as RunEvent;

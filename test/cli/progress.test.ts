@@ -70,6 +70,43 @@ test("the retrain phase counts from 1, its means start anew", () => {
   expect(lines).toContain("retrain 1/2  loss 0.5000  8 rows/s  0:01 left");
 });
 
+test.each([true, false])(
+  "what is told between steps counts as the steps do, on a terminal (%s) and elsewhere",
+  (isTTY) => {
+    const told = written(
+      [
+        start({ search: 90, retrain: 120 }),
+        step("search", 59),
+        step("search", 60),
+        { event: "evaluation", time, phase: "search", step: 60, metrics: { accuracy: 0.5 } },
+        step("retrain", 61),
+        step("retrain", 90),
+        { event: "evaluation", time, phase: "retrain", step: 90, metrics: { accuracy: 0.5 } },
+        { event: "checkpoint", time, phase: "retrain", step: 90, path: "run/checkpoint-90" },
+        step("retrain", 91),
+      ],
+      { isTTY, seconds: 9 },
+    );
+    for (const count of [
+      "search 60/90  loss",
+      "search 60  evaluation",
+      "retrain 1/120  loss",
+      "retrain 30/120  loss",
+      "retrain 30  evaluation",
+      "retrain 30  saved run/checkpoint-90",
+      "retrain 31/120  loss",
+    ])
+      expect(told).toContain(count);
+    expect(told).not.toMatch(/retrain (90|-)/);
+  },
+);
+
+test("a run that is resumed in its retraining counts after the search steps that it had", () => {
+  expect(written([start({ search: 40, retrain: 50 }), step("retrain", 46)])).toContain("retrain 6/50");
+  const event: RunEvent = { event: "evaluation", time, phase: "retrain", step: 90, metrics: { accuracy: 1 } };
+  expect(written([start({ search: 40, retrain: 50 }), event])).toContain("retrain 50  evaluation");
+});
+
 test("a resumed run goes on counting", () => {
   expect(written([start({ train: 10 }), step("train", 6)])).toContain("train 6/10  loss 0.5000  4 rows/s  0:08 left");
 });
