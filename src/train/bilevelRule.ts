@@ -1,15 +1,14 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
 import { type AdaptedModel, holdNorms } from "../adapters/index.js";
-import type { Batch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import { adamwDerivative, totalNorm } from "../optim/index.js";
 import * as torch from "../torch/index.js";
+import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import type { HypergradientEstimator, LowerPoint } from "./hypergradients/index.js";
-import { gradientsOf, type Level, type Update } from "./level.js";
+import type { Level, Update } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
-import { batchLoss } from "./objective.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** What weights the second term: the lower step's learning rate, the derivative of the AdamW step, or a number. */
@@ -28,13 +27,15 @@ export interface BilevelRuleOptions {
   readonly estimator: HypergradientEstimator;
   readonly xi: Xi;
   readonly unrollSteps: number;
+  /** Batches in a lower step, and in an upper one. */
+  readonly gradientAccumulation: number;
   /** The weighted regulariser, part of the lower loss. */
   readonly penalty: (() => torch.Tensor) | undefined;
 }
 
 /** A lower step as it was taken: where it began, with what gradients, and what it did. */
 interface LowerStep {
-  readonly batch: Batch;
+  readonly batches: StepBatches;
   readonly loss: number;
   readonly point: LowerPoint;
   readonly update: Update;
@@ -57,39 +58,37 @@ export class BilevelRule implements StepRule {
   }
 
   step(): StepReport {
-    const { unrollSteps, upper } = this.options;
+    const { unrollSteps, upper, upperBatches, gradientAccumulation } = this.options;
     const taken: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
-    const upperBatch = this.options.upperBatches.next();
-    const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, upperBatch));
+    const above = takeBatches(upperBatches, gradientAccumulation);
+    const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, above));
     const hypergradientNorm = finiteLoss(totalNorm(gradients), "hypergradient's norm");
     for (const tensor of last.point.directions) tensor.dispose();
     upper.update(gradients);
-    const batches = [...taken.map(({ batch }) => batch), upperBatch];
+    const all = [...taken.map(({ batches }) => batches), above];
     return {
       loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
       upperLoss,
       hypergradientNorm,
       learningRate: last.update.learningRate,
-      rows: batches.reduce((sum, batch) => sum + batch.rows, 0),
-      tokens: batches.reduce((sum, batch) => sum + batch.ids.length, 0),
+      rows: all.reduce((sum, { rows }) => sum + rows, 0),
+      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
     };
   }
 
   /** Only the last lower step's graph and starting point are asked for again. */
   #lowerStep(isLast: boolean): LowerStep {
-    const { model, lower, upper, lowerBatches, masks, estimator, penalty } = this.options;
-    const batch = lowerBatches.next();
+    const { model, lower, upper, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
+    const batches = takeBatches(lowerBatches, gradientAccumulation);
     const mark = masks.mark();
-    const keepsGraph = isLast && estimator.keepsGraph;
-    const data = batchLoss(model, batch, masks.training(keepsGraph));
-    const loss = finiteLoss(data.item());
-    const whole = penalty ? torch.add(data, penalty()) : data;
+    const createGraph = isLast && estimator.keepsGraph;
     const magnitudes = upper.tensors();
     const directions = lower.tensors();
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
-    const gradients = gradientsOf(whole, wanted, { createGraph: keepsGraph });
+    const context = () => masks.training(createGraph);
+    const { loss, gradients } = stepGradients({ model, batches, context, penalty }, wanted, { createGraph });
     const directionGradients = gradients.slice(0, directions.length);
     if (isLast) lower.fork();
     const update = lower.update(directionGradients.map((gradient) => torch.detach(gradient)));
@@ -99,18 +98,18 @@ export class BilevelRule implements StepRule {
       directionGradients,
       magnitudeGradients: gradients.slice(directions.length),
       magnitudeGradientsAt: (u, epsilon) =>
-        torch.scope(() => this.#magnitudeGradientsAt(batch, mark, directions, u, epsilon)),
+        torch.scope(() => this.#magnitudeGradientsAt(batches, mark, directions, u, epsilon)),
     };
-    return { batch, loss, point, update };
+    return { batches, loss, point, update };
   }
 
-  #hypergradient(last: LowerStep, batch: Batch): { loss: number; gradients: torch.Tensor[] } {
+  #hypergradient(last: LowerStep, batches: StepBatches): { loss: number; gradients: torch.Tensor[] } {
     const { model, lower, upper, masks, estimator } = this.options;
-    const value = batchLoss(model, batch, masks.training());
-    const loss = finiteLoss(value.item(), "upper loss");
     const magnitudes = upper.tensors();
-    if (!estimator.isSecondOrder) return { loss, gradients: gradientsOf(value, magnitudes) };
-    const gradients = gradientsOf(value, [...magnitudes, ...lower.tensors()]);
+    const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
+    const objective = { model, batches, context: () => masks.training(), what: "upper loss" };
+    const { loss, gradients } = stepGradients(objective, inputs);
+    if (!estimator.isSecondOrder) return { loss, gradients };
     const first = gradients.slice(0, magnitudes.length);
     const v = gradients.slice(magnitudes.length);
     const second = estimator.secondTerm(last.point, {
@@ -136,7 +135,7 @@ export class BilevelRule implements StepRule {
 
   /** The places hold V' before and after; a norm that is a constant is that at V. The regulariser has no M. */
   #magnitudeGradientsAt(
-    batch: Batch,
+    batches: StepBatches,
     mark: Uint8Array,
     directions: readonly torch.Tensor[],
     u: readonly torch.Tensor[],
@@ -147,7 +146,8 @@ export class BilevelRule implements StepRule {
     const release = holdNorms(adapted);
     try {
       lower.replace(torch.noGrad(() => torch.foreachAdd(directions, u, { alpha: epsilon })));
-      return masks.replay(mark, () => gradientsOf(batchLoss(model, batch, masks.training()), upper.tensors()));
+      const objective = { model, batches, context: () => masks.training() };
+      return masks.replay(mark, () => stepGradients(objective, upper.tensors()).gradients);
     } finally {
       release();
       lower.replace(after);

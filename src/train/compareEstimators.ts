@@ -129,6 +129,7 @@ function ruleOf(
     estimator: ESTIMATORS[name]({ terms: settings.hypergradientTerms }),
     xi: settings.xi,
     unrollSteps: 1,
+    gradientAccumulation: 1,
     penalty: penaltyOf(adapted, settings.regularizer),
   });
 }

@@ -4,7 +4,7 @@ import { EVALUATION } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { Metrics } from "./events.js";
 import { metricsFor } from "./metricsFor.js";
-import { lossOf } from "./objective.js";
+import { lossOf, lossWeight } from "./objective.js";
 import { type Predicted, wordsOf } from "./predictions.js";
 
 type Rows = readonly EncodedRow[];
@@ -75,11 +75,6 @@ export async function evaluateRows(model: TaskModel, rows: Rows, options: Evalua
   });
   const metrics = taskMetrics(logits, rows, options, labels.length);
   return { ...metrics, loss: losses.weight ? losses.sum / losses.weight : 0 };
-}
-
-/** How much a batch counts in the mean loss: its rows, or its labelled tokens. */
-function lossWeight({ labels, rows }: Batch): number {
-  return labels?.task === "token-classification" ? labels.classes.filter((label) => label >= 0).length : rows;
 }
 
 function taskMetrics(

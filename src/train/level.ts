@@ -53,11 +53,6 @@ export class Level {
     return learningRate * scheduleFactor(schedule, this.#state.steps, steps, warmupRatio);
   }
 
-  /** Gradients of `loss` with respect to the level's tensors; zero where it does not depend on one. */
-  gradients(loss: torch.Tensor, options: torch.GradOptions = {}): torch.Tensor[] {
-    return gradientsOf(loss, this.tensors(), options);
-  }
-
   /** One optimiser step in place, with the gradients clipped first. */
   update(gradients: readonly torch.Tensor[]): Update {
     const { maxGradNorm } = this.options;

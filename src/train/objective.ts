@@ -9,6 +9,11 @@ export function batchLoss(model: TaskModel, batch: Batch, context: ForwardContex
   return lossOf(model.forward(toModelInput(batch), context), batch.labels);
 }
 
+/** How much a batch counts in a mean over several: its rows, or its labelled tokens. */
+export function lossWeight({ labels, rows }: Batch): number {
+  return labels?.task === "token-classification" ? labels.classes.filter((label) => label >= 0).length : rows;
+}
+
 /**
  * The loss that Hugging Face models compute for the task, a mean over rows, over rows and labels, or over labelled tokens.
  * @param logits [rows, labels], or [tokens, labels] for token classification

@@ -1,13 +1,12 @@
-import type { Batch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import { totalNorm } from "../optim/index.js";
-import * as torch from "../torch/index.js";
+import type * as torch from "../torch/index.js";
+import { stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import type { Phase } from "./events.js";
 import type { Level } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
-import { batchLoss } from "./objective.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 export interface PlainRuleOptions {
@@ -17,11 +16,11 @@ export interface PlainRuleOptions {
   readonly batches: BatchStream;
   readonly masks: ReplayableMasks;
   readonly gradientAccumulation: number;
-  /** A term added to every batch's loss: BiDoRA's weighted regulariser. */
+  /** A term added to every step's loss: BiDoRA's weighted regulariser. */
   readonly penalty: (() => torch.Tensor) | undefined;
 }
 
-/** One level: the gradient of the training loss, averaged over the accumulated batches, and one optimiser step. */
+/** One level: the gradient of the mean training loss over the accumulated batches, and one optimiser step. */
 export class PlainRule implements StepRule {
   constructor(readonly options: PlainRuleOptions) {}
 
@@ -34,32 +33,15 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { level, batches, gradientAccumulation: count } = this.options;
-    const taken = Array.from({ length: count }, () => batches.next());
-    let sum: torch.Tensor[] | undefined;
-    let loss = 0;
-    for (const batch of taken) {
-      const part = torch.scope(() => this.#batchGradients(batch, count));
-      loss += part.loss / count;
-      if (sum) torch.noGrad(() => torch.foreachAdd_(sum as torch.Tensor[], part.gradients));
-      else sum = part.gradients;
-    }
-    finiteLoss(totalNorm(sum ?? []), "gradient's norm");
-    const { learningRate } = level.update(sum ?? []);
-    return {
-      loss,
-      learningRate,
-      rows: total(taken, (batch) => batch.rows),
-      tokens: total(taken, (batch) => batch.ids.length),
-    };
-  }
-
-  #batchGradients(batch: Batch, count: number): { loss: number; gradients: torch.Tensor[] } {
     const { model, level, masks, penalty } = this.options;
-    const data = batchLoss(model, batch, masks.training());
-    const loss = finiteLoss(data.item());
-    const whole = penalty ? torch.add(data, penalty()) : data;
-    return { loss, gradients: level.gradients(count === 1 ? whole : torch.divScalar(whole, count)) };
+    const batches = takeBatches(this.options.batches, this.options.gradientAccumulation);
+    const { loss, gradients } = stepGradients(
+      { model, batches, context: () => masks.training(), penalty },
+      level.tensors(),
+    );
+    finiteLoss(totalNorm(gradients), "gradient's norm");
+    const { learningRate } = level.update(gradients);
+    return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
   }
 
   save(): RuleState {
@@ -72,8 +54,4 @@ export class PlainRule implements StepRule {
     this.options.level.restore(steps, tensors);
     this.options.batches.restore(batches);
   }
-}
-
-function total(batches: readonly Batch[], count: (batch: Batch) => number): number {
-  return batches.reduce((sum, batch) => sum + count(batch), 0);
 }

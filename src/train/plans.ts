@@ -88,12 +88,12 @@ function bidoraPlans(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] 
 }
 
 function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
-  const { searchFraction, shuffle, seed, unrollSteps } = settings;
+  const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
   const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
   const pick = (places: readonly number[]) => places.map((place) => setup.rows[place] as EncodedRow);
   const lowerBatches = streamOf(setup, settings, pick(split.lower));
   const upperBatches = streamOf(setup, settings, pick(split.upper));
-  const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps);
+  const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps * gradientAccumulation);
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
     phase: "search",
@@ -116,6 +116,7 @@ function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penal
         estimator: ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
         xi: settings.xi,
         unrollSteps,
+        gradientAccumulation,
         penalty,
       }),
   };

@@ -32,6 +32,8 @@ RUNS = {
     "finite-difference-optimizer": Run("finite-difference", "optimizer"),
     "exact-1-no-retrain": Run("exact", retrain_steps=0),
     "exact-1-rates": Run("exact", rate=1e-3, upper_rate=4e-3, retrain_rate=3e-3, lower=AdamW(0.9, 0.98, 1e-6, 0.1), upper=AdamW(0.9, 0.98, 1e-6, 0.05)),
+    "exact-1-clipped": Run("exact", max_grad_norm=0.05),
+    "exact-optimizer-clipped": Run("exact", "optimizer", lower=AdamW(epsilon=1e-3), upper=AdamW(epsilon=1e-3, weight_decay=0.0), max_grad_norm=0.05),
 }
 
 
@@ -160,7 +162,7 @@ def settings(run: Run) -> dict:
         "maxLength": MAX_LENGTH, "batchSize": BATCH_SIZE, "searchFraction": 0.8, "hypergradient": run.estimator, "xi": run.xi, "maxSteps": run.search_steps,
         "retrainSteps": run.retrain_steps, "learningRate": run.rate, "upperLearningRate": run.upper_rate, "retrainLearningRate": run.retrain_rate,
         "warmupRatio": run.warmup_ratio, "weightDecay": run.lower.weight_decay, "upperWeightDecay": run.upper.weight_decay,
-        "adamBeta1": run.lower.beta1, "adamBeta2": run.lower.beta2, "adamEpsilon": run.lower.epsilon, "regularizer": 1e-5,
+        "adamBeta1": run.lower.beta1, "adamBeta2": run.lower.beta2, "adamEpsilon": run.lower.epsilon, "regularizer": 1e-5, "maxGradNorm": run.max_grad_norm,
         "schedule": "linear", "terms": TERMS, "damping": DAMPING,
     }
 

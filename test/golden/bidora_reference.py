@@ -136,6 +136,12 @@ def adamw_step(p: Tensors, g: Tensors, state: Moments, rate: float, settings: Ad
     return new, Moments(first, second, t)
 
 
+def clipped(g: Tensors, max_norm: float | None) -> tuple[Tensors, float]:
+    """As torch.nn.utils.clip_grad_norm_ over all tensors together; also returns the factor."""
+    factor = 1.0 if max_norm is None else min(1.0, max_norm / (norm(g).item() + 1e-6))
+    return {name: factor * t for name, t in g.items()}, factor
+
+
 def adamw_diagonal(g: Tensors, after: Moments, rate: float, settings: AdamW) -> Tensors:
     """D = −∂V'/∂g of the step that left the moments `after`, element by element (second term 0 where v̂ is 0)."""
     t, b1, b2 = after.steps, settings.beta1, settings.beta2
@@ -160,7 +166,8 @@ class Step:
     magnitudes: Tensors
     batch: object
     rate: float
-    gradient: Tensors  # ∇_V L_tr at `before`
+    gradient: Tensors  # ∇_V L_tr at `before`, clipped
+    clip: float  # what clipping multiplied it by
     moments: Moments  # after the step
 
 
@@ -236,7 +243,7 @@ def hypergradient(
 ) -> tuple[Tensors, Tensors, Tensors, torch.Tensor]:
     """g = ∇_M L_val(V', M) − ∇²_{M,V} L_tr(V, M)·w, with v = ∇_{V'} L_val(V', M).
 
-    w = ξ·v, or D∘v for xi = "optimizer" ("learning-rate": ξ = step.rate); `neumann` and `cg` take w ≈ (∇²_V L_tr)⁻¹·v and no ξ.
+    w = ξ·v, or c·D∘v for xi = "optimizer", c being the clip's factor, taken as a constant ("learning-rate": ξ = step.rate); `neumann` and `cg` take w ≈ (∇²_V L_tr)⁻¹·v and no ξ.
     The differences divide by a length that does not hang on ξ: they are taken along v (or D∘v), and scaled by ξ then.
     Returns g, its first term, the second one (to be subtracted), and L_val."""
     directions, magnitudes = leaves(step.after), leaves(step.magnitudes)
@@ -250,7 +257,8 @@ def hypergradient(
     elif estimator == "cg":
         along = conjugate_gradient(problem, step, v, terms, damping)
     elif xi == "optimizer":
-        along = times(adamw_diagonal(step.gradient, step.moments, step.rate, adamw), v)
+        diagonal = adamw_diagonal(step.gradient, step.moments, step.rate, adamw)
+        along = {name: step.clip * t for name, t in times(diagonal, v).items()}
     else:
         scale = step.rate if xi == "learning-rate" else xi
     products = {"finite-difference": central_difference, "forward-difference": forward_difference}
@@ -279,6 +287,7 @@ class Run:
     warmup_ratio: float = 0.1
     lower: AdamW = AdamW()
     upper: AdamW = AdamW(weight_decay=0.0)
+    max_grad_norm: float | None = None
 
 
 def factor(step: int, steps: int, warmup_ratio: float) -> float:
@@ -287,13 +296,15 @@ def factor(step: int, steps: int, warmup_ratio: float) -> float:
     return step / warmup if step < warmup else (steps - step) / (steps - warmup)
 
 
-def lower_step(problem: Problem, directions: Tensors, magnitudes: Tensors, state: Moments, batch, rate: float, settings: AdamW) -> tuple[Step, float]:
+def lower_step(
+    problem: Problem, directions: Tensors, magnitudes: Tensors, state: Moments, batch, rate: float, settings: AdamW, max_grad_norm: float | None = None
+) -> tuple[Step, float]:
     """One AdamW step on the directions with L_tr; also returns the loss without γ·R."""
     variables = leaves(directions)
     loss = problem.loss(variables, magnitudes, batch)
-    g = gradient(loss + problem.gamma * problem.regularizer(variables), variables)
+    g, clip = clipped(gradient(loss + problem.gamma * problem.regularizer(variables), variables), max_grad_norm)
     after, moments = adamw_step(directions, g, state, rate, settings)
-    return Step(directions, after, magnitudes, batch, rate, g, moments), loss.item()
+    return Step(directions, after, magnitudes, batch, rate, g, clip, moments), loss.item()
 
 
 def search(problem: Problem, directions: Tensors, magnitudes: Tensors, lower: Iterator, upper: Iterator, run: Run) -> tuple[Tensors, Tensors, list[dict]]:
@@ -302,9 +313,9 @@ def search(problem: Problem, directions: Tensors, magnitudes: Tensors, lower: It
     log = []
     for t in range(run.search_steps):
         now = factor(t, run.search_steps, run.warmup_ratio)
-        step, loss = lower_step(problem, directions, magnitudes, lower_state, next(lower), now * run.rate, run.lower)
+        step, loss = lower_step(problem, directions, magnitudes, lower_state, next(lower), now * run.rate, run.lower, run.max_grad_norm)
         g, _, _, upper_loss = hypergradient(problem, step, next(upper), run.estimator, run.xi, run.lower)
-        magnitudes, upper_state = adamw_step(magnitudes, g, upper_state, now * run.upper_rate, run.upper)
+        magnitudes, upper_state = adamw_step(magnitudes, clipped(g, run.max_grad_norm)[0], upper_state, now * run.upper_rate, run.upper)
         directions, lower_state = step.after, step.moments
         log.append({"loss": loss, "upperLoss": upper_loss.item(), "hypergradientNorm": norm(g).item(), "learningRate": now * run.rate})
     return directions, magnitudes, log
@@ -316,7 +327,7 @@ def retrain(problem: Problem, directions: Tensors, magnitudes: Tensors, rows: It
     log = []
     for t in range(run.retrain_steps):
         rate = run.retrain_rate * factor(t, run.retrain_steps, run.warmup_ratio)
-        step, loss = lower_step(problem, directions, magnitudes, state, next(rows), rate, run.lower)
+        step, loss = lower_step(problem, directions, magnitudes, state, next(rows), rate, run.lower, run.max_grad_norm)
         directions, state = step.after, step.moments
         log.append({"loss": loss, "learningRate": rate})
     return directions, log

@@ -65,8 +65,10 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
     for step in range(settings["maxSteps"]):
         rate = settings["learningRate"] * factor(step, settings["maxSteps"], settings["warmupRatio"], settings["schedule"])
         losses = []
-        for _ in range(settings["gradientAccumulation"]):
-            loss = run(model, next(stream), "single").loss / settings["gradientAccumulation"]
+        taken = [next(stream) for _ in range(settings["gradientAccumulation"])]
+        rows = sum(len(batch.labels) for batch in taken)
+        for batch in taken:
+            loss = run(model, batch, "single").loss * (len(batch.labels) / rows)
             loss.backward()
             losses.append(loss.item())
         limit = settings["maxGradNorm"] or math.inf

@@ -84,6 +84,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
       estimator: ESTIMATORS[name]({ terms: 0 }),
       xi: 1,
       unrollSteps: 1,
+      gradientAccumulation: 1,
       penalty: undefined,
     });
     torch.scope(() => rule.step());

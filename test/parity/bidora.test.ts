@@ -11,6 +11,10 @@ import { encodeRows } from "./support/rows.js";
 
 type Case = BilevelCase & { readonly family: string };
 
+function planOf({ terms, maxGradNorm, ...settings }: Case["settings"]) {
+  return { ...settings, method: "bidora", hypergradientTerms: terms, maxGradNorm: maxGradNorm ?? undefined };
+}
+
 function expectLogs(reports: readonly StepReport[], log: Case["log"]["search" | "retrain"]): void {
   for (const key of ["loss", "upperLoss", "hypergradientNorm", "learningRate"] as const) {
     const expected = log.map((entry) => (entry as Partial<StepReport>)[key]).filter((value) => value !== undefined);
@@ -30,8 +34,7 @@ test.each(casesOf("bidora"))("$family $name: search and retrain", async (entry) 
   const problem = await openAdapted(family, entry, { ...entry, start: section(golden, "start") });
   const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
 
-  const hypergradientTerms = settings.terms;
-  const { start, phases } = runPhases(problem, rows, { ...settings, method: "bidora", hypergradientTerms });
+  const { start, phases } = runPhases(problem, rows, planOf(settings));
 
   const [search, retrain] = phases;
   expectLogs(search!.reports, log.search);
@@ -54,7 +57,7 @@ test("the regulariser pulls in both phases, and is no part of the reported loss"
   const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
   const run = async (regularizer: number) => {
     const problem = await openAdapted(family, entry, entry);
-    const { phases } = runPhases(problem, rows, { ...settings, method: "bidora", regularizer });
+    const { phases } = runPhases(problem, rows, { ...planOf(settings), regularizer });
     const penalty = penaltyOf(problem.adapted, 1);
     return phases.map(({ reports, end }) => {
       putBack(problem.adapted.trained, end);

@@ -54,7 +54,7 @@ export interface HypergradientCase {
   readonly file: string;
 }
 
-export interface SearchSettings extends Omit<TrainingSettings, "gradientAccumulation" | "maxGradNorm"> {
+export interface SearchSettings extends Omit<TrainingSettings, "gradientAccumulation"> {
   readonly searchFraction: number;
   readonly hypergradient: HypergradientName;
   readonly xi: number | "learning-rate" | "optimizer";

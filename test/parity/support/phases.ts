@@ -38,6 +38,11 @@ const DEFAULTS: PlanSettings = {
   retrainLearningRate: 0,
 };
 
+/** Settings of a small run without regulariser; all rates are zero unless they are given. */
+export function planSettings(settings: Partial<PlanSettings>): PlanSettings {
+  return { ...DEFAULTS, ...settings };
+}
+
 /** Runs all phases of a run on rows with a class, taken in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
@@ -47,7 +52,7 @@ export function runPhases(
   const start = takeSnapshot(adapted.trained);
   const masks = new ReplayableMasks(new torch.Generator(0));
   const setup = { model, adapted, rows, task: "sequence-classification", masks, start } as const;
-  const plans = planPhases(setup, { ...DEFAULTS, ...settings });
+  const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {
     const rule = plan.begin();
     const reports = Array.from({ length: plan.steps }, () => torch.scope(() => rule.step()));

@@ -1,0 +1,159 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { EncodedRow, TaskKind } from "../../src/data/index.js";
+import * as torch from "../../src/torch/index.js";
+import { BilevelRule, type Xi } from "../../src/train/bilevelRule.js";
+import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
+import type { LevelOptions } from "../../src/train/level.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { PlainRule } from "../../src/train/plainRule.js";
+import { planPhases } from "../../src/train/plans.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+import { openAdapted } from "../parity/support/adapted.js";
+import { ofRole, penaltyOf, WatchedLevel } from "../parity/support/bilevel.js";
+import { distance } from "../parity/support/compare.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows, inOrder } from "../parity/support/rows.js";
+
+const OPTIONS: LevelOptions = {
+  learningRate: 2e-3,
+  weightDecay: 0.01,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  schedule: "constant",
+  warmupRatio: 0,
+  steps: 2,
+  maxGradNorm: 0.5,
+};
+
+/** Batches of unequal weight: a short last one; rows with more labels, fewer, and none at all. */
+const PROBLEMS = [
+  { task: "sequence-classification", checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", small: 4 },
+  { task: "token-classification", checkpoint: "tokens", adapter: "adapters/tokens-dora", rows: "tokens", small: 1 },
+] as const;
+
+describe.each(PROBLEMS)("$task: several batches a step are one large batch", (problem) => {
+  const { task, small } = problem;
+  let rows: EncodedRow[];
+  let lower: EncodedRow[];
+  let upper: EncodedRow[];
+
+  beforeAll(async () => {
+    rows = await encodeRows("bert", { ...problem, maxLength: 20 }, task);
+    const half = rows.length / 2;
+    [lower, upper] = [rows.slice(0, half), rows.slice(half)];
+  });
+
+  const open = () => openAdapted("bert", problem, { dtype: "float64", normGradient: "full" });
+  const masks = () => new ReplayableMasks(new torch.Generator(0));
+
+  async function plainSteps(count: number, batchSize: number) {
+    const { model, adapted } = await open();
+    const level = new WatchedLevel(adapted.trained, OPTIONS);
+    const rule = new PlainRule({
+      phase: "retrain",
+      model,
+      level,
+      batches: inOrder(rows, batchSize, task),
+      masks: masks(),
+      gradientAccumulation: count,
+      penalty: penaltyOf(adapted, 0.1),
+    });
+    const reports = [rule.step(), rule.step()];
+    return { reports, given: level.given, end: takeSnapshot(adapted.trained) };
+  }
+
+  test("in a plain step, with the regulariser once", async () => {
+    const many = await plainSteps(Math.ceil(rows.length / small), small);
+    const one = await plainSteps(1, rows.length);
+    expectSameReports(many.reports, one.reports);
+    expect(distance(many.given, one.given)).toBeLessThan(1e-10);
+    expect(distance(many.end, one.end)).toBeLessThan(1e-10);
+  });
+
+  async function searchSteps(name: HypergradientName, xi: Xi, count: number, batchSize: number) {
+    const { model, adapted } = await open();
+    const level = new WatchedLevel(ofRole(adapted, "magnitude"), OPTIONS);
+    const rule = new BilevelRule({
+      model,
+      adapted,
+      lower: new WatchedLevel(ofRole(adapted, "direction"), OPTIONS),
+      upper: level,
+      lowerBatches: inOrder(lower, batchSize, task),
+      upperBatches: inOrder(upper, batchSize, task),
+      masks: masks(),
+      estimator: ESTIMATORS[name]({ terms: 3 }),
+      xi,
+      unrollSteps: 2,
+      gradientAccumulation: count,
+      penalty: penaltyOf(adapted, 0.1),
+    });
+    const reports = [rule.step(), rule.step()];
+    return { reports, given: level.given, end: takeSnapshot(adapted.trained) };
+  }
+
+  const cases = (Object.keys(ESTIMATORS) as HypergradientName[]).map((name) => ({ name, xi: 1 as Xi }));
+
+  test.each([...cases, { name: "exact" as const, xi: "optimizer" as const }])(
+    "in a search with $name, xi $xi",
+    async ({ name, xi }) => {
+      const many = await searchSteps(name, xi, Math.ceil(lower.length / small), small);
+      const one = await searchSteps(name, xi, 1, lower.length);
+      expectSameReports(many.reports, one.reports);
+      expect(distance(many.given, one.given)).toBeLessThan(1e-8);
+      expect(distance(many.end, one.end)).toBeLessThan(1e-8);
+    },
+  );
+});
+
+test("a step whose batches bear no loss leaves the weights to decay and momentum", async () => {
+  const problem = PROBLEMS[1];
+  const { model, adapted } = await openAdapted("bert", problem);
+  const unlabelled: EncodedRow[] = [{ ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [] }];
+  const level = new WatchedLevel(adapted.trained, OPTIONS);
+  const batches = inOrder(unlabelled, 1, problem.task);
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const rule = new PlainRule({
+    phase: "train",
+    model,
+    level,
+    batches,
+    masks,
+    gradientAccumulation: 2,
+    penalty: undefined,
+  });
+  expect(rule.step()).toEqual({ loss: 0, learningRate: OPTIONS.learningRate, rows: 2, tokens: 4 });
+  for (const gradient of level.given.values()) expect(gradient.toArray().every((value) => value === 0)).toBe(true);
+});
+
+test("a run's phases take so many batches a step", async () => {
+  const [problem] = PROBLEMS;
+  const { model, adapted } = await openAdapted("bert", problem);
+  const rows = await encodeRows("bert", { ...problem, maxLength: 20 });
+  const task: TaskKind = problem.task;
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
+  const plansOf = (settings: Parameters<typeof planSettings>[0]) =>
+    planPhases(setup, planSettings({ batchSize: 4, epochs: 2, ...settings }));
+  const stepsOf = (settings: Parameters<typeof plansOf>[0]) => plansOf(settings).map(({ steps }) => steps);
+  // 22 rows make 6 batches of 4; the lower level's 17 make 5.
+  expect(stepsOf({ method: "dora" })).toEqual([12]);
+  expect(stepsOf({ method: "dora", gradientAccumulation: 5 })).toEqual([3]);
+  expect(stepsOf({ method: "bidora" })).toEqual([10, 12]);
+  expect(stepsOf({ method: "bidora", gradientAccumulation: 3 })).toEqual([4, 4]);
+  expect(stepsOf({ method: "bidora", gradientAccumulation: 2, unrollSteps: 2 })).toEqual([3, 6]);
+  const rowsOf = plansOf({ method: "bidora", gradientAccumulation: 2 }).map((plan) => plan.begin().step().rows);
+  expect(rowsOf).toEqual([8 + 5, 8]);
+});
+
+type Report = ReturnType<PlainRule["step"]>;
+
+function expectSameReports(many: readonly Report[], one: readonly Report[]): void {
+  for (const [i, { loss, upperLoss, hypergradientNorm, ...exact }] of many.entries()) {
+    const { loss: oneLoss, upperLoss: oneUpper, hypergradientNorm: oneNorm, ...oneExact } = one[i] as Report;
+    expect(exact).toEqual(oneExact);
+    expect(loss).toBeCloseTo(oneLoss, 8);
+    if (oneUpper !== undefined) expect(upperLoss).toBeCloseTo(oneUpper, 8);
+    if (oneNorm !== undefined) expect(hypergradientNorm! / oneNorm).toBeCloseTo(1, 8);
+  }
+}
