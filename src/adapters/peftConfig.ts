@@ -5,6 +5,7 @@ import { type InjectedConfig, type LowRankConfig, matchingKeys, type Pattern, ra
 import { exactPattern } from "./patterns.js";
 import { PEFT_DEFAULTS, PEFT_VERSION } from "./peftDefaults.js";
 import { refuseUnsupported } from "./peftRefusals.js";
+import { wholeRecord } from "./wholeRecord.js";
 
 /** What an adapter_config.json says beside the adapter's own settings. */
 export interface AdapterOrigin {
@@ -24,10 +25,7 @@ export interface PeftConfig extends AdapterOrigin {
 const list = z.array(z.string());
 const layers = z.union([z.array(z.int()), z.int().transform((layer) => [layer])]);
 const pattern = (value: z.ZodNumber) =>
-  z
-    .record(z.string(), value)
-    .nullable()
-    .transform((record) => record ?? {});
+  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
 
 const schema = z.object({
   task_type: z.string().nullable(),

@@ -2,7 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "../io/atomic.js";
-import { type JsonObject, readJsonObject } from "../io/json.js";
+import { readJsonObject } from "../io/json.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -78,7 +78,7 @@ function readConfig(folder: string, side: SideFile | undefined): PeftConfig {
   const path = join(folder, ADAPTER_CONFIG);
   if (existsSync(path)) return withSide(parsePeftConfig(path, readJsonObject(path)), side);
   if (side?.adapterConfig) {
-    return withSide(parsePeftConfig(join(folder, SIDE_FILE), side.adapterConfig as JsonObject), side);
+    return withSide(parsePeftConfig(join(folder, SIDE_FILE), side.adapterConfig), side);
   }
   throw new BidoraError("ADAPTER", noAdapter(folder));
 }

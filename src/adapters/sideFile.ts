@@ -3,7 +3,7 @@ import * as z from "zod";
 import { type TaskKind, tasks } from "../data/task.js";
 import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "../io/atomic.js";
-import { readJsonObject } from "../io/json.js";
+import { isJsonObject, type JsonObject, readJsonObject } from "../io/json.js";
 
 export const SIDE_FILE = "bidora.json";
 
@@ -37,7 +37,7 @@ const schema = z.object({
     })
     .optional(),
   /** The adapter's settings as in adapter_config.json, where such a file would mislead: magnitudes along "in". */
-  adapterConfig: z.record(z.string(), z.json()).optional(),
+  adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 
 /** What this program keeps beside an adapter. */

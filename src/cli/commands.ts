@@ -1,3 +1,4 @@
+import { own } from "../own.js";
 import type { Command } from "./command.js";
 
 interface Entry {
@@ -47,3 +48,6 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   doctor: { about: "engine, BLAS, threads, bfloat16", load: async () => (await import("./doctor.js")).doctor },
   setup: { about: "install and build what is needed", load: async () => (await import("./setup.js")).setup },
 };
+
+/** Undefined where there is none of that name. */
+export const commandNamed = (name = ""): Entry | undefined => own(COMMANDS, name);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { isPattern } from "../adapters/patterns.js";
+import { wholeRecord } from "../adapters/wholeRecord.js";
 import { UsageError } from "../errors.js";
 import type { Acts } from "./acts.js";
 import { didYouMean } from "./nearest.js";
@@ -146,7 +147,7 @@ export const modules: Kind<string | readonly string[]> = {
 
 /** A number for each regular expression over module paths: `query=4,value=16`; a mapping in YAML. */
 export const pattern = (value: Kind<number>): Kind<Readonly<Record<string, number>>> => ({
-  schema: z.record(z.string().refine(isPattern), value.schema),
+  schema: wholeRecord(z.record(z.string().refine(isPattern), value.schema)),
   takes: `pairs of a regular expression and ${value.takes}, like query=4,value=16`,
   placeholder: "REGEX=N,…",
   words: [],

@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { UsageError } from "../errors.js";
+import { own } from "../own.js";
 import { refuseWithoutEffect, withoutEffect } from "./acts.js";
 import { availableMethods, METHODS } from "./methods.js";
 import { didYouMean } from "./nearest.js";
@@ -69,9 +70,9 @@ function checkSettings(given: RunSettings): RunSettings {
   const checked: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
-    if (!(key in runOptions))
-      throw new UsageError(`Unknown setting "${key}".${didYouMean(key, Object.keys(runOptions))}`);
-    checked[key] = checkValue<unknown>(runOptions[key as RunKey], value, key);
+    const option = own<Option>(runOptions, key);
+    if (!option) throw new UsageError(`Unknown setting "${key}".${didYouMean(key, Object.keys(runOptions))}`);
+    checked[key] = checkValue(option, value, key);
   }
   return checked;
 }

@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { isMap, isScalar, LineCounter, parseDocument } from "yaml";
+import { type Document, isMap, isNode, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
 import { BidoraError, UsageError } from "../errors.js";
 import { refuseSpecialFile } from "../inputFile.js";
+import { own } from "../own.js";
 import { didYouMean } from "./nearest.js";
-import { checkValue } from "./option.js";
-import { type RunKey, type RunSettings, runOptions } from "./options.js";
+import { checkValue, type Option } from "./option.js";
+import { type RunSettings, runOptions } from "./options.js";
 
 /**
  * The settings that a YAML file gives: the same words as the flags, in camelCase.
@@ -12,37 +13,56 @@ import { type RunKey, type RunSettings, runOptions } from "./options.js";
  */
 export function readRunFile(path: string): RunSettings {
   const lines = new LineCounter();
-  const document = parseDocument(readText(path), { lineCounter: lines });
+  const lineOf = (offset: number | undefined) =>
+    `${path}, line ${offset === undefined ? 1 : lines.linePos(offset).line}`;
+  const document = parse(path, lines);
   const [broken] = document.errors;
-  if (broken) {
-    const line = lines.linePos(broken.pos[0]).line;
-    throw new UsageError(
-      `${path}, line ${line}: not valid YAML: ${broken.message.split("\n")[0]?.replace(/ at line.*/, "")}.`,
-    );
-  }
+  if (broken) throw notYaml(lineOf(broken.pos[0]), broken);
   const root = document.contents;
   if (root === null) return {};
   if (!isMap(root)) throw new UsageError(`${path} should hold lines of the form "key: value"; got something else.`);
   const settings: Record<string, unknown> = {};
-  for (const { key, value } of root.items) {
+  for (const { key, value } of root.items as { key: Node; value: Node | null }[]) {
     const name = String(isScalar(key) ? key.value : key);
-    const line = isScalar(key) && key.range ? lines.linePos(key.range[0]).line : 1;
-    const plain: unknown = isScalar(value) || value === null ? (value?.value ?? null) : document.get(key, false);
-    if (!(name in runOptions)) {
-      throw new UsageError(`${path}, line ${line}: unknown key "${name}".${didYouMean(name, Object.keys(runOptions))}`);
-    }
-    const given = toPlain(plain);
-    if (given !== null)
-      settings[name] = checkValue<unknown>(runOptions[name as RunKey], given, `${path}, line ${line}: ${name}`);
+    const line = lineOf(key.range?.[0]);
+    const option = own<Option>(runOptions, name);
+    if (!option) throw new UsageError(`${line}: unknown key "${name}".${didYouMean(name, Object.keys(runOptions))}`);
+    const given = toPlain(value, document, line);
+    if (given !== null) settings[name] = checkValue(option, given, `${line}: ${name}`);
   }
   return settings;
 }
 
-/** A YAML node as plain data. */
-function toPlain(node: unknown): unknown {
-  return typeof node === "object" && node !== null && "toJSON" in node && typeof node.toJSON === "function"
-    ? node.toJSON()
-    : node;
+function parse(path: string, lineCounter: LineCounter): Document.Parsed<ParsedNode> {
+  const text = readText(path);
+  try {
+    return parseDocument(text, { lineCounter });
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new UsageError(`${path} is nested too deeply to be read.`, { cause });
+    throw cause;
+  }
+}
+
+function notYaml(line: string, { message }: Error): UsageError {
+  return new UsageError(
+    `${line}: not valid YAML: ${message
+      .split("\n")[0]
+      ?.replace(/ at line.*/, "")
+      .replace(/\.$/, "")}.`,
+  );
+}
+
+/** A YAML node as plain data, with aliases replaced by what they stand for; the parser limits how often. */
+function toPlain(node: Node | null, document: Document, line: string): unknown {
+  try {
+    const plain: unknown = isNode(node) ? node.toJS(document) : null;
+    // What an alias makes hold itself is no plain data.
+    JSON.stringify(plain);
+    return plain;
+  } catch (error) {
+    if (error instanceof Error) throw notYaml(line, error);
+    throw error;
+  }
 }
 
 function readText(path: string): string {

@@ -1,4 +1,5 @@
 import { UsageError } from "../errors.js";
+import { own } from "../own.js";
 import { findLabelColumns, findTextColumns, findWordsColumn } from "./columns.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
@@ -39,7 +40,8 @@ export function wordsExamples(table: Table, options: ColumnOptions): Dataset<Wor
   const labelColumn = labelColumnsOf(table, "token-classification", options)?.[0];
   const examples = table.rows.map((row): WordsExample => {
     const tokens = strings(table, row, column);
-    const absent = labelColumn === undefined || (options.labels === "optional" && isAbsent(row.values[labelColumn]));
+    const absent =
+      labelColumn === undefined || (options.labels === "optional" && isAbsent(own(row.values, labelColumn)));
     const labels = absent ? undefined : strings(table, row, labelColumn);
     if (labels !== undefined && labels.length !== tokens.length) {
       throw rowError(table.file, row.line, `${labels.length} labels for ${tokens.length} words: each word needs one.`);
@@ -81,7 +83,7 @@ function labelReader(task: TaskKind, columns: readonly string[] | undefined): La
   if (columns === undefined || column === undefined) return () => undefined;
   if (more.length > 0) return (table, row) => columns.filter((name) => flag(table, row, name));
   return (table, row, optional) =>
-    optional && isAbsent(row.values[column]) ? undefined : LABELS[task](table, row, column);
+    optional && isAbsent(own(row.values, column)) ? undefined : LABELS[task](table, row, column);
 }
 
 function isAbsent(value: unknown): boolean {
@@ -89,37 +91,37 @@ function isAbsent(value: unknown): boolean {
 }
 
 function text(table: Table, row: TableRow, column: string): string {
-  const value = row.values[column];
+  const value = own(row.values, column);
   return typeof value === "string" ? value : fail(table, row, column, "a text");
 }
 
 function name(table: Table, row: TableRow, column: string): string | number {
-  const value = row.values[column];
+  const value = own(row.values, column);
   const fits = (typeof value === "string" && value !== "") || Number.isSafeInteger(value);
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
 }
 
 function number(table: Table, row: TableRow, column: string): number {
-  const value = row.values[column];
+  const value = own(row.values, column);
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : fail(table, row, column, "a number");
 }
 
 function strings(table: Table, row: TableRow, column: string): string[] {
-  const value = row.values[column];
+  const value = own(row.values, column);
   const fits = Array.isArray(value) && value.every((v) => typeof v === "string" || Number.isSafeInteger(v));
   return fits ? value.map(String) : fail(table, row, column, "a list of strings");
 }
 
 function flag(table: Table, row: TableRow, column: string): boolean {
-  const value = row.values[column];
+  const value = own(row.values, column);
   if (["0", 0, false].includes(value as string)) return false;
   if (["1", 1, true].includes(value as string)) return true;
   return fail(table, row, column, "0 or 1");
 }
 
 function fail(table: Table, row: TableRow, column: string, expected: string): never {
-  const value = row.values[column];
+  const value = own(row.values, column);
   const came = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 60);
   throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${came}.`);
 }

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from "../io/json.js";
+import { own } from "../own.js";
 import { configError } from "./configReader.js";
 import type { Head, HeadKind } from "./head.js";
 
@@ -32,7 +33,7 @@ function headKind(config: JsonObject): HeadKind | undefined {
   if (!classes.some((name) => name.endsWith("ForSequenceClassification"))) return undefined;
   const problem = config.problem_type ?? undefined;
   if (problem === undefined) return labelsOf(config).length === 1 ? "regression" : "sequence-classification";
-  const kind = typeof problem === "string" ? PROBLEM_TYPES[problem] : undefined;
+  const kind = typeof problem === "string" ? own(PROBLEM_TYPES, problem) : undefined;
   if (kind) return kind;
   const known = Object.keys(PROBLEM_TYPES).join(", ");
   throw configError(`problem_type ${JSON.stringify(problem)} is not known; expected one of ${known}.`);

@@ -1,4 +1,5 @@
 import { BidoraError } from "../errors.js";
+import { own } from "../own.js";
 import * as torch from "../torch/index.js";
 
 export type Activation = (x: torch.Tensor) => torch.Tensor;
@@ -19,7 +20,7 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
 
 /** Throws when the name is not known. */
 export function activation(name: string): Activation {
-  const found = ACTIVATIONS[name];
+  const found = own(ACTIVATIONS, name);
   if (found) return found;
   const known = Object.keys(ACTIVATIONS).join(", ");
   throw new BidoraError("ACTIVATION", `The model's activation "${name}" is not supported; known are ${known}.`);

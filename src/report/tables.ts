@@ -1,3 +1,4 @@
+import { own } from "../own.js";
 import type { JsonValue, MachineFacts, Versions } from "../train/events.js";
 import { metricNames, metricTitle } from "./figures.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "./format.js";
@@ -72,7 +73,7 @@ export function settingsTables(runs: readonly Run[]): Markup | undefined {
   const keys = [...new Set(facts.flatMap(Object.keys))];
   const rows = keys.map((key) => ({
     name: html`<code>${key}</code>`,
-    values: facts.map((one) => valueText(one[key])),
+    values: facts.map((one) => valueText(own(one, key))),
   }));
   return comparison("Settings", runs, rows);
 }

@@ -83,6 +83,8 @@ describe("what cannot be computed rightly is refused with its reason", () => {
     [{ lora_dropout: 1.5 }, "lora_dropout is 1.5"],
     [{ bias: "some" }, 'bias is "some"'],
     [{ rank_pattern: { query: 1.5 } }, "rank_pattern"],
+    [JSON.parse('{"rank_pattern":{"__proto__":4}}'), 'rank_pattern is {"__proto__":4}: the name __proto__'],
+    [JSON.parse('{"alpha_pattern":{"__proto__":4}}'), "the name __proto__ is not supported"],
   ])("%j", (json, reason) => {
     const read = () => parse({ peft_type: "LORA", ...json });
     expect(read).toThrow(reason);

@@ -235,4 +235,11 @@ describe("a saved DoRA adapter", () => {
     writeFileSync(join(folder, "bidora.json"), JSON.stringify(side));
     await expect(readAdapter(folder)).rejects.toThrow(message);
   });
+
+  test("whose only settings, those of the side file, name what no module can be called is refused", async () => {
+    rmSync(join(folder, "adapter_config.json"));
+    const adapterConfig = { peft_type: "LORA", rank_pattern: JSON.parse('{"__proto__":1}') };
+    writeFileSync(join(folder, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "dora", adapterConfig }));
+    await expect(readAdapter(folder)).rejects.toThrow(/bidora\.json: rank_pattern is \{"__proto__":1\}/);
+  });
 });

@@ -193,6 +193,38 @@ describe("YAML", () => {
     expect(() => readRunFile(yaml(text))).toThrow(message);
   });
 
+  test("an alias is what its anchor stands for", () => {
+    const path = yaml("alpha: &n 8\nrank: *n\ntextColumns: &c [a, b]\nlabelColumn: *c\nrankPattern: { x: *n }\n");
+    expect(readRunFile(path)).toEqual({
+      alpha: 8,
+      rank: 8,
+      textColumns: ["a", "b"],
+      labelColumn: ["a", "b"],
+      rankPattern: { x: 8 },
+    });
+  });
+
+  const tens = (name: string, of: string) => `&${name} [${Array(10).fill(of).join(", ")}]`;
+  test.each([
+    ["\nrank: *n\n", /line 2: not valid YAML: Unresolved alias .*: n\.$/],
+    ["rankPattern: &a { x: *a }\n", /line 1: not valid YAML: Converting circular structure to JSON\.$/],
+    [`rankPattern: [${tens("a", "x")}, ${tens("b", "*a")}, ${tens("c", "*b")}]\n`, /line 1: not valid YAML: Excessive/],
+    [`rankPattern: ${"[".repeat(100_000)}`, /nested too deeply|stack size/],
+    ["? *a\n: 3\n", /line 1: unknown key "\*a"\.$/],
+    ["__proto__: 3\n", /line 1: unknown key "__proto__"\.$/],
+    ["rank: 3\ntoString: x\n", /line 2: unknown key "toString"\.$/],
+    ["rankPattern: { __proto__: 4 }\n", /line 1: rankPattern takes pairs .* got \{"__proto__":4\}\.$/],
+  ])("%j is refused", (text, message) => {
+    expect(() => readRunFile(yaml(text))).toThrow(UsageError);
+    expect(() => readRunFile(yaml(text))).toThrow(message);
+  });
+
+  test("no setting has the name of what every object has", () => {
+    for (const key of ["constructor", "toString", "__proto__"])
+      expect(() => resolveRun({ model: "m", ...JSON.parse(`{"${key}": 1}`) })).toThrow(`Unknown setting "${key}".`);
+    expect(resolveRun({ model: "m", rankPattern: { constructor: 4 } }).rankPattern).toEqual({ constructor: 4 });
+  });
+
   test("a missing file is named", () => {
     expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(BidoraError);
     expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(/none\.yaml does not exist/);

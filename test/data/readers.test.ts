@@ -208,6 +208,19 @@ describe("columns", () => {
     expect(await fault(loadExamples(jsonl({ text: "b" }), classify))).toContain("name one by --label-column");
   });
 
+  it("may have the names of what every object has", async () => {
+    const path = file("object.jsonl", '{"__proto__":"a","constructor":"x"}\n{"__proto__":"b"}\n');
+    const columns = { textColumns: ["__proto__"], labelColumns: ["constructor"] };
+    const { examples } = await loadExamples(path, { ...classify, ...columns, labels: "optional" });
+    expect(examples.map((e) => [(e as TextExample).texts[0], (e as TextExample).label])).toEqual([
+      ["a", "x"],
+      ["b", undefined],
+    ]);
+    expect(await fault(loadExamples(path, { ...classify, ...columns }))).toContain(
+      "line 2: the column constructor must hold a label's name or whole number, but holds nothing",
+    );
+  });
+
   it("a label may be missing in rows to predict only", async () => {
     const path = jsonl({ text: "a", label: "x" }, { text: "b" });
     const { examples } = await loadExamples(path, { ...classify, labels: "optional" });

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { readRunFile, runOptions } from "../../src/config.js";
+import { readConfig } from "../../src/io/checkpoint.js";
+import { inferHead } from "../../src/models/index.js";
 import type { StepEvent } from "../../src/train/events.js";
 import {
   BERT,
@@ -278,4 +280,16 @@ test("a head of one's own: whole numbers order by value, names by code point, an
   const named = await run({ method: "lora", train: names, maxSteps: 1 });
   expect(json(join(named.output, "bidora.json"))).toMatchObject({ labels: ["B", "b", "\uFF5E", "\u{1F600}"] });
   expect(readFileSync(join(named.output, "README.md"), "utf8")).toContain("`B`, `b`, `\uFF5E`, `\u{1F600}`");
+});
+
+test("labels may have the names of what every object has", async () => {
+  const names = ["__proto__", "constructor", "toString"];
+  const train = jsonl(...names.map((label) => ({ text: "row", label })));
+  const { output } = await run({ method: "full", train, maxSteps: 1, validation: train });
+  expect(inferHead(readConfig(output))?.labels).toEqual(names);
+  expect(readFileSync(join(output, "config.json"), "utf8")).toMatch(/"label2id": \{\s*"__proto__": 0,/);
+  const input = jsonl({ text: "row" });
+  const predictions = join(output, "predictions.jsonl");
+  expect(bidora("predict", "--model", output, "--input", input, "--output", predictions)).toMatchObject({ status: 0 });
+  expect(names).toContain(json<{ label: string }>(predictions).label);
 });

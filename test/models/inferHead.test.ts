@@ -46,7 +46,10 @@ test.each([{}, { architectures: ["BertModel"] }, { architectures: ["BertForMaske
 test.each([
   [{ id2label: { "1": "a", "2": "b" } }, /numbered 0, 1, 2, …, but their ids are 1, 2\./],
   [{ id2label: {} }, /ids are missing/],
-  [{ problem_type: "ranking" }, /problem_type "ranking" is not known/],
+  ...["ranking", "constructor", "toString", "__proto__"].map((name): [object, RegExp] => [
+    { problem_type: name },
+    new RegExp(`problem_type "${name}" is not known; expected one of regression, single_label`),
+  ]),
   [{ problem_type: "regression" }, /"regression" with 2 outputs/],
   [{ problem_type: "single_label_classification", num_labels: 1 }, /with one label/],
 ])("refuses %o", (config, message) => {
