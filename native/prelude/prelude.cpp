@@ -2,9 +2,17 @@
 // only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would rewrite the C library's sbrk and
 // mmap in memory while V8's threads call them (now and then the process then ends in a segmentation fault), and take the
 // signals that V8 needs for WebAssembly and the one that tells of a closed terminal.
+// Here too: what ends the process at a second Ctrl-C, since Node tells JavaScript of a signal only when the event loop turns.
 #include <dlfcn.h>
 #include <node_api.h>
 
+#include <signal.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <thread>
@@ -32,6 +40,69 @@ napi_value preload(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+constexpr int signalCount = 65;
+constexpr int interrupted = 130;
+
+// What stood there before: Node's own handler, which passes a signal on to JavaScript.
+struct sigaction before[signalCount];
+std::atomic<bool> watched[signalCount];
+// Milliseconds; 0 before the first signal.
+std::atomic<int64_t> firstSignal;
+std::atomic<int64_t> graceTime;
+
+int64_t now() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1000000;
+}
+
+// Only what is safe in a signal handler. Within the grace time it may be the same signal: npx and a terminal both pass it on.
+void onSignal(int number, siginfo_t* info, void* context) {
+  const int error = errno;
+  const int64_t time = now();
+  int64_t first = 0;
+  if (!firstSignal.compare_exchange_strong(first, time)) {
+    if (time - first >= graceTime) _exit(interrupted);
+  } else if (before[number].sa_flags & SA_SIGINFO) {
+    before[number].sa_sigaction(number, info, context);
+  } else if (before[number].sa_handler != SIG_DFL && before[number].sa_handler != SIG_IGN) {
+    before[number].sa_handler(number);
+  }
+  errno = error;
+}
+
+// (signal, milliseconds): from now on a second signal that comes later than that after the first ends the process at once.
+// Signals so watched count together. Node must have a handler of its own for the signal, and keep it until `unwatchSignal`.
+napi_value watchSignal(napi_env env, napi_callback_info info) {
+  size_t count = 2;
+  napi_value values[2];
+  int32_t number = 0, grace = 0;
+  if (napi_get_cb_info(env, info, &count, values, nullptr, nullptr) != napi_ok || count < 2) return nullptr;
+  if (napi_get_value_int32(env, values[0], &number) != napi_ok) return nullptr;
+  if (napi_get_value_int32(env, values[1], &grace) != napi_ok) return nullptr;
+  if (number <= 0 || number >= signalCount || watched[number]) return nullptr;
+  struct sigaction ours = {};
+  ours.sa_sigaction = onSignal;
+  ours.sa_flags = SA_SIGINFO | SA_RESTART;
+  sigfillset(&ours.sa_mask);
+  graceTime = grace;
+  firstSignal = 0;
+  if (sigaction(number, nullptr, &before[number]) == 0 && sigaction(number, &ours, nullptr) == 0) watched[number] = true;
+  return nullptr;
+}
+
+// (signal): puts Node's handler back.
+napi_value unwatchSignal(napi_env env, napi_callback_info info) {
+  size_t count = 1;
+  napi_value value;
+  int32_t number = 0;
+  if (napi_get_cb_info(env, info, &count, &value, nullptr, nullptr) != napi_ok || count == 0) return nullptr;
+  if (napi_get_value_int32(env, value, &number) != napi_ok) return nullptr;
+  if (number <= 0 || number >= signalCount || !watched[number].exchange(false)) return nullptr;
+  sigaction(number, &before[number], nullptr);
+  return nullptr;
+}
+
 void define(napi_env env, napi_value exports, const char* name, napi_callback body) {
   napi_value function;
   napi_create_function(env, name, NAPI_AUTO_LENGTH, body, nullptr, &function);
@@ -52,5 +123,7 @@ NAPI_MODULE_INIT() {
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   define(env, exports, "preload", preload);
   define(env, exports, "finishPreload", finishPreload);
+  define(env, exports, "watchSignal", watchSignal);
+  define(env, exports, "unwatchSignal", unwatchSignal);
   return exports;
 }

@@ -1,26 +1,38 @@
+import { endAtSecondSignal } from "../torch/native.js";
 import type { Output } from "./output.js";
 
-/** Ctrl-C (SIGINT) and SIGTERM while a command runs. */
+/** Ctrl-C (SIGINT), SIGTERM and a closed terminal (SIGHUP) while a command runs. */
 export interface Interrupts {
   /** Aborted by the first signal: the command saves its state and returns. */
   readonly signal: AbortSignal;
   stop(): void;
 }
 
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Milliseconds in which a further signal is the same one: npx passes on what the terminal has sent to all. */
+const SAME = 300;
+
 /** The first signal asks the command to stop in good order; a second one ends the process at once. */
 export function watchInterrupts(output: Output): Interrupts {
   const controller = new AbortController();
+  let first: number | undefined;
   const onSignal = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+    const now = performance.now();
+    if (first !== undefined && now - first >= SAME) process.exit(130);
+    if (first !== undefined) return;
+    first = now;
     controller.abort();
     output.note("\nStopping in good order; press Ctrl-C again to end at once.");
   };
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, onSignal);
+  for (const signal of SIGNALS) process.on(signal, onSignal);
+  // While the event loop stands still, the listeners above are not called.
+  const unwatch = endAtSecondSignal(SIGNALS, SAME);
   return {
     signal: controller.signal,
     stop: () => {
-      for (const signal of signals) process.off(signal, onSignal);
+      unwatch();
+      for (const signal of SIGNALS) process.off(signal, onSignal);
     },
   };
 }

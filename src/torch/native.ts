@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
+import { constants } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { BidoraError } from "../errors.js";
@@ -146,9 +147,27 @@ function load(): Native {
 
 const require = createRequire(import.meta.url);
 
+const PRELUDE = "prelude.node";
+
+/** What native/prelude offers. */
+interface Prelude {
+  preload(path: string): void;
+  finishPreload(): void;
+  watchSignal(signal: number, graceMs: number): void;
+  unwatchSignal(signal: number): void;
+}
+
 /** What has to be there before libtorch; see native/prelude. */
-function loadPrelude(path: string): { preload(path: string): void; finishPreload(): void } {
-  return require(join(dirname(path), "prelude.node"));
+function loadPrelude(path: string): Prelude {
+  return require(join(dirname(path), PRELUDE));
+}
+
+function preludeIfBuilt(): Prelude | undefined {
+  try {
+    return loadPrelude(addonPath());
+  } catch {
+    return undefined;
+  }
 }
 
 let isPreloading = false;
@@ -164,6 +183,21 @@ export function preloadEngine(): void {
   const prelude = loadPrelude(path);
   prelude.preload(path);
   process.once("exit", prelude.finishPreload);
+}
+
+/**
+ * Ends the process at once, by status 130, at a second signal that comes later than the grace time after the first, even while
+ * the event loop stands still. Node must listen to the signals, and go on until the watch ends. Where nothing that can be loaded
+ * is built, nothing is watched.
+ * @returns what ends the watch
+ */
+export function endAtSecondSignal(signals: readonly NodeJS.Signals[], graceMs: number): () => void {
+  const prelude = preludeIfBuilt();
+  if (!prelude) return () => {};
+  for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
+  return () => {
+    for (const signal of signals) prelude.unwatchSignal(constants.signals[signal]);
+  };
 }
 
 /** The addon. The first use of any of its functions loads libtorch and puts all of them in this object. */
