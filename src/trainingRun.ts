@@ -27,6 +27,7 @@ import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
 import { planPhases } from "./train/plans.js";
 import { profiler } from "./train/profiler.js";
+import { rescue, withNote } from "./train/rescue.js";
 import { runLogWriter } from "./train/runLogWriter.js";
 import { writeReport } from "./writeReport.js";
 
@@ -49,6 +50,9 @@ export class TrainingRun {
   readonly #lastGood: LastGood;
   #last: RunHandle | undefined;
   #evaluated: EvaluationEvent | undefined;
+  /** The folder is this run's own: nothing is written into it before. */
+  #isPrepared = false;
+  #savedStep: number | undefined;
 
   constructor(
     readonly prepared: Prepared,
@@ -73,7 +77,6 @@ export class TrainingRun {
       runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step }),
       ...(options.observers ?? []).map((on) => ({ on })),
       { on: (event, run) => this.#remember(event, run) },
-      this.#lastGood,
     ];
     if (config.profile) this.#observers.push(this.#makeProfiler());
     if (config.evalEvery !== undefined && prepared.data.validation) {
@@ -87,12 +90,19 @@ export class TrainingRun {
       );
     }
     if (this.#earlyStopping) this.#observers.push(this.#earlyStopping);
-    if (config.saveEvery !== undefined) this.#observers.push(checkpointer(config.saveEvery, this.#checkpoint));
+    if (config.saveEvery !== undefined)
+      this.#observers.push(this.#whenPrepared(checkpointer(config.saveEvery, this.#checkpoint)));
+    this.#observers.push(this.#lastGood);
   }
 
   #remember(event: RunEvent, run: RunHandle | undefined): void {
     if (run) this.#last = run;
     if (event.event === "evaluation") this.#evaluated = event;
+    if (event.event === "checkpoint") this.#savedStep = event.step;
+  }
+
+  #whenPrepared({ on }: RunObserver): RunObserver {
+    return { on: (event, run) => (this.#isPrepared ? on(event, run) : undefined) };
   }
 
   /** `run.yaml` is there from the first step, so that a run can be gone on with by it. */
@@ -100,15 +110,28 @@ export class TrainingRun {
     const { config } = this.prepared;
     prepareOutput(config.output, this.options.isFresh);
     writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
+    this.#isPrepared = true;
   }
 
-  /** Trains, evaluates, and leaves everything in the folder. An aborted run leaves a checkpoint and no metrics. */
+  /**
+   * Trains, evaluates, and leaves everything in the folder. An aborted run leaves a checkpoint and no metrics; so does one that
+   * fails, and the error says where.
+   */
   async go(): Promise<Metrics> {
+    try {
+      return await this.#trainUnlessAborted();
+    } catch (error) {
+      const note = this.#isPrepared ? await rescue(this.#lastGood, this.#checkpoint, this.#savedStep) : undefined;
+      await this.#tellError(error).catch(() => {});
+      throw withNote(error, note);
+    }
+  }
+
+  async #trainUnlessAborted(): Promise<Metrics> {
     try {
       return await this.#train();
     } catch (error) {
       if (this.#signal.aborted && error === this.#signal.reason) return this.#leaveAborted();
-      await this.#tellError(error);
       throw error;
     }
   }
@@ -272,13 +295,9 @@ export class TrainingRun {
     });
   }
 
-  /** The last good state is kept as a checkpoint when a step fails because the loss is not finite. */
   async #tellError(error: unknown): Promise<void> {
-    if (error instanceof BidoraError && error.code === "LOSS_NOT_FINITE") {
-      const good = this.#lastGood.restore();
-      if (good) await saveCheckpoint(this.#checkpoint, good).catch(() => {});
-    }
-    const { code, message } = error instanceof BidoraError ? error : { code: "UNEXPECTED", message: String(error) };
+    const { message } = error instanceof Error ? error : { message: String(error) };
+    const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
     const place = this.#last && { phase: this.#last.phase, step: this.#last.step };
     await tell(this.#observers, { event: "error", ...place, code, message });
   }

@@ -64,7 +64,7 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
       `Step ${run.step}: the trained parameters are not finite any more: take a smaller --learning-rate.`,
     );
   }
-  const path = join(folder, `checkpoint-${run.step}`);
+  const path = checkpointPath(folder, run.step);
   await replaceFolderAtomic(path, async (fresh) => {
     mkdirSync(fresh, { recursive: true });
     await options.writeModel(fresh);
@@ -100,10 +100,12 @@ function writeState(
   writeFileAtomic(join(folder, STATE), `${JSON.stringify(state, undefined, 2)}\n`);
 }
 
+export const checkpointPath = (folder: string, step: number): string => join(folder, `checkpoint-${step}`);
+
 /** The newest whole checkpoint in a run's folder, or undefined. */
 export function newestCheckpoint(folder: string): string | undefined {
   const [newest] = checkpointSteps(folder);
-  return newest === undefined ? undefined : join(folder, `checkpoint-${newest}`);
+  return newest === undefined ? undefined : checkpointPath(folder, newest);
 }
 
 /**
@@ -178,6 +180,5 @@ function checkpointSteps(folder: string): number[] {
 
 function removeOld(folder: string, keep: number | undefined): void {
   if (keep === undefined) return;
-  for (const step of checkpointSteps(folder).slice(keep))
-    rmSync(join(folder, `checkpoint-${step}`), { recursive: true });
+  for (const step of checkpointSteps(folder).slice(keep)) rmSync(checkpointPath(folder, step), { recursive: true });
 }

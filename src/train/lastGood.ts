@@ -7,14 +7,15 @@ import { putBack } from "./trained.js";
 type Copies = Map<string, torch.Tensor>;
 
 /**
- * The state after the newest step, for the case that the next one fails half-way. A step of one level fails before it changes
- * a tensor, so that its place in the data and in the random numbers is enough; a search has moved the directions by then, and
- * is kept in full.
+ * The state after the newest step and all that followed from it, for the case that the next one fails half-way. A step of one
+ * level fails before it changes a tensor, so that its place in the data and in the random numbers is enough; a search has moved
+ * the directions by then, and is kept in full. To be told last, since other observers put states back.
  */
 export class LastGood implements RunObserver {
   readonly #copies: Copies = new Map();
   #values: RuleState["values"] = null;
   #random: Uint8Array | undefined;
+  #versions: readonly number[] = [];
   #run: RunHandle | undefined;
 
   constructor(
@@ -25,11 +26,13 @@ export class LastGood implements RunObserver {
   on(...[event, run]: Parameters<RunObserver["on"]>): void {
     if (event.event !== "step" || !run) return;
     const { tensors, values } = run.rule.save();
-    this.#run = run;
+    this.#run = undefined;
     this.#values = values;
     this.#random = this.generator.getState();
+    this.#versions = this.#versionsNow();
     if (run.phase === "search")
       this.#copy([...this.trained.map(({ name, tensor }) => [name, tensor] as const), ...tensors]);
+    this.#run = run;
   }
 
   #copy(tensors: Iterable<readonly [string, torch.Tensor]>): void {
@@ -42,12 +45,20 @@ export class LastGood implements RunObserver {
     });
   }
 
-  /** Puts the run back to where its newest step left it. @returns that step's handle, or undefined before the first */
+  #versionsNow(): number[] {
+    return this.trained.map(({ tensor }) => tensor.version);
+  }
+
+  /**
+   * Puts the run back to where its newest step left it.
+   * @returns that step's handle; undefined before the first, and where tensors were changed that are not kept
+   */
   restore(): RunHandle | undefined {
     const run = this.#run;
     if (!run || !this.#random) return undefined;
     const isCopied = run.phase === "search";
     if (isCopied) putBack(this.trained, this.#copies);
+    else if (this.#versionsNow().some((version, i) => version !== this.#versions[i])) return undefined;
     run.rule.restore({ tensors: isCopied ? this.#copies : run.rule.save().tensors, values: this.#values });
     this.generator.setState(this.#random);
     return run;

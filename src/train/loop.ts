@@ -43,10 +43,21 @@ export function stepsOfPhases(
   return Object.fromEntries(plans.map(({ phase, steps }, index) => [phase, taken(index) ?? steps]));
 }
 
-/** Tells all observers, one after the other. */
+/**
+ * Tells all observers, one after the other. What one throws is thrown when all have been told: a checkpoint of that state is
+ * then the same as without the failure.
+ */
 export async function tell(observers: readonly RunObserver[], event: Untimed, run?: RunHandle): Promise<void> {
   const timed = { time: new Date().toISOString(), ...event } as RunEvent;
-  for (const observer of observers) await observer.on(timed, run);
+  const failures: unknown[] = [];
+  for (const observer of observers) {
+    try {
+      await observer.on(timed, run);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
 }
 
 /**

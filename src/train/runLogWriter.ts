@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { writeFileAtomic } from "../io/atomic.js";
 import type { RunEvent } from "./events.js";
 import type { RunObserver } from "./observer.js";
@@ -26,12 +26,27 @@ export function runLogWriter(path: string, { prepare, from }: RunLogOptions): Ru
       if (waiting) {
         prepare();
         if (from !== undefined) forgetAfter(path, from);
-        appendFileSync(path, waiting.join(""));
+        append(path, waiting.join(""));
         waiting = undefined;
       }
-      appendFileSync(path, line);
+      append(path, line);
     },
   };
+}
+
+/** Whole or not at all, as far as a full disk lets it: what is told later stands on lines of its own. */
+function append(path: string, lines: string): void {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  try {
+    appendFileSync(path, lines);
+  } catch (error) {
+    try {
+      truncateSync(path, size);
+    } catch {
+      // The first reason is the one to tell.
+    }
+    throw error;
+  }
 }
 
 /** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */

@@ -1,0 +1,151 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import type { RunSettings } from "../../src/config.js";
+import type { RunEvent } from "../../src/train/events.js";
+import { Level } from "../../src/train/level.js";
+import { abortAfter, bytes, eventsIn, fresh, json, list, ROWS, run } from "./support.js";
+
+afterEach(() => vi.restoreAllMocks());
+
+const VALIDATION = join(ROWS, "pairs.jsonl");
+
+/** The message of a run that fails. */
+const failure = (settings: RunSettings, observers: ((event: RunEvent) => void)[] = []): Promise<string> =>
+  run(settings, { observers }).then(
+    () => expect.unreachable("the run did not fail"),
+    (error: Error) => error.message,
+  );
+
+/** Throws, or does harm, at one event of a step. */
+const at = (name: RunEvent["event"], step: number, harm: () => void) => (event: RunEvent) => {
+  if (event.event === name && "step" in event && event.step === step) harm();
+};
+
+const boom = (): never => {
+  throw new Error("boom");
+};
+
+const kept = (output: string, step: number) =>
+  `The state after step ${step} is kept: --resume goes on from ${join(output, `checkpoint-${step}`)}.`;
+
+/** The checkpoint is the very one of a run that was stopped there, and the run can be ended from it. */
+async function expectSound(settings: RunSettings, step: number): Promise<void> {
+  const stopped = fresh();
+  await run({ ...settings, output: stopped }, abortAfter(step));
+  const file = (folder: string, name: string) => readFileSync(join(folder, `checkpoint-${step}`, name));
+  for (const name of ["training_state.safetensors", "training_state.json"])
+    expect(file(settings.output as string, name).equals(file(stopped, name)), name).toBe(true);
+  const whole = await run({ ...settings, output: fresh() });
+  const { output } = await run({ ...settings, resume: true });
+  expect(bytes(output)).toBe(bytes(whole.output));
+  expect(json(join(output, "metrics.json"))).toEqual(json(join(whole.output, "metrics.json")));
+}
+
+describe("an observer that throws leaves the state of its step", () => {
+  const watched = { validation: VALIDATION, evalEvery: 1, earlyStopping: 2, learningRate: 0.3, maxSteps: 6 } as const;
+
+  test.each([
+    ["lora", "step", 3, {}],
+    ["lora", "evaluation", 3, watched],
+    ["lora", "step", 4, { saveEvery: 2, keepCheckpoints: 1 }],
+    ["lora", "checkpoint", 2, { saveEvery: 2 }],
+    ["bidora", "step", 2, {}],
+    ["bidora", "step", 4, { validation: VALIDATION, evalEvery: 1, earlyStopping: 9 }],
+    ["bidora", "evaluation", 5, { validation: VALIDATION, evalEvery: 1 }],
+  ] as const)("%s, at the event %s of step %d, %j", async (method, name, step, more) => {
+    const settings: RunSettings = { method, dropout: 0.1, ...more, output: fresh() };
+    const message = await failure(settings, [at(name, step, boom)]);
+    expect(message).toBe(`boom. ${kept(settings.output as string, step)}`);
+    expect(eventsIn(settings.output as string).at(-1)).toMatchObject({ event: "error", step, message: "boom" });
+    await expectSound(settings, step);
+  });
+
+  test("after the last step, in the report of the end", async () => {
+    const settings: RunSettings = { method: "lora", validation: VALIDATION, output: fresh() };
+    const message = await failure(settings, [(event) => event.event === "done" && boom()]);
+    expect(message).toContain(kept(settings.output as string, 4));
+    await expectSound(settings, 4);
+  });
+
+  test("whatever it throws", async () => {
+    const output = fresh();
+    const throwText = () => {
+      throw "a text";
+    };
+    expect(await failure({ method: "lora", output }, [at("step", 1, throwText)])).toBe(`a text. ${kept(output, 1)}`);
+  });
+
+  test("before the first step leaves nothing", async () => {
+    const output = fresh();
+    expect(await failure({ method: "lora", output }, [(event) => event.event === "start" && boom()])).toBe("boom");
+    expect(list(output)).toEqual([]);
+  });
+});
+
+describe("a step that fails leaves the state before it", () => {
+  /** The update with that number fails, having begun or not. */
+  function failingUpdate(number: number, isHalfDone: boolean): void {
+    const { update } = Level.prototype;
+    let count = 0;
+    vi.spyOn(Level.prototype, "update").mockImplementation(function (this: Level, gradients) {
+      if (++count !== number) return update.call(this, gradients);
+      if (isHalfDone) update.call(this, gradients);
+      return boom();
+    });
+  }
+
+  test.each([
+    ["lora", 3, false],
+    ["bidora", 5, false],
+    ["bidora", 6, false],
+    ["bidora", 6, true],
+  ] as const)("%s, at update %d, half done: %s", async (method, number, isHalfDone) => {
+    const settings: RunSettings = { method, dropout: 0.1, output: fresh() };
+    failingUpdate(number, isHalfDone);
+    expect(await failure(settings)).toBe(`Step 3: boom. ${kept(settings.output as string, 2)}`);
+    vi.restoreAllMocks();
+    await expectSound(settings, 2);
+  });
+
+  test("but no state that is half changed", async () => {
+    const output = fresh();
+    failingUpdate(3, true);
+    expect(await failure({ method: "lora", output })).toBe("Step 3: boom");
+    expect(list(output)).toEqual(["events.jsonl", "run.yaml"]);
+    vi.restoreAllMocks();
+    failingUpdate(3, true);
+    expect(await failure({ method: "lora", output, overwrite: true, saveEvery: 1 })).toBe(
+      `Step 3: boom. An earlier state is kept: --resume goes on from ${join(output, "checkpoint-2")}.`,
+    );
+  });
+});
+
+describe("a disk that fails", () => {
+  test("at the log: the state is kept, the log stays whole", async () => {
+    const settings: RunSettings = { method: "lora", output: fresh() };
+    const log = join(settings.output as string, "events.jsonl");
+    const message = await failure(settings, [
+      at("step", 2, () => {
+        renameSync(log, `${log}.aside`);
+        mkdirSync(log);
+      }),
+    ]);
+    expect(message).toMatch(/^EISDIR/);
+    expect(message).toContain(kept(settings.output as string, 3));
+    rmSync(log, { recursive: true });
+    renameSync(`${log}.aside`, log);
+    await expectSound(settings, 3);
+  });
+
+  test("altogether: the first reason is told, and that nothing could be kept", async () => {
+    const output = fresh();
+    const message = await failure({ method: "lora", output }, [
+      at("step", 2, () => {
+        rmSync(output, { recursive: true });
+        writeFileSync(output, "");
+      }),
+    ]);
+    expect(message).toMatch(/^ENOTDIR: .*events\.jsonl'\. Its state could not be saved\.$/);
+  });
+});
