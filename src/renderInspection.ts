@@ -1,15 +1,18 @@
 import type { AdapterInspection, AdapterSettings, Inspection, ModelInspection, TensorFacts } from "./inspect.js";
+import { oneLine } from "./printable.js";
 
 /** An inspection as text for people. */
 export function renderInspection(found: Inspection): string {
   const facts = found.kind === "model" ? modelFacts(found) : adapterFacts(found);
   const width = Math.max(...facts.map(([name]) => name.length));
   return [
-    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${value}`),
+    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${oneLine(value)}`),
     "",
     ...tensorLines(found.tensors),
     "",
-    ...(found.refusals.length === 0 ? ["Nothing in it is refused."] : found.refusals.map((why) => `Refused: ${why}`)),
+    ...(found.refusals.length === 0
+      ? ["Nothing in it is refused."]
+      : found.refusals.map((why) => `Refused: ${oneLine(why)}`)),
   ].join("\n");
 }
 
@@ -73,7 +76,7 @@ function sizeFacts({ parameters, dtypes, bytes }: Inspection): Fact[] {
 function tensorLines(tensors: readonly TensorFacts[]): string[] {
   const groups = new Map<string, { readonly line: readonly [string, string, string]; count: number }>();
   for (const { name, dtype, shape } of tensors) {
-    const line = [name.replace(/\.\d+(?=\.)/g, ".*"), dtype, `[${shape.join(", ")}]`] as const;
+    const line = [oneLine(name.replace(/\.\d+(?=\.)/g, ".*")), dtype, `[${shape.join(", ")}]`] as const;
     const group = groups.get(line.join(" ")) ?? { line, count: 0 };
     group.count++;
     groups.set(line.join(" "), group);

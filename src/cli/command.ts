@@ -24,6 +24,8 @@ export interface Command<Table extends OptionTable = OptionTable> extends Comman
   readonly positionals: number;
   /** Whether it stops in good order at Ctrl-C; else the first one ends it at once. */
   readonly interruptible?: boolean;
+  /** Whether what it makes lies in files, so that nothing is lost with what it prints. */
+  readonly leavesFiles?: boolean;
   /** @returns the exit status, 0 when it returns nothing */
   // A method and not a property, so that a command of a certain table is a command of any table.
   // biome-ignore lint/suspicious/noConfusingVoidType: most commands return nothing

@@ -6,6 +6,7 @@ export const exportAdapter = defineCommand({
   about: "Writes an adapter in another format.",
   options: exportOptions,
   positionals: 0,
+  leavesFiles: true,
   run: async ({ settings, output }) => {
     const { exportAdapter: write } = await import("../export.js");
     const { path, note, relativeError } = await write(settings);

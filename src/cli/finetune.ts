@@ -9,6 +9,7 @@ export const finetune = defineCommand({
   options: runOptions,
   positionals: 1,
   interruptible: true,
+  leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(overlay(file === undefined ? {} : readRunFile(file), given));
     const { finetune: train } = await import("../finetune.js");

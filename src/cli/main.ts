@@ -1,15 +1,17 @@
 import { readFileSync } from "node:fs";
 import { BidoraError, UsageError } from "../errors.js";
+import { printable } from "../printable.js";
 import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
-import { COMMANDS } from "./commands.js";
+import { COMMANDS, commandNamed } from "./commands.js";
 import { type Interrupts, watchInterrupts } from "./interrupts.js";
 import { createOutput } from "./output.js";
+import { stderr, stdout } from "./streams.js";
 
 /** Exit status after Ctrl-C, as shells count it: 128 + SIGINT. */
 const INTERRUPTED = 130;
 
-const HELP: ReadonlySet<string> = new Set(["--help", "-h"]);
+const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
 
 /**
  * Runs one command line.
@@ -17,21 +19,21 @@ const HELP: ReadonlySet<string> = new Set(["--help", "-h"]);
  * @returns the exit status: 0 done, 1 failed, 2 wrong usage, 130 after Ctrl-C
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  process.stdout.on("error", ignoreClosedPipe);
-  try {
-    return await dispatch(argv);
-  } catch (error) {
-    return reportError(error, argv.includes("--debug"));
-  }
+  const status = await dispatch(argv).catch((error: unknown) => reportError(error, argv.includes("--debug")));
+  const lost = await stdout.settled();
+  // A reader that has seen enough (`bidora … | head`) is no failure.
+  if (!lost || lost.code === "EPIPE") return status;
+  stderr.write(`bidora: What the command printed did not reach stdout: ${printable(lost.message)}.\n`);
+  return status === 0 && !(await leavesFiles(argv)) ? 1 : status;
 }
 
 async function dispatch(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || name === "help" || HELP.has(name)) return printOverview();
   if (name === "--version" || name === "-v") return print(version());
-  const entry = COMMANDS[name];
+  const entry = commandNamed(name);
   if (!entry) throw await unknownCommand(name);
-  if (entry.usesEngine && !rest.some((word) => HELP.has(word))) preloadEngine();
+  if (entry.usesEngine && !asksForHelp(rest)) preloadEngine();
   return runCommand(await entry.load(), rest);
 }
 
@@ -48,12 +50,25 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<nu
     return interrupts?.signal.aborted ? INTERRUPTED : status;
   } catch (error) {
     if (!interrupts?.signal.aborted) throw error;
-    output.note(error instanceof BidoraError ? error.message : "Interrupted.");
+    if (isAbort(error, interrupts.signal)) output.note("Interrupted.");
+    else reportError(error, argv.includes("--debug"));
     return INTERRUPTED;
   } finally {
     interrupts?.stop();
   }
 }
+
+/** Help is printed and left nowhere, whatever the command. */
+async function leavesFiles([name, ...rest]: readonly string[]): Promise<boolean> {
+  const entry = commandNamed(name);
+  return entry !== undefined && !asksForHelp(rest) && (await entry.load()).leavesFiles === true;
+}
+
+const asksForHelp = (argv: readonly string[]): boolean => argv.some((word) => HELP.has(word));
+
+/** True where a command was only broken off; else something else went wrong on the way out, and must be told. */
+const isAbort = (error: unknown, { reason }: AbortSignal): boolean =>
+  error === reason || (error instanceof Error && error.name === "AbortError");
 
 const signalOf = (interrupts: Interrupts | undefined): AbortSignal =>
   interrupts?.signal ?? new AbortController().signal;
@@ -79,7 +94,7 @@ function printOverview(): number {
 }
 
 function print(text: string): 0 {
-  process.stdout.write(`${text}\n`);
+  stdout.write(`${text}\n`);
   return 0;
 }
 
@@ -92,11 +107,7 @@ function version(): string {
 function reportError(error: unknown, debug: boolean): 1 | 2 {
   const known = error instanceof Error ? error : new Error(String(error));
   const message = known.message.split("\n")[0] || known.name;
-  process.stderr.write(debug ? `${known.stack ?? message}\n` : `bidora: ${message}\n`);
+  const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
+  stderr.write(printable(debug ? `${known.name}: ${known.message}${frames}\n` : `bidora: ${message}\n`));
   return known instanceof BidoraError ? known.exitStatus : 1;
-}
-
-/** A reader that has seen enough (`bidora … | head`) is no failure. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== "EPIPE") throw error;
 }

@@ -6,6 +6,7 @@ export const merge = defineCommand({
   about: "Writes adapter and base as one plain Hugging Face model.",
   options: mergeOptions,
   positionals: 0,
+  leavesFiles: true,
   run: async ({ settings, output }) => {
     const { merge: write } = await import("../merge.js");
     const { path } = await write(settings);

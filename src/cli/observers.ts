@@ -1,17 +1,19 @@
+import { printableJson } from "../printable.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";
+import { stderr, stdout } from "./streams.js";
 
 export type RunObserver = (event: RunEvent) => void;
 
 /** What a training command shows while it works: progress for people, and with `--json` each event on stdout. */
 export function observersFor(output: Output): readonly RunObserver[] {
-  const progress = output.quiet ? [] : [createProgress(process.stderr)];
+  const progress = output.quiet ? [] : [createProgress(stderr)];
   return output.json ? [...progress, writeEvent] : progress;
 }
 
 const writeEvent: RunObserver = (event) => {
-  process.stdout.write(`${JSON.stringify(event)}\n`);
+  stdout.write(`${printableJson(event)}\n`);
 };
 
 /** Metrics as a table of two columns. */

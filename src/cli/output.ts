@@ -1,3 +1,6 @@
+import { oneLine, printable, printableJson } from "../printable.js";
+import { stderr, stdout } from "./streams.js";
+
 /** Where a command prints: results to stdout, what is for people to stderr. */
 export interface Output {
   readonly json: boolean;
@@ -13,17 +16,17 @@ export function createOutput({ json = false, quiet = false }): Output {
     json,
     quiet,
     note: (line) => {
-      if (!quiet) process.stderr.write(`${line}\n`);
+      if (!quiet) stderr.write(`${printable(line)}\n`);
     },
     result: (value, text) => {
-      process.stdout.write(`${json ? JSON.stringify(value) : text}\n`);
+      stdout.write(`${json ? printableJson(value) : printable(text)}\n`);
     },
   };
 }
 
 /** Rows as columns of equal width; numbers stand to the right, with four decimals unless they are whole. */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [header, ...rows.map((row) => row.map(formatCell))];
+  const cells = [header, ...rows].map((row) => row.map(formatCell));
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
   const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === "number"));
   const line = (row: readonly string[]): string =>
@@ -32,4 +35,4 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
 }
 
 const formatCell = (value: string | number): string =>
-  typeof value === "string" ? value : Number.isInteger(value) ? String(value) : value.toFixed(4);
+  typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);

@@ -8,6 +8,7 @@ export const predict = defineCommand({
   options: predictOptions,
   positionals: 0,
   interruptible: true,
+  leavesFiles: true,
   run: async ({ settings, output, signal }) => {
     const { predict: write } = await import("../predict.js");
     const { rows, path } = await write(settings, { signal, hub: { signal, ...downloadHooks(output) } });

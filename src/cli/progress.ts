@@ -1,9 +1,10 @@
+import { oneLine } from "../printable.js";
 import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../train/events.js";
 
-/** Where progress goes; `process.stderr` outside tests. */
+/** Where progress goes; stderr outside tests. */
 export interface ProgressStream {
   readonly isTTY?: boolean;
-  readonly columns?: number;
+  readonly columns?: number | undefined;
   write(text: string): unknown;
 }
 
@@ -81,7 +82,7 @@ interface View {
 function barView(stream: ProgressStream): View {
   let drawn = "";
   const draw = (line: string): void => {
-    drawn = line.slice(0, (stream.columns ?? 80) - 1);
+    drawn = oneLine(line).slice(0, (stream.columns ?? 80) - 1);
     stream.write(`\r\u001b[K${drawn}`);
   };
   return {
@@ -90,7 +91,7 @@ function barView(stream: ProgressStream): View {
       draw(`${"█".repeat(filled)}${"░".repeat(BAR_WIDTH - filled)} ${text}`);
     },
     note: (line) => {
-      stream.write(`\r\u001b[K${line}\n${drawn}`);
+      stream.write(`\r\u001b[K${oneLine(line)}\n${drawn}`);
     },
     stop: () => {
       if (drawn !== "") stream.write("\n");
@@ -106,10 +107,10 @@ function lineView(stream: ProgressStream, now: () => number): View {
     step: (step, total, text) => {
       if (step !== 1 && step !== total && now() - last < LINE_INTERVAL) return;
       last = now();
-      stream.write(`${text}\n`);
+      stream.write(`${oneLine(text)}\n`);
     },
     note: (line) => {
-      stream.write(`${line}\n`);
+      stream.write(`${oneLine(line)}\n`);
     },
     stop: () => {},
   };

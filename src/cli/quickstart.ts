@@ -11,6 +11,7 @@ export const quickstart = defineCommand({
   options: quickstartOptions,
   positionals: 0,
   interruptible: true,
+  leavesFiles: true,
   run: async ({ settings, output, signal }) => {
     const { quickstart: compare } = await import("../quickstart.js");
     const hub = { signal, ...downloadHooks(output) };

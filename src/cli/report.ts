@@ -9,6 +9,7 @@ export const report = defineCommand({
   about: "One self-contained HTML file of one run, or of several side by side. A run is its output folder.",
   options: reportOptions,
   positionals: Number.POSITIVE_INFINITY,
+  leavesFiles: true,
   run: async ({ settings, positionals: runs, output }) => {
     const [first] = runs;
     if (first === undefined) throw new UsageError("The run is missing: give the output folder of at least one run.");

@@ -1,12 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterEach, describe, expect, test, vi } from "vitest";
-import { watchInterrupts } from "../../src/cli/interrupts.js";
-import { createOutput } from "../../src/cli/output.js";
+import { describe, expect, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 const bidora = (...argv: string[]) => spawnSync(process.execPath, [bin, ...argv], { encoding: "utf8" });
@@ -72,27 +70,38 @@ describe("the built command", () => {
     expect([status, errors]).toEqual([0, ""]);
   });
 
+  test.each([["--help"], ["finetune", "--help-all"], ["inspect", "test/golden/bert/single", "--json"]])(
+    "a result that a full disk does not take is an error, by one sentence",
+    (...argv) => {
+      const full = openSync("/dev/full", "w");
+      const { status, stderr } = spawnSync(process.execPath, [bin, ...argv], {
+        encoding: "utf8",
+        stdio: ["ignore", full, "pipe"],
+      });
+      expect([status, stderr]).toEqual([
+        1,
+        "bidora: What the command printed did not reach stdout: ENOSPC: no space left on device, write.\n",
+      ]);
+    },
+  );
+
+  test("an error message that nobody can read does no harm", () => {
+    const full = openSync("/dev/full", "w");
+    expect(spawnSync(process.execPath, [bin, "fintune"], { stdio: ["ignore", full, full] }).status).toBe(2);
+  });
+
+  test.each(["constructor", "__proto__", "toString"])("%s is no command", (name) => {
+    expect(bidora(name)).toMatchObject({
+      status: 2,
+      stdout: "",
+      stderr: `bidora: Unknown command "${name}". bidora --help lists them.\n`,
+    });
+  });
+
   test("without a build it says what to run", () => {
     const folder = mkdtempSync(join(tmpdir(), "bidora-bin-"));
     cpSync(bin, join(folder, "bin", "bidora.mjs"));
     const { status, stderr } = spawnSync(process.execPath, [join(folder, "bin", "bidora.mjs")], { encoding: "utf8" });
     expect([status, stderr]).toEqual([1, "bidora: not built yet; run `npm run setup` in its folder.\n"]);
-  });
-});
-
-describe("Ctrl-C", () => {
-  afterEach(() => vi.restoreAllMocks());
-
-  test("the first asks, the second ends at once with 130", () => {
-    const exit = vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
-    const before = process.listenerCount("SIGINT");
-    const interrupts = watchInterrupts(createOutput({ quiet: true }));
-    process.emit("SIGINT");
-    expect(interrupts.signal.aborted).toBe(true);
-    expect(exit).not.toHaveBeenCalled();
-    process.emit("SIGTERM");
-    expect(exit).toHaveBeenCalledWith(130);
-    interrupts.stop();
-    expect(process.listenerCount("SIGINT")).toBe(before);
   });
 });

@@ -1,0 +1,53 @@
+import { EventEmitter } from "node:events";
+import { expect, test } from "vitest";
+import { Printer, type Target } from "../../src/cli/streams.js";
+
+const failure = (code: string) => Object.assign(new Error(`${code}: of the test`), { code });
+
+/** A stream that takes `room` texts; then `fail` decides what happens. */
+function target(room: number, fail: (emitter: EventEmitter) => void): Target & { readonly taken: string[] } {
+  const taken: string[] = [];
+  const emitter = new EventEmitter();
+  return Object.assign(emitter, {
+    taken,
+    writableLength: 0,
+    write(text: string) {
+      if (taken.length >= room) fail(emitter);
+      else taken.push(text);
+      return true;
+    },
+  });
+}
+
+test.each([
+  [
+    "throws",
+    () => {
+      throw failure("ENOSPC");
+    },
+  ],
+  ["tells later", (emitter: EventEmitter) => process.nextTick(() => emitter.emit("error", failure("ENOSPC")))],
+])("what a stream that %s does not take is lost, and told at the end", async (_, fail) => {
+  const stream = target(1, fail);
+  const printer = new Printer(() => stream);
+  for (const text of ["a", "b", "c"]) printer.write(text);
+  expect(await printer.settled()).toMatchObject({ code: "ENOSPC" });
+  printer.write("d");
+  expect(stream.taken).toEqual(["a"]);
+});
+
+test("a stream that cannot be opened takes nothing", async () => {
+  const printer = new Printer(() => {
+    throw failure("EBADF");
+  });
+  printer.write("a");
+  expect([printer.isTTY, printer.columns]).toEqual([false, undefined]);
+  expect(await printer.settled()).toMatchObject({ code: "EBADF" });
+});
+
+test("nothing is lost where all was taken", async () => {
+  const printer = new Printer(() => target(9, () => {}));
+  expect(await printer.settled()).toBeUndefined();
+  printer.write("a");
+  expect(await printer.settled()).toBeUndefined();
+});

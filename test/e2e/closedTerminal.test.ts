@@ -1,0 +1,88 @@
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, start, stepsOf } from "./support.js";
+
+const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
+const common = ["--model", SMALL.model, "--train", SMALL.train, "--method", "lora", "--batch-size", "4"];
+const flags = [...common, "--learning-rate", "1e-2", "--max-steps", "4", "--validation", join(ROWS, "pairs.jsonl")];
+const whole = () => run({ method: "lora", validation: join(ROWS, "pairs.jsonl") });
+
+function expectEnded(output: string, reference: string): void {
+  expect(list(output)).toEqual(list(reference));
+  expect(bytes(output)).toBe(bytes(reference));
+  expect(json(join(output, "metrics.json"))).toEqual(json(join(reference, "metrics.json")));
+}
+
+describe("output that nobody takes does not end a run", () => {
+  test("full, closed, or a reader that has gone", async () => {
+    const reference = (await whole()).output;
+    const full = openSync("/dev/full", "w");
+    for (const json of [[], ["--json"]]) {
+      const output = fresh();
+      const argv = [BIN, "finetune", ...flags, ...json, "--output", output];
+      const { status } = spawnSync(process.execPath, argv, { stdio: ["ignore", full, full] });
+      expect(status).toBe(0);
+      expectEnded(output, reference);
+    }
+    const output = fresh();
+    const command = `"$0" "$@" 2>&1 | head -n 1; exit "\${PIPESTATUS[0]}"`;
+    const argv = ["-c", command, process.execPath, BIN, "finetune", ...flags, "--json", "--output", output];
+    const { status, stdout } = spawnSync("bash", argv, { encoding: "utf8" });
+    expect([status, stdout.split("\n").length]).toEqual([0, 2]);
+    expectEnded(output, reference);
+  });
+
+  test("what was lost is told where it can be", () => {
+    const full = openSync("/dev/full", "w");
+    const output = fresh();
+    const told = spawnSync(process.execPath, [BIN, "finetune", ...flags, "--quiet", "--output", output], {
+      encoding: "utf8",
+      stdio: ["ignore", full, "pipe"],
+    });
+    const sentence = "bidora: What the command printed did not reach stdout: ENOSPC: no space left on device, write.\n";
+    expect([told.status, told.stderr]).toEqual([0, sentence]);
+    const evaluate = [BIN, "evaluate", "--adapter", output, "--model", SMALL.model, "--data", SMALL.train, "--json"];
+    const lost = spawnSync(process.execPath, evaluate, { encoding: "utf8", stdio: ["ignore", full, "pipe"] });
+    expect([lost.status, lost.stderr]).toEqual([1, sentence]);
+  });
+});
+
+describe("signals", () => {
+  test.each(["SIGHUP", "SIGTERM"] as const)("%s with the terminal gone: saves and exits with 130", async (signal) => {
+    const output = fresh();
+    const argv = [BIN, "finetune", ...common, "--max-steps", "4000", "--json", "--output", output];
+    const child = spawn(process.execPath, argv, { stdio: ["ignore", "pipe", "pipe"] });
+    const ended = once(child, "exit");
+    await once(child.stdout, "data");
+    child.stdout.destroy();
+    child.stderr.destroy();
+    child.kill(signal);
+    expect(await ended).toEqual([130, null]);
+    const [last] = stepsOf(eventsIn(output)).slice(-1);
+    expect(list(output)).toEqual([`checkpoint-${last?.step}`, "events.jsonl", "run.yaml"]);
+  });
+
+  test("the same signal twice at once, as npx and a terminal both send it, is one", async () => {
+    const output = fresh();
+    const { child, ended } = start("finetune", ...common, "--max-steps", "4000", "--output", output);
+    while (!list(output).includes("events.jsonl")) await new Promise((resolve) => setTimeout(resolve, 10));
+    child.kill("SIGINT");
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    expect(list(output)[0]).toMatch(/^checkpoint-\d+$/);
+  });
+});
+
+test("a failed run says in one sentence where it can go on from", () => {
+  const output = fresh();
+  const argv = [...common, "--max-steps", "20", "--learning-rate", "1e30", "--output", output];
+  const { status, stderr } = bidora("finetune", ...argv, "--quiet");
+  expect(status).toBe(1);
+  expect(stderr).toMatch(
+    /^bidora: Step (\d+): The .*\. The state after step \d+ is kept: --resume goes on from .*\.\n$/,
+  );
+});
