@@ -111,7 +111,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   });
   const head = await attempt(refusals, () => inferHead(config));
   const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
-  if (architecture && tensors.length > 0) refusals.push(...missingWeights(config, head, tensors));
+  if (architecture && tensors.length > 0) for (const why of missingWeights(config, head, tensors)) refusals.push(why);
   return {
     kind: "model",
     path: folder,

@@ -101,7 +101,7 @@ function predictionOf(logits: Float64Array, row: EncodedRow, example: Example, {
 }
 
 function softmax(logits: Float64Array): Float64Array {
-  const largest = Math.max(...logits);
+  const largest = logits.reduce((a, b) => Math.max(a, b));
   const powers = logits.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);

@@ -81,7 +81,7 @@ function tensorLines(tensors: readonly TensorFacts[]): string[] {
     group.count++;
     groups.set(line.join(" "), group);
   }
-  const width = Math.max(0, ...Array.from(groups.values(), ({ line }) => line[0].length));
+  const width = Array.from(groups.values()).reduce((longest, { line }) => Math.max(longest, line[0].length), 0);
   return Array.from(groups.values(), ({ line: [name, dtype, shape], count }) => {
     const times = count > 1 ? ` ×${count}` : "";
     return `${name.padEnd(width)}  ${dtype}  ${shape}${times}`;

@@ -27,7 +27,9 @@ export function createOutput({ json = false, quiet = false }): Output {
 /** Rows as columns of equal width; numbers stand to the right, with four decimals unless they are whole. */
 export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const cells = [header, ...rows].map((row) => row.map(formatCell));
-  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? "").length)));
+  const widths = header.map((_, column) =>
+    cells.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
+  );
   const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === "number"));
   const line = (row: readonly string[]): string =>
     row.map((cell, c) => (isNumber[c] ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0))).join("  ");

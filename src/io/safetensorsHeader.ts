@@ -7,6 +7,8 @@ export const MAX_HEADER_BYTES = 100_000_000;
 /** The header's length stands before it as a little-endian 64-bit number. */
 export const LENGTH_BYTES = 8;
 
+const METADATA = "__metadata__";
+
 /** One tensor of a file; `begin` and `end` are byte offsets from the end of the header. */
 export interface TensorInfo {
   readonly name: string;
@@ -61,12 +63,16 @@ export function headerLength(file: string, first: Uint8Array, fileBytes: number)
  * @throws BidoraError `SAFETENSORS` naming the file, the tensor and what is wrong
  */
 export function parseHeader(file: string, bytes: Uint8Array, dataBytes: number): SafetensorsHeader {
-  const { __metadata__: metadata, ...entries } = parseObject(file, bytes);
-  const tensors = Object.entries(entries)
-    .map(([name, entry]) => tensorInfo(file, name, entry))
+  const header = parseObject(file, bytes);
+  const tensors = Object.keys(header)
+    .filter((name) => name !== METADATA)
+    .map((name) => tensorInfo(file, name, header[name]))
     .sort((a, b) => a.begin - b.begin || a.end - b.end);
   checkLayout(file, tensors, dataBytes);
-  return { tensors: new Map(tensors.map((info) => [info.name, info])), metadata: parseMetadata(file, metadata) };
+  return {
+    tensors: new Map(tensors.map((info) => [info.name, info])),
+    metadata: parseMetadata(file, header[METADATA]),
+  };
 }
 
 function parseObject(file: string, bytes: Uint8Array): JsonObject {

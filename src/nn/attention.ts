@@ -24,7 +24,7 @@ export interface AttendOptions {
  */
 export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttendOptions): torch.Tensor {
   const { layout, heads, dropout, context } = options;
-  const longest = Math.max(...layout.lengths);
+  const longest = layout.lengths.reduce((a, b) => Math.max(a, b));
   const drawn = dropout.draw([layout.lengths.length, heads, longest, longest], context);
   if (context.differentiateTwice || drawn instanceof torch.Tensor) return attendPlainly(q, k, v, options, drawn);
   const scale = 1 / Math.sqrt((q.shape[1] as number) / heads);

@@ -72,8 +72,8 @@ export function assemble(layout: Layout, texts: readonly (readonly number[])[], 
       ids.push(id);
       typeIds.push(type);
     }
-    ids.push(...layout.pieces[i + 1]!.ids);
-    typeIds.push(...layout.pieces[i + 1]!.typeIds);
+    for (const id of layout.pieces[i + 1]!.ids) ids.push(id);
+    for (const typeId of layout.pieces[i + 1]!.typeIds) typeIds.push(typeId);
   }
   return { ids, typeIds };
 }

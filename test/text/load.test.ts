@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,6 +76,12 @@ it("folders without a good tokenizer are refused by one sentence", async () => {
   await expect(loadTokenizer(folder({ "tokenizer.json": {} }))).rejects.toThrow("is broken");
   const merges = folder({ "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b c\n" });
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
+});
+
+it.each(["tokenizer.json", "tokenizer_config.json", "vocab.txt"])("a pipe called %s is refused", async (name) => {
+  const path = folder(name === "vocab.txt" ? {} : { "vocab.txt": vocab });
+  spawnSync("mkfifo", [join(path, name)]);
+  await expect(loadTokenizer(path)).rejects.toThrow(`${join(path, name)} is a pipe`);
 });
 
 describe.skipIf(!existsSync(vocabularies))("published vocabularies", () => {

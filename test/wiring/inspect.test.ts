@@ -1,4 +1,5 @@
-import { cpSync, renameSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type AdapterInspection, inspect, type ModelInspection, renderInspection } from "../../src/inspect.js";
@@ -89,4 +90,28 @@ test("what would be refused is told, with what can be read nevertheless", async 
 
 test("a folder that is neither is an error", async () => {
   await expect(inspect(newFolder())).rejects.toThrow(/no config\.json/);
+});
+
+test("more tensors than a call has arguments", async () => {
+  const folder = copyOf("bert/single");
+  const names = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
+  const entries = names.map((name) => [name, { dtype: "F32", shape: [0], data_offsets: [0, 0] }]);
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(join(folder, "model.safetensors"), Buffer.concat([length, header]));
+  expect(renderInspection(await inspect(folder))).toContain("t199999  F32  [0]");
+});
+
+test.each(["model.safetensors", "config.json"])("a pipe called %s is refused by name, at once", async (name) => {
+  const folder = copyOf("bert/single");
+  rmSync(join(folder, name));
+  spawnSync("mkfifo", [join(folder, name)]);
+  const refusals = await inspect(folder).then(
+    (found) => found.refusals,
+    (error: Error) => [error.message],
+  );
+  expect(refusals).toEqual([
+    `${join(folder, name)} is a pipe, but a regular file is expected: write its contents to a file first.`,
+  ]);
 });
