@@ -3,6 +3,8 @@
 #include <ATen/ops/empty.h>
 
 #include <cstring>
+#include <random>
+#include <utility>
 
 #include "environment.h"
 #include "exports.h"
@@ -22,15 +24,28 @@ uint64_t seedAt(const Napi::CallbackInfo& info, size_t index) {
   return info[index].As<Napi::BigInt>().Uint64Value(&lossless);
 }
 
+// libtorch takes the lower 32 bits of a seed. A longer one fills the whole state, so that no bit of it is lost.
+void seed(at::Generator& generator, uint64_t value) {
+  generator.set_current_seed(value);
+  if (value >> 32 == 0) return;
+  std::seed_seq words{static_cast<uint32_t>(value), static_cast<uint32_t>(value >> 32)};
+  at::mt19937 engine(value);
+  at::mt19937_data_pod data = engine.data();
+  words.generate(data.state_.begin(), data.state_.end());
+  engine.set_data(data);
+  at::check_generator<at::CPUGeneratorImpl>(generator)->set_engine(engine);
+}
+
 Napi::Value newGenerator(const Napi::CallbackInfo& info) {
-  const double handle = environment(info.Env()).handles.add(at::detail::createCPUGenerator(seedAt(info, 0)));
-  return Napi::Number::New(info.Env(), handle);
+  at::Generator generator = at::detail::createCPUGenerator();
+  seed(generator, seedAt(info, 0));
+  return Napi::Number::New(info.Env(), environment(info.Env()).handles.add(std::move(generator)));
 }
 
 Napi::Value manualSeed(const Napi::CallbackInfo& info) {
   at::Generator& generator = generatorAt(info, 0);
   const std::lock_guard<std::mutex> lock(generator.mutex());
-  generator.set_current_seed(seedAt(info, 1));
+  seed(generator, seedAt(info, 1));
   return info.Env().Undefined();
 }
 

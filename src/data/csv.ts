@@ -33,7 +33,10 @@ export async function readTsv(file: string, options: CsvOptions = {}): Promise<T
   return quoted instanceof TableError || quoted.rows.length < plain.rows.length ? plain : quoted;
 }
 
-/** Tab-separated values whose quotes are plain characters, as GLUE's files are. Columns beyond the header's are let be. */
+/**
+ * Tab-separated values whose quotes are plain characters, as GLUE's files are.
+ * @throws BidoraError naming the line that has another number of columns.
+ */
 export async function readPlainTsv(file: string, options: PlainTsvOptions = {}): Promise<Table> {
   return readTable(file, { delimiter: "\t", quote: false }, options);
 }

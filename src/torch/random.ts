@@ -7,7 +7,7 @@ export class Generator {
   /** The native name, for calls through the bridge. */
   readonly handle: Handle;
 
-  /** @param seed libtorch uses its lower 32 bits. */
+  /** @param seed a whole number of up to 64 bits; one of up to 32 draws what libtorch's own `manual_seed` gives */
   constructor(seed: number | bigint = 0) {
     this.handle = native.newGenerator(seed);
     registry.register(this, this.handle);

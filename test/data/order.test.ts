@@ -74,6 +74,14 @@ describe("the order of rows", () => {
     expect(first).not.toEqual(first?.toSorted((a, b) => a - b));
   });
 
+  it("follows from all bits of the seed", () => {
+    const order = (seed: number) => batches({ rows: 10, batchSize: 10, seed, shuffle: true }, 1).toString();
+    const seeds = [0, 1, 7].flatMap((low) => [0, 1, 2, 2 ** 20, 2 ** 21 - 1].map((high) => low + high * 2 ** 32));
+    expect(new Set(seeds.map(order)).size).toBe(seeds.length);
+    expect(order(7)).toBe("0,8,9,3,4,2,1,5,6,7");
+    expect(order(2 ** 32 - 1)).toBe("8,5,6,1,7,9,0,4,2,3");
+  });
+
   it("gives every order of the rows alike", () => {
     const seen = new Map<string, number>();
     for (let seed = 0; seed < 6000; seed++) {
@@ -118,7 +126,7 @@ describe("the split for a search", () => {
     expect([lower.length, upper.length]).toEqual([80, 20]);
     expect([...lower, ...upper].toSorted((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, row) => row));
     expect(split(5)).toEqual({ lower, upper });
-    expect(split(6)).not.toEqual({ lower, upper });
+    for (const other of [6, 5 + 2 ** 32, 5 + 2 ** 52]) expect(split(other)).not.toEqual({ lower, upper });
     expect(lower).not.toEqual(lower.toSorted((a, b) => a - b));
   });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { readCsv, readTsv } from "../../src/data/csv.js";
+import { readCsv, readPlainTsv, readTsv } from "../../src/data/csv.js";
 import { loadExamples, namedDatasets, type TextExample } from "../../src/data/index.js";
 import { readParquet } from "../../src/data/parquet.js";
 import { BidoraError } from "../../src/errors.js";
@@ -49,6 +49,16 @@ describe("CSV and TSV", () => {
     expect(await fault(readCsv(stray))).toContain("stray.csv line 3: a quote stands inside a field");
     expect(await fault(readCsv(file("twice.csv", "a,a\n1,2\n")))).toContain('has the column "a" twice');
     expect(await fault(readCsv(file("header.csv", "text,label\n")))).toContain("header.csv is empty");
+  });
+
+  it("refuse a row with more columns than the header, or with fewer unless those are to be left out", async () => {
+    const more = file("more.tsv", "text\tlabel\na\t1\nb\t0\tc\n");
+    const wide = "more.tsv line 3: 3 columns, but the header has 2.";
+    for (const read of [readPlainTsv, readTsv]) expect(await fault(read(more))).toBe(wide);
+    expect(await fault(readPlainTsv(more, { skipShortRows: true }))).toBe(wide);
+    const fewer = file("fewer.tsv", "text\tlabel\na\t1\nb\n");
+    expect(await fault(readPlainTsv(fewer))).toBe("fewer.tsv line 3: 1 column, but the header has 2.");
+    expect((await readPlainTsv(fewer, { skipShortRows: true })).rows).toHaveLength(1);
   });
 
   it("TSV takes quotes by CSV's rules where the file obeys them, else as characters", async () => {

@@ -18,14 +18,23 @@ it("replays what follows a saved state, in the same and in another generator", (
   expect(draw(copy)).toEqual(next);
 });
 
-it("draws by the lower 32 bits of its seed", () => {
-  const seeds = [0, 1, -1, 2 ** 32 + 2, 2n ** 63n + 3n];
+it("draws by all bits of its seed", () => {
+  const seeds = [0, 1, -1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 52 + 1, 2n ** 63n, 2n ** 63n + 3n];
   const drawn = seeds.map((seed) => draw(new torch.Generator(seed)).join());
   expect(new Set(drawn).size).toBe(seeds.length);
   const generator = new torch.Generator(9);
   const first = draw(generator);
   generator.manualSeed(9);
   expect(draw(generator)).toEqual(first);
+});
+
+it.each([
+  [0, [44, 239, 933]],
+  [42, [542, 67, 876]],
+  [2 ** 32 - 1, [371, 978, 476]],
+])("draws what PyTorch does after manual_seed(%d)", (seed, expected) => {
+  const generator = new torch.Generator(seed);
+  expect(torch.randint(1000, [3], { generator, dtype: "int64" }).toArray().map(Number)).toEqual(expected);
 });
 
 it("refuses seeds and states that are none", () => {
