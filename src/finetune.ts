@@ -3,6 +3,8 @@ import { isForPeft } from "./adapters/index.js";
 import type { RunConfig } from "./config.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { prepare } from "./prepare.js";
+import { ProvenanceSource } from "./provenance.js";
+import { checkpointToResume } from "./resumeRun.js";
 import { inspectOutput, readMetrics } from "./runFolder.js";
 import type { Metrics, RunEvent } from "./train/events.js";
 import { TrainingRun } from "./trainingRun.js";
@@ -38,7 +40,9 @@ export async function finetune(config: RunConfig, options: FinetuneOptions = {})
   const { config: adapter } = prepared.adapted;
   if (adapter.method !== "full" && !isForPeft(adapter))
     options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
-  const run = new TrainingRun(prepared, { ...options, isFresh });
+  const provenance = new ProvenanceSource(prepared);
+  const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
+  const run = new TrainingRun(prepared, { ...options, isFresh, from, provenance });
   return { metrics: await run.go(), output: config.output };
 }
 

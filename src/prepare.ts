@@ -37,6 +37,8 @@ import { type Snapshot, takeSnapshot } from "./train/trained.js";
 export interface Prepared {
   readonly config: RunConfig;
   readonly folder: string;
+  /** Of the adapter that the run starts from, if there is one. */
+  readonly adapterFolder: string | undefined;
   readonly task: Task;
   readonly head: Head;
   readonly tokenizer: Tokenizer;
@@ -58,7 +60,8 @@ export async function prepare(
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
   if (asked.threads !== undefined) setThreads(asked.threads);
-  const saved = asked.adapter === undefined ? undefined : await readAdapter(await resolveModel(asked.adapter, hub));
+  const adapterFolder = asked.adapter === undefined ? undefined : await resolveModel(asked.adapter, hub);
+  const saved = adapterFolder === undefined ? undefined : await readAdapter(adapterFolder);
   const config = saved ? followAdapter(asked, saved) : asked;
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
@@ -85,6 +88,7 @@ export async function prepare(
   return {
     config: resolved(config, { task, splits, maxLength, adapted }),
     folder,
+    adapterFolder,
     task,
     head,
     tokenizer,

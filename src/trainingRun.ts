@@ -7,27 +7,22 @@ import { machineFacts, peakMemoryBytes, versions } from "./machine.js";
 import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
 import type { Prepared } from "./prepare.js";
+import type { ProvenanceSource } from "./provenance.js";
 import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics } from "./runFolder.js";
+import { plansOf } from "./runPlans.js";
 import { searchSummary } from "./searchSummary.js";
-import {
-  type CheckpointOptions,
-  checkpointer,
-  newestCheckpoint,
-  openResumePoint,
-  saveCheckpoint,
-} from "./train/checkpoints.js";
+import { type CheckpointOptions, checkpointer, saveCheckpoint } from "./train/checkpoints.js";
 import { EarlyStopping } from "./train/earlyStopping.js";
 import { evaluateRows } from "./train/evaluation.js";
 import { evaluator, tellEvaluation } from "./train/evaluator.js";
 import type { EvaluationEvent, JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "./train/events.js";
 import { LastGood } from "./train/lastGood.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "./train/loop.js";
-import { ReplayableMasks } from "./train/masks.js";
 import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
-import { planPhases } from "./train/plans.js";
 import { profiler } from "./train/profiler.js";
 import { rescue, withNote } from "./train/rescue.js";
+import { type FoundCheckpoint, resumePoint } from "./train/resume.js";
 import { runLogWriter } from "./train/runLogWriter.js";
 import { writeReport } from "./writeReport.js";
 
@@ -37,6 +32,8 @@ export interface TrainingRunOptions {
   readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
   /** The output folder is emptied first; else the run goes on from its newest checkpoint. */
   readonly isFresh: boolean;
+  readonly from: FoundCheckpoint | undefined;
+  readonly provenance: ProvenanceSource;
 }
 
 /** One run in its folder: the loop with its observers around it, and what is left at the end. */
@@ -68,15 +65,16 @@ export class TrainingRun {
       generator: prepared.generator,
       earlyStopping: this.#earlyStopping,
       settings: settingsOf(config),
+      provenance: () => options.provenance.find(),
       writeModel: (folder) => this.#writeModel(folder),
     };
-    const newest = options.isFresh ? undefined : newestCheckpoint(config.output);
-    this.#from = newest === undefined ? undefined : openResumePoint(newest, this.#checkpoint);
+    this.#from = options.from && resumePoint(options.from, this.#checkpoint);
     this.#lastGood = new LastGood(adapted.trained, prepared.generator);
     this.#observers = [
       runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step }),
       ...(options.observers ?? []).map((on) => ({ on })),
       { on: (event, run) => this.#remember(event, run) },
+      options.provenance,
     ];
     if (config.profile) this.#observers.push(this.#makeProfiler());
     if (config.evalEvery !== undefined && prepared.data.validation) {
@@ -124,6 +122,8 @@ export class TrainingRun {
       const note = this.#isPrepared ? await rescue(this.#lastGood, this.#checkpoint, this.#savedStep) : undefined;
       await this.#tellError(error).catch(() => {});
       throw withNote(error, note);
+    } finally {
+      this.options.provenance.end();
     }
   }
 
@@ -137,16 +137,7 @@ export class TrainingRun {
   }
 
   async #train(): Promise<Metrics> {
-    const { adapted, data, task, loaded, generator, start } = this.prepared;
-    const setup = {
-      model: loaded.model,
-      adapted,
-      rows: data.train,
-      task: task.kind,
-      masks: new ReplayableMasks(generator),
-      start,
-    };
-    const plans = planPhases(setup, this.prepared.config);
+    const plans = plansOf(this.prepared);
     await this.#tellStart(stepsOfPhases(plans, this.#from));
     const ended = await runLoop({
       plans,
@@ -306,7 +297,7 @@ export class TrainingRun {
 const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** The settings that make a run what it is, for its log and its checkpoints. */
-function settingsOf(config: RunConfig): { readonly [key: string]: JsonValue } {
+export function settingsOf(config: RunConfig): { readonly [key: string]: JsonValue } {
   const {
     given: _given,
     output: _output,

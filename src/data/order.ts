@@ -44,6 +44,9 @@ export class BatchOrder {
         `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last one is dropped" : ""}.`,
       );
     }
+    if (!(state.index >= 0 && state.index < this.batchesPerPass)) {
+      throw new UsageError(`A pass has ${this.batchesPerPass} batches, but the place to go on from is ${state.index}.`);
+    }
     this.#options = options;
     this.#state = state;
   }

@@ -9,6 +9,7 @@ import type { HypergradientEstimator, LowerPoint } from "./hypergradients/index.
 import type { Level, Update } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
+import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** What weights the second term: the lower step's learning rate, the derivative of the AdamW step, or a number. */
@@ -169,8 +170,7 @@ export class BilevelRule implements StepRule {
   }
 
   restore({ tensors, values }: RuleState): void {
-    type Place = { pass: number; index: number };
-    const saved = values as { lower: number; upper: number; lowerBatches: Place; upperBatches: Place };
+    const saved = values as BilevelState;
     this.options.lower.restore(saved.lower, tensors);
     this.options.upper.restore(saved.upper, tensors);
     this.options.lowerBatches.restore(saved.lowerBatches);

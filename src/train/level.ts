@@ -79,8 +79,9 @@ export class Level {
   save(): { readonly steps: number; readonly tensors: Map<string, torch.Tensor> } {
     const tensors = new Map<string, torch.Tensor>();
     for (const [i, { name }] of this.trained.entries()) {
-      tensors.set(`${name}.exp_avg`, this.#state.expAvg[i] as torch.Tensor);
-      tensors.set(`${name}.exp_avg_sq`, this.#state.expAvgSq[i] as torch.Tensor);
+      const [first, second] = momentNames(name);
+      tensors.set(first, this.#state.expAvg[i] as torch.Tensor);
+      tensors.set(second, this.#state.expAvgSq[i] as torch.Tensor);
     }
     return { steps: this.#state.steps, tensors };
   }
@@ -96,6 +97,9 @@ export class Level {
     });
   }
 }
+
+/** The names under which the optimiser's moments of a tensor are saved. */
+export const momentNames = (name: string): readonly [string, string] => [`${name}.exp_avg`, `${name}.exp_avg_sq`];
 
 /** Gradients with respect to `inputs`; zero where `loss` does not depend on one. */
 export function gradientsOf(

@@ -7,6 +7,7 @@ import type { Phase } from "./events.js";
 import type { Level } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
+import type { PlainState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 export interface PlainRuleOptions {
@@ -50,7 +51,7 @@ export class PlainRule implements StepRule {
   }
 
   restore({ tensors, values }: RuleState): void {
-    const { steps, batches } = values as { steps: number; batches: { pass: number; index: number } };
+    const { steps, batches } = values as PlainState;
     this.options.level.restore(steps, tensors);
     this.options.batches.restore(batches);
   }

@@ -1,0 +1,77 @@
+import { createHash } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { BidoraError } from "../errors.js";
+import { writeFileAtomic } from "./atomic.js";
+
+/** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
+const CHECKSUMS = "SHA256SUMS";
+const LINE = /^([0-9a-f]{64}) {2}([^/\\]+)$/;
+const CHUNK_BYTES = 2 ** 22;
+
+export function sha256(data: string | Uint8Array): string {
+  return createHash("sha256").update(data).digest("hex");
+}
+
+/** Reads in pieces between which other work goes on. */
+async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  const file = await open(path);
+  try {
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      signal?.throwIfAborted();
+      if (bytesRead === 0) return hash.digest("hex");
+      hash.update(buffer.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close();
+  }
+}
+
+/** A line for each file, in the order given. */
+export async function checksumsOf(folder: string, names: readonly string[], signal?: AbortSignal): Promise<string> {
+  let lines = "";
+  for (const name of names) lines += `${await sha256OfFile(join(folder, name), signal)}  ${name}\n`;
+  return lines;
+}
+
+/** Writes down the checksums of all files in a folder that has no folders in it. */
+export async function writeChecksums(folder: string): Promise<void> {
+  const names = readdirSync(folder).sort();
+  writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, names));
+}
+
+/**
+ * Checks that a folder's files are as they were when their checksums were written down.
+ * @param needed files that must be among them
+ * @throws BidoraError `CHECKSUMS` naming the file that is missing or another
+ */
+export async function verifyChecksums(folder: string, needed: readonly string[]): Promise<void> {
+  const sums = readChecksums(folder);
+  const unlisted = needed.find((name) => !sums.has(name));
+  if (unlisted !== undefined) throw fault(`${CHECKSUMS} does not list ${unlisted}`);
+  for (const [name, sum] of sums) {
+    if (!existsSync(join(folder, name))) throw fault(`${name} is missing`);
+    if ((await sha256OfFile(join(folder, name))) !== sum) throw fault(`${name} is not as it was saved`);
+  }
+}
+
+function readChecksums(folder: string): ReadonlyMap<string, string> {
+  const path = join(folder, CHECKSUMS);
+  if (!existsSync(path)) throw fault(`${CHECKSUMS} is missing`);
+  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  return new Map(
+    lines.map((line) => {
+      const [, sum, name] = LINE.exec(line) ?? [];
+      if (sum === undefined || name === undefined) throw fault(`${CHECKSUMS} is not as it was saved`);
+      return [name, sum];
+    }),
+  );
+}
+
+function fault(what: string): BidoraError {
+  return new BidoraError("CHECKSUMS", what);
+}

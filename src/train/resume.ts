@@ -1,0 +1,171 @@
+import { join } from "node:path";
+import type { TrainedTensor } from "../adapters/index.js";
+import { BidoraError } from "../errors.js";
+import { verifyChecksums } from "../io/checksums.js";
+import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
+import { torchDtype } from "../io/safetensorsDtypes.js";
+import { Generator, type Tensor } from "../torch/index.js";
+import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
+import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";
+import { momentNames } from "./level.js";
+import type { PhasePlan, ResumePoint } from "./loop.js";
+import { checkProvenance, type Provenance } from "./provenance.js";
+import { putBack } from "./trained.js";
+
+/** A run that is to go on from a checkpoint. */
+export interface ResumingRun {
+  readonly folder: string;
+  readonly settings: SavedState["settings"];
+  readonly madeFrom: Provenance;
+  readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
+  readonly trained: readonly TrainedTensor[];
+}
+
+/** A checkpoint that is whole and fits the run. */
+export interface FoundCheckpoint {
+  readonly path: string;
+  readonly state: SavedState;
+  /** The newer ones that can't be gone on from, with the reason. */
+  readonly damaged: readonly string[];
+}
+
+/**
+ * The newest checkpoint of the run that is whole.
+ * @throws BidoraError `CHECKPOINT_DAMAGED` when none is, `CHECKPOINT_SETTINGS` or `CHECKPOINT_PROVENANCE` when the run is now
+ *   set up otherwise or made from something else
+ */
+export async function findCheckpoint(run: ResumingRun): Promise<FoundCheckpoint> {
+  const damaged: string[] = [];
+  for (const step of checkpointSteps(run.folder)) {
+    const path = join(run.folder, checkpointName(step));
+    try {
+      return { path, state: await openCheckpoint(path, run), damaged };
+    } catch (error) {
+      if (!(error instanceof Damage)) throw error;
+      damaged.push(`${path} is damaged (${error.message})`);
+    }
+  }
+  throw new BidoraError(
+    "CHECKPOINT_DAMAGED",
+    `${damaged.join("; ")}: put a whole checkpoint there, or start anew in another --output.`,
+  );
+}
+
+class Damage extends Error {}
+
+async function openCheckpoint(path: string, run: ResumingRun): Promise<SavedState> {
+  const state = await damageIfThrown(async () => {
+    await verifyChecksums(path, [STATE, TENSORS]);
+    return readState(path);
+  });
+  checkSettings(path, state.settings, run.settings);
+  checkProvenance(path, state.madeFrom, run.madeFrom);
+  await damageIfThrown(() => {
+    checkPlace(state, run.plans);
+    new Generator().setState(Buffer.from(state.generator, "base64"));
+    checkTensors(path, state, run.trained);
+  });
+  return state;
+}
+
+async function damageIfThrown<T>(body: () => T | Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (cause) {
+    throw new Damage((cause as Error).message.replace(/\.$/, ""), { cause });
+  }
+}
+
+/** Phases before the one in hand have their steps behind them; only early stopping makes them shorter. */
+function checkPlace(state: SavedState, plans: ResumingRun["plans"]): void {
+  const at = plans.findIndex(({ phase }) => phase === state.phase);
+  const plan = plans[at];
+  if (!plan) throw new Error(`the run has no phase ${state.phase}`);
+  if (state.phaseStep > plan.steps) throw new Error(`${state.phase} has ${plan.steps} steps, not ${state.phaseStep}`);
+  const before = state.step - state.phaseStep;
+  const planned = plans.slice(0, at).reduce((sum, { steps }) => sum + steps, 0);
+  if (before > planned || (before < planned && !state.earlyStopping))
+    throw new Error(`${before} steps lie before ${state.phase}, not ${planned}`);
+}
+
+/** Every tensor that is going to be put back is there, with its shape and type. */
+function checkTensors(path: string, state: SavedState, trained: readonly TrainedTensor[]): void {
+  const file = openSafetensors(join(path, TENSORS));
+  try {
+    for (const { name, tensor, role } of trained) {
+      const isMoved = state.phase !== "retrain" || role === "direction";
+      const names = [name, ...(isMoved ? momentNames(name) : []), ...(state.earlyStopping?.phase ? [BEST + name] : [])];
+      for (const saved of names) checkTensor(file, saved, tensor);
+    }
+  } finally {
+    file.close();
+  }
+}
+
+function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Tensor): void {
+  if (!file.has(name)) throw new Error(`${TENSORS} has no ${name}`);
+  const info = file.info(name);
+  if (torchDtype(info.dtype) === dtype && String(info.shape) === String(shape)) return;
+  throw new Error(`${TENSORS}: ${name} is ${info.dtype} [${info.shape}], not ${dtype} [${shape}]`);
+}
+
+/** Settings that a resumed run may have otherwise: a diverged one goes on with a smaller rate, say. */
+const FREE: ReadonlySet<string> = new Set([
+  "learningRate",
+  "upperLearningRate",
+  "retrainLearningRate",
+  "maxGradNorm",
+  "dtype",
+  "saveEvery",
+  "keepCheckpoints",
+]);
+
+function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
+  for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
+    const [before, after] = [JSON.stringify(then[key]), JSON.stringify(now[key])];
+    if (before === after || FREE.has(key)) continue;
+    throw new BidoraError(
+      "CHECKPOINT_SETTINGS",
+      `${path} was made with ${key} ${before ?? "not set"}, now it is ${after ?? "not set"}: resume with the run's own settings.`,
+    );
+  }
+}
+
+/** Where the run was, and how to put it back there. */
+export function resumePoint(
+  { path, state }: FoundCheckpoint,
+  options: Pick<CheckpointOptions, "trained" | "generator" | "earlyStopping">,
+): ResumePoint {
+  return {
+    phase: state.phase,
+    step: state.step,
+    phaseStep: state.phaseStep,
+    isPhaseOver: state.isPhaseOver,
+    resume(rule) {
+      const tensors = readTensors(join(path, TENSORS));
+      putBack(options.trained, tensors);
+      rule.restore({ tensors, values: state.rule });
+      options.generator.setState(Buffer.from(state.generator, "base64"));
+      if (state.earlyStopping) restoreEarlyStopping(options.earlyStopping, state.earlyStopping, tensors);
+    },
+  };
+}
+
+function restoreEarlyStopping(
+  earlyStopping: CheckpointOptions["earlyStopping"],
+  { phase, best, failures }: NonNullable<SavedState["earlyStopping"]>,
+  tensors: ReadonlyMap<string, Tensor>,
+): void {
+  const kept = [...tensors].filter(([name]) => name.startsWith(BEST));
+  const snapshot = new Map(kept.map(([name, tensor]) => [name.slice(BEST.length), tensor]));
+  earlyStopping?.restore({ phase, best: best ?? Number.NaN, failures }, snapshot);
+}
+
+function readTensors(path: string): Map<string, Tensor> {
+  const file = openSafetensors(path);
+  try {
+    return new Map([...file.names].map((name) => [name, file.readTensor(name)]));
+  } finally {
+    file.close();
+  }
+}
