@@ -7,6 +7,7 @@ import { ProvenanceSource } from "./provenance.js";
 import { checkpointToResume } from "./resumeRun.js";
 import { inspectOutput, readMetrics } from "./runFolder.js";
 import type { Metrics, RunEvent } from "./train/events.js";
+import { isTooCoarse } from "./train/hypergradients/index.js";
 import { TrainingRun } from "./trainingRun.js";
 
 export interface FinetuneOptions {
@@ -40,6 +41,11 @@ export async function finetune(config: RunConfig, options: FinetuneOptions = {})
   const { config: adapter } = prepared.adapted;
   if (adapter.method !== "full" && !isForPeft(adapter))
     options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
+  const { method, hypergradient, dtype } = prepared.config;
+  if (method === "bidora" && isTooCoarse(hypergradient, dtype))
+    options.hub?.onNote?.(
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   const run = new TrainingRun(prepared, { ...options, isFresh, from, provenance });

@@ -1,25 +1,48 @@
 import type { RunConfig } from "./config.js";
-import { type EncodedRow, splitForSearch } from "./data/index.js";
 import { UsageError } from "./errors.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { prepare } from "./prepare.js";
 import { compareEstimators, type EstimatorComparison } from "./train/compareEstimators.js";
+import { isTooCoarse } from "./train/hypergradients/index.js";
+import { ReplayableMasks } from "./train/masks.js";
+
+export interface Verification extends EstimatorComparison {
+  /** What the model computed in. */
+  readonly dtype: "float64" | "float32" | "bfloat16";
+  /** Sentences on what the figures mean for the run. */
+  readonly notes: readonly string[];
+}
 
 /**
- * Compares every estimator of the hypergradient with the exact one on the user's own model and data: after a few search
- * steps, so that B is no longer zero, on the next batches.
+ * Compares every estimator of the hypergradient with the exact one on the user's own model and data: after the first few
+ * steps of the run's search, so that B is no longer zero, on the batches that come next.
+ * @param options.precision in place of the run's own dtype
  * @throws UsageError for a method without magnitudes
  */
 export async function verifyHypergradient(
   config: RunConfig,
-  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision: "float32" | "float64" },
-): Promise<EstimatorComparison> {
+  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined },
+): Promise<Verification> {
   if (config.method !== "bidora")
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
-  const { data, task, loaded, adapted, generator } = await prepare(config, options.hub, options.precision);
-  const { searchFraction: fraction, shuffle, seed } = config;
-  const split = splitForSearch(data.train.length, { fraction, shuffle, seed });
-  const pick = (places: readonly number[]) => places.map((place) => data.train[place] as EncodedRow);
-  const setup = { model: loaded.model, adapted, task: task.kind, generator, signal: options.signal };
-  return compareEstimators({ ...setup, lowerRows: pick(split.lower), upperRows: pick(split.upper) }, config);
+  const prepared = await prepare(config, options.hub, options.precision);
+  const { data, task, loaded, adapted, start, generator } = prepared;
+  const setup = {
+    model: loaded.model,
+    adapted,
+    rows: data.train,
+    task: task.kind,
+    masks: new ReplayableMasks(generator),
+    start,
+  };
+  const comparison = await compareEstimators(setup, prepared.config, options.signal);
+  const dtype = options.precision ?? (prepared.config.dtype as "float32" | "bfloat16");
+  return { dtype, ...comparison, notes: notesOf(comparison, dtype) };
+}
+
+function notesOf({ estimators }: EstimatorComparison, dtype: Verification["dtype"]): string[] {
+  const coarse = estimators.filter(({ name }) => isTooCoarse(name, dtype));
+  if (coarse.length === 0) return [];
+  const errors = coarse.map(({ name, relativeError }) => `${name} is off by ${(100 * relativeError).toPrecision(2)} %`);
+  return [`In ${dtype} ${errors.join(" and ")}: take --hypergradient exact, or --dtype float32.`];
 }

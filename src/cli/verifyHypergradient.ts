@@ -1,4 +1,5 @@
 import { readRunFile, resolveRun, verifyOptions } from "../config.js";
+import { UsageError } from "../errors.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
@@ -9,7 +10,9 @@ export const verifyHypergradient = defineCommand({
   options: verifyOptions,
   positionals: 1,
   interruptible: true,
-  run: async ({ given: { precision = "float64", ...given }, positionals: [file], output, signal }) => {
+  run: async ({ given: { precision, ...given }, positionals: [file], output, signal }) => {
+    if (precision !== undefined && given.dtype !== undefined)
+      throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
     const config = resolveRun({ ...(file === undefined ? {} : readRunFile(file)), ...given });
     const { verifyHypergradient: verify } = await import("../verifyHypergradient.js");
     const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
@@ -21,6 +24,6 @@ export const verifyHypergradient = defineCommand({
     ]);
     const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
     const table = formatTable(["estimator", "cosine", "relative error", "seconds"], rows);
-    output.result(result, `${table}\n${share}`);
+    output.result(result, [`In ${result.dtype}:`, table, share, ...result.notes].join("\n"));
   },
 });

@@ -54,6 +54,13 @@ export const exportOptions = {
 export const verifyOptions = {
   ...omit(
     runOptions,
+    "validation",
+    "test",
+    "method",
+    "epochs",
+    "maxSteps",
+    "warmupRatio",
+    "schedule",
     "output",
     "overwrite",
     "resume",
@@ -66,10 +73,11 @@ export const verifyOptions = {
     "retrainEpochs",
     "retrainLearningRate",
   ),
+  method: option(choice(["bidora"]), { group: "Method", help: "the one with hypergradients", default: "bidora" }),
   precision: option(choice(["float64", "float32"]), {
     group: "Training",
-    help: "of the comparison",
-    default: "float64",
+    help: "of everything, in place of the run's own dtype",
+    defaultText: "--dtype",
   }),
 };
 

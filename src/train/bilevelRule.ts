@@ -59,7 +59,14 @@ export class BilevelRule implements StepRule {
   }
 
   step(): StepReport {
-    const { unrollSteps, upper, upperBatches, gradientAccumulation } = this.options;
+    const { report, gradients } = this.descend();
+    this.options.upper.update(gradients);
+    return report;
+  }
+
+  /** The lower steps, and the hypergradient at what they lead to. The magnitudes are left as they are. */
+  descend(): { readonly report: StepReport; readonly gradients: torch.Tensor[] } {
+    const { unrollSteps, upperBatches, gradientAccumulation } = this.options;
     const taken: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
@@ -67,9 +74,8 @@ export class BilevelRule implements StepRule {
     const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, above));
     const hypergradientNorm = finiteLoss(totalNorm(gradients), "hypergradient's norm");
     for (const tensor of last.point.directions) tensor.dispose();
-    upper.update(gradients);
     const all = [...taken.map(({ batches }) => batches), above];
-    return {
+    const report = {
       loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
       upperLoss,
       hypergradientNorm,
@@ -77,6 +83,7 @@ export class BilevelRule implements StepRule {
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
       tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
     };
+    return { report, gradients };
   }
 
   /** Only the last lower step's graph and starting point are asked for again. */

@@ -5,10 +5,10 @@ import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
 
 /** A phase of a run: made when its turn comes, since it starts from what the phase before left. */
-export interface PhasePlan {
+export interface PhasePlan<Rule extends StepRule = StepRule> {
   readonly phase: Phase;
   readonly steps: number;
-  begin(): StepRule;
+  begin(): Rule;
 }
 
 export interface LoopOptions {

@@ -83,11 +83,17 @@ function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
 
 function bidoraPlans(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] {
   const penalty = penaltyOf(setup.adapted, settings.regularizer);
+  const search = planSearch(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
-  return retrain.steps === 0 ? [searchPlan(setup, settings, penalty)] : [searchPlan(setup, settings, penalty), retrain];
+  return retrain.steps === 0 ? [search] : [search, retrain];
 }
 
-function searchPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
+/** BiDoRA's first phase. */
+export function planSearch(
+  setup: TrainingSetup,
+  settings: PlanSettings,
+  penalty: Penalty = penaltyOf(setup.adapted, settings.regularizer),
+): PhasePlan<BilevelRule> {
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
   const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
   const pick = (places: readonly number[]) => places.map((place) => setup.rows[place] as EncodedRow);
@@ -143,7 +149,7 @@ function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Pena
 type Penalty = (() => torch.Tensor) | undefined;
 
 /** γ·R, or nothing where γ is zero. */
-export function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
+function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
   if (weight === 0) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;
   return () => {

@@ -4,6 +4,7 @@ import { exact } from "./exact.js";
 import { cg, neumann } from "./implicit.js";
 
 export type { EstimatorOptions, HypergradientEstimator, LowerPoint, SecondTermDirection } from "./estimator.js";
+export { isTooCoarse } from "./precision.js";
 
 export type HypergradientName = "finite-difference" | "forward-difference" | "exact" | "neumann" | "cg" | "first-order";
 

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { parseArguments } from "../../src/cli/args.js";
+import { verifyOptions } from "../../src/config/commandOptions.js";
+import { type RunSettings, resolveRun } from "../../src/config.js";
+import { verifyHypergradient } from "../../src/verifyHypergradient.js";
+import { bidora, run, SMALL } from "./support.js";
+
+const verify = (settings: RunSettings, precision?: "float32" | "float64") =>
+  verifyHypergradient(resolveRun({ ...SMALL, dtype: "float32", xi: 1, ...settings }), { precision });
+
+const errorsOf = ({ estimators }: Awaited<ReturnType<typeof verify>>) =>
+  Object.fromEntries(estimators.map(({ name, relativeError }) => [name, relativeError]));
+
+describe("verify-hypergradient measures the run", () => {
+  test.each([
+    { unrollSteps: 2 },
+    { gradientAccumulation: 2 },
+    { dtype: "bfloat16" },
+    { dropLast: true, batchSize: 3 },
+    { shuffle: false },
+    { hypergradient: "first-order" },
+    { upperLearningRate: 0.1 },
+    { upperWeightDecay: 0.5 },
+    { searchFraction: 0.5 },
+    { hypergradientTerms: 1, xi: "learning-rate" },
+  ] satisfies RunSettings[])("with %o", async (settings) => {
+    const { batchSize } = { ...SMALL, ...settings };
+    expect(errorsOf(await verify(settings))).not.toEqual(errorsOf(await verify({ batchSize })));
+  });
+
+  test("in its dtype, or in another on request", async () => {
+    expect(await verify({})).toMatchObject({ dtype: "float32", notes: [] });
+    const precise = await verify({}, "float64");
+    expect(precise).toMatchObject({ dtype: "float64", notes: [] });
+    expect(errorsOf(precise)["finite-difference"]).toBeLessThan(1e-2);
+  });
+
+  test("and says by how much differences are off in bfloat16", async () => {
+    const coarse = await verify({ dtype: "bfloat16" });
+    const percent = (name: string) => (100 * errorsOf(coarse)[name]!).toPrecision(2);
+    expect(coarse.notes).toEqual([
+      `In bfloat16 finite-difference is off by ${percent("finite-difference")} % and forward-difference is off by ${percent("forward-difference")} %: take --hypergradient exact, or --dtype float32.`,
+    ]);
+    expect(errorsOf(coarse)["finite-difference"]).toBeGreaterThan(0.05);
+  });
+});
+
+test("the command prints the comparison, and refuses what has no effect on it", () => {
+  const given = ["verify-hypergradient", "--model", SMALL.model, "--train", SMALL.train];
+  const { status, stdout } = bidora(...given, "--batch-size", "4", "--dtype", "bfloat16");
+  expect(status).toBe(0);
+  expect(stdout).toMatch(/^In bfloat16:\nestimator +cosine/);
+  expect(stdout).toContain("In bfloat16 finite-difference is off by ");
+  const both = bidora(...given, "--precision", "float32", "--dtype", "float32");
+  expect(both).toMatchObject({ status: 2, stderr: expect.stringContaining("--precision and --dtype exclude") });
+  for (const flags of [
+    ["--method", "lora"],
+    ["--epochs", "2"],
+    ["--max-steps", "2"],
+    ["--schedule", "constant"],
+    ["--warmup-ratio", "0"],
+    ["--validation", SMALL.train],
+    ["--test", SMALL.train],
+  ])
+    expect(() => parseArguments(verifyOptions, flags), flags[0]).toThrow(flags[0]);
+});
+
+test("a run tells at its start that differences and bfloat16 do not go together", async () => {
+  const noted = async (settings: RunSettings) =>
+    (await run({ maxSteps: 1, retrainSteps: 0, ...settings })).notes.filter((note) => note.includes("loses accuracy"));
+  for (const hypergradient of ["finite-difference", "forward-difference"] as const)
+    expect(await noted({ hypergradient, dtype: "bfloat16" })).toEqual([
+      `--hypergradient ${hypergradient} loses accuracy in bfloat16: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    ]);
+  expect(await noted({ hypergradient: "finite-difference", dtype: "float32" })).toEqual([]);
+  expect(await noted({ hypergradient: "exact", dtype: "bfloat16" })).toEqual([]);
+});

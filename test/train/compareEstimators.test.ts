@@ -1,0 +1,100 @@
+import { expect, test } from "vitest";
+import { doraConfig, inject } from "../../src/adapters/index.js";
+import * as torch from "../../src/torch/index.js";
+import { compareEstimators } from "../../src/train/compareEstimators.js";
+import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { type PlanSettings, planSearch } from "../../src/train/plans.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+import { openModel } from "../parity/support/adapted.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+
+const CASE = { checkpoint: "dropout", rows: "train", maxLength: 20 };
+
+const SETTINGS: PlanSettings = planSettings({
+  method: "bidora",
+  batchSize: 3,
+  shuffle: true,
+  seed: 3,
+  learningRate: 5e-3,
+  upperLearningRate: 5e-3,
+  weightDecay: 0.01,
+  maxGradNorm: 0.5,
+  schedule: "linear",
+  warmupRatio: 0.5,
+  regularizer: 0.1,
+  hypergradient: "forward-difference",
+  xi: "optimizer",
+  unrollSteps: 2,
+  gradientAccumulation: 2,
+});
+
+/** A fresh adapter, B being zero, on a model with dropout. */
+async function open() {
+  const model = await openModel("bert", CASE.checkpoint, "float64");
+  const generator = new torch.Generator(1);
+  const config = doraConfig({
+    rank: 4,
+    alpha: 8,
+    rslora: false,
+    dropout: 0.1,
+    targetModules: ["query", "value"],
+    rankPattern: {},
+    alphaPattern: {},
+    modulesToSave: ["classifier"],
+    axis: "out",
+    normGradient: "full",
+  });
+  const adapted = inject(model, config, { generator, dtype: "float64" });
+  const rows = await encodeRows("bert", CASE);
+  const masks = new ReplayableMasks(generator);
+  return {
+    model,
+    adapted,
+    rows,
+    task: "sequence-classification",
+    masks,
+    start: takeSnapshot(adapted.trained),
+  } as const;
+}
+
+/** The hypergradient of a run's fourth step, its rates constant, when that step is taken with `name`. */
+async function fourth(name: HypergradientName): Promise<number[]> {
+  const setup = await open();
+  const plan = (hypergradient: HypergradientName) =>
+    planSearch(setup, { ...SETTINGS, hypergradient, schedule: "constant", warmupRatio: 0, maxSteps: 9 }).begin();
+  const mover = plan(SETTINGS.hypergradient);
+  for (let i = 0; i < 3; i++) torch.scope(() => mover.step());
+  const rule = plan(name);
+  rule.restore(mover.save());
+  return torch.scope(() => rule.descend().gradients.flatMap((tensor) => tensor.toArray()));
+}
+
+const norm = (vector: readonly number[]) => Math.hypot(...vector);
+const minus = (a: readonly number[], b: readonly number[]) => a.map((value, i) => value - b[i]!);
+
+test("every estimator is measured at the run's fourth step, as if it came there alone", async () => {
+  const { estimators, secondOrderShare } = await compareEstimators(await open(), SETTINGS);
+  expect(estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
+
+  const exact = await fourth("exact");
+  for (const { name, cosine, relativeError, seconds } of estimators) {
+    const g = await fourth(name);
+    const product = g.reduce((sum, value, i) => sum + value * exact[i]!, 0);
+    expect(cosine, name).toBeCloseTo(product / (norm(g) * norm(exact)), 9);
+    expect(relativeError, name).toBeCloseTo(norm(minus(g, exact)) / norm(exact), 9);
+    expect(seconds).toBeGreaterThan(0);
+    if (name === "first-order") {
+      expect(secondOrderShare).toBeCloseTo(norm(minus(exact, g)) / norm(exact), 9);
+      // Not one of these by chance: the divisor is told from the other norm, and the point from the one where B is zero.
+      expect(Math.abs(norm(g) / norm(exact) - 1)).toBeGreaterThan(1e-3);
+    }
+  }
+});
+
+test("an abort ends it between two estimators", async () => {
+  const controller = new AbortController();
+  controller.abort(new Error("enough"));
+  await expect(compareEstimators(await open(), SETTINGS, controller.signal)).rejects.toThrow("enough");
+});
