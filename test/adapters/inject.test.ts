@@ -120,6 +120,16 @@ test("the tensors have PEFT's names, roles and decay", () => {
   ]);
 });
 
+test("a bias of B is a direction that does not decay", () => {
+  const config = loraConfig({ targetModules: ["encoder.layer.0.query"], loraBias: true, rank: 2 });
+  const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });
+  expect(trained.map(({ name, role, decays, tensor }) => [name, [...tensor.shape], role, decays])).toEqual([
+    ["encoder.layer.0.query.lora_A.weight", [2, 6], "direction", true],
+    ["encoder.layer.0.query.lora_B.weight", [5, 2], "direction", true],
+    ["encoder.layer.0.query.lora_B.bias", [5], "direction", false],
+  ]);
+});
+
 test("a bias of B goes neither with DoRA nor with an embedding", () => {
   const options = { generator: new torch.Generator(1) };
   expect(() => inject(new SmallModel(), doraConfig({ loraBias: true }), options)).toThrow(/exclude each other/);

@@ -1,0 +1,77 @@
+import { describe, expect, test } from "vitest";
+import { TrainedTensor } from "../../src/adapters/index.js";
+import { Parameter } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { EarlyStopping, type EarlyStoppingOptions } from "../../src/train/earlyStopping.js";
+import type { Phase } from "../../src/train/events.js";
+import type { RunHandle } from "../../src/train/observer.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+
+const STEPS = 6;
+
+/** One trained number, which counts the steps; a phase in which it is evaluated after each. */
+function watched(options: Partial<EarlyStoppingOptions> = {}) {
+  const tensor = torch.tensor([0]);
+  const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
+  const stopping = new EarlyStopping({ patience: 2, metric: "score", goal: "maximize", trained, ...options });
+
+  /** @returns the step that the phase ended at; what is trained, after it */
+  function runPhase(phase: Phase, scores: readonly number[], from = 0): { ended: number; value: number } {
+    for (let i = from; i < scores.length; i++) {
+      torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
+      let isStopped = false;
+      const run = { phase, step: i + 1, isPhaseEnd: i + 1 === scores.length, stop: () => (isStopped = true) };
+      const told = { time: "", phase, step: i + 1 };
+      stopping.on({ ...told, event: "evaluation", metrics: { score: scores[i]!, other: -scores[i]! } }, undefined);
+      const step = { ...told, event: "step", loss: 0, learningRate: 0, seconds: 0, rows: 1, tokens: 1 } as const;
+      stopping.on(step, run as unknown as RunHandle);
+      if (isStopped) return { ended: i + 1, value: tensor.item() };
+    }
+    return { ended: scores.length, value: tensor.item() };
+  }
+  return { stopping, trained, runPhase };
+}
+
+const falling = Array.from({ length: STEPS }, (_, i) => -i);
+
+describe("the state of the best evaluation is put back", () => {
+  test.each([
+    ["after as many worse ones as patience has", "maximize", [1, 3, 2, 2, 5, 9], { ended: 4, value: 2 }],
+    ["a tie is no better", "maximize", [3, 3, 3, 9, 9, 9], { ended: 3, value: 1 }],
+    ["of a metric to minimise, the lowest", "minimize", [5, 3, 4, 3, 1, 0], { ended: 4, value: 2 }],
+    ["a better one starts the count again", "maximize", [3, 1, 4, 1, 5, 1], { ended: 6, value: 5 }],
+    ["at the last step, too", "minimize", [5, 4, 3, 2, 1, 6], { ended: 6, value: 5 }],
+    ["a value that is no number is no better", "maximize", [1, Number.NaN, Number.NaN, 9], { ended: 3, value: 1 }],
+  ] as const)("%s", (_, goal, scores, expected) => {
+    expect(watched({ goal }).runPhase("train", scores)).toEqual(expected);
+  });
+});
+
+test("patience counts evaluations", () => {
+  for (const patience of [1, 3]) expect(watched({ patience }).runPhase("train", falling).ended).toBe(1 + patience);
+});
+
+test("each phase is judged by itself", () => {
+  const { runPhase, stopping } = watched();
+  expect(runPhase("search", [9, 8, 7])).toEqual({ ended: 3, value: 1 });
+  expect(runPhase("retrain", [1, 2, 1, 0])).toEqual({ ended: 4, value: 2 });
+  expect(stopping.state).toEqual({ phase: "retrain", best: 2, failures: 2 });
+});
+
+test("a phase without an evaluation keeps what it trained", () => {
+  const { stopping, trained } = watched();
+  const event = { time: "", phase: "train", step: 1, event: "step", loss: 0, learningRate: 0, seconds: 0 } as const;
+  torch.noGrad(() => torch.copy_(trained[0]!.tensor, torch.tensor([7])));
+  stopping.on({ ...event, rows: 1, tokens: 1 }, { isPhaseEnd: true, stop: () => {} } as unknown as RunHandle);
+  expect(trained[0]!.tensor.item()).toBe(7);
+});
+
+test("a run that is gone on with has the best state and the count that it had", () => {
+  const scores = [1, 3, 2, 2, 9, 9];
+  const first = watched();
+  first.runPhase("train", scores.slice(0, 3));
+  const second = watched();
+  torch.noGrad(() => torch.copy_(second.trained[0]!.tensor, torch.tensor([2])));
+  second.stopping.restore(first.stopping.state, takeSnapshot(second.trained));
+  expect(second.runPhase("train", scores, 3)).toEqual({ ended: 4, value: 2 });
+});

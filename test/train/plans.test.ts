@@ -1,0 +1,136 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { EncodedRow } from "../../src/data/index.js";
+import { scheduleFactor } from "../../src/optim/index.js";
+import * as torch from "../../src/torch/index.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { type PlanSettings, planPhases } from "../../src/train/plans.js";
+import { type Snapshot, takeSnapshot } from "../../src/train/trained.js";
+import { openAdapted } from "../parity/support/adapted.js";
+import { ofRole } from "../parity/support/bilevel.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+
+const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
+let rows: EncodedRow[];
+beforeAll(async () => {
+  rows = await encodeRows("bert", CASE);
+});
+
+async function plansOf(settings: Partial<PlanSettings>) {
+  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const start = takeSnapshot(adapted.trained);
+  const setup = { model, adapted, rows, task: "sequence-classification", masks, start } as const;
+  return { adapted, masks, start, plans: planPhases(setup, planSettings({ method: "bidora", ...settings })) };
+}
+
+const valuesOf = (snapshot: Snapshot) => new Map([...snapshot].map(([name, tensor]) => [name, [...tensor.toArray()]]));
+
+test("the lower schedule is laid out for every lower step, the others for their own", async () => {
+  const settings = { learningRate: 1e-3, retrainLearningRate: 5e-3, warmupRatio: 0.25, schedule: "cosine" } as const;
+  const { plans } = await plansOf({ ...settings, maxSteps: 3, unrollSteps: 4, retrainSteps: 4 });
+  const [search, retrain] = plans.map((plan) => {
+    const rule = plan.begin();
+    return Array.from({ length: plan.steps }, () => torch.scope(() => rule.step().learningRate));
+  });
+  // The last of the four lower steps is the one that is told.
+  expect(search).toEqual([3, 7, 11].map((t) => 1e-3 * scheduleFactor("cosine", t, 12, 0.25)));
+  expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
+});
+
+describe("levels", () => {
+  test.each([
+    { learningRate: 0, upperLearningRate: 1e-2, moved: "magnitude" },
+    { learningRate: 1e-2, upperLearningRate: 0, moved: "direction" },
+  ] as const)("of the search move by their own rate: $moved", async ({ moved, ...rates }) => {
+    const { adapted, plans, start } = await plansOf({ ...rates, maxSteps: 1 });
+    torch.scope(() => plans[0]!.begin().step());
+    const [before, after] = [valuesOf(start), valuesOf(takeSnapshot(adapted.trained))];
+    for (const { name, role } of adapted.trained) {
+      if (role === moved) expect(after.get(name), name).not.toEqual(before.get(name));
+      else expect(after.get(name), name).toEqual(before.get(name));
+    }
+  });
+
+  test("decay by their own rate", async () => {
+    const norms = async (settings: Partial<PlanSettings>) => {
+      const { adapted, plans } = await plansOf({
+        learningRate: 1e-2,
+        upperLearningRate: 1e-2,
+        maxSteps: 1,
+        ...settings,
+      });
+      torch.scope(() => plans[0]!.begin().step());
+      return (["direction", "magnitude"] as const).map((role) =>
+        torch.noGrad(() => ofRole(adapted, role).reduce((sum, { tensor }) => sum + torch.norm(tensor).item() ** 2, 0)),
+      ) as [number, number];
+    };
+    const [plain, lower, upper] = [
+      await norms({}),
+      await norms({ weightDecay: 1 }),
+      await norms({ upperWeightDecay: 1 }),
+    ];
+    expect(lower[0]).toBeLessThan(plain[0]);
+    expect(lower[1] / plain[1]).toBeGreaterThan(0.99);
+    expect(upper[0]).toBe(plain[0]);
+    expect(upper[1]).toBeLessThan(plain[1]);
+  });
+});
+
+describe("the retraining", () => {
+  test("starts where the run began, head included, but for the magnitudes, which stay", async () => {
+    const { adapted, plans, start } = await plansOf({
+      learningRate: 1e-2,
+      upperLearningRate: 1e-2,
+      retrainLearningRate: 1e-2,
+      maxSteps: 2,
+      retrainSteps: 2,
+    });
+    const search = plans[0]!.begin();
+    for (let i = 0; i < 2; i++) torch.scope(() => search.step());
+    const searched = valuesOf(takeSnapshot(adapted.trained));
+    const began = valuesOf(start);
+    const retrain = plans[1]!.begin();
+    const [directions, magnitudes] = [ofRole(adapted, "direction"), ofRole(adapted, "magnitude")];
+    expect(directions.some(({ name }) => name.startsWith("classifier"))).toBe(true);
+    for (const { name, tensor } of directions) {
+      expect(searched.get(name), name).not.toEqual(began.get(name));
+      expect([...tensor.toArray()], name).toEqual(began.get(name));
+    }
+    torch.scope(() => retrain.step());
+    for (const { name, tensor } of magnitudes) {
+      expect(tensor.requiresGrad, name).toBe(false);
+      expect([...tensor.toArray()], name).toEqual(searched.get(name));
+      expect(searched.get(name), name).not.toEqual(began.get(name));
+    }
+    for (const { name, tensor } of directions) expect([...tensor.toArray()], name).not.toEqual(began.get(name));
+  });
+
+  test("has a new optimiser, goes on with the random numbers, and takes all rows from their start", async () => {
+    const { plans, masks } = await plansOf({ batchSize: 22, maxSteps: 1, retrainSteps: 1 });
+    torch.scope(() => plans[0]!.begin().step());
+    const mark = Buffer.from(masks.mark());
+    const retrain = plans[1]!.begin();
+    expect(Buffer.from(masks.mark()).equals(mark)).toBe(true);
+    const { values, tensors } = retrain.save();
+    expect(values).toEqual({ steps: 0, batches: { pass: 0, index: 0 } });
+    for (const tensor of tensors.values()) expect(tensor.toArray().every((value) => value === 0)).toBe(true);
+    expect(torch.scope(() => retrain.step()).rows).toBe(22);
+  });
+
+  test("is as long as it is told", async () => {
+    const lengths = async (settings: Partial<PlanSettings>) =>
+      (await plansOf({ batchSize: 4, epochs: 2, ...settings })).plans.map(({ phase, steps }) => [phase, steps]);
+    const search = ["search", 10];
+    expect(await lengths({})).toEqual([search, ["retrain", 12]]);
+    expect(await lengths({ retrainEpochs: 0.5 })).toEqual([search, ["retrain", 3]]);
+    expect(await lengths({ retrainEpochs: 0.01 })).toEqual([search, ["retrain", 1]]);
+    expect(await lengths({ retrainEpochs: 0 })).toEqual([search]);
+    expect(await lengths({ retrainSteps: 0 })).toEqual([search]);
+    expect(await lengths({ maxSteps: 7, retrainSteps: 5, retrainEpochs: 9 })).toEqual([
+      ["search", 7],
+      ["retrain", 5],
+    ]);
+    expect(await lengths({ method: "dora", maxSteps: 7 })).toEqual([["train", 7]]);
+  });
+});
