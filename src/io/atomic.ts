@@ -10,8 +10,14 @@ import {
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { BidoraError } from "../errors.js";
+import { writeFailure } from "./writeFailure.js";
+
+/** `writeSync` takes no more than this at once. */
+const WRITE_LIMIT = 2 ** 30;
 
 const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
@@ -23,11 +29,12 @@ export function temporaryPath(path: string): string {
 /**
  * Writes one file so that its name never stands for half of it: temporary name, fsync, rename.
  * `write` gets the open file descriptor. The folder must exist.
+ * @throws BidoraError `WRITE` naming the path when the disk is full, or refuses otherwise
  */
 export function writeAtomic(path: string, write: (descriptor: number) => void): void {
   const temporary = temporaryPath(path);
-  const descriptor = openSync(temporary, "wx");
   try {
+    const descriptor = openSync(temporary, "wx");
     try {
       write(descriptor);
       fsyncSync(descriptor);
@@ -37,9 +44,19 @@ export function writeAtomic(path: string, write: (descriptor: number) => void): 
     renameSync(temporary, path);
   } catch (error) {
     rmSync(temporary, { force: true });
-    throw error;
+    throw writeFailure(path, error);
   }
   syncFolder(dirname(path));
+}
+
+/** Writes all of the bytes at a position, or at the descriptor's own: the system may take fewer at once. */
+export function writeAll(descriptor: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const length = Math.min(WRITE_LIMIT, bytes.length - done);
+    const taken = writeSync(descriptor, bytes, done, length, position === undefined ? null : position + done);
+    if (taken === 0) throw Object.assign(new Error("nothing was written"), { code: "ENOSPC", syscall: "write" });
+    done += taken;
+  }
 }
 
 /** Writes text (UTF-8) or bytes to `path`, whole or not at all. */
@@ -78,20 +95,45 @@ export function createFolderAtomic(path: string, fill: Fill): Promise<void> {
   });
 }
 
+/**
+ * Puts what `fill` writes into a folder that may hold other things. Nothing is touched before all is written; then `clear`
+ * removes what is in the way, and each entry is renamed into place, the configuration, by which a folder is known, at the end.
+ */
+export function fillFolder(path: string, fill: Fill, clear: () => void): Promise<void> {
+  const place = (fresh: string): void => {
+    clear();
+    const isConfig = (name: string): boolean => name.endsWith("config.json");
+    const names = readdirSync(fresh).sort((a, b) => Number(isConfig(a)) - Number(isConfig(b)));
+    for (const name of names) renameSync(join(fresh, name), join(path, name));
+    rmSync(fresh, { recursive: true });
+  };
+  return placeFolder(path, fill, place, temporaryPath(join(path, "new")));
+}
+
 type Fill = (temporary: string) => void | Promise<void>;
 
-async function placeFolder(path: string, fill: Fill, place: (fresh: string) => void): Promise<void> {
-  const fresh = temporaryPath(path);
-  mkdirSync(fresh, { recursive: true });
+async function placeFolder(
+  path: string,
+  fill: Fill,
+  place: (fresh: string) => void,
+  fresh = temporaryPath(path),
+): Promise<void> {
   try {
+    mkdirSync(fresh, { recursive: true });
     await fill(fresh);
     syncTree(fresh);
     place(fresh);
   } catch (error) {
     rmSync(fresh, { recursive: true, force: true });
-    throw error;
+    throw inItsPlace(error, fresh, path);
   }
   syncFolder(dirname(path));
+}
+
+/** A message names the file where it was to be, since the temporary one is gone when it is read. */
+function inItsPlace(error: unknown, fresh: string, path: string): unknown {
+  if (!(error instanceof BidoraError) || error.code !== "WRITE") return writeFailure(path, error);
+  return new BidoraError(error.code, error.message.replaceAll(fresh, path), { cause: error.cause });
 }
 
 /** True for a name that `temporaryPath` makes. */

@@ -1,11 +1,7 @@
-import { writeSync } from "node:fs";
 import * as torch from "../torch/index.js";
-import { writeAtomic } from "./atomic.js";
+import { writeAll, writeAtomic } from "./atomic.js";
 import { rankOf, type SafetensorsDtype, safetensorsDtype } from "./safetensorsDtypes.js";
 import { MAX_HEADER_BYTES, safetensorsError } from "./safetensorsHeader.js";
-
-/** `writeSync` takes no more than this at once. */
-const WRITE_LIMIT = 2 ** 30;
 
 /** A tensor to be written; `write` puts its bytes (little-endian, row-major) into the open file, once, when its turn comes. */
 export interface TensorEntry {
@@ -45,7 +41,8 @@ export function writeSafetensors(
   checkNames(path, sorted);
   const header = headerBytes(path, sorted, metadata);
   writeAtomic(path, (descriptor) => {
-    let position = writeBytes(descriptor, 0, header);
+    writeAll(descriptor, header, 0);
+    let position = header.length;
     for (const entry of sorted) {
       entry.write(descriptor, position);
       position += entry.byteLength;
@@ -65,7 +62,7 @@ export function bytesEntry(
     dtype,
     shape,
     byteLength: bytes.length,
-    write: (descriptor, position) => void writeBytes(descriptor, position, bytes),
+    write: (descriptor, position) => writeAll(descriptor, bytes, position),
   };
 }
 
@@ -113,12 +110,4 @@ function headerBytes(
   bytes.writeBigUInt64LE(BigInt(length));
   json.copy(bytes, 8);
   return bytes;
-}
-
-/** @returns the position after them */
-function writeBytes(descriptor: number, position: number, bytes: Uint8Array): number {
-  for (let done = 0; done < bytes.length; ) {
-    done += writeSync(descriptor, bytes, done, Math.min(WRITE_LIMIT, bytes.length - done), position + done);
-  }
-  return position + bytes.length;
 }

@@ -1,17 +1,9 @@
 import { createHash, type Hash } from "node:crypto";
-import {
-  closeSync,
-  createReadStream,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  rmSync,
-  statSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, createReadStream, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../../errors.js";
+import { writeAll } from "../atomic.js";
+import { writeFailure } from "../writeFailure.js";
 import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client.js";
 import { type HubQuestion, isUnreachable, unreachable } from "./errors.js";
 import { claimPartial, finishPartial, releasePartial } from "./partial.js";
@@ -117,7 +109,11 @@ function append(download: BlobDownload, arrived: Arrived, chunk: Uint8Array): vo
     restart(download, arrived);
     throw tooLong(download);
   }
-  for (let done = 0; done < chunk.length; ) done += writeSync(arrived.descriptor, chunk, done);
+  try {
+    writeAll(arrived.descriptor, chunk);
+  } catch (error) {
+    throw writeFailure(download.blob, error);
+  }
   arrived.hash.update(chunk);
   arrived.bytes += chunk.length;
   download.onBytes(arrived.bytes);

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { isAlive } from "../processIdentity.js";
 
 /*
  * A download under way is called `<blob>.<process>-<random>.incomplete`, so that two processes never write into the same file. One
@@ -48,13 +49,4 @@ function isAbandoned(suffix: string): boolean {
   if (suffix === ".incomplete") return true;
   const owner = /^\.(\d+)-[0-9a-f]{8}\.incomplete$/.exec(suffix)?.[1];
   return owner !== undefined && !isAlive(Number(owner));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
 }

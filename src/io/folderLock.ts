@@ -1,0 +1,135 @@
+import { randomBytes } from "node:crypto";
+import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BidoraError } from "../errors.js";
+import { mayBeAlive, type ProcessIdentity, thisProcess } from "./processIdentity.js";
+import { writeFailure } from "./writeFailure.js";
+
+/*
+ * Who wants a folder puts an empty file into it whose name says who it is, then looks for those of others. Of two that come at
+ * once at least one sees the other, so that never both go on; who sees another takes its own away, and tries again a little later.
+ * No name is ever used twice, so that removing a dead one's can't hit a living one's.
+ */
+
+const PREFIX = ".bidora-lock";
+const NAME = /^\.bidora-lock\.(\d+)\.([^.]+)\.([^.]+)\.[0-9a-f]{12}\.(.+)$/;
+const ATTEMPTS = 5;
+const LONGEST_PAUSE_MS = 80;
+
+/** True for a name that a lock's file has. */
+export const isLock = (name: string): boolean => NAME.test(name);
+
+/**
+ * Keeps a folder to one writer while `body` runs; folders that are made for it and stay empty go again.
+ * @throws BidoraError `LOCKED` when another process, or another call in this one, has it
+ */
+export async function holdFolder<T>(folder: string, body: () => Promise<T>): Promise<T> {
+  const release = await lock(folder);
+  try {
+    return await body();
+  } finally {
+    release();
+  }
+}
+
+async function lock(folder: string): Promise<() => void> {
+  for (let attempt = 1; ; attempt++) {
+    const release = announce(folder);
+    const other = release && otherOwner(folder, release.file);
+    if (release && !other) return release.now;
+    release?.now();
+    if (attempt >= ATTEMPTS) throw locked(folder, other);
+    await sleep(LONGEST_PAUSE_MS * (0.25 + 0.75 * Math.random()));
+  }
+}
+
+interface Release {
+  readonly file: string;
+  now(): void;
+}
+
+/** Undefined when the folder went away under our hands, because another took its lock out of it. */
+function announce(folder: string): Release | undefined {
+  try {
+    const made = mkdirSync(folder, { recursive: true });
+    const file = lockName(thisProcess());
+    closeSync(openSync(join(folder, file), "wx"));
+    return { file, now: heldUntilExit(() => leave(folder, file, made)) };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw writeFailure(folder, error);
+  }
+}
+
+function leave(folder: string, file: string, made: string | undefined): void {
+  rmSync(join(folder, file), { force: true });
+  if (made === undefined) return;
+  try {
+    for (let path = folder; path.length >= made.length; path = dirname(path)) rmdirSync(path);
+  } catch {
+    // Something has been put there: the folder stays.
+  }
+}
+
+const held = new Set<() => void>();
+
+/** The release is done once: when it is called, or when the process ends. */
+function heldUntilExit(release: () => void): () => void {
+  if (held.size === 0) process.on("exit", releaseAll);
+  held.add(release);
+  return () => {
+    if (held.delete(release)) release();
+    if (held.size === 0) process.off("exit", releaseAll);
+  };
+}
+
+function releaseAll(): void {
+  for (const release of held) release();
+}
+
+interface Owner extends ProcessIdentity {
+  readonly file: string;
+}
+
+function otherOwner(folder: string, own: string): Owner | undefined {
+  for (const file of readdirSync(folder)) {
+    const owner = file === own ? undefined : ownerOf(file);
+    if (!owner) continue;
+    if (mayBeAlive(owner)) return owner;
+    rmSync(join(folder, file), { force: true });
+  }
+  return undefined;
+}
+
+function lockName({ pid, start, boot, host }: ProcessIdentity): string {
+  return [PREFIX, pid, start, boot, randomBytes(6).toString("hex"), encodeURIComponent(host)].join(".");
+}
+
+function ownerOf(file: string): Owner | undefined {
+  const [, pid, start, boot, host] = NAME.exec(file) ?? [];
+  if (pid === undefined || start === undefined || boot === undefined || host === undefined) return undefined;
+  return { pid: Number(pid), start, boot, host: decodeHost(host), file };
+}
+
+/** A name of another program's making may not be decodable. */
+function decodeHost(host: string): string {
+  try {
+    return decodeURIComponent(host);
+  } catch {
+    return host;
+  }
+}
+
+function locked(folder: string, owner: Owner | undefined): BidoraError {
+  const { pid, host } = thisProcess();
+  if (owner === undefined) return new BidoraError("LOCKED", `${folder} keeps being removed: name another --output.`);
+  if (owner.host !== host) {
+    return new BidoraError(
+      "LOCKED",
+      `${folder} is being written by process ${owner.pid} on the machine ${owner.host}: wait for its end or name another --output; if it is gone, remove ${join(folder, owner.file)}.`,
+    );
+  }
+  const who = owner.pid === pid ? `another call of this process (${pid})` : `process ${owner.pid}`;
+  return new BidoraError("LOCKED", `${folder} is being written by ${who}: wait for its end, or name another --output.`);
+}

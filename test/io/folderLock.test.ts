@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import { holdFolder, isLock } from "../../src/io/folderLock.js";
+import { mayBeAlive, thisProcess } from "../../src/io/processIdentity.js";
+import { temporaryFolders } from "./temporaryFolder.js";
+
+const folder = temporaryFolders();
+const nothing = async (): Promise<void> => {};
+
+describe("holdFolder", () => {
+  it("refuses a second writer in one sentence, and lets the next one in after the first", async () => {
+    const where = folder();
+    await holdFolder(where, async () => {
+      expect(readdirSync(where).filter(isLock)).toHaveLength(1);
+      await expect(holdFolder(where, nothing)).rejects.toThrow(
+        `${where} is being written by another call of this process (${process.pid}): wait for its end, or name another --output.`,
+      );
+    });
+    await expect(holdFolder(where, () => Promise.reject(new Error("stop")))).rejects.toThrow("stop");
+    await holdFolder(where, nothing);
+    expect(readdirSync(where)).toEqual([]);
+  });
+
+  it("takes folders away that it made and nobody filled, and no others", async () => {
+    const where = folder();
+    const [deep, there] = [join(where, "deep", "er"), join(where, "there")];
+    await holdFolder(deep, nothing);
+    expect(readdirSync(where)).toEqual([]);
+    mkdirSync(there);
+    await holdFolder(there, nothing);
+    await holdFolder(deep, async () => writeFileSync(join(deep, "result"), ""));
+    expect(readdirSync(where)).toEqual(["deep", "there"]);
+    expect(readdirSync(deep)).toEqual(["result"]);
+  });
+
+  it("never lets two in, however many come at once", async () => {
+    const where = join(folder(), "run");
+    let inside = 0;
+    let most = 0;
+    const enter = () =>
+      holdFolder(where, async () => {
+        most = Math.max(most, ++inside);
+        await sleep(30);
+        inside -= 1;
+      });
+    const ends = await Promise.allSettled(Array.from({ length: 12 }, enter));
+    expect(most).toBe(1);
+    for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "LOCKED" });
+    await holdFolder(where, nothing);
+    expect(existsSync(where)).toBe(false);
+  });
+});
+
+describe("the owner of a lock", () => {
+  const { pid, start, boot, host } = thisProcess();
+  const other = (part: string) => (part === "-" ? "-" : part.replace(/.$/, (end) => (end === "1" ? "2" : "1")));
+
+  async function left(change: Partial<{ pid: number; start: string; boot: string; host: string }>) {
+    const where = folder();
+    const name = { pid, start, boot, host, ...change };
+    const parts = [name.pid, name.start, name.boot, "0123456789ab", encodeURIComponent(name.host)];
+    writeFileSync(join(where, `.bidora-lock.${parts.join(".")}`), "");
+    const error = await holdFolder(where, nothing).catch((caught: unknown) => caught as Error);
+    return { message: error?.message, files: readdirSync(where) };
+  }
+
+  it("holds while it lives", async () => {
+    expect((await left({})).message).toMatch(/is being written by another call of this process/);
+    const child = spawn("sleep", ["60"]);
+    const stat = (await import("node:fs")).readFileSync(`/proc/${child.pid}/stat`, "utf8");
+    const alive = { pid: child.pid as number, start: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] as string };
+    expect((await left(alive)).message).toMatch(new RegExp(`is being written by process ${child.pid}: wait`));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(await left(alive)).toEqual({ message: undefined, files: [] });
+  });
+
+  it("does not hold when its number belongs to a later process, or the machine has started anew", async () => {
+    expect(await left({ start: other(start) })).toEqual({ message: undefined, files: [] });
+    expect(await left({ boot: other(boot) })).toEqual({ message: undefined, files: [] });
+  });
+
+  it("holds on another machine, where it can't be seen", async () => {
+    const { message, files } = await left({ host: "far.example" });
+    expect(message).toMatch(
+      /written by process \d+ on the machine far\.example: .*if it is gone, remove .*bidora-lock/,
+    );
+    expect(files).toHaveLength(1);
+    expect(mayBeAlive({ pid, start, boot, host: hostname() })).toBe(true);
+  });
+});
