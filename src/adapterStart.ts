@@ -1,6 +1,23 @@
-import type { SavedAdapter } from "./adapters/index.js";
+import { readAdapter, type SavedAdapter } from "./adapters/index.js";
 import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "./config.js";
 import { UsageError } from "./errors.js";
+import type { HubOptions } from "./io/hub/snapshot.js";
+import { resolveModel } from "./io/resolveModel.js";
+
+/** A run's settings as everything that does not depend on model and data decides them, and the adapter that it starts from. */
+export interface RunStart {
+  readonly config: RunConfig;
+  readonly saved: SavedAdapter | undefined;
+  readonly adapterFolder: string | undefined;
+}
+
+/** Reads the adapter to start from, where one is named: method and output folder may follow it. */
+export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
+  if (asked.adapter === undefined) return { config: asked, saved: undefined, adapterFolder: undefined };
+  const adapterFolder = await resolveModel(asked.adapter, hub);
+  const saved = await readAdapter(adapterFolder);
+  return { config: followAdapter(asked, saved), saved, adapterFolder };
+}
 
 /** The settings that an adapter to start from decides, with the words for them in an adapter's terms. */
 function adapterSettings({ config, side }: SavedAdapter): RunSettings {

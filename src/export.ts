@@ -1,10 +1,11 @@
 import { type LoraApproximation, readAdapter, type SideFacts, toLora, writeAdapter } from "./adapters/index.js";
 import type { exportOptions, Settings } from "./config.js";
 import { UsageError } from "./errors.js";
-import { replaceFolderAtomic } from "./io/atomic.js";
+import { fillFolder } from "./io/atomic.js";
 import { resolveModel } from "./io/resolveModel.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
-import { freeOutput } from "./outputFolder.js";
+import { holdOutput, refuseOccupied } from "./outputFolder.js";
+import { removeOwnFiles } from "./runFiles.js";
 
 export type ExportSettings = Pick<
   Settings<typeof exportOptions>,
@@ -20,7 +21,7 @@ export interface ExportResult {
 
 /**
  * Writes a LoRA, DoRA or BiDoRA adapter as a plain PEFT LoRA: the truncated singular value decomposition of what the adapter
- * changes in each weight. The folder appears whole or not at all.
+ * changes in each weight. Nothing is written before all is computed.
  */
 export async function exportAdapter(settings: ExportSettings): Promise<ExportResult> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
@@ -28,12 +29,15 @@ export async function exportAdapter(settings: ExportSettings): Promise<ExportRes
   const adapter = await resolveModel(settings.adapter);
   const saved = await readAdapter(adapter);
   const source = await baseFolder(settings, saved);
-  const path = freeOutput(settings.output, settings.overwrite, [source, adapter]);
-  const { adapted } = await openWithAdapter({ model: source, adapter, dtype: "float32" });
-  if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
-  const lora = toLora(adapted, settings.rank);
-  await replaceFolderAtomic(path, (folder) => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) }));
-  return { path, note: describe(lora), relativeError: lora.relativeError };
+  return holdOutput(settings.output, async (path) => {
+    refuseOccupied(path, settings.overwrite, [source, adapter]);
+    const { adapted } = await openWithAdapter({ model: source, adapter, dtype: "float32" });
+    if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
+    const lora = toLora(adapted, settings.rank);
+    const fill = (folder: string): void => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) });
+    await fillFolder(path, fill, () => removeOwnFiles(path));
+    return { path, note: describe(lora), relativeError: lora.relativeError };
+  });
 }
 
 /** What the adapter is used for stays; how it was trained does not describe the result. */

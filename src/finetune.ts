@@ -1,11 +1,12 @@
-import { existsSync } from "node:fs";
+import { type RunStart, startOf } from "./adapterStart.js";
 import { isForPeft } from "./adapters/index.js";
 import type { RunConfig } from "./config.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
+import { holdOutput } from "./outputFolder.js";
 import { prepare } from "./prepare.js";
 import { ProvenanceSource } from "./provenance.js";
 import { checkpointToResume } from "./resumeRun.js";
-import { inspectOutput, readMetrics } from "./runFolder.js";
+import { inspectOutput, isFinished, readMetrics } from "./runFolder.js";
 import type { Metrics, RunEvent } from "./train/events.js";
 import { isTooCoarse } from "./train/hypergradients/index.js";
 import { TrainingRun } from "./trainingRun.js";
@@ -25,19 +26,26 @@ export interface FinetuneResult {
 }
 
 /**
- * Fine-tunes a model as the settings say, and leaves the result in `config.output`.
+ * Fine-tunes a model as the settings say, and leaves the result in the output folder: the settings' own, or the default, which
+ * follows the method.
  * @throws BidoraError with one sentence for what is wrong; nothing is written before everything is found good
  */
-export async function finetune(config: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
-  const state = inspectOutput(config.output, config, inputsOf(config));
-  if (state === "finished") {
-    options.hub?.onNote?.(`The run in ${config.output} has ended already.`);
-    return { metrics: readMetrics(config.output), output: config.output };
+export async function finetune(asked: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
+  const begin = await startOf(asked, options.hub);
+  const { output, resume } = begin.config;
+  if (resume && isFinished(output)) {
+    options.hub?.onNote?.(`The run in ${output} has ended already.`);
+    return { metrics: readMetrics(output), output };
   }
-  const isFresh = state === "fresh";
+  return { metrics: await holdOutput(output, () => train(begin, options)), output };
+}
+
+async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics> {
+  const { config } = begin;
+  const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
   if (isFresh && config.resume)
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
-  const prepared = await prepare(config, options.hub);
+  const prepared = await prepare(begin, options.hub);
   const { config: adapter } = prepared.adapted;
   if (adapter.method !== "full" && !isForPeft(adapter))
     options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
@@ -48,13 +56,10 @@ export async function finetune(config: RunConfig, options: FinetuneOptions = {})
     );
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
-  const run = new TrainingRun(prepared, { ...options, isFresh, from, provenance });
-  return { metrics: await run.go(), output: config.output };
+  return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, isFresh, from, provenance }).go();
 }
 
 /** What the run reads from the disk, where it is a path. */
 function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
-  return [model, adapter, data, train, validation, test].filter(
-    (path) => path !== undefined && existsSync(path),
-  ) as string[];
+  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
+import { BidoraError } from "./errors.js";
 import { writeFileAtomic } from "./io/atomic.js";
-import { openCheckpoint, readConfig } from "./io/checkpoint.js";
+import { CONFIG_FILE, openCheckpoint, readConfig } from "./io/checkpoint.js";
 import type { JsonObject, JsonValue } from "./io/json.js";
 import { safetensorsDtype, torchDtype } from "./io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "./io/safetensorsWriter.js";
@@ -31,7 +32,7 @@ const PROBLEM_TYPES: Readonly<Record<HeadKind, string | undefined>> = {
 /** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
   const config = modelConfig(readConfig(options.source), options);
-  writeFileAtomic(join(folder, "config.json"), `${JSON.stringify(config, undefined, 2)}\n`);
+  writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(config, undefined, 2)}\n`);
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 
@@ -63,13 +64,27 @@ function modelConfig(source: JsonObject, { architecture, head, dtype }: ModelFol
 function entriesOf({ model, changed, dtype }: ModelFolder): TensorEntry[] {
   return Array.from(model.namedParameters(), ([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.tensor);
+    const isOurs = !changed || changed.has(name);
     return {
       name,
       dtype: safetensorsDtype(dtype),
       shape: parameter.shape,
       byteLength: parameter.shape.reduce((product, size) => product * size, torch.DTYPE_BYTES[dtype]),
       write: (descriptor, position) =>
-        torch.noGrad(() => torch.scope(() => torch.writeFile(castTo(value(), dtype), descriptor, position))),
+        torch.noGrad(() =>
+          torch.scope(() => {
+            const stored = castTo(value(), dtype);
+            if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
+            torch.writeFile(stored, descriptor, position);
+          }),
+        ),
     };
   });
+}
+
+function notFinite(name: string, dtype: torch.DType): BidoraError {
+  return new BidoraError(
+    "NOT_FINITE",
+    `${name} would hold something other than finite ${dtype} numbers: the model was not written.`,
+  );
 }

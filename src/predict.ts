@@ -1,12 +1,12 @@
-import { existsSync, mkdirSync, realpathSync, statSync, writeSync } from "node:fs";
-import { dirname, resolve } from "node:path";
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
 import type { predictOptions, Settings } from "./config.js";
 import { type EncodedRow, type Example, encodeExamples } from "./data/index.js";
 import { BidoraError, UsageError } from "./errors.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
-import { writeAtomic } from "./io/atomic.js";
+import { writeAll, writeAtomic } from "./io/atomic.js";
 import type { Head } from "./models/index.js";
-import { checkWritable } from "./outputFolder.js";
+import { freeFile } from "./outputFolder.js";
 import { readRows, taskOf } from "./taskData.js";
 import { argmax, forwardAll } from "./train/evaluation.js";
 import { wordsOf } from "./train/predictions.js";
@@ -33,7 +33,8 @@ export async function predict(
   const { input, output, overwrite } = settings;
   if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
   if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
-  const path = freeFile(output, overwrite);
+  const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
+  const path = freeFile(output, overwrite, read);
   const open = await openForUse(settings, settings.task === undefined ? undefined : taskOf(settings.task).kind, hub);
   const { kind } = open.head;
   const columns = { textColumns: settings.textColumns, usualTextColumns: open.adapter?.side?.textColumns };
@@ -52,23 +53,9 @@ export async function predict(
   });
   mkdirSync(dirname(path), { recursive: true });
   writeAtomic(path, (descriptor) => {
-    for (const line of lines) writeSync(descriptor, line);
+    for (const line of lines) writeAll(descriptor, Buffer.from(line));
   });
   return { rows: rows.length, path: output };
-}
-
-/** The path of the file to write, behind links. @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed */
-function freeFile(output: string, overwrite: boolean): string {
-  if (existsSync(output)) {
-    const found = statSync(output);
-    if (!found.isFile())
-      throw new BidoraError("OUTPUT_IN_USE", `--output ${output} is not a file: name a file to write.`);
-    if (found.size > 0 && !overwrite)
-      throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
-  }
-  const path = existsSync(output) ? realpathSync(output) : resolve(output);
-  checkWritable(path);
-  return path;
 }
 
 /** Labels of rows to predict are passed over: they may even be unknown to the model. */

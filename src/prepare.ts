@@ -1,4 +1,4 @@
-import { followAdapter } from "./adapterStart.js";
+import type { RunStart } from "./adapterStart.js";
 import {
   type AdaptedModel,
   attachAdapter,
@@ -7,7 +7,6 @@ import {
   inject,
   loraConfig,
   newLayers,
-  readAdapter,
   type SavedAdapter,
   trainEverything,
 } from "./adapters/index.js";
@@ -55,14 +54,11 @@ export interface Prepared {
  * @param precision of everything, for checks; by default the computation has the run's dtype and what is trained float32
  */
 export async function prepare(
-  asked: RunConfig,
+  { config, saved, adapterFolder }: RunStart,
   hub?: HubOptions,
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
-  if (asked.threads !== undefined) setThreads(asked.threads);
-  const adapterFolder = asked.adapter === undefined ? undefined : await resolveModel(asked.adapter, hub);
-  const saved = adapterFolder === undefined ? undefined : await readAdapter(adapterFolder);
-  const config = saved ? followAdapter(asked, saved) : asked;
+  if (config.threads !== undefined) setThreads(config.threads);
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
   const checkpointConfig = readConfig(folder);

@@ -5,6 +5,8 @@ import { UsageError } from "./errors.js";
 import { type FinetuneOptions, finetune } from "./finetune.js";
 import { writeFileAtomic } from "./io/atomic.js";
 import { QUICKSTART_MODEL } from "./io/quickstartModel.js";
+import { holdOutput, refuseOccupied } from "./outputFolder.js";
+import { REPORT } from "./runFiles.js";
 import type { Metrics, RunEvent } from "./train/events.js";
 import { writeReport } from "./writeReport.js";
 
@@ -27,11 +29,21 @@ const DATA = fileURLToPath(new URL("../examples/data/sms_spam/", import.meta.url
 /** Training steps of each method; BiDoRA searches half as long before. */
 const STEPS = 120;
 
-/** Fine-tunes the quickstart's encoder on real text messages with each method, and compares them. */
-export async function quickstart(
-  settings: Settings<typeof quickstartOptions>,
-  options: FinetuneOptions & { readonly note?: (line: string) => void } = {},
-): Promise<QuickstartResult> {
+type QuickstartSettings = Settings<typeof quickstartOptions>;
+type QuickstartHooks = FinetuneOptions & { readonly note?: (line: string) => void };
+
+/**
+ * Fine-tunes the quickstart's encoder on real text messages with each method, and compares them.
+ * @throws BidoraError `OUTPUT_IN_USE` for a folder with something in it, unless `overwrite` gives away the runs there
+ */
+export function quickstart(settings: QuickstartSettings, options: QuickstartHooks = {}): Promise<QuickstartResult> {
+  return holdOutput(settings.output, () => {
+    refuseOccupied(settings.output, settings.overwrite, []);
+    return compareMethods(settings, options);
+  });
+}
+
+async function compareMethods(settings: QuickstartSettings, options: QuickstartHooks): Promise<QuickstartResult> {
   const rows: QuickstartRow[] = [];
   for (const name of settings.methods) {
     const method = knownMethod(name);
@@ -52,7 +64,7 @@ function knownMethod(name: string): Method {
 
 async function runMethod(
   method: Method,
-  { seed, threads, output }: Settings<typeof quickstartOptions>,
+  { seed, threads, output, overwrite }: QuickstartSettings,
   options: FinetuneOptions,
 ): Promise<QuickstartRow> {
   const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS } : { maxSteps: STEPS };
@@ -69,7 +81,7 @@ async function runMethod(
     seed,
     ...(threads !== undefined && { threads }),
     output: join(output, method),
-    overwrite: true,
+    overwrite,
   });
   const seen: RunEvent[] = [];
   const { metrics } = await finetune(config, {
@@ -90,6 +102,6 @@ async function runMethod(
 /** One report with the curves of all methods, and the figures as JSON. */
 async function writeComparison(output: string, rows: readonly QuickstartRow[]): Promise<void> {
   const runs = rows.map(({ method }) => join(output, method));
-  await writeReport(join(output, "report.html"), runs);
+  await writeReport(join(output, REPORT), runs);
   writeFileAtomic(join(output, "comparison.json"), `${JSON.stringify(rows, undefined, 2)}\n`);
 }

@@ -1,46 +1,59 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isTemporary, sweepTemporary, writeFileAtomic } from "./io/atomic.js";
+import { BidoraError } from "./errors.js";
+import { sweepTemporary, writeFileAtomic } from "./io/atomic.js";
 import { readJsonObject } from "./io/json.js";
-import { freeOutput } from "./outputFolder.js";
+import { writeFailure } from "./io/writeFailure.js";
+import { refuseForeign, refuseOccupied } from "./outputFolder.js";
+import { contentsOf, MARKER, METRICS, removeOwnFiles } from "./runFiles.js";
 import { newestCheckpoint } from "./train/checkpoints.js";
 import type { Metrics } from "./train/events.js";
 
-export const EVENTS = "events.jsonl";
-export const RUN_FILE = "run.yaml";
-const METRICS = "metrics.json";
+const MARK = "This folder is a run of bidora's: `bidora finetune --resume` may go on with it.\n";
 
-/** How a run meets its output folder. */
-export type FolderState = "fresh" | "resumable" | "finished";
+/** How a run meets its output folder: it begins anew, or goes on from a checkpoint that is there. */
+export type FolderState = "fresh" | "resumable";
+
+export interface FolderUse {
+  readonly resume: boolean;
+  readonly overwrite: boolean;
+}
+
+/** Whether a run of this program's began in the folder. */
+export const isRunFolder = (folder: string): boolean => existsSync(join(folder, MARKER));
+
+/** Whether a run has ended well in the folder. */
+export const isFinished = (folder: string): boolean => isRunFolder(folder) && existsSync(join(folder, METRICS));
 
 /**
  * Looks at the output folder before anything is computed; nothing is created or removed yet.
  * @param inputs files and folders that the run reads, which `--overwrite` must not remove
- * @throws BidoraError `OUTPUT_IN_USE` when something is there that neither `--resume` nor `--overwrite` was given for
+ * @throws BidoraError `OUTPUT_IN_USE` when something is there that neither `--resume` nor `--overwrite` is good for
  */
-export function inspectOutput(
-  folder: string,
-  options: { readonly resume: boolean; readonly overwrite: boolean },
-  inputs: readonly string[],
-): FolderState {
-  const isRun = options.resume && isRunFolder(folder);
-  if (isRun && existsSync(join(folder, METRICS))) return "finished";
-  if (isRun && newestCheckpoint(folder) !== undefined) return "resumable";
-  freeOutput(folder, options.overwrite || isRun, inputs);
-  return "fresh";
+export function inspectOutput(folder: string, use: FolderUse, inputs: readonly string[]): FolderState {
+  if (!use.resume) {
+    refuseOccupied(folder, use.overwrite, inputs);
+    return "fresh";
+  }
+  if (isRunFolder(folder)) refuseForeign(folder);
+  else if (existsSync(folder) && contentsOf(folder).length > 0) throw noRun(folder);
+  return newestCheckpoint(folder) === undefined ? "fresh" : "resumable";
 }
 
-/** A killed run may have left any of these alone. */
-function isRunFolder(folder: string): boolean {
-  const isLeft = (name: string) =>
-    [EVENTS, RUN_FILE].includes(name) || name.startsWith("checkpoint-") || isTemporary(name);
-  return existsSync(folder) && statSync(folder).isDirectory() && readdirSync(folder).some(isLeft);
-}
-
-/** Makes the folder ready to be written to: empty for a fresh run, without a killed run's temporary files else. */
-export function prepareOutput(folder: string, isFresh: boolean): void {
-  if (isFresh) rmSync(folder, { recursive: true, force: true });
-  mkdirSync(folder, { recursive: true });
+/**
+ * Makes the folder ready to be written to: marked as a run, without a killed run's temporary files, and with `--overwrite`
+ * without what an earlier run wrote.
+ */
+export function prepareOutput(folder: string, use: FolderUse): void {
+  // While model and data were loaded, somebody may have put something there.
+  inspectOutput(folder, use, []);
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (use.overwrite) removeOwnFiles(folder);
+    writeFileSync(join(folder, MARKER), MARK);
+  } catch (error) {
+    throw writeFailure(folder, error);
+  }
   sweepTemporary(folder);
 }
 
@@ -48,11 +61,18 @@ export function copyFiles(names: readonly string[], from: string, to: string): v
   for (const name of names) writeFileAtomic(join(to, name), readFileSync(join(from, name)));
 }
 
-/** The last file that a run writes: what says that it has ended. */
+/** What says that a run has ended: written when its results are there. */
 export function writeMetrics(folder: string, metrics: Metrics): void {
   writeFileAtomic(join(folder, METRICS), `${JSON.stringify(metrics, undefined, 2)}\n`);
 }
 
 export function readMetrics(folder: string): Metrics {
   return readJsonObject(join(folder, METRICS)) as Metrics;
+}
+
+function noRun(folder: string): BidoraError {
+  return new BidoraError(
+    "OUTPUT_IN_USE",
+    `--output ${folder} is not empty, and it is no run of bidora's that --resume could go on with (it has no ${MARKER}): name another folder.`,
+  );
 }

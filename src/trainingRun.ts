@@ -8,7 +8,8 @@ import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
-import { copyFiles, EVENTS, prepareOutput, RUN_FILE, writeMetrics } from "./runFolder.js";
+import { CARD, EVENTS, PROFILE, REPORT, RUN_FILE } from "./runFiles.js";
+import { copyFiles, prepareOutput, writeMetrics } from "./runFolder.js";
 import { plansOf } from "./runPlans.js";
 import { searchSummary } from "./searchSummary.js";
 import { type CheckpointOptions, checkpointer, saveCheckpoint } from "./train/checkpoints.js";
@@ -24,13 +25,16 @@ import { profiler } from "./train/profiler.js";
 import { rescue, withNote } from "./train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "./train/resume.js";
 import { runLogWriter } from "./train/runLogWriter.js";
+import { checkFinite } from "./train/trained.js";
 import { writeReport } from "./writeReport.js";
 
 export interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
   /** Told every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
-  /** The output folder is emptied first; else the run goes on from its newest checkpoint. */
+  /** Told what people should know and what does not stop the run. */
+  readonly onNote?: ((line: string) => void) | undefined;
+  /** The run begins with its first step; else it goes on from its newest checkpoint. */
   readonly isFresh: boolean;
   readonly from: FoundCheckpoint | undefined;
   readonly provenance: ProvenanceSource;
@@ -71,7 +75,7 @@ export class TrainingRun {
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
     this.#lastGood = new LastGood(adapted.trained, prepared.generator);
     this.#observers = [
-      runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step }),
+      runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step ?? 0 }),
       ...(options.observers ?? []).map((on) => ({ on })),
       { on: (event, run) => this.#remember(event, run) },
       options.provenance,
@@ -106,7 +110,7 @@ export class TrainingRun {
   /** `run.yaml` is there from the first step, so that a run can be gone on with by it. */
   #prepareOutput(): void {
     const { config } = this.prepared;
-    prepareOutput(config.output, this.options.isFresh);
+    prepareOutput(config.output, config);
     writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
     this.#isPrepared = true;
   }
@@ -167,17 +171,28 @@ export class TrainingRun {
   }
 
   async #finish(): Promise<Metrics> {
-    const { config, tokenizer, folder } = this.prepared;
+    const { config, tokenizer, folder, adapted } = this.prepared;
+    checkFinite(adapted.trained, (this.#last ?? this.#from)?.step ?? 0);
     const metrics = await this.#finalMetrics();
     await this.#tellFinal(metrics);
     await this.#writeModel(config.output);
     copyFiles(tokenizer.files(), folder, config.output);
-    writeFileAtomic(join(config.output, "README.md"), this.#card(metrics));
+    writeFileAtomic(join(config.output, CARD), this.#card(metrics));
     const seconds = (performance.now() - this.#began) / 1000;
     await tell(this.#observers, { event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
-    await writeReport(join(config.output, "report.html"), [config.output]);
     writeMetrics(config.output, metrics);
+    await this.#writeReport();
     return metrics;
+  }
+
+  /** The results are there by now: a report that can't be made is no failure of the run. */
+  async #writeReport(): Promise<void> {
+    const { output } = this.prepared.config;
+    try {
+      await writeReport(join(output, REPORT), [output]);
+    } catch (error) {
+      this.options.onNote?.(`The report could not be written: ${(error as Error).message}`);
+    }
   }
 
   async #finalMetrics(): Promise<Metrics> {
@@ -229,8 +244,8 @@ export class TrainingRun {
 
   #makeProfiler(): RunObserver {
     const { config, loaded } = this.prepared;
-    const table = join(config.output, "profile.txt");
-    return profiler({ model: loaded.model, table, trace: join(config.output, "profile.json") });
+    const [table, trace] = [PROFILE.table, PROFILE.trace].map((name) => join(config.output, name)) as [string, string];
+    return profiler({ model: loaded.model, table, trace });
   }
 
   #parameters(): ParameterCounts {

@@ -1,3 +1,4 @@
+import { startOf } from "./adapterStart.js";
 import type { RunConfig } from "./config.js";
 import { UsageError } from "./errors.js";
 import type { FinetuneOptions } from "./finetune.js";
@@ -25,7 +26,7 @@ export async function verifyHypergradient(
 ): Promise<Verification> {
   if (config.method !== "bidora")
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
-  const prepared = await prepare(config, options.hub, options.precision);
+  const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
   const { data, task, loaded, adapted, start, generator } = prepared;
   const setup = {
     model: loaded.model,

@@ -1,6 +1,31 @@
 import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "./io/atomic.js";
+import { freeFile } from "./outputFolder.js";
+import { EVENTS, REPORT } from "./runFiles.js";
+import { isRunFolder } from "./runFolder.js";
+
+/**
+ * Where a report goes: to `output`, else into the folder of the one run, else into the current folder. A run's own report is
+ * renewed, any other file stays unless `overwrite` gives it away.
+ * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
+ */
+export function reportPath(
+  runs: readonly string[],
+  { output, overwrite }: { readonly output?: string | undefined; readonly overwrite: boolean },
+): string {
+  const [only, ...more] = runs;
+  const path = output ?? (only !== undefined && more.length === 0 ? join(folderOf(only), REPORT) : REPORT);
+  const isRunsOwn = basename(path) === REPORT && isRunFolder(dirname(path));
+  return freeFile(
+    path,
+    overwrite || isRunsOwn,
+    runs.map((run) => join(folderOf(run), EVENTS)),
+  );
+}
+
+/** A run may be named by its log. */
+const folderOf = (run: string): string => (basename(run) === EVENTS ? dirname(run) : run);
 
 /**
  * Writes the report of one run, or of several side by side, from their own logs. Its libraries are loaded here, so that they

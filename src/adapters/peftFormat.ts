@@ -135,7 +135,13 @@ function saveFloat32(path: string, tensors: ReadonlyMap<string, torch.Tensor>): 
   torch.noGrad(() =>
     torch.scope(() => {
       const named = Array.from(tensors, ([name, tensor]) => [PEFT_PREFIX + name, castTo(tensor, "float32")] as const);
+      const broken = named.find(([, tensor]) => !torch.isAllFinite(tensor));
+      if (broken) throw notFinite(path, broken[0]);
       saveSafetensors(path, named, { format: "pt" });
     }),
   );
+}
+
+function notFinite(path: string, name: string): BidoraError {
+  return new BidoraError("NOT_FINITE", `${path} was not written: ${name} holds something other than finite numbers.`);
 }

@@ -13,13 +13,13 @@ export const finetune = defineCommand({
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(overlay(file === undefined ? {} : readRunFile(file), given));
     const { finetune: train } = await import("../finetune.js");
-    const { metrics } = await train(config, {
+    const { metrics, output: folder } = await train(config, {
       signal,
       observers: observersFor(output),
       hub: { signal, ...downloadHooks(output) },
     });
     if (output.json || signal.aborted) return;
     const figures = Object.keys(metrics).length ? `${formatMetrics(metrics)}\n` : "";
-    output.result(metrics, `${figures}Saved in ${config.output}`);
+    output.result(metrics, `${figures}Saved in ${folder}`);
   },
 });

@@ -12,7 +12,7 @@ const base = {
   adapter: { ...runOptions.adapter, help: "the adapter to put into it" },
 };
 const reading = pick(runOptions, "task", "textColumns", "labelColumn", "maxLength", "batchSize", "dtype", "threads");
-const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what is there" } };
+const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what bidora wrote there; other files stay" } };
 
 export const evaluateOptions = {
   ...base,
@@ -84,6 +84,7 @@ export const verifyOptions = {
 export const quickstartOptions = {
   methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),
   output: option(text("DIR"), { group: "Run", help: "where results go", default: "runs/quickstart" }),
+  overwrite: { ...overwrite.overwrite, group: "Run" },
   ...pick(runOptions, "seed", "threads"),
   ...session,
 };
@@ -94,6 +95,7 @@ export const reportOptions = {
     help: "the HTML file",
     defaultText: "report.html in the run's folder",
   }),
+  ...overwrite,
   ...session,
 };
 

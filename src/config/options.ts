@@ -308,7 +308,12 @@ export const runOptions = {
   }),
 
   output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
-  overwrite: option(toggle, { group: "Output", help: "empty the folder first", default: false, session: true }),
+  overwrite: option(toggle, {
+    group: "Output",
+    help: "replace a run that is there; other files stay",
+    default: false,
+    session: true,
+  }),
   resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),
   evalEvery: option(whole(1), {
     group: "Output",

@@ -4,6 +4,8 @@ import { BidoraError } from "../errors.js";
 import { type JsonObject, readJsonObject } from "./json.js";
 import { openWeights, type Weights } from "./weights.js";
 
+export const CONFIG_FILE = "config.json";
+
 /** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */
 export interface Checkpoint extends Weights {
   readonly folder: string;
@@ -27,7 +29,7 @@ export function readConfig(folder: string): JsonObject {
       `${folder} is not a folder; expected a model folder with config.json and model.safetensors.`,
     );
   }
-  const path = join(folder, "config.json");
+  const path = join(folder, CONFIG_FILE);
   if (existsSync(path)) return readJsonObject(path);
   if (existsSync(join(folder, "adapter_config.json"))) {
     throw new BidoraError(

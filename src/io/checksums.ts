@@ -6,7 +6,7 @@ import { BidoraError } from "../errors.js";
 import { writeFileAtomic } from "./atomic.js";
 
 /** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
-const CHECKSUMS = "SHA256SUMS";
+export const CHECKSUMS = "SHA256SUMS";
 const LINE = /^([0-9a-f]{64}) {2}([^/\\]+)$/;
 const CHUNK_BYTES = 2 ** 22;
 

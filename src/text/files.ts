@@ -4,7 +4,7 @@ import { BidoraError } from "../errors.js";
 import { refuseSpecialFile } from "../inputFile.js";
 
 /** Every file that a tokenizer may consist of, by the names that Hugging Face gives them. */
-const TOKENIZER_FILES = [
+export const TOKENIZER_FILES = [
   "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",

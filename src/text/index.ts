@@ -1,4 +1,4 @@
-export { listTokenizerFiles } from "./files.js";
+export { listTokenizerFiles, TOKENIZER_FILES } from "./files.js";
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";

@@ -2,6 +2,7 @@ export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noG
 export { type Diagnosis, diagnose } from "./diagnose.js";
 export { DTYPE_BYTES, type DType, type TypedArray } from "./dtype.js";
 export { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16, setThreads } from "./engine.js";
+export { isAllFinite } from "./finite.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
 export { TorchError } from "./native.js";

@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { z } from "zod";
+import { CHECKSUMS } from "../io/checksums.js";
 import { readJsonObject } from "../io/json.js";
 import type { JsonValue, Phase } from "./events.js";
 import { type Provenance, provenance } from "./provenance.js";
@@ -10,7 +11,16 @@ export const TENSORS = "training_state.safetensors";
 /** Before the names of early stopping's tensors. */
 export const BEST = "best.";
 
+/** What a checkpoint has beside the files of its adapter or model. */
+export const CHECKPOINT_FILES: readonly string[] = [STATE, TENSORS, CHECKSUMS];
+
 export const checkpointName = (step: number): string => `checkpoint-${step}`;
+
+/** The step of a name that a checkpoint has, or undefined. */
+export function checkpointStep(name: string): number | undefined {
+  const found = /^checkpoint-(0|[1-9]\d*)$/.exec(name);
+  return found ? Number(found[1]) : undefined;
+}
 
 /** What a checkpoint holds beside the tensors: enough to go on with the same bits. */
 export interface SavedState {

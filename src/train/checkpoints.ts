@@ -1,17 +1,16 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
-import { BidoraError } from "../errors.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
 import { engineFacts, type Generator, type Tensor } from "../torch/index.js";
-import { BEST, checkpointName, type SavedState, STATE, TENSORS } from "./checkpointState.js";
+import { BEST, checkpointName, checkpointStep, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { JsonValue } from "./events.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import type { Provenance } from "./provenance.js";
-import { areFinite } from "./trained.js";
+import { checkFinite } from "./trained.js";
 
 export interface CheckpointOptions {
   /** The run's folder, in which `checkpoint-N` appears. */
@@ -43,12 +42,7 @@ export function checkpointer(every: number, options: CheckpointOptions): RunObse
  */
 export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle): Promise<void> {
   const { folder, trained } = options;
-  if (!areFinite(trained)) {
-    throw new BidoraError(
-      "STATE_NOT_FINITE",
-      `Step ${run.step}: the trained parameters are not finite any more: take a smaller --learning-rate.`,
-    );
-  }
+  checkFinite(trained, run.step);
   const path = checkpointPath(folder, run.step);
   const madeFrom = await options.provenance();
   await replaceFolderAtomic(path, async (fresh) => {
@@ -102,8 +96,8 @@ export function newestCheckpoint(folder: string): string | undefined {
 export function checkpointSteps(folder: string): number[] {
   if (!existsSync(folder)) return [];
   const steps = readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const found = entry.isDirectory() && /^checkpoint-(0|[1-9]\d*)$/.exec(entry.name);
-    return found && readdirSync(join(folder, entry.name)).length > 0 ? [Number(found[1])] : [];
+    const step = entry.isDirectory() ? checkpointStep(entry.name) : undefined;
+    return step !== undefined && readdirSync(join(folder, entry.name)).length > 0 ? [step] : [];
   });
   return steps.sort((a, b) => b - a);
 }

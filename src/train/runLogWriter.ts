@@ -1,13 +1,14 @@
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
 import { writeFileAtomic } from "../io/atomic.js";
+import { writeFailure } from "../io/writeFailure.js";
 import type { RunEvent } from "./events.js";
 import type { RunObserver } from "./observer.js";
 
 export interface RunLogOptions {
   /** Called once, before the first line is written. */
   readonly prepare: () => void;
-  /** The step that a resumed run goes on from: what its log tells of later ones is about to be told anew. */
-  readonly from: number | undefined;
+  /** The step that the run goes on from: what a log that is there tells of later ones is about to be told anew. */
+  readonly from: number;
 }
 
 /**
@@ -25,7 +26,7 @@ export function runLogWriter(path: string, { prepare, from }: RunLogOptions): Ru
       }
       if (waiting) {
         prepare();
-        if (from !== undefined) forgetAfter(path, from);
+        forgetAfter(path, from);
         append(path, waiting.join(""));
         waiting = undefined;
       }
@@ -45,7 +46,7 @@ function append(path: string, lines: string): void {
     } catch {
       // The first reason is the one to tell.
     }
-    throw error;
+    throw writeFailure(path, error);
   }
 }
 

@@ -1,4 +1,5 @@
 import type { TrainedTensor } from "../adapters/index.js";
+import { BidoraError } from "../errors.js";
 import * as torch from "../torch/index.js";
 
 /** Copies of trained tensors, by name. */
@@ -23,10 +24,13 @@ export function disposeSnapshot(snapshot: Snapshot | undefined): void {
   for (const tensor of snapshot?.values() ?? []) tensor.dispose();
 }
 
-/** True when every element of every trained tensor is a finite number. */
-export function areFinite(trained: readonly TrainedTensor[]): boolean {
-  return torch.noGrad(() =>
-    torch.scope(() => trained.every(({ tensor }) => Number.isFinite(torch.sum(torch.abs(tensor)).item()))),
+/** @throws BidoraError `STATE_NOT_FINITE` naming the step and the first tensor that holds something other than finite numbers */
+export function checkFinite(trained: readonly TrainedTensor[], step: number): void {
+  const broken = trained.find(({ tensor }) => !torch.isAllFinite(tensor));
+  if (!broken) return;
+  throw new BidoraError(
+    "STATE_NOT_FINITE",
+    `Step ${step}: ${broken.name} is not finite any more: take a smaller --learning-rate.`,
   );
 }
 

@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { MARKER } from "../../src/runFiles.js";
 import * as torch from "../../src/torch/index.js";
 import {
   abortAfter,
@@ -126,6 +127,7 @@ describe("what a killed run left behind", () => {
       const output = fresh();
       mkdirSync(output);
       fill(output);
+      writeFileSync(join(output, MARKER), "");
       return output;
     };
     const folders = [

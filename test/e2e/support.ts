@@ -9,6 +9,7 @@ import { evaluateOptions, predictOptions, type RunSettings, resolveRun, type Set
 import { evaluate } from "../../src/evaluate.js";
 import { type FinetuneOptions, finetune } from "../../src/finetune.js";
 import { predict } from "../../src/predict.js";
+import { MARKER } from "../../src/runFiles.js";
 import type { RunEvent } from "../../src/train/events.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
@@ -117,7 +118,13 @@ export const eventsIn = (folder: string): RunEvent[] =>
     .slice(0, -1)
     .map((line) => JSON.parse(line) as RunEvent);
 
-export const list = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).sort() : []);
+/** What lies in a folder, beside the mark that a run puts into its own. */
+export const list = (folder: string): string[] =>
+  existsSync(folder)
+    ? readdirSync(folder)
+        .filter((name) => name !== MARKER)
+        .sort()
+    : [];
 
 export const bytes = (folder: string, file = "adapter_model.safetensors"): string =>
   readFileSync(join(folder, file)).toString("base64");

@@ -134,7 +134,7 @@ describe("the output folder", () => {
     await expect(merge(settings(model, adapter, output))).rejects.toThrow(/is not empty.*--overwrite/);
     expect(readdirSync(output)).toEqual(["notes.txt"]);
     await merge(settings(model, adapter, output, true));
-    expect(existsSync(join(output, "notes.txt"))).toBe(false);
+    expect(existsSync(join(output, "notes.txt"))).toBe(true);
     expect(existsSync(join(output, "model.safetensors"))).toBe(true);
   });
 

@@ -1,0 +1,317 @@
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { quickstartOptions } from "../../src/config/commandOptions.js";
+import { resolveRun } from "../../src/config.js";
+import { finetune } from "../../src/finetune.js";
+import { holdFolder } from "../../src/io/folderLock.js";
+import { quickstart } from "../../src/quickstart.js";
+import { MARKER } from "../../src/runFiles.js";
+import { reportPath, writeReport } from "../../src/writeReport.js";
+import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
+
+const ADAPTERS = join(BERT, "adapters");
+const LORA = { method: "lora", maxSteps: 2 } as const;
+
+/** Every file below a folder with its contents, links by where they point. */
+function everything(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return Object.fromEntries(
+    names.flatMap((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return entry.isDirectory() ? [] : [[path.slice(folder.length + 1), readFileSync(path, "base64")]];
+    }),
+  );
+}
+
+/** A folder with these files, each holding its own name. */
+function filled(...names: readonly string[]): string {
+  const folder = fresh();
+  for (const name of names) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), name);
+  }
+  return folder;
+}
+
+describe("the default folder", () => {
+  async function within<T>(folder: string, body: () => Promise<T>): Promise<T> {
+    const before = process.cwd();
+    process.chdir(folder);
+    try {
+      return await body();
+    } finally {
+      process.chdir(before);
+    }
+  }
+
+  const withAdapter = (adapter: string, overwrite = false) =>
+    finetune(resolveRun({ ...SMALL, maxSteps: 1, adapter, overwrite }));
+
+  test("follows the adapter's method, and is the one that is looked at, written and told", async () => {
+    const cwd = filled("runs/run-lora/mine.txt");
+    await within(cwd, async () => {
+      await expect(withAdapter(join(ADAPTERS, "lora"))).rejects.toThrow("--output runs/run-lora is not empty");
+      expect(list("runs")).toEqual(["run-lora"]);
+      expect(list("runs/run-lora")).toEqual(["mine.txt"]);
+      expect((await withAdapter(join(ADAPTERS, "dora"))).output).toBe("runs/run-dora");
+      expect(json<{ peft_type: string }>("runs/run-dora/adapter_config.json")).toMatchObject({ use_dora: true });
+      expect(list("runs")).toEqual(["run-dora", "run-lora"]);
+    });
+    const flags = ["--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--quiet", "--overwrite"];
+    const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
+    const { stdout } = spawnSync(process.execPath, [bin, "finetune", ...flags, "--adapter", join(ADAPTERS, "dora")], {
+      cwd,
+      encoding: "utf8",
+    });
+    expect(stdout).toBe("Saved in runs/run-dora\n");
+  });
+
+  test("is never the adapter that the run starts from", async () => {
+    const cwd = fresh();
+    mkdirSync(join(cwd, "runs"), { recursive: true });
+    cpSync(join(ADAPTERS, "lora"), join(cwd, "runs/run-lora"), { recursive: true });
+    const before = everything(cwd);
+    await within(cwd, async () => {
+      await expect(withAdapter("runs/run-lora")).rejects.toThrow(/is not empty/);
+      await expect(withAdapter("runs/run-lora", true)).rejects.toThrow(/cannot be replaced, because .*run-lora/);
+    });
+    expect(everything(cwd)).toEqual(before);
+  });
+});
+
+describe("what is not a run of this program", () => {
+  const trainer = () =>
+    filled(
+      ...["config.json", "training_args.bin", "events.jsonl", "run.yaml"],
+      ...["checkpoint-500/model.safetensors", "checkpoint-500/optimizer.pt", "checkpoint-500/trainer_state.json"],
+    );
+
+  test("is not gone on with: another trainer's folder stays as it is", async () => {
+    const output = trainer();
+    const before = everything(output);
+    await expect(run({ ...LORA, output, resume: true })).rejects.toThrow(
+      /is not empty, and it is no run of bidora's that --resume could go on with/,
+    );
+    await expect(run({ ...LORA, output })).rejects.toThrow(/is not empty/);
+    expect(everything(output)).toEqual(before);
+  });
+
+  test("is not replaced where it stands in the way", async () => {
+    const output = trainer();
+    const before = everything(output);
+    await expect(run({ ...LORA, output, overwrite: true })).rejects.toThrow(
+      /checkpoint-500 in it is not bidora's: move that away/,
+    );
+    const named = filled("README.md/mine.txt");
+    await expect(run({ ...LORA, output: named, overwrite: true })).rejects.toThrow(/README\.md in it is not bidora's/);
+    expect(everything(output)).toEqual(before);
+    expect(everything(named)).toEqual({ "README.md/mine.txt": expect.any(String) });
+  });
+
+  test("stays when a run beside it is replaced, and the old run goes", async () => {
+    const { output } = await run({ method: "full", maxSteps: 2, saveEvery: 1 });
+    expect(list(output)).toEqual(expect.arrayContaining(["checkpoint-1", "model.safetensors"]));
+    const mine = filled("notes.txt", "sub/checkpoint-3/notes.txt", ".hidden");
+    cpSync(mine, output, { recursive: true });
+    await run({ ...LORA, output, overwrite: true });
+    const kept = everything(output);
+    for (const [name, contents] of Object.entries(everything(mine))) expect(kept[name], name).toBe(contents);
+    const files = list(output);
+    for (const name of ["model.safetensors", "config.json", "checkpoint-1"]) expect(files).not.toContain(name);
+    expect(files).toContain("adapter_model.safetensors");
+    expect(stepsOf(eventsIn(output))).toHaveLength(2);
+  });
+
+  test("that came while model and data were loaded is left alone as well", async () => {
+    const output = fresh();
+    const onStart = () => {
+      if (existsSync(join(output, "late.txt"))) return;
+      writeFileSync(join(output, "late.txt"), "late");
+    };
+    await expect(run({ ...LORA, output }, { observers: [onStart] })).rejects.toThrow(/is not empty/);
+    expect(list(output)).toEqual(["late.txt"]);
+  });
+});
+
+describe("what a run reads", () => {
+  test("is found behind links, folders and single files", async () => {
+    const { output } = await run({ method: "full", maxSteps: 1 });
+    const before = everything(output);
+    const link = fresh("link");
+    symlinkSync(output, link);
+    const linked = fresh("linked");
+    mkdirSync(linked);
+    for (const name of ["config.json", "tokenizer.json", "tokenizer_config.json"])
+      cpSync(join(SMALL.model, name), join(linked, name));
+    symlinkSync(join(output, "model.safetensors"), join(linked, "model.safetensors"));
+    for (const [model, target] of [
+      [link, output],
+      [output, link],
+      [linked, output],
+    ] as const)
+      await expect(run({ ...LORA, model, output: target, overwrite: true })).rejects.toThrow(/cannot be replaced/);
+    const rows = fresh("rows.jsonl");
+    symlinkSync(join(output, "events.jsonl"), rows);
+    for (const key of ["train", "validation", "test", "data"] as const)
+      await expect(run({ ...LORA, [key]: rows, output, overwrite: true })).rejects.toThrow(/cannot be replaced/);
+    expect(everything(output)).toEqual(before);
+  });
+
+  test("is not what predict or report writes", async () => {
+    const rows = fresh("rows.jsonl");
+    cpSync(join(ROWS, "texts.jsonl"), rows);
+    const before = readFileSync(rows, "utf8");
+    const flags = ["predict", "--model", SMALL.model, "--input", rows, "--output", rows, "--overwrite"];
+    expect(bidora(...flags)).toMatchObject({
+      status: 1,
+      stderr: expect.stringMatching(/is read by this very command/),
+    });
+    expect(readFileSync(rows, "utf8")).toBe(before);
+    const { output } = await run(LORA);
+    const log = { output: join(output, "events.jsonl"), overwrite: true };
+    expect(() => reportPath([output], log)).toThrow(/is read by this very command/);
+  });
+});
+
+describe("a linked output folder", () => {
+  test("is written where the link points, and goes on as the same run", async () => {
+    const [real, link] = [fresh("real"), fresh("link")];
+    mkdirSync(real);
+    symlinkSync(real, link);
+    await run({ ...LORA, output: link }, abortAfter(1));
+    await run({ ...LORA, output: real, resume: true });
+    await run({ ...LORA, output: link, overwrite: true });
+    expect(list(real)).toContain("metrics.json");
+    await expect(run({ ...LORA, output: `${link}-nowhere` })).resolves.toBeDefined();
+    const nowhere = fresh("nowhere");
+    symlinkSync(fresh(), nowhere);
+    await expect(run({ ...LORA, output: nowhere })).rejects.toThrow(/it is a link to nothing/);
+  });
+});
+
+describe("--resume", () => {
+  test("of a run whose report failed finds it ended, with nothing lost", async () => {
+    const output = fresh();
+    const block = () => mkdirSync(join(output, "report.html", "in the way"), { recursive: true });
+    const observer = ({ event }: { event: string }) => (event === "done" ? block() : undefined);
+    const { notes } = await run({ ...LORA, output }, { observers: [observer] });
+    expect(notes).toEqual([expect.stringMatching(/^The report could not be written: .*report\.html/)]);
+    const before = bytes(output);
+    expect(list(output)).toContain("metrics.json");
+    const again = await run({ ...LORA, output, resume: true });
+    expect(again.notes).toEqual([`The run in ${output} has ended already.`]);
+    expect(bytes(output)).toBe(before);
+  });
+
+  test("of a run that left no checkpoint removes nothing before there is something new", async () => {
+    const whole = await run({ ...LORA, maxSteps: 4 });
+    const { output } = whole;
+    const before = bytes(output);
+    rmSync(join(output, "metrics.json"));
+    writeFileSync(join(output, "notes.txt"), "mine");
+    const seen: string[] = [];
+    const observer = ({ event }: { event: string }) => (event === "step" ? seen.push(bytes(output)) : undefined);
+    const { notes } = await run(
+      { ...LORA, maxSteps: 4, output, resume: true },
+      { observers: [observer as () => void] },
+    );
+    expect(notes).toEqual([`There is no whole checkpoint in ${output}: starting afresh.`]);
+    expect(seen).toEqual([before, before, before, before]);
+    expect(stepsOf(eventsIn(output)).map(({ step }) => step)).toEqual([1, 2, 3, 4]);
+    expect(bytes(output)).toBe(before);
+    expect(list(output)).toContain("notes.txt");
+  });
+
+  test("needs the mark that a run puts down first of all", async () => {
+    const output = fresh();
+    await run({ ...LORA, output, saveEvery: 1 }, abortAfter(1));
+    expect(readdirSync(output).sort()).toEqual([MARKER, "checkpoint-1", "events.jsonl", "run.yaml"]);
+    renameSync(join(output, MARKER), join(output, "..", "moved-mark"));
+    await expect(run({ ...LORA, output, resume: true })).rejects.toThrow(/it has no \.bidora-run/);
+    expect(list(output)).toEqual(["checkpoint-1", "events.jsonl", "run.yaml"]);
+  });
+});
+
+describe("two at once in one folder", () => {
+  test("a second run of the same process is refused, and the first goes on undisturbed", async () => {
+    const output = fresh();
+    const refusals: Promise<unknown>[] = [];
+    const second = (settings: object) => run({ ...LORA, output, ...settings }).catch((error: unknown) => error);
+    const observer = ({ event }: { event: string }) => {
+      if (event !== "step" || refusals.length > 0) return;
+      refusals.push(...[{}, { overwrite: true }, { resume: true }].map(second));
+    };
+    const whole = await run({ ...LORA, maxSteps: 40, saveEvery: 20, output }, { observers: [observer] });
+    for (const refusal of await Promise.all(refusals))
+      expect(refusal).toMatchObject({ code: "LOCKED", message: expect.stringMatching(/another call of this process/) });
+    expect(stepsOf(eventsIn(output))).toHaveLength(40);
+    expect(stepsOf(whole.events)).toHaveLength(40);
+    expect(readdirSync(output).filter((name) => name.includes("lock"))).toEqual([]);
+  });
+
+  test("every command that writes a folder names the process that has it", async () => {
+    const output = fresh();
+    const train = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1"];
+    const adapter = ["--model", SMALL.model, "--adapter", join(ADAPTERS, "lora")];
+    await holdFolder(output, async () => {
+      for (const argv of [
+        [...train, "--method", "lora"],
+        ["merge", ...adapter],
+        ["export", ...adapter, "--to", "peft-lora"],
+        ["quickstart"],
+      ]) {
+        const { status, stderr } = bidora(...argv, "--output", output);
+        expect(stderr).toBe(
+          `bidora: ${output} is being written by process ${process.pid}: wait for its end, or name another --output.\n`,
+        );
+        expect(status).toBe(1);
+      }
+    });
+    expect(existsSync(output)).toBe(false);
+  });
+});
+
+test("quickstart leaves what is in its folder, unless it is given away", async () => {
+  const output = filled("lora/adapter_model.safetensors", "lora/notes.txt");
+  const before = everything(output);
+  const settings = { methods: ["lora"], output, seed: 0, threads: undefined, overwrite: false, given: {} };
+  await expect(quickstart({ ...settings, json: false, quiet: true, debug: false })).rejects.toThrow(/is not empty/);
+  expect(everything(output)).toEqual(before);
+  expect(quickstartOptions.overwrite.default).toBe(false);
+});
+
+describe("report", () => {
+  test("renews a run's own page, and no other file without --overwrite", async () => {
+    const { output } = await run(LORA);
+    const own = reportPath([output], { overwrite: false });
+    expect(own).toBe(join(output, "report.html"));
+    await writeReport(own, [output]);
+    const mine = join(filled("report.html"), "report.html");
+    for (const [runs, name] of [
+      [[output], mine],
+      [[output, output], mine],
+      [[dirname(mine)], undefined],
+    ] as const)
+      expect(() => reportPath(runs, { output: name, overwrite: false })).toThrow(
+        /report\.html exists: give another --output, or --overwrite/,
+      );
+    expect(readFileSync(mine, "utf8")).toBe("report.html");
+    const flags = ["report", output, output, "--output", mine];
+    expect(bidora(...flags).status).toBe(1);
+    expect(bidora(...flags, "--overwrite").status).toBe(0);
+    expect(readFileSync(mine, "utf8")).toMatch(/^<!doctype html>/i);
+  });
+});
