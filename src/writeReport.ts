@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { writeFileAtomic } from "./io/atomic.js";
 import { freeFile } from "./outputFolder.js";
@@ -16,7 +16,8 @@ export function reportPath(
 ): string {
   const [only, ...more] = runs;
   const path = output ?? (only !== undefined && more.length === 0 ? join(folderOf(only), REPORT) : REPORT);
-  const isRunsOwn = basename(path) === REPORT && isRunFolder(dirname(path));
+  const file = existsSync(path) ? realpathSync(path) : path;
+  const isRunsOwn = basename(file) === REPORT && isRunFolder(dirname(file));
   return freeFile(
     path,
     overwrite || isRunsOwn,

@@ -309,6 +309,9 @@ describe("report", () => {
         /report\.html exists: give another --output, or --overwrite/,
       );
     expect(readFileSync(mine, "utf8")).toBe("report.html");
+    rmSync(own);
+    symlinkSync(mine, own);
+    expect(() => reportPath([output], { overwrite: false })).toThrow(/report\.html exists/);
     const flags = ["report", output, output, "--output", mine];
     expect(bidora(...flags).status).toBe(1);
     expect(bidora(...flags, "--overwrite").status).toBe(0);
