@@ -10,7 +10,7 @@ export class LoraEmbedding implements EmbeddingAdapter {
   constructor(readonly lowRank: LowRank) {}
 
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
-    return addLowRankRows(layer.base(ids), ids, this.lowRank);
+    return addLowRankRows(layer.base(ids), ids, layer, this.lowRank);
   }
 }
 
@@ -39,7 +39,7 @@ export class DoraEmbedding implements EmbeddingAdapter {
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     const base = layer.base(ids);
     const gain = castTo(torch.div(this.magnitude, this.norm(layer)), base.dtype);
-    return torch.mul(addLowRankRows(base, ids, this.lowRank), gain);
+    return torch.mul(addLowRankRows(base, ids, layer, this.lowRank), gain);
   }
 
   /** As a linear layer's. */
@@ -59,7 +59,12 @@ export class DoraEmbedding implements EmbeddingAdapter {
   }
 }
 
-function addLowRankRows(base: torch.Tensor, ids: torch.Tensor, { a, b, scale }: LowRank): torch.Tensor {
-  const reduced = castTo(torch.embedding(torch.t(a), ids), base.dtype); // n,r
+function addLowRankRows(
+  base: torch.Tensor,
+  ids: torch.Tensor,
+  layer: Embedding,
+  { a, b, scale }: LowRank,
+): torch.Tensor {
+  const reduced = castTo(layer.rows(torch.t(a), ids), base.dtype); // n,r
   return torch.addmm(base, reduced, torch.t(castTo(b, base.dtype)), { alpha: scale });
 }

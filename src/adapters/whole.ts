@@ -51,7 +51,7 @@ export function trainWhole(
   return new TrainedTensor(name, parameter, "direction", decays);
 }
 
-/** A copy that training may change in place. */
+/** A copy in row-major order that training may change in place. */
 export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
-  return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype))));
+  return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype), { memoryFormat: "contiguous" })));
 }

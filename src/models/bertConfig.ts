@@ -6,7 +6,6 @@ import type { ModelConfig } from "./taskModel.js";
 
 /** The settings that BERT, RoBERTa and their kin have in common. */
 export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
-  readonly padTokenId: number;
   readonly classifierDropout: number;
 }
 

@@ -5,6 +5,7 @@ import type { ModelInput } from "./input.js";
 
 export interface EmbeddingsConfig {
   readonly vocabSize: number;
+  readonly padTokenId: number;
   readonly hiddenSize: number;
   /** Rows of the position table. */
   readonly positions: number;
@@ -27,10 +28,13 @@ export class Embeddings extends Module {
   constructor(
     config: EmbeddingsConfig,
     private readonly positionsOf: PositionRule,
+    /** Where `positionsOf` puts padding. */
+    paddingPosition?: number,
   ) {
     super();
-    this.words = this.child("word_embeddings", new Embedding(config.vocabSize, config.hiddenSize));
-    this.positions = this.child("position_embeddings", new Embedding(config.positions, config.hiddenSize));
+    this.words = this.child("word_embeddings", new Embedding(config.vocabSize, config.hiddenSize, config.padTokenId));
+    const positions = new Embedding(config.positions, config.hiddenSize, paddingPosition);
+    this.positions = this.child("position_embeddings", positions);
     this.types = this.child("token_type_embeddings", new Embedding(config.typeVocabSize, config.hiddenSize));
     this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
     this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));

@@ -39,7 +39,8 @@ class Roberta extends Module {
 
   constructor(config: BertConfig) {
     super();
-    this.embeddings = this.child("embeddings", new Embeddings(config, positionsAfterPadding(config.padTokenId)));
+    const { padTokenId } = config;
+    this.embeddings = this.child("embeddings", new Embeddings(config, positionsAfterPadding(padTokenId), padTokenId));
     this.encoder = this.child("encoder", new Encoder(config));
   }
 }

@@ -17,6 +17,8 @@ export class Embedding extends Module {
   constructor(
     readonly count: number,
     readonly dim: number,
+    /** The row of padding, which gets no gradient, wherever it is looked up. */
+    readonly padding?: number,
   ) {
     super();
     this.weight = this.parameter("weight", [count, dim]);
@@ -28,6 +30,11 @@ export class Embedding extends Module {
   }
 
   base(ids: torch.Tensor): torch.Tensor {
-    return torch.embedding(this.weight.tensor, ids);
+    return this.rows(this.weight.tensor, ids);
+  }
+
+  /** Rows of any table that is looked up as this one. table: [count, any] → [tokens, any] */
+  rows(table: torch.Tensor, ids: torch.Tensor): torch.Tensor {
+    return torch.embedding(table, ids, this.padding);
   }
 }

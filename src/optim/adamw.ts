@@ -21,7 +21,7 @@ export interface AdamWState {
 }
 
 export function initAdamW(tensors: readonly torch.Tensor[]): AdamWState {
-  const zeros = () => tensors.map((tensor) => torch.keep(torch.zerosLike(tensor)));
+  const zeros = () => tensors.map(({ shape, dtype }) => torch.keep(torch.zeros(shape, { dtype })));
   return { steps: 0, expAvg: zeros(), expAvgSq: zeros() };
 }
 
@@ -64,18 +64,39 @@ function stepGroup(
   { beta1, beta2, epsilon: eps, weightDecay }: AdamWOptions,
 ): void {
   const pick = (list: readonly torch.Tensor[]) => chosen.map((i) => list[i] as torch.Tensor);
+  const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
   // The operator wants the count of steps as a tensor for each parameter; it reads and does not change them.
   const count = torch.tensor([state.steps], []);
-  torch.fusedAdamw_(
-    chosen.map((i) => (parameters[i] as Optimized).tensor),
-    pick(gradients),
-    pick(state.expAvg),
-    pick(state.expAvgSq),
-    [],
-    chosen.map(() => count),
-    { lr, beta1, beta2, weightDecay, eps, amsgrad: false, maximize: false },
+  inRowMajor([tensors, pick(state.expAvg), pick(state.expAvgSq)], ([values, expAvg, expAvgSq]) =>
+    torch.fusedAdamw_(
+      values as torch.Tensor[],
+      pick(gradients).map((gradient) => torch.contiguous(gradient)),
+      expAvg as torch.Tensor[],
+      expAvgSq as torch.Tensor[],
+      [],
+      chosen.map(() => count),
+      { lr, beta1, beta2, weightDecay, eps, amsgrad: false, maximize: false },
+    ),
   );
-  for (const i of chosen) countChange((parameters[i] as Optimized).tensor);
+  for (const tensor of tensors) countChange(tensor);
+}
+
+/**
+ * The operator walks through memory without heed to strides: changes the tensors of each list in place, those whose elements
+ * do not lie in row-major order by way of a copy.
+ */
+function inRowMajor(
+  lists: readonly (readonly torch.Tensor[])[],
+  change: (lists: readonly torch.Tensor[][]) => void,
+): void {
+  const laidOut = lists.map((list) => list.map((tensor) => torch.contiguous(tensor)));
+  change(laidOut);
+  for (const [l, list] of lists.entries()) {
+    for (const [i, tensor] of list.entries()) {
+      const changed = laidOut[l]?.[i] as torch.Tensor;
+      if (!torch.isSetTo(tensor, changed)) torch.copy_(tensor, changed);
+    }
+  }
 }
 
 /** The fused operator leaves a tensor's version as it was; writing nothing into a part of no elements raises it. */

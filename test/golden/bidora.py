@@ -17,6 +17,7 @@ from texts import MAX_LENGTH
 from training import BATCH_SIZE, batches, update_error
 
 ADAPTER = "dora-wide"
+EMBEDDING_ADAPTER = "dora-embedding"
 LOWER_ROWS, ALL_ROWS = 17, 22  # floor(0.8 · 22)
 TERMS, DAMPING = 3, 1e-3
 RATE, STEPS_BEFORE = 2e-3, 3
@@ -37,9 +38,11 @@ RUNS = {
 }
 
 
-def open_problem(family: Family, target: Path, dtype: torch.dtype, axis: str, norm_gradient: str) -> tuple[Problem, Tensors, Tensors]:
+def open_problem(
+    family: Family, target: Path, dtype: torch.dtype, axis: str, norm_gradient: str, adapter: str = ADAPTER
+) -> tuple[Problem, Tensors, Tensors]:
     """The problem, and the adapter's directions and magnitudes. Along "in" (which PEFT has not) magnitudes are norms, perturbed."""
-    peft_model = load_adapter(family, target / "single", "single", target / "adapters" / ADAPTER)
+    peft_model = load_adapter(family, target / "single", "single", target / "adapters" / adapter)
     scales = {name.removeprefix("base_model.model."): m.scaling["default"] for name, m in peft_model.named_modules() if hasattr(m, "lora_A")}
     start = trained(peft_model, lambda p: p.detach().to(dtype))
     directions = {name: t for name, t in start.items() if "magnitude" not in name}
@@ -120,21 +123,23 @@ def estimates(family: Family, problem: Problem, step: Step, val_batch) -> Tensor
 
 def write_runs(family: Family, root: Path, target: Path) -> list[dict]:
     """Writes bidora/NAME.safetensors; returns the manifest's entries."""
-    cases = [(name, run, "out", "full") for name, run in RUNS.items() if family.depth >= 3 or name == "exact-1"]
+    cases = [(name, run, "out", "full", ADAPTER) for name, run in RUNS.items() if family.depth >= 3 or name == "exact-1"]
     if family.depth >= 3:
         cases += [
-            ("exact-1-detached", Run("exact"), "out", "detached"),
-            ("exact-1-in", Run("exact"), "in", "full"),
-            ("exact-1-in-detached", Run("exact"), "in", "detached"),
+            ("exact-1-detached", Run("exact"), "out", "detached", ADAPTER),
+            ("exact-1-in", Run("exact"), "in", "full", ADAPTER),
+            ("exact-1-in-detached", Run("exact"), "in", "detached", ADAPTER),
+            ("exact-1-embedding", Run("exact"), "out", "full", EMBEDDING_ADAPTER),
+            ("exact-optimizer-embedding-detached", Run("exact", "optimizer"), "out", "detached", EMBEDDING_ADAPTER),
         ]
     return [write_run(family, root, target, *case) for case in cases]
 
 
-def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axis: str, norm_gradient: str) -> dict:
+def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axis: str, norm_gradient: str, adapter: str) -> dict:
     tensors: Tensors = {}
     ends, starts, logs = {}, {}, {}
     for dtype in (torch.float64, torch.float32):
-        problem, directions, magnitudes = open_problem(family, target, dtype, axis, norm_gradient)
+        problem, directions, magnitudes = open_problem(family, target, dtype, axis, norm_gradient, adapter)
         lower, upper = batches(family, root, BATCH_SIZE, 0, LOWER_ROWS), batches(family, root, BATCH_SIZE, LOWER_ROWS, ALL_ROWS)
         found, searched, search_log = search(problem, directions, magnitudes, lower, upper, run)
         final, retrain_log = found, []
@@ -151,7 +156,7 @@ def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axi
     upper_losses = [entry["upperLoss"] for entry in logs["float64"]["search"]]
     print(f"  {family.name} bidora {name}: upper loss {upper_losses[0]:.4f} -> {upper_losses[-1]:.4f}, float32 differs by {distance:.1e}")
     return {
-        "name": name, "checkpoint": "single", "adapter": f"adapters/{ADAPTER}", "rows": "train", "file": file, "axis": axis, "normGradient": norm_gradient,
+        "name": name, "checkpoint": "single", "adapter": f"adapters/{adapter}", "rows": "train", "file": file, "axis": axis, "normGradient": norm_gradient,
         "settings": settings(run), "log": logs["float64"], "float32Distance": distance,
     }
 
@@ -181,15 +186,17 @@ def check(name: str, value: float, bound: float) -> None:
 
 def check_reference(family: Family, root: Path, target: Path) -> None:
     """The reference against PEFT, against AdamW's own code, and its hypergradients against differences of unrolled objectives."""
-    check_peft(family, root, target)
+    check_peft(family, root, target, ADAPTER)
+    if family.depth >= 3:
+        check_peft(family, root, target, EMBEDDING_ADAPTER)
     for axis in ("out", "in"):
         for norm_gradient in ("full", "detached"):
             check_hypergradient(family, root, target, axis, norm_gradient)
 
 
-def check_peft(family: Family, root: Path, target: Path) -> None:
-    problem, directions, magnitudes = open_problem(family, target, torch.float64, "out", "detached")
-    model = load_adapter(family, target / "single", "single", target / "adapters" / ADAPTER, torch.float64)
+def check_peft(family: Family, root: Path, target: Path, adapter: str) -> None:
+    problem, directions, magnitudes = open_problem(family, target, torch.float64, "out", "detached", adapter)
+    model = load_adapter(family, target / "single", "single", target / "adapters" / adapter, torch.float64)
     stream = batches(family, root, BATCH_SIZE)
     decayed = [p for n, p in model.named_parameters() if p.requires_grad and not n.endswith("bias")]
     biases = [p for n, p in model.named_parameters() if p.requires_grad and n.endswith("bias")]
@@ -200,11 +207,11 @@ def check_peft(family: Family, root: Path, target: Path) -> None:
         model(**batch.inputs, labels=batch.labels).loss.backward()
         variables = leaves(parameters)
         g = gradient(problem.loss(variables, variables, batch), variables)
-        check(f"{family.name} gradient against PEFT", distance(g, trained(model, lambda p: p.grad)), 1e-9)
+        check(f"{family.name} {adapter}: gradient against PEFT", distance(g, trained(model, lambda p: p.grad)), 1e-9)
         optimizer.step()
         optimizer.zero_grad()
         parameters, state = adamw_step(parameters, g, state, 1e-3, AdamW())
-    check(f"{family.name} three AdamW steps against torch.optim", distance(parameters, trained(model, lambda p: p.detach())), 1e-9)
+    check(f"{family.name} {adapter}: three AdamW steps against torch.optim", distance(parameters, trained(model, lambda p: p.detach())), 1e-9)
 
 
 def check_hypergradient(family: Family, root: Path, target: Path, axis: str, norm_gradient: str) -> None:

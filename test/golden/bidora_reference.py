@@ -1,7 +1,7 @@
 """BiDoRA in plain PyTorch: the formulas as they are written, dense, with double backward. The specification in code.
 
 Notation: an adapted weight W0 [out, in] has directions A [r, in], B [out, r] and a magnitude m; V = W0 + s·B·A and
-W' = m·V/‖V‖. Lower level: `directions` (all A, all B, and the head), upper level: `magnitudes`. Both are dictionaries of
+W' = m·V/‖V‖. An embedding's table is W0ᵀ, and its magnitude [out], whatever the axis. Lower level: `directions` (all A, all B, and the head), upper level: `magnitudes`. Both are dictionaries of
 tensors named as in adapter_model.safetensors.
 """
 
@@ -62,18 +62,24 @@ class Problem:
 
     def raw(self, path: str, directions: Tensors) -> torch.Tensor:
         """V = W0 + s·B·A"""
-        a, b = (directions[f"{PREFIX}{path}.lora_{x}.weight"] for x in "AB")
-        return self.model.get_parameter(f"{path}.weight").detach() + self.scales[path] * (b @ a)
+        names = [f"{PREFIX}{path}.lora_embedding_{x}" if self.is_table(path) else f"{PREFIX}{path}.lora_{x}.weight" for x in "AB"]
+        a, b = (directions[name] for name in names)
+        weight = self.model.get_parameter(f"{path}.weight").detach()
+        return (weight.T if self.is_table(path) else weight) + self.scales[path] * (b @ a)
+
+    def is_table(self, path: str) -> bool:
+        return isinstance(self.model.get_submodule(path), nn.Embedding)
 
     def weight(self, path: str, directions: Tensors, magnitudes: Tensors, norms_at: Tensors) -> torch.Tensor:
-        """W' = m·V/‖V‖. A detached norm is the constant ‖V‖ at `norms_at`."""
-        dim = 1 if self.axis == "out" else 0
+        """W' = m·V/‖V‖, shaped as the model has it. A detached norm is the constant ‖V‖ at `norms_at`."""
+        dim = 1 if self.axis == "out" or self.is_table(path) else 0
         if self.norm_gradient == "full":
             size = self.raw(path, directions).norm(dim=dim, keepdim=True)
         else:
             size = self.raw(path, norms_at).norm(dim=dim, keepdim=True).detach()
         magnitude = magnitudes[f"{PREFIX}{path}.lora_magnitude_vector"].unsqueeze(dim)
-        return magnitude / size * self.raw(path, directions)
+        weight = magnitude / size * self.raw(path, directions)
+        return weight.T if self.is_table(path) else weight
 
     def loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
         """Cross-entropy, mean over the batch. `norms_at` (default: `directions`) matters for detached norms alone."""
@@ -84,9 +90,11 @@ class Problem:
         return nn.functional.cross_entropy(logits, batch.labels)
 
     def regularizer(self, directions: Tensors) -> torch.Tensor:
-        """R: mean over adapted layers of ‖DᵀD − I‖_F, D = V with columns of unit length, whatever the magnitude's axis."""
+        """R: mean over adapted linear layers of ‖DᵀD − I‖_F, D = V with columns of unit length, whatever the magnitude's axis."""
         terms = []
         for path in self.scales:
+            if self.is_table(path):
+                continue
             v = self.raw(path, directions)
             d = v / v.norm(dim=0, keepdim=True)
             terms.append((d.T @ d - torch.eye(d.shape[1], dtype=d.dtype)).norm())

@@ -25,6 +25,9 @@ RUNS = {
     "rslora-patterns-linear": ("rslora-patterns", {}),
     "dora-linear": ("dora", {}),
     "dora-all-linear-cosine": ("dora-all-linear", {"schedule": "cosine"}),
+    "lora-embedding-linear": ("lora-embedding", {}),
+    "dora-embedding-linear": ("dora-embedding", {}),
+    "dora-embedding-clipped-accumulated": ("dora-embedding", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
     "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
 }
 
@@ -93,6 +96,8 @@ def write_training(family: Family, root: Path, target: Path) -> list[dict]:
     """Writes training/*.safetensors; returns the manifest's entries (with float64's distance, a measure of conditioning)."""
     entries = []
     for name, (adapter, changes) in RUNS.items():
+        if not (target / "adapters" / adapter).exists():
+            continue
         settings = DEFAULTS | changes
         finals = {}
         for dtype in (torch.float64, torch.float32):

@@ -37,6 +37,25 @@ const CONFIG = {
   attentionDropout: 0,
 };
 
+test.each([
+  { family: "bert", padding: 0, places: [0, 1, 2, 3] },
+  { family: "roberta", padding: 1, places: [2, 3, 4] },
+])(
+  "$family: padding spelt out in a text trains no row of a table, as in torch",
+  async ({ family, padding, places }) => {
+    const model = await load(`${family}/single`);
+    const tables = ["word", "position"].map((kind) =>
+      parameter(model, `${family}.embeddings.${kind}_embeddings.weight`).tensor.setRequiresGrad(true),
+    );
+    const logits = model.forward(toModelInput(tokenBatch([4], Int32Array.from([5, padding, 7, 7]))), TWICE);
+    const trained = torch.grad([torch.sum(torch.tanh(logits))], tables).map((gradient) => {
+      const sizes = torch.linalgVectorNorm(gradient!, 2, [1]).toArray();
+      return [...sizes.keys()].filter((row) => sizes[row] !== 0);
+    });
+    expect(trained).toEqual([[5, 7], places]);
+  },
+);
+
 test.each([EVALUATION, TWICE])(
   "the last layer on first tokens alone gives those tokens' results and gradients",
   (context) => {

@@ -97,6 +97,47 @@ describe("AdamW", () => {
   );
 });
 
+describe("AdamW on tensors that are not in row-major order", () => {
+  const options = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1 };
+  const shape = [3, 4];
+  const numbers = (seed: number) => torch.normal_(torch.empty(shape), 0, 1, { generator: new torch.Generator(seed) });
+  const layouts: [string, (tensor: torch.Tensor) => torch.Tensor][] = [
+    ["transposed", (tensor) => torch.t(torch.contiguous(torch.t(tensor)))],
+    ["a part of another", (tensor) => torch.narrow(torch.cat([tensor, tensor], 1), 1, 0, 4)],
+    ["every second column", (tensor) => torch.select(torch.stack([tensor, numbers(9)], 2), 2, 0)],
+  ];
+
+  function stepped(
+    lay: (tensor: torch.Tensor) => torch.Tensor,
+    which: "gradient" | "parameter" | "moments" | "none",
+  ): number[][] {
+    const laid = (name: typeof which, tensor: torch.Tensor) => (name === which ? lay(tensor) : tensor);
+    const tensor = laid("parameter", numbers(1));
+    const fresh = initAdamW([tensor]);
+    const moments = (list: readonly torch.Tensor[]) => list.map((moment) => laid("moments", moment));
+    const state = { ...fresh, expAvg: moments(fresh.expAvg), expAvgSq: moments(fresh.expAvgSq) };
+    for (const seed of [2, 3, 4])
+      stepAdamW([{ tensor, decays: true }], [laid("gradient", numbers(seed))], state, 0.1, options);
+    return [tensor, ...state.expAvg, ...state.expAvgSq].map((result) => result.toArray());
+  }
+
+  const expected = stepped((tensor) => tensor, "none");
+  test.each(layouts)("%s: steps as on any other", (_, lay) => {
+    for (const which of ["gradient", "parameter", "moments"] as const) {
+      expect(stepped(lay, which), which).toEqual(expected);
+    }
+  });
+
+  test("a gradient that is one number everywhere", () => {
+    const [plain, expanded] = [torch.ones(shape), torch.expand(torch.ones([1, 1]), shape)].map((gradient) => {
+      const tensor = numbers(1);
+      stepAdamW([{ tensor, decays: false }], [gradient], initAdamW([tensor]), 0.1, options);
+      return tensor.toArray();
+    });
+    expect(expanded).toEqual(plain);
+  });
+});
+
 interface Ended {
   readonly tensors: readonly torch.Tensor[];
   readonly derivative: readonly torch.Tensor[];

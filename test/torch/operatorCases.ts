@@ -615,6 +615,10 @@ const many = {
     ];
   },
   "aten::equal": () => [torch.equal(v(1, 2), v(1, 2)) && !torch.equal(v(1, 2), v(1, 3)), true],
+  "aten::is_set_to": () => {
+    const square = tensor([1, 2, 3, 4], [2, 2]);
+    return [torch.isSetTo(square, torch.contiguous(square)) && !torch.isSetTo(square, torch.t(square)), true];
+  },
   "aten::allclose": () => [torch.allclose(v(1), v(1.1), 0.2) && !torch.allclose(v(1), v(1.1)), true],
 } satisfies Record<string, Case>;
 

@@ -198,6 +198,7 @@ export const OPERATORS = [
   "aten::_fused_adamw_",
   "aten::equal",
   "aten::allclose",
+  "aten::is_set_to",
   "mkldnn::_reorder_linear_weight",
   "mkldnn::_linear_pointwise",
   "bidora::attention",

@@ -1020,52 +1020,57 @@ export function allclose(self: Tensor, other: Tensor, rtol?: number, atol?: numb
   return native.call(195, self.handle, other.handle, rtol, atol, equalNan) as boolean;
 }
 
+/** `aten::is_set_to(Tensor self, Tensor tensor) -> bool` */
+export function isSetTo(self: Tensor, tensor: Tensor): boolean {
+  return native.call(196, self.handle, tensor.handle) as boolean;
+}
+
 /** `mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor Y` */
 export function reorderLinearWeight(self: Tensor, batchSize?: number | null): Tensor {
-  return new Tensor(native.call(196, self.handle, batchSize) as Handle);
+  return new Tensor(native.call(197, self.handle, batchSize) as Handle);
 }
 
 /** `mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y` */
 export function linearPointwise(X: Tensor, W: Tensor, B: Tensor | null, attr: string, scalars: readonly (Scalar | null)[], algorithm: string | null): Tensor {
-  return new Tensor(native.call(197, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
+  return new Tensor(native.call(198, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
 }
 
 /** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor offsets, int heads, float scale, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function attention(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, heads: number, scale: number, p?: number, seed?: number, stream?: number): Tensor {
-  return new Tensor(native.call(198, query.handle, key.handle, value.handle, offsets.handle, heads, scale, p, seed, stream) as Handle);
+  return new Tensor(native.call(199, query.handle, key.handle, value.handle, offsets.handle, heads, scale, p, seed, stream) as Handle);
 }
 
 /** `bidora::attention_mask(Tensor like, int[] rows, int[] lengths, int heads, float p, int seed, int stream) -> Tensor` */
 export function attentionMask(like: Tensor, rows: readonly number[], lengths: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(199, like.handle, rows, lengths, heads, p, seed, stream) as Handle);
+  return new Tensor(native.call(200, like.handle, rows, lengths, heads, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
 export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(200, input.handle, p, seed, stream) as Handle);
+  return new Tensor(native.call(201, input.handle, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor bias, float eps, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, eps: number, p?: number, seed?: number, stream?: number): Tensor {
-  return new Tensor(native.call(201, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
+  return new Tensor(native.call(202, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? base=None) -> Tensor` */
 export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; base?: Tensor | null }): Tensor {
-  return new Tensor(native.call(202, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.base?.handle) as Handle);
+  return new Tensor(native.call(203, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.base?.handle) as Handle);
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
-  return new Tensor(native.call(203, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
+  return new Tensor(native.call(204, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(204, weight.handle) as Handle);
+  return new Tensor(native.call(205, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(205, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(206, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
