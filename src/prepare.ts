@@ -74,12 +74,14 @@ export async function prepare(
   const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, maxTokens);
   const generator = new Generator(config.seed);
   const dtype = precision ?? computeDtype(config.dtype);
+  const trainedDtype = precision ?? "float32";
+  const masters = config.method === "full" ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in threads of its own.
   const [data, loaded] = await Promise.all([
     encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength }),
-    loadModel(folder, { head, dtype, generator, initWeights: config.initWeights }),
+    loadModel(folder, { head, dtype, ...masters, generator, initWeights: config.initWeights }),
   ]);
-  const adapted = adapt(loaded, config, saved, generator, precision ?? "float32");
+  const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
     config: resolved(config, { task, splits, maxLength, adapted }),

@@ -41,12 +41,16 @@ export function wholeParameters(
   return found;
 }
 
-/** Gives a parameter a trained tensor of its own: a copy of `start`, by default of what it holds. */
+/**
+ * Gives a parameter a trained tensor of its own: a copy of `start`, by default of what it holds. Layers go on computing in the
+ * dtype that they computed in.
+ */
 export function trainWhole(
   { name, parameter, decays }: WholeParameter,
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
+  parameter.computeDtype ??= parameter.tensor.dtype;
   parameter.fill(ownCopy(start ?? parameter.tensor, dtype));
   return new TrainedTensor(name, parameter, "direction", decays);
 }

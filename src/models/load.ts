@@ -12,6 +12,8 @@ export interface LoadOptions {
   readonly head: Head;
   /** Of the encoder's weights and its computation; the head's are float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
+  /** The encoder's weights are kept in this one for training, unrounded, and computed with in `dtype`. */
+  readonly masterDtype?: torch.DType;
   /** Draws what the checkpoint lacks. */
   readonly generator: torch.Generator;
   /** `new-head` draws the classifier even where the checkpoint has one that fits. */
@@ -50,7 +52,8 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   const weights = new WeightSource(checkpoint, architecture);
   for (const [path, parameter] of model.namedParameters()) {
     if (isWithinAny(path, headModules)) continue;
-    weights.fill(path, parameter, options.dtype);
+    weights.fill(path, parameter, options.masterDtype ?? options.dtype);
+    parameter.computeDtype = options.dtype;
     await nextTurn();
   }
   const drawn = fillHead(model, headModules, weights, options);

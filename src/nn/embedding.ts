@@ -1,5 +1,6 @@
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
+import { castTo } from "./linear.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
@@ -30,7 +31,8 @@ export class Embedding extends Module {
   }
 
   base(ids: torch.Tensor): torch.Tensor {
-    return this.rows(this.weight.tensor, ids);
+    const { tensor, computeDtype } = this.weight;
+    return castTo(this.rows(tensor, ids), computeDtype ?? tensor.dtype);
   }
 
   /** Rows of any table that is looked up as this one. table: [count, any] → [tokens, any] */

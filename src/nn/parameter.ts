@@ -1,9 +1,11 @@
 import { BidoraError } from "../errors.js";
-import type { Tensor } from "../torch/index.js";
+import type { DType, Tensor } from "../torch/index.js";
 
 /** A place for a tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
 export class Parameter {
   #tensor: Tensor | undefined;
+  /** What layers compute with it in, where training keeps the tensor itself in a more precise one. */
+  computeDtype: DType | undefined;
 
   constructor(readonly shape: readonly number[]) {}
 
