@@ -6,15 +6,30 @@ import type { LowRank } from "./lowRank.js";
 /** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
 export type MagnitudeAxis = "out" | "in";
 
-/** Below this share of its positive terms a squared norm has lost too many digits, and is computed from V itself. */
-const CANCELLATION = 1e-3;
+/** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */
+export const CANCELLATION = 1e-3;
 
-/** Norms are at least this, so that a row of zeros stays one in place of 0 / 0. */
+/** A direction no longer than this has no unit vector: it counts as zero. */
 const SMALLEST = 1e-12;
 
-/** ‖w0‖² along the axis, in the dtype of the trained tensors: [out] or [in]. Computed once for a layer. */
+/** Squares of norms are at least this, so that a root has a slope: its own is below `SMALLEST`. */
+export const SMALLEST_SQUARE = 1e-26;
+
+/** ‖w0‖² along the axis, in the dtype of the trained tensors: [out] or [in]. */
 export function squaredBaseNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
   return torch.sumDim(torch.square(castTo(weight, dtype)), [axis === "out" ? 1 : 0]);
+}
+
+/** The same as `directionNorm` wants it, computed once for a layer: rows of zeros do not look like terms that cancel. */
+export function directionBase(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
+  const compute = () => torch.clampMin(squaredBaseNorm(weight, axis, dtype), SMALLEST_SQUARE);
+  return torch.keep(torch.noGrad(() => torch.scope(compute)));
+}
+
+/** m / ‖V‖, and 0 where V is zero, so that nothing comes of nothing, and no gradient either. */
+export function gainOf(magnitude: torch.Tensor, norm: torch.Tensor): torch.Tensor {
+  const isZero = torch.noGrad(() => torch.leScalar(norm, SMALLEST));
+  return torch.div(magnitude, torch.maskedFill(norm, isZero, Infinity));
 }
 
 /**
@@ -56,7 +71,8 @@ function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
   return torch.sumDim(torch.mul(torch.mm(torch.mm(torch.t(b), b), a), a), [0]);
 }
 
-function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
+/** True where a squared norm has lost too many of its positive terms' digits. */
+export function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
   return torch.noGrad(() => {
     const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
     const lost = smallest.item() <= 0;
@@ -65,8 +81,8 @@ function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
   });
 }
 
-/** The definition, for directions that all but cancel the weight. */
+/** The definition, for directions that all but cancel the weight; at zero its slope counts as zero. */
 function denseNorm(weight: torch.Tensor, lowRank: LowRank, axis: MagnitudeAxis): torch.Tensor {
   const direction = torch.add(castTo(weight, lowRank.a.dtype), lowRank.product());
-  return torch.clampMin(torch.linalgVectorNorm(direction, 2, [axis === "out" ? 1 : 0]), SMALLEST);
+  return torch.sqrt(torch.clampMin(squaredBaseNorm(direction, axis, direction.dtype), SMALLEST_SQUARE));
 }

@@ -1,7 +1,7 @@
 // Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis.
 import { castTo, type ForwardContext, type Linear, type LinearAdapter, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { directionNorm, type MagnitudeAxis, squaredBaseNorm } from "./directionNorm.js";
+import { directionBase, directionNorm, gainOf, type MagnitudeAxis } from "./directionNorm.js";
 import type { LowRank } from "./lowRank.js";
 
 export type { MagnitudeAxis } from "./directionNorm.js";
@@ -32,9 +32,7 @@ export class DoraLinear implements LinearAdapter {
     weight: torch.Tensor,
   ) {
     this.magnitudeParameter = Parameter.of(magnitude);
-    this.#squaredBase = torch.keep(
-      torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, axis, magnitude.dtype))),
-    );
+    this.#squaredBase = directionBase(weight, axis, magnitude.dtype);
   }
 
   get magnitude(): torch.Tensor {
@@ -79,7 +77,7 @@ export class DoraLinear implements LinearAdapter {
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
-    const compute = () => torch.div(this.magnitude, this.norm(layer, context.differentiateTwice));
+    const compute = () => gainOf(this.magnitude, this.norm(layer, context.differentiateTwice));
     return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
   }
 

@@ -1,7 +1,7 @@
 // Shapes: ids [n], table [vocab, dim], A [r, vocab], B [dim, r], magnitude [dim].
 import { castTo, type Embedding, type EmbeddingAdapter, type ForwardContext, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { directionNorm, squaredBaseNorm } from "./directionNorm.js";
+import { directionBase, directionNorm, gainOf } from "./directionNorm.js";
 import type { NormGradient } from "./dora.js";
 import type { LowRank } from "./lowRank.js";
 
@@ -27,9 +27,7 @@ export class DoraEmbedding implements EmbeddingAdapter {
     table: torch.Tensor,
   ) {
     this.magnitudeParameter = Parameter.of(magnitude);
-    this.#squaredBase = torch.keep(
-      torch.noGrad(() => torch.scope(() => squaredBaseNorm(table, "in", magnitude.dtype))),
-    );
+    this.#squaredBase = directionBase(table, "in", magnitude.dtype);
   }
 
   get magnitude(): torch.Tensor {
@@ -38,7 +36,7 @@ export class DoraEmbedding implements EmbeddingAdapter {
 
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     const base = layer.base(ids);
-    const gain = castTo(torch.div(this.magnitude, this.norm(layer)), base.dtype);
+    const gain = castTo(gainOf(this.magnitude, this.norm(layer)), base.dtype);
     return torch.mul(addLowRankRows(base, ids, layer, this.lowRank), gain);
   }
 

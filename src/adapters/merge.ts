@@ -3,6 +3,7 @@ import { BidoraError } from "../errors.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, lowRankOf, magnitudeOf } from "./adapted.js";
+import { gainOf } from "./directionNorm.js";
 import { DoraLinear } from "./dora.js";
 import { eject, reinject } from "./inject.js";
 
@@ -22,7 +23,7 @@ export function mergedWeight(module: AdaptedModule, dtype: torch.DType = lowRank
       if (!magnitude) return direction;
       const along = magnitudeDimension(module);
       const norm = torch.linalgVectorNorm(direction, 2, [1 - along]);
-      const gain = torch.unsqueeze(torch.div(castTo(magnitude, dtype), norm), 1 - along);
+      const gain = torch.unsqueeze(gainOf(castTo(magnitude, dtype), norm), 1 - along);
       return torch.mul(direction, gain);
     }),
   );

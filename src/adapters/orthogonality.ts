@@ -2,7 +2,7 @@
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
-import { squaredBaseNorm } from "./directionNorm.js";
+import { CANCELLATION, hasCancelled, SMALLEST_SQUARE, squaredBaseNorm } from "./directionNorm.js";
 import type { LowRank } from "./lowRank.js";
 
 /** A squared excess below this share of the columns is nothing: it counts as constant, since the root of zero has an infinite slope. */
@@ -15,10 +15,11 @@ const ROUNDING = 1e-12;
  * Neither V nor DᵀD is built. With Z = W0ᵀ·B + ½·A'ᵀ·(BᵀB) and A' = s·A, VᵀV = G0 + L, L = Z·A' + (Z·A')ᵀ, and with
  * w = 1/‖v‖² by column
  *
- *     ‖DᵀD − I‖² = wᵀ(G0∘G0)w + 2·Σ w_i·w_j·G0_ij·L_ij + Σ w_i·w_j·L_ij² − in
+ *     ‖DᵀD − I‖² = wᵀ(G0∘G0)w + 2·Σ w_i·w_j·G0_ij·L_ij + Σ w_i·w_j·L_ij² − in + 2·zeros
  *
- * whose terms cost O(in²·r). G0 is computed once for a layer, and read once for value and gradient together: the tiles on
- * and above its diagonal, in the weight's dtype: 300 MB for all linear layers of a base-size encoder in float32.
+ * whose terms cost O(in²·r). A column of zeros stays one in D: its w is 0, and on the left it counts (0 − 1)². G0 is computed
+ * once for a layer, and read once for value and gradient together: the tiles on and above its diagonal, in the weight's dtype:
+ * 300 MB for all linear layers of a base-size encoder in float32.
  */
 export class OrthogonalityRegularizer {
   readonly #layers: readonly LayerTerm[];
@@ -54,12 +55,33 @@ class LayerTerm {
     const { a, b, scale } = this.lowRank;
     const scaledA = torch.mulScalar(a, scale); // r,in
     const projected = castTo(torch.mm(torch.t(castTo(b, this.weight.dtype)), this.weight), a.dtype); // r,in
-    const z = torch.add(projected, torch.mm(torch.mm(torch.t(b), b), scaledA), { alpha: 0.5 }); // r,in
+    const turned = torch.mm(torch.mm(torch.t(b), b), scaledA); // r,in
+    const z = torch.add(projected, turned, { alpha: 0.5 }); // r,in
     const squaredNorms = torch.add(this.#squaredBase, torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
-    const squared = this.#squaredFrobenius(scaledA, z, torch.reciprocal(squaredNorms));
-    const columns = a.shape[1] as number;
-    const excess = torch.subScalar(squared, columns);
-    return torch.sqrt(torch.clampMin(excess, columns * ROUNDING));
+    const positive = torch.noGrad(() => torch.add(this.#squaredBase, torch.sumDim(torch.mul(scaledA, turned), [0])));
+    const { lengths, zeros } = setZerosApart(squaredNorms, positive);
+    if (hasCancelled(lengths, positive)) return this.#directValue();
+    const squared = this.#squaredFrobenius(scaledA, z, torch.reciprocal(lengths));
+    const excess = torch.subScalar(squared, this.#columns - 2 * zeros);
+    return excess.item() > CANCELLATION * this.#columns ? this.#root(excess) : this.#directValue();
+  }
+
+  get #columns(): number {
+    return this.lowRank.a.shape[1] as number;
+  }
+
+  /** The definition, for columns that all but cancel, or are all but orthogonal. */
+  #directValue(): torch.Tensor {
+    const direction = torch.add(castTo(this.weight, this.lowRank.a.dtype), this.lowRank.product());
+    const squaredNorms = squaredBaseNorm(direction, "in", direction.dtype);
+    const { lengths } = setZerosApart(squaredNorms, squaredNorms);
+    const unit = torch.mul(direction, torch.rsqrt(lengths));
+    const identity = torch.eye(this.#columns, { dtype: unit.dtype });
+    return this.#root(torch.sum(torch.square(torch.sub(torch.mm(torch.t(unit), unit), identity))));
+  }
+
+  #root(squared: torch.Tensor): torch.Tensor {
+    return torch.sqrt(torch.clampMin(squared, this.#columns * ROUNDING));
   }
 
   /** ‖diag(w)^½ (G0 + Zᵀ·A' + A'ᵀ·Z) diag(w)^½‖², term by term. */
@@ -73,4 +95,17 @@ class LayerTerm {
     const own = torch.add(torch.sum(torch.mul(aa, zz)), torch.sum(torch.mul(az, torch.t(az)))); // ½ of Σ w_i·w_j·L_ij²
     return torch.add(ofGram, own, { alpha: 2 });
   }
+}
+
+/**
+ * Squared norms by column with infinity in the place of zero, which scales such a column to zero with no slope.
+ * @param positive their positive terms: zero for no column but one of zeros
+ */
+function setZerosApart(
+  squaredNorms: torch.Tensor,
+  positive: torch.Tensor,
+): { readonly lengths: torch.Tensor; readonly zeros: number } {
+  const isZero = torch.noGrad(() => torch.leScalar(positive, SMALLEST_SQUARE));
+  const zeros = torch.sum(isZero).item();
+  return { lengths: zeros === 0 ? squaredNorms : torch.maskedFill(squaredNorms, isZero, Infinity), zeros };
 }

@@ -27,7 +27,10 @@ const CONFIGS: [string, InjectedConfig][] = [
 ];
 
 function trained(config: InjectedConfig, modelDtype: torch.DType = "float64", dtype: torch.DType = "float64") {
-  const model = new SmallModel(modelDtype);
+  return adapt(new SmallModel(modelDtype), config, dtype);
+}
+
+function adapt(model: SmallModel, config: InjectedConfig, dtype: torch.DType) {
   const adapted = inject(model, config, { generator: new torch.Generator(3), dtype });
   perturb(adapted.trained.map(({ tensor }) => tensor));
   return { model, adapted };
@@ -117,4 +120,35 @@ test("an adapter that changes nothing has no error", () => {
     generator: new torch.Generator(1),
   });
   expect(toLora(adapted, 1).relativeError).toBe(0);
+});
+
+test.each(CONFIGS)("%s of weights with zeros is merged and becomes a LoRA", (_, config) => {
+  const withZeros = () => {
+    const model = new SmallModel();
+    const [first, second] = model.layers;
+    torch.zero_(torch.narrow(first!.query.weight.tensor, 0, 1, 2)); // rows
+    torch.zero_(torch.narrow(first!.value.weight.tensor, 1, 0, 1)); // a column
+    torch.zero_(second!.query.weight.tensor);
+    torch.zero_(torch.narrow(model.words.weight.tensor, 1, 3, 1)); // a dimension
+    return model;
+  };
+  const start = withZeros();
+  const untouched = inject(start, config, { generator: new torch.Generator(3), dtype: "float64" });
+  const own = snapshot(start);
+  expect(Number.isFinite(toLora(untouched).relativeError)).toBe(true);
+  merge(untouched);
+  for (const [i, [path, values]] of (snapshot(start) as [string, number[]][]).entries())
+    expectClose(
+      torch.tensor(values, undefined, "float64"),
+      torch.tensor(own[i]![1] as number[], undefined, "float64"),
+      1e-14,
+      path,
+    );
+
+  const { model, adapted } = adapt(withZeros(), config, "float64");
+  const before = model.forward(IDS, EVALUATION);
+  expect(before.toArray().every(Number.isFinite)).toBe(true);
+  expect(toLora(adapted, 99).relativeError).toBe(0);
+  merge(adapted);
+  expectClose(model.forward(IDS, EVALUATION), before, 1e-12);
 });

@@ -2,8 +2,22 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
-import { DoraEmbedding, DoraLinear, LowRank, type MagnitudeAxis, type NormGradient } from "../../src/adapters/index.js";
-import { type Dropout, Embedding, type ForwardContext, Linear, type MaskSource } from "../../src/nn/index.js";
+import {
+  DoraEmbedding,
+  DoraLinear,
+  LowRank,
+  type MagnitudeAxis,
+  mergedWeight,
+  type NormGradient,
+} from "../../src/adapters/index.js";
+import {
+  type Dropout,
+  Embedding,
+  EVALUATION,
+  type ForwardContext,
+  Linear,
+  type MaskSource,
+} from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { gradientsOf } from "../../src/train/level.js";
 import { relativeError } from "./goldenFiles.js";
@@ -146,20 +160,98 @@ describe("a direction that all but cancels the weight", () => {
   });
 });
 
-test.each(["out", "in"] as const)("a weight with a row or column of zeros starts and learns, axis %s", (axis) => {
-  const shape: Shape = { rows: 3, in: 4, out: 4, rank: 2, axis, normGradient: "full", bias: true, seed: 3 };
-  const { layer, lowRank, magnitude, trained, x } = draw(shape);
-  const dead = torch.select(layer.weight.tensor, axis === "out" ? 0 : 1, 2);
+/** A layer with a dead row or column, and B zero: where a run starts. */
+function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude: number) {
+  const shape: Shape = { rows: 3, in: 4, out: 4, rank: 2, axis, normGradient, bias: true, seed: 3 };
+  const drawn = draw(shape);
+  const { layer, lowRank, magnitude } = drawn;
   torch.noGrad(() => {
-    for (const tensor of [dead, lowRank.b]) torch.zero_(tensor);
-    torch.copy_(magnitude, torch.linalgVectorNorm(layer.weight.tensor, 2, [dimOf(axis)]));
+    torch.zero_(torch.select(layer.weight.tensor, axis === "out" ? 0 : 1, 2));
+    torch.zero_(lowRank.b);
+    torch.copy_(magnitude, torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float64")));
+    torch.fill_(torch.narrow(magnitude, 0, 2, 1), deadMagnitude);
   });
-  layer.adapter = new DoraLinear(lowRank, magnitude, axis, "full", layer.weight.tensor);
-  const y = layer.forward(x, { masks: undefined, differentiateTwice: true });
-  expect(y.toArray()).toEqual(layer.base(x).toArray());
-  const gradients = gradientsOf(torch.sum(torch.tanh(y)), trained);
-  for (const gradient of gradients) expect(gradient.toArray().every(Number.isFinite)).toBe(true);
-  expect(gradients.some((gradient) => gradient.toArray().some((element) => Math.abs(element) > 1e-3))).toBe(true);
+  const adapter = new DoraLinear(lowRank, magnitude, axis, normGradient, layer.weight.tensor);
+  layer.adapter = adapter;
+  return { ...drawn, adapter };
+}
+
+describe.each(["out", "in"] as const)("a weight with a row or column of zeros, axis %s", (axis) => {
+  test.each(["detached", "full"] as const)("starts as it is and learns, norm gradient %s", (normGradient) => {
+    for (const differentiateTwice of [true, false]) {
+      const drawn = drawDead(axis, normGradient, 0);
+      const { layer, trained, x, normal } = drawn;
+      const y = layer.forward(x, { masks: undefined, differentiateTwice });
+      expect(y.toArray()).toEqual(layer.base(x).toArray());
+      const found = differentiateTwice
+        ? derivatives(y, drawn, normal([3, 4]))
+        : gradientsOf(torch.sum(torch.tanh(y)), trained);
+      for (const tensor of found) expect(tensor.toArray().every(Number.isFinite)).toBe(true);
+      expect(found.some((tensor) => tensor.toArray().some((element) => Math.abs(element) > 1e-3))).toBe(true);
+    }
+  });
+
+  test("gives nothing, and steers nothing, whatever its magnitude: where BiDoRA trains again", () => {
+    for (const differentiateTwice of [true, false]) {
+      const [asBefore, moved] = [0, 0.7].map((deadMagnitude) => {
+        const { layer, trained, x } = drawDead(axis, "full", deadMagnitude);
+        const y = layer.forward(x, { masks: undefined, differentiateTwice });
+        return [y, ...gradientsOf(torch.sum(torch.tanh(y)), trained)].map((tensor) => tensor.toArray());
+      });
+      expect(moved).toEqual(asBefore);
+    }
+  });
+
+  test("is merged as it computes", () => {
+    for (const deadMagnitude of [0, 0.7]) {
+      const { layer, adapter, x, lowRank, normal } = drawDead(axis, "full", deadMagnitude);
+      const module = { kind: "linear", path: "layer", layer, adapter } as const;
+      const merged = () => torch.linear(x, mergedWeight(module), layer.bias!.tensor);
+      const forward = () => layer.forward(x, { masks: undefined, differentiateTwice: false });
+      expectNear(merged(), forward(), 1e-12);
+      torch.noGrad(() => torch.copy_(lowRank.b, normal([4, 2])));
+      expectNear(merged(), forward(), 1e-12);
+    }
+  });
+});
+
+test("an embedding with a dimension of zeros starts as it is, learns, and is merged", () => {
+  const normal = normals(4);
+  const layer = new Embedding(5, 3);
+  layer.weight.fill(normal([5, 3]));
+  torch.zero_(torch.select(layer.weight.tensor, 1, 1));
+  const [a, b] = [normal([2, 5]), torch.zeros([3, 2], { dtype: "float64" })];
+  const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, "in", "float64"));
+  const trained = [a, b, magnitude].map((tensor) => tensor.setRequiresGrad(true));
+  const lowRank = new LowRank(a, b, undefined, 0.7, 0);
+  const adapter = new DoraEmbedding(lowRank, magnitude, "full", layer.weight.tensor);
+  layer.adapter = adapter;
+  const ids = torch.tensor([0, 4, 4, 2], undefined, "int64");
+  const rows = layer.forward(ids, { masks: undefined, differentiateTwice: true });
+  expect(rows.toArray()).toEqual(layer.base(ids).toArray());
+  const gradients = gradientsOf(torch.sum(torch.tanh(rows)), trained, { createGraph: true });
+  const slope = gradients.map((gradient) => torch.sum(gradient)).reduce((sum, part) => torch.add(sum, part));
+  for (const gradient of [...gradients, ...gradientsOf(slope, trained)])
+    expect(gradient.toArray().every(Number.isFinite)).toBe(true);
+  expect(mergedWeight({ kind: "embedding", path: "words", layer, adapter }).toArray()).toEqual(
+    layer.weight.tensor.toArray(),
+  );
+});
+
+test("a row of zeros does not keep the other rows of a float32 weight from starting to the bit", () => {
+  const generator = new torch.Generator(6);
+  const layer = new Linear(200, 150);
+  for (const [, place] of layer.namedParameters())
+    place.fill(torch.normal_(torch.empty(place.shape), 0, 1, { generator }));
+  torch.zero_(torch.select(layer.weight.tensor, 0, 7));
+  const x = torch.normal_(torch.empty([9, 200]), 0, 1, { generator });
+  const before = layer.forward(x, EVALUATION).toArray();
+  for (const axis of ["out", "in"] as const) {
+    const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float32"));
+    const lowRank = new LowRank(torch.ones([4, 200]), torch.zeros([150, 4]), undefined, 1, 0);
+    layer.adapter = new DoraLinear(lowRank, magnitude, axis, "detached", layer.weight.tensor);
+    expect(layer.forward(x, EVALUATION).toArray()).toEqual(before);
+  }
 });
 
 test("an embedding's rows are those of the dense formula", () => {
