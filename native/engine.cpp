@@ -9,6 +9,7 @@
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
+#include "kernels/levels.h"
 
 namespace bidora {
 namespace {
@@ -31,11 +32,20 @@ Result askBlas(const char* name, Result absent) {
   return function ? function() : absent;
 }
 
+Napi::Value levelNames(Napi::Env env) {
+  const std::vector<const Level*> usable = usableLevels();
+  Napi::Array names = Napi::Array::New(env, usable.size());
+  for (size_t i = 0; i < usable.size(); ++i) names.Set(i, usable[i]->name);
+  return names;
+}
+
 Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   Napi::Object facts = Napi::Object::New(info.Env());
   facts.Set("torchVersion", TORCH_VERSION);
   facts.Set("library", libraryOf(reinterpret_cast<void*>(&at::get_num_threads)));
   facts.Set("cpuCapability", at::get_cpu_capability());
+  facts.Set("kernelLevel", level().name);
+  facts.Set("kernelLevels", levelNames(info.Env()));
   facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));
   facts.Set("openblasThreads", askBlas<int>("openblas_get_num_threads", 0));
@@ -50,6 +60,12 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
 
 Napi::Value setThreads(const Napi::CallbackInfo& info) {
   at::set_num_threads(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
+// (name): the level of instructions that kernels use from now on.
+Napi::Value setKernelLevel(const Napi::CallbackInfo& info) {
+  useLevel(info[0].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
 }
 
@@ -70,6 +86,7 @@ void exportEngine(Napi::Object exports) {
   keepFreedPages();
   defineFunction<engineFacts>(exports, "engineFacts");
   defineFunction<setThreads>(exports, "setThreads");
+  defineFunction<setKernelLevel>(exports, "setKernelLevel");
   defineFunction<setErrorFactory>(exports, "setErrorFactory");
 }
 

@@ -5,10 +5,12 @@
 // Shapes: W [out, in], A [r, in], B [out, r], ‖w‖² and n [out]. What is saved are a score of operators on small tensors, in
 // the backward pass as many again. Directions that all but cancel the weight are built and measured.
 #include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/div.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -17,9 +19,10 @@
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/where.h>
-#include <c10/util/Exception.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "operands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -29,12 +32,11 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Below this share of its positive terms a squared norm has lost too many digits.
-constexpr double kCancellation = 1e-3;
 // Norms are at least this, so that a row of zeros stays one in place of 0 / 0.
 constexpr double kSmallest = 1e-12;
 
 void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b) {
+  checkOperands({&weight, &squaredBase, &a, &b});
   TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) && b.size(0) == weight.size(0) && b.size(1) == a.size(0),
               "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ", b.sizes());
   TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected a squared norm for each of ", weight.size(0), " rows");
@@ -42,20 +44,41 @@ void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, con
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
-// Squared norms [rows] from the three terms; false when a row's have cancelled. projected is W·Aᵀ, turned is B·(A·Aᵀ): [rows, rank].
-template <typename T>
-bool sumTerms(const T* base, const T* projected, const T* turned, const T* b, T scale, T* squares, int64_t rows, int64_t rank) {
-  for (int64_t i = 0; i < rows; ++i) {
-    T cross = 0, own = 0;
-    for (int64_t k = i * rank; k < (i + 1) * rank; ++k) {
-      cross += projected[k] * b[k];
-      own += turned[k] * b[k];
-    }
-    const T positive = base[i] + scale * scale * own, squared = positive + 2 * scale * cross;
-    if (!(squared > kCancellation * positive)) return false;
-    squares[i] = squared;
-  }
-  return true;
+constexpr int64_t kRowsOfThread = 64;
+
+int64_t padded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+// A narrow weight's products are summed in the numbers of A and B: rounded, they would drown what terms that cancel leave.
+bool isNarrow(const Tensor& weight, const Tensor& like) { return weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat; }
+
+at::ScalarType common(const Tensor& weight, const Tensor& like) { return at::promote_types(weight.scalar_type(), like.scalar_type()); }
+
+WeightProduct<Bfloat16> productOf(const Tensor& weight, int64_t width, const Tensor& other, const Tensor& result) {
+  return {{read<c10::BFloat16>(weight), weight.stride(0)}, weight.size(0), weight.size(1), width, other.const_data_ptr<float>(), result.data_ptr<float>()};
+}
+
+// W·Aᵀ: [out, r] in the dtype of A.
+Tensor timesTransposed(const Tensor& weight, const Tensor& a) {
+  if (!isNarrow(weight, a)) return at::linear(weight.to(common(weight, a)), a.to(common(weight, a))).to(a.scalar_type()).contiguous();
+  const int64_t rank = a.size(0), width = padded(rank, kWidth);
+  const Tensor rows = weight.contiguous(), other = at::zeros({a.size(1), width}, a.options());
+  other.narrow(1, 0, rank).copy_(a.t());
+  const Tensor result = at::empty({weight.size(0), width}, a.options());
+  const auto product = productOf(rows, width, other, result);
+  at::parallel_for(0, weight.size(0), kRowsOfThread, [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().weightTimes(product, begin, end); });
+  return result.narrow(1, 0, rank).contiguous();
+}
+
+// Xᵀ·W for X of [out, r]: [r, in] in the dtype of X.
+Tensor transposedTimes(const Tensor& x, const Tensor& weight) {
+  if (!isNarrow(weight, x)) return at::mm(x.t().to(common(weight, x)), weight.to(common(weight, x))).to(x.scalar_type());
+  const int64_t rank = x.size(1), width = padded(rank, 4);
+  const Tensor rows = weight.contiguous(), other = at::zeros({width, x.size(0)}, x.options());
+  other.narrow(0, 0, rank).copy_(x.t());
+  const Tensor result = at::empty({width, weight.size(1)}, x.options());
+  const auto product = productOf(rows, width, other, result);
+  at::parallel_for(0, weight.size(1), kRowsOfThread, [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().timesWeight(product, begin, end); });
+  return result.narrow(0, 0, rank);
 }
 
 struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> {
@@ -63,13 +86,14 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
     const at::AutoDispatchBelowADInplaceOrView below;
     check(weight, squaredBase, givenA, givenB);
     const Tensor a = givenA.contiguous(), b = givenB.contiguous(), base = squaredBase.contiguous();
-    const Tensor projected = at::linear(weight, a.to(weight.scalar_type())).to(a.scalar_type()).contiguous();
+    const Tensor projected = timesTransposed(weight, a);
     const Tensor turned = at::mm(b, at::mm(a, a.t()));
     Tensor norm = at::empty_like(base), direction;
     bool isWhole = false;
     AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "bidora::direction_norm", [&] {
-      isWhole = sumTerms<scalar_t>(base.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
-                                   b.const_data_ptr<scalar_t>(), static_cast<scalar_t>(scale), norm.data_ptr<scalar_t>(), b.size(0), b.size(1));
+      const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
+                                           b.const_data_ptr<scalar_t>(),    static_cast<scalar_t>(scale),         b.size(0), b.size(1)};
+      isWhole = functions<scalar_t>().directionSquares(terms, norm.data_ptr<scalar_t>());
     });
     // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
     if (isWhole) at::sqrt_(norm);
@@ -93,8 +117,7 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
       return {Tensor(), Tensor(), at::mm(b.t(), ofDirection), at::mm(ofDirection, a.t()), Tensor()};
     }
     const Tensor weighted = at::mul(b, factor).mul_(scale);  // [out, r]
-    const Tensor throughWeight = at::mm(weighted.t().to(weight.scalar_type()), weight).to(a.scalar_type());
-    const Tensor ofA = throughWeight.addmm_(at::mm(weighted.t(), b), a, 1, scale);
+    const Tensor ofA = transposedTimes(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale);
     const Tensor ofB = at::add(projected, turned, scale).mul_(factor).mul_(scale);
     return {Tensor(), Tensor(), ofA, ofB, Tensor()};
   }

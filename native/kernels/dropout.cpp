@@ -3,10 +3,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "dropoutRange.h"
+#include "operands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -15,13 +14,14 @@ namespace {
 using at::Tensor;
 
 Tensor drop(const Tensor& input, const Dropping& dropping) {
-  TORCH_CHECK(dropping.p >= 0 && dropping.p <= 1, "expected a dropout between 0 and 1, got ", dropping.p);
+  checkOperands({&input});
   const Tensor x = input.contiguous();
   const Tensor y = at::empty_like(x);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::dropout", [&] {
-    const scalar_t* from = x.const_data_ptr<scalar_t>();
-    scalar_t* to = y.data_ptr<scalar_t>();
-    at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) { dropRange(from + begin, to + begin, begin, end - begin, dropping); });
+    const auto* from = read<scalar_t>(x);
+    auto* to = write<scalar_t>(y);
+    at::parallel_for(0, x.numel(), kGrain,
+                     [&](int64_t begin, int64_t end) { functions<scalar_t>().drop(from + begin, to + begin, begin, end - begin, dropping); });
   });
   return y;
 }
@@ -32,7 +32,7 @@ struct DropoutFunction : torch::autograd::Function<DropoutFunction> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, double p, int64_t seed, int64_t stream) {
     const at::AutoDispatchBelowADInplaceOrView below;
     context->saved_data["key"] = c10::ivalue::Tuple::create(p, seed, stream);
-    return drop(x, {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p});
+    return drop(x, droppingOf(p, seed, stream));
   }
 
   // Linear, so its derivative is itself, as often as one likes.

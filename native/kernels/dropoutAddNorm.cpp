@@ -4,13 +4,11 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <cmath>
 #include <vector>
 
-#include "dropoutRange.h"
+#include "operands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -20,48 +18,22 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-void check(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias, double p) {
+void check(const Tensor& x, const Tensor& residual, const Tensor& weight, const Tensor& bias) {
+  checkOperands({&x, &residual, &weight, &bias});
   TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(), "expected an input and a residual of one shape [N, H], got ", x.sizes(), " and ",
               residual.sizes());
   TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(1) && bias.sizes() == weight.sizes(), "expected a weight and a bias of [",
               x.size(1), "], got ", weight.sizes(), " and ", bias.sizes());
   for (const Tensor* other : {&residual, &weight, &bias})
     TORCH_CHECK(other->scalar_type() == x.scalar_type(), "expected one dtype, got ", x.scalar_type(), " and ", other->scalar_type());
-  TORCH_CHECK(p >= 0 && p <= 1, "expected a dropout between 0 and 1, got ", p);
 }
 
-// Mean and 1 / √(variance + ε) of a row.
-template <typename Sum>
-std::pair<Sum, Sum> statistics(const Sum* row, int64_t size, double epsilon) {
-  Sum total = 0, squares = 0;
-#pragma omp simd reduction(+ : total)
-  for (int64_t d = 0; d < size; ++d) total += row[d];
-  const Sum mean = total / size;
-#pragma omp simd reduction(+ : squares)
-  for (int64_t d = 0; d < size; ++d) squares += (row[d] - mean) * (row[d] - mean);
-  return {mean, 1 / std::sqrt(squares / size + static_cast<Sum>(epsilon))};
-}
-
-// The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row.
-template <typename T, typename Sum>
-void sumGradient(const T* g, const T* sum, const T* weight, int64_t size, Sum mean, Sum inverse, Sum* row) {
-  Sum total = 0, along = 0;
-#pragma omp simd reduction(+ : total, along)
-  for (int64_t d = 0; d < size; ++d) {
-    row[d] = static_cast<Sum>(g[d]) * static_cast<Sum>(weight[d]);
-    total += row[d];
-    along += row[d] * (static_cast<Sum>(sum[d]) - mean);
-  }
-  const Sum constant = total / size, slope = along * inverse * inverse / size;
-  for (int64_t d = 0; d < size; ++d) row[d] = inverse * (row[d] - constant - (static_cast<Sum>(sum[d]) - mean) * slope);
-}
-
-// Runs work(row number, room for a row of sums) for all rows, on all threads.
+// Runs work(first row, end, room for a row of sums) on all threads.
 template <typename Sum, typename Work>
-void forEachRow(int64_t rows, int64_t size, Work work) {
+void forRows(int64_t rows, int64_t size, Work work) {
   at::parallel_for(0, rows, 1 + kGrain / size, [&](int64_t begin, int64_t end) {
     std::vector<Sum> room(size);
-    for (int64_t i = begin; i < end; ++i) work(i, room.data());
+    work(begin, end, room.data());
   });
 }
 
@@ -73,34 +45,19 @@ struct Normalised {
 
 Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& weight, const Tensor& bias, double epsilon,
                    const Dropping& dropping) {
-  check(input, residual, weight, bias, dropping.p);
+  check(input, residual, weight, bias);
   const Tensor x = input.contiguous(), before = residual.contiguous(), w = weight.contiguous(), b = bias.contiguous();
-  const int64_t size = x.size(1);
-  const at::ScalarType precise = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
-  const Normalised result{at::empty_like(x), at::empty_like(x), at::empty({x.size(0), 2}, x.options().dtype(precise))};
+  const Normalised result{at::empty_like(x), at::empty_like(x), at::empty({x.size(0), 2}, x.options().dtype(sumType(x)))};
+  if (x.numel() == 0) {
+    result.stats.zero_();
+    return result;
+  }
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::dropout_add_norm", [&] {
     using Sum = SumOf<scalar_t>;
-    const scalar_t* scale = w.const_data_ptr<scalar_t>();
-    const scalar_t* shift = b.const_data_ptr<scalar_t>();
-    forEachRow<Sum>(x.size(0), size, [&](int64_t i, Sum* row) {
-      const int64_t at = i * size;
-      const scalar_t* from = x.const_data_ptr<scalar_t>() + at;
-      const scalar_t* beside = before.const_data_ptr<scalar_t>() + at;
-      scalar_t* sum = result.sum.data_ptr<scalar_t>() + at;
-      scalar_t* out = result.out.data_ptr<scalar_t>() + at;
-      if (dropping.isActive()) dropRange(from, row, at, size, dropping);
-      else std::copy(from, from + size, row);
-      // Rounded before it is normalised: the backward pass sees the same numbers.
-      for (int64_t d = 0; d < size; ++d) row[d] += static_cast<Sum>(beside[d]);
-      writeNumbers(row, size, sum);
-      for (int64_t d = 0; d < size; ++d) row[d] = static_cast<Sum>(sum[d]);
-      const auto [mean, inverse] = statistics(row, size, epsilon);
-      for (int64_t d = 0; d < size; ++d)
-        row[d] = (row[d] - mean) * inverse * static_cast<Sum>(scale[d]) + static_cast<Sum>(shift[d]);
-      writeNumbers(row, size, out);
-      result.stats.template data_ptr<Sum>()[2 * i] = mean;
-      result.stats.template data_ptr<Sum>()[2 * i + 1] = inverse;
-    });
+    const Norm<Stored<scalar_t>> norm{read<scalar_t>(x),           read<scalar_t>(before),     read<scalar_t>(w),           read<scalar_t>(b),
+                                      write<scalar_t>(result.sum), write<scalar_t>(result.out), result.stats.data_ptr<Sum>(), x.size(1),
+                                      epsilon,                     dropping};
+    forRows<Sum>(x.size(0), x.size(1), [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().norm(norm, begin, end, room); });
   });
   return result;
 }
@@ -109,19 +66,13 @@ Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& we
 std::pair<Tensor, Tensor> backward(const Tensor& gradient, const Tensor& sum, const Tensor& stats, const Tensor& weight,
                                    const Dropping& dropping) {
   const Tensor change = gradient.contiguous(), w = weight.contiguous();
-  const int64_t size = sum.size(1);
-  const Tensor ofSum = at::empty_like(sum), ofX = dropping.isActive() ? at::empty_like(sum) : ofSum;
+  const Tensor ofSum = at::empty_like(sum), ofX = dropping.p > 0 ? at::empty_like(sum) : ofSum;
+  if (sum.numel() == 0) return {ofX, ofSum};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, sum.scalar_type(), "bidora::dropout_add_norm", [&] {
     using Sum = SumOf<scalar_t>;
-    const scalar_t* scale = w.const_data_ptr<scalar_t>();
-    forEachRow<Sum>(sum.size(0), size, [&](int64_t i, Sum* row) {
-      const int64_t at = i * size;
-      const scalar_t* g = change.const_data_ptr<scalar_t>() + at;
-      const scalar_t* s = sum.const_data_ptr<scalar_t>() + at;
-      sumGradient(g, s, scale, size, stats.const_data_ptr<Sum>()[2 * i], stats.const_data_ptr<Sum>()[2 * i + 1], row);
-      writeNumbers(row, size, ofSum.data_ptr<scalar_t>() + at);
-      if (dropping.isActive()) dropRange(row, ofX.data_ptr<scalar_t>() + at, at, size, dropping);
-    });
+    const NormGradient<Stored<scalar_t>> norm{read<scalar_t>(change), read<scalar_t>(sum),    read<scalar_t>(w), stats.const_data_ptr<Sum>(),
+                                              write<scalar_t>(ofX),   write<scalar_t>(ofSum), sum.size(1),       dropping};
+    forRows<Sum>(sum.size(0), sum.size(1), [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().normBackward(norm, begin, end, room); });
   });
   return {ofX, ofSum};
 }
@@ -150,10 +101,6 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
     }
     if (context->needs_input_grad(3)) ofBias = gradients[0].sum(0);
     return {ofX, ofResidual, ofWeight, ofBias, Tensor(), Tensor(), Tensor(), Tensor()};
-  }
-
-  static Dropping droppingOf(double p, int64_t seed, int64_t stream) {
-    return {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p};
   }
 };
 

@@ -10,14 +10,12 @@
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <vector>
 
+#include "operands.h"
 #include "registration.h"
-#include "tiles.h"
-#include "wide.h"
 
 namespace bidora {
 namespace {
@@ -26,15 +24,15 @@ using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr int64_t kTile = 64;
 constexpr int64_t kChunks = 8;  // parts of the tiles whose sums are kept apart, whatever the number of threads
 
 int64_t roundUpTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 // [tiles, 64, 64] in the weight's dtype; the products are made in double or float.
 Tensor gramTiles(const Tensor& weight) {
+  checkOperands({&weight});
   TORCH_CHECK(weight.dim() == 2, "expected a weight of [out, in], got ", weight.sizes());
-  const Tensor wide = weight.detach().to(weight.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+  const Tensor wide = weight.detach().to(sumType(weight));
   const int64_t size = wide.size(1), blocks = roundUpTo(size, kTile) / kTile;
   const Tensor tiles = at::zeros({blocks * (blocks + 1) / 2, kTile, kTile}, weight.options());
   int64_t next = 0;
@@ -50,56 +48,22 @@ Tensor gramTiles(const Tensor& weight) {
   return tiles;
 }
 
-// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
-// tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
-template <typename T>
-struct Pass {
-  int64_t size, width;  // padded
-  const T *w, *rows /* width, size */, *columns /* size, width */;
-};
 template <typename T>
 struct PassSums {
   std::vector<T> squares, rows, columns;
 
-  explicit PassSums(const Pass<T>& pass) : squares(pass.size), rows(pass.width * pass.size), columns(pass.size * pass.width) {}
+  explicit PassSums(const GramPass<T>& pass) : squares(pass.size), rows(pass.width * pass.size), columns(pass.size * pass.width) {}
 };
 
-template <typename T>
-void addTile(const Pass<T>& pass, const T* tile, int64_t i0, int64_t j0, PassSums<T>& sums) {
-  constexpr int64_t kVectors = kTile / kLanes<T>;
-  const bool isDiagonal = i0 == j0;
-  Vector<T> down[kVectors] = {};
-  for (int64_t i = 0; i < kTile; ++i) {
-    Vector<T> across{};
-    for (int64_t v = 0; v < kVectors; ++v) {
-      const Vector<T> g = load(tile + i * kTile + v * kLanes<T>), square = g * g;
-      down[v] += square * pass.w[i0 + i];
-      across += square * load(pass.w + j0 + v * kLanes<T>);
-    }
-    if (!isDiagonal) sums.squares[i0 + i] += sumOf<T>(across);
-  }
-  for (int64_t v = 0; v < kVectors; ++v) {
-    T* to = sums.squares.data() + j0 + v * kLanes<T>;
-    store(to, load(to) + down[v]);
-  }
-  product(Left<T>{pass.rows + i0, pass.size, 1}, tile, kTile, sums.rows.data() + j0, pass.size, pass.width, kTile, kTile, true);
-  if (isDiagonal) return;
-  product(Left<T>{tile, kTile, 1}, pass.columns + j0 * pass.width, pass.width, sums.columns.data() + i0 * pass.width, pass.width, kTile, pass.width,
-          kTile, true);
-}
-
-template <typename T, typename Stored>
-PassSums<T> runPass(const Pass<T>& pass, const Stored* tiles, int64_t count) {
-  std::vector<PassSums<T>> parts(kChunks, PassSums<T>(pass));
-  const int64_t blocks = pass.size / kTile;
+template <typename T, typename Sum = SumOf<T>>
+PassSums<Sum> runPass(const GramPass<Sum>& pass, const Tensor& tiles) {
+  std::vector<PassSums<Sum>> parts(kChunks, PassSums<Sum>(pass));
+  const int64_t count = tiles.size(0);
   at::parallel_for(0, kChunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
-      const int64_t first = count * chunk / kChunks, last = count * (chunk + 1) / kChunks;
-      T wide[kTile * kTile];
-      int64_t index = 0;
-      for (int64_t i = 0; i < blocks && index < last; ++i)
-        for (int64_t j = i; j < blocks && index < last; ++j, ++index)
-          if (index >= first) addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, wide), i * kTile, j * kTile, parts[chunk]);
+      PassSums<Sum>& part = parts[chunk];
+      functions<T>().gram(pass, read<T>(tiles), count * chunk / kChunks, count * (chunk + 1) / kChunks,
+                          {part.squares.data(), part.rows.data(), part.columns.data()});
     }
   });
   const auto gather = [&](auto member) {
@@ -107,9 +71,9 @@ PassSums<T> runPass(const Pass<T>& pass, const Stored* tiles, int64_t count) {
     for (int64_t chunk = 1; chunk < kChunks; ++chunk)
       for (size_t k = 0; k < total.size(); ++k) total[k] += (parts[chunk].*member)[k];
   };
-  gather(&PassSums<T>::squares);
-  gather(&PassSums<T>::rows);
-  gather(&PassSums<T>::columns);
+  gather(&PassSums<Sum>::squares);
+  gather(&PassSums<Sum>::rows);
+  gather(&PassSums<Sum>::columns);
   return std::move(parts[0]);
 }
 
@@ -118,12 +82,22 @@ struct Products {
   Tensor squares, p, q;
 };
 
-Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
-  const int64_t size = w.size(0), padded = roundUpTo(size, kTile), blocks = padded / kTile, rank = p.size(0), width = roundUpTo(2 * rank, 16);
-  TORCH_CHECK(tiles.dim() == 3 && tiles.is_contiguous() && tiles.size(0) == blocks * (blocks + 1) / 2, "expected the tiles of a matrix of ", size,
-              " columns, got ", tiles.sizes());
+void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+  checkOperands({&tiles, &diagonal, &w, &p, &q});
+  TORCH_CHECK(w.dim() == 1, "expected w of [in], got ", w.sizes());
+  const int64_t size = w.size(0), blocks = roundUpTo(size, kTile) / kTile;
+  TORCH_CHECK(tiles.sizes() == at::IntArrayRef({blocks * (blocks + 1) / 2, kTile, kTile}) && tiles.is_contiguous(),
+              "expected the tiles of a matrix of ", size, " columns, side by side, got ", tiles.sizes());
   TORCH_CHECK(p.dim() == 2 && p.size(1) == size && q.sizes() == p.sizes(), "expected p and q of [r, ", size, "], got ", p.sizes(), " and ", q.sizes());
-  TORCH_CHECK(diagonal.sizes() == w.sizes() && diagonal.scalar_type() == w.scalar_type(), "expected a diagonal like w");
+  TORCH_CHECK(diagonal.sizes() == w.sizes(), "expected a diagonal like w, got ", diagonal.sizes());
+  for (const Tensor* other : {&diagonal, &w, &p, &q})
+    TORCH_CHECK(other->scalar_type() == sumType(tiles), "expected diagonal, w, p and q of ", sumType(tiles), " for tiles of ", tiles.scalar_type(),
+                ", got ", other->scalar_type());
+}
+
+Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+  check(tiles, diagonal, w, p, q);
+  const int64_t size = w.size(0), padded = roundUpTo(size, kTile), rank = p.size(0), width = roundUpTo(2 * rank, kWidth);
   const Tensor weights = at::zeros({padded}, w.options()), rows = at::zeros({width, padded}, w.options());
   weights.narrow(0, 0, size).copy_(w);
   rows.narrow(0, 0, rank).narrow(1, 0, size).copy_(p);
@@ -131,9 +105,9 @@ Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, 
   const Tensor columns = rows.t().contiguous();
   Products result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()), at::empty({rank, size}, w.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tiles.scalar_type(), "bidora::gram_form", [&] {
-    using T = std::conditional_t<std::is_same_v<scalar_t, double>, double, float>;
-    const Pass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(), columns.const_data_ptr<T>()};
-    const PassSums<T> sums = runPass(pass, tiles.const_data_ptr<scalar_t>(), tiles.size(0));
+    using T = SumOf<scalar_t>;
+    const GramPass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(), columns.const_data_ptr<T>()};
+    const PassSums<T> sums = runPass<scalar_t>(pass, tiles);
     std::copy_n(sums.squares.data(), size, result.squares.data_ptr<T>());
     for (int64_t k = 0; k < 2 * rank; ++k) {
       T* to = (k < rank ? result.p : result.q).data_ptr<T>() + k % rank * size;

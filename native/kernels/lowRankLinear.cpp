@@ -5,6 +5,7 @@
 // Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. Products go to libtorch; what is saved are
 // passes over [N, out] and [N, in]: sums are made where they are wanted, and nothing is computed that no one asked for.
 #include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/abs.h>
 #include <ATen/ops/empty_like.h>
@@ -12,12 +13,12 @@
 #include <ATen/ops/min.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
-#include <c10/util/Exception.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
+#include <vector>
 
-#include "gain.h"
+#include "operands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -31,9 +32,12 @@ using Maybe = std::optional<Tensor>;
 // From here on (y − bias) / g has the digits that z had, so z need not be kept beside y.
 constexpr double kInvertibleGain = 0.25;
 
-at::ScalarType sumType(const Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }
+constexpr int64_t kBlockOfRows = 64;  // rows that are summed one after the other, whatever the number of threads
 
-void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, const Maybe& gain, const Maybe& branch) {
+void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, const Maybe& gain, const Maybe& branch,
+           const Maybe& base) {
+  checkOperands({&x, &weight, &a, &b});
+  checkOperands({&bias, &gain, &branch, &base});
   TORCH_CHECK(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1), "expected an input of [N, in] and a weight of [out, in], got ",
               x.sizes(), " and ", weight.sizes());
   TORCH_CHECK(a.dim() == 2 && a.size(1) == weight.size(1) && b.dim() == 2 && b.size(0) == weight.size(0) && b.size(1) == a.size(0),
@@ -44,16 +48,17 @@ void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tenso
   TORCH_CHECK(weight.scalar_type() == x.scalar_type() && (!bias || bias->scalar_type() == x.scalar_type()),
               "expected weight and bias in the input's dtype, ", x.scalar_type());
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
-}
-
-template <typename T>
-const T* pointer(const Tensor& tensor) {
-  return tensor.defined() ? tensor.const_data_ptr<T>() : nullptr;
+  TORCH_CHECK(!base || (base->dim() == 2 && base->size(0) == x.size(0) && base->size(1) == weight.size(0) && base->is_contiguous() &&
+                        base->scalar_type() == x.scalar_type() && !base->requires_grad()),
+              "expected a base of [", x.size(0), ", ", weight.size(0), "] in the input's dtype that no gradient flows through");
 }
 
 void scaleColumns(const Tensor& y, const Tensor& bias, const Tensor& gain) {
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::low_rank_linear", [&] {
-    applyGain<scalar_t>(y.data_ptr<scalar_t>(), pointer<scalar_t>(bias), pointer<SumOf<scalar_t>>(gain), y.size(0), y.size(1));
+    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(gain), y.size(1)};
+    auto* rows = write<scalar_t>(y);
+    at::parallel_for(0, y.size(0), kBlockOfRows,
+                     [&](int64_t begin, int64_t end) { functions<scalar_t>().applyGain(by, rows + begin * by.columns, end - begin); });
   });
 }
 
@@ -61,15 +66,33 @@ struct GainGradients {
   Tensor direction, gain;
 };
 
+// Each block's sums, [blocks, columns], are added one after the other.
+template <typename T>
+void runGainBackward(const Gain<Stored<T>>& by, const Stored<T>* gradient, const Stored<T>* value, Stored<T>* scaled, SumOf<T>* sums, int64_t rows) {
+  const int64_t blocks = (rows + kBlockOfRows - 1) / kBlockOfRows, columns = by.columns;
+  std::vector<SumOf<T>> partial(sums ? blocks * columns : 0);
+  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t block = begin; block < end; ++block) {
+      const int64_t row = block * kBlockOfRows, at = row * columns;
+      functions<T>().gainBackward(by, gradient + at, value ? value + at : nullptr, scaled ? scaled + at : nullptr,
+                                  sums ? partial.data() + block * columns : nullptr, std::min(kBlockOfRows, rows - row));
+    }
+  });
+  if (!sums) return;
+  std::fill(sums, sums + columns, SumOf<T>{0});
+  for (int64_t block = 0; block < blocks; ++block)
+    for (int64_t o = 0; o < columns; ++o) sums[o] += partial[block * columns + o];
+}
+
 GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const Tensor& bias, const Tensor& gain, bool wantsDirection, bool wantsGain) {
   GainGradients result;
   if (wantsDirection) result.direction = at::empty_like(gradient);
   if (wantsGain) result.gain = at::empty_like(gain);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gradient.scalar_type(), "bidora::low_rank_linear", [&] {
     using Sum = SumOf<scalar_t>;
-    gainBackward<scalar_t>(pointer<scalar_t>(gradient), pointer<scalar_t>(value), pointer<scalar_t>(bias), pointer<Sum>(gain),
-                           wantsDirection ? result.direction.data_ptr<scalar_t>() : nullptr, wantsGain ? result.gain.data_ptr<Sum>() : nullptr,
-                           gradient.size(0), gradient.size(1));
+    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<Sum>(gain), gradient.size(1)};
+    runGainBackward<scalar_t>(by, read<scalar_t>(gradient), read<scalar_t>(value), wantsDirection ? write<scalar_t>(result.direction) : nullptr,
+                              wantsGain ? result.gain.data_ptr<Sum>() : nullptr, gradient.size(0));
   });
   return result;
 }
@@ -78,7 +101,7 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
                         double scale, const Maybe& gain, const Maybe& branch, const Maybe& base) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    check(x, weight, bias, a, b, gain, branch);
+    check(x, weight, bias, a, b, gain, branch, base);
     const Tensor low = branch.value_or(x);
     const Tensor castA = a.to(x.scalar_type()), castB = b.to(x.scalar_type());
     const Tensor offset = bias ? bias->contiguous() : Tensor();
@@ -92,6 +115,7 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
       if (gain->requires_grad() && !isInvertible) direction = y.clone();
       scaleColumns(y, offset, factor);
     }
+    if (base) context->mark_dirty({y});
     const bool keepsOutput = gain && gain->requires_grad() && !direction.defined();
     context->save_for_backward({a.requires_grad() ? low : Tensor(), weight, offset, castA, castB, reduced, factor, direction,
                                 keepsOutput ? y : Tensor()});
@@ -143,17 +167,26 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
 };
 
 Tensor lowRankLinear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, double scale, const Maybe& gain,
-                     const Maybe& branch, const Maybe& base) {
-  TORCH_CHECK(!base || (!base->requires_grad() && base->is_contiguous() && base->scalar_type() == x.scalar_type()),
-              "expected a base of the input's dtype that no gradient flows through");
-  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, base);
+                     const Maybe& branch) {
+  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, Maybe());
+}
+
+// The same where `base`, x·Wᵀ + bias, is there already: it becomes the result.
+Tensor& lowRankLinearInPlace(Tensor& base, const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, double scale,
+                             const Maybe& gain, const Maybe& branch) {
+  LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, Maybe(base));
+  return base;
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::low_rank_linear", [](torch::Library& library) {
   library.def(
-      "low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? base=None)"
+      "low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None)"
       " -> Tensor",
       lowRankLinear);
+  library.def(
+      "low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None,"
+      " Tensor? branch=None) -> Tensor(a!)",
+      lowRankLinearInPlace);
 });
 
 }  // namespace

@@ -37,6 +37,8 @@ export function gainOf(magnitude: torch.Tensor, norm: torch.Tensor): torch.Tenso
  *
  *     out:  n_i² = ‖w0_i‖² + 2s·⟨(W0·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
  *     in:   n_j² = ‖w0_:j‖² + 2s·⟨(W0ᵀ·B)_j, A_:j⟩ + s²·A_:jᵀ·(BᵀB)·A_:j
+ *
+ * A narrow weight is widened: products rounded to its digits would drown what terms that cancel leave.
  */
 export function directionNorm(
   weight: torch.Tensor,
@@ -54,7 +56,7 @@ export function directionNorm(
 }
 
 function crossTermOut(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
-  const projected = castTo(torch.linear(weight, castTo(a, weight.dtype)), a.dtype); // out,r
+  const projected = torch.linear(castTo(weight, a.dtype), a); // out,r
   return torch.sumDim(torch.mul(projected, b), [1]);
 }
 
@@ -63,7 +65,7 @@ function ownTermOut(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
 }
 
 function crossTermIn(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
-  const projected = castTo(torch.mm(torch.t(castTo(b, weight.dtype)), weight), a.dtype); // r,in
+  const projected = torch.mm(torch.t(b), castTo(weight, b.dtype)); // r,in
   return torch.sumDim(torch.mul(projected, a), [0]);
 }
 

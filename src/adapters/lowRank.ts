@@ -37,7 +37,7 @@ export class LowRank {
   /**
    * (x·W0ᵀ + s·(x̃·Aᵀ)·Bᵀ) ⊙ g + b of a linear layer as one operator, which has no second derivative. x: [n, in] → [n, out].
    * @param options g, `gain`, is 1 and x̃, `branch`, is x unless given; `base` is x·W0ᵀ + b where it is there already, and
-   *   is overwritten
+   *   becomes the result
    */
   linear(
     x: torch.Tensor,
@@ -46,8 +46,11 @@ export class LowRank {
   ): torch.Tensor {
     const weight = castTo(layer.weight.tensor, x.dtype);
     const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    const base = options.base ?? (layer.isPacked ? layer.base(x) : null);
-    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, { ...options, base }));
+    const { base = layer.isPacked ? layer.base(x) : undefined, ...others } = options;
+    const y = base
+      ? torch.lowRankLinear_(base, x, weight, bias, this.a, this.b, this.scale, others)
+      : torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, others);
+    return this.#addBias(y);
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */

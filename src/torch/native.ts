@@ -28,6 +28,9 @@ export type EngineFacts = {
   readonly torchVersion: string;
   readonly library: string;
   readonly cpuCapability: string;
+  /** The level of instructions that our own operators use, and all that this processor has. */
+  readonly kernelLevel: string;
+  readonly kernelLevels: readonly string[];
   readonly blasLibrary: string;
   readonly openblas: string;
   readonly openblasThreads: number;
@@ -90,6 +93,7 @@ export interface Native {
   setGeneratorState(generator: Handle, state: Uint8Array): void;
   engineFacts(): EngineFacts;
   setThreads(threads: number): void;
+  setKernelLevel(level: string): void;
   startProfile(withShapes: boolean): void;
   stopProfile(): NativeProfile;
   pushRange(name: string): void;
@@ -207,6 +211,7 @@ export const native: Native = Object.create(
       const addon = load();
       addon.declareOperators(OPERATORS);
       addon.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
+      if (process.env.BIDORA_CPU) addon.setKernelLevel(process.env.BIDORA_CPU);
       Object.assign(native, addon);
       return addon[name as keyof Native];
     },

@@ -70,7 +70,8 @@ test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 comp
     const head = inferHead(readConfig(CHECKPOINT))!;
     return (await loadModel(CHECKPOINT, { head, dtype, generator: new torch.Generator(0) })).model;
   };
-  const prepared = await prepare(resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() }));
+  const config = resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() });
+  const prepared = await prepare({ config, saved: undefined, adapterFolder: undefined });
   const contexts = [EVALUATION, { masks: undefined, differentiateTwice: false }];
   for (const context of contexts) {
     const logits = prepared.loaded.model.forward(input, context);

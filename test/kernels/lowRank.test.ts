@@ -113,14 +113,18 @@ describe("a linear layer with its low-rank update", () => {
       });
     });
 
-    test("a product that is there already is taken, and written over", () => {
+    test("a product that is there already becomes the result, with its graph", () => {
       torch.scope(() => {
         const { x, weight, bias, a, b, gain } = draw({ name: "", bias: true, gain: "near one" }, dtype);
         const base = torch.linear(x, weight, bias);
         const options = { gain: gain ?? null };
-        const value = torch.lowRankLinear(x, weight, bias, a, b, SCALE, { ...options, base });
-        expect(torch.equal(value, torch.lowRankLinear(x, weight, bias, a, b, SCALE, options))).toBe(true);
-        expect(torch.equal(value, base)).toBe(true);
+        b.setRequiresGrad(true);
+        const value = torch.lowRankLinear_(base, x, weight, bias, a, b, SCALE, options);
+        const expected = torch.lowRankLinear(x, weight, bias, a, b, SCALE, options);
+        expect(value).toBe(base);
+        expect(torch.equal(value, expected)).toBe(true);
+        const [slope, wanted] = [value, expected].map((y) => torch.grad([torch.sum(y)], [b])[0]!);
+        expect(torch.equal(slope!, wanted!)).toBe(true);
       });
     });
   });
@@ -161,6 +165,17 @@ describe("a linear layer with its low-rank update", () => {
       const inputs = convert(draw(FORMS[3]!, "float32"), "float32", "float32");
       const total = torch.sum(fused(inputs));
       expect(() => torch.grad([total], [inputs.a], { createGraph: true })).toThrow(/second derivative/);
+    });
+  });
+
+  test("what was kept of a product for the backward pass is not written over in silence", () => {
+    torch.scope(() => {
+      const { x, weight, bias, a, b } = draw(FORMS[0]!, "float32");
+      const base = torch.linear(x, weight, bias);
+      const factor = torch.onesLike(base).setRequiresGrad(true);
+      const kept = torch.mul(base, factor);
+      torch.lowRankLinear_(base, x, weight, bias, a, b, SCALE);
+      expect(() => torch.grad([torch.sum(kept)], [factor])).toThrow(/modified by an inplace operation/);
     });
   });
 

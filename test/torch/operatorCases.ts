@@ -660,6 +660,16 @@ const kernels = {
     ];
     return [torch.lowRankLinear(x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[5.5, 10]]];
   },
+  "bidora::low_rank_linear_": () => {
+    const [base, x, weight, a, b] = [
+      tensor([2, 1], [1, 2]),
+      tensor([1, 2], [1, 2]),
+      tensor([9, 9, 9, 9], [2, 2]),
+      tensor([1, 1], [1, 2]),
+      tensor([1, 2], [2, 1]),
+    ];
+    return [torch.lowRankLinear_(base, x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[3.5, 8]]];
+  },
   "bidora::direction_norm": () => {
     const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];
     return [torch.directionNorm(weight, v(9, 1), a, b, 2), [5, 1]];

@@ -206,6 +206,7 @@ export const OPERATORS = [
   "bidora::dropout",
   "bidora::dropout_add_norm",
   "bidora::low_rank_linear",
+  "bidora::low_rank_linear_",
   "bidora::direction_norm",
   "bidora::gram_tiles",
   "bidora::gram_form",

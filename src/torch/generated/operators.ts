@@ -1055,22 +1055,28 @@ export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, 
   return new Tensor(native.call(202, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
 }
 
-/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? base=None) -> Tensor` */
-export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; base?: Tensor | null }): Tensor {
-  return new Tensor(native.call(203, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.base?.handle) as Handle);
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
+export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
+  return new Tensor(native.call(203, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
+}
+
+/** `bidora::low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor(a!)` */
+export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
+  native.call(204, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
+  return base;
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
-  return new Tensor(native.call(204, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
+  return new Tensor(native.call(205, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(205, weight.handle) as Handle);
+  return new Tensor(native.call(206, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(206, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(207, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }

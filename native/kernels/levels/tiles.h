@@ -2,16 +2,13 @@
 // numbers whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
 #pragma once
 
-#include <c10/util/BFloat16.h>
 #ifdef __AVX512BF16__
 #include <immintrin.h>
 #endif
 
-#include <algorithm>
-
 #include "vectors.h"
 
-namespace bidora {
+namespace bidora::BIDORA_LEVEL {
 
 // Two bfloat16 numbers, the first in the low half.
 struct Pair {
@@ -33,7 +30,7 @@ struct Arithmetic<double> {
 };
 #ifdef __AVX512BF16__
 template <>
-struct Arithmetic<c10::BFloat16> {
+struct Arithmetic<Bfloat16> {
   using Word = Pair;
   using Sum = float;
   static constexpr int64_t kPerWord = 2;
@@ -103,7 +100,7 @@ template <typename Word, typename Sum>
 void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t columns, int64_t depth, bool accumulate) {
   int64_t left = columns / kLanes<Sum>;
   while (left > 0) {
-    const int64_t take = !kHasManyRegisters ? std::min<int64_t>(left, 2) : left >= 6 || left == 4 ? 4 : left == 5 ? 3 : left;
+    const int64_t take = !kHasManyRegisters ? lesser(left, 2) : left >= 6 || left == 4 ? 4 : left == 5 ? 3 : left;
     switch (take) {
       case 4: column<Word, Sum, 4>(a, b, bStride, c, cStride, rows, depth, accumulate); break;
       case 3: column<Word, Sum, 3>(a, b, bStride, c, cStride, rows, depth, accumulate); break;
@@ -116,4 +113,4 @@ void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStri
   }
 }
 
-}  // namespace bidora
+}  // namespace bidora::BIDORA_LEVEL

@@ -1,35 +1,21 @@
 // Dropout of a stretch of a tensor's elements.
 #pragma once
 
-#include <algorithm>
-#include <type_traits>
-
+#include "numbers.h"
 #include "philox.h"
-#include "rounding.h"
 
-namespace bidora {
+namespace bidora::BIDORA_LEVEL {
 
-// Half types are computed in float.
-template <typename T>
-using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+[[gnu::always_inline]] inline bool isActive(const Dropping& dropping) { return dropping.p > 0; }
+[[gnu::always_inline]] inline double factorOf(const Dropping& dropping) { return dropping.p < 1 ? 1 / (1 - dropping.p) : 0; }
 
-// What is dropped, and what the rest is multiplied by.
-struct Dropping {
-  DropoutKey key;
-  double p;
-
-  bool isActive() const { return p > 0; }
-  double factor() const { return p < 1 ? 1 / (1 - p) : 0; }
-};
-
-constexpr int64_t kGroup = 64;       // elements that 16 counters serve
-constexpr int64_t kGrain = 1 << 14;  // elements that are worth a thread
+constexpr int64_t kGroup = 64;  // elements that 16 counters serve
 
 template <typename From, typename To>
 [[gnu::always_inline]] inline void dropNumbers(const From* from, To* to, int64_t count, const uint32_t* numbers, uint32_t threshold,
                                                SumOf<From> factor) {
   SumOf<From> kept[kGroup];
-  for (int64_t i = 0; i < count; ++i) kept[i] = numbers[i] < threshold ? 0 : static_cast<SumOf<From>>(from[i]) * factor;
+  for (int64_t i = 0; i < count; ++i) kept[i] = numbers[i] < threshold ? 0 : wide(from[i]) * factor;
   writeNumbers(kept, count, to);
 }
 
@@ -37,17 +23,17 @@ template <typename From, typename To>
 template <typename From, typename To>
 void dropRange(const From* from, To* to, int64_t begin, int64_t count, const Dropping& dropping) {
   const uint32_t threshold = dropThreshold(dropping.p);
-  const SumOf<From> factor = static_cast<SumOf<From>>(dropping.factor());
+  const SumOf<From> factor = static_cast<SumOf<From>>(factorOf(dropping));
   for (int64_t done = 0; done < count;) {
-    const int64_t group = (begin + done) / kGroup, lane = (begin + done) % kGroup, take = std::min(kGroup - lane, count - done);
+    const int64_t group = (begin + done) / kGroup, lane = (begin + done) % kGroup, take = lesser(kGroup - lane, count - done);
     const uint64_t counter = static_cast<uint64_t>(group) * (kGroup / 4);
     const Random random = philox(dropping.key, static_cast<uint32_t>(counter), static_cast<uint32_t>(counter >> 32), 0);
     uint32_t numbers[kGroup];
-    for (int w = 0; w < 4; ++w) store(numbers + w * kGroup / 4, random[w]);
+    for (int w = 0; w < 4; ++w) store(numbers + w * kGroup / 4, random.words[w]);
     if (take == kGroup) dropNumbers(from + done, to + done, kGroup, numbers, threshold, factor);
     else dropNumbers(from + done, to + done, take, numbers + lane, threshold, factor);
     done += take;
   }
 }
 
-}  // namespace bidora
+}  // namespace bidora::BIDORA_LEVEL

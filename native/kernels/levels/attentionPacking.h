@@ -2,32 +2,34 @@
 #pragma once
 
 #include <cstdlib>
-#include <memory>
-#include <new>
 
+#include "numbers.h"
 #include "tiles.h"
 
-namespace bidora {
-
-constexpr int64_t kWidth = 16;  // rows of scores are padded to it
-
-inline int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+namespace bidora::BIDORA_LEVEL {
 
 // Memory that only grows, aligned for vectors.
 template <typename T>
 class Buffer {
  public:
+  Buffer() = default;
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  ~Buffer() { ::free(data_); }
+
   T* need(int64_t count) {
     if (count > capacity_) {
-      data_.reset(static_cast<T*>(std::aligned_alloc(64, roundUp(count * sizeof(T), 64))));
-      if (!data_) throw std::bad_alloc();
+      ::free(data_);
+      capacity_ = 0;
+      data_ = nullptr;
+      data_ = static_cast<T*>(allocateAligned(count * static_cast<int64_t>(sizeof(T))));
       capacity_ = count;
     }
-    return data_.get();
+    return data_;
   }
 
  private:
-  std::unique_ptr<T, decltype(&std::free)> data_{nullptr, &std::free};
+  T* data_ = nullptr;
   int64_t capacity_ = 0;
 };
 
@@ -37,7 +39,7 @@ struct Strided {
   T* data;
   int64_t stride;
 
-  T* row(int64_t i) const { return data + i * stride; }
+  [[gnu::always_inline]] T* row(int64_t i) const { return data + i * stride; }
 };
 
 // Words of a row, side by side; `words` times kPerWord may pass `size`, and the rest is 0.
@@ -45,12 +47,12 @@ template <typename Storage>
 void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {
   using A = Arithmetic<Storage>;
   if constexpr (A::kPerWord == 1) {
-    for (int64_t d = 0; d < size; ++d) to[d] = static_cast<typename A::Word>(from[d]);
+    for (int64_t d = 0; d < size; ++d) to[d] = wide(from[d]);
     for (int64_t d = size; d < words; ++d) to[d] = 0;
   } else {
     const int64_t whole = size / 2;
     for (int64_t d = 0; d < whole; ++d) std::memcpy(&to[d].bits, from + 2 * d, sizeof(Pair));
-    for (int64_t d = whole; d < words; ++d) to[d].bits = 2 * d < size ? from[2 * d].x : 0;
+    for (int64_t d = whole; d < words; ++d) to[d].bits = 2 * d < size ? from[2 * d].bits : 0;
   }
 }
 
@@ -92,9 +94,9 @@ typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int6
       const Storage* first = from.row(i);
       const Storage* second = i + 1 < length ? from.row(i + 1) : nullptr;
       if (second)
-        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].x | static_cast<uint32_t>(second[d].x) << 16;
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].bits | static_cast<uint32_t>(second[d].bits) << 16;
       else
-        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].x;
+        for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].bits;
     }
   }
   return to;
@@ -134,4 +136,4 @@ inline Left<Pair> alongColumns(const float* from, int64_t rows, int64_t width, B
 }
 #endif
 
-}  // namespace bidora
+}  // namespace bidora::BIDORA_LEVEL

@@ -3,26 +3,22 @@
 // A number depends on the key and its counter alone, so any thread can make it, and a backward pass can make it again.
 #pragma once
 
-#include <array>
 #ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
 #include "vectors.h"
 
-namespace bidora {
+namespace bidora::BIDORA_LEVEL {
 
 // Sixteen counters at a time, whatever the registers' width: the compiler splits them.
 typedef uint32_t Words __attribute__((vector_size(64)));
 typedef uint64_t Products __attribute__((vector_size(64)));
 
-// What one use of dropout draws from: `seed` is the pass, `stream` the place of the use in it.
-struct DropoutKey {
-  uint64_t seed;
-  uint32_t stream;
+// Four words for each of 16 counters.
+struct Random {
+  Words words[4];
 };
-
-using Random = std::array<Words, 4>;
 
 // Products of the low halves.
 [[gnu::always_inline]] inline Products multiplyLow(Products a, uint32_t by) {
@@ -45,24 +41,27 @@ using Random = std::array<Words, 4>;
   std::memcpy(&low, &lows, sizeof low);
 }
 
-// Four numbers for each of the counters (first + lane, c1, c2, stream).
-[[gnu::always_inline]] inline Random philox(const DropoutKey& key, uint32_t first, uint32_t c1, uint32_t c2) {
+// Four numbers for each of the counters (first + lane, second, third, stream).
+[[gnu::always_inline]] inline Random philox(const DropoutKey& key, uint32_t first, uint32_t second, uint32_t third) {
   const Words lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const Words zero{};
-  Random c = {lane + first, zero + c1, zero + c2, zero + key.stream};
+  Words c0 = lane + first, c1 = zero + second, c2 = zero + third, c3 = zero + key.stream;
   uint32_t k0 = static_cast<uint32_t>(key.seed), k1 = static_cast<uint32_t>(key.seed >> 32);
   for (int round = 0; round < 7; ++round) {
     Words high0, low0, high1, low1;
-    multiplyWide(c[0], 0xD2511F53U, high0, low0);
-    multiplyWide(c[2], 0xCD9E8D57U, high1, low1);
-    c = {high1 ^ c[1] ^ k0, low1, high0 ^ c[3] ^ k1, low0};
+    multiplyWide(c0, 0xD2511F53U, high0, low0);
+    multiplyWide(c2, 0xCD9E8D57U, high1, low1);
+    c0 = high1 ^ c1 ^ k0;
+    c1 = low1;
+    c2 = high0 ^ c3 ^ k1;
+    c3 = low0;
     k0 += 0x9E3779B9U;
     k1 += 0xBB67AE85U;
   }
-  return c;
+  return {{c0, c1, c2, c3}};
 }
 
 // Numbers below it are dropped. (At p = 1 what is kept is multiplied by 0.)
-inline uint32_t dropThreshold(double p) { return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX; }
+[[gnu::always_inline]] inline uint32_t dropThreshold(double p) { return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX; }
 
-}  // namespace bidora
+}  // namespace bidora::BIDORA_LEVEL

@@ -5,14 +5,10 @@
 // A block of queries sees its whole rows of S at once, so softmax needs one pass; nothing of size L·L outlives a block.
 #pragma once
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "attentionPacking.h"
 #include "dropoutRange.h"
 
-namespace bidora {
+namespace bidora::BIDORA_LEVEL {
 
 struct HeadShape {
   int64_t length;  // L
@@ -21,10 +17,10 @@ struct HeadShape {
   Dropping dropping;
   uint32_t head;   // counted through all rows
 
-  int64_t width() const { return roundUp(length, kWidth); }
-  int64_t sizeWidth() const { return roundUp(size, kWidth); }
+  [[gnu::always_inline]] int64_t width() const { return roundUp(length, kWidth); }
+  [[gnu::always_inline]] int64_t sizeWidth() const { return roundUp(size, kWidth); }
   // Queries at a time: what they need should stay in a core's cache.
-  int64_t block() const { return length <= 256 ? 64 : 32; }
+  [[gnu::always_inline]] int64_t block() const { return length <= 256 ? 64 : 32; }
 };
 
 // What one thread needs, reused from head to head.
@@ -47,7 +43,7 @@ template <typename Use>
       const Random random = philox(shape.dropping.key, static_cast<uint32_t>(j), static_cast<uint32_t>((firstQuery + i) / 4), head);
       for (int w = 0; w < 4; ++w) {
         uint32_t numbers[kWidth];
-        store(numbers, random[w]);
+        store(numbers, random.words[w]);
         use((i + w), j, numbers);
       }
     }
@@ -57,12 +53,17 @@ template <typename Use>
 // The keys' padding gets −∞, so that its weight is 0.
 template <typename Sum>
 void hidePadding(Sum* row, const HeadShape& shape) {
-  std::fill(row + shape.length, row + shape.width(), -std::numeric_limits<Sum>::infinity());
+  for (int64_t j = shape.length; j < shape.width(); ++j) row[j] = -static_cast<Sum>(__builtin_inf());
 }
+
+template <typename Sum>
+struct Sums {
+  Sum logarithm, sum;
+};
 
 // A row of products becomes exp(scale·(s − max)); returns the logarithm of Σ exp(scale·s) and the sum that normalises.
 template <typename Sum>
-std::pair<Sum, Sum> exponentials(Sum* row, const HeadShape& shape) {
+Sums<Sum> exponentials(Sum* row, const HeadShape& shape) {
   hidePadding(row, shape);
   const Sum scale = static_cast<Sum>(shape.scale);
   Vector<Sum> largest = load(row);
@@ -78,7 +79,7 @@ std::pair<Sum, Sum> exponentials(Sum* row, const HeadShape& shape) {
     store(row + j, e);
   }
   const Sum sum = sumOf<Sum>(sums);
-  return {max * scale + std::log(sum), sum};
+  return {max * scale + logarithm(sum), sum};
 }
 
 template <typename Sum>
@@ -108,7 +109,7 @@ void attendHead(const HeadShape& shape, Strided<const Storage> q, Strided<const 
   const auto* values = packTokens(v, length, width, size, sizeWidth, work.valueTokens);
   const int64_t depth = roundUp(length, A::kPerWord) / A::kPerWord;
   for (int64_t start = 0; start < length; start += shape.block()) {
-    const int64_t count = std::min(shape.block(), length - start), rows = roundUp(count, 4);
+    const int64_t count = lesser(shape.block(), length - start), rows = roundUp(count, 4);
     const auto* queries = packRows(Strided<const Storage>{q.row(start), q.stride}, count, rows, size, words, work.queryRows);
     Sum* scores = work.scores.need(rows * width);
     product(Left<typename A::Word>{queries, words, 1}, keys, width, scores, width, rows, width, words, false);
@@ -118,10 +119,10 @@ void attendHead(const HeadShape& shape, Strided<const Storage> q, Strided<const 
       *logSums.row(start + i) = logSum;
       sums[i] = sum;
     }
-    if (shape.dropping.isActive()) drop(scores, start, rows, shape);
+    if (isActive(shape.dropping)) drop(scores, start, rows, shape);
     Sum* mixed = work.result.need(rows * sizeWidth);
     product(alongRows(scores, rows, width, work.leftRows), values, sizeWidth, mixed, sizeWidth, rows, sizeWidth, depth, false);
-    const Sum factor = shape.dropping.isActive() ? static_cast<Sum>(shape.dropping.factor()) : Sum{1};
+    const Sum factor = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
     for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, factor / sums[i], out.row(start + i));
   }
 }
@@ -143,7 +144,7 @@ void weightsAgain(Sum* scores, int64_t start, int64_t count, int64_t rows, Strid
 template <typename Sum>
 void dropBackward(const Sum* weights, Sum* dropped, Sum* change, int64_t start, int64_t rows, const HeadShape& shape) {
   const uint32_t threshold = dropThreshold(shape.dropping.p);
-  const Sum factor = static_cast<Sum>(shape.dropping.factor());
+  const Sum factor = static_cast<Sum>(factorOf(shape.dropping));
   const int64_t width = shape.width();
   forEachMask(shape, start, rows, [&](int64_t i, int64_t j, const uint32_t* numbers) {
     const int64_t at = i * width + j;
@@ -190,7 +191,7 @@ void attendHeadBackward(const HeadShape& shape, Strided<const Storage> q, Stride
   Sum* keyGradient = work.keyGradient.need(keyRows * sizeWidth);
   Sum* valueGradient = work.valueGradient.need(keyRows * sizeWidth);
   for (int64_t start = 0; start < length; start += shape.block()) {
-    const int64_t count = std::min(shape.block(), length - start), rows = roundUp(count, 4);
+    const int64_t count = lesser(shape.block(), length - start), rows = roundUp(count, 4);
     const Strided<const Storage> queries{q.row(start), q.stride}, outs{out.row(start), out.stride};
     const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);
     const Word* outRows = packRows(outs, count, rows, size, words, work.outRows);
@@ -200,7 +201,7 @@ void attendHeadBackward(const HeadShape& shape, Strided<const Storage> q, Stride
     weightsAgain(weights, start, count, rows, logSums, shape);
     product(Left<Word>{outRows, words, 1}, values, width, change, width, rows, width, words, false);
     Sum* dropped = weights;
-    if (shape.dropping.isActive()) {
+    if (isActive(shape.dropping)) {
       dropped = work.dropped.need(rows * width);
       dropBackward(weights, dropped, change, start, rows, shape);
     }
@@ -221,4 +222,4 @@ void attendHeadBackward(const HeadShape& shape, Strided<const Storage> q, Stride
   }
 }
 
-}  // namespace bidora
+}  // namespace bidora::BIDORA_LEVEL

@@ -1,10 +1,12 @@
-// Vectors as wide as the processor's registers, by the compiler's own extension.
+// Vectors as wide as the level's registers, by the compiler's own extension.
 #pragma once
 
 #include <cstdint>
 #include <cstring>
 
-namespace bidora {
+#include "../functions.h"
+
+namespace bidora::BIDORA_LEVEL {
 
 #if defined(__AVX512F__)
 constexpr int64_t kVectorBytes = 64;
@@ -75,9 +77,17 @@ template <typename T>
   return isZero ? Vector<float>{} : y * factor;
 }
 
-inline Vector<double> exponential(Vector<double> x) {
+[[gnu::always_inline]] inline Vector<double> exponential(Vector<double> x) {
   for (int64_t i = 0; i < kLanes<double>; ++i) x[i] = __builtin_exp(x[i]);
   return x;
 }
 
-}  // namespace bidora
+[[gnu::always_inline]] inline float logarithm(float x) { return __builtin_logf(x); }
+[[gnu::always_inline]] inline double logarithm(double x) { return __builtin_log(x); }
+[[gnu::always_inline]] inline float root(float x) { return __builtin_sqrtf(x); }
+[[gnu::always_inline]] inline double root(double x) { return __builtin_sqrt(x); }
+
+[[gnu::always_inline]] inline int64_t lesser(int64_t a, int64_t b) { return b < a ? b : a; }
+[[gnu::always_inline]] inline int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+
+}  // namespace bidora::BIDORA_LEVEL

@@ -1,0 +1,167 @@
+// What is built once for each level of instructions, and what it is called with. Nothing but data may stand here, nor in what a
+// level includes anything but the level's own functions: of an inline function the linker keeps one copy, of any level.
+#pragma once
+
+#include <cstdint>
+#include <type_traits>
+
+namespace bidora {
+
+// A bfloat16 number as it lies in memory.
+struct Bfloat16 {
+  uint16_t bits;
+};
+
+// Half types are computed in float.
+template <typename T>
+using SumOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
+
+// What one use of dropout draws from: `seed` is the pass, `stream` the place of the use in it.
+struct DropoutKey {
+  uint64_t seed;
+  uint32_t stream;
+};
+
+// What is dropped, and what the rest is multiplied by.
+struct Dropping {
+  DropoutKey key;
+  double p;
+};
+
+// Rows of numbers: row i begins at data[i·stride].
+template <typename T>
+struct Rows {
+  T* data;
+  int64_t stride;
+};
+
+// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's.
+struct AttentionShape {
+  const int64_t* starts;
+  int64_t rows, heads, size;
+  double scale;
+  Dropping dropping;
+};
+
+template <typename T>
+struct AttentionInputs {
+  Rows<const T> q, k, v;
+};
+
+// log Σ exp of each query's scores: [H, N].
+template <typename T>
+struct AttentionGradients {
+  Rows<const T> out;
+  const SumOf<T>* logSums;
+  Rows<T> q, k, v;
+};
+
+// The mask of one head of one row: [longest, longest], of which `length` tokens are there.
+struct MaskShape {
+  int64_t length, longest;
+  uint32_t head;
+  Dropping dropping;
+};
+
+// N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε).
+template <typename T>
+struct Norm {
+  const T *x, *residual, *weight, *bias;
+  T *sum, *out;
+  SumOf<T>* stats;
+  int64_t size;
+  double epsilon;
+  Dropping dropping;
+};
+template <typename T>
+struct NormGradient {
+  const T *gradient, *sum, *weight;
+  const SumOf<T>* stats;
+  T *ofX, *ofSum;
+  int64_t size;
+  Dropping dropping;
+};
+
+// N rows of O columns, the magnitude's gain and the bias [O]; without a bias null.
+template <typename T>
+struct Gain {
+  const T* bias;
+  const SumOf<T>* gain;
+  int64_t columns;
+};
+
+// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
+// tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
+template <typename Sum>
+struct GramPass {
+  int64_t size, width;  // padded
+  const Sum *w, *rows /* width, size */, *columns /* size, width */;
+};
+template <typename Sum>
+struct GramSums {
+  Sum *squares, *rows, *columns;
+};
+constexpr int64_t kTile = 64;
+
+// The three terms of the squared norms of rows [rows, rank].
+template <typename Sum>
+struct DirectionTerms {
+  const Sum *base, *projected, *turned, *b;
+  Sum scale;
+  int64_t rows, rank;
+};
+
+// A product with a weight of narrow numbers, summed in wide ones; `width` is the other operand's, padded.
+template <typename T>
+struct WeightProduct {
+  Rows<const T> weight;  // [out, in]
+  int64_t out, in, width;
+  const SumOf<T>* other;
+  SumOf<T>* result;
+};
+
+constexpr int64_t kWidth = 16;  // what is padded is padded to it
+
+template <typename T>
+struct Functions {
+  using Sum = SumOf<T>;
+
+  // Elements begin … begin + count − 1, counted through the whole tensor; from and to point at the first.
+  void (*drop)(const T* from, T* to, int64_t begin, int64_t count, const Dropping& dropping);
+
+  // Heads of rows until all are taken: `next` is shared by the threads.
+  void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next);
+  void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs, const AttentionGradients<T>& gradients, int64_t& next);
+  void (*attentionMask)(const MaskShape& shape, T* mask);
+
+  // Rows begin … end − 1; there is `room` for one.
+  void (*norm)(const Norm<T>& norm, int64_t begin, int64_t end, Sum* room);
+  void (*normBackward)(const NormGradient<T>& norm, int64_t begin, int64_t end, Sum* room);
+
+  // y = b + (y − b)·g in place for `rows` rows.
+  void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);
+  // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be null.
+  void (*gainBackward)(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows);
+
+  // Adds what tiles first … last − 1 give.
+  void (*gram)(const GramPass<Sum>& pass, const T* tiles, int64_t first, int64_t last, const GramSums<Sum>& sums);
+
+  // Squared norms from the three terms; false when a row's have cancelled.
+  bool (*directionSquares)(const DirectionTerms<Sum>& terms, Sum* squares);
+  // Rows begin … end − 1 of W·other, other [in, width], into [out, width].
+  void (*weightTimes)(const WeightProduct<T>& product, int64_t begin, int64_t end);
+  // Columns begin … end − 1 of other·W, other [width, out], into [width, in].
+  void (*timesWeight)(const WeightProduct<T>& product, int64_t begin, int64_t end);
+};
+
+struct Level {
+  const char* name;
+  Functions<float> float32;
+  Functions<double> float64;
+  Functions<Bfloat16> bfloat16;
+};
+
+// Aligned for vectors; throws std::bad_alloc. Given back to std::free.
+void* allocateAligned(int64_t bytes);
+
+}  // namespace bidora

@@ -1,0 +1,69 @@
+// Numbers of the type that is stored and of the type that is computed in, one as the other.
+#pragma once
+
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+#include "vectors.h"
+
+namespace bidora::BIDORA_LEVEL {
+
+[[gnu::always_inline]] inline float wide(float x) { return x; }
+[[gnu::always_inline]] inline double wide(double x) { return x; }
+[[gnu::always_inline]] inline float wide(Bfloat16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float number;
+  std::memcpy(&number, &bits, sizeof number);
+  return number;
+}
+
+// To the nearest, ties to even.
+[[gnu::always_inline]] inline void setNumber(float* to, float x) { *to = x; }
+[[gnu::always_inline]] inline void setNumber(double* to, double x) { *to = x; }
+[[gnu::always_inline]] inline void setNumber(Bfloat16* to, float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const uint32_t rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  to->bits = static_cast<uint16_t>(x != x ? 0x7FC0U : rounded);
+}
+
+template <typename Sum, typename T>
+[[gnu::always_inline]] inline void writeNumbers(const Sum* from, int64_t count, T* to) {
+  for (int64_t i = 0; i < count; ++i) setNumber(to + i, from[i]);
+}
+
+#ifdef __AVX512BF16__
+[[gnu::always_inline]] inline void writeNumbers(const float* from, int64_t count, Bfloat16* to) {
+  int64_t i = 0;
+  for (; i + 16 <= count; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(from + i)));
+  if (i == count) return;
+  const __mmask16 rest = static_cast<__mmask16>((1U << (count - i)) - 1);
+  _mm256_mask_storeu_epi16(to + i, rest, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, from + i)));
+}
+#endif
+
+[[gnu::always_inline]] inline Vector<float> loadWide(const Bfloat16* from) {
+  typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+  Halves halves;
+  std::memcpy(&halves, from, sizeof halves);
+  const Vector<uint32_t> bits = __builtin_convertvector(halves, Vector<uint32_t>) << 16;
+  Vector<float> wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+[[gnu::always_inline]] inline Vector<float> loadWide(const float* from) { return load(from); }
+[[gnu::always_inline]] inline Vector<double> loadWide(const double* from) { return load(from); }
+
+// `count`, a multiple of the lanes, numbers as they are, or written to `room` where they are narrow.
+inline const float* widen(const Bfloat16* from, int64_t count, float* room) {
+  for (int64_t i = 0; i < count; i += kLanes<float>) store(room + i, loadWide(from + i));
+  return room;
+}
+template <typename T>
+const T* widen(const T* from, int64_t, T*) {
+  return from;
+}
+
+}  // namespace bidora::BIDORA_LEVEL
