@@ -59,6 +59,57 @@ test("a row that the update cancels, and one of zeros, are measured as they are"
   expectSame(direction, 1e-9);
 });
 
+describe("rows of a bfloat16 weight that the update all but cancels", () => {
+  /** W ≈ −s·B·A·(1 − rest) in each row, so that a squared norm keeps about rest² of its terms. */
+  function cancelling(rest: number): Direction {
+    const { a, b } = { a: drawer(7)([8, 300], "float32"), b: drawer(8)([40, 8], "float32") };
+    const weight = torch.to(torch.mulScalar(torch.mm(b, a), -SCALE * (1 - rest)), "bfloat16");
+    return { weight, a, b };
+  }
+
+  const precise = ({ weight, a, b }: Direction, axis: 0 | 1) =>
+    torch.linalgVectorNorm(
+      torch.add(torch.to(weight, "float64"), torch.mm(torch.to(b, "float64"), torch.to(a, "float64")), {
+        alpha: SCALE,
+      }),
+      2,
+      [axis],
+    );
+
+  test.each([0.06, 0.1, 0.3])("%d of a row is left: the norms are those of float64", (rest) => {
+    torch.scope(() => {
+      const direction = cancelling(rest);
+      const { weight, a, b } = direction;
+      const lowRank = new LowRank(a, b, undefined, SCALE, 0);
+      const out = squaredBaseNorm(weight, "out", "float32");
+      const forms = [
+        [torch.directionNorm(weight, out, a, b, SCALE), precise(direction, 1)],
+        [directionNorm(weight, out, lowRank, "out"), precise(direction, 1)],
+        [directionNorm(weight, squaredBaseNorm(weight, "in", "float32"), lowRank, "in"), precise(direction, 0)],
+      ] as const;
+      for (const [i, [norm, expected]] of forms.entries()) expect(relative(norm, expected), `${i}`).toBeLessThan(1e-3);
+    });
+  });
+
+  test("and their gradients too", () => {
+    torch.scope(() => {
+      const direction = cancelling(0.1);
+      const { weight } = direction;
+      const [a, b] = [direction.a.setRequiresGrad(true), direction.b.setRequiresGrad(true)];
+      const actual = torch.grad(
+        [torch.sum(torch.directionNorm(weight, squaredBaseNorm(weight, "out", "float32"), a, b, SCALE))],
+        [a, b],
+      );
+      const expected = torch.grad([torch.sum(precise(direction, 1))], [a, b]);
+      expectAlike(actual, expected, 1e-3);
+    });
+  });
+
+  /** The largest difference of a number, relative to it. */
+  const relative = (actual: torch.Tensor, expected: torch.Tensor) =>
+    torch.max(torch.abs(torch.subScalar(torch.div(torch.to(actual, "float64"), expected), 1))).item();
+});
+
 test("has no second derivative, and says so", () => {
   const { weight, a, b } = draw("float64", "float64");
   a.setRequiresGrad(true);

@@ -1,0 +1,221 @@
+// Whatever operands come, an operator of ours raises an error or gives the right value; none ends the process.
+import { describe, expect, test } from "vitest";
+import * as torch from "../../src/torch/index.js";
+import { type Handle, native } from "../../src/torch/native.js";
+import { drawer } from "./support.js";
+
+const OURS = torch.OPERATORS.flatMap((name, number) => (name.startsWith("bidora::") ? [{ name, number }] : []));
+const DTYPES = ["float32", "float64", "bfloat16", "float16", "int64", "bool"] as const;
+const SIZES = [0, 1, 2, 3, 5, 16, 64, 65] as const;
+const INTEGERS = [-1, 0, 1, 2, 3, 2 ** 40] as const;
+const NUMBERS = [-1, 0, 0.5, 1, 2, Number.NaN, Number.POSITIVE_INFINITY] as const;
+const CALLS = 1000;
+
+/** Integers below `count`, the same for the same seed. */
+function chooser(seed: number): <T>(from: readonly T[]) => T {
+  let state = seed >>> 0;
+  return (from) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return from[Math.floor((state / 2 ** 32) * from.length)]!;
+  };
+}
+
+type Choose = ReturnType<typeof chooser>;
+
+/** Dense, transposed, cut out, repeated without memory, or without any: most in one dtype and one size, so that calls get far. */
+function anyTensor(choose: Choose, usual: Usual): torch.Tensor {
+  const dtype = choose([true, true, true, false]) ? usual.dtype : choose(DTYPES);
+  const size = () => (choose([true, true, false]) ? usual.size : choose(SIZES));
+  const shape = Array.from({ length: choose([0, 1, 1, 2, 2, 2, 3]) }, size);
+  const plain = () => torch.to(torch.ones(shape, { dtype: "float32" }), dtype);
+  const [first = 1, second = 1] = shape;
+  const forms: (() => torch.Tensor)[] = [
+    plain,
+    plain,
+    () => (shape.length === 2 ? torch.t(torch.to(torch.ones([second, first]), dtype)) : plain()),
+    () =>
+      shape.length > 0
+        ? torch.narrow(torch.to(torch.ones([first + 3, ...shape.slice(1)]), dtype), 0, 1, first)
+        : plain(),
+    () => torch.expand(torch.to(torch.ones([1]), dtype), shape.length > 0 ? shape : [1]),
+    () => torch.empty(shape, { dtype, device: "meta" }),
+    () => torch.tensor([0, usual.size], [2], "int64"),
+    () => plain().setRequiresGrad(dtype.includes("float")),
+  ];
+  return choose(forms)();
+}
+
+interface Usual {
+  readonly size: number;
+  readonly dtype: torch.DType;
+}
+
+/** The same numbers in another layout: a transposed copy's transpose, or a part of something larger. */
+function laidOut(tensor: torch.Tensor, choose: Choose): torch.Tensor {
+  const forms: (() => torch.Tensor)[] = [
+    () => tensor,
+    () => (tensor.shape.length === 2 ? torch.t(torch.clone(torch.contiguous(torch.t(tensor)))) : tensor),
+    () => {
+      const last = tensor.shape.length - 1;
+      return last < 0 ? tensor : torch.narrow(torch.cat([tensor, tensor], last), last, 0, tensor.shape[last]!);
+    },
+    () => torch.clone(tensor).setRequiresGrad(tensor.dtype.includes("float")),
+  ];
+  return choose(forms)();
+}
+
+/** Arguments that go together. */
+const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
+  "bidora::attention": ({ size, dtype }) => [
+    ...Array.from({ length: 3 }, () => torch.ones([size, 6], { dtype })),
+    torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64"),
+    ...[2, 1, 0.5, 1, 2],
+  ],
+  "bidora::attention_mask": ({ size, dtype }) => [torch.ones([1], { dtype }), [0, 3], [size, 2], 2, 0.5, 1, 2],
+  "bidora::dropout": ({ size, dtype }) => [torch.ones([size, 3], { dtype }), 0.5, 1, 2],
+  "bidora::dropout_add_norm": ({ size, dtype }) => [
+    ...[0, 1].map(() => torch.ones([3, size], { dtype })),
+    ...[0, 1].map(() => torch.ones([size], { dtype })),
+    ...[1e-5, 0.5, 1, 2],
+  ],
+  "bidora::low_rank_linear": (usual) => lowRank(usual),
+  "bidora::low_rank_linear_": (usual) => [torch.ones([4, 3], { dtype: usual.dtype }), ...lowRank(usual)],
+  "bidora::direction_norm": ({ size, dtype }) => {
+    const trained = dtype === "bfloat16" ? "float32" : dtype;
+    const [base, a, b] = [[size], [3, 5], [size, 3]].map((shape) => torch.ones(shape, { dtype: trained }));
+    return [torch.ones([size, 5], { dtype }), base, a, b, 0.5];
+  },
+  "bidora::gram_tiles": ({ size, dtype }) => [torch.ones([3, size], { dtype })],
+  "bidora::gram_form": ({ size, dtype }) => {
+    const [blocks, trained] = [Math.ceil(size / 64), dtype === "bfloat16" ? "float32" : dtype];
+    const others = [[size], [size], [2, size], [2, size]].map((shape) => torch.ones(shape, { dtype: trained }));
+    return [torch.ones([(blocks * (blocks + 1)) / 2, 64, 64], { dtype }), ...others];
+  },
+};
+
+function lowRank({ size, dtype }: Usual): readonly unknown[] {
+  const shapes = [[4, size], [3, size], [3], [2, size], [3, 2]];
+  return [
+    ...shapes.map((shape) => torch.ones(shape, { dtype })),
+    0.5,
+    torch.ones([3], { dtype }),
+    torch.ones([4, size], { dtype }),
+  ];
+}
+
+/** Some arguments of a call that fits are laid out anew, some replaced. */
+function spoilt(values: readonly unknown[], choose: Choose, usual: Usual): readonly unknown[] {
+  return values.map((value) => {
+    const isReplaced = choose([true, ...new Array(2 * values.length).fill(false)]);
+    if (value instanceof torch.Tensor) return (isReplaced ? anyTensor(choose, usual) : laidOut(value, choose)).handle;
+    if (!isReplaced) return value;
+    if (Array.isArray(value)) return Array.from({ length: choose([0, 1, 2]) }, () => choose([-1, 0, 1, 3, 17]));
+    return choose<number | null>([...INTEGERS, ...NUMBERS, null]);
+  });
+}
+
+/** Calls, and where that went well differentiates. */
+function tryOnce(number: number, values: readonly unknown[]): "value" | "error" {
+  try {
+    const result = native.call(number, ...values);
+    const handles = (Array.isArray(result) ? result : [result ?? values[0]]) as Handle[];
+    for (const handle of handles) {
+      native.toBytes(handle, native.describe(handle)[0]);
+      if (native.requiresGrad(handle))
+        native.backward([native.call(torch.OPERATORS.indexOf("aten::sum"), handle) as Handle], [null], false, false);
+    }
+    return "value";
+  } catch (error) {
+    expect(error).toBeInstanceOf(torch.TorchError);
+    return "error";
+  }
+}
+
+describe("operands of any kind", () => {
+  test.each(OURS)("$name", ({ name, number }) => {
+    const choose = chooser(number);
+    const ends = { value: 0, error: 0 };
+    for (let i = 0; i < CALLS; i++) {
+      torch.scope(() => {
+        const usual = { size: choose(SIZES), dtype: choose(DTYPES) };
+        ends[tryOnce(number, spoilt(FITTING[name]!(usual), choose, usual))]++;
+      });
+    }
+    expect(ends.value, "calls that go through").toBeGreaterThan(CALLS / 25);
+    expect(ends.error, "calls that are refused").toBeGreaterThan(CALLS / 25);
+  });
+});
+
+describe("nothing at all is a value like others", () => {
+  const [none, some] = [0, 3];
+  const leaf = (...shape: number[]) => torch.ones(shape).setRequiresGrad(true);
+
+  test.each([
+    [none, some],
+    [some, none],
+    [none, none],
+  ])("rows: %i, width: %i", (rows, width) => {
+    torch.scope(() => {
+      const x = leaf(rows, width);
+      const offsets = torch.tensor(rows > 0 ? [0, rows] : [0], undefined, "int64");
+      const low = () =>
+        torch.lowRankLinear(x, torch.ones([2, width]), null, leaf(1, width), leaf(2, 1), 1, { gain: leaf(2) });
+      const results = [
+        torch.dropout(x, 0.5, 1, 2),
+        torch.dropoutAddNorm(x, x, leaf(width), leaf(width), 1e-5, 0.5, 1, 2),
+        torch.attention(x, x, x, offsets, 1, 1),
+        low(),
+      ];
+      expect(results.map((y) => y.shape)).toEqual([
+        [rows, width],
+        [rows, width],
+        [rows, width],
+        [rows, 2],
+      ]);
+      for (const y of results)
+        expect(torch.grad([torch.sum(y)], [x], { allowUnused: true })[0]!.shape).toEqual([rows, width]);
+      expect(low().toArray()).toEqual(new Array(rows * 2).fill(0 + 0));
+    });
+  });
+
+  test("a weight without rows, columns or a rank has the norms that are left", () => {
+    torch.scope(() => {
+      const norm = (out: number, width: number, rank: number) =>
+        torch.directionNorm(
+          torch.ones([out, width], { dtype: "bfloat16" }),
+          torch.mulScalar(torch.ones([out]), width),
+          leaf(rank, width),
+          leaf(out, rank),
+          1,
+        );
+      expect(norm(0, 3, 2).toArray()).toEqual([]);
+      expect(norm(2, 0, 2).toArray()).toEqual([1e-12, 1e-12].map(Math.fround));
+      expect(norm(2, 4, 0).toArray()).toEqual([2, 2]);
+      torch.backward(torch.sum(norm(2, 4, 0)));
+    });
+  });
+});
+
+test("tiles of another size are refused", () => {
+  torch.scope(() => {
+    const [v, p] = [torch.ones([64]), torch.ones([2, 64])];
+    expect(() => torch.gramForm(torch.ones([1, 64, 1]), v, v, p, p)).toThrow(
+      /expected the tiles of a matrix of 64 columns/,
+    );
+    expect(() => torch.gramForm(torch.ones([1, 1, 1]), v, v, p, p)).toThrow(
+      /expected the tiles of a matrix of 64 columns/,
+    );
+  });
+});
+
+test("tensors without memory are refused by every operator of ours", () => {
+  torch.scope(() => {
+    const meta = (...shape: number[]) => torch.empty(shape, { device: "meta" });
+    expect(() => torch.dropout(meta(2), 0.5, 1, 1)).toThrow(/dense tensors on the CPU.*meta/);
+    expect(() => torch.attentionMask(meta(1), [0], [2], 1, 0.5, 1, 1)).toThrow(/dense tensors on the CPU/);
+    const normal = drawer(1)([4, 8], "float32");
+    expect(() =>
+      torch.attention(normal, normal, normal, torch.empty([2], { dtype: "int64", device: "meta" }), 2, 1),
+    ).toThrow(/offsets/);
+  });
+});
