@@ -1,14 +1,15 @@
 import { type evaluateOptions, flagOf, type Settings } from "./config.js";
-import { type Example, encodeExamples, LabelMap, labelMap } from "./data/index.js";
+import { encodeExamples, modelLabels, namedDatasets } from "./data/index.js";
 import { UsageError } from "./errors.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { computeDtype } from "./machine.js";
 import { packLinears } from "./nn/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
-import { isNamedFolder, maxLengthOf, readLabelled, type Task, taskOf } from "./taskData.js";
+import { isNamedFolder, maxLengthOf, positiveOf, readLabelled, type Task, taskOf } from "./taskData.js";
 import { setThreads } from "./torch/index.js";
 import { evaluateRows } from "./train/evaluation.js";
 import type { Metrics } from "./train/events.js";
+import { usualColumns } from "./useOf.js";
 
 export interface InferenceHooks {
   readonly signal?: AbortSignal;
@@ -30,19 +31,26 @@ export async function evaluate(
   refuseIdle(settings.given, data, named);
   const open = await openForUse(settings, named?.kind, hub);
   const task = named ?? taskOf(open.head.kind);
-  const columns = { ...settings, usualTextColumns: open.adapter?.side?.textColumns };
-  const { examples } = await readLabelled(task, data, split, columns);
-  const labels = task.kind === "regression" ? undefined : knownLabels(examples, open.head.labels);
+  const columns = { ...settings, ...usualColumns(open.side) };
+  const { examples, labelNames } = await readLabelled(task, data, split, columns);
+  const sources = {
+    checkpoint: open.head.labels,
+    dataset: labelNames,
+    numbered: task.dataset && namedDatasets[task.dataset].labelNames,
+  };
+  const labels = task.kind === "regression" ? undefined : modelLabels(examples, sources);
   const rows = await encodeExamples(examples, open.tokenizer, {
     task: task.kind,
     labels,
     maxLength: lengthFor(settings, open),
+    model: open.model.config,
   });
   const metrics = await evaluateRows(open.model, rows, {
     task: task.kind,
     labels: open.head.labels,
     batchSize,
     metrics: task.metrics,
+    positive: positiveOf(task, labels),
     signal,
   });
   return { metrics, rows: rows.length };
@@ -61,12 +69,6 @@ function refuseIdle(given: object, data: string, task: Task | undefined): void {
   throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
 }
 
-/** The model's labels, with the spellings that the rows have for them; a label of the rows that it lacks is an error later. */
-function knownLabels(examples: readonly Example[], names: readonly string[]): LabelMap {
-  const fitted = labelMap(examples, { checkpoint: names });
-  return fitted.names === names ? fitted : new LabelMap(names);
-}
-
 /** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
 export async function openForUse(
   settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
@@ -80,12 +82,12 @@ export async function openForUse(
   return open;
 }
 
-/** `--max-length` if given, else what the adapter was trained with, within what the model takes. */
+/** `--max-length` if given, else what the model was trained with, within what the model takes. */
 export function lengthFor(
   { maxLength, given }: { readonly maxLength: number; readonly given: object },
   open: OpenModel,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (open.adapter?.side?.maxLength ?? maxLength);
+  const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
 }

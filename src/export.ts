@@ -6,6 +6,7 @@ import { resolveModel } from "./io/resolveModel.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 import { holdOutput, refuseOccupied } from "./outputFolder.js";
 import { removeOwnFiles } from "./runFiles.js";
+import { useOnly } from "./useOf.js";
 
 export type ExportSettings = Pick<
   Settings<typeof exportOptions>,
@@ -42,9 +43,7 @@ export async function exportAdapter(settings: ExportSettings): Promise<ExportRes
 
 /** What the adapter is used for stays; how it was trained does not describe the result. */
 function sideOf(side: SideFacts | undefined): SideFacts | undefined {
-  if (!side) return undefined;
-  const { axis: _axis, normGradient: _normGradient, phase: _phase, search: _search, ...use } = side;
-  return { ...use, method: "lora" };
+  return side && { ...useOnly(side), method: "lora" };
 }
 
 function describe({ config, modules, relativeError }: LoraApproximation): string {

@@ -7,16 +7,17 @@ import {
   OWN_WEIGHTS,
   rankAndScale,
   readAdapter,
+  type SideFacts,
 } from "./adapters/index.js";
 import { BidoraError } from "./errors.js";
 import { readConfig } from "./io/checkpoint.js";
 import type { JsonObject } from "./io/json.js";
 import { resolveModel } from "./io/resolveModel.js";
 import { openSafetensors } from "./io/safetensors.js";
-import { bitsOf, torchDtype } from "./io/safetensorsDtypes.js";
+import { bitsOf, isInteger, torchDtype } from "./io/safetensorsDtypes.js";
 import type { TensorInfo } from "./io/safetensorsHeader.js";
 import { openWeights } from "./io/weights.js";
-import { architectureOf, type Head, inferHead } from "./models/index.js";
+import { architectureOf, checkLayers, type Head, inferHead } from "./models/index.js";
 
 export { renderInspection } from "./renderInspection.js";
 
@@ -49,7 +50,7 @@ export interface AdapterInspection extends Contents {
 }
 
 export interface AdapterSettings {
-  readonly method: "lora" | "dora" | "bidora";
+  readonly method: SideFacts["method"];
   readonly axis: "out" | "in" | null;
   readonly task: string | null;
   readonly labels: readonly string[] | null;
@@ -106,12 +107,17 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   const refusals: string[] = [];
   const architecture = await attempt(refusals, () => {
     const found = architectureOf(config);
-    found.parseConfig(config);
-    return found;
+    return { ...found, config: found.parseConfig(config) };
   });
   const head = await attempt(refusals, () => inferHead(config));
   const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
-  if (architecture && tensors.length > 0) for (const why of missingWeights(config, head, tensors)) refusals.push(why);
+  if (architecture && tensors.length > 0) {
+    const missing = await attempt(refusals, () => {
+      checkLayers(architecture.config, tensors.length);
+      return missingWeights(config, head, tensors);
+    });
+    refusals.push(...(missing ?? []));
+  }
   return {
     kind: "model",
     path: folder,
@@ -130,11 +136,14 @@ function missingWeights(config: JsonObject, head: Head | undefined, tensors: rea
   const { kind, labels } = head ?? { kind: "token-classification", labels: ["0"] };
   const headModules = architecture.headModules(kind);
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join(", ")]));
+  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
   const problems: string[] = [];
   for (const [path, parameter] of architecture.build(config, { kind, labels }).namedParameters()) {
     if (headModules.some((module) => path.startsWith(`${module}.`))) continue;
     const found = architecture.checkpointNames(path).find((name) => shapes.has(name));
+    const dtype = found === undefined ? undefined : dtypes.get(found);
     if (found === undefined) problems.push(`The weight ${path} is missing.`);
+    else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
     else if (shapes.get(found) !== parameter.shape.join(", ")) {
       problems.push(
         `${found} has shape [${shapes.get(found)}], but config.json asks for [${parameter.shape.join(", ")}].`,

@@ -1,4 +1,4 @@
-import { mergedParameters, readAdapter } from "./adapters/index.js";
+import { mergedParameters, readAdapter, writeSideFile } from "./adapters/index.js";
 import type { mergeOptions, Settings } from "./config.js";
 import { UsageError } from "./errors.js";
 import { fillFolder } from "./io/atomic.js";
@@ -9,6 +9,7 @@ import { holdOutput, refuseOccupied } from "./outputFolder.js";
 import { removeOwnFiles } from "./runFiles.js";
 import { copyFiles } from "./runFolder.js";
 import { listTokenizerFiles } from "./text/index.js";
+import { useOnly } from "./useOf.js";
 
 export type MergeSettings = Pick<
   Settings<typeof mergeOptions>,
@@ -39,6 +40,7 @@ async function writeMerged(path: string, source: string, adapter: string): Promi
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
     writeModelFolder(folder, { ...opened, source, dtype, changed });
+    if (opened.side) writeSideFile(folder, useOnly(opened.side));
   };
   await fillFolder(path, fill, () => removeOwnFiles(path));
 }

@@ -5,15 +5,17 @@ import {
   type InjectedConfig,
   readAdapter,
   type SavedAdapter,
+  type SideFacts,
 } from "./adapters/index.js";
 import { BidoraError } from "./errors.js";
 import { readConfig } from "./io/checkpoint.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import type { JsonObject } from "./io/json.js";
 import { resolveModel } from "./io/resolveModel.js";
-import { type Head, inferHead, type LoadedModel, loadModel } from "./models/index.js";
+import { architectureOf, type Head, inferHead, type LoadedModel, loadModel } from "./models/index.js";
 import { loadTokenizer, type Tokenizer } from "./text/index.js";
 import { type DType, Generator } from "./torch/index.js";
+import { sideOfModel } from "./useOf.js";
 
 export interface OpenOptions {
   readonly model?: string | undefined;
@@ -33,6 +35,8 @@ export interface ModelWithAdapter extends LoadedModel {
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<InjectedConfig> | undefined;
   readonly head: Head;
+  /** How the model is used, as this program keeps it beside what it trained. */
+  readonly side: SideFacts | undefined;
 }
 
 /** The same, ready for texts. */
@@ -55,13 +59,15 @@ export async function openWithAdapter(options: OpenOptions): Promise<ModelWithAd
     options.adapter === undefined ? undefined : await readAdapter(await resolveModel(options.adapter, options.hub));
   const folder = await baseFolder(options, adapter);
   const checkpointConfig = readConfig(folder);
+  architectureOf(checkpointConfig);
   const head = headOf(checkpointConfig, adapter, options.kind);
   const generator = new Generator(0);
   const loaded = await loadModel(folder, { head, dtype: options.dtype, generator });
   refuseDrawnHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
-  return { ...loaded, folder, checkpointConfig, adapter, adapted, head };
+  const side = adapter ? adapter.side : sideOfModel(folder);
+  return { ...loaded, folder, checkpointConfig, adapter, adapted, head, side };
 }
 
 /** The base model's folder: `--model`, else what the adapter says it was made for. */
@@ -89,19 +95,32 @@ export function headOf(config: JsonObject, adapter: SavedAdapter | undefined, ki
     );
   }
   const count = headSize(adapter);
-  const labels =
-    adapter.side?.labels ?? (own && (count === undefined || own.labels.length === count) ? own.labels : undefined);
-  const named = labels ?? Array.from({ length: count ?? 2 }, (_, id) => `LABEL_${id}`);
-  const decided = kind ?? adapter.side?.task ?? kindOf(adapter, own, named.length);
+  const decided = kind ?? adapter.side?.task ?? kindOf(adapter, own, count);
   if (decided === "causal-lm")
     throw new BidoraError("HEAD", "The adapter is for a causal language model, which this version does not use.");
-  return { kind: decided, labels: decided === "regression" ? named.slice(0, 1) : named };
+  checkKind(adapter, decided);
+  const fits = own?.kind === decided && (count === undefined || own.labels.length === count);
+  if (count === undefined && !fits)
+    throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${decided}.`);
+  const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(count ?? own?.labels.length ?? 0));
+  return { kind: decided, labels: decided === "regression" ? labels.slice(0, 1) : labels };
 }
 
-function kindOf(adapter: SavedAdapter, own: Head | undefined, labels: number): Head["kind"] {
+const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+
+/** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
+function checkKind({ side, taskType }: SavedAdapter, kind: Head["kind"]): void {
+  const isForWords = kind === "token-classification";
+  const own = side?.task ?? (isForWords ? taskType === "SEQ_CLS" && taskType : taskType === "TOKEN_CLS" && taskType);
+  if (!own || own === kind) return;
+  throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
+}
+
+function kindOf(adapter: SavedAdapter, own: Head | undefined, outputs: number | undefined): Head["kind"] {
   if (adapter.taskType === "TOKEN_CLS") return "token-classification";
-  if (own && own.kind !== "token-classification" && own.labels.length === labels) return own.kind;
-  return labels === 1 ? "regression" : "sequence-classification";
+  const isLikeOwn = outputs === undefined || own?.labels.length === outputs;
+  if (own && isLikeOwn && (own.kind !== "token-classification" || adapter.taskType === undefined)) return own.kind;
+  return outputs === 1 ? "regression" : "sequence-classification";
 }
 
 /** Outputs of the head that the adapter brings, or undefined when it brings none. */

@@ -2,7 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import type { predictOptions, Settings } from "./config.js";
 import { type EncodedRow, type Example, encodeExamples } from "./data/index.js";
-import { BidoraError, UsageError } from "./errors.js";
+import { UsageError } from "./errors.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
 import { writeAll, writeAtomic } from "./io/atomic.js";
 import type { Head } from "./models/index.js";
@@ -10,6 +10,7 @@ import { freeFile } from "./outputFolder.js";
 import { readRows, taskOf } from "./taskData.js";
 import { argmax, forwardAll } from "./train/evaluation.js";
 import { wordsOf } from "./train/predictions.js";
+import { usualColumns } from "./useOf.js";
 
 /** What `predict` writes for a row, by the kind of task. */
 export type Prediction =
@@ -37,19 +38,18 @@ export async function predict(
   const path = freeFile(output, overwrite, read);
   const open = await openForUse(settings, settings.task === undefined ? undefined : taskOf(settings.task).kind, hub);
   const { kind } = open.head;
-  const columns = { textColumns: settings.textColumns, usualTextColumns: open.adapter?.side?.textColumns };
+  const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
   const { examples } = await readRows(input, kind, columns, "optional");
   const unlabelled = examples.map(withoutLabel);
   const rows = await encodeExamples(unlabelled, open.tokenizer, {
     task: kind,
     labels: undefined,
     maxLength: lengthFor(settings, open),
+    model: open.model.config,
   });
   const logits = await forwardAll(open.model, rows, kind, settings.batchSize, { signal });
   const lines = logits.map((values, i) => {
-    const example = examples[i] as Example;
-    checkFinite(values, example);
-    return `${JSON.stringify(predictionOf(values, rows[i] as EncodedRow, example, open.head))}\n`;
+    return `${JSON.stringify(predictionOf(values, rows[i] as EncodedRow, examples[i] as Example, open.head))}\n`;
   });
   mkdirSync(dirname(path), { recursive: true });
   writeAtomic(path, (descriptor) => {
@@ -92,13 +92,4 @@ function softmax(logits: Float64Array): Float64Array {
   const powers = logits.map((value) => Math.exp(value - largest));
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
-}
-
-/** JSON has no NaN. */
-function checkFinite(logits: Float64Array, { at }: Example): void {
-  if (logits.every(Number.isFinite)) return;
-  throw new BidoraError(
-    "NOT_FINITE",
-    `${at.file} line ${at.line}: the model's output is not a finite number; try --dtype float32.`,
-  );
 }

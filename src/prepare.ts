@@ -8,6 +8,7 @@ import {
   loraConfig,
   newLayers,
   type SavedAdapter,
+  type SideFacts,
   trainEverything,
 } from "./adapters/index.js";
 import type { RunConfig } from "./config.js";
@@ -23,6 +24,7 @@ import {
   encodeSplits,
   labelsOf,
   maxLengthOf,
+  positiveOf,
   readSplits,
   type Splits,
   type Task,
@@ -31,6 +33,7 @@ import {
 import { loadTokenizer, type Tokenizer } from "./text/index.js";
 import { Generator, setThreads } from "./torch/index.js";
 import { type Snapshot, takeSnapshot } from "./train/trained.js";
+import { sideOfModel, usualColumns } from "./useOf.js";
 
 /** Everything that a run needs, loaded and checked. */
 export interface Prepared {
@@ -40,6 +43,8 @@ export interface Prepared {
   readonly adapterFolder: string | undefined;
   readonly task: Task;
   readonly head: Head;
+  /** Of two labels, the id of the one that F1 is about. */
+  readonly positive: number | undefined;
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
@@ -62,23 +67,24 @@ export async function prepare(
   const revision = config.revision === undefined ? {} : { revision: config.revision };
   const folder = await resolveModel(config.model, { ...hub, ...revision });
   const checkpointConfig = readConfig(folder);
+  const architecture = architectureOf(checkpointConfig);
   const own = inferHead(checkpointConfig);
   const task = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
-  const splits = await readSplits(task, config);
+  const splits = await readSplits(task, { ...config, ...usualColumns(saved ? saved.side : sideOfModel(folder)) });
   checkWatching(config, splits);
   const tokenizer = await loadTokenizer(folder);
-  const labels = labelsOf(task.kind, splits, saved?.side?.labels ?? own?.labels);
+  const labels = labelsOf(task, splits, labelsOfKind(task.kind, saved?.side, own));
   if (task.kind === "sequence-classification" && labels?.names.length === 1) throw oneLabel(labels.names);
   const head: Head = { kind: task.kind, labels: labels?.names ?? ["value"] };
-  const { maxTokens } = architectureOf(checkpointConfig).parseConfig(checkpointConfig);
-  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, maxTokens);
+  const model = architecture.parseConfig(checkpointConfig);
+  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
   const generator = new Generator(config.seed);
   const dtype = precision ?? computeDtype(config.dtype);
   const trainedDtype = precision ?? "float32";
   const masters = config.method === "full" ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in threads of its own.
   const [data, loaded] = await Promise.all([
-    encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength }),
+    encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength, model }),
     loadModel(folder, { head, dtype, ...masters, generator, initWeights: config.initWeights }),
   ]);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
@@ -89,6 +95,7 @@ export async function prepare(
     adapterFolder,
     task,
     head,
+    positive: positiveOf(task, labels),
     tokenizer,
     maxLength,
     data,
@@ -122,6 +129,16 @@ function resolved(
     dtype: computeDtype(config.dtype),
     ...(adapted.config.method !== "full" && { targetModules: adapted.config.targetModules }),
   } as RunConfig;
+}
+
+/** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
+function labelsOfKind(
+  kind: Head["kind"],
+  side: SideFacts | undefined,
+  own: Head | undefined,
+): readonly string[] | undefined {
+  if (side?.labels && (side.task === undefined || side.task === kind)) return side.labels;
+  return own?.kind === kind ? own.labels : undefined;
 }
 
 function oneLabel([name]: readonly string[]): BidoraError {

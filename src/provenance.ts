@@ -63,9 +63,10 @@ export class ProvenanceSource implements RunObserver {
   }
 }
 
+/** Where a row stands in its file is no part of it. */
 async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
-  for (const [i, row] of rows.entries()) {
+  for (const [i, { at: _at, ...row }] of rows.entries()) {
     hash.update(`${JSON.stringify(row)}\n`);
     if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await nextTurn();
   }

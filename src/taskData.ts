@@ -11,6 +11,8 @@ import {
   type MetricName,
   type NamedDataset,
   namedDatasets,
+  positiveLabel,
+  type RowEncoding,
   type Split,
   type TaskKind,
 } from "./data/index.js";
@@ -29,6 +31,8 @@ export interface DataSettings {
   /** The text columns where none are named and the file has these: those that an adapter was trained on. */
   readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
+  /** The same for the label: one column, or several with a 0 or 1 each. */
+  readonly usualLabelColumns?: readonly string[] | undefined;
 }
 
 /** What a task word stands for: a kind of task, or a named data set of one. */
@@ -102,7 +106,8 @@ export function readRows(
     textColumns,
     usualTextColumns,
     labelColumn,
-  }: Pick<DataSettings, "textColumns" | "usualTextColumns" | "labelColumn">,
+    usualLabelColumns,
+  }: Pick<DataSettings, "textColumns" | "usualTextColumns" | "labelColumn" | "usualLabelColumns">,
   labels: "required" | "optional" = "required",
 ): Promise<Dataset> {
   return loadExamples(file, {
@@ -111,19 +116,26 @@ export function readRows(
     textColumns,
     usualTextColumns,
     labelColumns: labelColumn,
+    usualLabelColumns,
   });
 }
 
 /** The labels of a task in the order of the head's outputs; undefined for regression. */
 export function labelsOf(
-  kind: HeadKind,
+  { kind, dataset: name }: Task,
   { train, validation, test }: Splits,
   checkpoint: readonly string[] | undefined,
 ): LabelMap | undefined {
   if (kind === "regression") return undefined;
   // A label that only the validation rows have is an error there: training never saw it.
   const dataset = train.labelNames ?? validation?.labelNames ?? test?.labelNames;
-  return labelMap(train.examples, { checkpoint, dataset });
+  return labelMap(train.examples, { checkpoint, dataset, numbered: name && namedDatasets[name].labelNames });
+}
+
+/** Of two labels, the id of the one that F1 is about; undefined where there are not two. */
+export function positiveOf({ dataset }: Task, labels: LabelMap | undefined): number | undefined {
+  if (labels?.names.length !== 2) return undefined;
+  return positiveLabel(labels, dataset && namedDatasets[dataset]);
 }
 
 export interface EncodedSplits {
@@ -135,7 +147,7 @@ export interface EncodedSplits {
 export async function encodeSplits(
   splits: Splits,
   tokenizer: Tokenizer,
-  encoding: { readonly task: HeadKind; readonly labels: LabelMap | undefined; readonly maxLength: number },
+  encoding: RowEncoding,
 ): Promise<EncodedSplits> {
   const encode = (examples: readonly Example[]) => encodeExamples(examples, tokenizer, encoding);
   return {

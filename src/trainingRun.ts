@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { writeAdapter } from "./adapters/index.js";
+import { type SideFacts, writeAdapter, writeSideFile } from "./adapters/index.js";
 import { type RunConfig, renderRunYaml } from "./config.js";
 import { BidoraError } from "./errors.js";
 import { writeFileAtomic } from "./io/atomic.js";
@@ -224,12 +224,13 @@ export class TrainingRun {
   }
 
   #evaluate(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
-    const { config, task, head, loaded, data } = this.prepared;
+    const { config, task, head, positive, loaded, data } = this.prepared;
     const options = {
       task: task.kind,
       labels: head.labels,
       batchSize: config.batchSize,
       metrics: task.metrics,
+      positive,
       signal,
     };
     return evaluateRows(loaded.model, data[split] ?? [], options);
@@ -263,6 +264,7 @@ export class TrainingRun {
     const { config, adapted, loaded, task, head } = this.prepared;
     if (adapted.config.method === "full") {
       writeModelFolder(folder, { ...loaded, head, source: this.prepared.folder, dtype: "float32" });
+      writeSideFile(folder, this.#use());
       return;
     }
     const tensors = new Map(adapted.trained.map(({ name, tensor }) => [name, tensor]));
@@ -273,11 +275,7 @@ export class TrainingRun {
       baseModel: config.model,
       revision: config.revision,
       side: {
-        method: config.method as "lora" | "dora" | "bidora",
-        task: task.kind,
-        labels: [...head.labels],
-        maxLength: this.prepared.maxLength,
-        ...(config.textColumns && { textColumns: [...config.textColumns] }),
+        ...this.#use(),
         ...((this.#last ?? this.#from) && { phase: (this.#last ?? this.#from)?.phase }),
         ...(config.method === "bidora" && { search: await searchSummary(config.output, config) }),
         ...(adapted.config.method === "dora" && {
@@ -286,6 +284,19 @@ export class TrainingRun {
         }),
       },
     });
+  }
+
+  /** How the result is used. */
+  #use(): SideFacts {
+    const { config, task, head, maxLength } = this.prepared;
+    return {
+      method: config.method as SideFacts["method"],
+      task: task.kind,
+      labels: [...head.labels],
+      maxLength,
+      ...(config.textColumns && { textColumns: [...config.textColumns] }),
+      ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
+    };
   }
 
   #card(metrics: Metrics): string {

@@ -8,7 +8,12 @@ const BATCHES = 40;
 export function rowsOf(spec: OwnSpec): EncodedRow[] {
   if ("shape" in spec) return randomRows(spec.shape);
   const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as { rows: { ids: number[]; label: number }[] };
-  return rows.map(({ ids, label }) => ({ ids, typeIds: ids.map(() => 0), label }));
+  return rows.map(({ ids, label }, i) => ({
+    ids,
+    typeIds: ids.map(() => 0),
+    label,
+    at: { file: spec.data, line: i + 1 },
+  }));
 }
 
 export function batchSizeOf(spec: OwnSpec): number {
@@ -21,9 +26,10 @@ function randomRows({ rows, length }: Shape): EncodedRow[] {
     state = (state * 48271) % 2147483647; // Park and Miller's generator: the values do not matter, only that they vary.
     return state % count;
   };
-  return Array.from({ length: rows * BATCHES }, () => ({
+  return Array.from({ length: rows * BATCHES }, (_, i) => ({
     ids: Array.from({ length }, () => 5 + below(50000)),
     typeIds: new Array<number>(length).fill(0),
     label: below(2),
+    at: { file: "random rows", line: i + 1 },
   }));
 }

@@ -43,6 +43,6 @@ export {
   writeAdapter,
 } from "./peftFormat.js";
 export { adaptedPaths, readAdapterTensors } from "./peftTensors.js";
-export { readSideFile, SIDE_FILE, type SideFacts, type SideFile } from "./sideFile.js";
+export { readSideFile, SIDE_FILE, type SideFacts, type SideFile, writeSideFile } from "./sideFile.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";

@@ -31,6 +31,7 @@ export function inject<Config extends InjectedConfig>(
   return torch.noGrad(() => {
     const dtype = options.dtype ?? "float32";
     const slots = findSlots(model, config);
+    checkSize(slots, dtype, options.saved !== undefined);
     const modules = slots.map((slot) => adapt(slot, config, dtype, options));
     const whole = wholeParameters(model, config, new Set(slots.map(({ path }) => path)));
     const trained = [
@@ -40,6 +41,19 @@ export function inject<Config extends InjectedConfig>(
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
     return { config, modules, trained };
   });
+}
+
+/** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */
+const TRAINED_COPIES = 4;
+
+function checkSize(slots: readonly Slot[], dtype: torch.DType, isSaved: boolean): void {
+  const elements = slots.reduce((sum, slot) => sum + slot.rank * (slot.in + slot.out), 0);
+  const rank = slots.reduce((most, slot) => Math.max(most, slot.rank), 0);
+  torch.requireMemory(
+    elements * torch.DTYPE_BYTES[dtype] * (isSaved ? 1 : TRAINED_COPIES),
+    `An adapter of rank ${rank} in ${slots.length} modules`,
+    "take a smaller --rank",
+  );
 }
 
 /** Takes the adapters out again: the model computes what its weights say. */

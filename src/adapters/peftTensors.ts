@@ -1,5 +1,6 @@
 import { BidoraError } from "../errors.js";
 import { openSafetensors } from "../io/safetensors.js";
+import { isInteger } from "../io/safetensorsDtypes.js";
 import type { Tensor } from "../torch/index.js";
 import { B_BIAS, MAGNITUDE, SUFFIXES } from "./slots.js";
 
@@ -21,6 +22,9 @@ export function readAdapterTensors(path: string): Map<string, Tensor> {
       const name = plainName(key);
       if (name === undefined) continue;
       if (tensors.has(name)) throw new BidoraError("ADAPTER", `${path} has two tensors for ${name}.`);
+      const { dtype } = file.info(key);
+      if (isInteger(dtype))
+        throw new BidoraError("ADAPTER", `${path}: ${key} has dtype ${dtype}, but weights are floats.`);
       tensors.set(name, file.readTensor(key));
     }
     return tensors;

@@ -12,13 +12,14 @@ const FORMAT = 1;
 const schema = z.object({
   /** Raised when older readers would misread the file. */
   formatVersion: z.literal(FORMAT),
-  method: z.enum(["lora", "dora", "bidora"]),
+  method: z.enum(["full", "lora", "dora", "bidora"]),
   axis: z.enum(["out", "in"]).optional(),
   normGradient: z.enum(["detached", "full"]).optional(),
   /** How the adapter is used: what its outputs mean, and how rows were made into its inputs. */
   task: z.enum(Object.keys(tasks) as [TaskKind, ...TaskKind[]]).optional(),
   labels: z.array(z.string()).optional(),
   textColumns: z.array(z.string()).optional(),
+  labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
@@ -40,7 +41,7 @@ const schema = z.object({
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 
-/** What this program keeps beside an adapter. */
+/** What this program keeps beside an adapter, or beside a whole model that it trained. */
 export type SideFile = z.infer<typeof schema>;
 
 /** What a run knows; the format's own fields are added on writing. */

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError, UsageError } from "../errors.js";
 import type { Table } from "./table.js";
 
 /** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */
@@ -43,22 +43,47 @@ export function findWordsColumn(table: Table, given: Names, first?: Names): stri
   return requireColumns(table, found)[0]!;
 }
 
+interface LabelSearch {
+  readonly words?: boolean;
+  readonly optional?: boolean;
+  readonly first?: Names;
+  /** The text columns, which no label is in. */
+  readonly texts?: readonly string[];
+}
+
 /**
- * The label column, or several with a 0 or 1 each: those given, else the usual names; nothing if `optional` and absent.
+ * The label column, or several with a 0 or 1 each: those given, else the first choice, else the usual names; nothing if `optional` and absent.
  * @throws BidoraError listing the columns there are.
  */
 export function findLabelColumns(
   table: Table,
   given: readonly string[] | undefined,
-  { words = false, optional = false }: { words?: boolean; optional?: boolean },
+  { words = false, optional = false, first, texts = [] }: LabelSearch,
 ): readonly string[] | undefined {
   if (given !== undefined) {
+    checkOwn(given, texts);
     return optional && !given.every((name) => table.columns.includes(name)) ? undefined : requireColumns(table, given);
   }
-  const found = findUsual(table, words ? WORD_LABELS : LABEL);
+  const usual = words ? WORD_LABELS : LABEL;
+  const groups = first ? [first, ...usual] : usual;
+  const found = findUsual(
+    table,
+    groups.filter((names) => !names.some((name) => texts.includes(name))),
+  );
   if (found === undefined && !optional)
     throw notFound(table, words ? "the words' labels" : "the label", "--label-column");
   return found;
+}
+
+/** A label that is part of the text would be learnt from itself. */
+function checkOwn(given: readonly string[], texts: readonly string[]): void {
+  const shared = given.find((name) => texts.includes(name));
+  if (shared !== undefined)
+    throw new UsageError(
+      `The column ${shared} is named for the text and for the label: name another by --label-column.`,
+    );
+  const twice = given.find((name, i) => given.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`--label-column names ${twice} twice: name each column once.`);
 }
 
 function findUsual(table: Table, names: readonly (readonly string[])[]): readonly string[] | undefined {

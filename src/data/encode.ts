@@ -1,6 +1,6 @@
 import { BidoraError } from "../errors.js";
 import type { Encoded, EncodedWords, Tokenizer } from "../text/index.js";
-import { type Example, place, type TextExample, type WordsExample } from "./example.js";
+import { type Example, type Location, place, type TextExample, type WordsExample } from "./example.js";
 import type { LabelMap } from "./labels.js";
 import { type TaskKind, tasks } from "./task.js";
 import { rowError } from "./textFile.js";
@@ -19,6 +19,7 @@ export interface EncodedRow {
   readonly ids: readonly number[];
   readonly typeIds: readonly number[];
   readonly label: RowLabel;
+  readonly at: Location;
   /** Token classification: where each word's first sub-word stands in `ids`, -1 if it was cut off or has no token. */
   readonly wordStarts?: readonly number[];
   /** Token classification: the class of each word, those that were cut off too. */
@@ -31,6 +32,8 @@ export interface RowEncoding {
   readonly labels: LabelMap | undefined;
   /** The most tokens of a row, special ones included. */
   readonly maxLength: number | undefined;
+  /** What the model has vectors for, where it is known. */
+  readonly model?: { readonly vocabSize: number; readonly typeVocabSize: number } | undefined;
 }
 
 /**
@@ -50,11 +53,40 @@ export async function encodeExamples(
       ? await encodeWords(examples.filter(isWords), tokenizer, encoding)
       : await encodeTexts(examples.filter(isText), tokenizer, encoding);
   const empty = rows.findIndex((row) => row.ids.length === 0);
-  if (empty === -1) return tokenizer.givesTypes ? rows : rows.map(withoutTypes);
+  if (empty === -1) {
+    const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
+    if (encoding.model) checkIds(fed, tokenizer, encoding.model);
+    return fed;
+  }
   throw new BidoraError(
     "EMPTY_TEXT",
     `${place(examples[empty]!.at)}: the text gives no token at all: leave the row out.`,
   );
+}
+
+/** @throws BidoraError `VOCABULARY` for a token that the model has no vector for */
+function checkIds(
+  rows: readonly EncodedRow[],
+  tokenizer: Tokenizer,
+  { vocabSize, typeVocabSize }: NonNullable<RowEncoding["model"]>,
+): void {
+  for (const { ids, typeIds, at } of rows) {
+    const id = ids.find((id) => id >= vocabSize);
+    if (id !== undefined) {
+      throw new BidoraError(
+        "VOCABULARY",
+        `${place(at)}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
+          `${tokenizer.size}: they are not for each other.`,
+      );
+    }
+    const type = typeVocabSize > 1 ? typeIds.find((type) => type >= typeVocabSize) : undefined;
+    if (type !== undefined) {
+      throw new BidoraError(
+        "VOCABULARY",
+        `${place(at)}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
+      );
+    }
+  }
 }
 
 /** A model that is not told the types takes every one for the first. */
@@ -79,7 +111,7 @@ async function encodeWords(examples: readonly WordsExample[], tokenizer: Tokeniz
 }
 
 function textRow(example: TextExample, { ids, typeIds }: Encoded, { task, labels }: RowEncoding): EncodedRow {
-  return { ids, typeIds, label: textLabel(example, task, labels) };
+  return { ids, typeIds, label: textLabel(example, task, labels), at: example.at };
 }
 
 function textLabel({ label, at }: TextExample, task: TaskKind, labels: LabelMap | undefined): RowLabel {
@@ -101,11 +133,12 @@ function textLabel({ label, at }: TextExample, task: TaskKind, labels: LabelMap 
 
 /** A word's label stands at its first sub-word; all else is ignored. */
 function wordsRow(example: WordsExample, encoded: EncodedWords, labels: LabelMap | undefined): EncodedRow {
-  if (example.labels === undefined || labels === undefined) return { ...encoded, label: undefined };
-  const wordLabels = example.labels.map((label) => labels.indexOf(label, example.at));
+  const { at } = example;
+  if (example.labels === undefined || labels === undefined) return { ...encoded, label: undefined, at };
+  const wordLabels = example.labels.map((label) => labels.indexOf(label, at));
   const label = new Array<number>(encoded.ids.length).fill(IGNORED_LABEL);
   for (const [word, start] of encoded.wordStarts.entries()) if (start !== -1) label[start] = wordLabels[word]!;
-  return { ...encoded, label, wordLabels };
+  return { ...encoded, label, wordLabels, at };
 }
 
 function isText(example: Example): example is TextExample {

@@ -1,8 +1,8 @@
 export { type Batch, type BatchLabels, collate } from "./collate.js";
 export { type EncodedRow, encodeExamples, IGNORED_LABEL, type RowEncoding, type RowLabel } from "./encode.js";
-export type { Dataset, Example, Location, TextExample, WordsExample } from "./example.js";
+export { type Dataset, type Example, type Location, place, type TextExample, type WordsExample } from "./example.js";
 export type { Split } from "./glue.js";
-export { LabelMap, type LabelSources, labelMap } from "./labels.js";
+export { LabelMap, type LabelSources, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LoadOptions, loadExamples } from "./load.js";
 export { isNamedDataset, type MetricName, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./named.js";
 export { BatchOrder, type OrderOptions, type OrderState } from "./order.js";

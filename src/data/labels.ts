@@ -13,9 +13,14 @@ export class LabelMap {
     this.#index = new Map([...aliases, ...names.map((name, i) => [name, i] as const)]);
   }
 
+  /** The place of a label in one of its spellings, or undefined. */
+  find(label: string | number): number | undefined {
+    return this.#index.get(String(label));
+  }
+
   /** The label's place. @throws BidoraError if there is no such label. */
   indexOf(label: string | number, at: Location): number {
-    const index = this.#index.get(String(label));
+    const index = this.find(label);
     if (index !== undefined) return index;
     const known = this.names.length > 20 ? [...this.names.slice(0, 20), "…"] : this.names;
     throw new BidoraError(
@@ -30,6 +35,8 @@ export interface LabelSources {
   readonly checkpoint?: readonly string[] | undefined;
   /** All label names in their order, where the data set says so itself. */
   readonly dataset?: readonly string[] | undefined;
+  /** The names that whole numbers stand for in files of a named data set. */
+  readonly numbered?: readonly string[] | undefined;
 }
 
 /**
@@ -37,11 +44,42 @@ export interface LabelSources {
  * numbers by value, else names by code point.
  * @throws BidoraError if no row has a label.
  */
-export function labelMap(examples: readonly Example[], { checkpoint, dataset }: LabelSources = {}): LabelMap {
+export function labelMap(examples: readonly Example[], sources: LabelSources = {}): LabelMap {
+  const { checkpoint, dataset } = sources;
   const found = new Set(dataset ?? labelsOf(examples));
   if (found.size === 0) throw new BidoraError("NO_LABELS", "No training row has a label, but the task needs them.");
-  const fitted = checkpoint === undefined ? undefined : fitCheckpoint(checkpoint, found, dataset);
+  const fitted = checkpoint === undefined ? undefined : fitCheckpoint(checkpoint, found, sources);
   return fitted ?? new LabelMap(dataset ?? sortLabels(found));
+}
+
+/**
+ * The labels of a model that is only used, in its order, with the spellings that the rows have for them: for stand-ins such as
+ * `LABEL_0` the data set's own names. A label of the rows that the model lacks is an error later.
+ */
+export function modelLabels(
+  examples: readonly Example[],
+  sources: LabelSources & { readonly checkpoint: readonly string[] },
+): LabelMap {
+  const { checkpoint, dataset } = sources;
+  if (dataset && dataset.length === checkpoint.length && checkpoint.every(isStandIn)) return new LabelMap(dataset);
+  return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
+}
+
+/** Of two labels, the place of the one that F1 is about, in whatever order the model has them. */
+export function positiveLabel(
+  labels: LabelMap,
+  dataset?: { readonly labelNames: readonly string[]; readonly positive?: string | undefined },
+): number {
+  const named = dataset?.positive === undefined ? undefined : findNamed(labels, dataset.labelNames, dataset.positive);
+  if (named !== undefined) return named;
+  const one = labels.find("0") === undefined ? undefined : labels.find("1");
+  return one ?? labels.names.indexOf(sortLabels(labels.names)[1] ?? "");
+}
+
+/** A data set's label by its name, or by its number, as files of the set may have it. */
+function findNamed(labels: LabelMap, names: readonly string[], wanted: string): number | undefined {
+  const byName = labels.names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
+  return byName === -1 ? labels.find(names.indexOf(wanted)) : byName;
 }
 
 /** The order of UTF-8 bytes is that of the code points; JavaScript's own order, by UTF-16 units, is not. */
@@ -59,7 +97,7 @@ function labelsOf(examples: readonly Example[]): Set<string> {
   return found;
 }
 
-function sortLabels(found: ReadonlySet<string>): string[] {
+function sortLabels(found: Iterable<string>): string[] {
   const names = [...found];
   return names.every(isInteger) ? names.sort((a, b) => Number(a) - Number(b)) : names.sort(byCodePoint);
 }
@@ -68,14 +106,19 @@ function isInteger(name: string): boolean {
   return /^-?\d+$/.test(name);
 }
 
+/** A name that says no more than the label's id. */
+function isStandIn(name: string, id: number): boolean {
+  return name === `LABEL_${id}` || name === String(id);
+}
+
 /**
  * A checkpoint's names fit if they are the labels themselves, or differ in case only. Whole numbers in range stand for its
- * ids. Where it has transformers' stand-ins only (`LABEL_0`), a data set with as many labels gives the names.
+ * ids, or for those of a named data set that it has the names of. Where it has transformers' stand-ins only (`LABEL_0`), a data set with as many labels gives the names.
  */
 function fitCheckpoint(
   names: readonly string[],
   found: ReadonlySet<string>,
-  dataset: readonly string[] | undefined,
+  { dataset, numbered }: LabelSources,
 ): LabelMap | undefined {
   const exact = new Set(names);
   if ([...found].every((label) => exact.has(label))) return new LabelMap(names);
@@ -85,7 +128,13 @@ function fitCheckpoint(
     return new LabelMap(names, new Map(folded));
   }
   if (dataset === undefined && [...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length)) {
-    return new LabelMap(names, new Map(names.map((_, id) => [String(id), id])));
+    return new LabelMap(names, new Map(names.map((_, id) => [String(id), placeOf(id, lower, numbered)])));
   }
   return undefined;
+}
+
+/** @param lower the checkpoint's names in lower case, with their places */
+function placeOf(id: number, lower: ReadonlyMap<string, number>, numbered: readonly string[] = []): number {
+  const places = numbered.map((name) => lower.get(name.toLowerCase()));
+  return places.includes(undefined) ? id : (places[id] ?? id);
 }

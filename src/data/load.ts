@@ -54,7 +54,10 @@ async function words(file: string, { textColumns, labelColumns, labels }: Column
     throw new UsageError(
       `No effect: --text-columns ${textColumns} names no column of ${file}, where words come first.`,
     );
-  if (extname(file).toLowerCase() === ".conllu") return readConllu(file, column);
+  if (extname(file).toLowerCase() === ".conllu") {
+    if (column?.toLowerCase() === "form") throw new UsageError(`${file}: the column form holds the words, not labels.`);
+    return readConllu(file, column);
+  }
   if (column !== undefined && !/^\d+$/.test(column)) {
     throw new UsageError(
       `${file} has columns without names: give --label-column as a number, counted from 1, not ${column}.`,

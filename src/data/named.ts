@@ -20,6 +20,8 @@ export interface NamedDatasetFacts {
   readonly task: TaskKind;
   /** In the order of their ids, as in Hugging Face's copy of the set; empty for regression. */
   readonly labelNames: readonly string[];
+  /** The label that F1 is about. */
+  readonly positive?: string;
   readonly metrics: readonly [MetricName, ...MetricName[]];
   readonly splits: readonly Split[];
   /** @throws BidoraError naming the missing file, or the line at fault. */
@@ -43,25 +45,31 @@ export const namedDatasets: Readonly<Record<NamedDataset, NamedDatasetFacts>> = 
     validation: ["dev_matched", "dev_mismatched"],
     test: ["test_matched", "test_mismatched"],
   }),
-  "glue/mrpc": glue(["accuracy", "f1"], ["not_equivalent", "equivalent"], {
-    folder: "MRPC",
-    textColumns: ["#1 String", "#2 String"],
-    labelColumn: "Quality",
-    fileLabels: ["0", "1"],
-  }),
+  "glue/mrpc": {
+    ...glue(["accuracy", "f1"], ["not_equivalent", "equivalent"], {
+      folder: "MRPC",
+      textColumns: ["#1 String", "#2 String"],
+      labelColumn: "Quality",
+      fileLabels: ["0", "1"],
+    }),
+    positive: "equivalent",
+  },
   "glue/qnli": glue(["accuracy"], ["entailment", "not_entailment"], {
     folder: "QNLI",
     textColumns: ["question", "sentence"],
     labelColumn: "label",
     fileLabels: ["entailment", "not_entailment"],
   }),
-  "glue/qqp": glue(["accuracy", "f1"], ["not_duplicate", "duplicate"], {
-    folder: "QQP",
-    textColumns: ["question1", "question2"],
-    labelColumn: "is_duplicate",
-    fileLabels: ["0", "1"],
-    skipShortRows: true,
-  }),
+  "glue/qqp": {
+    ...glue(["accuracy", "f1"], ["not_duplicate", "duplicate"], {
+      folder: "QQP",
+      textColumns: ["question1", "question2"],
+      labelColumn: "is_duplicate",
+      fileLabels: ["0", "1"],
+      skipShortRows: true,
+    }),
+    positive: "duplicate",
+  },
   "glue/rte": glue(["accuracy"], ["entailment", "not_entailment"], {
     folder: "RTE",
     textColumns: ["sentence1", "sentence2"],

@@ -9,9 +9,10 @@ import { rowError } from "./textFile.js";
 
 export interface ColumnOptions {
   readonly textColumns?: readonly string[] | undefined;
-  /** The first choice among the usual names. */
+  /** The first choice among the usual names; as is `usualLabelColumns`. */
   readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
+  readonly usualLabelColumns?: readonly string[] | undefined;
   /** Rows to predict need no label. */
   readonly labels: "required" | "optional";
 }
@@ -19,7 +20,7 @@ export interface ColumnOptions {
 /** Rows of one or two texts. @throws BidoraError naming the column or row that doesn't fit the task. */
 export function textExamples(table: Table, task: TaskKind, options: ColumnOptions): Dataset<TextExample> {
   const textColumns = findTextColumns(table, options.textColumns, options.usualTextColumns);
-  const labelColumns = labelColumnsOf(table, task, options);
+  const labelColumns = labelColumnsOf(table, task, { ...options, textColumns });
   const oneHot = task === "multi-label-classification" && labelColumns !== undefined && labelColumns.length > 1;
   const readLabel = labelReader(task, labelColumns);
   const examples = table.rows.map((row): TextExample => {
@@ -37,7 +38,7 @@ export function textExamples(table: Table, task: TaskKind, options: ColumnOption
 /** Rows of words, with a label for each. @throws BidoraError naming the column or row that doesn't fit. */
 export function wordsExamples(table: Table, options: ColumnOptions): Dataset<WordsExample> {
   const column = findWordsColumn(table, options.textColumns, options.usualTextColumns);
-  const labelColumn = labelColumnsOf(table, "token-classification", options)?.[0];
+  const labelColumn = labelColumnsOf(table, "token-classification", { ...options, textColumns: [column] })?.[0];
   const examples = table.rows.map((row): WordsExample => {
     const tokens = strings(table, row, column);
     const absent =
@@ -58,7 +59,9 @@ export function wordsExamples(table: Table, options: ColumnOptions): Dataset<Wor
 function labelColumnsOf(table: Table, task: TaskKind, options: ColumnOptions): readonly string[] | undefined {
   if (tasks[task].label === "nothing") return undefined;
   const words = tasks[task].rows === "words";
-  const columns = findLabelColumns(table, options.labelColumns, { words, optional: options.labels === "optional" });
+  const optional = options.labels === "optional";
+  const { labelColumns, usualLabelColumns: first, textColumns: texts = [] } = options;
+  const columns = findLabelColumns(table, labelColumns, { words, optional, first, texts });
   if (columns !== undefined && columns.length !== 1 && task !== "multi-label-classification") {
     throw new UsageError(
       `The task ${task} has one label column, but ${columns.length} are named: ${columns.join(", ")}.`,

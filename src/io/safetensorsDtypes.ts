@@ -50,4 +50,7 @@ export const rankOf = (dtype: SafetensorsDtype): number => RANK.get(dtype)!;
 /** The engine's name, or undefined for a type that it does not compute with here (8-bit floats, unsigned words, complex …). */
 export const torchDtype = (dtype: SafetensorsDtype): DType | undefined => TO_TORCH.get(dtype);
 
+/** True for whole numbers and truth values, which no weight is stored as. */
+export const isInteger = (dtype: SafetensorsDtype): boolean => /^([IU]\d|BOOL)/.test(dtype);
+
 export const safetensorsDtype = (dtype: DType): SafetensorsDtype => FROM_TORCH.get(dtype)!;

@@ -1,6 +1,6 @@
-import { isJsonObject, type JsonObject } from "../io/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
 import { own } from "../own.js";
-import { configError } from "./configReader.js";
+import { ConfigReader, configError } from "./configReader.js";
 import type { Head, HeadKind } from "./head.js";
 
 const PROBLEM_TYPES: Readonly<Record<string, HeadKind>> = {
@@ -39,12 +39,42 @@ function headKind(config: JsonObject): HeadKind | undefined {
   throw configError(`problem_type ${JSON.stringify(problem)} is not known; expected one of ${known}.`);
 }
 
+/** More outputs than any head has. */
+const MOST_LABELS = 1_000_000;
+
 /** The label names in the order of their ids; without any, `LABEL_0`, `LABEL_1`, … as many as `num_labels` says (2). */
 function labelsOf(config: JsonObject): readonly string[] {
-  const { id2label, label2id, num_labels: count } = config;
-  if (isJsonObject(id2label)) return inOrder(Object.entries(id2label).map(([id, name]) => [Number(id), String(name)]));
-  if (isJsonObject(label2id)) return inOrder(Object.entries(label2id).map(([name, id]) => [Number(id), name]));
-  return Array.from({ length: typeof count === "number" ? count : 2 }, (_, id) => `LABEL_${id}`);
+  const { id2label, label2id, num_labels: given } = config;
+  const count = new ConfigReader(config).count("num_labels", 2);
+  if (count > MOST_LABELS) throw configError(`num_labels is ${count}; expected at most ${MOST_LABELS}.`);
+  const labels = isJsonObject(id2label)
+    ? inOrder(Object.entries(id2label).map(([id, name]) => [idOf(id), String(name)]))
+    : isJsonObject(label2id)
+      ? inOrder(Object.entries(label2id).map(([name, id]) => [idOf(id), name]))
+      : Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+  if (typeof given === "number" && given !== labels.length)
+    throw configError(`num_labels is ${given}, but there are ${labels.length} label names.`);
+  checkNames(labels, isJsonObject(label2id) ? label2id : {});
+  return labels;
+}
+
+function idOf(value: JsonValue): number {
+  return typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value)) ? Number(value) : Number.NaN;
+}
+
+/** Each name must stand for one id, and for the same one in both directions. Names that only `label2id` has are passed over. */
+function checkNames(labels: readonly string[], label2id: JsonObject): void {
+  const ids = new Map<string, number>();
+  for (const [id, name] of labels.entries()) {
+    const other = ids.get(name);
+    if (other !== undefined) throw configError(`the label ${JSON.stringify(name)} has two ids, ${other} and ${id}.`);
+    ids.set(name, id);
+  }
+  for (const [name, value] of Object.entries(label2id)) {
+    const id = ids.get(name);
+    if (id === undefined || id === idOf(value)) continue;
+    throw configError(`the label ${JSON.stringify(name)} has id ${id} in id2label, but ${value} in label2id.`);
+  }
 }
 
 function inOrder(labels: readonly (readonly [number, string])[]): readonly string[] {

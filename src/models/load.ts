@@ -5,6 +5,7 @@ import * as torch from "../torch/index.js";
 import { type Architecture, CLASSIFIER } from "./architecture.js";
 import { type Head, headDtype } from "./head.js";
 import { architectureOf } from "./registry.js";
+import { checkLayers, checkModelSize } from "./sizes.js";
 import type { TaskModel } from "./taskModel.js";
 import { WeightSource } from "./weightSource.js";
 
@@ -47,12 +48,16 @@ export async function loadModel(source: string | Checkpoint, options: LoadOption
 
 async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   const architecture = architectureOf(checkpoint.config);
+  checkLayers(architecture.parseConfig(checkpoint.config), checkpoint.names.length);
   const model = architecture.build(checkpoint.config, options.head);
   const headModules = architecture.headModules(options.head.kind);
   const weights = new WeightSource(checkpoint, architecture);
-  for (const [path, parameter] of model.namedParameters()) {
-    if (isWithinAny(path, headModules)) continue;
-    weights.fill(path, parameter, options.masterDtype ?? options.dtype);
+  const kept = options.masterDtype ?? options.dtype;
+  const encoder = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
+  for (const [path, parameter] of encoder) weights.require(path, parameter);
+  checkModelSize(model, kept);
+  for (const [path, parameter] of encoder) {
+    weights.fill(path, parameter, kept);
     parameter.computeDtype = options.dtype;
     await nextTurn();
   }

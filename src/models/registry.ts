@@ -1,4 +1,5 @@
 import type { JsonObject } from "../io/json.js";
+import { didYouMean } from "../text/nearest.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
@@ -18,8 +19,10 @@ export const ARCHITECTURES: Readonly<Record<ModelType, Architecture>> = {
 export function architectureOf(config: JsonObject): Architecture {
   const type = config.model_type;
   if (typeof type === "string" && isModelType(type)) return ARCHITECTURES[type];
-  const supported = Object.keys(ARCHITECTURES).join(", ");
-  throw configError(`model_type ${JSON.stringify(type ?? null)} is not supported; supported are ${supported}.`);
+  const known = Object.keys(ARCHITECTURES);
+  const what = type === undefined ? "model_type is missing" : `model_type ${JSON.stringify(type)} is not supported`;
+  const hint = typeof type === "string" ? didYouMean(type, known) : "";
+  throw configError(`${what}; supported are ${known.join(", ")}.${hint}`);
 }
 
 function isModelType(type: string): type is ModelType {

@@ -6,6 +6,9 @@ import type { ModelInput } from "./input.js";
 /** What the rest of the program needs to know of a model's `config.json`. */
 export interface ModelConfig {
   readonly vocabSize: number;
+  /** Kinds of tokens: 1 for a model that tells no second text from the first. */
+  readonly typeVocabSize: number;
+  readonly layers: number;
   readonly hiddenSize: number;
   /** Tokens that a row can have, special tokens included. */
   readonly maxTokens: number;

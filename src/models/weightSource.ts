@@ -1,5 +1,6 @@
 import { BidoraError } from "../errors.js";
 import type { Checkpoint } from "../io/checkpoint.js";
+import { isInteger } from "../io/safetensorsDtypes.js";
 import { castTo, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { Architecture } from "./architecture.js";
@@ -21,18 +22,33 @@ export class WeightSource {
     return name !== undefined && sameShape(this.checkpoint.info(name).shape, parameter.shape);
   }
 
-  /** Reads a tensor into a parameter. @throws BidoraError `WEIGHTS` where there is none, or one of another shape */
+  /** Reads a tensor into a parameter. @throws as `require` */
   fill(path: string, parameter: Parameter, dtype: torch.DType): void {
+    const name = this.require(path, parameter);
+    parameter.fill(torch.scope(() => torch.keep(castTo(this.checkpoint.readTensor(name), dtype))));
+  }
+
+  /**
+   * The name of a parameter's tensor, by what its file's header says of it.
+   * @throws BidoraError `WEIGHTS` where there is none, or one of another shape, or one of whole numbers
+   */
+  require(path: string, parameter: Parameter): string {
     const name = this.find(path);
     if (!name) throw this.missing(path);
-    const { shape } = this.checkpoint.info(name);
+    const { shape, dtype: stored } = this.checkpoint.info(name);
+    if (isInteger(stored)) {
+      throw new BidoraError(
+        "WEIGHTS",
+        `Tensor ${name} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
+      );
+    }
     if (!sameShape(shape, parameter.shape)) {
       throw new BidoraError(
         "WEIGHTS",
         `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.shape.join(", ")}].`,
       );
     }
-    parameter.fill(torch.scope(() => torch.keep(castTo(this.checkpoint.readTensor(name), dtype))));
+    return name;
   }
 
   private find(path: string): string | undefined {

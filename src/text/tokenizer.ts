@@ -52,6 +52,11 @@ export class Tokenizer {
     this.#side = truncationSide(settings);
   }
 
+  /** How many tokens it has, added ones included. */
+  get size(): number {
+    return this.#native.getVocabSize(true);
+  }
+
   /** The names of the tokenizer's files in its folder. */
   files(): readonly string[] {
     return this.#files;

@@ -5,6 +5,7 @@ export { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16, setThreads
 export { isAllFinite } from "./finite.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
+export { requireMemory } from "./memory.js";
 export { TorchError } from "./native.js";
 export { collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";

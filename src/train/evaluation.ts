@@ -1,9 +1,10 @@
-import { type Batch, collate, type EncodedRow, type TaskKind } from "../data/index.js";
+import { type Batch, collate, type EncodedRow, place, type TaskKind } from "../data/index.js";
+import { BidoraError } from "../errors.js";
 import { type TaskModel, toModelInput } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { Metrics } from "./events.js";
-import { metricsFor } from "./metricsFor.js";
+import { type MetricOptions, metricsFor } from "./metricsFor.js";
 import { lossOf, lossWeight } from "./objective.js";
 import { type Predicted, wordsOf } from "./predictions.js";
 
@@ -12,6 +13,7 @@ type Rows = readonly EncodedRow[];
 /**
  * The logits of all rows, computed in batches of rows of similar length, in the rows' own order.
  * @returns for each row its logits; for token classification one list a token
+ * @throws BidoraError `NOT_FINITE` naming the row whose logits are not numbers
  */
 export async function forwardAll(
   model: TaskModel,
@@ -43,7 +45,9 @@ export async function forwardAll(
     let next = 0;
     for (const row of chosen) {
       const count = task === "token-classification" ? (rows[row] as EncodedRow).ids.length : 1;
-      results[row] = logits.flat.slice(next * logits.width, (next + count) * logits.width);
+      const values = logits.flat.slice(next * logits.width, (next + count) * logits.width);
+      checkFinite(values, rows[row] as EncodedRow);
+      results[row] = values;
       next += count;
     }
     await new Promise(setImmediate);
@@ -52,11 +56,18 @@ export async function forwardAll(
   return results;
 }
 
+/** Neither a metric nor JSON can say what such a row gives. */
+function checkFinite(logits: Float64Array, { at }: EncodedRow): void {
+  if (logits.every(Number.isFinite)) return;
+  throw new BidoraError("NOT_FINITE", `${place(at)}: the model's output is not a finite number; try --dtype float32.`);
+}
+
 export interface EvaluationOptions {
   readonly task: TaskKind;
   readonly labels: readonly string[];
   readonly batchSize: number;
-  readonly metrics: Parameters<typeof metricsFor>[1]["metrics"];
+  readonly metrics: MetricOptions["metrics"];
+  readonly positive: MetricOptions["positive"];
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -73,17 +84,28 @@ export async function evaluateRows(model: TaskModel, rows: Rows, options: Evalua
       losses.weight += weight;
     },
   });
+  if (!Number.isFinite(losses.sum)) throw lossOverflow(logits, rows);
   const metrics = taskMetrics(logits, rows, options, labels.length);
   return { ...metrics, loss: losses.weight ? losses.sum / losses.weight : 0 };
+}
+
+/** Finite logits can be too large for a loss. */
+function lossOverflow(logits: readonly Float64Array[], rows: Rows): BidoraError {
+  const sizes = logits.map((values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
+  const { at } = rows[argmax(sizes)] as EncodedRow;
+  return new BidoraError(
+    "NOT_FINITE",
+    `${place(at)}: the model's output reaches ${(sizes[argmax(sizes)] ?? 0).toPrecision(3)}, so the loss is not a finite number.`,
+  );
 }
 
 function taskMetrics(
   logits: readonly Float64Array[],
   rows: Rows,
-  { task, labels, metrics }: EvaluationOptions,
+  { task, labels, metrics, positive }: EvaluationOptions,
   width: number,
 ): Metrics {
-  const set = { labels, metrics };
+  const set = { labels, metrics, positive };
   switch (task) {
     case "sequence-classification":
       return metricsFor(task, set).compute({

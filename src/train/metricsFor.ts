@@ -1,3 +1,4 @@
+import { LabelMap, positiveLabel } from "../data/labels.js";
 import type { MetricName } from "../data/named.js";
 import type { TaskKind } from "../data/task.js";
 import {
@@ -51,6 +52,8 @@ export interface MetricOptions {
   readonly labels: readonly string[];
   /** The metrics that a named data set is reported by, the main one first; they go before the kind's own. */
   readonly metrics?: NamedMetrics | undefined;
+  /** Of two labels, the id of the one that F1 is about; by default the later one by value or name. */
+  readonly positive?: number | undefined;
 }
 
 type NamedMetrics = readonly [MetricName, ...MetricName[]];
@@ -63,18 +66,20 @@ export function metricsFor<K extends TaskKind>(kind: K, options: MetricOptions):
 }
 
 const BY_KIND: ByKind = {
-  "sequence-classification": ({ labels, metrics }) =>
-    metrics ? named(metrics) : labels.length === 2 ? named(["accuracy", "f1"]) : MANY_CLASSES,
+  "sequence-classification": ({ labels, metrics, positive = positiveLabel(new LabelMap(labels)) }) =>
+    metrics || labels.length === 2 ? named(metrics ?? ["accuracy", "f1"], positive) : MANY_CLASSES,
   "multi-label-classification": () => MULTI_LABEL,
   regression: ({ metrics }) => (metrics ? named(metrics) : NUMBERS),
   "token-classification": ({ labels }) => (labels.every(isEntityTag) ? ENTITIES : WORD_LABELS),
   "causal-lm": () => ({ main: "loss", goal: "minimize", compute: () => ({}) }),
 };
 
-/** Metrics that data sets are reported by, with their keys in a result. F1 is that of the label with id 1. */
-const BY_NAME: Readonly<Record<MetricName, { readonly key: string; of(rows: Outcome<number>): number }>> = {
+/** Metrics that data sets are reported by, with their keys in a result. */
+const BY_NAME: Readonly<
+  Record<MetricName, { readonly key: string; of(rows: Outcome<number>, positive?: number): number }>
+> = {
   accuracy: { key: "accuracy", of: (rows) => accuracy(rows.references, rows.predictions) },
-  f1: { key: "f1", of: (rows) => binaryScores(rows.references, rows.predictions).f1 },
+  f1: { key: "f1", of: (rows, positive) => binaryScores(rows.references, rows.predictions, positive).f1 },
   "matthews-correlation": {
     key: "matthewsCorrelation",
     of: (rows) => matthewsCorrelation(rows.references, rows.predictions),
@@ -83,11 +88,11 @@ const BY_NAME: Readonly<Record<MetricName, { readonly key: string; of(rows: Outc
   spearman: { key: "spearman", of: (rows) => spearman(rows.references, rows.predictions) },
 };
 
-function named(names: NamedMetrics): MetricSet<"sequence-classification"> & MetricSet<"regression"> {
+function named(names: NamedMetrics, positive?: number): MetricSet<"sequence-classification"> & MetricSet<"regression"> {
   return {
     main: BY_NAME[names[0]].key,
     goal: "maximize",
-    compute: (rows) => Object.fromEntries(names.map((name) => [BY_NAME[name].key, BY_NAME[name].of(rows)])),
+    compute: (rows) => Object.fromEntries(names.map((name) => [BY_NAME[name].key, BY_NAME[name].of(rows, positive)])),
   };
 }
 

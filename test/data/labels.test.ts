@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Example, labelMap } from "../../src/data/index.js";
+import { type Example, LabelMap, labelMap, modelLabels, namedDatasets, positiveLabel } from "../../src/data/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
 
@@ -43,6 +43,46 @@ describe("the order of labels", () => {
     expect(labelMap(rows, { dataset, checkpoint: ["LABEL_0", "LABEL_1"] }).names).toEqual(dataset);
     const checkpoint = ["not_entailment", "entailment"];
     expect(labelMap(rows, { dataset, checkpoint }).names).toEqual(checkpoint);
+  });
+});
+
+describe("the positive one of two labels", () => {
+  const { "glue/mrpc": mrpc, "glue/qqp": qqp } = namedDatasets;
+
+  it("is the data set's, by its name or its number", () => {
+    expect(positiveLabel(new LabelMap(["Equivalent", "not_equivalent"]), mrpc)).toBe(0);
+    expect(positiveLabel(new LabelMap(["not_duplicate", "duplicate"]), qqp)).toBe(1);
+    expect(positiveLabel(new LabelMap(["1", "0"]), mrpc)).toBe(0);
+  });
+
+  it("is the 1 of 0 and 1, else the later by value or by name", () => {
+    expect(positiveLabel(new LabelMap(["yes", "no"]))).toBe(0);
+    expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
+    expect(positiveLabel(labelMap(texts(0, 1), { checkpoint: ["pos", "neg"] }))).toBe(1);
+  });
+});
+
+describe("the labels of a model that is only used", () => {
+  const dataset = ["no", "yes"];
+
+  it("are the data set's where the model has stand-ins", () => {
+    for (const checkpoint of [
+      ["LABEL_0", "LABEL_1"],
+      ["0", "1"],
+    ])
+      expect(modelLabels(texts(), { checkpoint, dataset }).names).toEqual(dataset);
+    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_1", "LABEL_0"], dataset }).names).toEqual([
+      "LABEL_1",
+      "LABEL_0",
+    ]);
+    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_0"], dataset }).names).toEqual(["LABEL_0"]);
+  });
+
+  it("take whole numbers for the model's ids, or for those of a data set that it has the names of", () => {
+    const checkpoint = ["YES", "no"];
+    expect(modelLabels(texts(0), { checkpoint }).find(0)).toBe(0);
+    expect(modelLabels(texts(0), { checkpoint, numbered: dataset }).find(0)).toBe(1);
+    expect(modelLabels(texts(0), { checkpoint, numbered: ["no", "maybe"] }).find(0)).toBe(0);
   });
 });
 

@@ -139,6 +139,17 @@ describe("data", () => {
     ["a length without room for a token", ["--max-length", "2"], /2/],
     ["early stopping without evaluations", ["--early-stopping", "2"], /--early-stopping needs --eval-every/],
     ["evaluations without rows", ["--eval-every", "2"], /--eval-every needs rows to evaluate on/],
+    [
+      "a text column for the label",
+      ["--label-column", "sentence2"],
+      /sentence2 is named for the text and for the label/,
+    ],
+    [
+      "a label column for a text",
+      ["--text-columns", "sentence1,label", "--label-column", "label"],
+      /column label is named for the text and for the label/,
+    ],
+    ["a label column twice", ["--label-column", "label,label"], /--label-column names label twice/],
     ["zero threads", ["--threads", "0"], /--threads takes a whole number of at least 1; got "0"/],
     ["a rank that is no number", ["--rank", "many"], /--rank takes a whole number/],
     ["an unknown method", ["--method", "loar"], /got "loar"\. Did you mean "lora"\?/],
@@ -151,6 +162,13 @@ describe("data", () => {
     ["flags that exclude each other", ["--resume", "--overwrite"], /exclude each other/],
     ["no rows at all", ["--train", ""], /--train takes/],
   ] as const)("%s", (_, flags, message) => refused(["--train", TRAIN, ...flags], 2, message));
+
+  test("a rank beyond the machine's memory", () =>
+    refused(
+      ["--train", TRAIN, "--rank", "1000000000"],
+      1,
+      /An adapter of rank 1000000000 in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
+    ));
 
   test("a batch larger than the rows is the rows", async () => {
     const output = fresh();
@@ -185,6 +203,19 @@ const edit = (file: string, change: (bytes: Buffer) => Uint8Array | string) => (
 const config = (change: object) =>
   edit("config.json", (bytes) => JSON.stringify({ ...(JSON.parse(bytes.toString()) as object), ...change }));
 
+/** A safetensors file whose header gives some tensors another dtype of the same size. */
+const retyped = (file: string, dtypeOf: (name: string) => string | undefined) =>
+  edit(file, (bytes) => {
+    const length = Number(bytes.readBigUInt64LE(0));
+    const header = JSON.parse(bytes.subarray(8, 8 + length).toString()) as Record<
+      string,
+      { dtype: string | undefined }
+    >;
+    for (const [name, entry] of Object.entries(header)) entry.dtype = dtypeOf(name) ?? entry.dtype;
+    const text = Buffer.from(JSON.stringify(header).padEnd(length));
+    return Buffer.concat([bytes.subarray(0, 8), text, bytes.subarray(8 + length)]);
+  });
+
 describe("models", () => {
   const remove = (file: string) => (folder: string) => rmSync(join(folder, file));
   test.each<readonly [string, () => string, RegExp]>([
@@ -194,6 +225,48 @@ describe("models", () => {
     ["no config.json", () => changed(remove("config.json")), /has no config\.json/],
     ["a broken config.json", () => changed(edit("config.json", () => "{")), /config\.json is not valid JSON/],
     ["an unknown model_type", () => changed(config({ model_type: "mamba" })), /mamba/],
+    [
+      "a misspelt model_type, and no head",
+      () => changed(config({ model_type: "brt", architectures: undefined })),
+      /model_type "brt" is not supported; supported are bert, .* Did you mean "bert"\?/,
+    ],
+    [
+      "no model_type, and no head",
+      () => changed(config({ model_type: undefined, architectures: undefined })),
+      /model_type is missing; supported are bert/,
+    ],
+    [
+      "an absurd number of layers",
+      () => changed(config({ num_hidden_layers: 1e6 })),
+      /num_hidden_layers is 1000000, but the checkpoint has \d+ tensors/,
+    ],
+    [
+      "an absurd number of labels",
+      () => changed(config({ num_labels: 1e9, id2label: undefined, label2id: undefined })),
+      /num_labels is 1000000000; expected at most/,
+    ],
+    ["an absurd vocabulary", () => changed(config({ vocab_size: 1e9 })), /\[117, 36\].*\[1000000000, 36\]/],
+    [
+      "a weight of whole numbers",
+      () =>
+        changed(
+          retyped("model.safetensors", (name) => (name.endsWith("layer.1.output.dense.bias") ? "I32" : undefined)),
+        ),
+      /layer\.1\.output\.dense\.bias in .* has dtype I32, but weights are floats/,
+    ],
+    [
+      "a tokenizer for a larger vocabulary",
+      () =>
+        changed(
+          edit("tokenizer.json", (bytes) => {
+            const json = JSON.parse(bytes.toString()) as { added_tokens: object[] };
+            const plain = { single_word: true, lstrip: false, rstrip: false, normalized: true, special: false };
+            json.added_tokens.push({ id: 117, content: "small", ...plain });
+            return JSON.stringify(json);
+          }),
+        ),
+      /train\.jsonl line \d+: the tokenizer gives the token id 117, but the model has 117 tokens and the tokenizer 118:/,
+    ],
     [
       "no tokenizer",
       () =>

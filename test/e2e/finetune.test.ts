@@ -43,8 +43,7 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
     const { output, metrics } = await run({ method, validation: VALIDATION, evalEvery: 2, saveEvery: 4 });
     const checkpoints = method === "bidora" ? ["checkpoint-4", "checkpoint-8"] : ["checkpoint-4"];
     const model = ["config.json", "model.safetensors"];
-    const files =
-      method === "full" ? [...ADAPTER_FILES.filter((f) => !/adapter|bidora/.test(f)), ...model] : ADAPTER_FILES;
+    const files = method === "full" ? [...ADAPTER_FILES.filter((f) => !/adapter/.test(f)), ...model] : ADAPTER_FILES;
     expect(list(output)).toEqual([...files, ...checkpoints].sort());
     expect(json(join(output, "metrics.json"))).toEqual(metrics);
     expect(Object.keys(metrics).sort()).toEqual(["accuracy", "loss", "macroF1"]);

@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { type Checkpoint, openCheckpoint } from "../../src/io/checkpoint.js";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject, JsonValue } from "../../src/io/json.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
 export interface Changes {
   /** Put over the settings of config.json. */
-  readonly config?: JsonObject;
+  readonly config?: { readonly [key: string]: JsonValue | undefined };
   /** The name that a tensor of the file gets; undefined takes it away. */
   readonly rename?: (name: string) => string | undefined;
 }
@@ -21,7 +21,7 @@ export function changedCheckpoint(folder: string, { config = {}, rename = (name)
   const of = (name: string) => sources.get(name) as string;
   return {
     ...original,
-    config: { ...original.config, ...config },
+    config: { ...original.config, ...config } as JsonObject,
     names: Array.from(sources.keys()),
     has: (name) => sources.has(name),
     info: (name) => original.info(of(name)),

@@ -31,6 +31,8 @@ test.each([
     ["yes", "no"],
   ],
   [{}, "sequence-classification", ["LABEL_0", "LABEL_1"]],
+  // label2id may still say what it said before the labels were named.
+  [{ id2label: { "0": "a", "1": "b" }, label2id: { LABEL_0: 0, LABEL_1: 1 } }, "sequence-classification", ["a", "b"]],
   [{ num_labels: 3 }, "sequence-classification", ["LABEL_0", "LABEL_1", "LABEL_2"]],
 ])("%o", (config, kind, labels) => {
   expect(inferHead({ ...SEQUENCE, ...config })).toEqual({ kind, labels });
@@ -52,6 +54,13 @@ test.each([
   ]),
   [{ problem_type: "regression" }, /"regression" with 2 outputs/],
   [{ problem_type: "single_label_classification", num_labels: 1 }, /with one label/],
+  [{ num_labels: 1e9 }, /num_labels is 1000000000; expected at most 1000000\./],
+  [{ num_labels: "3" }, /num_labels must be a whole number of at least 1, but is "3"/],
+  [{ num_labels: 3, id2label: { "0": "a", "1": "b" } }, /num_labels is 3, but there are 2 label names/],
+  [{ id2label: { "0": "a", "1": "a" } }, /the label "a" has two ids, 0 and 1/],
+  [{ id2label: { "0": "a", "": "b" } }, /their ids are 0, NaN/],
+  [{ label2id: { a: 0, b: null } }, /their ids are/],
+  [{ id2label: { "0": "a", "1": "b" }, label2id: { a: 1, b: 0 } }, /"a" has id 0 in id2label, but 1 in label2id/],
 ])("refuses %o", (config, message) => {
   expect(() => inferHead({ ...SEQUENCE, ...config })).toThrow(message);
 });

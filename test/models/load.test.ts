@@ -93,6 +93,10 @@ test("a missing weight is named with the names looked for", async () => {
 
 test.each([
   [{ intermediate_size: 50 }, /layer\.0\.intermediate\.dense\.weight in .* has shape \[52, 36\], but .* \[50, 36\]/],
+  [{ model_type: undefined }, /model_type is missing; supported are bert, roberta/],
+  [{ model_type: "robreta" }, /"robreta" is not supported; .*\. Did you mean "roberta"\?$/],
+  [{ num_hidden_layers: 1e6 }, /num_hidden_layers is 1000000, but the checkpoint has \d+ tensors in all/],
+  [{ vocab_size: 1e9 }, /has shape \[117, 36\], but config\.json asks for \[1000000000, 36\]/],
   [{ model_type: "gpt2" }, /"gpt2" is not supported; supported are bert, roberta, xlm-roberta, camembert\.$/],
   [{ model_type: null }, /model_type null is not supported/],
   [{ model_type: "toString" }, /model_type "toString" is not supported/],
@@ -104,4 +108,11 @@ test.each([
   [{ hidden_act: "mish" }, /activation "mish" is not supported/],
 ])("refuses %o", async (config, message) => {
   await expect(load("bert/single", THREE, { config })).rejects.toThrow(message);
+});
+
+test("a head too large for the machine is judged before it is drawn", async () => {
+  const labels = { length: 1e12 } as unknown as readonly string[];
+  await expect(load("bert/single", { kind: "sequence-classification", labels })).rejects.toThrow(
+    /^The model that config\.json describes, \d+ parameters, takes 148,000 GB of memory, but this machine has [\d,.]+ GB:/,
+  );
 });

@@ -109,7 +109,9 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
 test("a step whose batches bear no loss leaves the weights to decay and momentum", async () => {
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
-  const unlabelled: EncodedRow[] = [{ ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [] }];
+  const unlabelled: EncodedRow[] = [
+    { ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [], at: { file: "none", line: 1 } },
+  ];
   const level = new WatchedLevel(adapted.trained, OPTIONS);
   const batches = inOrder(unlabelled, 1, problem.task);
   const masks = new ReplayableMasks(new torch.Generator(0));

@@ -23,6 +23,21 @@ describe("metricsFor", () => {
     expect([set.main, set.goal]).toEqual([Object.keys(expected)[0], "maximize"]);
   });
 
+  it("gives the same F1 in whatever order the labels stand", () => {
+    const turned = { references: [0, 0, 1, 1], predictions: [0, 1, 1, 1] };
+    const f1 = (labels: readonly string[], rows: typeof ids) =>
+      metricsFor("sequence-classification", { labels }).compute(rows).f1;
+    for (const [first, second] of [
+      ["no", "yes"],
+      ["0", "1"],
+      ["-1", "1"],
+      ["9", "10"],
+    ] as const) {
+      expect(f1([first, second], ids)).toBeCloseTo(2 / 3, 12);
+      expect(f1([second, first], turned)).toBeCloseTo(2 / 3, 12);
+    }
+  });
+
   it("takes the mean F1 of all classes where there are more than two", () => {
     const set = metricsFor("sequence-classification", { labels: ["a", "b", "c"] });
     expect(set.compute(ids)).toEqual({ accuracy: 0.75, macroF1: (2 / 3 + 4 / 5) / 2 });

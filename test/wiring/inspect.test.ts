@@ -88,6 +88,23 @@ test("what would be refused is told, with what can be read nevertheless", async 
   );
 });
 
+test("absurd sizes take neither memory nor time, and a weight of whole numbers is told", async () => {
+  const sizes = copyOf("bert/single");
+  const absurd = { num_labels: 1e9, id2label: null, label2id: null, num_hidden_layers: 1e6, hidden_size: 36e9 };
+  configure(join(sizes, "config.json"), absurd);
+  const before = process.memoryUsage().heapTotal;
+  expect((await inspect(sizes)).refusals).toEqual([
+    expect.stringMatching(/num_labels is 1000000000; expected at most/),
+    expect.stringMatching(/num_hidden_layers is 1000000, but the checkpoint has \d+ tensors/),
+  ]);
+  expect(process.memoryUsage().heapTotal - before).toBeLessThan(2e8);
+
+  const whole = copyOf("bert/no-prefix");
+  const name = "embeddings.LayerNorm.weight";
+  writeSafetensors(join(whole, "model.safetensors"), [bytesEntry(name, "I64", [36], new Uint8Array(288))]);
+  expect((await inspect(whole)).refusals).toContain(`${name} has dtype I64, but weights are floats.`);
+});
+
 test("a folder that is neither is an error", async () => {
   await expect(inspect(newFolder())).rejects.toThrow(/no config\.json/);
 });

@@ -1,0 +1,23 @@
+import * as torch from "../torch/index.js";
+import { configError } from "./configReader.js";
+import type { ModelConfig, TaskModel } from "./taskModel.js";
+
+/**
+ * A layer has several tensors: more layers than tensors can't be.
+ * @throws BidoraError `CONFIG` before as many modules are made
+ */
+export function checkLayers({ layers }: ModelConfig, tensors: number): void {
+  if (layers <= tensors) return;
+  throw configError(`num_hidden_layers is ${layers}, but the checkpoint has ${tensors} tensors in all.`);
+}
+
+/** @throws BidoraError `MEMORY` for a model that does not fit into the machine */
+export function checkModelSize(model: TaskModel, dtype: torch.DType): void {
+  let elements = 0;
+  for (const [, { shape }] of model.namedParameters()) elements += shape.reduce((product, size) => product * size, 1);
+  torch.requireMemory(
+    elements * torch.DTYPE_BYTES[dtype],
+    `The model that config.json describes, ${elements} parameters,`,
+    "check config.json, or take a smaller model",
+  );
+}
