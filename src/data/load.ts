@@ -48,8 +48,11 @@ export async function loadExamples(file: string, options: LoadOptions): Promise<
   return wordsExamples(await read(file, options), columns);
 }
 
-async function words(file: string, { textColumns, labelColumns, labels }: ColumnOptions): Promise<WordsExample[]> {
-  const [column] = labelColumns ?? [];
+async function words(
+  file: string,
+  { textColumns, labelColumns, usualLabelColumns, labels }: ColumnOptions,
+): Promise<WordsExample[]> {
+  const [column] = labelColumns ?? (labels === "required" ? usualLabelColumns : undefined) ?? [];
   if (textColumns !== undefined)
     throw new UsageError(
       `No effect: --text-columns ${textColumns} names no column of ${file}, where words come first.`,

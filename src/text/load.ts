@@ -25,12 +25,29 @@ async function readSpec(folder: string, files: readonly TokenizerFile[], setting
   if (files.includes("tokenizer.json")) {
     return withSettings(await readJsonObject(folder, "tokenizer.json"), settings);
   }
-  if (files.includes("vocab.txt")) return wordPiece(folder, settings);
+  if (files.includes("vocab.txt")) {
+    requireWordPiece(folder, settings);
+    return wordPiece(folder, settings);
+  }
   if (files.includes("vocab.json") && files.includes("merges.txt")) return byteLevel(folder, settings);
   throw new BidoraError(
     "TOKENIZER",
     `${folder} holds no tokenizer: expected tokenizer.json, or vocab.txt, or vocab.json with merges.txt. ` +
       "If transformers can open the folder, its save_pretrained writes a tokenizer.json.",
+  );
+}
+
+/** The classes whose vocab.txt is all that they are made of. */
+const WORD_PIECE = ["bert", "convbert", "distilbert", "electra", "funnel", "layoutlm", "mobilebert", "squeezebert"];
+
+/** Other classes split texts in a way of their own first, or have pieces of another kind. */
+function requireWordPiece(folder: string, { config }: TokenizerSettings): void {
+  const name = config.tokenizer_class;
+  if (typeof name !== "string" || WORD_PIECE.includes(name.replace(/Tokenizer(Fast)?$/, "").toLowerCase())) return;
+  throw new BidoraError(
+    "TOKENIZER",
+    `${folder} has a vocab.txt for ${name}, which is more than BERT's WordPiece; a tokenizer.json is needed, which ` +
+      "transformers' save_pretrained writes where the class allows it.",
   );
 }
 

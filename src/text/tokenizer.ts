@@ -170,7 +170,12 @@ function padTokenId(native: NativeTokenizer, settings: TokenizerSettings): numbe
 
 /** transformers writes 1e30 for "no limit". */
 function modelMaxLength(value: unknown): number | undefined {
-  return typeof value === "number" && value >= 1 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === "number" && value >= 1) return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
+  throw new BidoraError(
+    "TOKENIZER",
+    `tokenizer_config.json: model_max_length must be a number of at least 1, but is ${JSON.stringify(value)}.`,
+  );
 }
 
 function truncationSide({ config }: TokenizerSettings): Side {

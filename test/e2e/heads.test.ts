@@ -259,3 +259,13 @@ describe("what a run was read from is remembered", () => {
     });
   });
 });
+
+test("a column of labels in a file of words is remembered, too", async () => {
+  const data = write("words.conllu", "1\ta\t_\tNOUN\tN1\t_\t_\t_\t_\t_\n2\tboat\t_\tVERB\tV1\t_\t_\t_\t_\t_\n");
+  const model = join(BERT, "no-prefix");
+  const asked = { model, task: "token-classification", train: data, labelColumn: ["xpos"], maxSteps: 1 } as const;
+  const { output } = await run({ ...asked, method: "lora" });
+  expect(json(join(output, "bidora.json")).labels).toEqual(["N1", "V1"]);
+  expect((await evaluated({ model, adapter: output, data })).accuracy).toEqual(expect.any(Number));
+  expect(await predicted({ model, adapter: output, input: data })).toHaveLength(1);
+});

@@ -74,6 +74,11 @@ it("folders without a good tokenizer are refused by one sentence", async () => {
     "tokenizer.json is not readable as JSON",
   );
   await expect(loadTokenizer(folder({ "tokenizer.json": {} }))).rejects.toThrow("is broken");
+  const japanese = folder({
+    "vocab.txt": vocab,
+    "tokenizer_config.json": { tokenizer_class: "BertJapaneseTokenizer" },
+  });
+  await expect(loadTokenizer(japanese)).rejects.toThrow("a vocab.txt for BertJapaneseTokenizer, which is more than");
   const merges = folder({ "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b c\n" });
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
 });

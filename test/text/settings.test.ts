@@ -65,6 +65,8 @@ describe("settings of tokenizer_config.json mean what they mean to transformers"
     [{ truncation_side: "top" }, "truncation_side must be right or left"],
     [{ model_input_names: "input_ids" }, "model_input_names must be a list"],
     [{ model_input_names: [1] }, "model_input_names must be a list"],
+    [{ model_max_length: "48" }, 'model_max_length must be a number of at least 1, but is "48"'],
+    [{ model_max_length: 0 }, "model_max_length must be a number of at least 1, but is 0"],
   ])("%j is refused", async (change, message) => {
     await expect(changed("bert/single", change)).rejects.toThrow(message);
   });
