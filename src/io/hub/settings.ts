@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { type Environment, userCache } from "../../cacheFolder.js";
 import { UsageError } from "../../errors.js";
 
 /** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
@@ -12,8 +13,6 @@ export interface HubSettings {
   readonly offline: boolean;
 }
 
-export type Environment = Readonly<Record<string, string | undefined>>;
-
 export function hubSettings(environment: Environment = process.env): HubSettings {
   const home = hubHome(environment);
   const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, "hub");
@@ -23,11 +22,6 @@ export function hubSettings(environment: Environment = process.env): HubSettings
     token: findToken(environment, home),
     offline: isTrue(environment.HF_HUB_OFFLINE || environment.TRANSFORMERS_OFFLINE),
   };
-}
-
-/** The user's cache folder of this program, for what does not belong into the Hub's cache. */
-export function ownCacheFolder(environment: Environment = process.env): string {
-  return join(userCache(environment), "bidora");
 }
 
 /** Text as it may be shown: without the user name and password of any address in it. */
@@ -44,10 +38,6 @@ function endpointOf(address: string): string {
 
 function hubHome(environment: Environment): string {
   return expandHome(environment.HF_HOME || join(userCache(environment), "huggingface"));
-}
-
-function userCache(environment: Environment): string {
-  return environment.XDG_CACHE_HOME || join(homedir(), ".cache");
 }
 
 function findToken(environment: Environment, home: string): string | undefined {

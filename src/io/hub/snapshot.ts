@@ -1,3 +1,4 @@
+import type { Environment } from "../../cacheFolder.js";
 import { BidoraError } from "../../errors.js";
 import { noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
 import {
@@ -16,7 +17,7 @@ import {
 import { fileUrl, findCommit, listRemoteFiles, type RemoteFile, type RequestLimits } from "./client.js";
 import { downloadBlob } from "./download.js";
 import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
-import { type Environment, hubSettings } from "./settings.js";
+import { hubSettings } from "./settings.js";
 
 export interface DownloadProgress {
   readonly file: string;

@@ -1,0 +1,13 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The user's cache folder of this program, for what does not belong into the Hub's cache. */
+export function ownCacheFolder(environment: Environment = process.env): string {
+  return join(userCache(environment), "bidora");
+}
+
+export function userCache(environment: Environment): string {
+  return environment.XDG_CACHE_HOME || join(homedir(), ".cache");
+}
