@@ -1,5 +1,5 @@
 import { BidoraError } from "../errors.js";
-import type { Encoded, EncodedWords, Tokenizer } from "../text/index.js";
+import { type Encoded, type EncodedWords, type Tokenizer, UncuttableText } from "../text/index.js";
 import { type Example, type Location, place, type TextExample, type WordsExample } from "./example.js";
 import type { LabelMap } from "./labels.js";
 import { type TaskKind, tasks } from "./task.js";
@@ -48,10 +48,13 @@ export async function encodeExamples(
   const wanted = tasks[encoding.task].rows;
   const stray = examples.find((example) => example.kind !== wanted);
   if (stray !== undefined) throw wrongKind(encoding.task, stray);
-  const rows =
+  const encode = () =>
     wanted === "words"
-      ? await encodeWords(examples.filter(isWords), tokenizer, encoding)
-      : await encodeTexts(examples.filter(isText), tokenizer, encoding);
+      ? encodeWords(examples.filter(isWords), tokenizer, encoding)
+      : encodeTexts(examples.filter(isText), tokenizer, encoding);
+  const rows = await encode().catch((error: unknown) => {
+    throw error instanceof UncuttableText ? tooLong(examples, error) : error;
+  });
   const empty = rows.findIndex((row) => row.ids.length === 0);
   if (empty === -1) {
     const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
@@ -147,6 +150,12 @@ function isText(example: Example): example is TextExample {
 
 function isWords(example: Example): example is WordsExample {
   return example.kind === "words";
+}
+
+function tooLong(examples: readonly Example[], error: UncuttableText): BidoraError {
+  const holds = (example: Example) => (isText(example) ? example.texts : example.tokens).includes(error.text);
+  const found = examples.find(holds);
+  return found === undefined ? error : rowError(found.at.file, found.at.line, error.message);
 }
 
 function wrongKind(task: TaskKind, { at }: Example): BidoraError {

@@ -1,10 +1,12 @@
 import { createRequire } from "node:module";
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError } from "../errors.js";
+import { boundariesOf } from "./boundaries.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
 import type { TokenizerSettings } from "./settings.js";
+import { type Start, StartEncoder } from "./start.js";
 
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
@@ -12,6 +14,8 @@ export type Texts = readonly [string] | readonly [string, string];
 export interface EncodeOptions {
   /** The most tokens of a row, special ones included; longer texts are cut on the tokenizer's side, the longest first. */
   readonly maxLength?: number | undefined;
+  /** Of a text that will be cut, look at so many characters first; follows from `maxLength` if not given. */
+  readonly firstCharacters?: number | undefined;
 }
 
 export interface EncodedWords extends Encoded {
@@ -19,16 +23,14 @@ export interface EncodedWords extends Encoded {
   readonly wordStarts: readonly number[];
 }
 
-/** So many texts at once keep all cores busy and the memory of the native encodings small. */
-const CHUNK = 4096;
-
 /** A Hugging Face tokenizer. Encoding neither pads nor truncates unless asked to. */
 export class Tokenizer {
   readonly #native: NativeTokenizer;
+  readonly #encoder: StartEncoder;
   readonly #files: readonly TokenizerFile[];
   readonly #spec: JsonObject;
   readonly #layouts = new Map<number, Promise<Layout>>();
-  #wordNative: NativeTokenizer | undefined;
+  #wordEncoder: StartEncoder | undefined;
   /** Where texts are cut. */
   readonly #side: Side;
 
@@ -45,6 +47,7 @@ export class Tokenizer {
   constructor(spec: JsonObject, text: string, settings: TokenizerSettings, files: readonly TokenizerFile[]) {
     this.#spec = spec;
     this.#native = createNative(text);
+    this.#encoder = new StartEncoder(this.#native, boundariesOf(spec));
     this.#files = files;
     this.padTokenId = padTokenId(this.#native, settings);
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
@@ -67,18 +70,34 @@ export class Tokenizer {
     return (await this.encodeBatch([texts], options))[0]!;
   }
 
-  /** Encodes many rows at once, on all cores. */
-  async encodeBatch(rows: readonly Texts[], { maxLength }: EncodeOptions = {}): Promise<Encoded[]> {
+  /**
+   * Encodes many rows at once, on all cores. Of a text that is cut, no more is looked at than the cut needs.
+   * @throws UncuttableText for a text in which no place for that is known
+   */
+  async encodeBatch(rows: readonly Texts[], options: EncodeOptions = {}): Promise<Encoded[]> {
     const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };
-    const ids = await encodeAll(this.#native, rows.flat());
+    const starts = await this.#encoder.encode(rows.flat(), this.#wanted(options));
+    const encoded: Encoded[] = [];
     let next = 0;
-    return rows.map((row) =>
-      assemble(
-        layouts[row.length],
-        row.map(() => ids[next++]!),
-        { maxLength, side: this.#side },
-      ),
-    );
+    for (const row of rows) {
+      const own = starts.slice(next, next + row.length);
+      next += row.length;
+      const layout = layouts[row.length];
+      const ids = await this.#inTrueOrder(row, own, layout, options.maxLength);
+      encoded.push(assemble(layout, ids, { maxLength: options.maxLength, side: this.#side }));
+    }
+    return encoded;
+  }
+
+  /** The tokens of a row's texts. Where both are cut and can't be halved alike, the longer text must have more of them. */
+  async #inTrueOrder(row: Texts, starts: readonly Start[], layout: Layout, maxLength: number | undefined) {
+    const ids = starts.map((start) => start.ids);
+    const isClear =
+      maxLength === undefined || starts.every(({ isCut }) => !isCut) || (maxLength - layout.specials) % 2 === 0;
+    const [first, second] = ids;
+    if (isClear || row.length === 1 || !ids.every(({ length }) => length > maxLength)) return ids;
+    const isFirstLonger = (await this.#encoder.compare(...row)) > 0;
+    return [first!.slice(0, maxLength + 1), second!.slice(0, isFirstLonger ? maxLength : maxLength + 1)];
   }
 
   async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
@@ -89,17 +108,14 @@ export class Tokenizer {
    * Encodes texts that are already split into words: each word on its own, as transformers' `is_split_into_words` does.
    * A byte-level tokenizer puts a space before each word, the first one too.
    */
-  async encodeWordsBatch(
-    rows: readonly (readonly string[])[],
-    { maxLength }: EncodeOptions = {},
-  ): Promise<EncodedWords[]> {
+  async encodeWordsBatch(rows: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[]> {
     const layout = await this.#layout(1);
-    const idsOf = await this.#encodeVocabulary(new Set(rows.flat()));
+    const idsOf = await this.#encodeVocabulary(new Set(rows.flat()), options);
     const first = layout.pieces[0]!.ids.length;
     return rows.map((words) => {
       const wordIds = words.map((word) => idsOf.get(word)!);
       const tokens = wordIds.flat();
-      const encoded = assemble(layout, [tokens], { maxLength, side: this.#side });
+      const encoded = assemble(layout, [tokens], { maxLength: options.maxLength, side: this.#side });
       const kept = encoded.ids.length - layout.specials;
       const cut = this.#side === "left" ? tokens.length - kept : 0;
       return { ...encoded, wordStarts: wordStarts(wordIds, { first, cut, kept }) };
@@ -107,11 +123,18 @@ export class Tokenizer {
   }
 
   /** A word's tokens depend on the word alone, so each different one is encoded once. */
-  async #encodeVocabulary(words: ReadonlySet<string>): Promise<ReadonlyMap<string, number[]>> {
-    this.#wordNative ??=
-      prefixesSpace(this.#spec) === false ? createNative(nativeText(withPrefixSpace(this.#spec))) : this.#native;
-    const ids = await encodeAll(this.#wordNative, [...words]);
-    return new Map([...words].map((word, i) => [word, ids[i]!]));
+  async #encodeVocabulary(
+    words: ReadonlySet<string>,
+    options: EncodeOptions,
+  ): Promise<ReadonlyMap<string, readonly number[]>> {
+    this.#wordEncoder ??= prefixesSpace(this.#spec) === false ? prefixingEncoder(this.#spec) : this.#encoder;
+    const starts = await this.#wordEncoder.encode([...words], this.#wanted(options));
+    return new Map([...words].map((word, i) => [word, starts[i]!.ids]));
+  }
+
+  /** Of a text that is cut on its left, all must be looked at. */
+  #wanted({ maxLength, firstCharacters }: EncodeOptions) {
+    return { tokens: this.#side === "right" ? maxLength : undefined, characters: firstCharacters };
   }
 
   #layout(texts: 1 | 2): Promise<Layout> {
@@ -134,24 +157,15 @@ export function nativeText(spec: JsonObject): string {
   return JSON.stringify({ ...spec, truncation: null, padding: null });
 }
 
-/** The token ids of each text, without special tokens. */
-async function encodeAll(native: NativeTokenizer, texts: readonly string[]): Promise<number[][]> {
-  const all: number[][] = [];
-  for (let start = 0; start < texts.length; start += CHUNK) {
-    const encodings = await native.encodeBatch(texts.slice(start, start + CHUNK), { addSpecialTokens: false });
-    for (const encoding of encodings) all.push(encoding.getIds());
-  }
-  return all;
-}
-
 /** Whether a byte-level tokenizer puts a space before a text; undefined for any other one. */
 function prefixesSpace({ pre_tokenizer }: JsonObject): boolean | undefined {
   if (!isJsonObject(pre_tokenizer) || pre_tokenizer.type !== "ByteLevel") return undefined;
   return pre_tokenizer.add_prefix_space === true;
 }
 
-function withPrefixSpace(spec: JsonObject): JsonObject {
-  return { ...spec, pre_tokenizer: { ...(spec.pre_tokenizer as JsonObject), add_prefix_space: true } };
+function prefixingEncoder(spec: JsonObject): StartEncoder {
+  const prefixing = { ...spec, pre_tokenizer: { ...(spec.pre_tokenizer as JsonObject), add_prefix_space: true } };
+  return new StartEncoder(createNative(nativeText(prefixing)), boundariesOf(prefixing));
 }
 
 /** @param row where the first text's tokens begin, how many were cut off before them, and how many were kept */

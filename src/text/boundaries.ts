@@ -1,0 +1,111 @@
+import { isJsonObject, type JsonObject } from "./files.js";
+
+/** Where a text may be cut so that the tokens before the cut, and those after it, are those of the whole text. */
+export interface Boundaries {
+  /** The first such place from `from` on, or -1. */
+  next(text: string, from: number): number;
+  /** A text with the same tokens that is shorter where whole stretches give one token or none. */
+  condense(text: string): string;
+}
+
+/*
+ * A cut stands before a space that has a letter or a digit on either side. There every pre-tokenizer below ends a word, models never look
+ * beyond a word, and the normalizers below change no character by what stands beyond a space: spaces neither compose nor
+ * are reordered, and (but for a few rare letters, left out) a letter before a space is not of one grapheme with it.
+ */
+const LETTER = "[\\p{L}\\p{N}]";
+const BEFORE = `(?<=${LETTER})(?<![\\u0D4E\\u{11000}-\\u{11FFF}])`;
+const AT_SPACE = `${BEFORE}(?= ${LETTER})`;
+const AT_SPACE_OR_LINE = `${BEFORE}(?=[ \\n]${LETTER})`;
+/** BERT's normalizer sets a space around each of these. */
+const BETWEEN_IDEOGRAPHS = "(?<=[\\u4E00-\\u9FFF])(?=[\\u4E00-\\u9FFF])";
+
+const NORMALIZERS = ["BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Precompiled", "StripAccents"];
+const PRE_TOKENIZERS = ["BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation", "Whitespace"].concat(
+  "WhitespaceSplit",
+);
+const MODELS = ["BPE", "Unigram", "WordLevel", "WordPiece"];
+
+/** The boundaries of a tokenizer.json's texts; undefined where nothing is known of them. */
+export function boundariesOf(spec: JsonObject): Boundaries | undefined {
+  const normalizers = stepsOf(spec.normalizer, "normalizers");
+  const preTokenizers = stepsOf(spec.pre_tokenizer, "pretokenizers");
+  const { model } = spec;
+  const isKnown =
+    normalizers.every(({ type }) => NORMALIZERS.includes(String(type))) &&
+    preTokenizers.every(({ type }) => PRE_TOKENIZERS.includes(String(type))) &&
+    preTokenizers.some(splitsAtSpaces) &&
+    isJsonObject(model) &&
+    MODELS.includes(String(model.type)) &&
+    !model.dropout &&
+    addedTokens(spec).every(isLocal);
+  if (!isKnown) return undefined;
+  const pattern = new RegExp(placesOf(spec, normalizers, preTokenizers), "gu");
+  return {
+    next: (text, from) => {
+      pattern.lastIndex = from;
+      return pattern.exec(text)?.index ?? -1;
+    },
+    condense: condenser(spec, normalizers, preTokenizers),
+  };
+}
+
+function stepsOf(section: unknown, list: string): JsonObject[] {
+  if (!isJsonObject(section)) return [];
+  const steps = section.type === "Sequence" ? section[list] : [section];
+  return Array.isArray(steps) ? steps.filter(isJsonObject) : [section];
+}
+
+function splitsAtSpaces({ type, use_regex, split }: JsonObject): boolean {
+  if (type === "ByteLevel") return use_regex !== false;
+  return type === "Metaspace" ? split !== false : type !== "Digits" && type !== "Punctuation";
+}
+
+function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preTokenizers: readonly JsonObject[]): string {
+  // Metaspace knows no other white space, and a character map may turn a line's end into anything.
+  const plain = [...normalizers, ...preTokenizers].some(({ type }) => type === "Metaspace" || type === "Precompiled");
+  const places = [plain ? AT_SPACE : AT_SPACE_OR_LINE];
+  const [first] = normalizers;
+  const isApart = first?.type === "BertNormalizer" && first.handle_chinese_chars === true && preTokenizers.some(isBert);
+  const isFree = addedTokens(spec).every(({ content }) => !/[\u4E00-\u9FFF]/.test(String(content)));
+  if (isApart && isFree) places.push(BETWEEN_IDEOGRAPHS);
+  return places.join("|");
+}
+
+const isBert = ({ type }: JsonObject): boolean => type === "BertPreTokenizer";
+
+/** An added token that reaches over no space, be it normalized or not. */
+function isLocal({ content, rstrip, normalized }: JsonObject): boolean {
+  return rstrip !== true && (normalized === false ? /^\S+$/ : /^[!-~]+$/).test(String(content));
+}
+
+function addedTokens({ added_tokens: added }: JsonObject): readonly JsonObject[] {
+  return Array.isArray(added) ? added.filter(isJsonObject) : [];
+}
+
+/** Letters and digits that no step of BERT's removes, splits or takes for white space. */
+const WORD = "[A-Za-z0-9\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u024F\\u0400-\\u0481\\u048A-\\u04FF]";
+const MIN_SPACES = 64;
+/** JavaScript's expressions overflow on matches of millions. */
+const MAX_MATCH = 4096;
+
+/** BERT makes one unknown token of a word beyond a length, and nothing of white space. */
+function condenser(
+  spec: JsonObject,
+  normalizers: readonly JsonObject[],
+  preTokenizers: readonly JsonObject[],
+): Boundaries["condense"] {
+  const { type, max_input_chars_per_word: longest } = spec.model as JsonObject;
+  const isPlain = normalizers.every((step) => step.type === "BertNormalizer") && preTokenizers.every(isBert);
+  const hasWords = addedTokens(spec).some(({ content }) => new RegExp(`^${WORD}*$`, "u").test(String(content)));
+  if (type !== "WordPiece" || !Number.isSafeInteger(longest) || !isPlain || hasWords) return (text) => text;
+  const limit = (longest as number) + 1;
+  const words = new RegExp(`(${WORD}{${limit}})${WORD}{1,${MAX_MATCH}}`, "gu");
+  const spaces = new RegExp(`[ \\t\\r\\n]{${MIN_SPACES},${MAX_MATCH}}`, "gu");
+  return (text) => replaceUntilDone(replaceUntilDone(text, words, "$1"), spaces, " ");
+}
+
+function replaceUntilDone(text: string, pattern: RegExp, by: string): string {
+  const shorter = text.replace(pattern, by);
+  return shorter.length < text.length ? replaceUntilDone(shorter, pattern, by) : text;
+}

@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { encodeExamples } from "../../src/data/encode.js";
+import { boundariesOf } from "../../src/text/boundaries.js";
+import { loadTokenizer, type Texts } from "../../src/text/index.js";
+
+const folder = fileURLToPath(new URL("../golden/text", import.meta.url));
+const NAMES = Object.keys(JSON.parse(readFileSync(`${folder}/golden.json`, "utf8")) as object);
+const WHOLE = Number.MAX_SAFE_INTEGER;
+
+const WORDS = ["the cat", "sat", "on", "while", "Mädchen", "é", "e\u0301", "Σ", "ﬁ", "①", "don't", "a,b.c", "12", "3"];
+const ODD = [
+  "漢字",
+  "かな",
+  "한국어",
+  "😀",
+  "\u200D",
+  "\u0301",
+  "\u0600",
+  "\u0D4E",
+  "\uFC5E",
+  "\u0000",
+  "▁",
+  "'s",
+  "!",
+];
+const LONG = ["x".repeat(120), "ж".repeat(130), "漢".repeat(30), "ab1".repeat(60), " ".repeat(70), "\n".repeat(70)];
+const SPECIALS = ["[MASK]", "[SEP]", "<mask>", "<s>", "</s>", "<pad>", "<|endoftext|>"];
+const SPACES = [" ", " ", " ", " ", "  ", "\n", "\t", "\u00A0", "\u3000", ""];
+
+const piece = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom(...WORDS) },
+  { weight: 2, arbitrary: fc.constantFrom(...ODD) },
+  { weight: 1, arbitrary: fc.constantFrom(...LONG, ...SPECIALS) },
+);
+const text = fc
+  .array(fc.tuple(piece, fc.constantFrom(...SPACES)), { maxLength: 60 })
+  .map((parts) => parts.flat().join(""));
+const row = fc.oneof(fc.tuple(text), fc.tuple(text, text));
+
+describe.each(NAMES)("%s gives what the whole text gives", (name) => {
+  const tokenizer = loadTokenizer(`${folder}/${name}`);
+
+  it("for texts and pairs", async () => {
+    const lengths = fc.integer({ min: 5, max: 40 });
+    const first = fc.integer({ min: 1, max: 30 });
+    await fc.assert(
+      fc.asyncProperty(fc.array(row, { maxLength: 4 }), lengths, first, async (rows, maxLength, firstCharacters) => {
+        const encode = async (characters: number) =>
+          (await tokenizer).encodeBatch(rows as Texts[], { maxLength, firstCharacters: characters });
+        expect(await encode(firstCharacters)).toEqual(await encode(WHOLE));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it("for words", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(text, { maxLength: 8 }), fc.integer({ min: 1, max: 30 }), async (words, first) => {
+        const encode = async (firstCharacters: number) =>
+          (await tokenizer).encodeWords(words, { maxLength: 12, firstCharacters });
+        expect(await encode(first)).toEqual(await encode(WHOLE));
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+describe("a text far longer than what is kept", () => {
+  const LENGTH = 8_000_000;
+  const cases: readonly (readonly [string, string])[] = [
+    ["words", "the cat sat on the mat ".repeat(LENGTH / 23)],
+    ["one word", "x".repeat(LENGTH)],
+    ["spaces", " ".repeat(LENGTH)],
+    ["ideographs", "漢".repeat(LENGTH)],
+  ];
+
+  it.each(cases)("of %s costs little with BERT's tokenizer", async (_, long) => {
+    const tokenizer = await loadTokenizer(`${folder}/bert-uncased`);
+    const start = process.cpuUsage();
+    const { ids } = await tokenizer.encode([long], { maxLength: 128 });
+    const { user } = process.cpuUsage(start);
+    expect(ids).toEqual((await tokenizer.encode([long.slice(0, 3000)], { maxLength: 128 })).ids);
+    expect(user / 1e6).toBeLessThan(2);
+  });
+
+  it("is refused by row where it has no place to be cut", async () => {
+    const tokenizer = await loadTokenizer(`${folder}/roberta`);
+    const row = {
+      kind: "text",
+      texts: ["a", "x".repeat(LENGTH)],
+      label: undefined,
+      at: { file: "f.csv", line: 7 },
+    } as const;
+    const encoding = { task: "sequence-classification", labels: undefined, maxLength: 128 } as const;
+    await expect(encodeExamples([row], tokenizer, encoding)).rejects.toThrow(
+      /^f\.csv line 7: \d+ characters of the text have no space between two words/,
+    );
+  });
+});
+
+describe("no boundary is known", () => {
+  const sound = { pre_tokenizer: { type: "Whitespace" }, model: { type: "BPE" } };
+  it.each([
+    ["of an unknown normalizer", { normalizer: { type: "Replace", pattern: { String: " " }, content: "" } }],
+    [
+      "of a Strip in a sequence",
+      { normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "Strip" }] } },
+    ],
+    ["without a pre-tokenizer", { pre_tokenizer: null }],
+    ["of a pre-tokenizer with an expression of its own", { pre_tokenizer: { type: "Split", pattern: { Regex: "x" } } }],
+    ["of bytes that are not split", { pre_tokenizer: { type: "ByteLevel", use_regex: false } }],
+    ["of Metaspace that does not split", { pre_tokenizer: { type: "Metaspace", split: false } }],
+    ["with an added token across a space", { added_tokens: [{ content: "a b", normalized: false }] }],
+    [
+      "with an added token that takes what follows",
+      { added_tokens: [{ content: "<a>", normalized: false, rstrip: true }] },
+    ],
+    ["with random merges", { model: { type: "BPE", dropout: 0.1 } }],
+  ])("%s", (_, change) => {
+    expect(boundariesOf(sound)).toBeDefined();
+    expect(boundariesOf({ ...sound, ...change })).toBeUndefined();
+  });
+});
