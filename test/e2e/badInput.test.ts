@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -49,11 +50,18 @@ async function refused(flags: readonly string[], status: 1 | 2, message: RegExp)
 
 const row = { sentence: "a", label: "alpha" };
 
+function pipe(name: string): string {
+  const path = fresh(name);
+  spawnSync("mkfifo", [path]);
+  return path;
+}
+
 describe("data", () => {
   test.each([
     ["a missing file", () => ["--train", "/no/such.jsonl"], /no\/such\.jsonl does not exist/],
     ["an empty file", () => ["--train", write("e.jsonl", "")], /e\.jsonl is empty/],
     ["blank lines", () => ["--train", write("e.jsonl", "\n \n")], /e\.jsonl is empty/],
+    ["a pipe", () => ["--train", pipe("p.jsonl")], /p\.jsonl is a pipe, but a regular file is expected/],
     ["a folder", () => ["--train", ROWS], /rows\/? is a folder, but a file is expected/],
     [
       "a folder named like a file",
@@ -275,6 +283,19 @@ describe("models", () => {
           remove("tokenizer_config.json")(f);
         }),
       /tokenizer/,
+    ],
+    [
+      "a tokenizer that would end the process",
+      () =>
+        changed(
+          edit("tokenizer.json", (bytes) =>
+            JSON.stringify({
+              ...(JSON.parse(bytes.toString()) as object),
+              normalizer: { type: "Precompiled", precompiled_charsmap: "AAAA" },
+            }),
+          ),
+        ),
+      /tokenizer\.json is broken: a tokenizer made from it ends the process/,
     ],
     ["no weights", () => changed(remove("model.safetensors")), /has no safetensors weights/],
     [

@@ -21,6 +21,11 @@ describe("parseHeader", () => {
     expect(parse({ __metadata__: null, a: { ...f32([1], 0, 4), more: 1 } }, 4).metadata).toEqual({});
   });
 
+  it("takes a text of millions of characters in its metadata", () => {
+    const note = '\\"'.repeat(5_000_000);
+    expect(parse({ __metadata__: { note } }, 0).metadata).toEqual({ note });
+  });
+
   it("lists a dtype that cannot be computed with", () => {
     expect(parse({ a: { dtype: "F8_E4M3", shape: [3], data_offsets: [0, 3] } }, 3).tensors.get("a")?.dtype).toBe(
       "F8_E4M3",
@@ -29,6 +34,7 @@ describe("parseHeader", () => {
   });
 
   const faults: [string, string | object, number, RegExp][] = [
+    ["a key with quotes twice, spelt in two ways", '{"a\\"\\\\" : {}, "a\\u0022\\\\"\n:{}}', 0, /key 'a"\\' twice/],
     ["broken JSON", '{"a":', 0, /not valid JSON/],
     ["a list", "[]", 0, /must be a JSON object/],
     ["a byte-order mark", "\uFEFF{}", 0, /not valid JSON/],
