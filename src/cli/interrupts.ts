@@ -1,5 +1,6 @@
 import { endAtSecondSignal } from "../torch/native.js";
 import type { Output } from "./output.js";
+import { leaveClosedTerminal } from "./streams.js";
 
 /** Ctrl-C (SIGINT), SIGTERM and a closed terminal (SIGHUP) while a command runs. */
 export interface Interrupts {
@@ -19,7 +20,10 @@ export function watchInterrupts(output: Output): Interrupts {
   let first: number | undefined;
   const onSignal = (): void => {
     const now = performance.now();
-    if (first !== undefined && now - first >= SAME) process.exit(130);
+    if (first !== undefined && now - first >= SAME) {
+      leaveClosedTerminal();
+      process.exit(130);
+    }
     if (first !== undefined) return;
     first = now;
     controller.abort();

@@ -6,7 +6,7 @@ import type { Command } from "./command.js";
 import { COMMANDS, commandNamed } from "./commands.js";
 import { type Interrupts, watchInterrupts } from "./interrupts.js";
 import { createOutput } from "./output.js";
-import { stderr, stdout } from "./streams.js";
+import { leaveClosedTerminal, stderr, stdout } from "./streams.js";
 
 /** Exit status after Ctrl-C, as shells count it: 128 + SIGINT. */
 const INTERRUPTED = 130;
@@ -21,6 +21,7 @@ const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
 export async function main(argv: readonly string[]): Promise<number> {
   const status = await dispatch(argv).catch((error: unknown) => reportError(error, argv.includes("--debug")));
   const lost = await stdout.settled();
+  leaveClosedTerminal();
   // A reader that has seen enough (`bidora … | head`) is no failure.
   if (!lost || lost.code === "EPIPE") return status;
   stderr.write(`bidora: What the command printed did not reach stdout: ${printable(lost.message)}.\n`);

@@ -1,4 +1,6 @@
+import { closeSync, openSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { isatty } from "node:tty";
 
 /** What a stream of Node offers that is used here. */
 export interface Target {
@@ -72,3 +74,15 @@ export const stdout = new Printer(() => process.stdout);
 
 /** For people. */
 export const stderr = new Printer(() => process.stderr);
+
+const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
+
+/** Node aborts at its end when a terminal that it began with can't be put back into its mode, unless something else is there. */
+export function leaveClosedTerminal(): void {
+  for (const descriptor of terminals) {
+    if (isatty(descriptor)) continue;
+    closeSync(descriptor);
+    // Takes the lowest number that is free, which is the one just closed.
+    openSync("/dev/null", "r+");
+  }
+}

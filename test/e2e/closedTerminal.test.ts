@@ -1,9 +1,9 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, start, stepsOf } from "./support.js";
 
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
@@ -64,6 +64,21 @@ describe("signals", () => {
     expect(await ended).toEqual([130, null]);
     const [last] = stepsOf(eventsIn(output)).slice(-1);
     expect(list(output)).toEqual([`checkpoint-${last?.step}`, "events.jsonl", "run.yaml"]);
+  });
+
+  test("a terminal that is closed, over its own line to the process", async () => {
+    const output = fresh();
+    const status = fresh("status");
+    const words = [process.execPath, BIN, "finetune", ...common, "--max-steps", "4000", "--output", output];
+    // The shell passes on the signal, as an interactive one does, but outlives the terminal to tell the exit status.
+    const wait = `p=$!; trap "kill -HUP $p" HUP; wait $p; wait $p; echo $? > ${status}.part; mv ${status}.part ${status}`;
+    const command = `${words.join(" ")} & ${wait}`;
+    const terminal = spawn("script", ["-qfec", command, "/dev/null"], { stdio: ["pipe", "pipe", "pipe"] });
+    await vi.waitUntil(() => list(output).includes("events.jsonl"), { timeout: 20_000 });
+    terminal.kill("SIGKILL");
+    await vi.waitUntil(() => existsSync(status), { timeout: 20_000 });
+    expect(readFileSync(status, "utf8")).toBe("130\n");
+    expect(list(output)[0]).toMatch(/^checkpoint-\d+$/);
   });
 
   test("the same signal twice at once, as npx and a terminal both send it, is one", async () => {
