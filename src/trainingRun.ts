@@ -23,6 +23,7 @@ import { metricsFor } from "./train/metricsFor.js";
 import type { RunHandle, RunObserver } from "./train/observer.js";
 import { profiler } from "./train/profiler.js";
 import { rescue, withNote } from "./train/rescue.js";
+import { checkpointBytes, Reserve } from "./train/reserve.js";
 import { type FoundCheckpoint, resumePoint } from "./train/resume.js";
 import { runLogWriter } from "./train/runLogWriter.js";
 import { checkFinite } from "./train/trained.js";
@@ -49,6 +50,7 @@ export class TrainingRun {
   readonly #signal: AbortSignal;
   readonly #from: ResumePoint | undefined;
   readonly #lastGood: LastGood;
+  readonly #reserve: Reserve;
   #last: RunHandle | undefined;
   #evaluated: EvaluationEvent | undefined;
   /** The folder is this run's own: nothing is written into it before. */
@@ -73,6 +75,7 @@ export class TrainingRun {
       writeModel: (folder) => this.#writeModel(folder),
     };
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
+    this.#reserve = new Reserve(config.output, checkpointBytes(adapted.trained, this.#earlyStopping !== undefined));
     this.#lastGood = new LastGood(adapted.trained, prepared.generator);
     this.#observers = [
       runLogWriter(join(config.output, EVENTS), { prepare: () => this.#prepareOutput(), from: this.#from?.step ?? 0 }),
@@ -113,6 +116,7 @@ export class TrainingRun {
     prepareOutput(config.output, config);
     writeFileAtomic(join(config.output, RUN_FILE), renderRunYaml(config));
     this.#isPrepared = true;
+    this.#reserve.hold();
   }
 
   /**
@@ -148,7 +152,7 @@ export class TrainingRun {
       observers: this.#observers,
       signal: this.#signal,
       from: this.#from,
-    });
+    }).finally(() => this.#reserve.release());
     if (ended === "aborted") return this.#leaveAborted();
     return this.#finish();
   }

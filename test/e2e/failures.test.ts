@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunSettings } from "../../src/config.js";
@@ -122,6 +122,24 @@ describe("a step that fails leaves the state before it", () => {
 });
 
 describe("a disk that fails", () => {
+  test.each([
+    ["lora", {}],
+    ["bidora", { validation: VALIDATION, evalEvery: 1, earlyStopping: 9 }],
+  ] as const)("room for a checkpoint is held while %s trains, %j", async (method, more) => {
+    const output = fresh();
+    const held: number[] = [];
+    const look = () => {
+      const sizes = list(output).map((name) => [name, statSync(join(output, name)).size] as const);
+      held.push(...sizes.filter(([name]) => name.startsWith(".room.")).map(([, size]) => size));
+    };
+    await failure({ method, output, ...more }, [at("step", 2, look), at("step", 3, boom)]);
+    const folder = join(output, "checkpoint-3");
+    const needed = list(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+    expect(held).toHaveLength(1);
+    expect(held[0]).toBeGreaterThan(needed);
+    expect(list(output)).toEqual(["checkpoint-3", "events.jsonl", "run.yaml"]);
+  });
+
   test("at the log: the state is kept, the log stays whole", async () => {
     const settings: RunSettings = { method: "lora", output: fresh() };
     const log = join(settings.output as string, "events.jsonl");

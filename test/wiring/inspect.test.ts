@@ -69,6 +69,12 @@ test("what would be refused is told, with what can be read nevertheless", async 
   configure(join(family, "config.json"), { model_type: "t5" });
   expect((await inspect(family)).refusals).toEqual([expect.stringContaining('model_type "t5" is not supported')]);
 
+  const activation = copyOf("bert/single");
+  configure(join(activation, "config.json"), { hidden_act: "constructor" });
+  expect((await inspect(activation)).refusals).toEqual([
+    expect.stringContaining('activation "constructor" is not supported'),
+  ]);
+
   const pickle = copyOf("bert/single");
   renameSync(join(pickle, "model.safetensors"), join(pickle, "pytorch_model.bin"));
   expect((await inspect(pickle)).refusals).toEqual([expect.stringContaining("pytorch_model.bin, which is refused")]);

@@ -1,0 +1,48 @@
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TrainedTensor } from "../adapters/index.js";
+import { temporaryPath } from "../io/atomic.js";
+
+/** More is not held: it would be slow to write, and people miss it. */
+const MOST = 2 ** 26;
+
+/** Names, shapes and settings beside the numbers, for a checkpoint and for one tensor of it. */
+const BESIDE = 2 ** 16;
+const BESIDE_TENSOR = 2 ** 10;
+
+/** Room on the disk for one checkpoint, held while a run trains: a disk that fills up then still takes the last good state. */
+export class Reserve {
+  readonly #path: string;
+
+  constructor(
+    folder: string,
+    readonly bytes: number,
+  ) {
+    this.#path = temporaryPath(join(folder, "room"));
+  }
+
+  hold(): void {
+    if (this.bytes > MOST) return;
+    try {
+      // Some file systems would not store zeros.
+      writeFileSync(this.#path, randomBytes(this.bytes));
+    } catch {
+      this.release();
+    }
+  }
+
+  release(): void {
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // The folder is gone; whatever comes next tells of it.
+    }
+  }
+}
+
+/** Bytes of a checkpoint: the model, the state with its two moments, and the best state where one is kept. */
+export function checkpointBytes(trained: readonly TrainedTensor[], keepsBest: boolean): number {
+  const numbers = trained.reduce((sum, { tensor }) => sum + tensor.nbytes, 0);
+  return numbers * (keepsBest ? 5 : 4) + trained.length * BESIDE_TENSOR + BESIDE;
+}
