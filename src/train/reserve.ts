@@ -14,6 +14,7 @@ const BESIDE_TENSOR = 2 ** 10;
 /** Room on the disk for one checkpoint, held while a run trains: a disk that fills up then still takes the last good state. */
 export class Reserve {
   readonly #path: string;
+  #isOver = false;
 
   constructor(
     folder: string,
@@ -23,7 +24,7 @@ export class Reserve {
   }
 
   hold(): void {
-    if (this.bytes > MOST) return;
+    if (this.#isOver || this.bytes > MOST) return;
     try {
       // Some file systems would not store zeros.
       writeFileSync(this.#path, randomBytes(this.bytes));
@@ -32,7 +33,9 @@ export class Reserve {
     }
   }
 
+  /** Gives the room back for good. */
   release(): void {
+    this.#isOver = true;
     try {
       rmSync(this.#path, { force: true });
     } catch {
