@@ -1,3 +1,4 @@
+import { namingBadWeights, weightsOf } from "./badWeights.js";
 import { type evaluateOptions, flagOf, type Settings } from "./config.js";
 import { encodeExamples, modelLabels, namedDatasets } from "./data/index.js";
 import { UsageError } from "./errors.js";
@@ -45,14 +46,18 @@ export async function evaluate(
     maxLength: lengthFor(settings, open),
     model: open.model.config,
   });
-  const metrics = await evaluateRows(open.model, rows, {
+  const set = {
     task: task.kind,
     labels: open.head.labels,
     batchSize,
     metrics: task.metrics,
     positive: positiveOf(task, labels),
     signal,
-  });
+  };
+  const metrics = await namingBadWeights(
+    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
+    () => evaluateRows(open.model, rows, set),
+  );
   return { metrics, rows: rows.length };
 }
 

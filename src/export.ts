@@ -1,4 +1,5 @@
 import { type LoraApproximation, readAdapter, type SideFacts, toLora, writeAdapter } from "./adapters/index.js";
+import { refuseBadWeights } from "./badWeights.js";
 import type { exportOptions, Settings } from "./config.js";
 import { UsageError } from "./errors.js";
 import { fillFolder } from "./io/atomic.js";
@@ -34,6 +35,8 @@ export async function exportAdapter(settings: ExportSettings): Promise<ExportRes
     refuseOccupied(path, settings.overwrite, [source, adapter]);
     const { adapted } = await openWithAdapter({ model: source, adapter, dtype: "float32" });
     if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
+    const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
+    refuseBadWeights({ folder: source, weights });
     const lora = toLora(adapted, settings.rank);
     const fill = (folder: string): void => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) });
     await fillFolder(path, fill, () => removeOwnFiles(path));

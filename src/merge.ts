@@ -1,4 +1,5 @@
 import { mergedParameters, readAdapter, writeSideFile } from "./adapters/index.js";
+import { refuseBadWeights, weightsOf } from "./badWeights.js";
 import type { mergeOptions, Settings } from "./config.js";
 import { UsageError } from "./errors.js";
 import { fillFolder } from "./io/atomic.js";
@@ -35,6 +36,7 @@ export async function merge(settings: MergeSettings): Promise<{ path: string }> 
 async function writeMerged(path: string, source: string, adapter: string): Promise<void> {
   const dtype = storedDtype(source);
   const opened = await openWithAdapter({ model: source, adapter, dtype: dtype === "float64" ? dtype : "float32" });
+  refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const tokenizerFiles = await listTokenizerFiles(source);
   const fill = (folder: string): void => {

@@ -1,5 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { namingBadWeights, weightsOf } from "./badWeights.js";
 import type { predictOptions, Settings } from "./config.js";
 import { type EncodedRow, type Example, encodeExamples } from "./data/index.js";
 import { UsageError } from "./errors.js";
@@ -47,7 +48,10 @@ export async function predict(
     maxLength: lengthFor(settings, open),
     model: open.model.config,
   });
-  const logits = await forwardAll(open.model, rows, kind, settings.batchSize, { signal });
+  const logits = await namingBadWeights(
+    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
+    () => forwardAll(open.model, rows, kind, settings.batchSize, { signal }),
+  );
   const lines = logits.map((values, i) => {
     return `${JSON.stringify(predictionOf(values, rows[i] as EncodedRow, examples[i] as Example, open.head))}\n`;
   });

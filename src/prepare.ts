@@ -11,6 +11,7 @@ import {
   type SideFacts,
   trainEverything,
 } from "./adapters/index.js";
+import type { OwnWeights } from "./badWeights.js";
 import type { RunConfig } from "./config.js";
 import type { Dataset } from "./data/index.js";
 import { BidoraError, UsageError } from "./errors.js";
@@ -52,6 +53,16 @@ export interface Prepared {
   readonly adapted: AdaptedModel;
   readonly start: Snapshot;
   readonly generator: Generator;
+}
+
+/** The checkpoint's weights, those that are trained as they were at the start. */
+export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
+  const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
+  const weights = Array.from(
+    loaded.model.namedParameters(),
+    ([path, parameter]) => [path, starts.get(parameter) ?? parameter.tensor] as const,
+  );
+  return { folder, weights };
 }
 
 /**

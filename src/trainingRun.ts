@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { type SideFacts, writeAdapter, writeSideFile } from "./adapters/index.js";
+import { namingBadWeights } from "./badWeights.js";
 import { type RunConfig, renderRunYaml } from "./config.js";
 import { BidoraError } from "./errors.js";
 import { writeFileAtomic } from "./io/atomic.js";
 import { machineFacts, peakMemoryBytes, versions } from "./machine.js";
 import { renderModelCard } from "./modelCard.js";
 import { writeModelFolder } from "./modelFolder.js";
-import type { Prepared } from "./prepare.js";
+import { ownWeights, type Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenance.js";
 import { CARD, EVENTS, PROFILE, REPORT, RUN_FILE } from "./runFiles.js";
 import { copyFiles, prepareOutput, writeMetrics } from "./runFolder.js";
@@ -137,7 +138,10 @@ export class TrainingRun {
 
   async #trainUnlessAborted(): Promise<Metrics> {
     try {
-      return await this.#train();
+      return await namingBadWeights(
+        () => ownWeights(this.prepared),
+        () => this.#train(),
+      );
     } catch (error) {
       if (this.#signal.aborted && error === this.#signal.reason) return this.#leaveAborted();
       throw error;

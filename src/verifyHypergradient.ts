@@ -1,8 +1,9 @@
 import { startOf } from "./adapterStart.js";
+import { namingBadWeights } from "./badWeights.js";
 import type { RunConfig } from "./config.js";
 import { UsageError } from "./errors.js";
 import type { FinetuneOptions } from "./finetune.js";
-import { prepare } from "./prepare.js";
+import { ownWeights, prepare } from "./prepare.js";
 import { compareEstimators, type EstimatorComparison } from "./train/compareEstimators.js";
 import { isTooCoarse } from "./train/hypergradients/index.js";
 import { ReplayableMasks } from "./train/masks.js";
@@ -36,7 +37,10 @@ export async function verifyHypergradient(
     masks: new ReplayableMasks(generator),
     start,
   };
-  const comparison = await compareEstimators(setup, prepared.config, options.signal);
+  const comparison = await namingBadWeights(
+    () => ownWeights(prepared),
+    () => compareEstimators(setup, prepared.config, options.signal),
+  );
   const dtype = options.precision ?? (prepared.config.dtype as "float32" | "bfloat16");
   return { dtype, ...comparison, notes: notesOf(comparison, dtype) };
 }

@@ -20,7 +20,7 @@ const NOTHING_DRAWN: DrawnModules = { drawn: [], trainedModules: [] };
 /**
  * Puts a saved adapter into a model, ready to be used or trained further. Nothing is changed unless everything fits.
  * @param options.drawn what of the model has no trained weights: where the adapter brings none either, it is trained and saved too
- * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `TARGET`, `PATTERN`
+ * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `NOT_FINITE`, `TARGET`, `PATTERN`
  */
 export function attachAdapter(
   model: Module,
@@ -35,6 +35,7 @@ export function attachAdapter(
   const isNew = (name: string) => layers.some((path) => isWithin(name, path));
   checkNames(expected, tensors, isNew);
   for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);
+  for (const [name, tensor] of tensors) checkFinite(name, tensor);
   return inject(model, config, { generator, ...(dtype && { dtype }), saved: tensors });
 }
 
@@ -60,6 +61,14 @@ function checkShape(name: string, found: readonly number[], wanted: readonly num
   if (found.length === wanted.length && found.every((size, i) => size === wanted[i])) return;
   throw misfit(
     `${name} has shape [${found.join(", ")}], but the model needs [${wanted.join(", ")}]; is it for another base model, or task?`,
+  );
+}
+
+function checkFinite(name: string, tensor: torch.Tensor): void {
+  if (torch.isAllFinite(tensor)) return;
+  throw new BidoraError(
+    "NOT_FINITE",
+    `The adapter's own tensor ${name} holds values that are not finite numbers: take an undamaged copy of the adapter.`,
   );
 }
 

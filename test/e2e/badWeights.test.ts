@@ -1,0 +1,102 @@
+import { cpSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { namingBadWeights } from "../../src/badWeights.js";
+import { withDefaults } from "../../src/config/option.js";
+import { predictOptions } from "../../src/config.js";
+import { BidoraError } from "../../src/errors.js";
+import { exportAdapter } from "../../src/export.js";
+import { openSafetensors } from "../../src/io/safetensors.js";
+import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { merge } from "../../src/merge.js";
+import { predict } from "../../src/predict.js";
+import * as torch from "../../src/torch/index.js";
+import type { RunEvent } from "../../src/train/events.js";
+import { BERT, fresh, list, ROWS, run } from "./support.js";
+
+const LAYER = "bert.encoder.layer.1";
+const QUERY = `${LAYER}.attention.self.query.weight`;
+
+/** A copy of a folder in which one value of one tensor is not a finite number. */
+function damaged(folder: string, file: string, name: string, value = Number.NaN): string {
+  const copy = fresh("damaged");
+  cpSync(folder, copy, { recursive: true });
+  const opened = openSafetensors(join(folder, file));
+  const tensors = opened.names.map((key) => [key, opened.readTensor(key)] as const);
+  opened.close();
+  torch.fill_(torch.narrow(torch.flatten(new Map(tensors).get(name)!), 0, 2, 1), value);
+  saveSafetensors(join(copy, file), tensors, { format: "pt" });
+  return copy;
+}
+
+const damagedModel = (name: string, value?: number) => damaged(join(BERT, "single"), "model.safetensors", name, value);
+const adapterOf = (name: string) => join(BERT, "adapters", name);
+const output = () => ({ output: fresh(), overwrite: false, revision: undefined });
+
+describe("a checkpoint with a value that is not finite", () => {
+  test.each([
+    ["lora", QUERY, Number.NaN],
+    ["dora", QUERY, Number.NaN],
+    ["bidora", QUERY, Number.POSITIVE_INFINITY],
+    ["dora", `${LAYER}.output.LayerNorm.bias`, Number.NaN],
+    ["bidora", `${LAYER}.output.dense.bias`, Number.NaN],
+    ["full", QUERY, Number.NaN],
+    ["lora", "classifier.weight", Number.NaN],
+  ] as const)("is what ends %s, and %s is named", async (method, name, value) => {
+    const model = damagedModel(name, value);
+    const told: RunEvent[] = [];
+    const running = run({ model, method }, { observers: [(event) => told.push(event)] });
+    await expect(running).rejects.toThrow(new RegExp(`Step 1: .*own weights in ${model} .* in ${name};`));
+    await expect(running).rejects.not.toThrow("--learning-rate");
+    expect(told.at(-1)).toMatchObject({ event: "error", message: expect.stringContaining(name) });
+  });
+
+  test("is named by predict, merge and export", async () => {
+    const model = damagedModel(QUERY);
+    const given = { model, input: join(ROWS, "pairs.jsonl"), output: fresh() };
+    const predicting = predict({ ...withDefaults(predictOptions, given), given });
+    await expect(predicting).rejects.toThrow(new RegExp(`line 1: .*own weights in ${model} .* in ${QUERY};`));
+    for (const work of [
+      merge,
+      (all: Parameters<typeof merge>[0]) => exportAdapter({ ...all, to: "peft-lora", rank: undefined }),
+    ]) {
+      const all = { model, adapter: adapterOf("dora"), ...output() };
+      await expect(work(all)).rejects.toThrow(new RegExp(`^The model's own weights in ${model} .* in ${QUERY};`));
+      expect(list(all.output)).toEqual([]);
+    }
+  });
+
+  test("is of no matter to an export that does not touch it, and is not copied by merge", async () => {
+    const name = `${LAYER}.output.dense.weight`;
+    const all = { model: damagedModel(name), adapter: adapterOf("dora") };
+    await exportAdapter({ ...all, ...output(), to: "peft-lora", rank: undefined });
+    await expect(merge({ ...all, ...output() })).rejects.toThrow(name);
+  });
+});
+
+test("an adapter with a value that is not finite is refused, and its tensor named", async () => {
+  const name = `base_model.model.${LAYER}.attention.self.query.lora_B.weight`;
+  const adapter = damaged(adapterOf("dora"), "adapter_model.safetensors", name);
+  const wanted = /The adapter's own tensor .*layer\.1\.attention\.self\.query\.lora_B\.weight/;
+  await expect(run({ method: "dora", adapter })).rejects.toThrow(wanted);
+  await expect(merge({ model: join(BERT, "single"), adapter, ...output() })).rejects.toThrow(wanted);
+});
+
+test("where the weights are good, what is not finite is told as it was", async () => {
+  const own = () => ({
+    folder: "model",
+    weights: [
+      ["a", torch.ones([2])],
+      ["b", torch.empty([0])],
+    ] as const,
+  });
+  for (const error of [new BidoraError("LOSS_NOT_FINITE", "Step 2: …"), new BidoraError("OTHER", "…"), new Error("…")])
+    await expect(namingBadWeights(own, () => Promise.reject(error))).rejects.toBe(error);
+  expect(
+    await namingBadWeights(
+      () => expect.unreachable(),
+      async () => 3,
+    ),
+  ).toBe(3);
+  await expect(run({ learningRate: 1e30, maxSteps: 8 })).rejects.toThrow("--learning-rate");
+});
