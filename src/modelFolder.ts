@@ -22,6 +22,9 @@ export interface ModelFolder {
   readonly dtype: torch.DType;
 }
 
+/** Widest first. */
+const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float16"];
+
 const PROBLEM_TYPES: Readonly<Record<HeadKind, string | undefined>> = {
   "sequence-classification": "single_label_classification",
   "multi-label-classification": "multi_label_classification",
@@ -36,12 +39,12 @@ export function writeModelFolder(folder: string, options: ModelFolder): void {
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 
-/** The dtype that a checkpoint's weights have on disk. */
+/** The dtype that a checkpoint's weights have on disk: the widest of several. */
 export function storedDtype(folder: string): torch.DType {
   const checkpoint = openCheckpoint(folder);
   try {
-    const dtypes = checkpoint.names.map((name) => torchDtype(checkpoint.info(name).dtype));
-    return dtypes.find((dtype) => dtype?.includes("float")) ?? "float32";
+    const dtypes = new Set(checkpoint.names.map((name) => torchDtype(checkpoint.info(name).dtype)));
+    return FLOATS.find((dtype) => dtypes.has(dtype)) ?? "float32";
   } finally {
     checkpoint.close();
   }

@@ -137,6 +137,18 @@ test("a bias of B goes neither with DoRA nor with an embedding", () => {
   expect(() => inject(new SmallModel(), embedding, options)).toThrow(/embedding words/);
 });
 
+test("an embedding that is trained whole goes on in the model's dtype", () => {
+  const model = new SmallModel("bfloat16");
+  const before = model.words.forward(IDS, EVALUATION);
+  const { trained } = inject(model, loraConfig({ targetModules: ["query"], modulesToSave: ["words"] }), {
+    generator: new torch.Generator(1),
+  });
+  const table = trained.find(({ name }) => name === "words.weight")!;
+  expect(table.tensor.dtype).toBe("float32");
+  const after = model.words.forward(IDS, EVALUATION);
+  expect([after.dtype, after.toArray()]).toEqual(["bfloat16", before.toArray()]);
+});
+
 test("training everything changes no result and spares biases and norms the decay", () => {
   const model = new SmallModel();
   const before = model.forward(IDS, EVALUATION).toArray();

@@ -61,6 +61,28 @@ test.each([
   expect(readdirSync(join(output, ".."))).toEqual(["merged"]);
 });
 
+test("a checkpoint of several dtypes is merged in the widest, and none of its weights is rounded", async () => {
+  const model = newFolder();
+  cpSync(join(BERT, "sharded"), model, { recursive: true });
+  const [first] = readdirSync(model).filter((file) => file.endsWith(".safetensors"));
+  const narrow = [...readTensors(join(model, first!))].map(
+    ([name, tensor]) => [name, torch.to(tensor, "bfloat16")] as const,
+  );
+  saveSafetensors(join(model, first!), narrow, { format: "pt" });
+  const output = join(newFolder(), "merged");
+  await merge(settings(model, join(BERT, "adapters", "lora"), output));
+  const [merged, original] = [join(output, "model.safetensors"), join(BERT, "single", "model.safetensors")].map(
+    readTensors,
+  );
+  const rounded = new Map(narrow);
+  for (const [name, tensor] of merged!) {
+    expect(tensor.dtype, name).toBe("float32");
+    if (/query|value|classifier/.test(name)) continue;
+    const own = rounded.get(name);
+    expect(tensor.toArray(), name).toEqual((own ?? original!.get(name)!).toArray());
+  }
+});
+
 /** A DoRA adapter of its own head for a bare encoder, whose pooler and classifier are drawn. */
 async function freshAdapter(axis: "out" | "in", side: SideFacts): Promise<{ folder: string; logits: torch.Tensor }> {
   const generator = new torch.Generator(5);
