@@ -38,10 +38,10 @@ export async function checksumsOf(folder: string, names: readonly string[], sign
   return lines;
 }
 
-/** Writes down the checksums of all files in a folder that has no folders in it. */
+/** Writes down the checksums of all files in a folder that has no folders in it, in place of those written before. */
 export async function writeChecksums(folder: string): Promise<void> {
-  const names = readdirSync(folder).sort();
-  writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, names));
+  const names = readdirSync(folder).filter((name) => name !== CHECKSUMS);
+  writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, names.sort()));
 }
 
 /**

@@ -18,7 +18,7 @@ export const checkpointName = (step: number): string => `checkpoint-${step}`;
 
 /** The step of a name that a checkpoint has, or undefined. */
 export function checkpointStep(name: string): number | undefined {
-  const found = /^checkpoint-(0|[1-9]\d*)$/.exec(name);
+  const found = /^checkpoint-(0|[1-9]\d{0,14})$/.exec(name);
   return found ? Number(found[1]) : undefined;
 }
 

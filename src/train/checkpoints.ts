@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
@@ -95,11 +95,15 @@ export function newestCheckpoint(folder: string): string | undefined {
 /** Steps of the checkpoints in a folder, newest first. One without a file never was a checkpoint. */
 export function checkpointSteps(folder: string): number[] {
   if (!existsSync(folder)) return [];
-  const steps = readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
-    const step = entry.isDirectory() ? checkpointStep(entry.name) : undefined;
-    return step !== undefined && readdirSync(join(folder, entry.name)).length > 0 ? [step] : [];
+  const steps = readdirSync(folder).flatMap((name) => {
+    const step = checkpointStep(name);
+    return step !== undefined && isFilledFolder(join(folder, name)) ? [step] : [];
   });
   return steps.sort((a, b) => b - a);
+}
+
+function isFilledFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(path).length > 0;
 }
 
 /** Of those up to a step: later ones are damaged, or of a run that was begun anew from an earlier one. */

@@ -62,7 +62,7 @@ async function openCheckpoint(path: string, run: ResumingRun): Promise<SavedStat
   checkProvenance(path, state.madeFrom, run.madeFrom);
   await damageIfThrown(() => {
     checkPlace(state, run.plans);
-    new Generator().setState(Buffer.from(state.generator, "base64"));
+    checkGenerator(state);
     checkTensors(path, state, run.trained);
   });
   return state;
@@ -86,6 +86,14 @@ function checkPlace(state: SavedState, plans: ResumingRun["plans"]): void {
   const planned = plans.slice(0, at).reduce((sum, { steps }) => sum + steps, 0);
   if (before > planned || (before < planned && !state.earlyStopping))
     throw new Error(`${before} steps lie before ${state.phase}, not ${planned}`);
+}
+
+function checkGenerator({ generator }: SavedState): void {
+  try {
+    new Generator().setState(Buffer.from(generator, "base64"));
+  } catch (cause) {
+    throw new Error(`${STATE}: generator: not a state of libtorch's random generator`, { cause });
+  }
 }
 
 /** Every tensor that is going to be put back is there, with its shape and type. */

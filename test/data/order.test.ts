@@ -108,6 +108,10 @@ describe("the order of rows", () => {
   it("refuses what makes no batch", () => {
     expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows make no batch of 3");
     expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last one is dropped");
+    for (const index of [3, -1, Number.NaN])
+      expect(() => new BatchOrder(plain, { pass: 0, index })).toThrow(
+        `3 batches, but the place to go on from is ${index}`,
+      );
     expect(() => new BatchOrder({ ...plain, batchSize: 0.5 })).toThrow("whole number");
   });
 });

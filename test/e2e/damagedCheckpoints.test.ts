@@ -1,0 +1,222 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { resolveRun } from "../../src/config.js";
+import { writeChecksums } from "../../src/io/checksums.js";
+import { openSafetensors } from "../../src/io/safetensors.js";
+import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { prepare } from "../../src/prepare.js";
+import { ProvenanceSource } from "../../src/provenance.js";
+import { plansOf } from "../../src/runPlans.js";
+import * as torch from "../../src/torch/index.js";
+import { findCheckpoint, type ResumingRun } from "../../src/train/resume.js";
+import { settingsOf } from "../../src/trainingRun.js";
+import { abortAfter, bytes, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
+
+const SETTINGS = {
+  method: "lora",
+  maxSteps: 6,
+  saveEvery: 2,
+  evalEvery: 2,
+  earlyStopping: 9,
+  validation: join(ROWS, "pairs.jsonl"),
+} as const;
+const STATE = "training_state.json";
+const TENSORS = "training_state.safetensors";
+
+let whole: string;
+let left: string;
+let resuming: Omit<ResumingRun, "folder">;
+beforeAll(async () => {
+  whole = (await run(SETTINGS)).output;
+  left = fresh();
+  await run({ ...SETTINGS, output: left }, abortAfter(4));
+  const prepared = await prepare(resolveRun({ ...SMALL, ...SETTINGS, output: left }));
+  resuming = {
+    settings: settingsOf(prepared.config),
+    madeFrom: await new ProvenanceSource(prepared).find(),
+    plans: plansOf(prepared),
+    trained: prepared.adapted.trained,
+  };
+});
+
+/** A run that was left after step 4, with checkpoints of steps 2 and 4. */
+function leftRun(): string {
+  const output = fresh();
+  cpSync(left, output, { recursive: true });
+  return output;
+}
+
+type Damage = (checkpoint: string) => void | Promise<void>;
+
+const flip =
+  (file: string): Damage =>
+  (checkpoint) => {
+    const path = join(checkpoint, file);
+    const content = readFileSync(path);
+    content[content.length - 5] = (content[content.length - 5] as number) ^ 1;
+    writeFileSync(path, content);
+  };
+
+/** Another state under right checksums, so that its content is what gives it away. */
+const edit =
+  (change: (state: Record<string, unknown>) => unknown): Damage =>
+  async (checkpoint) => {
+    const path = join(checkpoint, STATE);
+    writeFileSync(path, JSON.stringify(change(json(path))));
+    await writeChecksums(checkpoint);
+  };
+
+const set = (values: object): Damage => edit((state) => ({ ...state, ...values }));
+
+const tensors =
+  (change: (entry: readonly [string, torch.Tensor]) => (readonly [string, torch.Tensor])[]): Damage =>
+  async (checkpoint) => {
+    const path = join(checkpoint, TENSORS);
+    const file = openSafetensors(path);
+    const entries = [...file.names].map((name) => [name, file.readTensor(name)] as const);
+    file.close();
+    saveSafetensors(path, entries.flatMap(change));
+    await writeChecksums(checkpoint);
+  };
+
+const isFirst = (name: string) => name.endsWith("layer.0.attention.self.query.lora_A.weight");
+
+/** Damages that the files' checksums give away. */
+const TORN: Readonly<Record<string, Damage>> = {
+  "a byte of the state": flip(STATE),
+  "a byte of the tensors": flip(TENSORS),
+  "a byte of the adapter": flip("adapter_model.safetensors"),
+  "a byte of the adapter's config": flip("adapter_config.json"),
+  "tensors cut off": (checkpoint) => truncateSync(join(checkpoint, TENSORS), 1000),
+  "an adapter cut off": (checkpoint) => truncateSync(join(checkpoint, "adapter_model.safetensors"), 0),
+  "no state": (checkpoint) => unlinkSync(join(checkpoint, STATE)),
+  "no tensors": (checkpoint) => unlinkSync(join(checkpoint, TENSORS)),
+  "no adapter": (checkpoint) => unlinkSync(join(checkpoint, "adapter_model.safetensors")),
+  "no checksums": (checkpoint) => unlinkSync(join(checkpoint, "SHA256SUMS")),
+  "empty checksums": (checkpoint) => writeFileSync(join(checkpoint, "SHA256SUMS"), ""),
+  "checksums of something else": (checkpoint) => writeFileSync(join(checkpoint, "SHA256SUMS"), "../secret\n"),
+};
+
+/** Contents that no run writes, under right checksums. */
+const WRONG: Readonly<Record<string, Damage>> = {
+  "a state that is no JSON": async (checkpoint) => {
+    writeFileSync(join(checkpoint, STATE), '{"phase":');
+    await writeChecksums(checkpoint);
+  },
+  "an empty state": edit(() => ({})),
+  "a list as state": edit(() => []),
+  "no phase": edit(({ phase: _phase, ...state }) => state),
+  "a phase of another method": set({ phase: "search" }),
+  "the retraining of another method": edit((state) => ({
+    ...state,
+    phase: "retrain",
+    phaseStep: 1,
+    rule: { ...(state.rule as object), steps: 1 },
+  })),
+  "an unknown phase": set({ phase: "constructor" }),
+  "a negative step of the phase": set({ phaseStep: -3 }),
+  "a step of the phase beyond the run's": set({ step: 4, phaseStep: 5 }),
+  "a huge step": set({ step: 1e9 }),
+  "huge steps that agree": edit((state) => ({
+    ...state,
+    step: 1e9,
+    phaseStep: 1e9,
+    rule: { ...(state.rule as object), steps: 1e9 },
+  })),
+  "half a step": set({ step: 4.5, phaseStep: 4.5 }),
+  "another checkpoint's step": edit((state) => ({
+    ...state,
+    step: 2,
+    phaseStep: 2,
+    rule: { ...(state.rule as object), steps: 2 },
+  })),
+  "a rule's steps that do not fit": edit((state) => ({ ...state, rule: { ...(state.rule as object), steps: 3 } })),
+  "a rule of nothing": set({ rule: null }),
+  "a negative place in the data": set({ rule: { steps: 4, batches: { pass: 0, index: -1 } } }),
+  "no generator": set({ generator: "" }),
+  "a generator that is not base64": set({ generator: "%%%" }),
+  "a generator cut off": edit((state) => ({ ...state, generator: String(state.generator).slice(0, 400) })),
+  "no provenance": set({ madeFrom: {} }),
+  "settings that are none": set({ settings: "none" }),
+  "a tensor missing": tensors(([name, value]) => (isFirst(name) ? [] : [[name, value]])),
+  "a moment missing": tensors(([name, value]) => (name.endsWith(".exp_avg_sq") ? [] : [[name, value]])),
+  "the best state missing": tensors(([name, value]) => (name.startsWith("best.") ? [] : [[name, value]])),
+  "a tensor of another shape": tensors(([name, value]) => [
+    [name, isFirst(name) ? torch.contiguous(torch.t(value)) : value],
+  ]),
+};
+
+describe("a damaged newest checkpoint", () => {
+  test.each([...Object.entries(TORN), ...Object.entries(WRONG)])(
+    "%s: the one before is taken",
+    async (name, damage) => {
+      const folder = leftRun();
+      await damage(join(folder, "checkpoint-4"));
+      const { path, damaged } = await findCheckpoint({ ...resuming, folder });
+      expect(path).toBe(join(folder, "checkpoint-2"));
+      expect(damaged).toEqual([expect.stringMatching(/^\S+checkpoint-4 is damaged \(.+\)$/)]);
+      expect(/is not as it was saved|is missing|does not list/.test(damaged.join())).toBe(name in TORN);
+    },
+  );
+
+  test("of a step that the run never gets to is one too", async () => {
+    const folder = leftRun();
+    const beyond = join(folder, "checkpoint-1000000000");
+    cpSync(join(folder, "checkpoint-4"), beyond, { recursive: true });
+    const steps = 1e9;
+    await edit((state) => ({ ...state, step: steps, phaseStep: steps, rule: { ...(state.rule as object), steps } }))(
+      beyond,
+    );
+    const { path, damaged } = await findCheckpoint({ ...resuming, folder });
+    expect(path).toBe(join(folder, "checkpoint-4"));
+    expect(damaged).toEqual([`${beyond} is damaged (train has 6 steps, not 1000000000)`]);
+  });
+
+  test("is passed over with a line that says so, and the result is the same", async () => {
+    const output = leftRun();
+    await flip(TENSORS)(join(output, "checkpoint-4"));
+    const { notes, events } = await run({ ...SETTINGS, output, resume: true });
+    const [newest, before] = [join(output, "checkpoint-4"), join(output, "checkpoint-2")];
+    expect(notes).toEqual([`${newest} is damaged (${TENSORS} is not as it was saved): going on from ${before}.`]);
+    expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4, 5, 6]);
+    expect(bytes(output)).toBe(bytes(whole));
+  });
+
+  test("is not counted among those that are kept", async () => {
+    const output = leftRun();
+    await flip(STATE)(join(output, "checkpoint-4"));
+    await run({ ...SETTINGS, saveEvery: 1, keepCheckpoints: 1, output, resume: true }, abortAfter(3));
+    expect(list(output).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-3", "checkpoint-4"]);
+    await run({ ...SETTINGS, output, resume: true });
+    expect(bytes(output)).toBe(bytes(whole));
+  });
+});
+
+test("where all checkpoints are damaged the run is refused and nothing touched", async () => {
+  const output = leftRun();
+  await flip(TENSORS)(join(output, "checkpoint-2"));
+  rmSync(join(output, "checkpoint-4", STATE));
+  const before = readdirSync(output, { recursive: true });
+  await expect(run({ ...SETTINGS, output, resume: true })).rejects.toThrow(
+    /checkpoint-4 is damaged \(training_state.json is missing\); \S+checkpoint-2 is damaged \(training_state.safetensors is not as it was saved\): put a whole checkpoint there, or start anew in another --output\.$/,
+  );
+  expect(readdirSync(output, { recursive: true })).toEqual(before);
+  await expect(run({ ...SETTINGS, output })).rejects.toThrow(/is not empty/);
+});
+
+test("one that a run has only just begun to write is none", async () => {
+  const output = fresh();
+  mkdirSync(join(output, "checkpoint-2"), { recursive: true });
+  const { notes } = await run({ ...SETTINGS, output, resume: true });
+  expect(notes).toEqual([expect.stringContaining("There is no whole checkpoint")]);
+});
+
+test("a search's state in which the levels' steps do not fit is damaged too", async () => {
+  const settings = { ...SETTINGS, method: "bidora" } as const;
+  const output = fresh();
+  await run({ ...settings, output }, abortAfter(4));
+  await edit((state) => ({ ...state, rule: { ...(state.rule as object), upper: 3 } }))(join(output, "checkpoint-4"));
+  const { notes } = await run({ ...settings, output, resume: true }, abortAfter(3));
+  expect(notes.join()).toContain("checkpoint-4 is damaged (training_state.json: rule: does not go with phaseStep)");
+});
