@@ -1,0 +1,182 @@
+import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { extname, join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { openSafetensors } from "../../src/io/safetensors.js";
+import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import * as torch from "../../src/torch/index.js";
+import type { SavedState } from "../../src/train/checkpointState.js";
+import type { RunEvent } from "../../src/train/events.js";
+import { abortAfter, BERT, bytes, fresh, json, jsonl, ROWS, run, stepsOf } from "./support.js";
+
+const SOURCES = {
+  model: join(BERT, "single"),
+  adapter: join(BERT, "adapters", "lora"),
+  train: join(ROWS, "train.jsonl"),
+  validation: join(ROWS, "pairs.jsonl"),
+  test: join(ROWS, "pairs.jsonl"),
+};
+type Inputs = typeof SOURCES;
+
+const folder = fresh("inputs");
+/** Copies of everything that a run reads, to be changed. */
+const inputs = Object.fromEntries(
+  Object.entries(SOURCES).map(([name, path]) => [name, join(folder, name + extname(path))]),
+) as Inputs;
+
+function putInputs(): void {
+  for (const [name, path] of Object.entries(inputs))
+    cpSync(SOURCES[name as keyof Inputs], path, { recursive: true, force: true });
+}
+
+const edit = (path: string, change: (text: string) => string) =>
+  writeFileSync(path, change(readFileSync(path, "utf8")));
+
+const firstLines = (count: number) => (text: string) => text.split("\n").slice(0, count).join("\n");
+
+const writeJson = (path: string, values: object) => writeFileSync(path, JSON.stringify({ ...json(path), ...values }));
+
+function changeTensor(path: string, end: string): void {
+  const file = openSafetensors(path);
+  const entries = [...file.names].map((name) => [name, file.readTensor(name)] as const);
+  file.close();
+  const double = (name: string, tensor: torch.Tensor) => (name.endsWith(end) ? torch.mulScalar(tensor, 2) : tensor);
+  saveSafetensors(
+    path,
+    entries.map(([name, tensor]) => [name, double(name, tensor)] as const),
+    { format: "pt" },
+  );
+}
+
+const CHANGES: readonly (readonly [what: string, named: string, change: () => void])[] = [
+  ["training rows cut off", "22 training rows, now there are 6", () => edit(inputs.train, firstLines(6))],
+  [
+    "one training row more",
+    "22 training rows, now there are 23",
+    () => edit(inputs.train, (text) => text + row("cold")),
+  ],
+  [
+    "a word of a training row",
+    "other training rows, though as many (22)",
+    () => edit(inputs.train, (text) => text.replace("cold rain fell", "cold rain")),
+  ],
+  [
+    "the label of a training row",
+    "other training rows, though as many (22)",
+    () => edit(inputs.train, (text) => text.replace('"beta"', '"gamma"')),
+  ],
+  ["validation rows cut off", "8 validation rows, now there are 3", () => edit(inputs.validation, firstLines(3))],
+  [
+    "a word of a validation row",
+    "other validation rows, though as many (8)",
+    () => edit(inputs.validation, (text) => text.replace("stone wall", "wall")),
+  ],
+  ["test rows cut off", "8 test rows, now there are 5", () => edit(inputs.test, firstLines(5))],
+  [
+    "weights of the base",
+    "other weights of the base model:",
+    () => changeTensor(join(inputs.model, "model.safetensors"), "word_embeddings.weight"),
+  ],
+  [
+    "the base's config.json",
+    "another config.json of the base model:",
+    () => writeJson(join(inputs.model, "config.json"), { hidden_act: "relu" }),
+  ],
+  [
+    "the order of the base's labels",
+    'another config.json of the base model; and from labels of which number 0 was "alpha", now it is "gamma"; and from',
+    () =>
+      writeJson(join(inputs.model, "config.json"), {
+        id2label: { 0: "gamma", 1: "beta", 2: "alpha" },
+        label2id: { gamma: 0, beta: 1, alpha: 2 },
+      }),
+  ],
+  [
+    "the tokenizer, though it gives the same tokens",
+    "another tokenizer:",
+    () => appendFileSync(join(inputs.model, "tokenizer.json"), "\n"),
+  ],
+  [
+    "the adapter to start from",
+    "another adapter to start from:",
+    () => changeTensor(join(inputs.adapter, "adapter_model.safetensors"), "lora_A.weight"),
+  ],
+];
+
+const row = (text: string) => `${JSON.stringify({ sentence1: text, sentence2: text, label: "beta" })}\n`;
+
+describe("what a run was made from", () => {
+  const output = fresh();
+  const settings = { ...inputs, output };
+  let whole: string;
+  beforeAll(async () => {
+    putInputs();
+    whole = (await run({ ...settings, output: fresh() })).output;
+    await run(settings, abortAfter(2));
+  });
+
+  test.each(CHANGES)("%s: changed, that is refused by name, and nothing touched", async (_what, named, change) => {
+    putInputs();
+    change();
+    const before = readdirSync(output, { recursive: true });
+    const error = await run({ ...settings, resume: true }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      code: "CHECKPOINT_PROVENANCE",
+      message: expect.stringContaining(`${join(output, "checkpoint-2")} was made from ${named}`),
+    });
+    expect((error as Error).message).toMatch(
+      /: resume with what the run began with, or start anew in another --output\.$/,
+    );
+    expect(readdirSync(output, { recursive: true })).toEqual(before);
+  });
+
+  test("put back as it was, the run goes on to the same bits", async () => {
+    putInputs();
+    await run({ ...settings, resume: true });
+    expect(bytes(output)).toBe(bytes(whole));
+  });
+});
+
+test("a renamed label that turns the order of the labels round is refused by name", async () => {
+  const rows = (other: string) =>
+    ["m", other, "m", other].map((label) => `${JSON.stringify({ text: "cold rain", label })}\n`).join("");
+  const train = jsonl();
+  writeFileSync(train, rows("z"));
+  const settings = { train, output: fresh() };
+  await run(settings, abortAfter(1));
+  writeFileSync(train, rows("a"));
+  await expect(run({ ...settings, resume: true })).rejects.toThrow(
+    'was made from labels of which number 0 was "m", now it is "a"',
+  );
+});
+
+test("an unfinished run whose base model is gone in the middle still saves", async () => {
+  putInputs();
+  const { signal, observers } = abortAfter(3);
+  const output = fresh();
+  const remove = (event: RunEvent) => {
+    if (event.event === "start") rmSync(inputs.model, { recursive: true });
+  };
+  await run({ ...inputs, output }, { signal, observers: [...observers, remove] });
+  expect(json<SavedState>(join(output, "checkpoint-3", "training_state.json")).madeFrom).toMatchObject({
+    train: { rows: 22 },
+    weights: null,
+    tokenizer: null,
+  });
+  putInputs();
+  await run({ ...inputs, output, resume: true });
+});
+
+test("another number of threads is said, and the run goes on", async () => {
+  const output = fresh();
+  const { threads } = torch.engineFacts();
+  try {
+    await run({ method: "lora", output, threads: 1 }, abortAfter(2));
+    const { notes, events } = await run({ method: "lora", output, threads: 2, resume: true });
+    expect(notes).toEqual([
+      `${join(output, "checkpoint-2")} was computed with --threads 1, now there are 2: the result may differ in its last bits from that of a run that went through.`,
+    ]);
+    expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
+  } finally {
+    torch.setThreads(threads);
+  }
+});
