@@ -1,6 +1,7 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import { startOf } from "../../src/adapterStart.js";
 import { resolveRun } from "../../src/config.js";
 import { writeChecksums } from "../../src/io/checksums.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
@@ -31,7 +32,7 @@ beforeAll(async () => {
   whole = (await run(SETTINGS)).output;
   left = fresh();
   await run({ ...SETTINGS, output: left }, abortAfter(4));
-  const prepared = await prepare(resolveRun({ ...SMALL, ...SETTINGS, output: left }));
+  const prepared = await prepare(await startOf(resolveRun({ ...SMALL, ...SETTINGS, output: left })));
   resuming = {
     settings: settingsOf(prepared.config),
     madeFrom: await new ProvenanceSource(prepared).find(),

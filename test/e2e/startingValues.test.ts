@@ -1,6 +1,7 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { startOf } from "../../src/adapterStart.js";
 import { resolveRun } from "../../src/config.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
@@ -71,7 +72,7 @@ test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 comp
     return (await loadModel(CHECKPOINT, { head, dtype, generator: new torch.Generator(0) })).model;
   };
   const config = resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() });
-  const prepared = await prepare({ config, saved: undefined, adapterFolder: undefined });
+  const prepared = await prepare(await startOf(config));
   const contexts = [EVALUATION, { masks: undefined, differentiateTwice: false }];
   for (const context of contexts) {
     const logits = prepared.loaded.model.forward(input, context);
