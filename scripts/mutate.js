@@ -1,0 +1,137 @@
+// Breaks the sources one place at a time, and sees whether a test notices: npm run mutate -- [PATH …]
+// Only sources whose path starts with one of the PATHs are broken. The breaks stand in test/mutations/*.json: by source file
+// the tests that concern it, and for each break `from` (which occurs once), `to`, and `harmless` with the reason where no test
+// can tell. It works on a copy of src and test in a temporary folder. Exit status 1 when a break survives that is not harmless,
+// when one that is called harmless is noticed, or when a `from` does not fit any more.
+import { fork } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** A run that takes longer hangs because of the break, which counts as noticed. */
+const LIMIT_MS = 180_000;
+
+/** @typedef {{ file: string, tests: string[], from: string, to: string, harmless?: string }} Break */
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+/** @returns {Break[]} */
+function readBreaks() {
+  const folder = join(root, "test/mutations");
+  return readdirSync(folder).flatMap((name) => {
+    const byFile = JSON.parse(readFileSync(join(folder, name), "utf8"));
+    return Object.entries(byFile).flatMap(([file, { tests, breaks }]) =>
+      breaks.map((entry) => ({ file, tests, ...entry })),
+    );
+  });
+}
+
+/** The copy that is broken. */
+function copyTree() {
+  const copy = mkdtempSync(join(tmpdir(), "bidora-mutate-"));
+  for (const name of [
+    "src",
+    "test",
+    "scripts",
+    "docs",
+    "examples",
+    "package.json",
+    "vitest.config.ts",
+    "tsconfig.json",
+  ])
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  for (const name of ["node_modules", "build", "dist", "native", "bin"])
+    symlinkSync(join(root, name), join(copy, name));
+  return copy;
+}
+
+/** Runs tests in the copy in a process of its own, which is replaced when a break makes it hang. */
+class Runner {
+  #child;
+
+  constructor(copy) {
+    this.copy = copy;
+  }
+
+  /** @returns {Promise<string[]>} the test files that failed */
+  async run(broken, tests) {
+    this.#child ??= await this.#start();
+    const child = this.#child;
+    return new Promise((done, fail) => {
+      const timer = setTimeout(() => {
+        this.stop();
+        done(["(time out)"]);
+      }, LIMIT_MS);
+      child.once("message", ({ failed, error }) => {
+        clearTimeout(timer);
+        if (error) fail(new Error(error));
+        else done(failed);
+      });
+      child.send({ broken, tests });
+    });
+  }
+
+  async #start() {
+    const options = { cwd: this.copy, detached: true, stdio: ["ignore", "ignore", "inherit", "ipc"] };
+    const child = fork(join(root, "scripts/mutation-worker.js"), [], options);
+    await new Promise((ready) => child.once("message", ready));
+    return child;
+  }
+
+  stop() {
+    if (this.#child?.pid) process.kill(-this.#child.pid, "SIGKILL");
+    this.#child = undefined;
+  }
+}
+
+/** @returns {Promise<string | undefined>} what is wrong, or undefined */
+async function tryBreak({ file, tests, from, to, harmless }, runner, copy) {
+  const path = join(copy, file);
+  const text = readFileSync(path, "utf8");
+  const count = text.split(from).length - 1;
+  if (count !== 1) return `"from" occurs ${count} times`;
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  );
+  const failed = await runner.run(file, tests);
+  writeFileSync(path, text);
+  if (failed.length === 0) return harmless ? undefined : "survived";
+  return harmless ? `called harmless, but ${failed[0]} notices` : undefined;
+}
+
+async function main(paths) {
+  const breaks = readBreaks().filter(({ file }) => paths.length === 0 || paths.some((path) => file.startsWith(path)));
+  if (breaks.length === 0) throw new Error(`no breaks for ${paths.join(", ")}`);
+  const copy = copyTree();
+  const runner = new Runner(copy);
+  process.on("exit", () => {
+    runner.stop();
+    rmSync(copy, { recursive: true, force: true });
+  });
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => process.exit(130));
+  const passes = async () => {
+    const failed = await runner.run(undefined, [...new Set(breaks.flatMap(({ tests }) => tests))]);
+    if (failed.length > 0) throw new Error(`these fail without any break: ${failed.join(", ")}`);
+  };
+  await passes();
+
+  const wrong = [];
+  for (const [i, entry] of breaks.entries()) {
+    const began = performance.now();
+    const why = await tryBreak(entry, runner, copy);
+    const seconds = ((performance.now() - began) / 1000).toFixed(1);
+    const shown = `${entry.file}: ${entry.from.replace(/\s+/g, " ")} → ${entry.to.replace(/\s+/g, " ") || "(nothing)"}`;
+    if (why) wrong.push(`${shown}: ${why}`);
+    console.log(
+      `${i + 1}/${breaks.length} ${why ?? (entry.harmless ? "harmless" : "noticed")} (${seconds} s) ${shown}`,
+    );
+  }
+  await passes();
+  console.log(`${breaks.length - wrong.length} of ${breaks.length} breaks noticed or harmless`);
+  for (const line of wrong) console.error(line);
+  process.exit(wrong.length > 0 ? 1 : 0);
+}
+
+await main(process.argv.slice(2).map((path) => (path.startsWith("src") ? path : join("src", path))));

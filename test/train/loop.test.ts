@@ -1,0 +1,121 @@
+import { describe, expect, test } from "vitest";
+import type { Phase } from "../../src/train/events.js";
+import { type PhasePlan, type ResumePoint, runLoop } from "../../src/train/loop.js";
+import type { RunObserver } from "../../src/train/observer.js";
+import type { StepRule } from "../../src/train/stepRule.js";
+
+/** Plans that write down what happens. */
+function watched(lengths: readonly (readonly [Phase, number])[], failsAt?: number) {
+  const told: string[] = [];
+  let taken = 0;
+  const plans = lengths.map(
+    ([phase, steps]): PhasePlan => ({
+      phase,
+      steps,
+      begin: () => {
+        told.push(`begin ${phase}`);
+        const step = () => {
+          taken += 1;
+          if (taken === failsAt) throw new Error("it broke");
+          return { loss: 0, learningRate: 0, rows: 1, tokens: 1 };
+        };
+        return { phase, steps, step } as unknown as StepRule;
+      },
+    }),
+  );
+  const log: RunObserver = {
+    on(event, run) {
+      if (event.event === "step")
+        told.push(`${event.phase} ${event.step} ${run?.phaseStep}${run?.isPhaseEnd ? "!" : ""}`);
+    },
+  };
+  return { told, plans, log };
+}
+
+const never = new AbortController().signal;
+const two = [
+  ["search", 2],
+  ["retrain", 3],
+] as const;
+
+test("phases come one after the other; steps count through the run", async () => {
+  const { told, plans, log } = watched(two);
+  expect(await runLoop({ plans, observers: [log], signal: never })).toBe("done");
+  expect(told).toEqual([
+    "begin search",
+    "search 1 1",
+    "search 2 2!",
+    "begin retrain",
+    "retrain 3 1",
+    "retrain 4 2",
+    "retrain 5 3!",
+  ]);
+});
+
+describe("a run that is gone on with", () => {
+  const from = (point: Partial<ResumePoint>, told: string[]): ResumePoint => ({
+    phase: "search",
+    step: 1,
+    phaseStep: 1,
+    isPhaseOver: false,
+    resume: () => told.push("resume"),
+    ...point,
+  });
+
+  test("skips what is done", async () => {
+    const { told, plans, log } = watched(two);
+    await runLoop({
+      plans,
+      observers: [log],
+      signal: never,
+      from: from({ phase: "retrain", step: 4, phaseStep: 2 }, told),
+    });
+    expect(told).toEqual(["begin retrain", "resume", "retrain 5 3!"]);
+  });
+
+  test("in its first phase resumes that one alone", async () => {
+    const { told, plans, log } = watched(two);
+    await runLoop({ plans, observers: [log], signal: never, from: from({}, told) });
+    expect(told.slice(0, 5)).toEqual(["begin search", "resume", "search 2 2!", "begin retrain", "retrain 3 1"]);
+  });
+
+  test("goes over to the next phase where the present one had been ended early", async () => {
+    const { told, plans, log } = watched(two);
+    await runLoop({ plans, observers: [log], signal: never, from: from({ isPhaseOver: true }, told) });
+    expect(told.slice(0, 4)).toEqual(["begin search", "resume", "begin retrain", "retrain 2 1"]);
+  });
+});
+
+test("stop ends the phase, not the run", async () => {
+  const { told, plans, log } = watched(two);
+  const stopper: RunObserver = {
+    on: (event, run) => (event.event === "step" && event.step === 1 ? run?.stop() : undefined),
+  };
+  await runLoop({ plans, observers: [stopper, log], signal: never });
+  expect(told.slice(0, 4)).toEqual(["begin search", "search 1 1", "begin retrain", "retrain 2 1"]);
+});
+
+test("an abort ends the run after the step in hand", async () => {
+  const { told, plans, log } = watched(two);
+  const controller = new AbortController();
+  const aborter: RunObserver = { on: (event) => (event.event === "step" ? controller.abort() : undefined) };
+  expect(await runLoop({ plans, observers: [log, aborter], signal: controller.signal })).toBe("aborted");
+  expect(told).toEqual(["begin search", "search 1 1"]);
+});
+
+test("what goes wrong in a step names it", async () => {
+  const { plans } = watched(two, 4);
+  await expect(runLoop({ plans, observers: [], signal: never })).rejects.toThrow("Step 4: it broke");
+});
+
+test("timers get their turn between steps", async () => {
+  const { plans } = watched([["train", 3]]);
+  let ticks = 0;
+  const timer = setImmediate(function tick() {
+    ticks += 1;
+    if (ticks < 100) setImmediate(tick);
+  });
+  await runLoop({ plans, observers: [], signal: never });
+  clearImmediate(timer);
+  expect(ticks).toBeGreaterThanOrEqual(3);
+});

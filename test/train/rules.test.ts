@@ -1,0 +1,91 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { EncodedRow } from "../../src/data/index.js";
+import * as torch from "../../src/torch/index.js";
+import { BatchStream } from "../../src/train/batches.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { PlainRule } from "../../src/train/plainRule.js";
+import { planPhases } from "../../src/train/plans.js";
+import type { RuleState, StepRule } from "../../src/train/stepRule.js";
+import { putBack, takeSnapshot } from "../../src/train/trained.js";
+import { openAdapted } from "../parity/support/adapted.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+
+const CASE = { checkpoint: "dropout", adapter: "dropout-runs/dora-dropout", rows: "train", maxLength: 20 };
+let rows: EncodedRow[];
+beforeAll(async () => {
+  rows = await encodeRows("bert", CASE);
+});
+
+async function open(method: string) {
+  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const setup = { model, adapted, rows, task: "sequence-classification", masks, start: takeSnapshot(adapted.trained) };
+  const settings = { method, batchSize: 3, shuffle: true, maxSteps: 8, learningRate: 1e-2, upperLearningRate: 1e-2 };
+  const plans = planPhases(
+    { ...setup, task: "sequence-classification" },
+    planSettings({ ...settings, maxGradNorm: 1 }),
+  );
+  return { adapted, masks, rule: plans[0]!.begin() };
+}
+
+const steps = (rule: StepRule, count: number) => Array.from({ length: count }, () => torch.scope(() => rule.step()));
+
+/** What a checkpoint would hold, apart from what goes on being trained. */
+const copy = ({ tensors, values }: RuleState): RuleState => ({
+  tensors: new Map([...tensors].map(([name, tensor]) => [name, torch.keep(torch.noGrad(() => torch.clone(tensor)))])),
+  values: JSON.parse(JSON.stringify(values)),
+});
+
+describe.each(["dora", "bidora"])("the state of %s's rule", (method) => {
+  test("put into a fresh one, goes on with the same bits", async () => {
+    const through = await open(method);
+    steps(through.rule, 3);
+    const state = copy(through.rule.save());
+    const [trained, mark] = [takeSnapshot(through.adapted.trained), through.masks.mark()];
+    const expected = steps(through.rule, 4);
+
+    const resumed = await open(method);
+    resumed.rule.restore(state);
+    putBack(resumed.adapted.trained, trained);
+    resumed.masks.generator.setState(mark);
+    expect(steps(resumed.rule, 4)).toEqual(expected);
+    const ends = [through, resumed].map(({ adapted }) =>
+      [...takeSnapshot(adapted.trained)].map(([name, tensor]) => [name, [...tensor.toArray()]]),
+    );
+    expect(ends[1]).toEqual(ends[0]);
+  });
+
+  test("lacks nothing, or is refused", async () => {
+    const { rule } = await open(method);
+    const { tensors, values } = rule.save();
+    const [first] = tensors.keys();
+    const rest = new Map([...tensors].filter(([name]) => name !== first));
+    expect(() => rule.restore({ tensors: rest, values })).toThrow(`no ${first}`);
+  });
+});
+
+test("a step whose gradient is not finite, though its loss is, changes nothing", async () => {
+  const { rule, adapted } = await open("dora");
+  const penalty = () => torch.sqrt(torch.mulScalar(torch.sum(adapted.trained[0]!.tensor), 0));
+  const broken = new PlainRule({ ...(rule as PlainRule).options, penalty });
+  const values = () => [...takeSnapshot(adapted.trained)].map(([, tensor]) => [...tensor.toArray()]);
+  const before = values();
+  expect(() => torch.scope(() => broken.step())).toThrow("The gradient's norm is not a number");
+  expect(values()).toEqual(before);
+});
+
+test("rows of similar length share a batch where the order is drawn", () => {
+  const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
+    const length = i % 2 ? 30 : 2;
+    return { ids: new Array(length).fill(1), typeIds: [], label: 0 };
+  });
+  const stream = new BatchStream(mixed, {
+    task: "sequence-classification",
+    batchSize: 4,
+    shuffle: true,
+    dropLast: false,
+    seed: 1,
+  });
+  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().lengths).size).toBe(1);
+});

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { TrainedTensor } from "../../src/adapters/index.js";
+import { Parameter } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { evaluator } from "../../src/train/evaluator.js";
+import type { RunHandle, Untimed } from "../../src/train/observer.js";
+import { areFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trained.js";
+
+const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
+  new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);
+
+function set(trained: TrainedTensor, values: readonly number[]): void {
+  torch.noGrad(() => torch.copy_(trained.tensor, torch.tensor(values)));
+}
+
+test("a snapshot keeps what was there, and gives it back in place", () => {
+  const trained = [member("a", [1, 2]), member("b", [3])];
+  const snapshot = torch.scope(() => takeSnapshot(trained));
+  const tensor = trained[0]!.tensor;
+  for (const each of trained) set(each, each.name === "a" ? [7, 7] : [7]);
+  putBack(trained, snapshot);
+  expect(trained.map((each) => [...each.tensor.toArray()])).toEqual([[1, 2], [3]]);
+  expect(trained[0]!.tensor).toBe(tensor);
+  expect(() => putBack([...trained, member("c", [0])], snapshot)).toThrow("for c");
+});
+
+test("one number that is not finite makes the whole not finite", () => {
+  expect(areFinite([member("a", [1, -2]), member("b", [0])])).toBe(true);
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+    expect(areFinite([member("a", [1, -2]), member("b", [0, bad])])).toBe(false);
+});
+
+test("magnitudes' movement is the mean distance, by module", () => {
+  const trained = [member("x.lora_magnitude_vector", [1, 5], "magnitude"), member("x.lora_A.weight", [1])];
+  const start = takeSnapshot(trained);
+  set(trained[0]!, [2, 2]);
+  expect(magnitudeMovement(trained, start)).toEqual({ x: 2 });
+});
+
+test("an evaluation comes every so many steps of the whole run, and tells what there is to tell", async () => {
+  const magnitudes = [member("x.lora_magnitude_vector", [1], "magnitude")];
+  const told = async (trained: readonly TrainedTensor[], metrics: Readonly<Record<string, number>>) => {
+    const { on } = evaluator({ every: 3, evaluate: async () => metrics, trained, start: takeSnapshot(trained) });
+    const events: string[] = [];
+    const emit = async ({ event, ...rest }: Untimed) => {
+      events.push(`${event} ${"step" in rest && rest.step}`);
+    };
+    for (let step = 1; step <= 7; step++) {
+      const run = { phase: "train", step, phaseStep: step + 1, emit } as unknown as RunHandle;
+      const event = { time: "", event: "step", phase: "train", step, loss: 0, learningRate: 0, seconds: 0 } as const;
+      await on({ ...event, rows: 1, tokens: 1 }, run);
+    }
+    return events;
+  };
+  expect(await told([], { accuracy: 1 })).toEqual(["evaluation 3", "evaluation 6"]);
+  expect(await told(magnitudes, { accuracy: 1 })).toEqual([
+    "magnitudes 3",
+    "evaluation 3",
+    "magnitudes 6",
+    "evaluation 6",
+  ]);
+  expect(await told(magnitudes, {})).toEqual(["magnitudes 3", "magnitudes 6"]);
+});
