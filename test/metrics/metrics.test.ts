@@ -79,6 +79,13 @@ describe("numbers, as scipy", () => {
     expect([...averageRanks([3, 1, 3, 2, 3])]).toEqual([4, 1, 4, 2, 4]);
   });
 
+  it("gives 0 where one side is constant, and stays within 1 where rounding would not", () => {
+    expect(pearson([1, 2, 3], [0.1, 0.1, 0.1])).toBe(0);
+    expect(pearson([0.1, 0.1, 0.1], [1, 2, 3])).toBe(0);
+    expect(pearson([1, 4, 6], [1, 4, 6])).toBe(1);
+    expect(pearson([1, 4, 6], [-1, -4, -6])).toBe(-1);
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s and names its row", (value) => {
     for (const metric of [pearson, spearman, meanSquaredError]) {
       expect(() => metric([1, 2, 3], [4, value, 5])).toThrow(`finite predictions, row 2 is ${value}`);
@@ -95,6 +102,17 @@ describe("label sets, as scikit-learn", () => {
 
   it("refuses rows of another width", () => {
     expect(() => subsetAccuracy([[1, 0], [1]], [[1, 0], [1]])).toThrow("Expected 2 labels in every row, row 2 has 1");
+    for (const metric of [subsetAccuracy, multiLabelMicro, multiLabelMacro]) {
+      const [narrow, wide] = [
+        [[1, 0], [1]],
+        [
+          [1, 0],
+          [1, 0],
+        ],
+      ];
+      expect(() => metric(narrow!, wide!)).toThrow("row 2 has 1 references and 2 predictions");
+      expect(() => metric(wide!, narrow!)).toThrow("row 2 has 2 references and 1 predictions");
+    }
   });
 });
 
@@ -124,6 +142,11 @@ describe("tags, as seqeval", () => {
       "Y 4 5",
     ]);
     expect(strictEntities(tags, "IOB2")).toEqual([{ type: "Y", start: 4, end: 5 }]);
+    expect(lenientEntities(["B-X", ".", "B-Y"]).map(({ type, start }) => [type, start])).toEqual([
+      ["X", 0],
+      ["Y", 2],
+    ]);
+    expect(strictEntities(["B-X-", "I-X"], "IOB2")).toEqual([{ type: "X", start: 0, end: 2 }]);
   });
 
   it("counts a word that was cut off as wrong, and its entity as missed", () => {
