@@ -1,20 +1,23 @@
 // Runs test files of the folder it is started in, again and again, in one Vitest: scripts/mutate.js sends lists of them.
-// Each message is { broken: a source file that is broken now, tests: files }; the answer is { failed: names of files }.
+// Each message is { broken: a source file that is broken now, tests: files }; the answer is { failed: the first that fails }.
 import { resolve } from "node:path";
 import { createVitest } from "vitest/node";
 
 const vitest = await createVitest("test", { watch: false, bail: 1, reporters: [{}] });
 const known = await vitest.globTestSpecifications();
 
-/** @param {string[]} tests */
+/** One file after the other, since the first that fails is enough. @param {string[]} tests */
 async function run(tests) {
-  const wanted = new Set(tests.map((file) => resolve(file)));
-  const specifications = known.filter(({ moduleId }) => wanted.has(moduleId));
-  const missing = wanted.size - new Set(specifications.map(({ moduleId }) => moduleId)).size;
-  if (missing > 0) throw new Error(`${missing} of these are no test files: ${tests.join(", ")}`);
-  const { testModules, unhandledErrors } = await vitest.runTestSpecifications(specifications);
-  const failed = testModules.filter((module) => !module.ok()).map(({ relativeModuleId }) => relativeModuleId);
-  return unhandledErrors.length > 0 && failed.length === 0 ? ["(unhandled error)"] : failed;
+  for (const test of tests) {
+    const path = resolve(test);
+    const specifications = known.filter(({ moduleId }) => moduleId === path);
+    const { testModules } = await vitest.runTestSpecifications(specifications);
+    // What ran before is among them, too.
+    const own = testModules.filter(({ moduleId }) => moduleId === path);
+    if (own.length === 0) throw new Error(`${test} is no test file`);
+    if (own.some((module) => !module.ok())) return test;
+  }
+  return undefined;
 }
 
 /** The file that was broken the last time, and is whole again. */
@@ -24,7 +27,7 @@ process.on("message", async ({ broken, tests }) => {
   try {
     for (const file of [mended, broken]) if (file) vitest.invalidateFile(resolve(file));
     mended = broken;
-    process.send({ failed: await run(tests) });
+    process.send({ failed: (await run(tests)) ?? null });
   } catch (error) {
     process.send({ error: String(error) });
   }

@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import { DrawnMasks, EVALUATION } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { expectClose } from "../parity/goldenFiles.js";
+import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel.js";
+
+const options = { generator: new torch.Generator(3), dtype: "float64" } as const;
+
+describe.each(["out", "in"] as const)("the gain that evaluation keeps, axis %s,", (axis) => {
+  test.each(["lora_A.weight", "lora_B.weight", "lora_magnitude_vector"])("follows %s", (suffix) => {
+    const model = new SmallModel();
+    const { trained } = inject(model, doraConfig({ targetModules: ["query"], rank: 2, axis }), options);
+    perturb(trained.map(({ tensor }) => tensor));
+    const member = trained.find(({ name }) => name.endsWith(suffix))!;
+    const expectFresh = () =>
+      expectClose(model.forward(IDS, EVALUATION), model.forward(IDS, EVALUATION_WITH_GRADIENT), 1e-12);
+    expectFresh();
+    perturb([member.tensor], 9); // in its place
+    expectFresh();
+    const other = torch.keep(torch.noGrad(() => torch.clone(member.tensor)));
+    perturb([other], 11);
+    while (other.version < member.tensor.version) perturb([other], 12);
+    member.parameter.swap(other); // by another tensor, of the same version
+    expectFresh();
+  });
+});
+
+test("LoRA with dropout computes the same whether or not it is to be differentiated twice", () => {
+  const model = new SmallModel();
+  const { trained } = inject(model, loraConfig({ targetModules: ["query"], dropout: 0.5 }), options);
+  perturb(trained.map(({ tensor }) => tensor));
+  const [once, twice] = [false, true].map((differentiateTwice) =>
+    model.forward(IDS, { masks: new DrawnMasks(5), differentiateTwice }),
+  );
+  expectClose(twice!, once!, 1e-12);
+  expect(once!.toArray()).not.toEqual(model.forward(IDS, EVALUATION_WITH_GRADIENT).toArray());
+});
+
+test("a fresh A is drawn evenly from ±1/√in, B is zero", () => {
+  const { trained } = inject(new SmallModel(), loraConfig({ targetModules: ["query", "words"], rank: 64 }), options);
+  const valuesOf = (end: string) => trained.find(({ name }) => name.endsWith(end))!.tensor.toArray();
+  const a = [...valuesOf("query.lora_A.weight")];
+  const bound = 1 / Math.sqrt(6);
+  expect(Math.max(...a)).toBeLessThanOrEqual(bound);
+  expect(Math.max(...a)).toBeGreaterThan(0.9 * bound);
+  expect(Math.min(...a)).toBeGreaterThanOrEqual(-bound);
+  expect(Math.min(...a)).toBeLessThan(-0.9 * bound);
+  expect(valuesOf("query.lora_B.weight").every((value) => value === 0)).toBe(true);
+  expect(valuesOf("words.lora_embedding_A").every((value) => value === 0)).toBe(true);
+  const normal = [...valuesOf("words.lora_embedding_B")];
+  const deviation = Math.sqrt(normal.reduce((sum, value) => sum + value * value, 0) / normal.length);
+  expect(deviation).toBeGreaterThan(0.8);
+  expect(deviation).toBeLessThan(1.2);
+});
