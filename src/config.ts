@@ -1,4 +1,5 @@
 /** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
+export { refuseWithoutEffect } from "./config/acts.js";
 export * from "./config/commandOptions.js";
 export { availableMethods, METHODS, type Method, methodNames } from "./config/methods.js";
 export { didYouMean, nearest } from "./config/nearest.js";

@@ -1,6 +1,6 @@
 import { type RunStart, startOf } from "./adapterStart.js";
 import { isForPeft } from "./adapters/index.js";
-import type { RunConfig } from "./config.js";
+import { type RunConfig, refuseWithoutEffect, runOptions } from "./config.js";
 import type { HubOptions } from "./io/hub/snapshot.js";
 import { holdOutput } from "./outputFolder.js";
 import { prepare } from "./prepare.js";
@@ -28,10 +28,12 @@ export interface FinetuneResult {
 /**
  * Fine-tunes a model as the settings say, and leaves the result in the output folder: the settings' own, or the default, which
  * follows the method.
- * @throws BidoraError with one sentence for what is wrong; nothing is written before everything is found good
+ * @throws BidoraError with one sentence for what is wrong, UsageError for a setting without effect; nothing is written before
+ *   everything is found good
  */
 export async function finetune(asked: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
   const begin = await startOf(asked, options.hub);
+  refuseWithoutEffect(runOptions, asked.given, begin.config);
   const { output, resume } = begin.config;
   if (resume && isFinished(output)) {
     options.hub?.onNote?.(`The run in ${output} has ended already.`);

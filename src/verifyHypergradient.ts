@@ -1,6 +1,6 @@
 import { startOf } from "./adapterStart.js";
 import { namingBadWeights } from "./badWeights.js";
-import type { RunConfig } from "./config.js";
+import { type RunConfig, refuseWithoutEffect, runOptions } from "./config.js";
 import { UsageError } from "./errors.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { ownWeights, prepare } from "./prepare.js";
@@ -27,6 +27,8 @@ export async function verifyHypergradient(
 ): Promise<Verification> {
   if (config.method !== "bidora")
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+  // Every estimator is computed, so that what acts with some of them only acts here.
+  refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);
   const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
   const { data, task, loaded, adapted, start, generator } = prepared;
   const setup = {

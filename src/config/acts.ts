@@ -70,10 +70,16 @@ export function withoutEffect(table: OptionTable, given: object, run: Deciding):
 
 /**
  * A setting that changes nothing was meant to: it is refused, not passed over.
+ * @param except keys that have an effect all the same
  * @throws UsageError naming each such setting, and where it would act
  */
-export function refuseWithoutEffect<Table extends OptionTable>(table: Table, given: Given<Table>, run: Deciding): void {
-  const idle = withoutEffect(table, given, run);
+export function refuseWithoutEffect<Table extends OptionTable>(
+  table: Table,
+  given: Given<Table>,
+  run: Deciding,
+  except: readonly (keyof Table)[] = [],
+): void {
+  const idle = withoutEffect(table, given, run).filter((key) => !except.includes(key));
   if (idle.length === 0) return;
   const named = idle.map((key) => `${flagOf(key)} (acts only ${table[key]?.acts?.only})`);
   throw new UsageError(`No effect in this run: ${named.join(", ")}; leave ${idle.length > 1 ? "them" : "it"} out.`);

@@ -1,7 +1,7 @@
 import { stringify } from "yaml";
 import { UsageError } from "../errors.js";
 import { own } from "../own.js";
-import { refuseWithoutEffect, withoutEffect } from "./acts.js";
+import { withoutEffect } from "./acts.js";
 import { availableMethods, METHODS } from "./methods.js";
 import { didYouMean } from "./nearest.js";
 import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
@@ -11,7 +11,7 @@ import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./opt
  * Checks what was set by hand and fills in every default, those that follow from the method included.
  * @param given what the user set
  * @param follows values that come from elsewhere (an adapter's rank, say): they beat defaults, and `given` beats them
- * @throws UsageError for an unknown key, a wrong value, settings that exclude each other, or one without effect
+ * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
  */
 export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunConfig {
   const checked = checkSettings(given);
@@ -30,7 +30,6 @@ export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunCo
   }
   const learningRate = settings.learningRate ?? METHODS[method].learningRate;
   const length = retrainLength(settings);
-  refuseWithoutEffect(runOptions, checked, { ...settings, ...length });
   return {
     ...settings,
     model,

@@ -8,11 +8,13 @@ import {
   overlay,
   type RunSettings,
   readRunFile,
+  refuseWithoutEffect,
   renderRunYaml,
   resolveRun,
   runOptions,
 } from "../../src/config.js";
 import { BidoraError, UsageError } from "../../src/errors.js";
+import { finetune } from "../../src/finetune.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
 let files = 0;
@@ -134,9 +136,11 @@ describe("a setting without effect is refused by name", () => {
     [{ task: "glue/mrpc", data: "folder", train: "t.tsv", validation: "v.tsv" }, /--data/],
     [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(acts only on files of rows/],
     [{ task: "glue/mrpc", data: "folder", labelColumn: ["a"] }, /--label-column/],
-  ])("%j", (settings, message) => {
-    expect(() => resolveRun({ model: "m", ...settings })).toThrow(UsageError);
-    expect(() => resolveRun({ model: "m", ...settings })).toThrow(message);
+  ])("%j", async (settings, message) => {
+    const run = resolveRun({ model: "m", ...settings });
+    expect(() => refuseWithoutEffect(runOptions, run.given, run)).toThrow(UsageError);
+    expect(() => refuseWithoutEffect(runOptions, run.given, run)).toThrow(message);
+    await expect(finetune(run)).rejects.toThrow(message);
   });
 
   test.each<RunSettings>([
@@ -149,13 +153,17 @@ describe("a setting without effect is refused by name", () => {
     { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
     { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },
   ])("%j acts", (settings) => {
-    expect(resolveRun({ model: "m", ...settings })).toMatchObject(settings);
+    const run = resolveRun({ model: "m", ...settings });
+    expect(run).toMatchObject(settings);
+    expect(() => refuseWithoutEffect(runOptions, run.given, run)).not.toThrow();
   });
 
   test("run.yaml has none of them, so that it runs again", () => {
     for (const method of ["lora", "dora", "bidora", "full"] as const) {
       const config = resolveRun({ model: "m", method });
-      expect(resolveRun(readRunFile(yaml(renderRunYaml(config))))).toEqual({ ...config, given: expect.anything() });
+      const again = resolveRun(readRunFile(yaml(renderRunYaml(config))));
+      expect(again).toEqual({ ...config, given: expect.anything() });
+      expect(() => refuseWithoutEffect(runOptions, again.given, again)).not.toThrow();
     }
   });
 

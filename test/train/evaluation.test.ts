@@ -12,11 +12,13 @@ function lookUp(task: TaskKind, table: readonly (readonly number[])[]): TaskMode
   return { forward } as unknown as TaskModel;
 }
 
+const at = { file: "none", line: 1 };
+
 /** Rows of unequal lengths, each with its first id. */
 const rowsOf = (labels: readonly RowLabel[], ids = labels.map((_, i) => i)): EncodedRow[] =>
-  labels.map((label, i) => ({ ids: [ids[i]!, ...new Array(3 * (i % 3)).fill(0)], typeIds: [], label }));
+  labels.map((label, i) => ({ ids: [ids[i]!, ...new Array(3 * (i % 3)).fill(0)], typeIds: [], label, at }));
 
-const options = { labels: ["a", "b"], batchSize: 2, metrics: undefined };
+const options = { labels: ["a", "b"], batchSize: 2, metrics: undefined, positive: undefined };
 const crossEntropy = (logits: readonly number[], label: number) =>
   Math.log(logits.reduce((sum, value) => sum + Math.exp(value), 0)) - logits[label]!;
 const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -41,11 +43,18 @@ describe("evaluateRows", () => {
   test("tokens: a batch counts by its labelled tokens, and may have none", async () => {
     const task = "token-classification";
     const rows: EncodedRow[] = [
-      { ids: [4, 0], typeIds: [], label: [-100, -100], wordStarts: [], wordLabels: [] },
-      { ids: [0, 1, 4], typeIds: [], label: [0, 1, -100], wordStarts: [0, 1], wordLabels: [0, 1] },
+      { ids: [4, 0], typeIds: [], label: [-100, -100], wordStarts: [], wordLabels: [], at },
+      { ids: [0, 1, 4], typeIds: [], label: [0, 1, -100], wordStarts: [0, 1], wordLabels: [0, 1], at },
       // Its first word was cut off, its last has no token at the row's start.
-      { ids: [4, 2, 3, 1], typeIds: [], label: [-100, 0, 0, 1], wordStarts: [-1, 1, 2, 3], wordLabels: [1, 0, 0, 1] },
-      { ids: [4], typeIds: [], label: [-100], wordStarts: [], wordLabels: [] },
+      {
+        ids: [4, 2, 3, 1],
+        typeIds: [],
+        label: [-100, 0, 0, 1],
+        wordStarts: [-1, 1, 2, 3],
+        wordLabels: [1, 0, 0, 1],
+        at,
+      },
+      { ids: [4], typeIds: [], label: [-100], wordStarts: [], wordLabels: [], at },
     ];
     const bearing = [table[0]!, table[1]!, table[2]!, table[3]!, table[1]!].map((logits, i) =>
       crossEntropy(logits, [0, 1, 0, 0, 1][i]!),

@@ -78,7 +78,7 @@ test("a step whose gradient is not finite, though its loss is, changes nothing",
 test("rows of similar length share a batch where the order is drawn", () => {
   const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
     const length = i % 2 ? 30 : 2;
-    return { ids: new Array(length).fill(1), typeIds: [], label: 0 };
+    return { ids: new Array(length).fill(1), typeIds: [], label: 0, at: { file: "none", line: 1 } };
   });
   const stream = new BatchStream(mixed, {
     task: "sequence-classification",

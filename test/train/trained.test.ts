@@ -4,7 +4,7 @@ import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { evaluator } from "../../src/train/evaluator.js";
 import type { RunHandle, Untimed } from "../../src/train/observer.js";
-import { areFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trained.js";
+import { checkFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trained.js";
 
 const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
   new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);
@@ -25,9 +25,9 @@ test("a snapshot keeps what was there, and gives it back in place", () => {
 });
 
 test("one number that is not finite makes the whole not finite", () => {
-  expect(areFinite([member("a", [1, -2]), member("b", [0])])).toBe(true);
+  expect(() => checkFinite([member("a", [1, -2]), member("b", [0])], 3)).not.toThrow();
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
-    expect(areFinite([member("a", [1, -2]), member("b", [0, bad])])).toBe(false);
+    expect(() => checkFinite([member("a", [1, -2]), member("b", [0, bad])], 3)).toThrow("Step 3: b is not finite");
 });
 
 test("magnitudes' movement is the mean distance, by module", () => {
