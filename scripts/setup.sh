@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command.
-# Each step is skipped when its result is there. LIBTORCH may name a folder with another libtorch than Debian's.
+# Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package
+# brings its npm packages and TypeScript build. Each step is skipped when its result is there.
+# LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,6 +26,16 @@ missing_packages() {
   done
 }
 
+# Whether system packages may be installed: as root, in CI and with --yes unasked; else a person at the terminal says so.
+may_install() {
+  local answer
+  # npm hands "npm start --yes" down in a variable.
+  if [ "$yes" = true ] || [ "${npm_config_yes:-}" = true ] || [ "$(id -u)" -eq 0 ] || [ "${CI:-}" = true ]; then return 0; fi
+  [ -t 0 ] && [ -t 2 ] || return 1
+  read -r -p "Install these Debian packages with sudo: $1? [y/N] " answer
+  [[ "$answer" =~ ^[Yy] ]]
+}
+
 install_packages() {
   local packages run=()
   packages="$(missing_packages | tr '\n' ' ')"
@@ -35,14 +46,16 @@ install_packages() {
   fi
   command -v apt-get >/dev/null ||
     fail "missing: $packages. This system has no apt-get; install them its own way, and set LIBTORCH to a folder with libtorch."
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null && sudo -n true 2>/dev/null ||
-      fail "system packages are missing. Run this once, then again what you called:
+  local by_hand="system packages are missing. Run this once, then again what you called:
   sudo apt-get update && sudo apt-get install -y --no-install-recommends $packages"
-    run=(sudo -n)
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "$by_hand"
+    run=(sudo)
+    [ -t 0 ] || run=(sudo -n)  # nobody is there to be asked for a password
   fi
+  may_install "$packages" || fail "$by_hand"
   announce "Debian packages: $packages"
-  "${run[@]}" apt-get update -q >&2 || fail "apt-get update failed."
+  "${run[@]}" apt-get update -q >&2 || fail "apt-get update failed. $by_hand"
   "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $packages >&2 ||
     fail "apt-get could not install $packages."
 }
@@ -78,10 +91,20 @@ link_command() {
   [ "$(readlink "$link" 2>/dev/null)" = ../../bin/bidora.js ] || ln -sfn ../../bin/bidora.js "$link"
 }
 
+yes=false
+for word in "$@"; do
+  case "$word" in
+    --yes) yes=true ;;
+    *) fail "unknown word $word; --yes is the only one." ;;
+  esac
+done
+
 check_node
 install_packages
-install_npm
+[ ! -d src ] || install_npm
 build_native
-build_typescript
-link_command
+if [ -d src ]; then
+  build_typescript
+  link_command
+fi
 announce "Ready"

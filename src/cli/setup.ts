@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { sessionOptions } from "../config.js";
+import { setupOptions } from "../config.js";
 import { defineCommand } from "./command.js";
 
 const script = fileURLToPath(new URL("../../scripts/setup.sh", import.meta.url));
@@ -8,7 +8,10 @@ const script = fileURLToPath(new URL("../../scripts/setup.sh", import.meta.url))
 export const setup = defineCommand({
   usage: "setup",
   about: "Installs and builds what is needed: system packages, npm packages, the native bridge.",
-  options: sessionOptions,
+  options: setupOptions,
   positionals: 0,
-  run: async () => spawnSync("bash", [script], { stdio: ["ignore", process.stderr, process.stderr] }).status ?? 1,
+  run: async ({ settings }) => {
+    const words = settings.yes ? [script, "--yes"] : [script];
+    return spawnSync("bash", words, { stdio: ["inherit", process.stderr, process.stderr] }).status ?? 1;
+  },
 });

@@ -1,6 +1,6 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
-import { choice, type Given, names, omit, option, pick, text, type Values, whole } from "./option.js";
+import { choice, type Given, names, omit, option, pick, text, toggle, type Values, whole } from "./option.js";
 import { runOptions } from "./options.js";
 
 /** A command's settings with defaults filled in, and what of them was set by hand. */
@@ -100,5 +100,15 @@ export const reportOptions = {
 };
 
 export const downloadOptions = { ...pick(runOptions, "revision"), ...session };
+
+export const setupOptions = {
+  yes: option(toggle, {
+    group: "Run",
+    help: "install system packages without asking, as root and in CI",
+    default: false,
+    session: true,
+  }),
+  ...session,
+};
 
 export const sessionOptions = session;
