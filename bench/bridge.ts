@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { dirname, join } from "node:path";
 import * as torch from "../src/torch/index.js";
-import { addonPath } from "../src/torch/native.js";
+import { addonPath } from "../src/torch/installation.js";
 import { machine } from "./machine.js";
 
 const ROUNDS = 201;

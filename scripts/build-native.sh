@@ -2,24 +2,41 @@
 # Builds the native addon for one libtorch: the folder that LIBTORCH names, else the distribution's. Skipped when fresh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+fail() { echo "$*" >&2; exit 1; }
+
 libtorch="${LIBTORCH:-}"
 name="system"
 if [ -n "$libtorch" ]; then
-  libtorch="$(cd "$libtorch" && pwd)"
+  libtorch="$(cd "$libtorch" && pwd)" || fail "LIBTORCH names $libtorch, which is no folder."
   name="$(printf '%s' "$libtorch" | sha256sum | cut -c1-12)"
 fi
 build="build/native-$name"
 addon="$build/bidora.node"
-mkdir -p "$build"
+{ mkdir -p "$build" && [ -w "$build" ]; } 2>/dev/null ||
+  fail "The native addon is built in $PWD/build, where this user may not write: run this as the owner, or install the package where you may write."
 exec 9>"$build/lock"
 flock 9  # two at the same time would mix their files
-if [ -f "$addon" ] && [ -z "$(find native node_modules/node-addon-api/package.json scripts/build-native.sh -newer "$addon" -type f -print -quit)" ]; then
-  exit 0
+
+# npm puts these beside the package or in a folder of its own: Node finds them as it would at run time.
+include_of() {
+  node -p "path.resolve(require.resolve('$1/package.json'), '..', '$2')" ||
+    fail "The npm package $1 is not there, which the native addon is built with: install bidora's dependencies (npm install)."
+}
+addon_api="$(include_of node-addon-api .)"
+api_headers="$(include_of node-api-headers include)"
+
+newer() { find native scripts/build-native.sh scripts/build-stamp.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
+if [ -f "$addon" ] && node scripts/build-stamp.cjs check "$build"; then
+  [ -n "$(newer)" ] || exit 0
+else
+  find "$build" -mindepth 1 -not -name lock -delete  # what CMake found for another machine or libtorch
 fi
 log="$build/build.log"
-if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" && cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
+rm -f "$build/stamp.json"
+if ! { cmake -S native -B "$build" -DLIBTORCH="$libtorch" -DNODE_ADDON_API="$addon_api" -DNODE_API_HEADERS="$api_headers" &&
+  cmake --build "$build" --parallel 2; } >"$log" 2>&1; then
   tail -n 30 "$log" >&2
-  echo "The native addon did not build; the whole log is in $log." >&2
-  exit 1
+  fail "The native addon did not build; the whole log is in $PWD/$log."
 fi
 touch "$addon"
+node scripts/build-stamp.cjs write "$build"

@@ -1,5 +1,7 @@
 import { readFileSync, realpathSync } from "node:fs";
+import { addressSpaceProblem } from "./addressSpace.js";
 import { type EngineFacts, native } from "./native.js";
+import { threadsProblem } from "./threads.js";
 
 export type { EngineFacts };
 
@@ -28,6 +30,8 @@ export function blasWarning(facts: EngineFacts = engineFacts()): string | undefi
 
 /** Sets the number of threads that operators use. */
 export function setThreads(threads: number): void {
+  const problem = threadsProblem("threads", threads) ?? addressSpaceProblem(threads);
+  if (problem) throw problem;
   native.setThreads(threads);
 }
 

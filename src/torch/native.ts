@@ -1,11 +1,11 @@
-import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { constants } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { dirname, join } from "node:path";
 import { BidoraError } from "../errors.js";
+import { isAddressSpaceLimited } from "./addressSpace.js";
 import { OPERATORS } from "./generated/operatorNames.js";
+import { addonPath, setupCommand } from "./installation.js";
+import { checkEngine, engineProblem } from "./preflight.js";
 
 /** A native object's name in JavaScript; see native/handles.h. */
 export type Handle = number;
@@ -115,27 +115,9 @@ export class TorchError extends BidoraError {
   }
 }
 
-function packageRoot(): string {
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
-  return folder;
-}
-
-/** The addon's path for the libtorch in use: scripts/build-native.sh names its build folders the same way. */
-export function addonPath(): string {
-  const libtorch = process.env.LIBTORCH;
-  const name = libtorch ? createHash("sha256").update(resolve(libtorch)).digest("hex").slice(0, 12) : "system";
-  return join(packageRoot(), "build", `native-${name}`, "bidora.node");
-}
-
 function load(): Native {
+  checkEngine();
   const path = addonPath();
-  if (!existsSync(path)) {
-    throw new BidoraError(
-      "ENGINE_MISSING",
-      `The native addon is not built for this libtorch (expected ${path}): run \`npm run setup\`.`,
-    );
-  }
   try {
     loadPrelude(path);
     return require(path) as Native;
@@ -143,7 +125,7 @@ function load(): Native {
     const reason = error instanceof Error ? (error.message.split("\n")[0] ?? "") : String(error);
     throw new BidoraError(
       "ENGINE_UNLOADABLE",
-      `libtorch could not be loaded (${reason}): run \`npm run setup\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
+      `libtorch could not be loaded (${reason}): run \`${setupCommand()}\`, or set LIBTORCH to a folder with libtorch's include/ and lib/.`,
       { cause: error },
     );
   }
@@ -181,11 +163,11 @@ let isPreloading = false;
  * What goes wrong is told by that call.
  */
 export function preloadEngine(): void {
-  const path = addonPath();
-  if (isPreloading || !existsSync(path)) return;
+  if (isPreloading || engineProblem()) return;
+  const prelude = preludeIfBuilt();
+  if (!prelude) return;
   isPreloading = true;
-  const prelude = loadPrelude(path);
-  prelude.preload(path);
+  prelude.preload(addonPath());
   process.once("exit", prelude.finishPreload);
 }
 
@@ -204,6 +186,14 @@ export function endAtSecondSignal(signals: readonly NodeJS.Signals[], graceMs: n
   };
 }
 
+/** A product on all threads: OpenBLAS takes its room now, since it would wait for ever for room that is not there later. */
+function warmUp(addon: Native): void {
+  const size = 256;
+  const zeros = addon.fromBytes(new Uint8Array(4 * size * size), [size, size], "float32", "float32");
+  for (const handle of [addon.call(OPERATORS.indexOf("aten::mm"), zeros, zeros) as Handle, zeros])
+    addon.releaseOne(handle);
+}
+
 /** The addon. The first use of any of its functions loads libtorch and puts all of them in this object. */
 export const native: Native = Object.create(
   new Proxy({} as Native, {
@@ -211,6 +201,7 @@ export const native: Native = Object.create(
       const addon = load();
       addon.declareOperators(OPERATORS);
       addon.setErrorFactory((message, operator, schema, shapes) => new TorchError(message, operator, schema, shapes));
+      if (isAddressSpaceLimited()) warmUp(addon);
       if (process.env.BIDORA_CPU) addon.setKernelLevel(process.env.BIDORA_CPU);
       Object.assign(native, addon);
       return addon[name as keyof Native];

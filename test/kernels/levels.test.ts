@@ -4,7 +4,8 @@ import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
-import { addonPath, native } from "../../src/torch/native.js";
+import { addonPath } from "../../src/torch/installation.js";
+import { native } from "../../src/torch/native.js";
 
 const { kernelLevel, kernelLevels } = torch.engineFacts();
 const FILES = ["attention", "directionNorm", "dropout", "lowRank"];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, it } from "vitest";
-import { addonPath } from "../../src/torch/native.js";
+import { addonPath } from "../../src/torch/installation.js";
 import { runChild } from "./child.js";
 
 const folder = mkdtempSync(join(tmpdir(), "addon-"));

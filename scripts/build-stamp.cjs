@@ -1,0 +1,61 @@
+// What an addon was built for, kept beside it, so that a build folder that was copied, or whose libtorch was replaced, is found
+// out before it is loaded. (The processor does not matter: kernels are built for all.) Asked by the build and at every start.
+// Usage: node scripts/build-stamp.cjs write|check BUILD_FOLDER
+const { readFileSync, realpathSync, statSync, writeFileSync } = require("node:fs");
+const { join } = require("node:path");
+
+/** @typedef {{ path: string, bytes: number }} Library */
+/** @typedef {{ architecture: string, nodeApi: number, compiler: string, libraries: Library[] }} Stamp */
+
+const stampOf = (/** @type {string} */ folder) => join(folder, "stamp.json");
+
+/** @returns {Library} */
+const describe = (/** @type {string} */ path) => ({ path: realpathSync(path), bytes: statSync(path).size });
+
+/** @returns {Stamp} what CMake found for the build in `folder` */
+function currentStamp(/** @type {string} */ folder) {
+  const cache = readFileSync(join(folder, "CMakeCache.txt"), "utf8");
+  const found = (/** @type {string} */ name) => cache.match(new RegExp(`^${name}:[A-Z]+=(.*)$`, "m"))?.[1] ?? "";
+  return {
+    architecture: process.arch,
+    nodeApi: Number(found("NODE_API")),
+    compiler: found("CMAKE_CXX_COMPILER"),
+    libraries: ["torch_cpu", "c10"].map((name) => describe(found(name))),
+  };
+}
+
+/** @returns {Stamp | undefined} */
+function readStamp(/** @type {string} */ folder) {
+  try {
+    return JSON.parse(readFileSync(stampOf(folder), "utf8"));
+  } catch {
+    return undefined;
+  }
+}
+
+/** @returns {string | undefined} */
+function replaced(/** @type {Library} */ { path, bytes }) {
+  const size = statSync(path, { throwIfNoEntry: false })?.size;
+  if (size === bytes) return undefined;
+  return size === undefined ? `${path} is gone` : `${path} was replaced`;
+}
+
+/** Why the addon in `folder` does not fit what is here: the rest of a sentence, or undefined when it does. */
+function mismatch(/** @type {string} */ folder) {
+  const stamp = readStamp(folder);
+  if (!stamp) return "it does not say for which libtorch it was built";
+  if (stamp.architecture !== process.arch) return `it was built for ${stamp.architecture}, and this is ${process.arch}`;
+  if (stamp.nodeApi > Number(process.versions.napi)) {
+    return `it asks for Node-API ${stamp.nodeApi}, and Node ${process.versions.node} has ${process.versions.napi}`;
+  }
+  const library = stamp.libraries.map(replaced).find((text) => text !== undefined);
+  return library && `the libtorch that it was built for has changed (${library})`;
+}
+
+function main(/** @type {string} */ action, /** @type {string} */ folder) {
+  if (action === "write") writeFileSync(stampOf(folder), `${JSON.stringify(currentStamp(folder), null, 2)}\n`);
+  else process.exitCode = mismatch(folder) === undefined ? 0 : 1;
+}
+
+if (require.main === module) main(process.argv[2] ?? "", process.argv[3] ?? "");
+module.exports = { mismatch };

@@ -1,0 +1,117 @@
+// The packed package in another project, where npm has put what it depends on beside it.
+import { execFileSync, spawnSync } from "node:child_process";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { addonPath } from "../../src/torch/installation.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const project = mkdtempSync(join(tmpdir(), "bidora-project-"));
+const installed = join(project, "node_modules", "bidora");
+const tools = join(project, "tools");
+
+/** The packages that come with bidora: those of the lock file that are not for development. */
+function linkDependencies(): void {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, { dev?: boolean }>;
+  };
+  for (const [path, { dev }] of Object.entries(packages)) {
+    if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path))) continue;
+    mkdirSync(dirname(join(project, path)), { recursive: true });
+    symlinkSync(join(root, path), join(project, path));
+  }
+}
+
+/** Plays CMake: checks what it is called with, and takes the build that is there for the one that it would make. */
+function fakeCmake(): void {
+  const build = dirname(addonPath());
+  const script = `#!/bin/bash
+for word in "$@"; do
+  case "$word" in
+    -DNODE_ADDON_API=*) [ -f "\${word#*=}/napi.h" ] || { echo "napi.h: No such file"; exit 1; } ;;
+    -DNODE_API_HEADERS=*) [ -f "\${word#*=}/node_api.h" ] || { echo "node_api.h: No such file"; exit 1; } ;;
+  esac
+done
+if [ "$1" = --build ]; then cp ${build}/{bidora.node,prelude.node,CMakeCache.txt} "$2"; fi
+`;
+  mkdirSync(tools);
+  writeFileSync(join(tools, "cmake"), script);
+  chmodSync(join(tools, "cmake"), 0o755);
+}
+
+function bidora(...words: string[]) {
+  const env = { ...process.env, PATH: `${tools}:${process.env.PATH}` };
+  const options = { cwd: project, env, encoding: "utf8" } as const;
+  return spawnSync(process.execPath, [join(installed, "bin", "bidora.js"), ...words], options);
+}
+
+const setUp = () => bidora("setup");
+
+beforeAll(() => {
+  mkdirSync(installed, { recursive: true });
+  const packed = execFileSync("npm", ["pack", "--ignore-scripts", "--json", "--pack-destination", project], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
+  execFileSync("tar", ["-xzf", join(project, filename), "-C", installed, "--strip-components=1"]);
+  linkDependencies();
+  fakeCmake();
+});
+afterAll(() => rmSync(project, { recursive: true }));
+
+describe("an installed package", () => {
+  test("names the command to run where the addon is not built yet", () => {
+    const { status, stderr } = bidora("doctor");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/not built.*run `npx bidora setup`\.\n$/);
+    expect(stderr).not.toContain("npm run");
+  });
+
+  test("is set up by its command, with what npm put beside it", () => {
+    const { status, stderr } = setUp();
+    expect(stderr).toMatch(/==> Native addon.*\n==> Ready\n$/);
+    expect(stderr).not.toMatch(/npm packages|TypeScript/);
+    expect(status).toBe(0);
+    expect(bidora("doctor").stdout).toMatch(/libtorch +\d/);
+  });
+
+  test("has types, examples and documents, and is imported by its name", () => {
+    for (const path of ["dist/index.d.ts", "examples", "docs/options.md", "NOTICE", "LICENSE", "README.md"]) {
+      expect(existsSync(join(installed, path)), path).toBe(true);
+    }
+    const script = 'import("bidora").then((library) => console.log(typeof library.finetune))';
+    expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toBe("function\n");
+  });
+
+  test("is built again when the libtorch below it was replaced, and says so before", () => {
+    const stamp = join(installed, "build", addonPath().split("/").at(-2)!, "stamp.json");
+    const written = readFileSync(stamp, "utf8");
+    writeFileSync(stamp, written.replace(/"bytes": \d+/, '"bytes": 1'));
+    const { status, stderr } = bidora("doctor");
+    expect([status, stderr]).toEqual([
+      1,
+      expect.stringMatching(/libtorch_cpu\S* was replaced\); run `npx bidora setup`\.\n$/),
+    ]);
+    expect(setUp().status).toBe(0);
+    expect(readFileSync(stamp, "utf8")).toBe(written);
+  });
+
+  test("is published with a fresh build", () => {
+    const { scripts } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8")) as {
+      scripts: Record<string, string>;
+    };
+    expect(scripts.prepack).toContain("npm run build");
+  });
+});
