@@ -63,7 +63,11 @@ function announce(folder: string): Release | undefined {
 }
 
 function leave(folder: string, file: string, made: string | undefined): void {
-  rmSync(join(folder, file), { force: true });
+  try {
+    rmSync(join(folder, file), { force: true });
+  } catch {
+    return; // The folder is gone, and its lock with it: what the work has to say comes first.
+  }
   if (made === undefined) return;
   try {
     for (let path = folder; path.length >= made.length; path = dirname(path)) rmdirSync(path);

@@ -55,7 +55,7 @@ describe("a checkpoint with a value that is not finite", () => {
     const model = damagedModel(QUERY);
     const given = { model, input: join(ROWS, "pairs.jsonl"), output: fresh() };
     const predicting = predict({ ...withDefaults(predictOptions, given), given });
-    await expect(predicting).rejects.toThrow(new RegExp(`line 1: .*own weights in ${model} .* in ${QUERY};`));
+    await expect(predicting).rejects.toThrow(new RegExp(`line \\d+: .*own weights in ${model} .* in ${QUERY};`));
     for (const work of [
       merge,
       (all: Parameters<typeof merge>[0]) => exportAdapter({ ...all, to: "peft-lora", rank: undefined }),

@@ -8,6 +8,7 @@ import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import { prepare } from "../../src/prepare.js";
 import { ProvenanceSource } from "../../src/provenance.js";
+import { MARKER } from "../../src/runFiles.js";
 import { plansOf } from "../../src/runPlans.js";
 import * as torch from "../../src/torch/index.js";
 import { findCheckpoint, type ResumingRun } from "../../src/train/resume.js";
@@ -209,6 +210,7 @@ test("where all checkpoints are damaged the run is refused and nothing touched",
 test("one that a run has only just begun to write is none", async () => {
   const output = fresh();
   mkdirSync(join(output, "checkpoint-2"), { recursive: true });
+  writeFileSync(join(output, MARKER), "");
   const { notes } = await run({ ...SETTINGS, output, resume: true });
   expect(notes).toEqual([expect.stringContaining("There is no whole checkpoint")]);
 });

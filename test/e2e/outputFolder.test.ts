@@ -165,8 +165,13 @@ describe("what a run reads", () => {
       await expect(run({ ...LORA, model, output: target, overwrite: true })).rejects.toThrow(/cannot be replaced/);
     const rows = fresh("rows.jsonl");
     symlinkSync(join(output, "events.jsonl"), rows);
-    for (const key of ["train", "validation", "test", "data"] as const)
-      await expect(run({ ...LORA, [key]: rows, output, overwrite: true })).rejects.toThrow(/cannot be replaced/);
+    for (const read of [
+      { train: rows },
+      { validation: rows },
+      { test: rows },
+      { data: rows, task: "glue/mrpc" },
+    ] as const)
+      await expect(run({ ...LORA, ...read, output, overwrite: true })).rejects.toThrow(/cannot be replaced/);
     expect(everything(output)).toEqual(before);
   });
 
