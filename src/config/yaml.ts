@@ -1,5 +1,16 @@
 import { readFileSync } from "node:fs";
-import { type Document, isMap, isNode, isScalar, LineCounter, type Node, type ParsedNode, parseDocument } from "yaml";
+import {
+  CST,
+  type Document,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  type Node,
+  type ParsedNode,
+  Parser,
+  parseDocument,
+} from "yaml";
 import { BidoraError, UsageError } from "../errors.js";
 import { refuseSpecialFile } from "../inputFile.js";
 import { own } from "../own.js";
@@ -35,12 +46,24 @@ export function readRunFile(path: string): RunSettings {
 
 function parse(path: string, lineCounter: LineCounter): Document.Parsed<ParsedNode> {
   const text = readText(path);
-  try {
-    return parseDocument(text, { lineCounter });
-  } catch (cause) {
-    if (cause instanceof RangeError) throw new UsageError(`${path} is nested too deeply to be read.`, { cause });
-    throw cause;
+  if (isDeep(text))
+    throw new UsageError(`${path} should hold lines of the form "key: value"; it is nested too deeply.`);
+  return parseDocument(text, { lineCounter });
+}
+
+/** What settings need is less; the parser's own recursion would run out of stack. */
+const MOST_LEVELS = 32;
+
+function isDeep(text: string): boolean {
+  let level: (CST.Token | null | undefined)[] = [...new Parser().parse(text)];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > MOST_LEVELS) return true;
+    level = level.flatMap((token) => {
+      if (token?.type === "document") return [token.value];
+      return token && CST.isCollection(token) ? token.items.flatMap(({ key, value }) => [key, value]) : [];
+    });
   }
+  return false;
 }
 
 function notYaml(line: string, { message }: Error): UsageError {
