@@ -37,17 +37,21 @@ export function runLogWriter(path: string, { prepare, from }: RunLogOptions): Ru
 
 /** Whole or not at all, as far as a full disk lets it: what is told later stands on lines of its own. */
 function append(path: string, lines: string): void {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  let size: number | undefined;
   try {
+    size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
     appendFileSync(path, lines);
   } catch (error) {
-    try {
-      truncateSync(path, size);
-    } catch {
-      // The first reason is the one to tell.
-    }
+    cutTo(path, size);
     throw writeFailure(path, error);
   }
+}
+
+/** What goes wrong here has a reason that has been told. */
+function cutTo(path: string, size: number | undefined): void {
+  try {
+    if (size !== undefined) truncateSync(path, size);
+  } catch {}
 }
 
 /** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */

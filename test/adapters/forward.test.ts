@@ -53,3 +53,17 @@ test("a fresh A is drawn evenly from ±1/√in, B is zero", () => {
   expect(deviation).toBeGreaterThan(0.8);
   expect(deviation).toBeLessThan(1.2);
 });
+
+test("training starts from what was saved, and does not change it", () => {
+  const config = loraConfig({ targetModules: ["query"], modulesToSave: ["classifier"] });
+  const source = inject(new SmallModel("float64", 2), config, options);
+  const saved = new Map(source.trained.map(({ name, tensor }) => [name, tensor]));
+  const model = new SmallModel();
+  const before = [...saved].map(([, tensor]) => [...tensor.toArray()]);
+  const { trained } = inject(model, config, { ...options, saved });
+  expect(trained.find(({ name }) => name === "classifier.weight")!.tensor.toArray()).toEqual(
+    saved.get("classifier.weight")!.toArray(),
+  );
+  perturb(trained.map(({ tensor }) => tensor));
+  expect([...saved].map(([, tensor]) => [...tensor.toArray()])).toEqual(before);
+});

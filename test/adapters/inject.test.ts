@@ -23,6 +23,8 @@ describe("targets", () => {
     [{ targetModules: ["uery", "encoder.layer.0.value"] }, ["encoder.layer.0.value"]],
     [{ targetModules: ".*layer\\.\\d\\.value|words" }, ["words", "encoder.layer.0.value", "encoder.layer.1.value"]],
     [{ targetModules: "encoder.layer.0.(?P<name>query)" }, ["encoder.layer.0.query"]],
+    // The model itself, whose path is empty, is none of its modules.
+    [{ targetModules: "(encoder.layer.0.query)?" }, ["encoder.layer.0.query"]],
     [{ targetModules: ["query", "value"], layersToTransform: [1] }, ["encoder.layer.1.query", "encoder.layer.1.value"]],
     [{ targetModules: ["value"], layersToTransform: [0], layersPattern: ["layer"] }, ["encoder.layer.0.value"]],
     [
@@ -48,6 +50,8 @@ describe("targets", () => {
       /"q_proj"; the model's linear layers are called query, value,/,
     );
     expect(() => targets({ targetModules: ["norm"] })).toThrow(/norm, which is neither/);
+    const elsewhere = { targetModules: ["value"], layersToTransform: [0], layersPattern: ["block"] };
+    expect(() => targets(elsewhere)).toThrow(/No module matches the target modules "value"/);
     expect(() => targets({ targetModules: "(" })).toThrow(/pattern .* cannot be read/);
   });
 });
@@ -118,6 +122,15 @@ test("the tensors have PEFT's names, roles and decay", () => {
     ["encoder.layer.1.query.bias", [5], "direction", false, "float32"],
     ["classifier.bias", [3], "direction", false, "float32"],
   ]);
+});
+
+test.each([
+  ["none", []],
+  ["lora_only", ["encoder.layer.0.query.base_layer.bias", "encoder.layer.1.query.base_layer.bias"]],
+] as const)("bias %s trains those of adapted layers, or none", (bias, expected) => {
+  const config = loraConfig({ targetModules: ["query", "value"], bias });
+  const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });
+  expect(trained.map(({ name }) => name).filter((name) => name.endsWith("bias"))).toEqual(expected);
 });
 
 test("a bias of B is a direction that does not decay", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rankAndScale } from "../../src/adapters/config.js";
 import {
   attachAdapter,
   doraConfig,
@@ -69,6 +70,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
     const { adapted } = trained(config);
     const lora = toLora(adapted, 1);
     for (const [i, module] of adapted.modules.entries()) {
+      expect(rankAndScale(lora.config, module.path)).toMatchObject({ rank: 1, scale: 1 });
       const names =
         module.kind === "linear" ? ["lora_A.weight", "lora_B.weight"] : ["lora_embedding_A", "lora_embedding_B"];
       const [a, b] = names.map((name) => torch.to(lora.tensors.get(`${module.path}.${name}`)!, "float64")) as [

@@ -96,6 +96,10 @@ describe("what cannot be computed rightly is refused with its reason", () => {
   });
 });
 
+test("a configuration of one's own has this program's defaults", () => {
+  expect(loraConfig()).toMatchObject({ rank: 8, alpha: 16, dropout: 0, rslora: false, bias: "none", loraBias: false });
+});
+
 describe("patterns", () => {
   const paths = ["layer.0.query", "layer.0.value", "layer.1.query", "layer.10.query"];
   const ranks = (config: InjectedConfig) => paths.map((path) => rankAndScale(config, path).rank);
@@ -106,6 +110,10 @@ describe("patterns", () => {
     expect(ranks(loraConfig({ rank: 1, rankPattern: { "1.query": 2, query: 3, "alue|value": 9 } }))).toEqual([
       3, 9, 2, 3,
     ]);
+  });
+
+  test("do not match a part of a name", () => {
+    expect(ranks(loraConfig({ rank: 1, rankPattern: { uery: 7, "0": 7, "layer.1": 7 } }))).toEqual([1, 1, 1, 1]);
   });
 
   test("are written as they are where no two keys match one module", () => {

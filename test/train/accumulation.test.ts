@@ -3,14 +3,14 @@ import type { EncodedRow, TaskKind } from "../../src/data/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule, type Xi } from "../../src/train/bilevelRule.js";
 import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
-import type { LevelOptions } from "../../src/train/level.js";
+import { gradientsOf, type LevelOptions } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { PlainRule } from "../../src/train/plainRule.js";
 import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole, penaltyOf, WatchedLevel } from "../parity/support/bilevel.js";
-import { distance } from "../parity/support/compare.js";
+import { distance, named } from "../parity/support/compare.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows, inOrder } from "../parity/support/rows.js";
 
@@ -106,26 +106,37 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
   );
 });
 
-test("a step whose batches bear no loss leaves the weights to decay and momentum", async () => {
+test("a step whose batches bear no loss leaves the weights to decay, momentum and the regulariser", async () => {
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
-  const unlabelled: EncodedRow[] = [
-    { ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [], at: { file: "none", line: 1 } },
-  ];
-  const level = new WatchedLevel(adapted.trained, OPTIONS);
-  const batches = inOrder(unlabelled, 1, problem.task);
+  const at = { file: "none", line: 1 };
+  const unlabelled: EncodedRow[] = [{ ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [], at }];
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const rule = new PlainRule({
-    phase: "train",
-    model,
-    level,
-    batches,
-    masks,
-    gradientAccumulation: 2,
-    penalty: undefined,
-  });
-  expect(rule.step()).toEqual({ loss: 0, learningRate: OPTIONS.learningRate, rows: 2, tokens: 4 });
-  for (const gradient of level.given.values()) expect(gradient.toArray().every((value) => value === 0)).toBe(true);
+  const penalty = penaltyOf(adapted, 1);
+  const expected = named(
+    adapted.trained,
+    gradientsOf(
+      penalty(),
+      adapted.trained.map(({ tensor }) => tensor),
+    ),
+  );
+  for (const term of [undefined, penalty]) {
+    const level = new WatchedLevel(adapted.trained, { ...OPTIONS, learningRate: 0 });
+    const batches = inOrder(unlabelled, 1, problem.task);
+    const rule = new PlainRule({
+      phase: "train",
+      model,
+      level,
+      batches,
+      masks,
+      gradientAccumulation: 2,
+      penalty: term,
+    });
+    expect(rule.step()).toEqual({ loss: 0, learningRate: 0, rows: 2, tokens: 4 });
+    if (term) expect(distance(level.given, expected)).toBeLessThan(1e-6);
+    else
+      for (const gradient of level.given.values()) expect(gradient.toArray().every((value) => value === 0)).toBe(true);
+  }
 });
 
 test("a run's phases take so many batches a step", async () => {

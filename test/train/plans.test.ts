@@ -31,11 +31,20 @@ test("the lower schedule is laid out for every lower step, the others for their 
   const { plans } = await plansOf({ ...settings, maxSteps: 3, unrollSteps: 4, retrainSteps: 4 });
   const [search, retrain] = plans.map((plan) => {
     const rule = plan.begin();
+    expect(rule.steps).toBe(plan.steps);
     return Array.from({ length: plan.steps }, () => torch.scope(() => rule.step().learningRate));
   });
   // The last of the four lower steps is the one that is told.
   expect(search).toEqual([3, 7, 11].map((t) => 1e-3 * scheduleFactor("cosine", t, 12, 0.25)));
   expect(retrain).toEqual([0, 1, 2, 3].map((t) => 5e-3 * scheduleFactor("cosine", t, 4, 0.25)));
+});
+
+test("the loss that a search step tells is the mean over its lower steps", async () => {
+  const lossOf = async (unrollSteps: number) => {
+    const { plans } = await plansOf({ batchSize: 22, maxSteps: 1, unrollSteps });
+    return torch.scope(() => plans[0]!.begin().step().loss);
+  };
+  expect(await lossOf(3)).toBeCloseTo(await lossOf(1), 6);
 });
 
 describe("levels", () => {
