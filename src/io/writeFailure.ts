@@ -11,7 +11,7 @@ const REASONS: Readonly<Partial<Record<string, string>>> = {
   EIO: "the disk reports an error; check it, or write elsewhere",
 };
 
-const WRITING = /^(write|open|mkdir|mkdtemp|rename|fsync|ftruncate|copyfile)$/;
+const WRITING = /^(write|open|stat|mkdir|mkdtemp|rename|fsync|ftruncate|copyfile)$/;
 
 /** How the native bridge says it. */
 const NATIVE = /could not write the file: (.*)\.$/;
