@@ -151,6 +151,7 @@ test("a run's phases take so many batches a step", async () => {
   const stepsOf = (settings: Parameters<typeof plansOf>[0]) => plansOf(settings).map(({ steps }) => steps);
   // 22 rows make 6 batches of 4; the lower level's 17 make 5.
   expect(stepsOf({ method: "dora" })).toEqual([12]);
+  expect(stepsOf({ method: "dora", dropLast: true })).toEqual([10]);
   expect(stepsOf({ method: "dora", gradientAccumulation: 5 })).toEqual([3]);
   expect(stepsOf({ method: "bidora" })).toEqual([10, 12]);
   expect(stepsOf({ method: "bidora", gradientAccumulation: 3 })).toEqual([4, 4]);

@@ -51,7 +51,7 @@ describe("evaluateRows", () => {
         typeIds: [],
         label: [-100, 0, 0, 1],
         wordStarts: [-1, 1, 2, 3],
-        wordLabels: [1, 0, 0, 1],
+        wordLabels: [0, 0, 0, 1],
         at,
       },
       { ids: [4], typeIds: [], label: [-100], wordStarts: [], wordLabels: [], at },

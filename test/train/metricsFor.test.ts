@@ -58,6 +58,14 @@ describe("metricsFor", () => {
     const rows = { references: [["B-DNA", "I-DNA", "O"]], predictions: [["B-DNA", "O", null]] };
     expect(entities.main).toBe("f1");
     expect(entities.compute(rows)).toEqual({ accuracy: 1 / 3, precision: 0, recall: 0, f1: 0 });
+    // Of two kinds of entities the rows together count, not the mean over kinds.
+    const kinds = metricsFor("token-classification", { labels: ["O", "B-DNA", "B-RNA"] });
+    const several = {
+      references: [["B-DNA", "O", "B-DNA", "O", "B-RNA"]],
+      predictions: [["B-DNA", "O", "B-DNA", "O", "O"]],
+    };
+    expect(kinds.compute(several)).toMatchObject({ precision: 1, recall: 2 / 3, f1: 0.8 });
+    expect(metricsFor("token-classification", { labels: ["O", "B-DNA", "NOUN"] }).main).toBe("accuracy");
     const parts = metricsFor("token-classification", { labels: ["NOUN", "VERB"] });
     expect(parts.compute({ references: [["NOUN", "VERB"]], predictions: [["NOUN", "NOUN"]] })).toEqual({
       accuracy: 0.5,

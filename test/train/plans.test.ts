@@ -132,6 +132,10 @@ describe("the retraining", () => {
       (await plansOf({ batchSize: 4, epochs: 2, ...settings })).plans.map(({ phase, steps }) => [phase, steps]);
     const search = ["search", 10];
     expect(await lengths({})).toEqual([search, ["retrain", 12]]);
+    expect(await lengths({ dropLast: true })).toEqual([
+      ["search", 8],
+      ["retrain", 10],
+    ]);
     expect(await lengths({ retrainEpochs: 0.5 })).toEqual([search, ["retrain", 3]]);
     expect(await lengths({ retrainEpochs: 0.01 })).toEqual([search, ["retrain", 1]]);
     expect(await lengths({ retrainEpochs: 0 })).toEqual([search]);

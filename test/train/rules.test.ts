@@ -1,5 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EncodedRow } from "../../src/data/index.js";
+import type { DrawnMasks } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
@@ -21,7 +22,15 @@ async function open(method: string) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
   const setup = { model, adapted, rows, task: "sequence-classification", masks, start: takeSnapshot(adapted.trained) };
-  const settings = { method, batchSize: 3, shuffle: true, maxSteps: 8, learningRate: 1e-2, upperLearningRate: 1e-2 };
+  const settings = {
+    method,
+    batchSize: 3,
+    shuffle: true,
+    maxSteps: 8,
+    learningRate: 1e-2,
+    upperLearningRate: 1e-2,
+    unrollSteps: 2,
+  };
   const plans = planPhases(
     { ...setup, task: "sequence-classification" },
     planSettings({ ...settings, maxGradNorm: 1 }),
@@ -73,6 +82,20 @@ test("a step whose gradient is not finite, though its loss is, changes nothing",
   const before = values();
   expect(() => torch.scope(() => broken.step())).toThrow("The gradient's norm is not a number");
   expect(values()).toEqual(before);
+});
+
+test("every pass draws masks of its own; one that is replayed has the same, and what follows goes on", () => {
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const seed = () => (masks.training().masks as DrawnMasks).seed;
+  const mark = masks.mark();
+  const drawn = [seed(), seed()];
+  expect(drawn[0]).not.toBe(drawn[1]);
+  expect(masks.replay(mark, () => [seed(), seed()])).toEqual(drawn);
+  const next = seed();
+  expect(drawn).not.toContain(next);
+  const again = new ReplayableMasks(new torch.Generator(0));
+  again.replay(again.mark(), () => again.training());
+  expect([1, 2, 3].map(() => (again.training().masks as DrawnMasks).seed)).toEqual([...drawn, next]);
 });
 
 test("rows of similar length share a batch where the order is drawn", () => {

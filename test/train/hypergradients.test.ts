@@ -1,0 +1,59 @@
+import { expect, test } from "vitest";
+import * as torch from "../../src/torch/index.js";
+import { finiteDifference, forwardDifference, stepSize } from "../../src/train/hypergradients/differences.js";
+import { exact, hessianProduct, mixedProduct } from "../../src/train/hypergradients/exact.js";
+import { CG_DAMPING, cg } from "../../src/train/hypergradients/implicit.js";
+import type { LowerPoint } from "../../src/train/hypergradients/index.js";
+import { gradientsOf } from "../../src/train/level.js";
+
+const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
+
+/** L(V, M) = Σ v₁²·m₁, which depends on neither v₂ nor m₂. */
+function toy(m: readonly [number, number] = [5, 7]): LowerPoint {
+  const directions = [leaf(1, 2), leaf(3)];
+  const magnitudes = [leaf(...m), leaf(11)];
+  const loss = torch.sum(torch.mul(torch.square(directions[0]!), magnitudes[0]!));
+  return {
+    directions,
+    magnitudes,
+    directionGradients: gradientsOf(loss, directions, { createGraph: true }),
+    magnitudeGradients: [torch.square(directions[0]!), leaf(0)],
+    magnitudeGradientsAt: () => {
+      throw new Error("no step to take");
+    },
+  };
+}
+
+const values = (tensors: readonly torch.Tensor[]) => tensors.map((tensor) => [...tensor.toArray()]);
+const u = [leaf(1, 10), leaf(100)];
+
+test("a gradient is zero where the loss does not depend on a tensor", () => {
+  expect(values(toy().directionGradients)).toEqual([[10, 28], [0]]);
+});
+
+test("so are products with second derivatives", () => {
+  expect(values(mixedProduct(toy(), u, false))).toEqual([[2, 40], [0]]);
+  const point = toy();
+  expect(values(hessianProduct(point, u))).toEqual([[10, 140], [0]]);
+  // The graph is still there for another product.
+  expect(values(mixedProduct(point, u, false))).toEqual([[2, 40], [0]]);
+  const flat = { ...toy(), directionGradients: [leaf(0, 0), leaf(0)].map((tensor) => torch.detach(tensor)) };
+  expect(values(mixedProduct(flat, u, false))).toEqual([[0, 0], [0]]);
+});
+
+test("a direction of length zero has a second term of zero, and no step is taken along it", () => {
+  const zero = [leaf(0, 0), leaf(0)];
+  expect(stepSize(zero)).toBeUndefined();
+  expect(stepSize([leaf(3), leaf(4)])).toBeCloseTo(0.002, 12);
+  for (const estimator of [finiteDifference(), forwardDifference(), exact])
+    expect(values(estimator.secondTerm(toy(), { v: u, weighted: zero, learningRate: 0 }))).toEqual([[0, 0], [0]]);
+});
+
+test("conjugate gradients stop where the damped Hessian has no curvature, or nothing is left to do", () => {
+  const secondTerm = (m: readonly [number, number], v: torch.Tensor[]) =>
+    values(cg({ terms: 9 }).secondTerm(toy(m), { v, weighted: v, learningRate: 1 }));
+  expect(secondTerm([-CG_DAMPING / 2, 7], [leaf(1, 0), leaf(0)])).toEqual([[0, 0], [0]]);
+  expect(secondTerm([5, 7], [leaf(0, 0), leaf(0)])).toEqual([[0, 0], [0]]);
+  const [[first]] = secondTerm([5, 7], [leaf(1, 0), leaf(0)]) as [[number]];
+  expect(first).toBeCloseTo(2 / (10 + CG_DAMPING), 12);
+});
