@@ -11,7 +11,7 @@ import {
   withoutRetrainSteps,
   withRetraining,
   withSaving,
-} from "./acts.js";
+} from "./conditions.js";
 import { availableMethods, methodNames } from "./methods.js";
 import {
   alternatives,

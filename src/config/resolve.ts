@@ -1,11 +1,11 @@
 import { stringify } from "yaml";
 import { UsageError } from "../errors.js";
 import { own } from "../own.js";
-import { withoutEffect } from "./acts.js";
 import { availableMethods, METHODS } from "./methods.js";
 import { didYouMean } from "./nearest.js";
 import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
 import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
+import { withoutEffect } from "./withoutEffect.js";
 
 /**
  * Checks what was set by hand and fills in every default, those that follow from the method included.

@@ -2,28 +2,12 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { main } from "../../src/cli/main.js";
-import { BERT, bidora, fresh, GOLDEN, jsonl, list, ROWS, SMALL, write } from "./support.js";
+import { BERT, bidora, called, fresh, GOLDEN, jsonl, list, ROWS, SMALL, write } from "./support.js";
 
 const TRAIN: string = SMALL.train;
 
 // Each call of the command listens to stdout anew.
 process.stdout.setMaxListeners(0);
-
-/** The command in this process, with what it prints. */
-async function called(...argv: string[]) {
-  let stderr = "";
-  const print = process.stderr.write;
-  process.stderr.write = ((text: string) => {
-    stderr += text;
-    return true;
-  }) as typeof print;
-  try {
-    return { status: await main(argv), stderr };
-  } finally {
-    process.stderr.write = print;
-  }
-}
 
 /** Runs `finetune` with flags that stand against each other; nothing may be left, and one sentence comes. */
 async function refused(flags: readonly string[], status: 1 | 2, message: RegExp): Promise<void> {

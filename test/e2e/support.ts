@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
+import { main } from "../../src/cli/main.js";
 import { withDefaults } from "../../src/config/option.js";
 import { evaluateOptions, predictOptions, type RunSettings, resolveRun, type Settings } from "../../src/config.js";
 import { evaluate } from "../../src/evaluate.js";
@@ -42,6 +43,21 @@ export const jsonl = (...rows: readonly unknown[]): string =>
 export function bidora(...argv: readonly string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [BIN, ...argv], { encoding: "utf8", env: ENV });
   return { status, stdout, stderr };
+}
+
+/** The command in this process, with what it prints. */
+export async function called(...argv: string[]) {
+  let stderr = "";
+  const print = process.stderr.write;
+  process.stderr.write = ((text: string) => {
+    stderr += text;
+    return true;
+  }) as typeof print;
+  try {
+    return { status: await main(argv), stderr };
+  } finally {
+    process.stderr.write = print;
+  }
 }
 
 /** Starts the command without waiting for it. */

@@ -1,9 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { main } from "../../src/cli/main.js";
 import { evaluate } from "../../src/evaluate.js";
-import { BERT, fresh, json, list, ROWS, run, SMALL, write } from "./support.js";
+import { BERT, called, fresh, json, list, ROWS, run, SMALL, write } from "./support.js";
 
 const HEADER = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
 const mrpc = (rows: number): string =>
@@ -16,21 +15,6 @@ beforeAll(() => {
   writeFileSync(join(folder, "train.tsv"), mrpc(8));
   writeFileSync(join(folder, "dev.tsv"), mrpc(4));
 });
-
-/** The status and what stderr says, of a command in this process. */
-async function called(...argv: string[]): Promise<{ status: number; stderr: string }> {
-  let stderr = "";
-  const print = process.stderr.write;
-  process.stderr.write = ((text: string) => {
-    stderr += text;
-    return true;
-  }) as typeof print;
-  try {
-    return { status: await main(argv), stderr };
-  } finally {
-    process.stderr.write = print;
-  }
-}
 
 describe("refused with status 2, and nothing is left", () => {
   test.each<readonly [string, readonly string[], RegExp]>([

@@ -1,6 +1,8 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
 import type { Tensor } from "../../torch/index.js";
 
+export type HypergradientName = "finite-difference" | "forward-difference" | "exact" | "neumann" | "cg" | "first-order";
+
 /** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
 export interface LowerPoint {
   /** The tensors V themselves, whose places V' has taken by now. */

@@ -1,12 +1,16 @@
 import { finiteDifference, forwardDifference } from "./differences.js";
-import type { EstimatorOptions, HypergradientEstimator } from "./estimator.js";
+import type { EstimatorOptions, HypergradientEstimator, HypergradientName } from "./estimator.js";
 import { exact } from "./exact.js";
 import { cg, neumann } from "./implicit.js";
 
-export type { EstimatorOptions, HypergradientEstimator, LowerPoint, SecondTermDirection } from "./estimator.js";
+export type {
+  EstimatorOptions,
+  HypergradientEstimator,
+  HypergradientName,
+  LowerPoint,
+  SecondTermDirection,
+} from "./estimator.js";
 export { isTooCoarse } from "./precision.js";
-
-export type HypergradientName = "finite-difference" | "forward-difference" | "exact" | "neumann" | "cg" | "first-order";
 
 const firstOrder: HypergradientEstimator = {
   keepsGraph: false,

@@ -1,5 +1,5 @@
 import type { DType } from "../../torch/index.js";
-import type { HypergradientName } from "./index.js";
+import type { HypergradientName } from "./estimator.js";
 
 /** Those that divide a small difference of two gradients, of which coarse numbers leave little. */
 const DIFFERENCES: ReadonlySet<HypergradientName> = new Set(["finite-difference", "forward-difference"]);

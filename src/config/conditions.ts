@@ -1,0 +1,44 @@
+/** Where options act that do not act everywhere. */
+import { isNamedDataset } from "../data/named.js";
+import type { Acts, Deciding } from "./acts.js";
+import type { Method } from "./methods.js";
+import { alternatives } from "./option.js";
+
+export function withMethods(...methods: readonly [Method, ...Method[]]): Acts {
+  return { only: `with --method ${alternatives(methods)}`, in: ({ method }) => methods.includes(method) };
+}
+
+/** A part of what `--method bidora` offers: where else it acts, it says itself. */
+function inBidora(only: string, acts: (run: Deciding) => boolean): Acts {
+  return { only: `with --method bidora ${only}`, in: (run) => run.method === "bidora" && acts(run) };
+}
+
+export const withEstimators = (...names: readonly string[]): Acts =>
+  inBidora(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) => names.includes(hypergradient));
+
+export const withRetraining: Acts = inBidora(
+  "and a retrain phase",
+  ({ retrainSteps, retrainEpochs }) => retrainSteps !== 0 && retrainEpochs !== 0,
+);
+
+export const withoutRetrainSteps: Acts = inBidora(
+  "and without --retrain-steps",
+  ({ retrainSteps }) => retrainSteps === undefined,
+);
+
+/** A file beside it stands in for that part of the data set. */
+export const withNamedDataset: Acts = {
+  only: "with a named data set as --task, such as glue/mrpc, of which --train or --validation is left to it",
+  in: ({ task, train, validation }) => isNamed(task) && (train === undefined || validation === undefined),
+};
+
+/** A named data set's own files have columns that are known. */
+export const withFiles: Acts = {
+  only: "on files of rows, not on a named data set's own",
+  in: ({ task, data, train, validation, test }) =>
+    !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
+};
+
+export const withSaving: Acts = { only: "with --save-every", in: ({ saveEvery }) => saveEvery !== undefined };
+
+const isNamed = (task: string | undefined): boolean => task !== undefined && isNamedDataset(task);
