@@ -39,11 +39,12 @@ export function writeModelFolder(folder: string, options: ModelFolder): void {
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 
-/** The dtype that a checkpoint's weights have on disk: the widest of several. */
+/** The dtype that a checkpoint's weights have on disk; of several, the one that holds all their values, as torch promotes them. */
 export function storedDtype(folder: string): torch.DType {
   const checkpoint = openCheckpoint(folder);
   try {
     const dtypes = new Set(checkpoint.names.map((name) => torchDtype(checkpoint.info(name).dtype)));
+    if (dtypes.has("float16") && dtypes.has("bfloat16") && !dtypes.has("float64")) return "float32";
     return FLOATS.find((dtype) => dtypes.has(dtype)) ?? "float32";
   } finally {
     checkpoint.close();

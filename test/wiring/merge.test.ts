@@ -83,6 +83,23 @@ test("a checkpoint of several dtypes is merged in the widest, and none of its we
   }
 });
 
+test("halves of both kinds are merged in float32, which alone holds them", async () => {
+  const model = newFolder();
+  cpSync(join(BERT, "single"), model, { recursive: true });
+  const path = join(model, "model.safetensors");
+  const halves = [...readTensors(path)].map(
+    ([name, tensor], i) => [name, torch.to(tensor, i % 2 ? "bfloat16" : "float16")] as const,
+  );
+  saveSafetensors(path, halves, { format: "pt" });
+  const output = join(newFolder(), "merged");
+  await merge(settings(model, join(BERT, "adapters", "lora"), output));
+  const merged = readTensors(join(output, "model.safetensors"));
+  for (const [name, tensor] of halves) {
+    if (/query|value|classifier/.test(name)) continue;
+    expect(merged.get(name)!.toArray(), name).toEqual(tensor.toArray());
+  }
+});
+
 /** A DoRA adapter of its own head for a bare encoder, whose pooler and classifier are drawn. */
 async function freshAdapter(axis: "out" | "in", side: SideFacts): Promise<{ folder: string; logits: torch.Tensor }> {
   const generator = new torch.Generator(5);
