@@ -57,6 +57,8 @@ export function createProgress(
   return (event) => {
     if (event.event === "start") {
       totals = event.steps;
+      phase = undefined;
+      done = 0;
       view.note(describeStart(event));
     } else if (event.event === "step") onStep(event);
     else if (event.event === "evaluation" || event.event === "checkpoint")

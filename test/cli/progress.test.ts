@@ -135,3 +135,20 @@ test("on a terminal one line is drawn over, and notes stand above it", () => {
 test("clock", () => {
   expect([0, 65, 3599.6, 7384].map(clock)).toEqual(["0:00", "1:05", "1:00:00", "2:03:04"]);
 });
+
+test("runs one after the other count each from its own start", () => {
+  const told = written(
+    [
+      start({ train: 120 }),
+      step("train", 120),
+      start({ search: 60, retrain: 120 }),
+      step("search", 1),
+      step("search", 60),
+      step("retrain", 61),
+      start({ train: 3 }),
+      step("train", 1),
+    ],
+    { seconds: 9 },
+  );
+  for (const count of ["search 1/60", "search 60/60", "retrain 1/120", "train 1/3"]) expect(told).toContain(count);
+});
