@@ -9,16 +9,18 @@ export interface Boundaries {
 }
 
 /*
- * A cut stands before a space that has a letter or a digit on either side. There every pre-tokenizer below ends a word, models never look
- * beyond a word, and the normalizers below change no character by what stands beyond a space: spaces neither compose nor
- * are reordered, and (but for a few rare letters, left out) a letter before a space is not of one grapheme with it.
+ * A cut stands before a space that has a letter, a digit or a mark of ASCII on either side. There every pre-tokenizer below ends a word,
+ * models never look beyond a word, and the normalizers below change no character by what stands beyond a space: spaces neither
+ * compose nor are reordered, and (but for a few rare letters, left out) a letter before a space is not of one grapheme with it.
  */
-const LETTER = "[\\p{L}\\p{N}]";
+const LETTER = "[\\p{L}\\p{N}!-~]";
 const BEFORE = `(?<=${LETTER})(?<![\\u0D4E\\u{11000}-\\u{11FFF}])`;
 const AT_SPACE = `${BEFORE}(?= ${LETTER})`;
 const AT_SPACE_OR_LINE = `${BEFORE}(?=[ \\n]${LETTER})`;
 /** BERT's normalizer sets a space around each of these. */
 const BETWEEN_IDEOGRAPHS = "(?<=[\\u4E00-\\u9FFF])(?=[\\u4E00-\\u9FFF])";
+
+const MARKS = Array.from("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
 
 const NORMALIZERS = ["BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Precompiled", "StripAccents"];
 const PRE_TOKENIZERS = ["BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", "Punctuation", "Whitespace"].concat(
@@ -69,7 +71,14 @@ function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preToken
   const isApart = first?.type === "BertNormalizer" && first.handle_chinese_chars === true && preTokenizers.some(isBert);
   const isFree = addedTokens(spec).every(({ content }) => !/[\u4E00-\u9FFF]/.test(String(content)));
   if (isApart && isFree) places.push(BETWEEN_IDEOGRAPHS);
+  if (!plain && preTokenizers.some(isBert)) places.push(afterMarks(addedTokens(spec)));
   return places.join("|");
+}
+
+/** BERT's pre-tokenizer makes a word of each mark of ASCII; one that an added token has may stand in the midst of it. */
+function afterMarks(added: readonly JsonObject[]): string {
+  const free = MARKS.filter((mark) => added.every(({ content }) => !String(content).includes(mark)));
+  return `(?<=[${free.map((mark) => `\\u{${mark.charCodeAt(0).toString(16)}}`).join("")}])(?=${LETTER})`;
 }
 
 const isBert = ({ type }: JsonObject): boolean => type === "BertPreTokenizer";

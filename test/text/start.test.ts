@@ -25,6 +25,12 @@ const ODD = [
   "▁",
   "'s",
   "!",
+  "cat,",
+  '{"a":',
+  "...",
+  "= ",
+  "\u0338",
+  "\uFF9E",
 ];
 const LONG = ["x".repeat(120), "ж".repeat(130), "漢".repeat(30), "ab1".repeat(60), " ".repeat(70), "\n".repeat(70)];
 const SPECIALS = ["[MASK]", "[SEP]", "<mask>", "<s>", "</s>", "<pad>", "<|endoftext|>"];
@@ -75,6 +81,10 @@ describe("a text far longer than what is kept", () => {
     ["one word", "x".repeat(LENGTH)],
     ["spaces", " ".repeat(LENGTH)],
     ["ideographs", "漢".repeat(LENGTH)],
+    ["words with marks", "the, cat, sat, ".repeat(LENGTH / 15)],
+    ["numbers between commas", "1,2,3,".repeat(LENGTH / 6)],
+    ["dots", ".".repeat(LENGTH)],
+    ["JSON", '{"a": "b"}, '.repeat(LENGTH / 12)],
   ];
 
   it.each(cases)("of %s costs little with BERT's tokenizer", async (_, long) => {
@@ -84,6 +94,13 @@ describe("a text far longer than what is kept", () => {
     const { user } = process.cpuUsage(start);
     expect(ids).toEqual((await tokenizer.encode([long.slice(0, 3000)], { maxLength: 128 })).ids);
     expect(user / 1e6).toBeLessThan(2);
+  });
+
+  it("of words with marks costs little with a byte-level tokenizer", async () => {
+    const tokenizer = await loadTokenizer(`${folder}/roberta`);
+    const start = "the, cat, sat! (on) ".repeat(LENGTH / 20);
+    const { ids } = await tokenizer.encode([start], { maxLength: 128 });
+    expect(ids).toEqual((await tokenizer.encode([start.slice(0, 4000)], { maxLength: 128 })).ids);
   });
 
   it("is refused by row where it has no place to be cut", async () => {
