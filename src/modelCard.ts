@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import type { RunConfig } from "./config.js";
+import { printable } from "./printable.js";
 import type { MachineFacts, Metrics, Versions } from "./train/events.js";
 
 export interface CardFacts {
@@ -20,7 +21,7 @@ export function renderModelCard(facts: CardFacts): string {
     ...(config.method === "full" ? {} : { library_name: "peft" }),
     tags: ["bidora", config.method],
   });
-  return `---
+  return printable(`---
 ${front}---
 
 # ${config.model}, fine-tuned with ${config.method}
@@ -38,7 +39,7 @@ ${table(
 
 Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
-${config.method === "full" ? "" : usage(config.model)}`;
+${config.method === "full" ? "" : usage(config.model)}`);
 }
 
 function usage(base: string): string {

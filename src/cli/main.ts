@@ -30,7 +30,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 async function dispatch(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
-  if (name === undefined || name === "help" || HELP.has(name)) return printOverview();
+  if (name === undefined || HELP.has(name)) return printOverview();
+  if (name === "help") return dispatch(rest.length > 0 ? [rest[0]!, "--help"] : []);
   if (name === "--version" || name === "-v") return print(version());
   const entry = commandNamed(name);
   if (!entry) throw await unknownCommand(name);

@@ -26,10 +26,11 @@ export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertC
   read.only("add_cross_attention", false);
   read.only("position_embedding_type", "absolute");
   const hiddenDropout = read.probability("hidden_dropout_prob", 0.1);
-  const padTokenId = read.id("pad_token_id", defaults.padTokenId);
+  const vocabSize = read.count("vocab_size", defaults.vocabSize);
+  const padTokenId = read.id("pad_token_id", defaults.padTokenId, vocabSize);
   const positions = read.count("max_position_embeddings", 512);
   const config = {
-    vocabSize: read.count("vocab_size", defaults.vocabSize),
+    vocabSize,
     hiddenSize: read.count("hidden_size", 768),
     layers: read.count("num_hidden_layers", 12),
     heads: read.count("num_attention_heads", 12),
@@ -45,6 +46,8 @@ export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertC
     padTokenId,
     initializerRange: read.number("initializer_range", 0.02),
   };
+  if (config.maxTokens < 1)
+    throw configError(`max_position_embeddings (${positions}) leaves no position for a token after those for padding.`);
   if (config.hiddenSize % config.heads === 0) return config;
   throw configError(
     `hidden_size (${config.hiddenSize}) must be a multiple of num_attention_heads (${config.heads}), but is not.`,

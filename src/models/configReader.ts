@@ -16,13 +16,14 @@ export class ConfigReader {
   }
 
   /** A token's number. */
-  id(key: string, fallback: number): number {
-    return this.read(key, fallback, "a token id", (value) => Number.isInteger(value) && Number(value) >= 0);
+  id(key: string, fallback: number, vocabSize: number): number {
+    const isId = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < vocabSize;
+    return this.read(key, fallback, `a token id below vocab_size (${vocabSize})`, isId);
   }
 
   /** A finite number of at least 0. */
   number(key: string, fallback: number): number {
-    return this.read(key, fallback, "a number of at least 0", (value) => typeof value === "number" && value >= 0);
+    return this.read(key, fallback, "a number of at least 0", (value) => Number.isFinite(value) && Number(value) >= 0);
   }
 
   /** A dropout probability. */

@@ -14,6 +14,8 @@ describe("the built command", () => {
     [["--help"], /^Usage: bidora COMMAND/],
     [["--version"], /^\d+\.\d+\.\d+\n$/],
     [["finetune", "--help"], /^Usage: bidora finetune/],
+    [["help"], /^Usage: bidora COMMAND/],
+    [["help", "merge"], /^Usage: bidora merge/],
   ])("%j prints to stdout and exits with 0", (argv, expected) => {
     const { status, stdout, stderr } = bidora(...argv);
     expect(stdout).toMatch(expected);
@@ -22,6 +24,7 @@ describe("the built command", () => {
 
   test.each([
     [["fintune"], 2, 'bidora: Unknown command "fintune". Did you mean "finetune"?\n'],
+    [["help", "constructor"], 2, 'bidora: Unknown command "constructor". bidora --help lists them.\n'],
     [["frobnicate"], 2, 'bidora: Unknown command "frobnicate". bidora --help lists them.\n'],
     [["finetune", "--rnak", "3"], 2, 'bidora: Unknown flag "--rnak". Did you mean "--rank"?\n'],
     [["finetune", "a", "b"], 2, 'bidora: Unexpected "b"; usage: bidora finetune [run.yaml] [flags]\n'],

@@ -106,8 +106,16 @@ test.each([
   [{ num_attention_heads: 5 }, /hidden_size \(36\) must be a multiple of num_attention_heads \(5\)/],
   [{ hidden_size: "36" }, /hidden_size must be a whole number of at least 1, but is "36"/],
   [{ hidden_act: "mish" }, /activation "mish" is not supported/],
+  [{ pad_token_id: 1e308 }, /pad_token_id must be a token id below vocab_size \(117\), but is 1e\+308/],
+  [{ pad_token_id: 117 }, /pad_token_id must be a token id below vocab_size \(117\), but is 117/],
 ])("refuses %o", async (config, message) => {
   await expect(load("bert/single", THREE, { config })).rejects.toThrow(message);
+});
+
+test("positions that padding takes all of are refused", async () => {
+  await expect(load("roberta/single", THREE, { config: { pad_token_id: 49 } })).rejects.toThrow(
+    /config\.json: max_position_embeddings \(50\) leaves no position for a token after those for padding\.$/,
+  );
 });
 
 test("a head too large for the machine is judged before it is drawn", async () => {
