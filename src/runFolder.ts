@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "./errors.js";
 import { sweepTemporary, writeFileAtomic } from "./io/atomic.js";
@@ -20,7 +20,8 @@ export interface FolderUse {
 }
 
 /** Whether a run of this program's began in the folder. */
-export const isRunFolder = (folder: string): boolean => existsSync(join(folder, MARKER));
+export const isRunFolder = (folder: string): boolean =>
+  statSync(join(folder, MARKER), { throwIfNoEntry: false })?.isFile() === true;
 
 /** Whether a run has ended well in the folder. */
 export const isFinished = (folder: string): boolean => isRunFolder(folder) && existsSync(join(folder, METRICS));

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../errors.js";
@@ -54,15 +54,14 @@ export async function verifyChecksums(folder: string, needed: readonly string[])
   const unlisted = needed.find((name) => !sums.has(name));
   if (unlisted !== undefined) throw fault(`${CHECKSUMS} does not list ${unlisted}`);
   for (const [name, sum] of sums) {
-    if (!existsSync(join(folder, name))) throw fault(`${name} is missing`);
+    requireFile(folder, name);
     if ((await sha256OfFile(join(folder, name))) !== sum) throw fault(`${name} is not as it was saved`);
   }
 }
 
 function readChecksums(folder: string): ReadonlyMap<string, string> {
-  const path = join(folder, CHECKSUMS);
-  if (!existsSync(path)) throw fault(`${CHECKSUMS} is missing`);
-  const lines = readFileSync(path, "utf8").split("\n").slice(0, -1);
+  requireFile(folder, CHECKSUMS);
+  const lines = readFileSync(join(folder, CHECKSUMS), "utf8").split("\n").slice(0, -1);
   return new Map(
     lines.map((line) => {
       const [, sum, name] = LINE.exec(line) ?? [];
@@ -70,6 +69,13 @@ function readChecksums(folder: string): ReadonlyMap<string, string> {
       return [name, sum];
     }),
   );
+}
+
+/** A pipe in a file's place would be waited for without end. */
+function requireFile(folder: string, name: string): void {
+  const found = statSync(join(folder, name), { throwIfNoEntry: false });
+  if (found === undefined) throw fault(`${name} is missing`);
+  if (!found.isFile()) throw fault(`${name} is not a file`);
 }
 
 function fault(what: string): BidoraError {

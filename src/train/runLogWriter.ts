@@ -1,4 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { refuseSpecialFile } from "../inputFile.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import { writeFailure } from "../io/writeFailure.js";
 import type { RunEvent } from "./events.js";
@@ -57,6 +58,7 @@ function cutTo(path: string, size: number | undefined): void {
 /** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */
 function forgetAfter(path: string, step: number): void {
   if (!existsSync(path)) return;
+  refuseSpecialFile(path);
   const lines = readFileSync(path, "utf8").split("\n");
   const kept = lines.filter((line) => {
     const event = parse(line);

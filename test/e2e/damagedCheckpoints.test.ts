@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -192,6 +193,30 @@ describe("a damaged newest checkpoint", () => {
     expect(list(output).filter((name) => name.startsWith("checkpoint"))).toEqual(["checkpoint-3", "checkpoint-4"]);
     await run({ ...SETTINGS, output, resume: true });
     expect(bytes(output)).toBe(bytes(whole));
+  });
+});
+
+describe("a pipe", () => {
+  const replace = (path: string) => {
+    rmSync(path);
+    execFileSync("mkfifo", [path]);
+  };
+
+  test.each(["SHA256SUMS", STATE, TENSORS])("in the place of a checkpoint's %s is not waited for", async (file) => {
+    const folder = leftRun();
+    replace(join(folder, "checkpoint-4", file));
+    const { path, damaged } = await findCheckpoint({ ...resuming, folder });
+    expect(path).toBe(join(folder, "checkpoint-2"));
+    expect(damaged.join()).toContain(`${file} is not a file`);
+  });
+
+  test.each([
+    ["events.jsonl", /events\.jsonl is a pipe, but a regular file is expected/],
+    [MARKER, /is no run/],
+  ])("in the place of a run's %s is refused", async (file, message) => {
+    const output = leftRun();
+    replace(join(output, file));
+    await expect(run({ ...SETTINGS, output, resume: true })).rejects.toThrow(message);
   });
 });
 

@@ -121,6 +121,8 @@ export async function attempt<T>(
     if (error instanceof BidoraError) throw error;
     if (error instanceof AnswerTooLong) throw unexpected(question, `it ${error.message}`);
     if (error instanceof SyntaxError) throw unexpected(question, "it is not JSON");
+    // What fetch throws names a cause.
+    if (error instanceof TypeError && error.cause === undefined) throw unexpected(question, "parts of it are missing");
     throw unreachable(question, reason(error), error);
   }
 }
