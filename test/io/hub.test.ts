@@ -295,6 +295,9 @@ describe("an address that is not the Hub's", () => {
     expect((await failure(fetch())).message).toMatch(
       /gave an answer about org\/model that was not expected: it is not JSON/,
     );
+    hub.portal = false;
+    hub.odd.set("/main", (response) => response.end("null"));
+    expect((await failure(fetch())).message).toMatch(/that was not expected: parts of it are missing/);
     const broken = await setup({ HF_ENDPOINT: "hub" });
     expect((await failure(broken.fetch())).message).toMatch(/HF_ENDPOINT must be an address .* but is 'hub'/);
   });
