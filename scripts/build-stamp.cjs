@@ -27,7 +27,9 @@ function currentStamp(/** @type {string} */ folder) {
 /** @returns {Stamp | undefined} */
 function readStamp(/** @type {string} */ folder) {
   try {
-    return JSON.parse(readFileSync(stampOf(folder), "utf8"));
+    const stamp = JSON.parse(readFileSync(stampOf(folder), "utf8"));
+    const isWhole = stamp.libraries.every((/** @type {Library} */ { path }) => typeof path === "string");
+    return isWhole ? stamp : undefined;
   } catch {
     return undefined;
   }
