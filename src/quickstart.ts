@@ -34,19 +34,27 @@ type QuickstartHooks = FinetuneOptions & { readonly note?: (line: string) => voi
 
 /**
  * Fine-tunes the quickstart's encoder on real text messages with each method, and compares them.
- * @throws BidoraError `OUTPUT_IN_USE` for a folder with something in it, unless `overwrite` gives away the runs there
+ * @throws UsageError for a method that is unknown or named twice, BidoraError `OUTPUT_IN_USE` for a folder with something in it,
+ *   unless `overwrite` gives away the runs there
  */
-export function quickstart(settings: QuickstartSettings, options: QuickstartHooks = {}): Promise<QuickstartResult> {
+export async function quickstart(
+  settings: QuickstartSettings,
+  options: QuickstartHooks = {},
+): Promise<QuickstartResult> {
+  const methods = knownMethods(settings.methods);
   return holdOutput(settings.output, () => {
     refuseOccupied(settings.output, settings.overwrite, []);
-    return compareMethods(settings, options);
+    return compareMethods(methods, settings, options);
   });
 }
 
-async function compareMethods(settings: QuickstartSettings, options: QuickstartHooks): Promise<QuickstartResult> {
+async function compareMethods(
+  methods: readonly Method[],
+  settings: QuickstartSettings,
+  options: QuickstartHooks,
+): Promise<QuickstartResult> {
   const rows: QuickstartRow[] = [];
-  for (const name of settings.methods) {
-    const method = knownMethod(name);
+  for (const method of methods) {
     options.note?.(
       `\n${method}: fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
     );
@@ -57,9 +65,13 @@ async function compareMethods(settings: QuickstartSettings, options: QuickstartH
   return { rows, output: settings.output };
 }
 
-function knownMethod(name: string): Method {
-  if ((availableMethods as readonly string[]).includes(name)) return name as Method;
-  throw new UsageError(`--methods takes ${availableMethods.join(", ")}; got ${name}.`);
+/** Known before the first one trains. */
+function knownMethods(names: readonly string[]): readonly Method[] {
+  const unknown = names.find((name) => !(availableMethods as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new UsageError(`--methods takes ${availableMethods.join(", ")}; got ${unknown}.`);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
+  return names as readonly Method[];
 }
 
 async function runMethod(

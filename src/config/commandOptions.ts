@@ -73,6 +73,7 @@ export const verifyOptions = {
     "retrainEpochs",
     "retrainLearningRate",
   ),
+  learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
   method: option(choice(["bidora"]), { group: "Method", help: "the one with hypergradients", default: "bidora" }),
   precision: option(choice(["float64", "float32"]), {
     group: "Training",

@@ -172,7 +172,7 @@ export const alternatives = (words: readonly string[]): string =>
 export function checkValue<T>(option: Kind<T>, given: unknown, subject: string): T {
   const result = option.schema.safeParse(typeof given === "string" ? option.fromText(given) : given);
   if (result.success) return result.data;
-  const shown = typeof given === "string" ? `"${given}"` : JSON.stringify(given);
+  const shown = typeof given === "string" ? `"${given}"` : typeof given === "number" ? given : JSON.stringify(given);
   const hint = typeof given === "string" ? didYouMean(given, option.words) : "";
   throw new UsageError(`${subject} takes ${option.takes}; got ${shown}.${hint}`);
 }

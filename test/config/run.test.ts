@@ -193,6 +193,7 @@ describe("YAML", () => {
   test.each([
     ["model: m\nrnak: 3\n", /line 2: unknown key "rnak"\. Did you mean "rank"\?$/],
     ["\nrank: many\n", /line 2: rank takes a whole number of at least 1; got "many"\.$/],
+    ["alpha: .inf\n", /line 1: alpha takes a number above 0; got Infinity\.$/],
     ["textColumns: [1, 2]\n", /line 1: textColumns takes names separated by commas; got \[1,2\]\.$/],
     ["rank: 3\nrank: 4\n", /line 2: not valid YAML/],
     ["- model\n", /should hold lines of the form "key: value"/],

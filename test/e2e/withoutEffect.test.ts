@@ -56,6 +56,17 @@ describe("refused with status 2, and nothing is left", () => {
   });
 });
 
+test.each([
+  ["lora,lora", /--methods names lora twice/],
+  ["lora,laro", /--methods takes full, lora, dora, bidora; got laro/],
+])("quickstart: --methods %s is refused before anything is trained", async (methods, message) => {
+  const output = fresh();
+  const { status, stderr } = await called("quickstart", "--methods", methods, "--output", output);
+  expect(stderr).toMatch(message);
+  expect(status).toBe(2);
+  expect(list(output)).toEqual([]);
+});
+
 test("a file stands in for one part of a named data set, and the rest is the set's own", async () => {
   const rows = Array.from({ length: 6 }, (_, i) => ({
     sentence1: `one fish ${i}`,
