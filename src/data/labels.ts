@@ -112,8 +112,9 @@ function isStandIn(name: string, id: number): boolean {
 }
 
 /**
- * A checkpoint's names fit if they are the labels themselves, or differ in case only. Whole numbers in range stand for its
- * ids, or for those of a named data set that it has the names of. Where it has transformers' stand-ins only (`LABEL_0`), a data set with as many labels gives the names.
+ * A checkpoint's names fit if they are the labels themselves, or differ in case only. Where they are stand-ins (`LABEL_0`), a
+ * named data set's names stand for its ids. Whole numbers in range stand for the checkpoint's ids, or for those of a named data
+ * set that it has the names of.
  */
 function fitCheckpoint(
   names: readonly string[],
@@ -126,6 +127,10 @@ function fitCheckpoint(
   const folded = [...found].map((label) => [label, lower.get(label.toLowerCase())] as const);
   if (lower.size === names.length && folded.every((pair): pair is [string, number] => pair[1] !== undefined)) {
     return new LabelMap(names, new Map(folded));
+  }
+  if (dataset === undefined && numbered?.length === names.length && names.every(isStandIn)) {
+    const known = new Set(numbered);
+    if ([...found].every((label) => known.has(label))) return new LabelMap(numbered);
   }
   if (dataset === undefined && [...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length)) {
     return new LabelMap(names, new Map(names.map((_, id) => [String(id), placeOf(id, lower, numbered)])));

@@ -46,6 +46,13 @@ describe("the order of labels", () => {
   });
 });
 
+it("is a named data set's where its names stand in a file, and the checkpoint has stand-ins for them", () => {
+  const numbered = ["not_equivalent", "equivalent"];
+  const checkpoint = ["LABEL_0", "LABEL_1"];
+  expect(labelMap(texts("equivalent", "not_equivalent"), { checkpoint, numbered }).names).toEqual(numbered);
+  expect(labelMap(texts("equivalent", "other"), { checkpoint, numbered }).names).toEqual(["equivalent", "other"]);
+});
+
 describe("the positive one of two labels", () => {
   const { "glue/mrpc": mrpc, "glue/qqp": qqp } = namedDatasets;
 
