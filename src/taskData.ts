@@ -10,6 +10,7 @@ import {
   loadExamples,
   type MetricName,
   type NamedDataset,
+  type NamedDatasetFacts,
   namedDatasets,
   positiveLabel,
   type RowEncoding,
@@ -135,7 +136,16 @@ export function labelsOf(
 /** Of two labels, the id of the one that F1 is about; undefined where there are not two. */
 export function positiveOf({ dataset }: Task, labels: LabelMap | undefined): number | undefined {
   if (labels?.names.length !== 2) return undefined;
-  return positiveLabel(labels, dataset && namedDatasets[dataset]);
+  return positiveLabel(labels, dataset ? namedDatasets[dataset] : setOf(labels));
+}
+
+/** The data set whose label names these are: a model that was trained on it is scored alike without its --task. */
+function setOf({ names }: LabelMap): NamedDatasetFacts | undefined {
+  const own = new Set(names.map((name) => name.toLowerCase()));
+  return Object.values(namedDatasets).find(
+    ({ positive, labelNames }) =>
+      positive !== undefined && labelNames.length === own.size && labelNames.every((name) => own.has(name)),
+  );
 }
 
 export interface EncodedSplits {

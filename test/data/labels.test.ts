@@ -85,6 +85,14 @@ describe("the labels of a model that is only used", () => {
     expect(modelLabels(texts("no"), { checkpoint: ["LABEL_0"], dataset }).names).toEqual(["LABEL_0"]);
   });
 
+  it("are a named data set's where its file has them and the model has stand-ins", () => {
+    const stand = { checkpoint: ["LABEL_0", "LABEL_1"], numbered: dataset };
+    expect(modelLabels(texts("yes"), stand).names).toEqual(dataset);
+    expect(labelMap(texts("yes", "no"), { ...stand, numbered: ["yes", "no"] }).names).toEqual(["yes", "no"]);
+    expect(modelLabels(texts("maybe"), stand).names).toEqual(stand.checkpoint);
+    expect(modelLabels(texts("yes"), { ...stand, checkpoint: ["LABEL_0"] }).names).toEqual(["LABEL_0"]);
+  });
+
   it("take whole numbers for the model's ids, or for those of a data set that it has the names of", () => {
     const checkpoint = ["YES", "no"];
     expect(modelLabels(texts(0), { checkpoint }).find(0)).toBe(0);

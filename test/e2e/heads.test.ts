@@ -163,6 +163,13 @@ describe("two classes", () => {
       const f1 = (2 * right) / (said + 3);
       for (const path of [data, asFile])
         expect((await evaluated({ model, task: "glue/mrpc", data: path })).f1, `${order} ${path}`).toBeCloseTo(f1, 12);
+      const byName = jsonl(
+        ...readFileSync(asFile, "utf8")
+          .trim()
+          .split("\n")
+          .map((line, i) => ({ ...(JSON.parse(line) as object), label: i % 2 ? "equivalent" : "not_equivalent" })),
+      );
+      expect((await evaluated({ model, data: byName })).f1, `${order} without the task`).toBeCloseTo(f1, 12);
     }
   });
 
