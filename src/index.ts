@@ -8,10 +8,10 @@ export {
   readAdapter,
   writeAdapter,
 } from "./adapters/index.js";
-export { type Method, type RunConfig, type RunSettings, resolveRun } from "./config.js";
-export { BidoraError, UsageError } from "./errors.js";
-export { type FinetuneOptions, type FinetuneResult, finetune } from "./finetune.js";
+export { BidoraError, UsageError } from "./common/errors.js";
+export { type Method, type RunConfig, type RunSettings, resolveRun } from "./config/index.js";
 export { resolveModel } from "./io/resolveModel.js";
 export { inferHead, loadModel, type TaskModel } from "./models/index.js";
+export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
 export { loadTokenizer, type Tokenizer } from "./text/index.js";
 export type { Metrics, RunEvent } from "./train/events.js";

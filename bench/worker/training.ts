@@ -1,4 +1,4 @@
-import { resolveRun } from "../../src/config.js";
+import { resolveRun } from "../../src/config/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";

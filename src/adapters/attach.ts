@@ -1,11 +1,11 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { castTo, Embedding, type Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { InjectedConfig } from "./config.js";
 import { type DrawnModules, isWithin, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
-import type { SavedAdapter } from "./peftFormat.js";
+import type { SavedAdapter } from "./peft/format.js";
 import { findSlots, slotShapes } from "./slots.js";
 import { wholeParameters } from "./whole.js";
 

@@ -1,5 +1,5 @@
+import { fullMatch } from "../common/patterns.js";
 import type { MagnitudeAxis, NormGradient } from "./dora.js";
-import { fullMatch } from "./patterns.js";
 
 /** Which modules an adapter goes to: names or path ends, a regular expression over the whole path, or `all-linear`. */
 export type TargetModules = readonly string[] | string;

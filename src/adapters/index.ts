@@ -31,7 +31,7 @@ export { LoraLinear } from "./lora.js";
 export { LowRank } from "./lowRank.js";
 export { merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
 export { OrthogonalityRegularizer } from "./orthogonality.js";
-export type { AdapterOrigin } from "./peftConfig.js";
+export type { AdapterOrigin } from "./peft/config.js";
 export {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
@@ -41,8 +41,16 @@ export {
   readAdapter,
   type SavedAdapter,
   writeAdapter,
-} from "./peftFormat.js";
-export { adaptedPaths, readAdapterTensors } from "./peftTensors.js";
-export { readSideFile, SIDE_FILE, type SideFacts, type SideFile, writeSideFile } from "./sideFile.js";
+} from "./peft/format.js";
+export {
+  readSideFile,
+  SIDE_FILE,
+  type SideFacts,
+  type SideFile,
+  sideFactsOf,
+  useOnly,
+  writeSideFile,
+} from "./peft/sideFile.js";
+export { adaptedPaths, readAdapterTensors } from "./peft/tensors.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";

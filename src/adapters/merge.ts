@@ -1,5 +1,5 @@
 // Shapes: W0 and V [out, in], magnitude and norm [out] or [in] by the axis; an embedding's table is W0ᵀ, [vocab, dim].
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, lowRankOf, magnitudeOf } from "./adapted.js";

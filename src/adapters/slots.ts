@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { Embedding, type Linear, type Module } from "../nn/index.js";
 import { type InjectedConfig, rankAndScale } from "./config.js";
 import { findTargets } from "./targets.js";

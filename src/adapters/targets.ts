@@ -1,7 +1,7 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
+import { fullMatch, groupAt } from "../common/patterns.js";
 import { Embedding, Linear, type Module } from "../nn/index.js";
 import type { LowRankConfig, TargetModules } from "./config.js";
-import { fullMatch, groupAt } from "./patterns.js";
 
 /**
  * The modules that an adapter is put into, by path.

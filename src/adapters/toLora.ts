@@ -1,10 +1,11 @@
 // Shapes: D, W' and W0 [out, in]; U [out, k], S [k], Vᵀ [k, in] with k = min(out, in).
+
+import { exactPattern } from "../common/patterns.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, lowRankOf } from "./adapted.js";
 import { type InjectedConfig, type LoraConfig, loraConfig, type Pattern } from "./config.js";
 import { mergedWeight } from "./merge.js";
-import { exactPattern } from "./patterns.js";
 import { B_BIAS, SUFFIXES } from "./slots.js";
 
 /** How well one module's update is kept. */

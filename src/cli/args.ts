@@ -1,7 +1,7 @@
 import { parseArgs } from "node:util";
+import { UsageError } from "../common/errors.js";
+import { nearest } from "../config/index.js";
 import { checkValue, flagOf, type Given, type Option, type OptionTable } from "../config/option.js";
-import { nearest } from "../config.js";
-import { UsageError } from "../errors.js";
 
 /** What a command line says. */
 export interface Arguments<Table> {

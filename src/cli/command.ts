@@ -1,6 +1,6 @@
+import { UsageError } from "../common/errors.js";
 import type { Given, OptionTable, Values } from "../config/option.js";
 import { withDefaults } from "../config/option.js";
-import { UsageError } from "../errors.js";
 import type { CommandHelp } from "./help.js";
 import type { Output } from "./output.js";
 

@@ -1,4 +1,4 @@
-import { own } from "../own.js";
+import { own } from "../common/own.js";
 import type { Command } from "./command.js";
 
 interface Entry {

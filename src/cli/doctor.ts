@@ -1,4 +1,4 @@
-import { sessionOptions } from "../config.js";
+import { sessionOptions } from "../config/index.js";
 import type { Diagnosis } from "../torch/index.js";
 import { defineCommand } from "./command.js";
 import { formatTable } from "./output.js";

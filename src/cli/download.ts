@@ -1,4 +1,4 @@
-import { downloadOptions } from "../config.js";
+import { downloadOptions } from "../config/index.js";
 import { defineCommand, required } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 

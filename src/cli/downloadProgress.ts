@@ -1,5 +1,5 @@
+import { oneLine } from "../common/printable.js";
 import type { DownloadProgress } from "../io/hub/snapshot.js";
-import { oneLine } from "../printable.js";
 import type { Output } from "./output.js";
 import type { ProgressStream } from "./progress.js";
 import { stderr } from "./streams.js";

@@ -1,4 +1,4 @@
-import { evaluateOptions } from "../config.js";
+import { evaluateOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics } from "./observers.js";
@@ -10,7 +10,7 @@ export const evaluate = defineCommand({
   positionals: 0,
   interruptible: true,
   run: async ({ settings, output, signal }) => {
-    const { evaluate: measure } = await import("../evaluate.js");
+    const { evaluate: measure } = await import("../use/evaluate.js");
     const { metrics } = await measure(settings, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result(metrics, formatMetrics(metrics));
   },

@@ -1,4 +1,4 @@
-import { exportOptions } from "../config.js";
+import { exportOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 
 export const exportAdapter = defineCommand({
@@ -8,7 +8,7 @@ export const exportAdapter = defineCommand({
   positionals: 0,
   leavesFiles: true,
   run: async ({ settings, output }) => {
-    const { exportAdapter: write } = await import("../export.js");
+    const { exportAdapter: write } = await import("../use/export.js");
     const { path, note, relativeError } = await write(settings);
     output.result({ output: path, relativeError }, `${note}\nExported to ${path}`);
   },

@@ -1,4 +1,4 @@
-import { overlay, readRunFile, resolveRun, runOptions } from "../config.js";
+import { overlay, readRunFile, resolveRun, runOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics, observersFor } from "./observers.js";
@@ -12,7 +12,7 @@ export const finetune = defineCommand({
   leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(overlay(file === undefined ? {} : readRunFile(file), given));
-    const { finetune: train } = await import("../finetune.js");
+    const { finetune: train } = await import("../run/finetune.js");
     const { metrics, output: folder } = await train(config, {
       signal,
       observers: observersFor(output),

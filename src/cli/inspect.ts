@@ -1,4 +1,4 @@
-import { sessionOptions } from "../config.js";
+import { sessionOptions } from "../config/index.js";
 import { defineCommand, required } from "./command.js";
 
 export const inspect = defineCommand({
@@ -7,7 +7,7 @@ export const inspect = defineCommand({
   options: sessionOptions,
   positionals: 1,
   run: async ({ positionals: [path], output }) => {
-    const { inspect: look, renderInspection } = await import("../inspect.js");
+    const { inspect: look, renderInspection } = await import("../use/inspect.js");
     const found = await look(required(path, "The path of a model or an adapter"));
     output.result(found, renderInspection(found));
   },

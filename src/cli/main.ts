@@ -1,6 +1,6 @@
-import { readFileSync } from "node:fs";
-import { BidoraError, UsageError } from "../errors.js";
-import { printable } from "../printable.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { packageVersion } from "../common/packageVersion.js";
+import { printable } from "../common/printable.js";
 import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
 import { COMMANDS, commandNamed } from "./commands.js";
@@ -32,7 +32,7 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const [name, ...rest] = argv;
   if (name === undefined || HELP.has(name)) return printOverview();
   if (name === "help") return dispatch(rest.length > 0 ? [rest[0]!, "--help"] : []);
-  if (name === "--version" || name === "-v") return print(version());
+  if (name === "--version" || name === "-v") return print(packageVersion());
   const entry = commandNamed(name);
   if (!entry) throw await unknownCommand(name);
   if (entry.usesEngine && !asksForHelp(rest)) preloadEngine();
@@ -76,7 +76,7 @@ const signalOf = (interrupts: Interrupts | undefined): AbortSignal =>
   interrupts?.signal ?? new AbortController().signal;
 
 async function unknownCommand(name: string): Promise<UsageError> {
-  const { didYouMean } = await import("../config/nearest.js");
+  const { didYouMean } = await import("../common/nearest.js");
   const hint = didYouMean(name, Object.keys(COMMANDS));
   return new UsageError(`Unknown command "${name}".${hint || " bidora --help lists them."}`);
 }
@@ -98,11 +98,6 @@ function printOverview(): number {
 function print(text: string): 0 {
   stdout.write(`${text}\n`);
   return 0;
-}
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return (manifest as { version: string }).version;
 }
 
 /** One sentence for what a user can mend; the stack trace only on request. */

@@ -1,4 +1,4 @@
-import { mergeOptions } from "../config.js";
+import { mergeOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 
 export const merge = defineCommand({
@@ -8,7 +8,7 @@ export const merge = defineCommand({
   positionals: 0,
   leavesFiles: true,
   run: async ({ settings, output }) => {
-    const { merge: write } = await import("../merge.js");
+    const { merge: write } = await import("../use/merge.js");
     const { path } = await write(settings);
     output.result({ output: path }, `Merged model in ${path}`);
   },

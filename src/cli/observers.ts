@@ -1,4 +1,4 @@
-import { printableJson } from "../printable.js";
+import { printableJson } from "../common/printable.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";

@@ -1,4 +1,4 @@
-import { oneLine, printable, printableJson } from "../printable.js";
+import { oneLine, printable, printableJson } from "../common/printable.js";
 import { stderr, stdout } from "./streams.js";
 
 /** Where a command prints: results to stdout, what is for people to stderr. */

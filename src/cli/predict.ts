@@ -1,4 +1,4 @@
-import { predictOptions } from "../config.js";
+import { predictOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 
@@ -10,7 +10,7 @@ export const predict = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ settings, output, signal }) => {
-    const { predict: write } = await import("../predict.js");
+    const { predict: write } = await import("../use/predict.js");
     const { rows, path } = await write(settings, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result({ rows, output: path }, `${rows} rows in ${path}`);
   },

@@ -1,5 +1,5 @@
-import { quickstartOptions } from "../config.js";
-import type { QuickstartResult } from "../quickstart.js";
+import { quickstartOptions } from "../config/index.js";
+import type { QuickstartResult } from "../run/quickstart.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { observersFor } from "./observers.js";
@@ -13,7 +13,7 @@ export const quickstart = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ settings, output, signal }) => {
-    const { quickstart: compare } = await import("../quickstart.js");
+    const { quickstart: compare } = await import("../run/quickstart.js");
     const hub = { signal, ...downloadHooks(output) };
     const result = await compare(settings, { signal, observers: observersFor(output), note: output.note, hub });
     if (!signal.aborted) output.result(result, renderComparison(result));

@@ -1,6 +1,6 @@
-import { reportOptions } from "../config.js";
-import { UsageError } from "../errors.js";
-import { reportPath, writeReport } from "../writeReport.js";
+import { UsageError } from "../common/errors.js";
+import { reportOptions } from "../config/index.js";
+import { reportPath, writeReport } from "../run/writeReport.js";
 import { defineCommand } from "./command.js";
 
 export const report = defineCommand({

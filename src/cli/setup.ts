@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { setupOptions } from "../config.js";
+import { setupOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 
 const script = fileURLToPath(new URL("../../scripts/setup.sh", import.meta.url));

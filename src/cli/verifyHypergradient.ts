@@ -1,5 +1,5 @@
-import { overlay, readRunFile, resolveRun, verifyOptions } from "../config.js";
-import { UsageError } from "../errors.js";
+import { UsageError } from "../common/errors.js";
+import { overlay, readRunFile, resolveRun, verifyOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
@@ -14,7 +14,7 @@ export const verifyHypergradient = defineCommand({
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
     const config = resolveRun({ method: "bidora", ...overlay(file === undefined ? {} : readRunFile(file), given) });
-    const { verifyHypergradient: verify } = await import("../verifyHypergradient.js");
+    const { verifyHypergradient: verify } = await import("../run/verifyHypergradient.js");
     const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
     const rows = result.estimators.map((row) => [
       row.name,

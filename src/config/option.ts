@@ -1,9 +1,9 @@
 import { z } from "zod";
-import { isPattern } from "../adapters/patterns.js";
-import { wholeRecord } from "../adapters/wholeRecord.js";
-import { UsageError } from "../errors.js";
+import { UsageError } from "../common/errors.js";
+import { didYouMean } from "../common/nearest.js";
+import { isPattern } from "../common/patterns.js";
+import { wholeRecord } from "../common/wholeRecord.js";
 import type { Acts } from "./acts.js";
-import { didYouMean } from "./nearest.js";
 
 /** What values an option takes: how they are checked, how they are written on the command line, and how to say so. */
 export interface Kind<T> {

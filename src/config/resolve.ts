@@ -1,8 +1,8 @@
 import { stringify } from "yaml";
-import { UsageError } from "../errors.js";
-import { own } from "../own.js";
+import { UsageError } from "../common/errors.js";
+import { didYouMean } from "../common/nearest.js";
+import { own } from "../common/own.js";
 import { availableMethods, METHODS } from "./methods.js";
-import { didYouMean } from "./nearest.js";
 import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
 import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
 import { withoutEffect } from "./withoutEffect.js";

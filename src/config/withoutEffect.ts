@@ -1,4 +1,4 @@
-import { UsageError } from "../errors.js";
+import { UsageError } from "../common/errors.js";
 import type { Deciding } from "./acts.js";
 import { flagOf, type Given, type OptionTable } from "./option.js";
 

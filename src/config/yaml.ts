@@ -11,10 +11,10 @@ import {
   Parser,
   parseDocument,
 } from "yaml";
-import { BidoraError, UsageError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
-import { own } from "../own.js";
-import { didYouMean } from "./nearest.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
+import { didYouMean } from "../common/nearest.js";
+import { own } from "../common/own.js";
 import { checkValue, type Option } from "./option.js";
 import { type RunSettings, runOptions } from "./options.js";
 

@@ -1,4 +1,4 @@
-import { BidoraError, UsageError } from "../errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import type { Table } from "./table.js";
 
 /** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { WordsExample } from "./example.js";
 import { columnCount, emptyFile, hasCharacter, readLines, rowError } from "./textFile.js";
 

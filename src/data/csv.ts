@@ -1,7 +1,7 @@
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readText, rowError } from "./textFile.js";
 

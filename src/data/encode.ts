@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { type Encoded, type EncodedWords, type Tokenizer, UncuttableText } from "../text/index.js";
 import { type Example, type Location, place, type TextExample, type WordsExample } from "./example.js";
 import type { LabelMap } from "./labels.js";

@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { readPlainTsv } from "./csv.js";
 import type { Dataset, TextExample } from "./example.js";
 import type { TableRow } from "./table.js";

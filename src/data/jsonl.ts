@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Table, TableRow } from "./table.js";
 import { readLines, rowError } from "./textFile.js";
 

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { type Example, type Location, place } from "./example.js";
 
 /** The labels of a task in the order of the model's outputs. */

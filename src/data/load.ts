@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { BidoraError, UsageError } from "../errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import { readConll } from "./conll.js";
 import { readConllu } from "./conllu.js";
 import { readCsv, readTsv } from "./csv.js";

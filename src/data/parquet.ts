@@ -1,7 +1,7 @@
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { BidoraError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 import type { Table } from "./table.js";
 import { emptyFile, fileError } from "./textFile.js";
 

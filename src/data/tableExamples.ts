@@ -1,5 +1,5 @@
-import { UsageError } from "../errors.js";
-import { own } from "../own.js";
+import { UsageError } from "../common/errors.js";
+import { own } from "../common/own.js";
 import { findLabelColumns, findTextColumns, findWordsColumn } from "./columns.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";

@@ -1,7 +1,7 @@
 import { constants, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
-import { BidoraError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 
 /** So much of a file is in memory at once, beside what is made of it. */
 const CHUNK_BYTES = 2 ** 20;

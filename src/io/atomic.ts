@@ -13,7 +13,7 @@ import {
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { writeFailure } from "./writeFailure.js";
 
 /** `writeSync` takes no more than this at once. */

@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { type JsonObject, readJsonObject } from "./json.js";
 import { openWeights, type Weights } from "./weights.js";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { writeFileAtomic } from "./atomic.js";
 
 /** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { mayBeAlive, type ProcessIdentity, thisProcess } from "./processIdentity.js";
 import { writeFailure } from "./writeFailure.js";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import { BidoraError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
 export interface JsonObject {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ownCacheFolder } from "../cacheFolder.js";
-import { BidoraError } from "../errors.js";
+import { ownCacheFolder } from "../common/cacheFolder.js";
+import { BidoraError } from "../common/errors.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
 import { WEIGHTS_FILE } from "./weightFiles.js";

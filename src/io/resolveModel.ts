@@ -1,6 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
-import { BidoraError, UsageError } from "../errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { refuseSpecialFile } from "../inputFile.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 import * as torch from "../torch/index.js";
 import { torchDtype } from "./safetensorsDtypes.js";
 import {

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { duplicateKey, isJsonObject, type JsonObject } from "./json.js";
 import { bitsOf, isSafetensorsDtype, type SafetensorsDtype } from "./safetensorsDtypes.js";
 

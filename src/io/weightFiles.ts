@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { isJsonObject, readJsonObject } from "./json.js";
 
 export const WEIGHTS_FILE = "model.safetensors";

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Tensor } from "../torch/index.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";

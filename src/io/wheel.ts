@@ -5,8 +5,8 @@ import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
-import type { Environment } from "../cacheFolder.js";
-import { BidoraError } from "../errors.js";
+import type { Environment } from "../common/cacheFolder.js";
+import { BidoraError } from "../common/errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
 import { shownUrl } from "./hub/settings.js";
 

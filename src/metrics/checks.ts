@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 
 /** Throws METRIC_ROWS unless both sides have the same number of rows, and at least one. */
 export function checkRows(references: ArrayLike<unknown>, predictions: ArrayLike<unknown>): void {

@@ -1,5 +1,5 @@
 // Shapes: R rows, L labels. A row is one 0/1 entry a label.
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { checkRows } from "./checks.js";
 import { type Counts, emptyCounts, macroScores, microScores, type Scores } from "./scores.js";
 

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Entity } from "./entities.js";
 
 /** How tags mark entities: `IOB1` (B only between neighbours of one type), `IOB2` (B always), `BIOES` (E ends, S alone). */

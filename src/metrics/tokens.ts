@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { checkRows } from "./checks.js";
 
 /** The reference labels of one row's words. */

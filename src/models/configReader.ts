@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { JsonObject, JsonValue } from "../io/json.js";
 
 /** Typed reading of a `config.json`: an absent key and `null` give the default; anything of another kind is an error that names it. */

@@ -1,5 +1,5 @@
+import { own } from "../common/own.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
-import { own } from "../own.js";
 import { ConfigReader, configError } from "./configReader.js";
 import type { Head, HeadKind } from "./head.js";
 

@@ -1,5 +1,5 @@
+import { didYouMean } from "../common/nearest.js";
 import type { JsonObject } from "../io/json.js";
-import { didYouMean } from "../text/nearest.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsDtypes.js";
 import { castTo, type Parameter } from "../nn/index.js";

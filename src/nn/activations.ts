@@ -1,5 +1,5 @@
-import { BidoraError } from "../errors.js";
-import { own } from "../own.js";
+import { BidoraError } from "../common/errors.js";
+import { own } from "../common/own.js";
 import * as torch from "../torch/index.js";
 
 export type Activation = (x: torch.Tensor) => torch.Tensor;

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { DType, Tensor } from "../torch/index.js";
 
 /** A place for a tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */

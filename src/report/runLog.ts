@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { BidoraError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 import type { EventName, RunEvent } from "../train/events.js";
 
 /** What one run told, in order. */

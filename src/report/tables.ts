@@ -1,4 +1,4 @@
-import { own } from "../own.js";
+import { own } from "../common/own.js";
 import type { JsonValue, MachineFacts, Versions } from "../train/events.js";
 import { metricNames, metricTitle } from "./figures.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "./format.js";

@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { TokenizerSettings } from "./settings.js";
 
 export const TOKEN_TYPES = "token_type_ids";

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { isJsonObject, type JsonObject, listTokenizerFiles, readJsonObject, type TokenizerFile } from "./files.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
 import { byteLevel, wordPiece } from "./slow.js";

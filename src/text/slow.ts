@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BidoraError } from "../errors.js";
-import { refuseSpecialFile } from "../inputFile.js";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
 import type { SpecialToken, TokenizerSettings } from "./settings.js";
 

@@ -1,5 +1,5 @@
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { Boundaries } from "./boundaries.js";
 
 /** The tokens of a text's start, or of all of it. */

@@ -1,6 +1,6 @@
 import { createRequire } from "node:module";
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { boundariesOf } from "./boundaries.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";

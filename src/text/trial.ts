@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ownCacheFolder } from "../cacheFolder.js";
-import { BidoraError } from "../errors.js";
+import { ownCacheFolder } from "../common/cacheFolder.js";
+import { BidoraError } from "../common/errors.js";
 
 /*
  * The native library ends the whole process on some tokenizer files: on a character map that it can't parse, on a template with a

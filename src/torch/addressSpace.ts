@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 
 /** What libtorch maps beside Node, and what each of its threads takes, rounded up: 1.0 GB and 139 MB were measured. */
 const LIBRARY_BYTES = 1.2e9;

@@ -1,5 +1,5 @@
 import { totalmem } from "node:os";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 
 /** What this process may have at most: the machine's memory, or less in a container. */
 function memoryLimit(): number {

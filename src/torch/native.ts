@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { isAddressSpaceLimited } from "./addressSpace.js";
 import { OPERATORS } from "./generated/operatorNames.js";
 import { addonPath, setupCommand } from "./installation.js";

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { addressSpaceProblem } from "./addressSpace.js";
 import { addonPath, packageRoot, setupCommand } from "./installation.js";
 import { environmentThreadsProblem, initialThreads } from "./threads.js";

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { UsageError } from "../errors.js";
+import { UsageError } from "../common/errors.js";
 
 /** More threads than processors only wait for each other; thousands of them never end. */
 const MOST = Math.max(16, 4 * availableParallelism());

@@ -1,5 +1,5 @@
+import { BidoraError } from "../common/errors.js";
 import { type Batch, collate, type EncodedRow, place, type TaskKind } from "../data/index.js";
-import { BidoraError } from "../errors.js";
 import { type TaskModel, toModelInput } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import * as torch from "../torch/index.js";

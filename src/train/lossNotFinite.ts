@@ -1,4 +1,4 @@
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 
 /** The loss of a step as a number. Throws LOSS_NOT_FINITE before it can do harm. */
 export function finiteLoss(value: number, what = "loss"): number {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { count } from "./ruleStates.js";
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import { verifyChecksums } from "../io/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
 import { torchDtype } from "../io/safetensorsDtypes.js";

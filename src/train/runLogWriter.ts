@@ -1,5 +1,5 @@
 import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
-import { refuseSpecialFile } from "../inputFile.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import { writeFailure } from "../io/writeFailure.js";
 import type { RunEvent } from "./events.js";

@@ -1,5 +1,5 @@
 import type { TrainedTensor } from "../adapters/index.js";
-import { BidoraError } from "../errors.js";
+import { BidoraError } from "../common/errors.js";
 import * as torch from "../torch/index.js";
 
 /** Copies of trained tensors, by name. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
-import { runOptions } from "../../src/config.js";
-import { UsageError } from "../../src/errors.js";
+import { UsageError } from "../../src/common/errors.js";
+import { runOptions } from "../../src/config/index.js";
 
 const parse = (...argv: string[]) => parseArguments(runOptions, argv);
 

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { renderHelp } from "../../src/cli/help.js";
 import { renderOptionsDoc } from "../../src/cli/optionsDoc.js";
+import { runOptions } from "../../src/config/index.js";
 import { flagOf } from "../../src/config/option.js";
-import { runOptions } from "../../src/config.js";
 
 test.each(Object.keys(COMMANDS))("%s --help names every flag and fits a screen of 40 lines", async (name) => {
   const command = await COMMANDS[name]!.load();

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
   METHODS,
   type Method,
@@ -12,9 +13,8 @@ import {
   renderRunYaml,
   resolveRun,
   runOptions,
-} from "../../src/config.js";
-import { BidoraError, UsageError } from "../../src/errors.js";
-import { finetune } from "../../src/finetune.js";
+} from "../../src/config/index.js";
+import { finetune } from "../../src/run/finetune.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
 let files = 0;

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { BidoraError } from "../../src/common/errors.js";
 import { readCsv, readPlainTsv, readTsv } from "../../src/data/csv.js";
 import { loadExamples, namedDatasets, type TextExample } from "../../src/data/index.js";
 import { readParquet } from "../../src/data/parquet.js";
-import { BidoraError } from "../../src/errors.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-data-"));
 

@@ -1,17 +1,17 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { namingBadWeights } from "../../src/badWeights.js";
+import { BidoraError } from "../../src/common/errors.js";
+import { predictOptions } from "../../src/config/index.js";
 import { withDefaults } from "../../src/config/option.js";
-import { predictOptions } from "../../src/config.js";
-import { BidoraError } from "../../src/errors.js";
-import { exportAdapter } from "../../src/export.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
-import { merge } from "../../src/merge.js";
-import { predict } from "../../src/predict.js";
 import * as torch from "../../src/torch/index.js";
+import { namingBadWeights } from "../../src/train/badWeights.js";
 import type { RunEvent } from "../../src/train/events.js";
+import { exportAdapter } from "../../src/use/export.js";
+import { merge } from "../../src/use/merge.js";
+import { predict } from "../../src/use/predict.js";
 import { BERT, fresh, list, ROWS, run } from "./support.js";
 
 const LAYER = "bert.encoder.layer.1";

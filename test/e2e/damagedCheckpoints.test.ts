@@ -2,18 +2,18 @@ import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { startOf } from "../../src/adapterStart.js";
-import { resolveRun } from "../../src/config.js";
+import { resolveRun } from "../../src/config/index.js";
+import { MARKER } from "../../src/folders/runFiles.js";
 import { writeChecksums } from "../../src/io/checksums.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
-import { prepare } from "../../src/prepare.js";
-import { ProvenanceSource } from "../../src/provenance.js";
-import { MARKER } from "../../src/runFiles.js";
-import { plansOf } from "../../src/runPlans.js";
+import { startOf } from "../../src/run/adapterStart.js";
+import { prepare } from "../../src/run/prepare.js";
+import { ProvenanceSource } from "../../src/run/provenanceSource.js";
+import { plansOf } from "../../src/run/runPlans.js";
+import { settingsOf } from "../../src/run/trainingRun.js";
 import * as torch from "../../src/torch/index.js";
 import { findCheckpoint, type ResumingRun } from "../../src/train/resume.js";
-import { settingsOf } from "../../src/trainingRun.js";
 import { abortAfter, bytes, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
 
 const SETTINGS = {

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import type { RunSettings } from "../../src/config.js";
+import type { RunSettings } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/train/events.js";
 import { Level } from "../../src/train/level.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, ROWS, run } from "./support.js";

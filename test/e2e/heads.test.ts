@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readAdapter, writeAdapter } from "../../src/adapters/index.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
-import { merge } from "../../src/merge.js";
-import { openWithAdapter } from "../../src/openModel.js";
+import { merge } from "../../src/use/merge.js";
+import { openWithAdapter } from "../../src/use/openModel.js";
 import { readTensors } from "../parity/goldenFiles.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, ROWS, run, write } from "./support.js";
 

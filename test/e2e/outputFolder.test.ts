@@ -14,12 +14,12 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { quickstartOptions } from "../../src/config/commandOptions.js";
-import { resolveRun } from "../../src/config.js";
-import { finetune } from "../../src/finetune.js";
+import { resolveRun } from "../../src/config/index.js";
+import { MARKER } from "../../src/folders/runFiles.js";
 import { holdFolder } from "../../src/io/folderLock.js";
-import { quickstart } from "../../src/quickstart.js";
-import { MARKER } from "../../src/runFiles.js";
-import { reportPath, writeReport } from "../../src/writeReport.js";
+import { finetune } from "../../src/run/finetune.js";
+import { quickstart } from "../../src/run/quickstart.js";
+import { reportPath, writeReport } from "../../src/run/writeReport.js";
 import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
 
 const ADAPTERS = join(BERT, "adapters");

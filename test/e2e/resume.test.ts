@@ -1,10 +1,10 @@
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { RunSettings } from "../../src/config.js";
+import type { RunSettings } from "../../src/config/index.js";
+import { MARKER } from "../../src/folders/runFiles.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
-import { MARKER } from "../../src/runFiles.js";
 import * as torch from "../../src/torch/index.js";
 import {
   abortAfter,

@@ -1,14 +1,14 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { startOf } from "../../src/adapterStart.js";
-import { resolveRun } from "../../src/config.js";
+import { resolveRun } from "../../src/config/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import { inferHead, loadModel, toModelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
-import { prepare } from "../../src/prepare.js";
+import { startOf } from "../../src/run/adapterStart.js";
+import { prepare } from "../../src/run/prepare.js";
 import * as torch from "../../src/torch/index.js";
 import { tokenBatch } from "../parity/goldenFiles.js";
 import { abortAfter, BERT, bytes, fresh, ROWS, run, SMALL } from "./support.js";

@@ -5,13 +5,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { main } from "../../src/cli/main.js";
+import {
+  evaluateOptions,
+  predictOptions,
+  type RunSettings,
+  resolveRun,
+  type Settings,
+} from "../../src/config/index.js";
 import { withDefaults } from "../../src/config/option.js";
-import { evaluateOptions, predictOptions, type RunSettings, resolveRun, type Settings } from "../../src/config.js";
-import { evaluate } from "../../src/evaluate.js";
-import { type FinetuneOptions, finetune } from "../../src/finetune.js";
-import { predict } from "../../src/predict.js";
-import { MARKER } from "../../src/runFiles.js";
+import { MARKER } from "../../src/folders/runFiles.js";
+import { type FinetuneOptions, finetune } from "../../src/run/finetune.js";
 import type { RunEvent } from "../../src/train/events.js";
+import { evaluate } from "../../src/use/evaluate.js";
+import { predict } from "../../src/use/predict.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 export const BERT = join(GOLDEN, "bert");

@@ -21,30 +21,35 @@ test("src keeps the rule", () => {
   expect(spawnSync(process.execPath, [script], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 });
 
-test("downward, within a folder, and errors.ts are allowed", () => {
+test("downward, within a folder, and what is common to all are allowed", () => {
   const { status, stderr } = check({
-    "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../errors.js";\n',
-    "report/a.ts": 'import type { RunEvent } from "../train/events.js";\n',
-    "cli/a.ts": 'const { f } = await import("../finetune.js");\n',
-    "finetune.ts": 'import { g } from "./evaluate.js";\nexport * from "./config.js";\n',
+    "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../common/errors.js";\n',
+    "report/a.ts": 'import type { RunEvent } from "../train/events.js";\nimport { own } from "../common/own.js";\n',
+    "cli/a.ts": 'const { f } = await import("../run/finetune.js");\n',
+    "index.ts": 'export * from "./config/index.js";\n',
   });
   expect([status, stderr]).toEqual([0, ""]);
 });
 
 test.each([
-  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch (layer 0) may not import nn (layer 1)"],
-  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models (layer 2) may not import adapters (layer 2)"],
-  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters (layer 2) may not import models (layer 2)"],
-  ["train/a.ts", 'const x = await import("../finetune.js");', "train (layer 3) may not import wiring (layer 4)"],
-  ["report/a.ts", 'import { x } from "../train/events.js";', "report (layer 3) may not import train (layer 3)"],
-  ["report/a.ts", 'import type { x } from "../train/loop.js";', "report (layer 3) may not import train (layer 3)"],
-  ["finetune.ts", 'import { x } from "./cli/main.js";', "wiring (layer 4) may not import cli (layer 5)"],
-  ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 1) may not import io (layer 1)"],
-  ["stray/a.ts", 'import { x } from "../torch/b.js";', "stray/ has no layer yet"],
+  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch (layer 1) may not import nn (layer 2)"],
+  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models (layer 3) may not import adapters (layer 3)"],
+  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters (layer 3) may not import models (layer 3)"],
+  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train (layer 6) may not import run (layer 9)"],
+  ["report/a.ts", 'import { x } from "../train/events.js";', "report may not import train/events.ts"],
+  ["report/a.ts", 'import type { x } from "../train/loop.js";', "report may not import train/loop.ts"],
+  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 9) may not import cli (layer 10)"],
+  ["use/a.ts", 'import { x } from "../run/b.js";', "use (layer 9) may not import run (layer 9)"],
+  ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 2) may not import io (layer 2)"],
 ])("%s: %s", (file, line, why) => {
   const { status, stderr } = check({ [file]: `\n${line}\n` });
   expect(status).toBe(1);
   expect(stderr).toContain(`src/${file}:2: ${why}`);
+});
+
+test("a file that lies in no layer's folder is refused, imports or none", () => {
+  expect(check({ "stray/a.ts": "export {};\n" }).stderr).toContain("src/stray/a.ts: stray has no layer yet");
+  expect(check({ "stray.ts": "export {};\n" }).stderr).toContain("src/stray.ts: stray.ts has no layer yet");
 });
 
 test("cycles are found, those of types alone let be", () => {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { BidoraError } from "../../src/errors.js";
+import { BidoraError } from "../../src/common/errors.js";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
 

@@ -6,7 +6,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { UsageError } from "../../src/errors.js";
+import { UsageError } from "../../src/common/errors.js";
 import * as torch from "../../src/torch/index.js";
 import { addonPath } from "../../src/torch/installation.js";
 import { environmentThreadsProblem } from "../../src/torch/threads.js";

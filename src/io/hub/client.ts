@@ -1,5 +1,5 @@
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
-import { BidoraError } from "../../errors.js";
+import { BidoraError } from "../../common/errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
 import { type HubQuestion, refusal, unreachable } from "./errors.js";
 import { shownUrl } from "./settings.js";

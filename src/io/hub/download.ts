@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, createReadStream, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BidoraError } from "../../errors.js";
+import { BidoraError } from "../../common/errors.js";
 import { writeAll } from "../atomic.js";
 import { writeFailure } from "../writeFailure.js";
 import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client.js";

@@ -1,4 +1,4 @@
-import { BidoraError } from "../../errors.js";
+import { BidoraError } from "../../common/errors.js";
 import { type HubSettings, shownUrl } from "./settings.js";
 
 /** What is asked of the Hub, for its messages. */

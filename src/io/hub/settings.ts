@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Environment, userCache } from "../../cacheFolder.js";
-import { UsageError } from "../../errors.js";
+import { type Environment, userCache } from "../../common/cacheFolder.js";
+import { UsageError } from "../../common/errors.js";
 
 /** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {

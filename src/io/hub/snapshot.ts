@@ -1,5 +1,5 @@
-import type { Environment } from "../../cacheFolder.js";
-import { BidoraError } from "../../errors.js";
+import type { Environment } from "../../common/cacheFolder.js";
+import { BidoraError } from "../../common/errors.js";
 import { noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
 import {
   ADAPTER_WEIGHTS,

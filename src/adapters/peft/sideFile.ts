@@ -1,0 +1,83 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import * as z from "zod";
+import { BidoraError } from "../../common/errors.js";
+import { type TaskKind, tasks } from "../../data/task.js";
+import { writeFileAtomic } from "../../io/atomic.js";
+import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";
+
+export const SIDE_FILE = "bidora.json";
+
+const FORMAT = 1;
+
+const schema = z.object({
+  /** Raised when older readers would misread the file. */
+  formatVersion: z.literal(FORMAT),
+  method: z.enum(["full", "lora", "dora", "bidora"]),
+  axis: z.enum(["out", "in"]).optional(),
+  normGradient: z.enum(["detached", "full"]).optional(),
+  /** How the adapter is used: what its outputs mean, and how rows were made into its inputs. */
+  task: z.enum(Object.keys(tasks) as [TaskKind, ...TaskKind[]]).optional(),
+  labels: z.array(z.string()).optional(),
+  textColumns: z.array(z.string()).optional(),
+  labelColumns: z.array(z.string()).optional(),
+  maxLength: z.int().min(1).optional(),
+  baseModel: z.string().optional(),
+  revision: z.string().optional(),
+  /** What the run went through. */
+  phase: z.enum(["train", "search", "retrain"]).optional(),
+  search: z
+    .object({
+      /** Taken so far. */
+      steps: z.int(),
+      retrainSteps: z.int(),
+      hypergradient: z.string(),
+      xi: z.union([z.string(), z.number()]),
+      /** Means over each tenth of the search. */
+      loss: z.array(z.number()),
+      upperLoss: z.array(z.number()),
+    })
+    .optional(),
+  /** The adapter's settings as in adapter_config.json, where such a file would mislead: magnitudes along "in". */
+  adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
+});
+
+/** What this program keeps beside an adapter, or beside a whole model that it trained. */
+export type SideFile = z.infer<typeof schema>;
+
+/** What a run knows; the format's own fields are added on writing. */
+export type SideFacts = Omit<SideFile, "formatVersion" | "adapterConfig">;
+
+/** What this program keeps beside a model's or an adapter's weights; undefined in a folder from elsewhere. */
+export function sideFactsOf(folder: string): SideFacts | undefined {
+  if (!existsSync(join(folder, SIDE_FILE))) return undefined;
+  const { formatVersion: _version, adapterConfig: _config, ...facts } = readSideFile(folder);
+  return facts;
+}
+
+/** Of what is kept, how a model is used: how it was trained does not describe what is made of it. */
+export function useOnly(side: SideFacts): SideFacts {
+  const { axis: _axis, normGradient: _normGradient, phase: _phase, search: _search, ...use } = side;
+  return use;
+}
+
+/** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for none that can be read */
+export function readSideFile(folder: string): SideFile {
+  const path = join(folder, SIDE_FILE);
+  const json = readJsonObject(path);
+  if (typeof json.formatVersion === "number" && json.formatVersion > FORMAT) {
+    throw new BidoraError(
+      "SIDE_FILE",
+      `${path} has format version ${json.formatVersion}, this program knows ${FORMAT}: update it.`,
+    );
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new BidoraError("SIDE_FILE", `${path} is not in order: ${issue?.path.join(".")}: ${issue?.message}.`);
+}
+
+export function writeSideFile(folder: string, facts: Omit<SideFile, "formatVersion">): void {
+  const text = JSON.stringify({ formatVersion: FORMAT, ...facts }, undefined, 2);
+  writeFileAtomic(join(folder, SIDE_FILE), `${text}\n`);
+}

@@ -1,0 +1,10 @@
+/** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
+
+export { didYouMean, nearest } from "../common/nearest.js";
+export * from "./commandOptions.js";
+export { availableMethods, METHODS, type Method, methodNames } from "./methods.js";
+export { flagOf } from "./option.js";
+export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
+export { overlay, renderRunYaml, resolveRun } from "./resolve.js";
+export { refuseWithoutEffect } from "./withoutEffect.js";
+export { readRunFile } from "./yaml.js";

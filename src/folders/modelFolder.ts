@@ -1,0 +1,94 @@
+import { join } from "node:path";
+import { BidoraError } from "../common/errors.js";
+import { writeFileAtomic } from "../io/atomic.js";
+import { CONFIG_FILE, openCheckpoint, readConfig } from "../io/checkpoint.js";
+import type { JsonObject, JsonValue } from "../io/json.js";
+import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
+import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
+import { WEIGHTS_FILE } from "../io/weightFiles.js";
+import type { Architecture, Head, HeadKind, TaskModel } from "../models/index.js";
+import { castTo } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+
+export interface ModelFolder {
+  /** The folder of the checkpoint that the model came from: what its configuration says beyond the head stays. */
+  readonly source: string;
+  readonly architecture: Architecture;
+  readonly head: Head;
+  readonly model: TaskModel;
+  /** Parameters to write in the place of the model's, by path; each is computed when its turn comes. */
+  readonly changed?: ReadonlyMap<string, () => torch.Tensor>;
+  /** Of the weights in the file. */
+  readonly dtype: torch.DType;
+}
+
+/** Widest first. */
+const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float16"];
+
+const PROBLEM_TYPES: Readonly<Record<HeadKind, string | undefined>> = {
+  "sequence-classification": "single_label_classification",
+  "multi-label-classification": "multi_label_classification",
+  regression: "regression",
+  "token-classification": undefined,
+};
+
+/** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
+export function writeModelFolder(folder: string, options: ModelFolder): void {
+  const config = modelConfig(readConfig(options.source), options);
+  writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(config, undefined, 2)}\n`);
+  writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
+}
+
+/** The dtype that a checkpoint's weights have on disk; of several, the one that holds all their values, as torch promotes them. */
+export function storedDtype(folder: string): torch.DType {
+  const checkpoint = openCheckpoint(folder);
+  try {
+    const dtypes = new Set(checkpoint.names.map((name) => torchDtype(checkpoint.info(name).dtype)));
+    if (dtypes.has("float16") && dtypes.has("bfloat16") && !dtypes.has("float64")) return "float32";
+    return FLOATS.find((dtype) => dtypes.has(dtype)) ?? "float32";
+  } finally {
+    checkpoint.close();
+  }
+}
+
+function modelConfig(source: JsonObject, { architecture, head, dtype }: ModelFolder): JsonObject {
+  const { problem_type: _problem, torch_dtype: _oldSpelling, ...rest } = source;
+  const problem = PROBLEM_TYPES[head.kind];
+  return {
+    ...rest,
+    architectures: [architecture.architectureName(head.kind)],
+    dtype,
+    id2label: Object.fromEntries(head.labels.map((name, id) => [String(id), name])),
+    label2id: Object.fromEntries(head.labels.map((name, id): [string, JsonValue] => [name, id])),
+    num_labels: head.labels.length,
+    ...(problem !== undefined && { problem_type: problem }),
+  };
+}
+
+function entriesOf({ model, changed, dtype }: ModelFolder): TensorEntry[] {
+  return Array.from(model.namedParameters(), ([name, parameter]) => {
+    const value = changed?.get(name) ?? (() => parameter.tensor);
+    const isOurs = !changed || changed.has(name);
+    return {
+      name,
+      dtype: safetensorsDtype(dtype),
+      shape: parameter.shape,
+      byteLength: parameter.shape.reduce((product, size) => product * size, torch.DTYPE_BYTES[dtype]),
+      write: (descriptor, position) =>
+        torch.noGrad(() =>
+          torch.scope(() => {
+            const stored = castTo(value(), dtype);
+            if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
+            torch.writeFile(stored, descriptor, position);
+          }),
+        ),
+    };
+  });
+}
+
+function notFinite(name: string, dtype: torch.DType): BidoraError {
+  return new BidoraError(
+    "NOT_FINITE",
+    `${name} would hold something other than finite ${dtype} numbers: the model was not written.`,
+  );
+}

@@ -1,0 +1,128 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  realpathSync,
+  rmdirSync,
+  type Stats,
+  statSync,
+} from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { holdFolder } from "../io/folderLock.js";
+import { contentsOf, foreignInTheWay } from "./runFiles.js";
+
+/**
+ * Keeps the folder that a command writes to the command alone while `body` runs; it is made where there is none, and goes again
+ * where nothing has been written.
+ * @param body gets the folder's path, behind links
+ * @throws UsageError when none is named, BidoraError `OUTPUT`, `OUTPUT_IN_USE`, `LOCKED`
+ */
+export async function holdOutput<T>(output: string | undefined, body: (folder: string) => Promise<T>): Promise<T> {
+  if (output === undefined) throw new UsageError("--output is missing: name the folder to write.");
+  const folder = behindLinks(output);
+  checkWritable(folder);
+  if (statOf(folder)?.isDirectory() === false) throw inUse(`${output} is a file; name a folder`);
+  return holdFolder(folder, () => body(folder));
+}
+
+/**
+ * Refuses a folder with something in it, unless `overwrite` gives away what this program wrote there.
+ * @param inputs files and folders that the command reads, which must not go with it
+ * @throws BidoraError `OUTPUT_IN_USE`
+ */
+export function refuseOccupied(output: string, overwrite: boolean, inputs: readonly string[]): void {
+  const folder = behindLinks(output);
+  if (!existsSync(folder) || contentsOf(folder).length === 0) return;
+  if (!overwrite) {
+    throw inUse(
+      `${output} is not empty: name another folder, or give --overwrite to replace what bidora wrote there; other files stay`,
+    );
+  }
+  const held = [process.cwd(), ...inputs.flatMap(filesOf)].find((input) => isWithin(input, folder));
+  if (held !== undefined) throw inUse(`${output} cannot be replaced, because ${held} is in it`);
+  refuseForeign(output);
+}
+
+/** @throws BidoraError `OUTPUT_IN_USE` when something of another's making stands where a run writes */
+export function refuseForeign(output: string): void {
+  const foreign = foreignInTheWay(behindLinks(output));
+  if (foreign === undefined) return;
+  throw inUse(
+    `${output} cannot be written, because ${foreign} in it is not bidora's: move that away, or name another folder`,
+  );
+}
+
+/**
+ * The path of a file that a command may write, behind links: a new or empty one, or one that `overwrite` gives away.
+ * @param inputs files and folders that the command reads, which must not be replaced
+ * @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed
+ */
+export function freeFile(output: string, overwrite: boolean, inputs: readonly string[]): string {
+  const path = behindLinks(output);
+  const found = statOf(path);
+  if (found && !found.isFile()) throw inUse(`${output} is not a file: name a file to write`);
+  if (found && found.size > 0 && !overwrite)
+    throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
+  if (inputs.flatMap(filesOf).includes(path))
+    throw inUse(`${output} is read by this very command: name another file to write`);
+  checkWritable(path);
+  return path;
+}
+
+/**
+ * Finds out before a long computation whether something can be made at `path`, by making something beside it.
+ * @throws BidoraError `OUTPUT` that says what is in the way
+ */
+function checkWritable(path: string): void {
+  const above = nearestThere(path);
+  try {
+    rmdirSync(mkdtempSync(join(above, ".bidora-")));
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const why =
+      code === "ENOTDIR" ? `${above} is a file` : `${above} does not let anything be written (${code ?? message})`;
+    throw new BidoraError("OUTPUT", `--output ${path} can't be written: ${why}.`, { cause });
+  }
+}
+
+/** The path itself if it is a folder that is there, else the nearest thing above it that is. */
+function nearestThere(path: string): string {
+  for (let above = path; ; above = dirname(above)) {
+    const isThere = existsSync(above) && (above !== path || statSync(above).isDirectory());
+    if (isThere || above === dirname(above)) return above;
+  }
+}
+
+/** @throws BidoraError `OUTPUT` for a link to nothing */
+function behindLinks(path: string): string {
+  if (existsSync(path)) return realpathSync(path);
+  if (!isLink(path)) return resolve(path);
+  throw new BidoraError("OUTPUT", `--output ${path} can't be written: it is a link to nothing.`);
+}
+
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+const statOf = (path: string): Stats | undefined => (existsSync(path) ? statSync(path) : undefined);
+
+/** Behind links, a path and, of a folder, what lies in it: its files may be links to elsewhere. */
+function filesOf(input: string): string[] {
+  if (!existsSync(input)) return [];
+  const inside = statSync(input).isDirectory() ? readdirSync(input).map((name) => join(input, name)) : [];
+  return [input, ...inside].filter((path) => existsSync(path)).map((path) => realpathSync(path));
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder.endsWith(sep) ? folder : folder + sep);
+}
+
+function inUse(why: string): BidoraError {
+  return new BidoraError("OUTPUT_IN_USE", `--output ${why}.`);
+}

@@ -1,0 +1,67 @@
+import { isForPeft } from "../adapters/index.js";
+import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { holdOutput } from "../folders/outputFolder.js";
+import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import type { Metrics, RunEvent } from "../train/events.js";
+import { isTooCoarse } from "../train/hypergradients/index.js";
+import { type RunStart, startOf } from "./adapterStart.js";
+import { prepare } from "./prepare.js";
+import { ProvenanceSource } from "./provenanceSource.js";
+import { checkpointToResume } from "./resumeRun.js";
+import { TrainingRun } from "./trainingRun.js";
+
+export interface FinetuneOptions {
+  readonly signal?: AbortSignal;
+  /** Told every event of the run. */
+  readonly observers?: readonly ((event: RunEvent) => void)[];
+  /** Notes for people, and the progress of downloads. */
+  readonly hub?: HubOptions;
+}
+
+export interface FinetuneResult {
+  readonly metrics: Metrics;
+  /** The folder with the adapter and everything else. */
+  readonly output: string;
+}
+
+/**
+ * Fine-tunes a model as the settings say, and leaves the result in the output folder: the settings' own, or the default, which
+ * follows the method.
+ * @throws BidoraError with one sentence for what is wrong, UsageError for a setting without effect; nothing is written before
+ *   everything is found good
+ */
+export async function finetune(asked: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
+  const begin = await startOf(asked, options.hub);
+  refuseWithoutEffect(runOptions, asked.given, begin.config);
+  const { output, resume } = begin.config;
+  if (resume && isFinished(output)) {
+    options.hub?.onNote?.(`The run in ${output} has ended already.`);
+    return { metrics: readMetrics(output), output };
+  }
+  return { metrics: await holdOutput(output, () => train(begin, options)), output };
+}
+
+async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics> {
+  const { config } = begin;
+  const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
+  if (isFresh && config.resume)
+    options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
+  const prepared = await prepare(begin, options.hub);
+  const { config: adapter } = prepared.adapted;
+  if (adapter.method !== "full" && !isForPeft(adapter))
+    options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
+  const { method, hypergradient, dtype } = prepared.config;
+  if (method === "bidora" && isTooCoarse(hypergradient, dtype))
+    options.hub?.onNote?.(
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
+  const provenance = new ProvenanceSource(prepared);
+  const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
+  return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, isFresh, from, provenance }).go();
+}
+
+/** What the run reads from the disk, where it is a path. */
+function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
+  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
+}

@@ -1,0 +1,58 @@
+import { stringify } from "yaml";
+import { printable } from "../common/printable.js";
+import type { RunConfig } from "../config/index.js";
+import type { MachineFacts, Metrics, Versions } from "../train/events.js";
+
+export interface CardFacts {
+  readonly config: RunConfig;
+  readonly labels: readonly string[];
+  readonly rows: { readonly train: number; readonly validation?: number | undefined };
+  readonly parameters: { readonly total: number; readonly trained: number };
+  readonly metrics: Metrics;
+  readonly versions: Versions;
+  readonly machine: MachineFacts;
+}
+
+/** The model card: a Hub README with front matter, data, settings and results. */
+export function renderModelCard(facts: CardFacts): string {
+  const { config, rows, parameters, machine, versions } = facts;
+  const front = stringify({
+    base_model: config.model,
+    ...(config.method === "full" ? {} : { library_name: "peft" }),
+    tags: ["bidora", config.method],
+  });
+  return printable(`---
+${front}---
+
+# ${config.model}, fine-tuned with ${config.method}
+
+## Data
+
+Task \`${config.task ?? "sequence-classification"}\`: ${rows.train} training rows${rows.validation === undefined ? "" : `, ${rows.validation} validation rows`}.
+${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map((label) => `\`${label}\``).join(", ")}.\n` : ""}
+## Results
+
+${table(
+  ["metric", "value"],
+  Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
+)}
+
+Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
+with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
+${config.method === "full" ? "" : usage(config.model)}`);
+}
+
+function usage(base: string): string {
+  return `
+## Use
+
+\`\`\`sh
+bidora predict --model ${base} --adapter . --input rows.jsonl --output predictions.jsonl
+\`\`\`
+`;
+}
+
+function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
+  return [line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n");
+}

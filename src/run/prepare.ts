@@ -1,0 +1,209 @@
+import {
+  type AdaptedModel,
+  attachAdapter,
+  doraConfig,
+  type InjectedConfig,
+  inject,
+  loraConfig,
+  newLayers,
+  type SavedAdapter,
+  type SideFacts,
+  sideFactsOf,
+  trainEverything,
+} from "../adapters/index.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import type { RunConfig } from "../config/index.js";
+import type { Dataset } from "../data/index.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { architectureOf, type Head, inferHead, type LoadedModel, loadModel } from "../models/index.js";
+import {
+  type EncodedSplits,
+  encodeSplits,
+  labelsOf,
+  maxLengthOf,
+  positiveOf,
+  readSplits,
+  type Splits,
+  type Task,
+  taskOf,
+  usualColumns,
+} from "../tasks/taskData.js";
+import { loadTokenizer, type Tokenizer } from "../text/index.js";
+import { computeDtype, Generator, setThreads } from "../torch/index.js";
+import type { OwnWeights } from "../train/badWeights.js";
+import { type Snapshot, takeSnapshot } from "../train/trained.js";
+import type { RunStart } from "./adapterStart.js";
+
+/** Everything that a run needs, loaded and checked. */
+export interface Prepared {
+  readonly config: RunConfig;
+  readonly folder: string;
+  /** Of the adapter that the run starts from, if there is one. */
+  readonly adapterFolder: string | undefined;
+  readonly task: Task;
+  readonly head: Head;
+  /** Of two labels, the id of the one that F1 is about. */
+  readonly positive: number | undefined;
+  readonly tokenizer: Tokenizer;
+  readonly maxLength: number;
+  readonly data: EncodedSplits;
+  readonly loaded: LoadedModel;
+  readonly adapted: AdaptedModel;
+  readonly start: Snapshot;
+  readonly generator: Generator;
+}
+
+/** The checkpoint's weights, those that are trained as they were at the start. */
+export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
+  const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
+  const weights = Array.from(
+    loaded.model.namedParameters(),
+    ([path, parameter]) => [path, starts.get(parameter) ?? parameter.tensor] as const,
+  );
+  return { folder, weights };
+}
+
+/**
+ * Loads model, data and adapter in the order in which they depend on each other.
+ * @param precision of everything, for checks; by default the computation has the run's dtype and what is trained float32
+ */
+export async function prepare(
+  { config, saved, adapterFolder }: RunStart,
+  hub?: HubOptions,
+  precision?: "float32" | "float64",
+): Promise<Prepared> {
+  if (config.threads !== undefined) setThreads(config.threads);
+  const revision = config.revision === undefined ? {} : { revision: config.revision };
+  const folder = await resolveModel(config.model, { ...hub, ...revision });
+  const checkpointConfig = readConfig(folder);
+  const architecture = architectureOf(checkpointConfig);
+  const own = inferHead(checkpointConfig);
+  const task = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
+  const splits = await readSplits(task, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
+  checkWatching(config, splits);
+  const tokenizer = await loadTokenizer(folder);
+  const labels = labelsOf(task, splits, labelsOfKind(task.kind, saved?.side, own));
+  if (task.kind === "sequence-classification" && labels?.names.length === 1) throw oneLabel(labels.names);
+  const head: Head = { kind: task.kind, labels: labels?.names ?? ["value"] };
+  const model = architecture.parseConfig(checkpointConfig);
+  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
+  const generator = new Generator(config.seed);
+  const dtype = precision ?? computeDtype(config.dtype);
+  const trainedDtype = precision ?? "float32";
+  const masters = config.method === "full" ? { masterDtype: trainedDtype } : {};
+  // The tokenizer works in threads of its own.
+  const [data, loaded] = await Promise.all([
+    encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength, model }),
+    loadModel(folder, { head, dtype, ...masters, generator, initWeights: config.initWeights }),
+  ]);
+  const adapted = adapt(loaded, config, saved, generator, trainedDtype);
+  noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
+  return {
+    config: resolved(config, { task, splits, maxLength, adapted }),
+    folder,
+    adapterFolder,
+    task,
+    head,
+    positive: positiveOf(task, labels),
+    tokenizer,
+    maxLength,
+    data,
+    loaded,
+    adapted,
+    start: takeSnapshot(adapted.trained),
+    generator,
+  };
+}
+
+function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation }: Splits): void {
+  if (earlyStopping !== undefined && (evalEvery === undefined || !validation))
+    throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by.");
+  if (evalEvery !== undefined && !validation)
+    throw new UsageError("--eval-every needs rows to evaluate on: name them by --validation.");
+}
+
+/** The settings with what follows from the files of model, data and adapter, so that they say the same anywhere. */
+function resolved(
+  config: RunConfig,
+  found: { readonly task: Task; readonly splits: Splits; readonly maxLength: number; readonly adapted: AdaptedModel },
+): RunConfig {
+  const { task, splits, maxLength, adapted } = found;
+  const { text, label } = commonColumns(splits);
+  return {
+    ...config,
+    task: task.dataset ?? task.kind,
+    textColumns: text ?? config.textColumns,
+    labelColumn: label ?? config.labelColumn,
+    maxLength,
+    dtype: computeDtype(config.dtype),
+    ...(adapted.config.method !== "full" && { targetModules: adapted.config.targetModules }),
+  } as RunConfig;
+}
+
+/** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
+function labelsOfKind(
+  kind: Head["kind"],
+  side: SideFacts | undefined,
+  own: Head | undefined,
+): readonly string[] | undefined {
+  if (side?.labels && (side.task === undefined || side.task === kind)) return side.labels;
+  return own?.kind === kind ? own.labels : undefined;
+}
+
+function oneLabel([name]: readonly string[]): BidoraError {
+  return new BidoraError("ONE_LABEL", `All training rows have the label ${name}: there must be two to tell apart.`);
+}
+
+/** The columns of all files, or none where they differ from file to file. */
+function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset["columns"]> | Record<string, never> {
+  const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
+  const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
+  return (isCommon && each[0]) || {};
+}
+
+function missingTask(): never {
+  throw new UsageError(
+    "--task is missing: sequence-classification, token-classification, regression, …, or a data set such as glue/mrpc.",
+  );
+}
+
+function noteHead(drawn: readonly string[], own: Head | undefined, hub: HubOptions | undefined): void {
+  if (drawn.length === 0) return;
+  const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
+  hub?.onNote?.(`Drew a new head (${drawn.join(", ")}) from the seed: ${why}.`);
+}
+
+/** Puts in what the method trains: a saved adapter, a fresh one, or every weight. */
+function adapt(
+  loaded: LoadedModel,
+  config: RunConfig,
+  saved: SavedAdapter | undefined,
+  generator: Generator,
+  dtype: "float32" | "float64",
+): AdaptedModel {
+  if (config.method === "full") return trainEverything(loaded.model, dtype);
+  if (saved) {
+    const { normGradient, dropout } = config;
+    const own =
+      saved.config.method === "dora" ? { ...saved.config, normGradient, dropout } : { ...saved.config, dropout };
+    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, drawn: loaded });
+  }
+  return inject(loaded.model, adapterConfig(loaded, config), { generator, dtype });
+}
+
+function adapterConfig(loaded: LoadedModel, config: RunConfig): InjectedConfig {
+  const shared = {
+    rank: config.rank,
+    alpha: config.alpha,
+    rslora: config.rslora,
+    dropout: config.dropout,
+    targetModules: config.targetModules ?? loaded.architecture.defaultTargetModules,
+    rankPattern: config.rankPattern ?? {},
+    alphaPattern: config.alphaPattern ?? {},
+    modulesToSave: loaded.trainedModules,
+  };
+  if (config.method === "lora") return loraConfig(shared);
+  return doraConfig({ ...shared, axis: config.magnitudeAxis, normGradient: config.normGradient });
+}

@@ -1,0 +1,85 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
+import type { EncodedRow } from "../data/index.js";
+import { checksumsOf, sha256 } from "../io/checksums.js";
+import { openWeights } from "../io/weights.js";
+import type { RunEvent } from "../train/events.js";
+import type { RunObserver } from "../train/observer.js";
+import type { Provenance } from "../train/provenance.js";
+import type { Prepared } from "./prepare.js";
+
+/** Rows between which other work goes on. */
+const ROWS_AT_ONCE = 512;
+
+/**
+ * Finds out once what a run is made from. Gigabytes of weights take their time, so that the work begins with the first step
+ * that has been done, and goes on between steps.
+ */
+export class ProvenanceSource implements RunObserver {
+  readonly #ended = new AbortController();
+  #found: Promise<Provenance> | undefined;
+
+  constructor(readonly prepared: Prepared) {}
+
+  on({ event }: RunEvent): void {
+    if (event === "step") void this.find();
+  }
+
+  find(): Promise<Provenance> {
+    this.#found ??= this.#gather();
+    return this.#found;
+  }
+
+  /** Nobody asks any more. */
+  end(): void {
+    this.#ended.abort();
+  }
+
+  async #gather(): Promise<Provenance> {
+    const { folder, adapterFolder, tokenizer, head, data } = this.prepared;
+    return {
+      train: await digestRows(data.train),
+      validation: data.validation ? await digestRows(data.validation) : null,
+      test: data.test ? await digestRows(data.test) : null,
+      labels: [...head.labels],
+      config: await this.#digest(folder, () => ["config.json"]),
+      weights: await this.#digest(folder, () => weightFiles(folder)),
+      tokenizer: await this.#digest(folder, () => tokenizer.files()),
+      adapter:
+        adapterFolder === undefined ? null : await this.#digest(adapterFolder, () => adapterFiles(adapterFolder)),
+    };
+  }
+
+  /** Null where files are gone: a run does not end because what it was made from has been removed. */
+  async #digest(folder: string, names: () => readonly string[]): Promise<string | null> {
+    try {
+      return sha256(await checksumsOf(folder, names(), this.#ended.signal));
+    } catch {
+      return null;
+    }
+  }
+}
+
+/** Where a row stands in its file is no part of it. */
+async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
+  const hash = createHash("sha256");
+  for (const [i, { at: _at, ...row }] of rows.entries()) {
+    hash.update(`${JSON.stringify(row)}\n`);
+    if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await nextTurn();
+  }
+  return { rows: rows.length, sha256: hash.digest("hex") };
+}
+
+function weightFiles(folder: string): string[] {
+  const weights = openWeights(folder);
+  weights.close();
+  return weights.files.map((path) => basename(path));
+}
+
+function adapterFiles(folder: string): string[] {
+  const names = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE];
+  return names.filter((name) => existsSync(join(folder, name)));
+}

@@ -1,0 +1,37 @@
+import { engineFacts } from "../torch/index.js";
+import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
+import type { Prepared } from "./prepare.js";
+import type { ProvenanceSource } from "./provenanceSource.js";
+import { plansOf } from "./runPlans.js";
+import { settingsOf } from "./trainingRun.js";
+
+/**
+ * The checkpoint that a resumed run goes on from.
+ * @param onNote told when it is not the newest, and when the run will not have the same bits
+ * @throws BidoraError as `findCheckpoint`
+ */
+export async function checkpointToResume(
+  prepared: Prepared,
+  provenance: ProvenanceSource,
+  onNote: (note: string) => void = () => {},
+): Promise<FoundCheckpoint> {
+  const { config, adapted } = prepared;
+  const found = await findCheckpoint({
+    folder: config.output,
+    settings: settingsOf(config),
+    madeFrom: await provenance.find(),
+    plans: plansOf(prepared),
+    trained: adapted.trained,
+  });
+  for (const damaged of found.damaged) onNote(`${damaged}: going on from ${found.path}.`);
+  noteThreads(found, onNote);
+  return found;
+}
+
+function noteThreads({ path, state }: FoundCheckpoint, onNote: (note: string) => void): void {
+  const { threads } = engineFacts();
+  if (threads === state.threads) return;
+  onNote(
+    `${path} was computed with --threads ${state.threads}, now there are ${threads}: the result may differ in its last bits from that of a run that went through.`,
+  );
+}

@@ -1,0 +1,55 @@
+import { UsageError } from "../common/errors.js";
+import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { namingBadWeights } from "../train/badWeights.js";
+import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
+import { isTooCoarse } from "../train/hypergradients/index.js";
+import { ReplayableMasks } from "../train/masks.js";
+import { startOf } from "./adapterStart.js";
+import type { FinetuneOptions } from "./finetune.js";
+import { ownWeights, prepare } from "./prepare.js";
+
+export interface Verification extends EstimatorComparison {
+  /** What the model computed in. */
+  readonly dtype: "float64" | "float32" | "bfloat16";
+  /** Sentences on what the figures mean for the run. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * Compares every estimator of the hypergradient with the exact one on the user's own model and data: after the first few
+ * steps of the run's search, so that B is no longer zero, on the batches that come next.
+ * @param options.precision in place of the run's own dtype
+ * @throws UsageError for a method without magnitudes
+ */
+export async function verifyHypergradient(
+  config: RunConfig,
+  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined },
+): Promise<Verification> {
+  if (config.method !== "bidora")
+    throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+  // Every estimator is computed, so that what acts with some of them only acts here.
+  refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);
+  const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
+  const { data, task, loaded, adapted, start, generator } = prepared;
+  const setup = {
+    model: loaded.model,
+    adapted,
+    rows: data.train,
+    task: task.kind,
+    masks: new ReplayableMasks(generator),
+    start,
+  };
+  const comparison = await namingBadWeights(
+    () => ownWeights(prepared),
+    () => compareEstimators(setup, prepared.config, options.signal),
+  );
+  const dtype = options.precision ?? (prepared.config.dtype as "float32" | "bfloat16");
+  return { dtype, ...comparison, notes: notesOf(comparison, dtype) };
+}
+
+function notesOf({ estimators }: EstimatorComparison, dtype: Verification["dtype"]): string[] {
+  const coarse = estimators.filter(({ name }) => isTooCoarse(name, dtype));
+  if (coarse.length === 0) return [];
+  const errors = coarse.map(({ name, relativeError }) => `${name} is off by ${(100 * relativeError).toPrecision(2)} %`);
+  return [`In ${dtype} ${errors.join(" and ")}: take --hypergradient exact, or --dtype float32.`];
+}

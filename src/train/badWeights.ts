@@ -1,0 +1,51 @@
+import { BidoraError } from "../common/errors.js";
+import type { Module } from "../nn/index.js";
+import { isAllFinite, type Tensor } from "../torch/index.js";
+
+/** A model's own weights, by path, and the folder that they were read from. */
+export interface OwnWeights {
+  readonly folder: string;
+  readonly weights: Iterable<readonly [path: string, tensor: Tensor]>;
+}
+
+/** What results, losses and gradients that are not finite are reported as. */
+const NOT_FINITE = /^(.*_)?NOT_FINITE$/;
+
+/**
+ * Does `body`. Where it ends because a number is not finite, and it is the model's own weights that are not, the error says
+ * so in place of advice that can't help. They are looked at only then: nothing is lost on the way that goes well.
+ */
+export async function namingBadWeights<T>(own: () => OwnWeights, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    if (!(error instanceof BidoraError && NOT_FINITE.test(error.code))) throw error;
+    const { folder, weights } = own();
+    const bad = firstBad(weights);
+    if (bad === undefined) throw error;
+    const finding = error.message.replace(/[:;] (take|try) .*$|\.$/s, "");
+    throw new BidoraError(error.code, `${finding}: ${blame(bad, folder)}`, { cause: error });
+  }
+}
+
+/** @throws BidoraError `NOT_FINITE` naming the first tensor with a value that is not a finite number */
+export function refuseBadWeights({ folder, weights }: OwnWeights): void {
+  const bad = firstBad(weights);
+  if (bad !== undefined) throw new BidoraError("NOT_FINITE", sentence(blame(bad, folder)));
+}
+
+/** The parameters of a model as they are. */
+export function weightsOf(model: Module): Iterable<readonly [string, Tensor]> {
+  return Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor] as const);
+}
+
+function firstBad(weights: OwnWeights["weights"]): string | undefined {
+  for (const [path, tensor] of weights) if (!isAllFinite(tensor)) return path;
+  return undefined;
+}
+
+function blame(path: string, folder: string): string {
+  return `the model's own weights in ${folder} hold values that are not finite numbers, in ${path}; take an undamaged copy of the model.`;
+}
+
+const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

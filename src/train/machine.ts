@@ -1,0 +1,35 @@
+import { readFileSync } from "node:fs";
+import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
+import { packageVersion } from "../common/packageVersion.js";
+import * as torch from "../torch/index.js";
+import type { MachineFacts, Versions } from "./events.js";
+
+/** What a run is computed on. */
+export function machineFacts(): MachineFacts {
+  const facts = torch.engineFacts();
+  return {
+    system: `${platform()} ${release()} ${arch()}`,
+    processor: cpus()[0]?.model.trim() ?? "unknown",
+    cores: availableParallelism(),
+    threads: facts.threads,
+    memoryBytes: totalmem(),
+    device: "cpu",
+    blas: facts.mkl ? "MKL" : facts.openblas.split(" ").slice(0, 2).join(" ") || facts.blasLibrary,
+    fastBfloat16: torch.hasFastBfloat16(),
+  };
+}
+
+export function versions(): Versions {
+  return { bidora: packageVersion(), node: process.versions.node, libtorch: torch.engineFacts().torchVersion };
+}
+
+/** The most memory this process has had, in bytes: `VmHWM` where the system tells it. */
+export function peakMemoryBytes(): number {
+  try {
+    const found = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
+    if (found) return Number(found[1]) * 1024;
+  } catch {
+    // Not Linux.
+  }
+  return process.resourceUsage().maxRSS * 1024;
+}

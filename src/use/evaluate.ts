@@ -1,0 +1,104 @@
+import { UsageError } from "../common/errors.js";
+import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
+import { encodeExamples, modelLabels, namedDatasets } from "../data/index.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import { packLinears } from "../nn/index.js";
+import {
+  isNamedFolder,
+  maxLengthOf,
+  positiveOf,
+  readLabelled,
+  type Task,
+  taskOf,
+  usualColumns,
+} from "../tasks/taskData.js";
+import { computeDtype, setThreads } from "../torch/index.js";
+import { namingBadWeights, weightsOf } from "../train/badWeights.js";
+import { evaluateRows } from "../train/evaluation.js";
+import type { Metrics } from "../train/events.js";
+import { type OpenModel, openModel } from "./openModel.js";
+
+export interface InferenceHooks {
+  readonly signal?: AbortSignal;
+  readonly hub?: HubOptions;
+}
+
+/**
+ * The task's metrics of a model, with its adapter if one is given, on labelled rows.
+ * @throws UsageError for what is missing, BidoraError for what does not fit
+ */
+export async function evaluate(
+  settings: Settings<typeof evaluateOptions>,
+  { signal, hub }: InferenceHooks = {},
+): Promise<{ readonly metrics: Metrics; readonly rows: number }> {
+  const { data, split, batchSize } = settings;
+  if (data === undefined)
+    throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
+  const named = settings.task === undefined ? undefined : taskOf(settings.task);
+  refuseIdle(settings.given, data, named);
+  const open = await openForUse(settings, named?.kind, hub);
+  const task = named ?? taskOf(open.head.kind);
+  const columns = { ...settings, ...usualColumns(open.side) };
+  const { examples, labelNames } = await readLabelled(task, data, split, columns);
+  const sources = {
+    checkpoint: open.head.labels,
+    dataset: labelNames,
+    numbered: task.dataset && namedDatasets[task.dataset].labelNames,
+  };
+  const labels = task.kind === "regression" ? undefined : modelLabels(examples, sources);
+  const rows = await encodeExamples(examples, open.tokenizer, {
+    task: task.kind,
+    labels,
+    maxLength: lengthFor(settings, open),
+    model: open.model.config,
+  });
+  const set = {
+    task: task.kind,
+    labels: open.head.labels,
+    batchSize,
+    metrics: task.metrics,
+    positive: positiveOf(task, labels),
+    signal,
+  };
+  const metrics = await namingBadWeights(
+    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
+    () => evaluateRows(open.model, rows, set),
+  );
+  return { metrics, rows: rows.length };
+}
+
+/**
+ * A named data set's folder has splits, a file has columns to name.
+ * @throws UsageError for the one where there is the other
+ */
+function refuseIdle(given: object, data: string, task: Task | undefined): void {
+  const isFolder = task !== undefined && isNamedFolder(task, data);
+  const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
+  const found = idle.find((key) => key in given);
+  if (found === undefined) return;
+  const only = isFolder ? "on a file of rows" : "on a named data set's folder";
+  throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
+}
+
+/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
+export async function openForUse(
+  settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
+  kind: Parameters<typeof openModel>[0]["kind"],
+  hub: HubOptions | undefined,
+): Promise<OpenModel> {
+  const { model, revision, adapter, dtype, threads } = settings;
+  if (threads !== undefined) setThreads(threads);
+  const open = await openModel({ model, revision, adapter, kind, dtype: computeDtype(dtype), ...(hub && { hub }) });
+  packLinears(open.model);
+  return open;
+}
+
+/** `--max-length` if given, else what the model was trained with, within what the model takes. */
+export function lengthFor(
+  { maxLength, given }: { readonly maxLength: number; readonly given: object },
+  open: OpenModel,
+): number {
+  const isGiven = "maxLength" in given;
+  const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
+  return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
+}

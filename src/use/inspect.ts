@@ -1,0 +1,205 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  ADAPTER_WEIGHTS,
+  adaptedPaths,
+  isAdapterFolder,
+  OWN_WEIGHTS,
+  rankAndScale,
+  readAdapter,
+  type SideFacts,
+} from "../adapters/index.js";
+import { BidoraError } from "../common/errors.js";
+import { readConfig } from "../io/checkpoint.js";
+import type { JsonObject } from "../io/json.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { openSafetensors } from "../io/safetensors.js";
+import { bitsOf, isInteger, torchDtype } from "../io/safetensorsDtypes.js";
+import type { TensorInfo } from "../io/safetensorsHeader.js";
+import { openWeights } from "../io/weights.js";
+import { architectureOf, checkLayers, type Head, inferHead } from "../models/index.js";
+
+export { renderInspection } from "./renderInspection.js";
+
+/** A tensor as its file's header tells it. */
+export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape">;
+
+interface Contents {
+  readonly path: string;
+  /** Elements of all tensors, and of those of each dtype. */
+  readonly parameters: number;
+  readonly dtypes: Readonly<Record<string, number>>;
+  readonly bytes: number;
+  readonly tensors: readonly TensorFacts[];
+  /** Why the other commands would not take it: one sentence each, none when they would. */
+  readonly refusals: readonly string[];
+}
+
+export interface ModelInspection extends Contents {
+  readonly kind: "model";
+  readonly modelType: string | null;
+  readonly architectures: readonly string[];
+  readonly head: Head | null;
+  readonly defaultTargetModules: readonly string[];
+}
+
+export interface AdapterInspection extends Contents {
+  readonly kind: "adapter";
+  /** Null when its configuration is refused. */
+  readonly settings: AdapterSettings | null;
+}
+
+export interface AdapterSettings {
+  readonly method: SideFacts["method"];
+  readonly axis: "out" | "in" | null;
+  readonly task: string | null;
+  readonly labels: readonly string[] | null;
+  readonly baseModel: string | null;
+  readonly rank: number;
+  readonly alpha: number;
+  readonly rslora: boolean;
+  readonly dropout: number;
+  readonly bias: string;
+  readonly targetModules: readonly string[] | string;
+  readonly modulesToSave: readonly string[];
+  readonly modules: readonly { readonly path: string; readonly rank: number; readonly scale: number }[];
+}
+
+export type Inspection = ModelInspection | AdapterInspection;
+
+/**
+ * What is in a model's or an adapter's folder. Only headers and configurations of a model are read.
+ * @param path a folder or a Hub repository
+ * @throws BidoraError `CHECKPOINT` for a folder that is neither
+ */
+export async function inspect(path: string): Promise<Inspection> {
+  const folder = await resolveModel(path);
+  return isAdapterFolder(folder) ? inspectAdapter(folder) : inspectModel(folder);
+}
+
+async function inspectAdapter(folder: string): Promise<AdapterInspection> {
+  const refusals: string[] = [];
+  const settings = await attempt(refusals, () => adapterSettings(folder));
+  const file = [ADAPTER_WEIGHTS, OWN_WEIGHTS].map((name) => join(folder, name)).find(existsSync);
+  const tensors = file === undefined ? [] : await attempt(refusals, () => headerOf(file));
+  return { kind: "adapter", path: folder, settings: settings ?? null, ...sizes(tensors ?? []), refusals };
+}
+
+async function adapterSettings(folder: string): Promise<AdapterSettings> {
+  const { config, tensors, side, taskType, baseModel } = await readAdapter(folder);
+  const { rank, alpha, rslora, dropout, bias, targetModules, modulesToSave } = config;
+  return {
+    method: side?.method ?? config.method,
+    axis: config.method === "dora" ? config.axis : null,
+    task: side?.task ?? taskType ?? null,
+    labels: side?.labels ?? null,
+    baseModel: baseModel ?? null,
+    ...{ rank, alpha, rslora, dropout, bias, targetModules, modulesToSave },
+    modules: adaptedPaths(tensors.keys()).map((path) => {
+      const found = rankAndScale(config, path);
+      return { path, rank: found.rank, scale: found.scale };
+    }),
+  };
+}
+
+async function inspectModel(folder: string): Promise<ModelInspection> {
+  const config = readConfig(folder);
+  const refusals: string[] = [];
+  const architecture = await attempt(refusals, () => {
+    const found = architectureOf(config);
+    return { ...found, config: found.parseConfig(config) };
+  });
+  const head = await attempt(refusals, () => inferHead(config));
+  const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
+  if (architecture && tensors.length > 0) {
+    const missing = await attempt(refusals, () => {
+      checkLayers(architecture.config, tensors.length);
+      return missingWeights(config, head, tensors);
+    });
+    refusals.push(...(missing ?? []));
+  }
+  return {
+    kind: "model",
+    path: folder,
+    modelType: typeof config.model_type === "string" ? config.model_type : null,
+    architectures: Array.isArray(config.architectures) ? config.architectures.map(String) : [],
+    head: head ?? null,
+    defaultTargetModules: architecture?.defaultTargetModules ?? [],
+    ...sizes(tensors),
+    refusals: [...refusals, ...unreadable(tensors)],
+  };
+}
+
+/** The encoder's weights that are not there, or have another shape than config.json says. */
+function missingWeights(config: JsonObject, head: Head | undefined, tensors: readonly TensorFacts[]): string[] {
+  const architecture = architectureOf(config);
+  const { kind, labels } = head ?? { kind: "token-classification", labels: ["0"] };
+  const headModules = architecture.headModules(kind);
+  const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join(", ")]));
+  const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
+  const problems: string[] = [];
+  for (const [path, parameter] of architecture.build(config, { kind, labels }).namedParameters()) {
+    if (headModules.some((module) => path.startsWith(`${module}.`))) continue;
+    const found = architecture.checkpointNames(path).find((name) => shapes.has(name));
+    const dtype = found === undefined ? undefined : dtypes.get(found);
+    if (found === undefined) problems.push(`The weight ${path} is missing.`);
+    else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);
+    else if (shapes.get(found) !== parameter.shape.join(", ")) {
+      problems.push(
+        `${found} has shape [${shapes.get(found)}], but config.json asks for [${parameter.shape.join(", ")}].`,
+      );
+    }
+  }
+  return problems;
+}
+
+function unreadable(tensors: readonly TensorFacts[]): string[] {
+  const dtypes = new Set(tensors.map(({ dtype }) => dtype).filter((dtype) => torchDtype(dtype) === undefined));
+  return Array.from(
+    dtypes,
+    (dtype) => `Tensors of dtype ${dtype} cannot be computed with; convert them to F32 or BF16.`,
+  );
+}
+
+function weightsOf(folder: string): TensorFacts[] {
+  const weights = openWeights(folder);
+  try {
+    return weights.names.map((name) => factsOf(weights.info(name)));
+  } finally {
+    weights.close();
+  }
+}
+
+function headerOf(path: string): TensorFacts[] {
+  const file = openSafetensors(path);
+  try {
+    return file.names.map((name) => factsOf(file.info(name)));
+  } finally {
+    file.close();
+  }
+}
+
+const factsOf = ({ name, dtype, shape }: TensorInfo): TensorFacts => ({ name, dtype, shape });
+
+function sizes(tensors: readonly TensorFacts[]): Pick<Contents, "parameters" | "dtypes" | "bytes" | "tensors"> {
+  const dtypes: Record<string, number> = {};
+  let [parameters, bits] = [0, 0];
+  for (const { dtype, shape } of tensors) {
+    const count = shape.reduce((product, size) => product * size, 1);
+    parameters += count;
+    bits += count * bitsOf(dtype);
+    dtypes[dtype] = (dtypes[dtype] ?? 0) + count;
+  }
+  return { parameters, dtypes, bytes: bits / 8, tensors };
+}
+
+/** The result, or undefined and its refusal in the list. */
+async function attempt<T>(refusals: string[], read: () => T | Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof BidoraError)) throw error;
+    if (!refusals.includes(error.message)) refusals.push(error.message);
+    return undefined;
+  }
+}

@@ -1,0 +1,61 @@
+import { expect, test, vi } from "vitest";
+import { createOutput, formatTable } from "../../src/cli/output.js";
+import { createProgress } from "../../src/cli/progress.js";
+import { oneLine, printable, printableJson } from "../../src/common/printable.js";
+import { renderInspection } from "../../src/use/renderInspection.js";
+
+const EVIL = "a\u001b[31mb\u001b]0;title\u0007\u009b2J\r\u007f\u0000é";
+
+const SHOWN = "a\\x1b[31mb\\x1b]0;title\\x07\\x9b2J\\x0d\\x7f\\x00é";
+
+test("control characters become visible", () => {
+  expect(oneLine(`${EVIL}\n\t`)).toBe(`${SHOWN}\\n\\t`);
+  expect(printable(`${EVIL}\n\t`)).toBe(`${SHOWN}\n\t`);
+});
+
+test("JSON stays the same value", () => {
+  const text = printableJson({ [EVIL]: [EVIL] });
+  expect(text).toMatch(/^[\u0020-\u007e\u00a0-\uffff]*$/);
+  expect(JSON.parse(text)).toEqual({ [EVIL]: [EVIL] });
+});
+
+test("nothing from a file reaches the terminal raw", () => {
+  const printed: string[] = [];
+  const take = (text: unknown) => printed.push(String(text)) > 0;
+  const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(take));
+  const output = createOutput({});
+  output.note(EVIL);
+  output.result(EVIL, EVIL);
+  createOutput({ json: true }).result({ [EVIL]: EVIL }, "");
+  output.result({}, formatTable([EVIL, "value"], [[EVIL, 1]]));
+  for (const spy of spies) spy.mockRestore();
+  expect(printed).toHaveLength(4);
+  for (const text of printed) expect(text).toMatch(/^[\u0020-\u007e\u00a0-\uffff\n]*$/);
+});
+
+test("progress shows names, and draws only by its own sequences", () => {
+  let drawn = "";
+  const observe = createProgress({ isTTY: true, columns: 200, write: (text) => (drawn += text) });
+  observe({ event: "evaluation", time: "", phase: "train", step: 1, metrics: { [EVIL]: 1 } });
+  observe({ event: "checkpoint", time: "", phase: "train", step: 1, path: EVIL });
+  expect(drawn.split("\r\u001b[K").join("")).toMatch(/^[\u0020-\u007e\u00a0-\uffff\n]*$/);
+  expect(drawn).toContain(SHOWN);
+});
+
+test("an inspection keeps a name with line breaks in its line", () => {
+  const text = renderInspection({
+    kind: "model",
+    path: "m",
+    modelType: EVIL,
+    architectures: [`${EVIL}\n`],
+    head: { kind: "sequence-classification", labels: [`x\nRefused: all`, EVIL] },
+    defaultTargetModules: [],
+    parameters: 1,
+    dtypes: { F32: 1 },
+    bytes: 4,
+    tensors: [{ name: `${EVIL}\nNothing in it is refused.`, dtype: "F32", shape: [1] }],
+    refusals: [`${EVIL}\nx`],
+  });
+  expect(text).toMatch(/^[\u0020-\u007e\u00a0-\uffff\n]*$/);
+  expect(text.split("\n").filter((line) => /^(Refused|Nothing)/.test(line))).toEqual([`Refused: ${SHOWN}\\nx`]);
+});
