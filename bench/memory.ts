@@ -2,8 +2,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { encodeExamples, LabelMap, namedDatasets } from "../src/data/index.js";
+import { LabelMap } from "../src/data/index.js";
 import { quickstartModel } from "../src/io/quickstartModel.js";
+import { encodeRows, namedDatasets, TASKS, type Task } from "../src/tasks/index.js";
 import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
@@ -25,9 +26,9 @@ const { values } = parseArgs({
 async function writeRows(model: string, file: string): Promise<void> {
   const set = namedDatasets["glue/mrpc"];
   const { examples } = await set.load(join(values.data, "glue", "MRPC"), "train");
-  const encoding = { task: set.task, labels: new LabelMap(set.labelNames), maxLength: 512 };
-  const rows = await encodeExamples(examples, await loadTokenizer(model), encoding);
-  writeFileSync(file, JSON.stringify({ rows: rows.map(({ ids, label }) => ({ ids, label })) }));
+  const encoding = { labels: new LabelMap(set.labelNames), maxLength: 512 };
+  const rows = await encodeRows(TASKS[set.task] as Task, examples, await loadTokenizer(model), encoding);
+  writeFileSync(file, JSON.stringify({ rows: rows.map(({ inputIds: ids, target: label }) => ({ ids, label })) }));
 }
 
 /** Resident MiB after every 100 steps. */

@@ -11,7 +11,8 @@ export {
 export { BidoraError, UsageError } from "./common/errors.js";
 export { type Method, type RunConfig, type RunSettings, resolveRun } from "./config/index.js";
 export { resolveModel } from "./io/resolveModel.js";
-export { inferHead, loadModel, type TaskModel } from "./models/index.js";
+export { loadModel, type TaskModel } from "./models/index.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
+export { inferTask, TASKS } from "./tasks/index.js";
 export { loadTokenizer, type Tokenizer } from "./text/index.js";
 export type { Metrics, RunEvent } from "./train/events.js";

@@ -1,7 +1,8 @@
 // Rows as published, their lengths mixed.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { encodeExamples, LabelMap, type NamedDataset, namedDatasets } from "../../src/data/index.js";
+import { LabelMap } from "../../src/data/index.js";
+import { encodeRows, type NamedDataset, namedDatasets, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { compare, faster, type Measured, median, ratio } from "../compare.js";
 import { type Context, own, peft } from "../context.js";
@@ -22,7 +23,7 @@ export const REAL_SETS: readonly RealSet[] = [
 const BATCH_SIZE = 16;
 
 /** The first rows of a split as token ids, in a file for both sides. */
-async function encodeRows(
+async function writeRows(
   context: Context,
   { name, folder }: RealSet,
   split: "train" | "validation",
@@ -32,9 +33,9 @@ async function encodeRows(
   const chosen = examples.slice(0, context.quick ? 128 : 320);
   const tokenizer = await loadTokenizer(join(context.dataFolder, "tokenizers", "roberta"));
   const labels = set.labelNames.length ? new LabelMap(set.labelNames) : undefined;
-  const encoded = await encodeExamples(chosen, tokenizer, { task: set.task, labels, maxLength: 512 });
+  const encoded = await encodeRows(TASKS[set.task] as Task, chosen, tokenizer, { labels, maxLength: 512 });
   const file = join(context.scratch, `${folder}-${split}.json`);
-  writeFileSync(file, JSON.stringify({ rows: encoded.map(({ ids, label }) => ({ ids, label })) }));
+  writeFileSync(file, JSON.stringify({ rows: encoded.map(({ inputIds: ids, target: label }) => ({ ids, label })) }));
   return { file, rows: encoded.length };
 }
 
@@ -58,7 +59,7 @@ function row(
 }
 
 export async function realTraining(context: Context, set: RealSet): Promise<Row[]> {
-  const { file, rows } = await encodeRows(context, set, "train");
+  const { file, rows } = await writeRows(context, set, "train");
   const place = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
   const options = { labels: set.labels, unit: "pass" } as const;
   const sides = await compare(
@@ -82,7 +83,7 @@ export async function realTraining(context: Context, set: RealSet): Promise<Row[
 }
 
 export async function realPrediction(context: Context): Promise<Row[]> {
-  const { file, rows } = await encodeRows(context, REAL_SETS[0] as RealSet, "validation");
+  const { file, rows } = await writeRows(context, REAL_SETS[0] as RealSet, "validation");
   const place = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
   const options = { unit: "pass" } as const;
   const merged = (precision: "float32" | "bfloat16-autocast" | "bfloat16-weights") =>

@@ -1,6 +1,7 @@
 import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import type { LoadedModel } from "../../src/models/index.js";
 import { loadModel } from "../../src/models/index.js";
+import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type { OwnSpec, Targets } from "../protocol.js";
 
@@ -15,12 +16,18 @@ export interface AdaptedTaskModel extends LoadedModel {
   readonly kind: "regression" | "sequence-classification";
 }
 
+export const labelsOf = ({ labels }: OwnSpec): string[] => Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
+
 /** The model with its adapter, as `finetune` makes it: alpha is twice the rank. */
 export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
   const kind = spec.labels === 1 ? "regression" : "sequence-classification";
-  const labels = Array.from({ length: spec.labels }, (_, i) => `LABEL_${i}`);
   const generator = new torch.Generator(0);
-  const loaded = await loadModel(spec.model, { head: { kind, labels }, dtype: spec.precision, generator });
+  const loaded = await loadModel(spec.model, {
+    head: TASKS[kind].head,
+    outputs: spec.labels,
+    dtype: spec.precision,
+    generator,
+  });
   const shared = {
     rank: spec.rank,
     alpha: 2 * spec.rank,

@@ -1,16 +1,18 @@
 import { packLinears } from "../../src/nn/index.js";
-import { forwardAll } from "../../src/train/evaluation.js";
+import { TASKS } from "../../src/tasks/index.js";
+import { predictRows } from "../../src/train/evaluation.js";
 import type { OwnSpec } from "../protocol.js";
-import { adaptedModel } from "./adaptedModel.js";
+import { adaptedModel, labelsOf } from "./adaptedModel.js";
 import type { Work } from "./main.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
 
-/** The logits of all rows, as `evaluate` and `predict` compute them. */
+/** Predictions for all rows, as `evaluate` and `predict` compute them. */
 export async function prediction(spec: OwnSpec): Promise<Work> {
   const { model, kind } = await adaptedModel(spec);
   packLinears(model);
   const rows = rowsOf(spec);
+  const options = { task: TASKS[kind], labels: labelsOf(spec), batchSize: batchSizeOf(spec) };
   return async () => {
-    await forwardAll(model, rows, kind, batchSizeOf(spec));
+    await predictRows(model, rows, options, () => {});
   };
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { EncodedRow } from "../../src/data/index.js";
+import type { EncodedRow } from "../../src/tasks/index.js";
 import type { OwnSpec, Shape } from "../protocol.js";
 
 /** Rows enough for several batches; a search takes a fifth of them for its upper level. */
@@ -9,9 +9,9 @@ export function rowsOf(spec: OwnSpec): EncodedRow[] {
   if ("shape" in spec) return randomRows(spec.shape);
   const { rows } = JSON.parse(readFileSync(spec.data, "utf8")) as { rows: { ids: number[]; label: number }[] };
   return rows.map(({ ids, label }, i) => ({
-    ids,
-    typeIds: ids.map(() => 0),
-    label,
+    inputIds: ids,
+    tokenTypeIds: ids.map(() => 0),
+    target: label,
     at: { file: spec.data, line: i + 1 },
   }));
 }
@@ -27,9 +27,9 @@ function randomRows({ rows, length }: Shape): EncodedRow[] {
     return state % count;
   };
   return Array.from({ length: rows * BATCHES }, (_, i) => ({
-    ids: Array.from({ length }, () => 5 + below(50000)),
-    typeIds: new Array<number>(length).fill(0),
-    label: below(2),
+    inputIds: Array.from({ length }, () => 5 + below(50000)),
+    tokenTypeIds: new Array<number>(length).fill(0),
+    target: below(2),
     at: { file: "random rows", line: i + 1 },
   }));
 }

@@ -1,4 +1,5 @@
 import { resolveRun } from "../../src/config/index.js";
+import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
@@ -29,7 +30,7 @@ export async function training(spec: OwnSpec): Promise<Work> {
     model,
     adapted,
     rows,
-    task: kind,
+    task: TASKS[kind],
     masks: new ReplayableMasks(generator),
     start: takeSnapshot(adapted.trained),
   };

@@ -1,5 +1,5 @@
 /** Where options act that do not act everywhere. */
-import { isNamedDataset } from "../data/named.js";
+import { isNamedDataset } from "../tasks/datasets.js";
 import type { Acts, Deciding } from "./acts.js";
 import type { Method } from "./methods.js";
 import { alternatives } from "./option.js";

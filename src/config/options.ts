@@ -1,8 +1,7 @@
 /**
  * The one schema of a run. Flags, `--help`, the YAML file, `run.yaml` and `docs/options.md` derive from `runOptions`.
  */
-import { namedDatasets } from "../data/named.js";
-import { tasks } from "../data/task.js";
+import { namedDatasets, TASKS } from "../tasks/index.js";
 import {
   withEstimators,
   withFiles,
@@ -29,9 +28,7 @@ import {
   whole,
 } from "./option.js";
 
-type Task = Exclude<keyof typeof tasks, "causal-lm">;
-
-const taskKinds = (Object.keys(tasks) as (keyof typeof tasks)[]).filter((kind): kind is Task => kind !== "causal-lm");
+const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
 
 const lowRank = withMethods("lora", "dora", "bidora");

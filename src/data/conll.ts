@@ -68,6 +68,6 @@ export class SentenceBuilder {
   finish(): WordsExample[] {
     if (this.#tokens.length === 0) return [];
     const labels = this.#labels.length === 0 ? undefined : this.#labels;
-    return [{ kind: "words", tokens: this.#tokens, labels, at: { file: this.file, line: this.#line } }];
+    return [{ input: this.#tokens, label: labels, at: { file: this.file, line: this.#line } }];
   }
 }

@@ -4,24 +4,20 @@ export interface Location {
   readonly line: number;
 }
 
-export interface TextExample {
-  readonly kind: "text";
-  /** One text, or a pair. */
-  readonly texts: readonly [string] | readonly [string, string];
-  /** A name or class number, a number to predict, a list of names, or nothing (in rows to predict). */
-  readonly label: string | number | readonly string[] | undefined;
+/** A row as its file has it: what a model is given, and its label in the file's own words (none in rows to predict). */
+export interface Example<Input = unknown, Label = unknown> {
+  readonly input: Input;
+  readonly label: Label | undefined;
   readonly at: Location;
 }
 
-export interface WordsExample {
-  readonly kind: "words";
-  readonly tokens: readonly string[];
-  /** A label for each token. */
-  readonly labels: readonly string[] | undefined;
-  readonly at: Location;
-}
+/** One text, or a pair. */
+export type Texts = readonly [string] | readonly [string, string];
 
-export type Example = TextExample | WordsExample;
+export type TextExample<Label = unknown> = Example<Texts, Label>;
+
+/** A text that is split into words, with a label for each. */
+export type WordsExample = Example<readonly string[], readonly string[]>;
 
 export interface Dataset<E extends Example = Example> {
   readonly examples: readonly E[];

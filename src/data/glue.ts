@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { readPlainTsv } from "./csv.js";
-import type { Dataset, TextExample } from "./example.js";
+import type { Dataset, TextExample, Texts } from "./example.js";
 import type { TableRow } from "./table.js";
 import { fileError, rowError } from "./textFile.js";
 
@@ -35,9 +35,9 @@ export async function readGlue(
   labelNames: readonly string[] | undefined,
   directory: string,
   split: Split,
-): Promise<Dataset<TextExample>> {
+): Promise<Dataset<TextExample<string | number>>> {
   const files = await splitFiles(set, directory, split);
-  const examples: TextExample[][] = [];
+  const examples: TextExample<string | number>[][] = [];
   for (const file of files) examples.push(await readFileRows(set, labelNames, file, split));
   return { examples: examples.flat(), labelNames };
 }
@@ -77,10 +77,10 @@ async function readFileRows(set: GlueSet, labelNames: readonly string[] | undefi
       `${file} has no column ${missing} of GLUE's ${set.folder}; its columns are ${columns.join(", ")}.`,
     );
   }
-  return rows.map((row): TextExample => {
-    const texts = set.textColumns.map((column) => row.values[column]) as [string] | [string, string];
+  return rows.map((row): TextExample<string | number> => {
+    const input = set.textColumns.map((column) => row.values[column]) as unknown as Texts;
     const label = split === "test" ? undefined : readLabel(set, labelNames, file, row);
-    return { kind: "text", texts, label, at: { file, line: row.line } };
+    return { input, label, at: { file, line: row.line } };
   });
 }
 

@@ -1,10 +1,17 @@
-export { type Batch, type BatchLabels, collate } from "./collate.js";
-export { type EncodedRow, encodeExamples, IGNORED_LABEL, type RowEncoding, type RowLabel } from "./encode.js";
-export { type Dataset, type Example, type Location, place, type TextExample, type WordsExample } from "./example.js";
-export type { Split } from "./glue.js";
+export {
+  type Dataset,
+  type Example,
+  type Location,
+  place,
+  type TextExample,
+  type Texts,
+  type WordsExample,
+} from "./example.js";
+export { type GlueSet, readGlue, type Split } from "./glue.js";
 export { LabelMap, type LabelSources, labelMap, modelLabels, positiveLabel } from "./labels.js";
-export { type LoadOptions, loadExamples } from "./load.js";
-export { isNamedDataset, type MetricName, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./named.js";
+export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { BatchOrder, type OrderOptions, type OrderState } from "./order.js";
 export { type SearchSplit, type SplitOptions, splitForSearch } from "./split.js";
-export { type TaskFacts, type TaskKind, tasks } from "./task.js";
+export type { Table, TableRow } from "./table.js";
+export { rowError } from "./textFile.js";
+export { readName, readNumber, readStrings } from "./values.js";

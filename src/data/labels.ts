@@ -90,7 +90,7 @@ export function byCodePoint(a: string, b: string): number {
 function labelsOf(examples: readonly Example[]): Set<string> {
   const found = new Set<string>();
   for (const example of examples) {
-    const label = example.kind === "words" ? example.labels : example.label;
+    const { label } = example;
     if (Array.isArray(label)) for (const name of label) found.add(String(name));
     else if (label !== undefined) found.add(String(label));
   }

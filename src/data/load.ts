@@ -4,20 +4,18 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { readConll } from "./conll.js";
 import { readConllu } from "./conllu.js";
 import { readCsv, readTsv } from "./csv.js";
-import type { Dataset, WordsExample } from "./example.js";
+import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { readJsonl } from "./jsonl.js";
 import type { Table } from "./table.js";
-import { type ColumnOptions, textExamples, wordsExamples } from "./tableExamples.js";
-import { type TaskKind, tasks } from "./task.js";
+import { type ColumnOptions, type LabelForm, textExamples, wordsExamples } from "./tableExamples.js";
 import { fileError } from "./textFile.js";
 
 export interface LoadOptions extends Partial<ColumnOptions> {
-  readonly task: TaskKind;
   /** Names of the columns of a CSV or TSV file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
 
-type TableReader = (file: string, options: LoadOptions) => Promise<Table>;
+type TableReader = (file: string, options: Pick<LoadOptions, "header">) => Promise<Table>;
 
 const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".jsonl", readJsonl],
@@ -26,29 +24,43 @@ const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".tsv", readTsv],
   [".parquet", async (file) => (await import("./parquet.js")).readParquet(file)],
 ]);
+/** Tables whose cells can hold lists. */
+const LISTS = [".jsonl", ".json", ".parquet"];
 /** Columns of words, whatever the file is called; .tsv only where words are wanted. */
-const CONLL = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
+const COLUMNS = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
 
 /**
- * The rows of a file, read by its extension: .jsonl, .csv, .tsv, .parquet; for token classification .jsonl, .parquet, .conllu
- * or CoNLL columns (.conll, .tsv, .txt, .iob2).
- * @throws BidoraError naming the file, line or column at fault.
+ * The rows of a file of one or two texts, read by its extension: .jsonl, .csv, .tsv, .parquet.
+ * @throws BidoraError naming the file, line or column at fault
  */
-export async function loadExamples(file: string, options: LoadOptions): Promise<Dataset> {
-  const extension = extname(file).toLowerCase();
-  const columns = { labels: "required", ...options } as const;
-  if (tasks[options.task].rows === "text") {
-    const read = TABLES.get(extension) ?? unknownFormat(file, options.task, [...TABLES.keys()]);
-    return textExamples(await read(file, options), options.task, columns);
-  }
-  if (extension === ".conllu" || CONLL.includes(extension))
-    return { examples: await words(file, columns), labelNames: undefined };
-  const read = extension === ".csv" ? undefined : TABLES.get(extension);
-  if (read === undefined) return unknownFormat(file, options.task, [".jsonl", ".parquet", ".conllu", ...CONLL]);
-  return wordsExamples(await read(file, options), columns);
+export async function loadTexts<Label>(
+  file: string,
+  form: LabelForm<Label>,
+  options: LoadOptions = {},
+): Promise<Dataset<TextExample<Label>>> {
+  return textExamples(await loadTable(file, options), form, { labels: "required", ...options });
 }
 
-async function words(
+/** A file of named columns, whatever stands in them. @throws BidoraError naming the file or line at fault */
+export function loadTable(file: string, options: Pick<LoadOptions, "header"> = {}): Promise<Table> {
+  const read = TABLES.get(extensionOf(file)) ?? unknownFormat(file, [...TABLES.keys()]);
+  return read(file, options);
+}
+
+/**
+ * The rows of a file of words, read by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
+ * @throws BidoraError naming the file, line or column at fault
+ */
+export async function loadWords(file: string, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
+  const extension = extensionOf(file);
+  const columns = { labels: "required", ...options } as const;
+  if (LISTS.includes(extension)) return wordsExamples(await loadTable(file, options), columns);
+  if (extension === ".conllu" || COLUMNS.includes(extension))
+    return { examples: await sentences(file, columns), labelNames: undefined };
+  return unknownFormat(file, [".jsonl", ".parquet", ".conllu", ...COLUMNS]);
+}
+
+async function sentences(
   file: string,
   { textColumns, labelColumns, usualLabelColumns, labels }: ColumnOptions,
 ): Promise<WordsExample[]> {
@@ -57,7 +69,7 @@ async function words(
     throw new UsageError(
       `No effect: --text-columns ${textColumns} names no column of ${file}, where words come first.`,
     );
-  if (extname(file).toLowerCase() === ".conllu") {
+  if (extensionOf(file) === ".conllu") {
     if (column?.toLowerCase() === "form") throw new UsageError(`${file}: the column form holds the words, not labels.`);
     return readConllu(file, column);
   }
@@ -66,15 +78,17 @@ async function words(
       `${file} has columns without names: give --label-column as a number, counted from 1, not ${column}.`,
     );
   }
-  const sentences = await readConll(file, { labelColumn: column === undefined ? undefined : Number(column) });
-  if (labels === "required" && sentences.some((sentence) => sentence.labels === undefined)) {
+  const read = await readConll(file, { labelColumn: column === undefined ? undefined : Number(column) });
+  if (labels === "required" && read.some(({ label }) => label === undefined)) {
     throw new BidoraError("UNKNOWN_COLUMN", `${file} has words alone: a column of labels is expected beside them.`);
   }
-  return sentences;
+  return read;
 }
 
-function unknownFormat(file: string, task: TaskKind, known: readonly string[]): never {
+const extensionOf = (file: string): string => extname(file).toLowerCase();
+
+function unknownFormat(file: string, known: readonly string[]): never {
   if (!existsSync(file)) throw fileError(file, { code: "ENOENT" });
   if (statSync(file).isDirectory()) throw fileError(file, { code: "EISDIR" });
-  throw new UsageError(`${file}: for ${task}, a file whose name ends in one of ${known.join(", ")} is expected.`);
+  throw new UsageError(`${file}: a file whose name ends in one of ${known.join(", ")} is expected for this task.`);
 }

@@ -6,15 +6,18 @@ import type { JsonObject, JsonValue } from "../io/json.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
 import { WEIGHTS_FILE } from "../io/weightFiles.js";
-import type { Architecture, Head, HeadKind, TaskModel } from "../models/index.js";
+import type { Architecture, TaskModel } from "../models/index.js";
 import { castTo } from "../nn/index.js";
+import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 
 export interface ModelFolder {
   /** The folder of the checkpoint that the model came from: what its configuration says beyond the head stays. */
   readonly source: string;
   readonly architecture: Architecture;
-  readonly head: Head;
+  readonly task: Task;
+  /** What the outputs stand for, in their order. */
+  readonly labels: readonly string[];
   readonly model: TaskModel;
   /** Parameters to write in the place of the model's, by path; each is computed when its turn comes. */
   readonly changed?: ReadonlyMap<string, () => torch.Tensor>;
@@ -24,13 +27,6 @@ export interface ModelFolder {
 
 /** Widest first. */
 const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float16"];
-
-const PROBLEM_TYPES: Readonly<Record<HeadKind, string | undefined>> = {
-  "sequence-classification": "single_label_classification",
-  "multi-label-classification": "multi_label_classification",
-  regression: "regression",
-  "token-classification": undefined,
-};
 
 /** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
@@ -51,17 +47,16 @@ export function storedDtype(folder: string): torch.DType {
   }
 }
 
-function modelConfig(source: JsonObject, { architecture, head, dtype }: ModelFolder): JsonObject {
+function modelConfig(source: JsonObject, { architecture, task, labels, dtype }: ModelFolder): JsonObject {
   const { problem_type: _problem, torch_dtype: _oldSpelling, ...rest } = source;
-  const problem = PROBLEM_TYPES[head.kind];
   return {
     ...rest,
-    architectures: [architecture.architectureName(head.kind)],
+    architectures: [architecture.className + task.head.className],
     dtype,
-    id2label: Object.fromEntries(head.labels.map((name, id) => [String(id), name])),
-    label2id: Object.fromEntries(head.labels.map((name, id): [string, JsonValue] => [name, id])),
-    num_labels: head.labels.length,
-    ...(problem !== undefined && { problem_type: problem }),
+    id2label: Object.fromEntries(labels.map((name, id) => [String(id), name])),
+    label2id: Object.fromEntries(labels.map((name, id): [string, JsonValue] => [name, id])),
+    num_labels: labels.length,
+    ...(task.problem && { problem_type: task.problem.type }),
   };
 }
 

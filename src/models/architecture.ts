@@ -1,22 +1,48 @@
 import type { JsonObject } from "../io/json.js";
-import type { Head, HeadKind } from "./head.js";
-import type { ModelConfig, TaskModel } from "./taskModel.js";
+import { configError } from "./configReader.js";
+import type { HeadDesign, HeadKind } from "./head.js";
+import { type Backbone, type ModelConfig, TaskModel } from "./taskModel.js";
 
 /** What a `model_type` stands for. */
-export interface Architecture {
-  /** @throws BidoraError `CONFIG` for a setting of the wrong kind or one that is not supported */
-  parseConfig(json: JsonObject): ModelConfig;
-  /** A model whose parameters are still empty. @throws as `parseConfig` */
-  build(json: JsonObject, head: Head): TaskModel;
+export interface Architecture<Config extends ModelConfig = ModelConfig> {
+  /** How transformers' class names begin: `Bert`. */
+  readonly className: string;
+  /** The path of the backbone in a model with a head; a bare model's checkpoint leaves it out. */
+  readonly prefix: string;
   /** Names of the linear layers that get an adapter where the user names none. */
   readonly defaultTargetModules: readonly string[];
-  /** Paths of the modules between encoder and logits: in float32, drawn where a checkpoint lacks them. */
-  headModules(kind: HeadKind): readonly string[];
-  /** transformers' class. */
-  architectureName(kind: HeadKind): string;
-  /** The names that a parameter's tensor can have in a checkpoint, likeliest first. */
-  checkpointNames(path: string): readonly string[];
+  /** @throws BidoraError `CONFIG` for a setting of the wrong kind or one that is not supported */
+  parseConfig(json: JsonObject): Config;
+  /** A backbone whose parameters are still empty. */
+  backbone(config: Config): Backbone;
+  /** Its heads that are not the usual ones, by the end of transformers' class name. */
+  readonly heads: Readonly<Record<string, HeadDesign<Config>>>;
 }
 
-/** The head module whose size depends on the labels; it is trained and saved with every adapter. */
-export const CLASSIFIER = "classifier";
+/** Keeps the type of an architecture's configuration within its file. */
+export const architecture = <Config extends ModelConfig>(value: Architecture<Config>): Architecture => value;
+
+/** A model whose parameters are still empty. @throws BidoraError `CONFIG` as `parseConfig`, and for a head that it can't have */
+export function buildModel(of: Architecture, json: JsonObject, kind: HeadKind, outputs: number): TaskModel {
+  const config = of.parseConfig(json);
+  return new TaskModel(config, of.backbone(config), of.prefix, designOf(of, kind), outputs);
+}
+
+/** How an architecture has a kind of head. @throws BidoraError `CONFIG` for one that it can't have */
+export function designOf({ className, heads }: Architecture, kind: HeadKind): HeadDesign {
+  const design = heads[kind.className] ?? kind.usual;
+  if (!design) throw configError(`there is no ${className}${kind.className}.`);
+  return design;
+}
+
+/** The names of the checkpoint tensors that a parameter can be read from, likeliest first. */
+export function checkpointNames({ prefix }: Pick<Architecture, "prefix">, path: string): readonly string[] {
+  const names = path.startsWith(`${prefix}.`) ? [path, path.slice(prefix.length + 1)] : [path];
+  const old = names.map(toTensorFlowName).filter((name) => !names.includes(name));
+  return [...names, ...old];
+}
+
+/** Checkpoints that came from TensorFlow have other names for the weights of layer norms. */
+function toTensorFlowName(name: string): string {
+  return name.replace(/LayerNorm\.weight$/, "LayerNorm.gamma").replace(/LayerNorm\.bias$/, "LayerNorm.beta");
+}

@@ -2,14 +2,11 @@
 import type { JsonObject } from "../io/json.js";
 import { Dropout, type ForwardContext, Linear, Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type Architecture, CLASSIFIER } from "./architecture.js";
+import { architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { Embeddings } from "./embeddings.js";
-import { Encoder } from "./encoder.js";
-import { type Head, isSequenceHead, taskClass, toHead } from "./head.js";
-import type { ModelInput } from "./input.js";
-import { TaskModel } from "./taskModel.js";
-import { candidateNames } from "./weightNames.js";
+import { EncoderModel } from "./encoder.js";
+import type { HeadDesign } from "./head.js";
 
 // Config
 
@@ -17,7 +14,7 @@ function parseConfig(json: JsonObject): BertConfig {
   return parseBertConfig(json, { vocabSize: 30522, padTokenId: 0, reservedPositions: () => 0 });
 }
 
-// Parts
+// Head
 
 class Pooler extends Module {
   private readonly dense: Linear;
@@ -33,57 +30,29 @@ class Pooler extends Module {
   }
 }
 
-class Bert extends Module {
-  readonly embeddings: Embeddings;
-  readonly encoder: Encoder;
-  readonly pooler: Pooler | undefined;
-
-  constructor(config: BertConfig, hasPooler: boolean) {
-    super();
-    this.embeddings = this.child("embeddings", new Embeddings(config, (input) => input.positions));
-    this.encoder = this.child("encoder", new Encoder(config));
-    this.pooler = hasPooler ? this.child("pooler", new Pooler(config.hiddenSize)) : undefined;
-  }
-}
+/** The first token's state pooled, dropout, classifier. */
+const pooledHead: HeadDesign<BertConfig> = {
+  reads: "first",
+  output: "classifier",
+  build(config, outputs) {
+    const pooler = new Pooler(config.hiddenSize);
+    const dropout = new Dropout(config.classifierDropout);
+    const classifier = new Linear(config.hiddenSize, outputs);
+    return {
+      modules: { "bert.pooler": pooler, dropout, classifier },
+      forward: (hidden, context) =>
+        classifier.forward(dropout.forward(pooler.forward(hidden, context), context), context),
+    };
+  },
+};
 
 // Model
 
-/** Pooled first token (or every token), dropout, classifier. */
-class BertTaskModel extends TaskModel {
-  private readonly bert: Bert;
-  private readonly dropout: Dropout;
-  private readonly classifier: Linear;
-
-  constructor(
-    readonly config: BertConfig,
-    readonly head: Head,
-  ) {
-    super();
-    this.bert = this.child("bert", new Bert(config, isSequenceHead(head.kind)));
-    this.dropout = this.child("dropout", new Dropout(config.classifierDropout));
-    this.classifier = this.child(CLASSIFIER, new Linear(config.hiddenSize, head.labels.length));
-  }
-
-  forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const { embeddings, encoder, pooler } = this.bert;
-    const embedded = embeddings.forward(input, context);
-    const hidden = toHead(encoder.forward(embedded, input.layout, context, pooler && input.layout.first));
-    const features = pooler ? pooler.forward(hidden, context) : hidden;
-    return this.classifier.forward(this.dropout.forward(features, context), context);
-  }
-
-  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
-    return this.bert.encoder.states(this.bert.embeddings.forward(input, context), input.layout, context);
-  }
-}
-
-// Weight names
-
-export const bert: Architecture = {
-  parseConfig,
-  build: (json, head) => new BertTaskModel(parseConfig(json), head),
+export const bert = architecture<BertConfig>({
+  className: "Bert",
+  prefix: "bert",
   defaultTargetModules: ["query", "value"],
-  headModules: (kind) => (isSequenceHead(kind) ? ["bert.pooler", CLASSIFIER] : [CLASSIFIER]),
-  architectureName: (kind) => `Bert${taskClass(kind)}`,
-  checkpointNames: (path) => candidateNames(path, "bert."),
-};
+  parseConfig,
+  backbone: (config) => new EncoderModel(config, new Embeddings(config, (input) => input.positionIds)),
+  heads: { ForSequenceClassification: pooledHead },
+});

@@ -5,9 +5,7 @@ import type { EncoderConfig } from "./encoder.js";
 import type { ModelConfig } from "./taskModel.js";
 
 /** The settings that BERT, RoBERTa and their kin have in common. */
-export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
-  readonly classifierDropout: number;
-}
+export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {}
 
 export interface BertDefaults {
   readonly vocabSize: number;

@@ -42,8 +42,8 @@ export class Embeddings extends Module {
 
   /** → N,H */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const types = this.types.count > 1 ? input.typeIds : torch.zerosLike(input.typeIds);
-    const words = torch.add(this.words.forward(input.ids, context), this.types.forward(types, context));
+    const types = this.types.count > 1 ? input.tokenTypeIds : torch.zerosLike(input.tokenTypeIds);
+    const words = torch.add(this.words.forward(input.inputIds, context), this.types.forward(types, context));
     const sum = torch.add(words, this.positions.forward(this.positionsOf(input), context));
     return this.dropout.forward(this.norm.forward(sum), context);
   }

@@ -14,6 +14,9 @@ import {
   type RowLayout,
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import type { Embeddings } from "./embeddings.js";
+import type { ModelInput } from "./input.js";
+import { Backbone } from "./taskModel.js";
 
 export interface EncoderConfig {
   readonly hiddenSize: number;
@@ -157,5 +160,27 @@ export class Encoder extends Module {
     for (const layer of this.layers)
       states.push(layer.forward(states.at(-1) as torch.Tensor, layout, context, undefined));
     return states;
+  }
+}
+
+/** Embeddings and the stack of layers, as BERT, RoBERTa and their kin have them. */
+export class EncoderModel extends Backbone {
+  private readonly encoder: Encoder;
+
+  constructor(
+    config: EncoderConfig,
+    private readonly embeddings: Embeddings,
+  ) {
+    super();
+    this.child("embeddings", embeddings);
+    this.encoder = this.child("encoder", new Encoder(config));
+  }
+
+  forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
+    return this.encoder.forward(this.embeddings.forward(input, context), input.layout, context, only);
+  }
+
+  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
+    return this.encoder.states(this.embeddings.forward(input, context), input.layout, context);
   }
 }

@@ -1,27 +1,61 @@
-import type { TaskKind } from "../data/task.js";
-import { castTo } from "../nn/index.js";
-import type * as torch from "../torch/index.js";
+// Shapes: K tokens read, H hidden size.
+import { castTo, Dropout, type ForwardContext, Linear, type Module, type RowLayout } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { ModelConfig } from "./taskModel.js";
 
-/** Tasks that an encoder has a head for. */
-export type HeadKind = Exclude<TaskKind, "causal-lm">;
+/** Which hidden states of a row a head reads: its first token's, its last token's, or every token's. */
+export type Reads = "first" | "last" | "every";
 
-/** What stands on top of the encoder: one output a label, in this order (regression: one output). */
+/** What turns hidden states into outputs. */
 export interface Head {
-  readonly kind: HeadKind;
-  readonly labels: readonly string[];
+  /** Its modules by the paths that they have in transformers' class. */
+  readonly modules: Readonly<Record<string, Module>>;
+  /** hidden: [K, H] of the tokens that it reads, in float32 (float64 in a float64 model) → [K, outputs] */
+  forward(hidden: torch.Tensor, context: ForwardContext): torch.Tensor;
 }
 
-/** True for heads that look at each row's first token alone. */
-export function isSequenceHead(kind: HeadKind): boolean {
-  return kind !== "token-classification";
+/** How a head is built on a backbone. */
+export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
+  readonly reads: Reads;
+  /** The path of the linear layer that gives the outputs. */
+  readonly output: string;
+  build(config: Config, outputs: number): Head;
 }
 
-/** The second part of transformers' class name for a head. */
-export function taskClass(kind: HeadKind): string {
-  return isSequenceHead(kind) ? "ForSequenceClassification" : "ForTokenClassification";
+/** What a task asks of the top of a model. */
+export interface HeadKind {
+  /** The end of transformers' class name, such as `ForTokenClassification`. */
+  readonly className: string;
+  /** What architectures have that say nothing else. */
+  readonly usual?: HeadDesign;
 }
 
-/** Heads are trained, so they compute in full precision whatever the encoder's dtype is. */
+/** A linear layer over every token, behind a dropout. */
+export function linearHead<Config extends ModelConfig>(
+  output: string,
+  dropoutOf: (config: Config) => number,
+): HeadDesign<Config> {
+  return {
+    reads: "every",
+    output,
+    build(config, outputs) {
+      const dropout = new Dropout(dropoutOf(config));
+      const layer = new Linear(config.hiddenSize, outputs);
+      return {
+        modules: { dropout, [output]: layer },
+        forward: (hidden, context) => layer.forward(dropout.forward(hidden, context), context),
+      };
+    },
+  };
+}
+
+/** [K] int64: the flat places of the tokens that are read; undefined for all of them. */
+export function placesRead(reads: Reads, { first, cuSeqlens }: RowLayout): torch.Tensor | undefined {
+  if (reads === "every") return undefined;
+  return reads === "first" ? first : torch.subScalar(torch.narrow(cuSeqlens, 0, 1, first.numel), 1);
+}
+
+/** Heads are trained, so they compute in full precision whatever the backbone's dtype is. */
 export function headDtype(dtype: torch.DType): torch.DType {
   return dtype === "float64" ? "float64" : "float32";
 }

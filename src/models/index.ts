@@ -1,8 +1,8 @@
-export type { Architecture } from "./architecture.js";
-export type { Head, HeadKind } from "./head.js";
-export { inferHead } from "./inferHead.js";
-export { type ModelInput, type TokenBatch, toModelInput } from "./input.js";
+export { type Architecture, buildModel, checkpointNames, designOf } from "./architecture.js";
+export { ConfigReader, configError } from "./configReader.js";
+export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";
+export { type ModelInput, modelInput, type TokenRow } from "./input.js";
 export { type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, type ModelType } from "./registry.js";
 export { checkLayers } from "./sizes.js";
-export { type ModelConfig, TaskModel } from "./taskModel.js";
+export { Backbone, isWithin, type ModelConfig, TaskModel } from "./taskModel.js";

@@ -5,29 +5,36 @@ import * as torch from "../torch/index.js";
 /** What a model computes on: the tokens of a batch laid end to end. */
 export interface ModelInput {
   /** [N] int32 */
-  readonly ids: torch.Tensor;
+  readonly inputIds: torch.Tensor;
   /** [N] int32: which of two texts a token belongs to. */
-  readonly typeIds: torch.Tensor;
+  readonly tokenTypeIds: torch.Tensor;
   /** [N] int32: each token's place in its row, from 0. */
-  readonly positions: torch.Tensor;
+  readonly positionIds: torch.Tensor;
   readonly layout: RowLayout;
 }
 
-/** The part of a batch that a model sees; each array has one element a token. */
-export interface TokenBatch {
-  /** Tokens of each row. */
-  readonly lengths: readonly number[];
-  readonly ids: Int32Array;
-  readonly typeIds: Int32Array;
-  readonly positions: Int32Array;
+/** A row as a model is given it. */
+export interface TokenRow {
+  readonly inputIds: readonly number[];
+  readonly tokenTypeIds: readonly number[];
 }
 
-/** Copies a batch into tensors. */
-export function toModelInput(batch: TokenBatch): ModelInput {
+/** Lays rows end to end. */
+export function modelInput(rows: readonly TokenRow[]): ModelInput {
+  const lengths = rows.map(({ inputIds }) => inputIds.length);
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const [ids, types, positions] = [new Int32Array(tokens), new Int32Array(tokens), new Int32Array(tokens)];
+  let start = 0;
+  for (const { inputIds, tokenTypeIds } of rows) {
+    ids.set(inputIds, start);
+    types.set(tokenTypeIds, start);
+    for (let i = 0; i < inputIds.length; i++) positions[start + i] = i;
+    start += inputIds.length;
+  }
   return {
-    ids: torch.tensor(batch.ids),
-    typeIds: torch.tensor(batch.typeIds),
-    positions: torch.tensor(batch.positions),
-    layout: rowLayout(batch.lengths),
+    inputIds: torch.tensor(ids),
+    tokenTypeIds: torch.tensor(types),
+    positionIds: torch.tensor(positions),
+    layout: rowLayout(lengths),
   };
 }

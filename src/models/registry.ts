@@ -5,15 +5,15 @@ import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
-/** The `model_type`s of config.json that can be loaded. */
-export type ModelType = "bert" | "roberta" | "xlm-roberta" | "camembert";
-
-export const ARCHITECTURES: Readonly<Record<ModelType, Architecture>> = {
+/** The architectures by the `model_type` of config.json. */
+export const ARCHITECTURES = {
   bert,
   roberta,
   "xlm-roberta": xlmRoberta,
   camembert,
-};
+} as const satisfies Readonly<Record<string, Architecture>>;
+
+export type ModelType = keyof typeof ARCHITECTURES;
 
 /** The architecture that a `config.json` names. @throws BidoraError `CONFIG` that lists the supported ones */
 export function architectureOf(config: JsonObject): Architecture {

@@ -1,6 +1,6 @@
 import { type ForwardContext, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import type { Head } from "./head.js";
+import { type Head, type HeadDesign, placesRead, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
 
 /** What the rest of the program needs to know of a model's `config.json`. */
@@ -14,16 +14,59 @@ export interface ModelConfig {
   readonly maxTokens: number;
   /** Standard deviation of freshly drawn weights. */
   readonly initializerRange: number;
+  /** Of a usual head. */
+  readonly classifierDropout: number;
 }
 
-/** An encoder with a head. Its modules have the paths that they have in transformers' class for the task. */
-export abstract class TaskModel extends Module {
-  abstract readonly config: ModelConfig;
-  abstract readonly head: Head;
+/** A model without a head: from tokens to hidden states. */
+export abstract class Backbone extends Module {
+  /**
+   * @param only [K] flat places of the tokens whose state is wanted
+   * @returns [N, H], or [K, H] with `only`
+   */
+  abstract forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor;
 
-  /** @returns logits, [rows, labels], or [tokens, labels] for token classification; float32 (float64 in a float64 model) */
-  abstract forward(input: ModelInput, context: ForwardContext): torch.Tensor;
-
-  /** The embeddings' output and each layer's, [tokens, hidden]. */
+  /** The embeddings' output and each layer's, [N, H]. */
   abstract hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[];
+}
+
+/** True for a module's own path, and for all below it. */
+export function isWithin(path: string, module: string): boolean {
+  return path === module || path.startsWith(`${module}.`);
+}
+
+/** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
+export class TaskModel extends Module {
+  /** The paths of the head's modules that have parameters. */
+  readonly headModules: readonly string[];
+  /** The one of them that gives the outputs: it is trained and saved with every adapter. */
+  readonly outputModule: string;
+  readonly #head: Head;
+
+  constructor(
+    readonly config: ModelConfig,
+    readonly backbone: Backbone,
+    /** The backbone's own path. */
+    readonly prefix: string,
+    readonly design: HeadDesign,
+    readonly outputs: number,
+  ) {
+    super();
+    this.child(prefix, backbone);
+    this.#head = design.build(config, outputs);
+    const modules = Object.entries(this.#head.modules);
+    for (const [path, module] of modules) this.child(path, module);
+    this.headModules = modules.flatMap(([path, module]) => (module.namedParameters().next().done ? [] : [path]));
+    this.outputModule = this.headModules.find((path) => isWithin(design.output, path)) ?? design.output;
+  }
+
+  /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) */
+  forward(input: ModelInput, context: ForwardContext): torch.Tensor {
+    const hidden = this.backbone.forward(input, context, placesRead(this.design.reads, input.layout));
+    return this.#head.forward(toHead(hidden), context);
+  }
+
+  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
+    return this.backbone.hiddenStates(input, context);
+  }
 }

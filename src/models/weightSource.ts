@@ -3,7 +3,7 @@ import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsDtypes.js";
 import { castTo, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { Architecture } from "./architecture.js";
+import { type Architecture, checkpointNames } from "./architecture.js";
 
 /** A checkpoint's tensors by the paths that parameters have in the model. */
 export class WeightSource {
@@ -52,11 +52,11 @@ export class WeightSource {
   }
 
   private find(path: string): string | undefined {
-    return this.architecture.checkpointNames(path).find((name) => this.checkpoint.has(name));
+    return checkpointNames(this.architecture, path).find((name) => this.checkpoint.has(name));
   }
 
   private missing(path: string): BidoraError {
-    const names = this.architecture.checkpointNames(path).join(", ");
+    const names = checkpointNames(this.architecture, path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
 }

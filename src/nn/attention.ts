@@ -29,7 +29,7 @@ export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, option
   if (context.differentiateTwice || drawn instanceof torch.Tensor) return attendPlainly(q, k, v, options, drawn);
   const scale = 1 / Math.sqrt((q.shape[1] as number) / heads);
   const { seed, stream } = drawn ?? { seed: 0, stream: 0 };
-  return torch.attention(q, k, v, layout.offsets, heads, scale, drawn ? dropout.p : 0, seed, stream);
+  return torch.attention(q, k, v, layout.cuSeqlens, heads, scale, drawn ? dropout.p : 0, seed, stream);
 }
 
 /** The formula itself, in groups of rows of like length: every operator in it has a second derivative. */

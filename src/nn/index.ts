@@ -4,7 +4,7 @@ export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "
 export { DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
-export { binaryCrossEntropy, crossEntropy, meanSquaredError } from "./losses.js";
+export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { Module, ModuleList } from "./module.js";
 export { LayerNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";

@@ -5,15 +5,15 @@ import * as torch from "../torch/index.js";
 export interface RowLayout {
   readonly lengths: readonly number[];
   /** [B + 1] int64: where each row begins, and where the last one ends. */
-  readonly offsets: torch.Tensor;
+  readonly cuSeqlens: torch.Tensor;
   /** [B] int64: the flat place of each row's first token. */
   readonly first: torch.Tensor;
 }
 
 /** @param lengths tokens of each row, all at least 1 */
 export function rowLayout(lengths: readonly number[]): RowLayout {
-  const offsets = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64");
-  return { lengths, offsets, first: torch.narrow(offsets, 0, 0, lengths.length) };
+  const cuSeqlens = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64");
+  return { lengths, cuSeqlens, first: torch.narrow(cuSeqlens, 0, 0, lengths.length) };
 }
 
 function rowOffsets(lengths: readonly number[]): number[] {

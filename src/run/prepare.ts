@@ -17,19 +17,24 @@ import type { Dataset } from "../data/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { architectureOf, type Head, inferHead, type LoadedModel, loadModel } from "../models/index.js";
+import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import {
   type EncodedSplits,
   encodeSplits,
-  labelsOf,
+  inferTask,
+  labelsFor,
   maxLengthOf,
+  outputNames,
   positiveOf,
   readSplits,
   type Splits,
   type Task,
+  type TaskChoice,
+  type TaskKind,
+  type TrainedHead,
   taskOf,
   usualColumns,
-} from "../tasks/taskData.js";
+} from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
@@ -42,8 +47,9 @@ export interface Prepared {
   readonly folder: string;
   /** Of the adapter that the run starts from, if there is one. */
   readonly adapterFolder: string | undefined;
-  readonly task: Task;
-  readonly head: Head;
+  readonly choice: TaskChoice;
+  /** What the outputs stand for, in their order. */
+  readonly labels: readonly string[];
   /** Of two labels, the id of the one that F1 is about. */
   readonly positive: number | undefined;
   readonly tokenizer: Tokenizer;
@@ -79,14 +85,14 @@ export async function prepare(
   const folder = await resolveModel(config.model, { ...hub, ...revision });
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
-  const own = inferHead(checkpointConfig);
-  const task = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
-  const splits = await readSplits(task, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
+  const own = inferTask(checkpointConfig);
+  const choice = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
+  const splits = await readSplits(choice, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
   checkWatching(config, splits);
   const tokenizer = await loadTokenizer(folder);
-  const labels = labelsOf(task, splits, labelsOfKind(task.kind, saved?.side, own));
-  if (task.kind === "sequence-classification" && labels?.names.length === 1) throw oneLabel(labels.names);
-  const head: Head = { kind: task.kind, labels: labels?.names ?? ["value"] };
+  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.side, own));
+  checkCount(choice.task, labels?.names);
+  const names = outputNames(choice.task, labels);
   const model = architecture.parseConfig(checkpointConfig);
   const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
   const generator = new Generator(config.seed);
@@ -95,18 +101,25 @@ export async function prepare(
   const masters = config.method === "full" ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in threads of its own.
   const [data, loaded] = await Promise.all([
-    encodeSplits(splits, tokenizer, { task: task.kind, labels, maxLength, model }),
-    loadModel(folder, { head, dtype, ...masters, generator, initWeights: config.initWeights }),
+    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, model }),
+    loadModel(folder, {
+      head: choice.task.head,
+      outputs: names.length,
+      dtype,
+      ...masters,
+      generator,
+      initWeights: config.initWeights,
+    }),
   ]);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
-    config: resolved(config, { task, splits, maxLength, adapted }),
+    config: resolved(config, { choice, splits, maxLength, adapted }),
     folder,
     adapterFolder,
-    task,
-    head,
-    positive: positiveOf(task, labels),
+    choice,
+    labels: names,
+    positive: positiveOf(choice, labels),
     tokenizer,
     maxLength,
     data,
@@ -127,13 +140,18 @@ function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation }: 
 /** The settings with what follows from the files of model, data and adapter, so that they say the same anywhere. */
 function resolved(
   config: RunConfig,
-  found: { readonly task: Task; readonly splits: Splits; readonly maxLength: number; readonly adapted: AdaptedModel },
+  found: {
+    readonly choice: TaskChoice;
+    readonly splits: Splits;
+    readonly maxLength: number;
+    readonly adapted: AdaptedModel;
+  },
 ): RunConfig {
-  const { task, splits, maxLength, adapted } = found;
+  const { choice, splits, maxLength, adapted } = found;
   const { text, label } = commonColumns(splits);
   return {
     ...config,
-    task: task.dataset ?? task.kind,
+    task: choice.dataset ?? choice.kind,
     textColumns: text ?? config.textColumns,
     labelColumn: label ?? config.labelColumn,
     maxLength,
@@ -144,16 +162,19 @@ function resolved(
 
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
 function labelsOfKind(
-  kind: Head["kind"],
+  kind: TaskKind,
   side: SideFacts | undefined,
-  own: Head | undefined,
+  own: TrainedHead | undefined,
 ): readonly string[] | undefined {
   if (side?.labels && (side.task === undefined || side.task === kind)) return side.labels;
   return own?.kind === kind ? own.labels : undefined;
 }
 
-function oneLabel([name]: readonly string[]): BidoraError {
-  return new BidoraError("ONE_LABEL", `All training rows have the label ${name}: there must be two to tell apart.`);
+/** @throws BidoraError `ONE_LABEL` where there is nothing to tell apart */
+function checkCount(task: Task, labels: readonly string[] | undefined): void {
+  const [fewest] = task.problem?.outputs ?? [1];
+  if (labels?.length !== 1 || fewest === 1) return;
+  throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
 }
 
 /** The columns of all files, or none where they differ from file to file. */
@@ -169,7 +190,7 @@ function missingTask(): never {
   );
 }
 
-function noteHead(drawn: readonly string[], own: Head | undefined, hub: HubOptions | undefined): void {
+function noteHead(drawn: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {
   if (drawn.length === 0) return;
   const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
   hub?.onNote?.(`Drew a new head (${drawn.join(", ")}) from the seed: ${why}.`);

@@ -3,9 +3,9 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
-import type { EncodedRow } from "../data/index.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
 import { openWeights } from "../io/weights.js";
+import type { EncodedRow } from "../tasks/index.js";
 import type { RunEvent } from "../train/events.js";
 import type { RunObserver } from "../train/observer.js";
 import type { Provenance } from "../train/provenance.js";
@@ -39,12 +39,12 @@ export class ProvenanceSource implements RunObserver {
   }
 
   async #gather(): Promise<Provenance> {
-    const { folder, adapterFolder, tokenizer, head, data } = this.prepared;
+    const { folder, adapterFolder, tokenizer, labels, data } = this.prepared;
     return {
       train: await digestRows(data.train),
       validation: data.validation ? await digestRows(data.validation) : null,
       test: data.test ? await digestRows(data.test) : null,
-      labels: [...head.labels],
+      labels: [...labels],
       config: await this.#digest(folder, () => ["config.json"]),
       weights: await this.#digest(folder, () => weightFiles(folder)),
       tokenizer: await this.#digest(folder, () => tokenizer.files()),
@@ -63,10 +63,10 @@ export class ProvenanceSource implements RunObserver {
   }
 }
 
-/** Where a row stands in its file is no part of it. */
+/** Where a row stands in its file is no part of it, nor is what predictions are put into words with. */
 async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; sha256: string }> {
   const hash = createHash("sha256");
-  for (const [i, { at: _at, ...row }] of rows.entries()) {
+  for (const [i, { at: _at, source: _source, ...row }] of rows.entries()) {
     hash.update(`${JSON.stringify(row)}\n`);
     if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await nextTurn();
   }

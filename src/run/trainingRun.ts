@@ -15,7 +15,6 @@ import type { EvaluationEvent, JsonValue, Metrics, ParameterCounts, Phase, RunEv
 import { LastGood } from "../train/lastGood.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
-import { metricsFor } from "../train/metricsFor.js";
 import type { RunHandle, RunObserver } from "../train/observer.js";
 import { profiler } from "../train/profiler.js";
 import { rescue, withNote } from "../train/rescue.js";
@@ -232,12 +231,12 @@ export class TrainingRun {
   }
 
   #evaluate(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
-    const { config, task, head, positive, loaded, data } = this.prepared;
+    const { config, choice, labels, positive, loaded, data } = this.prepared;
     const options = {
-      task: task.kind,
-      labels: head.labels,
+      task: choice.task,
+      labels,
       batchSize: config.batchSize,
-      metrics: task.metrics,
+      metrics: choice.metrics,
       positive,
       signal,
     };
@@ -245,9 +244,9 @@ export class TrainingRun {
   }
 
   #makeEarlyStopping(): EarlyStopping | undefined {
-    const { config, task, head, adapted } = this.prepared;
+    const { config, choice, labels, adapted } = this.prepared;
     if (config.earlyStopping === undefined) return undefined;
-    const { main, goal } = metricsFor(task.kind, { labels: head.labels, metrics: task.metrics });
+    const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
     return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
   }
 
@@ -269,9 +268,15 @@ export class TrainingRun {
   }
 
   async #writeModel(folder: string): Promise<void> {
-    const { config, adapted, loaded, task, head } = this.prepared;
+    const { config, adapted, loaded, choice, labels } = this.prepared;
     if (adapted.config.method === "full") {
-      writeModelFolder(folder, { ...loaded, head, source: this.prepared.folder, dtype: "float32" });
+      writeModelFolder(folder, {
+        ...loaded,
+        task: choice.task,
+        labels,
+        source: this.prepared.folder,
+        dtype: "float32",
+      });
       writeSideFile(folder, this.#use());
       return;
     }
@@ -279,7 +284,7 @@ export class TrainingRun {
     writeAdapter(folder, {
       config: adapted.config,
       tensors,
-      taskType: task.kind === "token-classification" ? "TOKEN_CLS" : "SEQ_CLS",
+      taskType: choice.task.peftTaskType,
       baseModel: config.model,
       revision: config.revision,
       side: {
@@ -296,11 +301,11 @@ export class TrainingRun {
 
   /** How the result is used. */
   #use(): SideFacts {
-    const { config, task, head, maxLength } = this.prepared;
+    const { config, choice, labels, maxLength } = this.prepared;
     return {
       method: config.method as SideFacts["method"],
-      task: task.kind,
-      labels: [...head.labels],
+      task: choice.kind,
+      labels: [...labels],
       maxLength,
       ...(config.textColumns && { textColumns: [...config.textColumns] }),
       ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
@@ -308,10 +313,10 @@ export class TrainingRun {
   }
 
   #card(metrics: Metrics): string {
-    const { config, head, task, data } = this.prepared;
+    const { config, labels, choice, data } = this.prepared;
     return renderModelCard({
       config,
-      labels: task.kind === "regression" ? [] : head.labels,
+      labels: choice.task.outputs ? [] : labels,
       rows: { train: data.train.length, validation: data.validation?.length },
       parameters: this.#parameters(),
       metrics,

@@ -30,12 +30,12 @@ export async function verifyHypergradient(
   // Every estimator is computed, so that what acts with some of them only acts here.
   refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);
   const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
-  const { data, task, loaded, adapted, start, generator } = prepared;
+  const { data, choice, loaded, adapted, start, generator } = prepared;
   const setup = {
     model: loaded.model,
     adapted,
     rows: data.train,
-    task: task.kind,
+    task: choice.task,
     masks: new ReplayableMasks(generator),
     start,
   };

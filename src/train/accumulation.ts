@@ -1,40 +1,35 @@
-import type { Batch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
+import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchStream } from "./batches.js";
 import { gradientsOf } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
-import { batchLoss, lossWeight } from "./objective.js";
-
-/** A batch, and its share in the mean over everything that bears loss in its step: rows, or labelled tokens. */
-interface MicroBatch {
-  readonly batch: Batch;
-  readonly share: number;
-}
 
 /** The batches that one gradient is taken of. */
 export interface StepBatches {
-  /** Those that bear loss. Their shares make one. */
-  readonly parts: readonly MicroBatch[];
+  /** Those that bear loss. */
+  readonly parts: readonly Batch[];
+  /** How much bears loss in all of them: rows, or labelled tokens. */
+  readonly weight: number;
   readonly rows: number;
   readonly tokens: number;
 }
 
-export function takeBatches(stream: BatchStream, count: number): StepBatches {
+export function takeBatches(task: Task, stream: BatchStream, count: number): StepBatches {
   const batches = Array.from({ length: count }, () => stream.next());
-  const weights = batches.map(lossWeight);
-  const whole = total(weights);
-  const parts = batches.map((batch, i) => ({ batch, share: (weights[i] as number) / whole }));
+  const weights = batches.map((batch) => lossWeight(task, batch));
   return {
-    parts: parts.filter(({ share }) => share > 0),
-    rows: total(batches.map(({ rows }) => rows)),
-    tokens: total(batches.map(({ ids }) => ids.length)),
+    parts: batches.filter((_, i) => weights[i] !== 0),
+    weight: total(weights),
+    rows: total(batches.map(({ rows }) => rows.length)),
+    tokens: total(batches.map(tokensOf)),
   };
 }
 
 /** What a step descends on: the mean loss of its batches, and a term that is added once. */
 export interface StepLoss {
+  readonly task: Task;
   readonly model: TaskModel;
   readonly batches: StepBatches;
   /** The context of each batch's forward pass. */
@@ -47,20 +42,19 @@ export interface StepLoss {
 
 /** The mean loss and its gradients with respect to `inputs`, as one large batch would give, from one batch at a time. */
 export function stepGradients(
-  { model, batches, context, penalty, what }: StepLoss,
+  { task, model, batches, context, penalty, what }: StepLoss,
   inputs: readonly torch.Tensor[],
   { createGraph = false }: { readonly createGraph?: boolean } = {},
 ): { loss: number; gradients: torch.Tensor[] } {
-  const { parts } = batches;
+  const { parts, weight } = batches;
   if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph) };
   let loss = 0;
   let gradients: torch.Tensor[] | undefined;
-  for (const [i, { batch, share }] of parts.entries()) {
+  for (const [i, batch] of parts.entries()) {
     const part = torch.scope(() => {
-      const data = batchLoss(model, batch, context());
-      loss += share * finiteLoss(data.item(), what);
-      const shared = share === 1 ? data : torch.mulScalar(data, share);
-      return gradientsOf(i === 0 && penalty ? torch.add(shared, penalty()) : shared, inputs, { createGraph });
+      const share = torch.divScalar(lossSum(task, model, batch, context()), weight);
+      loss += finiteLoss(share.item(), what);
+      return gradientsOf(i === 0 && penalty ? torch.add(share, penalty()) : share, inputs, { createGraph });
     });
     gradients = gradients ? plus(gradients, part, createGraph) : part;
   }

@@ -1,7 +1,7 @@
-import { type Batch, BatchOrder, collate, type EncodedRow, type OrderState, type TaskKind } from "../data/index.js";
+import { BatchOrder, type OrderState } from "../data/index.js";
+import { type Batch, batchOf, type EncodedRow } from "../tasks/index.js";
 
 export interface BatchOptions {
-  readonly task: TaskKind;
   readonly batchSize: number;
   readonly shuffle: boolean;
   readonly dropLast: boolean;
@@ -11,14 +11,12 @@ export interface BatchOptions {
 /** The endless sequence of batches of some rows; its state is a place in it. */
 export class BatchStream {
   readonly #rows: readonly EncodedRow[];
-  readonly #task: TaskKind;
   readonly #makeOrder: (state?: OrderState) => BatchOrder;
   #order: BatchOrder;
 
-  constructor(rows: readonly EncodedRow[], { task, ...options }: BatchOptions) {
+  constructor(rows: readonly EncodedRow[], options: BatchOptions) {
     this.#rows = rows;
-    this.#task = task;
-    const lengths = rows.map((row) => row.ids.length);
+    const lengths = rows.map((row) => row.inputIds.length);
     this.#makeOrder = (state) => new BatchOrder({ ...options, rows: rows.length, lengths }, state);
     this.#order = this.#makeOrder();
   }
@@ -36,9 +34,6 @@ export class BatchStream {
   }
 
   next(): Batch {
-    return collate(
-      this.#order.next().map((row) => this.#rows[row] as EncodedRow),
-      this.#task,
-    );
+    return batchOf(this.#order.next().map((row) => this.#rows[row] as EncodedRow));
   }
 }

@@ -2,6 +2,7 @@
 import { type AdaptedModel, holdNorms } from "../adapters/index.js";
 import type { TaskModel } from "../models/index.js";
 import { adamwDerivative, totalNorm } from "../optim/index.js";
+import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
@@ -16,6 +17,7 @@ import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 export type Xi = "learning-rate" | "optimizer" | number;
 
 export interface BilevelRuleOptions {
+  readonly task: Task;
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
   /** Directions, trained on the lower rows; its schedule counts lower steps. */
@@ -66,11 +68,11 @@ export class BilevelRule implements StepRule {
 
   /** The lower steps, and the hypergradient at what they lead to. The magnitudes are left as they are. */
   descend(): { readonly report: StepReport; readonly gradients: torch.Tensor[] } {
-    const { unrollSteps, upperBatches, gradientAccumulation } = this.options;
+    const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
     const taken: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
-    const above = takeBatches(upperBatches, gradientAccumulation);
+    const above = takeBatches(task, upperBatches, gradientAccumulation);
     const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, above));
     const hypergradientNorm = finiteLoss(totalNorm(gradients), "hypergradient's norm");
     for (const tensor of last.point.directions) tensor.dispose();
@@ -88,15 +90,15 @@ export class BilevelRule implements StepRule {
 
   /** Only the last lower step's graph and starting point are asked for again. */
   #lowerStep(isLast: boolean): LowerStep {
-    const { model, lower, upper, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
-    const batches = takeBatches(lowerBatches, gradientAccumulation);
+    const { task, model, lower, upper, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
+    const batches = takeBatches(task, lowerBatches, gradientAccumulation);
     const mark = masks.mark();
     const createGraph = isLast && estimator.keepsGraph;
     const magnitudes = upper.tensors();
     const directions = lower.tensors();
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
     const context = () => masks.training(createGraph);
-    const { loss, gradients } = stepGradients({ model, batches, context, penalty }, wanted, { createGraph });
+    const { loss, gradients } = stepGradients({ task, model, batches, context, penalty }, wanted, { createGraph });
     const directionGradients = gradients.slice(0, directions.length);
     if (isLast) lower.fork();
     const update = lower.update(directionGradients.map((gradient) => torch.detach(gradient)));
@@ -112,10 +114,10 @@ export class BilevelRule implements StepRule {
   }
 
   #hypergradient(last: LowerStep, batches: StepBatches): { loss: number; gradients: torch.Tensor[] } {
-    const { model, lower, upper, masks, estimator } = this.options;
+    const { task, model, lower, upper, masks, estimator } = this.options;
     const magnitudes = upper.tensors();
     const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
-    const objective = { model, batches, context: () => masks.training(), what: "upper loss" };
+    const objective = { task, model, batches, context: () => masks.training(), what: "upper loss" };
     const { loss, gradients } = stepGradients(objective, inputs);
     if (!estimator.isSecondOrder) return { loss, gradients };
     const first = gradients.slice(0, magnitudes.length);
@@ -149,12 +151,12 @@ export class BilevelRule implements StepRule {
     u: readonly torch.Tensor[],
     epsilon: number,
   ): torch.Tensor[] {
-    const { model, adapted, lower, upper, masks } = this.options;
+    const { task, model, adapted, lower, upper, masks } = this.options;
     const after = lower.replace(directions);
     const release = holdNorms(adapted);
     try {
       lower.replace(torch.noGrad(() => torch.foreachAdd(directions, u, { alpha: epsilon })));
-      const objective = { model, batches, context: () => masks.training() };
+      const objective = { task, model, batches, context: () => masks.training() };
       return masks.replay(mark, () => stepGradients(objective, upper.tensors()).gradients);
     } finally {
       release();

@@ -1,145 +1,145 @@
 import { BidoraError } from "../common/errors.js";
-import { type Batch, collate, type EncodedRow, place, type TaskKind } from "../data/index.js";
-import { type TaskModel, toModelInput } from "../models/index.js";
+import { place } from "../data/index.js";
+import type { TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
+import { type Batch, batchOf, type EncodedRow, lossWeight, type ScorerOptions, type Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { Metrics } from "./events.js";
-import { type MetricOptions, metricsFor } from "./metricsFor.js";
-import { lossOf, lossWeight } from "./objective.js";
-import { type Predicted, wordsOf } from "./predictions.js";
 
 type Rows = readonly EncodedRow[];
 
+export interface PassOptions {
+  readonly task: Task;
+  /** What the outputs stand for, in their order. */
+  readonly labels: readonly string[];
+  readonly batchSize: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Told the outputs of each batch while they are there. */
+  readonly onOutputs?: (batch: Batch, outputs: torch.Tensor) => void;
+}
+
+/** In stretches of so many batches rows are put together by length, so that little is held at a time. */
+const STRETCH_BATCHES = 64;
+
 /**
- * The logits of all rows, computed in batches of rows of similar length, in the rows' own order.
- * @returns for each row its logits; for token classification one list a token
- * @throws BidoraError `NOT_FINITE` naming the row whose logits are not numbers
+ * Predicts rows, in their own order, as a stream: no more is held than one stretch of them.
+ * @param onPrediction told the prediction of each example, and the first of its rows
+ * @throws BidoraError `NOT_FINITE` naming the row whose outputs are not numbers
  */
-export async function forwardAll(
+export async function predictRows(
   model: TaskModel,
   rows: Rows,
-  task: TaskKind,
-  batchSize: number,
-  options: {
-    readonly signal?: AbortSignal | undefined;
-    readonly onBatch?: (batch: Batch, logits: torch.Tensor) => void;
-  } = {},
-): Promise<Float64Array[]> {
-  const order = [...rows.keys()].sort(
-    (a, b) => (rows[a] as EncodedRow).ids.length - (rows[b] as EncodedRow).ids.length,
-  );
-  const results = new Array<Float64Array>(rows.length);
-  for (let start = 0; start < order.length; start += batchSize) {
-    const chosen = order.slice(start, start + batchSize);
-    const batch = collate(
-      chosen.map((row) => rows[row] as EncodedRow),
-      task,
-    );
-    const logits = torch.noGrad(() =>
-      torch.scope(() => {
-        const values = model.forward(toModelInput(batch), EVALUATION);
-        options.onBatch?.(batch, values);
-        return { width: values.shape[1] as number, flat: Float64Array.from(values.toArray()) };
-      }),
-    );
-    let next = 0;
-    for (const row of chosen) {
-      const count = task === "token-classification" ? (rows[row] as EncodedRow).ids.length : 1;
-      const values = logits.flat.slice(next * logits.width, (next + count) * logits.width);
-      checkFinite(values, rows[row] as EncodedRow);
-      results[row] = values;
-      next += count;
+  options: PassOptions,
+  onPrediction: (row: EncodedRow, prediction: object) => void,
+): Promise<void> {
+  const { task, batchSize, signal } = options;
+  for (const stretch of stretchesOf(rows, batchSize * STRETCH_BATCHES)) {
+    const predictions = new Map<EncodedRow, object>();
+    for (const batch of batchesOf(stretch, batchSize)) {
+      for (const [i, prediction] of predictBatch(model, batch, options).entries())
+        predictions.set(batch[i] as EncodedRow, prediction);
+      await new Promise(setImmediate);
+      signal?.throwIfAborted();
     }
-    await new Promise(setImmediate);
-    options.signal?.throwIfAborted();
+    for (const example of examplesOf(stretch)) {
+      const all = example.map((row) => predictions.get(row) as object);
+      onPrediction(example[0] as EncodedRow, task.join && all.length > 1 ? task.join(all) : (all[0] as object));
+    }
   }
-  return results;
+}
+
+function predictBatch(
+  model: TaskModel,
+  rows: Rows,
+  { task, labels, onOutputs }: Pick<PassOptions, "task" | "labels" | "onOutputs">,
+): object[] {
+  return torch.noGrad(() =>
+    torch.scope(() => {
+      const batch = batchOf(rows);
+      const outputs = model.forward(batch.input, EVALUATION);
+      if (!torch.isAllFinite(outputs)) throw outputsNotFinite(outputs, batch);
+      onOutputs?.(batch, outputs);
+      return task.predict(outputs, batch, labels);
+    }),
+  );
+}
+
+/** Stretches of at least `size` rows, each of whole examples. */
+function* stretchesOf(rows: Rows, size: number): Generator<Rows> {
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    end = Math.min(start + size, rows.length);
+    while (end < rows.length && rows[end]?.at === rows[end - 1]?.at) end++;
+    yield rows.slice(start, end);
+  }
+}
+
+/** Batches of rows of like length, the shortest first. */
+function* batchesOf(rows: Rows, size: number): Generator<Rows> {
+  const sorted = rows.toSorted((a, b) => a.inputIds.length - b.inputIds.length);
+  for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
+}
+
+/** Rows of one example stand side by side. */
+function* examplesOf(rows: Rows): Generator<Rows> {
+  for (let start = 0, end = 0; start < rows.length; start = end) {
+    end = start + 1;
+    while (end < rows.length && rows[end]?.at === rows[start]?.at) end++;
+    yield rows.slice(start, end);
+  }
 }
 
 /** Neither a metric nor JSON can say what such a row gives. */
-function checkFinite(logits: Float64Array, { at }: EncodedRow): void {
-  if (logits.every(Number.isFinite)) return;
-  throw new BidoraError("NOT_FINITE", `${place(at)}: the model's output is not a finite number; try --dtype float32.`);
+function outputsNotFinite(outputs: torch.Tensor, batch: Batch): BidoraError {
+  const [row] = rowsByOutput(outputs, batch, (values) => values.every(Number.isFinite));
+  const { at } = row as EncodedRow;
+  return new BidoraError("NOT_FINITE", `${place(at)}: the model's output is not a finite number; try --dtype float32.`);
 }
 
-export interface EvaluationOptions {
-  readonly task: TaskKind;
-  readonly labels: readonly string[];
-  readonly batchSize: number;
-  readonly metrics: MetricOptions["metrics"];
-  readonly positive: MetricOptions["positive"];
-  readonly signal?: AbortSignal | undefined;
+/** The rows of a batch, those first of whose outputs the least can be said. */
+function rowsByOutput(
+  outputs: torch.Tensor,
+  { rows, input }: Batch,
+  rank: (values: Float64Array) => number | boolean,
+): EncodedRow[] {
+  const values = Float64Array.from(outputs.toArray());
+  const width = values.length / (outputs.shape[0] as number);
+  const isByToken = outputs.shape[0] !== rows.length;
+  let next = 0;
+  const ranked = rows.map((row, i) => {
+    const count = width * (isByToken ? (input.layout.lengths[i] as number) : 1);
+    next += count;
+    return { row, rank: Number(rank(values.subarray(next - count, next))) };
+  });
+  return ranked.sort((a, b) => a.rank - b.rank).map(({ row }) => row);
 }
+
+export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
 /** The task's metrics on labelled rows, and their mean loss as `loss`. */
 export async function evaluateRows(model: TaskModel, rows: Rows, options: EvaluationOptions): Promise<Metrics> {
-  const { task, labels, batchSize } = options;
+  const { task, labels, metrics, positive } = options;
+  const scorer = task.scorer({ labels, metrics, positive });
   const losses = { sum: 0, weight: 0 };
-  const logits = await forwardAll(model, rows, task, batchSize, {
-    signal: options.signal,
-    onBatch: (batch, values) => {
-      const weight = lossWeight(batch);
-      if (!batch.labels || weight === 0) return;
-      losses.sum += lossOf(values, batch.labels).item() * weight;
-      losses.weight += weight;
-    },
-  });
-  if (!Number.isFinite(losses.sum)) throw lossOverflow(logits, rows);
-  const metrics = taskMetrics(logits, rows, options, labels.length);
-  return { ...metrics, loss: losses.weight ? losses.sum / losses.weight : 0 };
+  const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
+    const weight = lossWeight(task, batch);
+    if (weight === 0) return;
+    losses.sum += finiteSum(task, outputs, batch);
+    losses.weight += weight;
+  };
+  await predictRows(model, rows, { ...options, onOutputs }, (row, prediction) => scorer.add(row, prediction));
+  return { ...scorer.result(), loss: losses.weight ? losses.sum / losses.weight : 0 };
 }
 
-/** Finite logits can be too large for a loss. */
-function lossOverflow(logits: readonly Float64Array[], rows: Rows): BidoraError {
-  const sizes = logits.map((values) => values.reduce((most, value) => Math.max(most, Math.abs(value)), 0));
-  const { at } = rows[argmax(sizes)] as EncodedRow;
-  return new BidoraError(
+/** Finite outputs can be too large for a loss. @throws BidoraError `NOT_FINITE` naming the row of the largest */
+function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
+  const sum = task.loss(outputs, batch).item();
+  if (Number.isFinite(sum)) return sum;
+  const largest = torch.max(torch.abs(outputs)).item();
+  const most = (values: Float64Array) => values.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
+  const [row] = rowsByOutput(outputs, batch, (values) => -most(values));
+  const { at } = row as EncodedRow;
+  throw new BidoraError(
     "NOT_FINITE",
-    `${place(at)}: the model's output reaches ${(sizes[argmax(sizes)] ?? 0).toPrecision(3)}, so the loss is not a finite number.`,
+    `${place(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
   );
-}
-
-function taskMetrics(
-  logits: readonly Float64Array[],
-  rows: Rows,
-  { task, labels, metrics, positive }: EvaluationOptions,
-  width: number,
-): Metrics {
-  const set = { labels, metrics, positive };
-  switch (task) {
-    case "sequence-classification":
-      return metricsFor(task, set).compute({
-        references: rows.map((row) => row.label as number),
-        predictions: logits.map(argmax),
-      });
-    case "regression":
-      return metricsFor(task, set).compute({
-        references: rows.map((row) => row.label as number),
-        predictions: logits.map((values) => values[0] as number),
-      });
-    case "multi-label-classification":
-      return metricsFor(task, set).compute({
-        references: rows.map((row) => row.label as readonly (0 | 1)[]),
-        predictions: logits.map((values) => Array.from(values, (value) => (value >= 0 ? 1 : 0))),
-      });
-    case "token-classification": {
-      const name = (label: number) => labels[label] as string;
-      const predictions = logits.map((values, i) =>
-        wordsOf(values, rows[i] as EncodedRow, width).map((word: Predicted) => (word ? name(argmax(word)) : null)),
-      );
-      return metricsFor(task, set).compute({
-        references: rows.map((row) => (row.wordLabels ?? []).map(name)),
-        predictions,
-      });
-    }
-    case "causal-lm":
-      return {};
-  }
-}
-
-/** The place of the largest value; the first of several. */
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
 }

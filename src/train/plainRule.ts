@@ -1,5 +1,6 @@
 import type { TaskModel } from "../models/index.js";
 import { totalNorm } from "../optim/index.js";
+import type { Task } from "../tasks/index.js";
 import type * as torch from "../torch/index.js";
 import { stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
@@ -12,6 +13,7 @@ import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 export interface PlainRuleOptions {
   readonly phase: Phase;
+  readonly task: Task;
   readonly model: TaskModel;
   readonly level: Level;
   readonly batches: BatchStream;
@@ -34,10 +36,10 @@ export class PlainRule implements StepRule {
   }
 
   step(): StepReport {
-    const { model, level, masks, penalty } = this.options;
-    const batches = takeBatches(this.options.batches, this.options.gradientAccumulation);
+    const { task, model, level, masks, penalty } = this.options;
+    const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
     const { loss, gradients } = stepGradients(
-      { model, batches, context: () => masks.training(), penalty },
+      { task, model, batches, context: () => masks.training(), penalty },
       level.tensors(),
     );
     finiteLoss(totalNorm(gradients), "gradient's norm");

@@ -1,8 +1,9 @@
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { OrthogonalityRegularizer } from "../adapters/index.js";
-import { type EncodedRow, splitForSearch, type TaskKind } from "../data/index.js";
+import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { AdamWOptions, ScheduleName } from "../optim/index.js";
+import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream } from "./batches.js";
 import { BilevelRule, type Xi } from "./bilevelRule.js";
@@ -50,7 +51,7 @@ export interface TrainingSetup {
   readonly model: TaskModel;
   readonly adapted: AdaptedModel;
   readonly rows: readonly EncodedRow[];
-  readonly task: TaskKind;
+  readonly task: Task;
   readonly masks: ReplayableMasks;
   /** The trained tensors as the run began. */
   readonly start: Snapshot;
@@ -62,7 +63,7 @@ export function planPhases(setup: TrainingSetup, settings: PlanSettings): PhaseP
 }
 
 function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
-  const batches = streamOf(setup, settings, setup.rows);
+  const batches = streamOf(settings, setup.rows);
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   return {
@@ -97,8 +98,8 @@ export function planSearch(
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
   const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
   const pick = (places: readonly number[]) => places.map((place) => setup.rows[place] as EncodedRow);
-  const lowerBatches = streamOf(setup, settings, pick(split.lower));
-  const upperBatches = streamOf(setup, settings, pick(split.upper));
+  const lowerBatches = streamOf(settings, pick(split.lower));
+  const upperBatches = streamOf(settings, pick(split.upper));
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps * gradientAccumulation);
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -130,7 +131,7 @@ export function planSearch(
 
 /** Magnitudes stay as the search left them; directions start again from where the run began, on all rows. */
 function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
-  const batches = streamOf(setup, settings, setup.rows);
+  const batches = streamOf(settings, setup.rows);
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const steps =
     settings.retrainSteps ?? stepsOf(settings.retrainEpochs ?? settings.epochs, batches, gradientAccumulation);
@@ -160,7 +161,7 @@ function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
 
 function plainRule(
   phase: Phase,
-  { model, masks }: TrainingSetup,
+  { task, model, masks }: TrainingSetup,
   settings: PlanSettings,
   trained: readonly TrainedTensor[],
   batches: BatchStream,
@@ -170,6 +171,7 @@ function plainRule(
   const { gradientAccumulation } = settings;
   return new PlainRule({
     phase,
+    task,
     model,
     level: levelOf(settings, trained, level),
     batches,
@@ -191,9 +193,9 @@ function levelOf(settings: PlanSettings, trained: readonly TrainedTensor[], choi
   return new Level(trained, { ...adamw, ...choice, schedule, warmupRatio, maxGradNorm });
 }
 
-function streamOf({ task }: TrainingSetup, settings: PlanSettings, rows: readonly EncodedRow[]): BatchStream {
+function streamOf(settings: PlanSettings, rows: readonly EncodedRow[]): BatchStream {
   const { batchSize, shuffle, dropLast, seed } = settings;
-  return new BatchStream(rows, { task, batchSize, shuffle, dropLast, seed });
+  return new BatchStream(rows, { batchSize, shuffle, dropLast, seed });
 }
 
 function withRole({ adapted }: TrainingSetup, role: TrainedTensor["role"]): TrainedTensor[] {

@@ -1,17 +1,18 @@
 import { UsageError } from "../common/errors.js";
 import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
-import { encodeExamples, modelLabels, namedDatasets } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
 import {
+  encodeRows,
   isNamedFolder,
   maxLengthOf,
   positiveOf,
   readLabelled,
-  type Task,
+  type TaskChoice,
   taskOf,
+  usedLabels,
   usualColumns,
-} from "../tasks/taskData.js";
+} from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { evaluateRows } from "../train/evaluation.js";
@@ -37,41 +38,35 @@ export async function evaluate(
   const named = settings.task === undefined ? undefined : taskOf(settings.task);
   refuseIdle(settings.given, data, named);
   const open = await openForUse(settings, named?.kind, hub);
-  const task = named ?? taskOf(open.head.kind);
+  const choice = named ?? taskOf(open.kind);
   const columns = { ...settings, ...usualColumns(open.side) };
-  const { examples, labelNames } = await readLabelled(task, data, split, columns);
-  const sources = {
-    checkpoint: open.head.labels,
-    dataset: labelNames,
-    numbered: task.dataset && namedDatasets[task.dataset].labelNames,
-  };
-  const labels = task.kind === "regression" ? undefined : modelLabels(examples, sources);
-  const rows = await encodeExamples(examples, open.tokenizer, {
-    task: task.kind,
+  const dataset = await readLabelled(choice, data, split, columns);
+  const labels = usedLabels(choice, dataset, open.labels);
+  const rows = await encodeRows(choice.task, dataset.examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
     model: open.model.config,
   });
-  const set = {
-    task: task.kind,
-    labels: open.head.labels,
+  const measured = {
+    task: choice.task,
+    labels: open.labels,
     batchSize,
-    metrics: task.metrics,
-    positive: positiveOf(task, labels),
+    metrics: choice.metrics,
+    positive: positiveOf(choice, labels),
     signal,
   };
   const metrics = await namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
-    () => evaluateRows(open.model, rows, set),
+    () => evaluateRows(open.model, rows, measured),
   );
-  return { metrics, rows: rows.length };
+  return { metrics, rows: dataset.examples.length };
 }
 
 /**
  * A named data set's folder has splits, a file has columns to name.
  * @throws UsageError for the one where there is the other
  */
-function refuseIdle(given: object, data: string, task: Task | undefined): void {
+function refuseIdle(given: object, data: string, task: TaskChoice | undefined): void {
   const isFolder = task !== undefined && isNamedFolder(task, data);
   const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
   const found = idle.find((key) => key in given);

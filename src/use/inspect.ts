@@ -17,7 +17,8 @@ import { openSafetensors } from "../io/safetensors.js";
 import { bitsOf, isInteger, torchDtype } from "../io/safetensorsDtypes.js";
 import type { TensorInfo } from "../io/safetensorsHeader.js";
 import { openWeights } from "../io/weights.js";
-import { architectureOf, checkLayers, type Head, inferHead } from "../models/index.js";
+import { architectureOf, buildModel, checkLayers, checkpointNames, isWithin } from "../models/index.js";
+import { inferTask, TASKS, type TrainedHead } from "../tasks/index.js";
 
 export { renderInspection } from "./renderInspection.js";
 
@@ -39,7 +40,7 @@ export interface ModelInspection extends Contents {
   readonly kind: "model";
   readonly modelType: string | null;
   readonly architectures: readonly string[];
-  readonly head: Head | null;
+  readonly head: TrainedHead | null;
   readonly defaultTargetModules: readonly string[];
 }
 
@@ -109,7 +110,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
     const found = architectureOf(config);
     return { ...found, config: found.parseConfig(config) };
   });
-  const head = await attempt(refusals, () => inferHead(config));
+  const head = await attempt(refusals, () => inferTask(config));
   const tensors = (await attempt(refusals, () => weightsOf(folder))) ?? [];
   if (architecture && tensors.length > 0) {
     const missing = await attempt(refusals, () => {
@@ -130,17 +131,17 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   };
 }
 
-/** The encoder's weights that are not there, or have another shape than config.json says. */
-function missingWeights(config: JsonObject, head: Head | undefined, tensors: readonly TensorFacts[]): string[] {
+/** The backbone's weights that are not there, or have another shape than config.json says. */
+function missingWeights(config: JsonObject, head: TrainedHead | undefined, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
-  const { kind, labels } = head ?? { kind: "token-classification", labels: ["0"] };
-  const headModules = architecture.headModules(kind);
+  const { kind, labels } = head ?? { kind: "token-classification" as const, labels: ["0"] };
+  const model = buildModel(architecture, config, TASKS[kind].head, labels.length);
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join(", ")]));
   const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
   const problems: string[] = [];
-  for (const [path, parameter] of architecture.build(config, { kind, labels }).namedParameters()) {
-    if (headModules.some((module) => path.startsWith(`${module}.`))) continue;
-    const found = architecture.checkpointNames(path).find((name) => shapes.has(name));
+  for (const [path, parameter] of model.namedParameters()) {
+    if (model.headModules.some((module) => isWithin(path, module))) continue;
+    const found = checkpointNames(architecture, path).find((name) => shapes.has(name));
     const dtype = found === undefined ? undefined : dtypes.get(found);
     if (found === undefined) problems.push(`The weight ${path} is missing.`);
     else if (dtype && isInteger(dtype)) problems.push(`${found} has dtype ${dtype}, but weights are floats.`);

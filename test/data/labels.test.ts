@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { type Example, LabelMap, labelMap, modelLabels, namedDatasets, positiveLabel } from "../../src/data/index.js";
+import { type Example, LabelMap, labelMap, modelLabels, positiveLabel } from "../../src/data/index.js";
+import { namedDatasets } from "../../src/tasks/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
 
 function texts(...labels: readonly (string | number | readonly string[] | undefined)[]): Example[] {
-  return labels.map((label) => ({ kind: "text", texts: ["a"], label, at }));
+  return labels.map((label) => ({ input: ["a"], label, at }));
 }
 
 describe("the order of labels", () => {
@@ -16,7 +17,7 @@ describe("the order of labels", () => {
   });
 
   it("takes in the labels of words", () => {
-    const words: Example = { kind: "words", tokens: ["a", "b"], labels: ["O", "B-X"], at };
+    const words: Example = { input: ["a", "b"], label: ["O", "B-X"], at };
     expect(labelMap([words]).names).toEqual(["B-X", "O"]);
   });
 

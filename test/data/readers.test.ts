@@ -5,8 +5,9 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
 import { readCsv, readPlainTsv, readTsv } from "../../src/data/csv.js";
-import { loadExamples, namedDatasets, type TextExample } from "../../src/data/index.js";
 import { readParquet } from "../../src/data/parquet.js";
+import { namedDatasets } from "../../src/tasks/index.js";
+import { loadExamples } from "./loadExamples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-data-"));
 
@@ -122,7 +123,7 @@ describe("Parquet", () => {
 
   it("gives examples of texts and of words", async () => {
     const texts = await loadExamples(golden("snappy"), classify);
-    expect(texts.examples[0]).toMatchObject({ texts: ["Ein Mädchen 😀", "eins"], label: 0 });
+    expect(texts.examples[0]).toMatchObject({ input: ["Ein Mädchen 😀", "eins"], label: 0 });
     const words = await loadExamples(golden("snappy"), tag);
     expect(words.examples[2]).toMatchObject({ tokens: ["on", "the", "mat"], labels: ["2", "0", "0"] });
   });
@@ -142,8 +143,8 @@ describe("CoNLL columns", () => {
     );
     const { examples } = await loadExamples(path, tag);
     expect(examples).toEqual([
-      { kind: "words", tokens: ["EU", "rejects"], labels: ["B-ORG", "O"], at: { file: path, line: 3 } },
-      { kind: "words", tokens: ["Peter"], labels: ["B-PER"], at: { file: path, line: 7 } },
+      { input: ["EU", "rejects"], label: ["B-ORG", "O"], at: { file: path, line: 3 } },
+      { input: ["Peter"], label: ["B-PER"], at: { file: path, line: 7 } },
     ]);
     const pos = await loadExamples(path, { ...tag, labelColumns: ["2"] });
     expect(pos.examples[0]).toMatchObject({ labels: ["NNP", "VBZ"] });
@@ -181,8 +182,8 @@ describe("CoNLL-U", () => {
     const path = file("a.conllu", `${rows.join("\n")}\n\n${row("1", "#", "SYM")}\n\n`);
     const { examples } = await loadExamples(path, tag);
     expect(examples).toEqual([
-      { kind: "words", tokens: ["zu", "dem"], labels: ["ADP", "DET"], at: { file: path, line: 3 } },
-      { kind: "words", tokens: ["#"], labels: ["SYM"], at: { file: path, line: 7 } },
+      { input: ["zu", "dem"], label: ["ADP", "DET"], at: { file: path, line: 3 } },
+      { input: ["#"], label: ["SYM"], at: { file: path, line: 7 } },
     ]);
     const deprel = await loadExamples(path, { ...tag, labelColumns: ["deprel"] });
     expect(deprel.examples[1]).toMatchObject({ labels: ["root"] });
@@ -205,7 +206,7 @@ describe("columns", () => {
     const pair = { text: "x", premise: "p", hypothesis: "h", label: "yes", other: "o", wrong: 3 };
     const path = jsonl(pair);
     const texts = async (textColumns?: string[]) =>
-      ((await loadExamples(path, { ...classify, textColumns })).examples[0] as TextExample).texts;
+      (await loadExamples(path, { ...classify, textColumns })).examples[0]?.input;
     expect(await texts()).toEqual(["p", "h"]);
     expect(await texts(["other"])).toEqual(["o"]);
     expect(await fault(texts(["tekst"]))).toBe(
@@ -222,7 +223,7 @@ describe("columns", () => {
     const path = file("object.jsonl", '{"__proto__":"a","constructor":"x"}\n{"__proto__":"b"}\n');
     const columns = { textColumns: ["__proto__"], labelColumns: ["constructor"] };
     const { examples } = await loadExamples(path, { ...classify, ...columns, labels: "optional" });
-    expect(examples.map((e) => [(e as TextExample).texts[0], (e as TextExample).label])).toEqual([
+    expect(examples.map((e) => [(e.input as string[])[0], e.label])).toEqual([
       ["a", "x"],
       ["b", undefined],
     ]);
@@ -234,18 +235,18 @@ describe("columns", () => {
   it("a label may be missing in rows to predict only", async () => {
     const path = jsonl({ text: "a", label: "x" }, { text: "b" });
     const { examples } = await loadExamples(path, { ...classify, labels: "optional" });
-    expect(examples.map((e) => (e as TextExample).label)).toEqual(["x", undefined]);
+    expect(examples.map((e) => e.label)).toEqual(["x", undefined]);
     expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl line 2: the column label must hold");
   });
 
   it("labels of several kinds", async () => {
     const multi = { task: "multi-label-classification" } as const;
     const lists = await loadExamples(jsonl({ text: "a", labels: ["x", "y"] }, { text: "b", labels: [] }), multi);
-    expect(lists.examples.map((e) => (e as TextExample).label)).toEqual([["x", "y"], []]);
+    expect(lists.examples.map((e) => e.label)).toEqual([["x", "y"], []]);
     const flags = file("flags.csv", "text,b,a\nt,0,1\nu,1,1\n");
     const columns = await loadExamples(flags, { ...multi, labelColumns: ["b", "a"] });
     expect(columns.labelNames).toEqual(["a", "b"]);
-    expect(columns.examples.map((e) => (e as TextExample).label)).toEqual([["a"], ["b", "a"]]);
+    expect(columns.examples.map((e) => e.label)).toEqual([["a"], ["b", "a"]]);
     const bad = file("bad.csv", "text,b,a\nt,0,2\n");
     expect(await fault(loadExamples(bad, { ...multi, labelColumns: ["b", "a"] }))).toContain(
       'must hold 0 or 1, but holds "2"',

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { readCsv, readTsv } from "../../src/data/csv.js";
-import { loadExamples } from "../../src/data/index.js";
 import { hasCharacter, readLines, readText } from "../../src/data/textFile.js";
+import { loadExamples } from "./loadExamples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-text-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -62,14 +62,12 @@ describe("a file read in chunks", () => {
 describe("a file of several chunks", () => {
   const COUNT = 20_000;
   const rows = Array.from({ length: COUNT }, (_, i) => ({ text: `row ${i} é ${"x".repeat(i % 100)}`, label: i % 2 }));
-  const examples = rows.map(({ text, label }, i) => ({ texts: [text], label, line: i + 1 }));
+  const examples = rows.map(({ text, label }, i) => ({ input: [text], label, line: i + 1 }));
 
   it("of JSON lines", async () => {
     const path = file("rows.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const read = await loadExamples(path, { task: "sequence-classification" });
-    const seen = read.examples.map(
-      (row) => "texts" in row && { texts: row.texts, label: row.label, line: row.at.line },
-    );
+    const seen = read.examples.map((row) => ({ input: row.input, label: row.label, line: row.at.line }));
     expect(seen).toEqual(examples);
   });
 
@@ -96,7 +94,7 @@ describe("a file of several chunks", () => {
   });
 
   it("of GLUE's, with more rows than a call has arguments", async () => {
-    const { namedDatasets } = await import("../../src/data/index.js");
+    const { namedDatasets } = await import("../../src/tasks/index.js");
     const many = Array.from({ length: 200_000 }, (_, i) => `row ${i}\t${i % 2}\n`);
     file("train.tsv", `sentence\tlabel\n${many.join("")}`);
     expect((await namedDatasets["glue/sst2"].load(folder, "train")).examples.length).toBe(200_000);

@@ -6,7 +6,7 @@ import { readRunFile, resolveRun, runOptions } from "../../src/config/index.js";
 import type { Option } from "../../src/config/option.js";
 import { withoutEffect } from "../../src/config/withoutEffect.js";
 import { readConfig } from "../../src/io/checkpoint.js";
-import { inferHead } from "../../src/models/index.js";
+import { inferTask } from "../../src/tasks/index.js";
 import type { StepEvent } from "../../src/train/events.js";
 import {
   BERT,
@@ -290,7 +290,7 @@ test("labels may have the names of what every object has", async () => {
   const names = ["__proto__", "constructor", "toString"];
   const train = jsonl(...names.map((label) => ({ text: "row", label })));
   const { output } = await run({ method: "full", train, maxSteps: 1, validation: train });
-  expect(inferHead(readConfig(output))?.labels).toEqual(names);
+  expect(inferTask(readConfig(output))?.labels).toEqual(names);
   expect(readFileSync(join(output, "config.json"), "utf8")).toMatch(/"label2id": \{\s*"__proto__": 0,/);
   const input = jsonl({ text: "row" });
   const predictions = join(output, "predictions.jsonl");

@@ -102,8 +102,8 @@ describe("labels come from the data where the checkpoint's head is of another ki
     const five = jsonl(...["a", "b", "c", "d", "e"].map((label) => ({ sentence: "x", label })));
     const { output } = await run({ model, task: "sequence-classification", train: five, maxSteps: 1, method: "lora" });
     cpSync(output, adapter, { recursive: true, filter: (path) => !path.endsWith("bidora.json") });
-    const { head } = await openWithAdapter({ model, adapter, dtype: "float32" });
-    expect(head).toEqual({
+    const { kind, labels } = await openWithAdapter({ model, adapter, dtype: "float32" });
+    expect({ kind, labels }).toEqual({
       kind: "sequence-classification",
       labels: ["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"],
     });

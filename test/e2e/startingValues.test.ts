@@ -5,12 +5,13 @@ import { resolveRun } from "../../src/config/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
-import { inferHead, loadModel, toModelInput } from "../../src/models/index.js";
+import { loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { startOf } from "../../src/run/adapterStart.js";
 import { prepare } from "../../src/run/prepare.js";
 import * as torch from "../../src/torch/index.js";
-import { tokenBatch } from "../parity/goldenFiles.js";
+import { ownHead } from "../models/ownHead.js";
+import { tokenRows } from "../parity/goldenFiles.js";
 import { abortAfter, BERT, bytes, fresh, ROWS, run, SMALL } from "./support.js";
 
 const CHECKPOINT = join(BERT, "single");
@@ -66,10 +67,10 @@ describe.each(DTYPES)("with learning rate 0, computing in %s", (dtype) => {
 });
 
 test("full fine-tuning in bfloat16 computes what the checkpoint in bfloat16 computes, for float32 gradients", async () => {
-  const input = toModelInput(tokenBatch([4, 2], Int32Array.from([2, 9, 30, 3, 2, 3])));
+  const input = modelInput(tokenRows([4, 2], [2, 9, 30, 3, 2, 3]));
   const open = async (dtype: (typeof DTYPES)[number]) => {
-    const head = inferHead(readConfig(CHECKPOINT))!;
-    return (await loadModel(CHECKPOINT, { head, dtype, generator: new torch.Generator(0) })).model;
+    const head = ownHead(readConfig(CHECKPOINT));
+    return (await loadModel(CHECKPOINT, { ...head, dtype, generator: new torch.Generator(0) })).model;
   };
   const config = resolveRun({ ...SMALL, method: "full", dtype: "bfloat16", output: fresh() });
   const prepared = await prepare(await startOf(config));

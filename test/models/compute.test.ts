@@ -1,25 +1,20 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { Encoder } from "../../src/models/encoder.js";
-import {
-  ARCHITECTURES,
-  type Head,
-  inferHead,
-  loadModel,
-  type TaskModel,
-  toModelInput,
-} from "../../src/models/index.js";
+import { ARCHITECTURES, loadModel, type ModelType, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, type Parameter, rowLayout } from "../../src/nn/index.js";
+import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { batchOf, expectClose, GOLDEN, readTensors, tokenBatch } from "../parity/goldenFiles.js";
+import { expectClose, GOLDEN, goldenInput, goldenRows, readTensors, tokenRows } from "../parity/goldenFiles.js";
 import { changedCheckpoint } from "./checkpoints.js";
+import { ownHead } from "./ownHead.js";
 
 const TWICE = { ...EVALUATION, differentiateTwice: true };
 
 async function load(folder: string, dtype: torch.DType = "float64"): Promise<TaskModel> {
   const checkpoint = changedCheckpoint(folder, {});
-  const head = inferHead(checkpoint.config) as Head;
-  return (await loadModel(checkpoint, { head, dtype, generator: new torch.Generator(1) })).model;
+  return (await loadModel(checkpoint, { ...ownHead(checkpoint.config), dtype, generator: new torch.Generator(1) }))
+    .model;
 }
 
 function parameter(model: TaskModel, path: string): Parameter {
@@ -47,7 +42,7 @@ test.each([
     const tables = ["word", "position"].map((kind) =>
       parameter(model, `${family}.embeddings.${kind}_embeddings.weight`).tensor.setRequiresGrad(true),
     );
-    const logits = model.forward(toModelInput(tokenBatch([4], Int32Array.from([5, padding, 7, 7]))), TWICE);
+    const logits = model.forward(modelInput(tokenRows([4], [5, padding, 7, 7])), TWICE);
     const trained = torch.grad([torch.sum(torch.tanh(logits))], tables).map((gradient) => {
       const sizes = torch.linalgVectorNorm(gradient!, 2, [1]).toArray();
       return [...sizes.keys()].filter((row) => sizes[row] !== 0);
@@ -80,27 +75,16 @@ test.each([EVALUATION, TWICE])(
 describe.each(["bert", "roberta"])("%s", (family) => {
   test.each(["single", "tokens"])("a row's logits do not depend on the rows beside it: %s", async (checkpoint) => {
     const rows = checkpoint === "tokens" ? "tokens-tokens" : "single-texts";
-    const batch = batchOf(readTensors(join(GOLDEN, family, `forward/${rows}.safetensors`)));
+    const rowsOfBatch = goldenRows(readTensors(join(GOLDEN, family, `forward/${rows}.safetensors`)));
     const model = await load(`${family}/${checkpoint}`);
-    const together = model.forward(toModelInput(batch), EVALUATION);
-    let start = 0;
-    const alone = batch.lengths.map((length) => {
-      const part = (array: Int32Array) => array.slice(start, start + length);
-      const row = {
-        lengths: [length],
-        ids: part(batch.ids),
-        typeIds: part(batch.typeIds),
-        positions: part(batch.positions),
-      };
-      start += length;
-      return model.forward(toModelInput(row), EVALUATION);
-    });
+    const together = model.forward(modelInput(rowsOfBatch), EVALUATION);
+    const alone = rowsOfBatch.map((row) => model.forward(modelInput([row]), EVALUATION));
     expectClose(torch.cat(alone, 0), together, 1e-12);
   });
 
   test("differentiates twice: a Hessian's product with a direction agrees with differences of gradients", async () => {
     const model = await load(`${family}/single`);
-    const input = toModelInput(batchOf(readTensors(join(GOLDEN, family, "forward/single-pairs.safetensors"))));
+    const input = goldenInput(readTensors(join(GOLDEN, family, "forward/single-pairs.safetensors")));
     const place = parameter(model, `${family}.encoder.layer.0.attention.self.query.weight`);
     const start = place.tensor;
     const generator = new torch.Generator(9);
@@ -132,7 +116,7 @@ test("RoBERTa's positions start after the padding token's id; a padding token in
   torch.fill_(parameter(model, "roberta.embeddings.LayerNorm.weight").tensor, 1);
   torch.zero_(parameter(model, "roberta.embeddings.LayerNorm.bias").tensor);
 
-  const input = toModelInput(tokenBatch([5, 3], Int32Array.of(0, 5, 1, 6, 2, 0, 7, 2)));
+  const input = modelInput(tokenRows([5, 3], [0, 5, 1, 6, 2, 0, 7, 2]));
   const embedded = model.hiddenStates(input, EVALUATION)[0] as torch.Tensor;
 
   expect(torch.argmax(embedded, 1).toArray()).toEqual([2, 3, 1, 4, 5, 2, 3, 4]);
@@ -145,6 +129,7 @@ test("rows can be as long as the position table allows", () => {
 });
 
 test("transformers' class names", () => {
-  expect(ARCHITECTURES["xlm-roberta"].architectureName("regression")).toBe("XLMRobertaForSequenceClassification");
-  expect(ARCHITECTURES.camembert.architectureName("token-classification")).toBe("CamembertForTokenClassification");
+  const nameOf = (type: ModelType, kind: TaskKind) => ARCHITECTURES[type].className + TASKS[kind].head.className;
+  expect(nameOf("xlm-roberta", "regression")).toBe("XLMRobertaForSequenceClassification");
+  expect(nameOf("camembert", "token-classification")).toBe("CamembertForTokenClassification");
 });

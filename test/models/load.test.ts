@@ -1,15 +1,17 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type Head, type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
+import { type LoadedModel, type LoadOptions, loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN, readTensors } from "../parity/goldenFiles.js";
 import { type Changes, changedCheckpoint } from "./checkpoints.js";
+import { headFor } from "./ownHead.js";
 
-const THREE: Head = { kind: "sequence-classification", labels: ["alpha", "beta", "gamma"] };
-const TWO: Head = { kind: "sequence-classification", labels: ["no", "yes"] };
+const THREE = headFor("sequence-classification", 3);
+const TWO = headFor("sequence-classification", 2);
+type Head = typeof TWO;
 
 function options(head: Head, more: Partial<LoadOptions> = {}): LoadOptions {
-  return { head, dtype: "float32", generator: new torch.Generator(5), ...more };
+  return { ...head, dtype: "float32", generator: new torch.Generator(5), ...more };
 }
 
 function load(
@@ -119,8 +121,7 @@ test("positions that padding takes all of are refused", async () => {
 });
 
 test("a head too large for the machine is judged before it is drawn", async () => {
-  const labels = { length: 1e12 } as unknown as readonly string[];
-  await expect(load("bert/single", { kind: "sequence-classification", labels })).rejects.toThrow(
+  await expect(load("bert/single", headFor("sequence-classification", 1e12))).rejects.toThrow(
     /^The model that config\.json describes, \d+ parameters, takes 148,000 GB of memory, but this machine has [\d,.]+ GB:/,
   );
 });

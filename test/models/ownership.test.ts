@@ -3,12 +3,13 @@ import { expect, test } from "vitest";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
+import { headFor } from "./ownHead.js";
 
 test("loading and converting leaves one tensor for each parameter", async () => {
   const generator = new torch.Generator(5);
   const before = torch.liveHandles();
   const { model } = await loadModel(join(GOLDEN, "bert/single"), {
-    head: { kind: "sequence-classification", labels: ["no", "yes"] },
+    ...headFor("sequence-classification", 2),
     dtype: "bfloat16",
     generator,
   });

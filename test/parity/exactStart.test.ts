@@ -7,10 +7,9 @@ import {
   type LowRankConfig,
   loraConfig,
 } from "../../src/adapters/index.js";
-import { toModelInput } from "../../src/models/index.js";
 import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { batchOf, families, manifest } from "./goldenFiles.js";
+import { families, goldenInput, manifest } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
@@ -41,7 +40,7 @@ describe.each(families)("%s: before the first step", (family) => {
   test.each(configs)("$method computes what the pretrained model computes, bit by bit", async ({ config }) => {
     for (const dtype of ["float32", "bfloat16"] as const) {
       const model = await openModel(family, checkpoint, dtype);
-      const input = toModelInput(batchOf(goldenTensors(family, file)));
+      const input = goldenInput(goldenTensors(family, file));
       const before = [EVALUATION, training, twice].map((context) => model.forward(input, context).toArray());
       const adapted = inject(model, config, { generator: new torch.Generator(3) });
       const after = [EVALUATION, training, twice].map((context) => model.forward(input, context).toArray());

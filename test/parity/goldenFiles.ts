@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
-import type { TokenBatch } from "../../src/models/index.js";
+import { type ModelInput, modelInput, type TokenRow } from "../../src/models/index.js";
 import type * as torch from "../../src/torch/index.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
@@ -54,20 +54,28 @@ export function get(tensors: Tensors, name: string): torch.Tensor {
   return tensor;
 }
 
-/** The batch that a golden file was made with. */
-export function batchOf(tensors: Tensors): TokenBatch {
-  const ids = Int32Array.from(get(tensors, "input_ids").toArray());
-  const typeIds = Int32Array.from(tensors.get("token_type_ids")?.toArray() ?? new Int32Array(ids.length));
-  return tokenBatch(get(tensors, "lengths").toArray(), ids, typeIds);
+/** The rows that a golden file was made with. */
+export function goldenRows(tensors: Tensors): TokenRow[] {
+  const ids = Array.from(get(tensors, "input_ids").toArray());
+  const types = Array.from(tensors.get("token_type_ids")?.toArray() ?? ids.map(() => 0));
+  return tokenRows(get(tensors, "lengths").toArray(), ids, types);
 }
 
-export function tokenBatch(
+export function goldenInput(tensors: Tensors): ModelInput {
+  return modelInput(goldenRows(tensors));
+}
+
+/** Rows of such lengths out of the ids of all of them. */
+export function tokenRows(
   lengths: readonly number[],
-  ids: Int32Array,
-  typeIds = new Int32Array(ids.length),
-): TokenBatch {
-  const positions = Int32Array.from(lengths.flatMap((length) => Array.from({ length }, (_, place) => place)));
-  return { lengths, ids, typeIds, positions };
+  ids: readonly number[],
+  types: readonly number[] = ids.map(() => 0),
+): TokenRow[] {
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return { inputIds: ids.slice(end - length, end), tokenTypeIds: types.slice(end - length, end) };
+  });
 }
 
 /** Same shape, and no element further off than `tolerance` times the largest expected one. */

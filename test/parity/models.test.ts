@@ -1,31 +1,23 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
-import { type Head, inferHead, type LoadedModel, loadModel, toModelInput } from "../../src/models/index.js";
-import {
-  binaryCrossEntropy,
-  crossEntropy,
-  EVALUATION,
-  type ForwardContext,
-  meanSquaredError,
-} from "../../src/nn/index.js";
+import { type LoadedModel, loadModel } from "../../src/models/index.js";
+import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import { inferTask } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { batchOf, expectClose, type ForwardCase, families, GOLDEN, get, manifest, readTensors } from "./goldenFiles.js";
+import { headFor, ownHead } from "../models/ownHead.js";
+import { goldenLoss } from "./goldenBatch.js";
+import { expectClose, families, GOLDEN, get, goldenInput, manifest, readTensors } from "./goldenFiles.js";
 
-const TOKENS: Head = { kind: "token-classification", labels: ["a", "b"] };
 const TWICE: ForwardContext = { ...EVALUATION, differentiateTwice: true };
 
 async function load(folder: string, dtype: torch.DType = "float32"): Promise<LoadedModel> {
   const checkpoint = openCheckpoint(folder);
-  const head = inferHead(checkpoint.config) ?? TOKENS;
-  const loaded = await loadModel(checkpoint, { head, dtype, generator: new torch.Generator(1) });
+  const hasHead = inferTask(checkpoint.config) !== undefined;
+  const head = hasHead ? ownHead(checkpoint.config) : headFor("token-classification", 2);
+  const loaded = await loadModel(checkpoint, { ...head, dtype, generator: new torch.Generator(1) });
   checkpoint.close();
   return loaded;
-}
-
-function lossOf(kind: ForwardCase["head"], logits: torch.Tensor, labels: torch.Tensor): torch.Tensor {
-  if (kind === "multi") return binaryCrossEntropy(logits, labels);
-  return kind === "regression" ? meanSquaredError(torch.reshape(logits, [-1]), labels) : crossEntropy(logits, labels);
 }
 
 const cases = families.flatMap((family) => manifest(family).forward.map((entry) => ({ family, ...entry })));
@@ -41,7 +33,7 @@ describe.each(cases)("$family: checkpoint $checkpoint, rows $rows", ({ family, c
     ["bfloat16", "fused attention", EVALUATION, 0.05],
   ] as const)("in %s with %s", async (dtype, _, context, tolerance) => {
     const { model, drawn } = await load(folder, dtype);
-    const input = toModelInput(batchOf(golden));
+    const input = goldenInput(golden);
     for (const [i, state] of model.hiddenStates(input, context).entries()) {
       expectClose(state, get(golden, `hidden.${i}`), tolerance, `hidden state ${i}`);
     }
@@ -51,7 +43,7 @@ describe.each(cases)("$family: checkpoint $checkpoint, rows $rows", ({ family, c
     expect(logits.dtype).toBe(dtype === "float64" ? "float64" : "float32");
     expectClose(logits, get(golden, "logits"), tolerance, "logits");
     if (dtype !== "float32") return;
-    expectClose(lossOf(head, logits, get(golden, "labels")), get(golden, "loss"), tolerance, "loss");
+    expectClose(goldenLoss(head, golden, logits), get(golden, "loss"), tolerance, "loss");
   });
 });
 
@@ -65,8 +57,8 @@ test.each(families.filter((family) => manifest(family).fullGradient))(
     const parameters = Array.from(model.namedParameters());
     for (const [, parameter] of parameters) parameter.tensor.setRequiresGrad(true);
 
-    const logits = model.forward(toModelInput(batchOf(golden)), EVALUATION);
-    torch.backward(crossEntropy(logits, get(golden, "labels")));
+    const logits = model.forward(goldenInput(golden), EVALUATION);
+    torch.backward(goldenLoss("single", golden, logits));
 
     expect(parameters.map(([path]) => path).sort()).toEqual(
       Array.from(gradients.keys(), (name) => name.slice(5)).sort(),

@@ -2,26 +2,12 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
-import { inferHead, loadModel, type TaskModel, toModelInput } from "../../src/models/index.js";
-import {
-  binaryCrossEntropy,
-  crossEntropy,
-  EVALUATION,
-  type ForwardContext,
-  meanSquaredError,
-} from "../../src/nn/index.js";
+import { loadModel, type TaskModel } from "../../src/models/index.js";
+import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import {
-  batchOf,
-  expectClose,
-  families,
-  GOLDEN,
-  get,
-  manifest,
-  readJson,
-  readTensors,
-  type Tensors,
-} from "./goldenFiles.js";
+import { ownHead } from "../models/ownHead.js";
+import { goldenLoss } from "./goldenBatch.js";
+import { expectClose, families, GOLDEN, get, goldenInput, manifest, readJson, readTensors, type Tensors } from "./goldenFiles.js";
 import { RecordedMasks } from "./recordedMasks.js";
 
 interface AdapterCase {
@@ -45,16 +31,10 @@ const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false }
 async function open(family: string, { checkpoint: folder, adapter }: Pick<AdapterCase, "checkpoint" | "adapter">) {
   const checkpoint = openCheckpoint(join(GOLDEN, family, folder));
   const generator = new torch.Generator(1);
-  const head = inferHead(checkpoint.config)!;
-  const { model } = await loadModel(checkpoint, { head, dtype: "float32", generator });
+  const { model } = await loadModel(checkpoint, { ...ownHead(checkpoint.config), dtype: "float32", generator });
   checkpoint.close();
   const adapted = attachAdapter(model, await readAdapter(join(GOLDEN, family, adapter)), { generator });
   return { model, adapted };
-}
-
-function lossOf({ head }: Pick<AdapterCase, "head">, logits: torch.Tensor, labels: torch.Tensor): torch.Tensor {
-  if (head === "multi") return binaryCrossEntropy(logits, labels);
-  return head === "regression" ? meanSquaredError(torch.reshape(logits, [-1]), labels) : crossEntropy(logits, labels);
 }
 
 /** A key's bias adds one number to all scores of a row, so its gradient is zero but for rounding. */
@@ -76,7 +56,7 @@ function effective(names: readonly string[]): string[] {
 }
 
 const forward = (model: TaskModel, rows: Tensors, context: ForwardContext): torch.Tensor =>
-  model.forward(toModelInput(batchOf(rows)), context);
+  model.forward(goldenInput(rows), context);
 
 test.each(cases)("$family: logits, loss and gradients with PEFT's adapter $name", async (entry) => {
   const golden = readTensors(join(GOLDEN, entry.family, entry.file));
@@ -86,7 +66,7 @@ test.each(cases)("$family: logits, loss and gradients with PEFT's adapter $name"
 
   const logits = forward(model, rows, TRAINING);
   expectClose(logits, get(golden, "logits"), 1e-5, "logits");
-  const loss = lossOf(entry, logits, get(rows, "labels"));
+  const loss = goldenLoss(entry.head, rows, logits);
   expectClose(loss, get(golden, "loss"), 1e-5, "loss");
   torch.backward(loss);
   expectGradients(adapted, golden);
@@ -125,7 +105,7 @@ test.each(dropoutCases)("$family: $name with the masks that PEFT drew", async (e
   const masks = new RecordedMasks(model, adapted, golden);
   const logits = forward(model, golden, { masks, differentiateTwice: false });
   expectClose(logits, get(golden, "logits"), 1e-5, "logits");
-  const loss = lossOf(entry, logits, get(golden, "labels"));
+  const loss = goldenLoss(entry.head, golden, logits);
   expectClose(loss, get(golden, "loss"), 1e-5, "loss");
   torch.backward(loss);
   expectGradients(adapted, golden);

@@ -1,15 +1,15 @@
 import type { AdaptedModel } from "../../src/adapters/index.js";
 import { lowRankOf } from "../../src/adapters/index.js";
-import { toModelInput } from "../../src/models/index.js";
+import type { ModelInput } from "../../src/models/index.js";
 import type { Dropout, MaskSource, Module } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { batchOf, get, type Tensors } from "./goldenFiles.js";
+import { get, goldenInput, type Tensors } from "./goldenFiles.js";
 
 /** Gives each dropout the mask that a golden file recorded for its path; a second call of the same one, the second mask. */
 export class RecordedMasks implements MaskSource {
   private readonly paths: ReadonlyMap<unknown, string>;
   private readonly calls = new Map<string, number>();
-  private readonly input: ReturnType<typeof toModelInput>;
+  private readonly input: ModelInput;
 
   constructor(
     model: Module,
@@ -19,7 +19,7 @@ export class RecordedMasks implements MaskSource {
     const own = Array.from(model.namedModules(), ([path, module]) => [module, path] as const);
     const added = modules.map((module) => [lowRankOf(module).dropout, `${module.path}.lora_dropout`] as const);
     this.paths = new Map<unknown, string>([...own, ...added]);
-    this.input = toModelInput(batchOf(golden));
+    this.input = goldenInput(golden);
   }
 
   draw(dropout: Dropout, shape: readonly number[]): torch.Tensor {
@@ -41,11 +41,11 @@ export class RecordedMasks implements MaskSource {
   /** [rows, length, width] → the real tokens, or each row's first. */
   private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
     const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
-    const { layout, ids } = this.input;
+    const { layout, inputIds } = this.input;
     const longest = mask.shape[1] as number;
     const places = layout.lengths.flatMap((length, row) => Array.from({ length }, (_, i) => row * longest + i));
     const flat = torch.indexSelect(all, 0, torch.tensor(places, [places.length], "int64"));
-    return tokens === ids.numel ? flat : torch.indexSelect(flat, 0, layout.first);
+    return tokens === inputIds.numel ? flat : torch.indexSelect(flat, 0, layout.first);
   }
 }
 

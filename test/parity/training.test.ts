@@ -31,7 +31,7 @@ test.each(casesOf("training").filter(({ name }) => name.includes("embedding")))(
     const name = [...start.keys()].find((key) => key.endsWith("lora_embedding_A"))!;
     const [before, after] = [start.get(name)!, phases[0]!.end.get(name)!];
     const [rank, vocabulary] = before.shape as [number, number];
-    const seen = new Set(rows.flatMap(({ ids }) => [...ids]));
+    const seen = new Set(rows.flatMap(({ inputIds }) => [...inputIds]));
     const decay = learningRates.reduce((left, rate) => left * (1 - rate * settings.weightDecay), 1);
     const [from, to] = [before.toArray(), after.toArray()];
     const unseen = Array.from({ length: rank * vocabulary }, (_, place) => place).filter(

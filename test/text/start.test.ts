@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { encodeExamples } from "../../src/data/encode.js";
+import { encodeRows, TASKS } from "../../src/tasks/index.js";
 import { boundariesOf } from "../../src/text/boundaries.js";
 import { loadTokenizer, type Texts } from "../../src/text/index.js";
 
@@ -105,14 +105,10 @@ describe("a text far longer than what is kept", () => {
 
   it("is refused by row where it has no place to be cut", async () => {
     const tokenizer = await loadTokenizer(`${folder}/roberta`);
-    const row = {
-      kind: "text",
-      texts: ["a", "x".repeat(LENGTH)],
-      label: undefined,
-      at: { file: "f.csv", line: 7 },
-    } as const;
-    const encoding = { task: "sequence-classification", labels: undefined, maxLength: 128 } as const;
-    await expect(encodeExamples([row], tokenizer, encoding)).rejects.toThrow(
+    const input = ["a", "x".repeat(LENGTH)] as const;
+    const row = { input, label: undefined, at: { file: "f.csv", line: 7 } };
+    const encoding = { labels: undefined, maxLength: 128 };
+    await expect(encodeRows(TASKS["sequence-classification"], [row], tokenizer, encoding)).rejects.toThrow(
       /^f\.csv line 7: \d+ characters of the text have no space between two words/,
     );
   });

@@ -101,14 +101,13 @@ test("every pass draws masks of its own; one that is replayed has the same, and 
 test("rows of similar length share a batch where the order is drawn", () => {
   const mixed = Array.from({ length: 40 }, (_, i): EncodedRow => {
     const length = i % 2 ? 30 : 2;
-    return { ids: new Array(length).fill(1), typeIds: [], label: 0, at: { file: "none", line: 1 } };
+    return { inputIds: new Array(length).fill(1), tokenTypeIds: [], target: 0, at: { file: "none", line: 1 } };
   });
   const stream = new BatchStream(mixed, {
-    task: "sequence-classification",
     batchSize: 4,
     shuffle: true,
     dropLast: false,
     seed: 1,
   });
-  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().lengths).size).toBe(1);
+  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().input.layout.lengths).size).toBe(1);
 });

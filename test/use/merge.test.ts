@@ -10,20 +10,21 @@ import {
   writeAdapter,
 } from "../../src/adapters/index.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
-import { loadModel, toModelInput } from "../../src/models/index.js";
+import { loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { exportAdapter } from "../../src/use/export.js";
 import { merge } from "../../src/use/merge.js";
 import { openWithAdapter } from "../../src/use/openModel.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
-import { expectClose, GOLDEN, readJson, readTensors, relativeError, tokenBatch } from "../parity/goldenFiles.js";
+import { headFor } from "../models/ownHead.js";
+import { expectClose, GOLDEN, readJson, readTensors, relativeError, tokenRows } from "../parity/goldenFiles.js";
 
 const newFolder = temporaryFolders();
 const BERT = join(GOLDEN, "bert");
 const ROBERTA = join(GOLDEN, "roberta");
 
-const INPUT = toModelInput(tokenBatch([4, 2], Int32Array.from([2, 9, 30, 3, 2, 3])));
+const INPUT = modelInput(tokenRows([4, 2], [2, 9, 30, 3, 2, 3]));
 
 async function logitsOf(model: string, adapter?: string): Promise<torch.Tensor> {
   const opened = await openWithAdapter({ model, adapter, dtype: "float32" });
@@ -103,8 +104,11 @@ test("halves of both kinds are merged in float32, which alone holds them", async
 /** A DoRA adapter of its own head for a bare encoder, whose pooler and classifier are drawn. */
 async function freshAdapter(axis: "out" | "in", side: SideFacts): Promise<{ folder: string; logits: torch.Tensor }> {
   const generator = new torch.Generator(5);
-  const head = { kind: "sequence-classification", labels: ["no", "yes"] } as const;
-  const { model, trainedModules } = await loadModel(join(BERT, "no-prefix"), { head, dtype: "float32", generator });
+  const { model, trainedModules } = await loadModel(join(BERT, "no-prefix"), {
+    ...headFor("sequence-classification", 2),
+    dtype: "float32",
+    generator,
+  });
   const config = doraConfig({ targetModules: ["query"], axis, modulesToSave: trainedModules });
   const { trained } = inject(model, config, { generator });
   torch.noGrad(() => {

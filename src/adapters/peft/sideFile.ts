@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { type TaskKind, tasks } from "../../data/task.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";
 
@@ -17,7 +16,7 @@ const schema = z.object({
   axis: z.enum(["out", "in"]).optional(),
   normGradient: z.enum(["detached", "full"]).optional(),
   /** How the adapter is used: what its outputs mean, and how rows were made into its inputs. */
-  task: z.enum(Object.keys(tasks) as [TaskKind, ...TaskKind[]]).optional(),
+  task: z.string().optional(),
   labels: z.array(z.string()).optional(),
   textColumns: z.array(z.string()).optional(),
   labelColumns: z.array(z.string()).optional(),

@@ -7,8 +7,9 @@ import {
   readAdapter,
 } from "../../../src/adapters/index.js";
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
-import { inferHead, loadModel, type TaskModel } from "../../../src/models/index.js";
+import { loadModel, type TaskModel } from "../../../src/models/index.js";
 import * as torch from "../../../src/torch/index.js";
+import { ownHead } from "../../models/ownHead.js";
 import { GOLDEN } from "../goldenFiles.js";
 
 // Models so small are done sooner than threads have woken up.
@@ -35,9 +36,7 @@ export async function openModel(
 ): Promise<TaskModel> {
   const opened = openCheckpoint(join(GOLDEN, family, checkpoint));
   try {
-    const head = inferHead(opened.config);
-    if (!head) throw new Error(`${checkpoint} has no head`);
-    return (await loadModel(opened, { head, dtype, generator: new torch.Generator(0) })).model;
+    return (await loadModel(opened, { ...ownHead(opened.config), dtype, generator: new torch.Generator(0) })).model;
   } finally {
     opened.close();
   }

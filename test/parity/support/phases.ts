@@ -1,4 +1,4 @@
-import type { EncodedRow } from "../../../src/data/index.js";
+import { type EncodedRow, TASKS } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/train/masks.js";
 import { type PlanSettings, planPhases } from "../../../src/train/plans.js";
@@ -51,7 +51,7 @@ export function runPhases(
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {
   const start = takeSnapshot(adapted.trained);
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = { model, adapted, rows, task: "sequence-classification", masks, start } as const;
+  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
   const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {
     const rule = plan.begin();

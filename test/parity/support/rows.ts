@@ -1,7 +1,15 @@
 import { join } from "node:path";
-import { type EncodedRow, encodeExamples, LabelMap, loadExamples, type TaskKind } from "../../../src/data/index.js";
+import { LabelMap } from "../../../src/data/index.js";
 import { readConfig } from "../../../src/io/checkpoint.js";
-import { inferHead } from "../../../src/models/index.js";
+import {
+  type EncodedRow,
+  encodeRows as encode,
+  inferTask,
+  readRows,
+  TASKS,
+  type Task,
+  type TaskKind,
+} from "../../../src/tasks/index.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import { BatchStream } from "../../../src/train/batches.js";
 import { GOLDEN } from "../goldenFiles.js";
@@ -10,26 +18,17 @@ import { GOLDEN } from "../goldenFiles.js";
 export async function encodeRows(
   family: string,
   { checkpoint, rows, maxLength }: { readonly checkpoint: string; readonly rows: string; readonly maxLength: number },
-  task: TaskKind = "sequence-classification",
+  kind: TaskKind = "sequence-classification",
 ): Promise<EncodedRow[]> {
   const folder = join(GOLDEN, family, checkpoint);
-  const labels = new LabelMap(inferHead(readConfig(folder))!.labels);
-  const textColumns = task === "token-classification" ? undefined : ["sentence1", "sentence2"];
-  const { examples } = await loadExamples(join(GOLDEN, "rows", `${rows}.jsonl`), { task, textColumns });
-  return encodeExamples(examples, await loadTokenizer(folder), { task, labels, maxLength });
+  const task: Task = TASKS[kind];
+  const labels = new LabelMap(inferTask(readConfig(folder))!.labels);
+  const textColumns = kind === "token-classification" ? undefined : ["sentence1", "sentence2"];
+  const { examples } = await readRows(task, join(GOLDEN, "rows", `${rows}.jsonl`), { textColumns });
+  return encode(task, examples, await loadTokenizer(folder), { labels, maxLength });
 }
 
 /** Batches in the rows' order, short last ones kept. */
-export function inOrder(
-  rows: readonly EncodedRow[],
-  batchSize: number,
-  task: TaskKind = "sequence-classification",
-): BatchStream {
-  return new BatchStream(rows, {
-    task,
-    batchSize,
-    shuffle: false,
-    dropLast: false,
-    seed: 0,
-  });
+export function inOrder(rows: readonly EncodedRow[], batchSize: number): BatchStream {
+  return new BatchStream(rows, { batchSize, shuffle: false, dropLast: false, seed: 0 });
 }

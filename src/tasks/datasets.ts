@@ -1,20 +1,6 @@
-import type { Dataset } from "./example.js";
-import { type GlueSet, readGlue, type Split } from "./glue.js";
-import type { TaskKind } from "./task.js";
-
-export type NamedDataset =
-  | "glue/cola"
-  | "glue/mnli"
-  | "glue/mrpc"
-  | "glue/qnli"
-  | "glue/qqp"
-  | "glue/rte"
-  | "glue/sst2"
-  | "glue/stsb"
-  | "glue/wnli";
-
-/** The metrics that a data set is reported by, the main one first. */
-export type MetricName = "accuracy" | "f1" | "matthews-correlation" | "pearson" | "spearman";
+import { type Dataset, type GlueSet, readGlue, type Split } from "../data/index.js";
+import type { MetricName } from "./namedMetrics.js";
+import type { TaskKind } from "./registry.js";
 
 export interface NamedDatasetFacts {
   readonly task: TaskKind;
@@ -29,7 +15,7 @@ export interface NamedDatasetFacts {
 }
 
 /** The data sets that `--task` knows by name, with `--data` for their folder. */
-export const namedDatasets: Readonly<Record<NamedDataset, NamedDatasetFacts>> = {
+export const namedDatasets = {
   "glue/cola": glue(["matthews-correlation"], ["unacceptable", "acceptable"], {
     folder: "CoLA",
     textColumns: ["sentence"],
@@ -93,7 +79,9 @@ export const namedDatasets: Readonly<Record<NamedDataset, NamedDatasetFacts>> = 
     labelColumn: "label",
     fileLabels: ["0", "1"],
   }),
-};
+} as const satisfies Readonly<Record<string, NamedDatasetFacts>>;
+
+export type NamedDataset = keyof typeof namedDatasets;
 
 export function isNamedDataset(name: string): name is NamedDataset {
   return Object.hasOwn(namedDatasets, name);

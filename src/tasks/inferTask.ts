@@ -1,42 +1,52 @@
-import { own } from "../common/own.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
-import { ConfigReader, configError } from "./configReader.js";
-import type { Head, HeadKind } from "./head.js";
+import { ConfigReader, configError } from "../models/index.js";
+import { TASKS, type TaskKind } from "./registry.js";
+import type { Task } from "./task.js";
 
-const PROBLEM_TYPES: Readonly<Record<string, HeadKind>> = {
-  regression: "regression",
-  single_label_classification: "sequence-classification",
-  multi_label_classification: "multi-label-classification",
-};
+/** A head that was trained: for which task, and what its outputs stand for. */
+export interface TrainedHead {
+  readonly kind: TaskKind;
+  readonly labels: readonly string[];
+}
+
+const KINDS = Object.entries(TASKS) as [TaskKind, Task][];
 
 /**
  * The head that a checkpoint was saved with, read from `architectures`, `problem_type` and its labels; undefined for a
- * bare encoder or a language model.
+ * bare backbone or a language model.
  * @throws BidoraError `CONFIG` for labels that do not number 0, 1, … or do not suit the problem type
  */
-export function inferHead(config: JsonObject): Head | undefined {
-  const kind = headKind(config);
-  if (!kind) return undefined;
+export function inferTask(config: JsonObject): TrainedHead | undefined {
+  const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
+  const possible = KINDS.filter(([, { head }]) => classes.some((name) => name.endsWith(head.className)));
+  if (possible.length === 0) return undefined;
   const labels = labelsOf(config);
-  if (kind === "regression" && labels.length !== 1) {
-    throw configError(`problem_type is "regression" with ${labels.length} outputs; expected one.`);
-  }
-  if (kind === "sequence-classification" && labels.length < 2) {
-    throw configError(`problem_type is "single_label_classification" with one label; expected two or more.`);
-  }
-  return { kind, labels };
+  return { kind: kindOf(possible, config.problem_type ?? undefined, labels.length), labels };
 }
 
-function headKind(config: JsonObject): HeadKind | undefined {
-  const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  if (classes.some((name) => name.endsWith("ForTokenClassification"))) return "token-classification";
-  if (!classes.some((name) => name.endsWith("ForSequenceClassification"))) return undefined;
-  const problem = config.problem_type ?? undefined;
-  if (problem === undefined) return labelsOf(config).length === 1 ? "regression" : "sequence-classification";
-  const kind = typeof problem === "string" ? own(PROBLEM_TYPES, problem) : undefined;
-  if (kind) return kind;
-  const known = Object.keys(PROBLEM_TYPES).join(", ");
-  throw configError(`problem_type ${JSON.stringify(problem)} is not known; expected one of ${known}.`);
+function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefined, outputs: number): TaskKind {
+  const [[only, { problem }]] = possible as [[TaskKind, Task]];
+  if (!problem) return only;
+  if (type === undefined) {
+    const assumed = possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
+    return assumed?.[0] ?? only;
+  }
+  const named = possible.find(([, task]) => task.problem?.type === type);
+  if (!named) {
+    const known = possible.map(([, task]) => task.problem?.type).join(", ");
+    throw configError(`problem_type ${JSON.stringify(type)} is not known; expected one of ${known}.`);
+  }
+  const [kind, task] = named;
+  if (takes(task, outputs)) return kind;
+  const [fewest, most] = task.problem?.outputs ?? [];
+  throw configError(
+    `problem_type is "${type}", which goes with ${fewest === most ? "" : "at least "}${fewest} output${fewest === 1 ? "" : "s"}, but there are ${outputs}.`,
+  );
+}
+
+function takes({ problem }: Task, outputs: number): boolean {
+  const [fewest, most] = problem?.outputs ?? [0, Number.POSITIVE_INFINITY];
+  return fewest <= outputs && outputs <= most;
 }
 
 /** More outputs than any head has. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inferHead } from "../../src/models/index.js";
+import { inferTask } from "../../src/tasks/index.js";
 
 const SEQUENCE = { architectures: ["BertForSequenceClassification"] };
 
@@ -17,7 +17,7 @@ test("labels stand in the order of their ids, not of the file", () => {
     "8": "i",
     "9": "j",
   };
-  const head = inferHead({ architectures: ["RobertaForTokenClassification"], id2label, problem_type: null });
+  const head = inferTask({ architectures: ["RobertaForTokenClassification"], id2label, problem_type: null });
   expect(head).toEqual({ kind: "token-classification", labels: [..."abcdefghijk"] });
 });
 
@@ -35,13 +35,13 @@ test.each([
   [{ id2label: { "0": "a", "1": "b" }, label2id: { LABEL_0: 0, LABEL_1: 1 } }, "sequence-classification", ["a", "b"]],
   [{ num_labels: 3 }, "sequence-classification", ["LABEL_0", "LABEL_1", "LABEL_2"]],
 ])("%o", (config, kind, labels) => {
-  expect(inferHead({ ...SEQUENCE, ...config })).toEqual({ kind, labels });
+  expect(inferTask({ ...SEQUENCE, ...config })).toEqual({ kind, labels });
 });
 
 test.each([{}, { architectures: ["BertModel"] }, { architectures: ["BertForMaskedLM"], num_labels: 2 }])(
   "%o has no head",
   (config) => {
-    expect(inferHead(config)).toBeUndefined();
+    expect(inferTask(config)).toBeUndefined();
   },
 );
 
@@ -50,10 +50,13 @@ test.each([
   [{ id2label: {} }, /ids are missing/],
   ...["ranking", "constructor", "toString", "__proto__"].map((name): [object, RegExp] => [
     { problem_type: name },
-    new RegExp(`problem_type "${name}" is not known; expected one of regression, single_label`),
+    new RegExp(`problem_type "${name}" is not known; expected one of single_label_classification, multi_label`),
   ]),
-  [{ problem_type: "regression" }, /"regression" with 2 outputs/],
-  [{ problem_type: "single_label_classification", num_labels: 1 }, /with one label/],
+  [{ problem_type: "regression" }, /"regression", which goes with 1 output, but there are 2/],
+  [
+    { problem_type: "single_label_classification", num_labels: 1 },
+    /"single_label_classification", which goes with at least 2 outputs, but there are 1/,
+  ],
   [{ num_labels: 1e9 }, /num_labels is 1000000000; expected at most 1000000\./],
   [{ num_labels: "3" }, /num_labels must be a whole number of at least 1, but is "3"/],
   [{ num_labels: 3, id2label: { "0": "a", "1": "b" } }, /num_labels is 3, but there are 2 label names/],
@@ -62,5 +65,5 @@ test.each([
   [{ label2id: { a: 0, b: null } }, /their ids are/],
   [{ id2label: { "0": "a", "1": "b" }, label2id: { a: 1, b: 0 } }, /"a" has id 0 in id2label, but 1 in label2id/],
 ])("refuses %o", (config, message) => {
-  expect(() => inferHead({ ...SEQUENCE, ...config })).toThrow(message);
+  expect(() => inferTask({ ...SEQUENCE, ...config })).toThrow(message);
 });

@@ -1,0 +1,48 @@
+/** What stands in one column of one row of a table. */
+import { own } from "../common/own.js";
+import type { Table, TableRow } from "./table.js";
+import { rowError } from "./textFile.js";
+
+/** @throws BidoraError naming the row whose value is of another kind */
+export type ValueReader<Value> = (table: Table, row: TableRow, column: string) => Value;
+
+export function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === "";
+}
+
+export const readText: ValueReader<string> = (table, row, column) => {
+  const value = own(row.values, column);
+  return typeof value === "string" ? value : fail(table, row, column, "a text");
+};
+
+/** A label's name, or its number. */
+export const readName: ValueReader<string | number> = (table, row, column) => {
+  const value = own(row.values, column);
+  const fits = (typeof value === "string" && value !== "") || Number.isSafeInteger(value);
+  return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
+};
+
+export const readNumber: ValueReader<number> = (table, row, column) => {
+  const value = own(row.values, column);
+  const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : fail(table, row, column, "a number");
+};
+
+export const readStrings: ValueReader<string[]> = (table, row, column) => {
+  const value = own(row.values, column);
+  const fits = Array.isArray(value) && value.every((v) => typeof v === "string" || Number.isSafeInteger(v));
+  return fits ? value.map(String) : fail(table, row, column, "a list of strings");
+};
+
+export const readFlag: ValueReader<boolean> = (table, row, column) => {
+  const value = own(row.values, column);
+  if (["0", 0, false].includes(value as string)) return false;
+  if (["1", 1, true].includes(value as string)) return true;
+  return fail(table, row, column, "0 or 1");
+};
+
+export function fail(table: Table, row: TableRow, column: string, expected: string): never {
+  const value = own(row.values, column);
+  const came = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 60);
+  throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${came}.`);
+}

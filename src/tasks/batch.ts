@@ -1,0 +1,25 @@
+import { modelInput, type TaskModel } from "../models/index.js";
+import type { ForwardContext } from "../nn/index.js";
+import type * as torch from "../torch/index.js";
+import type { Batch, EncodedRow, Task } from "./task.js";
+
+export type { Batch } from "./task.js";
+
+export function batchOf<Row extends EncodedRow>(rows: readonly Row[]): Batch<Row> {
+  return { rows, input: modelInput(rows) };
+}
+
+/** Tokens of a batch, padding left out. */
+export function tokensOf({ input }: Batch): number {
+  return input.inputIds.numel;
+}
+
+/** How much bears loss in a batch of labelled rows: rows, or labelled tokens. */
+export function lossWeight(task: Task, { rows }: Batch): number {
+  return rows.reduce((sum, row) => sum + task.weight(row), 0);
+}
+
+/** The sum of the losses of a batch's rows, to be divided by their weight: a number to differentiate. */
+export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+  return task.loss(model.forward(batch.input, context), batch);
+}

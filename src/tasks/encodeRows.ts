@@ -1,0 +1,66 @@
+import { BidoraError } from "../common/errors.js";
+import { type Example, place, rowError } from "../data/index.js";
+import { type Tokenizer, UncuttableText } from "../text/index.js";
+import type { EncodedRow, EncodeOptions, Task } from "./task.js";
+
+export interface RowEncoding extends EncodeOptions {
+  /** What the model has vectors for, where it is known. */
+  readonly model?: VectorCounts | undefined;
+}
+
+interface VectorCounts {
+  readonly vocabSize: number;
+  readonly typeVocabSize: number;
+}
+
+/**
+ * Turns examples into the rows that a model is trained on or used with.
+ * @throws BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
+ */
+export async function encodeRows<E extends Example, Row extends EncodedRow>(
+  task: Pick<Task<E, Row>, "encode">,
+  examples: readonly E[],
+  tokenizer: Tokenizer,
+  { model, ...options }: RowEncoding,
+): Promise<Row[]> {
+  const rows = await task.encode(examples, tokenizer, options).catch((error: unknown) => {
+    throw error instanceof UncuttableText ? tooLong(examples, error) : error;
+  });
+  const empty = rows.find((row) => row.inputIds.length === 0);
+  if (empty)
+    throw new BidoraError("EMPTY_TEXT", `${place(empty.at)}: the text gives no token at all: leave the row out.`);
+  const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
+  if (model) checkIds(fed, tokenizer, model);
+  return fed;
+}
+
+/** A model that is not told the types takes every one for the first. */
+function withoutTypes<Row extends EncodedRow>(row: Row): Row {
+  return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
+}
+
+/** @throws BidoraError `VOCABULARY` for a token that the model has no vector for */
+function checkIds(rows: readonly EncodedRow[], tokenizer: Tokenizer, { vocabSize, typeVocabSize }: VectorCounts): void {
+  for (const { inputIds, tokenTypeIds, at } of rows) {
+    const id = inputIds.find((id) => id >= vocabSize);
+    if (id !== undefined) {
+      throw new BidoraError(
+        "VOCABULARY",
+        `${place(at)}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
+          `${tokenizer.size}: they are not for each other.`,
+      );
+    }
+    const type = typeVocabSize > 1 ? tokenTypeIds.find((type) => type >= typeVocabSize) : undefined;
+    if (type !== undefined) {
+      throw new BidoraError(
+        "VOCABULARY",
+        `${place(at)}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
+      );
+    }
+  }
+}
+
+function tooLong(examples: readonly Example[], error: UncuttableText): BidoraError {
+  const found = examples.find(({ input }) => Object.values(input as object).includes(error.text));
+  return found === undefined ? error : rowError(found.at.file, found.at.line, error.message);
+}

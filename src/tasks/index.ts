@@ -1,0 +1,23 @@
+export { type Batch, batchOf, lossSum, lossWeight, tokensOf } from "./batch.js";
+export { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets.js";
+export { encodeRows, type RowEncoding } from "./encodeRows.js";
+export { inferTask, type TrainedHead } from "./inferTask.js";
+export { maxLengthOf } from "./maxLength.js";
+export type { MetricName } from "./namedMetrics.js";
+export { isTaskKind, TASKS, type TaskKind } from "./registry.js";
+export {
+  type DataSettings,
+  type EncodedSplits,
+  encodeSplits,
+  isNamedFolder,
+  readLabelled,
+  readRows,
+  readSplits,
+  type Splits,
+  usualColumns,
+} from "./rows.js";
+export type { Scorer, ScorerOptions } from "./scorer.js";
+export type { EncodedRow, EncodeOptions, Problem, Task } from "./task.js";
+export { type TaskChoice, taskOf } from "./taskChoice.js";
+export { labelsFor, outputNames, positiveOf, usedLabels } from "./taskLabels.js";
+export { usedHead } from "./usedHead.js";

@@ -1,0 +1,23 @@
+import type { Tensor } from "../torch/index.js";
+
+/** The outputs of each row, or of each token. outputs: [n, width] → n lists of width numbers */
+export function rowsOf(outputs: Tensor): Float64Array[] {
+  const [count, width] = outputs.shape as [number, number];
+  const flat = Float64Array.from(outputs.toArray());
+  return Array.from({ length: count }, (_, i) => flat.subarray(i * width, (i + 1) * width));
+}
+
+/** The place of the largest value; the first of several. */
+export function argmax(values: ArrayLike<number>): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
+  return best;
+}
+
+/** Probabilities that sum to one. */
+export function softmax(logits: Float64Array): Float64Array {
+  const largest = logits.reduce((a, b) => Math.max(a, b));
+  const powers = logits.map((value) => Math.exp(value - largest));
+  const sum = powers.reduce((a, b) => a + b, 0);
+  return powers.map((power) => power / sum);
+}

@@ -1,0 +1,19 @@
+import { multiLabelClassification } from "./multiLabelClassification.js";
+import { regression } from "./regression.js";
+import { sequenceClassification } from "./sequenceClassification.js";
+import type { Task } from "./task.js";
+import { tokenClassification } from "./tokenClassification.js";
+
+/** Every task by its word for `--task`. */
+export const TASKS = {
+  "sequence-classification": sequenceClassification,
+  "multi-label-classification": multiLabelClassification,
+  regression,
+  "token-classification": tokenClassification,
+} as const satisfies Readonly<Record<string, Task>>;
+
+export type TaskKind = keyof typeof TASKS;
+
+export function isTaskKind(word: string): word is TaskKind {
+  return Object.hasOwn(TASKS, word);
+}

@@ -1,0 +1,39 @@
+import { loadTexts, readNumber, type TextExample } from "../data/index.js";
+import { meanSquaredError } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { namedMetrics } from "./namedMetrics.js";
+import type { EncodedRow, Task } from "./task.js";
+import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
+
+type NumberRow = EncodedRow<number>;
+
+export interface NumberPrediction {
+  readonly value: number;
+}
+
+/** A number for one or two texts. */
+export const regression: Task<TextExample<number>, NumberRow, NumberPrediction> = {
+  rows: "one or two texts, a number",
+  head: SEQUENCE_HEAD,
+  peftTaskType: "SEQ_CLS",
+  problem: { type: "regression", outputs: [1, 1], isAssumed: true },
+  outputs: ["value"],
+  read: (file, options) => loadTexts(file, { read: readNumber }, options),
+  encode: (examples, tokenizer, options) =>
+    encodeTexts(examples, tokenizer, options, (label, at) => {
+      if (typeof label !== "number") throw misfit(label, at, "a number");
+      return label;
+    }),
+  weight: () => 1,
+  loss: (outputs, { rows }) =>
+    meanSquaredError(torch.flatten(outputs), torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype)),
+  predict: (outputs) => Array.from(outputs.toArray(), (value) => ({ value })),
+  scorer: ({ metrics }) => {
+    const { metric, ...facts } = namedMetrics(metrics ?? ["mean-squared-error", "pearson", "spearman"]);
+    return {
+      ...facts,
+      add: (row, { value }) => metric.add(targetOf(row), value),
+      result: () => metric.result(),
+    };
+  },
+};

@@ -1,0 +1,50 @@
+import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
+import { crossEntropy } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { namedMetrics } from "./namedMetrics.js";
+import { argmax, rowsOf, softmax } from "./outputs.js";
+import type { Scorer, ScorerOptions } from "./scorer.js";
+import type { EncodedRow, Task } from "./task.js";
+import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
+
+type ClassRow = EncodedRow<number>;
+
+export interface ClassPrediction {
+  readonly label: string;
+  /** The soft-max probability of the label. */
+  readonly score: number;
+  readonly logits: readonly number[];
+}
+
+/** One of several labels for one or two texts. */
+export const sequenceClassification: Task<TextExample<string | number>, ClassRow, ClassPrediction> = {
+  rows: "one or two texts, a label",
+  head: SEQUENCE_HEAD,
+  peftTaskType: "SEQ_CLS",
+  problem: { type: "single_label_classification", outputs: [2, Number.POSITIVE_INFINITY], isAssumed: true },
+  read: (file, options) => loadTexts(file, { read: readName }, options),
+  encode: (examples, tokenizer, options) =>
+    encodeTexts(examples, tokenizer, options, (label, at) => {
+      if (!options.labels || typeof label === "object") throw misfit(label, at, "one name");
+      return options.labels.indexOf(label, at);
+    }),
+  weight: () => 1,
+  loss: (outputs, { rows }) => crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64")),
+  predict: (outputs, _batch, labels) =>
+    rowsOf(outputs).map((logits) => {
+      const best = argmax(logits);
+      return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
+    }),
+  scorer: scorer,
+};
+
+function scorer({ labels, metrics, positive }: ScorerOptions): Scorer<ClassRow, ClassPrediction> {
+  const map = new LabelMap(labels);
+  const usual = labels.length === 2 ? (["accuracy", "f1"] as const) : (["accuracy", "macro-f1"] as const);
+  const { metric, ...facts } = namedMetrics(metrics ?? usual, positive ?? positiveLabel(map));
+  return {
+    ...facts,
+    add: (row, { label }) => metric.add(targetOf(row), map.find(label) as number),
+    result: () => metric.result(),
+  };
+}

@@ -1,0 +1,82 @@
+import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
+import type { HeadKind, ModelInput, TokenRow } from "../models/index.js";
+import type { Tokenizer } from "../text/index.js";
+import type { Tensor } from "../torch/index.js";
+import type { Scorer, ScorerOptions } from "./scorer.js";
+
+/** A row as token ids, without padding. */
+export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {
+  /** What the loss is taken against, and what metrics compare with; undefined for rows to predict. */
+  readonly target: Target | undefined;
+  /** What a prediction is put into words with. */
+  readonly source?: Source;
+  readonly at: Location;
+}
+
+/** Rows that a model computes on together. */
+export interface Batch<Row extends EncodedRow = EncodedRow> {
+  readonly rows: readonly Row[];
+  readonly input: ModelInput;
+}
+
+export interface EncodeOptions {
+  /** Needed by a task whose labels have names, where rows are labelled. */
+  readonly labels: LabelMap | undefined;
+  /** The most tokens of a row, special ones included. */
+  readonly maxLength: number | undefined;
+}
+
+/** transformers' `problem_type`, which tells tasks with one kind of head apart. */
+export interface Problem {
+  readonly type: string;
+  /** The fewest outputs and the most that go with it. */
+  readonly outputs: readonly [fewest: number, most: number];
+  /** A checkpoint that names no problem type is of this one, where the number of its outputs allows it. */
+  readonly isAssumed: boolean;
+}
+
+/**
+ * A kind of work that models are fine-tuned for: all that the rest of the program knows of it. A new task is a file with such
+ * a value and a line in `TASKS`.
+ */
+export interface Task<
+  E extends Example = Example,
+  Row extends EncodedRow = EncodedRow,
+  Prediction extends object = object,
+> {
+  /** What a row holds, for help and documentation. */
+  readonly rows: string;
+  readonly head: HeadKind;
+  /** PEFT's `task_type`. */
+  readonly peftTaskType: string;
+  readonly problem?: Problem;
+  /** What the outputs stand for, where that is not the labels of the rows. */
+  readonly outputs?: readonly string[];
+
+  /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
+  read(file: string, options: LoadOptions): Promise<Dataset<E>>;
+  /**
+   * Turns examples into token ids and targets, in the same order. Several rows of one example stand side by side and share
+   * its `at`.
+   * @throws BidoraError naming the row whose label does not fit
+   */
+  encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<Row[]>;
+  /** How much a labelled row counts in a mean over several: 1, or as many as it has labelled tokens. */
+  weight(row: Row): number;
+  /**
+   * The loss of labelled rows, as a sum over what bears it: divided by the rows' weights it is the mean that transformers' model
+   * for the task gives.
+   * @param outputs of the tokens that the head reads: [rows or tokens, outputs]
+   */
+  loss(outputs: Tensor, batch: Batch<Row>): Tensor;
+  /**
+   * What `predict` prints for each row.
+   * @param outputs as the loss has them
+   * @param labels their names
+   */
+  predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Prediction[];
+  /** One prediction of those for all rows of one example; absent where each example is one row. */
+  join?(predictions: readonly Prediction[]): Prediction;
+  /** The metrics that the task reports, over a stream of rows. */
+  scorer(options: ScorerOptions): Scorer<Row, Prediction>;
+}

@@ -1,0 +1,41 @@
+/** What tasks on whole texts have in common. */
+import { type Location, place, rowError, type TextExample } from "../data/index.js";
+import type { HeadKind } from "../models/index.js";
+import type { Tokenizer } from "../text/index.js";
+import type { EncodedRow, EncodeOptions } from "./task.js";
+
+/** One prediction a row, from the state of one of its tokens: every architecture has its own such head. */
+export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
+
+/** @param targetOf what the loss takes for a label; throws where it does not fit */
+export async function encodeTexts<Label, Target>(
+  examples: readonly TextExample<Label>[],
+  tokenizer: Tokenizer,
+  { maxLength }: EncodeOptions,
+  targetOf: (label: Label, at: Location) => Target,
+): Promise<EncodedRow<Target>[]> {
+  const encoded = await tokenizer.encodeBatch(
+    examples.map(({ input }) => input),
+    { maxLength },
+  );
+  return examples.map(({ label, at }, i) => {
+    const { ids, typeIds } = encoded[i] as (typeof encoded)[number];
+    return {
+      inputIds: ids,
+      tokenTypeIds: typeIds,
+      target: label === undefined ? undefined : targetOf(label, at),
+      at,
+    };
+  });
+}
+
+/** A label of another kind than the task's, as rows of a named data set may have. */
+export function misfit(label: unknown, { file, line }: Location, wanted: string): Error {
+  return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
+}
+
+/** What a labelled row's target is. @throws TypeError for a row without one, which has no loss */
+export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
+  if (target === undefined) throw new TypeError(`${place(at)} has no label, so no loss.`);
+  return target;
+}

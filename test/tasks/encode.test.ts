@@ -1,0 +1,88 @@
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { type Example, labelMap } from "../../src/data/index.js";
+import { batchOf, encodeRows, lossWeight, TASKS, type Task, type TaskKind, tokensOf } from "../../src/tasks/index.js";
+import { loadTokenizer } from "../../src/text/index.js";
+
+const tokenizer = (name: string) => loadTokenizer(fileURLToPath(new URL(`../golden/text/${name}`, import.meta.url)));
+const at = { file: "rows.jsonl", line: 3 };
+
+function text(label: unknown, ...input: [string] | [string, string]): Example {
+  return { input, label, at };
+}
+
+async function encode(examples: Example[], kind: TaskKind, { name = "bert-uncased", maxLength = 32 } = {}) {
+  const task: Task = TASKS[kind];
+  const isLabelled = examples.some(({ label }) => label !== undefined);
+  const labels = task.outputs || !isLabelled ? undefined : labelMap(examples);
+  return encodeRows(task, examples, await tokenizer(name), { labels, maxLength });
+}
+
+describe("rows of texts", () => {
+  it("become ids and a class", async () => {
+    const rows = await encode([text("b", "the cat"), text("a", "the cat", "sat")], "sequence-classification");
+    expect(rows.map((row) => row.target)).toEqual([1, 0]);
+    const { input, ...batch } = batchOf(rows);
+    expect(batch.rows).toBe(rows);
+    expect(input.layout.lengths).toEqual(rows.map((row) => row.inputIds.length));
+    expect(input.layout.cuSeqlens.toArray()).toEqual([0, 4, 4 + rows[1]!.inputIds.length]);
+    expect(input.inputIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds));
+    expect(input.tokenTypeIds.toArray()).toEqual(rows.flatMap((row) => row.tokenTypeIds));
+    expect(input.positionIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds.map((_, i) => i)));
+    expect(rows[1]?.tokenTypeIds.at(-1)).toBe(1);
+    expect(tokensOf({ input, rows })).toBe(4 + rows[1]!.inputIds.length);
+    expect(lossWeight(TASKS["sequence-classification"] as Task, { input, rows })).toBe(2);
+  });
+
+  it("have 0 or 1 for each of several labels", async () => {
+    const rows = await encode([text(["c", "a"], "x"), text([], "y"), text(["b"], "z")], "multi-label-classification");
+    expect(rows.map((row) => row.target)).toEqual([
+      [1, 0, 1],
+      [0, 0, 0],
+      [0, 1, 0],
+    ]);
+  });
+
+  it("have a number, or nothing", async () => {
+    const rows = await encode([text(2.5, "x"), text(undefined, "x")], "regression");
+    expect(rows.map((row) => row.target)).toEqual([2.5, undefined]);
+  });
+
+  it("that don't fit the task, or have no token, are named", async () => {
+    await expect(encode([text("high", "x")], "regression")).rejects.toThrow(
+      'rows.jsonl line 3: the label "high" does not fit the task, which takes a number',
+    );
+    await expect(encode([text(undefined, "")], "regression", { name: "gpt2" })).rejects.toThrow(
+      "line 3: the text gives no token",
+    );
+    expect((await encode([text(undefined, "")], "regression"))[0]?.inputIds.length).toBe(2);
+  });
+});
+
+describe("rows of words", () => {
+  const words: Example = { input: ["the", "", "tangling-tangling", "cat"], label: ["D", "O", "V", "N"], at };
+  type Row = { wordStarts: readonly number[]; target: { tokens: readonly number[]; words: readonly number[] } };
+
+  it("are labelled at first sub-words", async () => {
+    const [row] = await encode([words], "token-classification");
+    const { wordStarts, target } = row as unknown as Row;
+    expect(target.words).toEqual([0, 2, 3, 1]);
+    expect(wordStarts[1]).toBe(-1);
+    const labelled = target.tokens.flatMap((value, i) => (value === -100 ? [] : [[i, value]]));
+    expect(labelled).toEqual([
+      [wordStarts[0], 0],
+      [wordStarts[2], 3],
+      [wordStarts[3], 1],
+    ]);
+    expect(target.tokens.length).toBe(row?.inputIds.length);
+    expect(lossWeight(TASKS["token-classification"] as Task, batchOf([row!, row!]))).toBe(6);
+  });
+
+  it("keep the labels of words that were cut off", async () => {
+    const [row] = await encode([words], "token-classification", { maxLength: 5 });
+    const { wordStarts, target } = row as unknown as Row;
+    expect(row?.inputIds.length).toBe(5);
+    expect(wordStarts.at(-1)).toBe(-1);
+    expect(target.words.length).toBe(4);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, it } from "vitest";
+import {
+  type EncodedRow,
+  namedDatasets,
+  type ScorerOptions,
+  TASKS,
+  type Task,
+  type TaskKind,
+} from "../../src/tasks/index.js";
+
+const LABELS = ["no", "yes"];
+const CLASSES = { targets: [1, 1, 0, 0], predicted: [1, 0, 0, 0] };
+
+/** A task's metrics of targets and of predictions as `predict` prints them. */
+function scored(
+  kind: TaskKind,
+  options: Omit<ScorerOptions, "labels"> & { readonly labels?: readonly string[] },
+  targets: readonly unknown[],
+  predictions: readonly object[],
+) {
+  const { main, goal, ...scorer } = (TASKS[kind] as Task).scorer({ labels: [], ...options });
+  const at = { file: "none", line: 1 };
+  for (const [i, target] of targets.entries())
+    scorer.add({ inputIds: [], tokenTypeIds: [], target, at } as EncodedRow, predictions[i] as object);
+  return { main, goal, metrics: scorer.result() };
+}
+
+function classes(
+  { labels = LABELS, ...options }: Partial<ScorerOptions>,
+  { targets, predicted }: typeof CLASSES = CLASSES,
+) {
+  const predictions = predicted.map((id) => ({ label: labels[id] }));
+  return scored("sequence-classification", { labels, ...options }, targets, predictions);
+}
+
+describe("the metrics of one label", () => {
+  it.each([
+    ["glue/cola", { matthewsCorrelation: 1 / Math.sqrt(3) }],
+    ["glue/mrpc", { accuracy: 0.75, f1: 2 / 3 }],
+    ["glue/qqp", { accuracy: 0.75, f1: 2 / 3 }],
+    ["glue/sst2", { accuracy: 0.75 }],
+    ["glue/mnli", { accuracy: 0.75 }],
+    ["glue/qnli", { accuracy: 0.75 }],
+    ["glue/rte", { accuracy: 0.75 }],
+    [undefined, { accuracy: 0.75, f1: 2 / 3 }],
+  ] as const)("of two, in the set %s", (name, expected) => {
+    const { main, goal, metrics } = classes({ metrics: name && namedDatasets[name].metrics });
+    expect(Object.keys(metrics)).toEqual(Object.keys(expected));
+    for (const [key, value] of Object.entries(expected)) expect(metrics[key]).toBeCloseTo(value, 12);
+    expect([main, goal]).toEqual([Object.keys(expected)[0], "maximize"]);
+  });
+
+  it("give the same F1 in whatever order the labels stand", () => {
+    const turned = { targets: [0, 0, 1, 1], predicted: [0, 1, 1, 1] };
+    for (const [first, second] of [
+      ["no", "yes"],
+      ["0", "1"],
+      ["-1", "1"],
+      ["9", "10"],
+    ] as const) {
+      expect(classes({ labels: [first, second] }).metrics.f1).toBeCloseTo(2 / 3, 12);
+      expect(classes({ labels: [second, first] }, turned).metrics.f1).toBeCloseTo(2 / 3, 12);
+    }
+  });
+
+  it("take the F1 of the label that is named as the positive one", () => {
+    expect(classes({ positive: 0 }).metrics.f1).toBeCloseTo(4 / 5, 12);
+  });
+
+  it("take the mean F1 of all classes where there are more than two", () => {
+    const { main, metrics } = classes({ labels: ["a", "b", "c"] });
+    expect(metrics).toEqual({ accuracy: 0.75, macroF1: (2 / 3 + 4 / 5) / 2 });
+    expect(main).toBe("accuracy");
+  });
+});
+
+it("numbers are judged by their distance, STS-B by correlation", () => {
+  const predictions = [2, 4, 6].map((value) => ({ value }));
+  const general = scored("regression", {}, [1, 2, 3], predictions);
+  expect([general.main, general.goal]).toEqual(["meanSquaredError", "minimize"]);
+  expect(Object.keys(general.metrics)).toEqual(["meanSquaredError", "pearson", "spearman"]);
+  const stsb = scored("regression", { metrics: namedDatasets["glue/stsb"].metrics }, [1, 2, 3], predictions);
+  expect([stsb.main, stsb.goal]).toEqual(["pearson", "maximize"]);
+  expect(Object.keys(stsb.metrics)).toEqual(["pearson", "spearman"]);
+});
+
+it("entities are looked for only where the labels mark some", () => {
+  const words = (labels: readonly string[], targets: readonly number[], predicted: readonly (string | null)[]) =>
+    scored("token-classification", { labels }, [{ tokens: [], words: targets }], [{ labels: predicted }]);
+  const entities = words(["O", "B-DNA", "I-DNA"], [1, 2, 0], ["B-DNA", "O", null]);
+  expect(entities.main).toBe("f1");
+  expect(entities.metrics).toEqual({ accuracy: 1 / 3, precision: 0, recall: 0, f1: 0 });
+  // Of two kinds of entities the rows together count, not the mean over kinds.
+  const kinds = words(["O", "B-DNA", "B-RNA"], [1, 0, 1, 0, 2], ["B-DNA", "O", "B-DNA", "O", "O"]);
+  expect(kinds.metrics).toMatchObject({ precision: 1, recall: 2 / 3, f1: 0.8 });
+  expect(words(["O", "B-DNA", "NOUN"], [0], ["O"]).main).toBe("accuracy");
+  expect(words(["NOUN", "VERB"], [0, 1], ["NOUN", "NOUN"]).metrics).toEqual({ accuracy: 0.5 });
+});
+
+it("label sets", () => {
+  const targets = [
+    [1, 0],
+    [0, 1],
+  ];
+  const predictions = [{ labels: ["no"] }, { labels: ["no", "yes"] }];
+  const { main, metrics } = scored("multi-label-classification", { labels: LABELS }, targets, predictions);
+  expect(main).toBe("microF1");
+  expect(metrics).toMatchObject({ microF1: 0.8, macroF1: (2 / 3 + 1) / 2, subsetAccuracy: 0.5 });
+});
+
+it.each(Object.keys(TASKS) as TaskKind[])("%s: rows without a label have no score", (kind) => {
+  const prediction = { label: "no", labels: [], value: 0 };
+  expect(() => scored(kind, { labels: LABELS }, [undefined], [prediction])).toThrow("has no label");
+});
