@@ -1,9 +1,14 @@
-import { checkRows } from "./checks.js";
+import { atLeastOne } from "./checks.js";
+import type { Metric } from "./metric.js";
 
-/** Share of rows whose predicted class is the reference class, in [0, 1]. Throws METRIC_ROWS. */
-export function accuracy(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
-  checkRows(references, predictions);
-  let right = 0;
-  for (let row = 0; row < references.length; row++) if (references[row] === predictions[row]) right++;
-  return right / references.length;
+/** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
+export function accuracy(): Metric<number> {
+  let [rows, right] = [0, 0];
+  return {
+    add(reference, prediction) {
+      rows++;
+      if (reference === prediction) right++;
+    },
+    result: () => ({ accuracy: right / atLeastOne(rows) }),
+  };
 }

@@ -1,50 +1,34 @@
+import { atLeastOne } from "./checks.js";
 import { type Entity, lenientEntities } from "./entities.js";
-import { type Counts, emptyCounts, macroScores, microScores, type Scores, scoresOf } from "./scores.js";
+import type { Metric } from "./metric.js";
+import { emptyCounts, scoresOf } from "./scores.js";
 import { strictEntities, type TagScheme } from "./strictEntities.js";
-import { alignWords, type PredictedWordLabels, type WordLabels } from "./tokens.js";
-
-/** Scores over whole entities: a hit has the same type, first and last word as the reference. */
-export interface EntityScores {
-  readonly micro: Scores;
-  readonly macro: Scores;
-  /** By entity type, sorted by name. */
-  readonly byType: ReadonlyMap<string, Scores & { readonly support: number }>;
-}
+import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
 
 /**
- * Entity precision, recall and F1 over all rows, as seqeval gives them: by the lenient rules without a scheme, by
- * `mode="strict"` with one. A word that was cut off counts as outside. All 0 where neither side has an entity.
- * Throws METRIC_ROWS, and METRIC_TAG for tags outside the scheme.
+ * `precision`, `recall` and `f1` of entities over all rows together, as seqeval gives them: a hit has the same type, first
+ * and last word as the reference. By the lenient rules without a scheme, by `mode="strict"` with one. A word that was cut
+ * off counts as outside. All 0 where neither side has an entity.
+ * Throws METRIC_ROWS for a row with more predictions than words, and METRIC_TAG for tags outside the scheme.
  */
-export function entityScores(
-  references: readonly WordLabels[],
-  predictions: readonly PredictedWordLabels[],
-  scheme?: TagScheme,
-): EntityScores {
+export function entityScores(scheme?: TagScheme): Metric<WordLabels, PredictedWordLabels> {
   const find = (tags: readonly string[]) => (scheme ? strictEntities(tags, scheme) : lenientEntities(tags));
-  const types = new Map<string, Counts>();
-  for (const [row, guesses] of alignWords(references, predictions).entries()) {
-    countRow(types, find(references[row]!), find(guesses.map((label) => label ?? "O")));
-  }
-  const sorted = [...types].sort(([a], [b]) => (a < b ? -1 : 1));
+  const counts = emptyCounts();
+  let rows = 0;
   return {
-    micro: microScores(types.values()),
-    macro: macroScores(types.values()),
-    byType: new Map(sorted.map(([type, counts]) => [type, { ...scoresOf(counts), support: counts.actual }])),
+    add(labels, predicted) {
+      const guesses = alignWords(labels, predicted, ++rows);
+      const actual = new Set(find(labels).map(key));
+      const found = find(guesses.map((label) => label ?? "O")).map(key);
+      counts.actual += actual.size;
+      counts.predicted += found.length;
+      counts.truePositives += found.filter((entity) => actual.has(entity)).length;
+    },
+    result() {
+      atLeastOne(rows);
+      return { ...scoresOf(counts) };
+    },
   };
 }
 
-function countRow(types: Map<string, Counts>, actual: readonly Entity[], predicted: readonly Entity[]): void {
-  const countsOf = (type: string) => {
-    const counts = types.get(type) ?? emptyCounts();
-    types.set(type, counts);
-    return counts;
-  };
-  const key = ({ type, start, end }: Entity) => `${start} ${end} ${type}`;
-  const known = new Set(actual.map(key));
-  for (const entity of actual) countsOf(entity.type).actual++;
-  for (const entity of predicted) {
-    countsOf(entity.type).predicted++;
-    if (known.has(key(entity))) countsOf(entity.type).truePositives++;
-  }
-}
+const key = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;

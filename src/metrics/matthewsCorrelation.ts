@@ -1,28 +1,28 @@
-import { checkRows } from "./checks.js";
+import { atLeastOne } from "./checks.js";
+import { ClassCounts } from "./classCounts.js";
+import type { Metric } from "./metric.js";
 
 /**
- * Matthews correlation for two or more classes (Gorodkin's R_K, as scikit-learn), in [-1, 1]; 0 where one side has a
- * single class, where it is undefined. Throws METRIC_ROWS.
+ * `matthewsCorrelation` for two or more classes (Gorodkin's R_K, as scikit-learn), in [-1, 1]; 0 where one side has a
+ * single class, where it is undefined.
  */
-export function matthewsCorrelation(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
-  checkRows(references, predictions);
-  const rows = references.length;
-  const actual = histogram(references);
-  const predicted = histogram(predictions);
-  let right = 0;
-  for (let row = 0; row < rows; row++) if (references[row] === predictions[row]) right++;
-
-  let chance = 0;
-  for (const [id, count] of actual) chance += count * (predicted.get(id) ?? 0);
-  const variances = (rows * rows - sumOfSquares(actual)) * (rows * rows - sumOfSquares(predicted));
-  return variances === 0 ? 0 : (right * rows - chance) / Math.sqrt(variances);
+export function matthewsCorrelation(): Metric<number> {
+  const counts = new ClassCounts();
+  return {
+    add: (reference, prediction) => counts.add(reference, prediction),
+    result: () => ({ matthewsCorrelation: correlation(counts) }),
+  };
 }
 
-function histogram(ids: ArrayLike<number>): Map<number, number> {
-  const counts = new Map<number, number>();
-  for (let row = 0; row < ids.length; row++) counts.set(ids[row]!, (counts.get(ids[row]!) ?? 0) + 1);
-  return counts;
+function correlation(counts: ClassCounts): number {
+  const squared = atLeastOne(counts.rows) ** 2;
+  const sums = { right: 0, chance: 0, actual: 0, predicted: 0 };
+  for (const { truePositives, actual, predicted } of counts.byClass.values()) {
+    sums.right += truePositives;
+    sums.chance += actual * predicted;
+    sums.actual += actual * actual;
+    sums.predicted += predicted * predicted;
+  }
+  const variances = (squared - sums.actual) * (squared - sums.predicted);
+  return variances === 0 ? 0 : (sums.right * counts.rows - sums.chance) / Math.sqrt(variances);
 }
-
-const sumOfSquares = (counts: Map<number, number>): number =>
-  [...counts.values()].reduce((sum, count) => sum + count * count, 0);

@@ -1,11 +1,16 @@
-import { checkFinite, checkRows } from "./checks.js";
+import { atLeastOne, checkFinite } from "./checks.js";
+import type { Metric } from "./metric.js";
 
-/** Mean of the squared differences, in the square of the label's unit. Throws METRIC_ROWS and METRIC_NOT_FINITE. */
-export function meanSquaredError(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
-  checkRows(references, predictions);
-  checkFinite(references, "references");
-  checkFinite(predictions, "predictions");
-  let sum = 0;
-  for (let row = 0; row < references.length; row++) sum += (references[row]! - predictions[row]!) ** 2;
-  return sum / references.length;
+/** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */
+export function meanSquaredError(): Metric<number> {
+  let [rows, sum] = [0, 0];
+  return {
+    add(reference, prediction) {
+      rows++;
+      checkFinite(reference, "references", rows);
+      checkFinite(prediction, "predictions", rows);
+      sum += (reference - prediction) ** 2;
+    },
+    result: () => ({ meanSquaredError: sum / atLeastOne(rows) }),
+  };
 }

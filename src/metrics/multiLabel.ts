@@ -1,28 +1,61 @@
-// Shapes: R rows, L labels. A row is one 0/1 entry a label.
+// Shapes: L labels. A row is one 0/1 entry a label.
 import { BidoraError } from "../common/errors.js";
-import { checkRows } from "./checks.js";
-import { type Counts, emptyCounts, macroScores, microScores, type Scores } from "./scores.js";
+import { atLeastOne } from "./checks.js";
+import type { Metric } from "./metric.js";
+import { type Counts, emptyCounts, macroScores, microScores } from "./scores.js";
 
 /** One row's labels: an entry a label, 1 where the row has it. */
 export type LabelSet = ArrayLike<number>;
 
-/** Precision, recall and F1 over all rows and labels together; 0 where undefined. Throws METRIC_ROWS. */
-export function multiLabelMicro(references: readonly LabelSet[] /* R,L */, predictions: readonly LabelSet[]): Scores {
-  return microScores(countLabels(references, predictions));
-}
-
 /**
- * Unweighted mean over all L labels; a label that neither side has counts as 0, as in scikit-learn. Throws METRIC_ROWS.
+ * `microPrecision`, `microRecall`, `microF1` over all rows and labels together, and `macroPrecision`, `macroRecall`,
+ * `macroF1`, the unweighted means over all L labels. What is undefined is 0, also for a label that neither side has, as
+ * in scikit-learn. Throws METRIC_ROWS for rows of different width.
  */
-export function multiLabelMacro(references: readonly LabelSet[] /* R,L */, predictions: readonly LabelSet[]): Scores {
-  return macroScores(countLabels(references, predictions));
+export function labelScores(): Metric<LabelSet> {
+  const counts: Counts[] = [];
+  const check = sameWidth();
+  return {
+    add(reference /* L */, prediction /* L */) {
+      check(reference, prediction);
+      for (let label = 0; label < reference.length; label++) {
+        counts[label] ??= emptyCounts();
+        countLabel(counts[label]!, reference[label] === 1, prediction[label] === 1);
+      }
+    },
+    result() {
+      atLeastOne(counts.length);
+      const [micro, macro] = [microScores(counts), macroScores(counts)];
+      return {
+        microPrecision: micro.precision,
+        microRecall: micro.recall,
+        microF1: micro.f1,
+        macroPrecision: macro.precision,
+        macroRecall: macro.recall,
+        macroF1: macro.f1,
+      };
+    },
+  };
 }
 
-/** Share of rows whose labels are all right. Throws METRIC_ROWS. */
-export function subsetAccuracy(references: readonly LabelSet[] /* R,L */, predictions: readonly LabelSet[]): number {
-  checkShapes(references, predictions);
-  const right = references.filter((row, index) => sameSet(row, predictions[index]!)).length;
-  return right / references.length;
+/** `subsetAccuracy`: the share of rows whose labels are all right. Throws METRIC_ROWS for rows of different width. */
+export function subsetAccuracy(): Metric<LabelSet> {
+  let [rows, right] = [0, 0];
+  const check = sameWidth();
+  return {
+    add(reference /* L */, prediction /* L */) {
+      check(reference, prediction);
+      rows++;
+      if (sameSet(reference, prediction)) right++;
+    },
+    result: () => ({ subsetAccuracy: right / atLeastOne(rows) }),
+  };
+}
+
+function countLabel(counts: Counts, actual: boolean, predicted: boolean): void {
+  if (actual) counts.actual++;
+  if (predicted) counts.predicted++;
+  if (actual && predicted) counts.truePositives++;
 }
 
 function sameSet(a: LabelSet, b: LabelSet): boolean {
@@ -30,30 +63,16 @@ function sameSet(a: LabelSet, b: LabelSet): boolean {
   return true;
 }
 
-function countLabels(references: readonly LabelSet[], predictions: readonly LabelSet[]): Counts[] {
-  checkShapes(references, predictions);
-  const counts = Array.from({ length: references[0]!.length }, emptyCounts);
-  for (const [row, reference] of references.entries()) {
-    for (const [label, count] of counts.entries()) {
-      const [actual, predicted] = [reference[label] === 1, predictions[row]![label] === 1];
-      if (actual) count.actual++;
-      if (predicted) count.predicted++;
-      if (actual && predicted) count.truePositives++;
-    }
-  }
-  return counts;
-}
-
-function checkShapes(references: readonly LabelSet[], predictions: readonly LabelSet[]): void {
-  checkRows(references, predictions);
-  const labels = references[0]!.length;
-  for (const [row, reference] of references.entries()) {
-    const predicted = predictions[row]!.length;
-    if (reference.length !== labels || predicted !== labels) {
-      throw new BidoraError(
-        "METRIC_ROWS",
-        `Expected ${labels} labels in every row, row ${row + 1} has ${reference.length} references and ${predicted} predictions; give each row one 0 or 1 a label.`,
-      );
-    }
-  }
+/** Refuses rows that have not as many labels as the first. */
+function sameWidth(): (reference: LabelSet, prediction: LabelSet) => void {
+  let rows = 0;
+  let width = 0;
+  return (reference, prediction) => {
+    if (rows++ === 0) width = reference.length;
+    if (reference.length === width && prediction.length === width) return;
+    throw new BidoraError(
+      "METRIC_ROWS",
+      `Expected ${width} labels in every row, row ${rows} has ${reference.length} references and ${prediction.length} predictions; give each row one 0 or 1 a label.`,
+    );
+  };
 }

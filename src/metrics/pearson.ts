@@ -1,13 +1,39 @@
-import { checkFinite, checkRows } from "./checks.js";
+import { atLeastOne, checkFinite } from "./checks.js";
+import type { Metric } from "./metric.js";
 
 /**
- * Pearson's correlation, in [-1, 1]. Where one side is constant it is undefined and 0 is returned (a constant prediction
- * explains nothing). Throws METRIC_ROWS and METRIC_NOT_FINITE.
+ * `pearson`: Pearson's correlation, in [-1, 1]. Where one side is constant it is undefined and 0 is given (a constant
+ * prediction explains nothing). Throws METRIC_NOT_FINITE.
  */
-export function pearson(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
-  checkRows(references, predictions);
-  checkFinite(references, "references");
-  checkFinite(predictions, "predictions");
+export function pearson(): Metric<number> {
+  return overAllRows((references, predictions) => ({ pearson: correlation(references, predictions) }));
+}
+
+type Numbers = readonly number[];
+
+/** Keeps both numbers of every row: sums that run along lose digits where values are far from zero. */
+export function overAllRows(
+  resultOf: (references: Numbers, predictions: Numbers) => Readonly<Record<string, number>>,
+): Metric<number> {
+  const references: number[] = [];
+  const predictions: number[] = [];
+  return {
+    add(reference, prediction) {
+      const row = references.length + 1;
+      checkFinite(reference, "references", row);
+      checkFinite(prediction, "predictions", row);
+      references.push(reference);
+      predictions.push(prediction);
+    },
+    result() {
+      atLeastOne(references.length);
+      return resultOf(references, predictions);
+    },
+  };
+}
+
+/** Pearson's correlation of two columns of one length; 0 where one is constant. */
+export function correlation(references: ArrayLike<number>, predictions: ArrayLike<number>): number {
   if (isConstant(references) || isConstant(predictions)) return 0;
   const x = centredUnit(references);
   const y = centredUnit(predictions);

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import scipy.stats
 import sklearn.metrics as sk
-from seqeval.metrics import accuracy_score, classification_report
+from seqeval.metrics import accuracy_score
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 from seqeval.metrics.v1 import precision_recall_fscore_support as strict_scores
 from seqeval.scheme import IOB1, IOB2, IOBES
@@ -32,12 +32,11 @@ def classes_case(name, references, predictions):
         "references": references.tolist(),
         "predictions": predictions.tolist(),
         "accuracy": float(sk.accuracy_score(references, predictions)),
-        "matthews": float(sk.matthews_corrcoef(references, predictions)),
-        "micro": scores(references, predictions, "micro"),
-        "macro": scores(references, predictions, "macro"),
+        "matthewsCorrelation": float(sk.matthews_corrcoef(references, predictions)),
+        "macroF1": scores(references, predictions, "macro")["f1"],
     }
     if max(references.max(), predictions.max()) <= 1:
-        case["binary"] = scores(references, predictions, "binary")
+        case["f1"] = scores(references, predictions, "binary")["f1"]
     return case
 
 
@@ -128,27 +127,17 @@ def as_scores(values):
 
 
 def tags_case(name, references, predictions, schemes):
-    def averages(function, **options):
-        found = {a: as_scores(function(references, predictions, average=a, **options)) for a in ("micro", "macro")}
-        # seqeval's mean over no type at all is NaN; 0 is the documented answer here.
-        return {a: {k: 0.0 if np.isnan(v) else v for k, v in s.items()} for a, s in found.items()}
+    def micro(function, **options):
+        return as_scores(function(references, predictions, average="micro", **options))
 
-    lenient = averages(precision_recall_fscore_support)
-    has_entity = any(tag != "O" for row in references + predictions for tag in row)
-    report = classification_report(references, predictions, output_dict=True) if has_entity else {}
-    lenient["byType"] = {
-        kind: {"precision": float(row["precision"]), "recall": float(row["recall"]),
-               "f1": float(row["f1-score"]), "support": int(row["support"])}
-        for kind, row in report.items() if not kind.endswith(" avg")
-    }
     strict = {"IOB1": IOB1, "IOB2": IOB2, "BIOES": IOBES}
     return {
         "name": name,
         "references": references,
         "predictions": predictions,
-        "tokenAccuracy": float(accuracy_score(references, predictions)),
-        "lenient": lenient,
-        "strict": {scheme: averages(strict_scores, scheme=strict[scheme]) for scheme in schemes},
+        "wordAccuracy": float(accuracy_score(references, predictions)),
+        "lenient": micro(precision_recall_fscore_support),
+        "strict": {scheme: micro(strict_scores, scheme=strict[scheme]) for scheme in schemes},
     }
 
 

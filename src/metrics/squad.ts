@@ -1,0 +1,67 @@
+import { atLeastOne } from "./checks.js";
+import type { Metric } from "./metric.js";
+
+/**
+ * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: the
+ * reference that suits best counts, and no answer is an empty text (on either side) or no reference.
+ * A reference of which normalising leaves nothing counts as no answer, and only where there is no other.
+ */
+export function squad(): Metric<readonly string[], string> {
+  const sums = { rows: 0, exactMatch: 0, f1: 0 };
+  return {
+    add(references, prediction) {
+      const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
+      const answers = known.length > 0 ? known : [""];
+      const guess = normalizeAnswer(prediction);
+      sums.rows++;
+      sums.exactMatch += answers.includes(guess) ? 1 : 0;
+      sums.f1 += Math.max(...answers.map((answer) => wordF1(answer, guess)));
+    },
+    result() {
+      const rows = atLeastOne(sums.rows);
+      return { exactMatch: sums.exactMatch / rows, f1: sums.f1 / rows };
+    },
+  };
+}
+
+/** Python's `string.punctuation`. */
+const PUNCTUATION = /[!-/:-@[-`{-~]/g;
+
+/** Python's `\b(a|an|the)\b`, whose words have letters and numbers of all scripts. */
+const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
+
+/** What Python's `str.split()` splits at: not the byte-order mark that JavaScript's `\s` has, but the separators of ASCII. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: four of them are space to Python.
+const SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+
+/** In small letters, without punctuation and articles, with one space between words. */
+export function normalizeAnswer(text: string): string {
+  const bare = text.toLowerCase().replaceAll(PUNCTUATION, "").replaceAll(ARTICLES, " ");
+  return bare
+    .split(SPACE)
+    .filter((word) => word !== "")
+    .join(" ");
+}
+
+/** F1 of the words of two normalised answers, each as often as it is there; of two empty ones 1, of one 0. */
+function wordF1(answer: string, guess: string): number {
+  if (answer === "" || guess === "") return answer === guess ? 1 : 0;
+  const [known, guessed] = [answer.split(" "), guess.split(" ")];
+  const common = commonWords(known, guessed);
+  if (common === 0) return 0;
+  const [precision, recall] = [common / guessed.length, common / known.length];
+  return (2 * precision * recall) / (precision + recall);
+}
+
+function commonWords(a: readonly string[], b: readonly string[]): number {
+  const left = new Map<string, number>();
+  for (const word of a) left.set(word, (left.get(word) ?? 0) + 1);
+  let common = 0;
+  for (const word of b) {
+    const count = left.get(word) ?? 0;
+    if (count === 0) continue;
+    left.set(word, count - 1);
+    common++;
+  }
+  return common;
+}

@@ -1,0 +1,36 @@
+import { BidoraError } from "../common/errors.js";
+import { atLeastOne } from "./checks.js";
+import type { Metric } from "./metric.js";
+
+/** The reference labels of one row's words. */
+export type WordLabels = readonly string[];
+
+/** The predicted labels of one row's words; null, or no entry at the end, for a word that the model did not see. */
+export type PredictedWordLabels = readonly (string | null)[];
+
+/**
+ * `accuracy` over words: the share of those with the right label; a word that was cut off counts as wrong.
+ * Throws METRIC_ROWS for a row with more predictions than words, and where there was no word.
+ */
+export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels> {
+  let [rows, words, right] = [0, 0, 0];
+  return {
+    add(labels, predicted) {
+      const guesses = alignWords(labels, predicted, ++rows);
+      words += labels.length;
+      right += labels.filter((label, word) => label === guesses[word]).length;
+    },
+    result: () => ({ accuracy: right / atLeastOne(words) }),
+  };
+}
+
+/** Gives every word of a row (counted from 1) a prediction, null where there is none. Throws METRIC_ROWS where there are too many. */
+export function alignWords(labels: WordLabels, guesses: PredictedWordLabels, row: number): (string | null)[] {
+  if (guesses.length > labels.length) {
+    throw new BidoraError(
+      "METRIC_ROWS",
+      `Expected at most ${labels.length} predicted labels in row ${row}, ${guesses.length} came; give one a word.`,
+    );
+  }
+  return labels.map((_, word) => guesses[word] ?? null);
+}
