@@ -1,0 +1,129 @@
+import { spawn } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { FakeHub } from "../io/fakeHub.js";
+import { BERT, fresh } from "./support.js";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })]
+  .filter((name) => name.endsWith(".md"))
+  .map((name) => (name === "README.md" ? name : join("docs", name)));
+
+/** Commands that are not run here, with the reason. */
+const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
+  [/^npm start\b/, "sets the machine up and trains for minutes on a real model"],
+  [/^npm test\b/, "is this suite"],
+  [/^npm run bench\b/, "measures for minutes to hours"],
+  [/^npx bidora .*…/, "has … in the place of a run's own flags"],
+];
+
+const commandsOf = (document: string): string[] => {
+  const blocks = readFileSync(join(ROOT, document), "utf8").matchAll(/^```sh\n([\s\S]*?)^```/gm);
+  const lines = [...blocks].flatMap(([, block]) => (block as string).replaceAll("\\\n", " ").split("\n"));
+  return lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
+};
+
+const isSkipped = (command: string): boolean => SKIPPED.some(([pattern]) => pattern.test(command));
+const COMMANDS = DOCUMENTS.flatMap((document) => commandsOf(document).map((command) => ({ document, command })));
+
+const hub = new FakeHub();
+let environment: NodeJS.ProcessEnv;
+/** The project of a person who has installed bidora and has the data that the documents speak of. */
+const project = fresh("project");
+
+beforeAll(async () => {
+  mkdirSync(join(project, "node_modules", ".bin"), { recursive: true });
+  symlinkSync(ROOT, join(project, "node_modules", "bidora"));
+  symlinkSync("../bidora/bin/bidora.js", join(project, "node_modules", ".bin", "bidora"));
+  writeData();
+  offerModel();
+  environment = await givenTo(hub);
+});
+afterAll(() => hub.stop());
+
+/** The one repository that the commands name, of which the hub gives a tiny bare encoder; and the folder called MODEL. */
+function offerModel(): void {
+  const model = join(BERT, "no-prefix");
+  const named = COMMANDS.map(({ command }) => /--model (\S+\/\S+)/.exec(command)?.[1]);
+  const [repository, ...others] = new Set(named.filter((name) => name !== undefined));
+  if (repository === undefined || others.length > 0) throw new Error(`One repository is served: ${others} came too.`);
+  hub.repo = repository;
+  hub.files = Object.fromEntries(
+    readdirSync(model).map((name) => [
+      name,
+      { content: readFileSync(join(model, name)), large: name.endsWith(".safetensors") },
+    ]),
+  );
+  cpSync(model, join(project, "MODEL"), { recursive: true });
+}
+
+/** Nothing of this machine's caches and settings, and no network but the hub. */
+async function givenTo(server: FakeHub): Promise<NodeJS.ProcessEnv> {
+  const kept = Object.entries(process.env).filter(([name]) => !/^(HF_|npm_|XDG_)/.test(name));
+  return {
+    ...Object.fromEntries(kept),
+    HF_ENDPOINT: await server.start(),
+    HF_HOME: join(project, ".cache", "huggingface"),
+    XDG_CACHE_HOME: join(project, ".cache"),
+    npm_config_offline: "true",
+    npm_config_update_notifier: "false",
+    OMP_NUM_THREADS: "1",
+  };
+}
+
+const WORDS = "boat harbour storm garden wall apples kitchen table train midnight rain painter".split(" ");
+/** A sentence with another one for each number. */
+const sentence = (row: number): string => [row, row * 5 + 1, row * 7 + 3].map((word) => WORDS[word % 12]).join(" ");
+
+function writeData(): void {
+  const csv = (rows: number) => lines("text,label", rows, (row) => `${sentence(row)},${row % 2 ? "good" : "bad"}`);
+  const mrpc = (rows: number) =>
+    lines("Quality\t#1 ID\t#2 ID\t#1 String\t#2 String", rows, (row) =>
+      [row % 2, row, row + 1, sentence(row), sentence(row + 1)].join("\t"),
+    );
+  for (const [name, content] of Object.entries({
+    "train.csv": csv(40),
+    "validation.csv": csv(6),
+    "test.csv": csv(7),
+    "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
+    "glue/MRPC/train.tsv": mrpc(40),
+    "glue/MRPC/dev.tsv": mrpc(6),
+    "glue/MRPC/test.tsv": lines("index\t#1 ID\t#2 ID\t#1 String\t#2 String", 1, (row) =>
+      [row, row, row, sentence(row), sentence(row)].join("\t"),
+    ),
+  })) {
+    mkdirSync(dirname(join(project, name)), { recursive: true });
+    writeFileSync(join(project, name), content);
+  }
+}
+
+const lines = (head: string, rows: number, row: (index: number) => string): string =>
+  [head, ...Array.from({ length: rows }, (_, index) => row(index))].join("\n").concat("\n");
+
+/** Runs one line as a shell does; this process goes on serving the hub. */
+function sh(command: string): Promise<{ status: number | null; printed: string }> {
+  const child = spawn("sh", ["-c", command], { cwd: project, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (text) => (printed += text));
+  return new Promise((done) => child.on("close", (status) => done({ status, printed })));
+}
+
+describe("what the documents tell people to type", () => {
+  test.each(COMMANDS.filter(({ command }) => !isSkipped(command)))("$document: $command", async ({ command }) => {
+    const { status, printed } = await sh(command);
+    expect(status, printed).toBe(0);
+    const output = /--output (\S+)/.exec(command)?.[1];
+    if (output) expect(existsSync(join(project, output)), `${output} is there`).toBe(true);
+  });
+
+  test("the hub was asked for the model", () => {
+    expect(hub.downloads("model.safetensors")).toHaveLength(1);
+  });
+
+  test("every reason to skip a command is needed", () => {
+    for (const [pattern] of SKIPPED)
+      expect(COMMANDS.map(({ command }) => command).join("\n")).toMatch(new RegExp(pattern, "m"));
+  });
+});
