@@ -7,7 +7,7 @@ import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
 /** 0 or 1 for each label. */
-type LabelsRow = EncodedRow<readonly number[]>;
+export type LabelsRow = EncodedRow<readonly number[]>;
 
 export interface LabelsPrediction {
   /** Those whose score is at least one half. */

@@ -5,7 +5,7 @@ import { namedMetrics } from "./namedMetrics.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
-type NumberRow = EncodedRow<number>;
+export type NumberRow = EncodedRow<number>;
 
 export interface NumberPrediction {
   readonly value: number;

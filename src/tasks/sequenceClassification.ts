@@ -7,7 +7,7 @@ import type { Scorer, ScorerOptions } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
-type ClassRow = EncodedRow<number>;
+export type ClassRow = EncodedRow<number>;
 
 export interface ClassPrediction {
   readonly label: string;

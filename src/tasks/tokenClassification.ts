@@ -8,14 +8,14 @@ import { argmax, rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-interface WordTargets {
+export interface WordTargets {
   /** The class of each token: a word's at its first sub-word, else -100. */
   readonly tokens: readonly number[];
   /** The class of each word, those that were cut off too. */
   readonly words: readonly number[];
 }
 
-interface WordsRow extends EncodedRow<WordTargets, readonly string[]> {
+export interface WordsRow extends EncodedRow<WordTargets, readonly string[]> {
   /** Where each word's first sub-word stands in `inputIds`, -1 if it was cut off or has no token. */
   readonly wordStarts: readonly number[];
 }

@@ -125,7 +125,7 @@ describe("Parquet", () => {
     const texts = await loadExamples(golden("snappy"), classify);
     expect(texts.examples[0]).toMatchObject({ input: ["Ein Mädchen 😀", "eins"], label: 0 });
     const words = await loadExamples(golden("snappy"), tag);
-    expect(words.examples[2]).toMatchObject({ tokens: ["on", "the", "mat"], labels: ["2", "0", "0"] });
+    expect(words.examples[2]).toMatchObject({ input: ["on", "the", "mat"], label: ["2", "0", "0"] });
   });
 
   it("damaged", async () => {
@@ -147,7 +147,7 @@ describe("CoNLL columns", () => {
       { input: ["Peter"], label: ["B-PER"], at: { file: path, line: 7 } },
     ]);
     const pos = await loadExamples(path, { ...tag, labelColumns: ["2"] });
-    expect(pos.examples[0]).toMatchObject({ labels: ["NNP", "VBZ"] });
+    expect(pos.examples[0]).toMatchObject({ label: ["NNP", "VBZ"] });
     expect(await fault(loadExamples(path, { ...tag, labelColumns: ["5"] }))).toContain(
       "4 columns, so the label can't be in column 5",
     );
@@ -162,7 +162,7 @@ describe("CoNLL columns", () => {
   it("words alone are rows to predict", async () => {
     const path = file("words.txt", "a\nb\n\nc\n");
     const { examples } = await loadExamples(path, { ...tag, labels: "optional" });
-    expect(examples).toMatchObject([{ tokens: ["a", "b"], labels: undefined }, { tokens: ["c"] }]);
+    expect(examples).toMatchObject([{ input: ["a", "b"], label: undefined }, { input: ["c"] }]);
     expect(await fault(loadExamples(path, tag))).toContain("words alone");
   });
 });
@@ -186,7 +186,7 @@ describe("CoNLL-U", () => {
       { input: ["#"], label: ["SYM"], at: { file: path, line: 7 } },
     ]);
     const deprel = await loadExamples(path, { ...tag, labelColumns: ["deprel"] });
-    expect(deprel.examples[1]).toMatchObject({ labels: ["root"] });
+    expect(deprel.examples[1]).toMatchObject({ label: ["root"] });
     expect(await fault(loadExamples(path, { ...tag, labelColumns: ["pos"] }))).toContain("id, form, lemma, upos, xpos");
   });
 
