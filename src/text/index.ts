@@ -3,3 +3,4 @@ export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { UncuttableText } from "./start.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
+export type { Window } from "./windows.js";

@@ -7,6 +7,7 @@ import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
 import type { TokenizerSettings } from "./settings.js";
 import { type Start, StartEncoder } from "./start.js";
+import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
 
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
@@ -98,6 +99,26 @@ export class Tokenizer {
     if (isClear || row.length === 1 || !ids.every(({ length }) => length > maxLength)) return ids;
     const isFirstLonger = (await this.#encoder.compare(...row)) > 0;
     return [first!.slice(0, maxLength + 1), second!.slice(0, isFirstLonger ? maxLength : maxLength + 1)];
+  }
+
+  /**
+   * Encodes pairs whose first text stays whole, while the second goes on from row to row where it is long.
+   * @param options.overlap tokens of the second text that one row has in common with the next, where there is room
+   * @returns for each pair its rows; none where the first text leaves no room for the second
+   */
+  async encodeWindows(
+    pairs: readonly (readonly [string, string])[],
+    { maxLength, overlap }: { readonly maxLength: number; readonly overlap: number },
+  ): Promise<Window[][]> {
+    const layout = await this.#layout(2);
+    const tokens = await tokensOf(this.#native, pairs.flat());
+    return pairs.map((_, i) => {
+      const [first, second] = tokens.slice(2 * i, 2 * i + 2) as [TextTokens, TextTokens];
+      const room = maxLength - layout.specials - first.ids.length;
+      return room < 1
+        ? []
+        : windowsOf(layout, first, second, { room, overlap: Math.min(overlap, Math.floor(room / 2)) });
+    });
   }
 
   async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
