@@ -12,6 +12,7 @@ export { LabelMap, type LabelSources, labelMap, modelLabels, positiveLabel } fro
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { BatchOrder, type OrderOptions, type OrderState } from "./order.js";
 export { type SearchSplit, type SplitOptions, splitForSearch } from "./split.js";
+export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export type { Table, TableRow } from "./table.js";
 export { rowError } from "./textFile.js";
 export { readName, readNumber, readStrings } from "./values.js";

@@ -1,0 +1,82 @@
+import { mkdtempSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { loadQuestions } from "../../src/data/index.js";
+
+const folder = mkdtempSync(join(tmpdir(), "bidora-squad-"));
+const file = (name: string, text: string): string => {
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+};
+const jsonl = (...rows: object[]) => file("rows.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));
+
+const context = "a 😀 cat sat";
+const answered = { question: "who", context, answers: { text: ["cat", "cat sat"], answer_start: [4, 4] } };
+
+describe("rows of questions", () => {
+  it("have answers in code points, or none", async () => {
+    const { examples, columns } = await loadQuestions(
+      jsonl(answered, { ...answered, answers: { text: [], answer_start: [] } }),
+    );
+    expect(columns).toEqual({ text: ["question", "context"], label: ["answers"] });
+    expect(examples.map(({ input, label }) => [input, label])).toEqual([
+      [
+        ["who", context],
+        [
+          { text: "cat", start: 4 },
+          { text: "cat sat", start: 4 },
+        ],
+      ],
+      [["who", context], []],
+    ]);
+  });
+
+  it("may have a list of answers, and other names of columns", async () => {
+    const path = jsonl({ q: "who", c: context, a: [{ text: "cat", answer_start: 4 }] });
+    const { examples } = await loadQuestions(path, { textColumns: ["q", "c"], labelColumns: ["a"] });
+    expect(examples[0]?.label).toEqual([{ text: "cat", start: 4 }]);
+  });
+
+  it("come in SQuAD's own files, version 2 with questions that have no answer", async () => {
+    const qas = [
+      { id: "1", question: "who", answers: [{ text: "cat", answer_start: 4 }], is_impossible: false },
+      { id: "2", question: "why", answers: [], is_impossible: true },
+    ];
+    const path = file(
+      "dev-v2.0.json",
+      JSON.stringify({ version: "v2.0", data: [{ title: "t", paragraphs: [{ context, qas }] }] }),
+    );
+    const { examples } = await loadQuestions(path);
+    expect(examples.map(({ input, label }) => [input, label?.length])).toEqual([
+      [["who", context], 1],
+      [["why", context], 0],
+    ]);
+  });
+
+  it("may lack answers where they are to be predicted", async () => {
+    const path = jsonl({ question: "who", context }, answered);
+    const { examples } = await loadQuestions(path, { labels: "optional" });
+    expect(examples.map(({ label }) => label?.length)).toEqual([undefined, 2]);
+    await expect(loadQuestions(path)).rejects.toThrow("rows.jsonl line 1: the column answers must hold answers");
+  });
+
+  it.each([
+    [
+      { text: ["cat"], answer_start: [5] },
+      'line 1: the answer "cat" does not stand at character 5 of the context, where',
+    ],
+    [{ text: ["cat"], answer_start: [-8] }, "does not stand at character -8"],
+    [{ text: ["cat"], answer_start: [] }, "must hold answers"],
+    [{ text: ["cat"] }, "must hold answers"],
+    ["cat", "must hold answers"],
+    [null, "must hold answers"],
+  ])("with answers %o are named", async (answers, message) => {
+    await expect(loadQuestions(jsonl({ ...answered, answers }))).rejects.toThrow(message);
+  });
+
+  it("need both columns", async () => {
+    await expect(loadQuestions(jsonl(answered), { textColumns: ["context"] })).rejects.toThrow("names context alone");
+    await expect(loadQuestions(jsonl({ question: "who", text: "x" }))).rejects.toThrow();
+  });
+});
