@@ -20,16 +20,16 @@ export function inferTask(config: JsonObject): TrainedHead | undefined {
   const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
   const possible = KINDS.filter(([, { head }]) => classes.some((name) => name.endsWith(head.className)));
   if (possible.length === 0) return undefined;
+  const [[only, { problem, outputs }]] = possible as [[TaskKind, Task]];
+  if (!problem) return { kind: only, labels: outputs ?? labelsOf(config) };
   const labels = labelsOf(config);
   return { kind: kindOf(possible, config.problem_type ?? undefined, labels.length), labels };
 }
 
 function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefined, outputs: number): TaskKind {
-  const [[only, { problem }]] = possible as [[TaskKind, Task]];
-  if (!problem) return only;
   if (type === undefined) {
     const assumed = possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
-    return assumed?.[0] ?? only;
+    return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
   }
   const named = possible.find(([, task]) => task.problem?.type === type);
   if (!named) {

@@ -43,6 +43,7 @@ export interface Task<
   E extends Example = Example,
   Row extends EncodedRow = EncodedRow,
   Prediction extends object = object,
+  Reading extends object = Prediction,
 > {
   /** What a row holds, for help and documentation. */
   readonly rows: string;
@@ -70,13 +71,13 @@ export interface Task<
    */
   loss(outputs: Tensor, batch: Batch<Row>): Tensor;
   /**
-   * What `predict` prints for each row.
+   * What each row's outputs say: what `predict` prints, unless there is a `join`.
    * @param outputs as the loss has them
    * @param labels their names
    */
-  predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Prediction[];
-  /** One prediction of those for all rows of one example; absent where each example is one row. */
-  join?(predictions: readonly Prediction[]): Prediction;
+  predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Reading[];
+  /** What `predict` prints for an example, from what its rows say; absent where each example is one row. */
+  join?(readings: readonly Reading[]): Prediction;
   /** The metrics that the task reports, over a stream of rows. */
   scorer(options: ScorerOptions): Scorer<Row, Prediction>;
 }

@@ -34,16 +34,16 @@ export async function predictRows(
 ): Promise<void> {
   const { task, batchSize, signal } = options;
   for (const stretch of stretchesOf(rows, batchSize * STRETCH_BATCHES)) {
-    const predictions = new Map<EncodedRow, object>();
+    const readings = new Map<EncodedRow, object>();
     for (const batch of batchesOf(stretch, batchSize)) {
-      for (const [i, prediction] of predictBatch(model, batch, options).entries())
-        predictions.set(batch[i] as EncodedRow, prediction);
+      for (const [i, reading] of predictBatch(model, batch, options).entries())
+        readings.set(batch[i] as EncodedRow, reading);
       await new Promise(setImmediate);
       signal?.throwIfAborted();
     }
     for (const example of examplesOf(stretch)) {
-      const all = example.map((row) => predictions.get(row) as object);
-      onPrediction(example[0] as EncodedRow, task.join && all.length > 1 ? task.join(all) : (all[0] as object));
+      const all = example.map((row) => readings.get(row) as object);
+      onPrediction(example[0] as EncodedRow, task.join ? task.join(all) : (all[0] as object));
     }
   }
 }
