@@ -1,4 +1,5 @@
 import { multiLabelClassification } from "./multiLabelClassification.js";
+import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
 import { sequenceClassification } from "./sequenceClassification.js";
 import type { Task } from "./task.js";
@@ -10,6 +11,7 @@ export const TASKS = {
   "multi-label-classification": multiLabelClassification,
   regression,
   "token-classification": tokenClassification,
+  "question-answering": questionAnswering,
 } as const satisfies Readonly<Record<string, Task>>;
 
 export type TaskKind = keyof typeof TASKS;

@@ -24,6 +24,7 @@ from checkpoints import write_checkpoints, write_json
 from dropout import write_dropout
 from families import FAMILIES
 from forward import write_forward, write_full_gradient
+from questions import write_questions
 from texts import make_rows
 from training import write_training
 
@@ -41,6 +42,7 @@ def write_family(family, target: Path) -> None:
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)
+        manifest["questions"] = write_questions(family, ROOT, target)
     if family.depth >= 3:
         manifest["fullGradient"] = write_full_gradient(family, ROOT, target)
     for file in target.rglob("*.safetensors"):

@@ -19,6 +19,13 @@ export interface Manifest {
   readonly family: string;
   readonly forward: readonly ForwardCase[];
   readonly fullGradient?: { readonly checkpoint: string; readonly batch: string; readonly file: string };
+  readonly questions?: {
+    readonly checkpoint: string;
+    readonly rows: string;
+    readonly maxLength: number;
+    readonly file: string;
+    readonly predictions: readonly { answer: string; start: number; end: number; score: number }[];
+  };
   readonly dropout?: readonly {
     readonly name: string;
     readonly adapter: string;

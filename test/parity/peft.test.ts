@@ -7,7 +7,17 @@ import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";
 import { goldenLoss } from "./goldenBatch.js";
-import { expectClose, families, GOLDEN, get, goldenInput, manifest, readJson, readTensors, type Tensors } from "./goldenFiles.js";
+import {
+  expectClose,
+  families,
+  GOLDEN,
+  get,
+  goldenInput,
+  manifest,
+  readJson,
+  readTensors,
+  type Tensors,
+} from "./goldenFiles.js";
 import { RecordedMasks } from "./recordedMasks.js";
 
 interface AdapterCase {

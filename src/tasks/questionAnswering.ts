@@ -1,0 +1,181 @@
+// Shapes: N tokens of all rows, B rows, L the longest row's tokens.
+import { type Answer, loadQuestions, type QuestionExample, rowError, sliceOf } from "../data/index.js";
+import { squad } from "../metrics/index.js";
+import { linearHead } from "../models/index.js";
+import { crossEntropy } from "../nn/index.js";
+import type { Window } from "../text/index.js";
+import * as torch from "../torch/index.js";
+import { rowsOf } from "./outputs.js";
+import type { Batch, EncodedRow, Task } from "./task.js";
+import { targetOf } from "./texts.js";
+
+export interface SpanTarget {
+  /** Places in the row of the answer's first token and its last: 0 where the answer is not in this row. */
+  readonly span: readonly [number, number];
+  /** The texts of all answers; none where there is no answer. */
+  readonly answers: readonly string[];
+}
+
+/** One window on a context. */
+export interface SpanRow extends EncodedRow<SpanTarget, string> {
+  /** Where the context's tokens begin in `inputIds`, and the characters that each covers. */
+  readonly start: number;
+  readonly offsets: Window["offsets"];
+}
+
+export interface SpanPrediction {
+  /** Empty where no span is likelier than none. */
+  readonly answer: string;
+  /** Characters of the context, in code points: the first, and the one after the last. */
+  readonly start: number;
+  readonly end: number;
+  /** The answer's probability among all spans that are looked at, and none. */
+  readonly score: number;
+}
+
+/** The best span of one window, with scores that are sums of logits. */
+export interface WindowReading {
+  readonly answer: Omit<SpanPrediction, "score">;
+  readonly score: number;
+  /** log Σ exp of the scores of all spans. */
+  readonly total: number;
+  /** The score of no answer: that of the row's first token. */
+  readonly none: number;
+}
+
+/** Tokens that neighbouring windows on a context have in common, as in the reference scripts for SQuAD. */
+const OVERLAP = 128;
+
+/** Answers have at most so many tokens. */
+const LONGEST = 30;
+
+/**
+ * An answer that is a span of a context, or none (SQuAD 1.1 and 2.0). A long context is read through windows; each row is an
+ * example of its own in training, as in transformers' `run_qa.py`. A row's loss is that of its own tokens alone: padding, which
+ * transformers' loss counts as places of an answer, there is none of.
+ */
+export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading> = {
+  rows: 'a question, a context, `{"text": [...], "answer_start": [...]}` (SQuAD\'s rows, or its own JSON)',
+  head: { className: "ForQuestionAnswering", usual: linearHead("qa_outputs", () => 0) },
+  peftTaskType: "QUESTION_ANS",
+  outputs: ["start", "end"],
+  read: loadQuestions,
+  async encode(examples, tokenizer, { maxLength = tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY }) {
+    const pairs = examples.map(({ input: [question, context] }) => [question.trimStart(), context] as const);
+    const windows = await tokenizer.encodeWindows(pairs, { maxLength, overlap: OVERLAP });
+    return examples.flatMap((example, i) => rowsOfExample(example, windows[i] as Window[], maxLength));
+  },
+  weight: () => 1,
+  loss,
+  predict(outputs, { rows }) {
+    const logits = rowsOf(outputs);
+    let end = 0;
+    return rows.map((row) => {
+      end += row.inputIds.length;
+      return bestSpan(row, logits.slice(end - row.inputIds.length, end));
+    });
+  },
+  join(windows) {
+    const best = windows.reduce((a, b) => (b.score > a.score ? b : a));
+    const none = Math.min(...windows.map((window) => window.none));
+    const total = logSumExp([...windows.map((window) => window.total), none]);
+    if (none > best.score) return { answer: "", start: 0, end: 0, score: Math.exp(none - total) };
+    return { ...best.answer, score: Math.exp(best.score - total) };
+  },
+  scorer() {
+    const metric = squad();
+    return {
+      main: "f1",
+      goal: "maximize",
+      add: (row, { answer }) => metric.add(targetOf(row).answers, answer),
+      result: () => metric.result(),
+    };
+  },
+};
+
+// Rows
+
+function rowsOfExample(example: QuestionExample, windows: readonly Window[], maxLength: number): SpanRow[] {
+  const { at, label, input } = example;
+  if (windows.length === 0)
+    throw rowError(at.file, at.line, `the question leaves no room for the context in ${maxLength} tokens.`);
+  return windows.map(({ ids, typeIds, start, offsets }) => ({
+    inputIds: ids,
+    tokenTypeIds: typeIds,
+    start,
+    offsets,
+    target: label && { span: spanIn({ start, offsets }, label[0]), answers: label.map(({ text }) => text) },
+    source: input[1],
+    at,
+  }));
+}
+
+/** The last token that begins no later than the answer, and the first that ends no earlier; 0 where it is not all there. */
+function spanIn(
+  { start, offsets }: Pick<SpanRow, "start" | "offsets">,
+  answer: Answer | undefined,
+): readonly [number, number] {
+  const [first, last] = [offsets[0], offsets.at(-1)];
+  if (!answer || !first || !last) return [0, 0];
+  const end = answer.start + Array.from(answer.text).length;
+  if (first[0] > answer.start || last[1] < end) return [0, 0];
+  return [
+    start + offsets.findLastIndex(([from]) => from <= answer.start),
+    start + offsets.findIndex(([, to]) => to >= end),
+  ];
+}
+
+// Loss and prediction
+
+/** Cross-entropy over a row's tokens, the mean of that of the first one and the last. outputs: [N, 2] */
+function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Tensor {
+  const { lengths } = input.layout;
+  const longest = lengths.reduce((a, b) => Math.max(a, b));
+  const gather = new Int32Array(rows.length * longest);
+  const padding = new Uint8Array(gather.length);
+  let start = 0;
+  for (const [row, length] of lengths.entries()) {
+    for (let i = 0; i < longest; i++) {
+      gather[row * longest + i] = start + Math.min(i, length - 1);
+      if (i >= length) padding[row * longest + i] = 1;
+    }
+    start += length;
+  }
+  const places = torch.tensor(gather, [gather.length], "int64");
+  const padded = torch.view(torch.indexSelect(outputs, 0, places), [rows.length, longest, 2]);
+  const isPadding = torch.tensor(padding, [rows.length, longest, 1], "bool");
+  const logits = torch.transpose(torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY), 1, 2); // B,2,L
+  const targets = torch.tensor(
+    rows.flatMap((row) => [...targetOf(row).span]),
+    [2 * rows.length],
+    "int64",
+  );
+  return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, longest]), targets), 0.5);
+}
+
+/** @param logits of each token: as the first of an answer, and as the last */
+function bestSpan({ start, offsets, source = "" }: SpanRow, logits: readonly Float64Array[]): WindowReading {
+  const [begins, ends] = [0, 1].map((side) => logits.map((pair) => pair[side] as number)) as [number[], number[]];
+  const scores: number[] = [];
+  let best = { first: 0, last: 0, score: Number.NEGATIVE_INFINITY };
+  for (let first = 0; first < offsets.length; first++) {
+    for (let last = first; last < Math.min(offsets.length, first + LONGEST); last++) {
+      const score = (begins[start + first] as number) + (ends[start + last] as number);
+      scores.push(score);
+      if (score > best.score) best = { first, last, score };
+    }
+  }
+  const [from, to] = [offsets[best.first]?.[0] ?? 0, offsets[best.last]?.[1] ?? 0];
+  return {
+    answer: { answer: sliceOf(source, from, to), start: from, end: to },
+    score: best.score,
+    total: logSumExp(scores),
+    none: (begins[0] as number) + (ends[0] as number),
+  };
+}
+
+function logSumExp(values: readonly number[]): number {
+  const largest = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  if (largest === Number.NEGATIVE_INFINITY) return largest;
+  return largest + Math.log(values.reduce((sum, value) => sum + Math.exp(value - largest), 0));
+}

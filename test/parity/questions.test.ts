@@ -1,0 +1,90 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { loadModel } from "../../src/models/index.js";
+import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import { batchOf, encodeRows, lossWeight, TASKS } from "../../src/tasks/index.js";
+import { loadTokenizer } from "../../src/text/index.js";
+import * as torch from "../../src/torch/index.js";
+import { predictRows } from "../../src/train/evaluation.js";
+import { headFor } from "../models/ownHead.js";
+import { expectClose, families, GOLDEN, get, goldenRows, manifest, readTensors } from "./goldenFiles.js";
+
+const task = TASKS["question-answering"];
+const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
+const cases = families.flatMap((family) => {
+  const { questions } = manifest(family);
+  return questions ? [{ family, ...questions }] : [];
+});
+
+test("there are golden questions of two families", () => expect(cases.length).toBeGreaterThan(1));
+
+describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLength, file, predictions }) => {
+  const golden = readTensors(join(GOLDEN, family, file));
+  const folder = join(GOLDEN, family, checkpoint);
+  const examples = () => task.read(join(GOLDEN, "rows", `${rows}.jsonl`), {});
+  const encoded = async () =>
+    encodeRows(task, (await examples()).examples, await loadTokenizer(folder), { labels: undefined, maxLength });
+  const load = async () => {
+    const options = {
+      ...headFor("question-answering", 2),
+      dtype: "float32",
+      generator: new torch.Generator(1),
+    } as const;
+    const loaded = await loadModel(folder, options);
+    expect(loaded.drawn).toEqual([]);
+    return loaded.model;
+  };
+
+  test("windows, types and targets are those of transformers' script", async () => {
+    const found = await encoded();
+    const expected = goldenRows(golden);
+    expect(found.map(({ inputIds }) => inputIds)).toEqual(expected.map(({ inputIds }) => inputIds));
+    expect(found.map(({ tokenTypeIds }) => tokenTypeIds)).toEqual(expected.map(({ tokenTypeIds }) => tokenTypeIds));
+    expect(found.flatMap(({ target }) => [...target!.span])).toEqual(get(golden, "spans").toArray());
+    expect(found.length).toBeGreaterThan(predictions.length);
+  });
+
+  test.each([TRAINING, { ...TRAINING, differentiateTwice: true }])(
+    "logits, loss and gradients of all windows in one batch: %o",
+    async (context) => {
+      const model = await load();
+      const batch = batchOf(await encoded());
+      const parameters = Array.from(model.namedParameters()).filter(([path]) => golden.has(`grad.${path}`));
+      expect(parameters.length).toBeGreaterThan(3);
+      for (const [, { tensor }] of parameters) tensor.setRequiresGrad(true);
+      const outputs = model.forward(batch.input, context);
+      expectClose(outputs, get(golden, "logits"), 1e-5, "logits");
+      const loss = torch.divScalar(task.loss(outputs, batch), lossWeight(task, batch));
+      expectClose(loss, get(golden, "loss"), 1e-5, "loss");
+      torch.backward(loss);
+      for (const [path, { tensor }] of parameters) {
+        // The output's bias adds one number to all scores of a row, so its gradient is zero but for rounding.
+        if (path.endsWith("bias")) expect(Math.max(...tensor.grad!.toArray().map(Math.abs)), path).toBeLessThan(1e-6);
+        else expectClose(tensor.grad!, get(golden, `grad.${path}`), 2e-5, path);
+      }
+    },
+  );
+
+  test("answers, with the characters that they cover and their probability", async () => {
+    const model = await load();
+    for (const batchSize of [1, 4]) {
+      const found: object[] = [];
+      const options = { task, labels: task.outputs!, batchSize };
+      await predictRows(model, await encoded(), options, (_row, prediction) => found.push(prediction));
+      expect(found).toEqual(
+        predictions.map(({ score, ...answer }) => ({ ...answer, score: expect.closeTo(score, 5) })),
+      );
+    }
+  });
+
+  test("a row's loss does not depend on the rows beside it", async () => {
+    const model = await load();
+    const all = await encoded();
+    const lossOf = (some: typeof all) => {
+      const batch = batchOf(some);
+      return task.loss(model.forward(batch.input, EVALUATION), batch).item();
+    };
+    const alone = all.map((row) => lossOf([row])).reduce((sum, loss) => sum + loss, 0);
+    expect(lossOf(all) / alone).toBeCloseTo(1, 5);
+  });
+});
