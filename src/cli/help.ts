@@ -69,8 +69,13 @@ export function defaultText(option: DefaultFacts): string {
   return option.default === undefined ? "" : [option.default].flat().join(",");
 }
 
-/** What an option is, and where alone it acts. */
-export const helpText = ({ help, acts }: Option): string => (acts ? `${help}; only ${acts.only}` : help);
+/** What an option is, and where alone it acts, or a word of it. */
+export const helpText = ({ help, acts, wordActs = {} }: Option): string =>
+  [
+    help,
+    ...(acts ? [`only ${acts.only}`] : []),
+    ...Object.entries(wordActs).map(([word, { only }]) => `${word} only ${only}`),
+  ].join("; ");
 
 function renderOption(key: string, option: Option, all: boolean): string[] {
   const flag = `  ${`${shownFlag(key, option)} ${option.placeholder}`.trim()}`;

@@ -1,4 +1,5 @@
 /** Where options act that do not act everywhere. */
+import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
 import { isNamedDataset } from "../tasks/datasets.js";
 import type { Acts, Deciding } from "./acts.js";
 import type { Method } from "./methods.js";
@@ -7,6 +8,16 @@ import { alternatives } from "./option.js";
 export function withMethods(...methods: readonly [Method, ...Method[]]): Acts {
   return { only: `with --method ${alternatives(methods)}`, in: ({ method }) => methods.includes(method) };
 }
+
+function withOptimizers(which: (name: OptimizerName) => boolean): Acts {
+  const names = (Object.keys(OPTIMIZERS) as OptimizerName[]).filter(which);
+  return { only: `with --optimizer ${alternatives(names)}`, in: ({ optimizer }) => names.includes(optimizer) };
+}
+
+export const withOptimizersThatUse = (key: Exclude<keyof OptimizerOptions, "weightDecay">): Acts =>
+  withOptimizers((name) => OPTIMIZERS[name].uses.includes(key));
+
+export const withDerivative: Acts = withOptimizers((name) => OPTIMIZERS[name].derivative !== undefined);
 
 /** A part of what `--method bidora` offers: where else it acts, it says itself. */
 function inBidora(only: string, acts: (run: Deciding) => boolean): Acts {

@@ -32,6 +32,8 @@ export interface Option<T = unknown> extends Kind<T> {
   readonly session?: boolean;
   /** Where it has an effect; absent for an option that always has. */
   readonly acts?: Acts;
+  /** Where a single word of it has an effect, for words that do not always. */
+  readonly wordActs?: Readonly<Record<string, Acts>>;
 }
 
 export type OptionTable = Readonly<Record<string, Option>>;

@@ -1,12 +1,15 @@
 /**
  * The one schema of a run. Flags, `--help`, the YAML file, `run.yaml` and `docs/options.md` derive from `runOptions`.
  */
+import { OPTIMIZERS, type OptimizerName, SCHEDULES, type ScheduleName } from "../optim/index.js";
 import { namedDatasets, TASKS } from "../tasks/index.js";
 import {
+  withDerivative,
   withEstimators,
   withFiles,
   withMethods,
   withNamedDataset,
+  withOptimizersThatUse,
   withoutRetrainSteps,
   withRetraining,
   withSaving,
@@ -29,6 +32,8 @@ import {
 } from "./option.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
+const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
+const schedules = Object.keys(SCHEDULES) as ScheduleName[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
 
 const lowRank = withMethods("lora", "dora", "bidora");
@@ -57,7 +62,7 @@ export const runOptions = {
 
   task: option(choice([...taskKinds, ...datasets]), {
     group: "Data",
-    help: `${taskKinds.join(", ")}, glue/mrpc, …`,
+    help: "a kind of task, or a data set such as glue/mrpc",
     placeholder: "TASK",
   }),
   data: option(folder, { group: "Data", help: "the folder of a named data set", acts: withNamedDataset }),
@@ -172,29 +177,45 @@ export const runOptions = {
     default: 1,
     advanced: true,
   }),
+  optimizer: option(choice(optimizers), {
+    group: "Training",
+    help: "as torch's; sgd wants a larger rate",
+    default: "adamw",
+    advanced: true,
+  }),
   weightDecay: option(number({ least: 0 }), {
     group: "Training",
-    help: "AdamW's decay; not on biases and norm weights",
+    help: "the optimiser's decay; not on biases and norm weights",
     default: 0.01,
     advanced: true,
+  }),
+  momentum: option(number({ least: 0, below: 1 }), {
+    group: "Training",
+    help: "what is kept of the step before",
+    default: 0.9,
+    advanced: true,
+    acts: withOptimizersThatUse("momentum"),
   }),
   adamBeta1: option(number({ least: 0, below: 1 }), {
     group: "Training",
     help: "decay of the mean of gradients",
     default: 0.9,
     advanced: true,
+    acts: withOptimizersThatUse("adamBeta1"),
   }),
   adamBeta2: option(number({ least: 0, below: 1 }), {
     group: "Training",
     help: "decay of the mean of squared gradients",
     default: 0.999,
     advanced: true,
+    acts: withOptimizersThatUse("adamBeta2"),
   }),
   adamEpsilon: option(number({ above: 0 }), {
     group: "Training",
     help: "added to the denominator",
     default: 1e-8,
     advanced: true,
+    acts: withOptimizersThatUse("adamEpsilon"),
   }),
   warmupRatio: option(number({ least: 0, most: 1 }), {
     group: "Training",
@@ -202,7 +223,7 @@ export const runOptions = {
     default: 0.1,
     advanced: true,
   }),
-  schedule: option(choice(["linear", "cosine", "constant"]), {
+  schedule: option(choice(schedules), {
     group: "Training",
     help: "course of the rate after the warm-up",
     default: "linear",
@@ -270,17 +291,18 @@ export const runOptions = {
   }),
   upperWeightDecay: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "AdamW's decay on the magnitudes",
+    help: "the optimiser's decay on the magnitudes",
     default: 0,
     advanced: true,
     acts: bilevel,
   }),
   xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
     group: "BiDoRA",
-    help: "step size in the second term: the lower rate, the true derivative of the AdamW step, or a number",
+    help: "step size in the second term: the lower rate, the true derivative of the optimiser's step, or a number",
     default: "learning-rate",
     advanced: true,
     acts: withEstimators("exact", "finite-difference", "forward-difference"),
+    wordActs: { optimizer: withDerivative },
   }),
   unrollSteps: option(whole(1), {
     group: "BiDoRA",

@@ -1,11 +1,16 @@
 import { UsageError } from "../common/errors.js";
-import type { Deciding } from "./acts.js";
+import { own } from "../common/own.js";
+import type { Acts, Deciding } from "./acts.js";
 import { flagOf, type Given, type OptionTable } from "./option.js";
 
 /** Keys of a table that have no effect in the run, of those given. */
 export function withoutEffect(table: OptionTable, given: object, run: Deciding): string[] {
   return Object.keys(given).filter((key) => table[key]?.acts?.in(run) === false);
 }
+
+/** Where the word acts that an option is set to, if it is one that does not always. */
+const actsOfWord = (table: OptionTable, key: string, value: unknown): Acts | undefined =>
+  typeof value === "string" ? own<Acts>(table[key]?.wordActs ?? {}, value) : undefined;
 
 /**
  * A setting that changes nothing was meant to: it is refused, not passed over.
@@ -19,7 +24,11 @@ export function refuseWithoutEffect<Table extends OptionTable>(
   except: readonly (keyof Table)[] = [],
 ): void {
   const idle = withoutEffect(table, given, run).filter((key) => !except.includes(key));
-  if (idle.length === 0) return;
   const named = idle.map((key) => `${flagOf(key)} (acts only ${table[key]?.acts?.only})`);
-  throw new UsageError(`No effect in this run: ${named.join(", ")}; leave ${idle.length > 1 ? "them" : "it"} out.`);
+  for (const [key, value] of Object.entries(given)) {
+    const acts = idle.includes(key) ? undefined : actsOfWord(table, key, value);
+    if (acts?.in(run) === false) named.push(`${flagOf(key)} ${value} (acts only ${acts.only})`);
+  }
+  if (named.length === 0) return;
+  throw new UsageError(`No effect in this run: ${named.join(", ")}; leave ${named.length > 1 ? "them" : "it"} out.`);
 }

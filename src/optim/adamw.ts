@@ -1,38 +1,36 @@
 import * as torch from "../torch/index.js";
+import { adamwDerivative } from "./adamwDerivative.js";
+import {
+  type DecayOptions,
+  type Optimized,
+  type Optimizer,
+  type OptimizerState,
+  remembered,
+  whichDecay,
+} from "./optimizer.js";
 
-/** A parameter group member: a tensor and whether weight decay applies to it. */
-export interface Optimized {
-  readonly tensor: torch.Tensor;
-  readonly decays: boolean;
-}
-
-export interface AdamWOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly epsilon: number;
-  readonly weightDecay: number;
-}
-
-/** Moments of every tensor, in order, and the number of steps taken. */
-export interface AdamWState {
-  steps: number;
-  readonly expAvg: readonly torch.Tensor[];
-  readonly expAvgSq: readonly torch.Tensor[];
-}
-
-export function initAdamW(tensors: readonly torch.Tensor[]): AdamWState {
-  const zeros = () => tensors.map(({ shape, dtype }) => torch.keep(torch.zeros(shape, { dtype })));
-  return { steps: 0, expAvg: zeros(), expAvgSq: zeros() };
+export interface AdamWOptions extends DecayOptions {
+  readonly adamBeta1: number;
+  readonly adamBeta2: number;
+  readonly adamEpsilon: number;
 }
 
 /**
- * One AdamW step in place (decoupled weight decay, arXiv 1711.05101; bias correction of both moments), as torch's:
- * p −= lr·wd·p; p −= lr·m̂ / (√v̂ + ε). One native call for all decayed tensors and one for the others.
+ * AdamW (arXiv 1711.05101) as torch's, decay decoupled and both moments corrected for their start at zero:
+ * p −= lr·wd·p; p −= lr·m̂ / (√v̂ + ε).
  */
-export function stepAdamW(
+export const adamw: Optimizer<AdamWOptions> = {
+  uses: ["adamBeta1", "adamBeta2", "adamEpsilon"],
+  remembers: (shape) => ({ exp_avg: shape, exp_avg_sq: shape }),
+  update: stepAdamW,
+  derivative: adamwDerivative,
+};
+
+/** One native call for all decayed tensors and one for the others. */
+function stepAdamW(
   parameters: readonly Optimized[],
   gradients: readonly torch.Tensor[],
-  state: AdamWState,
+  state: OptimizerState,
   learningRate: number,
   options: AdamWOptions,
 ): void {
@@ -40,7 +38,7 @@ export function stepAdamW(
   torch.noGrad(() =>
     torch.scope(() => {
       for (const decays of [true, false]) {
-        const chosen = [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
+        const chosen = whichDecay(parameters, decays);
         if (chosen.length)
           stepGroup(
             chosen,
@@ -59,18 +57,18 @@ function stepGroup(
   chosen: readonly number[],
   parameters: readonly Optimized[],
   gradients: readonly torch.Tensor[],
-  state: AdamWState,
+  state: OptimizerState,
   lr: number,
-  { beta1, beta2, epsilon: eps, weightDecay }: AdamWOptions,
+  { adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: eps, weightDecay }: AdamWOptions,
 ): void {
-  const pick = (list: readonly torch.Tensor[]) => chosen.map((i) => list[i] as torch.Tensor);
   const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
   // The operator wants the count of steps as a tensor for each parameter; it reads and does not change them.
   const count = torch.tensor([state.steps], []);
-  inRowMajor([tensors, pick(state.expAvg), pick(state.expAvgSq)], ([values, expAvg, expAvgSq]) =>
+  const moments = ["exp_avg", "exp_avg_sq"].map((name) => remembered(state, name, chosen));
+  inRowMajor([tensors, ...moments], ([values, expAvg, expAvgSq]) =>
     torch.fusedAdamw_(
       values as torch.Tensor[],
-      pick(gradients).map((gradient) => torch.contiguous(gradient)),
+      chosen.map((i) => torch.contiguous(gradients[i] as torch.Tensor)),
       expAvg as torch.Tensor[],
       expAvgSq as torch.Tensor[],
       [],

@@ -11,12 +11,14 @@ export function totalNorm(tensors: readonly torch.Tensor[]): number {
 /**
  * The gradients scaled to a total norm of at most `maxNorm`, as by `torch.nn.utils.clip_grad_norm_`, and the factor that
  * was applied, min(1, maxNorm / (norm + 1e-6)).
+ * @param norm theirs, by `totalNorm`
  */
 export function clipGradNorm(
   gradients: readonly torch.Tensor[],
+  norm: number,
   maxNorm: number,
 ): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
-  const factor = Math.min(1, maxNorm / (totalNorm(gradients) + 1e-6));
+  const factor = Math.min(1, maxNorm / (norm + 1e-6));
   if (factor === 1) return { gradients, factor };
   return { gradients: torch.noGrad(() => torch.foreachMulScalar(gradients, factor)), factor };
 }

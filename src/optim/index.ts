@@ -1,4 +1,4 @@
-export { type AdamWOptions, type AdamWState, initAdamW, type Optimized, stepAdamW } from "./adamw.js";
-export { adamwDerivative } from "./adamwDerivative.js";
 export { clipGradNorm, totalNorm } from "./clip.js";
-export { type ScheduleName, scheduleFactor } from "./schedule.js";
+export { initState, type Optimized, type Optimizer, type OptimizerState } from "./optimizer.js";
+export { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "./optimizers.js";
+export { SCHEDULES, type ScheduleName, scheduleFactor } from "./schedule.js";

@@ -1,4 +1,13 @@
-export type ScheduleName = "linear" | "cosine" | "constant";
+/** The factor left at a share 0 … 1 of the way from the end of the warm-up. */
+type Decay = (progress: number) => number;
+
+export const SCHEDULES = {
+  linear: (progress) => Math.max(0, 1 - progress),
+  cosine: (progress) => 0.5 * (1 + Math.cos(Math.PI * progress)),
+  constant: () => 1,
+} satisfies Record<string, Decay>;
+
+export type ScheduleName = keyof typeof SCHEDULES;
 
 /**
  * The factor on the learning rate at step t = 0 … total − 1, as transformers' schedules: `t / W` in the warm-up of
@@ -7,13 +16,6 @@ export type ScheduleName = "linear" | "cosine" | "constant";
 export function scheduleFactor(name: ScheduleName, t: number, total: number, warmupRatio: number): number {
   const warmup = Math.ceil(warmupRatio * total);
   if (t < warmup) return t / warmup;
-  const progress = (t - warmup) / Math.max(1, total - warmup);
-  switch (name) {
-    case "linear":
-      return Math.max(0, 1 - progress);
-    case "cosine":
-      return 0.5 * (1 + Math.cos(Math.PI * progress));
-    case "constant":
-      return 1;
-  }
+  const decay: Decay = SCHEDULES[name];
+  return decay((t - warmup) / Math.max(1, total - warmup));
 }

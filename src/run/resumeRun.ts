@@ -18,6 +18,7 @@ export async function checkpointToResume(
   const { config, adapted } = prepared;
   const found = await findCheckpoint({
     folder: config.output,
+    config,
     settings: settingsOf(config),
     madeFrom: await provenance.find(),
     plans: plansOf(prepared),

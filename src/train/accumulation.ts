@@ -3,6 +3,7 @@ import type { ForwardContext } from "../nn/index.js";
 import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchStream } from "./batches.js";
+import { reduceGradients } from "./gradients.js";
 import { gradientsOf } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
 
@@ -40,25 +41,28 @@ export interface StepLoss {
   readonly what?: string;
 }
 
-/** The mean loss and its gradients with respect to `inputs`, as one large batch would give, from one batch at a time. */
+/**
+ * The mean loss over everything that bears loss in the step, and its gradients with respect to `inputs`, as one large batch
+ * would give, from one batch at a time: the gradient of (sum of sums) / (sum of weights).
+ */
 export function stepGradients(
   { task, model, batches, context, penalty, what }: StepLoss,
   inputs: readonly torch.Tensor[],
   { createGraph = false }: { readonly createGraph?: boolean } = {},
-): { loss: number; gradients: torch.Tensor[] } {
+): { readonly loss: number; readonly gradients: readonly torch.Tensor[] } {
   const { parts, weight } = batches;
   if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph) };
   let loss = 0;
-  let gradients: torch.Tensor[] | undefined;
+  let gradients: readonly torch.Tensor[] | undefined;
   for (const [i, batch] of parts.entries()) {
     const part = torch.scope(() => {
       const share = torch.divScalar(lossSum(task, model, batch, context()), weight);
       loss += finiteLoss(share.item(), what);
       return gradientsOf(i === 0 && penalty ? torch.add(share, penalty()) : share, inputs, { createGraph });
     });
-    gradients = gradients ? plus(gradients, part, createGraph) : part;
+    gradients = reduceGradients(gradients, part, createGraph);
   }
-  return { loss, gradients: gradients as torch.Tensor[] };
+  return { loss, gradients: gradients as readonly torch.Tensor[] };
 }
 
 function penaltyGradients(
@@ -69,13 +73,6 @@ function penaltyGradients(
   return penalty
     ? torch.scope(() => gradientsOf(penalty(), inputs, { createGraph }))
     : inputs.map((input) => torch.zerosLike(input));
-}
-
-/** In place, unless the sum is to be differentiated again. */
-function plus(sum: torch.Tensor[], part: readonly torch.Tensor[], isRecorded: boolean): torch.Tensor[] {
-  if (isRecorded) return torch.foreachAdd(sum, part);
-  torch.noGrad(() => torch.foreachAdd_(sum, part));
-  return sum;
 }
 
 function total(values: readonly number[]): number {

@@ -1,20 +1,20 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
 import { type AdaptedModel, holdNorms } from "../adapters/index.js";
+import type { RunConfig } from "../config/index.js";
 import type { TaskModel } from "../models/index.js";
-import { adamwDerivative, totalNorm } from "../optim/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
+import { checkGradients, type FiniteGradients } from "./gradients.js";
 import type { HypergradientEstimator, LowerPoint } from "./hypergradients/index.js";
 import type { Level, Update } from "./level.js";
-import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
-/** What weights the second term: the lower step's learning rate, the derivative of the AdamW step, or a number. */
-export type Xi = "learning-rate" | "optimizer" | number;
+/** What weights the second term: the lower step's learning rate, the derivative of the optimiser's step, or a number. */
+export type Xi = RunConfig["xi"];
 
 export interface BilevelRuleOptions {
   readonly task: Task;
@@ -67,20 +67,20 @@ export class BilevelRule implements StepRule {
   }
 
   /** The lower steps, and the hypergradient at what they lead to. The magnitudes are left as they are. */
-  descend(): { readonly report: StepReport; readonly gradients: torch.Tensor[] } {
+  descend(): { readonly report: StepReport; readonly gradients: FiniteGradients } {
     const { task, unrollSteps, upperBatches, gradientAccumulation } = this.options;
     const taken: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
     const above = takeBatches(task, upperBatches, gradientAccumulation);
-    const { loss: upperLoss, gradients } = torch.scope(() => this.#hypergradient(last, above));
-    const hypergradientNorm = finiteLoss(totalNorm(gradients), "hypergradient's norm");
+    const { loss: upperLoss, tensors } = torch.scope(() => this.#hypergradient(last, above));
+    const gradients = checkGradients(tensors, "hypergradient");
     for (const tensor of last.point.directions) tensor.dispose();
     const all = [...taken.map(({ batches }) => batches), above];
     const report = {
       loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
       upperLoss,
-      hypergradientNorm,
+      hypergradientNorm: gradients.norm,
       learningRate: last.update.learningRate,
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
       tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -100,8 +100,9 @@ export class BilevelRule implements StepRule {
     const context = () => masks.training(createGraph);
     const { loss, gradients } = stepGradients({ task, model, batches, context, penalty }, wanted, { createGraph });
     const directionGradients = gradients.slice(0, directions.length);
+    const finite = checkGradients(directionGradients.map((gradient) => torch.detach(gradient)));
     if (isLast) lower.fork();
-    const update = lower.update(directionGradients.map((gradient) => torch.detach(gradient)));
+    const update = lower.update(finite);
     const point: LowerPoint = {
       directions,
       magnitudes,
@@ -113,13 +114,16 @@ export class BilevelRule implements StepRule {
     return { batches, loss, point, update };
   }
 
-  #hypergradient(last: LowerStep, batches: StepBatches): { loss: number; gradients: torch.Tensor[] } {
+  #hypergradient(
+    last: LowerStep,
+    batches: StepBatches,
+  ): { readonly loss: number; readonly tensors: readonly torch.Tensor[] } {
     const { task, model, lower, upper, masks, estimator } = this.options;
     const magnitudes = upper.tensors();
     const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
     const objective = { task, model, batches, context: () => masks.training(), what: "upper loss" };
     const { loss, gradients } = stepGradients(objective, inputs);
-    if (!estimator.isSecondOrder) return { loss, gradients };
+    if (!estimator.isSecondOrder) return { loss, tensors: gradients };
     const first = gradients.slice(0, magnitudes.length);
     const v = gradients.slice(magnitudes.length);
     const second = estimator.secondTerm(last.point, {
@@ -127,30 +131,25 @@ export class BilevelRule implements StepRule {
       learningRate: last.update.learningRate,
       weighted: this.#weighted(v, last),
     });
-    return { loss, gradients: torch.noGrad(() => torch.foreachSub(first, second)) };
+    return { loss, tensors: torch.noGrad(() => torch.foreachSub(first, second)) };
   }
 
-  /** ξ·v, or D∘v with D the derivative of the lower AdamW step (clipping taken as a constant factor). */
+  /** ξ·v, or D∘v with D the derivative of the lower optimiser's step. */
   #weighted(v: readonly torch.Tensor[], { point, update }: LowerStep): torch.Tensor[] {
     const { xi } = this.options;
     const factor = xi === "learning-rate" ? update.learningRate : xi;
     if (factor !== "optimizer") return torch.noGrad(() => torch.foreachMulScalar(v, factor));
-    const { optimizer, options } = this.options.lower;
-    return torch.noGrad(() => {
-      const clipped = torch.foreachMulScalar(point.directionGradients, update.clipFactor);
-      const derivative = adamwDerivative(clipped, optimizer, update.learningRate, options);
-      return torch.foreachMulScalar(torch.foreachMul(derivative, v), update.clipFactor);
-    });
+    return this.options.lower.throughUpdate(v, point.directionGradients, update);
   }
 
-  /** The places hold V' before and after; a norm that is a constant is that at V. The regulariser has no M. */
+  /** The parameters hold V' before and after; a norm that is a constant is that at V. The regulariser has no M. */
   #magnitudeGradientsAt(
     batches: StepBatches,
     mark: Uint8Array,
     directions: readonly torch.Tensor[],
     u: readonly torch.Tensor[],
     epsilon: number,
-  ): torch.Tensor[] {
+  ): readonly torch.Tensor[] {
     const { task, model, adapted, lower, upper, masks } = this.options;
     const after = lower.replace(directions);
     const release = holdNorms(adapted);

@@ -1,7 +1,8 @@
+import type { RunConfig } from "../config/index.js";
 import * as torch from "../torch/index.js";
 import type { BilevelRule } from "./bilevelRule.js";
 import { ESTIMATORS, type HypergradientName } from "./hypergradients/index.js";
-import { type PlanSettings, planSearch, type TrainingSetup } from "./plans.js";
+import { planSearch, type TrainingSetup } from "./plans.js";
 import { disposeSnapshot, putBack, takeSnapshot } from "./trained.js";
 
 /** One estimator against the exact hypergradient. */
@@ -29,7 +30,7 @@ export const STEPS_AWAY = 3;
  */
 export async function compareEstimators(
   setup: TrainingSetup,
-  settings: PlanSettings,
+  settings: RunConfig,
   signal?: AbortSignal,
 ): Promise<EstimatorComparison> {
   const ruleOf = (hypergradient: HypergradientName): BilevelRule =>
@@ -65,7 +66,7 @@ function measure(rule: BilevelRule): { gradient: Float64Array; seconds: number }
   const began = performance.now();
   const gradient = torch.scope(() => {
     const { gradients } = rule.descend();
-    return Float64Array.from(gradients.flatMap((tensor) => tensor.toArray()));
+    return Float64Array.from(gradients.tensors.flatMap((tensor) => tensor.toArray()));
   });
   return { gradient, seconds: (performance.now() - began) / 1000 };
 }

@@ -1,16 +1,23 @@
 import type { TrainedTensor } from "../adapters/index.js";
 import {
-  type AdamWOptions,
-  type AdamWState,
-  clipGradNorm,
-  initAdamW,
+  initState,
+  OPTIMIZERS,
+  type Optimizer,
+  type OptimizerName,
+  type OptimizerOptions,
+  type OptimizerState,
   type ScheduleName,
   scheduleFactor,
-  stepAdamW,
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
+import { clipGradients, type FiniteGradients } from "./gradients.js";
 
-export interface LevelOptions extends AdamWOptions {
+/** An optimiser by name, and its settings. */
+export interface OptimizerChoice extends OptimizerOptions {
+  readonly optimizer: OptimizerName;
+}
+
+export interface LevelOptions extends OptimizerChoice {
   /** Peak learning rate. */
   readonly learningRate: number;
   readonly schedule: ScheduleName;
@@ -29,22 +36,20 @@ export interface Update {
 
 /** Tensors that are trained together, with their optimiser and schedule: all of them, or one level of a bilevel problem. */
 export class Level {
-  readonly #state: AdamWState;
+  readonly #optimizer: Optimizer<OptimizerOptions>;
+  readonly #state: OptimizerState;
 
   constructor(
     readonly trained: readonly TrainedTensor[],
     readonly options: LevelOptions,
   ) {
-    this.#state = initAdamW(this.tensors());
+    this.#optimizer = OPTIMIZERS[options.optimizer];
+    this.#state = initState(this.#optimizer, this.tensors(), options);
   }
 
   /** The tensors as they are now. */
   tensors(): torch.Tensor[] {
     return this.trained.map((member) => member.parameter.tensor);
-  }
-
-  get optimizer(): AdamWState {
-    return this.#state;
   }
 
   /** Learning rate of the next update. */
@@ -54,21 +59,35 @@ export class Level {
   }
 
   /** One optimiser step in place, with the gradients clipped first. */
-  update(gradients: readonly torch.Tensor[]): Update {
-    const { maxGradNorm } = this.options;
+  update(finite: FiniteGradients): Update {
     const learningRate = this.learningRate;
-    const clipped = maxGradNorm === undefined ? { gradients, factor: 1 } : clipGradNorm(gradients, maxGradNorm);
+    const { gradients, factor } = clipGradients(finite, this.options.maxGradNorm);
     const members = this.trained.map(({ parameter, decays }) => ({ tensor: parameter.tensor, decays }));
-    stepAdamW(members, clipped.gradients, this.#state, learningRate, this.options);
-    return { learningRate, clipFactor: clipped.factor };
+    this.#optimizer.update(members, gradients, this.#state, learningRate, this.options);
+    return { learningRate, clipFactor: factor };
   }
 
-  /** Puts fresh copies in the tensors' places, to be updated instead, and returns what was there. */
+  /**
+   * −(∂p'/∂g)ᵀ·v through the newest update, clipping taken as a constant factor.
+   * @param gradients as they came to it
+   */
+  throughUpdate(
+    v: readonly torch.Tensor[],
+    gradients: readonly torch.Tensor[],
+    { learningRate, clipFactor }: Update,
+  ): torch.Tensor[] {
+    if (!this.#optimizer.derivative) throw new TypeError(`${this.options.optimizer} has no derivative.`);
+    const clipped = torch.noGrad(() => torch.foreachMulScalar(gradients, clipFactor));
+    const product = this.#optimizer.derivative(v, clipped, this.#state, learningRate, this.options);
+    return torch.noGrad(() => torch.foreachMulScalar(product, clipFactor));
+  }
+
+  /** Gives the parameters fresh copies of their tensors, to be updated instead, and returns those they had. */
   fork(): torch.Tensor[] {
     return torch.noGrad(() => this.replace(this.tensors().map((tensor) => torch.keep(torch.clone(tensor)))));
   }
 
-  /** Puts other tensors in the places and returns what was there, still alive. */
+  /** Gives the parameters other tensors and returns those they had, still alive. */
   replace(tensors: readonly torch.Tensor[]): torch.Tensor[] {
     return this.trained.map(({ parameter }, i) => {
       const next = tensors[i] as torch.Tensor;
@@ -77,13 +96,10 @@ export class Level {
   }
 
   save(): { readonly steps: number; readonly tensors: Map<string, torch.Tensor> } {
-    const tensors = new Map<string, torch.Tensor>();
-    for (const [i, { name }] of this.trained.entries()) {
-      const [first, second] = momentNames(name);
-      tensors.set(first, this.#state.expAvg[i] as torch.Tensor);
-      tensors.set(second, this.#state.expAvgSq[i] as torch.Tensor);
-    }
-    return { steps: this.#state.steps, tensors };
+    const tensors = this.trained.flatMap(({ name }, i) =>
+      Object.entries(this.#state.memories[i] ?? {}).map(([key, tensor]) => [memoryName(name, key), tensor] as const),
+    );
+    return { steps: this.#state.steps, tensors: new Map(tensors) };
   }
 
   restore(steps: number, saved: ReadonlyMap<string, torch.Tensor>): void {
@@ -98,8 +114,16 @@ export class Level {
   }
 }
 
-/** The names under which the optimiser's moments of a tensor are saved. */
-export const momentNames = (name: string): readonly [string, string] => [`${name}.exp_avg`, `${name}.exp_avg_sq`];
+const memoryName = (trained: string, key: string): string => `${trained}.${key}`;
+
+/** What a level saves of the optimiser of one tensor: names and shapes. */
+export function savedShapes(
+  { name, tensor }: Pick<TrainedTensor, "name" | "tensor">,
+  options: OptimizerChoice,
+): (readonly [name: string, shape: readonly number[]])[] {
+  const shapes = OPTIMIZERS[options.optimizer].remembers(tensor.shape, options);
+  return Object.entries(shapes).map(([key, shape]) => [memoryName(name, key), shape]);
+}
 
 /** Gradients with respect to `inputs`; zero where `loss` does not depend on one. */
 export function gradientsOf(

@@ -18,12 +18,12 @@ export class ReplayableMasks {
     return torch.scope(() => torch.randint(SEEDS, [1], { generator, dtype: "int64" }).item());
   }
 
-  /** The place in the sequence of random numbers. */
+  /** How far the random numbers have been drawn. */
   mark(): Uint8Array {
     return this.generator.getState();
   }
 
-  /** Runs `body` from an earlier place, and goes on from the present one. */
+  /** Runs `body` with the numbers drawn after an earlier mark, and goes on from the present one. */
   replay<T>(mark: Uint8Array, body: () => T): T {
     const present = this.generator.getState();
     this.generator.setState(mark);

@@ -1,12 +1,11 @@
 import type { TaskModel } from "../models/index.js";
-import { totalNorm } from "../optim/index.js";
 import type { Task } from "../tasks/index.js";
 import type * as torch from "../torch/index.js";
 import { stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import type { Phase } from "./events.js";
+import { checkGradients } from "./gradients.js";
 import type { Level } from "./level.js";
-import { finiteLoss } from "./lossNotFinite.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { PlainState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
@@ -42,8 +41,7 @@ export class PlainRule implements StepRule {
       { task, model, batches, context: () => masks.training(), penalty },
       level.tensors(),
     );
-    finiteLoss(totalNorm(gradients), "gradient's norm");
-    const { learningRate } = level.update(gradients);
+    const { learningRate } = level.update(checkGradients(gradients));
     return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
   }
 

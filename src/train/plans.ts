@@ -1,50 +1,19 @@
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { OrthogonalityRegularizer } from "../adapters/index.js";
+import type { RunConfig } from "../config/index.js";
 import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
-import type { AdamWOptions, ScheduleName } from "../optim/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { BatchStream } from "./batches.js";
-import { BilevelRule, type Xi } from "./bilevelRule.js";
+import { BilevelRule } from "./bilevelRule.js";
 import type { Phase } from "./events.js";
-import { ESTIMATORS, type HypergradientName } from "./hypergradients/index.js";
+import { ESTIMATORS } from "./hypergradients/index.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
 import { PlainRule } from "./plainRule.js";
 import { putBack, type Snapshot } from "./trained.js";
-
-/** The settings of a run that decide its phases, named as in `run.yaml`. */
-export interface PlanSettings {
-  readonly method: string;
-  readonly batchSize: number;
-  readonly gradientAccumulation: number;
-  readonly shuffle: boolean;
-  readonly dropLast: boolean;
-  readonly seed: number;
-  readonly epochs: number;
-  readonly maxSteps?: number | undefined;
-  readonly learningRate: number;
-  readonly weightDecay: number;
-  readonly adamBeta1: number;
-  readonly adamBeta2: number;
-  readonly adamEpsilon: number;
-  readonly warmupRatio: number;
-  readonly schedule: ScheduleName;
-  readonly maxGradNorm?: number | undefined;
-  readonly upperLearningRate: number;
-  readonly upperWeightDecay: number;
-  readonly hypergradient: HypergradientName;
-  readonly hypergradientTerms: number;
-  readonly xi: Xi;
-  readonly unrollSteps: number;
-  readonly searchFraction: number;
-  readonly regularizer: number;
-  readonly retrainSteps?: number | undefined;
-  readonly retrainEpochs?: number | undefined;
-  readonly retrainLearningRate: number;
-}
 
 /** What is trained, on what, from where. */
 export interface TrainingSetup {
@@ -58,11 +27,11 @@ export interface TrainingSetup {
 }
 
 /** The phases of a run: one, or BiDoRA's search and retraining. */
-export function planPhases(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] {
+export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
   return settings.method === "bidora" ? bidoraPlans(setup, settings) : [trainPlan(setup, settings)];
 }
 
-function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
+function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   const batches = streamOf(settings, setup.rows);
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
@@ -82,7 +51,7 @@ function trainPlan(setup: TrainingSetup, settings: PlanSettings): PhasePlan {
   };
 }
 
-function bidoraPlans(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] {
+function bidoraPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
   const penalty = penaltyOf(setup.adapted, settings.regularizer);
   const search = planSearch(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
@@ -92,12 +61,12 @@ function bidoraPlans(setup: TrainingSetup, settings: PlanSettings): PhasePlan[] 
 /** BiDoRA's first phase. */
 export function planSearch(
   setup: TrainingSetup,
-  settings: PlanSettings,
+  settings: RunConfig,
   penalty: Penalty = penaltyOf(setup.adapted, settings.regularizer),
 ): PhasePlan<BilevelRule> {
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
   const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
-  const pick = (places: readonly number[]) => places.map((place) => setup.rows[place] as EncodedRow);
+  const pick = (indices: readonly number[]) => indices.map((index) => setup.rows[index] as EncodedRow);
   const lowerBatches = streamOf(settings, pick(split.lower));
   const upperBatches = streamOf(settings, pick(split.upper));
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps * gradientAccumulation);
@@ -130,11 +99,10 @@ export function planSearch(
 }
 
 /** Magnitudes stay as the search left them; directions start again from where the run began, on all rows. */
-function retrainPlan(setup: TrainingSetup, settings: PlanSettings, penalty: Penalty): PhasePlan {
+function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty): PhasePlan {
   const batches = streamOf(settings, setup.rows);
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
-  const steps =
-    settings.retrainSteps ?? stepsOf(settings.retrainEpochs ?? settings.epochs, batches, gradientAccumulation);
+  const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs as number, batches, gradientAccumulation);
   return {
     phase: "retrain",
     steps,
@@ -162,7 +130,7 @@ function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
 function plainRule(
   phase: Phase,
   { task, model, masks }: TrainingSetup,
-  settings: PlanSettings,
+  settings: RunConfig,
   trained: readonly TrainedTensor[],
   batches: BatchStream,
   level: LevelChoice,
@@ -187,13 +155,11 @@ interface LevelChoice {
   readonly weightDecay: number;
 }
 
-function levelOf(settings: PlanSettings, trained: readonly TrainedTensor[], choice: LevelChoice): Level {
-  const { schedule, warmupRatio, maxGradNorm, adamBeta1, adamBeta2, adamEpsilon } = settings;
-  const adamw: Omit<AdamWOptions, "weightDecay"> = { beta1: adamBeta1, beta2: adamBeta2, epsilon: adamEpsilon };
-  return new Level(trained, { ...adamw, ...choice, schedule, warmupRatio, maxGradNorm });
+function levelOf(settings: RunConfig, trained: readonly TrainedTensor[], choice: LevelChoice): Level {
+  return new Level(trained, { ...settings, ...choice });
 }
 
-function streamOf(settings: PlanSettings, rows: readonly EncodedRow[]): BatchStream {
+function streamOf(settings: RunConfig, rows: readonly EncodedRow[]): BatchStream {
   const { batchSize, shuffle, dropLast, seed } = settings;
   return new BatchStream(rows, { batchSize, shuffle, dropLast, seed });
 }

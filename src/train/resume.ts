@@ -1,13 +1,16 @@
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
+import { own } from "../common/own.js";
+import { type RunConfig, runOptions } from "../config/index.js";
+import type { Option } from "../config/option.js";
 import { verifyChecksums } from "../io/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
 import { torchDtype } from "../io/safetensorsDtypes.js";
 import { Generator, type Tensor } from "../torch/index.js";
 import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";
-import { momentNames } from "./level.js";
+import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
 import { checkProvenance, type Provenance } from "./provenance.js";
 import { putBack } from "./trained.js";
@@ -15,6 +18,8 @@ import { putBack } from "./trained.js";
 /** A run that is to go on from a checkpoint. */
 export interface ResumingRun {
   readonly folder: string;
+  readonly config: RunConfig;
+  /** Of them, what a checkpoint keeps. */
   readonly settings: SavedState["settings"];
   readonly madeFrom: Provenance;
   readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
@@ -61,9 +66,9 @@ async function openCheckpoint(path: string, run: ResumingRun): Promise<SavedStat
   checkSettings(path, state.settings, run.settings);
   checkProvenance(path, state.madeFrom, run.madeFrom);
   await damageIfThrown(() => {
-    checkPlace(state, run.plans);
+    checkPosition(state, run.plans);
     checkGenerator(state);
-    checkTensors(path, state, run.trained);
+    checkTensors(path, state, run);
   });
   return state;
 }
@@ -77,7 +82,7 @@ async function damageIfThrown<T>(body: () => T | Promise<T>): Promise<T> {
 }
 
 /** Phases before the one in hand have their steps behind them; only early stopping makes them shorter. */
-function checkPlace(state: SavedState, plans: ResumingRun["plans"]): void {
+function checkPosition(state: SavedState, plans: ResumingRun["plans"]): void {
   const at = plans.findIndex(({ phase }) => phase === state.phase);
   const plan = plans[at];
   if (!plan) throw new Error(`the run has no phase ${state.phase}`);
@@ -97,20 +102,23 @@ function checkGenerator({ generator }: SavedState): void {
 }
 
 /** Every tensor that is going to be put back is there, with its shape and type. */
-function checkTensors(path: string, state: SavedState, trained: readonly TrainedTensor[]): void {
+function checkTensors(path: string, state: SavedState, { trained, config }: ResumingRun): void {
   const file = openSafetensors(join(path, TENSORS));
   try {
-    for (const { name, tensor, role } of trained) {
+    for (const member of trained) {
+      const { name, tensor, role } = member;
       const isMoved = state.phase !== "retrain" || role === "direction";
-      const names = [name, ...(isMoved ? momentNames(name) : []), ...(state.earlyStopping?.phase ? [BEST + name] : [])];
-      for (const saved of names) checkTensor(file, saved, tensor);
+      checkTensor(file, name, tensor);
+      if (state.earlyStopping?.phase) checkTensor(file, BEST + name, tensor);
+      for (const [saved, shape] of isMoved ? savedShapes(member, config) : [])
+        checkTensor(file, saved, { shape, dtype: tensor.dtype });
     }
   } finally {
     file.close();
   }
 }
 
-function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Tensor): void {
+function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Pick<Tensor, "shape" | "dtype">): void {
   if (!file.has(name)) throw new Error(`${TENSORS} has no ${name}`);
   const info = file.info(name);
   if (torchDtype(info.dtype) === dtype && String(info.shape) === String(shape)) return;
@@ -130,7 +138,7 @@ const FREE: ReadonlySet<string> = new Set([
 
 function checkSettings(path: string, then: SavedState["settings"], now: SavedState["settings"]): void {
   for (const key of new Set([...Object.keys(then), ...Object.keys(now)])) {
-    const [before, after] = [JSON.stringify(then[key]), JSON.stringify(now[key])];
+    const [before, after] = [then[key] ?? defaultOf(key), now[key]].map((value) => JSON.stringify(value));
     if (before === after || FREE.has(key)) continue;
     throw new BidoraError(
       "CHECKPOINT_SETTINGS",
@@ -138,6 +146,9 @@ function checkSettings(path: string, then: SavedState["settings"], now: SavedSta
     );
   }
 }
+
+/** What a run of a version without the setting did. */
+const defaultOf = (key: string): unknown => own<Option>(runOptions, key)?.default;
 
 /** Where the run was, and how to put it back there. */
 export function resumePoint(

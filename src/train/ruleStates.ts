@@ -2,14 +2,14 @@ import { z } from "zod";
 
 export const count = z.int().min(0);
 
-/** A place in the batches of some rows. */
-const place = z.object({ pass: count, index: count });
+/** How far the batches of some rows have been walked through. */
+const position = z.object({ pass: count, index: count });
 
 /** What a rule of one level saves beside tensors. */
-export const plainState = z.object({ steps: count, batches: place });
+export const plainState = z.object({ steps: count, batches: position });
 
 /** The same of a search. */
-export const bilevelState = z.object({ lower: count, upper: count, lowerBatches: place, upperBatches: place });
+export const bilevelState = z.object({ lower: count, upper: count, lowerBatches: position, upperBatches: position });
 
 export type PlainState = z.infer<typeof plainState>;
 export type BilevelState = z.infer<typeof bilevelState>;

@@ -36,6 +36,7 @@ beforeAll(async () => {
   await run({ ...SETTINGS, output: left }, abortAfter(4));
   const prepared = await prepare(await startOf(resolveRun({ ...SMALL, ...SETTINGS, output: left })));
   resuming = {
+    config: prepared.config,
     settings: settingsOf(prepared.config),
     madeFrom: await new ProvenanceSource(prepared).find(),
     plans: plansOf(prepared),

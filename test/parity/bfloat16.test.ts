@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/adapters/index.js";
-import { type EncodedRow, encodeExamples, LabelMap, namedDatasets } from "../../src/data/index.js";
+import { LabelMap } from "../../src/data/index.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { quickstartModel } from "../../src/io/quickstartModel.js";
 import { loadModel } from "../../src/models/index.js";
+import { type EncodedRow, namedDatasets, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule } from "../../src/train/bilevelRule.js";
@@ -13,7 +14,7 @@ import { ESTIMATORS } from "../../src/train/hypergradients/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { putBack } from "../../src/train/trained.js";
 import type { Adapted } from "./support/adapted.js";
-import { ofRole, WatchedLevel } from "./support/bilevel.js";
+import { ADAMW, ofRole, WatchedLevel } from "./support/bilevel.js";
 import { cosine } from "./support/compare.js";
 import { type Phase, runPhases } from "./support/phases.js";
 import { inOrder } from "./support/rows.js";
@@ -22,7 +23,7 @@ import { inOrder } from "./support/rows.js";
 torch.setThreads(1);
 
 const GLUE = fileURLToPath(new URL("../../../shared/data/glue", import.meta.url));
-const task = "sequence-classification";
+const task: Task = TASKS["sequence-classification"];
 const mrpc = namedDatasets["glue/mrpc"];
 const settings = { batchSize: 4, maxSteps: 200, learningRate: 1e-3, warmupRatio: 0.1, weightDecay: 0.01 };
 /** Losses are averaged over so many steps before they are compared. */
@@ -37,7 +38,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     folder = await quickstartModel();
     const examples = (await mrpc.load(GLUE, "train")).examples.slice(0, settings.batchSize * settings.maxSteps);
     const labels = new LabelMap(mrpc.labelNames);
-    rows = await encodeExamples(examples, await loadTokenizer(folder), { task, labels, maxLength: 32 });
+    rows = await task.encode(examples, await loadTokenizer(folder), { labels, maxLength: 32 });
     full = await train("float32");
   });
 
@@ -46,8 +47,11 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     const original = openCheckpoint(folder);
     const config = { ...original.config, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
     const generator = new torch.Generator(1);
-    const head = { kind: task, labels: mrpc.labelNames } as const;
-    const { model } = await loadModel({ ...original, config }, { head, dtype, generator });
+    const { head } = task;
+    const { model } = await loadModel(
+      { ...original, config },
+      { head, outputs: mrpc.labelNames.length, dtype, generator },
+    );
     original.close();
     const dora = doraConfig({ targetModules: ["query", "value"], modulesToSave: ["classifier"], normGradient: "full" });
     return { model, adapted: inject(model, dora, { generator }) };
@@ -69,11 +73,11 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
   async function hypergradient(dtype: torch.DType, name: "exact" | "first-order") {
     const { model, adapted } = await open(dtype);
     putBack(adapted.trained, full.end);
-    const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0 };
     const schedule = { schedule: "constant", warmupRatio: 0, steps: 1, maxGradNorm: undefined } as const;
-    const options = { ...adam, ...schedule, learningRate: settings.learningRate };
+    const options = { ...ADAMW, ...schedule, learningRate: settings.learningRate };
     const upper = new WatchedLevel(ofRole(adapted, "magnitude"), options);
     const rule = new BilevelRule({
+      task,
       model,
       adapted,
       upper,

@@ -11,8 +11,8 @@ import { encodeRows } from "./support/rows.js";
 
 type Case = BilevelCase & { readonly family: string };
 
-function planOf({ terms, maxGradNorm, ...settings }: Case["settings"]) {
-  return { ...settings, method: "bidora", hypergradientTerms: terms, maxGradNorm: maxGradNorm ?? undefined };
+function planOf({ terms, maxGradNorm, damping: _, ...settings }: Case["settings"]) {
+  return { ...settings, method: "bidora" as const, hypergradientTerms: terms, maxGradNorm: maxGradNorm ?? undefined };
 }
 
 function expectLogs(reports: readonly StepReport[], log: Case["log"]["search" | "retrain"]): void {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/train/bilevelRule.js";
 import { finiteDifference, forwardDifference } from "../../src/train/hypergradients/differences.js";
@@ -11,7 +12,7 @@ import type { LevelOptions } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { get, type Tensors } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
-import { ofRole, penaltyOf, WatchedLevel } from "./support/bilevel.js";
+import { ADAMW, ofRole, penaltyOf, WatchedLevel } from "./support/bilevel.js";
 import { casesOf, goldenTensors, type HypergradientCase, section } from "./support/cases.js";
 import { cosine, distance } from "./support/compare.js";
 import { encodeRows, inOrder } from "./support/rows.js";
@@ -24,7 +25,7 @@ const [bert] = cases as [Case];
 /** Zero steps are left out of the denominator: one step at the peak rate. */
 function levelOptions({ learningRate, weightDecay, stepsBefore }: Case): LevelOptions {
   const schedule = { schedule: "constant", warmupRatio: 0, steps: stepsBefore + 1, maxGradNorm: undefined } as const;
-  return { ...schedule, learningRate, weightDecay, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+  return { ...ADAMW, ...schedule, learningRate, weightDecay };
 }
 
 /** The golden lower step with its moments, about to be taken. */
@@ -40,6 +41,7 @@ async function pointOf(entry: Case, golden: Tensors) {
   lower.restore(entry.stepsBefore, moments);
   const upper = new WatchedLevel(ofRole(adapted, "magnitude"), levelOptions(entry));
   return {
+    task: TASKS["sequence-classification"],
     model,
     adapted,
     lower,
@@ -142,6 +144,7 @@ describe("with dropout", () => {
         const options = levelOptions(bert);
         const upper = new WatchedLevel(ofRole(adapted, "magnitude"), options);
         const rule = new BilevelRule({
+          task: TASKS["sequence-classification"],
           model,
           adapted,
           upper,

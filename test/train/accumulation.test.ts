@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { EncodedRow, TaskKind } from "../../src/data/index.js";
+import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule, type Xi } from "../../src/train/bilevelRule.js";
 import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
@@ -9,17 +9,15 @@ import { PlainRule } from "../../src/train/plainRule.js";
 import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 import { openAdapted } from "../parity/support/adapted.js";
-import { ofRole, penaltyOf, WatchedLevel } from "../parity/support/bilevel.js";
+import { ADAMW, ofRole, penaltyOf, WatchedLevel } from "../parity/support/bilevel.js";
 import { distance, named } from "../parity/support/compare.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows, inOrder } from "../parity/support/rows.js";
 
 const OPTIONS: LevelOptions = {
+  ...ADAMW,
   learningRate: 2e-3,
   weightDecay: 0.01,
-  beta1: 0.9,
-  beta2: 0.999,
-  epsilon: 1e-8,
   schedule: "constant",
   warmupRatio: 0,
   steps: 2,
@@ -52,9 +50,10 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
     const level = new WatchedLevel(adapted.trained, OPTIONS);
     const rule = new PlainRule({
       phase: "retrain",
+      task: TASKS[task],
       model,
       level,
-      batches: inOrder(rows, batchSize, task),
+      batches: inOrder(rows, batchSize),
       masks: masks(),
       gradientAccumulation: count,
       penalty: penaltyOf(adapted, 0.1),
@@ -75,12 +74,13 @@ describe.each(PROBLEMS)("$task: several batches a step are one large batch", (pr
     const { model, adapted } = await open();
     const level = new WatchedLevel(ofRole(adapted, "magnitude"), OPTIONS);
     const rule = new BilevelRule({
+      task: TASKS[task],
       model,
       adapted,
       lower: new WatchedLevel(ofRole(adapted, "direction"), OPTIONS),
       upper: level,
-      lowerBatches: inOrder(lower, batchSize, task),
-      upperBatches: inOrder(upper, batchSize, task),
+      lowerBatches: inOrder(lower, batchSize),
+      upperBatches: inOrder(upper, batchSize),
       masks: masks(),
       estimator: ESTIMATORS[name]({ terms: 3 }),
       xi,
@@ -110,7 +110,9 @@ test("a step whose batches bear no loss leaves the weights to decay, momentum an
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
   const at = { file: "none", line: 1 };
-  const unlabelled: EncodedRow[] = [{ ids: [2, 3], typeIds: [0, 0], label: [-100, -100], wordLabels: [], at }];
+  const unlabelled: EncodedRow[] = [
+    { inputIds: [2, 3], tokenTypeIds: [0, 0], target: { tokens: [-100, -100], words: [] }, at },
+  ];
   const masks = new ReplayableMasks(new torch.Generator(0));
   const penalty = penaltyOf(adapted, 1);
   const expected = named(
@@ -122,9 +124,10 @@ test("a step whose batches bear no loss leaves the weights to decay, momentum an
   );
   for (const term of [undefined, penalty]) {
     const level = new WatchedLevel(adapted.trained, { ...OPTIONS, learningRate: 0 });
-    const batches = inOrder(unlabelled, 1, problem.task);
+    const batches = inOrder(unlabelled, 1);
     const rule = new PlainRule({
       phase: "train",
+      task: TASKS[problem.task],
       model,
       level,
       batches,
@@ -143,7 +146,7 @@ test("a run's phases take so many batches a step", async () => {
   const [problem] = PROBLEMS;
   const { model, adapted } = await openAdapted("bert", problem);
   const rows = await encodeRows("bert", { ...problem, maxLength: 20 });
-  const task: TaskKind = problem.task;
+  const task = TASKS[problem.task];
   const masks = new ReplayableMasks(new torch.Generator(0));
   const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
   const plansOf = (settings: Parameters<typeof planSettings>[0]) =>

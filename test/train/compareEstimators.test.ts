@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/adapters/index.js";
+import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/train/compareEstimators.js";
 import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
-import { type PlanSettings, planSearch } from "../../src/train/plans.js";
+import { planSearch } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -12,7 +13,7 @@ import { encodeRows } from "../parity/support/rows.js";
 
 const CASE = { checkpoint: "dropout", rows: "train", maxLength: 20 };
 
-const SETTINGS: PlanSettings = planSettings({
+const SETTINGS = planSettings({
   method: "bidora",
   batchSize: 3,
   shuffle: true,
@@ -53,7 +54,7 @@ async function open() {
     model,
     adapted,
     rows,
-    task: "sequence-classification",
+    task: TASKS["sequence-classification"],
     masks,
     start: takeSnapshot(adapted.trained),
   } as const;
@@ -68,7 +69,7 @@ async function fourth(name: HypergradientName): Promise<number[]> {
   for (let i = 0; i < 3; i++) torch.scope(() => mover.step());
   const rule = plan(name);
   rule.restore(mover.save());
-  return torch.scope(() => rule.descend().gradients.flatMap((tensor) => tensor.toArray()));
+  return torch.scope(() => rule.descend().gradients.tensors.flatMap((tensor) => tensor.toArray()));
 }
 
 const norm = (vector: readonly number[]) => Math.hypot(...vector);

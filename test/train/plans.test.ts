@@ -1,9 +1,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { EncodedRow } from "../../src/data/index.js";
+import type { RunSettings } from "../../src/config/index.js";
 import { scheduleFactor } from "../../src/optim/index.js";
+import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
-import { type PlanSettings, planPhases } from "../../src/train/plans.js";
+import { planPhases } from "../../src/train/plans.js";
 import { type Snapshot, takeSnapshot } from "../../src/train/trained.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
@@ -16,11 +17,11 @@ beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });
 
-async function plansOf(settings: Partial<PlanSettings>) {
+async function plansOf(settings: RunSettings) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
   const start = takeSnapshot(adapted.trained);
-  const setup = { model, adapted, rows, task: "sequence-classification", masks, start } as const;
+  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
   return { adapted, masks, start, plans: planPhases(setup, planSettings({ method: "bidora", ...settings })) };
 }
 
@@ -62,7 +63,7 @@ describe("levels", () => {
   });
 
   test("decay by their own rate", async () => {
-    const norms = async (settings: Partial<PlanSettings>) => {
+    const norms = async (settings: RunSettings) => {
       const { adapted, plans } = await plansOf({
         learningRate: 1e-2,
         upperLearningRate: 1e-2,
@@ -128,7 +129,7 @@ describe("the retraining", () => {
   });
 
   test("is as long as it is told", async () => {
-    const lengths = async (settings: Partial<PlanSettings>) =>
+    const lengths = async (settings: RunSettings) =>
       (await plansOf({ batchSize: 4, epochs: 2, ...settings })).plans.map(({ phase, steps }) => [phase, steps]);
     const search = ["search", 10];
     expect(await lengths({})).toEqual([search, ["retrain", 12]]);

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import type { EncodedRow } from "../../src/data/index.js";
 import type { DrawnMasks } from "../../src/nn/index.js";
+import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
@@ -18,10 +18,17 @@ beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });
 
-async function open(method: string) {
+async function open(method: "dora" | "bidora") {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = { model, adapted, rows, task: "sequence-classification", masks, start: takeSnapshot(adapted.trained) };
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: TASKS["sequence-classification"],
+    masks,
+    start: takeSnapshot(adapted.trained),
+  };
   const settings = {
     method,
     batchSize: 3,
@@ -32,7 +39,7 @@ async function open(method: string) {
     unrollSteps: 2,
   };
   const plans = planPhases(
-    { ...setup, task: "sequence-classification" },
+    { ...setup, task: TASKS["sequence-classification"] },
     planSettings({ ...settings, maxGradNorm: 1 }),
   );
   return { adapted, masks, rule: plans[0]!.begin() };
@@ -46,7 +53,7 @@ const copy = ({ tensors, values }: RuleState): RuleState => ({
   values: JSON.parse(JSON.stringify(values)),
 });
 
-describe.each(["dora", "bidora"])("the state of %s's rule", (method) => {
+describe.each(["dora", "bidora"] as const)("the state of %s's rule", (method) => {
   test("put into a fresh one, goes on with the same bits", async () => {
     const through = await open(method);
     steps(through.rule, 3);

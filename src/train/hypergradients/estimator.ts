@@ -1,11 +1,12 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
+import type { RunConfig } from "../../config/index.js";
 import type { Tensor } from "../../torch/index.js";
 
-export type HypergradientName = "finite-difference" | "forward-difference" | "exact" | "neumann" | "cg" | "first-order";
+export type HypergradientName = RunConfig["hypergradient"];
 
 /** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
 export interface LowerPoint {
-  /** The tensors V themselves, whose places V' has taken by now. */
+  /** The tensors V themselves, in whose stead the parameters hold V' by now. */
   readonly directions: readonly Tensor[];
   readonly magnitudes: readonly Tensor[];
   /** ∇_V L_tr(V, M); with its graph when the estimator keeps it. */
@@ -13,7 +14,7 @@ export interface LowerPoint {
   /** ∇_M L_tr(V, M), when the estimator asked for it. */
   readonly magnitudeGradients: readonly Tensor[];
   /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, norms held where they are constants. */
-  magnitudeGradientsAt(u: readonly Tensor[], epsilon: number): Tensor[];
+  magnitudeGradientsAt(u: readonly Tensor[], epsilon: number): readonly Tensor[];
 }
 
 export interface EstimatorOptions {
@@ -23,7 +24,7 @@ export interface EstimatorOptions {
 
 /**
  * An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between.
- * `weighted` is u = ξ·v, or D∘v with the true derivative of the AdamW step.
+ * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimiser's step.
  */
 export interface HypergradientEstimator {
   /** The lower step's backward pass is recorded, to be differentiated again. */

@@ -1,4 +1,4 @@
-"""Writes optim.json beside this file: AdamW steps, clipped gradients and learning rate schedules of torch and transformers.
+"""Writes optim.json beside this file: steps of AdamW, SGD and Adafactor, clipped gradients and learning rate schedules of torch and transformers.
 
     pip install torch==2.13.0 transformers==5.24.0
     python test/golden/optim/make_optim.py
@@ -22,15 +22,16 @@ def plain(tensors):
     return {name: t.flatten().tolist() for name, t in tensors.items()}
 
 
-def adamw_case(rates, betas, eps, weight_decay):
+def steps_case(make, rates, options):
     """Weight decay spares the bias. The gradients differ in scale by a thousand; one element never has any."""
     start = drawn()
+    weight_decay = options["weightDecay"]
     parameters = {name: t.clone().requires_grad_() for name, t in start.items()}
     groups = [
         {"params": [p for name, p in parameters.items() if name != "bias"], "weight_decay": weight_decay},
         {"params": [parameters["bias"]], "weight_decay": 0.0},
     ]
-    optimizer = torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps)
+    optimizer = make(groups)
     steps = []
     for t, rate in enumerate(rates):
         gradients = {name: g * 10.0 ** (t % 4 - 2) for name, g in drawn().items()}
@@ -41,8 +42,27 @@ def adamw_case(rates, betas, eps, weight_decay):
             group["lr"] = rate
         optimizer.step()
         steps.append({"learningRate": rate, "gradients": plain(gradients), "after": plain({n: p.detach() for n, p in parameters.items()})})
-    options = {"beta1": betas[0], "beta2": betas[1], "epsilon": eps, "weightDecay": weight_decay}
-    return {"options": options, "start": plain(start), "steps": steps}
+    return {"options": options, "start": plain(start), "steps": steps, "state": [remembered(optimizer.state[p]) for p in parameters.values()]}
+
+
+def remembered(state):
+    """What an optimiser keeps of one tensor, the count of steps aside."""
+    kept = {name: value for name, value in state.items() if name != "step" and value is not None}
+    return {name: {"shape": list(value.shape), "values": value.flatten().tolist()} for name, value in kept.items()}
+
+
+def adamw_case(rates, betas, eps, weight_decay):
+    options = {"adamBeta1": betas[0], "adamBeta2": betas[1], "adamEpsilon": eps, "weightDecay": weight_decay}
+    return steps_case(lambda groups: torch.optim.AdamW(groups, lr=0.0, betas=betas, eps=eps), rates, options)
+
+
+def sgd_case(rates, momentum, weight_decay):
+    options = {"momentum": momentum, "weightDecay": weight_decay}
+    return steps_case(lambda groups: torch.optim.SGD(groups, lr=0.0, momentum=momentum), rates, options)
+
+
+def adafactor_case(rates, weight_decay):
+    return steps_case(lambda groups: torch.optim.Adafactor(groups, lr=0.0), rates, {"weightDecay": weight_decay})
 
 
 def clip_case(scale, max_norm):
@@ -75,5 +95,16 @@ golden = {
     ],
     "clip": [clip_case(10.0, 1.0), clip_case(1e-3, 1.0), clip_case(1.0, 0.01), clip_case(1e-4, 1e-4)],
     "schedules": [schedule_case(name, steps, warmup) for name in ("linear", "cosine", "constant") for steps, warmup in ((10, 0), (10, 3), (4, 4))],
+    "sgd": [
+        sgd_case([0.0, 1e-3, 5e-3, 1e-2, 1e-2, 2e-3], 0.9, 0.01),
+        sgd_case([3e-2] * 5, 0.5, 0.1),
+        sgd_case([1e-2] * 3, 0.0, 0.1),
+        sgd_case([1e-2] * 3, 0.9, 0.0),
+    ],
+    "adafactor": [
+        adafactor_case([0.0, 1e-3, 5e-3, 1e-2, 1e-2, 2e-3], 0.01),
+        adafactor_case([0.7] * 5, 0.1),
+        adafactor_case([1e-2] * 3, 0.0),
+    ],
 }
 Path(__file__).with_name("optim.json").write_text(json.dumps(golden, indent=1) + "\n")

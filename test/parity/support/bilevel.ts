@@ -1,14 +1,25 @@
 import { type AdaptedModel, OrthogonalityRegularizer, type TrainedRole } from "../../../src/adapters/index.js";
 import * as torch from "../../../src/torch/index.js";
-import { Level, type Update } from "../../../src/train/level.js";
+import type { FiniteGradients } from "../../../src/train/gradients.js";
+import { Level, type OptimizerChoice, type Update } from "../../../src/train/level.js";
+
+/** The default optimiser, without decay. */
+export const ADAMW: OptimizerChoice = {
+  optimizer: "adamw",
+  weightDecay: 0,
+  adamBeta1: 0.9,
+  adamBeta2: 0.999,
+  adamEpsilon: 1e-8,
+  momentum: 0,
+};
 
 /** A level that remembers the gradients of its last update. */
 export class WatchedLevel extends Level {
   readonly given = new Map<string, torch.Tensor>();
 
-  override update(gradients: readonly torch.Tensor[]): Update {
+  override update(gradients: FiniteGradients): Update {
     for (const [i, { name }] of this.trained.entries()) {
-      this.given.set(name, torch.keep(torch.noGrad(() => torch.clone(gradients[i]!))));
+      this.given.set(name, torch.keep(torch.noGrad(() => torch.clone(gradients.tensors[i]!))));
     }
     return super.update(gradients);
   }

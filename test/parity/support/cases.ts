@@ -64,6 +64,7 @@ export interface SearchSettings extends Omit<TrainingSettings, "gradientAccumula
   readonly upperWeightDecay: number;
   readonly regularizer: number;
   readonly terms: number;
+  readonly damping: number;
 }
 
 export interface BilevelCase extends AdapterCase {

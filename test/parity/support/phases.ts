@@ -1,7 +1,8 @@
+import { type RunConfig, type RunSettings, resolveRun } from "../../../src/config/index.js";
 import { type EncodedRow, TASKS } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/train/masks.js";
-import { type PlanSettings, planPhases } from "../../../src/train/plans.js";
+import { planPhases } from "../../../src/train/plans.js";
 import type { StepReport } from "../../../src/train/stepRule.js";
 import { type Snapshot, takeSnapshot } from "../../../src/train/trained.js";
 import type { Adapted } from "./adapted.js";
@@ -12,42 +13,33 @@ export interface Phase {
   readonly end: Snapshot;
 }
 
-const DEFAULTS: PlanSettings = {
+/** Of a small run, where they are not the product's own. */
+const DEFAULTS = {
+  model: "none",
   method: "dora",
   batchSize: 4,
-  gradientAccumulation: 1,
   shuffle: false,
-  dropLast: false,
-  seed: 0,
   epochs: 1,
   learningRate: 0,
   weightDecay: 0,
-  adamBeta1: 0.9,
-  adamBeta2: 0.999,
-  adamEpsilon: 1e-8,
   warmupRatio: 0,
-  schedule: "linear",
   upperLearningRate: 0,
-  upperWeightDecay: 0,
-  hypergradient: "exact",
   hypergradientTerms: 3,
   xi: 1,
-  unrollSteps: 1,
-  searchFraction: 0.8,
   regularizer: 0,
   retrainLearningRate: 0,
-};
+} satisfies RunSettings;
 
 /** Settings of a small run without regulariser; all rates are zero unless they are given. */
-export function planSettings(settings: Partial<PlanSettings>): PlanSettings {
-  return { ...DEFAULTS, ...settings };
+export function planSettings(settings: RunSettings): RunConfig {
+  return resolveRun({ ...DEFAULTS, ...settings });
 }
 
 /** Runs all phases of a run on rows with a class, taken in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
   rows: readonly EncodedRow[],
-  settings: Partial<PlanSettings>,
+  settings: RunSettings,
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {
   const start = takeSnapshot(adapted.trained);
   const masks = new ReplayableMasks(new torch.Generator(0));

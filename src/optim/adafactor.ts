@@ -1,0 +1,68 @@
+import * as torch from "../torch/index.js";
+import type { DecayOptions, Memory, Optimized, Optimizer } from "./optimizer.js";
+
+/** The share of the newest squares in their mean is t to this power. */
+const BETA2_DECAY = -0.8;
+/** A tensor counts as no smaller than this when its step is scaled by its size. */
+const SMALLEST_SCALE = 1e-3;
+/** Root mean square that an update is cut to. */
+const THRESHOLD = 1;
+
+/**
+ * Adafactor (arXiv 1804.04235) as torch's, with torch's constants. Of a matrix it remembers mean squares of rows and of columns
+ * alone. The rate bounds a relative step, min(lr, 1/√t), which is scaled by the root mean square of the tensor; decay is
+ * decoupled.
+ */
+export const adafactor: Optimizer<DecayOptions> = {
+  uses: [],
+  remembers(shape) {
+    if (shape.length < 2) return { variance: shape };
+    return { row_var: shape.with(-1, 1), col_var: shape.with(-2, 1) };
+  },
+  update(parameters, gradients, state, learningRate, { weightDecay }) {
+    state.steps += 1;
+    const rates = { learningRate, weightDecay, steps: state.steps };
+    torch.noGrad(() => {
+      for (const [i, parameter] of parameters.entries())
+        torch.scope(() => stepOne(parameter, gradients[i] as torch.Tensor, state.memories[i] as Memory, rates));
+    });
+  },
+};
+
+function stepOne(
+  { tensor, decays }: Optimized,
+  gradient: torch.Tensor,
+  memory: Memory,
+  { learningRate, weightDecay, steps }: { readonly learningRate: number; readonly steps: number } & DecayOptions,
+): void {
+  const epsilon = smallestIncrement(tensor.dtype);
+  const rate = Math.max(SMALLEST_SCALE, rootMeanSquare(tensor)) * Math.min(learningRate, steps ** -0.5);
+  if (decays) torch.mulScalar_(tensor, 1 - learningRate * weightDecay);
+  const variance = varianceOf(gradient, memory, steps ** BETA2_DECAY, epsilon);
+  const update = torch.mul_(torch.rsqrt(torch.clampMin(variance, epsilon * epsilon)), gradient);
+  const excess = Math.max(1, rootMeanSquare(update) / THRESHOLD);
+  torch.add_(tensor, update, { alpha: -rate / excess });
+}
+
+/** Takes the gradient's squares into what is remembered, and gives their mean, a matrix's as rows · columns / mean of rows. */
+function varianceOf(gradient: torch.Tensor, memory: Memory, share: number, epsilon: number): torch.Tensor {
+  const { row_var, col_var, variance } = memory;
+  if (!row_var || !col_var) return torch.lerp_(variance as torch.Tensor, torch.square(gradient), share);
+  torch.lerp_(row_var, meanSquare(gradient, -1), share);
+  torch.lerp_(col_var, meanSquare(gradient, -2), share);
+  const mean = torch.clampMin(torch.meanDim(row_var, [-2], true), epsilon);
+  return torch.div(torch.matmul(row_var, col_var), mean);
+}
+
+/** Without the squares of all elements in memory. */
+function meanSquare(gradient: torch.Tensor, dim: number): torch.Tensor {
+  const squares = torch.square(torch.linalgVectorNorm(gradient, 2, [dim], true));
+  return torch.divScalar(squares, gradient.shape.at(dim) as number);
+}
+
+function rootMeanSquare(tensor: torch.Tensor): number {
+  return torch.linalgVectorNorm(tensor, 2).item() / Math.sqrt(tensor.numel);
+}
+
+/** What torch.finfo calls eps. */
+const smallestIncrement = (dtype: torch.DType): number => (dtype === "float64" ? Number.EPSILON : 2 ** -23);

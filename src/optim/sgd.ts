@@ -1,0 +1,45 @@
+import * as torch from "../torch/index.js";
+import { type DecayOptions, type Optimized, type Optimizer, remembered, whichDecay } from "./optimizer.js";
+
+export interface SgdOptions extends DecayOptions {
+  readonly momentum: number;
+}
+
+/**
+ * Gradient descent with momentum μ as torch's, decay being part of the gradient: b = μ·b + g + wd·p; p −= lr·b. Without
+ * momentum nothing is remembered.
+ */
+export const sgd: Optimizer<SgdOptions> = {
+  uses: ["momentum"],
+  remembers: (shape, { momentum }) => (momentum === 0 ? {} : { momentum_buffer: shape }),
+  update(parameters, gradients, state, learningRate, { momentum, weightDecay }) {
+    state.steps += 1;
+    const tensors = parameters.map(({ tensor }) => tensor);
+    torch.noGrad(() => {
+      if (momentum === 0) {
+        decayed(parameters, (own) => torch.foreachMulScalar_(own, 1 - learningRate * weightDecay));
+        torch.foreachAdd_(tensors, gradients, { alpha: -learningRate });
+        return;
+      }
+      const buffers = remembered(state, "momentum_buffer");
+      torch.foreachMulScalar_(buffers, momentum);
+      torch.foreachAdd_(buffers, gradients);
+      decayed(parameters, (own, chosen) =>
+        torch.foreachAdd_(remembered(state, "momentum_buffer", chosen), own, { alpha: weightDecay }),
+      );
+      torch.foreachAdd_(tensors, buffers, { alpha: -learningRate });
+    });
+  },
+  /** Neither the momentum nor the decay changes with the gradient: −∂p'/∂g is the rate. */
+  derivative: (v, _gradients, _state, learningRate) => torch.noGrad(() => torch.foreachMulScalar(v, learningRate)),
+};
+
+function decayed(
+  parameters: readonly Optimized[],
+  change: (tensors: readonly torch.Tensor[], chosen: readonly number[]) => void,
+): void {
+  const chosen = whichDecay(parameters, true);
+  if (chosen.length === 0) return;
+  const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
+  change(tensors, chosen);
+}
