@@ -1,4 +1,4 @@
-import { overlay, readRunFile, resolveRun, runOptions } from "../config/index.js";
+import { readRunFile, resolveRun, runOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatMetrics, observersFor } from "./observers.js";
@@ -11,7 +11,7 @@ export const finetune = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
-    const config = resolveRun(overlay(file === undefined ? {} : readRunFile(file), given));
+    const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
     const { finetune: train } = await import("../run/finetune.js");
     const { metrics, output: folder } = await train(config, {
       signal,

@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { overlay, readRunFile, resolveRun, verifyOptions } from "../config/index.js";
+import { readRunFile, resolveRun, verifyOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
@@ -13,7 +13,7 @@ export const verifyHypergradient = defineCommand({
   run: async ({ given: { precision, ...given }, positionals: [file], output, signal }) => {
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
-    const config = resolveRun({ method: "bidora", ...overlay(file === undefined ? {} : readRunFile(file), given) });
+    const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
     const { verifyHypergradient: verify } = await import("../run/verifyHypergradient.js");
     const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
     const rows = result.estimators.map((row) => [

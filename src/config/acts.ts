@@ -8,4 +8,4 @@ export interface Acts {
 }
 
 /** The settings on which it can depend whether others have an effect: all of a run's. */
-export type Deciding = Omit<RunConfig, "given">;
+export type Deciding = Omit<RunConfig, "given" | "sources">;

@@ -5,6 +5,6 @@ export * from "./commandOptions.js";
 export { availableMethods, METHODS, type Method, methodNames } from "./methods.js";
 export { flagOf } from "./option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
-export { overlay, renderRunYaml, resolveRun } from "./resolve.js";
+export { renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
 export { refuseWithoutEffect } from "./withoutEffect.js";
 export { readRunFile } from "./yaml.js";

@@ -30,6 +30,7 @@ import {
   type Values,
   whole,
 } from "./option.js";
+import type { Sources } from "./precedence.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
@@ -404,4 +405,6 @@ export type RunConfig = Omit<Values<RunTable>, Resolved> & {
 } & {
   /** What was set by hand: a conflict with an adapter is an error only for these. */
   readonly given: RunSettings;
+  /** What has settled all of it. */
+  readonly sources: Sources;
 };

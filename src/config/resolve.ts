@@ -2,45 +2,69 @@ import { stringify } from "yaml";
 import { UsageError } from "../common/errors.js";
 import { didYouMean } from "../common/nearest.js";
 import { own } from "../common/own.js";
+import type { JsonObject } from "../io/json.js";
 import { availableMethods, METHODS } from "./methods.js";
-import { alternatives, checkValue, type Option, withDefaults } from "./option.js";
-import { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
+import { alternatives, checkValue, type Option, type Values, withDefaults } from "./option.js";
+import { type RunConfig, type RunKey, type RunSettings, type RunTable, runOptions } from "./options.js";
+import { byHand, type Sources, settle } from "./precedence.js";
 import { withoutEffect } from "./withoutEffect.js";
 
 /**
  * Checks what was set by hand and fills in every default, those that follow from the method included.
- * @param given what the user set
- * @param follows values that come from elsewhere (an adapter's rank, say): they beat defaults, and `given` beats them
+ * @param flags what the user set
+ * @param weaker what a YAML file and an adapter to start from say: `SOURCES` has the order of precedence
  * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
  */
-export function resolveRun(given: RunSettings, follows: RunSettings = {}): RunConfig {
-  const checked = checkSettings(given);
-  const settings = withDefaults(runOptions, { ...checkSettings(follows), ...checked });
-  const { method, model, task } = settings;
+export function resolveRun(flags: RunSettings, weaker: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
+  const [file, adapter] = [checkSettings(weaker.file), checkSettings(weaker.adapter)];
+  const asked = { flags: checkSettings(flags), file: withoutReplaced(file, flags), adapter };
+  const settings = withDefaults(runOptions, settle(asked));
+  refuseImpossible(settings);
+  return configOf({ ...asked, follows: following(settings) });
+}
+
+/** The same run when model and data have been read. */
+export function withFound(config: RunConfig, found: RunSettings): RunConfig {
+  return configOf({ ...config.sources, found });
+}
+
+function configOf(sources: Sources): RunConfig {
+  // What has no default is in `follows`, or has been found to be there.
+  const settings = withDefaults(runOptions, settle(sources)) as Omit<RunConfig, "given" | "sources">;
+  return { ...settings, given: byHand(sources), sources };
+}
+
+function refuseImpossible({ method, model, resume, overwrite }: Values<RunTable>): void {
   if (!METHODS[method].available) {
     throw new UsageError(
       `--method ${method} is not available in this version; take ${alternatives(availableMethods)}.`,
     );
   }
   if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
-  if (settings.resume && settings.overwrite) {
+  if (resume && overwrite) {
     throw new UsageError(
       "--resume and --overwrite exclude each other: one continues the run in the folder, the other deletes it.",
     );
   }
-  const learningRate = settings.learningRate ?? METHODS[method].learningRate;
-  const length = retrainLength(settings);
+}
+
+/** What settings are that depend on others, unless something settles them. */
+function following({ method, task, learningRate, ...lengths }: Values<RunTable>): RunSettings {
+  const rate = learningRate ?? METHODS[method].learningRate;
   return {
-    ...settings,
-    model,
-    learningRate,
-    normGradient: settings.normGradient ?? (method === "bidora" ? "full" : "detached"),
-    upperLearningRate: settings.upperLearningRate ?? learningRate,
-    retrainLearningRate: settings.retrainLearningRate ?? learningRate,
-    ...length,
-    output: settings.output ?? `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
-    given: checked,
+    learningRate: rate,
+    upperLearningRate: rate,
+    retrainLearningRate: rate,
+    normGradient: method === "bidora" ? "full" : "detached",
+    ...retrainLength(lengths),
+    output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };
+}
+
+/** The retrain phase is as long as the search unless one of its two lengths is given. */
+function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSettings): RunSettings {
+  if (retrainSteps !== undefined || retrainEpochs !== undefined) return {};
+  return maxSteps === undefined ? { retrainEpochs: epochs } : { retrainSteps: maxSteps };
 }
 
 /** Two words for one length: the one on the command line stands in for the other one in the file. */
@@ -49,23 +73,12 @@ const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
   ["retrainSteps", "retrainEpochs"],
 ];
 
-/** What a YAML file and the command line say together: flags beat the file. */
-export function overlay(file: RunSettings, flags: RunSettings): RunSettings {
+function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
   const replaced = ALTERNATIVES.flatMap(([a, b]) => (a in flags ? [b] : b in flags ? [a] : []));
-  const kept = Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey));
-  return { ...Object.fromEntries(kept), ...flags };
+  return Object.fromEntries(Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey)));
 }
 
-/** The retrain phase is as long as the search unless one of its two lengths is given. */
-function retrainLength(settings: RunSettings): Pick<RunConfig, "retrainSteps" | "retrainEpochs"> {
-  const { retrainSteps, retrainEpochs, maxSteps, epochs } = settings;
-  if (retrainSteps !== undefined || retrainEpochs !== undefined) return { retrainSteps, retrainEpochs };
-  return maxSteps === undefined
-    ? { retrainSteps: undefined, retrainEpochs: epochs }
-    : { retrainSteps: maxSteps, retrainEpochs: undefined };
-}
-
-function checkSettings(given: RunSettings): RunSettings {
+function checkSettings(given: RunSettings = {}): RunSettings {
   const checked: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;
@@ -86,4 +99,13 @@ export function renderRunYaml(config: RunConfig): string {
     groups.set(option.group, { ...groups.get(option.group), [key]: value });
   }
   return [...groups].map(([group, values]) => `# ${group}\n${stringify(values)}`).join("\n");
+}
+
+/** They say where results go and how fast they come, and make no other run of it. */
+const BESIDE: ReadonlySet<string> = new Set<RunKey>(["output", "threads"]);
+
+/** The settings that make a run what it is, for its log and its checkpoints. */
+export function settingsOf(config: RunConfig): JsonObject {
+  const keys = Object.entries<Option>(runOptions).filter(([key, { session }]) => !session && !BESIDE.has(key));
+  return JSON.parse(JSON.stringify(Object.fromEntries(keys.map(([key]) => [key, config[key as RunKey]]))));
 }

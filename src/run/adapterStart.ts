@@ -62,7 +62,7 @@ export function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig
   const { method } = config.given;
   const possible = saved.config.method === "dora" ? ["dora", "bidora"] : ["lora"];
   if (method !== undefined && !possible.includes(method)) throw conflict("method", method, follows.method);
-  return resolveRun(config.given, follows);
+  return resolveRun(config.given, { adapter: follows });
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {

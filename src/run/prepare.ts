@@ -12,7 +12,7 @@ import {
   trainEverything,
 } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import type { RunConfig } from "../config/index.js";
+import { type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
@@ -114,7 +114,7 @@ export async function prepare(
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
-    config: resolved(config, { choice, splits, maxLength, adapted }),
+    config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     folder,
     adapterFolder,
     choice,
@@ -137,27 +137,26 @@ function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation }: 
     throw new UsageError("--eval-every needs rows to evaluate on: name them by --validation.");
 }
 
-/** The settings with what follows from the files of model, data and adapter, so that they say the same anywhere. */
-function resolved(
-  config: RunConfig,
+/** What the files of model, data and adapter make of the settings, so that they say the same anywhere. */
+function foundIn(
+  { dtype }: RunConfig,
   found: {
     readonly choice: TaskChoice;
     readonly splits: Splits;
     readonly maxLength: number;
     readonly adapted: AdaptedModel;
   },
-): RunConfig {
+): RunSettings {
   const { choice, splits, maxLength, adapted } = found;
   const { text, label } = commonColumns(splits);
   return {
-    ...config,
     task: choice.dataset ?? choice.kind,
-    textColumns: text ?? config.textColumns,
-    labelColumn: label ?? config.labelColumn,
+    textColumns: text,
+    labelColumn: label,
     maxLength,
-    dtype: computeDtype(config.dtype),
+    dtype: computeDtype(dtype),
     ...(adapted.config.method !== "full" && { targetModules: adapted.config.targetModules }),
-  } as RunConfig;
+  };
 }
 
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */

@@ -1,9 +1,9 @@
+import { settingsOf } from "../config/index.js";
 import { engineFacts } from "../torch/index.js";
 import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenanceSource.js";
 import { plansOf } from "./runPlans.js";
-import { settingsOf } from "./trainingRun.js";
 
 /**
  * The checkpoint that a resumed run goes on from.

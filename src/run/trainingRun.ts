@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type SideFacts, writeAdapter, writeSideFile } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
-import { type RunConfig, renderRunYaml } from "../config/index.js";
+import { renderRunYaml, settingsOf } from "../config/index.js";
 import { writeModelFolder } from "../folders/modelFolder.js";
 import { CARD, EVENTS, PROFILE, REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { copyFiles, prepareOutput, writeMetrics } from "../folders/runFolder.js";
@@ -11,7 +11,7 @@ import { type CheckpointOptions, checkpointer, saveCheckpoint } from "../train/c
 import { EarlyStopping } from "../train/earlyStopping.js";
 import { evaluateRows } from "../train/evaluation.js";
 import { evaluator, tellEvaluation } from "../train/evaluator.js";
-import type { EvaluationEvent, JsonValue, Metrics, ParameterCounts, Phase, RunEvent } from "../train/events.js";
+import type { EvaluationEvent, Metrics, ParameterCounts, Phase, RunEvent } from "../train/events.js";
 import { LastGood } from "../train/lastGood.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
@@ -334,20 +334,3 @@ export class TrainingRun {
 }
 
 const size = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
-
-/** The settings that make a run what it is, for its log and its checkpoints. */
-export function settingsOf(config: RunConfig): { readonly [key: string]: JsonValue } {
-  const {
-    given: _given,
-    output: _output,
-    resume: _resume,
-    overwrite: _overwrite,
-    json: _json,
-    quiet: _quiet,
-    debug: _debug,
-    profile: _profile,
-    threads: _threads,
-    ...rest
-  } = config;
-  return JSON.parse(JSON.stringify(rest)) as { readonly [key: string]: JsonValue };
-}

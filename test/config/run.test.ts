@@ -6,7 +6,6 @@ import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
   METHODS,
   type Method,
-  overlay,
   type RunSettings,
   readRunFile,
   refuseWithoutEffect,
@@ -89,7 +88,7 @@ describe("resolveRun", () => {
   });
 
   test("knows what was set by hand, and what was set by hand beats what follows", () => {
-    const run = resolveRun({ model: "m", rank: 8, alpha: undefined }, { rank: 4, alpha: 32 });
+    const run = resolveRun({ model: "m", rank: 8, alpha: undefined }, { adapter: { rank: 4, alpha: 32 } });
     expect(run).toMatchObject({ rank: 8, alpha: 32 });
     expect(Object.keys(run.given)).toEqual(["model", "rank"]);
   });
@@ -131,6 +130,16 @@ describe("a setting without effect is refused by name", () => {
     [{ retrainSteps: 3, retrainEpochs: 1 }, /--retrain-epochs .*without --retrain-steps/],
     [{ retrainSteps: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate .*and a retrain phase/],
     [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
+    [{ momentum: 0.5 }, /--momentum \(acts only with --optimizer sgd\)/],
+    [
+      { method: "lora", optimizer: "sgd", adamBeta1: 0.8, adamEpsilon: 1e-6 },
+      /--adam-beta1 \(acts only with --optimizer adamw\), --adam-epsilon/,
+    ],
+    [{ optimizer: "adafactor", adamBeta2: 0.8, momentum: 0 }, /--adam-beta2 .*, --momentum/],
+    [
+      { optimizer: "adafactor", xi: "optimizer" },
+      /--xi optimizer \(acts only with --optimizer adamw or sgd\); leave it out/,
+    ],
     [{ keepCheckpoints: 2 }, /--keep-checkpoints \(acts only with --save-every\)/],
     [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(acts only with a named data set as --task/],
     [{ task: "glue/mrpc", data: "folder", train: "t.tsv", validation: "v.tsv" }, /--data/],
@@ -149,6 +158,8 @@ describe("a setting without effect is refused by name", () => {
     { maxSteps: 5, epochs: 1 },
     { retrainEpochs: 2, retrainLearningRate: 1e-4 },
     { saveEvery: 3, keepCheckpoints: 1 },
+    { optimizer: "sgd", momentum: 0.5, xi: "optimizer" },
+    { optimizer: "adafactor", xi: "learning-rate" },
     { method: "dora", magnitudeAxis: "in", normGradient: "full" },
     { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
     { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },
@@ -162,15 +173,21 @@ describe("a setting without effect is refused by name", () => {
     for (const method of ["lora", "dora", "bidora", "full"] as const) {
       const config = resolveRun({ model: "m", method });
       const again = resolveRun(readRunFile(yaml(renderRunYaml(config))));
-      expect(again).toEqual({ ...config, given: expect.anything() });
+      expect(again).toEqual({ ...config, given: expect.anything(), sources: expect.anything() });
       expect(() => refuseWithoutEffect(runOptions, again.given, again)).not.toThrow();
     }
   });
 
   test("a flag replaces the file's other word for the same length", () => {
-    expect(overlay({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ rank: 4, epochs: 1 });
-    expect(overlay({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ retrainSteps: 1 });
-    expect(overlay({ epochs: 5, retrainSteps: 2 }, { rank: 1 })).toEqual({ epochs: 5, retrainSteps: 2, rank: 1 });
+    const given = (file: RunSettings, flags: RunSettings) => resolveRun({ model: "m", ...flags }, { file }).given;
+    expect(given({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ model: "m", rank: 4, epochs: 1 });
+    expect(given({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ model: "m", retrainSteps: 1 });
+    expect(given({ epochs: 5, retrainSteps: 2 }, { rank: 1 })).toEqual({
+      model: "m",
+      epochs: 5,
+      retrainSteps: 2,
+      rank: 1,
+    });
   });
 });
 
@@ -256,7 +273,7 @@ describe("YAML", () => {
       quiet: true,
     });
     const again = resolveRun(readRunFile(yaml(renderRunYaml(run))));
-    const { given: _, overwrite: __, quiet: ___, ...settings } = run;
+    const { given: _, sources: __, overwrite: ___, quiet: ____, ...settings } = run;
     expect(again).toMatchObject(settings);
     expect(again).toMatchObject({ overwrite: false, quiet: false });
   });

@@ -1,0 +1,86 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import {
+  availableMethods,
+  type RunKey,
+  type RunSettings,
+  refuseWithoutEffect,
+  resolveRun,
+  runOptions,
+} from "../../src/config/index.js";
+import { flagOf, type Option } from "../../src/config/option.js";
+
+/** Each with all of the others: what conditions can depend on. */
+const AXES: readonly (readonly RunSettings[])[] = [
+  availableMethods.map((method) => ({ method })),
+  runOptions.hypergradient.words.map((hypergradient) => ({ hypergradient: hypergradient as "exact" })),
+  runOptions.optimizer.words.map((optimizer) => ({ optimizer: optimizer as "adamw" })),
+  [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
+  [{}, { saveEvery: 1 }],
+  [
+    { task: "regression", train: "t" },
+    { task: "glue/mrpc", data: "d" },
+  ],
+];
+
+const runs = AXES.reduce<readonly RunSettings[]>(
+  (all, axis) => all.flatMap((settings) => axis.map((choice) => ({ ...settings, ...choice }))),
+  [{ model: "m" }],
+).map((settings) => resolveRun(settings));
+
+const options = Object.entries<Option>(runOptions);
+
+const errorOf = (key: string, value: unknown, run: (typeof runs)[number]): string | undefined => {
+  try {
+    refuseWithoutEffect(runOptions, { [key]: value }, run);
+    return undefined;
+  } catch (error) {
+    return (error as Error).message;
+  }
+};
+
+describe.each(options.filter(([, { acts }]) => acts))("%s", (key, { acts }) => {
+  test("acts in some runs, and is refused by name in all others", () => {
+    const idle = runs.filter((run) => !acts!.in(run));
+    expect(idle.length).toBeGreaterThan(0);
+    expect(idle.length).toBeLessThan(runs.length);
+    for (const run of runs) {
+      const refusal = `No effect in this run: ${flagOf(key)} (acts only ${acts!.only}); leave it out.`;
+      expect(errorOf(key, "some value", run)).toBe(acts!.in(run) ? undefined : refusal);
+    }
+  });
+});
+
+const words = options.flatMap(([key, { wordActs = {} }]) =>
+  Object.entries(wordActs).map(([word, acts]) => ({ key, word, acts })),
+);
+
+test.each(words)("$key $word acts in some runs, and is refused by name in others", ({ key, word, acts }) => {
+  const option: Option = runOptions[key as RunKey];
+  expect(option.words).toContain(word);
+  const open = runs.filter((run) => option.acts?.in(run) !== false);
+  const idle = open.filter((run) => !acts.in(run));
+  expect(idle.length).toBeGreaterThan(0);
+  expect(idle.length).toBeLessThan(open.length);
+  for (const run of open) {
+    const refusal = `No effect in this run: ${flagOf(key)} ${word} (acts only ${acts.only}); leave it out.`;
+    expect(errorOf(key, word, run)).toBe(acts.in(run) ? undefined : refusal);
+  }
+});
+
+test("every other option acts in every run", () => {
+  for (const [key, { acts }] of options)
+    if (!acts) for (const run of runs) expect(errorOf(key, "some value", run)).toBeUndefined();
+});
+
+test("every option is read by what runs", () => {
+  const src = fileURLToPath(new URL("../../src/", import.meta.url));
+  const files = readdirSync(src, { recursive: true, encoding: "utf8" });
+  const text = files
+    .filter((name) => name.endsWith(".ts") && !name.startsWith("config"))
+    .map((name) => readFileSync(join(src, name), "utf8"))
+    .join("\n");
+  for (const [key] of options) expect(text, key).toMatch(new RegExp(`\\b${key}\\b`));
+});
