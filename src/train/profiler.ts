@@ -2,6 +2,7 @@ import { writeFileAtomic } from "../io/atomic.js";
 import type { Module } from "../nn/index.js";
 import { type ProfileEvent, popRange, pushRange, startProfile, stopProfile } from "../torch/index.js";
 import type { RunObserver } from "./observer.js";
+import type { StepRule } from "./stepRule.js";
 
 /** Steps that warm up before the recording, and steps that are recorded. */
 const WARM_UP = 2;
@@ -14,23 +15,41 @@ export interface ProfilerOptions {
   readonly trace: string;
 }
 
-/** Records a few training steps: time by operator and by module as a table, and a Chrome trace. */
+/**
+ * Records a few training steps, and nothing between them: time by operator and by module as a table, and a Chrome trace. Both
+ * are written after each recorded step, so that a run that ends early leaves them too.
+ */
 export function profiler(options: ProfilerOptions): RunObserver {
   nameRanges(options.model);
-  let from: number | undefined;
+  const events: ProfileEvent[] = [];
+  let steps = 0;
   return {
-    on(event) {
-      if (event.event === "step" && event.step === WARM_UP) {
-        startProfile();
-        from = event.step;
-      }
-      const isOver = event.event === "step" ? event.step === WARM_UP + RECORDED : event.event === "evaluation";
-      if (from === undefined || !isOver) return;
-      from = undefined;
-      const events = stopProfile();
+    on(event, run) {
+      if (event.event !== "step" || !run) return;
+      steps += 1;
+      if (steps >= WARM_UP && steps < WARM_UP + RECORDED) recordNextStep(run.rule, events);
+      if (steps <= WARM_UP || steps > WARM_UP + RECORDED) return;
       writeFileAtomic(options.table, renderTable(events));
       writeFileAtomic(options.trace, JSON.stringify(chromeTrace(events)));
     },
+  };
+}
+
+/** Adds what the rule's next step calls to `into`; its time follows on that of the steps before. */
+function recordNextStep(rule: StepRule, into: ProfileEvent[]): void {
+  const { step } = rule;
+  rule.step = () => {
+    rule.step = step;
+    startProfile();
+    try {
+      return step.call(rule);
+    } finally {
+      const offset = into.reduce(
+        (end, { startMicros, durationMicros }) => Math.max(end, startMicros + durationMicros),
+        0,
+      );
+      for (const event of stopProfile()) into.push({ ...event, startMicros: event.startMicros + offset });
+    }
   };
 }
 
