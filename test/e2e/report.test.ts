@@ -1,0 +1,67 @@
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { parseHTML } from "linkedom";
+import { beforeAll, describe, expect, test } from "vitest";
+import { bidora, fresh, json, run, SMALL } from "./support.js";
+
+interface Element {
+  readonly textContent: string;
+  querySelectorAll(selector: string): Iterable<Element>;
+  getAttribute(name: string): string | null;
+}
+
+const all = (page: Element, selector: string): Element[] => [...page.querySelectorAll(selector)];
+const texts = (page: Element, selector: string): string[] =>
+  all(page, selector).map(({ textContent }) => textContent.trim());
+
+describe("the report command on two runs", () => {
+  const [lora, bidoraRun] = [join(fresh(), "lora"), join(fresh(), "bidora")];
+  const output = join(fresh("report"), "both.html");
+  let printed: ReturnType<typeof bidora>;
+  let page: Element;
+
+  beforeAll(async () => {
+    const shared = { validation: SMALL.train, evalEvery: 2, retrainSteps: 3 };
+    await run({ ...SMALL, validation: SMALL.train, evalEvery: 2, method: "lora", output: lora });
+    await run({ ...SMALL, ...shared, method: "bidora", output: bidoraRun });
+    printed = bidora("report", lora, join(bidoraRun, "events.jsonl"), "--output", output, "--json");
+    page = parseHTML(readFileSync(output, "utf8")).document as unknown as Element;
+  });
+
+  test("says where it is, and leaves the runs' own reports", () => {
+    expect(printed).toEqual({ status: 0, stdout: `${JSON.stringify({ output })}\n`, stderr: "" });
+    for (const folder of [lora, bidoraRun])
+      expect(statSync(join(folder, "report.html")).mtimeMs).toBeLessThan(statSync(output).mtimeMs);
+  });
+
+  test("puts both runs' results side by side, as their metrics.json has them", () => {
+    expect(texts(page, "h1")).toEqual(["2 runs: lora, bidora"]);
+    const [results] = all(page, "table") as [Element];
+    const heads = texts(results, "thead th");
+    const rows = all(results, "tbody tr").map((row) => texts(row, "th, td"));
+    expect(rows.map(([name]) => name)).toEqual(["lora", "bidora"]);
+    for (const [index, folder] of [lora, bidoraRun].entries()) {
+      const { accuracy, macroF1 } = json<Record<string, number>>(join(folder, "metrics.json")) as {
+        accuracy: number;
+        macroF1: number;
+      };
+      expect(rows[index]?.[heads.indexOf("Accuracy")]).toBe(accuracy.toFixed(4));
+      expect(rows[index]?.[heads.indexOf("Macro F1")]).toBe(macroF1.toFixed(4));
+    }
+    expect(rows.map((row) => row[heads.indexOf("Steps")])).toEqual(["4", "7"]);
+  });
+
+  test("draws both runs' curves, and the search of the one that has it", () => {
+    expect(texts(page, "figure h2")).toEqual(
+      expect.arrayContaining(["Training loss", "Validation", "Search: the upper level", "Learning rate"]),
+    );
+    const [loss] = all(page, "figure svg.plot") as [Element];
+    const strokes = new Set(all(loss, '[aria-label="line"]').map((line) => line.getAttribute("stroke")));
+    expect(strokes).toEqual(new Set(["var(--run-0)", "var(--run-1)"]));
+  });
+
+  test("needs no other file", () => {
+    const source = readFileSync(output, "utf8");
+    expect(source).not.toMatch(/(?:src|href)="(?!#|data:)|@import|url\((?!#|data:)/);
+  });
+});

@@ -1,0 +1,66 @@
+import { describe, expect, test } from "vitest";
+import { ESTIMATORS } from "../../src/train/hypergradients/index.js";
+import { bidora, SMALL } from "./support.js";
+
+interface Verified {
+  dtype: string;
+  estimators: { name: string; cosine: number; relativeError: number; seconds: number }[];
+  secondOrderShare: number;
+  notes: string[];
+}
+
+const FLAGS = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--xi", "1"];
+
+function verified(...flags: string[]): Verified {
+  const { status, stdout, stderr } = bidora("verify-hypergradient", ...FLAGS, ...flags, "--json", "--quiet");
+  expect([status, stderr]).toEqual([0, ""]);
+  expect(stdout.match(/\n/g)).toHaveLength(1);
+  return JSON.parse(stdout) as Verified;
+}
+
+const errorOf = ({ estimators }: Verified, name: string): number =>
+  estimators.find((estimator) => estimator.name === name)?.relativeError as number;
+
+describe("verify-hypergradient --json", () => {
+  test.each([
+    ["float64", ["--precision", "float64"]],
+    ["float32", ["--precision", "float32"]],
+    ["float32", ["--dtype", "float32"]],
+    ["bfloat16", ["--dtype", "bfloat16"]],
+  ])("in %s by %s is one line with a figure of each kind for each estimator", (dtype, flags) => {
+    const found = verified(...flags);
+    expect(Object.keys(found)).toEqual(["dtype", "estimators", "secondOrderShare", "notes"]);
+    expect(found.dtype).toBe(dtype);
+    expect(found.estimators.map(({ name }) => name)).toEqual(Object.keys(ESTIMATORS));
+    for (const { cosine, relativeError, seconds } of found.estimators) {
+      expect(Math.abs(cosine)).toBeLessThanOrEqual(1 + 1e-12);
+      expect(relativeError).toBeGreaterThanOrEqual(0);
+      expect(seconds).toBeGreaterThan(0);
+    }
+    expect(errorOf(found, "exact")).toBe(0);
+    expect(found.secondOrderShare).toBeGreaterThan(0);
+    // What first-order leaves out is the second term.
+    expect(errorOf(found, "first-order")).toBeCloseTo(found.secondOrderShare, 12);
+  });
+
+  test("computes in the precision asked for", () => {
+    const [double, single] = [verified("--precision", "float64"), verified("--precision", "float32")];
+    const ratio = double.secondOrderShare / single.secondOrderShare;
+    expect(ratio).not.toBe(1);
+    expect(Math.abs(ratio - 1)).toBeLessThan(0.1);
+    expect([double.notes, single.notes]).toEqual([[], []]);
+    expect(verified("--dtype", "bfloat16").notes).toEqual([
+      expect.stringMatching(/^In bfloat16 finite-difference is off by /),
+    ]);
+  });
+
+  test("says the same as the table", () => {
+    const { stdout } = bidora("verify-hypergradient", ...FLAGS, "--precision", "float64");
+    const { estimators, secondOrderShare } = verified("--precision", "float64");
+    for (const { name, cosine, relativeError } of estimators)
+      expect(stdout).toMatch(
+        new RegExp(`^${name} +${cosine.toFixed(6)} +${relativeError.toExponential(2).replace("+", "\\+")} `, "m"),
+      );
+    expect(stdout).toContain(`Second-order share of the hypergradient's norm: ${secondOrderShare.toPrecision(3)}`);
+  });
+});
