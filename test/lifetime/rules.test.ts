@@ -1,0 +1,77 @@
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+import { runChild } from "./child.js";
+
+const path = (name: string): string => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+
+/** Steps between two looks at memory; the first looks, when code is compiled and caches fill, don't count. */
+const EVERY = 25;
+const WARM_UP = 100;
+
+interface Look {
+  readonly phase: string;
+  readonly step: number;
+  readonly handles: number;
+  readonly bytes: number;
+}
+
+/** A whole run of the library with an evaluation every ten steps, which looks at memory from its observer. */
+function looksDuring(settings: object): Look[] {
+  const run = {
+    model: path("test/golden/bert/single"),
+    train: path("test/golden/rows/train.jsonl"),
+    validation: path("test/golden/rows/train.jsonl"),
+    evalEvery: 10,
+    batchSize: 16,
+    dtype: "float32",
+    threads: 1,
+    ...settings,
+  };
+  return runChild(`
+    import { mkdtempSync, rmSync } from "node:fs";
+    import { tmpdir } from "node:os";
+    import { join } from "node:path";
+    import { finetune, resolveRun } from ${JSON.stringify(path("dist/index.js"))};
+    const output = mkdtempSync(join(tmpdir(), "bidora-memory-"));
+    const looks = [];
+    async function look({ event, phase, step }) {
+      if (event !== "step" || step % ${EVERY} !== 0) return;
+      for (let i = 0; i < 2; i++) { await turn(); globalThis.gc(); }
+      looks.push({ phase, step, handles: torch.liveHandles(), bytes: process.memoryUsage().rss });
+    }
+    try {
+      await finetune(resolveRun({ ...${JSON.stringify(run)}, output }), { observers: [look] });
+    } finally {
+      rmSync(output, { recursive: true });
+    }
+    report(looks);
+  `) as Look[];
+}
+
+/** Growth a step that most stretches between two looks have: a leak is in each of them, a one-time growth in few. */
+function bytesAStep(looks: readonly Look[]): number {
+  const growths = looks.slice(1).map(({ bytes }, index) => (bytes - (looks[index] as Look).bytes) / EVERY);
+  return growths.sort((a, b) => a - b)[growths.length >> 1] as number;
+}
+
+it.each([
+  { rule: "plain", phases: ["train"], settings: { method: "dora", maxSteps: 400, gradientAccumulation: 2 } },
+  {
+    rule: "bilevel",
+    phases: ["search", "retrain"],
+    settings: { method: "bidora", maxSteps: 300, retrainSteps: 200, unrollSteps: 2 },
+  },
+  {
+    rule: "bilevel, by differences",
+    phases: ["search"],
+    settings: { method: "bidora", maxSteps: 300, retrainSteps: 0, hypergradient: "finite-difference" },
+  },
+])("keeps handles and resident memory flat under the $rule rule, with evaluations", ({ phases, settings }) => {
+  const looks = looksDuring(settings).filter(({ step }) => step >= WARM_UP);
+  for (const phase of phases) {
+    const handles = looks.filter((look) => look.phase === phase).map((look) => look.handles);
+    expect(handles.length).toBeGreaterThanOrEqual(8);
+    expect(new Set(handles).size, `${phase}: ${handles}`).toBe(1);
+  }
+  expect(bytesAStep(looks)).toBeLessThan(16 * 1024);
+});
