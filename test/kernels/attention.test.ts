@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { attend, DrawnMasks, Dropout, type ForwardContext, rowLayout } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { expectSameBits } from "../torch/sameBits.js";
 import { philox } from "./philox.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 
@@ -93,8 +94,7 @@ test.each(["float32", "bfloat16"] as const)(
       const entry = CASES[1]!;
       const inputs = draw(entry, dtype);
       const [once, ...others] = [1, 1, 2, 3].map((threads) => withThreads(threads, () => run(inputs, entry, false)));
-      for (const other of others)
-        for (const [i, tensor] of other.entries()) expect(torch.equal(tensor!, once![i]!)).toBe(true);
+      for (const other of others) for (const [i, tensor] of other.entries()) expectSameBits(tensor!, once![i]!);
     });
   },
 );
