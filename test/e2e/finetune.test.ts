@@ -99,8 +99,10 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
   });
 });
 
+const LABEL_SCORES = ["macroF1", "macroPrecision", "macroRecall", "microF1", "microPrecision", "microRecall"];
+
 test.each([
-  ["multi-label-classification", "multi", "multi.jsonl", ["loss", "macroF1", "microF1", "subsetAccuracy"]],
+  ["multi-label-classification", "multi", "multi.jsonl", [...LABEL_SCORES, "loss", "subsetAccuracy"]],
   ["regression", "regression", "regression.jsonl", ["loss", "meanSquaredError", "pearson", "spearman"]],
   ["token-classification", "tokens", "tokens.jsonl", ["accuracy", "f1", "loss", "precision", "recall"]],
 ] as const)("%s, with the metrics of the held-out and the test rows", async (task, model, file, names) => {

@@ -125,7 +125,7 @@ test("rows of one example have one prediction, though they lie in several batche
   await predictRows(lookUp(kind, [[0], [1], [2]]), rows, options, (row, prediction) => seen.push([row, prediction]));
   expect(seen).toEqual([
     [first, { of: [{ value: 0 }, { value: 1 }] }],
-    [third, { value: 2 }],
+    [third, { of: [{ value: 2 }] }],
   ]);
 });
 
