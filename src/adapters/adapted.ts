@@ -1,26 +1,11 @@
-import type { Embedding, Linear, Parameter } from "../nn/index.js";
+import type { Module, Parameter } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
+import type { Adapter } from "./adapter.js";
 import type { AdapterConfig } from "./config.js";
-import { DoraLinear } from "./dora.js";
-import { DoraEmbedding, type LoraEmbedding } from "./embedding.js";
-import type { LoraLinear } from "./lora.js";
-import type { LowRank } from "./lowRank.js";
-import { B_BIAS, MAGNITUDE, SUFFIXES } from "./slots.js";
+import type { Slot } from "./slots.js";
 
-/** One adapted module: where it is, and what was put there. */
-export type AdaptedModule =
-  | {
-      readonly kind: "linear";
-      readonly path: string;
-      readonly layer: Linear;
-      readonly adapter: LoraLinear | DoraLinear;
-    }
-  | {
-      readonly kind: "embedding";
-      readonly path: string;
-      readonly layer: Embedding;
-      readonly adapter: LoraEmbedding | DoraEmbedding;
-    };
+/** One adapted layer: where it is, and what was put there. */
+export type AdaptedModule = Slot & { readonly adapter: Adapter };
 
 /** What a trained tensor is for: BiDoRA trains directions in its lower level and magnitudes in its upper one. */
 export type TrainedRole = "direction" | "magnitude";
@@ -43,30 +28,18 @@ export class TrainedTensor {
 }
 
 /** A model's adapters, and the tensors that are trained because of them. */
-export interface AdaptedModel<Config extends AdapterConfig = AdapterConfig> {
+export interface AdaptedModel<Config extends AdapterConfig | undefined = AdapterConfig | undefined> {
+  readonly model: Module;
+  /** Undefined where there is no adapter: every parameter of the model is trained. */
   readonly config: Config;
   readonly modules: readonly AdaptedModule[];
   readonly trained: readonly TrainedTensor[];
+  /** Places that all adapted layers share, by name: they stand at the model's root. */
+  readonly shared: Module | undefined;
 }
 
-export function lowRankOf(module: AdaptedModule): LowRank {
-  return module.adapter.lowRank;
-}
-
-/** The magnitude vector of a DoRA module, or undefined. */
-export function magnitudeOf({ adapter }: AdaptedModule): Parameter | undefined {
-  return adapter instanceof DoraLinear || adapter instanceof DoraEmbedding ? adapter.magnitudeParameter : undefined;
-}
-
-/** The adapter's own tensors by the names they have in PEFT's files. */
-export function adapterTensors(module: AdaptedModule): TrainedTensor[] {
-  const { path, kind } = module;
-  const { a, b, bBias } = lowRankOf(module).parameters;
-  const named = (suffix: string, parameter: Parameter, role: TrainedRole, decays = true) =>
-    new TrainedTensor(`${path}.${suffix}`, parameter, role, decays);
-  const tensors = [named(SUFFIXES[kind].a, a, "direction"), named(SUFFIXES[kind].b, b, "direction")];
-  if (bBias) tensors.push(named(B_BIAS, bBias, "direction", false));
-  const magnitude = magnitudeOf(module);
-  if (magnitude) tensors.push(named(MAGNITUDE, magnitude, "magnitude"));
-  return tensors;
+/** What an adapter file holds of a model, by name without `base_model.model.`: all that is trained, and what layers share. */
+export function savedTensors({ trained, shared }: AdaptedModel): Map<string, Tensor> {
+  const kept = Array.from(shared?.ownParameters ?? [], ([name, { tensor }]) => [name, tensor] as const);
+  return new Map([...kept, ...trained.map(({ name, tensor }) => [name, tensor] as const)]);
 }

@@ -2,14 +2,13 @@ import { BidoraError } from "../common/errors.js";
 import { castTo, Embedding, type Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
-import type { InjectedConfig } from "./config.js";
+import type { AdapterConfig } from "./config.js";
 import { type DrawnModules, isWithin, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
 import type { SavedAdapter } from "./peft/format.js";
-import { findSlots, slotShapes } from "./slots.js";
-import { wholeParameters } from "./whole.js";
+import { plannedShapes, planOf } from "./plan.js";
 
-type Shapes = Map<string, readonly number[]>;
+type Shapes = ReadonlyMap<string, readonly number[]>;
 type Tensors = ReadonlyMap<string, torch.Tensor>;
 
 /** How many names an error lists. */
@@ -26,10 +25,10 @@ export function attachAdapter(
   model: Module,
   saved: SavedAdapter,
   options: { readonly generator: torch.Generator; readonly dtype?: torch.DType; readonly drawn?: DrawnModules },
-): AdaptedModel<InjectedConfig> {
+): AdaptedModel<AdapterConfig> {
   const { generator, dtype, drawn = NOTHING_DRAWN } = options;
   const config = withNewModules(saved.config, drawn);
-  const expected = expectedShapes(model, config);
+  const expected = plannedShapes(planOf(model, config));
   const tensors = withoutTables(model, saved.tensors, expected);
   const layers = newLayers(drawn, saved.config);
   const isNew = (name: string) => layers.some((path) => isWithin(name, path));
@@ -37,13 +36,6 @@ export function attachAdapter(
   for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);
   for (const [name, tensor] of tensors) checkFinite(name, tensor);
   return inject(model, config, { generator, ...(dtype && { dtype }), saved: tensors });
-}
-
-function expectedShapes(model: Module, config: InjectedConfig): Shapes {
-  const slots = findSlots(model, config);
-  const own = slots.flatMap((slot) => [...slotShapes(slot)]);
-  const whole = wholeParameters(model, config, new Set(slots.map(({ path }) => path)));
-  return new Map([...own, ...whole.map(({ name, parameter }) => [name, parameter.shape] as const)]);
 }
 
 function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) => boolean): void {
@@ -78,7 +70,7 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
  */
 function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
   const rest = new Map(tensors);
-  for (const [path, module] of model.namedModules()) {
+  for (const [path, module] of model.baseModules()) {
     if (!(module instanceof Embedding)) continue;
     for (const name of [`${path}.weight`, `${path}.base_layer.weight`]) {
       const table = rest.get(name);

@@ -1,4 +1,4 @@
-import type { InjectedConfig } from "./config.js";
+import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
 /** What of a model was drawn, as its checkpoint has no weights for it. */
@@ -10,12 +10,12 @@ export interface DrawnModules {
 }
 
 /** Of what was drawn, the layers that an adapter does not bring: nothing else has trained them. */
-export function newLayers({ drawn }: DrawnModules, { modulesToSave }: InjectedConfig): readonly string[] {
+export function newLayers({ drawn }: DrawnModules, { modulesToSave }: AdapterConfig): readonly string[] {
   return drawn.filter((path) => !isSaved(path, modulesToSave));
 }
 
 /** The adapter's settings with the modules of new layers among those trained and saved whole. */
-export function withNewModules<Config extends InjectedConfig>(config: Config, model: DrawnModules): Config {
+export function withNewModules<Config extends AdapterConfig>(config: Config, model: DrawnModules): Config {
   const layers = newLayers(model, config);
   const added = model.trainedModules.filter((module) => layers.some((path) => isWithin(path, module)));
   const kept = config.modulesToSave.filter((path) => !added.some((module) => isWithin(path, module)));

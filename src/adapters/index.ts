@@ -1,45 +1,34 @@
 export {
   type AdaptedModel,
   type AdaptedModule,
-  adapterTensors,
-  lowRankOf,
-  magnitudeOf,
+  savedTensors,
   type TrainedRole,
   TrainedTensor,
 } from "./adapted.js";
+export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
-export {
-  type AdapterConfig,
-  type DoraConfig,
-  doraConfig,
-  type FullConfig,
-  type InjectedConfig,
-  type LoraConfig,
-  type LowRankConfig,
-  loraConfig,
-  type Pattern,
-  rankAndScale,
-  type TargetModules,
-} from "./config.js";
-export { DoraLinear, type MagnitudeAxis, type NormGradient } from "./dora.js";
+export type { AdapterConfig, TargetedConfig, TargetModules } from "./config.js";
+export type { MagnitudeAxis } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
-export { DoraEmbedding, LoraEmbedding } from "./embedding.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
-export { LoraLinear } from "./lora.js";
 export { LowRank } from "./lowRank.js";
+export { type LowRankConfig, type Pattern, rankAndScale } from "./lowRankConfig.js";
 export { merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
+export type { AdapterMethod, LayerFacts, MethodSetting, MethodSettings, TensorSpec } from "./method.js";
+export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig, type NormGradient } from "./methods/dora.js";
+export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./methods/lora.js";
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
   isAdapterFolder,
-  isForPeft,
   OWN_WEIGHTS,
   readAdapter,
   type SavedAdapter,
+  whyNotPeft,
   writeAdapter,
 } from "./peft/format.js";
 export {
@@ -51,6 +40,7 @@ export {
   useOnly,
   writeSideFile,
 } from "./peft/sideFile.js";
-export { adaptedPaths, readAdapterTensors } from "./peft/tensors.js";
+export { adaptedPaths } from "./peft/tensors.js";
+export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";

@@ -1,14 +1,10 @@
-import type { Module } from "../nn/index.js";
+import { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type AdaptedModel, type AdaptedModule, adapterTensors } from "./adapted.js";
-import type { InjectedConfig } from "./config.js";
-import { squaredBaseNorm } from "./directionNorm.js";
-import { DoraLinear } from "./dora.js";
-import { DoraEmbedding, LoraEmbedding } from "./embedding.js";
-import { LoraLinear } from "./lora.js";
-import { drawLowRank, LowRank } from "./lowRank.js";
-import { B_BIAS, findSlots, MAGNITUDE, type Slot, SUFFIXES } from "./slots.js";
-import { ownCopy, trainWhole, wholeParameters } from "./whole.js";
+import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.js";
+import type { AdapterConfig } from "./config.js";
+import type { TensorSpec } from "./method.js";
+import { type Plan, type PlannedLayer, planOf } from "./plan.js";
+import { ownCopy, trainWhole } from "./whole.js";
 
 export interface InjectOptions {
   readonly generator: torch.Generator;
@@ -19,120 +15,87 @@ export interface InjectOptions {
 }
 
 /**
- * Puts adapters into a model from outside and marks what is trained: A and B, magnitudes, `modules_to_save`, and the
+ * Puts adapters into a model from outside and marks what is trained: the tensors in its layers, `modules_to_save`, and the
  * biases that the configuration names. Before the first step the model computes what it computed without them.
  * @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN`
  */
-export function inject<Config extends InjectedConfig>(
+export function inject<Config extends AdapterConfig>(
   model: Module,
   config: Config,
-  options: InjectOptions,
+  { generator, dtype = "float32", saved }: InjectOptions,
 ): AdaptedModel<Config> {
   return torch.noGrad(() => {
-    const dtype = options.dtype ?? "float32";
-    const slots = findSlots(model, config);
-    checkSize(slots, dtype, options.saved !== undefined);
-    const modules = slots.map((slot) => adapt(slot, config, dtype, options));
-    const whole = wholeParameters(model, config, new Set(slots.map(({ path }) => path)));
-    const trained = [
-      ...modules.flatMap(adapterTensors),
-      ...whole.map((parameter) => trainWhole(parameter, dtype, options.saved?.get(parameter.name))),
-    ];
+    const plan = planOf(model, config);
+    checkSize(plan, dtype, saved !== undefined);
+    const fill: Fill = (name, spec) => {
+      const own = saved?.get(name);
+      return Parameter.of(own ? ownCopy(own, dtype) : torch.keep(torch.scope(() => spec.start({ dtype, generator }))));
+    };
+    const shared = shareAt(model, plan.shared, fill);
+    const placed = plan.layers.map((layer) => place(layer, shared, fill));
+    const whole = plan.whole.map((parameter) => trainWhole(parameter, dtype, saved?.get(parameter.name)));
+    const trained = [...placed.flatMap((layer) => layer.trained), ...whole];
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
-    return { config, modules, trained };
+    return { model, config, modules: placed.map(({ module }) => module), trained, shared };
   });
 }
 
 /** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */
 const TRAINED_COPIES = 4;
 
-function checkSize(slots: readonly Slot[], dtype: torch.DType, isSaved: boolean): void {
-  const elements = slots.reduce((sum, slot) => sum + slot.rank * (slot.in + slot.out), 0);
-  const rank = slots.reduce((most, slot) => Math.max(most, slot.rank), 0);
+function checkSize({ layers }: Plan, dtype: torch.DType, isSaved: boolean): void {
+  const elements = layers.flatMap(({ tensors }) => tensors).reduce((sum, { shape }) => sum + countOf(shape), 0);
   torch.requireMemory(
     elements * torch.DTYPE_BYTES[dtype] * (isSaved ? 1 : TRAINED_COPIES),
-    `An adapter of rank ${rank} in ${slots.length} modules`,
-    "take a smaller --rank",
+    `An adapter of ${elements.toLocaleString("en")} numbers in ${layers.length} modules`,
+    "take a smaller --rank or fewer --target-modules",
   );
 }
 
+const countOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+
+/** Saved or fresh. */
+type Fill = (name: string, spec: TensorSpec) => Parameter;
+
+class SharedTensors extends Module {
+  constructor(specs: readonly TensorSpec[], fill: Fill) {
+    super();
+    for (const spec of specs) this.hold(spec.name, fill(spec.name, spec));
+  }
+}
+
+function shareAt(model: Module, specs: readonly TensorSpec[], fill: Fill): Module | undefined {
+  if (specs.length === 0) return undefined;
+  model.adapter = new SharedTensors(specs, fill);
+  return model.adapter;
+}
+
+/** Puts an adapter into one layer. */
+function place(
+  { slot, tensors, build }: PlannedLayer,
+  shared: Module | undefined,
+  fill: Fill,
+): { readonly module: AdaptedModule; readonly trained: readonly TrainedTensor[] } {
+  const places = tensors.map((spec) => [spec.name, fill(`${slot.path}.${spec.name}`, spec)] as const);
+  const parameters = new Map([...(shared?.ownParameters ?? []), ...places]);
+  const adapter = build(parameters);
+  adapter.own(places);
+  slot.layer.adapter = adapter;
+  const trained = tensors.map(
+    ({ name, role = "direction", decays = true }) =>
+      new TrainedTensor(`${slot.path}.${name}`, parameters.get(name) as Parameter, role, decays),
+  );
+  return { module: { ...slot, adapter }, trained };
+}
+
 /** Takes the adapters out again: the model computes what its weights say. */
-export function eject(adapted: AdaptedModel): void {
-  for (const { layer } of adapted.modules) layer.adapter = undefined;
+export function eject({ model, modules, shared }: AdaptedModel): void {
+  for (const { layer } of modules) layer.adapter = undefined;
+  if (shared) model.adapter = undefined;
 }
 
 /** Puts ejected adapters back in. */
-export function reinject(adapted: AdaptedModel): void {
-  for (const module of adapted.modules) {
-    if (module.kind === "linear") module.layer.adapter = module.adapter;
-    else module.layer.adapter = module.adapter;
-  }
-}
-
-function adapt(slot: Slot, config: InjectedConfig, dtype: torch.DType, options: InjectOptions): AdaptedModule {
-  const lowRank = savedLowRank(slot, config, dtype, options) ?? freshLowRank(slot, config, dtype, options);
-  const { path, layer, kind } = slot;
-  if (kind === "embedding") {
-    const adapter =
-      config.method === "dora"
-        ? new DoraEmbedding(
-            lowRank,
-            startMagnitude(slot, "in", dtype, options),
-            config.normGradient,
-            layer.weight.tensor,
-          )
-        : new LoraEmbedding(lowRank);
-    layer.adapter = adapter;
-    return { kind, path, layer, adapter };
-  }
-  const adapter =
-    config.method === "dora"
-      ? new DoraLinear(
-          lowRank,
-          startMagnitude(slot, config.axis, dtype, options),
-          config.axis,
-          config.normGradient,
-          layer.weight.tensor,
-        )
-      : new LoraLinear(lowRank);
-  layer.adapter = adapter;
-  return { kind, path, layer, adapter };
-}
-
-function savedLowRank(
-  slot: Slot,
-  config: InjectedConfig,
-  dtype: torch.DType,
-  { saved }: InjectOptions,
-): LowRank | undefined {
-  const copy = (suffix: string): torch.Tensor | undefined => {
-    const tensor = saved?.get(`${slot.path}.${suffix}`);
-    return tensor && ownCopy(tensor, dtype);
-  };
-  const { a, b } = SUFFIXES[slot.kind];
-  const [copyA, copyB] = [copy(a), copy(b)];
-  return copyA && copyB && new LowRank(copyA, copyB, copy(B_BIAS), slot.scale, config.dropout);
-}
-
-function freshLowRank(slot: Slot, config: InjectedConfig, dtype: torch.DType, { generator }: InjectOptions): LowRank {
-  const lowRank =
-    slot.kind === "linear"
-      ? drawLowRank(slot, { scale: slot.scale, dropout: config.dropout, bBias: slot.hasBBias, dtype, generator })
-      : drawEmbedding(slot, dtype, generator);
-  for (const tensor of [lowRank.a, lowRank.b, lowRank.bBias]) if (tensor) torch.keep(tensor);
-  return lowRank;
-}
-
-/** As PEFT: A zero, B normal. */
-function drawEmbedding(slot: Slot, dtype: torch.DType, generator: torch.Generator): LowRank {
-  const a = torch.zeros([slot.rank, slot.in], { dtype });
-  const b = torch.normal_(torch.empty([slot.out, slot.rank], { dtype }), 0, 1, { generator });
-  return new LowRank(a, b, undefined, slot.scale, 0);
-}
-
-/** The saved magnitudes, or ‖W0‖ along the axis, which is ‖V‖ as long as B·A is zero. */
-function startMagnitude(slot: Slot, axis: "out" | "in", dtype: torch.DType, { saved }: InjectOptions): torch.Tensor {
-  const magnitude = saved?.get(`${slot.path}.${MAGNITUDE}`);
-  if (magnitude) return ownCopy(magnitude, dtype);
-  return torch.keep(torch.scope(() => torch.sqrt(squaredBaseNorm(slot.layer.weight.tensor, axis, dtype))));
+export function reinject({ model, modules, shared }: AdaptedModel): void {
+  for (const { layer, adapter } of modules) layer.adapter = adapter;
+  if (shared) model.adapter = shared;
 }

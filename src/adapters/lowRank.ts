@@ -1,20 +1,16 @@
-import { castTo, Dropout, type ForwardContext, type Linear, Parameter } from "../nn/index.js";
+import { castTo, Dropout, Embedding, type ForwardContext, type Linear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
 /** The trained low-rank update s·B·A of one weight. A: [r, in], B: [out, r]. */
 export class LowRank {
   readonly dropout: Dropout;
-  /** The trained places: A, B, and with `lora_bias` a bias of B, [out]. */
-  readonly parameters: { readonly a: Parameter; readonly b: Parameter; readonly bBias: Parameter | undefined };
 
   constructor(
-    a: torch.Tensor,
-    b: torch.Tensor,
-    bBias: torch.Tensor | undefined,
+    /** The trained places: A, B, and with `lora_bias` a bias of B, [out]. */
+    readonly parameters: { readonly a: Parameter; readonly b: Parameter; readonly bBias?: Parameter | undefined },
     readonly scale: number,
     dropout: number,
   ) {
-    this.parameters = { a: Parameter.of(a), b: Parameter.of(b), bBias: bBias && Parameter.of(bBias) };
     this.dropout = new Dropout(dropout);
   }
 
@@ -63,31 +59,31 @@ export class LowRank {
     return this.bBias ? torch.add(y, castTo(this.bBias, y.dtype), { alpha: this.scale }) : y;
   }
 
+  /** Rows of table + s·(B·A)ᵀ of an embedding: dropout has no place there, as in PEFT. base: [n, dim], ids: [n]. */
+  addRows(base: torch.Tensor, ids: torch.Tensor, layer: Embedding): torch.Tensor {
+    const reduced = castTo(layer.rows(torch.t(this.a), ids), base.dtype); // n,r
+    return torch.addmm(base, reduced, torch.t(castTo(this.b, base.dtype)), { alpha: this.scale });
+  }
+
   /** s·B·A, [out, in]; only merging and exporting build it. */
-  product(): torch.Tensor {
-    return torch.mulScalar(torch.mm(this.b, this.a), this.scale);
+  product(dtype: torch.DType = this.a.dtype): torch.Tensor {
+    return torch.mulScalar(torch.mm(castTo(this.b, dtype), castTo(this.a, dtype)), this.scale);
+  }
+
+  /** W0 + s·B·A in `dtype`, shaped as the layer's weight. */
+  direction(layer: Linear | Embedding, dtype: torch.DType): torch.Tensor {
+    const product = this.product(dtype);
+    const update = layer instanceof Embedding ? torch.t(product) : product;
+    return torch.add(castTo(layer.weight.tensor, dtype), update);
+  }
+
+  /** s·b_B, [out], which merging adds to the layer's bias. */
+  biasUpdate(dtype: torch.DType): torch.Tensor | undefined {
+    const { bBias } = this;
+    return bBias && torch.noGrad(() => torch.scope(() => torch.mulScalar(castTo(bBias, dtype), this.scale)));
   }
 
   drop(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.dropout.forward(x, context);
   }
-}
-
-/** A as PEFT draws it (uniform in ±1/√in, Kaiming with a = √5), B zero: the update starts at nothing. */
-export function drawLowRank(
-  shape: { readonly out: number; readonly in: number; readonly rank: number },
-  settings: {
-    readonly scale: number;
-    readonly dropout: number;
-    readonly bBias: boolean;
-    readonly dtype: torch.DType;
-    readonly generator: torch.Generator;
-  },
-): LowRank {
-  const bound = 1 / Math.sqrt(shape.in);
-  const { dtype, generator } = settings;
-  const a = torch.uniform_(torch.empty([shape.rank, shape.in], { dtype }), -bound, bound, { generator });
-  const b = torch.zeros([shape.out, shape.rank], { dtype });
-  const bBias = settings.bBias ? torch.zeros([shape.out], { dtype }) : undefined;
-  return new LowRank(a, b, bBias, settings.scale, settings.dropout);
 }

@@ -26,8 +26,8 @@ export class OrthogonalityRegularizer {
 
   constructor(adapted: AdaptedModel) {
     this.#layers = adapted.modules
-      .filter((module) => module.kind === "linear")
-      .map(({ layer, adapter }) => new LayerTerm(layer.weight.tensor, adapter.lowRank));
+      .filter(({ kind }) => kind === "linear")
+      .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [new LayerTerm(layer.weight.tensor, lowRank)] : []));
   }
 
   /** R (zero without any adapted linear layer), a scalar that can be differentiated twice with respect to A and B. */

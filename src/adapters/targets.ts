@@ -1,15 +1,15 @@
 import { BidoraError } from "../common/errors.js";
 import { fullMatch, groupAt } from "../common/patterns.js";
 import { Embedding, Linear, type Module } from "../nn/index.js";
-import type { LowRankConfig, TargetModules } from "./config.js";
+import type { TargetedConfig, TargetModules } from "./config.js";
 
 /**
  * The modules that an adapter is put into, by path.
  * @throws BidoraError `TARGET` when the configuration matches none, or one that can't have an adapter
  */
-export function findTargets(model: Module, config: LowRankConfig): Map<string, Linear | Embedding> {
+export function findTargets(model: Module, config: TargetedConfig): Map<string, Linear | Embedding> {
   const found = new Map<string, Linear | Embedding>();
-  for (const [path, module] of model.namedModules()) {
+  for (const [path, module] of model.baseModules()) {
     if (!isTarget(path, module, config)) continue;
     if (!(module instanceof Linear || module instanceof Embedding)) {
       throw new BidoraError(
@@ -23,7 +23,7 @@ export function findTargets(model: Module, config: LowRankConfig): Map<string, L
   return found;
 }
 
-function isTarget(path: string, module: Module, config: LowRankConfig): boolean {
+function isTarget(path: string, module: Module, config: TargetedConfig): boolean {
   if (path === "" || isSaved(path, config.modulesToSave)) return false;
   if (config.excludeModules !== undefined && matches(path, config.excludeModules)) return false;
   if (isAllLinear(config.targetModules)) return module instanceof Linear;
@@ -54,7 +54,7 @@ function matches(path: string, targets: TargetModules): boolean {
   return targets.some((target) => path === target || path.endsWith(`.${target}`));
 }
 
-function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankConfig): boolean {
+function isInLayers(path: string, { layersToTransform, layersPattern }: TargetedConfig): boolean {
   if (!layersToTransform || layersToTransform.length === 0) return true;
   const patterns = layersPattern?.length ? layersPattern.map((name) => `(?:^|.*?\\.)${name}`) : [".*?\\.[^.]*"];
   for (const pattern of patterns) {
@@ -66,7 +66,7 @@ function isInLayers(path: string, { layersToTransform, layersPattern }: LowRankC
 
 function noTargetMessage(model: Module, targets: TargetModules): string {
   const names = new Set<string>();
-  for (const [path, module] of model.namedModules())
+  for (const [path, module] of model.baseModules())
     if (module instanceof Linear) names.add(path.split(".").at(-1) ?? path);
   const given = typeof targets === "string" ? targets : targets.join(",");
   return `No module matches the target modules "${given}"; the model's linear layers are called ${[...names].join(", ")}.`;

@@ -1,12 +1,16 @@
 // Shapes: D, W' and W0 [out, in]; U [out, k], S [k], Vᵀ [k, in] with k = min(out, in).
 
+import { BidoraError } from "../common/errors.js";
 import { exactPattern } from "../common/patterns.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type AdaptedModel, type AdaptedModule, lowRankOf } from "./adapted.js";
-import { type InjectedConfig, type LoraConfig, loraConfig, type Pattern } from "./config.js";
-import { mergedWeight } from "./merge.js";
-import { B_BIAS, SUFFIXES } from "./slots.js";
+import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
+import type { AdapterConfig, TargetedConfig } from "./config.js";
+import type { Pattern } from "./lowRankConfig.js";
+import { B_BIAS, LOW_RANK_NAMES } from "./lowRankSlots.js";
+import { mergedWeight, refuseUnmerged } from "./merge.js";
+import { type LoraConfig, loraConfig } from "./methods/lora.js";
+import { methodOf } from "./registry.js";
 
 /** How well one module's update is kept. */
 export interface ModuleError {
@@ -37,19 +41,31 @@ interface Approximated {
 
 /**
  * The plain LoRA that comes closest: B·A is the truncated SVD of D = W' − W0, module by module.
+ * @throws BidoraError `EXPORT` for an adapter without layers, `MERGE` for one that is no change of weights
  * @param rank at most; by default each module keeps its own. No module gets more than its weight's smaller side.
  */
-export function toLora(adapted: AdaptedModel<InjectedConfig>, rank?: number): LoraApproximation {
-  const whole = new Map(adapted.trained.map(({ name, tensor }) => [name, tensor]));
+export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): LoraApproximation {
+  if (adapted.modules.length === 0)
+    throw new BidoraError(
+      "EXPORT",
+      "The adapter changes no layer's weight, so no LoRA comes close to it: merge it instead.",
+    );
+  refuseUnmerged(adapted);
+  const whole = withoutAdapters(adapted);
   const results = adapted.modules.map((module) => {
-    const result = approximate(module, rank ?? lowRankOf(module).rank);
-    rename(whole, module, result);
+    const result = approximate(module, rank ?? module.adapter.rank);
+    addLora(whole, module, result);
     return { path: module.path, ...result };
   });
   const total = results.reduce((sum, { squaredNorm }) => sum + squaredNorm, 0);
   const lost = results.reduce((sum, { squaredError }) => sum + squaredError, 0);
   return {
-    config: configFor(adapted.config, results, rank),
+    config: configFor(
+      adapted.config,
+      results,
+      [...whole.keys()].some((name) => name.endsWith(`.${B_BIAS}`)),
+      rank,
+    ),
     tensors: whole,
     modules: results.map((result) => ({
       path: result.path,
@@ -84,36 +100,43 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
   );
 }
 
-/** Puts the new tensors in the place of the module's own: A and B, B's bias at scale 1, and no magnitude. */
-function rename(tensors: Map<string, torch.Tensor>, module: AdaptedModule, { a, b }: Approximated): void {
-  const { bBias, scale } = lowRankOf(module);
-  for (const name of tensors.keys()) if (name.startsWith(`${module.path}.lora_`)) tensors.delete(name);
-  tensors.set(`${module.path}.${SUFFIXES[module.kind].a}`, a);
-  tensors.set(`${module.path}.${SUFFIXES[module.kind].b}`, b);
-  if (bBias)
-    tensors.set(
-      `${module.path}.${B_BIAS}`,
-      torch.noGrad(() => torch.mulScalar(bBias, scale)),
-    );
+/** What of the model itself is trained and saved. */
+function withoutAdapters(adapted: AdaptedModel): Map<string, torch.Tensor> {
+  const own = adapted.modules.flatMap(({ path, adapter }) =>
+    Array.from(adapter.ownParameters.keys(), (name) => `${path}.${name}`),
+  );
+  const added = new Set([...own, ...(adapted.shared?.ownParameters.keys() ?? [])]);
+  return new Map([...savedTensors(adapted)].filter(([name]) => !added.has(name)));
+}
+
+/** A module's new tensors: A and B, and B's bias at scale 1. */
+function addLora(tensors: Map<string, torch.Tensor>, module: AdaptedModule, { a, b }: Approximated): void {
+  const names = LOW_RANK_NAMES[module.kind];
+  tensors.set(`${module.path}.${names.a}`, a);
+  tensors.set(`${module.path}.${names.b}`, b);
+  const bias = module.adapter.biasUpdate(module.adapter.dtype);
+  if (bias) tensors.set(`${module.path}.${B_BIAS}`, bias);
 }
 
 /** alpha = rank in every module, so that the scale is 1 with either of LoRA's rules. */
 function configFor(
-  config: InjectedConfig,
+  config: AdapterConfig,
   modules: readonly { path: string; rank: number }[],
+  biases: boolean,
   wanted?: number,
 ): LoraConfig {
-  const rank = wanted ?? config.rank;
+  const rank = wanted ?? methodOf(config).toSettings(config).rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
+  const { targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave } =
+    config as TargetedConfig;
   return loraConfig({
-    ...config,
+    ...{ targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave },
     rank,
     alpha: rank,
-    rslora: false,
-    dropout: 0,
     rankPattern: pattern,
     alphaPattern: pattern,
+    loraBias: biases,
   });
 }
 

@@ -1,7 +1,7 @@
 import { LayerNorm, type Module, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { TrainedTensor } from "./adapted.js";
-import type { InjectedConfig } from "./config.js";
+import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
 /** A parameter of the model that is trained itself, beside or without adapters. */
@@ -14,7 +14,7 @@ export interface WholeParameter {
 
 /** Every parameter of a model, or of those of its modules whose path is `wanted`. */
 export function* parametersOf(model: Module, wanted = (_path: string): boolean => true): Generator<WholeParameter> {
-  for (const [path, module] of model.namedModules()) {
+  for (const [path, module] of model.baseModules()) {
     if (!wanted(path)) continue;
     for (const [key, parameter] of module.ownParameters) {
       const decays = key !== "bias" && !(module instanceof LayerNorm);
@@ -26,16 +26,16 @@ export function* parametersOf(model: Module, wanted = (_path: string): boolean =
 /** What a configuration trains of the model itself: `modules_to_save`, and the biases that it names. */
 export function wholeParameters(
   model: Module,
-  config: InjectedConfig,
+  config: AdapterConfig,
   adaptedPaths: ReadonlySet<string>,
 ): WholeParameter[] {
   const { bias, modulesToSave } = config;
   const found = [...parametersOf(model, (path) => isSaved(path, modulesToSave))];
   if (bias === "none") return found;
-  for (const [path, module] of model.namedModules()) {
+  for (const [path, module] of model.baseModules()) {
     const parameter = module.ownParameters.get("bias");
     const isAdapted = adaptedPaths.has(path);
-    if (!parameter || isSaved(path, modulesToSave) || (bias === "lora_only" && !isAdapted)) continue;
+    if (!parameter || isSaved(path, modulesToSave) || (bias === "adapted" && !isAdapted)) continue;
     found.push({ name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`, parameter, decays: false });
   }
   return found;

@@ -1,11 +1,15 @@
 /** Where options act that do not act everywhere. */
+import type { MethodSetting } from "../adapters/index.js";
 import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
 import { isNamedDataset } from "../tasks/datasets.js";
 import type { Acts, Deciding } from "./acts.js";
-import type { Method } from "./methods.js";
+import { type Method, methodsWith } from "./methods.js";
 import { alternatives } from "./option.js";
 
-export function withMethods(...methods: readonly [Method, ...Method[]]): Acts {
+/** A setting of adapters: where the methods are that say they use it. */
+export const whereUsed = (setting: MethodSetting): Acts => withMethods(...methodsWith(setting));
+
+export function withMethods(...methods: readonly Method[]): Acts {
   return { only: `with --method ${alternatives(methods)}`, in: ({ method }) => methods.includes(method) };
 }
 

@@ -2,7 +2,7 @@
 
 export { didYouMean, nearest } from "../common/nearest.js";
 export * from "./commandOptions.js";
-export { availableMethods, METHODS, type Method, methodNames } from "./methods.js";
+export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { flagOf } from "./option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
 export { renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";

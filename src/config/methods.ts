@@ -1,25 +1,49 @@
-/** How a model is fine-tuned. */
-export type Method = "full" | "bitfit" | "adapter" | "lora" | "vera" | "adalora" | "dora" | "bidora";
+import { ADAPTER_METHODS, type AdapterMethodName, type MethodSetting } from "../adapters/index.js";
+
+/** How a model is fine-tuned: every weight, an adapter method, or BiDoRA's step rule on DoRA's layer. */
+export type Method = "full" | AdapterMethodName | "bidora";
 
 interface MethodFacts {
-  /** Whether this version can train it. */
-  readonly available: boolean;
+  /** What is put into the model; undefined where every weight is trained. */
+  readonly adapter: AdapterMethodName | undefined;
   readonly about: string;
   /** A learning rate that suits small and base-size encoders. */
   readonly learningRate: number;
 }
 
+const adapters = Object.fromEntries(
+  Object.entries(ADAPTER_METHODS).map(([name, { about, learningRate }]) => [
+    name,
+    { adapter: name, about, learningRate },
+  ]),
+) as Record<AdapterMethodName, MethodFacts>;
+
 /** Every method by name. */
 export const METHODS: Readonly<Record<Method, MethodFacts>> = {
-  full: { available: true, about: "all weights", learningRate: 5e-5 },
-  bitfit: { available: false, about: "biases only", learningRate: 1e-3 },
-  adapter: { available: false, about: "bottleneck layers after attention and feed-forward", learningRate: 1e-3 },
-  lora: { available: true, about: "a low-rank update", learningRate: 1e-3 },
-  vera: { available: false, about: "scaling vectors over shared random matrices", learningRate: 1e-2 },
-  adalora: { available: false, about: "a low-rank update with a learned rank for each layer", learningRate: 1e-3 },
-  dora: { available: true, about: "magnitude and low-rank direction", learningRate: 1e-3 },
-  bidora: { available: true, about: "DoRA's layer, its magnitudes trained in an upper level", learningRate: 1e-3 },
+  full: { adapter: undefined, about: "all weights", learningRate: 5e-5 },
+  ...adapters,
+  bidora: { adapter: "dora", about: "DoRA's layer, its magnitudes trained in an upper level", learningRate: 1e-3 },
 };
 
 export const methodNames = Object.keys(METHODS) as readonly Method[];
-export const availableMethods: readonly Method[] = methodNames.filter((name) => METHODS[name].available);
+
+/** The methods that train an adapter of this kind, its own first. */
+export function methodsOf(adapter: string): Method[] {
+  return methodNames.filter((name) => METHODS[name].adapter === adapter);
+}
+
+/** The methods in which a setting has an effect. */
+export function methodsWith(setting: MethodSetting): Method[] {
+  return methodNames.filter((name) => {
+    const { adapter } = METHODS[name];
+    return adapter !== undefined && ADAPTER_METHODS[adapter].settings.includes(setting);
+  });
+}
+
+/** Every method's learning rate in a few words: the commonest, and the others by name. */
+export function learningRates(): string {
+  const common = METHODS.bidora.learningRate;
+  const others = methodNames.filter((name) => METHODS[name].learningRate !== common);
+  const named = others.map((name) => `${name}: ${METHODS[name].learningRate.toExponential()}`);
+  return [common.toExponential(), ...named].join("; ");
+}

@@ -4,6 +4,7 @@
 import { OPTIMIZERS, type OptimizerName, SCHEDULES, type ScheduleName } from "../optim/index.js";
 import { namedDatasets, TASKS } from "../tasks/index.js";
 import {
+  whereUsed,
   withDerivative,
   withEstimators,
   withFiles,
@@ -14,9 +15,8 @@ import {
   withRetraining,
   withSaving,
 } from "./conditions.js";
-import { availableMethods, methodNames } from "./methods.js";
+import { learningRates, methodNames } from "./methods.js";
 import {
-  alternatives,
   choice,
   choiceOrNumber,
   type Given,
@@ -37,8 +37,6 @@ const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const schedules = Object.keys(SCHEDULES) as ScheduleName[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
 
-const lowRank = withMethods("lora", "dora", "bidora");
-const withMagnitudes = withMethods("dora", "bidora");
 const bilevel = withMethods("bidora");
 
 const folder = text("DIR");
@@ -101,8 +99,7 @@ export const runOptions = {
 
   method: option(choice(methodNames), {
     group: "Method",
-    help: availableMethods.join(", "),
-    takes: alternatives(availableMethods),
+    help: methodNames.join(", "),
     placeholder: "NAME",
     default: "bidora",
   }),
@@ -111,57 +108,57 @@ export const runOptions = {
     placeholder: "M",
     help: "query,value; a pattern; or all-linear",
     defaultText: "by model",
-    acts: lowRank,
+    acts: whereUsed("targetModules"),
   }),
-  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8, acts: lowRank }),
+  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8, acts: whereUsed("rank") }),
   alpha: option(number({ above: 0 }), {
     group: "Method",
     help: "the update is scaled by alpha / rank",
     default: 16,
     advanced: true,
-    acts: lowRank,
+    acts: whereUsed("alpha"),
   }),
   dropout: option(number({ least: 0, below: 1 }), {
     group: "Method",
     help: "on the input of the low-rank branch",
     default: 0,
     advanced: true,
-    acts: lowRank,
+    acts: whereUsed("dropout"),
   }),
   rslora: option(toggle, {
     group: "Method",
     help: "scale by alpha / sqrt(rank) instead",
     default: false,
     advanced: true,
-    acts: lowRank,
+    acts: whereUsed("rslora"),
   }),
   rankPattern: option(pattern(whole(1)), {
     group: "Method",
     help: "other ranks for the modules that match",
     defaultText: "none",
     advanced: true,
-    acts: lowRank,
+    acts: whereUsed("rankPattern"),
   }),
   alphaPattern: option(pattern(number({ above: 0 })), {
     group: "Method",
     help: "other alphas for the modules that match",
     defaultText: "none",
     advanced: true,
-    acts: lowRank,
+    acts: whereUsed("alphaPattern"),
   }),
   magnitudeAxis: option(choice(["out", "in"]), {
     group: "Method",
     help: "one magnitude for each output row, or for each input column",
     default: "out",
     advanced: true,
-    acts: withMagnitudes,
+    acts: whereUsed("magnitudeAxis"),
   }),
   normGradient: option(choice(["detached", "full"]), {
     group: "Method",
     help: "whether gradients flow through the direction's norm",
     defaultText: "bidora: full, else detached",
     advanced: true,
-    acts: withMagnitudes,
+    acts: whereUsed("normGradient"),
   }),
 
   epochs: option(number({ above: 0 }), { group: "Training", help: "passes over the training rows", default: 3 }),
@@ -170,7 +167,7 @@ export const runOptions = {
   learningRate: option(number({ least: 0 }), {
     group: "Training",
     help: "peak rate",
-    defaultText: "1e-3; full: 5e-5",
+    defaultText: learningRates(),
   }),
   gradientAccumulation: option(whole(1), {
     group: "Training",

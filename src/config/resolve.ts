@@ -3,8 +3,8 @@ import { UsageError } from "../common/errors.js";
 import { didYouMean } from "../common/nearest.js";
 import { own } from "../common/own.js";
 import type { JsonObject } from "../io/json.js";
-import { availableMethods, METHODS } from "./methods.js";
-import { alternatives, checkValue, type Option, type Values, withDefaults } from "./option.js";
+import { METHODS } from "./methods.js";
+import { checkValue, type Option, type Values, withDefaults } from "./option.js";
 import { type RunConfig, type RunKey, type RunSettings, type RunTable, runOptions } from "./options.js";
 import { byHand, type Sources, settle } from "./precedence.js";
 import { withoutEffect } from "./withoutEffect.js";
@@ -34,12 +34,7 @@ function configOf(sources: Sources): RunConfig {
   return { ...settings, given: byHand(sources), sources };
 }
 
-function refuseImpossible({ method, model, resume, overwrite }: Values<RunTable>): void {
-  if (!METHODS[method].available) {
-    throw new UsageError(
-      `--method ${method} is not available in this version; take ${alternatives(availableMethods)}.`,
-    );
-  }
+function refuseImpossible({ model, resume, overwrite }: Values<RunTable>): void {
   if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
   if (resume && overwrite) {
     throw new UsageError(

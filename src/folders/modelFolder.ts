@@ -61,7 +61,7 @@ function modelConfig(source: JsonObject, { architecture, task, labels, dtype }: 
 }
 
 function entriesOf({ model, changed, dtype }: ModelFolder): TensorEntry[] {
-  return Array.from(model.namedParameters(), ([name, parameter]) => {
+  return Array.from(model.baseParameters(), ([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.tensor);
     const isOurs = !changed || changed.has(name);
     return {

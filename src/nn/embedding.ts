@@ -5,7 +5,7 @@ import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
 /** What can stand in for an embedding's own look-up. */
-export interface EmbeddingAdapter {
+export interface EmbeddingAdapter extends Module {
   /** ids: [tokens] integers → [tokens, dim] */
   forward(ids: torch.Tensor, layer: Embedding, context: ForwardContext): torch.Tensor;
 }
@@ -13,7 +13,7 @@ export interface EmbeddingAdapter {
 /** A table of vectors, [count, dim]. */
 export class Embedding extends Module {
   readonly weight: Parameter;
-  adapter: EmbeddingAdapter | undefined;
+  declare adapter: EmbeddingAdapter | undefined;
 
   constructor(
     readonly count: number,

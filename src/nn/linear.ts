@@ -3,8 +3,11 @@ import type { ForwardContext } from "./context.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
-/** What can stand in for a linear layer's own product: an adapter put there from outside. */
-export interface LinearAdapter {
+/**
+ * What can stand in for a linear layer's own product, put there from outside. It may change what the layer computes, or go on from
+ * it: a bottleneck after a sub-layer's dense layer takes `layer.base(x)`, which is before that sub-layer's dropout and residual.
+ */
+export interface LinearAdapter extends Module {
   /** x: [tokens, in] → [tokens, out] */
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor;
 }
@@ -13,7 +16,7 @@ export interface LinearAdapter {
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
-  adapter: LinearAdapter | undefined;
+  declare adapter: LinearAdapter | undefined;
   /** The weight in oneDNN's own layout. */
   #packed: torch.Tensor | undefined;
 

@@ -5,6 +5,8 @@ import { Parameter } from "./parameter.js";
  * such as `encoder.layer.0.attention.self.query` names the same thing here and in a file.
  */
 export abstract class Module {
+  /** What was put here from outside. Its parameters stand in the tree under this module's own path. */
+  adapter: Module | undefined;
   readonly #modules = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
 
@@ -14,7 +16,11 @@ export abstract class Module {
   }
 
   protected parameter(name: string, shape: readonly number[]): Parameter {
-    const parameter = new Parameter(shape);
+    return this.hold(name, new Parameter(shape));
+  }
+
+  /** Takes in a place that is there already. */
+  protected hold(name: string, parameter: Parameter): Parameter {
     this.#parameters.set(name, parameter);
     return parameter;
   }
@@ -24,19 +30,40 @@ export abstract class Module {
     return this.#parameters;
   }
 
-  /** This module and all below it, parents first, with their paths ("" for this one). */
-  *namedModules(path = ""): Generator<[string, Module]> {
-    yield [path, this];
-    for (const [name, module] of this.#modules) yield* module.namedModules(path ? `${path}.${name}` : name);
+  /** This module, its adapter and all below it, parents first, with their paths ("" for this one). */
+  namedModules(path = ""): Generator<[string, Module]> {
+    return this.#walk(path, true);
   }
 
-  /** All parameters of the tree with their paths. */
-  *namedParameters(): Generator<[string, Parameter]> {
-    for (const [path, module] of this.namedModules()) {
-      for (const [name, parameter] of module.ownParameters) yield [path ? `${path}.${name}` : name, parameter];
-    }
+  /** The same without adapters. */
+  baseModules(): Generator<[string, Module]> {
+    return this.#walk("", false);
+  }
+
+  *#walk(path: string, withAdapters: boolean): Generator<[string, Module]> {
+    yield [path, this];
+    if (withAdapters && this.adapter) yield* this.adapter.#walk(path, withAdapters);
+    for (const [name, module] of this.#modules) yield* module.#walk(joined(path, name), withAdapters);
+  }
+
+  /** All parameters of the tree with their paths, those of adapters among them. */
+  namedParameters(): Generator<[string, Parameter]> {
+    return parametersOf(this.namedModules());
+  }
+
+  /** The parameters of the plain model: those that it has without adapters. */
+  baseParameters(): Generator<[string, Parameter]> {
+    return parametersOf(this.baseModules());
   }
 }
+
+function* parametersOf(modules: Iterable<[string, Module]>): Generator<[string, Parameter]> {
+  for (const [path, module] of modules) {
+    for (const [name, parameter] of module.ownParameters) yield [joined(path, name), parameter];
+  }
+}
+
+const joined = (path: string, name: string): string => (path ? `${path}.${name}` : name);
 
 /** A numbered list of modules: `layer.0`, `layer.1`, … */
 export class ModuleList<T extends Module> extends Module implements Iterable<T> {

@@ -1,6 +1,6 @@
-import { readAdapter, type SavedAdapter } from "../adapters/index.js";
+import { methodOf, readAdapter, type SavedAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import { type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
+import { type Method, methodsOf, type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
 
@@ -19,50 +19,23 @@ export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunSt
   return { config: followAdapter(asked, saved), saved, adapterFolder };
 }
 
-/** The settings that an adapter to start from decides, with the words for them in an adapter's terms. */
-function adapterSettings({ config, side }: SavedAdapter): RunSettings {
-  const shared = {
-    rank: config.rank,
-    alpha: config.alpha,
-    rslora: config.rslora,
-    dropout: config.dropout,
-    targetModules: config.targetModules,
-    rankPattern: config.rankPattern,
-    alphaPattern: config.alphaPattern,
-  };
-  if (config.method === "lora") return { ...shared, method: "lora" } as RunSettings;
-  return {
-    ...shared,
-    method: side?.method === "bidora" ? "bidora" : "dora",
-    magnitudeAxis: config.axis,
-  } as RunSettings;
-}
-
-/** Settings of which the adapter's value is the only one possible. Dropout may differ: it is not part of the adapter. */
-const FIXED: readonly RunKey[] = [
-  "rank",
-  "alpha",
-  "rslora",
-  "targetModules",
-  "rankPattern",
-  "alphaPattern",
-  "magnitudeAxis",
-];
-
 /**
  * The run's settings as the adapter decides them; what is not given by hand follows it.
  * @throws UsageError when a setting given by hand says something else, naming both values
  */
-export function followAdapter(config: RunConfig, saved: SavedAdapter): RunConfig {
-  const follows = adapterSettings(saved);
-  for (const key of FIXED) {
-    if (key in config.given && key in follows && !isSame(config.given[key], follows[key]))
-      throw conflict(key, config.given[key], follows[key]);
+export function followAdapter(config: RunConfig, { config: own, side }: SavedAdapter): RunConfig {
+  const adapter = methodOf(own);
+  const settings = adapter.toSettings(own) as RunSettings;
+  const free = adapter.choices(config);
+  for (const key of Object.keys(settings) as RunKey[]) {
+    if (key in config.given && !(key in free) && !isSame(config.given[key], settings[key]))
+      throw conflict(key, config.given[key], settings[key]);
   }
-  const { method } = config.given;
-  const possible = saved.config.method === "dora" ? ["dora", "bidora"] : ["lora"];
-  if (method !== undefined && !possible.includes(method)) throw conflict("method", method, follows.method);
-  return resolveRun(config.given, { adapter: follows });
+  const possible = methodsOf(own.method);
+  const method = possible.find((name) => name === side?.method) ?? (own.method as Method);
+  const { method: given } = config.given;
+  if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
+  return resolveRun(config.given, { adapter: { ...settings, method } });
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {

@@ -1,4 +1,4 @@
-import { isForPeft } from "../adapters/index.js";
+import { whyNotPeft } from "../adapters/index.js";
 import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
@@ -49,8 +49,8 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   const prepared = await prepare(begin, options.hub);
   const { config: adapter } = prepared.adapted;
-  if (adapter.method !== "full" && !isForPeft(adapter))
-    options.hub?.onNote?.("PEFT has no magnitudes along in: `bidora merge` makes a plain model of the result.");
+  const notForPeft = adapter && whyNotPeft(adapter);
+  if (notForPeft) options.hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);
   const { method, hypergradient, dtype } = prepared.config;
   if (method === "bidora" && isTooCoarse(hypergradient, dtype))
     options.hub?.onNote?.(

@@ -1,10 +1,12 @@
 import { stringify } from "yaml";
 import { printable } from "../common/printable.js";
-import type { RunConfig } from "../config/index.js";
+import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Metrics, Versions } from "../train/events.js";
 
 export interface CardFacts {
   readonly config: RunConfig;
+  /** PEFT can load the result. */
+  readonly isForPeft: boolean;
   readonly labels: readonly string[];
   readonly rows: { readonly train: number; readonly validation?: number | undefined };
   readonly parameters: { readonly total: number; readonly trained: number };
@@ -18,7 +20,7 @@ export function renderModelCard(facts: CardFacts): string {
   const { config, rows, parameters, machine, versions } = facts;
   const front = stringify({
     base_model: config.model,
-    ...(config.method === "full" ? {} : { library_name: "peft" }),
+    ...(facts.isForPeft && { library_name: "peft" }),
     tags: ["bidora", config.method],
   });
   return printable(`---
@@ -39,7 +41,7 @@ ${table(
 
 Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
-${config.method === "full" ? "" : usage(config.model)}`);
+${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
 }
 
 function usage(base: string): string {

@@ -1,10 +1,10 @@
 import {
+  ADAPTER_METHODS,
   type AdaptedModel,
+  type AdapterMethod,
   attachAdapter,
-  doraConfig,
-  type InjectedConfig,
   inject,
-  loraConfig,
+  methodOf,
   newLayers,
   type SavedAdapter,
   type SideFacts,
@@ -12,7 +12,7 @@ import {
   trainEverything,
 } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { type RunConfig, type RunSettings, withFound } from "../config/index.js";
+import { METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
@@ -65,7 +65,7 @@ export interface Prepared {
 export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWeights {
   const starts = new Map(adapted.trained.map(({ parameter, name }) => [parameter, start.get(name)]));
   const weights = Array.from(
-    loaded.model.namedParameters(),
+    loaded.model.baseParameters(),
     ([path, parameter]) => [path, starts.get(parameter) ?? parameter.tensor] as const,
   );
   return { folder, weights };
@@ -98,7 +98,7 @@ export async function prepare(
   const generator = new Generator(config.seed);
   const dtype = precision ?? computeDtype(config.dtype);
   const trainedDtype = precision ?? "float32";
-  const masters = config.method === "full" ? { masterDtype: trainedDtype } : {};
+  const masters = METHODS[config.method].adapter === undefined ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in threads of its own.
   const [data, loaded] = await Promise.all([
     encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, model }),
@@ -149,14 +149,15 @@ function foundIn(
 ): RunSettings {
   const { choice, splits, maxLength, adapted } = found;
   const { text, label } = commonColumns(splits);
+  const { targetModules } = (adapted.config && methodOf(adapted.config).toSettings(adapted.config)) ?? {};
   return {
     task: choice.dataset ?? choice.kind,
     textColumns: text,
     labelColumn: label,
     maxLength,
     dtype: computeDtype(dtype),
-    ...(adapted.config.method !== "full" && { targetModules: adapted.config.targetModules }),
-  };
+    ...(targetModules && { targetModules }),
+  } as RunSettings;
 }
 
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
@@ -203,27 +204,14 @@ function adapt(
   generator: Generator,
   dtype: "float32" | "float64",
 ): AdaptedModel {
-  if (config.method === "full") return trainEverything(loaded.model, dtype);
+  const { adapter } = METHODS[config.method];
+  if (adapter === undefined) return trainEverything(loaded.model, dtype);
+  const method: AdapterMethod = ADAPTER_METHODS[adapter];
   if (saved) {
-    const { normGradient, dropout } = config;
-    const own =
-      saved.config.method === "dora" ? { ...saved.config, normGradient, dropout } : { ...saved.config, dropout };
+    const own = { ...saved.config, ...method.choices(config) };
     return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, drawn: loaded });
   }
-  return inject(loaded.model, adapterConfig(loaded, config), { generator, dtype });
-}
-
-function adapterConfig(loaded: LoadedModel, config: RunConfig): InjectedConfig {
-  const shared = {
-    rank: config.rank,
-    alpha: config.alpha,
-    rslora: config.rslora,
-    dropout: config.dropout,
-    targetModules: config.targetModules ?? loaded.architecture.defaultTargetModules,
-    rankPattern: config.rankPattern ?? {},
-    alphaPattern: config.alphaPattern ?? {},
-    modulesToSave: loaded.trainedModules,
-  };
-  if (config.method === "lora") return loraConfig(shared);
-  return doraConfig({ ...shared, axis: config.magnitudeAxis, normGradient: config.normGradient });
+  const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;
+  const own = method.fromSettings({ ...config, targetModules });
+  return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
 }

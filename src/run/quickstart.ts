@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../common/errors.js";
-import { availableMethods, type Method, type quickstartOptions, resolveRun, type Settings } from "../config/index.js";
+import { type Method, methodNames, type quickstartOptions, resolveRun, type Settings } from "../config/index.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { REPORT } from "../folders/runFiles.js";
 import { writeFileAtomic } from "../io/atomic.js";
@@ -67,8 +67,8 @@ async function compareMethods(
 
 /** Known before the first one trains. */
 function knownMethods(names: readonly string[]): readonly Method[] {
-  const unknown = names.find((name) => !(availableMethods as readonly string[]).includes(name));
-  if (unknown !== undefined) throw new UsageError(`--methods takes ${availableMethods.join(", ")}; got ${unknown}.`);
+  const unknown = names.find((name) => !(methodNames as readonly string[]).includes(name));
+  if (unknown !== undefined) throw new UsageError(`--methods takes ${methodNames.join(", ")}; got ${unknown}.`);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
   return names as readonly Method[];

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { type SideFacts, writeAdapter, writeSideFile } from "../adapters/index.js";
+import { type SideFacts, savedTensors, whyNotPeft, writeAdapter, writeSideFile } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { renderRunYaml, settingsOf } from "../config/index.js";
 import { writeModelFolder } from "../folders/modelFolder.js";
@@ -258,18 +258,13 @@ export class TrainingRun {
 
   #parameters(): ParameterCounts {
     const { loaded, adapted } = this.prepared;
-    const trained = adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0);
-    const own = [...loaded.model.namedParameters()].reduce((sum, [, parameter]) => sum + size(parameter.shape), 0);
-    const inside = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
-    const added = adapted.trained
-      .filter(({ parameter }) => !inside.has(parameter))
-      .reduce((sum, { tensor }) => sum + tensor.numel, 0);
-    return { total: own + added, trained };
+    const total = [...loaded.model.namedParameters()].reduce((sum, [, { shape }]) => sum + size(shape), 0);
+    return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };
   }
 
   async #writeModel(folder: string): Promise<void> {
     const { config, adapted, loaded, choice, labels } = this.prepared;
-    if (adapted.config.method === "full") {
+    if (adapted.config === undefined) {
       writeModelFolder(folder, {
         ...loaded,
         task: choice.task,
@@ -280,10 +275,9 @@ export class TrainingRun {
       writeSideFile(folder, this.#use());
       return;
     }
-    const tensors = new Map(adapted.trained.map(({ name, tensor }) => [name, tensor]));
     writeAdapter(folder, {
       config: adapted.config,
-      tensors,
+      tensors: savedTensors(adapted),
       taskType: choice.task.peftTaskType,
       baseModel: config.model,
       revision: config.revision,
@@ -291,10 +285,6 @@ export class TrainingRun {
         ...this.#use(),
         ...((this.#last ?? this.#from) && { phase: (this.#last ?? this.#from)?.phase }),
         ...(config.method === "bidora" && { search: await searchSummary(config.output, config) }),
-        ...(adapted.config.method === "dora" && {
-          axis: adapted.config.axis,
-          normGradient: adapted.config.normGradient,
-        }),
       },
     });
   }
@@ -303,7 +293,7 @@ export class TrainingRun {
   #use(): SideFacts {
     const { config, choice, labels, maxLength } = this.prepared;
     return {
-      method: config.method as SideFacts["method"],
+      method: config.method,
       task: choice.kind,
       labels: [...labels],
       maxLength,
@@ -313,9 +303,10 @@ export class TrainingRun {
   }
 
   #card(metrics: Metrics): string {
-    const { config, labels, choice, data } = this.prepared;
+    const { config, adapted, labels, choice, data } = this.prepared;
     return renderModelCard({
       config,
+      isForPeft: adapted.config !== undefined && whyNotPeft(adapted.config) === undefined,
       labels: choice.task.outputs ? [] : labels,
       rows: { train: data.train.length, validation: data.validation?.length },
       parameters: this.#parameters(),

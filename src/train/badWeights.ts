@@ -36,7 +36,7 @@ export function refuseBadWeights({ folder, weights }: OwnWeights): void {
 
 /** The parameters of a model as they are. */
 export function weightsOf(model: Module): Iterable<readonly [string, Tensor]> {
-  return Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor] as const);
+  return Array.from(model.baseParameters(), ([path, { tensor }]) => [path, tensor] as const);
 }
 
 function firstBad(weights: OwnWeights["weights"]): string | undefined {

@@ -4,10 +4,10 @@ import {
   ADAPTER_WEIGHTS,
   adaptedPaths,
   isAdapterFolder,
+  type LayerFacts,
+  methodOf,
   OWN_WEIGHTS,
-  rankAndScale,
   readAdapter,
-  type SideFacts,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
@@ -51,19 +51,19 @@ export interface AdapterInspection extends Contents {
 }
 
 export interface AdapterSettings {
-  readonly method: SideFacts["method"];
+  readonly method: string;
   readonly axis: "out" | "in" | null;
   readonly task: string | null;
   readonly labels: readonly string[] | null;
   readonly baseModel: string | null;
-  readonly rank: number;
-  readonly alpha: number;
-  readonly rslora: boolean;
-  readonly dropout: number;
+  readonly rank?: number;
+  readonly alpha?: number;
+  readonly rslora?: boolean;
+  readonly dropout?: number;
   readonly bias: string;
-  readonly targetModules: readonly string[] | string;
+  readonly targetModules?: readonly string[] | string;
   readonly modulesToSave: readonly string[];
-  readonly modules: readonly { readonly path: string; readonly rank: number; readonly scale: number }[];
+  readonly modules: readonly ({ readonly path: string } & LayerFacts)[];
 }
 
 export type Inspection = ModelInspection | AdapterInspection;
@@ -88,18 +88,22 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
 
 async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const { config, tensors, side, taskType, baseModel } = await readAdapter(folder);
-  const { rank, alpha, rslora, dropout, bias, targetModules, modulesToSave } = config;
+  const method = methodOf(config);
+  const { magnitudeAxis, rank, alpha, rslora, dropout, targetModules } = method.toSettings(config);
   return {
     method: side?.method ?? config.method,
-    axis: config.method === "dora" ? config.axis : null,
+    axis: magnitudeAxis ?? null,
     task: side?.task ?? taskType ?? null,
     labels: side?.labels ?? null,
     baseModel: baseModel ?? null,
-    ...{ rank, alpha, rslora, dropout, bias, targetModules, modulesToSave },
-    modules: adaptedPaths(tensors.keys()).map((path) => {
-      const found = rankAndScale(config, path);
-      return { path, rank: found.rank, scale: found.scale };
-    }),
+    ...({ rank, alpha, rslora, dropout } as Pick<AdapterSettings, "rank" | "alpha" | "rslora" | "dropout">),
+    bias: config.bias,
+    ...(targetModules !== undefined && { targetModules }),
+    modulesToSave: config.modulesToSave,
+    modules: adaptedPaths(tensors.keys(), method.codec).map((path) => ({
+      path,
+      ...method.inLayers?.facts(config, path),
+    })),
   };
 }
 

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import {
   type AdaptedModel,
+  type AdapterConfig,
   attachAdapter,
-  type InjectedConfig,
   readAdapter,
   type SavedAdapter,
   type SideFacts,
@@ -34,7 +34,7 @@ export interface ModelWithAdapter extends LoadedModel {
   readonly checkpointConfig: JsonObject;
   readonly adapter: SavedAdapter | undefined;
   /** The adapter in the model's layers. */
-  readonly adapted: AdaptedModel<InjectedConfig> | undefined;
+  readonly adapted: AdaptedModel<AdapterConfig> | undefined;
   readonly kind: TaskKind;
   readonly task: Task;
   /** What the outputs stand for, in their order. */

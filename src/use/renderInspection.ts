@@ -36,28 +36,39 @@ function adapterFacts(adapter: AdapterInspection): Fact[] {
 }
 
 function settingFacts(settings: AdapterSettings): Fact[] {
-  const { method, axis, targetModules: targets } = settings;
-  return [
+  const { method, axis, rank, alpha, dropout, targetModules: targets } = settings;
+  const facts: (Fact | undefined)[] = [
     [
       "method",
       axis === null ? method : `${method}, one magnitude for each ${axis === "out" ? "output row" : "input column"}`,
     ],
     ["base model", settings.baseModel ?? "not named"],
     ["task", [settings.task ?? "not named", ...(settings.labels ? [settings.labels.join(", ")] : [])].join(": ")],
-    ["rank, alpha", `${settings.rank}, ${settings.alpha}${settings.rslora ? ", rank-stabilised" : ""}`],
-    ["scale", scales(settings)],
-    ["dropout", String(settings.dropout)],
+    rank === undefined ? undefined : rankFact(rank, alpha, settings.rslora),
+    settings.modules.some(({ scale }) => scale !== undefined) ? ["scale", scales(settings)] : undefined,
+    dropout === undefined ? undefined : ["dropout", String(dropout)],
     ["bias", settings.bias],
-    ["targets", `${typeof targets === "string" ? targets : targets.join(", ")} (${settings.modules.length} modules)`],
+    targets === undefined
+      ? undefined
+      : [
+          "targets",
+          `${typeof targets === "string" ? targets : targets.join(", ")} (${settings.modules.length} modules)`,
+        ],
     ["saved whole", settings.modulesToSave.join(", ") || "nothing"],
   ];
+  return facts.filter((fact) => fact !== undefined);
+}
+
+function rankFact(rank: number, alpha: number | undefined, isStabilised: boolean | undefined): Fact {
+  if (alpha === undefined) return ["rank", String(rank)];
+  return ["rank, alpha", `${rank}, ${alpha}${isStabilised ? ", rank-stabilised" : ""}`];
 }
 
 /** The scale of the modules, by their rank where there are several. */
 function scales({ modules }: AdapterSettings): string {
   const counts = new Map<string, number>();
   for (const { rank, scale } of modules) {
-    const kind = `${Number(scale.toPrecision(6))} at rank ${rank}`;
+    const kind = `${Number(scale?.toPrecision(6))} at rank ${rank}`;
     counts.set(kind, (counts.get(kind) ?? 0) + 1);
   }
   return Array.from(counts, ([kind, count]) => (counts.size === 1 ? kind : `${kind} (${count} modules)`)).join(", ");

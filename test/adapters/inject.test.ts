@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import {
+  type AdapterConfig,
   doraConfig,
   eject,
   findTargets,
-  type InjectedConfig,
   inject,
   type LowRankConfig,
   loraConfig,
@@ -57,11 +57,11 @@ describe("targets", () => {
   });
 });
 
-const CONFIGS: [string, InjectedConfig][] = [
+const CONFIGS: [string, AdapterConfig][] = [
   ["LoRA", loraConfig({ targetModules: ["query", "value", "words"], modulesToSave: ["classifier"] })],
   ["LoRA with a bias of B", loraConfig({ targetModules: ["query"], loraBias: true })],
   ["DoRA", doraConfig({ targetModules: ["query", "value", "words"], bias: "all" })],
-  ["DoRA along in", doraConfig({ targetModules: "all-linear", axis: "in", normGradient: "full", bias: "lora_only" })],
+  ["DoRA along in", doraConfig({ targetModules: "all-linear", axis: "in", normGradient: "full", bias: "adapted" })],
 ];
 
 describe.each(CONFIGS)("%s", (_, config) => {
@@ -127,7 +127,7 @@ test("the tensors have PEFT's names, roles and decay", () => {
 
 test.each([
   ["none", []],
-  ["lora_only", ["encoder.layer.0.query.base_layer.bias", "encoder.layer.1.query.base_layer.bias"]],
+  ["adapted", ["encoder.layer.0.query.base_layer.bias", "encoder.layer.1.query.base_layer.bias"]],
 ] as const)("bias %s trains those of adapted layers, or none", (bias, expected) => {
   const config = loraConfig({ targetModules: ["query", "value"], bias });
   const { trained } = inject(new SmallModel(), config, { generator: new torch.Generator(3) });

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { rankAndScale } from "../../src/adapters/config.js";
 import {
+  type AdapterConfig,
   attachAdapter,
   doraConfig,
-  type InjectedConfig,
   inject,
   loraConfig,
   merge,
   mergedBias,
   mergedWeight,
+  rankAndScale,
   toLora,
 } from "../../src/adapters/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
@@ -17,7 +17,7 @@ import { expectClose } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
 const TARGETS = ["query", "value", "words"];
-const CONFIGS: [string, InjectedConfig][] = [
+const CONFIGS: [string, AdapterConfig][] = [
   ["LoRA", loraConfig({ targetModules: TARGETS, rank: 2, bias: "all" })],
   [
     "LoRA with a bias of B",
@@ -27,18 +27,18 @@ const CONFIGS: [string, InjectedConfig][] = [
   ["DoRA along in", doraConfig({ targetModules: TARGETS, rank: 2, axis: "in" })],
 ];
 
-function trained(config: InjectedConfig, modelDtype: torch.DType = "float64", dtype: torch.DType = "float64") {
+function trained(config: AdapterConfig, modelDtype: torch.DType = "float64", dtype: torch.DType = "float64") {
   return adapt(new SmallModel(modelDtype), config, dtype);
 }
 
-function adapt(model: SmallModel, config: InjectedConfig, dtype: torch.DType) {
+function adapt(model: SmallModel, config: AdapterConfig, dtype: torch.DType) {
   const adapted = inject(model, config, { generator: new torch.Generator(3), dtype });
   perturb(adapted.trained.map(({ tensor }) => tensor));
   return { model, adapted };
 }
 
 const snapshot = (model: SmallModel) =>
-  Array.from(model.namedParameters(), ([path, { tensor }]) => [path, tensor.toArray()]);
+  Array.from(model.baseParameters(), ([path, { tensor }]) => [path, tensor.toArray()]);
 
 describe.each(CONFIGS)("%s", (_, config) => {
   test("merged, the model computes the same; unmerged, it is the same", () => {

@@ -1,12 +1,12 @@
 import { expect, test } from "vitest";
-import { doraConfig, type InjectedConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import { type AdapterConfig, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import { EVALUATION, Linear, packLinears } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectClose } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
 const TARGETS = ["query", "value"];
-const CONFIGS: [string, InjectedConfig | undefined][] = [
+const CONFIGS: [string, AdapterConfig | undefined][] = [
   ["no adapter", undefined],
   ["LoRA", loraConfig({ targetModules: TARGETS, rank: 2 })],
   ["DoRA", doraConfig({ targetModules: TARGETS, rank: 2 })],

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
-  availableMethods,
+  methodNames,
   type RunKey,
   type RunSettings,
   refuseWithoutEffect,
@@ -14,7 +14,7 @@ import { flagOf, type Option } from "../../src/config/option.js";
 
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
-  availableMethods.map((method) => ({ method })),
+  methodNames.map((method) => ({ method })),
   runOptions.hypergradient.words.map((hypergradient) => ({ hypergradient: hypergradient as "exact" })),
   runOptions.optimizer.words.map((optimizer) => ({ optimizer: optimizer as "adamw" })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],

@@ -4,8 +4,6 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
-  METHODS,
-  type Method,
   type RunSettings,
   readRunFile,
   refuseWithoutEffect,
@@ -93,11 +91,9 @@ describe("resolveRun", () => {
     expect(Object.keys(run.given)).toEqual(["model", "rank"]);
   });
 
-  test("methods that this version lacks are named as such", () => {
-    const lacking = (Object.keys(METHODS) as Method[]).filter((name) => !METHODS[name].available);
-    expect(lacking).toContain("vera");
-    for (const method of lacking)
-      expect(() => resolveRun({ model: "m", method })).toThrow(/is not available in this version/);
+  test("an unknown method is refused with the list of known ones", () => {
+    for (const method of ["adapter", "adalora", "Lora"])
+      expect(() => resolveRun({ model: "m", method } as never)).toThrow(/method takes full, .*lora.* or bidora; got /);
   });
 
   test("refuses what can't be", () => {

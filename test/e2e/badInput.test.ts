@@ -145,7 +145,7 @@ describe("data", () => {
     ["zero threads", ["--threads", "0"], /--threads takes a whole number of at least 1; got "0"/],
     ["a rank that is no number", ["--rank", "many"], /--rank takes a whole number/],
     ["an unknown method", ["--method", "loar"], /got "loar"\. Did you mean "lora"\?/],
-    ["a method to come", ["--method", "vera"], /--method vera is not available/],
+    ["an unknown method", ["--method", "adapter"], /--method takes full, .*dora or bidora; got "adapter"/],
     [
       "an unknown flag",
       ["--target-module", "query"],
@@ -159,7 +159,7 @@ describe("data", () => {
     refused(
       ["--train", TRAIN, "--rank", "1000000000"],
       1,
-      /An adapter of rank 1000000000 in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
+      /An adapter of 432,000,000,000 numbers in 6 modules takes 6,910 GB of memory, but this machine has [\d.,]+ GB: .*--rank/,
     ));
 
   test("a batch larger than the rows is the rows", async () => {

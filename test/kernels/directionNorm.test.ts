@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
 import { LowRank } from "../../src/adapters/lowRank.js";
+import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { differentiated, drawer, expectAlike } from "./support.js";
 
@@ -28,7 +29,7 @@ function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) =>
 function expectSame(direction: Direction, tolerance: number): void {
   const { weight, a, b } = direction;
   for (const tensor of [a, b]) tensor.setRequiresGrad(true);
-  const lowRank = new LowRank(a, b, undefined, SCALE, 0);
+  const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
   const expected = norms(direction, (base) => directionNorm(weight, base, lowRank, "out"));
   const actual = norms(direction, (base) => torch.directionNorm(weight, base, a, b, SCALE));
   expectAlike(actual, expected, tolerance);
@@ -80,7 +81,7 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
     torch.scope(() => {
       const direction = cancelling(rest);
       const { weight, a, b } = direction;
-      const lowRank = new LowRank(a, b, undefined, SCALE, 0);
+      const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
       const out = squaredBaseNorm(weight, "out", "float32");
       const forms = [
         [torch.directionNorm(weight, out, a, b, SCALE), precise(direction, 1)],

@@ -17,6 +17,7 @@ import {
   type ForwardContext,
   Linear,
   type MaskSource,
+  Parameter,
 } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { gradientsOf } from "../../src/train/level.js";
@@ -67,8 +68,8 @@ function draw(shape: Shape) {
     torch.Tensor,
     torch.Tensor,
   ];
-  const lowRank = new LowRank(a, b, undefined, 0.7, 0.5);
-  layer.adapter = new DoraLinear(lowRank, magnitude, shape.axis, shape.normGradient, layer.weight.tensor);
+  const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, 0.7, 0.5);
+  layer.adapter = new DoraLinear(lowRank, Parameter.of(magnitude), shape.axis, shape.normGradient, layer.weight.tensor);
   return { layer, lowRank, magnitude, trained, x: normal([shape.rows, shape.in]), normal };
 }
 
@@ -149,7 +150,11 @@ describe("a direction that all but cancels the weight", () => {
       fc.property(shapes, remainders, ({ seed, axis, in: columns, out, rank }, remainder) => {
         torch.scope(() => {
           const normal = normals(seed);
-          const lowRank = new LowRank(normal([rank, columns]), normal([out, rank]), undefined, 0.7, 0);
+          const lowRank = new LowRank(
+            { a: Parameter.of(normal([rank, columns])), b: Parameter.of(normal([out, rank])) },
+            0.7,
+            0,
+          );
           const rest = torch.mulScalar(normal([out, columns]), remainder);
           const weight = torch.sub(rest, lowRank.product());
           const norm = directionNorm(weight, squaredBaseNorm(weight, axis, "float64"), lowRank, axis);
@@ -172,7 +177,7 @@ function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude
     torch.copy_(magnitude, torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float64")));
     torch.fill_(torch.narrow(magnitude, 0, 2, 1), deadMagnitude);
   });
-  const adapter = new DoraLinear(lowRank, magnitude, axis, normGradient, layer.weight.tensor);
+  const adapter = new DoraLinear(lowRank, Parameter.of(magnitude), axis, normGradient, layer.weight.tensor);
   layer.adapter = adapter;
   return { ...drawn, adapter };
 }
@@ -206,8 +211,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
   test("is merged as it computes", () => {
     for (const deadMagnitude of [0, 0.7]) {
       const { layer, adapter, x, lowRank, normal } = drawDead(axis, "full", deadMagnitude);
-      const module = { kind: "linear", path: "layer", layer, adapter } as const;
-      const merged = () => torch.linear(x, mergedWeight(module), layer.bias!.tensor);
+      const merged = () => torch.linear(x, mergedWeight({ layer, adapter }), layer.bias!.tensor);
       const forward = () => layer.forward(x, { masks: undefined, differentiateTwice: false });
       expectNear(merged(), forward(), 1e-12);
       torch.noGrad(() => torch.copy_(lowRank.b, normal([4, 2])));
@@ -224,8 +228,8 @@ test("an embedding with a dimension of zeros starts as it is, learns, and is mer
   const [a, b] = [normal([2, 5]), torch.zeros([3, 2], { dtype: "float64" })];
   const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, "in", "float64"));
   const trained = [a, b, magnitude].map((tensor) => tensor.setRequiresGrad(true));
-  const lowRank = new LowRank(a, b, undefined, 0.7, 0);
-  const adapter = new DoraEmbedding(lowRank, magnitude, "full", layer.weight.tensor);
+  const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, 0.7, 0);
+  const adapter = new DoraEmbedding(lowRank, Parameter.of(magnitude), "full", layer.weight.tensor);
   layer.adapter = adapter;
   const ids = torch.tensor([0, 4, 4, 2], undefined, "int64");
   const rows = layer.forward(ids, { masks: undefined, differentiateTwice: true });
@@ -234,9 +238,7 @@ test("an embedding with a dimension of zeros starts as it is, learns, and is mer
   const slope = gradients.map((gradient) => torch.sum(gradient)).reduce((sum, part) => torch.add(sum, part));
   for (const gradient of [...gradients, ...gradientsOf(slope, trained)])
     expect(gradient.toArray().every(Number.isFinite)).toBe(true);
-  expect(mergedWeight({ kind: "embedding", path: "words", layer, adapter }).toArray()).toEqual(
-    layer.weight.tensor.toArray(),
-  );
+  expect(mergedWeight({ layer, adapter }).toArray()).toEqual(layer.weight.tensor.toArray());
 });
 
 test("a row of zeros does not keep the other rows of a float32 weight from starting to the bit", () => {
@@ -249,8 +251,12 @@ test("a row of zeros does not keep the other rows of a float32 weight from start
   const before = layer.forward(x, EVALUATION);
   for (const axis of ["out", "in"] as const) {
     const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float32"));
-    const lowRank = new LowRank(torch.ones([4, 200]), torch.zeros([150, 4]), undefined, 1, 0);
-    layer.adapter = new DoraLinear(lowRank, magnitude, axis, "detached", layer.weight.tensor);
+    const lowRank = new LowRank(
+      { a: Parameter.of(torch.ones([4, 200])), b: Parameter.of(torch.zeros([150, 4])) },
+      1,
+      0,
+    );
+    layer.adapter = new DoraLinear(lowRank, Parameter.of(magnitude), axis, "detached", layer.weight.tensor);
     expectSameBits(layer.forward(x, EVALUATION), before);
   }
 });
@@ -262,9 +268,13 @@ test("an embedding's rows are those of the dense formula", () => {
         const normal = normals(seed);
         const layer = new Embedding(count, dim);
         layer.weight.fill(normal([count, dim]));
-        const lowRank = new LowRank(normal([rank, count]), normal([dim, rank]), undefined, 0.7, 0);
+        const lowRank = new LowRank(
+          { a: Parameter.of(normal([rank, count])), b: Parameter.of(normal([dim, rank])) },
+          0.7,
+          0,
+        );
         const magnitude = normal([dim]);
-        layer.adapter = new DoraEmbedding(lowRank, magnitude, normGradient, layer.weight.tensor);
+        layer.adapter = new DoraEmbedding(lowRank, Parameter.of(magnitude), normGradient, layer.weight.tensor);
         const v = torch.add(layer.weight.tensor, torch.t(lowRank.product())); // count,dim
         const table = torch.mul(v, torch.div(magnitude, torch.linalgVectorNorm(v, 2, [0])));
         const ids = torch.tensor(

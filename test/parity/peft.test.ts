@@ -112,7 +112,7 @@ const dropoutCases = families.flatMap((family) =>
 test.each(dropoutCases)("$family: $name with the masks that PEFT drew", async (entry) => {
   const golden = readTensors(join(GOLDEN, entry.family, entry.file));
   const { model, adapted } = await open(entry.family, entry);
-  const masks = new RecordedMasks(model, adapted, golden);
+  const masks = new RecordedMasks(model, golden);
   const logits = forward(model, golden, { masks, differentiateTwice: false });
   expectClose(logits, get(golden, "logits"), 1e-5, "logits");
   const loss = goldenLoss(entry.head, golden, logits);

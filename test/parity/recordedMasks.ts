@@ -1,5 +1,3 @@
-import type { AdaptedModel } from "../../src/adapters/index.js";
-import { lowRankOf } from "../../src/adapters/index.js";
 import type { ModelInput } from "../../src/models/index.js";
 import type { Dropout, MaskSource, Module } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -13,12 +11,9 @@ export class RecordedMasks implements MaskSource {
 
   constructor(
     model: Module,
-    { modules }: AdaptedModel,
     private readonly golden: Tensors,
   ) {
-    const own = Array.from(model.namedModules(), ([path, module]) => [module, path] as const);
-    const added = modules.map((module) => [lowRankOf(module).dropout, `${module.path}.lora_dropout`] as const);
-    this.paths = new Map<unknown, string>([...own, ...added]);
+    this.paths = new Map(Array.from(model.namedModules(), ([path, module]) => [module, path]));
     this.input = goldenInput(golden);
   }
 

@@ -1,13 +1,7 @@
 // Shapes: W0 [out, in], A [r, in], B [out, r].
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  type AdaptedModel,
-  inject,
-  loraConfig,
-  lowRankOf,
-  OrthogonalityRegularizer,
-} from "../../src/adapters/index.js";
+import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from "../../src/adapters/index.js";
 import { Linear, Module } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { gradientsOf } from "../../src/train/level.js";
@@ -31,7 +25,7 @@ class Layers extends Module {
 /** mean of ‖DᵀD − I‖_F with the columns of D = V/‖V‖ of unit length, or of zeros: then DᵀD has a row and column of zeros */
 function definition({ modules }: AdaptedModel): torch.Tensor {
   const terms = modules.map((module) => {
-    const whole = torch.add(module.layer.weight.tensor, lowRankOf(module).product());
+    const whole = torch.add(module.layer.weight.tensor, module.adapter.lowRank!.product());
     const lengths = torch.linalgVectorNorm(whole, 2, [0]).toArray();
     const places = [...lengths.keys()].filter((column) => lengths[column] !== 0);
     const zeros = lengths.length - places.length;
@@ -82,7 +76,7 @@ test.each(Object.entries(CORNERS))("value, gradient and second derivative are th
           torch.noGrad(() => {
             for (const tensor of inputs) torch.copy_(tensor, normal(tensor.shape));
             const [{ layer, adapter }] = adapted.modules as [AdaptedModel["modules"][number]];
-            change(layer.weight.tensor, adapter.lowRank.a, adapter.lowRank.product());
+            change(layer.weight.tensor, adapter.lowRank!.a, adapter.lowRank!.product());
           });
           const along = inputs.map((tensor) => normal(tensor.shape));
           const [cheap, direct] = [new OrthogonalityRegularizer(adapted).value(), definition(adapted)].map((value) => {

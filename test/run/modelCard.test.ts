@@ -5,6 +5,7 @@ import { renderModelCard } from "../../src/run/modelCard.js";
 test("a model card shows a label's control characters and holds none", () => {
   const card = renderModelCard({
     config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv" }),
+    isForPeft: true,
     labels: ["a\u001b[31m", "b\u009b1m"],
     rows: { train: 1 },
     parameters: { total: 2, trained: 1 },

@@ -218,7 +218,7 @@ test("export tells its error, which is that of the weights", async () => {
   expect(error).toBeLessThan(0.8);
   expect(note).toContain(error.toPrecision(3));
   const { config, tensors } = await readAdapter(output);
-  expect([config.method, config.rank, config.alpha]).toEqual(["lora", 4, 4]);
+  expect(config).toMatchObject({ method: "lora", rank: 4, alpha: 4 });
   const fresh = await openWithAdapter({ model, adapter: undefined, dtype: "float32" });
   attachAdapter(fresh.model, await readAdapter(output), { generator: new torch.Generator(0) });
   expect([...tensors.keys()].some((name) => name.includes("magnitude"))).toBe(false);

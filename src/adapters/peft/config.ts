@@ -1,11 +1,13 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { exactPattern } from "../../common/patterns.js";
-import { wholeRecord } from "../../common/wholeRecord.js";
 import type { JsonObject, JsonValue } from "../../io/json.js";
-import { type InjectedConfig, type LowRankConfig, matchingKeys, type Pattern, rankAndScale } from "../config.js";
-import { PEFT_DEFAULTS, PEFT_VERSION } from "./defaults.js";
-import { refuseUnsupported } from "./refusals.js";
+import type { AdapterConfig } from "../config.js";
+import type { AdapterMethod } from "../method.js";
+import { ADAPTER_METHODS, methodOf } from "../registry.js";
+import { checkedKeys } from "./targetKeys.js";
+
+/** The version of PEFT whose keys these are; it is written as `peft_version`. */
+const PEFT_VERSION = "0.21.2";
 
 /** What an adapter_config.json says beside the adapter's own settings. */
 export interface AdapterOrigin {
@@ -17,120 +19,76 @@ export interface AdapterOrigin {
 }
 
 export interface PeftConfig extends AdapterOrigin {
-  readonly config: InjectedConfig;
+  readonly config: AdapterConfig;
   /** The file has no target_modules: the adapter goes to the modules that its tensors are named after. */
   readonly targetsFromTensors: boolean;
 }
 
-const list = z.array(z.string());
-const layers = z.union([z.array(z.int()), z.int().transform((layer) => [layer])]);
-const pattern = (value: z.ZodNumber) =>
-  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+/** The keys of every type, with the value that an absent one has. */
+const ORIGIN_DEFAULTS: JsonObject = {
+  auto_mapping: null,
+  base_model_name_or_path: null,
+  inference_mode: false,
+  peft_type: null,
+  peft_version: null,
+  revision: null,
+  task_type: null,
+};
 
-const schema = z.object({
+const originKeys = z.object({
   task_type: z.string().nullable(),
   base_model_name_or_path: z.string().nullable(),
   revision: z.string().nullable(),
-  r: z.int().min(1),
-  lora_alpha: z.number(),
-  lora_dropout: z.number().min(0).lt(1),
-  use_rslora: z.boolean(),
-  use_dora: z.boolean(),
-  lora_bias: z.boolean(),
-  bias: z.enum(["none", "lora_only", "all"]),
-  target_modules: z.union([list, z.string()]).nullable(),
-  exclude_modules: z.union([list, z.string()]).nullable(),
-  modules_to_save: list.nullable(),
-  layers_to_transform: layers.nullable(),
-  layers_pattern: z.union([list, z.string().transform((name) => [name])]).nullable(),
-  rank_pattern: pattern(z.int().min(1)),
-  alpha_pattern: pattern(z.number()),
 });
 
 /**
  * Reads the keys of an adapter_config.json; absent ones have PEFT's defaults, unknown ones are passed over.
  * @param file names it in errors
+ * @param side what bidora.json says beside it
  * @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported
  */
-export function parsePeftConfig(file: string, json: JsonObject): PeftConfig {
-  const filled = { ...PEFT_DEFAULTS, ...json };
-  refuseUnsupported(file, filled);
-  const parsed = schema.safeParse(filled);
-  if (!parsed.success) throw malformed(file, parsed.error, filled);
-  const { data } = parsed;
-  const shared: LowRankConfig = {
-    rank: data.r,
-    alpha: data.lora_alpha,
-    rslora: data.use_rslora,
-    dropout: data.lora_dropout,
-    targetModules: data.target_modules ?? [],
-    excludeModules: data.exclude_modules?.length ? data.exclude_modules : undefined,
-    layersToTransform: data.layers_to_transform ?? undefined,
-    layersPattern: data.layers_pattern ?? undefined,
-    rankPattern: data.rank_pattern,
-    alphaPattern: data.alpha_pattern,
-    bias: data.bias,
-    loraBias: data.lora_bias,
-    modulesToSave: data.modules_to_save ?? [],
-  };
+export function parsePeftConfig(file: string, json: JsonObject, side: object = {}): PeftConfig {
+  const { codec } = methodFor(file, json);
+  const filled = { ...ORIGIN_DEFAULTS, ...codec.defaults, ...json };
+  const config = codec.parse(file, filled, side as JsonObject);
+  const origin = checkedKeys(file, originKeys, filled);
   return {
-    config: data.use_dora
-      ? { ...shared, method: "dora", axis: "out", normGradient: "detached" }
-      : { ...shared, method: "lora" },
-    targetsFromTensors: data.target_modules === null,
-    taskType: data.task_type ?? undefined,
-    baseModel: data.base_model_name_or_path || undefined,
-    revision: data.revision ?? undefined,
+    config,
+    targetsFromTensors: filled.target_modules === null,
+    taskType: origin.task_type ?? undefined,
+    baseModel: origin.base_model_name_or_path || undefined,
+    revision: origin.revision ?? undefined,
   };
 }
 
-function malformed(file: string, error: z.ZodError, json: JsonObject): BidoraError {
-  const issue = error.issues[0];
-  const key = String(issue?.path[0]);
-  return new BidoraError("ADAPTER_CONFIG", `${file}: ${key} is ${JSON.stringify(json[key])}: ${issue?.message}.`);
+function methodFor(file: string, json: JsonObject): AdapterMethod {
+  const methods: readonly AdapterMethod[] = Object.values(ADAPTER_METHODS);
+  const { peft_type: type } = json;
+  const found = methods.find(({ codec }) => codec.peftType === type && (codec.isOwn?.(json) ?? true));
+  if (found) return found;
+  const known = [...new Set(methods.map(({ codec }) => `"${codec.peftType}"`))].join(", ");
+  const what = (type ?? null) === null ? "it has no peft_type" : `peft_type is ${JSON.stringify(type)}`;
+  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${what}; known are ${known} (which DoRA and BiDoRA are, too).`);
 }
 
 /**
  * The text of an adapter_config.json, with PEFT's keys in PEFT's order.
  * @param paths of the modules that have an adapter
  */
-export function renderPeftConfig(config: InjectedConfig, origin: AdapterOrigin, paths: readonly string[]): string {
-  const ranks = unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank);
-  const alphas = unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha);
-  const json: Record<string, JsonValue> = {
-    ...PEFT_DEFAULTS,
-    peft_type: "LORA",
+export function renderPeftConfig(config: AdapterConfig, origin: AdapterOrigin, paths: readonly string[]): string {
+  const { codec } = methodOf(config);
+  const json: JsonObject = {
+    ...ORIGIN_DEFAULTS,
+    ...codec.defaults,
+    peft_type: codec.peftType,
     peft_version: PEFT_VERSION,
     inference_mode: true,
     task_type: origin.taskType ?? null,
     base_model_name_or_path: origin.baseModel ?? null,
     revision: origin.revision ?? null,
-    r: config.rank,
-    lora_alpha: config.alpha,
-    lora_dropout: config.dropout,
-    use_rslora: config.rslora,
-    use_dora: config.method === "dora",
-    lora_bias: config.loraBias,
-    bias: config.bias,
-    target_modules: config.targetModules,
-    exclude_modules: config.excludeModules ?? null,
-    modules_to_save: config.modulesToSave.length > 0 ? config.modulesToSave : null,
-    layers_to_transform: config.layersToTransform ?? null,
-    layers_pattern: config.layersPattern ?? null,
-    rank_pattern: ranks,
-    alpha_pattern: alphas,
+    ...codec.render(config, paths),
   };
   return `${JSON.stringify(json, withSortedKeys, 2)}\n`;
-}
-
-/**
- * The pattern itself, or, where two of its keys match one module, one key a module. PEFT sorts keys when it saves and takes the
- * first that matches, so the order of overlapping ones would not last.
- */
-function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path: string) => number): Pattern {
-  if (paths.every((path) => matchingKeys(pattern, path).length <= 1)) return pattern;
-  const matched = paths.filter((path) => matchingKeys(pattern, path).length > 0);
-  return Object.fromEntries(matched.map((path) => [exactPattern(path), resolve(path)]));
 }
 
 function withSortedKeys(_key: string, value: JsonValue): JsonValue {

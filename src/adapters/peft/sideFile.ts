@@ -12,9 +12,8 @@ const FORMAT = 1;
 const schema = z.object({
   /** Raised when older readers would misread the file. */
   formatVersion: z.literal(FORMAT),
-  method: z.enum(["full", "lora", "dora", "bidora"]),
-  axis: z.enum(["out", "in"]).optional(),
-  normGradient: z.enum(["detached", "full"]).optional(),
+  /** The run's method. */
+  method: z.string(),
   /** How the adapter is used: what its outputs mean, and how rows were made into its inputs. */
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
@@ -41,7 +40,7 @@ const schema = z.object({
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 
-/** What this program keeps beside an adapter, or beside a whole model that it trained. */
+/** What this program keeps beside an adapter, or beside a whole model that it trained. A method's own facts are further keys. */
 export type SideFile = z.infer<typeof schema>;
 
 /** What a run knows; the format's own fields are added on writing. */
@@ -50,14 +49,18 @@ export type SideFacts = Omit<SideFile, "formatVersion" | "adapterConfig">;
 /** What this program keeps beside a model's or an adapter's weights; undefined in a folder from elsewhere. */
 export function sideFactsOf(folder: string): SideFacts | undefined {
   if (!existsSync(join(folder, SIDE_FILE))) return undefined;
-  const { formatVersion: _version, adapterConfig: _config, ...facts } = readSideFile(folder);
+  return factsOf(readSideFile(folder));
+}
+
+export function factsOf({ formatVersion: _version, adapterConfig: _config, ...facts }: SideFile): SideFacts {
   return facts;
 }
 
 /** Of what is kept, how a model is used: how it was trained does not describe what is made of it. */
 export function useOnly(side: SideFacts): SideFacts {
-  const { axis: _axis, normGradient: _normGradient, phase: _phase, search: _search, ...use } = side;
-  return use;
+  const { method, task, labels, textColumns, labelColumns, maxLength, baseModel, revision } = side;
+  const use = { method, task, labels, textColumns, labelColumns, maxLength, baseModel, revision };
+  return Object.fromEntries(Object.entries(use).filter(([, value]) => value !== undefined)) as unknown as SideFacts;
 }
 
 /** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for none that can be read */
@@ -70,7 +73,12 @@ export function readSideFile(folder: string): SideFile {
       `${path} has format version ${json.formatVersion}, this program knows ${FORMAT}: update it.`,
     );
   }
-  const parsed = schema.safeParse(json);
+  return checkedSide(path, schema.loose(), json);
+}
+
+/** @throws BidoraError `SIDE_FILE` for keys that are not as they must be */
+export function checkedSide<T>(path: string, keys: z.ZodType<T>, json: object): T {
+  const parsed = keys.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new BidoraError("SIDE_FILE", `${path} is not in order: ${issue?.path.join(".")}: ${issue?.message}.`);

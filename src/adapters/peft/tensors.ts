@@ -2,24 +2,24 @@ import { BidoraError } from "../../common/errors.js";
 import { openSafetensors } from "../../io/safetensors.js";
 import { isInteger } from "../../io/safetensorsDtypes.js";
 import type { Tensor } from "../../torch/index.js";
-import { B_BIAS, MAGNITUDE, SUFFIXES } from "../slots.js";
+import type { AdapterConfig } from "../config.js";
+import type { AdapterCodec } from "../method.js";
 
-export const PEFT_PREFIX = "base_model.model.";
+const PEFT_PREFIX = "base_model.model.";
+const SHARED_PREFIX = "base_model.";
 
-const OWN_SUFFIXES = [...Object.values(SUFFIXES).flatMap(({ a, b }) => [a, b]), B_BIAS, MAGNITUDE].map(
-  (suffix) => `.${suffix}`,
-);
+type Codec = AdapterCodec<AdapterConfig>;
 
 /**
  * Reads all tensors of an adapter file, by name without `base_model.model.`.
  * @throws BidoraError `SAFETENSORS`, or `ADAPTER` when two tensors have one name
  */
-export function readAdapterTensors(path: string): Map<string, Tensor> {
+export function readAdapterTensors(path: string, codec: Codec): Map<string, Tensor> {
   const file = openSafetensors(path);
   try {
     const tensors = new Map<string, Tensor>();
     for (const key of file.names) {
-      const name = plainName(key);
+      const name = plainName(key, codec);
       if (name === undefined) continue;
       if (tensors.has(name)) throw new BidoraError("ADAPTER", `${path} has two tensors for ${name}.`);
       const { dtype } = file.info(key);
@@ -34,19 +34,26 @@ export function readAdapterTensors(path: string): Map<string, Tensor> {
 }
 
 /** The name that counts, whichever version of PEFT wrote it; undefined for a copy that has no effect. */
-function plainName(key: string): string | undefined {
+function plainName(key: string, { currentName, shared = [] }: Codec): string | undefined {
   // With `bias: "all"` PEFT saves a head's biases two times more: as the base has them, and under the wrapper's name.
   if (/\.(original_module|modules_to_save)\./.test(key)) return undefined;
+  const own = shared.find((name) => key === SHARED_PREFIX + name);
+  if (own !== undefined) return own;
   const name = key.startsWith(PEFT_PREFIX) ? key.slice(PEFT_PREFIX.length) : key;
-  return name.endsWith(`.${MAGNITUDE}.weight`) ? name.slice(0, -".weight".length) : name;
+  return currentName?.(name) ?? name;
+}
+
+/** And back. */
+export function peftName(name: string, { shared = [] }: Codec): string {
+  return (shared.includes(name) ? SHARED_PREFIX : PEFT_PREFIX) + name;
 }
 
 /** The paths of the modules that the tensors of an adapter belong to, in the order given. */
-export function adaptedPaths(names: Iterable<string>): string[] {
+export function adaptedPaths(names: Iterable<string>, { suffixes }: Codec): string[] {
   const paths = new Set<string>();
   for (const name of names) {
-    const suffix = OWN_SUFFIXES.find((end) => name.endsWith(end));
-    if (suffix !== undefined) paths.add(name.slice(0, -suffix.length));
+    const suffix = suffixes.find((end) => name.endsWith(`.${end}`));
+    if (suffix !== undefined) paths.add(name.slice(0, -suffix.length - 1));
   }
   return [...paths];
 }

@@ -1,7 +1,14 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { doraConfig, type InjectedConfig, loraConfig, rankAndScale } from "../../../src/adapters/index.js";
+import {
+  type AdapterConfig,
+  doraConfig,
+  type LoraConfig,
+  type LowRankConfig,
+  loraConfig,
+  rankAndScale,
+} from "../../../src/adapters/index.js";
 import { parsePeftConfig, renderPeftConfig } from "../../../src/adapters/peft/config.js";
 import type { JsonObject } from "../../../src/io/json.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
@@ -9,7 +16,7 @@ import { GOLDEN } from "../../parity/goldenFiles.js";
 const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: "main" };
 
 const parse = (json: JsonObject) => parsePeftConfig("adapter_config.json", json);
-const render = (config: InjectedConfig, paths: readonly string[] = []): JsonObject =>
+const render = (config: AdapterConfig, paths: readonly string[] = []): JsonObject =>
   JSON.parse(renderPeftConfig(config, ORIGIN, paths)) as JsonObject;
 
 test("absent keys have PEFT's defaults and unknown ones are passed over", () => {
@@ -35,9 +42,9 @@ test("the file has exactly PEFT's keys, sorted, and PEFT's values for what it do
   expect(text.startsWith('{\n  "alora_invocation_tokens": null,\n')).toBe(true);
 });
 
-test.each<[string, InjectedConfig]>([
+test.each<[string, AdapterConfig]>([
   ["a list", loraConfig({ targetModules: ["query", "value"], layersToTransform: [0, 2], layersPattern: ["layer"] })],
-  ["a pattern", doraConfig({ targetModules: ".*\\.(query|value)", excludeModules: ["key"], bias: "lora_only" })],
+  ["a pattern", doraConfig({ targetModules: ".*\\.(query|value)", excludeModules: ["key"], bias: "adapted" })],
   ["all linear layers", loraConfig({ targetModules: "all-linear", excludeModules: "classifier.*", loraBias: true })],
   ["patterns", loraConfig({ rankPattern: { query: 4 }, alphaPattern: { value: 2.5 }, rslora: true, dropout: 0.1 })],
 ])("%s is read as it was written", (_, config) => {
@@ -53,7 +60,7 @@ test("single numbers and names stand for lists of one", () => {
     layers_to_transform: 2,
     layers_pattern: "layer",
   });
-  expect([config.layersToTransform, config.layersPattern]).toEqual([[2], ["layer"]]);
+  expect(config).toMatchObject({ layersToTransform: [2], layersPattern: ["layer"] });
 });
 
 describe("what cannot be computed rightly is refused with its reason", () => {
@@ -102,7 +109,7 @@ test("a configuration of one's own has this program's defaults", () => {
 
 describe("patterns", () => {
   const paths = ["layer.0.query", "layer.0.value", "layer.1.query", "layer.10.query"];
-  const ranks = (config: InjectedConfig) => paths.map((path) => rankAndScale(config, path).rank);
+  const ranks = (config: LowRankConfig) => paths.map((path) => rankAndScale(config, path).rank);
 
   test("match the end of a path at a dot, the file's first key winning", () => {
     const config = loraConfig({ rank: 1, rankPattern: { query: 4, "0\\.query": 5, "layer.1.query": 6, uery: 7 } });
@@ -130,7 +137,7 @@ describe("patterns", () => {
     });
     const written = render(config, paths);
     expect(Object.keys(written.rank_pattern as object)).toHaveLength(3);
-    const read = parse(written).config;
+    const read = parse(written).config as LoraConfig;
     for (const path of paths) expect(rankAndScale(read, path)).toEqual(rankAndScale(config, path));
     for (const pattern of [read.rankPattern, read.alphaPattern]) {
       for (const path of paths) {
@@ -145,4 +152,9 @@ describe("patterns", () => {
     expect(rankAndScale(config, "layer.0.query").scale).toBe(3);
     expect(rankAndScale(config, "layer.0.value").scale).toBe(2);
   });
+});
+
+test("an unknown peft_type is refused with those that are known", () => {
+  expect(() => parse({ peft_type: "IA3" })).toThrow(/peft_type is "IA3"; known are "LORA"/);
+  expect(() => parse({})).toThrow(/it has no peft_type; known are "LORA"/);
 });

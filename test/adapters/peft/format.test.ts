@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import {
   attachAdapter,
+  type DoraConfig,
   doraConfig,
   inject,
   loraConfig,
@@ -85,11 +86,15 @@ describe("magnitudes along in", () => {
       maxLength: 40,
       textColumns: ["a", "b"],
     } as const;
-    const { adapter, logits } = saved({ ...config, axis: "out" }, { ...side, labels: [], textColumns: ["a", "b"] });
+    const { adapter, logits } = saved(doraConfig({ ...config, axis: "out" }), {
+      ...side,
+      labels: [],
+      textColumns: ["a", "b"],
+    });
     writeAdapter(folder, adapter);
     const read = await readAdapter(folder);
-    expect(read.config).toEqual({ ...config, axis: "out" });
-    expect(read.side).toEqual(side);
+    expect(read.config).toEqual(doraConfig({ ...config, axis: "out" }));
+    expect(read.side).toEqual({ ...side, axis: "out" });
     expect(logitsOf(read)).toEqual(logits);
   });
 });
@@ -140,7 +145,11 @@ describe("a saved DoRA adapter", () => {
     rewrite((name) => name.replace("base_model.model.", "").replace(/magnitude_vector$/, "magnitude_vector.weight"));
     configure({ target_modules: null });
     const read = await readAdapter(folder);
-    expect(read.config.targetModules).toEqual(["encoder.layer.0.query", "encoder.layer.1.query", "words"]);
+    expect((read.config as DoraConfig).targetModules).toEqual([
+      "encoder.layer.0.query",
+      "encoder.layer.1.query",
+      "words",
+    ]);
     expect(logitsOf(read)).toEqual(logits);
   });
 

@@ -1,5 +1,6 @@
 import { BidoraError } from "../../common/errors.js";
 import type { JsonObject } from "../../io/json.js";
+import { isOn, refusedLayers } from "./targetKeys.js";
 
 /** Ways to start A and B that leave the base weights as they are. */
 const ADDITIVE_STARTS: readonly unknown[] = [true, false, null, "gaussian", "eva", "orthogonal", "mica"];
@@ -31,10 +32,7 @@ export function refuseUnsupported(file: string, config: JsonObject): void {
 }
 
 function refusalOf(config: JsonObject): string | undefined {
-  const { peft_type: type, init_lora_weights: start, use_dora: dora, lora_bias: bBias } = config;
-  if (type === null) return 'it has no peft_type; expected "LORA"';
-  if (type !== "LORA")
-    return `peft_type is ${JSON.stringify(type)}, but only "LORA" (which DoRA and BiDoRA are, too) is supported`;
+  const { init_lora_weights: start, use_dora: dora, lora_bias: bBias } = config;
   if (!ADDITIVE_STARTS.includes(start ?? null)) return changedBase(start);
   for (const [key, reason] of Object.entries(VARIANTS)) {
     if (isOn(config[key])) return unsupported(key, reason);
@@ -53,20 +51,4 @@ function changedBase(start: unknown): string {
 
 function unsupported(key: string, reason: string): string {
   return `${key} is set (${reason}), which is not supported: merge the adapter in PEFT with merge_and_unload() and use the merged model`;
-}
-
-function refusedLayers({
-  target_modules: targets,
-  layers_to_transform: layers,
-  layers_pattern: pattern,
-}: JsonObject): string | undefined {
-  if (typeof targets === "string" && isOn(layers ?? pattern)) {
-    return "layers_to_transform and layers_pattern go with a list of target_modules only, not with a pattern";
-  }
-  if (isOn(pattern) && !isOn(layers)) return "layers_pattern needs layers_to_transform";
-  return undefined;
-}
-
-function isOn(value: unknown): boolean {
-  return value !== null && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
 }

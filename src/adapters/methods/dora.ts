@@ -1,0 +1,267 @@
+// Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis; of an embedding: ids [n], table [vocab, dim],
+// magnitude [dim].
+import * as z from "zod";
+import { BidoraError } from "../../common/errors.js";
+import { castTo, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import type { Layer } from "../adapter.js";
+import { directionBase, directionNorm, gainOf, type MagnitudeAxis, squaredBaseNorm } from "../directionNorm.js";
+import { GainCache } from "../gainCache.js";
+import type { LowRank } from "../lowRank.js";
+import { LowRankAdapter } from "../lowRankAdapter.js";
+import {
+  fromSettings,
+  LOW_RANK_DEFAULTS,
+  LOW_RANK_SETTINGS,
+  type LowRankConfig,
+  lowRankFacts,
+  toSettings,
+} from "../lowRankConfig.js";
+import { lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankSlots.js";
+import type { AdapterMethod, TensorSpec } from "../method.js";
+import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
+import { checkedSide } from "../peft/sideFile.js";
+import type { Slot } from "../slots.js";
+
+/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
+export type NormGradient = "detached" | "full";
+
+/** DoRA's layer; BiDoRA trains the same one by another step rule. */
+export interface DoraConfig extends LowRankConfig {
+  readonly method: "dora";
+  readonly axis: MagnitudeAxis;
+  readonly normGradient: NormGradient;
+}
+
+export const doraConfig = (options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig => ({
+  ...LOW_RANK_DEFAULTS,
+  axis: "out",
+  normGradient: "detached",
+  ...options,
+  method: "dora",
+});
+
+/** What the adapters of both kinds of layers have in common: the magnitude, and a norm that can be held. */
+abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
+  #heldNorm: torch.Tensor | undefined;
+
+  constructor(
+    lowRank: LowRank,
+    readonly magnitudeParameter: Parameter,
+    readonly normGradient: NormGradient,
+  ) {
+    super(lowRank);
+  }
+
+  get magnitude(): torch.Tensor {
+    return this.magnitudeParameter.tensor;
+  }
+
+  /** ‖V‖, one for each magnitude. */
+  protected abstract computeNorm(layer: L, differentiateTwice: boolean): torch.Tensor;
+
+  /** ‖V‖ with the gradient that `normGradient` asks for. */
+  norm(layer: L, differentiateTwice = false): torch.Tensor {
+    if (this.#heldNorm) return this.#heldNorm;
+    const compute = () => this.computeNorm(layer, differentiateTwice);
+    return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
+  }
+
+  override holdNorm(layer: L): () => void {
+    if (this.normGradient === "full") return () => {};
+    this.#heldNorm = this.norm(layer);
+    return () => {
+      this.#heldNorm = undefined;
+    };
+  }
+
+  /** (m / ‖V‖)·V. @param along the dimension of the layer's weight that has one magnitude an element */
+  protected mergedAlong(along: 0 | 1, layer: L, dtype: torch.DType): torch.Tensor {
+    const direction = this.lowRank.direction(layer, dtype);
+    const norm = torch.linalgVectorNorm(direction, 2, [1 - along]);
+    const gain = torch.unsqueeze(gainOf(castTo(this.magnitude, dtype), norm), 1 - along);
+    return torch.mul(direction, gain);
+  }
+}
+
+/**
+ * DoRA (arXiv 2402.09353) in its fast form: with V = W0 + s·B·A and g = m / ‖V‖,
+ *
+ *     axis out:  y = (x·W0ᵀ + s·(x·Aᵀ)·Bᵀ) ⊙ g + b
+ *     axis in:   y = x'·W0ᵀ + s·(x'·Aᵀ)·Bᵀ + b,  x' = x ⊙ g
+ *
+ * so that no matrix of W0's size is made. Both multiply by g as z + z ⊙ (g − 1), which changes no bit of z where g is 1.
+ * BiDoRA uses the same layer.
+ */
+export class DoraLinear extends DoraAdapter<Linear> {
+  readonly #squaredBase: torch.Tensor;
+  readonly #gain = new GainCache();
+
+  constructor(
+    lowRank: LowRank,
+    magnitude: Parameter,
+    readonly axis: MagnitudeAxis,
+    normGradient: NormGradient,
+    weight: torch.Tensor,
+  ) {
+    super(lowRank, magnitude, normGradient);
+    this.#squaredBase = directionBase(weight, axis, this.magnitude.dtype);
+  }
+
+  protected computeNorm({ weight: { tensor: weight } }: Linear, differentiateTwice: boolean): torch.Tensor {
+    const { a, b, scale } = this.lowRank;
+    if (this.axis === "out" && !differentiateTwice) return torch.directionNorm(weight, this.#squaredBase, a, b, scale);
+    return directionNorm(weight, this.#squaredBase, this.lowRank, this.axis);
+  }
+
+  mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
+    return this.mergedAlong(this.axis === "out" ? 0 : 1, layer, dtype);
+  }
+
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const isDropped = this.lowRank.dropout.isActive(context);
+    if (this.axis === "out" && !isDropped && !context.differentiateTwice) return this.#forwardFused(x, layer, context);
+    const gain = this.#gainFor(layer, context);
+    const less = castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
+    if (isDropped) return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
+    return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer, context);
+  }
+
+  /** The product comes first: the norm, which reads all of W0 for little arithmetic, then finds it in the cache. */
+  #forwardFused(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const base = torch.noGrad(() => layer.base(x));
+    return this.lowRank.linear(x, layer, { gain: this.#gainFor(layer, context), base });
+  }
+
+  #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
+    const compute = () => gainOf(this.magnitude, this.norm(layer, context.differentiateTwice));
+    return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
+  }
+
+  #forwardOut(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
+    const direction = this.lowRank.addTo(layer.base(x), x);
+    const scaled = layer.bias ? torch.sub(direction, castTo(layer.bias.tensor, x.dtype)) : direction;
+    return torch.addcmul(direction, scaled, less);
+  }
+
+  #forwardIn(x: torch.Tensor, less: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const scaled = torch.addcmul(x, x, less);
+    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(scaled), scaled);
+    return this.lowRank.linear(scaled, layer);
+  }
+
+  // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
+  #forwardDropped(
+    x: torch.Tensor,
+    gain: torch.Tensor,
+    less: torch.Tensor,
+    layer: Linear,
+    context: ForwardContext,
+  ): torch.Tensor {
+    const dropped = this.lowRank.drop(x, context);
+    if (this.axis === "in") {
+      const input = torch.addcmul(x, dropped, less);
+      return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));
+    }
+    const base = product(dropped, layer);
+    const lowRank = torch.mul(this.lowRank.addTo(torch.zerosLike(base), dropped), gain);
+    return torch.add(torch.addcmul(layer.base(x), base, less), lowRank);
+  }
+}
+
+/** x·W0ᵀ without the bias. */
+function product(x: torch.Tensor, layer: Linear): torch.Tensor {
+  return torch.linear(x, castTo(layer.weight.tensor, x.dtype));
+}
+
+/** DoRA of an embedding: one magnitude a dimension, the norm over the vocabulary. */
+export class DoraEmbedding extends DoraAdapter<Embedding> {
+  readonly #squaredBase: torch.Tensor;
+
+  constructor(lowRank: LowRank, magnitude: Parameter, normGradient: NormGradient, table: torch.Tensor) {
+    super(lowRank, magnitude, normGradient);
+    this.#squaredBase = directionBase(table, "in", this.magnitude.dtype);
+  }
+
+  forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
+    const base = layer.base(ids);
+    const gain = castTo(gainOf(this.magnitude, this.norm(layer)), base.dtype);
+    return torch.mul(this.lowRank.addRows(base, ids, layer), gain);
+  }
+
+  /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows. */
+  protected computeNorm(layer: Embedding): torch.Tensor {
+    return directionNorm(torch.t(layer.weight.tensor), this.#squaredBase, this.lowRank, "out");
+  }
+
+  mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
+    return this.mergedAlong(1, layer, dtype);
+  }
+}
+
+/** ‖W0‖ along the axis, which is ‖V‖ as long as B·A is zero. */
+function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
+  const axis = slot.kind === "linear" ? config.axis : "in";
+  const isByOutput = slot.kind === "embedding" || axis === "out";
+  return {
+    name: MAGNITUDE,
+    shape: [isByOutput ? slot.out : slot.in],
+    role: "magnitude",
+    start: ({ dtype }) => torch.sqrt(squaredBaseNorm(slot.layer.weight.tensor, axis, dtype)),
+  };
+}
+
+/** What PEFT has no key for. */
+const sideKeys = z.object({
+  axis: z.enum(["out", "in"]).default("out"),
+  normGradient: z.enum(["detached", "full"]).default("detached"),
+});
+
+export const dora: AdapterMethod<DoraConfig> = {
+  about: "magnitude and low-rank direction",
+  learningRate: 1e-3,
+  settings: [...LOW_RANK_SETTINGS, "magnitudeAxis", "normGradient"],
+  config: doraConfig,
+  fromSettings: (settings) => ({
+    ...fromSettings(settings),
+    axis: settings.magnitudeAxis,
+    normGradient: settings.normGradient,
+  }),
+  toSettings: (config) => ({ ...toSettings(config), magnitudeAxis: config.axis }),
+  choices: ({ dropout, normGradient }) => ({ dropout, normGradient }),
+  inLayers: {
+    findSlots(model, config) {
+      if (!config.loraBias) return lowRankSlots(model, config);
+      throw new BidoraError(
+        "ADAPTER_CONFIG",
+        "lora_bias and use_dora exclude each other, as in PEFT: leave one of them out.",
+      );
+    },
+    tensors: (slot, config) => [...lowRankTensors(slot, config), magnitudeTensor(slot, config)],
+    build(slot, config, parameters) {
+      const lowRank = lowRankOf(slot, config, parameters);
+      const magnitude = parameters.get(MAGNITUDE) as Parameter;
+      const { axis, normGradient } = config;
+      const weight = slot.layer.weight.tensor;
+      return slot.kind === "linear"
+        ? new DoraLinear(lowRank, magnitude, axis, normGradient, weight)
+        : new DoraEmbedding(lowRank, magnitude, normGradient, weight);
+    },
+    facts: lowRankFacts,
+  },
+  codec: {
+    peftType: "LORA",
+    isOwn: ({ use_dora: dora }) => dora === true,
+    whyNotPeft: ({ axis }) => (axis === "in" ? "PEFT has no magnitudes along in" : undefined),
+    defaults: LORA_DEFAULTS,
+    parse: (file, json, side) => doraConfig({ ...parseLoraKeys(file, json), ...checkedSide(file, sideKeys, side) }),
+    render: (config, paths) => renderLoraKeys(config, paths, true),
+    sideFacts: ({ axis, normGradient }) => ({ axis, normGradient }),
+    suffixes: [...LORA_SUFFIXES, MAGNITUDE],
+    currentName: currentLoraName,
+    contradiction(_config, names, paths) {
+      const bare = paths.find((path) => !names.has(`${path}.${MAGNITUDE}`));
+      return bare && `use_dora is true, but ${bare} has no ${MAGNITUDE}: one of them is wrong`;
+    },
+  },
+};

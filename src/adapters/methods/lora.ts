@@ -1,0 +1,81 @@
+import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
+import type * as torch from "../../torch/index.js";
+import type { Layer } from "../adapter.js";
+import { LowRankAdapter } from "../lowRankAdapter.js";
+import {
+  fromSettings,
+  LOW_RANK_DEFAULTS,
+  LOW_RANK_SETTINGS,
+  type LowRankConfig,
+  lowRankFacts,
+  toSettings,
+} from "../lowRankConfig.js";
+import { lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankSlots.js";
+import type { AdapterMethod } from "../method.js";
+import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
+
+export interface LoraConfig extends LowRankConfig {
+  readonly method: "lora";
+}
+
+export const loraConfig = (options: Partial<LowRankConfig> = {}): LoraConfig => ({
+  ...LOW_RANK_DEFAULTS,
+  ...options,
+  method: "lora",
+});
+
+/** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
+export class LoraLinear extends LowRankAdapter {
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    const branch = this.lowRank.drop(x, context);
+    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(x), branch);
+    return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
+  }
+
+  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
+    return this.lowRank.direction(layer, dtype);
+  }
+}
+
+/** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
+export class LoraEmbedding extends LowRankAdapter {
+  forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
+    return this.lowRank.addRows(layer.base(ids), ids, layer);
+  }
+
+  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
+    return this.lowRank.direction(layer, dtype);
+  }
+}
+
+export const lora: AdapterMethod<LoraConfig> = {
+  about: "a low-rank update",
+  learningRate: 1e-3,
+  settings: LOW_RANK_SETTINGS,
+  config: loraConfig,
+  fromSettings,
+  toSettings,
+  choices: ({ dropout }) => ({ dropout }),
+  inLayers: {
+    findSlots: lowRankSlots,
+    tensors: lowRankTensors,
+    build(slot, config, parameters) {
+      const lowRank = lowRankOf(slot, config, parameters);
+      return slot.kind === "linear" ? new LoraLinear(lowRank) : new LoraEmbedding(lowRank);
+    },
+    facts: lowRankFacts,
+  },
+  codec: {
+    peftType: "LORA",
+    isOwn: ({ use_dora: dora }) => dora !== true,
+    defaults: LORA_DEFAULTS,
+    parse: (file, json) => loraConfig(parseLoraKeys(file, json)),
+    render: (config, paths) => renderLoraKeys(config, paths, false),
+    suffixes: LORA_SUFFIXES,
+    currentName: currentLoraName,
+    contradiction(_config, names) {
+      const magnitude = [...names].find((name) => name.endsWith(`.${MAGNITUDE}`));
+      return magnitude && `use_dora is false, but there is a ${magnitude}: one of them is wrong`;
+    },
+  },
+};

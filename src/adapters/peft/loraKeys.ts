@@ -1,0 +1,108 @@
+import * as z from "zod";
+import { exactPattern } from "../../common/patterns.js";
+import { wholeRecord } from "../../common/wholeRecord.js";
+import type { JsonObject } from "../../io/json.js";
+import { type LowRankConfig, matchingKeys, type Pattern, rankAndScale } from "../lowRankConfig.js";
+import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankSlots.js";
+import { refuseUnsupported } from "./loraRefusals.js";
+import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "./targetKeys.js";
+
+/** Every key of a LoRA's adapter_config.json that other types lack, with the value that an absent one has. */
+export const LORA_DEFAULTS: JsonObject = {
+  ...TARGET_KEY_DEFAULTS,
+  alora_invocation_tokens: null,
+  alpha_pattern: {},
+  arrow_config: null,
+  corda_config: null,
+  ensure_weight_tying: false,
+  eva_config: null,
+  fan_in_fan_out: false,
+  init_lora_weights: true,
+  kasa_config: null,
+  layer_replication: null,
+  loftq_config: {},
+  lora_alpha: 8,
+  lora_bias: false,
+  lora_dropout: 0,
+  lora_ga_config: null,
+  megatron_config: null,
+  megatron_core: "megatron.core",
+  monteclora_config: null,
+  qalora_group_size: 16,
+  r: 8,
+  rank_pattern: {},
+  target_parameters: null,
+  trainable_token_indices: null,
+  use_bdlora: null,
+  use_dora: false,
+  use_qalora: false,
+  use_rslora: false,
+  velora_config: null,
+};
+
+export const LORA_SUFFIXES: readonly string[] = [
+  ...Object.values(LOW_RANK_NAMES).flatMap(({ a, b }) => [a, b]),
+  B_BIAS,
+];
+
+const ADAPTED_ONLY = "lora_only";
+
+const pattern = (value: z.ZodNumber) =>
+  wholeRecord(z.record(z.string(), value).nullable()).transform((record) => record ?? {});
+
+const schema = targetKeys.extend({
+  r: z.int().min(1),
+  lora_alpha: z.number(),
+  lora_dropout: z.number().min(0).lt(1),
+  use_rslora: z.boolean(),
+  use_dora: z.boolean(),
+  lora_bias: z.boolean(),
+  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
+  rank_pattern: pattern(z.int().min(1)),
+  alpha_pattern: pattern(z.number()),
+});
+
+/** @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported */
+export function parseLoraKeys(file: string, json: JsonObject): Omit<LowRankConfig, "method"> {
+  refuseUnsupported(file, json);
+  const data = checkedKeys(file, schema, json);
+  return {
+    ...parseTargetKeys(data, ADAPTED_ONLY),
+    rank: data.r,
+    alpha: data.lora_alpha,
+    rslora: data.use_rslora,
+    dropout: data.lora_dropout,
+    rankPattern: data.rank_pattern,
+    alphaPattern: data.alpha_pattern,
+    loraBias: data.lora_bias,
+  };
+}
+
+export function renderLoraKeys(config: LowRankConfig, paths: readonly string[], isDora: boolean): JsonObject {
+  return {
+    ...renderTargetKeys(config, ADAPTED_ONLY),
+    r: config.rank,
+    lora_alpha: config.alpha,
+    lora_dropout: config.dropout,
+    use_rslora: config.rslora,
+    use_dora: isDora,
+    lora_bias: config.loraBias,
+    rank_pattern: unambiguous(config.rankPattern, paths, (path) => rankAndScale(config, path).rank),
+    alpha_pattern: unambiguous(config.alphaPattern, paths, (path) => rankAndScale(config, path).alpha),
+  };
+}
+
+/**
+ * The pattern itself, or, where two of its keys match one module, one key a module. PEFT sorts keys when it saves and takes the
+ * first that matches, so the order of overlapping ones would not last.
+ */
+function unambiguous(pattern: Pattern, paths: readonly string[], resolve: (path: string) => number): Pattern {
+  if (paths.every((path) => matchingKeys(pattern, path).length <= 1)) return pattern;
+  const matched = paths.filter((path) => matchingKeys(pattern, path).length > 0);
+  return Object.fromEntries(matched.map((path) => [exactPattern(path), resolve(path)]));
+}
+
+/** Older versions of PEFT end the name of a magnitude in `.weight`. */
+export function currentLoraName(name: string): string {
+  return name.endsWith(`.${MAGNITUDE}.weight`) ? name.slice(0, -".weight".length) : name;
+}

@@ -1,0 +1,78 @@
+import * as z from "zod";
+import { BidoraError } from "../../common/errors.js";
+import type { JsonObject } from "../../io/json.js";
+import type { TargetedConfig } from "../config.js";
+
+const list = z.array(z.string());
+const layers = z.union([z.array(z.int()), z.int().transform((layer) => [layer])]);
+
+/** The keys of PEFT's configurations that say where an adapter goes, and what is trained beside. */
+export const targetKeys = z.object({
+  bias: z.string(),
+  target_modules: z.union([list, z.string()]).nullable(),
+  exclude_modules: z.union([list, z.string()]).nullable(),
+  modules_to_save: list.nullable(),
+  layers_to_transform: layers.nullable(),
+  layers_pattern: z.union([list, z.string().transform((name) => [name])]).nullable(),
+});
+
+export const TARGET_KEY_DEFAULTS: JsonObject = {
+  bias: "none",
+  exclude_modules: null,
+  layers_pattern: null,
+  layers_to_transform: null,
+  modules_to_save: null,
+  target_modules: null,
+};
+
+type Targets = Omit<TargetedConfig, "method">;
+
+/** @param adaptedOnly the type's word for the biases of adapted layers, such as `lora_only` */
+export function parseTargetKeys(data: z.infer<typeof targetKeys>, adaptedOnly: string): Targets {
+  return {
+    targetModules: data.target_modules ?? [],
+    excludeModules: data.exclude_modules?.length ? data.exclude_modules : undefined,
+    layersToTransform: data.layers_to_transform ?? undefined,
+    layersPattern: data.layers_pattern ?? undefined,
+    bias: data.bias === adaptedOnly ? "adapted" : (data.bias as "none" | "all"),
+    modulesToSave: data.modules_to_save ?? [],
+  };
+}
+
+export function renderTargetKeys(config: Targets, adaptedOnly: string): JsonObject {
+  return {
+    bias: config.bias === "adapted" ? adaptedOnly : config.bias,
+    target_modules: asJson(config.targetModules),
+    exclude_modules: config.excludeModules === undefined ? null : asJson(config.excludeModules),
+    modules_to_save: config.modulesToSave.length > 0 ? [...config.modulesToSave] : null,
+    layers_to_transform: config.layersToTransform ? [...config.layersToTransform] : null,
+    layers_pattern: config.layersPattern ? [...config.layersPattern] : null,
+  };
+}
+
+const asJson = (targets: readonly string[] | string): string | string[] =>
+  typeof targets === "string" ? targets : [...targets];
+
+/** Reads the keys of a configuration. @throws BidoraError `ADAPTER_CONFIG` that names the first that is malformed */
+export function checkedKeys<T>(file: string, schema: z.ZodType<T>, json: JsonObject): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const key = String(issue?.path[0]);
+  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${key} is ${JSON.stringify(json[key])}: ${issue?.message}.`);
+}
+
+/** Why the keys for layers can't be followed, or undefined. */
+export function refusedLayers(json: JsonObject): string | undefined {
+  const { target_modules: targets, layers_to_transform: layers, layers_pattern: pattern } = json;
+  if (typeof targets === "string" && isOn(layers ?? pattern)) {
+    return "layers_to_transform and layers_pattern go with a list of target_modules only, not with a pattern";
+  }
+  if (isOn(pattern) && !isOn(layers)) return "layers_pattern needs layers_to_transform";
+  return undefined;
+}
+
+/** Whether a key has a value that turns something on. */
+export function isOn(value: unknown): boolean {
+  return value !== null && value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0);
+}

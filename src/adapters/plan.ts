@@ -1,0 +1,51 @@
+import type { Module, Parameter } from "../nn/index.js";
+import type { Adapter } from "./adapter.js";
+import type { AdapterConfig } from "./config.js";
+import type { LayerPart, TensorSpec } from "./method.js";
+import { methodOf } from "./registry.js";
+import type { Slot } from "./slots.js";
+import { type WholeParameter, wholeParameters } from "./whole.js";
+
+/** A layer that an adapter goes to. */
+export interface PlannedLayer {
+  readonly slot: Slot;
+  readonly tensors: readonly TensorSpec[];
+  build(parameters: ReadonlyMap<string, Parameter>): Adapter;
+}
+
+/** What an adapter's settings come to in a model, before anything is there. */
+export interface Plan {
+  readonly layers: readonly PlannedLayer[];
+  readonly shared: readonly TensorSpec[];
+  readonly whole: readonly WholeParameter[];
+}
+
+/** @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
+export function planOf(model: Module, config: AdapterConfig): Plan {
+  const part = methodOf(config).inLayers;
+  const slots = part?.findSlots(model, config) ?? [];
+  return {
+    layers: part ? slots.map((slot) => planLayer(slot, config, part)) : [],
+    shared: part?.shared?.(slots, config) ?? [],
+    whole: wholeParameters(model, config, new Set(slots.map(({ path }) => path))),
+  };
+}
+
+function planLayer(slot: Slot, config: AdapterConfig, part: LayerPart<AdapterConfig>): PlannedLayer {
+  return {
+    slot,
+    tensors: part.tensors(slot, config),
+    build: (parameters) => part.build(slot, config, parameters),
+  };
+}
+
+/** The tensors of an adapter file, by name without `base_model.model.`, with their shapes. */
+export function plannedShapes({ layers, shared, whole }: Plan): Map<string, readonly number[]> {
+  return new Map([
+    ...shared.map(({ name, shape }) => [name, shape] as const),
+    ...layers.flatMap(({ slot, tensors }) =>
+      tensors.map(({ name, shape }) => [`${slot.path}.${name}`, shape] as const),
+    ),
+    ...whole.map(({ name, parameter }) => [name, parameter.shape] as const),
+  ]);
+}

@@ -1,0 +1,17 @@
+import type { AdapterConfig } from "./config.js";
+import type { AdapterMethod } from "./method.js";
+import { dora } from "./methods/dora.js";
+import { lora } from "./methods/lora.js";
+
+/** Every adapter method by name. */
+export const ADAPTER_METHODS = {
+  lora,
+  dora,
+} satisfies Readonly<Record<string, AdapterMethod>>;
+
+export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
+
+/** The method that settings are of. */
+export function methodOf({ method }: AdapterConfig): AdapterMethod {
+  return ADAPTER_METHODS[method as AdapterMethodName];
+}

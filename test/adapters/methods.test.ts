@@ -1,0 +1,107 @@
+import { describe, expect, test } from "vitest";
+import {
+  ADAPTER_METHODS,
+  type AdapterMethod,
+  attachAdapter,
+  eject,
+  inject,
+  type MethodSettings,
+  merge,
+  readAdapter,
+  reinject,
+  savedTensors,
+  type TargetedConfig,
+  writeAdapter,
+} from "../../src/adapters/index.js";
+import { EVALUATION } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { expectClose } from "../parity/goldenFiles.js";
+import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel.js";
+
+const newFolder = temporaryFolders();
+const methods: [string, AdapterMethod][] = Object.entries(ADAPTER_METHODS);
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, side: undefined };
+
+/** Everything that is no head is adapted, where a method adapts layers. */
+const configOf = (method: AdapterMethod) =>
+  method.config({ targetModules: "all-linear", modulesToSave: ["classifier"] } as Partial<TargetedConfig>);
+
+function open(method: AdapterMethod, { dtype = "float64" as torch.DType, isTrained = true } = {}) {
+  const model = new SmallModel(dtype);
+  const adapted = inject(model, configOf(method), { generator: new torch.Generator(3), dtype });
+  if (isTrained) perturb(adapted.trained.map(({ tensor }) => tensor));
+  return { model, adapted };
+}
+
+describe.each(methods)("the method %s", (name, method) => {
+  test("gives settings of its own name", () => {
+    expect(method.config({}).method).toBe(name);
+  });
+
+  test("fresh, is the base model to the bit, with and without dropout's context", () => {
+    for (const context of [
+      EVALUATION,
+      EVALUATION_WITH_GRADIENT,
+      { ...EVALUATION_WITH_GRADIENT, differentiateTwice: true },
+    ]) {
+      const base = new SmallModel().forward(IDS, context).toArray();
+      expect(open(method, { isTrained: false }).model.forward(IDS, context).toArray()).toEqual(base);
+    }
+  });
+
+  test("has its parameters in the model's tree, by the names that a file has", () => {
+    const { model, adapted } = open(method);
+    const plain = Array.from(new SmallModel().namedParameters(), ([path]) => path);
+    expect(Array.from(model.baseParameters(), ([path]) => path)).toEqual(plain);
+    const inTree = new Map(model.namedParameters());
+    const named = [...savedTensors(adapted)].filter(([path]) => !path.includes("base_layer"));
+    for (const [path, tensor] of named) expect(inTree.get(path)?.tensor, path).toBe(tensor);
+    const added = [...inTree.keys()].filter((path) => !plain.includes(path));
+    expect(named.map(([path]) => path)).toEqual(expect.arrayContaining(added));
+    eject(adapted);
+    expect(Array.from(model.namedParameters(), ([path]) => path)).toEqual(plain);
+    reinject(adapted);
+    expect([...new Map(model.namedParameters()).keys()]).toEqual([...inTree.keys()]);
+  });
+
+  test("trains what it says, and nothing else", () => {
+    const { model, adapted } = open(method);
+    torch.backward(torch.sum(torch.square(model.forward(IDS, EVALUATION_WITH_GRADIENT))));
+    const trained = new Set(adapted.trained.map(({ tensor }) => tensor));
+    for (const { name, tensor } of adapted.trained) expect(tensor.grad, name).toBeDefined();
+    for (const [path, { tensor }] of model.namedParameters())
+      expect(tensor.requiresGrad, path).toBe(trained.has(tensor));
+  });
+
+  test("merged, the model computes the same; unmerged, it is as before", () => {
+    const { model, adapted } = open(method);
+    const before = model.forward(IDS, EVALUATION);
+    const unmerge = merge(adapted);
+    expectClose(model.forward(IDS, EVALUATION), before, 1e-12);
+    unmerge();
+    expect(model.forward(IDS, EVALUATION).toArray()).toEqual(before.toArray());
+  });
+
+  test("saved and read, has the same bits", async () => {
+    const { model, adapted } = open(method, { dtype: "float32" });
+    const folder = newFolder();
+    writeAdapter(folder, { config: adapted.config, tensors: savedTensors(adapted), ...ORIGIN });
+    const read = await readAdapter(folder);
+    expect([...read.tensors.keys()].sort()).toEqual([...savedTensors(adapted).keys()].sort());
+    const again = new SmallModel("float32");
+    attachAdapter(again, read, { generator: new torch.Generator(9) });
+    expect(again.forward(IDS, EVALUATION).toArray()).toEqual(model.forward(IDS, EVALUATION).toArray());
+    expect([read.baseModel, read.taskType]).toEqual(["some/base", "SEQ_CLS"]);
+  });
+
+  test("gives a run's settings back as it took them", () => {
+    const settings: MethodSettings = {
+      ...{ rank: 3, alpha: 5, rslora: true, dropout: 0.2, targetModules: ["query"] },
+      ...{ rankPattern: { query: 2 }, alphaPattern: { query: 4 }, magnitudeAxis: "in", normGradient: "full" },
+    };
+    const { normGradient: _choice, ...decided } = settings;
+    const used = Object.entries(decided).filter(([key]) => (method.settings as readonly string[]).includes(key));
+    expect(method.toSettings(method.config(method.fromSettings(settings)))).toEqual(Object.fromEntries(used));
+  });
+});
