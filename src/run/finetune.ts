@@ -58,7 +58,7 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
     );
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
-  return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, isFresh, from, provenance }).go();
+  return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance }).go();
 }
 
 /** What the run reads from the disk, where it is a path. */

@@ -38,6 +38,7 @@ import {
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
+import type { RowCounts } from "../train/events.js";
 import { type Snapshot, takeSnapshot } from "../train/trained.js";
 import type { RunStart } from "./adapterStart.js";
 
@@ -55,6 +56,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
+  /** Of each file, before long ones are split. */
+  readonly rows: RowCounts;
   readonly loaded: LoadedModel;
   readonly adapted: AdaptedModel;
   readonly start: Snapshot;
@@ -123,6 +126,7 @@ export async function prepare(
     tokenizer,
     maxLength,
     data,
+    rows: rowsOf(splits),
     loaded,
     adapted,
     start: takeSnapshot(adapted.trained),
@@ -175,6 +179,14 @@ function checkCount(task: Task, labels: readonly string[] | undefined): void {
   const [fewest] = task.problem?.outputs ?? [1];
   if (labels?.length !== 1 || fewest === 1) return;
   throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
+}
+
+function rowsOf({ train, validation, test }: Splits): RowCounts {
+  return {
+    train: train.examples.length,
+    ...(validation && { validation: validation.examples.length }),
+    ...(test && { test: test.examples.length }),
+  };
 }
 
 /** The columns of all files, or none where they differ from file to file. */

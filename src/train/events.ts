@@ -65,6 +65,12 @@ export interface ParameterCounts {
   readonly trained: number;
 }
 
+export interface RowCounts {
+  readonly train: number;
+  readonly validation?: number;
+  readonly test?: number;
+}
+
 /** First event of a run, and of each resumption. */
 export interface StartEvent extends Timed {
   readonly event: "start";
@@ -73,6 +79,8 @@ export interface StartEvent extends Timed {
   /** Every setting of the run as resolved, by its key in `run.yaml`. */
   readonly settings: Readonly<Record<string, JsonValue>>;
   readonly parameters: ParameterCounts;
+  /** Of each file, before long ones are split. */
+  readonly rows: RowCounts;
   /** Optimiser steps that each phase is going to have. */
   readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }

@@ -9,7 +9,7 @@ type Copies = Map<string, torch.Tensor>;
 /**
  * The state after the newest step and all that followed from it, for the case that the next one fails half-way. A step of one
  * level fails before it changes a tensor, so that the positions in the data and in the random numbers are enough; a search has moved
- * the directions by then, and is kept in full. To be told last, since other observers put states back.
+ * the directions by then, and is kept in full.
  */
 export class LastGood implements RunObserver {
   readonly #copies: Copies = new Map();

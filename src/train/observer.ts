@@ -22,6 +22,23 @@ export interface RunHandle {
   stop(): void;
 }
 
+/**
+ * When an observer is told of an event, in this order:
+ *
+ * - `record`: the run log, before anybody else can fail
+ * - `follow`: who looks on and changes nothing: progress, the run's own memory of itself, the profiler
+ * - `measure`: evaluation, which tells of what it finds
+ * - `judge`: early stopping, which may end the phase and put an earlier state back
+ * - `save`: checkpoints, of the state that the judge left
+ * - `keep`: the copy for a step that fails half-way, of what all others left
+ */
+export const STAGES = ["record", "follow", "measure", "judge", "save", "keep"] as const;
+
+export type StagedObservers = Readonly<Record<(typeof STAGES)[number], readonly RunObserver[]>>;
+
+/** All observers in the order in which they are told. */
+export const inOrder = (staged: StagedObservers): RunObserver[] => STAGES.flatMap((stage) => staged[stage]);
+
 /** Something that watches a run by its events: progress, the run log, evaluation, checkpoints, early stopping. */
 export interface RunObserver {
   /** @param run undefined before training starts and after it ends */

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { type SideFacts, savedTensors, whyNotPeft, writeAdapter, writeSideFile } from "../adapters/index.js";
+import { writeModelFolder } from "../folders/modelFolder.js";
+import { CARD } from "../folders/runFiles.js";
+import { copyFiles } from "../folders/runFolder.js";
+import { writeFileAtomic } from "../io/atomic.js";
+import type { Metrics, ParameterCounts, Phase } from "../train/events.js";
+import { machineFacts, versions } from "../train/machine.js";
+import { renderModelCard } from "./modelCard.js";
+import type { Prepared } from "./prepare.js";
+import { searchSummary } from "./searchSummary.js";
+
+/**
+ * Writes what a run has trained, as it is now: an adapter, or, where all weights are trained, a model.
+ * @param phase that it is in; undefined before the first step
+ */
+export async function writeTrained(folder: string, prepared: Prepared, phase: Phase | undefined): Promise<void> {
+  const { config, adapted, loaded, choice, labels } = prepared;
+  if (adapted.config === undefined) {
+    const { task } = choice;
+    writeModelFolder(folder, { ...loaded, task, labels, source: prepared.folder, dtype: "float32" });
+    writeSideFile(folder, useOf(prepared));
+    return;
+  }
+  writeAdapter(folder, {
+    config: adapted.config,
+    tensors: savedTensors(adapted),
+    taskType: choice.task.peftTaskType,
+    baseModel: config.model,
+    revision: config.revision,
+    side: {
+      ...useOf(prepared),
+      ...(phase && { phase }),
+      ...(config.method === "bidora" && { search: await searchSummary(config.output, config) }),
+    },
+  });
+}
+
+/** How the result is used. */
+function useOf({ config, choice, labels, maxLength }: Prepared): SideFacts {
+  return {
+    method: config.method,
+    task: choice.kind,
+    labels: [...labels],
+    maxLength,
+    ...(config.textColumns && { textColumns: [...config.textColumns] }),
+    ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
+  };
+}
+
+/** Writes what goes with the result: the tokenizer's files, and a model card. */
+export function writeBeside(folder: string, prepared: Prepared, metrics: Metrics): void {
+  const { config, adapted, labels, choice, rows, tokenizer } = prepared;
+  copyFiles(tokenizer.files(), prepared.folder, folder);
+  const card = renderModelCard({
+    config,
+    isForPeft: adapted.config !== undefined && whyNotPeft(adapted.config) === undefined,
+    labels: choice.task.outputs ? [] : labels,
+    rows,
+    parameters: parameterCounts(prepared),
+    metrics,
+    versions: versions(),
+    machine: machineFacts(),
+  });
+  writeFileAtomic(join(folder, CARD), card);
+}
+
+export function parameterCounts({ loaded, adapted }: Prepared): ParameterCounts {
+  const parameters = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
+  const total = [...parameters].reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
+  return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };
+}

@@ -1,0 +1,58 @@
+import { join } from "node:path";
+import { EVENTS, PROFILE } from "../folders/runFiles.js";
+import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
+import { EarlyStopping } from "../train/earlyStopping.js";
+import { evaluator } from "../train/evaluator.js";
+import type { RunEvent } from "../train/events.js";
+import type { LastGood } from "../train/lastGood.js";
+import type { RunObserver, StagedObservers } from "../train/observer.js";
+import { profiler } from "../train/profiler.js";
+import { runLogWriter } from "../train/runLogWriter.js";
+import type { Prepared } from "./prepare.js";
+import { evaluateSplit } from "./runEvaluation.js";
+
+export interface ObserverOptions {
+  /** Told every event of the run. */
+  readonly told: readonly ((event: RunEvent) => void)[];
+  readonly followers: readonly RunObserver[];
+  readonly earlyStopping: EarlyStopping | undefined;
+  readonly checkpoint: CheckpointOptions;
+  readonly lastGood: LastGood;
+  /** The step that the run goes on from. */
+  readonly from: number;
+  /** Called once, before anything is written into the run's folder. */
+  readonly prepareFolder: () => void;
+  /** Whether that has been done, and well. */
+  readonly isPrepared: () => boolean;
+}
+
+/** Everything that watches a run, by the stage in which it is told. */
+export function runObservers(prepared: Prepared, options: ObserverOptions): StagedObservers {
+  const { config, adapted, start, data } = prepared;
+  const { told, followers, earlyStopping, checkpoint, lastGood, from, prepareFolder, isPrepared } = options;
+  const { evalEvery: every, saveEvery } = config;
+  const evaluate = () => evaluateSplit(prepared, "validation");
+  return {
+    record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
+    follow: [...told.map((on) => ({ on })), ...followers, ...(config.profile ? [profilerOf(prepared)] : [])],
+    measure: every && data.validation ? [evaluator({ every, evaluate, trained: adapted.trained, start })] : [],
+    judge: earlyStopping ? [earlyStopping] : [],
+    save: saveEvery ? [onlyIf(isPrepared, checkpointer(saveEvery, checkpoint))] : [],
+    keep: [lastGood],
+  };
+}
+
+const onlyIf = (isWanted: () => boolean, { on }: RunObserver): RunObserver => ({
+  on: (event, run) => (isWanted() ? on(event, run) : undefined),
+});
+
+export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): EarlyStopping | undefined {
+  if (config.earlyStopping === undefined) return undefined;
+  const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
+  return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
+}
+
+function profilerOf({ config, loaded }: Prepared): RunObserver {
+  const [table, trace] = [PROFILE.table, PROFILE.trace].map((name) => join(config.output, name)) as [string, string];
+  return profiler({ model: loaded.model, table, trace });
+}

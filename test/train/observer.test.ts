@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import type { RunEvent } from "../../src/train/events.js";
+import { tell } from "../../src/train/loop.js";
+import { inOrder, type RunObserver, STAGES } from "../../src/train/observer.js";
+
+test("observers are told by stage, whatever the order in which the stages are written", async () => {
+  const told: string[] = [];
+  const observer = (name: string): RunObserver => ({ on: () => void told.push(name) });
+  const staged = Object.fromEntries(STAGES.toReversed().map((stage) => [stage, [observer(stage)]]));
+  const observers = inOrder({ ...(staged as Record<(typeof STAGES)[number], RunObserver[]>) });
+  await tell(observers, { event: "done", metrics: {}, seconds: 1, peakMemoryBytes: 1 } as Omit<
+    RunEvent,
+    "time"
+  > as never);
+  expect(told).toEqual(["record", "follow", "measure", "judge", "save", "keep"]);
+});
