@@ -51,7 +51,7 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     const { examples } = await namedDatasets["glue/mrpc"].load(`${data}/glue/MRPC`, "validation");
     const [first] = examples;
     expect(first).toMatchObject({ label: "equivalent", at: { line: 2 } });
-    expect((first?.input as readonly string[])[1]).toMatch(/^" The .* strategy \.$/);
+    expect((first!.input as readonly string[])[1]).toMatch(/^" The .* strategy \.$/);
   });
 
   it("the general reader of TSV finds the same rows", async () => {
