@@ -248,3 +248,54 @@ test("a search's state in which the levels' steps do not fit is damaged too", as
   const { notes } = await run({ ...settings, output, resume: true }, abortAfter(3));
   expect(notes.join()).toContain("checkpoint-4 is damaged (training_state.json: rule: does not go with phaseStep)");
 });
+
+describe("the optimiser", () => {
+  const settingsThen = (change: (settings: Record<string, unknown>) => void): Damage =>
+    edit((state) => {
+      const settings = { ...(state.settings as object) };
+      change(settings);
+      return { ...state, settings };
+    });
+
+  test("of a checkpoint from before there was a choice is the default one", async () => {
+    const folder = leftRun();
+    const before = settingsThen((settings) => {
+      delete settings.optimizer;
+      delete settings.momentum;
+    });
+    await before(join(folder, "checkpoint-4"));
+    const { path, damaged } = await findCheckpoint({ ...resuming, folder });
+    expect([path, damaged]).toEqual([join(folder, "checkpoint-4"), []]);
+    const sgd = { ...resuming, folder, settings: { ...resuming.settings, optimizer: "sgd" } };
+    await expect(findCheckpoint(sgd)).rejects.toThrow('was made with optimizer "adamw", now it is "sgd"');
+  });
+
+  test.each([
+    ["sgd", "momentum_buffer"],
+    ["adafactor", "row_var"],
+  ] as const)("%s finds what it needs in the checkpoint, or says what is missing", async (optimizer, name) => {
+    const config = { ...resuming.config, optimizer };
+    await expect(findCheckpoint({ ...resuming, config, folder: leftRun() })).rejects.toThrow(
+      new RegExp(`checkpoint-4 is damaged \\(training_state.safetensors has no \\S+\\.${name}\\)`),
+    );
+  });
+
+  test("has its own shapes in the checkpoint", async () => {
+    const settings = { ...SETTINGS, optimizer: "adafactor" } as const;
+    const output = fresh();
+    await run({ ...settings, output }, abortAfter(4));
+    const path = join(output, "checkpoint-4", TENSORS);
+    const file = openSafetensors(path);
+    const tensors = file.names.map((name) => [name, file.readTensor(name)] as const);
+    file.close();
+    const swapped = new Map(tensors);
+    const row = [...swapped.keys()].find((name) => name.includes("lora_A") && name.endsWith("row_var"))!;
+    swapped.set(row, swapped.get(row.replace("row_var", "col_var"))!);
+    saveSafetensors(path, swapped);
+    await writeChecksums(join(output, "checkpoint-4"));
+    const { notes } = await run({ ...settings, output, resume: true });
+    expect(notes.join()).toMatch(
+      /checkpoint-4 is damaged \(training_state.safetensors: \S+row_var is F32 \[1,\d+\], not/,
+    );
+  });
+});

@@ -53,6 +53,9 @@ describe("an interrupted and resumed run has the same bits as one that went thro
     ["bidora", 9, { hypergradient: "finite-difference", xi: "optimizer" }],
     ["bidora", 12, {}],
     ["lora", 6, {}],
+    ["dora", 3, { optimizer: "sgd" }],
+    ["bidora", 4, { optimizer: "adafactor" }],
+    ["bidora", 9, { optimizer: "sgd", momentum: 0, xi: "optimizer" }],
   ] as const)("%s, after step %d, %j", async (method, step, more) => {
     const settings = { ...RANDOM, method, validation: VALIDATION, evalEvery: 2, ...more } as RunSettings;
     const whole = await run(settings);

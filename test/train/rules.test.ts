@@ -1,8 +1,11 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { RunSettings } from "../../src/config/index.js";
 import type { DrawnMasks } from "../../src/nn/index.js";
+import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
+import { BilevelRule } from "../../src/train/bilevelRule.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { PlainRule } from "../../src/train/plainRule.js";
 import { planPhases } from "../../src/train/plans.js";
@@ -19,7 +22,7 @@ beforeAll(async () => {
   rows = await encodeRows("bert", CASE);
 });
 
-async function open(method: "dora" | "bidora") {
+async function open(method: "dora" | "bidora", more: RunSettings = {}) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
   const setup = {
@@ -41,7 +44,7 @@ async function open(method: "dora" | "bidora") {
   };
   const plans = planPhases(
     { ...setup, task: TASKS["sequence-classification"] },
-    planSettings({ ...settings, maxGradNorm: 1 }),
+    planSettings({ ...settings, maxGradNorm: 1, ...more }),
   );
   return { adapted, masks, rule: plans[0]!.begin() };
 }
@@ -54,15 +57,18 @@ const copy = ({ tensors, values }: RuleState): RuleState => ({
   values: JSON.parse(JSON.stringify(values)),
 });
 
-describe.each(["dora", "bidora"] as const)("the state of %s's rule", (method) => {
+const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
+const rules = (["dora", "bidora"] as const).flatMap((method) => optimizers.map((optimizer) => ({ method, optimizer })));
+
+describe.each(rules)("the state of $method's rule with $optimizer", ({ method, optimizer }) => {
   test("put into a fresh one, goes on with the same bits", async () => {
-    const through = await open(method);
+    const through = await open(method, { optimizer });
     steps(through.rule, 3);
     const state = copy(through.rule.save());
     const [trained, mark] = [takeSnapshot(through.adapted.trained), through.masks.mark()];
     const expected = steps(through.rule, 4);
 
-    const resumed = await open(method);
+    const resumed = await open(method, { optimizer });
     resumed.rule.restore(state);
     putBack(resumed.adapted.trained, trained);
     resumed.masks.generator.setState(mark);
@@ -73,7 +79,7 @@ describe.each(["dora", "bidora"] as const)("the state of %s's rule", (method) =>
   });
 
   test("lacks nothing, or is refused", async () => {
-    const { rule } = await open(method);
+    const { rule } = await open(method, { optimizer });
     const { tensors, values } = rule.save();
     const [first] = tensors.keys();
     const rest = new Map([...tensors].filter(([name]) => name !== first));
@@ -89,6 +95,34 @@ test("a step whose gradient is not finite, though its loss is, changes nothing",
   const before = values();
   expect(() => torch.scope(() => broken.step())).toThrow("The gradient's norm is not a number");
   expect(values()).toEqual(before);
+});
+
+test("a lower step whose gradient is not finite changes nothing", async () => {
+  const { rule, adapted } = await open("bidora");
+  const [direction] = adapted.trained.filter(({ role }) => role === "direction");
+  const penalty = () => torch.sqrt(torch.mulScalar(torch.sum(direction!.parameter.tensor), 0));
+  const broken = new BilevelRule({ ...(rule as BilevelRule).options, unrollSteps: 1, penalty });
+  const values = () => [...takeSnapshot(adapted.trained)].map(([, tensor]) => [...tensor.toArray()]);
+  const before = values();
+  expect(() => torch.scope(() => broken.step())).toThrow("The gradient's norm is not a number");
+  expect(values()).toEqual(before);
+});
+
+test("the derivative of a step of SGD is its rate, times what clipping took away", async () => {
+  const told = async (more: RunSettings) => {
+    const settings = { optimizer: "sgd", momentum: 0.5, learningRate: 0.1, unrollSteps: 1, ...more } as const;
+    const { rule } = await open("bidora", settings);
+    return steps(rule, 3).map(({ hypergradientNorm }) => hypergradientNorm!);
+  };
+  const [byRate, byDerivative] = [await told({ xi: "learning-rate" }), await told({ xi: "optimizer" })];
+  expect(byDerivative).not.toEqual(byRate);
+  const free = { maxGradNorm: 1e6 };
+  expect(await told({ xi: "optimizer", ...free })).toEqual(await told({ xi: "learning-rate", ...free }));
+});
+
+test("an optimiser without a derivative has none to weight by", async () => {
+  const { rule } = await open("bidora", { optimizer: "adafactor", xi: "optimizer" });
+  expect(() => torch.scope(() => rule.step())).toThrow("adafactor has no derivative");
 });
 
 test("every pass draws masks of its own; one that is replayed has the same, and what follows goes on", () => {
