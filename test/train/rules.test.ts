@@ -6,6 +6,7 @@ import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
 import { BilevelRule } from "../../src/train/bilevelRule.js";
+import { Level, savedShapes } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { PlainRule } from "../../src/train/plainRule.js";
 import { planPhases } from "../../src/train/plans.js";
@@ -118,6 +119,16 @@ test("the derivative of a step of SGD is its rate, times what clipping took away
   expect(byDerivative).not.toEqual(byRate);
   const free = { maxGradNorm: 1e6 };
   expect(await told({ xi: "optimizer", ...free })).toEqual(await told({ xi: "learning-rate", ...free }));
+});
+
+test.each(optimizers)("what %s saves of a tensor is what a checkpoint is looked through for", async (optimizer) => {
+  const { adapted } = await open("dora");
+  for (const momentum of [0.9, 0]) {
+    const options = { ...planSettings({ optimizer, momentum }), steps: 1 };
+    const { tensors } = new Level(adapted.trained, options).save();
+    const saved = [...tensors].map(([name, { shape }]) => [name, shape]);
+    expect(adapted.trained.flatMap((member) => savedShapes(member, options))).toEqual(saved);
+  }
 });
 
 test("an optimiser without a derivative has none to weight by", async () => {
