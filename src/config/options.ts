@@ -177,7 +177,7 @@ export const runOptions = {
   }),
   optimizer: option(choice(optimizers), {
     group: "Training",
-    help: "as torch's; sgd wants a larger rate",
+    help: "as torch's; sgd and adafactor want larger rates",
     default: "adamw",
     advanced: true,
   }),

@@ -3,10 +3,10 @@ import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
 import { isTooCoarse } from "../train/hypergradients/index.js";
-import { ReplayableMasks } from "../train/masks.js";
 import { startOf } from "./adapterStart.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { ownWeights, prepare } from "./prepare.js";
+import { setupOf } from "./runPlans.js";
 
 export interface Verification extends EstimatorComparison {
   /** What the model computed in. */
@@ -30,18 +30,9 @@ export async function verifyHypergradient(
   // Every estimator is computed, so that what acts with some of them only acts here.
   refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);
   const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
-  const { data, choice, loaded, adapted, start, generator } = prepared;
-  const setup = {
-    model: loaded.model,
-    adapted,
-    rows: data.train,
-    task: choice.task,
-    masks: new ReplayableMasks(generator),
-    start,
-  };
   const comparison = await namingBadWeights(
     () => ownWeights(prepared),
-    () => compareEstimators(setup, prepared.config, options.signal),
+    () => compareEstimators(setupOf(prepared), prepared.config, options.signal),
   );
   const dtype = options.precision ?? (prepared.config.dtype as "float32" | "bfloat16");
   return { dtype, ...comparison, notes: notesOf(comparison, dtype) };

@@ -44,7 +44,7 @@ export class Reserve {
   }
 }
 
-/** Bytes of a checkpoint: the model, the state with its two moments, and the best state where one is kept. */
+/** Bytes of a checkpoint: the model, the state with what the optimiser remembers (at most two numbers for each), and the best state where one is kept. */
 export function checkpointBytes(trained: readonly TrainedTensor[], keepsBest: boolean): number {
   const numbers = trained.reduce((sum, { tensor }) => sum + tensor.nbytes, 0);
   return numbers * (keepsBest ? 5 : 4) + trained.length * BESIDE_TENSOR + BESIDE;
