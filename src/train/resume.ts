@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
-import { type RunConfig, runOptions } from "../config/index.js";
+import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
 import type { Option } from "../config/option.js";
 import { verifyChecksums } from "../io/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
@@ -126,7 +126,7 @@ function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Pick
 }
 
 /** Settings that a resumed run may have otherwise: a diverged one goes on with a smaller rate, say. */
-const FREE: ReadonlySet<string> = new Set([
+const FREE: ReadonlySet<string> = new Set<RunKey>([
   "learningRate",
   "upperLearningRate",
   "retrainLearningRate",

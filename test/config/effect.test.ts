@@ -11,12 +11,14 @@ import {
   runOptions,
 } from "../../src/config/index.js";
 import { flagOf, type Option } from "../../src/config/option.js";
+import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
+import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
 
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
   methodNames.map((method) => ({ method })),
-  runOptions.hypergradient.words.map((hypergradient) => ({ hypergradient: hypergradient as "exact" })),
-  runOptions.optimizer.words.map((optimizer) => ({ optimizer: optimizer as "adamw" })),
+  (Object.keys(ESTIMATORS) as HypergradientName[]).map((hypergradient) => ({ hypergradient })),
+  (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
   [{}, { saveEvery: 1 }],
   [

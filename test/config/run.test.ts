@@ -11,6 +11,7 @@ import {
   resolveRun,
   runOptions,
 } from "../../src/config/index.js";
+import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
 import { finetune } from "../../src/run/finetune.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
@@ -171,6 +172,12 @@ describe("a setting without effect is refused by name", () => {
       const again = resolveRun(readRunFile(yaml(renderRunYaml(config))));
       expect(again).toEqual({ ...config, given: expect.anything(), sources: expect.anything() });
       expect(() => refuseWithoutEffect(runOptions, again.given, again)).not.toThrow();
+    }
+    for (const optimizer of Object.keys(OPTIMIZERS) as OptimizerName[]) {
+      const text = renderRunYaml(resolveRun({ model: "m", optimizer }));
+      expect(text).toContain(`optimizer: ${optimizer}\n`);
+      expect(text.includes("momentum")).toBe(optimizer === "sgd");
+      expect(text.includes("adamBeta1")).toBe(optimizer === "adamw");
     }
   });
 

@@ -1,0 +1,70 @@
+import { whereUsed } from "../conditions.js";
+import { methodNames } from "../methods.js";
+import { choice, modules, number, option, pattern, toggle, whole } from "../option.js";
+
+/** What is trained. */
+export const methodOptions = {
+  method: option(choice(methodNames), {
+    group: "Method",
+    help: methodNames.join(", "),
+    placeholder: "NAME",
+    default: "bidora",
+  }),
+  targetModules: option(modules, {
+    group: "Method",
+    placeholder: "M",
+    help: "query,value; a pattern; or all-linear",
+    defaultText: "by model",
+    acts: whereUsed("targetModules"),
+  }),
+  rank: option(whole(1), { group: "Method", help: "of the low-rank update", default: 8, acts: whereUsed("rank") }),
+  alpha: option(number({ above: 0 }), {
+    group: "Method",
+    help: "the update is scaled by alpha / rank",
+    default: 16,
+    advanced: true,
+    acts: whereUsed("alpha"),
+  }),
+  dropout: option(number({ least: 0, below: 1 }), {
+    group: "Method",
+    help: "on the input of the low-rank branch",
+    default: 0,
+    advanced: true,
+    acts: whereUsed("dropout"),
+  }),
+  rslora: option(toggle, {
+    group: "Method",
+    help: "scale by alpha / sqrt(rank) instead",
+    default: false,
+    advanced: true,
+    acts: whereUsed("rslora"),
+  }),
+  rankPattern: option(pattern(whole(1)), {
+    group: "Method",
+    help: "other ranks for the modules that match",
+    defaultText: "none",
+    advanced: true,
+    acts: whereUsed("rankPattern"),
+  }),
+  alphaPattern: option(pattern(number({ above: 0 })), {
+    group: "Method",
+    help: "other alphas for the modules that match",
+    defaultText: "none",
+    advanced: true,
+    acts: whereUsed("alphaPattern"),
+  }),
+  magnitudeAxis: option(choice(["out", "in"]), {
+    group: "Method",
+    help: "one magnitude for each output row, or for each input column",
+    default: "out",
+    advanced: true,
+    acts: whereUsed("magnitudeAxis"),
+  }),
+  normGradient: option(choice(["detached", "full"]), {
+    group: "Method",
+    help: "whether gradients flow through the direction's norm",
+    defaultText: "bidora: full, else detached",
+    advanced: true,
+    acts: whereUsed("normGradient"),
+  }),
+};

@@ -1,0 +1,21 @@
+import { choice, option, text } from "../option.js";
+
+const folder = text("DIR");
+
+/** The model, and what a run starts from. */
+export const modelOptions = {
+  model: option(text("DIR|REPO"), { group: "Model", help: "a local folder or a Hub repository" }),
+  revision: option(text("REV"), {
+    group: "Model",
+    help: "branch, tag or commit of the repository",
+    defaultText: "main",
+    advanced: true,
+  }),
+  adapter: option(folder, { group: "Model", help: "start from this adapter, not a fresh one", advanced: true }),
+  initWeights: option(choice(["pretrained-head", "new-head"]), {
+    group: "Model",
+    help: "keep the checkpoint's own head when it fits the labels, or draw a new one from the seed",
+    default: "pretrained-head",
+    advanced: true,
+  }),
+};

@@ -1,0 +1,69 @@
+import { withSaving } from "../conditions.js";
+import { option, text, toggle, whole } from "../option.js";
+
+const folder = text("DIR");
+
+/** What is left, and when. */
+export const outputOptions = {
+  output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
+  overwrite: option(toggle, {
+    group: "Output",
+    help: "replace a run that is there; other files stay",
+    default: false,
+    session: true,
+  }),
+  resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),
+  evalEvery: option(whole(1), {
+    group: "Output",
+    help: "steps between evaluations",
+    defaultText: "at the end",
+    advanced: true,
+  }),
+  saveEvery: option(whole(1), {
+    group: "Output",
+    help: "steps between checkpoints",
+    defaultText: "none",
+    advanced: true,
+  }),
+  keepCheckpoints: option(whole(1), {
+    group: "Output",
+    help: "newest checkpoints kept",
+    defaultText: "all",
+    advanced: true,
+    acts: withSaving,
+  }),
+  earlyStopping: option(whole(1), {
+    group: "Output",
+    help: "stop after this many evaluations without a better result",
+    defaultText: "off",
+    advanced: true,
+  }),
+  profile: option(toggle, {
+    group: "Output",
+    help: "record a few steps: time by operator and module, and a trace for Chrome",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+  json: option(toggle, {
+    group: "Output",
+    help: "results and events as JSON on stdout",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+  quiet: option(toggle, {
+    group: "Output",
+    help: "no progress, no notes",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+  debug: option(toggle, {
+    group: "Output",
+    help: "show the stack trace of an error",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+};
