@@ -4,7 +4,8 @@ import * as torch from "../torch/index.js";
 import type { LowRank } from "./lowRank.js";
 
 /** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
-export type MagnitudeAxis = "out" | "in";
+export const MAGNITUDE_AXES = ["out", "in"] as const;
+export type MagnitudeAxis = (typeof MAGNITUDE_AXES)[number];
 
 /** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */
 export const CANCELLATION = 1e-3;

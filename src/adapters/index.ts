@@ -8,7 +8,7 @@ export {
 export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
 export type { AdapterConfig, TargetedConfig, TargetModules } from "./config.js";
-export type { MagnitudeAxis } from "./directionNorm.js";
+export { MAGNITUDE_AXES, type MagnitudeAxis } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";
@@ -17,7 +17,14 @@ export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, type Pattern, rankAndScale } from "./lowRankConfig.js";
 export { merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
 export type { AdapterMethod, LayerFacts, MethodSetting, MethodSettings, TensorSpec } from "./method.js";
-export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig, type NormGradient } from "./methods/dora.js";
+export {
+  type DoraConfig,
+  DoraEmbedding,
+  DoraLinear,
+  doraConfig,
+  NORM_GRADIENTS,
+  type NormGradient,
+} from "./methods/dora.js";
 export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./methods/lora.js";
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";

@@ -2,7 +2,7 @@ export { type Architecture, buildModel, checkpointNames, designOf } from "./arch
 export { ConfigReader, configError } from "./configReader.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";
 export { type ModelInput, modelInput, type TokenRow } from "./input.js";
-export { type LoadedModel, type LoadOptions, loadModel } from "./load.js";
+export { INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, type ModelType } from "./registry.js";
 export { checkLayers } from "./sizes.js";
 export { Backbone, isWithin, type ModelConfig, TaskModel } from "./taskModel.js";

@@ -9,6 +9,9 @@ import { checkLayers, checkModelSize } from "./sizes.js";
 import { isWithin, type TaskModel } from "./taskModel.js";
 import { WeightSource } from "./weightSource.js";
 
+/** Whether a checkpoint's own head is kept where it fits. */
+export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
+
 export interface LoadOptions {
   readonly head: HeadKind;
   readonly outputs: number;
@@ -19,7 +22,7 @@ export interface LoadOptions {
   /** Draws what the checkpoint lacks. */
   readonly generator: torch.Generator;
   /** `new-head` draws the output module even where the checkpoint has one that fits. */
-  readonly initWeights?: "pretrained-head" | "new-head";
+  readonly initWeights?: (typeof INIT_WEIGHTS)[number];
 }
 
 export interface LoadedModel {

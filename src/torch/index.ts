@@ -1,5 +1,5 @@
 export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
-export { computeDtype } from "./computeDtype.js";
+export { COMPUTE_DTYPES, computeDtype } from "./computeDtype.js";
 export { type Diagnosis, diagnose } from "./diagnose.js";
 export { DTYPE_BYTES, type DType, type TypedArray } from "./dtype.js";
 export { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16, setThreads } from "./engine.js";

@@ -5,6 +5,7 @@ import {
   adaptedPaths,
   isAdapterFolder,
   type LayerFacts,
+  type MagnitudeAxis,
   methodOf,
   OWN_WEIGHTS,
   readAdapter,
@@ -52,7 +53,7 @@ export interface AdapterInspection extends Contents {
 
 export interface AdapterSettings {
   readonly method: string;
-  readonly axis: "out" | "in" | null;
+  readonly axis: MagnitudeAxis | null;
   readonly task: string | null;
   readonly labels: readonly string[] | null;
   readonly baseModel: string | null;

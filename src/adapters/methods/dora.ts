@@ -5,7 +5,14 @@ import { BidoraError } from "../../common/errors.js";
 import { castTo, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
-import { directionBase, directionNorm, gainOf, type MagnitudeAxis, squaredBaseNorm } from "../directionNorm.js";
+import {
+  directionBase,
+  directionNorm,
+  gainOf,
+  MAGNITUDE_AXES,
+  type MagnitudeAxis,
+  squaredBaseNorm,
+} from "../directionNorm.js";
 import { GainCache } from "../gainCache.js";
 import type { LowRank } from "../lowRank.js";
 import { LowRankAdapter } from "../lowRankAdapter.js";
@@ -24,7 +31,8 @@ import { checkedSide } from "../peft/sideFile.js";
 import type { Slot } from "../slots.js";
 
 /** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
-export type NormGradient = "detached" | "full";
+export const NORM_GRADIENTS = ["detached", "full"] as const;
+export type NormGradient = (typeof NORM_GRADIENTS)[number];
 
 /** DoRA's layer; BiDoRA trains the same one by another step rule. */
 export interface DoraConfig extends LowRankConfig {
@@ -213,8 +221,8 @@ function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
 
 /** What PEFT has no key for. */
 const sideKeys = z.object({
-  axis: z.enum(["out", "in"]).default("out"),
-  normGradient: z.enum(["detached", "full"]).default("detached"),
+  axis: z.enum(MAGNITUDE_AXES).default("out"),
+  normGradient: z.enum(NORM_GRADIENTS).default("detached"),
 });
 
 export const dora: AdapterMethod<DoraConfig> = {

@@ -1,3 +1,4 @@
+import { MAGNITUDE_AXES, NORM_GRADIENTS } from "../../adapters/index.js";
 import { whereUsed } from "../conditions.js";
 import { methodNames } from "../methods.js";
 import { choice, modules, number, option, pattern, toggle, whole } from "../option.js";
@@ -53,14 +54,14 @@ export const methodOptions = {
     advanced: true,
     acts: whereUsed("alphaPattern"),
   }),
-  magnitudeAxis: option(choice(["out", "in"]), {
+  magnitudeAxis: option(choice(MAGNITUDE_AXES), {
     group: "Method",
     help: "one magnitude for each output row, or for each input column",
     default: "out",
     advanced: true,
     acts: whereUsed("magnitudeAxis"),
   }),
-  normGradient: option(choice(["detached", "full"]), {
+  normGradient: option(choice(NORM_GRADIENTS), {
     group: "Method",
     help: "whether gradients flow through the direction's norm",
     defaultText: "bidora: full, else detached",

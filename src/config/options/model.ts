@@ -1,3 +1,4 @@
+import { INIT_WEIGHTS } from "../../models/index.js";
 import { choice, option, text } from "../option.js";
 
 const folder = text("DIR");
@@ -12,7 +13,7 @@ export const modelOptions = {
     advanced: true,
   }),
   adapter: option(folder, { group: "Model", help: "start from this adapter, not a fresh one", advanced: true }),
-  initWeights: option(choice(["pretrained-head", "new-head"]), {
+  initWeights: option(choice(INIT_WEIGHTS), {
     group: "Model",
     help: "keep the checkpoint's own head when it fits the labels, or draw a new one from the seed",
     default: "pretrained-head",

@@ -1,4 +1,5 @@
 import { OPTIMIZERS, type OptimizerName, SCHEDULES, type ScheduleName } from "../../optim/index.js";
+import { COMPUTE_DTYPES } from "../../torch/index.js";
 import { withOptimizersThatUse } from "../conditions.js";
 import { learningRates } from "../methods.js";
 import { choice, number, option, whole } from "../option.js";
@@ -80,7 +81,7 @@ export const trainingOptions = {
     defaultText: "none",
     advanced: true,
   }),
-  dtype: option(choice(["auto", "float32", "bfloat16"]), {
+  dtype: option(choice(COMPUTE_DTYPES), {
     group: "Training",
     help: "of frozen weights and computation; auto takes bfloat16 where the processor computes it fast",
     default: "auto",
