@@ -50,7 +50,7 @@ function checkNames(expected: Shapes, tensors: Tensors, isNew: (name: string) =>
 }
 
 function checkShape(name: string, found: readonly number[], wanted: readonly number[]): void {
-  if (found.length === wanted.length && found.every((size, i) => size === wanted[i])) return;
+  if (torch.sameShape(found, wanted)) return;
   throw misfit(
     `${name} has shape [${found.join(", ")}], but the model needs [${wanted.join(", ")}]; is it for another base model, or task?`,
   );

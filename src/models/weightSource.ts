@@ -19,7 +19,7 @@ export class WeightSource {
   /** True where there is a tensor and it has the parameter's shape. */
   fits(path: string, parameter: Parameter): boolean {
     const name = this.find(path);
-    return name !== undefined && sameShape(this.checkpoint.info(name).shape, parameter.shape);
+    return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, parameter.shape);
   }
 
   /** Reads a tensor into a parameter. @throws as `require` */
@@ -42,7 +42,7 @@ export class WeightSource {
         `Tensor ${name} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
       );
     }
-    if (!sameShape(shape, parameter.shape)) {
+    if (!torch.sameShape(shape, parameter.shape)) {
       throw new BidoraError(
         "WEIGHTS",
         `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.shape.join(", ")}].`,
@@ -59,8 +59,4 @@ export class WeightSource {
     const names = checkpointNames(this.architecture, path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
-}
-
-function sameShape(a: readonly number[], b: readonly number[]): boolean {
-  return a.length === b.length && a.every((size, i) => size === b[i]);
 }
