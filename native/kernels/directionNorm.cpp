@@ -3,7 +3,9 @@
 //     n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
 //
 // Shapes: W [out, in], A [r, in], B [out, r], ‖w‖² and n [out]. What is saved are a score of operators on small tensors, in
-// the backward pass as many again. Directions that all but cancel the weight are built and measured.
+// the backward pass as many again. Directions that all but cancel the weight, whose squared
+// norm is below `cancellation` of its positive terms, are built and measured. Norms are at least `smallest`, so that a row of
+// zeros stays one in place of 0 / 0.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -31,9 +33,6 @@ namespace {
 using at::Tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-// Norms are at least this, so that a row of zeros stays one in place of 0 / 0.
-constexpr double kSmallest = 1e-12;
 
 void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b) {
   checkOperands({&weight, &squaredBase, &a, &b});
@@ -82,7 +81,8 @@ Tensor transposedTimes(const Tensor& x, const Tensor& weight) {
 }
 
 struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& givenA, const Tensor& givenB, double scale) {
+  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& givenA, const Tensor& givenB, double scale,
+                        double cancellation, double smallest) {
     const at::AutoDispatchBelowADInplaceOrView below;
     check(weight, squaredBase, givenA, givenB);
     const Tensor a = givenA.contiguous(), b = givenB.contiguous(), base = squaredBase.contiguous();
@@ -92,17 +92,18 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
     bool isWhole = false;
     AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "bidora::direction_norm", [&] {
       const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
-                                           b.const_data_ptr<scalar_t>(),    static_cast<scalar_t>(scale),         b.size(0), b.size(1)};
+                                           b.const_data_ptr<scalar_t>(),    static_cast<scalar_t>(scale),         static_cast<scalar_t>(cancellation), b.size(0), b.size(1)};
       isWhole = functions<scalar_t>().directionSquares(terms, norm.data_ptr<scalar_t>());
     });
     // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
     if (isWhole) at::sqrt_(norm);
     else {
       direction = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale);
-      norm = at::clamp_min(at::linalg_vector_norm(direction, 2, {1}), kSmallest);
+      norm = at::clamp_min(at::linalg_vector_norm(direction, 2, {1}), smallest);
     }
     context->save_for_backward({weight, a, b, projected, turned, norm, direction});
     context->saved_data["scale"] = scale;
+    context->saved_data["smallest"] = smallest;
     return norm;
   }
 
@@ -110,25 +111,27 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::direction_norm has no second derivative: use the plain formula.");
     const auto saved = context->get_saved_variables();
     const Tensor &weight = saved[0], &a = saved[1], &b = saved[2], &projected = saved[3], &turned = saved[4], &norm = saved[5], &direction = saved[6];
-    const double scale = context->saved_data["scale"].toDouble();
-    const Tensor factor = at::where(at::gt(norm, kSmallest), at::div(gradients[0], norm), 0).unsqueeze(1);  // [out, 1]
+    const double scale = context->saved_data["scale"].toDouble(), smallest = context->saved_data["smallest"].toDouble();
+    const Tensor factor = at::where(at::gt(norm, smallest), at::div(gradients[0], norm), 0).unsqueeze(1);  // [out, 1]
     if (direction.defined()) {
       const Tensor ofDirection = at::mul(direction, factor).mul_(scale);
-      return {Tensor(), Tensor(), at::mm(b.t(), ofDirection), at::mm(ofDirection, a.t()), Tensor()};
+      return {Tensor(), Tensor(), at::mm(b.t(), ofDirection), at::mm(ofDirection, a.t()), Tensor(), Tensor(), Tensor()};
     }
     const Tensor weighted = at::mul(b, factor).mul_(scale);  // [out, r]
     const Tensor ofA = transposedTimes(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale);
     const Tensor ofB = at::add(projected, turned, scale).mul_(factor).mul_(scale);
-    return {Tensor(), Tensor(), ofA, ofB, Tensor()};
+    return {Tensor(), Tensor(), ofA, ofB, Tensor(), Tensor(), Tensor()};
   }
 };
 
-Tensor directionNorm(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale) {
-  return DirectionNormFunction::apply(weight, squaredBase, a, b, scale);
+Tensor directionNorm(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale, double cancellation,
+                     double smallest) {
+  return DirectionNormFunction::apply(weight, squaredBase, a, b, scale, cancellation, smallest);
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::direction_norm", [](torch::Library& library) {
-  library.def("direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale) -> Tensor", directionNorm);
+  library.def("direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor",
+              directionNorm);
 });
 
 }  // namespace

@@ -35,10 +35,12 @@ struct Rows {
   int64_t stride;
 };
 
-// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's.
+// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's. The last query of a row stands at its last key, and a
+// query sees the keys from `before` places before its own to `after` places after it. heads / kvHeads query heads share a key head.
 struct AttentionShape {
-  const int64_t* starts;
-  int64_t rows, heads, size;
+  const int64_t *queryStarts, *keyStarts;
+  int64_t rows, heads, kvHeads, size;
+  int64_t before, after;
   double scale;
   Dropping dropping;
 };
@@ -48,7 +50,7 @@ struct AttentionInputs {
   Rows<const T> q, k, v;
 };
 
-// log Σ exp of each query's scores: [H, N].
+// log Σ exp of each query's scores: [H, queries].
 template <typename T>
 struct AttentionGradients {
   Rows<const T> out;
@@ -56,14 +58,15 @@ struct AttentionGradients {
   Rows<T> q, k, v;
 };
 
-// The mask of one head of one row: [longest, longest], of which `length` tokens are there.
+// The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
 struct MaskShape {
-  int64_t length, longest;
+  int64_t queries, keys, stride;
   uint32_t head;
   Dropping dropping;
 };
 
-// N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε).
+// N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred. Without a
+// bias null, and so the gradient that comes to the sum itself.
 template <typename T>
 struct Norm {
   const T *x, *residual, *weight, *bias;
@@ -71,14 +74,16 @@ struct Norm {
   SumOf<T>* stats;
   int64_t size;
   double epsilon;
+  bool isCentred;
   Dropping dropping;
 };
 template <typename T>
 struct NormGradient {
-  const T *gradient, *sum, *weight;
+  const T *gradient, *toSum, *sum, *weight;
   const SumOf<T>* stats;
   T *ofX, *ofSum;
   int64_t size;
+  bool isCentred;
   Dropping dropping;
 };
 
@@ -103,11 +108,12 @@ struct GramSums {
 };
 constexpr int64_t kTile = 64;
 
-// The three terms of the squared norms of rows [rows, rank].
+// The three terms of the squared norms of rows [rows, rank]. Below `cancellation`, a share of its positive terms, a squared norm
+// has lost too many digits.
 template <typename Sum>
 struct DirectionTerms {
   const Sum *base, *projected, *turned, *b;
-  Sum scale;
+  Sum scale, cancellation;
   int64_t rows, rank;
 };
 

@@ -33,6 +33,12 @@ export function gainOf(magnitude: torch.Tensor, norm: torch.Tensor): torch.Tenso
   return torch.div(magnitude, torch.maskedFill(norm, isZero, Infinity));
 }
 
+/** ‖V‖ along the axis "out" in one operator, which has no second derivative. */
+export function fusedDirectionNorm(weight: torch.Tensor, squaredBase: torch.Tensor, lowRank: LowRank): torch.Tensor {
+  const { a, b, scale } = lowRank;
+  return torch.directionNorm(weight, squaredBase, a, b, scale, CANCELLATION, SMALLEST);
+}
+
 /**
  * ‖V‖ along the axis: [out] or [in], in the dtype of A.
  *

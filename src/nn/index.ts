@@ -1,13 +1,13 @@
 export { type Activation, activation } from "./activations.js";
-export { type AttendOptions, attend } from "./attention.js";
+export { type AttendOptions, type AttentionWindow, attend } from "./attention.js";
 export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
 export { DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { Module, ModuleList } from "./module.js";
-export { LayerNorm } from "./norm.js";
+export { LayerNorm, type Norm, RmsNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
-export { addAndNorm } from "./residual.js";
+export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";
 export { type RowLayout, rowLayout } from "./rows.js";

@@ -3,10 +3,12 @@ import { castTo } from "./linear.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
-/** Layer normalisation over the last dimension, with weight and bias. */
-export class LayerNorm extends Module {
+/** A normalisation over the last dimension. */
+export abstract class Norm extends Module {
   readonly weight: Parameter;
-  readonly bias: Parameter;
+  abstract readonly bias: Parameter | undefined;
+  /** Whether the mean is taken away first. */
+  abstract readonly isCentred: boolean;
 
   constructor(
     readonly size: number,
@@ -14,16 +16,33 @@ export class LayerNorm extends Module {
   ) {
     super();
     this.weight = this.parameter("weight", [size]);
+  }
+
+  abstract forward(x: torch.Tensor): torch.Tensor;
+}
+
+/** Layer normalisation, with weight and bias. */
+export class LayerNorm extends Norm {
+  readonly bias: Parameter;
+  readonly isCentred = true;
+
+  constructor(size: number, epsilon: number) {
+    super(size, epsilon);
     this.bias = this.parameter("bias", [size]);
   }
 
-  forward(x: torch.Tensor): torch.Tensor {
-    return torch.layerNorm(
-      x,
-      [this.size],
-      castTo(this.weight.tensor, x.dtype),
-      castTo(this.bias.tensor, x.dtype),
-      this.epsilon,
-    );
+  override forward(x: torch.Tensor): torch.Tensor {
+    const [weight, bias] = [castTo(this.weight.tensor, x.dtype), castTo(this.bias.tensor, x.dtype)];
+    return torch.layerNorm(x, [this.size], weight, bias, this.epsilon);
+  }
+}
+
+/** Root mean square normalisation (arXiv 1910.07467): no mean, no bias. */
+export class RmsNorm extends Norm {
+  readonly bias = undefined;
+  readonly isCentred = false;
+
+  override forward(x: torch.Tensor): torch.Tensor {
+    return torch.rmsNorm(x, [this.size], castTo(this.weight.tensor, x.dtype), this.epsilon);
   }
 }

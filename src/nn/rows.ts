@@ -1,7 +1,7 @@
 // Shapes: N tokens of all rows, B rows, R rows of a group, L its longest row's length.
 import * as torch from "../torch/index.js";
 
-/** Where each row's tokens lie in a flat batch. */
+/** Where each row's tokens, a sequence's, lie in a flat batch. */
 export interface RowLayout {
   readonly lengths: readonly number[];
   /** [B + 1] int64: where each row begins, and where the last one ends. */
@@ -21,11 +21,12 @@ function rowOffsets(lengths: readonly number[]): number[] {
   return [0, ...lengths.map((length) => (next += length))];
 }
 
-/** Rows of like length, to be padded to the longest of them. */
+/** Rows to be padded to the longest of them, L. */
 export interface RowGroup {
-  /** Their numbers in the batch, longest first. */
+  /** Their numbers in the batch. */
   readonly rows: readonly number[];
   readonly lengths: readonly number[];
+  readonly longest: number;
   /** [R·L] int64: the flat place of each padded place; padding points to a real token. Undefined: all N in order. */
   readonly gather: torch.Tensor | undefined;
   /** [R, L] bool: true at real tokens. Undefined without padding. */
@@ -42,31 +43,40 @@ export interface PaddedRows {
 /** Of a group's padded places, at least this part is real. */
 const LEAST_FILLED = 0.75;
 
-/** Lays rows out in groups of like length, so that one long row does not pad all others. */
-export function padRows({ lengths }: RowLayout): PaddedRows {
+/** Lays rows out in groups. */
+export function padRows({ lengths }: RowLayout, groupedRows: readonly (readonly number[])[]): PaddedRows {
   const offsets = rowOffsets(lengths);
   const scatter = new Int32Array(offsets.at(-1) as number);
   let placed = 0;
-  const groups = groupRows(lengths).map((rows) => {
-    const group = { rows, lengths: rows.map((row) => lengths[row] as number) };
-    const longest = group.lengths[0] as number;
+  const groups = groupedRows.map((rows) => {
+    const ofRows = rows.map((row) => lengths[row] as number);
+    const longest = ofRows.reduce((a, b) => Math.max(a, b));
     const gather = new Int32Array(rows.length * longest);
     for (const [r, row] of rows.entries()) {
       const start = offsets[row] as number;
-      const length = group.lengths[r] as number;
+      const length = ofRows[r] as number;
       for (let i = 0; i < longest; i++) {
         gather[r * longest + i] = start + Math.min(i, length - 1);
         if (i < length) scatter[start + i] = placed + r * longest + i;
       }
     }
     placed += gather.length;
-    return { ...group, gather: places(gather, scatter.length), present: presence(group.lengths) };
+    return {
+      rows,
+      lengths: ofRows,
+      longest,
+      gather: places(gather, scatter.length),
+      present: presence(ofRows, longest),
+    };
   });
   return { groups, scatter: places(scatter, placed) };
 }
 
-/** Row numbers, longest first within each group and from group to group. */
-function groupRows(lengths: readonly number[]): number[][] {
+/**
+ * Numbers of rows of like length, so that one long row does not pad all others: longest first within each group and from group
+ * to group.
+ */
+export function groupRows(lengths: readonly number[]): number[][] {
   const length = (row: number | undefined) => lengths[row as number] as number;
   const sorted = Array.from(lengths.keys()).sort((a, b) => length(b) - length(a) || a - b);
   const groups: number[][] = [];
@@ -84,17 +94,16 @@ function places(numbers: Int32Array, tokens: number): torch.Tensor | undefined {
   return torch.tensor(numbers, [numbers.length], "int64");
 }
 
-function presence(lengths: readonly number[]): torch.Tensor | undefined {
-  const longest = lengths[0] as number;
+function presence(lengths: readonly number[], longest: number): torch.Tensor | undefined {
   if (lengths.every((length) => length === longest)) return undefined;
   const present = lengths.flatMap((length) => Array.from({ length: longest }, (_, i) => (i < length ? 1 : 0)));
   return torch.tensor(Uint8Array.from(present), [lengths.length, longest], "bool");
 }
 
 /** [N, D] → [R, L, D]; what padding holds must be masked. */
-export function toRows(flat: torch.Tensor, { gather, lengths }: RowGroup): torch.Tensor {
+export function toRows(flat: torch.Tensor, { gather, rows, longest }: RowGroup): torch.Tensor {
   const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
-  return torch.reshape(picked, [lengths.length, lengths[0] as number, flat.shape[1] as number]);
+  return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
 }
 
 /** Each group's [R, L, D] → [N, D], padding left out. */

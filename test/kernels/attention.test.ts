@@ -1,5 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { attend, DrawnMasks, Dropout, type ForwardContext, rowLayout } from "../../src/nn/index.js";
+import { isFused } from "../../src/nn/attention.js";
+import {
+  type AttentionWindow,
+  attend,
+  DrawnMasks,
+  Dropout,
+  EVALUATION,
+  type ForwardContext,
+  rowLayout,
+} from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { philox } from "./philox.js";
@@ -7,9 +16,15 @@ import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 
 interface Case {
   readonly lengths: readonly number[];
+  /** Where keys are more than queries, as a cache has them. */
+  readonly keyLengths?: readonly number[];
   readonly heads: number;
+  readonly kvHeads?: number;
   readonly size: number;
   readonly p: number;
+  readonly causal?: boolean;
+  readonly window?: AttentionWindow;
+  readonly scale?: number;
 }
 
 const MIXED = [1, 5, 512, 64, 17, 70];
@@ -20,38 +35,62 @@ const CASES: readonly Case[] = [
   { lengths: [2, 130, 65], heads: 2, size: 24, p: 0.5 },
   { lengths: [16, 1, 48], heads: 1, size: 7, p: 0.1 },
   { lengths: [3, 80], heads: 4, size: 1, p: 0 },
+  { lengths: MIXED, heads: 4, kvHeads: 2, size: 64, p: 0, causal: true },
+  { lengths: MIXED, heads: 4, kvHeads: 1, size: 16, p: 0.3, causal: true },
+  { lengths: [1, 3, 70], keyLengths: [9, 3, 300], heads: 2, size: 33, p: 0, causal: true },
+  { lengths: [1, 1, 1], keyLengths: [1, 17, 400], heads: 4, kvHeads: 4, size: 80, p: 0.2, causal: true },
+  { lengths: [1, 30, 400], heads: 2, kvHeads: 1, size: 8, p: 0.2, causal: true, window: { before: 40 } },
+  { lengths: [1, 30, 400], heads: 2, size: 16, p: 0, window: { before: 20, after: 5 } },
+  { lengths: [5, 100], keyLengths: [8, 333], heads: 2, size: 16, p: 0, causal: true, window: { before: 1, after: 9 } },
+  { lengths: [5, 100], keyLengths: [8, 333], heads: 2, size: 16, p: 0.1, window: { after: 2 } },
+  { lengths: [40, 7], keyLengths: [8, 90], heads: 6, kvHeads: 3, size: 16, p: 0.1 },
+  { lengths: [1, 70], heads: 2, size: 128, p: 0, causal: true, scale: 0.3 },
+  { lengths: [3, 65], heads: 2, kvHeads: 1, size: 256, p: 0.1, causal: true },
 ];
 
+type Three = [torch.Tensor, torch.Tensor, torch.Tensor];
+
+const sumOf = (numbers: readonly number[]) => numbers.reduce((sum, number) => sum + number, 0);
+
 /** q, k, v and a gradient, drawn in float64 and rounded to `dtype`. */
-function draw({ lengths, heads, size }: Case, dtype: torch.DType): torch.Tensor[] {
+function draw(
+  { lengths, keyLengths = lengths, heads, kvHeads = heads, size }: Case,
+  dtype: torch.DType,
+): torch.Tensor[] {
   const normal = drawer(1);
-  const tokens = lengths.reduce((sum, length) => sum + length, 0);
-  return Array.from({ length: 4 }, () => normal([tokens, heads * size], dtype));
+  const [queries, keys] = [
+    [sumOf(lengths), heads * size],
+    [sumOf(keyLengths), kvHeads * size],
+  ];
+  return [queries, keys, keys, queries].map((shape) => normal(shape!, dtype));
 }
 
+const leavesOf = (inputs: readonly torch.Tensor[]) =>
+  inputs.slice(0, 3).map((x) => torch.detach(x).setRequiresGrad(true)) as Three;
+
 /** The value and its three gradients. */
-function run(inputs: readonly torch.Tensor[], { lengths, heads, p }: Case, differentiateTwice: boolean) {
-  const [q, k, v, gradient] = inputs as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
-  const leaves = [q, k, v].map((x) => torch.detach(x).setRequiresGrad(true)) as [
-    torch.Tensor,
-    torch.Tensor,
-    torch.Tensor,
-  ];
+function run(inputs: readonly torch.Tensor[], { lengths, keyLengths, p, ...rest }: Case, differentiateTwice: boolean) {
+  const leaves = leavesOf(inputs);
   const context: ForwardContext = { masks: new DrawnMasks(77), differentiateTwice };
-  const value = attend(...leaves, { heads, layout: rowLayout(lengths), dropout: new Dropout(p), context });
-  return differentiated(value, leaves, gradient);
+  const layouts = { layout: rowLayout(lengths), keyLayout: keyLengths && rowLayout(keyLengths) };
+  const value = attend(...leaves, { ...rest, ...layouts, dropout: new Dropout(p), context });
+  return differentiated(value, leaves, inputs[3]!);
 }
 
 const precise = (inputs: readonly torch.Tensor[]) => inputs.map((x) => torch.to(x, "float64"));
 
+const TOLERANCES = [
+  ["float64", 1e-13],
+  ["float32", 3e-6],
+  ["bfloat16", 1e-2],
+] as const;
+
+const title =
+  "heads $heads/$kvHeads of $size, rows of $lengths/$keyLengths, dropout $p, causal $causal, window $window";
+
 describe("attention is its formula, with the same masks", () => {
-  const tolerances = [
-    ["float64", 1e-13],
-    ["float32", 3e-6],
-    ["bfloat16", 1e-2],
-  ] as const;
-  for (const [dtype, tolerance] of tolerances) {
-    test.each(CASES)(`${dtype}: rows of $lengths, $heads heads of $size, dropout $p`, (entry) => {
+  for (const [dtype, tolerance] of TOLERANCES) {
+    test.each(CASES)(`${dtype}: ${title}`, (entry) => {
       torch.scope(() => {
         const inputs = draw(entry, dtype);
         expectAlike(run(inputs, entry, false), run(precise(inputs), entry, true), tolerance);
@@ -59,6 +98,163 @@ describe("attention is its formula, with the same masks", () => {
     });
   }
 });
+
+/** libtorch's own attention of one row, with a mask made number by number. q: [Lq, H·D], k and v: [Lk, G·D] */
+function reference([q, k, v]: Three, { heads, kvHeads = heads, causal, window, scale }: Case): torch.Tensor {
+  const [queries, keys] = [q.shape[0]!, k.shape[0]!];
+  const split = (x: torch.Tensor, count: number) =>
+    torch.unsqueeze(torch.transpose(torch.reshape(x, [x.shape[0]!, count, x.shape[1]! / count]), 0, 1), 0);
+  const seen = Array.from({ length: queries * keys }, (_, i) => {
+    const distance = Math.floor(i / keys) + keys - queries - (i % keys);
+    return (
+      (!causal || distance >= 0) && distance <= (window?.before ?? Infinity) && -distance <= (window?.after ?? Infinity)
+    );
+  });
+  const mask = torch.tensor(Uint8Array.from(seen, Number), [queries, keys], "bool");
+  const options = { enableGqa: heads !== kvHeads, scale: scale ?? null };
+  const mixed = torch.scaledDotProductAttention(
+    split(q, heads),
+    split(k, kvHeads),
+    split(v, kvHeads),
+    mask,
+    0,
+    false,
+    options,
+  );
+  return torch.reshape(torch.transpose(torch.squeeze(mixed, 0), 0, 1), [queries, q.shape[1]!]);
+}
+
+/** The same as `run`, row by row. */
+function runReference(inputs: readonly torch.Tensor[], entry: Case) {
+  const leaves = leavesOf(inputs);
+  const { lengths, keyLengths = lengths } = entry;
+  const part = (x: torch.Tensor, of: readonly number[], row: number) =>
+    torch.narrow(x, 0, sumOf(of.slice(0, row)), of[row]!);
+  const [q, k, v] = leaves;
+  const values = lengths.map((_, row) =>
+    reference([part(q, lengths, row), part(k, keyLengths, row), part(v, keyLengths, row)], entry),
+  );
+  return differentiated(torch.cat(values, 0), leaves, inputs[3]!);
+}
+
+describe("attention is libtorch's, row by row", () => {
+  const sizes = [1, 8, 16, 33, 64, 80, 128, 256].map((size, i) => ({
+    lengths: [1, 37, 70],
+    heads: 4,
+    kvHeads: [1, 2, 4][i % 3]!,
+    size,
+    p: 0,
+    causal: i % 2 === 1,
+  }));
+  const whole = [...CASES.filter(({ p }) => p === 0), ...sizes];
+  for (const [dtype, tolerance] of TOLERANCES) {
+    test.each(whole)(`${dtype}: ${title}`, (entry) => {
+      torch.scope(() => {
+        const inputs = draw(entry, dtype);
+        const expected = runReference(precise(inputs), entry);
+        expectAlike(run(inputs, entry, false), expected, tolerance);
+        if (dtype === "float64") expectAlike(run(inputs, entry, true), expected, tolerance);
+      });
+    });
+  }
+
+  test("causal as its is_causal, where queries are as many as keys", () => {
+    torch.scope(() => {
+      const normal = drawer(4);
+      const [q, k, v] = [0, 1, 2].map(() => normal([37, 16], "float64")) as Three;
+      const rows = [q, k, v].map((x) => torch.view(x, [1, 1, 37, 16])) as Three;
+      const expected = torch.view(torch.scaledDotProductAttention(...rows, null, 0, true), [37, 16]);
+      const options = { heads: 1, layout: rowLayout([37]), dropout: new Dropout(0), context: EVALUATION };
+      expectAlike([attend(q, k, v, { ...options, causal: true })], [expected], 1e-13);
+    });
+  });
+});
+
+test("documents packed into one row do not see each other", () => {
+  torch.scope(() => {
+    const entry = { lengths: [30, 1, 9], heads: 2, size: 16, p: 0, causal: true };
+    const inputs = draw(entry, "float32");
+    const options = { heads: 2, dropout: new Dropout(0), context: EVALUATION, causal: true };
+    const packed = attend(...(inputs.slice(0, 3) as Three), { ...options, layout: rowLayout(entry.lengths) });
+    let start = 0;
+    for (const length of entry.lengths) {
+      const part = (x: torch.Tensor) => torch.narrow(x, 0, start, length);
+      const alone = attend(...(inputs.slice(0, 3).map(part) as Three), { ...options, layout: rowLayout([length]) });
+      expect(torch.equal(part(packed), alone)).toBe(true);
+      start += length;
+    }
+  });
+});
+
+describe("scores of one's own", () => {
+  const entry = { lengths: [3, 8, 7, 30], heads: 4, kvHeads: 2, size: 8, p: 0.2, causal: true };
+  /** Minus the distance times the head's slope (ALiBi, arXiv 2108.12409): [1, H, Lq, Lk] */
+  const scores = (q: torch.Tensor, k: torch.Tensor) => {
+    const [, heads, queries] = q.shape as [number, number, number];
+    const keys = k.shape[2]!;
+    const numbers = Array.from({ length: heads * queries * keys }, (_, i) => {
+      const slope = 2 ** -(Math.floor(i / keys / queries) + 1);
+      return -slope * Math.abs((Math.floor(i / keys) % queries) - (i % keys));
+    });
+    return torch.tensor(numbers, [1, heads, queries, keys], "float64");
+  };
+  const attended = (inputs: readonly torch.Tensor[], layout: readonly number[], p: number) => {
+    const { heads, kvHeads, causal } = entry;
+    const context = { masks: new DrawnMasks(5), differentiateTwice: false };
+    const options = { heads, kvHeads, causal, scores, layout: rowLayout(layout), dropout: new Dropout(p), context };
+    return attend(...(inputs.slice(0, 3) as Three), options);
+  };
+
+  test("are added to the scaled products", () => {
+    torch.scope(() => {
+      const [q, k, v] = draw({ ...entry, lengths: [6] }, "float64") as Three;
+      const rows = (x: torch.Tensor, heads: number) => torch.transpose(torch.view(x, [1, x.shape[0]!, heads, 8]), 1, 2);
+      const bias = torch.add(
+        scores(rows(q, 4), rows(k, 2)),
+        torch.maskedFill(torch.zeros([6, 6], { dtype: "float64" }), later(6), Number.NEGATIVE_INFINITY),
+      );
+      const expected = torch.scaledDotProductAttention(rows(q, 4), rows(k, 2), rows(v, 2), bias, 0, false, {
+        enableGqa: true,
+      });
+      expectAlike([attended([q, k, v], [6], 0)], [torch.reshape(torch.transpose(expected, 1, 2), [6, 32])], 1e-13);
+    });
+  });
+
+  test("are asked for once a group of rows of like length", () => {
+    torch.scope(() => {
+      const inputs = draw(entry, "float64");
+      const whole = attended(inputs, entry.lengths, 0);
+      const [first] = [3].map((length) => inputs.slice(0, 3).map((x) => torch.narrow(x, 0, 0, length)));
+      expectAlike([torch.narrow(whole, 0, 0, 3)], [attended(first!, [3], 0)], 1e-13);
+      expect(torch.equal(attended(inputs, entry.lengths, 0.2), whole)).toBe(false);
+    });
+  });
+});
+
+/** True above the diagonal. */
+function later(size: number): torch.Tensor {
+  const numbers = Uint8Array.from({ length: size * size }, (_, i) => Number(i % size > Math.floor(i / size)));
+  return torch.tensor(numbers, [size, size], "bool");
+}
+
+test("the fused operator serves all but second derivatives, scores of others and masks given element by element", () => {
+  torch.scope(() => {
+    const once = { context: EVALUATION, scores: undefined };
+    expect(isFused(once, undefined)).toBe(true);
+    expect(isFused(once, { seed: 1, stream: 0 })).toBe(true);
+    expect(isFused(once, torch.ones([1]))).toBe(false);
+    expect(isFused({ ...once, scores: (q) => q }, undefined)).toBe(false);
+    expect(isFused({ ...once, context: { masks: undefined, differentiateTwice: true } }, undefined)).toBe(false);
+  });
+});
+
+test.each([false, true])(
+  "more queries than keys are refused where a query sees some keys only, formula: %s",
+  (twice) => {
+    const entry = { lengths: [3, 5], keyLengths: [3, 4], heads: 1, size: 4, p: 0, causal: true };
+    expect(() => run(draw(entry, "float32"), entry, twice)).toThrow(/sequence 1 has 5 queries and 4 keys/);
+  },
+);
 
 test("its gradients are the differences of its values", () => {
   torch.scope(() => {
@@ -105,7 +301,16 @@ describe("the mask", () => {
   test("is that of the counters (key, query / 4, head, stream)", () => {
     torch.scope(() => {
       const [rows, lengths, heads, p] = [[2, 0], [6, 4], 3, 0.3] as const;
-      const mask = torch.attentionMask(torch.zeros([1], { dtype: "float64" }), rows, lengths, heads, p, SEED, 9);
+      const mask = torch.attentionMask(
+        torch.zeros([1], { dtype: "float64" }),
+        rows,
+        lengths,
+        lengths,
+        heads,
+        p,
+        SEED,
+        9,
+      );
       const numbers = mask.toArray();
       for (const [r, row] of rows.entries())
         for (let head = 0; head < heads; head++)
@@ -122,8 +327,8 @@ describe("the mask", () => {
   test("depends on a row's place in the batch, not on its neighbours' lengths", () => {
     torch.scope(() => {
       const like = torch.zeros([1], { dtype: "float32" });
-      const alone = torch.attentionMask(like, [1], [20], 2, 0.5, SEED, 0);
-      const padded = torch.attentionMask(like, [0, 1], [50, 20], 2, 0.5, SEED, 0);
+      const alone = torch.attentionMask(like, [1], [20], [20], 2, 0.5, SEED, 0);
+      const padded = torch.attentionMask(like, [0, 1], [50, 20], [50, 20], 2, 0.5, SEED, 0);
       const part = torch.narrow(torch.narrow(torch.narrow(padded, 0, 1, 1), 2, 0, 20), 3, 0, 20);
       expect(torch.equal(alone, part)).toBe(true);
     });
@@ -133,48 +338,41 @@ describe("the mask", () => {
 test("there is no silent second derivative", () => {
   torch.scope(() => {
     const x = torch.ones([4, 8]).setRequiresGrad(true);
-    const value = torch.attention(x, x, x, torch.tensor([0, 4], [2], "int64"), 2, 1);
+    const starts = torch.tensor([0, 4], [2], "int64");
+    const value = torch.attention(x, x, x, starts, starts, 2, 2, 1);
     expect(() => torch.grad([torch.sum(value)], [x], { createGraph: true })).toThrow(/second derivative/);
   });
 });
 
-test.each([
-  [
-    "offsets",
-    () =>
-      torch.attention(
-        torch.ones([4, 8]),
-        torch.ones([4, 8]),
-        torch.ones([4, 8]),
-        torch.tensor([0, 3], [2], "int64"),
-        2,
-        1,
-      ),
-  ],
-  [
-    "heads",
-    () =>
-      torch.attention(
-        torch.ones([4, 8]),
-        torch.ones([4, 8]),
-        torch.ones([4, 8]),
-        torch.tensor([0, 4], [2], "int64"),
-        3,
-        1,
-      ),
-  ],
-  [
-    "like the query",
-    () =>
-      torch.attention(
-        torch.ones([4, 8]),
-        torch.ones([3, 8]),
-        torch.ones([4, 8]),
-        torch.tensor([0, 4], [2], "int64"),
-        2,
-        1,
-      ),
-  ],
-])("a call with wrong %s is refused", (word, call) => {
-  expect(call).toThrow(word);
+describe("a call of wrong operands is refused", () => {
+  const starts = (...places: number[]) => torch.tensor(places, [places.length], "int64");
+  const x = (...shape: number[]) => torch.ones(shape);
+  type Call = Parameters<typeof torch.attention>;
+  const call = (...changed: [number, unknown][]) => {
+    const values: unknown[] = [x(4, 8), x(4, 8), x(4, 8), starts(0, 4), starts(0, 4), 2, 2, 1, {}];
+    for (const [place, value] of changed) values[place] = value;
+    return () => torch.attention(...(values as Call));
+  };
+
+  test.each<[string, RegExp, () => () => torch.Tensor]>([
+    ["too few tokens", /cu_seqlens_q: expected numbers that rise from 0 to 4/, () => call([3, starts(0, 3)])],
+    ["an empty row", /cu_seqlens_q: expected numbers that rise/, () => call([3, starts(0, 2, 2, 4)])],
+    ["too many keys", /cu_seqlens_k: expected numbers that rise from 0 to 4/, () => call([4, starts(0, 5)])],
+    ["rows without keys", /as many rows of keys as of queries, 2, got 1/, () => call([3, starts(0, 2, 4)])],
+    ["heads that do not divide", /\[tokens, heads · size\]/, () => call([5, 3], [6, 3])],
+    ["key heads that do not divide", /multiple of the key heads, got 2 and 3/, () => call([6, 3])],
+    ["no key heads", /multiple of the key heads/, () => call([6, 0])],
+    ["keys of another width", /key and value of \[tokens, 4\]/, () => call([6, 1])],
+    ["values unlike the keys", /like the query/, () => call([2, x(3, 8)])],
+    ["another dtype", /one dtype/, () => call([1, torch.ones([4, 8], { dtype: "float64" })])],
+    ["a scale of 0", /a scale above 0/, () => call([7, 0])],
+    ["a negative window", /keys from 0 on before and after/, () => call([8, { before: -1 }])],
+    [
+      "more queries than keys in a window",
+      /at least as many keys as queries.* got 4 queries and 3 keys in row 0/,
+      () => call([1, x(3, 8)], [2, x(3, 8)], [4, starts(0, 3)], [8, { after: 0 }]),
+    ],
+  ])("%s", (_, message, make) => {
+    torch.scope(() => expect(make()).toThrow(message));
+  });
 });

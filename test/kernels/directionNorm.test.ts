@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
+import { directionNorm, fusedDirectionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
 import { LowRank } from "../../src/adapters/lowRank.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -19,6 +19,10 @@ function draw(dtype: torch.DType, trained: torch.DType): Direction {
   return { weight: normal([61, 77], dtype), a: normal([5, 77], trained), b: normal([61, 5], trained) };
 }
 
+/** The operator with the limits that it has in use. */
+const fused = (weight: torch.Tensor, squaredBase: torch.Tensor, a: torch.Tensor, b: torch.Tensor) =>
+  fusedDirectionNorm(weight, squaredBase, new LowRank(a, b, undefined, SCALE, 0));
+
 /** The norms, and the gradients of their sum weighted by place, with respect to A and B. */
 function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {
   const places = Array.from({ length: weight.shape[0] as number }, (_, i) => i);
@@ -31,7 +35,7 @@ function expectSame(direction: Direction, tolerance: number): void {
   for (const tensor of [a, b]) tensor.setRequiresGrad(true);
   const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
   const expected = norms(direction, (base) => directionNorm(weight, base, lowRank, "out"));
-  const actual = norms(direction, (base) => torch.directionNorm(weight, base, a, b, SCALE));
+  const actual = norms(direction, (base) => fused(weight, base, a, b));
   expectAlike(actual, expected, tolerance);
 }
 
@@ -46,7 +50,7 @@ describe.each([
 
   test("may be asked for without a gradient", () => {
     const { weight, a, b } = draw(dtype, trained);
-    const norm = torch.directionNorm(weight, squaredBaseNorm(weight, "out", trained), a, b, SCALE);
+    const norm = fused(weight, squaredBaseNorm(weight, "out", trained), a, b);
     expect(norm.requiresGrad).toBe(false);
     expect(norm.dtype).toBe(trained);
   });
@@ -84,7 +88,7 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
       const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
       const out = squaredBaseNorm(weight, "out", "float32");
       const forms = [
-        [torch.directionNorm(weight, out, a, b, SCALE), precise(direction, 1)],
+        [fused(weight, out, a, b), precise(direction, 1)],
         [directionNorm(weight, out, lowRank, "out"), precise(direction, 1)],
         [directionNorm(weight, squaredBaseNorm(weight, "in", "float32"), lowRank, "in"), precise(direction, 0)],
       ] as const;
@@ -97,10 +101,7 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
       const direction = cancelling(0.1);
       const { weight } = direction;
       const [a, b] = [direction.a.setRequiresGrad(true), direction.b.setRequiresGrad(true)];
-      const actual = torch.grad(
-        [torch.sum(torch.directionNorm(weight, squaredBaseNorm(weight, "out", "float32"), a, b, SCALE))],
-        [a, b],
-      );
+      const actual = torch.grad([torch.sum(fused(weight, squaredBaseNorm(weight, "out", "float32"), a, b))], [a, b]);
       const expected = torch.grad([torch.sum(precise(direction, 1))], [a, b]);
       expectAlike(actual, expected, 1e-3);
     });
@@ -114,13 +115,13 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
 test("has no second derivative, and says so", () => {
   const { weight, a, b } = draw("float64", "float64");
   a.setRequiresGrad(true);
-  const norm = torch.directionNorm(weight, squaredBaseNorm(weight, "out", "float64"), a, b, SCALE);
+  const norm = fused(weight, squaredBaseNorm(weight, "out", "float64"), a, b);
   expect(() => torch.grad([torch.sum(norm)], [a], { createGraph: true })).toThrow(/no second derivative/);
 });
 
 test("sizes that do not fit are refused", () => {
   const { weight, a, b } = draw("float64", "float64");
   const base = squaredBaseNorm(weight, "out", "float64");
-  expect(() => torch.directionNorm(weight, base, b, a, SCALE)).toThrow(/expected A of \[r, in\] and B of \[out, r\]/);
-  expect(() => torch.directionNorm(weight, torch.ones([3]), a, b, SCALE)).toThrow(/squared norm for each of 61 rows/);
+  expect(() => fused(weight, base, b, a)).toThrow(/expected A of \[r, in\] and B of \[out, r\]/);
+  expect(() => fused(weight, torch.ones([3]), a, b)).toThrow(/squared norm for each of 61 rows/);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addAndNorm, DrawnMasks, Dropout, LayerNorm } from "../../src/nn/index.js";
+import { addAndNorm, addThenNorm, DrawnMasks, Dropout, LayerNorm, type Norm, RmsNorm } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { expectSameBits } from "../torch/sameBits.js";
@@ -86,23 +86,69 @@ describe("dropout, sum and norm in one", () => {
     ["bfloat16", 2e-2],
   ] as const;
   const cases = tolerances.flatMap(([dtype, tolerance]) => [0, 0.2].map((p) => ({ dtype, tolerance, p })));
+  const NORMS = { layer: LayerNorm, rms: RmsNorm } as const;
+
+  interface Parts {
+    readonly x: torch.Tensor;
+    readonly residual: torch.Tensor;
+    readonly norm: Norm;
+    readonly leaves: readonly torch.Tensor[];
+  }
+
+  /** x and residual of 9 × 100 and a norm, all to be differentiated. */
+  function leavesOf(kind: keyof typeof NORMS, inputs: readonly torch.Tensor[]): Parts {
+    const leaves = inputs.map((x) => torch.detach(x).setRequiresGrad(true));
+    const [x, residual, weight, bias] = leaves as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
+    const norm = new NORMS[kind](100, 1e-5);
+    norm.weight.fill(torch.alias(weight));
+    norm.bias?.fill(torch.alias(bias));
+    return { x, residual, norm, leaves: norm.bias ? leaves : leaves.slice(0, 3) };
+  }
+
+  const drawParts = (dtype: torch.DType) => {
+    const normal = drawer(5);
+    return [[9, 100], [9, 100], [100], [100]].map((shape) => normal(shape, dtype));
+  };
+  const precise = (inputs: readonly torch.Tensor[]) => inputs.map((x) => torch.to(x, "float64"));
 
   test.each(cases)("$dtype, dropout $p: as its parts, and so are the gradients", ({ dtype, tolerance, p }) => {
     torch.scope(() => {
-      const normal = drawer(5);
-      const drawn = [normal([9, 100], dtype), normal([9, 100], dtype), normal([100], dtype), normal([100], dtype)];
-      const gradient = normal([9, 100], dtype);
+      const gradient = drawer(6)([9, 100], dtype);
       const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
-        const leaves = inputs.map((x) => torch.detach(x).setRequiresGrad(true));
-        const [x, residual, weight, bias] = leaves as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
-        const norm = new LayerNorm(100, 1e-5);
-        norm.weight.fill(torch.alias(weight));
-        norm.bias.fill(torch.alias(bias));
+        const { x, residual, norm, leaves } = leavesOf("layer", inputs);
         const context = { masks: new DrawnMasks(SEED), differentiateTwice };
         return differentiated(addAndNorm(x, residual, { dropout: new Dropout(p), norm, context }), leaves, gradient);
       };
-      const precise = drawn.map((x) => torch.to(x, "float64"));
-      expectAlike(run(drawn, false), run(precise, true), tolerance);
+      const drawn = drawParts(dtype);
+      expectAlike(run(drawn, false), run(precise(drawn), true), tolerance);
+    });
+  });
+
+  const prenorm = cases.flatMap((entry) => (["layer", "rms"] as const).map((kind) => ({ ...entry, kind })));
+  test.each(prenorm)("$dtype, dropout $p, $kind norm: sum and norm, with a gradient at both, as the parts", (entry) => {
+    torch.scope(() => {
+      const toBoth = [drawer(6)([9, 100], entry.dtype), drawer(7)([9, 100], entry.dtype)];
+      const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
+        const { x, residual, norm, leaves } = leavesOf(entry.kind, inputs);
+        const context = { masks: new DrawnMasks(SEED), differentiateTwice };
+        const { sum, normed } = addThenNorm(x, residual, { dropout: new Dropout(entry.p), norm, context });
+        const gradOutputs = toBoth.map((gradient) => torch.to(gradient, sum.dtype));
+        return [sum, normed, ...torch.grad([sum, normed], leaves, { gradOutputs })];
+      };
+      const drawn = drawParts(entry.dtype);
+      expectAlike(run(drawn, false), run(precise(drawn), true), entry.tolerance);
+    });
+  });
+
+  test("a gradient at the sum alone passes as it is", () => {
+    torch.scope(() => {
+      const { x, residual, norm, leaves } = leavesOf("layer", drawParts("float32"));
+      const context = { masks: undefined, differentiateTwice: false };
+      const { sum } = addThenNorm(x, residual, { dropout: new Dropout(0), norm, context });
+      const gradient = drawer(6)([9, 100], "float32");
+      const [ofX, ofResidual, ofWeight] = torch.grad([sum], leaves, { gradOutputs: [gradient] });
+      expect(torch.equal(ofX!, gradient) && torch.equal(ofResidual!, gradient)).toBe(true);
+      expect(new Set(ofWeight!.toArray())).toEqual(new Set([0]));
     });
   });
 
@@ -110,8 +156,22 @@ describe("dropout, sum and norm in one", () => {
     torch.scope(() => {
       const x = torch.ones([4, 8]).setRequiresGrad(true);
       const one = torch.ones([8]);
-      const value = torch.dropoutAddNorm(x, x, one, one, 1e-5);
+      const [value] = torch.dropoutAddNorm(x, x, one, one, 1e-5);
       expect(() => torch.grad([torch.sum(value)], [x], { createGraph: true })).toThrow(/second derivative/);
+    });
+  });
+
+  test("operands of other shapes and types, or not on the CPU, are refused", () => {
+    torch.scope(() => {
+      const x = torch.ones([4, 8]);
+      const one = torch.ones([8]);
+      expect(() => torch.dropoutAddNorm(x, torch.ones([4, 7]), one, one, 1e-5)).toThrow(/one shape \[N, H\]/);
+      expect(() => torch.dropoutAddNorm(x, x, torch.ones([7]), null, 1e-5)).toThrow(/weight and a bias of \[8\]/);
+      expect(() => torch.dropoutAddNorm(x, x, one, torch.ones([7]), 1e-5)).toThrow(/weight and a bias of \[8\]/);
+      expect(() => torch.dropoutAddNorm(x, torch.to(x, "float64"), one, null, 1e-5)).toThrow(/one dtype/);
+      expect(() => torch.dropoutAddNorm(torch.empty([4, 8], { device: "meta" }), x, one, null, 1e-5)).toThrow(
+        /dense tensors on the CPU.*meta/,
+      );
     });
   });
 });

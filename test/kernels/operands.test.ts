@@ -2,7 +2,6 @@
 import { describe, expect, test } from "vitest";
 import * as torch from "../../src/torch/index.js";
 import { type Handle, native } from "../../src/torch/native.js";
-import { drawer } from "./support.js";
 
 const OURS = torch.OPERATORS.flatMap((name, number) => (name.startsWith("bidora::") ? [{ name, number }] : []));
 const DTYPES = ["float32", "float64", "bfloat16", "float16", "int64", "bool"] as const;
@@ -67,23 +66,32 @@ function laidOut(tensor: torch.Tensor, choose: Choose): torch.Tensor {
 /** Arguments that go together. */
 const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
   "bidora::attention": ({ size, dtype }) => [
-    ...Array.from({ length: 3 }, () => torch.ones([size, 6], { dtype })),
-    torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64"),
-    ...[2, 1, 0.5, 1, 2],
+    ...[6, 3, 3].map((width) => torch.ones([size, width], { dtype })),
+    ...[0, 1].map(() => torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64")),
+    ...[2, 1, 1, 3, 2, 0.5, 1, 2],
   ],
-  "bidora::attention_mask": ({ size, dtype }) => [torch.ones([1], { dtype }), [0, 3], [size, 2], 2, 0.5, 1, 2],
+  "bidora::attention_mask": ({ size, dtype }) => [
+    torch.ones([1], { dtype }),
+    [0, 3],
+    [size, 2],
+    [2, size],
+    2,
+    0.5,
+    1,
+    2,
+  ],
   "bidora::dropout": ({ size, dtype }) => [torch.ones([size, 3], { dtype }), 0.5, 1, 2],
   "bidora::dropout_add_norm": ({ size, dtype }) => [
     ...[0, 1].map(() => torch.ones([3, size], { dtype })),
     ...[0, 1].map(() => torch.ones([size], { dtype })),
-    ...[1e-5, 0.5, 1, 2],
+    ...[1e-5, true, 0.5, 1, 2],
   ],
   "bidora::low_rank_linear": (usual) => lowRank(usual),
   "bidora::low_rank_linear_": (usual) => [torch.ones([4, 3], { dtype: usual.dtype }), ...lowRank(usual)],
   "bidora::direction_norm": ({ size, dtype }) => {
     const trained = dtype === "bfloat16" ? "float32" : dtype;
     const [base, a, b] = [[size], [3, 5], [size, 3]].map((shape) => torch.ones(shape, { dtype: trained }));
-    return [torch.ones([size, 5], { dtype }), base, a, b, 0.5];
+    return [torch.ones([size, 5], { dtype }), base, a, b, 0.5, 1e-3, 1e-12];
   },
   "bidora::gram_tiles": ({ size, dtype }) => [torch.ones([3, size], { dtype })],
   "bidora::gram_form": ({ size, dtype }) => {
@@ -122,7 +130,7 @@ function tryOnce(number: number, values: readonly unknown[]): "value" | "error" 
     for (const handle of handles) {
       native.toBytes(handle, native.describe(handle)[0]);
       if (native.requiresGrad(handle))
-        native.backward([native.call(torch.OPERATORS.indexOf("aten::sum"), handle) as Handle], [null], false, false);
+        native.backward([native.call(torch.OPERATORS.indexOf("aten::sum"), handle) as Handle], [null], true, false);
     }
     return "value";
   } catch (error) {
@@ -162,18 +170,22 @@ describe("nothing at all is a value like others", () => {
         torch.lowRankLinear(x, torch.ones([2, width]), null, leaf(1, width), leaf(2, 1), 1, { gain: leaf(2) });
       const results = [
         torch.dropout(x, 0.5, 1, 2),
-        torch.dropoutAddNorm(x, x, leaf(width), leaf(width), 1e-5, 0.5, 1, 2),
-        torch.attention(x, x, x, offsets, 1, 1),
+        ...torch.dropoutAddNorm(x, x, leaf(width), leaf(width), 1e-5, { p: 0.5, seed: 1, stream: 2 }),
+        torch.attention(x, x, x, offsets, offsets, 1, 1, 1),
         low(),
       ];
       expect(results.map((y) => y.shape)).toEqual([
         [rows, width],
         [rows, width],
         [rows, width],
+        [rows, width],
         [rows, 2],
       ]);
       for (const y of results)
-        expect(torch.grad([torch.sum(y)], [x], { allowUnused: true })[0]!.shape).toEqual([rows, width]);
+        expect(torch.grad([torch.sum(y)], [x], { allowUnused: true, retainGraph: true })[0]!.shape).toEqual([
+          rows,
+          width,
+        ]);
       expect(low().toArray()).toEqual(new Array(rows * 2).fill(0 + 0));
     });
   });
@@ -187,6 +199,8 @@ describe("nothing at all is a value like others", () => {
           leaf(rank, width),
           leaf(out, rank),
           1,
+          1e-3,
+          1e-12,
         );
       expect(norm(0, 3, 2).toArray()).toEqual([]);
       expect(norm(2, 0, 2).toArray()).toEqual([1e-12, 1e-12].map(Math.fround));
@@ -208,14 +222,18 @@ test("tiles of another size are refused", () => {
   });
 });
 
-test("tensors without memory are refused by every operator of ours", () => {
-  torch.scope(() => {
-    const meta = (...shape: number[]) => torch.empty(shape, { device: "meta" });
-    expect(() => torch.dropout(meta(2), 0.5, 1, 1)).toThrow(/dense tensors on the CPU.*meta/);
-    expect(() => torch.attentionMask(meta(1), [0], [2], 1, 0.5, 1, 1)).toThrow(/dense tensors on the CPU/);
-    const normal = drawer(1)([4, 8], "float32");
-    expect(() =>
-      torch.attention(normal, normal, normal, torch.empty([2], { dtype: "int64", device: "meta" }), 2, 1),
-    ).toThrow(/offsets/);
+describe("tensors that are not on the CPU are refused in one sentence, whichever operand they are", () => {
+  test.each(OURS)("$name", ({ name, number }) => {
+    torch.scope(() => {
+      const fitting = FITTING[name]!({ size: 3, dtype: "float32" });
+      const places = fitting.flatMap((value, place) => (value instanceof torch.Tensor ? [place] : []));
+      expect(places.length).toBeGreaterThan(0);
+      for (const place of places) {
+        const { shape, dtype } = fitting[place] as torch.Tensor;
+        const away = torch.empty(shape, { dtype, device: "meta" });
+        const values = fitting.with(place, away).map((value) => (value instanceof torch.Tensor ? value.handle : value));
+        expect(() => native.call(number, ...values), `operand ${place}`).toThrow(/expected .*on the CPU.*meta/);
+      }
+    });
   });
 });

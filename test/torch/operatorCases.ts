@@ -625,11 +625,14 @@ const many = {
 const kernels = {
   "bidora::attention": () => {
     const flat = (x: torch.Tensor) => torch.view(x, [2, 2]);
-    const offsets = longs(0, 2);
-    return [torch.attention(flat(query()), flat(keys()), flat(values()), offsets, 1, Math.SQRT1_2), attended()[0]![0]!];
+    const starts = longs(0, 2);
+    return [
+      torch.attention(flat(query()), flat(keys()), flat(values()), starts, starts, 1, 1, Math.SQRT1_2),
+      attended()[0]![0]!,
+    ];
   },
   "bidora::attention_mask": () => [
-    torch.attentionMask(v(0), [0, 1], [2, 1], 1, 0, 7, 0),
+    torch.attentionMask(v(0), [0, 1], [2, 1], [2, 1], 1, 0, 7, 0),
     [
       [
         [
@@ -648,7 +651,7 @@ const kernels = {
   "bidora::dropout_add_norm": () => {
     const [x, residual] = [tensor([1, 2, 3], [1, 3]), tensor([1, 1, 4], [1, 3])];
     const expected = normal([2, 3, 7], 0.5).map((value) => 2 * value + 1);
-    return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [expected]];
+    return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [[expected], [[2, 3, 7]]]];
   },
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
   "bidora::low_rank_linear": () => {
@@ -672,7 +675,7 @@ const kernels = {
   },
   "bidora::direction_norm": () => {
     const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];
-    return [torch.directionNorm(weight, v(9, 1), a, b, 2), [5, 1]];
+    return [torch.directionNorm(weight, v(9, 1), a, b, 2, 1e-3, 1e-12), [5, 1]];
   },
   "bidora::gram_tiles": () => {
     const tiles = torch.gramTiles(tensor([1, 2, 3, 4], [2, 2]));

@@ -1,8 +1,8 @@
-// Attention of one head over one row, forward and backward. Shapes: L tokens, D numbers a token, M queries of a block.
+// Attention of one head over one row, forward. Shapes: Q queries, K keys, D numbers a token, M queries of a block.
 //
 //   S = Q·Kᵀ·scale, P = softmax(S), O = (P ∘ mask)·V
 //
-// A block of queries sees its whole rows of S at once, so softmax needs one pass; nothing of size L·L outlives a block.
+// A block of queries sees all its keys' S at once, so softmax needs one pass; nothing of size Q·K outlives a block.
 #pragma once
 
 #include "attentionPacking.h"
@@ -10,17 +10,33 @@
 
 namespace bidora::BIDORA_LEVEL {
 
+// Neighbouring keys; `first` is a multiple of kWidth, and so is `width`, which may pass the last key.
+struct Span {
+  int64_t first, count, width;
+};
+
 struct HeadShape {
-  int64_t length;  // L
-  int64_t size;    // D
+  int64_t queries, keys;  // tokens
+  int64_t size;           // D
+  int64_t before, after;  // keys that a query sees beside its own place
   double scale;
   Dropping dropping;
-  uint32_t head;   // counted through all rows
+  uint32_t head;  // counted through all rows
 
-  [[gnu::always_inline]] int64_t width() const { return roundUp(length, kWidth); }
+  [[gnu::always_inline]] int64_t width() const { return roundUp(keys, kWidth); }
   [[gnu::always_inline]] int64_t sizeWidth() const { return roundUp(size, kWidth); }
   // Queries at a time: what they need should stay in a core's cache.
-  [[gnu::always_inline]] int64_t block() const { return length <= 256 ? 64 : 32; }
+  [[gnu::always_inline]] int64_t block() const { return keys <= 256 ? kLargestBlock : 32; }
+  // The first key that a query sees, and the first that it no longer sees.
+  [[gnu::always_inline]] int64_t begin(int64_t query) const { return greater(query + keys - queries - before, 0); }
+  [[gnu::always_inline]] int64_t end(int64_t query) const { return lesser(query + keys - queries + after + 1, keys); }
+  // What some of the queries see.
+  [[gnu::always_inline]] Span seen(int64_t firstQuery, int64_t count) const {
+    const int64_t first = begin(firstQuery) / kWidth * kWidth, seen = end(firstQuery + count - 1) - first;
+    return {first, seen, roundUp(seen, kWidth)};
+  }
+
+  static constexpr int64_t kLargestBlock = 64;
 };
 
 // What one thread needs, reused from head to head.
@@ -33,14 +49,29 @@ struct Workspace {
   Buffer<Sum> scores, dropped, change, result, keyGradient, valueGradient;
 };
 
-// use(i, j, numbers) for each query i, counted from `firstQuery`, and the random numbers of its 16 keys from j on. Counter
-// (j, i / 4, head) serves one key and four queries.
+// A block of queries and the keys that it sees; `rows` is `count` rounded up to what tiles take.
+struct Block {
+  int64_t start, count, rows;
+  Span span;
+};
+
 template <typename Use>
-[[gnu::always_inline]] inline void forEachMask(const HeadShape& shape, int64_t firstQuery, int64_t rows, Use use) {
+[[gnu::always_inline]] inline void forEachBlock(const HeadShape& shape, Use use) {
+  for (int64_t start = 0; start < shape.queries; start += shape.block()) {
+    const int64_t count = lesser(shape.block(), shape.queries - start);
+    use(Block{start, count, roundUp(count, 4), shape.seen(start, count)});
+  }
+}
+
+// use(i, j, numbers) for each query i of a block, and the random numbers of the 16 keys from place j of its span on. Counter
+// (key, query / 4, head) serves one key and four queries.
+template <typename Use>
+[[gnu::always_inline]] inline void forEachMask(const HeadShape& shape, const Block& block, Use use) {
   const uint32_t head = shape.head;
-  for (int64_t i = 0; i < rows; i += 4) {
-    for (int64_t j = 0; j < shape.width(); j += kWidth) {
-      const Random random = philox(shape.dropping.key, static_cast<uint32_t>(j), static_cast<uint32_t>((firstQuery + i) / 4), head);
+  for (int64_t i = 0; i < block.rows; i += 4) {
+    for (int64_t j = 0; j < block.span.width; j += kWidth) {
+      const Random random =
+          philox(shape.dropping.key, static_cast<uint32_t>(block.span.first + j), static_cast<uint32_t>((block.start + i) / 4), head);
       for (int w = 0; w < 4; ++w) {
         uint32_t numbers[kWidth];
         store(numbers, random.words[w]);
@@ -50,10 +81,13 @@ template <typename Use>
   }
 }
 
-// The keys' padding gets −∞, so that its weight is 0.
+// What query i of a block does not see gets −∞, so that its weight is 0.
 template <typename Sum>
-void hidePadding(Sum* row, const HeadShape& shape) {
-  for (int64_t j = shape.length; j < shape.width(); ++j) row[j] = -static_cast<Sum>(__builtin_inf());
+[[gnu::always_inline]] inline void hideUnseen(Sum* row, int64_t i, const HeadShape& shape, const Block& block) {
+  const Span& span = block.span;
+  const int64_t begin = shape.begin(block.start + i) - span.first, end = shape.end(block.start + i) - span.first;
+  for (int64_t j = 0; j < lesser(begin, span.width); ++j) row[j] = -static_cast<Sum>(__builtin_inf());
+  for (int64_t j = end; j < span.width; ++j) row[j] = -static_cast<Sum>(__builtin_inf());
 }
 
 template <typename Sum>
@@ -63,17 +97,15 @@ struct Sums {
 
 // A row of products becomes exp(scale·(s − max)); returns the logarithm of Σ exp(scale·s) and the sum that normalises.
 template <typename Sum>
-Sums<Sum> exponentials(Sum* row, const HeadShape& shape) {
-  hidePadding(row, shape);
-  const Sum scale = static_cast<Sum>(shape.scale);
+Sums<Sum> exponentials(Sum* row, int64_t width, Sum scale) {
   Vector<Sum> largest = load(row);
-  for (int64_t j = kLanes<Sum>; j < shape.width(); j += kLanes<Sum>) {
+  for (int64_t j = kLanes<Sum>; j < width; j += kLanes<Sum>) {
     const Vector<Sum> s = load(row + j);
     largest = s > largest ? s : largest;
   }
   const Sum max = maxOf<Sum>(largest);
   Vector<Sum> sums{};
-  for (int64_t j = 0; j < shape.width(); j += kLanes<Sum>) {
+  for (int64_t j = 0; j < width; j += kLanes<Sum>) {
     const Vector<Sum> e = exponential((load(row + j) - max) * scale);
     sums += e;
     store(row + j, e);
@@ -83,11 +115,10 @@ Sums<Sum> exponentials(Sum* row, const HeadShape& shape) {
 }
 
 template <typename Sum>
-void drop(Sum* scores, int64_t firstQuery, int64_t rows, const HeadShape& shape) {
+void drop(Sum* scores, const HeadShape& shape, const Block& block) {
   const uint32_t threshold = dropThreshold(shape.dropping.p);
-  const int64_t width = shape.width();
-  forEachMask(shape, firstQuery, rows, [&](int64_t i, int64_t j, const uint32_t* numbers) {
-    Sum* at = scores + i * width + j;
+  forEachMask(shape, block, [&](int64_t i, int64_t j, const uint32_t* numbers) {
+    Sum* at = scores + i * block.span.width + j;
     for (int64_t lane = 0; lane < kWidth; ++lane) at[lane] = numbers[lane] < threshold ? Sum{0} : at[lane];
   });
 }
@@ -98,128 +129,40 @@ void writeRow(Sum* from, int64_t size, Sum factor, Storage* to) {
   writeNumbers(from, size, to);
 }
 
+// One head's tokens.
+template <typename Storage>
+struct HeadInputs {
+  Strided<const Storage> q, k, v;
+};
+
 // logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass takes.
 template <typename Storage, typename Sum = typename Arithmetic<Storage>::Sum>
-void attendHead(const HeadShape& shape, Strided<const Storage> q, Strided<const Storage> k, Strided<const Storage> v, Strided<Storage> out,
-                Strided<Sum> logSums, Workspace<Storage>& work) {
+void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strided<Storage> out, Strided<Sum> logSums, Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
-  const int64_t length = shape.length, size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
+  const auto& [q, k, v] = inputs;
+  const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
   const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
-  const auto* keys = transpose(packRows(k, length, width, size, words, work.keyRows), width, words, work.keyColumns);
-  const auto* values = packTokens(v, length, width, size, sizeWidth, work.valueTokens);
-  const int64_t depth = roundUp(length, A::kPerWord) / A::kPerWord;
-  for (int64_t start = 0; start < length; start += shape.block()) {
-    const int64_t count = lesser(shape.block(), length - start), rows = roundUp(count, 4);
+  const auto* keys = transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns);
+  const auto* values = packTokens(v, shape.keys, width, size, sizeWidth, work.valueTokens);
+  const Sum kept = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
+  forEachBlock(shape, [&](const Block& block) {
+    const auto& [start, count, rows, span] = block;
     const auto* queries = packRows(Strided<const Storage>{q.row(start), q.stride}, count, rows, size, words, work.queryRows);
-    Sum* scores = work.scores.need(rows * width);
-    product(Left<typename A::Word>{queries, words, 1}, keys, width, scores, width, rows, width, words, false);
-    Sum sums[64];
+    Sum* scores = work.scores.need(rows * span.width);
+    product(Left<typename A::Word>{queries, words, 1}, keys + span.first, width, scores, span.width, rows, span.width, words, false);
+    Sum sums[HeadShape::kLargestBlock];
     for (int64_t i = 0; i < count; ++i) {
-      const auto [logSum, sum] = exponentials(scores + i * width, shape);
+      hideUnseen(scores + i * span.width, i, shape, block);
+      const auto [logSum, sum] = exponentials(scores + i * span.width, span.width, static_cast<Sum>(shape.scale));
       *logSums.row(start + i) = logSum;
       sums[i] = sum;
     }
-    if (isActive(shape.dropping)) drop(scores, start, rows, shape);
+    if (isActive(shape.dropping)) drop(scores, shape, block);
     Sum* mixed = work.result.need(rows * sizeWidth);
-    product(alongRows(scores, rows, width, work.leftRows), values, sizeWidth, mixed, sizeWidth, rows, sizeWidth, depth, false);
-    const Sum factor = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
-    for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, factor / sums[i], out.row(start + i));
-  }
-}
-
-// From products and log-sums back to the weights P; rows beyond `count` become finite numbers that zeros meet.
-template <typename Sum>
-void weightsAgain(Sum* scores, int64_t start, int64_t count, int64_t rows, Strided<const Sum> logSums, const HeadShape& shape) {
-  const Sum scale = static_cast<Sum>(shape.scale);
-  const int64_t width = shape.width();
-  for (int64_t i = 0; i < rows; ++i) {
-    Sum* row = scores + i * width;
-    hidePadding(row, shape);
-    const Sum logSum = i < count ? *logSums.row(start + i) : Sum{0};
-    for (int64_t j = 0; j < width; j += kLanes<Sum>) store(row + j, exponential(load(row + j) * scale - logSum));
-  }
-}
-
-// `dropped` receives P ∘ mask; `change`, the gradient of that, becomes the gradient of P.
-template <typename Sum>
-void dropBackward(const Sum* weights, Sum* dropped, Sum* change, int64_t start, int64_t rows, const HeadShape& shape) {
-  const uint32_t threshold = dropThreshold(shape.dropping.p);
-  const Sum factor = static_cast<Sum>(factorOf(shape.dropping));
-  const int64_t width = shape.width();
-  forEachMask(shape, start, rows, [&](int64_t i, int64_t j, const uint32_t* numbers) {
-    const int64_t at = i * width + j;
-    for (int64_t lane = 0; lane < kWidth; ++lane) {
-      const Sum kept = numbers[lane] < threshold ? Sum{0} : factor;
-      dropped[at + lane] = weights[at + lane] * kept;
-      change[at + lane] *= kept;
-    }
+    product(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth, sizeWidth, mixed, sizeWidth,
+            rows, sizeWidth, roundUp(span.count, A::kPerWord) / A::kPerWord, false);
+    for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, kept / sums[i], out.row(start + i));
   });
-}
-
-// The gradient of P becomes that of Q·Kᵀ: scale·P ∘ (dP − Σⱼ P·dP).
-template <typename Sum>
-void softmaxBackward(const Sum* weights, Sum* change, int64_t rows, const HeadShape& shape) {
-  const Sum scale = static_cast<Sum>(shape.scale);
-  const int64_t width = shape.width();
-  for (int64_t i = 0; i < rows; ++i) {
-    const Sum* p = weights + i * width;
-    Sum* d = change + i * width;
-    Vector<Sum> products{};
-    for (int64_t j = 0; j < width; j += kLanes<Sum>) products += load(p + j) * load(d + j);
-    const Sum mean = sumOf<Sum>(products);
-    for (int64_t j = 0; j < width; j += kLanes<Sum>) store(d + j, load(p + j) * (load(d + j) - mean) * scale);
-  }
-}
-
-template <typename Storage>
-struct HeadGradients {
-  Strided<Storage> q, k, v;
-};
-
-template <typename Storage, typename Sum = typename Arithmetic<Storage>::Sum>
-void attendHeadBackward(const HeadShape& shape, Strided<const Storage> q, Strided<const Storage> k, Strided<const Storage> v,
-                        Strided<const Storage> out, Strided<const Sum> logSums, const HeadGradients<Storage>& gradients,
-                        Workspace<Storage>& work) {
-  using A = Arithmetic<Storage>;
-  using Word = typename A::Word;
-  const int64_t length = shape.length, size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
-  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord, depth = roundUp(length, A::kPerWord) / A::kPerWord;
-  const int64_t keyRows = roundUp(length, 4);
-  const Word* keys = transpose(packRows(k, length, width, size, words, work.keyRows), width, words, work.keyColumns);
-  const Word* values = transpose(packRows(v, length, width, size, words, work.valueRows), width, words, work.valueColumns);
-  const Word* keyTokens = packTokens(k, length, width, size, sizeWidth, work.keyTokens);
-  Sum* keyGradient = work.keyGradient.need(keyRows * sizeWidth);
-  Sum* valueGradient = work.valueGradient.need(keyRows * sizeWidth);
-  for (int64_t start = 0; start < length; start += shape.block()) {
-    const int64_t count = lesser(shape.block(), length - start), rows = roundUp(count, 4);
-    const Strided<const Storage> queries{q.row(start), q.stride}, outs{out.row(start), out.stride};
-    const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);
-    const Word* outRows = packRows(outs, count, rows, size, words, work.outRows);
-    Sum* weights = work.scores.need(rows * width);
-    Sum* change = work.change.need(rows * width);
-    product(Left<Word>{queryRows, words, 1}, keys, width, weights, width, rows, width, words, false);
-    weightsAgain(weights, start, count, rows, logSums, shape);
-    product(Left<Word>{outRows, words, 1}, values, width, change, width, rows, width, words, false);
-    Sum* dropped = weights;
-    if (isActive(shape.dropping)) {
-      dropped = work.dropped.need(rows * width);
-      dropBackward(weights, dropped, change, start, rows, shape);
-    }
-    const Word* outTokens = packTokens(outs, count, rows, size, sizeWidth, work.outTokens);
-    product(alongColumns(dropped, rows, width, work.leftColumns), outTokens, sizeWidth, valueGradient, sizeWidth, keyRows, sizeWidth,
-            rows / A::kPerWord, start > 0);
-    softmaxBackward(weights, change, rows, shape);
-    const Word* queryTokens = packTokens(queries, count, rows, size, sizeWidth, work.queryTokens);
-    product(alongColumns(change, rows, width, work.leftColumns), queryTokens, sizeWidth, keyGradient, sizeWidth, keyRows, sizeWidth,
-            rows / A::kPerWord, start > 0);
-    Sum* queryGradient = work.result.need(rows * sizeWidth);
-    product(alongRows(change, rows, width, work.leftRows), keyTokens, sizeWidth, queryGradient, sizeWidth, rows, sizeWidth, depth, false);
-    for (int64_t i = 0; i < count; ++i) writeNumbers(queryGradient + i * sizeWidth, size, gradients.q.row(start + i));
-  }
-  for (int64_t j = 0; j < length; ++j) {
-    writeNumbers(keyGradient + j * sizeWidth, size, gradients.k.row(j));
-    writeNumbers(valueGradient + j * sizeWidth, size, gradients.v.row(j));
-  }
 }
 
 }  // namespace bidora::BIDORA_LEVEL

@@ -2,20 +2,22 @@
 #pragma once
 
 #include "attentionHead.h"
+#include "attentionHeadBackward.h"
 
 namespace bidora::BIDORA_LEVEL {
 
-// Runs work(shape, first token, head, workspace) for every head of every row, as long as some are left.
+// Runs work(row, number, workspace) for every number below `count` in every row, as long as some are left.
 template <typename T, typename Work>
-void forEachHead(const AttentionShape& shape, int64_t& next, Work work) {
-  const int64_t tasks = shape.rows * shape.heads;
+void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
   Workspace<T> workspace;
   const auto take = [&] { return __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED); };
-  for (int64_t task = take(); task < tasks; task = take()) {
-    const int64_t row = task / shape.heads, start = shape.starts[row];
-    const HeadShape head{shape.starts[row + 1] - start, shape.size, shape.scale, shape.dropping, static_cast<uint32_t>(task)};
-    work(head, start, task % shape.heads, workspace);
-  }
+  for (int64_t task = take(); task < rows * count; task = take()) work(task / count, task % count, workspace);
+}
+
+inline HeadShape headShape(const AttentionShape& shape, int64_t row, int64_t head) {
+  const auto tokens = [row](const int64_t* starts) { return starts[row + 1] - starts[row]; };
+  return {tokens(shape.queryStarts), tokens(shape.keyStarts), shape.size,     shape.before,
+          shape.after,               shape.scale,             shape.dropping, static_cast<uint32_t>(row * shape.heads + head)};
 }
 
 template <typename T>
@@ -25,23 +27,35 @@ Strided<T> headOf(const Rows<T>& rows, int64_t start, int64_t head, int64_t size
 
 template <typename T, typename Sum = SumOf<T>>
 void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next) {
-  const int64_t tokens = shape.starts[shape.rows], size = shape.size;
-  forEachHead<T>(shape, next, [&](const HeadShape& of, int64_t start, int64_t head, Workspace<T>& work) {
+  const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
+  forEachOfRows<T>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
+    const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], keyHead = head / group;
+    const HeadInputs<T> of{headOf(inputs.q, start, head, size), headOf(inputs.k, keyStart, keyHead, size),
+                           headOf(inputs.v, keyStart, keyHead, size)};
     const Strided<Sum> sums{logSums + head * tokens + start, 1};
-    attendHead<T>(of, headOf(inputs.q, start, head, size), headOf(inputs.k, start, head, size), headOf(inputs.v, start, head, size),
-                  headOf(out, start, head, size), sums, work);
+    attendHead<T>(headShape(shape, row, head), of, headOf(out, start, head, size), sums, work);
   });
 }
 
-template <typename T, typename Sum = SumOf<T>>
+// Query heads that share a key head add to one gradient, so one thread takes them all.
+template <typename T>
 void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs, const AttentionGradients<T>& gradients, int64_t& next) {
-  const int64_t tokens = shape.starts[shape.rows], size = shape.size;
-  forEachHead<T>(shape, next, [&](const HeadShape& of, int64_t start, int64_t head, Workspace<T>& work) {
-    const Strided<const Sum> sums{gradients.logSums + head * tokens + start, 1};
-    const HeadGradients<T> results{headOf(gradients.q, start, head, size), headOf(gradients.k, start, head, size),
-                                   headOf(gradients.v, start, head, size)};
-    attendHeadBackward<T>(of, headOf(inputs.q, start, head, size), headOf(inputs.k, start, head, size), headOf(inputs.v, start, head, size),
-                          headOf(gradients.out, start, head, size), sums, results, work);
+  const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
+  forEachOfRows<T>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
+    const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
+    const HeadShape first = headShape(shape, row, firstHead);
+    const auto packed = packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size), headOf(inputs.v, keyStart, keyHead, size), work);
+    for (int64_t head = firstHead; head < firstHead + group; ++head) {
+      const HeadShape of = headShape(shape, row, head);
+      const QueryHead<T> queries{headOf(inputs.q, start, head, size), headOf(gradients.out, start, head, size),
+                                 {gradients.logSums + head * tokens + start, 1}, headOf(gradients.q, start, head, size)};
+      forEachBlock(of, [&](const Block& block) { attendBlockBackward<T>(of, block, packed, queries, work); });
+    }
+    const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size), ofV = headOf(gradients.v, keyStart, keyHead, size);
+    for (int64_t j = 0; j < first.keys; ++j) {
+      writeNumbers(packed.keyGradient + j * first.sizeWidth(), size, ofK.row(j));
+      writeNumbers(packed.valueGradient + j * first.sizeWidth(), size, ofV.row(j));
+    }
   });
 }
 
@@ -49,11 +63,12 @@ template <typename T>
 void attentionMask(const MaskShape& shape, T* mask) {
   const uint32_t threshold = dropThreshold(shape.dropping.p);
   const SumOf<T> factor = static_cast<SumOf<T>>(factorOf(shape.dropping));
-  const HeadShape head{shape.length, 1, 1, shape.dropping, shape.head};
-  forEachMask(head, 0, roundUp(shape.length, 4), [&](int64_t i, int64_t j, const uint32_t* numbers) {
-    if (i >= shape.length) return;
-    const int64_t count = lesser(kWidth, shape.length - j);
-    for (int64_t lane = 0; lane < count; ++lane) setNumber(mask + i * shape.longest + j + lane, numbers[lane] < threshold ? 0 : factor);
+  const HeadShape head{.queries = shape.queries, .keys = shape.keys, .size = 1, .before = shape.keys, .after = shape.keys, .scale = 1, .dropping = shape.dropping, .head = shape.head};
+  const Block whole{0, shape.queries, roundUp(shape.queries, 4), {0, shape.keys, head.width()}};
+  forEachMask(head, whole, [&](int64_t i, int64_t j, const uint32_t* numbers) {
+    if (i >= shape.queries) return;
+    const int64_t count = lesser(kWidth, shape.keys - j);
+    for (int64_t lane = 0; lane < count; ++lane) setNumber(mask + i * shape.stride + j + lane, numbers[lane] < threshold ? 0 : factor);
   });
 }
 

@@ -5,9 +5,6 @@
 
 namespace bidora::BIDORA_LEVEL {
 
-// Below this share of its positive terms a squared norm has lost too many digits.
-constexpr double kCancellation = 1e-3;
-
 template <typename T>
 bool directionSquares(const DirectionTerms<T>& terms, T* squares) {
   for (int64_t i = 0; i < terms.rows; ++i) {
@@ -17,7 +14,7 @@ bool directionSquares(const DirectionTerms<T>& terms, T* squares) {
       own += terms.turned[k] * terms.b[k];
     }
     const T positive = terms.base[i] + terms.scale * terms.scale * own, squared = positive + 2 * terms.scale * cross;
-    if (!(squared > kCancellation * positive)) return false;
+    if (!(squared > terms.cancellation * positive)) return false;
     squares[i] = squared;
   }
   return true;

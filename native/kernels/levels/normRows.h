@@ -1,4 +1,4 @@
-// Rows of LayerNorm(residual + dropout(x)), forward and backward.
+// Rows of norm(residual + dropout(x)), forward and backward: LayerNorm, or RMSNorm, whose mean counts as 0.
 #pragma once
 
 #include "dropoutRange.h"
@@ -12,10 +12,12 @@ struct Statistics {
 
 // Mean and 1 / √(variance + ε) of a row.
 template <typename Sum>
-Statistics<Sum> statistics(const Sum* row, int64_t size, double epsilon) {
+Statistics<Sum> statistics(const Sum* row, int64_t size, double epsilon, bool isCentred) {
   Sum total = 0, squares = 0;
+  if (isCentred) {
 #pragma omp simd reduction(+ : total)
-  for (int64_t d = 0; d < size; ++d) total += row[d];
+    for (int64_t d = 0; d < size; ++d) total += row[d];
+  }
   const Sum mean = total / size;
 #pragma omp simd reduction(+ : squares)
   for (int64_t d = 0; d < size; ++d) squares += (row[d] - mean) * (row[d] - mean);
@@ -34,8 +36,10 @@ void normRow(const Norm<T>& norm, int64_t i, Sum* row) {
   for (int64_t d = 0; d < size; ++d) row[d] += wide(residual[d]);
   writeNumbers(row, size, sum);
   for (int64_t d = 0; d < size; ++d) row[d] = wide(sum[d]);
-  const auto [mean, inverse] = statistics(row, size, norm.epsilon);
-  for (int64_t d = 0; d < size; ++d) row[d] = (row[d] - mean) * inverse * wide(norm.weight[d]) + wide(norm.bias[d]);
+  const auto [mean, inverse] = statistics(row, size, norm.epsilon, norm.isCentred);
+  for (int64_t d = 0; d < size; ++d) row[d] = (row[d] - mean) * inverse * wide(norm.weight[d]);
+  if (norm.bias)
+    for (int64_t d = 0; d < size; ++d) row[d] += wide(norm.bias[d]);
   writeNumbers(row, size, norm.out + at);
   norm.stats[2 * i] = mean;
   norm.stats[2 * i + 1] = inverse;
@@ -46,9 +50,12 @@ void normRows(const Norm<T>& norm, int64_t begin, int64_t end, Sum* room) {
   for (int64_t i = begin; i < end; ++i) normRow(norm, i, room);
 }
 
-// The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row.
+// The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row. Without a centre
+// the mean of g∘weight falls away.
 template <typename T, typename Sum>
-void sumGradient(const T* g, const T* sum, const T* weight, int64_t size, Sum mean, Sum inverse, Sum* row) {
+void sumGradient(const NormGradient<T>& norm, int64_t at, Sum mean, Sum inverse, Sum* row) {
+  const T *g = norm.gradient + at, *sum = norm.sum + at, *weight = norm.weight;
+  const int64_t size = norm.size;
   Sum total = 0, along = 0;
 #pragma omp simd reduction(+ : total, along)
   for (int64_t d = 0; d < size; ++d) {
@@ -56,7 +63,7 @@ void sumGradient(const T* g, const T* sum, const T* weight, int64_t size, Sum me
     total += row[d];
     along += row[d] * (wide(sum[d]) - mean);
   }
-  const Sum constant = total / size, slope = along * inverse * inverse / size;
+  const Sum constant = norm.isCentred ? total / size : 0, slope = along * inverse * inverse / size;
   for (int64_t d = 0; d < size; ++d) row[d] = inverse * (row[d] - constant - (wide(sum[d]) - mean) * slope);
 }
 
@@ -65,7 +72,9 @@ void normRowsBackward(const NormGradient<T>& norm, int64_t begin, int64_t end, S
   const int64_t size = norm.size;
   for (int64_t i = begin; i < end; ++i) {
     const int64_t at = i * size;
-    sumGradient(norm.gradient + at, norm.sum + at, norm.weight, size, norm.stats[2 * i], norm.stats[2 * i + 1], room);
+    sumGradient(norm, at, norm.stats[2 * i], norm.stats[2 * i + 1], room);
+    if (norm.toSum)
+      for (int64_t d = 0; d < size; ++d) room[d] += wide(norm.toSum[at + d]);
     writeNumbers(room, size, norm.ofSum + at);
     if (isActive(norm.dropping)) dropRange(room, norm.ofX + at, at, size, norm.dropping);
   }

@@ -88,6 +88,7 @@ template <typename T>
 [[gnu::always_inline]] inline double root(double x) { return __builtin_sqrt(x); }
 
 [[gnu::always_inline]] inline int64_t lesser(int64_t a, int64_t b) { return b < a ? b : a; }
+[[gnu::always_inline]] inline int64_t greater(int64_t a, int64_t b) { return b > a ? b : a; }
 [[gnu::always_inline]] inline int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
 }  // namespace bidora::BIDORA_LEVEL

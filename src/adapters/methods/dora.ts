@@ -117,8 +117,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
   }
 
   protected computeNorm({ weight: { tensor: weight } }: Linear, differentiateTwice: boolean): torch.Tensor {
-    const { a, b, scale } = this.lowRank;
-    if (this.axis === "out" && !differentiateTwice) return torch.directionNorm(weight, this.#squaredBase, a, b, scale);
+    if (this.axis === "out" && !differentiateTwice) return fusedDirectionNorm(weight, this.#squaredBase, this.lowRank);
     return directionNorm(weight, this.#squaredBase, this.lowRank, this.axis);
   }
 

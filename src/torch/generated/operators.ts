@@ -1035,14 +1035,14 @@ export function linearPointwise(X: Tensor, W: Tensor, B: Tensor | null, attr: st
   return new Tensor(native.call(198, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
 }
 
-/** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor offsets, int heads, float scale, float p=0., int seed=0, int stream=0) -> Tensor` */
-export function attention(query: Tensor, key: Tensor, value: Tensor, offsets: Tensor, heads: number, scale: number, p?: number, seed?: number, stream?: number): Tensor {
-  return new Tensor(native.call(199, query.handle, key.handle, value.handle, offsets.handle, heads, scale, p, seed, stream) as Handle);
+/** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
+export function attention(query: Tensor, key: Tensor, value: Tensor, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): Tensor {
+  return new Tensor(native.call(199, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
 }
 
-/** `bidora::attention_mask(Tensor like, int[] rows, int[] lengths, int heads, float p, int seed, int stream) -> Tensor` */
-export function attentionMask(like: Tensor, rows: readonly number[], lengths: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(200, like.handle, rows, lengths, heads, p, seed, stream) as Handle);
+/** `bidora::attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> Tensor` */
+export function attentionMask(like: Tensor, rows: readonly number[], queries: readonly number[], keys: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
+  return new Tensor(native.call(200, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
@@ -1050,9 +1050,9 @@ export function dropout(input: Tensor, p: number, seed: number, stream: number):
   return new Tensor(native.call(201, input.handle, p, seed, stream) as Handle);
 }
 
-/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor bias, float eps, float p=0., int seed=0, int stream=0) -> Tensor` */
-export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor, eps: number, p?: number, seed?: number, stream?: number): Tensor {
-  return new Tensor(native.call(202, input.handle, residual.handle, weight.handle, bias.handle, eps, p, seed, stream) as Handle);
+/** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
+export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
+  return tensors(native.call(202, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
@@ -1066,9 +1066,9 @@ export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias
   return base;
 }
 
-/** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale) -> Tensor` */
-export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number): Tensor {
-  return new Tensor(native.call(205, weight.handle, squaredBase.handle, a.handle, b.handle, scale) as Handle);
+/** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
+export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
+  return new Tensor(native.call(205, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */

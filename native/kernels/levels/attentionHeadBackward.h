@@ -1,0 +1,113 @@
+// The gradients of attention of the heads that share one key head over one row; shapes as in attentionHead.h.
+#pragma once
+
+#include "attentionHead.h"
+
+namespace bidora::BIDORA_LEVEL {
+
+// From products and log-sums back to the weights P; rows beyond `count` become finite numbers that zeros meet.
+template <typename Sum>
+void weightsAgain(Sum* scores, Strided<const Sum> logSums, const HeadShape& shape, const Block& block) {
+  const Sum scale = static_cast<Sum>(shape.scale);
+  const int64_t width = block.span.width;
+  for (int64_t i = 0; i < block.rows; ++i) {
+    Sum* row = scores + i * width;
+    hideUnseen(row, i, shape, block);
+    const Sum logSum = i < block.count ? *logSums.row(block.start + i) : Sum{0};
+    for (int64_t j = 0; j < width; j += kLanes<Sum>) store(row + j, exponential(load(row + j) * scale - logSum));
+  }
+}
+
+// `dropped` receives P ∘ mask; `change`, the gradient of that, becomes the gradient of P.
+template <typename Sum>
+void dropBackward(const Sum* weights, Sum* dropped, Sum* change, const HeadShape& shape, const Block& block) {
+  const uint32_t threshold = dropThreshold(shape.dropping.p);
+  const Sum factor = static_cast<Sum>(factorOf(shape.dropping));
+  forEachMask(shape, block, [&](int64_t i, int64_t j, const uint32_t* numbers) {
+    const int64_t at = i * block.span.width + j;
+    for (int64_t lane = 0; lane < kWidth; ++lane) {
+      const Sum kept = numbers[lane] < threshold ? Sum{0} : factor;
+      dropped[at + lane] = weights[at + lane] * kept;
+      change[at + lane] *= kept;
+    }
+  });
+}
+
+// The gradient of P becomes that of Q·Kᵀ: scale·P ∘ (dP − Σⱼ P·dP).
+template <typename Sum>
+void softmaxBackward(const Sum* weights, Sum* change, int64_t rows, int64_t width, Sum scale) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const Sum* p = weights + i * width;
+    Sum* d = change + i * width;
+    Vector<Sum> products{};
+    for (int64_t j = 0; j < width; j += kLanes<Sum>) products += load(p + j) * load(d + j);
+    const Sum mean = sumOf<Sum>(products);
+    for (int64_t j = 0; j < width; j += kLanes<Sum>) store(d + j, load(p + j) * (load(d + j) - mean) * scale);
+  }
+}
+
+// A head's keys and values in the layouts that its blocks take, and where their gradients are summed.
+template <typename Storage>
+struct PackedKeys {
+  using Word = typename Arithmetic<Storage>::Word;
+  using Sum = typename Arithmetic<Storage>::Sum;
+  const Word *keys, *values, *keyTokens;
+  Sum *keyGradient, *valueGradient;
+};
+
+template <typename Storage>
+PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, Strided<const Storage> v, Workspace<Storage>& work) {
+  using A = Arithmetic<Storage>;
+  const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), numbers = roundUp(shape.keys, 4) * sizeWidth;
+  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
+  return {transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns),
+                                   transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
+                                   packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.zeros(numbers),
+          work.valueGradient.zeros(numbers)};
+}
+
+// A query head: its queries, and the gradients that come and go.
+template <typename Storage>
+struct QueryHead {
+  Strided<const Storage> q, out;
+  Strided<const SumOf<Storage>> logSums;
+  Strided<Storage> ofQ;
+};
+
+template <typename Storage>
+void attendBlockBackward(const HeadShape& shape, const Block& block, const PackedKeys<Storage>& packed, const QueryHead<Storage>& head,
+                         Workspace<Storage>& work) {
+  using A = Arithmetic<Storage>;
+  using Word = typename A::Word;
+  using Sum = typename A::Sum;
+  const auto& [start, count, rows, span] = block;
+  const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), seen = span.width;
+  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord, depth = roundUp(span.count, A::kPerWord) / A::kPerWord;
+  const int64_t keyRows = roundUp(span.count, 4), first = span.first * sizeWidth;
+  const Strided<const Storage> queries{head.q.row(start), head.q.stride}, outs{head.out.row(start), head.out.stride};
+  const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);
+  const Word* outRows = packRows(outs, count, rows, size, words, work.outRows);
+  Sum* weights = work.scores.need(rows * seen);
+  Sum* change = work.change.need(rows * seen);
+  product(Left<Word>{queryRows, words, 1}, packed.keys + span.first, width, weights, seen, rows, seen, words, false);
+  weightsAgain(weights, head.logSums, shape, block);
+  product(Left<Word>{outRows, words, 1}, packed.values + span.first, width, change, seen, rows, seen, words, false);
+  Sum* dropped = weights;
+  if (isActive(shape.dropping)) {
+    dropped = work.dropped.need(rows * seen);
+    dropBackward(weights, dropped, change, shape, block);
+  }
+  const Word* outTokens = packTokens(outs, count, rows, size, sizeWidth, work.outTokens);
+  product(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first, sizeWidth, keyRows,
+          sizeWidth, rows / A::kPerWord, true);
+  softmaxBackward(weights, change, rows, seen, static_cast<Sum>(shape.scale));
+  const Word* queryTokens = packTokens(queries, count, rows, size, sizeWidth, work.queryTokens);
+  product(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first, sizeWidth, keyRows, sizeWidth,
+          rows / A::kPerWord, true);
+  Sum* queryGradient = work.result.need(rows * sizeWidth);
+  product(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth, queryGradient, sizeWidth, rows,
+          sizeWidth, depth, false);
+  for (int64_t i = 0; i < count; ++i) writeNumbers(queryGradient + i * sizeWidth, size, head.ofQ.row(start + i));
+}
+
+}  // namespace bidora::BIDORA_LEVEL
