@@ -21,7 +21,7 @@ function draw(dtype: torch.DType, trained: torch.DType): Direction {
 
 /** The operator with the limits that it has in use. */
 const fused = (weight: torch.Tensor, squaredBase: torch.Tensor, a: torch.Tensor, b: torch.Tensor) =>
-  fusedDirectionNorm(weight, squaredBase, new LowRank(a, b, undefined, SCALE, 0));
+  fusedDirectionNorm(weight, squaredBase, new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0));
 
 /** The norms, and the gradients of their sum weighted by place, with respect to A and B. */
 function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {

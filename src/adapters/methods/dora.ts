@@ -8,6 +8,7 @@ import type { Layer } from "../adapter.js";
 import {
   directionBase,
   directionNorm,
+  fusedDirectionNorm,
   gainOf,
   MAGNITUDE_AXES,
   type MagnitudeAxis,
