@@ -29,8 +29,6 @@ export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./method
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export {
-  ADAPTER_CONFIG,
-  ADAPTER_WEIGHTS,
   isAdapterFolder,
   OWN_WEIGHTS,
   readAdapter,

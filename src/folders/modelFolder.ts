@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { writeFileAtomic } from "../io/atomic.js";
-import { CONFIG_FILE, openCheckpoint, readConfig } from "../io/checkpoint.js";
+import { openCheckpoint, readConfig } from "../io/checkpoint.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import type { JsonObject, JsonValue } from "../io/json.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
-import { WEIGHTS_FILE } from "../io/weightFiles.js";
 import type { Architecture, TaskModel } from "../models/index.js";
 import { castTo } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";

@@ -1,10 +1,9 @@
 import { type Dirent, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
+import { OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
 import { isTemporary } from "../io/atomic.js";
-import { CONFIG_FILE } from "../io/checkpoint.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import { isLock } from "../io/folderLock.js";
-import { WEIGHTS_FILE } from "../io/weightFiles.js";
 import { TOKENIZER_FILES } from "../text/index.js";
 import { CHECKPOINT_FILES, checkpointStep } from "../train/checkpointState.js";
 

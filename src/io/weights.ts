@@ -2,9 +2,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import type { Tensor } from "../torch/index.js";
+import { WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
-import { noWeights, readWeightMap, WEIGHTS_FILE, WEIGHTS_INDEX } from "./weightFiles.js";
+import { noWeights, readWeightMap } from "./weightFiles.js";
 
 /** The tensors of a model folder, be they in one file or in shards; each is read from disk when it is asked for. */
 export interface Weights {

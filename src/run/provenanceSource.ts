@@ -2,8 +2,9 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
+import { OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE } from "../io/fileNames.js";
 import { openWeights } from "../io/weights.js";
 import type { EncodedRow } from "../tasks/index.js";
 import type { RunEvent } from "../train/events.js";
@@ -45,7 +46,7 @@ export class ProvenanceSource implements RunObserver {
       validation: data.validation ? await digestRows(data.validation) : null,
       test: data.test ? await digestRows(data.test) : null,
       labels: [...labels],
-      config: await this.#digest(folder, () => ["config.json"]),
+      config: await this.#digest(folder, () => [CONFIG_FILE]),
       weights: await this.#digest(folder, () => weightFiles(folder)),
       tokenizer: await this.#digest(folder, () => tokenizer.files()),
       adapter:

@@ -3,14 +3,15 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 
+/** What a tokenizer is made from, the first that is there. */
+export const TOKENIZER_SPECS = ["tokenizer.json", "vocab.txt", "vocab.json"] as const;
+
 /** Every file that a tokenizer may consist of, by the names that Hugging Face gives them. */
 export const TOKENIZER_FILES = [
-  "tokenizer.json",
+  ...TOKENIZER_SPECS,
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
-  "vocab.txt",
-  "vocab.json",
   "merges.txt",
   "chat_template.jinja",
 ] as const;

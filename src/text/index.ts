@@ -1,4 +1,4 @@
-export { listTokenizerFiles, TOKENIZER_FILES } from "./files.js";
+export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js";
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { UncuttableText } from "./start.js";

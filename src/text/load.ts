@@ -1,13 +1,17 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { isJsonObject, type JsonObject, listTokenizerFiles, readJsonObject, type TokenizerFile } from "./files.js";
+import {
+  isJsonObject,
+  type JsonObject,
+  listTokenizerFiles,
+  readJsonObject,
+  TOKENIZER_SPECS,
+  type TokenizerFile,
+} from "./files.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
 import { byteLevel, wordPiece } from "./slow.js";
 import { nativeText, Tokenizer } from "./tokenizer.js";
 import { tryTokenizer } from "./trial.js";
-
-/** What a tokenizer is made from, the first that is there. */
-const SPEC_FILES = ["tokenizer.json", "vocab.txt", "vocab.json"] as const;
 
 /**
  * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece) or `vocab.json` with `merges.txt`
@@ -19,7 +23,7 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const settings = await readTokenizerSettings(folder);
   const spec = await readSpec(folder, files, settings);
   const text = nativeText(spec);
-  await tryTokenizer(text, join(folder, SPEC_FILES.find((name) => files.includes(name))!));
+  await tryTokenizer(text, join(folder, TOKENIZER_SPECS.find((name) => files.includes(name))!));
   try {
     return new Tokenizer(spec, text, settings, files);
   } catch (cause) {

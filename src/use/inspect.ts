@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
-  ADAPTER_WEIGHTS,
   adaptedPaths,
   isAdapterFolder,
   type LayerFacts,
@@ -12,6 +11,7 @@ import {
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
+import { ADAPTER_WEIGHTS } from "../io/fileNames.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { writeFileAtomic } from "../../io/atomic.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../io/fileNames.js";
 import { readJsonObject } from "../../io/json.js";
 import { saveSafetensors } from "../../io/safetensorsWriter.js";
 import { castTo } from "../../nn/index.js";
@@ -13,8 +14,6 @@ import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig 
 import { factsOf, readSideFile, SIDE_FILE, type SideFacts, type SideFile, writeSideFile } from "./sideFile.js";
 import { adaptedPaths, peftName, readAdapterTensors } from "./tensors.js";
 
-export const ADAPTER_CONFIG = "adapter_config.json";
-export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
 /** Holds what PEFT does not have, such as magnitudes along "in": under PEFT's file name it would be misread. */
 export const OWN_WEIGHTS = "bidora_adapter.safetensors";
 

@@ -1,8 +1,10 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
+import { TOKENIZER_SPECS } from "../../text/index.js";
 import { temporaryPath, writeFileAtomic } from "../atomic.js";
-import { readWeightMap, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
+import { readWeightMap } from "../weightFiles.js";
 import type { HubSettings } from "./settings.js";
 
 /*
@@ -12,15 +14,8 @@ import type { HubSettings } from "./settings.js";
  *   models--org--name/snapshots/<commit>/<file>    links to the blobs
  */
 
-export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
-const TOKENIZER_FILES = [
-  "tokenizer.json",
-  "vocab.txt",
-  "vocab.json",
-  "tokenizer.model",
-  "sentencepiece.bpe.model",
-  "spiece.model",
-];
+/** What a tokenizer can be made from, by this program or another. */
+const TOKENIZER_SOURCES = [...TOKENIZER_SPECS, "tokenizer.model", "sentencepiece.bpe.model", "spiece.model"];
 
 export function isCommit(revision: string): boolean {
   return /^[0-9a-f]{40}$/.test(revision);
@@ -58,13 +53,13 @@ export function writeRef(folder: string, revision: string, commit: string): void
 /** Whether a snapshot is enough to load a model or an adapter from: its configuration and all its weights. */
 export function isUsable(snapshot: string): boolean {
   const has = (name: string) => existsSync(join(snapshot, name));
-  if (has("adapter_config.json") && has(ADAPTER_WEIGHTS)) return true;
-  return has("config.json") && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
+  if (has(ADAPTER_CONFIG) && has(ADAPTER_WEIGHTS)) return true;
+  return has(CONFIG_FILE) && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
 }
 
 /** Whether there is nothing left to fetch for it, the tokenizer included. */
 export function isComplete(snapshot: string): boolean {
-  return isUsable(snapshot) && TOKENIZER_FILES.some((name) => existsSync(join(snapshot, name)));
+  return isUsable(snapshot) && TOKENIZER_SOURCES.some((name) => existsSync(join(snapshot, name)));
 }
 
 export function shardsOf(snapshot: string): string[] {

@@ -1,8 +1,8 @@
 import type { Environment } from "../../common/cacheFolder.js";
 import { BidoraError } from "../../common/errors.js";
-import { noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../weightFiles.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
+import { noWeights } from "../weightFiles.js";
 import {
-  ADAPTER_WEIGHTS,
   blobPath,
   cachedCommit,
   isCommit,
@@ -132,7 +132,7 @@ function smallFiles({ repo }: HubQuestion, listed: readonly RemoteFile[]): strin
 
 /** Says what is wrong with a repository before anything large is fetched from it. */
 function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void {
-  if (!names.has("config.json") && !names.has("adapter_config.json")) {
+  if (!names.has(CONFIG_FILE) && !names.has(ADAPTER_CONFIG)) {
     throw new BidoraError(
       "HUB_FAILED",
       `${repo} has neither config.json nor adapter_config.json, so it holds no model for transformers.`,
