@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
+import { inspect, renderInspection } from "../../src/use/inspect.js";
+import { merge } from "../../src/use/merge.js";
+import { bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
+
+const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];
+const ROW_FILE = join(ROWS, "train.jsonl");
+const rank = (method: AdapterMethod) => (method.settings.includes("rank") ? { rank: 4 } : {});
+const weightsIn = (folder: string) =>
+  list(folder).find((name) => name.startsWith("adapter_model") || name === "bidora_adapter.safetensors")!;
+const logits = (rows: Awaited<ReturnType<typeof predicted>>) => rows.flatMap((row) => row.logits);
+
+describe.each(methods)("--method %s", (name, method) => {
+  test("trains, is evaluated, predicted with, gone on from and merged", async () => {
+    const { output, metrics, events } = await run({
+      method: name,
+      ...rank(method),
+      validation: ROW_FILE,
+      dtype: "float32",
+    });
+    const counts = events.find((event) => event.event === "start")!.parameters;
+    expect(counts.trained).toBeGreaterThan(0);
+    expect(counts.trained).toBeLessThan(counts.total);
+    const { loss } = await evaluated({ model: SMALL.model, adapter: output, data: ROW_FILE });
+    expect(loss).toBeCloseTo(metrics.loss!, 5);
+    const rows = await predicted({ model: SMALL.model, adapter: output, input: ROW_FILE });
+
+    const again = await run({ adapter: output, learningRate: 0, dtype: "float32" });
+    expect(bytes(again.output, weightsIn(output))).toBe(bytes(output, weightsIn(output)));
+    const merged = fresh("merged");
+    await merge({ model: undefined, revision: undefined, adapter: output, output: merged, overwrite: false });
+    expect(list(merged)).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
+    expect(list(merged).filter((file) => file.includes("adapter"))).toEqual([]);
+    const plain = logits(await predicted({ model: merged, input: ROW_FILE }));
+    const scale = Math.max(...plain.map(Math.abs));
+    for (const [i, value] of logits(rows).entries()) expect(Math.abs(value - plain[i]!) / scale).toBeLessThan(1e-5);
+  });
+
+  test("is told by inspect", async () => {
+    const { output } = await run({ method: name, ...rank(method), maxSteps: 1 });
+    const found = await inspect(output);
+    expect(found).toMatchObject({ settings: { method: name, task: "sequence-classification" }, refusals: [] });
+    expect(renderInspection(found)).toMatch(new RegExp(`^method +${name}\\b`, "m"));
+  });
+
+  test.each([
+    ["rank", "4"],
+    ["alpha", "3"],
+    ["magnitude-axis", "in"],
+  ])("takes --%s where it has an effect", async (flag, value) => {
+    const key = flag.replace(/-a/, "A") as (typeof method.settings)[number];
+    const argv = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--method", name];
+    const { status, stderr } = await called(...argv, `--${flag}`, value, "--output", fresh(), "--quiet");
+    if (method.settings.includes(key)) expect([status, stderr]).toEqual([0, ""]);
+    else expect(stderr).toMatch(`No effect in this run: --${flag} (acts only with --method`);
+  });
+});
