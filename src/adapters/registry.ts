@@ -1,10 +1,12 @@
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
+import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
 import { lora } from "./methods/lora.js";
 
 /** Every adapter method by name. */
 export const ADAPTER_METHODS = {
+  bitfit,
   lora,
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;

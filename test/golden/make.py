@@ -20,6 +20,7 @@ import torch
 import transformers
 from adapters import write_adapters
 from bidora import check_reference, write_hypergradients, write_runs
+from bitfit import write_bitfit
 from checkpoints import write_checkpoints, write_json
 from dropout import write_dropout
 from families import FAMILIES
@@ -39,6 +40,7 @@ def write_family(family, target: Path) -> None:
         manifest["adapters"] = write_adapters(family, ROOT, target)
         manifest["dropout"] = write_dropout(family, ROOT, target)
         manifest["training"] = write_training(family, ROOT, target)
+        manifest["bitfit"] = write_bitfit(family, ROOT, target)
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)

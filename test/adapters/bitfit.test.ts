@@ -1,0 +1,36 @@
+import { readdirSync } from "node:fs";
+import { expect, test } from "vitest";
+import { ADAPTER_METHODS, inject, readAdapter, savedTensors, toLora, writeAdapter } from "../../src/adapters/index.js";
+import * as torch from "../../src/torch/index.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { SmallModel } from "./smallModel.js";
+
+const newFolder = temporaryFolders();
+const open = () =>
+  inject(new SmallModel("float32"), ADAPTER_METHODS.bitfit.config({ modulesToSave: ["pre_classifier"] }), {
+    generator: new torch.Generator(3),
+  });
+
+test("every bias is trained, those of norms too, and the whole head; biases do not decay, the head's weights do", () => {
+  expect(open().trained.map(({ name, decays, role }) => [name, decays, role])).toEqual([
+    ["pre_classifier.weight", true, "direction"],
+    ["pre_classifier.bias", false, "direction"],
+    ["encoder.layer.0.query.bias", false, "direction"],
+    ["encoder.layer.1.query.bias", false, "direction"],
+    ["norm.bias", false, "direction"],
+    ["classifier.bias", false, "direction"],
+  ]);
+});
+
+test("it lies in files that PEFT does not take for its own, with its settings", async () => {
+  const folder = newFolder();
+  const adapted = open();
+  const origin = { taskType: "TOKEN_CLS", baseModel: "some/base", revision: "v1" };
+  writeAdapter(folder, { config: adapted.config, tensors: savedTensors(adapted), side: undefined, ...origin });
+  expect(readdirSync(folder).sort()).toEqual(["bidora.json", "bidora_adapter.safetensors"]);
+  expect(await readAdapter(folder)).toMatchObject({ config: adapted.config, side: { method: "bitfit" }, ...origin });
+});
+
+test("there is no LoRA of it", () => {
+  expect(() => toLora(open())).toThrow(/changes no layer's weight.*: merge it instead\./);
+});
