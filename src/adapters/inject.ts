@@ -43,16 +43,19 @@ export function inject<Config extends AdapterConfig>(
 /** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */
 const TRAINED_COPIES = 4;
 
-function checkSize({ layers }: Plan, dtype: torch.DType, isSaved: boolean): void {
-  const elements = layers.flatMap(({ tensors }) => tensors).reduce((sum, { shape }) => sum + countOf(shape), 0);
+function checkSize({ layers, shared }: Plan, dtype: torch.DType, isSaved: boolean): void {
+  const trained = numbersOf(layers.flatMap(({ tensors }) => tensors));
+  const numbers = trained + numbersOf(shared);
   torch.requireMemory(
-    elements * torch.DTYPE_BYTES[dtype] * (isSaved ? 1 : TRAINED_COPIES),
-    `An adapter of ${elements.toLocaleString("en")} numbers in ${layers.length} modules`,
+    (isSaved ? numbers : numbers + (TRAINED_COPIES - 1) * trained) * torch.DTYPE_BYTES[dtype],
+    `An adapter of ${numbers.toLocaleString("en")} numbers in ${layers.length} modules`,
     "take a smaller --rank or fewer --target-modules",
   );
 }
 
-const countOf = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+function numbersOf(specs: readonly TensorSpec[]): number {
+  return specs.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
 
 /** Saved or fresh. */
 type Fill = (name: string, spec: TensorSpec) => Parameter;
