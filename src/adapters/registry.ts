@@ -3,11 +3,13 @@ import type { AdapterMethod } from "./method.js";
 import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
 import { lora } from "./methods/lora.js";
+import { vera } from "./methods/vera.js";
 
 /** Every adapter method by name. */
 export const ADAPTER_METHODS = {
   bitfit,
   lora,
+  vera,
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 

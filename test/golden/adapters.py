@@ -8,7 +8,7 @@ import torch
 from checkpoints import load, normal, write_tensors
 from families import Family
 from forward import ROWS_OF, outputs, read_batch, run
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, VeraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import nn
 
@@ -19,6 +19,7 @@ PATTERNS = {
     "rank_pattern": {"layer.0.attention.self.value": 6, r"layer\.[12]\.attention\.self\.query": 2},
     "alpha_pattern": {"layer.1.intermediate.dense": 9, "layer.0.attention.self.value": 2.5},
 }
+VERA = {"config": VeraConfig, "r": 8}
 RECIPES = {
     "lora": QUERY_VALUE,
     "rslora-patterns": PATTERNS,
@@ -33,15 +34,18 @@ RECIPES = {
     "dora-wide": {"r": 3, "lora_alpha": 5, "target_modules": ["query", "value", "intermediate.dense"], "use_dora": True},
     "dora-all-linear": ALL_LINEAR | {"use_dora": True},
     "dora-embedding": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "value"], "use_dora": True},
+    "vera": VERA | {"target_modules": ["query", "value"]},
+    "vera-bias-only": VERA | {"target_modules": ["query", "output.dense"], "bias": "vera_only", "layers_to_transform": [1]},
+    "vera-all-linear": VERA | {"r": 5, "target_modules": "all-linear", "d_initial": 0.3, "projection_prng_key": 7},
 }
 EVERY_HEAD = ("lora", "rslora-patterns", "dora")
-MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear")  # what families of depth 2 get
-MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding")
+MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear")  # what families of depth 2 get
+MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only")
 
 
 @torch.no_grad()
 def perturb(model: nn.Module) -> None:
-    """Stands for training: B is not zero, magnitudes are not the norms, head and biases have moved."""
+    """Stands for training: B (in VeRA its vector) is not zero, magnitudes are not the norms, head and biases have moved."""
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
@@ -58,7 +62,8 @@ def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, fol
     base = load(family, checkpoint, head)
     base.name_or_path = ""
     kind = "TOKEN_CLS" if head == "tokens" else "SEQ_CLS"
-    model = get_peft_model(base, LoraConfig(task_type=kind, **recipe))
+    config = {"config": LoraConfig, "task_type": kind} | recipe
+    model = get_peft_model(base, config.pop("config")(**config))
     perturb(model)
     model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink()  # an empty model card
@@ -69,7 +74,7 @@ def sort_lists(file: Path) -> None:
     """PEFT writes sets in an order that changes from run to run."""
     config = json.loads(file.read_text())
     for key in ("target_modules", "exclude_modules", "modules_to_save"):
-        if isinstance(config[key], list):
+        if isinstance(config.get(key), list):
             config[key].sort()
     file.write_text(json.dumps(config, indent=2, sort_keys=True))
 
@@ -110,6 +115,10 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
     return entries
 
 
+def method_of(recipe: dict) -> str:
+    return "vera" if recipe.get("config") is VeraConfig else "dora" if recipe.get("use_dora") else "lora"
+
+
 def write_case(family: Family, root: Path, target: Path, head: str, name: str, recipe: dict) -> dict:
     folder = name if head == "single" else f"{head}-{name}"
     path = target / "adapters" / folder
@@ -130,6 +139,6 @@ def write_case(family: Family, root: Path, target: Path, head: str, name: str, r
         assert torch.allclose(tensors["merged_logits"], tensors["logits"], atol=1e-5)
     write_tensors(path.with_suffix(".safetensors"), tensors)
     return {
-        "name": folder, "method": "dora" if recipe.get("use_dora") else "lora", "checkpoint": head, "head": head, "merged": has_merged,
+        "name": folder, "method": method_of(recipe), "checkpoint": head, "head": head, "merged": has_merged,
         "adapter": f"adapters/{folder}", "batch": f"forward/{head}-{ROWS_OF[head]}.safetensors", "file": f"adapters/{folder}.safetensors",
     }

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from adapters import ALL_LINEAR, QUERY_VALUE, gradients, load_adapter, write_adapter
+from adapters import ALL_LINEAR, QUERY_VALUE, VERA, gradients, load_adapter, write_adapter
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
@@ -15,6 +15,7 @@ LORA_DROPOUT = {"lora_dropout": 0.2}
 RECIPES = {
     "lora-dropout": QUERY_VALUE | LORA_DROPOUT,
     "dora-dropout": QUERY_VALUE | LORA_DROPOUT | {"use_dora": True},
+    "vera-dropout": VERA | {"target_modules": ["query", "value"], "vera_dropout": 0.2},
     "dora-all-linear-dropout": ALL_LINEAR | LORA_DROPOUT | {"use_dora": True},
 }
 ROWS = slice(0, 5, 2)

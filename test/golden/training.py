@@ -28,6 +28,8 @@ RUNS = {
     "lora-embedding-linear": ("lora-embedding", {}),
     "dora-embedding-linear": ("dora-embedding", {}),
     "dora-embedding-clipped-accumulated": ("dora-embedding", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
+    "vera-linear": ("vera", {"weightDecay": 0.1}),
+    "vera-all-linear-clipped-accumulated": ("vera-all-linear", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "learningRate": 1e-2}),
     "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
 }
 

@@ -1,5 +1,6 @@
 import { describe, test } from "vitest";
 import {
+  ADAPTER_METHODS,
   type DoraConfig,
   doraConfig,
   eject,
@@ -29,6 +30,7 @@ const configs = [
   { method: "rslora", config: loraConfig({ ...everywhere, rslora: true }) },
   { method: "dora, axis out", config: dora({}) },
   { method: "dora, axis in", config: dora({ axis: "in" }) },
+  { method: "vera", config: ADAPTER_METHODS.vera.config({ targetModules: "all-linear", rank: 5 }) },
   { method: "bidora, axis out", config: dora({ normGradient: "full" }) },
   { method: "bidora, axis in", config: dora({ axis: "in", normGradient: "full" }) },
 ];
