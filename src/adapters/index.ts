@@ -29,8 +29,9 @@ export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./method
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export {
+  ADAPTER_FILES,
+  ADAPTER_WEIGHT_FILES,
   isAdapterFolder,
-  OWN_WEIGHTS,
   readAdapter,
   type SavedAdapter,
   whyNotPeft,
@@ -38,7 +39,6 @@ export {
 } from "./peft/format.js";
 export {
   readSideFile,
-  SIDE_FILE,
   type SideFacts,
   type SideFile,
   sideFactsOf,

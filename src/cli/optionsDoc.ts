@@ -1,3 +1,4 @@
+import { METHODS } from "../config/index.js";
 import { flagOf, type Option } from "../config/option.js";
 import { COMMANDS } from "./commands.js";
 import { defaultText, helpText } from "./help.js";
@@ -9,6 +10,7 @@ export async function renderOptionsDoc(): Promise<string> {
     const { usage, about, options } = await load();
     sections.push(`## ${name}`, about, `\`bidora ${usage}\``, renderTable(Object.entries<Option>(options)));
   }
+  sections.push("## Methods", "The words for `--method`.", renderMethods());
   const intro =
     "Flags are kebab-case; in YAML and TypeScript the same words are camelCase. A switch is turned off by `--no-…`.";
   return `${["# Options", intro, ...sections].join("\n\n")}\n`;
@@ -20,6 +22,13 @@ function renderTable(entries: readonly (readonly [string, Option])[]): string {
       `| \`${flagOf(key)}\` | ${cell(option.takes)} | ${cell(helpText(option))} | ${cell(defaultText(option))} |`,
   );
   return ["| flag | takes | what it is | default |", "|---|---|---|---|", ...rows].join("\n");
+}
+
+function renderMethods(): string {
+  const rows = Object.entries(METHODS).map(
+    ([name, { about, learningRate }]) => `| \`${name}\` | ${about} | ${learningRate.toExponential()} |`,
+  );
+  return ["| method | trains | default learning rate |", "|---|---|---|", ...rows].join("\n");
 }
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");

@@ -1,6 +1,6 @@
 import { type Dirent, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
+import { ADAPTER_FILES } from "../adapters/index.js";
 import { isTemporary } from "../io/atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import { isLock } from "../io/folderLock.js";
@@ -17,10 +17,7 @@ export const REPORT = "report.html";
 export const PROFILE = { table: "profile.txt", trace: "profile.json" } as const;
 
 /** The files of an adapter or a model. */
-const MODEL: readonly string[] = [
-  ...[ADAPTER_WEIGHTS, ADAPTER_CONFIG, OWN_WEIGHTS, SIDE_FILE],
-  ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES],
-];
+const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES]];
 
 /** Every file that a run, a merge or an export writes at the top of its folder, whatever its settings. */
 const OWN: ReadonlySet<string> = new Set([

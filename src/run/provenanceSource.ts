@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { OWN_WEIGHTS, SIDE_FILE } from "../adapters/index.js";
+import { ADAPTER_FILES } from "../adapters/index.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE } from "../io/fileNames.js";
 import { openWeights } from "../io/weights.js";
@@ -81,6 +81,5 @@ function weightFiles(folder: string): string[] {
 }
 
 function adapterFiles(folder: string): string[] {
-  const names = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE];
-  return names.filter((name) => existsSync(join(folder, name)));
+  return ADAPTER_FILES.filter((name) => existsSync(join(folder, name)));
 }

@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
+  ADAPTER_WEIGHT_FILES,
   adaptedPaths,
   isAdapterFolder,
   type LayerFacts,
   type MagnitudeAxis,
   methodOf,
-  OWN_WEIGHTS,
   readAdapter,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
@@ -82,7 +82,7 @@ export async function inspect(path: string): Promise<Inspection> {
 async function inspectAdapter(folder: string): Promise<AdapterInspection> {
   const refusals: string[] = [];
   const settings = await attempt(refusals, () => adapterSettings(folder));
-  const file = [ADAPTER_WEIGHTS, OWN_WEIGHTS].map((name) => join(folder, name)).find(existsSync);
+  const file = ADAPTER_WEIGHT_FILES.map((name) => join(folder, name)).find(existsSync);
   const tensors = file === undefined ? [] : await attempt(refusals, () => headerOf(file));
   return { kind: "adapter", path: folder, settings: settings ?? null, ...sizes(tensors ?? []), refusals };
 }

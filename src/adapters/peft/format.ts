@@ -15,7 +15,12 @@ import { factsOf, readSideFile, SIDE_FILE, type SideFacts, type SideFile, writeS
 import { adaptedPaths, peftName, readAdapterTensors } from "./tensors.js";
 
 /** Holds what PEFT does not have, such as magnitudes along "in": under PEFT's file name it would be misread. */
-export const OWN_WEIGHTS = "bidora_adapter.safetensors";
+const OWN_WEIGHTS = "bidora_adapter.safetensors";
+
+/** Every file that an adapter can consist of. */
+export const ADAPTER_FILES: readonly string[] = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE];
+/** Those of them that hold tensors. */
+export const ADAPTER_WEIGHT_FILES: readonly string[] = [ADAPTER_WEIGHTS, OWN_WEIGHTS];
 
 /** An adapter as it lies on disk. */
 export interface SavedAdapter extends AdapterOrigin {

@@ -135,7 +135,7 @@ function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void 
   if (!names.has(CONFIG_FILE) && !names.has(ADAPTER_CONFIG)) {
     throw new BidoraError(
       "HUB_FAILED",
-      `${repo} has neither config.json nor adapter_config.json, so it holds no model for transformers.`,
+      `${repo} has neither config.json nor ${ADAPTER_CONFIG}, so it holds no model for transformers.`,
     );
   }
   if (![WEIGHTS_FILE, WEIGHTS_INDEX, ADAPTER_WEIGHTS].some((name) => names.has(name))) throw noWeights(repo, names);
