@@ -2,7 +2,7 @@ import { type Dirent, existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ADAPTER_FILES } from "../adapters/index.js";
 import { isTemporary } from "../io/atomic.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import { isLock } from "../io/folderLock.js";
 import { TOKENIZER_FILES } from "../text/index.js";
 import { CHECKPOINT_FILES, checkpointStep } from "../train/checkpointState.js";

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
 import { type JsonObject, readJsonObject } from "./json.js";
-import { ADAPTER_CONFIG } from "./weightFiles.js";
 import { openWeights, type Weights } from "./weights.js";
 
 /** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */

@@ -4,7 +4,7 @@ import { basename, join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ADAPTER_FILES } from "../adapters/index.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE } from "../io/fileNames.js";
+import { CONFIG_FILE } from "../io/fileNames.js";
 import { openWeights } from "../io/weights.js";
 import type { EncodedRow } from "../tasks/index.js";
 import type { RunEvent } from "../train/events.js";

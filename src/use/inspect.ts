@@ -11,7 +11,6 @@ import {
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
-import { ADAPTER_WEIGHTS } from "../io/fileNames.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
