@@ -5,13 +5,14 @@ import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { Embeddings } from "./embeddings.js";
-import { EncoderModel } from "./encoder.js";
+import { Encoder } from "./encoder.js";
+import { EncoderModel } from "./encoderModel.js";
 import type { HeadDesign } from "./head.js";
 
 // Config
 
 function parseConfig(json: JsonObject): BertConfig {
-  return parseBertConfig(json, { vocabSize: 30522, padTokenId: 0, reservedPositions: () => 0 });
+  return parseBertConfig(json, { vocabSize: 30522, padTokenId: 0 });
 }
 
 // Head
@@ -53,6 +54,6 @@ export const bert = architecture<BertConfig>({
   prefix: "bert",
   defaultTargetModules: ["query", "value"],
   parseConfig,
-  backbone: (config) => new EncoderModel(config, new Embeddings(config, (input) => input.positionIds)),
+  backbone: (config) => new EncoderModel(new Embeddings(config), new Encoder(config)),
   heads: { ForSequenceClassification: pooledHead },
 });

@@ -11,14 +11,21 @@ export interface BertDefaults {
   readonly vocabSize: number;
   readonly padTokenId: number;
   /** Rows at the start of the position table that no token of a row can have. */
-  readonly reservedPositions: (padTokenId: number) => number;
+  readonly reservedPositions?: (padTokenId: number) => number;
+  /** Sizes: those of BERT's base model where none are given. */
+  readonly hiddenSize?: number;
+  readonly heads?: number;
+  readonly intermediateSize?: number;
 }
+
+const BERT_BASE = { hiddenSize: 768, heads: 12, intermediateSize: 3072, reservedPositions: () => 0 };
 
 /**
  * Reads a `config.json`; absent keys have transformers' defaults.
  * @throws BidoraError `CONFIG` for a value of the wrong kind, and for decoders, cross-attention and relative positions
  */
-export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertConfig {
+export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConfig {
+  const defaults = { ...BERT_BASE, ...given };
   const read = new ConfigReader(json);
   read.only("is_decoder", false);
   read.only("add_cross_attention", false);
@@ -27,12 +34,13 @@ export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertC
   const vocabSize = read.count("vocab_size", defaults.vocabSize);
   const padTokenId = read.id("pad_token_id", defaults.padTokenId, vocabSize);
   const positions = read.count("max_position_embeddings", 512);
+  const heads = read.count("num_attention_heads", defaults.heads);
   const config = {
     vocabSize,
-    hiddenSize: read.count("hidden_size", 768),
+    hiddenSize: read.multiple("hidden_size", defaults.hiddenSize, ["num_attention_heads", heads]),
     layers: read.count("num_hidden_layers", 12),
-    heads: read.count("num_attention_heads", 12),
-    intermediateSize: read.count("intermediate_size", 3072),
+    heads,
+    intermediateSize: read.count("intermediate_size", defaults.intermediateSize),
     activation: read.text("hidden_act", "gelu"),
     layerNormEpsilon: read.number("layer_norm_eps", 1e-12),
     hiddenDropout,
@@ -44,10 +52,6 @@ export function parseBertConfig(json: JsonObject, defaults: BertDefaults): BertC
     padTokenId,
     initializerRange: read.number("initializer_range", 0.02),
   };
-  if (config.maxTokens < 1)
-    throw configError(`max_position_embeddings (${positions}) leaves no position for a token after those for padding.`);
-  if (config.hiddenSize % config.heads === 0) return config;
-  throw configError(
-    `hidden_size (${config.hiddenSize}) must be a multiple of num_attention_heads (${config.heads}), but is not.`,
-  );
+  if (config.maxTokens >= 1) return config;
+  throw configError(`max_position_embeddings (${positions}) leaves no position for a token after those for padding.`);
 }

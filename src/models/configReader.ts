@@ -44,6 +44,13 @@ export class ConfigReader {
     throw configError(`${key} ${found} is not supported; expected ${JSON.stringify(supported)} or no such key.`);
   }
 
+  /** A `count` that is a multiple of the one at `divisor`, such as a size that is shared out among heads. */
+  multiple(key: string, fallback: number, divisor: readonly [key: string, count: number]): number {
+    const count = this.count(key, fallback);
+    if (count % divisor[1] === 0) return count;
+    throw configError(`${key} (${count}) must be a multiple of ${divisor[0]} (${divisor[1]}), but is not.`);
+  }
+
   private read<T extends JsonValue>(
     key: string,
     fallback: T,

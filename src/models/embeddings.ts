@@ -9,6 +9,7 @@ export interface EmbeddingsConfig {
   readonly hiddenSize: number;
   /** Rows of the position table. */
   readonly positions: number;
+  /** Rows of the token type table; without any there is no table. */
   readonly typeVocabSize: number;
   readonly layerNormEpsilon: number;
   readonly hiddenDropout: number;
@@ -17,17 +18,17 @@ export interface EmbeddingsConfig {
 /** [N] integers: the row of the position table for each token. */
 export type PositionRule = (input: ModelInput) => torch.Tensor;
 
-/** Word, token type and position embeddings, summed and normalised. */
+/** Word, token type and position embeddings, summed and normalised. Positions are those in the row unless a rule is given. */
 export class Embeddings extends Module {
   private readonly words: Embedding;
   private readonly positions: Embedding;
-  private readonly types: Embedding;
+  private readonly types: Embedding | undefined;
   private readonly norm: LayerNorm;
   private readonly dropout: Dropout;
 
   constructor(
     config: EmbeddingsConfig,
-    private readonly positionsOf: PositionRule,
+    private readonly positionsOf: PositionRule = (input) => input.positionIds,
     /** Where `positionsOf` puts padding. */
     paddingPosition?: number,
   ) {
@@ -35,16 +36,22 @@ export class Embeddings extends Module {
     this.words = this.child("word_embeddings", new Embedding(config.vocabSize, config.hiddenSize, config.padTokenId));
     const positions = new Embedding(config.positions, config.hiddenSize, paddingPosition);
     this.positions = this.child("position_embeddings", positions);
-    this.types = this.child("token_type_embeddings", new Embedding(config.typeVocabSize, config.hiddenSize));
+    if (config.typeVocabSize > 0)
+      this.types = this.child("token_type_embeddings", new Embedding(config.typeVocabSize, config.hiddenSize));
     this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
     this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
   }
 
   /** → N,H */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const types = this.types.count > 1 ? input.tokenTypeIds : torch.zerosLike(input.tokenTypeIds);
-    const words = torch.add(this.words.forward(input.inputIds, context), this.types.forward(types, context));
+    const words = this.withTypes(this.words.forward(input.inputIds, context), input, context);
     const sum = torch.add(words, this.positions.forward(this.positionsOf(input), context));
     return this.dropout.forward(this.norm.forward(sum), context);
+  }
+
+  private withTypes(words: torch.Tensor, { tokenTypeIds }: ModelInput, context: ForwardContext): torch.Tensor {
+    if (!this.types) return words;
+    const types = this.types.count > 1 ? tokenTypeIds : torch.zerosLike(tokenTypeIds);
+    return torch.add(words, this.types.forward(types, context));
   }
 }

@@ -9,14 +9,11 @@ import {
   LayerNorm,
   Linear,
   Module,
-  ModuleList,
   projectTogether,
   type RowLayout,
 } from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import type { Embeddings } from "./embeddings.js";
-import type { ModelInput } from "./input.js";
-import { Backbone } from "./taskModel.js";
+import type * as torch from "../torch/index.js";
+import { LayerStack, pick, StackLayer } from "./layerStack.js";
 
 export interface EncoderConfig {
   readonly hiddenSize: number;
@@ -89,10 +86,6 @@ class Attention extends Module {
   }
 }
 
-function pick(x: torch.Tensor, places: torch.Tensor | undefined): torch.Tensor {
-  return places ? torch.indexSelect(x, 0, places) : x;
-}
-
 class Intermediate extends Module {
   private readonly dense: Linear;
   private readonly activation: Activation;
@@ -109,7 +102,7 @@ class Intermediate extends Module {
   }
 }
 
-class Layer extends Module {
+class Layer extends StackLayer {
   private readonly attention: Attention;
   private readonly intermediate: Intermediate;
   private readonly output: ResidualOutput;
@@ -129,58 +122,8 @@ class Layer extends Module {
 }
 
 /** The stack of layers, normalised after each residual sum, that BERT, RoBERTa and their kin share. */
-export class Encoder extends Module {
-  private readonly layers: ModuleList<Layer>;
-
+export class Encoder extends LayerStack {
   constructor(config: EncoderConfig) {
-    super();
-    const layers = Array.from({ length: config.layers }, () => new Layer(config));
-    this.layers = this.child("layer", new ModuleList(layers));
-  }
-
-  /**
-   * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
-   * @param x [N, H] embeddings
-   * @param only [K] flat places of the tokens whose result is wanted: past the last attention nothing else is computed
-   * @returns [N, H], or [K, H] with `only`
-   */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    const last = this.layers.items.at(-1);
-    let hidden = x;
-    for (const layer of this.layers) {
-      const input = hidden;
-      hidden = torch.scope(() => layer.forward(input, layout, context, layer === last ? only : undefined));
-    }
-    return hidden;
-  }
-
-  /** `x` and each layer's output. */
-  states(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor[] {
-    const states = [x];
-    for (const layer of this.layers)
-      states.push(layer.forward(states.at(-1) as torch.Tensor, layout, context, undefined));
-    return states;
-  }
-}
-
-/** Embeddings and the stack of layers, as BERT, RoBERTa and their kin have them. */
-export class EncoderModel extends Backbone {
-  private readonly encoder: Encoder;
-
-  constructor(
-    config: EncoderConfig,
-    private readonly embeddings: Embeddings,
-  ) {
-    super();
-    this.child("embeddings", embeddings);
-    this.encoder = this.child("encoder", new Encoder(config));
-  }
-
-  forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    return this.encoder.forward(this.embeddings.forward(input, context), input.layout, context, only);
-  }
-
-  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
-    return this.encoder.states(this.embeddings.forward(input, context), input.layout, context);
+    super(Array.from({ length: config.layers }, () => new Layer(config)));
   }
 }

@@ -1,12 +1,12 @@
-// Shapes: N tokens of all rows, B rows, H hidden size.
+// Shapes: N tokens of all rows.
 import type { JsonObject } from "../io/json.js";
-import { Dropout, type ForwardContext, Linear, Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
+import { classificationHead } from "./classificationHead.js";
 import { Embeddings, type PositionRule } from "./embeddings.js";
-import { EncoderModel } from "./encoder.js";
-import type { HeadDesign } from "./head.js";
+import { Encoder } from "./encoder.js";
+import { EncoderModel } from "./encoderModel.js";
 
 // Config
 
@@ -30,36 +30,6 @@ function positionsAfterPadding(padTokenId: number): PositionRule {
   };
 }
 
-// Head
-
-class ClassificationHead extends Module {
-  private readonly dense: Linear;
-  private readonly dropout: Dropout;
-  private readonly projection: Linear;
-
-  constructor(config: BertConfig, outputs: number) {
-    super();
-    this.dense = this.child("dense", new Linear(config.hiddenSize, config.hiddenSize));
-    this.dropout = this.child("dropout", new Dropout(config.classifierDropout));
-    this.projection = this.child("out_proj", new Linear(config.hiddenSize, outputs));
-  }
-
-  /** x: B,H → [B, outputs]; the one dropout is used twice */
-  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    const features = torch.tanh(this.dense.forward(this.dropout.forward(x, context), context));
-    return this.projection.forward(this.dropout.forward(features, context), context);
-  }
-}
-
-const classificationHead: HeadDesign<BertConfig> = {
-  reads: "first",
-  output: "classifier.out_proj",
-  build(config, outputs) {
-    const classifier = new ClassificationHead(config, outputs);
-    return { modules: { classifier }, forward: (hidden, context) => classifier.forward(hidden, context) };
-  },
-};
-
 // Model
 
 function robertaLike(className: string, vocabSize: number): Architecture {
@@ -70,9 +40,10 @@ function robertaLike(className: string, vocabSize: number): Architecture {
     parseConfig: (json) => parseConfig(json, vocabSize),
     backbone(config) {
       const { padTokenId } = config;
-      return new EncoderModel(config, new Embeddings(config, positionsAfterPadding(padTokenId), padTokenId));
+      const embeddings = new Embeddings(config, positionsAfterPadding(padTokenId), padTokenId);
+      return new EncoderModel(embeddings, new Encoder(config));
     },
-    heads: { ForSequenceClassification: classificationHead },
+    heads: { ForSequenceClassification: classificationHead(torch.tanh) },
   });
 }
 

@@ -8,7 +8,7 @@ import type { ModelConfig, TaskModel } from "./taskModel.js";
  */
 export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   if (layers <= tensors) return;
-  throw configError(`num_hidden_layers is ${layers}, but the checkpoint has ${tensors} tensors in all.`);
+  throw configError(`it asks for ${layers} layers, but the checkpoint has ${tensors} tensors in all.`);
 }
 
 /** @throws BidoraError `MEMORY` for a model that does not fit into the machine */

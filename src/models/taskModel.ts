@@ -6,7 +6,7 @@ import type { ModelInput } from "./input.js";
 /** What the rest of the program needs to know of a model's `config.json`. */
 export interface ModelConfig {
   readonly vocabSize: number;
-  /** Kinds of tokens: 1 for a model that tells no second text from the first. */
+  /** Kinds of tokens: 0 or 1 for a model that tells no second text from the first. */
   readonly typeVocabSize: number;
   readonly layers: number;
   readonly hiddenSize: number;

@@ -230,7 +230,7 @@ describe("models", () => {
     [
       "an absurd number of layers",
       () => changed(config({ num_hidden_layers: 1e6 })),
-      /num_hidden_layers is 1000000, but the checkpoint has \d+ tensors/,
+      /asks for 1000000 layers, but the checkpoint has \d+ tensors/,
     ],
     [
       "an absurd number of labels",

@@ -101,7 +101,7 @@ test("absurd sizes take neither memory nor time, and a weight of whole numbers i
   const before = process.memoryUsage().heapTotal;
   expect((await inspect(sizes)).refusals).toEqual([
     expect.stringMatching(/num_labels is 1000000000; expected at most/),
-    expect.stringMatching(/num_hidden_layers is 1000000, but the checkpoint has \d+ tensors/),
+    expect.stringMatching(/asks for 1000000 layers, but the checkpoint has \d+ tensors/),
   ]);
   expect(process.memoryUsage().heapTotal - before).toBeLessThan(2e8);
 

@@ -1,0 +1,53 @@
+// Shapes: N tokens of all rows, K tokens kept, H hidden size.
+import { type ForwardContext, Module, ModuleList, type RowLayout } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+
+/** One layer of a stack. */
+export abstract class StackLayer extends Module {
+  /** x: N,H → N,H, or K,H for the places in `only` */
+  abstract forward(
+    x: torch.Tensor,
+    layout: RowLayout,
+    context: ForwardContext,
+    only: torch.Tensor | undefined,
+  ): torch.Tensor;
+}
+
+/** Layers of one kind, one upon the other, under the name `layer`. */
+export class LayerStack extends Module {
+  private readonly layers: ModuleList<StackLayer>;
+
+  constructor(layers: readonly StackLayer[]) {
+    super();
+    this.layers = this.child("layer", new ModuleList(layers));
+  }
+
+  /**
+   * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
+   * @param x [N, H] embeddings
+   * @param only [K] flat places of the tokens whose result is wanted: past the last attention nothing else is computed
+   * @returns [N, H], or [K, H] with `only`
+   */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
+    const last = this.layers.items.at(-1);
+    let hidden = x;
+    for (const layer of this.layers) {
+      const input = hidden;
+      hidden = torch.scope(() => layer.forward(input, layout, context, layer === last ? only : undefined));
+    }
+    return hidden;
+  }
+
+  /** `x` and each layer's output. */
+  states(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor[] {
+    const states = [x];
+    for (const layer of this.layers)
+      states.push(layer.forward(states.at(-1) as torch.Tensor, layout, context, undefined));
+    return states;
+  }
+}
+
+/** The tokens of a layer that are gone on with. x: N,H → K,H */
+export function pick(x: torch.Tensor, places: torch.Tensor | undefined): torch.Tensor {
+  return places ? torch.indexSelect(x, 0, places) : x;
+}
