@@ -1,6 +1,7 @@
 """Tiny random checkpoints, as transformers writes them."""
 
 import json
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -39,8 +40,10 @@ def draw_parameters(model: nn.Module) -> None:
     """Every parameter gets a visible scale: none is left at 0 or 1."""
     for name, parameter in model.named_parameters():
         noise = normal(name, parameter.shape)
-        if "LayerNorm.weight" in name:
+        if re.search(r"layer_?norm\.weight", name, re.IGNORECASE):
             parameter.copy_(1 + 0.3 * noise)
+        elif "pre_classifier" in name:  # ReLU cuts units off, but none for every row, of an adapter's own one too
+            parameter.copy_(1.6 + 0.2 * noise if name.endswith("bias") else 0.04 * noise)
         elif name.endswith("bias"):
             parameter.copy_(0.2 * noise)
         else:
@@ -54,13 +57,12 @@ def build(family: Family, head: str, **settings) -> nn.Module:
     layers = {"num_hidden_layers": LAYERS.get(head, 2)}
     options = SIZES | NO_DROPOUT | layers | family.config | {"vocab_size": vocabulary} | settings
     if head == "none":
-        config = family.transformers_class("Config")(**options)
-        model = family.transformers_class("Model")(config, add_pooling_layer=False)
+        model = family.transformers_class("Model")(family.model_config(options), add_pooling_layer=False)
     else:
         names = dict(enumerate(LABELS[head]))
         labels = {"id2label": names, "label2id": {name: i for i, name in names.items()}, "problem_type": PROBLEM[head]}
         kind = "ForTokenClassification" if head == "tokens" else "ForSequenceClassification"
-        model = family.transformers_class(kind)(family.transformers_class("Config")(**options, **labels))
+        model = family.transformers_class(kind)(family.model_config(options | labels))
     draw_parameters(model)
     return model.eval()
 

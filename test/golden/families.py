@@ -1,18 +1,22 @@
 """The model families of the golden files: one line each."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import texts
 import transformers
 from tokenizers import Tokenizer
+from transformers import PreTrainedConfig
 
 
 @dataclass(frozen=True)
 class Family:
     """`classes` is the first part of transformers' class names. `depth` says how much is made for the family:
 
-    1: checkpoints, logits, hidden states; 2: also the main adapters, training, the exact hypergradient; 3: everything."""
+    1: checkpoints, logits, hidden states; 2: also the main adapters, training, the exact hypergradient; 3: everything.
+    `settings` are its names for BERT's settings, `modules` those for BERT's modules, found by regular expressions."""
 
     name: str
     classes: str
@@ -21,9 +25,26 @@ class Family:
     config: dict
     depth: int
     heads: tuple[str, ...] = field(default=("single", "multi", "regression", "tokens"))
+    settings: dict[str, str] = field(default_factory=dict)
+    modules: dict[str, str] = field(default_factory=dict)
 
     def transformers_class(self, suffix: str) -> type:
         return getattr(transformers, self.classes + suffix)
+
+    def model_config(self, settings: dict) -> PreTrainedConfig:
+        """The configuration of BERT's `settings`."""
+        return self.transformers_class("Config")(**{self.settings.get(name, name): value for name, value in settings.items()})
+
+    def recipe(self, of_bert: dict) -> dict:
+        """An adapter's settings that name BERT's modules, with the family's names."""
+        text = json.dumps(of_bert)
+        for name, own in self.modules.items():
+            text = re.sub(name, own, text)
+        return json.loads(text)
+
+    @property
+    def has_types(self) -> bool:
+        return self.config.get("type_vocab_size", 1) > 1
 
 
 # RoBERTa counts positions from pad_token_id + 1, so 50 of them leave room for 48 tokens.

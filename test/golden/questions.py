@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 
 import torch
@@ -42,7 +43,7 @@ def windows(tokenizer, row: dict) -> list[dict]:
     return [
         {
             "ids": encoded.input_ids[i],
-            "types": encoded.token_type_ids[i],
+            "types": encoded.token_type_ids[i] if "token_type_ids" in tokenizer.model_input_names else [0] * len(encoded.input_ids[i]),
             "offsets": [pair if side == 1 else None for pair, side in zip(encoded.offset_mapping[i], encoded.encodings[i].sequence_ids)],
         }
         for i in range(len(encoded.input_ids))
@@ -83,7 +84,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
     """Writes the checkpoint `questions` and questions.safetensors; returns the manifest's entry."""
     tokenizer = load_tokenizer(family, False)
     settings = SIZES | NO_DROPOUT | {"num_hidden_layers": 2} | family.config | {"vocab_size": len(tokenizer)}
-    model = family.transformers_class("ForQuestionAnswering")(family.transformers_class("Config")(**settings))
+    model = family.transformers_class("ForQuestionAnswering")(family.model_config(settings))
     draw_parameters(model)
     model.eval()
     with torch.no_grad():
@@ -97,7 +98,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
         for window in windows(tokenizer, row):
             start, end = target(window, row)
             ids = torch.tensor([window["ids"]])
-            types = {"token_type_ids": torch.tensor([window["types"]])} if family.config["type_vocab_size"] > 1 else {}
+            types = {"token_type_ids": torch.tensor([window["types"]])} if family.has_types else {}
             # One row at a time: in a padded batch transformers counts padding among the places of an answer.
             output = model(input_ids=ids, **types, start_positions=torch.tensor([start]), end_positions=torch.tensor([end]))
             logits = torch.stack([output.start_logits[0], output.end_logits[0]], dim=1)
@@ -117,7 +118,7 @@ def write_questions(family: Family, root: Path, target_folder: Path) -> dict:
         "logits": torch.cat([logits for _, _, logits in kept]),
         "loss": loss,
     }
-    gradients = {f"grad.{name}": p.grad for name, p in model.named_parameters() if "qa_outputs" in name or name.endswith("query.weight")}
+    gradients = {f"grad.{name}": p.grad for name, p in model.named_parameters() if "qa_outputs" in name or re.search(r"(query|q_lin)\.weight$", name)}
     write_tensors(target_folder / "questions.safetensors", tensors | gradients)
     (root / "rows" / "questions.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return {"checkpoint": "questions", "rows": "questions", "maxLength": MAX_LENGTH, "file": "questions.safetensors", "predictions": predictions}

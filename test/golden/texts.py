@@ -100,7 +100,7 @@ def merge_pair(word: tuple[str, ...], pair: tuple[str, str]) -> tuple[str, ...]:
 
 
 def load_tokenizer(family, pre_split: bool) -> PreTrainedTokenizerFast:
-    names = ["input_ids", "token_type_ids", "attention_mask"] if family.config["type_vocab_size"] > 1 else ["input_ids", "attention_mask"]
+    names = ["input_ids", "token_type_ids", "attention_mask"] if family.has_types else ["input_ids", "attention_mask"]
     return PreTrainedTokenizerFast(
         tokenizer_object=family.tokenizer(pre_split), model_max_length=MAX_TOKENS, model_input_names=names, **family.special_tokens
     )

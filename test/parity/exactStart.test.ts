@@ -15,9 +15,11 @@ import { families, goldenInput, manifest } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
+/** By the names that some family has for them. */
+const QUERY_VALUE = ["query", "value", "q_lin", "v_lin"];
 const everywhere: Partial<LowRankConfig> = {
   rank: 3,
-  targetModules: ["word_embeddings", "query", "value", "intermediate.dense", "output.dense"],
+  targetModules: ["word_embeddings", ...QUERY_VALUE, "intermediate.dense", "output.dense", "lin1", "lin2"],
   modulesToSave: ["classifier"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
@@ -25,7 +27,7 @@ const configs = [
   { method: "lora", config: loraConfig(everywhere) },
   {
     method: "lora with a bias of B",
-    config: loraConfig({ ...everywhere, targetModules: ["query", "dense"], loraBias: true }),
+    config: loraConfig({ ...everywhere, targetModules: [...QUERY_VALUE, "dense"], loraBias: true }),
   },
   { method: "rslora", config: loraConfig({ ...everywhere, rslora: true }) },
   { method: "dora, axis out", config: dora({}) },
