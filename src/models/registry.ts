@@ -3,6 +3,7 @@ import type { JsonObject } from "../io/json.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
+import { distilbert } from "./distilbert.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
 /** The architectures by the `model_type` of config.json. */
@@ -11,6 +12,7 @@ export const ARCHITECTURES = {
   roberta,
   "xlm-roberta": xlmRoberta,
   camembert,
+  distilbert,
 } as const satisfies Readonly<Record<string, Architecture>>;
 
 export type ModelType = keyof typeof ARCHITECTURES;

@@ -62,8 +62,8 @@ def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, fol
     base = load(family, checkpoint, head)
     base.name_or_path = ""
     kind = "TOKEN_CLS" if head == "tokens" else "SEQ_CLS"
-    config = {"config": LoraConfig, "task_type": kind} | family.recipe(recipe)
-    model = get_peft_model(base, config.pop("config")(**config))
+    settings = family.recipe({key: value for key, value in recipe.items() if key != "config"})
+    model = get_peft_model(base, recipe.get("config", LoraConfig)(task_type=kind, **settings))
     perturb(model)
     model.save_pretrained(folder, save_embedding_layers=False)
     (folder / "README.md").unlink()  # an empty model card

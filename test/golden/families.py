@@ -54,10 +54,21 @@ ROBERTA = {
 }
 XLM_ROBERTA = ROBERTA | {"hidden_act": "gelu_new", "num_hidden_layers": 1}
 CAMEMBERT = ROBERTA | {"hidden_act": "relu", "layer_norm_eps": 1e-2, "num_hidden_layers": 1}
+DISTILBERT = {"max_position_embeddings": 48, "pad_token_id": 0, "seq_classif_dropout": 0.0, "qa_dropout": 0.0}
+DISTILBERT_SETTINGS = {
+    "intermediate_size": "hidden_dim", "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention_dropout",
+    "classifier_dropout": "seq_classif_dropout",
+}
+# For JSON, where a pattern's backslashes are doubled. PEFT trains pre_classifier whole, as its name ends in classifier, and can't adapt it too.
+DISTILBERT_MODULES = {
+    r"(self\\*\.)?query": "q_lin", r"(self\\*\.)?value": "v_lin", "intermediate.dense": "ffn.lin1",
+    '"all-linear"': '"all-linear", "exclude_modules": ["pre_classifier"]',
+}
 
 FAMILIES = (
     Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
     Family("roberta", "Roberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA, depth=2),
     Family("xlm-roberta", "XLMRoberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, XLM_ROBERTA, depth=1, heads=("single",)),
     Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, CAMEMBERT, depth=1, heads=("tokens",)),
+    Family("distilbert", "DistilBert", texts.word_piece, texts.BERT_TOKENS, DISTILBERT, depth=2, settings=DISTILBERT_SETTINGS, modules=DISTILBERT_MODULES),
 )

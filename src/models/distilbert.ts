@@ -1,0 +1,174 @@
+// Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
+import type { JsonObject } from "../io/json.js";
+import {
+  type Activation,
+  activation,
+  addAndNorm,
+  attend,
+  Dropout,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  projectTogether,
+  type RowLayout,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { architecture } from "./architecture.js";
+import { ConfigReader } from "./configReader.js";
+import { Embeddings, type EmbeddingsConfig } from "./embeddings.js";
+import type { EncoderConfig } from "./encoder.js";
+import { EncoderModel } from "./encoderModel.js";
+import { type HeadDesign, linearHead } from "./head.js";
+import { LayerStack, pick, StackLayer } from "./layerStack.js";
+import type { ModelConfig } from "./taskModel.js";
+
+// Config
+
+interface DistilBertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
+  readonly seqClassifDropout: number;
+  readonly qaDropout: number;
+}
+
+/** `sinusoidal_pos_embds` says how the position table was made; the table itself is in the checkpoint. */
+function parseConfig(json: JsonObject): DistilBertConfig {
+  const read = new ConfigReader(json);
+  const vocabSize = read.count("vocab_size", 30522);
+  const positions = read.count("max_position_embeddings", 512);
+  const heads = read.count("n_heads", 12);
+  const dropout = read.probability("dropout", 0.1);
+  return {
+    vocabSize,
+    hiddenSize: read.multiple("dim", 768, ["n_heads", heads]),
+    layers: read.count("n_layers", 6),
+    heads,
+    intermediateSize: read.count("hidden_dim", 3072),
+    activation: read.text("activation", "gelu"),
+    layerNormEpsilon: 1e-12,
+    hiddenDropout: dropout,
+    attentionDropout: read.probability("attention_dropout", 0.1),
+    classifierDropout: dropout,
+    seqClassifDropout: read.probability("seq_classif_dropout", 0.2),
+    qaDropout: read.probability("qa_dropout", 0.1),
+    positions,
+    maxTokens: positions,
+    typeVocabSize: 0,
+    padTokenId: read.id("pad_token_id", 0, vocabSize),
+    initializerRange: read.number("initializer_range", 0.02),
+  };
+}
+
+// Layers
+
+class Attention extends Module {
+  private readonly heads: number;
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly value: Linear;
+  private readonly output: Linear;
+  private readonly dropout: Dropout;
+
+  constructor(config: EncoderConfig) {
+    super();
+    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
+    this.heads = config.heads;
+    this.query = this.child("q_lin", square());
+    this.key = this.child("k_lin", square());
+    this.value = this.child("v_lin", square());
+    this.output = this.child("out_lin", square());
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+  }
+
+  /** x: N,H → N,H, or K,H for the places in `only` */
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const layers = [this.query, this.key, this.value];
+    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const mixed = attend(q, k, v, { heads: this.heads, layout, dropout: this.dropout, context });
+    return this.output.forward(pick(mixed, only), context);
+  }
+}
+
+class FeedForward extends Module {
+  private readonly inner: Linear;
+  private readonly outer: Linear;
+  private readonly activation: Activation;
+  readonly dropout: Dropout;
+
+  constructor(config: EncoderConfig) {
+    super();
+    this.inner = this.child("lin1", new Linear(config.hiddenSize, config.intermediateSize));
+    this.outer = this.child("lin2", new Linear(config.intermediateSize, config.hiddenSize));
+    this.activation = activation(config.activation);
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+  }
+
+  /** Its dropout is left to the residual sum. x: N,H → N,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.outer.forward(this.activation(this.inner.forward(x, context)), context);
+  }
+}
+
+/** What attention gives is added without dropout. */
+const NO_DROPOUT = new Dropout(0);
+
+class Layer extends StackLayer {
+  private readonly attention: Attention;
+  private readonly attentionNorm: LayerNorm;
+  private readonly feedForward: FeedForward;
+  private readonly outputNorm: LayerNorm;
+
+  constructor(config: EncoderConfig) {
+    super();
+    const norm = () => new LayerNorm(config.hiddenSize, config.layerNormEpsilon);
+    this.attention = this.child("attention", new Attention(config));
+    this.attentionNorm = this.child("sa_layer_norm", norm());
+    this.feedForward = this.child("ffn", new FeedForward(config));
+    this.outputNorm = this.child("output_layer_norm", norm());
+  }
+
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const mixed = this.attention.forward(x, layout, context, only);
+    const attended = addAndNorm(mixed, pick(x, only), { dropout: NO_DROPOUT, norm: this.attentionNorm, context });
+    const { dropout } = this.feedForward;
+    return addAndNorm(this.feedForward.forward(attended, context), attended, {
+      dropout,
+      norm: this.outputNorm,
+      context,
+    });
+  }
+}
+
+// Head
+
+/** The first token's state, a dense layer with ReLU, dropout, classifier. */
+const sequenceHead: HeadDesign<DistilBertConfig> = {
+  reads: "first",
+  output: "classifier",
+  build(config, outputs) {
+    const dense = new Linear(config.hiddenSize, config.hiddenSize);
+    const dropout = new Dropout(config.seqClassifDropout);
+    const classifier = new Linear(config.hiddenSize, outputs);
+    return {
+      modules: { pre_classifier: dense, dropout, classifier },
+      forward: (hidden, context) =>
+        classifier.forward(dropout.forward(torch.relu(dense.forward(hidden, context)), context), context),
+    };
+  },
+};
+
+// Model
+
+export const distilbert = architecture<DistilBertConfig>({
+  className: "DistilBert",
+  prefix: "distilbert",
+  defaultTargetModules: ["q_lin", "v_lin"],
+  parseConfig,
+  backbone(config) {
+    const layers = Array.from({ length: config.layers }, () => new Layer(config));
+    return new EncoderModel(new Embeddings(config), new LayerStack(layers), "transformer");
+  },
+  heads: {
+    ForSequenceClassification: sequenceHead,
+    ForQuestionAnswering: linearHead("qa_outputs", (config) => config.qaDropout),
+  },
+});
