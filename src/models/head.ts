@@ -1,7 +1,7 @@
 // Shapes: K tokens read, H hidden size.
 import { castTo, Dropout, type ForwardContext, Linear, type Module, type RowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { ModelConfig } from "./taskModel.js";
+import type { Backbone, ModelConfig } from "./taskModel.js";
 
 /** Which hidden states of a row a head reads: its first token's, its last token's, or every token's. */
 export type Reads = "first" | "last" | "every";
@@ -19,7 +19,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly reads: Reads;
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
-  build(config: Config, outputs: number): Head;
+  /** @param backbone whose own parameters a tied head computes with, having none itself */
+  build(config: Config, outputs: number, backbone: Backbone): Head;
 }
 
 /** What a task asks of the top of a model. */

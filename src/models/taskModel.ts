@@ -53,7 +53,7 @@ export class TaskModel extends Module {
   ) {
     super();
     this.child(prefix, backbone);
-    this.#head = design.build(config, outputs);
+    this.#head = design.build(config, outputs, backbone);
     const modules = Object.entries(this.#head.modules);
     for (const [path, module] of modules) this.child(path, module);
     this.headModules = modules.flatMap(([path, module]) => (module.namedParameters().next().done ? [] : [path]));
