@@ -62,8 +62,16 @@ PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, S
   const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
   return {transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns),
                                    transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
-                                   packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.zeros(numbers),
-          work.valueGradient.zeros(numbers)};
+                                   packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
+          work.valueGradient.need(numbers)};
+}
+
+// Whether the first block writes all sums; else they have to begin at 0.
+inline bool seesAllKeys(const HeadShape& shape) { return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys; }
+
+template <typename Sum>
+void zeroSums(const HeadShape& shape, Sum* sums) {
+  std::memset(static_cast<void*>(sums), 0, roundUp(shape.keys, 4) * shape.sizeWidth() * sizeof(Sum));
 }
 
 // A query head: its queries, and the gradients that come and go.
@@ -76,7 +84,7 @@ struct QueryHead {
 
 template <typename Storage>
 void attendBlockBackward(const HeadShape& shape, const Block& block, const PackedKeys<Storage>& packed, const QueryHead<Storage>& head,
-                         Workspace<Storage>& work) {
+                         bool accumulate, Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
   using Word = typename A::Word;
   using Sum = typename A::Sum;
@@ -99,11 +107,11 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   }
   const Word* outTokens = packTokens(outs, count, rows, size, sizeWidth, work.outTokens);
   product(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first, sizeWidth, keyRows,
-          sizeWidth, rows / A::kPerWord, true);
+          sizeWidth, rows / A::kPerWord, accumulate);
   softmaxBackward(weights, change, rows, seen, static_cast<Sum>(shape.scale));
   const Word* queryTokens = packTokens(queries, count, rows, size, sizeWidth, work.queryTokens);
   product(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first, sizeWidth, keyRows, sizeWidth,
-          rows / A::kPerWord, true);
+          rows / A::kPerWord, accumulate);
   Sum* queryGradient = work.result.need(rows * sizeWidth);
   product(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth, queryGradient, sizeWidth, rows,
           sizeWidth, depth, false);

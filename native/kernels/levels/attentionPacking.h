@@ -28,11 +28,6 @@ class Buffer {
     return data_;
   }
 
-  T* zeros(int64_t count) {
-    std::memset(static_cast<void*>(need(count)), 0, count * sizeof(T));
-    return data_;
-  }
-
  private:
   T* data_ = nullptr;
   int64_t capacity_ = 0;

@@ -45,11 +45,19 @@ void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& input
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
     const HeadShape first = headShape(shape, row, firstHead);
     const auto packed = packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size), headOf(inputs.v, keyStart, keyHead, size), work);
+    bool hasSums = !seesAllKeys(first);
+    if (hasSums) {
+      zeroSums(first, packed.keyGradient);
+      zeroSums(first, packed.valueGradient);
+    }
     for (int64_t head = firstHead; head < firstHead + group; ++head) {
       const HeadShape of = headShape(shape, row, head);
       const QueryHead<T> queries{headOf(inputs.q, start, head, size), headOf(gradients.out, start, head, size),
                                  {gradients.logSums + head * tokens + start, 1}, headOf(gradients.q, start, head, size)};
-      forEachBlock(of, [&](const Block& block) { attendBlockBackward<T>(of, block, packed, queries, work); });
+      forEachBlock(of, [&](const Block& block) {
+        attendBlockBackward<T>(of, block, packed, queries, hasSums, work);
+        hasSums = true;
+      });
     }
     const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size), ofV = headOf(gradients.v, keyStart, keyHead, size);
     for (int64_t j = 0; j < first.keys; ++j) {

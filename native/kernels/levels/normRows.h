@@ -37,9 +37,8 @@ void normRow(const Norm<T>& norm, int64_t i, Sum* row) {
   writeNumbers(row, size, sum);
   for (int64_t d = 0; d < size; ++d) row[d] = wide(sum[d]);
   const auto [mean, inverse] = statistics(row, size, norm.epsilon, norm.isCentred);
-  for (int64_t d = 0; d < size; ++d) row[d] = (row[d] - mean) * inverse * wide(norm.weight[d]);
-  if (norm.bias)
-    for (int64_t d = 0; d < size; ++d) row[d] += wide(norm.bias[d]);
+  const T *weight = norm.weight, *bias = norm.bias;
+  for (int64_t d = 0; d < size; ++d) row[d] = (row[d] - mean) * inverse * wide(weight[d]) + (bias ? wide(bias[d]) : Sum{0});
   writeNumbers(row, size, norm.out + at);
   norm.stats[2 * i] = mean;
   norm.stats[2 * i + 1] = inverse;
