@@ -36,8 +36,9 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
 
 // (outputs, inputs, gradOutputs, retainGraph, createGraph, allowUnused) => (handle | null)[]
 Napi::Value grad(const Napi::CallbackInfo& info) {
-  const variable_list gradients = torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2, true),
-                                                        flagAt(info, 3), flagAt(info, 4), flagAt(info, 5));
+  const variable_list gradients =
+      torch::autograd::grad(tensorsAt(info, 0), tensorsAt(info, 1), tensorsAt(info, 2, true), flagAt(info, 3),
+                            flagAt(info, 4), flagAt(info, 5));
   Napi::Array result = Napi::Array::New(info.Env(), gradients.size());
   for (uint32_t i = 0; i < gradients.size(); ++i)
     result.Set(i, gradients[i].defined() ? newTensor(info.Env(), gradients[i]) : info.Env().Null());
@@ -54,7 +55,8 @@ Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
 Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorAt(info, 0);
   const bool on = flagAt(info, 1);
-  if (!on && !tensor.is_leaf()) throw std::invalid_argument("only a leaf can stop requiring a gradient: detach() this tensor.");
+  if (!on && !tensor.is_leaf())
+    throw std::invalid_argument("only a leaf can stop requiring a gradient: detach() this tensor.");
   tensor.set_requires_grad(on);
   return info.Env().Undefined();
 }

@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kMaxArguments = 32;
 
-void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, size_t count, std::vector<c10::IValue>& stack) {
+void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, size_t count,
+                   std::vector<c10::IValue>& stack) {
   const auto& declared = op.handle->schema().arguments();
   stack.reserve(declared.size());
   for (size_t i = 0; i < declared.size(); ++i) {
@@ -58,7 +59,8 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
   Call call(state);
   try {
     uint32_t index = 0;
-    if (count == 0 || napi_get_value_uint32(rawEnv, values[0], &index) != napi_ok) throw std::invalid_argument("expected an operator.");
+    if (count == 0 || napi_get_value_uint32(rawEnv, values[0], &index) != napi_ok)
+      throw std::invalid_argument("expected an operator.");
     const Operator& op = state.operators.at(index);
     call.op = &op;
     pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, call.stack);

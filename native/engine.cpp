@@ -14,8 +14,9 @@
 namespace bidora {
 namespace {
 
-// Freed tensors stay with the process: giving pages back and faulting them in again costs more than the arithmetic on them.
-constexpr int kKeepMapped = 32 << 20;        // the largest mmap threshold that glibc takes
+// Freed tensors stay with the process: giving pages back and faulting them in again costs more than the arithmetic on
+// them.
+constexpr int kKeepMapped = 32 << 20;  // the largest mmap threshold that glibc takes
 constexpr int kKeepAtTop = 1 << 30;
 constexpr int kGrowBy = 64 << 20;
 

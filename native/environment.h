@@ -44,7 +44,8 @@ struct Call {
 Environment& environment(Napi::Env env);
 
 inline double numberAt(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsNumber()) throw HandleError("argument " + std::to_string(index) + " must be a number or a handle.");
+  if (!info[index].IsNumber())
+    throw HandleError("argument " + std::to_string(index) + " must be a number or a handle.");
   return info[index].As<Napi::Number>().DoubleValue();
 }
 

@@ -7,7 +7,8 @@ namespace bidora {
 
 using NativeFunction = Napi::Value (*)(const Napi::CallbackInfo&);
 
-// Rethrows the exception in flight as the error that JavaScript registered with `setErrorFactory`; throws nothing but Napi::Error.
+// Rethrows the exception in flight as the error that JavaScript registered with `setErrorFactory`; throws nothing but
+// Napi::Error.
 [[noreturn]] void throwToJavaScript(Napi::Env env);
 
 template <NativeFunction function>

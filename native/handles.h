@@ -1,7 +1,7 @@
 // Handles: how JavaScript names a native object.
 //
-// A handle is one JavaScript number: the index of a slot in this environment's table, and the slot's generation above it.
-// Releasing a slot raises its generation, so that a stale or forged handle is an error, never another object.
+// A handle is one JavaScript number: the index of a slot in this environment's table, and the slot's generation above
+// it. Releasing a slot raises its generation, so that a stale or forged handle is an error, never another object.
 #pragma once
 
 #include <ATen/core/Generator.h>
@@ -26,7 +26,8 @@ class HandleTable {
   template <typename T>
   double add(T object) {
     if (free_.empty()) {
-      if (slots_.size() > kIndexMask) throw HandleError("more than 16 million live handles: release tensors with a scope or dispose().");
+      if (slots_.size() > kIndexMask)
+        throw HandleError("more than 16 million live handles: release tensors with a scope or dispose().");
       free_.push_back(static_cast<uint32_t>(slots_.size()));
       slots_.push_back({std::monostate{}, firstGeneration_});
     }
@@ -65,7 +66,8 @@ class HandleTable {
   static constexpr uint32_t kGenerationMask = (1U << 29) - 1;
   static constexpr double kHandleEnd = 9007199254740992.0;  // 2^53
   static constexpr const char* kReleased =
-      "this tensor was already released: it was disposed of, or its scope has ended (return it from the scope, or keep() it).";
+      "this tensor was already released: it was disposed of, or its scope has ended (return it from the scope, or "
+      "keep() it).";
 
   struct Slot {
     std::variant<std::monostate, at::Tensor, at::Generator> object;
@@ -87,7 +89,8 @@ class HandleTable {
     const uint64_t index = static_cast<uint64_t>(handle) & kIndexMask;
     if (index >= slots_.size()) return nullptr;
     Slot& slot = slots_[index];
-    const bool isLive = encode(index, slot.generation) == handle && !std::holds_alternative<std::monostate>(slot.object);
+    const bool isLive =
+        encode(index, slot.generation) == handle && !std::holds_alternative<std::monostate>(slot.object);
     return isLive ? &slot : nullptr;
   }
 

@@ -38,7 +38,8 @@ size_t OperatorTable::declare(std::vector<std::string> names) {
 }
 
 const Operator& OperatorTable::at(size_t index) {
-  if (index >= operators_.size()) throw std::invalid_argument("operator " + std::to_string(index) + " was never declared.");
+  if (index >= operators_.size())
+    throw std::invalid_argument("operator " + std::to_string(index) + " was never declared.");
   Operator& op = operators_[index];
   if (!op.handle) resolve(op);
   return op;

@@ -12,15 +12,15 @@ namespace bidora {
 
 // How one argument is read from JavaScript, decided once from the schema.
 struct Parameter {
-  c10::TypePtr type;         // the schema's real type, without the optional around it
+  c10::TypePtr type;  // the schema's real type, without the optional around it
   bool optional;
 };
 
 struct Operator {
-  std::string name;          // "aten::add.Tensor"
+  std::string name;  // "aten::add.Tensor"
   std::optional<c10::OperatorHandle> handle;
   std::vector<Parameter> parameters;
-  std::vector<bool> aliased; // for each return: the caller has it already (in-place and out forms)
+  std::vector<bool> aliased;  // for each return: the caller has it already (in-place and out forms)
 };
 
 class OperatorTable {

@@ -43,10 +43,9 @@ std::string shapesOf(c10::ArrayRef<const c10::IValue> inputs) {
 
 Profile::Profile(bool withShapes) : withShapes_(withShapes) {
   intern("");
-  callback_ = at::addThreadLocalCallback(
-      at::RecordFunctionCallback(onStart, onEnd)
-          .needsInputs(withShapes)
-          .scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
+  callback_ = at::addThreadLocalCallback(at::RecordFunctionCallback(onStart, onEnd)
+                                             .needsInputs(withShapes)
+                                             .scopes({at::RecordScope::FUNCTION, at::RecordScope::BACKWARD_FUNCTION}));
   observing = this;
 }
 
@@ -61,7 +60,8 @@ size_t Profile::openOperator(const at::RecordFunction& function) {
 }
 
 void Profile::openRange(const std::string& name) {
-  openRanges_.push_back(open(name, "", Kind::kRange, openRanges_.empty() ? -1 : static_cast<int32_t>(openRanges_.back())));
+  openRanges_.push_back(
+      open(name, "", Kind::kRange, openRanges_.empty() ? -1 : static_cast<int32_t>(openRanges_.back())));
 }
 
 void Profile::closeRange() {
@@ -99,7 +99,8 @@ int32_t Profile::intern(const std::string& text) {
 int32_t Profile::rangeOf(const at::RecordFunction& function) {
   if (!openRanges_.empty()) {
     const auto range = static_cast<int32_t>(openRanges_.back());
-    if (function.scope() == at::RecordScope::FUNCTION && function.seqNr() >= 0) forwardRanges_[function.seqNr()] = range;
+    if (function.scope() == at::RecordScope::FUNCTION && function.seqNr() >= 0)
+      forwardRanges_[function.seqNr()] = range;
     return range;
   }
   if (function.scope() == at::RecordScope::BACKWARD_FUNCTION) {

@@ -18,7 +18,7 @@ class Profile {
     int32_t name, shapes;  // in strings()
     Kind kind;
     int32_t depth;
-    int32_t range;         // the event of the innermost open range, or -1
+    int32_t range;           // the event of the innermost open range, or -1
     double start, duration;  // microseconds
   };
 

@@ -18,6 +18,7 @@ namespace {
 std::vector<int64_t> sizesAt(const Napi::CallbackInfo& info, size_t index) {
   const auto array = info[index].As<Napi::Array>();
   std::vector<int64_t> sizes;
+  sizes.reserve(array.Length());
   for (uint32_t i = 0; i < array.Length(); ++i) sizes.push_back(toInteger(info.Env(), array.Get(i)));
   return sizes;
 }
@@ -36,8 +37,8 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   const auto bytes = info[0].As<Napi::Uint8Array>();
   const at::Tensor tensor = emptyForBytes(sizesAt(info, 1), dtypeAt(info, 2));
   if (bytes.ByteLength() != tensor.nbytes())
-    throw std::invalid_argument("expected " + std::to_string(tensor.nbytes()) + " bytes for this shape and dtype, got " +
-                                std::to_string(bytes.ByteLength()) + ".");
+    throw std::invalid_argument("expected " + std::to_string(tensor.nbytes()) +
+                                " bytes for this shape and dtype, got " + std::to_string(bytes.ByteLength()) + ".");
   if (tensor.nbytes()) std::memcpy(tensor.data_ptr(), bytes.Data(), tensor.nbytes());
   return newTensor(info.Env(), tensor.to(dtypeAt(info, 3)));
 }
@@ -55,7 +56,8 @@ void transferAll(char* data, size_t size, int64_t offset, const char* verb, Tran
   while (size > 0) {
     const ssize_t done = transfer(data, size, offset);
     if (done < 0 && errno == EINTR) continue;
-    if (done < 0) throw std::runtime_error(std::string("could not ") + verb + " the file: " + std::strerror(errno) + ".");
+    if (done < 0)
+      throw std::runtime_error(std::string("could not ") + verb + " the file: " + std::strerror(errno) + ".");
     if (done == 0) throw std::runtime_error("the file ends before the tensor does.");
     data += done;
     size -= static_cast<size_t>(done);
@@ -87,7 +89,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorAt(info, 0);
   Napi::Array result = Napi::Array::New(info.Env(), tensor.dim() + 1);
   result.Set(0U, dtypeName(tensor.scalar_type()));
-  for (int64_t i = 0; i < tensor.dim(); ++i) result.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
+  for (int64_t i = 0; i < tensor.dim(); ++i)
+    result.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
   return result;
 }
 

@@ -62,7 +62,8 @@ at::Scalar toScalar(napi_env env, napi_value value) {
     default: break;
   }
   const double number = toDouble(env, value);
-  const bool whole = std::trunc(number) == number && std::abs(number) <= kMaxSafeInteger && !(number == 0 && std::signbit(number));
+  const bool whole =
+      std::trunc(number) == number && std::abs(number) <= kMaxSafeInteger && !(number == 0 && std::signbit(number));
   return whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
 }
 
@@ -122,17 +123,20 @@ c10::IValue toList(Napi::Env env, napi_value value, const c10::TypePtr& element)
     case c10::TypeKind::FloatType: return toVector<double>(env, value, [&](napi_value v) { return toDouble(env, v); });
     case c10::TypeKind::BoolType: {
       c10::List<bool> list;
-      for (const bool flag : toVector<bool>(env, value, [&](napi_value v) { return toBool(env, v); })) list.push_back(flag);
+      for (const bool flag : toVector<bool>(env, value, [&](napi_value v) { return toBool(env, v); }))
+        list.push_back(flag);
       return list;
     }
     case c10::TypeKind::StringType: {
       c10::List<std::string> list;
-      for (auto& text : toVector<std::string>(env, value, [&](napi_value v) { return toString(env, v); })) list.push_back(text);
+      for (auto& text : toVector<std::string>(env, value, [&](napi_value v) { return toString(env, v); }))
+        list.push_back(text);
       return list;
     }
     case c10::TypeKind::NumberType: {
       c10::List<at::Scalar> list;
-      for (auto& scalar : toVector<at::Scalar>(env, value, [&](napi_value v) { return toScalar(env, v); })) list.push_back(scalar);
+      for (auto& scalar : toVector<at::Scalar>(env, value, [&](napi_value v) { return toScalar(env, v); }))
+        list.push_back(scalar);
       return list;
     }
     default: break;
@@ -185,7 +189,8 @@ c10::IValue toIValue(Napi::Env env, napi_value value, const Parameter& parameter
     case c10::TypeKind::DeviceObjType: return c10::Device(toString(env, value));
     case c10::TypeKind::MemoryFormatType: return static_cast<int64_t>(memoryFormat(toString(env, value)));
     case c10::TypeKind::GeneratorType: return environment(env).handles.get<at::Generator>(toDouble(env, value));
-    case c10::TypeKind::ListType: return toList(env, value, parameter.type->expectRef<c10::ListType>().getElementType());
+    case c10::TypeKind::ListType:
+      return toList(env, value, parameter.type->expectRef<c10::ListType>().getElementType());
     default: throw std::invalid_argument("arguments of type " + parameter.type->str() + " are not bridged.");
   }
 }

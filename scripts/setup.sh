@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package
 # brings its npm packages and TypeScript build. Each step is skipped when its result is there.
-# LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking.
+# LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking; --lint adds those
+# that scripts/lint-native.sh needs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,7 +17,7 @@ check_node() {
 
 missing_packages() {
   local tool
-  for tool in g++ cmake make; do
+  for tool in g++ cmake make "${lint_tools[@]}"; do
     command -v "$tool" >/dev/null || echo "$tool"
   done
   [ -n "${LIBTORCH:-}" ] && return
@@ -92,10 +93,12 @@ link_command() {
 }
 
 yes=false
+lint_tools=()
 for word in "$@"; do
   case "$word" in
     --yes) yes=true ;;
-    *) fail "unknown word $word; --yes is the only one." ;;
+    --lint) lint_tools=(clang-format-19 clang-tidy-19) ;;
+    *) fail "unknown word $word; there are --yes and --lint." ;;
   esac
 done
 

@@ -2,10 +2,10 @@
 //
 //     n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
 //
-// Shapes: W [out, in], A [r, in], B [out, r], ‖w‖² and n [out]. What is saved are a score of operators on small tensors, in
-// the backward pass as many again. Directions that all but cancel the weight, whose squared
-// norm is below `cancellation` of its positive terms, are built and measured. Norms are at least `smallest`, so that a row of
-// zeros stays one in place of 0 / 0.
+// Shapes: W [out, in], A [r, in], B [out, r], ‖w‖² and n [out]. What is saved are a score of operators on small
+// tensors, in the backward pass as many again. Directions that all but cancel the weight, whose squared norm is below
+// `cancellation` of its positive terms, are built and measured. Norms are at least `smallest`, so that a row of zeros
+// stays one in place of 0 / 0.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -36,10 +36,14 @@ using torch::autograd::variable_list;
 
 void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b) {
   checkOperands({&weight, &squaredBase, &a, &b});
-  TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) && b.size(0) == weight.size(0) && b.size(1) == a.size(0),
-              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ", b.sizes());
-  TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected a squared norm for each of ", weight.size(0), " rows");
-  TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.scalar_type() == squaredBase.scalar_type(), "expected A, B and the squared norms in one dtype");
+  TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) &&
+                  b.size(0) == weight.size(0) && b.size(1) == a.size(0),
+              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",
+              b.sizes());
+  TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected a squared norm for each of ",
+              weight.size(0), " rows");
+  TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.scalar_type() == squaredBase.scalar_type(),
+              "expected A, B and the squared norms in one dtype");
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
@@ -47,42 +51,56 @@ constexpr int64_t kRowsOfThread = 64;
 
 int64_t padded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
-// A narrow weight's products are summed in the numbers of A and B: rounded, they would drown what terms that cancel leave.
-bool isNarrow(const Tensor& weight, const Tensor& like) { return weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat; }
+// A narrow weight's products are summed in the numbers of A and B: rounded, they would drown what terms that cancel
+// leave.
+bool isNarrow(const Tensor& weight, const Tensor& like) {
+  return weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
+}
 
-at::ScalarType common(const Tensor& weight, const Tensor& like) { return at::promote_types(weight.scalar_type(), like.scalar_type()); }
+at::ScalarType common(const Tensor& weight, const Tensor& like) {
+  return at::promote_types(weight.scalar_type(), like.scalar_type());
+}
 
 WeightProduct<Bfloat16> productOf(const Tensor& weight, int64_t width, const Tensor& other, const Tensor& result) {
-  return {{read<c10::BFloat16>(weight), weight.stride(0)}, weight.size(0), weight.size(1), width, other.const_data_ptr<float>(), result.data_ptr<float>()};
+  return {{read<c10::BFloat16>(weight), weight.stride(0)},
+          weight.size(0),
+          weight.size(1),
+          width,
+          other.const_data_ptr<float>(),
+          result.data_ptr<float>()};
 }
 
 // W·Aᵀ: [out, r] in the dtype of A.
 Tensor timesTransposed(const Tensor& weight, const Tensor& a) {
-  if (!isNarrow(weight, a)) return at::linear(weight.to(common(weight, a)), a.to(common(weight, a))).to(a.scalar_type()).contiguous();
+  if (!isNarrow(weight, a))
+    return at::linear(weight.to(common(weight, a)), a.to(common(weight, a))).to(a.scalar_type()).contiguous();
   const int64_t rank = a.size(0), width = padded(rank, kWidth);
   const Tensor rows = weight.contiguous(), other = at::zeros({a.size(1), width}, a.options());
   other.narrow(1, 0, rank).copy_(a.t());
   const Tensor result = at::empty({weight.size(0), width}, a.options());
   const auto product = productOf(rows, width, other, result);
-  at::parallel_for(0, weight.size(0), kRowsOfThread, [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().weightTimes(product, begin, end); });
+  at::parallel_for(0, weight.size(0), kRowsOfThread,
+                   [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().weightTimes(product, begin, end); });
   return result.narrow(1, 0, rank).contiguous();
 }
 
 // Xᵀ·W for X of [out, r]: [r, in] in the dtype of X.
 Tensor transposedTimes(const Tensor& x, const Tensor& weight) {
-  if (!isNarrow(weight, x)) return at::mm(x.t().to(common(weight, x)), weight.to(common(weight, x))).to(x.scalar_type());
+  if (!isNarrow(weight, x))
+    return at::mm(x.t().to(common(weight, x)), weight.to(common(weight, x))).to(x.scalar_type());
   const int64_t rank = x.size(1), width = padded(rank, 4);
   const Tensor rows = weight.contiguous(), other = at::zeros({width, x.size(0)}, x.options());
   other.narrow(0, 0, rank).copy_(x.t());
   const Tensor result = at::empty({width, weight.size(1)}, x.options());
   const auto product = productOf(rows, width, other, result);
-  at::parallel_for(0, weight.size(1), kRowsOfThread, [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().timesWeight(product, begin, end); });
+  at::parallel_for(0, weight.size(1), kRowsOfThread,
+                   [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().timesWeight(product, begin, end); });
   return result.narrow(0, 0, rank);
 }
 
 struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& givenA, const Tensor& givenB, double scale,
-                        double cancellation, double smallest) {
+  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& givenA,
+                        const Tensor& givenB, double scale, double cancellation, double smallest) {
     const at::AutoDispatchBelowADInplaceOrView below;
     check(weight, squaredBase, givenA, givenB);
     const Tensor a = givenA.contiguous(), b = givenB.contiguous(), base = squaredBase.contiguous();
@@ -91,8 +109,14 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
     Tensor norm = at::empty_like(base), direction;
     bool isWhole = false;
     AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "bidora::direction_norm", [&] {
-      const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(), projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
-                                           b.const_data_ptr<scalar_t>(),    static_cast<scalar_t>(scale),         static_cast<scalar_t>(cancellation), b.size(0), b.size(1)};
+      const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(),
+                                           projected.const_data_ptr<scalar_t>(),
+                                           turned.const_data_ptr<scalar_t>(),
+                                           b.const_data_ptr<scalar_t>(),
+                                           static_cast<scalar_t>(scale),
+                                           static_cast<scalar_t>(cancellation),
+                                           b.size(0),
+                                           b.size(1)};
       isWhole = functions<scalar_t>().directionSquares(terms, norm.data_ptr<scalar_t>());
     });
     // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
@@ -110,7 +134,8 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::direction_norm has no second derivative: use the plain formula.");
     const auto saved = context->get_saved_variables();
-    const Tensor &weight = saved[0], &a = saved[1], &b = saved[2], &projected = saved[3], &turned = saved[4], &norm = saved[5], &direction = saved[6];
+    const Tensor &weight = saved[0], &a = saved[1], &b = saved[2], &projected = saved[3], &turned = saved[4],
+                 &norm = saved[5], &direction = saved[6];
     const double scale = context->saved_data["scale"].toDouble(), smallest = context->saved_data["smallest"].toDouble();
     const Tensor factor = at::where(at::gt(norm, smallest), at::div(gradients[0], norm), 0).unsqueeze(1);  // [out, 1]
     if (direction.defined()) {
@@ -124,14 +149,16 @@ struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> 
   }
 };
 
-Tensor directionNorm(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale, double cancellation,
-                     double smallest) {
+Tensor directionNorm(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
+                     double cancellation, double smallest) {
   return DirectionNormFunction::apply(weight, squaredBase, a, b, scale, cancellation, smallest);
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::direction_norm", [](torch::Library& library) {
-  library.def("direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor",
-              directionNorm);
+  library.def(
+      "direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float "
+      "smallest) -> Tensor",
+      directionNorm);
 });
 
 }  // namespace

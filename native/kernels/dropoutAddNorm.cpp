@@ -24,13 +24,14 @@ using torch::autograd::variable_list;
 void check(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias) {
   checkOperands({&x, &residual, &weight});
   checkOperands({&bias});
-  TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(), "expected an input and a residual of one shape [N, H], got ", x.sizes(), " and ",
-              residual.sizes());
+  TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(),
+              "expected an input and a residual of one shape [N, H], got ", x.sizes(), " and ", residual.sizes());
   const Tensor& offset = bias ? *bias : weight;
-  TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(1) && offset.sizes() == weight.sizes(), "expected a weight and a bias of [",
-              x.size(1), "], got ", weight.sizes(), " and ", offset.sizes());
+  TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(1) && offset.sizes() == weight.sizes(),
+              "expected a weight and a bias of [", x.size(1), "], got ", weight.sizes(), " and ", offset.sizes());
   for (const Tensor* other : {&residual, &weight, &offset})
-    TORCH_CHECK(other->scalar_type() == x.scalar_type(), "expected one dtype, got ", x.scalar_type(), " and ", other->scalar_type());
+    TORCH_CHECK(other->scalar_type() == x.scalar_type(), "expected one dtype, got ", x.scalar_type(), " and ",
+                other->scalar_type());
 }
 
 // Runs work(first row, end, room for a row of sums) on all threads.
@@ -54,10 +55,13 @@ struct Settings {
   Dropping dropping;
 };
 
-Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& weight, const Maybe& bias, const Settings& settings) {
+Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& weight, const Maybe& bias,
+                   const Settings& settings) {
   check(input, residual, weight, bias);
-  const Tensor x = input.contiguous(), before = residual.contiguous(), w = weight.contiguous(), b = bias ? bias->contiguous() : Tensor();
-  const Normalised result{at::empty_like(x), at::empty_like(x), at::empty({x.size(0), 2}, x.options().dtype(sumType(x)))};
+  const Tensor x = input.contiguous(), before = residual.contiguous(), w = weight.contiguous(),
+               b = bias ? bias->contiguous() : Tensor();
+  const Normalised result{at::empty_like(x), at::empty_like(x),
+                          at::empty({x.size(0), 2}, x.options().dtype(sumType(x)))};
   if (x.numel() == 0) {
     result.stats.zero_();
     return result;
@@ -75,16 +79,18 @@ Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& we
                                       .epsilon = settings.epsilon,
                                       .isCentred = settings.isCentred,
                                       .dropping = settings.dropping};
-    forRows<Sum>(x.size(0), x.size(1), [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().norm(norm, begin, end, room); });
+    forRows<Sum>(x.size(0), x.size(1),
+                 [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().norm(norm, begin, end, room); });
   });
   return result;
 }
 
-// From the gradients of the normalised rows and of the sums, which may be none, those of x and of the residual; one tensor for
-// both where nothing is dropped.
-std::pair<Tensor, Tensor> backward(const Tensor& gradient, const Tensor& toSum, const Tensor& sum, const Tensor& stats, const Tensor& weight,
-                                   const Settings& settings) {
-  const Tensor change = gradient.contiguous(), direct = toSum.defined() ? toSum.contiguous() : toSum, w = weight.contiguous();
+// From the gradients of the normalised rows and of the sums, which may be none, those of x and of the residual; one
+// tensor for both where nothing is dropped.
+std::pair<Tensor, Tensor> backward(const Tensor& gradient, const Tensor& toSum, const Tensor& sum, const Tensor& stats,
+                                   const Tensor& weight, const Settings& settings) {
+  const Tensor change = gradient.contiguous(), direct = toSum.defined() ? toSum.contiguous() : toSum,
+               w = weight.contiguous();
   const Tensor ofSum = at::empty_like(sum), ofX = settings.dropping.p > 0 ? at::empty_like(sum) : ofSum;
   if (sum.numel() == 0) return {ofX, ofSum};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, sum.scalar_type(), "bidora::dropout_add_norm", [&] {
@@ -99,16 +105,20 @@ std::pair<Tensor, Tensor> backward(const Tensor& gradient, const Tensor& toSum, 
                                               .size = sum.size(1),
                                               .isCentred = settings.isCentred,
                                               .dropping = settings.dropping};
-    forRows<Sum>(sum.size(0), sum.size(1), [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().normBackward(norm, begin, end, room); });
+    forRows<Sum>(sum.size(0), sum.size(1), [&](int64_t begin, int64_t end, Sum* room) {
+      functions<scalar_t>().normBackward(norm, begin, end, room);
+    });
   });
   return {ofX, ofSum};
 }
 
 struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction> {
-  static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias,
-                               double epsilon, bool isCentred, double p, int64_t seed, int64_t stream) {
+  static variable_list forward(AutogradContext* context, const Tensor& x, const Tensor& residual, const Tensor& weight,
+                               const Maybe& bias, double epsilon, bool isCentred, double p, int64_t seed,
+                               int64_t stream) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    const Normalised result = bidora::forward(x, residual, weight, bias, {epsilon, isCentred, droppingOf(p, seed, stream)});
+    const Normalised result =
+        bidora::forward(x, residual, weight, bias, {epsilon, isCentred, droppingOf(p, seed, stream)});
     context->save_for_backward({result.sum, result.stats, weight});
     context->set_materialize_grads(false);
     context->saved_data["settings"] = c10::ivalue::Tuple::create(isCentred, p, seed, stream, bias.has_value());
@@ -119,7 +129,8 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::dropout_add_norm has no second derivative: use its parts.");
     const auto saved = context->get_saved_variables();
     const auto& values = context->saved_data["settings"].toTupleRef().elements();
-    const Settings settings{0, values[0].toBool(), droppingOf(values[1].toDouble(), values[2].toInt(), values[3].toInt())};
+    const Settings settings{0, values[0].toBool(),
+                            droppingOf(values[1].toDouble(), values[2].toInt(), values[3].toInt())};
     const Tensor &sum = saved[0], &stats = saved[1], &weight = saved[2];
     const Tensor change = gradients[0].defined() ? gradients[0] : at::zeros_like(sum);
     auto [ofX, ofResidual] = bidora::backward(change, gradients[1], sum, stats, weight, settings);
@@ -133,15 +144,18 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
   }
 };
 
-std::tuple<Tensor, Tensor> dropoutAddNorm(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias, double epsilon,
-                                          bool isCentred, double p, int64_t seed, int64_t stream) {
-  const variable_list results = DropoutAddNormFunction::apply(x, residual, weight, bias, epsilon, isCentred, p, seed, stream);
+std::tuple<Tensor, Tensor> dropoutAddNorm(const Tensor& x, const Tensor& residual, const Tensor& weight,
+                                          const Maybe& bias, double epsilon, bool isCentred, double p, int64_t seed,
+                                          int64_t stream) {
+  const variable_list results =
+      DropoutAddNormFunction::apply(x, residual, weight, bias, epsilon, isCentred, p, seed, stream);
   return {results[0], results[1]};
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::dropout_add_norm", [](torch::Library& library) {
   library.def(
-      "dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0,"
+      "dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, "
+      "float p=0., int seed=0,"
       " int stream=0) -> (Tensor normed, Tensor sum)",
       dropoutAddNorm);
 });

@@ -1,5 +1,6 @@
-// What is built once for each level of instructions, and what it is called with. Nothing but data may stand here, nor in what a
-// level includes anything but the level's own functions: of an inline function the linker keeps one copy, of any level.
+// What is built once for each level of instructions, and what it is called with. Nothing but data may stand here, nor
+// in what a level includes anything but the level's own functions: of an inline function the linker keeps one copy, of
+// any level.
 #pragma once
 
 #include <cstdint>
@@ -35,8 +36,9 @@ struct Rows {
   int64_t stride;
 };
 
-// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's. The last query of a row stands at its last key, and a
-// query sees the keys from `before` places before its own to `after` places after it. heads / kvHeads query heads share a key head.
+// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's. The last query of a row stands at its last
+// key, and a query sees the keys from `before` places before its own to `after` places after it. heads / kvHeads query
+// heads share a key head.
 struct AttentionShape {
   const int64_t *queryStarts, *keyStarts;
   int64_t rows, heads, kvHeads, size;
@@ -65,8 +67,8 @@ struct MaskShape {
   Dropping dropping;
 };
 
-// N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred. Without a
-// bias null, and so the gradient that comes to the sum itself.
+// N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred.
+// Without a bias null, and so the gradient that comes to the sum itself.
 template <typename T>
 struct Norm {
   const T *x, *residual, *weight, *bias;
@@ -95,8 +97,8 @@ struct Gain {
   int64_t columns;
 };
 
-// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts, from the
-// tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
+// Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts,
+// from the tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
 template <typename Sum>
 struct GramPass {
   int64_t size, width;  // padded
@@ -108,8 +110,8 @@ struct GramSums {
 };
 constexpr int64_t kTile = 64;
 
-// The three terms of the squared norms of rows [rows, rank]. Below `cancellation`, a share of its positive terms, a squared norm
-// has lost too many digits.
+// The three terms of the squared norms of rows [rows, rank]. Below `cancellation`, a share of its positive terms, a
+// squared norm has lost too many digits.
 template <typename Sum>
 struct DirectionTerms {
   const Sum *base, *projected, *turned, *b;
@@ -136,8 +138,10 @@ struct Functions {
   void (*drop)(const T* from, T* to, int64_t begin, int64_t count, const Dropping& dropping);
 
   // Heads of rows until all are taken: `next` is shared by the threads.
-  void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next);
-  void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs, const AttentionGradients<T>& gradients, int64_t& next);
+  void (*attend)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
+                 int64_t& next);
+  void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                         const AttentionGradients<T>& gradients, int64_t& next);
   void (*attentionMask)(const MaskShape& shape, T* mask);
 
   // Rows begin … end − 1; there is `room` for one.
@@ -146,7 +150,8 @@ struct Functions {
 
   // y = b + (y − b)·g in place for `rows` rows.
   void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);
-  // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be null.
+  // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be
+  // null.
   void (*gainBackward)(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows);
 
   // Adds what tiles first … last − 1 give.

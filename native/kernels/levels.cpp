@@ -42,10 +42,11 @@ std::vector<const Level*> usableLevels() {
     if (isThere) usable.push_back(&level);
     return isThere;
   };
-  if (add(avx2::level, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") &&
-                           __builtin_cpu_supports("bmi2")) &&
-      add(avx512::level, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
-                             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")))
+  if (add(avx2::level, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+                           __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2")) &&
+      add(avx512::level, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                             __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq") &&
+                             __builtin_cpu_supports("avx512vl")))
     add(avx512_bf16::level, __builtin_cpu_supports("avx512bf16"));
 #endif
   return usable;
@@ -60,7 +61,8 @@ void useLevel(const std::string& name) {
     }
     names += (names.empty() ? "" : ", ") + std::string(usable->name);
   }
-  throw std::invalid_argument("BIDORA_CPU: expected a level of instructions that this processor has (" + names + "), got " + name + ".");
+  throw std::invalid_argument("BIDORA_CPU: expected a level of instructions that this processor has (" + names +
+                              "), got " + name + ".");
 }
 
 void* allocateAligned(int64_t bytes) {

@@ -1,6 +1,7 @@
-// What BiDoRA's regulariser needs of G = Wᵀ·W, [in, in], in one pass over it. G is symmetric, so only the tiles on and above
-// its diagonal are kept, row of tiles by row of tiles, with rows and columns of zeros up to a multiple of a tile. The diagonal
-// itself, beside which the rest is small, is a vector of its own and 0 in the tiles: they may be of a coarser type.
+// What BiDoRA's regulariser needs of G = Wᵀ·W, [in, in], in one pass over it. G is symmetric, so only the tiles on and
+// above its diagonal are kept, row of tiles by row of tiles, with rows and columns of zeros up to a multiple of a tile.
+// The diagonal itself, beside which the rest is small, is a vector of its own and 0 in the tiles: they may be of a
+// coarser type.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -52,7 +53,8 @@ template <typename T>
 struct PassSums {
   std::vector<T> squares, rows, columns;
 
-  explicit PassSums(const GramPass<T>& pass) : squares(pass.size), rows(pass.width * pass.size), columns(pass.size * pass.width) {}
+  explicit PassSums(const GramPass<T>& pass)
+      : squares(pass.size), rows(pass.width * pass.size), columns(pass.size * pass.width) {}
 };
 
 template <typename T, typename Sum = SumOf<T>>
@@ -88,25 +90,29 @@ void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const T
   const int64_t size = w.size(0), blocks = roundUpTo(size, kTile) / kTile;
   TORCH_CHECK(tiles.sizes() == at::IntArrayRef({blocks * (blocks + 1) / 2, kTile, kTile}) && tiles.is_contiguous(),
               "expected the tiles of a matrix of ", size, " columns, side by side, got ", tiles.sizes());
-  TORCH_CHECK(p.dim() == 2 && p.size(1) == size && q.sizes() == p.sizes(), "expected p and q of [r, ", size, "], got ", p.sizes(), " and ", q.sizes());
+  TORCH_CHECK(p.dim() == 2 && p.size(1) == size && q.sizes() == p.sizes(), "expected p and q of [r, ", size, "], got ",
+              p.sizes(), " and ", q.sizes());
   TORCH_CHECK(diagonal.sizes() == w.sizes(), "expected a diagonal like w, got ", diagonal.sizes());
   for (const Tensor* other : {&diagonal, &w, &p, &q})
-    TORCH_CHECK(other->scalar_type() == sumType(tiles), "expected diagonal, w, p and q of ", sumType(tiles), " for tiles of ", tiles.scalar_type(),
-                ", got ", other->scalar_type());
+    TORCH_CHECK(other->scalar_type() == sumType(tiles), "expected diagonal, w, p and q of ", sumType(tiles),
+                " for tiles of ", tiles.scalar_type(), ", got ", other->scalar_type());
 }
 
 Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
   check(tiles, diagonal, w, p, q);
-  const int64_t size = w.size(0), padded = roundUpTo(size, kTile), rank = p.size(0), width = roundUpTo(2 * rank, kWidth);
+  const int64_t size = w.size(0), padded = roundUpTo(size, kTile), rank = p.size(0),
+                width = roundUpTo(2 * rank, kWidth);
   const Tensor weights = at::zeros({padded}, w.options()), rows = at::zeros({width, padded}, w.options());
   weights.narrow(0, 0, size).copy_(w);
   rows.narrow(0, 0, rank).narrow(1, 0, size).copy_(p);
   rows.narrow(0, rank, rank).narrow(1, 0, size).copy_(q);
   const Tensor columns = rows.t().contiguous();
-  Products result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()), at::empty({rank, size}, w.options())};
+  Products result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()),
+                  at::empty({rank, size}, w.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tiles.scalar_type(), "bidora::gram_form", [&] {
     using T = SumOf<scalar_t>;
-    const GramPass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(), columns.const_data_ptr<T>()};
+    const GramPass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(),
+                           columns.const_data_ptr<T>()};
     const PassSums<T> sums = runPass<scalar_t>(pass, tiles);
     std::copy_n(sums.squares.data(), size, result.squares.data_ptr<T>());
     for (int64_t k = 0; k < 2 * rank; ++k) {
@@ -122,11 +128,12 @@ Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, 
 
 Tensor innerProduct(const Tensor& a, const Tensor& b) { return at::sum(at::mul(a, b)); }
 
-// The gradient of gram_form as a function of its own, so that it has a derivative: another pass with the weights' places taken
-// by what comes from above.
+// The gradient of gram_form as a function of its own, so that it has a derivative: another pass with the weights'
+// places taken by what comes from above.
 struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
-  static variable_list forward(AutogradContext* context, const Tensor& gradient, const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
-                               const Tensor& q, const Tensor& squares, const Tensor& pg, const Tensor& qg) {
+  static variable_list forward(AutogradContext* context, const Tensor& gradient, const Tensor& tiles,
+                               const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q,
+                               const Tensor& squares, const Tensor& pg, const Tensor& qg) {
     const at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({gradient, tiles, diagonal, squares, pg, qg});
     return {squares.mul(gradient).mul(2), qg.mul(gradient).mul(4), pg.mul(gradient).mul(4)};
@@ -136,17 +143,29 @@ struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::gram_form has no third derivative.");
     const auto saved = context->get_saved_variables();
     const Tensor &gradient = saved[0], &squares = saved[3], &pg = saved[4], &qg = saved[5];
-    const auto orZero = [](const Tensor& given, const Tensor& like) { return given.defined() ? given : at::zeros_like(like); };
+    const auto orZero = [](const Tensor& given, const Tensor& like) {
+      return given.defined() ? given : at::zeros_like(like);
+    };
     const Tensor ofW = orZero(gradients[0], squares), ofP = orZero(gradients[1], pg), ofQ = orZero(gradients[2], qg);
     const Products again = multiply(saved[1], saved[2], ofW, ofQ, ofP);
-    const Tensor ofGradient = innerProduct(ofW, squares).mul(2).add(innerProduct(ofP, qg).add(innerProduct(ofQ, pg)), 4);
-    return {ofGradient, Tensor(), Tensor(), again.squares.mul(gradient).mul(2), again.p.mul(gradient).mul(4), again.q.mul(gradient).mul(4), Tensor(), Tensor(), Tensor()};
+    const Tensor ofGradient =
+        innerProduct(ofW, squares).mul(2).add(innerProduct(ofP, qg).add(innerProduct(ofQ, pg)), 4);
+    return {ofGradient,
+            Tensor(),
+            Tensor(),
+            again.squares.mul(gradient).mul(2),
+            again.p.mul(gradient).mul(4),
+            again.q.mul(gradient).mul(4),
+            Tensor(),
+            Tensor(),
+            Tensor()};
   }
 };
 
 // wᵀ(G∘G)w + 4·Σ (p·G)∘q
 struct GramFormFunction : torch::autograd::Function<GramFormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+  static Tensor forward(AutogradContext* context, const Tensor& tiles, const Tensor& diagonal, const Tensor& w,
+                        const Tensor& p, const Tensor& q) {
     const at::AutoDispatchBelowADInplaceOrView below;
     const Products products = multiply(tiles, diagonal, w, p, q);
     context->save_for_backward({tiles, diagonal, w, p, q, products.squares, products.p, products.q});
@@ -155,7 +174,8 @@ struct GramFormFunction : torch::autograd::Function<GramFormFunction> {
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const auto saved = context->get_saved_variables();
-    auto results = GramGradientFunction::apply(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6], saved[7]);
+    auto results = GramGradientFunction::apply(gradients[0], saved[0], saved[1], saved[2], saved[3], saved[4], saved[5],
+                                               saved[6], saved[7]);
     return {Tensor(), Tensor(), results[0], results[1], results[2]};
   }
 };

@@ -37,10 +37,10 @@ Stored<T>* write(const at::Tensor& tensor) {
 }
 
 inline void checkOperand(const at::Tensor& tensor) {
-  TORCH_CHECK(tensor.defined() && tensor.device().is_cpu() && tensor.layout() == at::kStrided, "expected dense tensors on the CPU, got one of ",
-              tensor.layout(), " layout on ", tensor.device());
-  TORCH_CHECK(!tensor.is_conj() && !tensor.is_neg() && tensor.is_floating_point(), "expected floating-point numbers, got ",
-              tensor.scalar_type());
+  TORCH_CHECK(tensor.defined() && tensor.device().is_cpu() && tensor.layout() == at::kStrided,
+              "expected dense tensors on the CPU, got one of ", tensor.layout(), " layout on ", tensor.device());
+  TORCH_CHECK(!tensor.is_conj() && !tensor.is_neg() && tensor.is_floating_point(),
+              "expected floating-point numbers, got ", tensor.scalar_type());
 }
 
 // Whatever comes from outside: what follows reads the memory of these.
@@ -56,7 +56,8 @@ inline at::ScalarType sumType(const at::Tensor& x) { return x.scalar_type() == a
 
 inline Dropping droppingOf(double p, int64_t seed, int64_t stream) {
   TORCH_CHECK(p >= 0 && p <= 1, "expected a dropout between 0 and 1, got ", p);
-  TORCH_CHECK(stream >= 0 && stream <= std::numeric_limits<uint32_t>::max(), "expected a stream of 0 to 2^32 - 1, got ", stream);
+  TORCH_CHECK(stream >= 0 && stream <= std::numeric_limits<uint32_t>::max(), "expected a stream of 0 to 2^32 - 1, got ",
+              stream);
   return {{static_cast<uint64_t>(seed), static_cast<uint32_t>(stream)}, p};
 }
 

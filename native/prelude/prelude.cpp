@@ -1,8 +1,8 @@
-// Loaded before the addon, because libraries below libtorch read these when they are loaded. (JavaScript's process.env is
-// only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would rewrite the C library's sbrk and
-// mmap in memory while V8's threads call them (now and then the process then ends in a segmentation fault), and take the
-// signals that V8 needs for WebAssembly and the one that tells of a closed terminal.
-// Here too: what ends the process at a second Ctrl-C, since Node tells JavaScript of a signal only when the event loop turns.
+// Loaded before the addon, because libraries below libtorch read these when they are loaded. (JavaScript's process.env
+// is only a copy in a worker.) Debian's libtorch brings MPI, and with it UCX, which would rewrite the C library's sbrk
+// and mmap in memory while V8's threads call them (now and then the process then ends in a segmentation fault), and
+// take the signals that V8 needs for WebAssembly and the one that tells of a closed terminal. Here too: what ends the
+// process at a second Ctrl-C, since Node tells JavaScript of a signal only when the event loop turns.
 #include <dlfcn.h>
 #include <node_api.h>
 
@@ -27,7 +27,8 @@ napi_value finishPreload(napi_env, napi_callback_info) {
   return nullptr;
 }
 
-// (path): loads the library at `path` and all below it in another thread. A failure shows when the library is asked for.
+// (path): loads the library at `path` and all below it in another thread. A failure shows when the library is asked
+// for.
 napi_value preload(napi_env env, napi_callback_info info) {
   size_t count = 1, length = 0;
   napi_value value;
@@ -56,7 +57,8 @@ int64_t now() {
   return int64_t{time.tv_sec} * 1000 + time.tv_nsec / 1000000;
 }
 
-// Only what is safe in a signal handler. Within the grace time it may be the same signal: npx and a terminal both pass it on.
+// Only what is safe in a signal handler. Within the grace time it may be the same signal: npx and a terminal both pass
+// it on.
 void onSignal(int number, siginfo_t* info, void* context) {
   const int error = errno;
   const int64_t time = now();
@@ -71,8 +73,9 @@ void onSignal(int number, siginfo_t* info, void* context) {
   errno = error;
 }
 
-// (signal, milliseconds): from now on a second signal that comes later than that after the first ends the process at once.
-// Signals so watched count together. Node must have a handler of its own for the signal, and keep it until `unwatchSignal`.
+// (signal, milliseconds): from now on a second signal that comes later than that after the first ends the process at
+// once. Signals so watched count together. Node must have a handler of its own for the signal, and keep it until
+// `unwatchSignal`.
 napi_value watchSignal(napi_env env, napi_callback_info info) {
   size_t count = 2;
   napi_value values[2];
@@ -87,7 +90,8 @@ napi_value watchSignal(napi_env env, napi_callback_info info) {
   sigfillset(&ours.sa_mask);
   graceTime = grace;
   firstSignal = 0;
-  if (sigaction(number, nullptr, &before[number]) == 0 && sigaction(number, &ours, nullptr) == 0) watched[number] = true;
+  if (sigaction(number, nullptr, &before[number]) == 0 && sigaction(number, &ours, nullptr) == 0)
+    watched[number] = true;
   return nullptr;
 }
 
@@ -117,8 +121,8 @@ NAPI_MODULE_INIT() {
   setenv("UCX_DEBUG_SIGNO", "0", 0);
   // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
   setenv("OMP_WAIT_POLICY", "passive", 0);
-  // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. Where every batch has another number of
-  // tokens they are of no use, and lying between tensors they double the memory of a run.
+  // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. Where every batch has another
+  // number of tokens they are of no use, and lying between tensors they double the memory of a run.
   setenv("LRU_CACHE_CAPACITY", "64", 0);
   setenv("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64", 0);
   define(env, exports, "preload", preload);

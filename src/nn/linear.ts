@@ -50,7 +50,7 @@ export class Linear extends Module {
 
   /**
    * Copies the weight, which must not change after this, in the layout that oneDNN would else bring it into for every
-   * product: a tenth of the time of a large one, half that of a small one.
+   * product.
    */
   pack(): void {
     this.#packed?.dispose();

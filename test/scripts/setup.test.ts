@@ -81,7 +81,7 @@ test.each([
 
 test("another word is refused", () => {
   const { status, stderr } = setup(willing, {}, ["bash", script, "--yse"]);
-  expect([status, stderr]).toEqual([1, "setup: unknown word --yse; --yes is the only one.\n"]);
+  expect([status, stderr]).toEqual([1, "setup: unknown word --yse; there are --yes and --lint.\n"]);
 });
 
 test("with LIBTORCH no libtorch is installed", () => {

@@ -44,7 +44,8 @@ template <typename Storage>
 struct Workspace {
   using Word = typename Arithmetic<Storage>::Word;
   using Sum = typename Arithmetic<Storage>::Sum;
-  Buffer<Word> queryRows, queryTokens, keyRows, keyColumns, keyTokens, valueRows, valueColumns, valueTokens, outRows, outTokens;
+  Buffer<Word> queryRows, queryTokens, keyRows, keyColumns, keyTokens, valueRows, valueColumns, valueTokens, outRows,
+      outTokens;
   Buffer<Word> leftRows, leftColumns;
   Buffer<Sum> scores, dropped, change, result, keyGradient, valueGradient;
 };
@@ -63,15 +64,15 @@ template <typename Use>
   }
 }
 
-// use(i, j, numbers) for each query i of a block, and the random numbers of the 16 keys from place j of its span on. Counter
-// (key, query / 4, head) serves one key and four queries.
+// use(i, j, numbers) for each query i of a block, and the random numbers of the 16 keys from place j of its span on.
+// Counter (key, query / 4, head) serves one key and four queries.
 template <typename Use>
 [[gnu::always_inline]] inline void forEachMask(const HeadShape& shape, const Block& block, Use use) {
   const uint32_t head = shape.head;
   for (int64_t i = 0; i < block.rows; i += 4) {
     for (int64_t j = 0; j < block.span.width; j += kWidth) {
-      const Random random =
-          philox(shape.dropping.key, static_cast<uint32_t>(block.span.first + j), static_cast<uint32_t>((block.start + i) / 4), head);
+      const Random random = philox(shape.dropping.key, static_cast<uint32_t>(block.span.first + j),
+                                   static_cast<uint32_t>((block.start + i) / 4), head);
       for (int w = 0; w < 4; ++w) {
         uint32_t numbers[kWidth];
         store(numbers, random.words[w]);
@@ -137,19 +138,23 @@ struct HeadInputs {
 
 // logSums[i·logSumStride] receives log Σⱼ exp(S[i][j]), which the backward pass takes.
 template <typename Storage, typename Sum = typename Arithmetic<Storage>::Sum>
-void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strided<Storage> out, Strided<Sum> logSums, Workspace<Storage>& work) {
+void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strided<Storage> out, Strided<Sum> logSums,
+                Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
   const auto& [q, k, v] = inputs;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
   const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
-  const auto* keys = transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns);
+  const auto* keys =
+      transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns);
   const auto* values = packTokens(v, shape.keys, width, size, sizeWidth, work.valueTokens);
   const Sum kept = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
   forEachBlock(shape, [&](const Block& block) {
     const auto& [start, count, rows, span] = block;
-    const auto* queries = packRows(Strided<const Storage>{q.row(start), q.stride}, count, rows, size, words, work.queryRows);
+    const auto* queries =
+        packRows(Strided<const Storage>{q.row(start), q.stride}, count, rows, size, words, work.queryRows);
     Sum* scores = work.scores.need(rows * span.width);
-    product(Left<typename A::Word>{queries, words, 1}, keys + span.first, width, scores, span.width, rows, span.width, words, false);
+    product(Left<typename A::Word>{queries, words, 1}, keys + span.first, width, scores, span.width, rows, span.width,
+            words, false);
     Sum sums[HeadShape::kLargestBlock];
     for (int64_t i = 0; i < count; ++i) {
       hideUnseen(scores + i * span.width, i, shape, block);
@@ -159,8 +164,8 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
     }
     if (isActive(shape.dropping)) drop(scores, shape, block);
     Sum* mixed = work.result.need(rows * sizeWidth);
-    product(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth, sizeWidth, mixed, sizeWidth,
-            rows, sizeWidth, roundUp(span.count, A::kPerWord) / A::kPerWord, false);
+    product(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth,
+            sizeWidth, mixed, sizeWidth, rows, sizeWidth, roundUp(span.count, A::kPerWord) / A::kPerWord, false);
     for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, kept / sums[i], out.row(start + i));
   });
 }

@@ -56,18 +56,22 @@ struct PackedKeys {
 };
 
 template <typename Storage>
-PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, Strided<const Storage> v, Workspace<Storage>& work) {
+PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, Strided<const Storage> v,
+                             Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
-  const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), numbers = roundUp(shape.keys, 4) * sizeWidth;
+  const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(),
+                numbers = roundUp(shape.keys, 4) * sizeWidth;
   const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
   return {transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns),
-                                   transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
-                                   packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
+          transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
+          packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
           work.valueGradient.need(numbers)};
 }
 
 // Whether the first block writes all sums; else they have to begin at 0.
-inline bool seesAllKeys(const HeadShape& shape) { return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys; }
+inline bool seesAllKeys(const HeadShape& shape) {
+  return shape.seen(0, lesser(shape.block(), shape.queries)).count == shape.keys;
+}
 
 template <typename Sum>
 void zeroSums(const HeadShape& shape, Sum* sums) {
@@ -83,14 +87,15 @@ struct QueryHead {
 };
 
 template <typename Storage>
-void attendBlockBackward(const HeadShape& shape, const Block& block, const PackedKeys<Storage>& packed, const QueryHead<Storage>& head,
-                         bool accumulate, Workspace<Storage>& work) {
+void attendBlockBackward(const HeadShape& shape, const Block& block, const PackedKeys<Storage>& packed,
+                         const QueryHead<Storage>& head, bool accumulate, Workspace<Storage>& work) {
   using A = Arithmetic<Storage>;
   using Word = typename A::Word;
   using Sum = typename A::Sum;
   const auto& [start, count, rows, span] = block;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), seen = span.width;
-  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord, depth = roundUp(span.count, A::kPerWord) / A::kPerWord;
+  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord,
+                depth = roundUp(span.count, A::kPerWord) / A::kPerWord;
   const int64_t keyRows = roundUp(span.count, 4), first = span.first * sizeWidth;
   const Strided<const Storage> queries{head.q.row(start), head.q.stride}, outs{head.out.row(start), head.out.stride};
   const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);
@@ -106,15 +111,15 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
     dropBackward(weights, dropped, change, shape, block);
   }
   const Word* outTokens = packTokens(outs, count, rows, size, sizeWidth, work.outTokens);
-  product(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first, sizeWidth, keyRows,
-          sizeWidth, rows / A::kPerWord, accumulate);
+  product(alongColumns(dropped, rows, seen, work.leftColumns), outTokens, sizeWidth, packed.valueGradient + first,
+          sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
   softmaxBackward(weights, change, rows, seen, static_cast<Sum>(shape.scale));
   const Word* queryTokens = packTokens(queries, count, rows, size, sizeWidth, work.queryTokens);
-  product(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first, sizeWidth, keyRows, sizeWidth,
-          rows / A::kPerWord, accumulate);
+  product(alongColumns(change, rows, seen, work.leftColumns), queryTokens, sizeWidth, packed.keyGradient + first,
+          sizeWidth, keyRows, sizeWidth, rows / A::kPerWord, accumulate);
   Sum* queryGradient = work.result.need(rows * sizeWidth);
-  product(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth, queryGradient, sizeWidth, rows,
-          sizeWidth, depth, false);
+  product(alongRows(change, rows, seen, work.leftRows), packed.keyTokens + first / A::kPerWord, sizeWidth,
+          queryGradient, sizeWidth, rows, sizeWidth, depth, false);
   for (int64_t i = 0; i < count; ++i) writeNumbers(queryGradient + i * sizeWidth, size, head.ofQ.row(start + i));
 }
 

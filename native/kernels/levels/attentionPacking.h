@@ -1,4 +1,5 @@
-// Operands of the small products, copied from a head's strided numbers, [length, size], into the layouts that tiles.h reads.
+// Operands of the small products, copied from a head's strided numbers, [length, size], into the layouts that tiles.h
+// reads.
 #pragma once
 
 #include <cstdlib>
@@ -58,8 +59,8 @@ void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmet
 
 // → [padded, words]; rows from `length` on are 0.
 template <typename Storage>
-typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size, int64_t words,
-                                             Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size,
+                                             int64_t words, Buffer<typename Arithmetic<Storage>::Word>& buffer) {
   auto* to = buffer.need(padded * words);
   for (int64_t i = 0; i < length; ++i) {
     // The next head's numbers lie behind: they arrive while this head is computed.
@@ -82,7 +83,8 @@ Word* transpose(const Word* from, int64_t padded, int64_t words, Buffer<Word>& b
 
 // A token's numbers across lanes: → [padded / kPerWord, width], a word holding neighbouring tokens' numbers.
 template <typename Storage>
-typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size, int64_t width,
+typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int64_t length, int64_t padded,
+                                               int64_t size, int64_t width,
                                                Buffer<typename Arithmetic<Storage>::Word>& buffer) {
   using A = Arithmetic<Storage>;
   if constexpr (A::kPerWord == 1) return packRows(from, length, padded, size, width, buffer);
@@ -119,7 +121,8 @@ inline __m256i roundToBfloat16(const float* from) { return (__m256i)_mm512_cvtne
 
 inline Left<Pair> alongRows(const float* from, int64_t rows, int64_t width, Buffer<Pair>& buffer) {
   Pair* to = buffer.need(rows * width / 2);
-  for (int64_t i = 0; i < rows * width; i += 16) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), roundToBfloat16(from + i));
+  for (int64_t i = 0; i < rows * width; i += 16)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i / 2), roundToBfloat16(from + i));
   return {to, width / 2, 1};
 }
 

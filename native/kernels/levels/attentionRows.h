@@ -16,8 +16,14 @@ void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
 
 inline HeadShape headShape(const AttentionShape& shape, int64_t row, int64_t head) {
   const auto tokens = [row](const int64_t* starts) { return starts[row + 1] - starts[row]; };
-  return {tokens(shape.queryStarts), tokens(shape.keyStarts), shape.size,     shape.before,
-          shape.after,               shape.scale,             shape.dropping, static_cast<uint32_t>(row * shape.heads + head)};
+  return {tokens(shape.queryStarts),
+          tokens(shape.keyStarts),
+          shape.size,
+          shape.before,
+          shape.after,
+          shape.scale,
+          shape.dropping,
+          static_cast<uint32_t>(row * shape.heads + head)};
 }
 
 template <typename T>
@@ -39,12 +45,14 @@ void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<
 
 // Query heads that share a key head add to one gradient, so one thread takes them all.
 template <typename T>
-void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs, const AttentionGradients<T>& gradients, int64_t& next) {
+void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                    const AttentionGradients<T>& gradients, int64_t& next) {
   const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
   forEachOfRows<T>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
     const HeadShape first = headShape(shape, row, firstHead);
-    const auto packed = packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size), headOf(inputs.v, keyStart, keyHead, size), work);
+    const auto packed =
+        packKeys<T>(first, headOf(inputs.k, keyStart, keyHead, size), headOf(inputs.v, keyStart, keyHead, size), work);
     bool hasSums = !seesAllKeys(first);
     if (hasSums) {
       zeroSums(first, packed.keyGradient);
@@ -52,14 +60,17 @@ void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& input
     }
     for (int64_t head = firstHead; head < firstHead + group; ++head) {
       const HeadShape of = headShape(shape, row, head);
-      const QueryHead<T> queries{headOf(inputs.q, start, head, size), headOf(gradients.out, start, head, size),
-                                 {gradients.logSums + head * tokens + start, 1}, headOf(gradients.q, start, head, size)};
+      const QueryHead<T> queries{headOf(inputs.q, start, head, size),
+                                 headOf(gradients.out, start, head, size),
+                                 {gradients.logSums + head * tokens + start, 1},
+                                 headOf(gradients.q, start, head, size)};
       forEachBlock(of, [&](const Block& block) {
         attendBlockBackward<T>(of, block, packed, queries, hasSums, work);
         hasSums = true;
       });
     }
-    const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size), ofV = headOf(gradients.v, keyStart, keyHead, size);
+    const Strided<T> ofK = headOf(gradients.k, keyStart, keyHead, size),
+                     ofV = headOf(gradients.v, keyStart, keyHead, size);
     for (int64_t j = 0; j < first.keys; ++j) {
       writeNumbers(packed.keyGradient + j * first.sizeWidth(), size, ofK.row(j));
       writeNumbers(packed.valueGradient + j * first.sizeWidth(), size, ofV.row(j));
@@ -71,12 +82,20 @@ template <typename T>
 void attentionMask(const MaskShape& shape, T* mask) {
   const uint32_t threshold = dropThreshold(shape.dropping.p);
   const SumOf<T> factor = static_cast<SumOf<T>>(factorOf(shape.dropping));
-  const HeadShape head{.queries = shape.queries, .keys = shape.keys, .size = 1, .before = shape.keys, .after = shape.keys, .scale = 1, .dropping = shape.dropping, .head = shape.head};
+  const HeadShape head{.queries = shape.queries,
+                       .keys = shape.keys,
+                       .size = 1,
+                       .before = shape.keys,
+                       .after = shape.keys,
+                       .scale = 1,
+                       .dropping = shape.dropping,
+                       .head = shape.head};
   const Block whole{0, shape.queries, roundUp(shape.queries, 4), {0, shape.keys, head.width()}};
   forEachMask(head, whole, [&](int64_t i, int64_t j, const uint32_t* numbers) {
     if (i >= shape.queries) return;
     const int64_t count = lesser(kWidth, shape.keys - j);
-    for (int64_t lane = 0; lane < count; ++lane) setNumber(mask + i * shape.stride + j + lane, numbers[lane] < threshold ? 0 : factor);
+    for (int64_t lane = 0; lane < count; ++lane)
+      setNumber(mask + i * shape.stride + j + lane, numbers[lane] < threshold ? 0 : factor);
   });
 }
 

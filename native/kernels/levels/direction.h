@@ -23,7 +23,8 @@ bool directionSquares(const DirectionTerms<T>& terms, T* squares) {
 constexpr int64_t kRowsAtOnce = 16;  // of the weight, widened: they should stay in the nearest cache
 constexpr int64_t kDepthAtOnce = 256;
 
-// Rows begin … end − 1 and columns from `column` on, `count` of them, as wide numbers [rows up to a multiple of 4, count].
+// Rows begin … end − 1 and columns from `column` on, `count` of them, as wide numbers [rows up to a multiple of 4,
+// count].
 template <typename T, typename Sum = SumOf<T>>
 void widenPart(const Rows<const T>& weight, int64_t begin, int64_t end, int64_t column, int64_t count, Sum* to) {
   for (int64_t i = begin; i < end; ++i, to += count)
@@ -42,7 +43,8 @@ void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
     for (int64_t depth = 0; depth < call.in; depth += kDepthAtOnce) {
       const int64_t count = lesser(kDepthAtOnce, call.in - depth);
       widenPart(call.weight, row, row + rows, depth, count, part);
-      product(Left<Sum>{part, count, 1}, call.other + depth * call.width, call.width, sum, call.width, roundUp(rows, 4), call.width, count, true);
+      product(Left<Sum>{part, count, 1}, call.other + depth * call.width, call.width, sum, call.width, roundUp(rows, 4),
+              call.width, count, true);
     }
     std::memcpy(call.result + row * call.width, sum, rows * call.width * sizeof(Sum));
   }
@@ -59,10 +61,12 @@ void timesWeight(const WeightProduct<T>& call, int64_t begin, int64_t end) {
   for (int64_t row = 0; row < call.out; row += kRowsAtOnce) {
     const int64_t rows = lesser(kRowsAtOnce, call.out - row);
     for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j) part[i * padded + j] = wide(call.weight.data[(row + i) * call.weight.stride + begin + j]);
+      for (int64_t j = 0; j < columns; ++j)
+        part[i * padded + j] = wide(call.weight.data[(row + i) * call.weight.stride + begin + j]);
     product(Left<Sum>{call.other + row, call.out, 1}, part, padded, sum, padded, call.width, padded, rows, true);
   }
-  for (int64_t k = 0; k < call.width; ++k) std::memcpy(call.result + k * call.in + begin, sum + k * padded, columns * sizeof(Sum));
+  for (int64_t k = 0; k < call.width; ++k)
+    std::memcpy(call.result + k * call.in + begin, sum + k * padded, columns * sizeof(Sum));
 }
 
 }  // namespace bidora::BIDORA_LEVEL

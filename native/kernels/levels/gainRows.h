@@ -1,4 +1,5 @@
-// The magnitude's part of a DoRA layer: rows of z scaled column by column. Shapes: N rows, O columns, gain g and bias b [O].
+// The magnitude's part of a DoRA layer: rows of z scaled column by column. Shapes: N rows, O columns, gain g and bias b
+// [O].
 #pragma once
 
 #include "numbers.h"

@@ -24,10 +24,11 @@ void addTile(const GramPass<T>& pass, const T* tile, int64_t i0, int64_t j0, con
     T* to = sums.squares + j0 + v * kLanes<T>;
     store(to, load(to) + down[v]);
   }
-  product(Left<T>{pass.rows + i0, pass.size, 1}, tile, kTile, sums.rows + j0, pass.size, pass.width, kTile, kTile, true);
-  if (isDiagonal) return;
-  product(Left<T>{tile, kTile, 1}, pass.columns + j0 * pass.width, pass.width, sums.columns + i0 * pass.width, pass.width, kTile, pass.width, kTile,
+  product(Left<T>{pass.rows + i0, pass.size, 1}, tile, kTile, sums.rows + j0, pass.size, pass.width, kTile, kTile,
           true);
+  if (isDiagonal) return;
+  product(Left<T>{tile, kTile, 1}, pass.columns + j0 * pass.width, pass.width, sums.columns + i0 * pass.width,
+          pass.width, kTile, pass.width, kTile, true);
 }
 
 template <typename T, typename Sum = SumOf<T>>
@@ -37,7 +38,8 @@ void addTiles(const GramPass<Sum>& pass, const T* tiles, int64_t first, int64_t 
   int64_t index = 0;
   for (int64_t i = 0; i < blocks && index < last; ++i)
     for (int64_t j = i; j < blocks && index < last; ++j, ++index)
-      if (index >= first) addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, room), i * kTile, j * kTile, sums);
+      if (index >= first)
+        addTile(pass, widen(tiles + index * kTile * kTile, kTile * kTile, room), i * kTile, j * kTile, sums);
 }
 
 }  // namespace bidora::BIDORA_LEVEL

@@ -1,4 +1,5 @@
-// All that is built once for each level of instructions: BIDORA_LEVEL names the level, the compiler's options its instructions.
+// All that is built once for each level of instructions: BIDORA_LEVEL names the level, the compiler's options its
+// instructions.
 #include "attentionRows.h"
 #include "direction.h"
 #include "dropoutRange.h"
@@ -14,8 +15,9 @@ namespace {
 
 template <typename T>
 constexpr Functions<T> kFunctions{
-    dropRange<T, T>, attend<T>,       attendBackward<T>, attentionMask<T>,           normRows<T>,    normRowsBackward<T>,
-    applyGain<T>,    gainBackward<T>, addTiles<T>,       directionSquares<SumOf<T>>, weightTimes<T>, timesWeight<T>,
+    dropRange<T, T>,     attend<T>,      attendBackward<T>, attentionMask<T>, normRows<T>,
+    normRowsBackward<T>, applyGain<T>,   gainBackward<T>,   addTiles<T>,      directionSquares<SumOf<T>>,
+    weightTimes<T>,      timesWeight<T>,
 };
 
 }  // namespace

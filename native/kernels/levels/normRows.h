@@ -38,7 +38,8 @@ void normRow(const Norm<T>& norm, int64_t i, Sum* row) {
   for (int64_t d = 0; d < size; ++d) row[d] = wide(sum[d]);
   const auto [mean, inverse] = statistics(row, size, norm.epsilon, norm.isCentred);
   const T *weight = norm.weight, *bias = norm.bias;
-  for (int64_t d = 0; d < size; ++d) row[d] = (row[d] - mean) * inverse * wide(weight[d]) + (bias ? wide(bias[d]) : Sum{0});
+  for (int64_t d = 0; d < size; ++d)
+    row[d] = (row[d] - mean) * inverse * wide(weight[d]) + (bias ? wide(bias[d]) : Sum{0});
   writeNumbers(row, size, norm.out + at);
   norm.stats[2 * i] = mean;
   norm.stats[2 * i + 1] = inverse;
@@ -49,8 +50,8 @@ void normRows(const Norm<T>& norm, int64_t begin, int64_t end, Sum* room) {
   for (int64_t i = begin; i < end; ++i) normRow(norm, i, room);
 }
 
-// The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row. Without a centre
-// the mean of g∘weight falls away.
+// The gradient of a row of sums: inverse·(g∘weight − mean(g∘weight) − n·mean(g∘weight∘n)), n the normalised row.
+// Without a centre the mean of g∘weight falls away.
 template <typename T, typename Sum>
 void sumGradient(const NormGradient<T>& norm, int64_t at, Sum mean, Sum inverse, Sum* row) {
   const T *g = norm.gradient + at, *sum = norm.sum + at, *weight = norm.weight;

@@ -62,6 +62,8 @@ struct Random {
 }
 
 // Numbers below it are dropped. (At p = 1 what is kept is multiplied by 0.)
-[[gnu::always_inline]] inline uint32_t dropThreshold(double p) { return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX; }
+[[gnu::always_inline]] inline uint32_t dropThreshold(double p) {
+  return p < 1 ? static_cast<uint32_t>(p * 4294967296.0) : UINT32_MAX;
+}
 
 }  // namespace bidora::BIDORA_LEVEL

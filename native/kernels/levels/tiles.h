@@ -37,10 +37,8 @@ struct Arithmetic<Bfloat16> {
 };
 #endif
 
-template <typename T>
-[[gnu::always_inline]] inline void addProduct(Vector<T>& sum, T a, const T* b) {
-  sum += a * load(b);
-}
+[[gnu::always_inline]] inline void addProduct(Vector<float>& sum, float a, const float* b) { sum += a * load(b); }
+[[gnu::always_inline]] inline void addProduct(Vector<double>& sum, double a, const double* b) { sum += a * load(b); }
 
 #ifdef __AVX512BF16__
 [[gnu::always_inline]] inline void addProduct(Vector<float>& sum, Pair a, const Pair* b) {
@@ -65,7 +63,8 @@ struct Left {
 };
 
 template <typename Word, typename Sum, int kRows, int kVectors>
-[[gnu::always_inline]] inline void tile(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t depth, bool accumulate) {
+[[gnu::always_inline]] inline void tile(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride,
+                                        int64_t depth, bool accumulate) {
   constexpr int64_t kWide = kLanes<Sum>;
   Vector<Sum> sums[kRows][kVectors];
 #pragma GCC unroll 8
@@ -87,17 +86,20 @@ template <typename Word, typename Sum, int kRows, int kVectors>
 }
 
 template <typename Word, typename Sum, int kVectors>
-void column(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t depth, bool accumulate) {
+void column(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t depth,
+            bool accumulate) {
   constexpr int kTall = kVectors == 4 || !kHasManyRegisters ? 4 : 8;
   int64_t m = 0;
   const auto at = [&](int64_t row) { return Left<Word>{a.data + row * a.rowStride, a.rowStride, a.depthStride}; };
-  for (; m + kTall <= rows; m += kTall) tile<Word, Sum, kTall, kVectors>(at(m), b, bStride, c + m * cStride, cStride, depth, accumulate);
+  for (; m + kTall <= rows; m += kTall)
+    tile<Word, Sum, kTall, kVectors>(at(m), b, bStride, c + m * cStride, cStride, depth, accumulate);
   for (; m < rows; m += 4) tile<Word, Sum, 4, kVectors>(at(m), b, bStride, c + m * cStride, cStride, depth, accumulate);
 }
 
 // `rows` is a multiple of 4, `columns` of the lanes; b and c have `columns` or more numbers a row.
 template <typename Word, typename Sum>
-void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t columns, int64_t depth, bool accumulate) {
+void product(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride, int64_t rows, int64_t columns,
+             int64_t depth, bool accumulate) {
   int64_t left = columns / kLanes<Sum>;
   while (left > 0) {
     const int64_t take = !kHasManyRegisters ? lesser(left, 2) : left >= 6 || left == 4 ? 4 : left == 5 ? 3 : left;

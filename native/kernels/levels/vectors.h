@@ -89,6 +89,8 @@ template <typename T>
 
 [[gnu::always_inline]] inline int64_t lesser(int64_t a, int64_t b) { return b < a ? b : a; }
 [[gnu::always_inline]] inline int64_t greater(int64_t a, int64_t b) { return b > a ? b : a; }
-[[gnu::always_inline]] inline int64_t roundUp(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+[[gnu::always_inline]] inline int64_t roundUp(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace bidora::BIDORA_LEVEL
