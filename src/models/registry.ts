@@ -4,6 +4,7 @@ import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
 import { distilbert } from "./distilbert.js";
+import { electra } from "./electra.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
 /** The architectures by the `model_type` of config.json. */
@@ -13,6 +14,7 @@ export const ARCHITECTURES = {
   "xlm-roberta": xlmRoberta,
   camembert,
   distilbert,
+  electra,
 } as const satisfies Readonly<Record<string, Architecture>>;
 
 export type ModelType = keyof typeof ARCHITECTURES;

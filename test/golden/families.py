@@ -54,6 +54,7 @@ ROBERTA = {
 }
 XLM_ROBERTA = ROBERTA | {"hidden_act": "gelu_new", "num_hidden_layers": 1}
 CAMEMBERT = ROBERTA | {"hidden_act": "relu", "layer_norm_eps": 1e-2, "num_hidden_layers": 1}
+ELECTRA = BERT | {"embedding_size": 24}
 DISTILBERT = {"max_position_embeddings": 48, "pad_token_id": 0, "seq_classif_dropout": 0.0, "qa_dropout": 0.0}
 DISTILBERT_SETTINGS = {
     "intermediate_size": "hidden_dim", "hidden_dropout_prob": "dropout", "attention_probs_dropout_prob": "attention_dropout",
@@ -71,4 +72,5 @@ FAMILIES = (
     Family("xlm-roberta", "XLMRoberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, XLM_ROBERTA, depth=1, heads=("single",)),
     Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, CAMEMBERT, depth=1, heads=("tokens",)),
     Family("distilbert", "DistilBert", texts.word_piece, texts.BERT_TOKENS, DISTILBERT, depth=2, settings=DISTILBERT_SETTINGS, modules=DISTILBERT_MODULES),
+    Family("electra", "Electra", texts.word_piece, texts.BERT_TOKENS, ELECTRA, depth=1),
 )

@@ -1,0 +1,51 @@
+// Shapes: N tokens of all rows, H hidden size.
+import type { JsonObject } from "../io/json.js";
+import { type ForwardContext, Linear } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { architecture } from "./architecture.js";
+import { type BertConfig, parseBertConfig } from "./bertConfig.js";
+import { classificationHead } from "./classificationHead.js";
+import { ConfigReader } from "./configReader.js";
+import { Embeddings } from "./embeddings.js";
+import { Encoder } from "./encoder.js";
+import { EncoderModel } from "./encoderModel.js";
+import type { ModelInput } from "./input.js";
+
+// Config
+
+interface ElectraConfig extends BertConfig {
+  readonly embeddingSize: number;
+}
+
+function parseConfig(json: JsonObject): ElectraConfig {
+  const small = { vocabSize: 30522, padTokenId: 0, hiddenSize: 256, heads: 4, intermediateSize: 1024 };
+  return { ...parseBertConfig(json, small), embeddingSize: new ConfigReader(json).count("embedding_size", 128) };
+}
+
+// Model
+
+class ElectraModel extends EncoderModel {
+  private readonly projection: Linear | undefined;
+
+  constructor(config: ElectraConfig) {
+    const { embeddingSize, hiddenSize } = config;
+    super(new Embeddings({ ...config, hiddenSize: embeddingSize }), new Encoder(config));
+    if (embeddingSize !== hiddenSize)
+      this.projection = this.child("embeddings_project", new Linear(embeddingSize, hiddenSize));
+  }
+
+  /** → N,H: embeddings of another size than the layers' are projected. */
+  protected override embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    const embedded = super.embed(input, context);
+    return this.projection ? this.projection.forward(embedded, context) : embedded;
+  }
+}
+
+export const electra = architecture<ElectraConfig>({
+  className: "Electra",
+  prefix: "electra",
+  defaultTargetModules: ["query", "value"],
+  parseConfig,
+  backbone: (config) => new ElectraModel(config),
+  heads: { ForSequenceClassification: classificationHead((x) => torch.gelu(x)) },
+});
