@@ -1,5 +1,6 @@
 import { UsageError } from "../common/errors.js";
-import type { Given, OptionTable, Values } from "../config/option.js";
+import type { Settings } from "../config/index.js";
+import type { Given, OptionTable } from "../config/option.js";
 import { withDefaults } from "../config/option.js";
 import type { CommandHelp } from "./help.js";
 import type { Output } from "./output.js";
@@ -8,8 +9,8 @@ import type { Output } from "./output.js";
 export interface CommandCall<Table> {
   /** What was set on the command line. */
   readonly given: Given<Table>;
-  /** The same with defaults filled in, as the functions behind the commands take it. */
-  readonly settings: Values<Table> & { readonly given: Given<Table> };
+  /** The same with defaults filled in. */
+  readonly settings: Settings<Table>;
   /** Words that are not flags. */
   readonly positionals: readonly string[];
   readonly output: Output;

@@ -9,9 +9,9 @@ export const evaluate = defineCommand({
   options: evaluateOptions,
   positionals: 0,
   interruptible: true,
-  run: async ({ settings, output, signal }) => {
+  run: async ({ given, output, signal }) => {
     const { evaluate: measure } = await import("../use/evaluate.js");
-    const { metrics } = await measure(settings, { signal, hub: { signal, ...downloadHooks(output) } });
+    const { metrics } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result(metrics, formatMetrics(metrics));
   },
 });

@@ -7,9 +7,9 @@ export const exportAdapter = defineCommand({
   options: exportOptions,
   positionals: 0,
   leavesFiles: true,
-  run: async ({ settings, output }) => {
+  run: async ({ given, output }) => {
     const { exportAdapter: write } = await import("../use/export.js");
-    const { path, note, relativeError } = await write(settings);
+    const { path, note, relativeError } = await write(given);
     output.result({ output: path, relativeError }, `${note}\nExported to ${path}`);
   },
 });

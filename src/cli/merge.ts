@@ -7,9 +7,9 @@ export const merge = defineCommand({
   options: mergeOptions,
   positionals: 0,
   leavesFiles: true,
-  run: async ({ settings, output }) => {
+  run: async ({ given, output }) => {
     const { merge: write } = await import("../use/merge.js");
-    const { path } = await write(settings);
+    const { path } = await write(given);
     output.result({ output: path }, `Merged model in ${path}`);
   },
 });

@@ -9,9 +9,9 @@ export const predict = defineCommand({
   positionals: 0,
   interruptible: true,
   leavesFiles: true,
-  run: async ({ settings, output, signal }) => {
+  run: async ({ given, output, signal }) => {
     const { predict: write } = await import("../use/predict.js");
-    const { rows, path } = await write(settings, { signal, hub: { signal, ...downloadHooks(output) } });
+    const { rows, path } = await write(given, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result({ rows, output: path }, `${rows} rows in ${path}`);
   },
 });

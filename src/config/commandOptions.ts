@@ -1,10 +1,7 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
-import { choice, type Given, names, omit, option, pick, text, toggle, type Values, whole } from "./option.js";
+import { choice, type Given, names, omit, option, pick, text, toggle, whole } from "./option.js";
 import { runOptions } from "./options.js";
-
-/** A command's settings with defaults filled in, and what of them was set by hand. */
-export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
 
 const session = pick(runOptions, "json", "quiet", "debug");
 const base = {
@@ -26,6 +23,9 @@ export const evaluateOptions = {
   ...session,
 };
 
+/** What `evaluate` takes: the flags of `bidora evaluate`, in camelCase. */
+export type EvaluateSettings = Given<typeof evaluateOptions>;
+
 export const predictOptions = {
   ...base,
   ...omit(reading, "labelColumn"),
@@ -35,12 +35,18 @@ export const predictOptions = {
   ...session,
 };
 
+/** What `predict` takes: the flags of `bidora predict`, in camelCase. */
+export type PredictSettings = Given<typeof predictOptions>;
+
 export const mergeOptions = {
   ...base,
   output: option(text("DIR"), { group: "Output", help: "the folder of the merged model" }),
   ...overwrite,
   ...session,
 };
+
+/** What `merge` takes: the flags of `bidora merge`, in camelCase. */
+export type MergeSettings = Given<typeof mergeOptions>;
 
 export const exportOptions = {
   ...base,
@@ -50,6 +56,9 @@ export const exportOptions = {
   ...overwrite,
   ...session,
 };
+
+/** What `exportAdapter` takes: the flags of `bidora export`, in camelCase. */
+export type ExportSettings = Given<typeof exportOptions>;
 
 export const verifyOptions = {
   ...omit(

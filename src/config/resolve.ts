@@ -1,12 +1,11 @@
 import { stringify } from "yaml";
 import { UsageError } from "../common/errors.js";
-import { didYouMean } from "../common/nearest.js";
-import { own } from "../common/own.js";
 import type { JsonObject } from "../io/json.js";
 import { METHODS } from "./methods.js";
-import { checkValue, type Option, type Values, withDefaults } from "./option.js";
+import { type Option, type Values, withDefaults } from "./option.js";
 import { type RunConfig, type RunKey, type RunSettings, type RunTable, runOptions } from "./options.js";
 import { byHand, type Sources, settle } from "./precedence.js";
+import { checkSettings } from "./settings.js";
 import { withoutEffect } from "./withoutEffect.js";
 
 /**
@@ -16,8 +15,9 @@ import { withoutEffect } from "./withoutEffect.js";
  * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
  */
 export function resolveRun(flags: RunSettings, weaker: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
-  const [file, adapter] = [checkSettings(weaker.file), checkSettings(weaker.adapter)];
-  const asked = { flags: checkSettings(flags), file: withoutReplaced(file, flags), adapter };
+  const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
+  const [file, adapter] = [check(weaker.file), check(weaker.adapter)];
+  const asked = { flags: check(flags), file: withoutReplaced(file, flags), adapter };
   const settings = withDefaults(runOptions, settle(asked));
   refuseImpossible(settings);
   return configOf({ ...asked, follows: following(settings) });
@@ -71,17 +71,6 @@ const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
 function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
   const replaced = ALTERNATIVES.flatMap(([a, b]) => (a in flags ? [b] : b in flags ? [a] : []));
   return Object.fromEntries(Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey)));
-}
-
-function checkSettings(given: RunSettings = {}): RunSettings {
-  const checked: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
-    if (value === undefined) continue;
-    const option = own<Option>(runOptions, key);
-    if (!option) throw new UsageError(`Unknown setting "${key}".${didYouMean(key, Object.keys(runOptions))}`);
-    checked[key] = checkValue(option, value, key);
-  }
-  return checked;
 }
 
 /** The text of `run.yaml`: every setting that has an effect, as resolved, enough to run it again. */

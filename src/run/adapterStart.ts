@@ -3,12 +3,15 @@ import { UsageError } from "../common/errors.js";
 import { type Method, methodsOf, type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
+import type { NamedTask } from "../tasks/index.js";
 
 /** A run's settings as everything that does not depend on model and data decides them, and the adapter that it starts from. */
 export interface RunStart {
   readonly config: RunConfig;
   readonly saved: SavedAdapter | undefined;
   readonly adapterFolder: string | undefined;
+  /** In the place of one that the settings name. */
+  readonly task?: NamedTask | undefined;
 }
 
 /** Reads the adapter to start from, where one is named: method and output folder may follow it. */

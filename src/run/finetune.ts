@@ -3,6 +3,7 @@ import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
+import type { NamedTask } from "../tasks/index.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { isTooCoarse } from "../train/hypergradients/index.js";
 import { type RunStart, startOf } from "./adapterStart.js";
@@ -11,15 +12,21 @@ import { ProvenanceSource } from "./provenanceSource.js";
 import { checkpointToResume } from "./resumeRun.js";
 import { TrainingRun } from "./trainingRun.js";
 
+/** What a call can say beside the settings. */
 export interface FinetuneOptions {
+  /** Ends the run in good order, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** A task of one's own, in the place of one that the settings name. Its word stands in what the run leaves. */
+  readonly task?: NamedTask;
   /** Told every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[];
   /** Notes for people, and the progress of downloads. */
   readonly hub?: HubOptions;
 }
 
+/** What a run came to. */
 export interface FinetuneResult {
+  /** On the validation rows, and on the test rows as `test_…`; empty for an aborted run. */
   readonly metrics: Metrics;
   /** The folder with the adapter and everything else. */
   readonly output: string;
@@ -47,7 +54,7 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
   const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
   if (isFresh && config.resume)
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
-  const prepared = await prepare(begin, options.hub);
+  const prepared = await prepare({ ...begin, task: options.task }, options.hub);
   const { config: adapter } = prepared.adapted;
   const notForPeft = adapter && whyNotPeft(adapter);
   if (notForPeft) options.hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);

@@ -19,6 +19,7 @@ import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import {
+  askedTask,
   type EncodedSplits,
   encodeSplits,
   inferTask,
@@ -30,7 +31,6 @@ import {
   type Splits,
   type Task,
   type TaskChoice,
-  type TaskKind,
   type TrainedHead,
   taskOf,
   usualColumns,
@@ -79,7 +79,7 @@ export function ownWeights({ folder, loaded, adapted, start }: Prepared): OwnWei
  * @param precision of everything, for checks; by default the computation has the run's dtype and what is trained float32
  */
 export async function prepare(
-  { config, saved, adapterFolder }: RunStart,
+  { config, saved, adapterFolder, task }: RunStart,
   hub?: HubOptions,
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
@@ -89,7 +89,7 @@ export async function prepare(
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
-  const choice = taskOf(config.task ?? saved?.side?.task ?? own?.kind ?? missingTask());
+  const choice = askedTask(config.task, task) ?? taskOf(saved?.side?.task ?? own?.kind ?? missingTask());
   const splits = await readSplits(choice, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
   checkWatching(config, splits);
   const tokenizer = await loadTokenizer(folder);
@@ -155,7 +155,8 @@ function foundIn(
   const { text, label } = commonColumns(splits);
   const { targetModules } = (adapted.config && methodOf(adapted.config).toSettings(adapted.config)) ?? {};
   return {
-    task: choice.dataset ?? choice.kind,
+    // The word of a library user's own task is none that a flag takes: it says in the run's files what the run was for.
+    task: (choice.dataset ?? choice.kind) as RunSettings["task"],
     textColumns: text,
     labelColumn: label,
     maxLength,
@@ -166,7 +167,7 @@ function foundIn(
 
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
 function labelsOfKind(
-  kind: TaskKind,
+  kind: string,
   side: SideFacts | undefined,
   own: TrainedHead | undefined,
 ): readonly string[] | undefined {

@@ -18,6 +18,6 @@ export {
 } from "./rows.js";
 export type { Scorer, ScorerOptions } from "./scorer.js";
 export type { EncodedRow, EncodeOptions, Problem, Task } from "./task.js";
-export { type TaskChoice, taskOf } from "./taskChoice.js";
+export { askedTask, type NamedTask, type TaskChoice, taskOf } from "./taskChoice.js";
 export { labelsFor, outputNames, positiveOf, usedLabels } from "./taskLabels.js";
-export { usedHead } from "./usedHead.js";
+export { type UsedHead, usedHead } from "./usedHead.js";

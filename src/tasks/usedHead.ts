@@ -1,30 +1,40 @@
-import type { SavedAdapter } from "../adapters/index.js";
+import type { SavedAdapter, SideFacts } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
 import { type Architecture, designOf } from "../models/index.js";
 import { inferTask, type TrainedHead } from "./inferTask.js";
 import { isTaskKind, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
+import { type NamedTask, namedTask } from "./taskChoice.js";
+
+/** What a model is used for, and what its outputs stand for. */
+export interface UsedHead extends NamedTask {
+  /** In the order of the outputs. */
+  readonly labels: readonly string[];
+}
 
 const KINDS = Object.entries(TASKS) as [TaskKind, Task][];
 
 /**
  * The head that a model is used with. It follows from the adapter, else from the checkpoint.
- * @param kind of task, where the user names one
+ * @param side what this program keeps beside the one of them
+ * @param wanted the task, where the user names one
  * @throws BidoraError `HEAD` when neither has a trained one, or one for another task
  */
 export function usedHead(
   architecture: Architecture,
   config: JsonObject,
-  adapter: SavedAdapter | undefined,
-  kind: TaskKind | undefined,
-): TrainedHead {
+  { adapter, side }: { readonly adapter: SavedAdapter | undefined; readonly side: SideFacts | undefined },
+  wanted: NamedTask | undefined,
+): UsedHead {
   const own = inferTask(config);
-  if (adapter) return adapterHead(architecture, own, adapter, kind);
-  if (own && (kind === undefined || kind === own.kind)) return own;
+  const kept = wanted ? undefined : taskKept(side);
+  if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
+  if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
+  if (wanted && side?.labels && side.task === wanted.kind) return { ...wanted, labels: side.labels };
   throw new BidoraError(
     "HEAD",
-    `The model has no trained head for ${kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
+    `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
   );
 }
 
@@ -32,33 +42,35 @@ function adapterHead(
   architecture: Architecture,
   own: TrainedHead | undefined,
   adapter: SavedAdapter,
-  wanted: TaskKind | undefined,
-): TrainedHead {
-  const outputs = outputsOf(architecture, adapter);
-  const kind = wanted ?? taskKept(adapter) ?? kindOf(adapter, own, outputs);
-  checkKind(adapter, kind);
+  wanted: NamedTask | undefined,
+): UsedHead {
+  const outputs = outputsOf(architecture, adapter, wanted);
+  const used = wanted ?? namedTask(kindOf(adapter, own, outputs));
+  const { kind, task } = used;
+  checkKind(adapter, used);
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
   const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
-  return { kind, labels: TASKS[kind].problem?.outputs[1] === 1 ? labels.slice(0, 1) : labels };
+  return { ...used, labels: task.problem?.outputs[1] === 1 ? labels.slice(0, 1) : labels };
 }
 
 const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
 
 /** The task that this program keeps beside what it trained. @throws BidoraError `HEAD` for one that it does not know */
-function taskKept({ side }: SavedAdapter): TaskKind | undefined {
-  if (side?.task === undefined || isTaskKind(side.task)) return side?.task;
+function taskKept(side: SideFacts | undefined): NamedTask | undefined {
+  if (side?.task === undefined) return undefined;
+  if (isTaskKind(side.task)) return namedTask(side.task);
   throw new BidoraError(
     "HEAD",
-    `The adapter is for the task ${side.task}, which this version does not know: update it.`,
+    `What was trained is for the task ${side.task}, which this version does not know: update it, or give that task as a value.`,
   );
 }
 
 /** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
-function checkKind({ side, taskType }: SavedAdapter, kind: TaskKind): void {
+function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
   const isKnown = KINDS.some(([, { peftTaskType }]) => peftTaskType === taskType);
-  const own = side?.task ?? (isKnown && TASKS[kind].peftTaskType !== taskType ? taskType : undefined);
+  const own = side?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
   throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
 }
@@ -78,8 +90,13 @@ function spans({ outputs: [fewest, most] }: NonNullable<Task["problem"]>, output
 }
 
 /** Outputs of the head that the adapter brings, or undefined when it brings none. */
-function outputsOf(architecture: Architecture, { tensors }: SavedAdapter): number | undefined {
-  for (const [, { head }] of KINDS) {
+function outputsOf(
+  architecture: Architecture,
+  { tensors }: SavedAdapter,
+  wanted: NamedTask | undefined,
+): number | undefined {
+  const tasks: readonly Task[] = [...Object.values(TASKS), ...(wanted ? [wanted.task] : [])];
+  for (const { head } of tasks) {
     const weight = tensors.get(`${designOf(architecture, head).output}.weight`);
     if (weight) return weight.shape[0];
   }

@@ -1,11 +1,13 @@
 import { UsageError } from "../common/errors.js";
-import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
+import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
 import {
+  askedTask,
   encodeRows,
   isNamedFolder,
   maxLengthOf,
+  type NamedTask,
   positiveOf,
   readLabelled,
   type TaskChoice,
@@ -19,9 +21,20 @@ import { evaluateRows } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
 import { type OpenModel, openModel } from "./openModel.js";
 
+/** What a call can say beside the settings. */
 export interface InferenceHooks {
   readonly signal?: AbortSignal;
+  /** Notes for people, and the progress of downloads. */
   readonly hub?: HubOptions;
+  /** A task of one's own, in the place of one that the settings name. */
+  readonly task?: NamedTask;
+}
+
+/** What `evaluate` found. */
+export interface EvaluateResult {
+  readonly metrics: Metrics;
+  /** Rows that were judged. */
+  readonly rows: number;
 }
 
 /**
@@ -29,15 +42,16 @@ export interface InferenceHooks {
  * @throws UsageError for what is missing, BidoraError for what does not fit
  */
 export async function evaluate(
-  settings: Settings<typeof evaluateOptions>,
-  { signal, hub }: InferenceHooks = {},
-): Promise<{ readonly metrics: Metrics; readonly rows: number }> {
+  given: EvaluateSettings,
+  { signal, hub, task }: InferenceHooks = {},
+): Promise<EvaluateResult> {
+  const settings = resolveSettings(evaluateOptions, given);
   const { data, split, batchSize } = settings;
   if (data === undefined)
     throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
-  const named = settings.task === undefined ? undefined : taskOf(settings.task);
+  const named = askedTask(settings.task, task);
   refuseIdle(settings.given, data, named);
-  const open = await openForUse(settings, named?.kind, hub);
+  const open = await openForUse(settings, named, hub);
   const choice = named ?? taskOf(open.kind);
   const columns = { ...settings, ...usualColumns(open.side) };
   const dataset = await readLabelled(choice, data, split, columns);
@@ -78,12 +92,12 @@ function refuseIdle(given: object, data: string, task: TaskChoice | undefined): 
 /** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
 export async function openForUse(
   settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
-  kind: Parameters<typeof openModel>[0]["kind"],
+  task: NamedTask | undefined,
   hub: HubOptions | undefined,
 ): Promise<OpenModel> {
   const { model, revision, adapter, dtype, threads } = settings;
   if (threads !== undefined) setThreads(threads);
-  const open = await openModel({ model, revision, adapter, kind, dtype: computeDtype(dtype), ...(hub && { hub }) });
+  const open = await openModel({ model, revision, adapter, task, dtype: computeDtype(dtype), ...(hub && { hub }) });
   packLinears(open.model);
   return open;
 }

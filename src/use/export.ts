@@ -7,18 +7,13 @@ import {
   writeAdapter,
 } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import type { exportOptions, Settings } from "../config/index.js";
+import { type ExportSettings, exportOptions, resolveSettings } from "../config/index.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { removeOwnFiles } from "../folders/runFiles.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
-
-export type ExportSettings = Pick<
-  Settings<typeof exportOptions>,
-  "model" | "revision" | "adapter" | "to" | "rank" | "output" | "overwrite"
->;
 
 export interface ExportResult {
   readonly path: string;
@@ -31,7 +26,8 @@ export interface ExportResult {
  * Writes a LoRA, DoRA or BiDoRA adapter as a plain PEFT LoRA: the truncated singular value decomposition of what the adapter
  * changes in each weight. Nothing is written before all is computed.
  */
-export async function exportAdapter(settings: ExportSettings): Promise<ExportResult> {
+export async function exportAdapter(given: ExportSettings): Promise<ExportResult> {
+  const settings = resolveSettings(exportOptions, given);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   if (settings.to === undefined) throw new UsageError("--to is missing: take peft-lora.");
   const adapter = await resolveModel(settings.adapter);

@@ -1,6 +1,6 @@
 import { mergedParameters, readAdapter, useOnly, writeSideFile } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import type { mergeOptions, Settings } from "../config/index.js";
+import { type MergeSettings, mergeOptions, resolveSettings } from "../config/index.js";
 import { storedDtype, writeModelFolder } from "../folders/modelFolder.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { removeOwnFiles } from "../folders/runFiles.js";
@@ -11,17 +11,13 @@ import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
-export type MergeSettings = Pick<
-  Settings<typeof mergeOptions>,
-  "model" | "revision" | "adapter" | "output" | "overwrite"
->;
-
 /**
  * Writes base model and adapter as one plain model that transformers opens, in the base's dtype. Weights are merged in float32
  * (float64 for such a base). Nothing is written before all is computed.
  * @returns the folder
  */
-export async function merge(settings: MergeSettings): Promise<{ path: string }> {
+export async function merge(given: MergeSettings): Promise<{ readonly path: string }> {
+  const settings = resolveSettings(mergeOptions, given);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
   const adapter = await resolveModel(settings.adapter);
   const source = await baseFolder(settings, await readAdapter(adapter));

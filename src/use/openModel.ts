@@ -14,7 +14,7 @@ import type { HubOptions } from "../io/hub/snapshot.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
-import { TASKS, type Task, type TaskKind, usedHead } from "../tasks/index.js";
+import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator } from "../torch/index.js";
 
@@ -23,22 +23,18 @@ export interface OpenOptions {
   readonly revision?: string | undefined;
   readonly adapter?: string | undefined;
   /** By default the adapter's or the checkpoint's own. */
-  readonly kind?: TaskKind | undefined;
+  readonly task?: NamedTask | undefined;
   readonly dtype: DType;
   readonly hub?: HubOptions;
 }
 
 /** A model with its adapter, if there is one. */
-export interface ModelWithAdapter extends LoadedModel {
+export interface ModelWithAdapter extends LoadedModel, UsedHead {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
   readonly adapter: SavedAdapter | undefined;
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<AdapterConfig> | undefined;
-  readonly kind: TaskKind;
-  readonly task: Task;
-  /** What the outputs stand for, in their order. */
-  readonly labels: readonly string[];
   /** How the model is used, as this program keeps it beside what it trained. */
   readonly side: SideFacts | undefined;
 }
@@ -63,15 +59,15 @@ export async function openWithAdapter(options: OpenOptions): Promise<ModelWithAd
     options.adapter === undefined ? undefined : await readAdapter(await resolveModel(options.adapter, options.hub));
   const folder = await baseFolder(options, adapter);
   const checkpointConfig = readConfig(folder);
-  const { kind, labels } = usedHead(architectureOf(checkpointConfig), checkpointConfig, adapter, options.kind);
-  const task = TASKS[kind];
+  const side = adapter ? adapter.side : sideFactsOf(folder);
+  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, side }, options.task);
+  const { task, labels } = used;
   const generator = new Generator(0);
   const loaded = await loadModel(folder, { head: task.head, outputs: labels.length, dtype: options.dtype, generator });
   refuseDrawnHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
-  const side = adapter ? adapter.side : sideFactsOf(folder);
-  return { ...loaded, folder, checkpointConfig, adapter, adapted, kind, task, labels, side };
+  return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, side };
 }
 
 /** The base model's folder: `--model`, else what the adapter says it was made for. */

@@ -1,29 +1,36 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { UsageError } from "../common/errors.js";
-import type { predictOptions, Settings } from "../config/index.js";
+import { type PredictSettings, predictOptions, resolveSettings } from "../config/index.js";
 import type { Example } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { writeAll, writeAtomic } from "../io/atomic.js";
-import { encodeRows, readRows, taskOf, usualColumns } from "../tasks/index.js";
+import { askedTask, encodeRows, readRows, usualColumns } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
+
+/** What `predict` wrote. */
+export interface PredictResult {
+  readonly rows: number;
+  readonly path: string;
+}
 
 /**
  * Writes one JSON object for each row of `--input`, in the same order.
  * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
  */
 export async function predict(
-  settings: Settings<typeof predictOptions>,
-  { signal, hub }: InferenceHooks = {},
-): Promise<{ readonly rows: number; readonly path: string }> {
+  given: PredictSettings,
+  { signal, hub, task: own }: InferenceHooks = {},
+): Promise<PredictResult> {
+  const settings = resolveSettings(predictOptions, given);
   const { input, output, overwrite, batchSize } = settings;
   if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
   if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = freeFile(output, overwrite, read);
-  const open = await openForUse(settings, settings.task === undefined ? undefined : taskOf(settings.task).kind, hub);
+  const open = await openForUse(settings, askedTask(settings.task, own), hub);
   const { task, labels } = open;
   const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
   const { examples } = await readRows(task, input, columns, "optional");

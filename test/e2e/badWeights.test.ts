@@ -2,8 +2,6 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import { predictOptions } from "../../src/config/index.js";
-import { withDefaults } from "../../src/config/option.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import * as torch from "../../src/torch/index.js";
@@ -54,7 +52,7 @@ describe("a checkpoint with a value that is not finite", () => {
   test("is named by predict, merge and export", async () => {
     const model = damagedModel(QUERY);
     const given = { model, input: join(ROWS, "pairs.jsonl"), output: fresh() };
-    const predicting = predict({ ...withDefaults(predictOptions, given), given });
+    const predicting = predict(given);
     await expect(predicting).rejects.toThrow(new RegExp(`line \\d+: .*own weights in ${model} .* in ${QUERY};`));
     for (const work of [
       merge,

@@ -5,14 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { main } from "../../src/cli/main.js";
-import {
-  evaluateOptions,
-  predictOptions,
-  type RunSettings,
-  resolveRun,
-  type Settings,
-} from "../../src/config/index.js";
-import { withDefaults } from "../../src/config/option.js";
+import { type EvaluateSettings, type PredictSettings, type RunSettings, resolveRun } from "../../src/config/index.js";
 import { MARKER } from "../../src/folders/runFiles.js";
 import { type FinetuneOptions, finetune } from "../../src/run/finetune.js";
 import type { RunEvent } from "../../src/train/events.js";
@@ -109,19 +102,17 @@ export const readRows = (path: string): PredictedRow[] =>
     .map((line) => JSON.parse(line) as PredictedRow);
 
 /** `predict` in this process. */
-export async function predicted(
-  given: Partial<Omit<Settings<typeof predictOptions>, "given">>,
-): Promise<PredictedRow[]> {
+export async function predicted(given: PredictSettings): Promise<PredictedRow[]> {
   const output = fresh("out.jsonl");
   const all = { dtype: "float32", ...given, output } as const;
-  await predict({ ...withDefaults(predictOptions, all), given: all });
+  await predict(all);
   return readRows(output);
 }
 
 /** `evaluate` in this process. */
-export async function evaluated(given: Partial<Omit<Settings<typeof evaluateOptions>, "given">>) {
+export async function evaluated(given: EvaluateSettings) {
   const all = { dtype: "float32", ...given } as const;
-  return (await evaluate({ ...withDefaults(evaluateOptions, all), given: all })).metrics;
+  return (await evaluate(all)).metrics;
 }
 
 /** A copy of a golden folder with one of its JSON files changed; undefined takes a key out. */

@@ -1,0 +1,28 @@
+import { UsageError } from "../common/errors.js";
+import { didYouMean } from "../common/nearest.js";
+import { own } from "../common/own.js";
+import { checkValue, type Given, type Option, type OptionTable, type Values, withDefaults } from "./option.js";
+
+/** A command's settings with defaults filled in, and what of them was set by hand. */
+export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
+
+/**
+ * Settings by the names that they have in a table.
+ * @throws UsageError for an unknown name, with the nearest right one, or a wrong value
+ */
+export function checkSettings<Table extends OptionTable>(table: Table, given: Given<Table> = {}): Given<Table> {
+  const checked: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    const option = own<Option>(table, key);
+    if (!option) throw new UsageError(`Unknown setting "${key}".${didYouMean(key, Object.keys(table))}`);
+    checked[key] = checkValue(option, value, key);
+  }
+  return checked as Given<Table>;
+}
+
+/** Checks what was set by hand, and fills in the table's defaults. @throws UsageError as `checkSettings` */
+export function resolveSettings<Table extends OptionTable>(table: Table, given: Given<Table>): Settings<Table> {
+  const checked = checkSettings(table, given);
+  return { ...withDefaults(table, checked), given: checked };
+}
