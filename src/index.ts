@@ -1,18 +1,217 @@
-/** The library: fine-tuning, evaluation and prediction as the command line does them, and the parts they are made of. */
+/**
+ * The library: what the command line does, and the parts that it is made of.
+ *
+ * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `merge`, `exportAdapter`, `inspect`.
+ *   Their settings are the commands' flags in camelCase; docs/options.md explains each.
+ * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
+ * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
+ * - `torch`, `nn`, `optim` and `metrics` are for a forward pass, a backward pass and a step of one's own.
+ *
+ * @packageDocumentation
+ */
+
+// What the commands do.
+
+export { BidoraError, UsageError } from "./common/errors.js";
 export {
+  type EvaluateSettings,
+  type ExportSettings,
+  type MergeSettings,
+  type Method,
+  type PredictSettings,
+  type RunConfig,
+  type RunSettings,
+  readRunFile,
+  resolveRun,
+} from "./config/index.js";
+export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
+export { resolveModel } from "./io/resolveModel.js";
+export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
+export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
+export { writeReport } from "./run/writeReport.js";
+export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  ErrorEvent,
+  EvaluationEvent,
+  EventName,
+  JsonValue as LoggedValue,
+  MachineFacts,
+  MagnitudesEvent,
+  Metrics,
+  ParameterCounts,
+  Phase,
+  RunEvent,
+  StartEvent,
+  StepEvent,
+  Versions,
+} from "./train/events.js";
+export { type EvaluateResult, evaluate, type InferenceHooks } from "./use/evaluate.js";
+export { type ExportResult, exportAdapter } from "./use/export.js";
+export {
+  type AdapterInspection,
+  type AdapterSettings,
+  type Contents,
+  type Inspection,
+  inspect,
+  type ModelInspection,
+  type TensorFacts,
+} from "./use/inspect.js";
+export { merge } from "./use/merge.js";
+export { type PredictResult, predict } from "./use/predict.js";
+
+// Models.
+
+export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
+export type { JsonObject, JsonValue } from "./io/json.js";
+export type { TensorInfo } from "./io/safetensorsHeader.js";
+export type { Weights } from "./io/weights.js";
+export {
+  type Architecture,
+  Backbone,
+  type Head,
+  type HeadDesign,
+  type HeadKind,
+  type LoadedModel,
+  type LoadOptions as LoadModelOptions,
+  loadModel,
+  type ModelConfig,
+  type ModelInput,
+  modelInput,
+  type Reads,
+  TaskModel,
+  type TokenRow,
+} from "./models/index.js";
+export {
+  type Encoded,
+  type EncodedWords,
+  type EncodeOptions as TokenizeOptions,
+  loadTokenizer,
+  type Texts,
+  type Tokenizer,
+  type Window,
+} from "./text/index.js";
+export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./use/openModel.js";
+
+// Adapters.
+
+export {
+  ADAPTER_METHODS,
   type AdaptedModel,
+  type AdaptedModule,
+  Adapter,
+  type AdapterCodec,
+  type AdapterConfig,
+  type AdapterMethod,
+  type AdapterMethodName,
+  type AdapterOrigin,
   attachAdapter,
+  type DoraConfig,
+  type DrawnModules,
   doraConfig,
+  eject,
+  type InjectOptions,
   inject,
+  type Layer,
+  type LayerFacts,
+  type LayerPart,
+  type LoraConfig,
+  LowRank,
+  type LowRankConfig,
   loraConfig,
+  type MagnitudeAxis,
+  type Merged,
+  type MethodSetting,
+  type MethodSettings,
+  mergedBias,
+  mergedParameters,
+  mergedWeight,
+  type NormGradient,
+  type Pattern,
   readAdapter,
+  reinject,
+  type SavedAdapter,
+  type SideFacts,
+  type SideFile,
+  type Slot,
+  type SlotBase,
+  savedTensors,
+  type TargetedConfig,
+  type TargetModules,
+  type TensorSpec,
+  type TrainedRole,
+  TrainedTensor,
+  targetSlots,
   writeAdapter,
 } from "./adapters/index.js";
-export { BidoraError, UsageError } from "./common/errors.js";
-export { type Method, type RunConfig, type RunSettings, resolveRun } from "./config/index.js";
-export { resolveModel } from "./io/resolveModel.js";
-export { loadModel, type TaskModel } from "./models/index.js";
-export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
-export { inferTask, TASKS } from "./tasks/index.js";
-export { loadTokenizer, type Tokenizer } from "./text/index.js";
-export type { Metrics, RunEvent } from "./train/events.js";
+
+// Tasks and rows.
+
+export {
+  type Answer,
+  type Dataset,
+  type Example,
+  type LabelForm,
+  LabelMap,
+  type LoadOptions as LoadRowsOptions,
+  type Location,
+  loadQuestions,
+  loadTexts,
+  loadWords,
+  type QuestionExample,
+  readName,
+  readNumber,
+  type Table,
+  type TableRow,
+  type TextExample,
+  type ValueReader,
+  type WordsExample,
+} from "./data/index.js";
+export {
+  type Batch,
+  batchOf,
+  type ClassPrediction,
+  type ClassRow,
+  type EncodedRow,
+  type EncodeOptions,
+  encodeRows,
+  inferTask,
+  type LabelsPrediction,
+  type LabelsRow,
+  lossSum,
+  lossWeight,
+  type MetricName,
+  type NamedTask,
+  type NumberPrediction,
+  type NumberRow,
+  type Problem,
+  type RowEncoding,
+  type Scorer,
+  type ScorerOptions,
+  type SpanPrediction,
+  type SpanRow,
+  type SpanTarget,
+  TASKS,
+  type Task,
+  type TaskKind,
+  type TrainedHead,
+  type UsedHead,
+  type VectorCounts,
+  type WindowReading,
+  type WordsPrediction,
+  type WordsRow,
+  type WordTargets,
+} from "./tasks/index.js";
+export { type EvaluationOptions, evaluateRows, type PassOptions, predictRows } from "./train/evaluation.js";
+
+// For a pass and a step of one's own.
+
+/** Measures over a stream of rows. */
+export * as metrics from "./metrics/index.js";
+/** Modules with parameters named by path, attention, and losses that give sums. */
+export * as nn from "./nn/index.js";
+/** Optimisers as values, learning-rate schedules, and clipping. */
+export * as optim from "./optim/index.js";
+/** libtorch: tensors, scopes that release them, gradients, generators, and the operators by torch's names in camelCase. */
+export * as torch from "./torch/index.js";

@@ -15,8 +15,16 @@ export { holdNorms } from "./holdNorms.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, type Pattern, rankAndScale } from "./lowRankConfig.js";
-export { merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
-export type { AdapterMethod, LayerFacts, MethodSetting, MethodSettings, TensorSpec } from "./method.js";
+export { type Merged, merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
+export type {
+  AdapterCodec,
+  AdapterMethod,
+  LayerFacts,
+  LayerPart,
+  MethodSetting,
+  MethodSettings,
+  TensorSpec,
+} from "./method.js";
 export {
   type DoraConfig,
   DoraEmbedding,
@@ -47,5 +55,6 @@ export {
 } from "./peft/sideFile.js";
 export { adaptedPaths } from "./peft/tensors.js";
 export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
+export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";

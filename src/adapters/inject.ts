@@ -2,11 +2,15 @@ import { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
-import type { TensorSpec } from "./method.js";
+import type { LayerPart, TensorSpec } from "./method.js";
 import { type Plan, type PlannedLayer, planOf } from "./plan.js";
 import { ownCopy, trainWhole } from "./whole.js";
 
-export interface InjectOptions {
+/** How an adapter is put into a model. */
+export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
+  /** What a method of one's own puts into layers; by default that of bidora's method which the configuration names. */
+  readonly layers?: LayerPart<Config>;
+  /** Draws what a fresh adapter starts from. */
   readonly generator: torch.Generator;
   /** The dtype of trained tensors: float32, or float64 for checks. */
   readonly dtype?: torch.DType;
@@ -22,10 +26,10 @@ export interface InjectOptions {
 export function inject<Config extends AdapterConfig>(
   model: Module,
   config: Config,
-  { generator, dtype = "float32", saved }: InjectOptions,
+  { layers, generator, dtype = "float32", saved }: InjectOptions<Config>,
 ): AdaptedModel<Config> {
   return torch.noGrad(() => {
-    const plan = planOf(model, config);
+    const plan = planOf(model, config, layers);
     checkSize(plan, dtype, saved !== undefined);
     const fill: Fill = (name, spec) => {
       const own = saved?.get(name);

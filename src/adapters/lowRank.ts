@@ -83,6 +83,7 @@ export class LowRank {
     return bBias && torch.noGrad(() => torch.scope(() => torch.mulScalar(castTo(bBias, dtype), this.scale)));
   }
 
+  /** x̃, what is left of x for the low-rank branch while training. */
   drop(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.dropout.forward(x, context);
   }

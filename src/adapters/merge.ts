@@ -4,7 +4,8 @@ import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import { eject, reinject } from "./inject.js";
 
-type Merged = Pick<AdaptedModule, "adapter" | "layer">;
+/** An adapter, and the layer that it is in. */
+export type Merged = Pick<AdaptedModule, "adapter" | "layer">;
 
 /**
  * The weight that computes what layer and adapter compute together, shaped as the layer's weight.

@@ -22,6 +22,7 @@ export interface MethodSettings {
   readonly normGradient: NormGradient;
 }
 
+/** The name of such a setting. */
 export type MethodSetting = keyof MethodSettings;
 
 /** A tensor that an adapter is saved as. What follows from these and the base (a cached norm, say) is no such tensor. */
@@ -71,18 +72,24 @@ export interface AdapterMethod<Config extends AdapterConfig = AdapterConfig> {
   readonly codec: AdapterCodec<Config>;
 }
 
+/** What an adapter method puts into layers. */
 export interface LayerPart<Config extends AdapterConfig> {
   /** The layers that it goes to. @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
   findSlots(model: Module, config: Config): Slot[];
+  /** The tensors that a layer gets, each under a name of its own. */
   tensors(slot: Slot, config: Config): TensorSpec[];
   /** Tensors at the model's root that are saved, and not trained. */
   shared?(slots: readonly Slot[], config: Config): TensorSpec[];
-  /** @param parameters the slot's tensors and the shared ones, by name */
+  /**
+   * Makes the module that stands in the layer's place.
+   * @param parameters the slot's tensors and the shared ones, by name
+   */
   build(slot: Slot, config: Config, parameters: ReadonlyMap<string, Parameter>): Adapter;
   /** What differs from layer to layer, for people. */
   facts(config: Config, path: string): LayerFacts;
 }
 
+/** What differs from layer to layer, for people. */
 export interface LayerFacts {
   readonly rank?: number;
   readonly scale?: number;

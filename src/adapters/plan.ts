@@ -21,8 +21,11 @@ export interface Plan {
 }
 
 /** @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
-export function planOf(model: Module, config: AdapterConfig): Plan {
-  const part = methodOf(config).inLayers;
+export function planOf<Config extends AdapterConfig>(
+  model: Module,
+  config: Config,
+  part: LayerPart<Config> | undefined = methodOf(config).inLayers,
+): Plan {
   const slots = part?.findSlots(model, config) ?? [];
   return {
     layers: part ? slots.map((slot) => planLayer(slot, config, part)) : [],
@@ -31,7 +34,7 @@ export function planOf(model: Module, config: AdapterConfig): Plan {
   };
 }
 
-function planLayer(slot: Slot, config: AdapterConfig, part: LayerPart<AdapterConfig>): PlannedLayer {
+function planLayer<Config extends AdapterConfig>(slot: Slot, config: Config, part: LayerPart<Config>): PlannedLayer {
   return {
     slot,
     tensors: part.tensors(slot, config),

@@ -13,6 +13,7 @@ export const ADAPTER_METHODS = {
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 
+/** The name of an adapter method of the table. */
 export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
 
 /** The method that settings are of. */

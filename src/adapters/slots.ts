@@ -2,7 +2,8 @@ import { Embedding, type Linear, type Module } from "../nn/index.js";
 import type { TargetedConfig } from "./config.js";
 import { findTargets } from "./targets.js";
 
-interface SlotBase {
+/** Where an adapted layer is, and the size of its weight. */
+export interface SlotBase {
   readonly path: string;
   /** A change of the weight has this shape, [out, in]: that of a linear layer's weight, turned round for an embedding. */
   readonly out: number;

@@ -1,3 +1,5 @@
+import type { Texts } from "../text/index.js";
+
 /** Where a row stands: the file and its line, counted from 1 (for Parquet: its row). */
 export interface Location {
   readonly file: string;
@@ -11,14 +13,13 @@ export interface Example<Input = unknown, Label = unknown> {
   readonly at: Location;
 }
 
-/** One text, or a pair. */
-export type Texts = readonly [string] | readonly [string, string];
-
+/** One or two texts, with a label. */
 export type TextExample<Label = unknown> = Example<Texts, Label>;
 
 /** A text that is split into words, with a label for each. */
 export type WordsExample = Example<readonly string[], readonly string[]>;
 
+/** The rows of one source. */
 export interface Dataset<E extends Example = Example> {
   readonly examples: readonly E[];
   /** All label names in their order, where the source itself says so; else they are taken from the rows. */

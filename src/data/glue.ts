@@ -1,8 +1,9 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import type { Texts } from "../text/index.js";
 import { readPlainTsv } from "./csv.js";
-import type { Dataset, TextExample, Texts } from "./example.js";
+import type { Dataset, TextExample } from "./example.js";
 import type { TableRow } from "./table.js";
 import { fileError, rowError } from "./textFile.js";
 

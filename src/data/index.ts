@@ -4,7 +4,6 @@ export {
   type Location,
   place,
   type TextExample,
-  type Texts,
   type WordsExample,
 } from "./example.js";
 export { type GlueSet, readGlue, type Split } from "./glue.js";
@@ -14,5 +13,6 @@ export { BatchOrder, type OrderOptions, type OrderState } from "./order.js";
 export { type SearchSplit, type SplitOptions, splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export type { Table, TableRow } from "./table.js";
+export type { LabelForm } from "./tableExamples.js";
 export { rowError } from "./textFile.js";
-export { readName, readNumber, readStrings } from "./values.js";
+export { readName, readNumber, readStrings, type ValueReader } from "./values.js";

@@ -10,6 +10,7 @@ import type { Table } from "./table.js";
 import { type ColumnOptions, type LabelForm, textExamples, wordsExamples } from "./tableExamples.js";
 import { fileError } from "./textFile.js";
 
+/** Which columns hold what, and whether rows must have labels. */
 export interface LoadOptions extends Partial<ColumnOptions> {
   /** Names of the columns of a CSV or TSV file without a header row. */
   readonly header?: readonly string[] | undefined;

@@ -11,6 +11,7 @@ export interface Answer {
   readonly start: number;
 }
 
+/** A question and a context, with the answers that stand in it. */
 export type QuestionExample = Example<readonly [question: string, context: string], readonly Answer[]>;
 
 /**

@@ -5,6 +5,7 @@ export interface Table {
   readonly rows: readonly TableRow[];
 }
 
+/** A row of a table: its values by column. */
 export interface TableRow {
   /** Counted from 1; for Parquet the number of the row. */
   readonly line: number;

@@ -1,7 +1,8 @@
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
+import type { Texts } from "../text/index.js";
 import { findLabelColumns, findTextColumns, findWordsColumn } from "./columns.js";
-import type { Dataset, TextExample, Texts, WordsExample } from "./example.js";
+import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";

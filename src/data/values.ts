@@ -3,7 +3,7 @@ import { own } from "../common/own.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
 
-/** @throws BidoraError naming the row whose value is of another kind */
+/** Reads one value of a row. @throws BidoraError naming the row whose value is of another kind */
 export type ValueReader<Value> = (table: Table, row: TableRow, column: string) => Value;
 
 export function isAbsent(value: unknown): boolean {
@@ -22,6 +22,7 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
 };
 
+/** A number, or a text that is one. */
 export const readNumber: ValueReader<number> = (table, row, column) => {
   const value = own(row.values, column);
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;

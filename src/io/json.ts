@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 
+/** A value that a JSON file holds. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;
+/** An object in a JSON file. */
 export interface JsonObject {
   readonly [key: string]: JsonValue;
 }

@@ -12,10 +12,15 @@ export interface Weights {
   /** Paths of the safetensors files. */
   readonly files: readonly string[];
   readonly names: readonly string[];
+  /** Whether there is a tensor of this name. */
   has(name: string): boolean;
+  /** What the header says of a tensor. @throws BidoraError `WEIGHTS` for a name that is not there */
   info(name: string): TensorInfo;
+  /** A tensor's bytes as they lie in the file. */
   readBytes(name: string): Uint8Array;
+  /** A tensor in its own dtype. */
   readTensor(name: string): Tensor;
+  /** Closes the files. */
   close(): void;
 }
 

@@ -1,5 +1,6 @@
 /** A measure over a stream of rows. */
 export interface Metric<Reference, Prediction = Reference> {
+  /** Takes in one more row. */
   add(reference: Reference, prediction: Prediction): void;
   /**
    * Names and values over all rows so far; more rows may follow.

@@ -19,7 +19,10 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly reads: Reads;
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
-  /** @param backbone whose own parameters a tied head computes with, having none itself */
+  /**
+   * A head with so many outputs; its parameters are still empty.
+   * @param backbone whose own parameters a tied head computes with, having none itself
+   */
   build(config: Config, outputs: number, backbone: Backbone): Head;
 }
 

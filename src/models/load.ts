@@ -12,6 +12,7 @@ import { WeightSource } from "./weightSource.js";
 /** Whether a checkpoint's own head is kept where it fits. */
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
 
+/** What to build of a checkpoint, and in what precision. */
 export interface LoadOptions {
   readonly head: HeadKind;
   readonly outputs: number;
@@ -25,6 +26,7 @@ export interface LoadOptions {
   readonly initWeights?: (typeof INIT_WEIGHTS)[number];
 }
 
+/** A model whose parameters are filled, and what of it the checkpoint did not have. */
 export interface LoadedModel {
   readonly model: TaskModel;
   readonly architecture: Architecture;

@@ -66,6 +66,7 @@ export class TaskModel extends Module {
     return this.#head.forward(toHead(hidden), context);
   }
 
+  /** The embeddings' output and each layer's, [N, H], in the backbone's dtype. */
   hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
     return this.backbone.hiddenStates(input, context);
   }

@@ -18,6 +18,7 @@ export interface Limits {
   readonly after: number | null;
 }
 
+/** What attention depends on beside its operands. */
 export interface AttendOptions {
   readonly heads: number;
   /** Heads of keys and values, each shared by `heads / kvHeads` neighbouring heads of queries. Default: `heads`. */

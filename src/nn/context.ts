@@ -28,4 +28,5 @@ export interface ForwardContext {
   readonly inference?: boolean;
 }
 
+/** The context of a pass that nothing is learnt from: no dropout. */
 export const EVALUATION: ForwardContext = { masks: undefined, differentiateTwice: false, inference: true };

@@ -21,6 +21,7 @@ export class Dropout extends Module {
     return this.p > 0 ? context.masks?.draw(this, shape) : undefined;
   }
 
+  /** Drops from x what this use draws. */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.apply(x, this.draw(x.shape, context));
   }

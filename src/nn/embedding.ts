@@ -30,6 +30,7 @@ export class Embedding extends Module {
     return this.adapter ? this.adapter.forward(ids, this, context) : this.base(ids);
   }
 
+  /** The rows of the table, without the adapter. ids: [tokens] → [tokens, dim] */
   base(ids: torch.Tensor): torch.Tensor {
     const { tensor, computeDtype } = this.weight;
     return castTo(this.rows(tensor, ids), computeDtype ?? tensor.dtype);

@@ -75,6 +75,7 @@ export class ModuleList<T extends Module> extends Module implements Iterable<T> 
     for (const [index, item] of items.entries()) this.child(String(index), item);
   }
 
+  /** The modules in their order. */
   [Symbol.iterator](): Iterator<T> {
     return this.items[Symbol.iterator]();
   }

@@ -10,7 +10,10 @@ export interface RowLayout {
   readonly first: torch.Tensor;
 }
 
-/** @param lengths tokens of each row, all at least 1 */
+/**
+ * Where rows stand that are laid end to end.
+ * @param lengths tokens of each row, all at least 1
+ */
 export function rowLayout(lengths: readonly number[]): RowLayout {
   const cuSeqlens = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64");
   return { lengths, cuSeqlens, first: torch.narrow(cuSeqlens, 0, 0, lengths.length) };

@@ -9,6 +9,7 @@ import {
   whichDecay,
 } from "./optimizer.js";
 
+/** AdamW's options, by their names in a run. */
 export interface AdamWOptions extends DecayOptions {
   readonly adamBeta1: number;
   readonly adamBeta2: number;

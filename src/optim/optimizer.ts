@@ -9,6 +9,7 @@ export interface Optimized {
 /** What an optimiser remembers of one tensor, by torch's names. */
 export type Memory = Readonly<Record<string, torch.Tensor>>;
 
+/** What an optimiser knows between steps. */
 export interface OptimizerState {
   /** Taken so far. */
   steps: number;

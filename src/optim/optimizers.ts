@@ -8,6 +8,7 @@ export type OptimizerOptions = AdamWOptions & SgdOptions & DecayOptions;
 
 const optimizers = { adamw, sgd, adafactor };
 
+/** The name of an optimiser. */
 export type OptimizerName = keyof typeof optimizers;
 
 /** The optimisers by name. */

@@ -1,6 +1,7 @@
 import * as torch from "../torch/index.js";
 import { type DecayOptions, type Optimized, type Optimizer, remembered, whichDecay } from "./optimizer.js";
 
+/** SGD's options, by their names in a run. */
 export interface SgdOptions extends DecayOptions {
   readonly momentum: number;
 }

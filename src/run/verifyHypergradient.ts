@@ -8,6 +8,7 @@ import type { FinetuneOptions } from "./finetune.js";
 import { ownWeights, prepare } from "./prepare.js";
 import { setupOf } from "./runPlans.js";
 
+/** How well each estimator of the hypergradient does on a model and data. */
 export interface Verification extends EstimatorComparison {
   /** What the model computed in. */
   readonly dtype: "float64" | "float32" | "bfloat16";

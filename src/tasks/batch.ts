@@ -5,6 +5,7 @@ import type { Batch, EncodedRow, Task } from "./task.js";
 
 export type { Batch } from "./task.js";
 
+/** Lays rows end to end, as a model is given them. */
 export function batchOf<Row extends EncodedRow>(rows: readonly Row[]): Batch<Row> {
   return { rows, input: modelInput(rows) };
 }

@@ -3,12 +3,14 @@ import { type Example, place, rowError } from "../data/index.js";
 import { type Tokenizer, UncuttableText } from "../text/index.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
 
+/** How rows are encoded, and for what model. */
 export interface RowEncoding extends EncodeOptions {
   /** What the model has vectors for, where it is known. */
   readonly model?: VectorCounts | undefined;
 }
 
-interface VectorCounts {
+/** How many tokens, and kinds of tokens, a model has vectors for. */
+export interface VectorCounts {
   readonly vocabSize: number;
   readonly typeVocabSize: number;
 }

@@ -9,6 +9,7 @@ import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;
 
+/** The labels that a row has. */
 export interface LabelsPrediction {
   /** Those whose score is at least one half. */
   readonly labels: readonly string[];

@@ -29,6 +29,7 @@ const METRICS = {
   spearman: { key: "spearman", goal: "maximize", make: spearman },
 } as const satisfies Readonly<Record<string, NumberMetric>>;
 
+/** The name of a metric of one number a row. */
 export type MetricName = keyof typeof METRICS;
 
 /** Several metrics in one. The first is the one that methods are compared by. */

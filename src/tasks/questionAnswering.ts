@@ -9,6 +9,7 @@ import { rowsOf } from "./outputs.js";
 import type { Batch, EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
+/** Where the answer stands in a row. */
 export interface SpanTarget {
   /** Places in the row of the answer's first token and its last: 0 where the answer is not in this row. */
   readonly span: readonly [number, number];
@@ -23,6 +24,7 @@ export interface SpanRow extends EncodedRow<SpanTarget, string> {
   readonly offsets: Window["offsets"];
 }
 
+/** The likeliest answer to a question. */
 export interface SpanPrediction {
   /** Empty where no span is likelier than none. */
   readonly answer: string;

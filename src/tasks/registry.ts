@@ -14,6 +14,7 @@ export const TASKS = {
   "question-answering": questionAnswering,
 } as const satisfies Readonly<Record<string, Task>>;
 
+/** The word of a task of the table. */
 export type TaskKind = keyof typeof TASKS;
 
 export function isTaskKind(word: string): word is TaskKind {

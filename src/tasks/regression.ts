@@ -5,8 +5,10 @@ import { namedMetrics } from "./namedMetrics.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
+/** A row whose target is a number. */
 export type NumberRow = EncodedRow<number>;
 
+/** The number predicted for a row. */
 export interface NumberPrediction {
   readonly value: number;
 }

@@ -5,6 +5,7 @@ export interface Scorer<Row, Prediction> {
   /** The metric by which checkpoints and methods are compared: `loss`, which evaluation adds, where no other says it. */
   readonly main: string;
   readonly goal: "maximize" | "minimize";
+  /** Takes in a labelled row and what was predicted for it. */
   add(row: Row, prediction: Prediction): void;
   /** All metrics over the rows so far. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
   result(): Readonly<Record<string, number>>;

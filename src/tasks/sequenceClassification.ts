@@ -7,8 +7,10 @@ import type { Scorer, ScorerOptions } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
+/** A row whose target is a label's id. */
 export type ClassRow = EncodedRow<number>;
 
+/** The likeliest label of a row. */
 export interface ClassPrediction {
   readonly label: string;
   /** The soft-max probability of the label. */

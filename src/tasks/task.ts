@@ -19,6 +19,7 @@ export interface Batch<Row extends EncodedRow = EncodedRow> {
   readonly input: ModelInput;
 }
 
+/** What a task needs to know to encode rows. */
 export interface EncodeOptions {
   /** Needed by a task whose labels have names, where rows are labelled. */
   readonly labels: LabelMap | undefined;

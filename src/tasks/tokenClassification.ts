@@ -8,6 +8,7 @@ import { argmax, rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
+/** The classes of a row's words. */
 export interface WordTargets {
   /** The class of each token: a word's at its first sub-word, else -100. */
   readonly tokens: readonly number[];
@@ -20,6 +21,7 @@ export interface WordsRow extends EncodedRow<WordTargets, readonly string[]> {
   readonly wordStarts: readonly number[];
 }
 
+/** The likeliest label of each word. */
 export interface WordsPrediction {
   readonly tokens: readonly string[];
   /** Of each word; null for one that was cut off or has no token. */

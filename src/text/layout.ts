@@ -45,6 +45,7 @@ async function textWithTokens(native: NativeTokenizer): Promise<string> {
   throw new BidoraError("TOKENIZER", "The tokenizer's vocabulary has no token that a text could give.");
 }
 
+/** A row as token ids, special tokens included. */
 export interface Encoded {
   readonly ids: readonly number[];
   readonly typeIds: readonly number[];

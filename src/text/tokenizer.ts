@@ -12,6 +12,7 @@ import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js"
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
 
+/** How a row is cut. */
 export interface EncodeOptions {
   /** The most tokens of a row, special ones included; longer texts are cut on the tokenizer's side, the longest first. */
   readonly maxLength?: number | undefined;
@@ -19,6 +20,7 @@ export interface EncodeOptions {
   readonly firstCharacters?: number | undefined;
 }
 
+/** A row of words as token ids. */
 export interface EncodedWords extends Encoded {
   /** For each word, where its first sub-word stands in `ids`; -1 if the word was cut off or has no token. */
   readonly wordStarts: readonly number[];
@@ -67,6 +69,7 @@ export class Tokenizer {
     return this.#files;
   }
 
+  /** One row, as `encodeBatch`. */
   async encode(texts: Texts, options: EncodeOptions = {}): Promise<Encoded> {
     return (await this.encodeBatch([texts], options))[0]!;
   }
@@ -103,7 +106,7 @@ export class Tokenizer {
 
   /**
    * Encodes pairs whose first text stays whole, while the second goes on from row to row where it is long.
-   * @param options.overlap tokens of the second text that one row has in common with the next, where there is room
+   * Two rows of a pair have `overlap` tokens of the second text in common, where there is room.
    * @returns for each pair its rows; none where the first text leaves no room for the second
    */
   async encodeWindows(
@@ -121,6 +124,7 @@ export class Tokenizer {
     });
   }
 
+  /** One row, as `encodeWordsBatch`. */
   async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
     return (await this.encodeWordsBatch([words], options))[0]!;
   }

@@ -20,6 +20,7 @@ export function enableGrad<T>(body: () => T): T {
   return withGrad(true, body);
 }
 
+/** How a backward pass is made. */
 export type BackwardOptions = {
   /** Gradient of the outputs; needed when they have more than one element. */
   readonly gradient?: Tensor;
@@ -40,6 +41,7 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
   );
 }
 
+/** How gradients are computed. */
 export type GradOptions = {
   readonly gradOutputs?: readonly (Tensor | undefined)[];
   readonly retainGraph?: boolean;

@@ -3,6 +3,7 @@ import { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16 } from "./e
 import { mm, ones } from "./generated/operators.js";
 import { scope } from "./ownership.js";
 
+/** What `diagnose` found. */
 export type Diagnosis = EngineFacts & {
   readonly fastBfloat16: boolean;
   /** Measured speed of a matrix product, in 10^9 operations a second. */

@@ -12,8 +12,10 @@ export const DTYPE_BYTES = {
   bool: 1,
 } as const;
 
+/** Types of a tensor's elements, by torch's names. */
 export type DType = keyof typeof DTYPE_BYTES;
 
+/** The arrays that tensors are made from and read into. */
 export type TypedArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
 /** The dtype whose elements a typed array holds. */

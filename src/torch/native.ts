@@ -24,6 +24,7 @@ export type NativeSchema = {
   readonly returns: readonly NativeArgument[];
 };
 
+/** What libtorch is built with, and runs on. */
 export type EngineFacts = {
   readonly torchVersion: string;
   readonly library: string;

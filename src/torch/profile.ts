@@ -1,6 +1,7 @@
 import { threadId } from "node:worker_threads";
 import { native } from "./native.js";
 
+/** What was timed: an operator, its part of a backward pass, or a range that was named by hand. */
 export type ProfileKind = "operator" | "backward" | "range";
 
 /** One call of an operator, one step of a backward pass, or one named range. Events nest by time and `depth`. */

@@ -13,6 +13,7 @@ export class Generator {
     registry.register(this, this.handle);
   }
 
+  /** Starts anew from a seed. */
   manualSeed(seed: number | bigint): void {
     native.manualSeed(this.handle, seed);
   }

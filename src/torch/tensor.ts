@@ -45,6 +45,7 @@ export class Tensor {
     return native.requiresGrad(this.#handle);
   }
 
+  /** Whether operations on it are recorded for `backward`. */
   setRequiresGrad(on: boolean): this {
     native.setRequiresGrad(this.#handle, on);
     return this;
@@ -56,6 +57,7 @@ export class Tensor {
     return handle === null ? undefined : new Tensor(handle);
   }
 
+  /** Puts another gradient in the place of the accumulated one. */
   setGrad(gradient: Tensor | undefined): void {
     native.setGradient(this.#handle, gradient ? gradient.handle : null);
   }

@@ -15,6 +15,7 @@ export interface EstimatorResult {
   readonly seconds: number;
 }
 
+/** Every estimator beside the exact hypergradient. */
 export interface EstimatorComparison {
   readonly estimators: readonly EstimatorResult[];
   /** ‖second term‖ / ‖hypergradient‖, exact. */

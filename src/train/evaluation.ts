@@ -8,6 +8,7 @@ import type { Metrics } from "./events.js";
 
 type Rows = readonly EncodedRow[];
 
+/** How rows are passed through a model. */
 export interface PassOptions {
   readonly task: Task;
   /** What the outputs stand for, in their order. */
@@ -28,7 +29,7 @@ const STRETCH_BATCHES = 64;
  */
 export async function predictRows(
   model: TaskModel,
-  rows: Rows,
+  rows: readonly EncodedRow[],
   options: PassOptions,
   onPrediction: (row: EncodedRow, prediction: object) => void,
 ): Promise<void> {
@@ -113,10 +114,15 @@ function rowsByOutput(
   return ranked.sort((a, b) => a.rank - b.rank).map(({ row }) => row);
 }
 
+/** The same, and what decides about the metrics. */
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
 /** The task's metrics on labelled rows, and their mean loss as `loss`. */
-export async function evaluateRows(model: TaskModel, rows: Rows, options: EvaluationOptions): Promise<Metrics> {
+export async function evaluateRows(
+  model: TaskModel,
+  rows: readonly EncodedRow[],
+  options: EvaluationOptions,
+): Promise<Metrics> {
   const { task, labels, metrics, positive } = options;
   const scorer = task.scorer({ labels, metrics, positive });
   const losses = { sum: 0, weight: 0 };

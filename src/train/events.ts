@@ -11,6 +11,7 @@ export type RunEvent =
   | DoneEvent
   | ErrorEvent;
 
+/** An event's name. */
 export type EventName = RunEvent["event"];
 
 /** `train` for the methods with one level; BiDoRA goes through `search` and `retrain`. */
@@ -38,12 +39,14 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue | undefined };
 
+/** What a run was made with. */
 export interface Versions {
   readonly bidora: string;
   readonly node: string;
   readonly libtorch: string;
 }
 
+/** The machine that a run is on. */
 export interface MachineFacts {
   /** Operating system and its release, with the architecture. */
   readonly system: string;
@@ -60,6 +63,7 @@ export interface MachineFacts {
   readonly fastBfloat16: boolean;
 }
 
+/** How many numbers a model has, and how many of them are trained. */
 export interface ParameterCounts {
   readonly total: number;
   readonly trained: number;

@@ -15,6 +15,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
+/** What `exportAdapter` wrote. */
 export interface ExportResult {
   readonly path: string;
   /** How close the result is, in a sentence. */

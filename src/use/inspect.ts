@@ -25,7 +25,8 @@ export { renderInspection } from "./renderInspection.js";
 /** A tensor as its file's header tells it. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape">;
 
-interface Contents {
+/** What every folder with weights has. */
+export interface Contents {
   readonly path: string;
   /** Elements of all tensors, and of those of each dtype. */
   readonly parameters: number;
@@ -36,6 +37,7 @@ interface Contents {
   readonly refusals: readonly string[];
 }
 
+/** What is in a model's folder. */
 export interface ModelInspection extends Contents {
   readonly kind: "model";
   readonly modelType: string | null;
@@ -44,12 +46,14 @@ export interface ModelInspection extends Contents {
   readonly defaultTargetModules: readonly string[];
 }
 
+/** What is in an adapter's folder. */
 export interface AdapterInspection extends Contents {
   readonly kind: "adapter";
   /** Null when its configuration is refused. */
   readonly settings: AdapterSettings | null;
 }
 
+/** An adapter's settings as its files have them. */
 export interface AdapterSettings {
   readonly method: string;
   readonly axis: MagnitudeAxis | null;
@@ -66,6 +70,7 @@ export interface AdapterSettings {
   readonly modules: readonly ({ readonly path: string } & LayerFacts)[];
 }
 
+/** What is in a folder. */
 export type Inspection = ModelInspection | AdapterInspection;
 
 /**

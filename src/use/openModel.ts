@@ -18,6 +18,7 @@ import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator } from "../torch/index.js";
 
+/** Which model is opened, with which adapter. */
 export interface OpenOptions {
   readonly model?: string | undefined;
   readonly revision?: string | undefined;

@@ -42,6 +42,7 @@ export interface DoraConfig extends LowRankConfig {
   readonly normGradient: NormGradient;
 }
 
+/** DoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
 export const doraConfig = (options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig => ({
   ...LOW_RANK_DEFAULTS,
   axis: "out",

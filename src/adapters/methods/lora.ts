@@ -18,6 +18,7 @@ export interface LoraConfig extends LowRankConfig {
   readonly method: "lora";
 }
 
+/** LoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
 export const loraConfig = (options: Partial<LowRankConfig> = {}): LoraConfig => ({
   ...LOW_RANK_DEFAULTS,
   ...options,

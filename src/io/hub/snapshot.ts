@@ -19,6 +19,7 @@ import { downloadBlob } from "./download.js";
 import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
 import { hubSettings } from "./settings.js";
 
+/** How far a download is. */
 export interface DownloadProgress {
   readonly file: string;
   /** Bytes that are there, of all files of this download together. */
@@ -27,6 +28,7 @@ export interface DownloadProgress {
   readonly totalBytes: number;
 }
 
+/** How a Hub repository is found and fetched. */
 export interface HubOptions {
   /** A branch, a tag or a full commit hash; `main` when not given. */
   readonly revision?: string | undefined;
@@ -39,6 +41,7 @@ export interface HubOptions {
   readonly timeoutMs?: number | undefined;
   readonly retryDelayMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Told how far a download is, several times a second. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
   /** Told in a sentence of what the user may want to know, such as that the cache stood in for the Hub. */
   readonly onNote?: ((note: string) => void) | undefined;
