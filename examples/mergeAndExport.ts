@@ -9,5 +9,11 @@ const { parameters, bytes } = await inspect(merged.path);
 console.log(`${merged.path} has ${parameters.toLocaleString("en")} parameters in ${(bytes / 1e6).toFixed(1)} MB.`);
 
 // What DoRA changes in each weight is no product of two thin matrices: this is the nearest one of the rank.
-const exported = await exportAdapter({ adapter, to: "peft-lora", rank: 16, output: `${adapter}-lora`, overwrite: true });
+const exported = await exportAdapter({
+  adapter,
+  to: "peft-lora",
+  rank: 16,
+  output: `${adapter}-lora`,
+  overwrite: true,
+});
 console.log(`${exported.path} is for PEFT. ${exported.note}`);

@@ -137,6 +137,7 @@ export {
   type Slot,
   type SlotBase,
   savedTensors,
+  TARGET_DEFAULTS,
   type TargetedConfig,
   type TargetModules,
   type TensorSpec,

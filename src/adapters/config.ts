@@ -19,6 +19,7 @@ export interface TargetedConfig extends AdapterConfig {
   readonly layersPattern: readonly string[] | undefined;
 }
 
+/** Every linear layer, and nothing of the model itself. */
 export const TARGET_DEFAULTS: Omit<TargetedConfig, "method"> = {
   targetModules: "all-linear",
   excludeModules: undefined,

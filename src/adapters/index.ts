@@ -7,7 +7,7 @@ export {
 } from "./adapted.js";
 export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
-export type { AdapterConfig, TargetedConfig, TargetModules } from "./config.js";
+export { type AdapterConfig, TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "./config.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { trainEverything } from "./full.js";

@@ -1,0 +1,66 @@
+// A task of one's own, shares between 0 and 1: node build/examples/ownTask.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
+import {
+  evaluate,
+  finetune,
+  loadTexts,
+  type NumberRow,
+  nn,
+  readNumber,
+  resolveRun,
+  TASKS,
+  type Task,
+  type TextExample,
+  torch,
+} from "bidora";
+
+interface SharePrediction {
+  readonly share: number;
+}
+
+const targets = (rows: readonly NumberRow[]) =>
+  torch.tensor(
+    rows.map(({ target }) => target as number),
+    [rows.length, 1],
+  );
+
+/** The model gives the logit of the share; the loss is the cross-entropy of a coin that falls so. */
+const share: Task<TextExample<number>, NumberRow, SharePrediction> = {
+  rows: "one or two texts, a number between 0 and 1",
+  head: TASKS.regression.head,
+  peftTaskType: "SEQ_CLS",
+  outputs: ["share"],
+  read: (file, options) => loadTexts(file, { read: readNumber }, options),
+  encode: (examples, tokenizer, options) => TASKS.regression.encode(examples, tokenizer, options),
+  weight: () => 1,
+  loss: (outputs, { rows }) => nn.binaryCrossEntropy(outputs, targets(rows)),
+  predict: (outputs) =>
+    torch
+      .sigmoid(outputs)
+      .toArray()
+      .map((value) => ({ share: value })),
+  scorer() {
+    let [rows, error] = [0, 0];
+    return {
+      main: "meanAbsoluteError",
+      goal: "minimize",
+      add({ target }, prediction) {
+        rows += 1;
+        error += Math.abs(prediction.share - (target as number));
+      },
+      result: () => ({ meanAbsoluteError: error / rows }),
+    };
+  },
+};
+
+const [
+  model = "sentence-transformers/all-MiniLM-L6-v2",
+  train = "examples/data/shares.jsonl",
+  validation = train,
+  output = "runs/share",
+] = process.argv.slice(2);
+const task = { kind: "share", task: share };
+
+const settings = { model, train, validation, output, overwrite: true, maxSteps: 20, batchSize: 4 } as const;
+console.log("trained:", (await finetune(resolveRun(settings), { task })).metrics);
+// The adapter says that it is for the task `share`: whoever uses it must have that task.
+console.log("loaded again:", (await evaluate({ model, adapter: output, data: validation }, { task })).metrics);
