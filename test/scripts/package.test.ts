@@ -88,11 +88,43 @@ describe("an installed package", () => {
   });
 
   test("has types, examples and documents, and is imported by its name", () => {
-    for (const path of ["dist/index.d.ts", "examples", "docs/options.md", "NOTICE", "LICENSE", "README.md"]) {
+    const readme = readFileSync(join(installed, "README.md"), "utf8");
+    const linked = Array.from(readme.matchAll(/\]\((?!https?:)([^)#]+)/g), ([, path]) => path as string);
+    expect(linked).toContain("docs/options.md");
+    for (const path of ["dist/index.d.ts", "LICENSE", ...linked]) {
       expect(existsSync(join(installed, path)), path).toBe(true);
     }
     const script = 'import("bidora").then((library) => console.log(typeof library.finetune))';
     expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toBe("function\n");
+  });
+
+  test("is for a TypeScript project: its types are whole, and a program that uses them runs", () => {
+    const source = `import { finetune, type Metrics, nn, resolveRun, type RunEvent, type Task, TASKS, torch } from "bidora";
+const config = resolveRun({ model: "nowhere", method: "dora", rank: 4 });
+export const start = (watch: (event: RunEvent) => void): Promise<Metrics> =>
+  finetune(config, { observers: [watch] }).then(({ metrics }) => metrics);
+const task: Task = TASKS.regression;
+const layer = new nn.Linear(2, 1);
+// @ts-expect-error a rank is a number
+export const wrong = () => resolveRun({ model: "nowhere", rank: "4" });
+console.log(task.peftTaskType, config.rank, layer.inFeatures, torch.tensor([1, 2]).shape);
+`;
+    writeFileSync(join(project, "program.ts"), source);
+    const compilerOptions = { target: "es2023", lib: ["es2023"], module: "nodenext", strict: true, types: ["node"] };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["program.ts"] }));
+    writeFileSync(join(project, "package.json"), '{ "type": "module" }');
+    mkdirSync(join(project, "node_modules", "@types"), { recursive: true });
+    for (const name of ["@types/node", "undici-types"])
+      symlinkSync(join(root, "node_modules", name), join(project, "node_modules", name));
+    const { stdout } = spawnSync(join(root, "node_modules", ".bin", "tsc"), ["-p", "."], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    // The types of the package tokenizers are wrong themselves: with skipLibCheck a project does not hear of it.
+    expect(stdout.split("\n").filter((line) => line !== "" && !line.includes("node_modules/tokenizers/"))).toEqual([]);
+    expect(execFileSync(process.execPath, ["program.js"], { cwd: project, encoding: "utf8" })).toBe(
+      "SEQ_CLS 4 2 [ 2 ]\n",
+    );
   });
 
   test("is built again when the libtorch below it was replaced, and says so before", () => {

@@ -1,0 +1,79 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { NamedTask } from "../../src/tasks/index.js";
+import { TASKS } from "../../src/tasks/index.js";
+import { evaluate } from "../../src/use/evaluate.js";
+import { predict } from "../../src/use/predict.js";
+import { abortAfter, BERT, bytes, fresh, json, jsonl, readRows, run } from "./support.js";
+
+/** Regression on the doubled label, which prints half of what the model gives. */
+const halved: NamedTask = {
+  kind: "halved",
+  task: {
+    ...TASKS.regression,
+    async encode(examples, tokenizer, options) {
+      const rows = await TASKS.regression.encode(examples as never, tokenizer, options);
+      return rows.map((row) => ({ ...row, target: row.target && 2 * row.target }));
+    },
+    predict: (outputs) => outputs.toArray().map((value) => ({ half: value / 2 })),
+    scorer() {
+      let [rows, error] = [0, 0];
+      return {
+        main: "error",
+        goal: "minimize",
+        add({ target }, prediction) {
+          rows += 1;
+          error += Math.abs((prediction as { half: number }).half - (target as number) / 2);
+        },
+        result: () => ({ error: error / rows }),
+      };
+    },
+  },
+};
+
+const data = jsonl(...["cold rain", "a map", "the sea", "two fish"].map((text, i) => ({ text, label: i / 2 })));
+const settings = { model: join(BERT, "no-prefix"), train: data, validation: data, dtype: "float32" } as const;
+
+describe.each(["lora", "full"] as const)("a task of one's own, trained by %s", (method) => {
+  test("is measured, predicts, and is named in what the run leaves", async () => {
+    const { output, metrics } = await run({ ...settings, method }, { task: halved });
+    const own = method === "full" ? { model: output } : { model: settings.model, adapter: output };
+    expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved", labels: ["value"] });
+    const judged = await evaluate({ ...own, data, dtype: "float32" }, { task: halved });
+    expect(judged.metrics.error).toBeCloseTo(metrics.error as number, 6);
+    const predictions = fresh("predictions.jsonl");
+    await predict({ ...own, input: data, output: predictions, dtype: "float32" }, { task: halved });
+    expect(readRows(predictions).map((row) => Object.keys(row))).toEqual(Array(4).fill(["half"]));
+
+    await expect(evaluate({ ...own, data })).rejects.toThrow(
+      /for the task halved, which this version does not know: update it, or give that task as a value\.$/,
+    );
+    const doubled = { ...halved, kind: "doubled" };
+    await expect(evaluate({ ...own, data }, { task: doubled })).rejects.toThrow(/for (halved|doubled)/);
+  });
+});
+
+test("a run for it is gone on with where it was left, given the task again", async () => {
+  const all = { ...settings, method: "lora", saveEvery: 2 } as const;
+  const whole = await run(all, { task: halved });
+  const { output } = await run(all, { task: halved, ...abortAfter(2) });
+  await expect(run({ ...all, output, resume: true })).rejects.toThrow(/task/);
+  await run({ ...all, output, resume: true }, { task: halved });
+  expect(bytes(output)).toBe(bytes(whole.output));
+});
+
+test("an adapter for it can be trained further, given the task", async () => {
+  const first = await run({ ...settings, method: "lora" }, { task: halved });
+  const again = { ...settings, adapter: first.output };
+  await expect(run(again)).rejects.toThrow(/There is no task halved/);
+  const { output } = await run(again, { task: halved });
+  expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved" });
+});
+
+test("is refused beside a word, and under one that means something else", async () => {
+  await expect(run({ ...settings, task: "regression" }, { task: halved })).rejects.toThrow(
+    "The settings name the task regression, and a task of one's own is given too: leave one out.",
+  );
+  for (const kind of ["regression", "glue/mrpc"])
+    await expect(run(settings, { task: { ...halved, kind } })).rejects.toThrow(`${kind} is a task of bidora's own`);
+});

@@ -1,0 +1,67 @@
+// The examples, compiled and run as README says, on a tiny checkpoint.
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const MODEL = join(ROOT, "test", "golden", "bert", "single");
+const SMS = join(ROOT, "examples", "data", "sms_spam");
+const SHARES = join(ROOT, "examples", "data", "shares.jsonl");
+
+const work = mkdtempSync(join(tmpdir(), "bidora-examples-"));
+const adapter = join(work, "run");
+
+beforeAll(() => {
+  execFileSync("npm", ["run", "examples"], { cwd: ROOT });
+});
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+function run(name: string, args: readonly string[]): string {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join("build", "examples", `${name}.js`), ...args], {
+    cwd: ROOT,
+    encoding: "utf8",
+    env: { ...process.env, OMP_NUM_THREADS: "1" },
+  });
+  expect([status, stderr]).toEqual([0, ""]);
+  return stdout;
+}
+
+/** Each example's arguments, and what it prints; those in the middle use what the first one leaves. */
+const CASES: readonly (readonly [name: string, args: readonly string[], prints: RegExp])[] = [
+  [
+    "finetune",
+    [MODEL, join(SMS, "train.tsv"), join(SMS, "test.tsv"), adapter],
+    /^accuracy: 0\.\d{3}\nf1: [\s\S]*loss: /,
+  ],
+  ["evaluateAndPredict", [adapter, join(SMS, "test.tsv")], /^On 1000 rows: [\s\S]*predictions\.jsonl: \{"label":/],
+  ["mergeAndExport", [adapter], /-merged has 35,402 parameters in [\s\S]*-lora is for PEFT\. Rank 16: /],
+  ["loadModel", [adapter, "call now"], /^call now\n {2}ham 0\.\d{3}, spam 0\.\d{3}\n$/],
+  ["ownStep", [MODEL], /^step 1: loss 0\.\d+\n[\s\S]*step 5: loss 0\.\d+\n$/],
+  ["ownObserver", [MODEL, join(SMS, "train.tsv"), join(work, "watched"), "0"], /^ {3}1 #+ \d\.\d{3}\nOut of time: /],
+  ["ownTask", [MODEL, SHARES, SHARES, join(work, "share")], /^trained: \{ meanAbsoluteError: /],
+  ["ownMethod", [MODEL], /^6 vectors, such as .*ia3_l\n[\s\S]*Merged, .* \[36,36\]\.\n$/],
+];
+
+test.each(CASES)("%s", (name, args, prints) => {
+  expect(run(name, args)).toMatch(prints);
+});
+
+test("leave what they say", () => {
+  for (const path of ["run/adapter_model.safetensors", "run/predictions.jsonl", "run-merged/model.safetensors"])
+    expect(existsSync(join(work, path)), path).toBe(true);
+  expect(JSON.parse(readFileSync(join(work, "run-lora", "adapter_config.json"), "utf8"))).toMatchObject({
+    use_dora: false,
+  });
+});
+
+test("all run here, and README lists each", () => {
+  const names = readdirSync(join(ROOT, "examples")).flatMap((file) =>
+    file.endsWith(".ts") ? [file.slice(0, -3)] : [],
+  );
+  expect(CASES.map(([name]) => name).sort()).toEqual(names.sort());
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  for (const name of names) expect(readme).toContain(`(examples/${name}.ts)`);
+});
