@@ -7,6 +7,10 @@ import type { LowRank } from "./lowRank.js";
 export const MAGNITUDE_AXES = ["out", "in"] as const;
 export type MagnitudeAxis = (typeof MAGNITUDE_AXES)[number];
 
+/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
+export const NORM_GRADIENTS = ["detached", "full"] as const;
+export type NormGradient = (typeof NORM_GRADIENTS)[number];
+
 /** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */
 export const CANCELLATION = 1e-3;
 

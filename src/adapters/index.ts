@@ -8,7 +8,7 @@ export {
 export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
 export { type AdapterConfig, TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "./config.js";
-export { MAGNITUDE_AXES, type MagnitudeAxis } from "./directionNorm.js";
+export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";
@@ -25,14 +25,7 @@ export type {
   MethodSettings,
   TensorSpec,
 } from "./method.js";
-export {
-  type DoraConfig,
-  DoraEmbedding,
-  DoraLinear,
-  doraConfig,
-  NORM_GRADIENTS,
-  type NormGradient,
-} from "./methods/dora.js";
+export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./methods/lora.js";
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";

@@ -22,6 +22,11 @@ export abstract class LowRankAdapter extends Adapter {
     return this.lowRank.bBias && !hasBias ? "has no bias that lora_bias could be merged into" : undefined;
   }
 
+  /** W0 + s·B·A: without a magnitude, the direction is the weight. */
+  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
+    return this.lowRank.direction(layer, dtype);
+  }
+
   override biasUpdate(dtype: torch.DType): torch.Tensor | undefined {
     return this.lowRank.biasUpdate(dtype);
   }

@@ -12,6 +12,8 @@ import {
   gainOf,
   MAGNITUDE_AXES,
   type MagnitudeAxis,
+  NORM_GRADIENTS,
+  type NormGradient,
   squaredBaseNorm,
 } from "../directionNorm.js";
 import { GainCache } from "../gainCache.js";
@@ -30,10 +32,6 @@ import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 import { checkedSide } from "../peft/sideFile.js";
 import type { Slot } from "../slots.js";
-
-/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
-export const NORM_GRADIENTS = ["detached", "full"] as const;
-export type NormGradient = (typeof NORM_GRADIENTS)[number];
 
 /** DoRA's layer; BiDoRA trains the same one by another step rule. */
 export interface DoraConfig extends LowRankConfig {
@@ -123,7 +121,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
     return directionNorm(weight, this.#squaredBase, this.lowRank, this.axis);
   }
 
-  mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
+  override mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
     return this.mergedAlong(this.axis === "out" ? 0 : 1, layer, dtype);
   }
 
@@ -203,7 +201,7 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
     return directionNorm(torch.t(layer.weight.tensor), this.#squaredBase, this.lowRank, "out");
   }
 
-  mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
+  override mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
     return this.mergedAlong(1, layer, dtype);
   }
 }

@@ -1,6 +1,5 @@
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import type * as torch from "../../torch/index.js";
-import type { Layer } from "../adapter.js";
 import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
   fromSettings,
@@ -32,20 +31,12 @@ export class LoraLinear extends LowRankAdapter {
     if (context.differentiateTwice) return this.lowRank.addTo(layer.base(x), branch);
     return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
   }
-
-  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
-    return this.lowRank.direction(layer, dtype);
-  }
 }
 
 /** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
 export class LoraEmbedding extends LowRankAdapter {
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     return this.lowRank.addRows(layer.base(ids), ids, layer);
-  }
-
-  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
-    return this.lowRank.direction(layer, dtype);
   }
 }
 
