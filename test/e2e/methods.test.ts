@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
 import { inspect, renderInspection } from "../../src/use/inspect.js";
 import { merge } from "../../src/use/merge.js";
-import { bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
+import { abortAfter, bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];
 const ROW_FILE = join(ROWS, "train.jsonl");
@@ -36,6 +36,16 @@ describe.each(methods)("--method %s", (name, method) => {
     const plain = logits(await predicted({ model: merged, input: ROW_FILE }));
     const scale = Math.max(...plain.map(Math.abs));
     for (const [i, value] of logits(rows).entries()) expect(Math.abs(value - plain[i]!) / scale).toBeLessThan(1e-5);
+  });
+
+  test("goes on from a checkpoint with the same bits", async () => {
+    const settings = { method: name, ...rank(method), dtype: "float32" } as const;
+    const whole = await run(settings);
+    const output = fresh();
+    await run({ ...settings, output }, abortAfter(2));
+    await run({ ...settings, output, resume: true });
+    const file = weightsIn(whole.output);
+    expect(bytes(output, file)).toBe(bytes(whole.output, file));
   });
 
   test("is told by inspect", async () => {
