@@ -27,7 +27,10 @@ export abstract class Adapter extends Module {
     return undefined;
   }
 
-  /** The weight that computes what layer and adapter compute together, shaped as the layer's, computed in `dtype`. */
+  /**
+   * The weight that computes what layer and adapter compute together, shaped as the layer's, computed in `dtype`.
+   * @throws BidoraError `MERGE` where there is none
+   */
   abstract mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor;
 
   /** What merging adds to the layer's bias, [out]; undefined for nothing. */

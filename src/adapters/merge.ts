@@ -27,7 +27,7 @@ export function mergedBias({ adapter, layer }: Merged, dtype: torch.DType = adap
 }
 
 /** @throws BidoraError `MERGE` naming the first module whose adapter no weight and bias can stand for */
-export function refuseUnmerged({ modules }: AdaptedModel): void {
+function refuseUnmerged({ modules }: AdaptedModel): void {
   for (const { path, layer, adapter } of modules) {
     const why = adapter.whyNotMerged(layer);
     if (why !== undefined) throw new BidoraError("MERGE", `${path} ${why}.`);
@@ -40,7 +40,8 @@ export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Ma
   const merged = new Map<string, () => torch.Tensor>();
   for (const module of adapted.modules) {
     merged.set(`${module.path}.weight`, () => mergedWeight(module, dtype));
-    if (mergedBias(module)) merged.set(`${module.path}.bias`, () => mergedBias(module, dtype) as torch.Tensor);
+    const bias = mergedBias(module, dtype);
+    if (bias) merged.set(`${module.path}.bias`, () => bias);
   }
   return merged;
 }

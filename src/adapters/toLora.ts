@@ -6,9 +6,9 @@ import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
 import type { AdapterConfig, TargetedConfig } from "./config.js";
-import type { Pattern } from "./lowRankConfig.js";
+import type { LowRankConfig, Pattern } from "./lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES } from "./lowRankSlots.js";
-import { mergedWeight, refuseUnmerged } from "./merge.js";
+import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
 import { methodOf } from "./registry.js";
 
@@ -50,7 +50,6 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
       "EXPORT",
       "The adapter changes no layer's weight, so no LoRA comes close to it: merge it instead.",
     );
-  refuseUnmerged(adapted);
   const whole = withoutAdapters(adapted);
   const results = adapted.modules.map((module) => {
     const result = approximate(module, rank ?? module.adapter.rank);
@@ -60,12 +59,7 @@ export function toLora(adapted: AdaptedModel<AdapterConfig>, rank?: number): Lor
   const total = results.reduce((sum, { squaredNorm }) => sum + squaredNorm, 0);
   const lost = results.reduce((sum, { squaredError }) => sum + squaredError, 0);
   return {
-    config: configFor(
-      adapted.config,
-      results,
-      [...whole.keys()].some((name) => name.endsWith(`.${B_BIAS}`)),
-      rank,
-    ),
+    config: configFor(adapted.config, results, rank),
     tensors: whole,
     modules: results.map((result) => ({
       path: result.path,
@@ -122,21 +116,27 @@ function addLora(tensors: Map<string, torch.Tensor>, module: AdaptedModule, { a,
 function configFor(
   config: AdapterConfig,
   modules: readonly { path: string; rank: number }[],
-  biases: boolean,
   wanted?: number,
 ): LoraConfig {
   const rank = wanted ?? methodOf(config).toSettings(config).rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
-  const { targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave } =
-    config as TargetedConfig;
+  const {
+    targetModules,
+    excludeModules,
+    layersToTransform,
+    layersPattern,
+    bias,
+    modulesToSave,
+    loraBias = false,
+  } = config as TargetedConfig & Partial<LowRankConfig>;
   return loraConfig({
     ...{ targetModules, excludeModules, layersToTransform, layersPattern, bias, modulesToSave },
     rank,
     alpha: rank,
     rankPattern: pattern,
     alphaPattern: pattern,
-    loraBias: biases,
+    loraBias,
   });
 }
 

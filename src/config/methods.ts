@@ -40,7 +40,7 @@ export function methodsWith(setting: MethodSetting): Method[] {
   });
 }
 
-/** Every method's learning rate in a few words: the commonest, and the others by name. */
+/** BiDoRA's learning rate, and by name those that differ from it. */
 export function learningRates(): string {
   const common = METHODS.bidora.learningRate;
   const others = methodNames.filter((name) => METHODS[name].learningRate !== common);

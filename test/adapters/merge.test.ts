@@ -115,6 +115,7 @@ test("a bias of B that has nowhere to go is refused before anything is changed",
   expect(() => merge(adapted)).toThrow(/layer\.0\.value has no bias/);
   expect(snapshot(model)).toEqual(parameters);
   expect(mergedBias(adapted.modules[0]!)).toBeDefined();
+  expect(toLora(adapted, 99)).toMatchObject({ relativeError: 0, config: { loraBias: true } });
 });
 
 test("an adapter that changes nothing has no error", () => {
