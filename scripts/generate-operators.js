@@ -147,7 +147,13 @@ ${list.map(({ name }) => `  "${name}",`).join("\n")}
 ] as const;
 `;
 
-const generateFunctions = (list) => `${HEADER}
+const OPTIONAL_HANDLES =
+  "const optionalHandles = (list: readonly (Tensor | null)[]): (Handle | null)[] => list.map((tensor) => tensor?.handle ?? null);\n";
+
+function generateFunctions(list) {
+  const functions = list.map(generateFunction).join("\n");
+  const optional = functions.includes("optionalHandles(") ? OPTIONAL_HANDLES : "";
+  return `${HEADER}
 import type { DType } from "../dtype.js";
 import { type Handle, native } from "../native.js";
 import type { Generator } from "../random.js";
@@ -157,10 +163,10 @@ import { Tensor } from "../tensor.js";
 export type Scalar = number | bigint | boolean;
 
 const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);
-const optionalHandles = (list: readonly (Tensor | null)[]): (Handle | null)[] => list.map((tensor) => tensor?.handle ?? null);
-const tensors = (results: unknown): Tensor[] => (results as Handle[]).map((handle) => new Tensor(handle));
+${optional}const tensors = (results: unknown): Tensor[] => (results as Handle[]).map((handle) => new Tensor(handle));
 
-${list.map(generateFunction).join("\n")}`;
+${functions}`;
+}
 
 const list = readUniqueList();
 const files = { "operatorNames.ts": generateNames(list), "operators.ts": generateFunctions(list) };

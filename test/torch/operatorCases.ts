@@ -19,8 +19,6 @@ const each = (call: (x: torch.Tensor) => torch.Tensor, fn: (value: number) => nu
 };
 
 const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
-// Values of the error function at 0.25, 1 and 2.5.
-const ERF = [0.2763263901682369, 0.8427007929497149, 0.999593047982555];
 const GELU = [0.1496765613, 0.8413447461, 2.4844758366];
 const geluTanh = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 const softmaxOf = (x: readonly number[]) => {
@@ -81,76 +79,39 @@ const arithmetic = {
   "aten::add_.Scalar": () => [torch.addScalar_(v(1, 2), 1), [2, 3]],
   "aten::sub.Tensor": () => [torch.sub(v(1, 2), v(10, 20), { alpha: 0.5 }), [-4, -8]],
   "aten::sub.Scalar": () => [torch.subScalar(v(1, 2), 3), [-2, -1]],
-  "aten::sub_.Tensor": () => [torch.sub_(v(1, 2), v(10, 20)), [-9, -18]],
-  "aten::rsub.Scalar": () => [torch.rsubScalar(v(1, 2), 10), [9, 8]],
   "aten::mul.Tensor": () => [torch.mul(v(2, 3), v(5, 7)), [10, 21]],
   "aten::mul.Scalar": () => [torch.mulScalar(v(2, 3), 1.5), [3, 4.5]],
   "aten::mul_.Tensor": () => [torch.mul_(v(2, 3), v(5, 7)), [10, 21]],
   "aten::mul_.Scalar": () => [torch.mulScalar_(v(2, 3), -1), [-2, -3]],
   "aten::div.Tensor": () => [torch.div(v(1, 9), v(4, 3)), [0.25, 3]],
   "aten::div.Scalar": () => [torch.divScalar(v(1, 9), 2), [0.5, 4.5]],
-  "aten::div_.Tensor": () => [torch.div_(v(1, 9), v(4, 3)), [0.25, 3]],
-  "aten::div_.Scalar": () => [torch.divScalar_(v(1, 9), 2), [0.5, 4.5]],
   "aten::neg": each(torch.neg, (x) => -x),
-  "aten::neg_": each(torch.neg_, (x) => -x),
   "aten::pow.Tensor_Scalar": each(
     (x) => torch.pow(x, 3),
     (x) => x ** 3,
   ),
   "aten::square": each(torch.square, (x) => x * x),
   "aten::sqrt": each(torch.sqrt, Math.sqrt),
-  "aten::sqrt_": each(torch.sqrt_, Math.sqrt),
   "aten::rsqrt": each(torch.rsqrt, (x) => 1 / Math.sqrt(x)),
   "aten::reciprocal": each(torch.reciprocal, (x) => 1 / x),
   "aten::exp": each(torch.exp, Math.exp),
-  "aten::exp_": each(torch.exp_, Math.exp),
-  "aten::log": each(torch.log, Math.log),
-  "aten::log_": each(torch.log_, Math.log),
-  "aten::log1p": each(torch.log1p, Math.log1p),
   "aten::abs": each(torch.abs, Math.abs, [-2, 0, 3]),
-  "aten::sign": each(torch.sign, Math.sign, [-2, 0, 3]),
   "aten::tanh": each(torch.tanh, Math.tanh),
-  "aten::tanh_": each(torch.tanh_, Math.tanh),
-  "aten::sigmoid": each(torch.sigmoid, sigmoid),
-  "aten::cos": each(torch.cos, Math.cos),
   "aten::sin": each(torch.sin, Math.sin),
-  "aten::erf": () => [torch.erf(v(0.25, 1, 2.5)), ERF],
-  "aten::clamp": () => [
-    [torch.clamp(v(-2, 0, 2), -1, 1), torch.clamp(v(-2, 2), null, 1), torch.clamp(v(-2, 2), -1)],
-    [
-      [-1, 0, 1],
-      [-2, 1],
-      [-1, 2],
-    ],
-  ],
-  "aten::clamp_": () => [torch.clamp_(v(-2, 0, 2), -1, 1), [-1, 0, 1]],
   "aten::clamp_min": () => [torch.clampMin(v(-2, 2), 0.5), [0.5, 2]],
-  "aten::clamp_min_": () => [torch.clampMin_(v(-2, 2), 0.5), [0.5, 2]],
-  "aten::maximum": () => [torch.maximum(v(1, 5), v(3, 2)), [3, 5]],
-  "aten::minimum": () => [torch.minimum(v(1, 5), v(3, 2)), [1, 2]],
   "aten::addcmul": () => [torch.addcmul(v(1, 2), v(3, 4), v(5, 6), { value: 10 }), [151, 242]],
-  "aten::addcmul_": () => [torch.addcmul_(v(1, 2), v(3, 4), v(5, 6)), [16, 26]],
-  "aten::addcdiv": () => [torch.addcdiv(v(1, 2), v(3, 4), v(4, 8), { value: 2 }), [2.5, 3]],
-  "aten::addcdiv_": () => [torch.addcdiv_(v(1, 2), v(3, 4), v(4, 8)), [1.75, 2.5]],
-  "aten::lerp.Scalar": () => [torch.lerp(v(0, 10), v(4, 20), 0.25), [1, 12.5]],
   "aten::lerp_.Scalar": () => [torch.lerp_(v(0, 10), v(4, 20), 0.25), [1, 12.5]],
-  "aten::where.self": () => [torch.where(flags(1, 0), v(1, 2), v(3, 4)), [1, 4]],
-  "aten::where.ScalarOther": () => [torch.whereScalar(flags(1, 0), v(1, 2), 9), [1, 9]],
   "aten::masked_fill.Scalar": () => [
     torch.maskedFill(v(1, 2), flags(0, 1), Number.NEGATIVE_INFINITY),
     [1, Number.NEGATIVE_INFINITY],
   ],
-  "aten::masked_fill_.Scalar": () => [torch.maskedFill_(v(1, 2), flags(0, 1), -5), [1, -5]],
   "aten::nan_to_num": () => [torch.nanToNum(v(Number.NaN, Number.POSITIVE_INFINITY, 1), 7, 8), [7, 8, 1]],
   "aten::isfinite": () => [torch.isfinite(v(Number.NaN, Number.POSITIVE_INFINITY, 1)), [0, 0, 1]],
-  "aten::eq.Tensor": () => [torch.eq(v(1, 2), v(1, 3)), [1, 0]],
   "aten::eq.Scalar": () => [torch.eqScalar(v(1, 2), 2), [0, 1]],
   "aten::ne.Scalar": () => [torch.neScalar(v(1, 2), 2), [1, 0]],
   "aten::gt.Scalar": () => [torch.gtScalar(v(1, 2, 3), 2), [0, 0, 1]],
-  "aten::ge.Scalar": () => [torch.geScalar(v(1, 2, 3), 2), [0, 1, 1]],
   "aten::lt.Scalar": () => [torch.ltScalar(v(1, 2, 3), 2), [1, 0, 0]],
   "aten::le.Scalar": () => [torch.leScalar(v(1, 2, 3), 2), [1, 1, 0]],
-  "aten::logical_and": () => [torch.logicalAnd(flags(1, 1, 0), flags(1, 0, 0)), [1, 0, 0]],
   "aten::logical_not": () => [torch.logicalNot(flags(1, 0)), [0, 1]],
   "aten::logical_or": () => [torch.logicalOr(flags(1, 1, 0), flags(1, 0, 0)), [1, 1, 0]],
 } satisfies Record<string, Case>;
@@ -164,27 +125,14 @@ const reductions = {
   "aten::mean": () => [torch.mean(wide()), 3.5],
   "aten::mean.dim": () => [torch.meanDim(wide(), [0]), [2.5, 3.5, 4.5]],
   "aten::max": () => [torch.max(wide()), 6],
-  "aten::max.dim": () => [
-    torch.maxDim(wide(), 1),
-    [
-      [3, 6],
-      [2, 2],
-    ],
-  ],
   "aten::min": () => [torch.min(wide()), 1],
   "aten::argmax": () => [
     [torch.argmax(wide()), torch.argmax(wide(), 0)],
     [5, [1, 1, 1]],
   ],
-  "aten::amax": () => [torch.amax(wide(), [0]), [4, 5, 6]],
-  "aten::amin": () => [torch.amin(wide(), [1], true), [[1], [4]]],
   "aten::all": () => [
     [torch.all(flags(1, 1)), torch.all(flags(1, 0))],
     [1, 0],
-  ],
-  "aten::any": () => [
-    [torch.any(flags(0, 0)), torch.any(flags(1, 0))],
-    [0, 1],
   ],
   "aten::norm.Scalar": () => [
     [torch.norm(v(3, -4)), torch.norm(v(3, -4), 1)],
@@ -192,20 +140,6 @@ const reductions = {
   ],
   "aten::linalg_vector_norm": () => [torch.linalgVectorNorm(m(), 2, [1]), [Math.sqrt(5), 5]],
   "aten::cumsum": () => [torch.cumsum(v(1, 2, 3), 0), [1, 3, 6]],
-  "aten::topk": () => [
-    torch.topk(v(3, 1, 2), 2),
-    [
-      [3, 2],
-      [0, 2],
-    ],
-  ],
-  "aten::sort": () => [
-    torch.sort(v(3, 1, 2)),
-    [
-      [1, 2, 3],
-      [1, 2, 0],
-    ],
-  ],
 } satisfies Record<string, Case>;
 
 const products = {
@@ -231,32 +165,7 @@ const products = {
       [40, 64],
     ],
   ],
-  "aten::addmm_": () => [
-    torch.addmm_(m(), m(), m()),
-    [
-      [8, 12],
-      [18, 26],
-    ],
-  ],
   "aten::matmul": () => [torch.matmul(m(), v(1, -1)), [-1, -1]],
-  "aten::bmm": () => [
-    torch.bmm(torch.unsqueeze(m(), 0), torch.unsqueeze(m(), 0)),
-    [
-      [
-        [7, 10],
-        [15, 22],
-      ],
-    ],
-  ],
-  "aten::baddbmm": () => [
-    torch.baddbmm(v(1, 2), torch.unsqueeze(m(), 0), torch.unsqueeze(m(), 0)),
-    [
-      [
-        [8, 12],
-        [16, 24],
-      ],
-    ],
-  ],
   "aten::linear": () => [
     [torch.linear(m(), m(), v(10, 20)), torch.linear(m(), m())],
     [
@@ -270,29 +179,7 @@ const products = {
       ],
     ],
   ],
-  "aten::outer": () => [
-    torch.outer(v(1, 2), v(3, 4)),
-    [
-      [3, 4],
-      [6, 8],
-    ],
-  ],
-  "aten::dot": () => [torch.dot(v(1, 2), v(3, 4)), 11],
-  "aten::einsum": () => [
-    torch.einsum("ij,jk->ki", [m(), m()]),
-    [
-      [7, 15],
-      [10, 22],
-    ],
-  ],
   "aten::linalg_svd": () => [torch.linalgSvd(tensor([0, 3, 2, 0], [2, 2]))[1], [3, 2]],
-  "aten::linalg_qr": () => [
-    torch.abs(torch.linalgQr(tensor([0, 3, 2, 0], [2, 2]))[1]),
-    [
-      [2, 0],
-      [0, 3],
-    ],
-  ],
 } satisfies Record<string, Case>;
 
 const shapes = {
@@ -328,17 +215,9 @@ const shapes = {
       [3, 6],
     ],
   ],
-  "aten::permute": () => [torch.permute(torch.unsqueeze(m(), 0), [2, 0, 1]), [[[1, 3]], [[2, 4]]]],
   "aten::contiguous": () => [torch.view(torch.contiguous(torch.t(m())), [4]), [1, 3, 2, 4]],
   "aten::expand": () => [
     torch.expand(v(1, 2), [2, -1]),
-    [
-      [1, 2],
-      [1, 2],
-    ],
-  ],
-  "aten::expand_as": () => [
-    torch.expandAs(v(1, 2), m()),
     [
       [1, 2],
       [1, 2],
@@ -360,24 +239,7 @@ const shapes = {
       [2, 4],
     ],
   ],
-  "aten::split.Tensor": () => [torch.split(v(1, 2, 3), 2), [[1, 2], [3]]],
-  "aten::split_with_sizes": () => [torch.splitWithSizes(v(1, 2, 3), [1, 2]), [[1], [2, 3]]],
-  "aten::chunk": () => [
-    torch.chunk(v(1, 2, 3, 4), 2),
-    [
-      [1, 2],
-      [3, 4],
-    ],
-  ],
   "aten::narrow": () => [torch.narrow(v(1, 2, 3), 0, 1, 2), [2, 3]],
-  "aten::slice.Tensor": () => [
-    [torch.slice(v(1, 2, 3, 4), 0, 0, 4, 2), torch.slice(v(1, 2, 3), 0, 1), torch.slice(v(1, 2, 3), 0, null, -1)],
-    [
-      [1, 3],
-      [2, 3],
-      [1, 2],
-    ],
-  ],
   "aten::select.int": () => [torch.select(m(), 1, -1), [2, 4]],
   "aten::index_select": () => [
     torch.indexSelect(wide(), 1, longs(2, 0)),
@@ -386,67 +248,9 @@ const shapes = {
       [6, 4],
     ],
   ],
-  "aten::index.Tensor": () => [
-    [torch.index(m(), [null, longs(1)]), torch.index(m(), [longs(1, 0), longs(0, 1)])],
-    [
-      [[2], [4]],
-      [3, 2],
-    ],
-  ],
-  "aten::index_copy": () => [torch.indexCopy(v(1, 2, 3), 0, longs(2, 0), v(8, 9)), [9, 2, 8]],
-  "aten::index_copy_": () => [torch.indexCopy_(v(1, 2, 3), 0, longs(2, 0), v(8, 9)), [9, 2, 8]],
-  "aten::index_add": () => [torch.indexAdd(v(1, 2, 3), 0, longs(0, 0), v(8, 9), { alpha: 2 }), [35, 2, 3]],
-  "aten::index_add_": () => [torch.indexAdd_(v(1, 2, 3), 0, longs(0, 0), v(8, 9)), [18, 2, 3]],
-  "aten::index_put_": () => [
-    torch.indexPut_(m(), [longs(1), null], v(8, 9), true),
-    [
-      [1, 2],
-      [11, 13],
-    ],
-  ],
-  "aten::gather": () => [torch.gather(m(), 1, tensor([1, 0], [2, 1], "int64")), [[2], [3]]],
-  "aten::scatter.src": () => [torch.scatter(v(0, 0, 0), 0, longs(2, 0), v(8, 9)), [9, 0, 8]],
-  "aten::scatter.value": () => [torch.scatterValue(v(0, 0, 0), 0, longs(2), 7), [0, 0, 7]],
-  "aten::scatter_add": () => [torch.scatterAdd(v(1, 1), 0, longs(1, 1), v(8, 9)), [1, 18]],
-  "aten::repeat": () => [
-    torch.repeat(v(1, 2), [2, 2]),
-    [
-      [1, 2, 1, 2],
-      [1, 2, 1, 2],
-    ],
-  ],
   "aten::repeat_interleave.self_int": () => [torch.repeatInterleave(v(1, 2), 2), [1, 1, 2, 2]],
-  "aten::tril": () => [
-    torch.tril(m()),
-    [
-      [1, 0],
-      [3, 4],
-    ],
-  ],
-  "aten::triu": () => [
-    torch.triu(m(), 1),
-    [
-      [0, 2],
-      [0, 0],
-    ],
-  ],
   "aten::diagonal": () => [torch.diagonal(wide(), 1), [2, 6]],
-  "aten::flip": () => [
-    torch.flip(m(), [0]),
-    [
-      [3, 4],
-      [1, 2],
-    ],
-  ],
   "aten::roll": () => [torch.roll(v(1, 2, 3), [1]), [3, 1, 2]],
-  "aten::constant_pad_nd": () => [torch.constantPadNd(v(1, 2), [1, 2], 9), [9, 1, 2, 9, 9]],
-  "aten::unbind.int": () => [
-    torch.unbind(m(), 1),
-    [
-      [1, 3],
-      [2, 4],
-    ],
-  ],
 } satisfies Record<string, Case>;
 
 const making = {
@@ -470,10 +274,8 @@ const making = {
   "aten::ones": () => [torch.ones([1, 2], { dtype: "bool" }), [[1, 1]]],
   "aten::ones_like": () => [torch.onesLike(v(5, 6)), [1, 1]],
   "aten::full": () => [torch.full([2], 2.5), [2.5, 2.5]],
-  "aten::full_like": () => [torch.fullLike(v(1), -1), [-1]],
   "aten::fill_.Scalar": () => [torch.fill_(v(1, 2), 0.5), [0.5, 0.5]],
   "aten::arange": () => [torch.arange(3), [0, 1, 2]],
-  "aten::arange.start": () => [torch.arangeFrom(2, 5, { dtype: "float32" }), [2, 3, 4]],
   "aten::eye": () => [
     torch.eye(2),
     [
@@ -490,7 +292,6 @@ const making = {
   "aten::detach": () => [torch.detach(v(1).setRequiresGrad(true)).requiresGrad, false],
   "aten::copy_": () => [torch.copy_(v(0, 0), longs(3, 4)), [3, 4]],
   "aten::to.dtype": () => [torch.to(v(1.75, -1.75), "int32"), [1, -1]],
-  "aten::to.device": () => [torch.toDevice(v(1.5), "cpu", "float64"), [1.5]],
   "aten::alias": () => {
     const source = v(1, 2);
     const other = torch.alias(source);
@@ -509,17 +310,9 @@ const making = {
     (generator) => torch.normal_(torch.empty([64]), 100, 1, { generator }),
     (x) => Math.abs(x - 100) < 6,
   ),
-  "aten::randperm.generator": drawn(
-    (generator) => torch.randperm(64, { generator }),
-    (x) => x >= 0 && x < 64,
-  ),
   "aten::randint.generator": drawn(
     (generator) => torch.randint(10, [64], { generator }),
     (x) => x >= 0 && x < 10,
-  ),
-  "aten::multinomial": drawn(
-    (generator) => torch.multinomial(v(0, 1, 1), 64, true, { generator }),
-    (x) => x === 1 || x === 2,
   ),
 } satisfies Record<string, Case>;
 
@@ -531,38 +324,19 @@ const networks = {
       [1, 2, 3],
     ],
   ],
-  "aten::embedding_dense_backward": () => [
-    torch.embeddingDenseBackward(m(), longs(2, 2), 3, -1, false),
-    [
-      [0, 0],
-      [0, 0],
-      [4, 6],
-    ],
-  ],
   "aten::relu": each(torch.relu, (x) => Math.max(0, x), [-1, 0, 2]),
   "aten::gelu": () => [
     [torch.gelu(v(0.25, 1, 2.5)), torch.gelu(v(0.5), { approximate: "tanh" })],
     [GELU, [geluTanh(0.5)]],
   ],
-  "aten::gelu_": () => [torch.gelu_(v(0.25, 1, 2.5)), GELU],
   "aten::silu": each(torch.silu, (x) => x * sigmoid(x)),
   "aten::softmax.int": () => [torch.softmax(v(1, 2, 0.5), 0), softmaxOf([1, 2, 0.5])],
-  "aten::log_softmax.int": () => [torch.logSoftmax(v(1, 2, 0.5), -1), softmaxOf([1, 2, 0.5]).map(Math.log)],
   "aten::layer_norm": () => [
     torch.layerNorm(wide(), [3], v(2, 2, 2), v(1, 1, 1), 0.5),
     Array(2).fill(normal([1, 2, 3], 0.5).map((x) => 2 * x + 1)),
   ],
-  "aten::native_layer_norm": () => [
-    torch.nativeLayerNorm(v(1, 2, 3), [3], null, null, 0),
-    [normal([1, 2, 3]), [2], [Math.sqrt(1.5)]],
-  ],
   "aten::rms_norm": () => [torch.rmsNorm(v(3, 4), [2], v(1, 10), 0), [3 / Math.sqrt(12.5), 40 / Math.sqrt(12.5)]],
   "aten::scaled_dot_product_attention": () => [torch.scaledDotProductAttention(query(), keys(), values()), attended()],
-  "aten::_scaled_dot_product_flash_attention_for_cpu": () => [
-    torch.flashAttentionForCpu(query(), keys(), values())[0],
-    attended(),
-  ],
-  "aten::nll_loss": () => [torch.nllLoss(tensor([-1, -2, -3, -4], [2, 2]), longs(1, 0)), 2.5],
   "aten::cross_entropy_loss": () => {
     const loss = torch.crossEntropyLoss(tensor(logits, [2, 3]), longs(1, -100));
     const both = torch.crossEntropyLoss(tensor(logits, [2, 3]), longs(1, 0), null, 2);
@@ -587,23 +361,9 @@ const many = {
   "aten::_foreach_add.List": () => [torch.foreachAdd(pair([1, 4], [9]), pair([1, 1], [1])), [[2, 5], [10]]],
   "aten::_foreach_sub.List": () => [torch.foreachSub(pair([1, 4], [9]), pair([1, 1], [1])), [[0, 3], [8]]],
   "aten::_foreach_mul_.Scalar": changed((list) => torch.foreachMulScalar_(list, 2), [[2, 8], [18]]),
-  "aten::_foreach_mul_.List": changed((list) => torch.foreachMul_(list, pair([2, 3], [4])), [[2, 12], [36]]),
   "aten::_foreach_mul.Scalar": () => [torch.foreachMulScalar(pair([1, 4], [9]), 2), [[2, 8], [18]]],
   "aten::_foreach_mul.List": () => [torch.foreachMul(pair([1, 4], [9]), pair([2, 3], [4])), [[2, 12], [36]]],
-  "aten::_foreach_addcmul_.Scalar": changed(
-    (list) => torch.foreachAddcmul_(list, pair([1, 2], [3]), pair([1, 2], [3]), 10),
-    [[11, 44], [99]],
-  ),
-  "aten::_foreach_addcdiv_.Scalar": changed(
-    (list) => torch.foreachAddcdiv_(list, pair([1, 2], [3]), pair([2, 4], [6]), 2),
-    [[2, 5], [10]],
-  ),
-  "aten::_foreach_lerp_.Scalar": changed((list) => torch.foreachLerp_(list, pair([5, 0], [1]), 0.25), [[2, 3], [7]]),
-  "aten::_foreach_sqrt": () => [torch.foreachSqrt(pair([1, 4], [9])), [[1, 2], [3]]],
-  "aten::_foreach_div_.Scalar": changed((list) => torch.foreachDivScalar_(list, 2), [[0.5, 2], [4.5]]),
   "aten::_foreach_norm.Scalar": () => [torch.foreachNorm(pair([3, 4], [-9])), [5, 9]],
-  "aten::_foreach_copy_": changed((list) => torch.foreachCopy_(list, pair([5, 6], [7])), [[5, 6], [7]]),
-  "aten::_foreach_zero_": changed((list) => torch.foreachZero_(list), [[0, 0], [0]]),
   "aten::_fused_adamw_": () => {
     const [weight, first, second] = [v(1), v(0), v(0)];
     const rates = { lr: 0.1, beta1: 0.9, beta2: 0.99, weightDecay: 0.5, eps: 0, amsgrad: false, maximize: false };
@@ -619,7 +379,6 @@ const many = {
     const square = tensor([1, 2, 3, 4], [2, 2]);
     return [torch.isSetTo(square, torch.contiguous(square)) && !torch.isSetTo(square, torch.t(square)), true];
   },
-  "aten::allclose": () => [torch.allclose(v(1), v(1.1), 0.2) && !torch.allclose(v(1), v(1.1)), true],
 } satisfies Record<string, Case>;
 
 const kernels = {

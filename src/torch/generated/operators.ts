@@ -8,7 +8,6 @@ import { Tensor } from "../tensor.js";
 export type Scalar = number | bigint | boolean;
 
 const handles = (list: readonly Tensor[]): Handle[] => list.map((tensor) => tensor.handle);
-const optionalHandles = (list: readonly (Tensor | null)[]): (Handle | null)[] => list.map((tensor) => tensor?.handle ?? null);
 const tensors = (results: unknown): Tensor[] => (results as Handle[]).map((handle) => new Tensor(handle));
 
 /** `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
@@ -43,1041 +42,598 @@ export function subScalar(self: Tensor, other: Scalar, alpha?: Scalar): Tensor {
   return new Tensor(native.call(5, self.handle, other, alpha) as Handle);
 }
 
-/** `aten::sub_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-export function sub_(self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor {
-  native.call(6, self.handle, other.handle, options?.alpha);
-  return self;
-}
-
-/** `aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-export function rsubScalar(self: Tensor, other: Scalar, alpha?: Scalar): Tensor {
-  return new Tensor(native.call(7, self.handle, other, alpha) as Handle);
-}
-
 /** `aten::mul.Tensor(Tensor self, Tensor other) -> Tensor` */
 export function mul(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(8, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(6, self.handle, other.handle) as Handle);
 }
 
 /** `aten::mul.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function mulScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(9, self.handle, other) as Handle);
+  return new Tensor(native.call(7, self.handle, other) as Handle);
 }
 
 /** `aten::mul_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
 export function mul_(self: Tensor, other: Tensor): Tensor {
-  native.call(10, self.handle, other.handle);
+  native.call(8, self.handle, other.handle);
   return self;
 }
 
 /** `aten::mul_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
 export function mulScalar_(self: Tensor, other: Scalar): Tensor {
-  native.call(11, self.handle, other);
+  native.call(9, self.handle, other);
   return self;
 }
 
 /** `aten::div.Tensor(Tensor self, Tensor other) -> Tensor` */
 export function div(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(12, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(10, self.handle, other.handle) as Handle);
 }
 
 /** `aten::div.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function divScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(13, self.handle, other) as Handle);
-}
-
-/** `aten::div_.Tensor(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
-export function div_(self: Tensor, other: Tensor): Tensor {
-  native.call(14, self.handle, other.handle);
-  return self;
-}
-
-/** `aten::div_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
-export function divScalar_(self: Tensor, other: Scalar): Tensor {
-  native.call(15, self.handle, other);
-  return self;
+  return new Tensor(native.call(11, self.handle, other) as Handle);
 }
 
 /** `aten::neg(Tensor self) -> Tensor` */
 export function neg(self: Tensor): Tensor {
-  return new Tensor(native.call(16, self.handle) as Handle);
-}
-
-/** `aten::neg_(Tensor(a!) self) -> Tensor(a!)` */
-export function neg_(self: Tensor): Tensor {
-  native.call(17, self.handle);
-  return self;
+  return new Tensor(native.call(12, self.handle) as Handle);
 }
 
 /** `aten::pow.Tensor_Scalar(Tensor self, Scalar exponent) -> Tensor` */
 export function pow(self: Tensor, exponent: Scalar): Tensor {
-  return new Tensor(native.call(18, self.handle, exponent) as Handle);
+  return new Tensor(native.call(13, self.handle, exponent) as Handle);
 }
 
 /** `aten::square(Tensor self) -> Tensor` */
 export function square(self: Tensor): Tensor {
-  return new Tensor(native.call(19, self.handle) as Handle);
+  return new Tensor(native.call(14, self.handle) as Handle);
 }
 
 /** `aten::sqrt(Tensor self) -> Tensor` */
 export function sqrt(self: Tensor): Tensor {
-  return new Tensor(native.call(20, self.handle) as Handle);
-}
-
-/** `aten::sqrt_(Tensor(a!) self) -> Tensor(a!)` */
-export function sqrt_(self: Tensor): Tensor {
-  native.call(21, self.handle);
-  return self;
+  return new Tensor(native.call(15, self.handle) as Handle);
 }
 
 /** `aten::rsqrt(Tensor self) -> Tensor` */
 export function rsqrt(self: Tensor): Tensor {
-  return new Tensor(native.call(22, self.handle) as Handle);
+  return new Tensor(native.call(16, self.handle) as Handle);
 }
 
 /** `aten::reciprocal(Tensor self) -> Tensor` */
 export function reciprocal(self: Tensor): Tensor {
-  return new Tensor(native.call(23, self.handle) as Handle);
+  return new Tensor(native.call(17, self.handle) as Handle);
 }
 
 /** `aten::exp(Tensor self) -> Tensor` */
 export function exp(self: Tensor): Tensor {
-  return new Tensor(native.call(24, self.handle) as Handle);
-}
-
-/** `aten::exp_(Tensor(a!) self) -> Tensor(a!)` */
-export function exp_(self: Tensor): Tensor {
-  native.call(25, self.handle);
-  return self;
-}
-
-/** `aten::log(Tensor self) -> Tensor` */
-export function log(self: Tensor): Tensor {
-  return new Tensor(native.call(26, self.handle) as Handle);
-}
-
-/** `aten::log_(Tensor(a!) self) -> Tensor(a!)` */
-export function log_(self: Tensor): Tensor {
-  native.call(27, self.handle);
-  return self;
-}
-
-/** `aten::log1p(Tensor self) -> Tensor` */
-export function log1p(self: Tensor): Tensor {
-  return new Tensor(native.call(28, self.handle) as Handle);
+  return new Tensor(native.call(18, self.handle) as Handle);
 }
 
 /** `aten::abs(Tensor self) -> Tensor` */
 export function abs(self: Tensor): Tensor {
-  return new Tensor(native.call(29, self.handle) as Handle);
-}
-
-/** `aten::sign(Tensor self) -> Tensor` */
-export function sign(self: Tensor): Tensor {
-  return new Tensor(native.call(30, self.handle) as Handle);
+  return new Tensor(native.call(19, self.handle) as Handle);
 }
 
 /** `aten::tanh(Tensor self) -> Tensor` */
 export function tanh(self: Tensor): Tensor {
-  return new Tensor(native.call(31, self.handle) as Handle);
-}
-
-/** `aten::tanh_(Tensor(a!) self) -> Tensor(a!)` */
-export function tanh_(self: Tensor): Tensor {
-  native.call(32, self.handle);
-  return self;
-}
-
-/** `aten::sigmoid(Tensor self) -> Tensor` */
-export function sigmoid(self: Tensor): Tensor {
-  return new Tensor(native.call(33, self.handle) as Handle);
-}
-
-/** `aten::cos(Tensor self) -> Tensor` */
-export function cos(self: Tensor): Tensor {
-  return new Tensor(native.call(34, self.handle) as Handle);
+  return new Tensor(native.call(20, self.handle) as Handle);
 }
 
 /** `aten::sin(Tensor self) -> Tensor` */
 export function sin(self: Tensor): Tensor {
-  return new Tensor(native.call(35, self.handle) as Handle);
-}
-
-/** `aten::erf(Tensor self) -> Tensor` */
-export function erf(self: Tensor): Tensor {
-  return new Tensor(native.call(36, self.handle) as Handle);
-}
-
-/** `aten::clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor` */
-export function clamp(self: Tensor, min?: Scalar | null, max?: Scalar | null): Tensor {
-  return new Tensor(native.call(37, self.handle, min, max) as Handle);
-}
-
-/** `aten::clamp_(Tensor(a!) self, Scalar? min=None, Scalar? max=None) -> Tensor(a!)` */
-export function clamp_(self: Tensor, min?: Scalar | null, max?: Scalar | null): Tensor {
-  native.call(38, self.handle, min, max);
-  return self;
+  return new Tensor(native.call(21, self.handle) as Handle);
 }
 
 /** `aten::clamp_min(Tensor self, Scalar min) -> Tensor` */
 export function clampMin(self: Tensor, min: Scalar): Tensor {
-  return new Tensor(native.call(39, self.handle, min) as Handle);
-}
-
-/** `aten::clamp_min_(Tensor(a!) self, Scalar min) -> Tensor(a!)` */
-export function clampMin_(self: Tensor, min: Scalar): Tensor {
-  native.call(40, self.handle, min);
-  return self;
-}
-
-/** `aten::maximum(Tensor self, Tensor other) -> Tensor` */
-export function maximum(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(41, self.handle, other.handle) as Handle);
-}
-
-/** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
-export function minimum(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(42, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(22, self.handle, min) as Handle);
 }
 
 /** `aten::addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
 export function addcmul(self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor {
-  return new Tensor(native.call(43, self.handle, tensor1.handle, tensor2.handle, options?.value) as Handle);
-}
-
-/** `aten::addcmul_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-export function addcmul_(self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor {
-  native.call(44, self.handle, tensor1.handle, tensor2.handle, options?.value);
-  return self;
-}
-
-/** `aten::addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor` */
-export function addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor {
-  return new Tensor(native.call(45, self.handle, tensor1.handle, tensor2.handle, options?.value) as Handle);
-}
-
-/** `aten::addcdiv_(Tensor(a!) self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor(a!)` */
-export function addcdiv_(self: Tensor, tensor1: Tensor, tensor2: Tensor, options?: { value?: Scalar }): Tensor {
-  native.call(46, self.handle, tensor1.handle, tensor2.handle, options?.value);
-  return self;
+  return new Tensor(native.call(23, self.handle, tensor1.handle, tensor2.handle, options?.value) as Handle);
 }
 
 /** `aten::lerp_.Scalar(Tensor(a!) self, Tensor end, Scalar weight) -> Tensor(a!)` */
 export function lerp_(self: Tensor, end: Tensor, weight: Scalar): Tensor {
-  native.call(47, self.handle, end.handle, weight);
+  native.call(24, self.handle, end.handle, weight);
   return self;
-}
-
-/** `aten::lerp.Scalar(Tensor self, Tensor end, Scalar weight) -> Tensor` */
-export function lerp(self: Tensor, end: Tensor, weight: Scalar): Tensor {
-  return new Tensor(native.call(48, self.handle, end.handle, weight) as Handle);
-}
-
-/** `aten::where.self(Tensor condition, Tensor self, Tensor other) -> Tensor` */
-export function where(condition: Tensor, self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(49, condition.handle, self.handle, other.handle) as Handle);
-}
-
-/** `aten::where.ScalarOther(Tensor condition, Tensor self, Scalar other) -> Tensor` */
-export function whereScalar(condition: Tensor, self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(50, condition.handle, self.handle, other) as Handle);
 }
 
 /** `aten::masked_fill.Scalar(Tensor self, Tensor mask, Scalar value) -> Tensor` */
 export function maskedFill(self: Tensor, mask: Tensor, value: Scalar): Tensor {
-  return new Tensor(native.call(51, self.handle, mask.handle, value) as Handle);
-}
-
-/** `aten::masked_fill_.Scalar(Tensor(a!) self, Tensor mask, Scalar value) -> Tensor(a!)` */
-export function maskedFill_(self: Tensor, mask: Tensor, value: Scalar): Tensor {
-  native.call(52, self.handle, mask.handle, value);
-  return self;
+  return new Tensor(native.call(25, self.handle, mask.handle, value) as Handle);
 }
 
 /** `aten::nan_to_num(Tensor self, float? nan=None, float? posinf=None, float? neginf=None) -> Tensor` */
 export function nanToNum(self: Tensor, nan?: number | null, posinf?: number | null, neginf?: number | null): Tensor {
-  return new Tensor(native.call(53, self.handle, nan, posinf, neginf) as Handle);
+  return new Tensor(native.call(26, self.handle, nan, posinf, neginf) as Handle);
 }
 
 /** `aten::isfinite(Tensor self) -> Tensor` */
 export function isfinite(self: Tensor): Tensor {
-  return new Tensor(native.call(54, self.handle) as Handle);
-}
-
-/** `aten::eq.Tensor(Tensor self, Tensor other) -> Tensor` */
-export function eq(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(55, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(27, self.handle) as Handle);
 }
 
 /** `aten::eq.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function eqScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(56, self.handle, other) as Handle);
+  return new Tensor(native.call(28, self.handle, other) as Handle);
 }
 
 /** `aten::ne.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function neScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(57, self.handle, other) as Handle);
+  return new Tensor(native.call(29, self.handle, other) as Handle);
 }
 
 /** `aten::gt.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function gtScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(58, self.handle, other) as Handle);
-}
-
-/** `aten::ge.Scalar(Tensor self, Scalar other) -> Tensor` */
-export function geScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(59, self.handle, other) as Handle);
+  return new Tensor(native.call(30, self.handle, other) as Handle);
 }
 
 /** `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function ltScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(60, self.handle, other) as Handle);
+  return new Tensor(native.call(31, self.handle, other) as Handle);
 }
 
 /** `aten::le.Scalar(Tensor self, Scalar other) -> Tensor` */
 export function leScalar(self: Tensor, other: Scalar): Tensor {
-  return new Tensor(native.call(61, self.handle, other) as Handle);
-}
-
-/** `aten::logical_and(Tensor self, Tensor other) -> Tensor` */
-export function logicalAnd(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(62, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(32, self.handle, other) as Handle);
 }
 
 /** `aten::logical_not(Tensor self) -> Tensor` */
 export function logicalNot(self: Tensor): Tensor {
-  return new Tensor(native.call(63, self.handle) as Handle);
+  return new Tensor(native.call(33, self.handle) as Handle);
 }
 
 /** `aten::logical_or(Tensor self, Tensor other) -> Tensor` */
 export function logicalOr(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(64, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(34, self.handle, other.handle) as Handle);
 }
 
 /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
 export function sum(self: Tensor, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(65, self.handle, options?.dtype) as Handle);
+  return new Tensor(native.call(35, self.handle, options?.dtype) as Handle);
 }
 
 /** `aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function sumDim(self: Tensor, dim: readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(66, self.handle, dim, keepdim, options?.dtype) as Handle);
+  return new Tensor(native.call(36, self.handle, dim, keepdim, options?.dtype) as Handle);
 }
 
 /** `aten::mean(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
 export function mean(self: Tensor, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(67, self.handle, options?.dtype) as Handle);
+  return new Tensor(native.call(37, self.handle, options?.dtype) as Handle);
 }
 
 /** `aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function meanDim(self: Tensor, dim: readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(68, self.handle, dim, keepdim, options?.dtype) as Handle);
+  return new Tensor(native.call(38, self.handle, dim, keepdim, options?.dtype) as Handle);
 }
 
 /** `aten::max(Tensor self) -> Tensor` */
 export function max(self: Tensor): Tensor {
-  return new Tensor(native.call(69, self.handle) as Handle);
-}
-
-/** `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-export function maxDim(self: Tensor, dim: number, keepdim?: boolean): [Tensor, Tensor] {
-  return tensors(native.call(70, self.handle, dim, keepdim)) as [Tensor, Tensor];
+  return new Tensor(native.call(39, self.handle) as Handle);
 }
 
 /** `aten::min(Tensor self) -> Tensor` */
 export function min(self: Tensor): Tensor {
-  return new Tensor(native.call(71, self.handle) as Handle);
+  return new Tensor(native.call(40, self.handle) as Handle);
 }
 
 /** `aten::argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor` */
 export function argmax(self: Tensor, dim?: number | null, keepdim?: boolean): Tensor {
-  return new Tensor(native.call(72, self.handle, dim, keepdim) as Handle);
-}
-
-/** `aten::amax(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
-export function amax(self: Tensor, dim?: readonly number[], keepdim?: boolean): Tensor {
-  return new Tensor(native.call(73, self.handle, dim, keepdim) as Handle);
-}
-
-/** `aten::amin(Tensor self, int[1] dim=[], bool keepdim=False) -> Tensor` */
-export function amin(self: Tensor, dim?: readonly number[], keepdim?: boolean): Tensor {
-  return new Tensor(native.call(74, self.handle, dim, keepdim) as Handle);
+  return new Tensor(native.call(41, self.handle, dim, keepdim) as Handle);
 }
 
 /** `aten::all(Tensor self) -> Tensor` */
 export function all(self: Tensor): Tensor {
-  return new Tensor(native.call(75, self.handle) as Handle);
-}
-
-/** `aten::any(Tensor self) -> Tensor` */
-export function any(self: Tensor): Tensor {
-  return new Tensor(native.call(76, self.handle) as Handle);
+  return new Tensor(native.call(42, self.handle) as Handle);
 }
 
 /** `aten::norm.Scalar(Tensor self, Scalar p=2) -> Tensor` */
 export function norm(self: Tensor, p?: Scalar): Tensor {
-  return new Tensor(native.call(77, self.handle, p) as Handle);
+  return new Tensor(native.call(43, self.handle, p) as Handle);
 }
 
 /** `aten::linalg_vector_norm(Tensor self, Scalar ord=2, int[1]? dim=None, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
 export function linalgVectorNorm(self: Tensor, ord?: Scalar, dim?: readonly number[] | null, keepdim?: boolean, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(78, self.handle, ord, dim, keepdim, options?.dtype) as Handle);
+  return new Tensor(native.call(44, self.handle, ord, dim, keepdim, options?.dtype) as Handle);
 }
 
 /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
 export function cumsum(self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor {
-  return new Tensor(native.call(79, self.handle, dim, options?.dtype) as Handle);
-}
-
-/** `aten::topk(Tensor self, SymInt k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor values, Tensor indices)` */
-export function topk(self: Tensor, k: number, dim?: number, largest?: boolean, sorted?: boolean): [Tensor, Tensor] {
-  return tensors(native.call(80, self.handle, k, dim, largest, sorted)) as [Tensor, Tensor];
-}
-
-/** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
-export function sort(self: Tensor, dim?: number, descending?: boolean): [Tensor, Tensor] {
-  return tensors(native.call(81, self.handle, dim, descending)) as [Tensor, Tensor];
+  return new Tensor(native.call(45, self.handle, dim, options?.dtype) as Handle);
 }
 
 /** `aten::mm(Tensor self, Tensor mat2) -> Tensor` */
 export function mm(self: Tensor, mat2: Tensor): Tensor {
-  return new Tensor(native.call(82, self.handle, mat2.handle) as Handle);
+  return new Tensor(native.call(46, self.handle, mat2.handle) as Handle);
 }
 
 /** `aten::mv(Tensor self, Tensor vec) -> Tensor` */
 export function mv(self: Tensor, vec: Tensor): Tensor {
-  return new Tensor(native.call(83, self.handle, vec.handle) as Handle);
+  return new Tensor(native.call(47, self.handle, vec.handle) as Handle);
 }
 
 /** `aten::mm.out(Tensor self, Tensor mat2, *, Tensor(a!) out) -> Tensor(a!)` */
 export function mmOut(self: Tensor, mat2: Tensor, out_: Tensor): Tensor {
-  native.call(84, self.handle, mat2.handle, out_.handle);
+  native.call(48, self.handle, mat2.handle, out_.handle);
   return out_;
 }
 
 /** `aten::addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
 export function addmm(self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor {
-  return new Tensor(native.call(85, self.handle, mat1.handle, mat2.handle, options?.beta, options?.alpha) as Handle);
-}
-
-/** `aten::addmm_(Tensor(a!) self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor(a!)` */
-export function addmm_(self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor {
-  native.call(86, self.handle, mat1.handle, mat2.handle, options?.beta, options?.alpha);
-  return self;
+  return new Tensor(native.call(49, self.handle, mat1.handle, mat2.handle, options?.beta, options?.alpha) as Handle);
 }
 
 /** `aten::matmul(Tensor self, Tensor other) -> Tensor` */
 export function matmul(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(87, self.handle, other.handle) as Handle);
-}
-
-/** `aten::bmm(Tensor self, Tensor mat2) -> Tensor` */
-export function bmm(self: Tensor, mat2: Tensor): Tensor {
-  return new Tensor(native.call(88, self.handle, mat2.handle) as Handle);
-}
-
-/** `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-export function baddbmm(self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor {
-  return new Tensor(native.call(89, self.handle, batch1.handle, batch2.handle, options?.beta, options?.alpha) as Handle);
+  return new Tensor(native.call(50, self.handle, other.handle) as Handle);
 }
 
 /** `aten::linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor` */
 export function linear(input: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
-  return new Tensor(native.call(90, input.handle, weight.handle, bias?.handle) as Handle);
-}
-
-/** `aten::outer(Tensor self, Tensor vec2) -> Tensor` */
-export function outer(self: Tensor, vec2: Tensor): Tensor {
-  return new Tensor(native.call(91, self.handle, vec2.handle) as Handle);
-}
-
-/** `aten::dot(Tensor self, Tensor tensor) -> Tensor` */
-export function dot(self: Tensor, tensor: Tensor): Tensor {
-  return new Tensor(native.call(92, self.handle, tensor.handle) as Handle);
-}
-
-/** `aten::einsum(str equation, Tensor[] tensors, *, int[]? path=None) -> Tensor` */
-export function einsum(equation: string, tensors: readonly Tensor[], options?: { path?: readonly number[] | null }): Tensor {
-  return new Tensor(native.call(93, equation, handles(tensors), options?.path) as Handle);
+  return new Tensor(native.call(51, input.handle, weight.handle, bias?.handle) as Handle);
 }
 
 /** `aten::linalg_svd(Tensor A, bool full_matrices=True, *, str? driver=None) -> (Tensor U, Tensor S, Tensor Vh)` */
 export function linalgSvd(A: Tensor, fullMatrices?: boolean, options?: { driver?: string | null }): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(94, A.handle, fullMatrices, options?.driver)) as [Tensor, Tensor, Tensor];
-}
-
-/** `aten::linalg_qr(Tensor A, str mode="reduced") -> (Tensor Q, Tensor R)` */
-export function linalgQr(A: Tensor, mode?: string): [Tensor, Tensor] {
-  return tensors(native.call(95, A.handle, mode)) as [Tensor, Tensor];
+  return tensors(native.call(52, A.handle, fullMatrices, options?.driver)) as [Tensor, Tensor, Tensor];
 }
 
 /** `aten::view(Tensor(a) self, SymInt[] size) -> Tensor(a)` */
 export function view(self: Tensor, size: readonly number[]): Tensor {
-  return new Tensor(native.call(96, self.handle, size) as Handle);
+  return new Tensor(native.call(53, self.handle, size) as Handle);
 }
 
 /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
 export function reshape(self: Tensor, shape: readonly number[]): Tensor {
-  return new Tensor(native.call(97, self.handle, shape) as Handle);
+  return new Tensor(native.call(54, self.handle, shape) as Handle);
 }
 
 /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
 export function flatten(self: Tensor, startDim?: number, endDim?: number): Tensor {
-  return new Tensor(native.call(98, self.handle, startDim, endDim) as Handle);
+  return new Tensor(native.call(55, self.handle, startDim, endDim) as Handle);
 }
 
 /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
 export function transpose(self: Tensor, dim0: number, dim1: number): Tensor {
-  return new Tensor(native.call(99, self.handle, dim0, dim1) as Handle);
+  return new Tensor(native.call(56, self.handle, dim0, dim1) as Handle);
 }
 
 /** `aten::t(Tensor(a) self) -> Tensor(a)` */
 export function t(self: Tensor): Tensor {
-  return new Tensor(native.call(100, self.handle) as Handle);
-}
-
-/** `aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
-export function permute(self: Tensor, dims: readonly number[]): Tensor {
-  return new Tensor(native.call(101, self.handle, dims) as Handle);
+  return new Tensor(native.call(57, self.handle) as Handle);
 }
 
 /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
 export function contiguous(self: Tensor, options?: { memoryFormat?: string }): Tensor {
-  return new Tensor(native.call(102, self.handle, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(58, self.handle, options?.memoryFormat) as Handle);
 }
 
 /** `aten::expand(Tensor(a) self, SymInt[] size, *, bool implicit=False) -> Tensor(a)` */
 export function expand(self: Tensor, size: readonly number[], options?: { implicit?: boolean }): Tensor {
-  return new Tensor(native.call(103, self.handle, size, options?.implicit) as Handle);
-}
-
-/** `aten::expand_as(Tensor(a) self, Tensor other) -> Tensor(a)` */
-export function expandAs(self: Tensor, other: Tensor): Tensor {
-  return new Tensor(native.call(104, self.handle, other.handle) as Handle);
+  return new Tensor(native.call(59, self.handle, size, options?.implicit) as Handle);
 }
 
 /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
 export function unsqueeze(self: Tensor, dim: number): Tensor {
-  return new Tensor(native.call(105, self.handle, dim) as Handle);
+  return new Tensor(native.call(60, self.handle, dim) as Handle);
 }
 
 /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
 export function squeeze(self: Tensor, dim: number): Tensor {
-  return new Tensor(native.call(106, self.handle, dim) as Handle);
+  return new Tensor(native.call(61, self.handle, dim) as Handle);
 }
 
 /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
 export function cat(tensors: readonly Tensor[], dim?: number): Tensor {
-  return new Tensor(native.call(107, handles(tensors), dim) as Handle);
+  return new Tensor(native.call(62, handles(tensors), dim) as Handle);
 }
 
 /** `aten::stack(Tensor[] tensors, int dim=0) -> Tensor` */
 export function stack(tensors: readonly Tensor[], dim?: number): Tensor {
-  return new Tensor(native.call(108, handles(tensors), dim) as Handle);
-}
-
-/** `aten::split.Tensor(Tensor(a -> *) self, SymInt split_size, int dim=0) -> Tensor(a)[]` */
-export function split(self: Tensor, splitSize: number, dim?: number): Tensor[] {
-  return tensors(native.call(109, self.handle, splitSize, dim));
-}
-
-/** `aten::split_with_sizes(Tensor(a -> *) self, SymInt[] split_sizes, int dim=0) -> Tensor(a)[]` */
-export function splitWithSizes(self: Tensor, splitSizes: readonly number[], dim?: number): Tensor[] {
-  return tensors(native.call(110, self.handle, splitSizes, dim));
-}
-
-/** `aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]` */
-export function chunk(self: Tensor, chunks: number, dim?: number): Tensor[] {
-  return tensors(native.call(111, self.handle, chunks, dim));
+  return new Tensor(native.call(63, handles(tensors), dim) as Handle);
 }
 
 /** `aten::narrow(Tensor(a) self, int dim, SymInt start, SymInt length) -> Tensor(a)` */
 export function narrow(self: Tensor, dim: number, start: number, length: number): Tensor {
-  return new Tensor(native.call(112, self.handle, dim, start, length) as Handle);
-}
-
-/** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
-export function slice(self: Tensor, dim?: number, start?: number | null, end?: number | null, step?: number): Tensor {
-  return new Tensor(native.call(113, self.handle, dim, start, end, step) as Handle);
+  return new Tensor(native.call(64, self.handle, dim, start, length) as Handle);
 }
 
 /** `aten::select.int(Tensor(a) self, int dim, SymInt index) -> Tensor(a)` */
 export function select(self: Tensor, dim: number, index: number): Tensor {
-  return new Tensor(native.call(114, self.handle, dim, index) as Handle);
+  return new Tensor(native.call(65, self.handle, dim, index) as Handle);
 }
 
 /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
 export function indexSelect(self: Tensor, dim: number, index: Tensor): Tensor {
-  return new Tensor(native.call(115, self.handle, dim, index.handle) as Handle);
-}
-
-/** `aten::index.Tensor(Tensor self, Tensor?[] indices) -> Tensor` */
-export function index(self: Tensor, indices: readonly (Tensor | null)[]): Tensor {
-  return new Tensor(native.call(116, self.handle, optionalHandles(indices)) as Handle);
-}
-
-/** `aten::index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor` */
-export function indexCopy(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  return new Tensor(native.call(117, self.handle, dim, index.handle, source.handle) as Handle);
-}
-
-/** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
-export function indexCopy_(self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor {
-  native.call(118, self.handle, dim, index.handle, source.handle);
-  return self;
-}
-
-/** `aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
-export function indexAdd(self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor {
-  return new Tensor(native.call(119, self.handle, dim, index.handle, source.handle, options?.alpha) as Handle);
-}
-
-/** `aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
-export function indexAdd_(self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor {
-  native.call(120, self.handle, dim, index.handle, source.handle, options?.alpha);
-  return self;
-}
-
-/** `aten::index_put_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor(a!)` */
-export function indexPut_(self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, accumulate?: boolean): Tensor {
-  native.call(121, self.handle, optionalHandles(indices), values.handle, accumulate);
-  return self;
-}
-
-/** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
-export function gather(self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor {
-  return new Tensor(native.call(122, self.handle, dim, index.handle, options?.sparseGrad) as Handle);
-}
-
-/** `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
-export function scatter(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  return new Tensor(native.call(123, self.handle, dim, index.handle, src.handle) as Handle);
-}
-
-/** `aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
-export function scatterValue(self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor {
-  return new Tensor(native.call(124, self.handle, dim, index.handle, value) as Handle);
-}
-
-/** `aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
-export function scatterAdd(self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor {
-  return new Tensor(native.call(125, self.handle, dim, index.handle, src.handle) as Handle);
-}
-
-/** `aten::repeat(Tensor self, SymInt[] repeats) -> Tensor` */
-export function repeat(self: Tensor, repeats: readonly number[]): Tensor {
-  return new Tensor(native.call(126, self.handle, repeats) as Handle);
+  return new Tensor(native.call(66, self.handle, dim, index.handle) as Handle);
 }
 
 /** `aten::repeat_interleave.self_int(Tensor self, SymInt repeats, int? dim=None, *, SymInt? output_size=None) -> Tensor` */
 export function repeatInterleave(self: Tensor, repeats: number, dim?: number | null, options?: { outputSize?: number | null }): Tensor {
-  return new Tensor(native.call(127, self.handle, repeats, dim, options?.outputSize) as Handle);
-}
-
-/** `aten::tril(Tensor self, int diagonal=0) -> Tensor` */
-export function tril(self: Tensor, diagonal?: number): Tensor {
-  return new Tensor(native.call(128, self.handle, diagonal) as Handle);
-}
-
-/** `aten::triu(Tensor self, int diagonal=0) -> Tensor` */
-export function triu(self: Tensor, diagonal?: number): Tensor {
-  return new Tensor(native.call(129, self.handle, diagonal) as Handle);
+  return new Tensor(native.call(67, self.handle, repeats, dim, options?.outputSize) as Handle);
 }
 
 /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
 export function diagonal(self: Tensor, offset?: number, dim1?: number, dim2?: number): Tensor {
-  return new Tensor(native.call(130, self.handle, offset, dim1, dim2) as Handle);
-}
-
-/** `aten::flip(Tensor self, int[] dims) -> Tensor` */
-export function flip(self: Tensor, dims: readonly number[]): Tensor {
-  return new Tensor(native.call(131, self.handle, dims) as Handle);
+  return new Tensor(native.call(68, self.handle, offset, dim1, dim2) as Handle);
 }
 
 /** `aten::roll(Tensor self, SymInt[1] shifts, int[1] dims=[]) -> Tensor` */
 export function roll(self: Tensor, shifts: readonly number[], dims?: readonly number[]): Tensor {
-  return new Tensor(native.call(132, self.handle, shifts, dims) as Handle);
-}
-
-/** `aten::constant_pad_nd(Tensor self, SymInt[] pad, Scalar value=0) -> Tensor` */
-export function constantPadNd(self: Tensor, pad: readonly number[], value?: Scalar): Tensor {
-  return new Tensor(native.call(133, self.handle, pad, value) as Handle);
-}
-
-/** `aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
-export function unbind(self: Tensor, dim?: number): Tensor[] {
-  return tensors(native.call(134, self.handle, dim));
+  return new Tensor(native.call(69, self.handle, shifts, dims) as Handle);
 }
 
 /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function empty(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(135, size, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(70, size, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function emptyLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(136, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(71, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function zeros(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(137, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(72, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function zerosLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(138, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(73, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::zero_(Tensor(a!) self) -> Tensor(a!)` */
 export function zero_(self: Tensor): Tensor {
-  native.call(139, self.handle);
+  native.call(74, self.handle);
   return self;
 }
 
 /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function ones(size: readonly number[], options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(140, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(75, size, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
 export function onesLike(self: Tensor, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(141, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(76, self.handle, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
 }
 
 /** `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function full(size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(142, size, fillValue, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
-}
-
-/** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-export function fullLike(self: Tensor, fillValue: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null; memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(143, self.handle, fillValue, options?.dtype, undefined, options?.device, options?.pinMemory, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(77, size, fillValue, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::fill_.Scalar(Tensor(a!) self, Scalar value) -> Tensor(a!)` */
 export function fill_(self: Tensor, value: Scalar): Tensor {
-  native.call(144, self.handle, value);
+  native.call(78, self.handle, value);
   return self;
 }
 
 /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function arange(end: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(145, end, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
-}
-
-/** `aten::arange.start(Scalar start, Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-export function arangeFrom(start: Scalar, end: Scalar, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(146, start, end, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(79, end, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::eye(SymInt n, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function eye(n: number, options?: { dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(147, n, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
+  return new Tensor(native.call(80, n, options?.dtype, undefined, options?.device, options?.pinMemory) as Handle);
 }
 
 /** `aten::clone(Tensor self, *, MemoryFormat? memory_format=None) -> Tensor` */
 export function clone(self: Tensor, options?: { memoryFormat?: string | null }): Tensor {
-  return new Tensor(native.call(148, self.handle, options?.memoryFormat) as Handle);
+  return new Tensor(native.call(81, self.handle, options?.memoryFormat) as Handle);
 }
 
 /** `aten::detach(Tensor(a) self) -> Tensor(a)` */
 export function detach(self: Tensor): Tensor {
-  return new Tensor(native.call(149, self.handle) as Handle);
+  return new Tensor(native.call(82, self.handle) as Handle);
 }
 
 /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
 export function copy_(self: Tensor, src: Tensor, nonBlocking?: boolean): Tensor {
-  native.call(150, self.handle, src.handle, nonBlocking);
+  native.call(83, self.handle, src.handle, nonBlocking);
   return self;
 }
 
 /** `aten::to.dtype(Tensor(a) self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
 export function to(self: Tensor, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: string | null): Tensor {
-  return new Tensor(native.call(151, self.handle, dtype, nonBlocking, copy, memoryFormat) as Handle);
-}
-
-/** `aten::to.device(Tensor(a) self, Device device, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor(a)` */
-export function toDevice(self: Tensor, device: string, dtype: DType, nonBlocking?: boolean, copy?: boolean, memoryFormat?: string | null): Tensor {
-  return new Tensor(native.call(152, self.handle, device, dtype, nonBlocking, copy, memoryFormat) as Handle);
+  return new Tensor(native.call(84, self.handle, dtype, nonBlocking, copy, memoryFormat) as Handle);
 }
 
 /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
 export function alias(self: Tensor): Tensor {
-  return new Tensor(native.call(153, self.handle) as Handle);
+  return new Tensor(native.call(85, self.handle) as Handle);
 }
 
 /** `aten::bernoulli_.float(Tensor(a!) self, float p=0.5, *, Generator? generator=None) -> Tensor(a!)` */
 export function bernoulli_(self: Tensor, p?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(154, self.handle, p, options?.generator?.handle);
+  native.call(86, self.handle, p, options?.generator?.handle);
   return self;
 }
 
 /** `aten::uniform_(Tensor(a!) self, float from=0., float to=1., *, Generator? generator=None) -> Tensor(a!)` */
 export function uniform_(self: Tensor, from?: number, to?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(155, self.handle, from, to, options?.generator?.handle);
+  native.call(87, self.handle, from, to, options?.generator?.handle);
   return self;
 }
 
 /** `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)` */
 export function normal_(self: Tensor, mean?: number, std?: number, options?: { generator?: Generator | null }): Tensor {
-  native.call(156, self.handle, mean, std, options?.generator?.handle);
+  native.call(88, self.handle, mean, std, options?.generator?.handle);
   return self;
-}
-
-/** `aten::randperm.generator(SymInt n, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-export function randperm(n: number, options: { generator: Generator | null; dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(157, n, options.generator?.handle, options.dtype, undefined, options.device, options.pinMemory) as Handle);
 }
 
 /** `aten::randint.generator(SymInt high, SymInt[] size, *, Generator? generator, ScalarType? dtype=4, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
 export function randint(high: number, size: readonly number[], options: { generator: Generator | null; dtype?: DType | null; device?: string | null; pinMemory?: boolean | null }): Tensor {
-  return new Tensor(native.call(158, high, size, options.generator?.handle, options.dtype, undefined, options.device, options.pinMemory) as Handle);
-}
-
-/** `aten::multinomial(Tensor self, int num_samples, bool replacement=False, *, Generator? generator=None) -> Tensor` */
-export function multinomial(self: Tensor, numSamples: number, replacement?: boolean, options?: { generator?: Generator | null }): Tensor {
-  return new Tensor(native.call(159, self.handle, numSamples, replacement, options?.generator?.handle) as Handle);
+  return new Tensor(native.call(89, high, size, options.generator?.handle, options.dtype, undefined, options.device, options.pinMemory) as Handle);
 }
 
 /** `aten::embedding(Tensor weight, Tensor indices, SymInt padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
 export function embedding(weight: Tensor, indices: Tensor, paddingIdx?: number, scaleGradByFreq?: boolean, sparse?: boolean): Tensor {
-  return new Tensor(native.call(160, weight.handle, indices.handle, paddingIdx, scaleGradByFreq, sparse) as Handle);
-}
-
-/** `aten::embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, SymInt padding_idx, bool scale_grad_by_freq) -> Tensor` */
-export function embeddingDenseBackward(gradOutput: Tensor, indices: Tensor, numWeights: number, paddingIdx: number, scaleGradByFreq: boolean): Tensor {
-  return new Tensor(native.call(161, gradOutput.handle, indices.handle, numWeights, paddingIdx, scaleGradByFreq) as Handle);
+  return new Tensor(native.call(90, weight.handle, indices.handle, paddingIdx, scaleGradByFreq, sparse) as Handle);
 }
 
 /** `aten::relu(Tensor self) -> Tensor` */
 export function relu(self: Tensor): Tensor {
-  return new Tensor(native.call(162, self.handle) as Handle);
+  return new Tensor(native.call(91, self.handle) as Handle);
 }
 
 /** `aten::gelu(Tensor self, *, str approximate="none") -> Tensor` */
 export function gelu(self: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(163, self.handle, options?.approximate) as Handle);
-}
-
-/** `aten::gelu_(Tensor(a!) self, *, str approximate="none") -> Tensor(a!)` */
-export function gelu_(self: Tensor, options?: { approximate?: string }): Tensor {
-  native.call(164, self.handle, options?.approximate);
-  return self;
+  return new Tensor(native.call(92, self.handle, options?.approximate) as Handle);
 }
 
 /** `aten::silu(Tensor self) -> Tensor` */
 export function silu(self: Tensor): Tensor {
-  return new Tensor(native.call(165, self.handle) as Handle);
+  return new Tensor(native.call(93, self.handle) as Handle);
 }
 
 /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
 export function softmax(self: Tensor, dim: number, dtype?: DType | null): Tensor {
-  return new Tensor(native.call(166, self.handle, dim, dtype) as Handle);
-}
-
-/** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
-export function logSoftmax(self: Tensor, dim: number, dtype?: DType | null): Tensor {
-  return new Tensor(native.call(167, self.handle, dim, dtype) as Handle);
+  return new Tensor(native.call(94, self.handle, dim, dtype) as Handle);
 }
 
 /** `aten::layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> Tensor` */
 export function layerNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, bias?: Tensor | null, eps?: number, cudnnEnable?: boolean): Tensor {
-  return new Tensor(native.call(168, input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as Handle);
-}
-
-/** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
-export function nativeLayerNorm(input: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(169, input.handle, normalizedShape, weight?.handle, bias?.handle, eps)) as [Tensor, Tensor, Tensor];
+  return new Tensor(native.call(95, input.handle, normalizedShape, weight?.handle, bias?.handle, eps, cudnnEnable) as Handle);
 }
 
 /** `aten::rms_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor` */
 export function rmsNorm(input: Tensor, normalizedShape: readonly number[], weight?: Tensor | null, eps?: number | null): Tensor {
-  return new Tensor(native.call(170, input.handle, normalizedShape, weight?.handle, eps) as Handle);
+  return new Tensor(native.call(96, input.handle, normalizedShape, weight?.handle, eps) as Handle);
 }
 
 /** `aten::scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool is_causal=False, *, float? scale=None, bool enable_gqa=False) -> Tensor` */
 export function scaledDotProductAttention(query: Tensor, key: Tensor, value: Tensor, attnMask?: Tensor | null, dropoutP?: number, isCausal?: boolean, options?: { scale?: number | null; enableGqa?: boolean }): Tensor {
-  return new Tensor(native.call(171, query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, options?.scale, options?.enableGqa) as Handle);
-}
-
-/** `aten::_scaled_dot_product_flash_attention_for_cpu(Tensor query, Tensor key, Tensor value, float dropout_p=0., bool is_causal=False, *, Tensor? attn_mask=None, float? scale=None) -> (Tensor output, Tensor logsumexp)` */
-export function flashAttentionForCpu(query: Tensor, key: Tensor, value: Tensor, dropoutP?: number, isCausal?: boolean, options?: { attnMask?: Tensor | null; scale?: number | null }): [Tensor, Tensor] {
-  return tensors(native.call(172, query.handle, key.handle, value.handle, dropoutP, isCausal, options?.attnMask?.handle, options?.scale)) as [Tensor, Tensor];
-}
-
-/** `aten::nll_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100) -> Tensor` */
-export function nllLoss(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number): Tensor {
-  return new Tensor(native.call(173, self.handle, target.handle, weight?.handle, reduction, ignoreIndex) as Handle);
+  return new Tensor(native.call(97, query.handle, key.handle, value.handle, attnMask?.handle, dropoutP, isCausal, options?.scale, options?.enableGqa) as Handle);
 }
 
 /** `aten::cross_entropy_loss(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, SymInt ignore_index=-100, float label_smoothing=0.) -> Tensor` */
 export function crossEntropyLoss(self: Tensor, target: Tensor, weight?: Tensor | null, reduction?: number, ignoreIndex?: number, labelSmoothing?: number): Tensor {
-  return new Tensor(native.call(174, self.handle, target.handle, weight?.handle, reduction, ignoreIndex, labelSmoothing) as Handle);
+  return new Tensor(native.call(98, self.handle, target.handle, weight?.handle, reduction, ignoreIndex, labelSmoothing) as Handle);
 }
 
 /** `aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
 export function binaryCrossEntropyWithLogits(self: Tensor, target: Tensor, weight?: Tensor | null, posWeight?: Tensor | null, reduction?: number): Tensor {
-  return new Tensor(native.call(175, self.handle, target.handle, weight?.handle, posWeight?.handle, reduction) as Handle);
+  return new Tensor(native.call(99, self.handle, target.handle, weight?.handle, posWeight?.handle, reduction) as Handle);
 }
 
 /** `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
 export function mseLoss(self: Tensor, target: Tensor, reduction?: number): Tensor {
-  return new Tensor(native.call(176, self.handle, target.handle, reduction) as Handle);
+  return new Tensor(native.call(100, self.handle, target.handle, reduction) as Handle);
 }
 
 /** `aten::_foreach_add_.List(Tensor(a!)[] self, Tensor[] other, *, Scalar alpha=1) -> ()` */
 export function foreachAdd_(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): void {
-  native.call(177, handles(self), handles(other), options?.alpha);
+  native.call(101, handles(self), handles(other), options?.alpha);
 }
 
 /** `aten::_foreach_add_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachAddScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  native.call(178, handles(self), scalar);
+  native.call(102, handles(self), scalar);
 }
 
 /** `aten::_foreach_add.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachAdd(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): Tensor[] {
-  return tensors(native.call(179, handles(self), handles(other), options?.alpha));
+  return tensors(native.call(103, handles(self), handles(other), options?.alpha));
 }
 
 /** `aten::_foreach_sub.List(Tensor[] self, Tensor[] other, *, Scalar alpha=1) -> Tensor[]` */
 export function foreachSub(self: readonly Tensor[], other: readonly Tensor[], options?: { alpha?: Scalar }): Tensor[] {
-  return tensors(native.call(180, handles(self), handles(other), options?.alpha));
+  return tensors(native.call(104, handles(self), handles(other), options?.alpha));
 }
 
 /** `aten::_foreach_mul_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
 export function foreachMulScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  native.call(181, handles(self), scalar);
-}
-
-/** `aten::_foreach_mul_.List(Tensor(a!)[] self, Tensor[] other) -> ()` */
-export function foreachMul_(self: readonly Tensor[], other: readonly Tensor[]): void {
-  native.call(182, handles(self), handles(other));
+  native.call(105, handles(self), scalar);
 }
 
 /** `aten::_foreach_mul.Scalar(Tensor[] self, Scalar scalar) -> Tensor[]` */
 export function foreachMulScalar(self: readonly Tensor[], scalar: Scalar): Tensor[] {
-  return tensors(native.call(183, handles(self), scalar));
+  return tensors(native.call(106, handles(self), scalar));
 }
 
 /** `aten::_foreach_mul.List(Tensor[] self, Tensor[] other) -> Tensor[]` */
 export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): Tensor[] {
-  return tensors(native.call(184, handles(self), handles(other)));
-}
-
-/** `aten::_foreach_addcmul_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()` */
-export function foreachAddcmul_(self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], value?: Scalar): void {
-  native.call(185, handles(self), handles(tensor1), handles(tensor2), value);
-}
-
-/** `aten::_foreach_addcdiv_.Scalar(Tensor(a!)[] self, Tensor[] tensor1, Tensor[] tensor2, Scalar value=1) -> ()` */
-export function foreachAddcdiv_(self: readonly Tensor[], tensor1: readonly Tensor[], tensor2: readonly Tensor[], value?: Scalar): void {
-  native.call(186, handles(self), handles(tensor1), handles(tensor2), value);
-}
-
-/** `aten::_foreach_lerp_.Scalar(Tensor(a!)[] self, Tensor[] tensors1, Scalar weight) -> ()` */
-export function foreachLerp_(self: readonly Tensor[], tensors1: readonly Tensor[], weight: Scalar): void {
-  native.call(187, handles(self), handles(tensors1), weight);
-}
-
-/** `aten::_foreach_sqrt(Tensor[] self) -> Tensor[]` */
-export function foreachSqrt(self: readonly Tensor[]): Tensor[] {
-  return tensors(native.call(188, handles(self)));
-}
-
-/** `aten::_foreach_div_.Scalar(Tensor(a!)[] self, Scalar scalar) -> ()` */
-export function foreachDivScalar_(self: readonly Tensor[], scalar: Scalar): void {
-  native.call(189, handles(self), scalar);
+  return tensors(native.call(107, handles(self), handles(other)));
 }
 
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
 export function foreachNorm(self: readonly Tensor[], ord?: Scalar, dtype?: DType | null): Tensor[] {
-  return tensors(native.call(190, handles(self), ord, dtype));
-}
-
-/** `aten::_foreach_copy_(Tensor(a!)[] self, Tensor[] src, bool non_blocking=False) -> ()` */
-export function foreachCopy_(self: readonly Tensor[], src: readonly Tensor[], nonBlocking?: boolean): void {
-  native.call(191, handles(self), handles(src), nonBlocking);
-}
-
-/** `aten::_foreach_zero_(Tensor(a!)[] self) -> ()` */
-export function foreachZero_(self: readonly Tensor[]): void {
-  native.call(192, handles(self));
+  return tensors(native.call(108, handles(self), ord, dtype));
 }
 
 /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
 export function fusedAdamw_(self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void {
-  native.call(193, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
+  native.call(109, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
 }
 
 /** `aten::equal(Tensor self, Tensor other) -> bool` */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return native.call(194, self.handle, other.handle) as boolean;
-}
-
-/** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
-export function allclose(self: Tensor, other: Tensor, rtol?: number, atol?: number, equalNan?: boolean): boolean {
-  return native.call(195, self.handle, other.handle, rtol, atol, equalNan) as boolean;
+  return native.call(110, self.handle, other.handle) as boolean;
 }
 
 /** `aten::is_set_to(Tensor self, Tensor tensor) -> bool` */
 export function isSetTo(self: Tensor, tensor: Tensor): boolean {
-  return native.call(196, self.handle, tensor.handle) as boolean;
+  return native.call(111, self.handle, tensor.handle) as boolean;
 }
 
 /** `mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor Y` */
 export function reorderLinearWeight(self: Tensor, batchSize?: number | null): Tensor {
-  return new Tensor(native.call(197, self.handle, batchSize) as Handle);
+  return new Tensor(native.call(112, self.handle, batchSize) as Handle);
 }
 
 /** `mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y` */
 export function linearPointwise(X: Tensor, W: Tensor, B: Tensor | null, attr: string, scalars: readonly (Scalar | null)[], algorithm: string | null): Tensor {
-  return new Tensor(native.call(198, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
+  return new Tensor(native.call(113, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
 }
 
 /** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function attention(query: Tensor, key: Tensor, value: Tensor, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): Tensor {
-  return new Tensor(native.call(199, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
+  return new Tensor(native.call(114, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
 }
 
 /** `bidora::attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> Tensor` */
 export function attentionMask(like: Tensor, rows: readonly number[], queries: readonly number[], keys: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(200, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
+  return new Tensor(native.call(115, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
 export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(201, input.handle, p, seed, stream) as Handle);
+  return new Tensor(native.call(116, input.handle, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
 export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(202, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(117, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
 export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  return new Tensor(native.call(203, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
+  return new Tensor(native.call(118, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
 }
 
 /** `bidora::low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor(a!)` */
 export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  native.call(204, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
+  native.call(119, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
   return base;
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(205, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+  return new Tensor(native.call(120, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(206, weight.handle) as Handle);
+  return new Tensor(native.call(121, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(207, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(122, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
