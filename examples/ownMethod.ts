@@ -10,8 +10,8 @@ import {
   nn,
   resolveModel,
   savedTensors,
+  sequenceClassification,
   TARGET_DEFAULTS,
-  TASKS,
   type TargetedConfig,
   targetSlots,
   torch,
@@ -50,7 +50,7 @@ const layers: LayerPart<TargetedConfig> = {
 
 const [name = "sentence-transformers/all-MiniLM-L6-v2"] = process.argv.slice(2);
 const generator = new torch.Generator(0);
-const { head } = TASKS["sequence-classification"];
+const { head } = sequenceClassification;
 const { model } = await loadModel(await resolveModel(name), { head, outputs: 2, dtype: "float32", generator });
 
 const config = { ...TARGET_DEFAULTS, method: "ia3", targetModules: ["output.dense"] };

@@ -8,7 +8,7 @@ import {
   nn,
   optim,
   resolveModel,
-  TASKS,
+  sequenceClassification,
   torch,
 } from "bidora";
 
@@ -18,8 +18,7 @@ const stars = torch.tensor([1, 0, 1, 0], [4], "int64");
 
 const folder = await resolveModel(model);
 const generator = new torch.Generator(0);
-const { head } = TASKS["sequence-classification"];
-const loaded = await loadModel(folder, { head, outputs: 2, dtype: "float32", generator });
+const loaded = await loadModel(folder, { head: sequenceClassification.head, outputs: 2, dtype: "float32", generator });
 const config = loraConfig({ rank: 4, modulesToSave: loaded.trainedModules });
 const { trained } = inject(loaded.model, config, { generator });
 

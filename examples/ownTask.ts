@@ -6,8 +6,8 @@ import {
   type NumberRow,
   nn,
   readNumber,
+  regression,
   resolveRun,
-  TASKS,
   type Task,
   type TextExample,
   torch,
@@ -26,11 +26,11 @@ const targets = (rows: readonly NumberRow[]) =>
 /** The model gives the logit of the share; the loss is the cross-entropy of a coin that falls so. */
 const share: Task<TextExample<number>, NumberRow, SharePrediction> = {
   rows: "one or two texts, a number between 0 and 1",
-  head: TASKS.regression.head,
+  head: regression.head,
   peftTaskType: "SEQ_CLS",
   outputs: ["share"],
   read: (file, options) => loadTexts(file, { read: readNumber }, options),
-  encode: (examples, tokenizer, options) => TASKS.regression.encode(examples, tokenizer, options),
+  encode: (examples, tokenizer, options) => regression.encode(examples, tokenizer, options),
   weight: () => 1,
   loss: (outputs, { rows }) => nn.binaryCrossEntropy(outputs, targets(rows)),
   predict: (outputs) =>

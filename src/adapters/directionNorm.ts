@@ -5,10 +5,12 @@ import type { LowRank } from "./lowRank.js";
 
 /** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
 export const MAGNITUDE_AXES = ["out", "in"] as const;
+/** What has a magnitude each: an output (a row of the weight), or an input (a column). */
 export type MagnitudeAxis = (typeof MAGNITUDE_AXES)[number];
 
 /** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
 export const NORM_GRADIENTS = ["detached", "full"] as const;
+/** Whether gradients go through the norm of the direction, or take it for a constant. */
 export type NormGradient = (typeof NORM_GRADIENTS)[number];
 
 /** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */

@@ -18,6 +18,7 @@ export abstract class Norm extends Module {
     this.weight = this.parameter("weight", [size]);
   }
 
+  /** Normalises over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
 

@@ -5,12 +5,14 @@ import type { Dropout } from "./dropout.js";
 import { castTo } from "./linear.js";
 import type { Norm } from "./norm.js";
 
+/** What a residual sum goes through. */
 export interface ResidualOptions {
   readonly dropout: Dropout;
   readonly norm: Norm;
   readonly context: ForwardContext;
 }
 
+/** A residual sum, and its norm. */
 export interface NormedSum {
   /** residual + dropout(x) */
   readonly sum: torch.Tensor;

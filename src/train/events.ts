@@ -69,6 +69,7 @@ export interface ParameterCounts {
   readonly trained: number;
 }
 
+/** How many rows each part of the data has. */
 export interface RowCounts {
   readonly train: number;
   readonly validation?: number;

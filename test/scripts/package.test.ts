@@ -99,11 +99,11 @@ describe("an installed package", () => {
   });
 
   test("is for a TypeScript project: its types are whole, and a program that uses them runs", () => {
-    const source = `import { finetune, type Metrics, nn, resolveRun, type RunEvent, type Task, TASKS, torch } from "bidora";
+    const source = `import { finetune, type Metrics, nn, resolveRun, type RunEvent, type Task, regression, torch } from "bidora";
 const config = resolveRun({ model: "nowhere", method: "dora", rank: 4 });
 export const start = (watch: (event: RunEvent) => void): Promise<Metrics> =>
   finetune(config, { observers: [watch] }).then(({ metrics }) => metrics);
-const task: Task = TASKS.regression;
+const task: Task = regression;
 const layer = new nn.Linear(2, 1);
 // @ts-expect-error a rank is a number
 export const wrong = () => resolveRun({ model: "nowhere", rank: "4" });
