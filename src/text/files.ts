@@ -3,20 +3,26 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 
-/** What a tokenizer is made from, the first that is there. */
-export const TOKENIZER_SPECS = ["tokenizer.json", "vocab.txt", "vocab.json"] as const;
-
 /** Every file that a tokenizer may consist of, by the names that Hugging Face gives them. */
 export const TOKENIZER_FILES = [
-  ...TOKENIZER_SPECS,
+  "tokenizer.json",
   "tokenizer_config.json",
   "special_tokens_map.json",
   "added_tokens.json",
+  "vocab.txt",
+  "vocab.json",
   "merges.txt",
   "chat_template.jinja",
 ] as const;
 
 export type TokenizerFile = (typeof TOKENIZER_FILES)[number];
+
+/** What a tokenizer is made from, the first of them that is there. */
+export const TOKENIZER_SPECS = [
+  "tokenizer.json",
+  "vocab.txt",
+  "vocab.json",
+] as const satisfies readonly TokenizerFile[];
 
 /**
  * The names of the tokenizer's files that lie in `folder`.

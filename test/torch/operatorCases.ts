@@ -329,6 +329,7 @@ const networks = {
     [torch.gelu(v(0.25, 1, 2.5)), torch.gelu(v(0.5), { approximate: "tanh" })],
     [GELU, [geluTanh(0.5)]],
   ],
+  "aten::sigmoid": each(torch.sigmoid, sigmoid),
   "aten::silu": each(torch.silu, (x) => x * sigmoid(x)),
   "aten::softmax.int": () => [torch.softmax(v(1, 2, 0.5), 0), softmaxOf([1, 2, 0.5])],
   "aten::layer_norm": () => [

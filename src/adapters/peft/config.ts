@@ -68,7 +68,7 @@ function methodFor(file: string, json: JsonObject): AdapterMethod {
   if (found) return found;
   const known = [...new Set(methods.map(({ codec }) => `"${codec.peftType}"`))].join(", ");
   const what = (type ?? null) === null ? "it has no peft_type" : `peft_type is ${JSON.stringify(type)}`;
-  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${what}; known are ${known} (which DoRA and BiDoRA are, too).`);
+  throw new BidoraError("ADAPTER_CONFIG", `${file}: ${what}; known are ${known}.`);
 }
 
 /**

@@ -23,6 +23,7 @@ export const OPERATORS = [
   "aten::exp",
   "aten::abs",
   "aten::tanh",
+  "aten::sigmoid",
   "aten::sin",
   "aten::clamp_min",
   "aten::addcmul",

@@ -155,6 +155,6 @@ describe("patterns", () => {
 });
 
 test("an unknown peft_type is refused with those that are known", () => {
-  expect(() => parse({ peft_type: "IA3" })).toThrow(/peft_type is "IA3"; known are "LORA"/);
-  expect(() => parse({})).toThrow(/it has no peft_type; known are "LORA"/);
+  expect(() => parse({ peft_type: "IA3" })).toThrow(/peft_type is "IA3"; known are .*"LORA"/);
+  expect(() => parse({})).toThrow(/it has no peft_type; known are .*"LORA"/);
 });
