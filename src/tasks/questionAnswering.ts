@@ -57,7 +57,7 @@ const LONGEST = 30;
  * transformers' loss counts as places of an answer, there is none of.
  */
 export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading> = {
-  rows: 'a question, a context, `{"text": [...], "answer_start": [...]}` (SQuAD\'s rows, or its own JSON)',
+  rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
   head: { className: "ForQuestionAnswering", usual: linearHead("qa_outputs", () => 0) },
   peftTaskType: "QUESTION_ANS",
   outputs: ["start", "end"],

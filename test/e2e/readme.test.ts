@@ -3,6 +3,11 @@ import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } fro
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { COMMANDS } from "../../src/cli/commands.js";
+import { METHODS } from "../../src/config/index.js";
+import { ARCHITECTURES } from "../../src/models/index.js";
+import { OPTIMIZERS } from "../../src/optim/index.js";
+import { namedDatasets, TASKS } from "../../src/tasks/index.js";
 import { fresh, list, SMALL } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -14,6 +19,17 @@ function markedBlock(mark: string, language: string): string {
   if (!found?.[1]) throw new Error(`README.md has no ${language} block marked <!-- test: ${mark} -->.`);
   return found[1];
 }
+
+test("README names every task, data set, method, optimiser, architecture and command that there is", () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  for (const [kind, { rows }] of Object.entries(TASKS)) expect(readme).toContain(`| \`${kind}\` | ${rows} |`);
+  for (const set of Object.keys(namedDatasets)) expect(readme).toContain(`\`${set.replace(/^glue\/(?!cola)/, "")}\``);
+  for (const name of [METHODS, OPTIMIZERS].flatMap(Object.keys))
+    expect(readme).toMatch(new RegExp(`\`[^\`]*${name}\``));
+  const models = /\| models \| ([^|]*)\|/.exec(readme)?.[1]?.toLowerCase();
+  for (const type of Object.keys(ARCHITECTURES)) expect(models).toContain(type);
+  for (const name of Object.keys(COMMANDS)) expect(readme).toContain(`\`${name}\``);
+});
 
 /** Puts `value` in the place of the string of a key. */
 function withValue(code: string, key: string, value: string): string {
