@@ -1,4 +1,4 @@
-import { LayerNorm, type Module, type Parameter } from "../nn/index.js";
+import { type Module, Norm, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -17,7 +17,7 @@ export function* parametersOf(model: Module, wanted = (_path: string): boolean =
   for (const [path, module] of model.baseModules()) {
     if (!wanted(path)) continue;
     for (const [key, parameter] of module.ownParameters) {
-      const decays = key !== "bias" && !(module instanceof LayerNorm);
+      const decays = key !== "bias" && !(module instanceof Norm);
       yield { name: path ? `${path}.${key}` : key, parameter, decays };
     }
   }

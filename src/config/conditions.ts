@@ -3,7 +3,7 @@ import type { MethodSetting } from "../adapters/index.js";
 import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
 import { isNamedDataset } from "../tasks/datasets.js";
 import type { Acts, Deciding } from "./acts.js";
-import { type Method, methodsWith } from "./methods.js";
+import { METHODS, type Method, methodsWith } from "./methods.js";
 import { alternatives } from "./option.js";
 
 /** A setting of adapters: where the methods are that say they use it. */
@@ -25,7 +25,7 @@ export const withDerivative: Acts = withOptimizers((name) => OPTIMIZERS[name].de
 
 /** A part of what `--method bidora` offers: where else it acts, it says itself. */
 function inBidora(only: string, acts: (run: Deciding) => boolean): Acts {
-  return { only: `with --method bidora ${only}`, in: (run) => run.method === "bidora" && acts(run) };
+  return { only: `with --method bidora ${only}`, in: (run) => METHODS[run.method].isBilevel && acts(run) };
 }
 
 export const withEstimators = (...names: readonly string[]): Acts =>

@@ -6,6 +6,8 @@ export type Method = "full" | AdapterMethodName | "bidora";
 interface MethodFacts {
   /** What is put into the model; undefined where every weight is trained. */
   readonly adapter: AdapterMethodName | undefined;
+  /** Trained in two levels: directions below, magnitudes above. */
+  readonly isBilevel: boolean;
   readonly about: string;
   /** A learning rate that suits small and base-size encoders. */
   readonly learningRate: number;
@@ -14,15 +16,20 @@ interface MethodFacts {
 const adapters = Object.fromEntries(
   Object.entries(ADAPTER_METHODS).map(([name, { about, learningRate }]) => [
     name,
-    { adapter: name, about, learningRate },
+    { adapter: name, isBilevel: false, about, learningRate },
   ]),
 ) as Record<AdapterMethodName, MethodFacts>;
 
 /** Every method by name. */
 export const METHODS: Readonly<Record<Method, MethodFacts>> = {
-  full: { adapter: undefined, about: "all weights", learningRate: 5e-5 },
+  full: { adapter: undefined, isBilevel: false, about: "all weights", learningRate: 5e-5 },
   ...adapters,
-  bidora: { adapter: "dora", about: "DoRA's layer, its magnitudes trained in an upper level", learningRate: 1e-3 },
+  bidora: {
+    adapter: "dora",
+    isBilevel: true,
+    about: "DoRA's layer, its magnitudes trained in an upper level",
+    learningRate: 1e-3,
+  },
 };
 
 export const methodNames = Object.keys(METHODS) as readonly Method[];

@@ -50,7 +50,7 @@ function following({ method, task, learningRate, ...lengths }: Values<RunTable>)
     learningRate: rate,
     upperLearningRate: rate,
     retrainLearningRate: rate,
-    normGradient: method === "bidora" ? "full" : "detached",
+    normGradient: METHODS[method].isBilevel ? "full" : "detached",
     ...retrainLength(lengths),
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };

@@ -6,7 +6,7 @@ export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { Module, ModuleList } from "./module.js";
-export { LayerNorm, type Norm, RmsNorm } from "./norm.js";
+export { LayerNorm, Norm, RmsNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
 export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";

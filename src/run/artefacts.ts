@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { type SideFacts, savedTensors, whyNotPeft, writeAdapter, writeSideFile } from "../adapters/index.js";
+import { METHODS } from "../config/index.js";
 import { writeModelFolder } from "../folders/modelFolder.js";
 import { CARD } from "../folders/runFiles.js";
 import { copyFiles } from "../folders/runFolder.js";
@@ -31,7 +32,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     side: {
       ...useOf(prepared),
       ...(phase && { phase }),
-      ...(config.method === "bidora" && { search: await searchSummary(config.output, config) }),
+      ...(METHODS[config.method].isBilevel && { search: await searchSummary(config.output, config) }),
     },
   });
 }

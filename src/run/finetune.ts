@@ -1,5 +1,5 @@
 import { whyNotPeft } from "../adapters/index.js";
-import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
@@ -59,7 +59,7 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
   const notForPeft = adapter && whyNotPeft(adapter);
   if (notForPeft) options.hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);
   const { method, hypergradient, dtype } = prepared.config;
-  if (method === "bidora" && isTooCoarse(hypergradient, dtype))
+  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
     options.hub?.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );

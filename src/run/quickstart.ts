@@ -1,7 +1,14 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../common/errors.js";
-import { type Method, methodNames, type quickstartOptions, resolveRun, type Settings } from "../config/index.js";
+import {
+  METHODS,
+  type Method,
+  methodNames,
+  type quickstartOptions,
+  resolveRun,
+  type Settings,
+} from "../config/index.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { REPORT } from "../folders/runFiles.js";
 import { writeFileAtomic } from "../io/atomic.js";
@@ -79,7 +86,7 @@ async function runMethod(
   { seed, threads, output, overwrite }: QuickstartSettings,
   options: FinetuneOptions,
 ): Promise<QuickstartRow> {
-  const length = method === "bidora" ? { maxSteps: STEPS / 2, retrainSteps: STEPS } : { maxSteps: STEPS };
+  const length = METHODS[method].isBilevel ? { maxSteps: STEPS / 2, retrainSteps: STEPS } : { maxSteps: STEPS };
   const config = resolveRun({
     model: QUICKSTART_MODEL,
     task: "sequence-classification",

@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
 import { isTooCoarse } from "../train/hypergradients/index.js";
@@ -26,7 +26,7 @@ export async function verifyHypergradient(
   config: RunConfig,
   options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined },
 ): Promise<Verification> {
-  if (config.method !== "bidora")
+  if (!METHODS[config.method].isBilevel)
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
   // Every estimator is computed, so that what acts with some of them only acts here.
   refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);

@@ -1,6 +1,6 @@
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { OrthogonalityRegularizer } from "../adapters/index.js";
-import type { RunConfig } from "../config/index.js";
+import { METHODS, type RunConfig } from "../config/index.js";
 import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
@@ -28,7 +28,7 @@ export interface TrainingSetup {
 
 /** The phases of a run: one, or BiDoRA's search and retraining. */
 export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
-  return settings.method === "bidora" ? bidoraPlans(setup, settings) : [trainPlan(setup, settings)];
+  return METHODS[settings.method].isBilevel ? bilevelPlans(setup, settings) : [trainPlan(setup, settings)];
 }
 
 function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
@@ -51,7 +51,7 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   };
 }
 
-function bidoraPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
+function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
   const penalty = penaltyOf(setup.adapted, settings.regularizer);
   const search = planSearch(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
