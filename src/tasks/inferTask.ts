@@ -44,7 +44,8 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   );
 }
 
-function takes({ problem }: Task, outputs: number): boolean {
+/** Whether a task can have so many outputs. */
+export function takes({ problem }: Task, outputs: number): boolean {
   const [fewest, most] = problem?.outputs ?? [0, Number.POSITIVE_INFINITY];
   return fewest <= outputs && outputs <= most;
 }

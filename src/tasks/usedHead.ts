@@ -2,7 +2,7 @@ import type { SavedAdapter, SideFacts } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
 import { type Architecture, designOf } from "../models/index.js";
-import { inferTask, type TrainedHead } from "./inferTask.js";
+import { inferTask, type TrainedHead, takes } from "./inferTask.js";
 import { isTaskKind, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
 import { type NamedTask, namedTask } from "./taskChoice.js";
@@ -81,12 +81,9 @@ function kindOf({ taskType }: SavedAdapter, own: TrainedHead | undefined, output
   const possible = ofType.length > 0 ? ofType : KINDS;
   const isLikeOwn = outputs === undefined || own?.labels.length === outputs;
   if (own && isLikeOwn && possible.some(([kind]) => kind === own.kind)) return own.kind;
-  const assumed = possible.find(([, { problem }]) => problem?.isAssumed && spans(problem, outputs));
+  const assumed =
+    outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
   return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
-}
-
-function spans({ outputs: [fewest, most] }: NonNullable<Task["problem"]>, outputs: number | undefined): boolean {
-  return outputs !== undefined && fewest <= outputs && outputs <= most;
 }
 
 /** Outputs of the head that the adapter brings, or undefined when it brings none. */
