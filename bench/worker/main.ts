@@ -8,9 +8,7 @@ import { prediction } from "./prediction.js";
 import { products } from "./products.js";
 import { profile } from "./profile.js";
 import { training } from "./training.js";
-
-/** One count of `run`. */
-export type Work = () => void | Promise<void>;
+import type { Work } from "./work.js";
 
 const TASKS = { train: training, predict: prediction, products } as const;
 

@@ -1,6 +1,6 @@
 import { type Native, native } from "../../src/torch/native.js";
 import type { Metered } from "../protocol.js";
-import type { Work } from "./main.js";
+import type { Work } from "./work.js";
 
 type NativeFunction = (...args: readonly unknown[]) => unknown;
 

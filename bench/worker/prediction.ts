@@ -3,8 +3,8 @@ import { TASKS } from "../../src/tasks/index.js";
 import { predictRows } from "../../src/train/evaluation.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel, labelsOf } from "./adaptedModel.js";
-import type { Work } from "./main.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
+import type { Work } from "./work.js";
 
 /** Predictions for all rows, as `evaluate` and `predict` compute them. */
 export async function prediction(spec: OwnSpec): Promise<Work> {

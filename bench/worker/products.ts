@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as torch from "../../src/torch/index.js";
 import type { OwnSpec } from "../protocol.js";
-import type { Work } from "./main.js";
+import type { Work } from "./work.js";
 
 interface Sizes {
   readonly hidden_size: number;

@@ -1,6 +1,6 @@
 import { type ProfileEvent, startProfile, stopProfile } from "../../src/torch/index.js";
 import type { Answers, ProfileRow } from "../protocol.js";
-import type { Work } from "./main.js";
+import type { Work } from "./work.js";
 
 type Pass = ProfileRow["pass"];
 

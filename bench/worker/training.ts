@@ -6,8 +6,8 @@ import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
-import type { Work } from "./main.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
+import type { Work } from "./work.js";
 
 /** Training steps (search steps for `bidora`) by the rules that `finetune` uses, each in a scope as in its loop. */
 export async function training(spec: OwnSpec): Promise<Work> {

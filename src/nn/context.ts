@@ -1,5 +1,4 @@
 import type { Tensor } from "../torch/index.js";
-import type { Dropout } from "./dropout.js";
 
 /**
  * Random numbers by place: each element's number follows from the key and the element's place alone, so a mask need not
@@ -15,7 +14,7 @@ export interface MaskKey {
 /** Where dropout masks come from: a pass's random numbers, or a recording. */
 export interface MaskSource {
   /** For one use of `dropout`: a key, or a mask of `shape` whose elements are 0 or 1 / (1 − p). */
-  draw(dropout: Dropout, shape: readonly number[]): MaskKey | Tensor;
+  draw(dropout: { readonly p: number }, shape: readonly number[]): MaskKey | Tensor;
 }
 
 /** What a forward pass is for. It is handed down explicitly: modules have no mode of their own. */

@@ -1,35 +1,41 @@
 import { type Handle, native } from "./native.js";
-import type { Tensor } from "./tensor.js";
 
 /** What a disposed tensor has in place of its handle: no slot has it. */
 export const released: Handle = -1;
 
-type Scope = { readonly tensors: Set<Tensor>; readonly outer: Scope | undefined };
+/** A tensor, as far as its ownership goes. */
+interface Owned {
+  readonly handle: Handle;
+  /** Gives the handle up. */
+  detachHandle(): Handle;
+}
+
+type Scope = { readonly tensors: Set<Owned>; readonly outer: Scope | undefined };
 
 /** The innermost open scope. */
 let current: Scope | undefined;
 
 /** Tensors in the garbage collector's hands. */
-const collectable = new WeakSet<Tensor>();
+const collectable = new WeakSet<Owned>();
 const registry = new FinalizationRegistry<Handle>((handle) => {
   native.takeFromCollector(handle);
   native.releaseOne(handle);
 });
 
 /** Gives a new tensor to the open scope, or to the garbage collector, which is told of its bytes. */
-export function adopt(tensor: Tensor): void {
+export function adopt(tensor: Owned): void {
   if (current) current.tensors.add(tensor);
   else giveToCollector(tensor);
 }
 
-function giveToCollector(tensor: Tensor): void {
+function giveToCollector(tensor: Owned): void {
   native.giveToCollector(tensor.handle);
   collectable.add(tensor);
   registry.register(tensor, tensor.handle, tensor);
 }
 
 /** Takes a tensor out of its owner's hands, before it is released or handed on. */
-export function forget(tensor: Tensor): void {
+export function forget(tensor: Owned): void {
   if (collectable.delete(tensor)) {
     registry.unregister(tensor);
     native.takeFromCollector(tensor.handle);
@@ -39,7 +45,7 @@ export function forget(tensor: Tensor): void {
 }
 
 /** Lets a tensor outlive every open scope: it is released by `dispose` or by the garbage collector. */
-export function keep<T extends Tensor>(tensor: T): T {
+export function keep<T extends Owned>(tensor: T): T {
   if (!collectable.has(tensor)) {
     giveToCollector(tensor);
     for (let owner = current; owner; owner = owner.outer) owner.tensors.delete(tensor);
@@ -69,10 +75,10 @@ export function scope<T>(body: () => T): T {
   }
 }
 
-function visitTensors(value: unknown, seen: Set<unknown>, visit: (tensor: Tensor) => void): void {
+function visitTensors(value: unknown, seen: Set<unknown>, visit: (tensor: Owned) => void): void {
   if (typeof value !== "object" || value === null || ArrayBuffer.isView(value) || seen.has(value)) return;
   seen.add(value);
-  if ("detachHandle" in value) visit(value as Tensor);
+  if ("detachHandle" in value) visit(value as Owned);
   else if (value instanceof Map || value instanceof Set)
     for (const item of value.values()) visitTensors(item, seen, visit);
   else if (Array.isArray(value)) for (const item of value) visitTensors(item, seen, visit);

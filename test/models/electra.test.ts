@@ -53,7 +53,7 @@ test.each([
 });
 
 test("the head drops before its dense layer and before the last one; answers are given without dropout", async () => {
-  const uses: Dropout[] = [];
+  const uses: unknown[] = [];
   const masks: MaskSource = { draw: (dropout) => ({ seed: 1, stream: uses.push(dropout) }) };
   const context = { ...EVALUATION, masks };
   const input = goldenInput(readTensors(join(GOLDEN, "electra/forward/single-texts.safetensors")));

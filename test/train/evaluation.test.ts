@@ -151,3 +151,26 @@ test("outputs that are no numbers name their row, in a table by token too", asyn
     await expect(all).rejects.toThrow("rows line 2: the model's output is not a finite number");
   }
 });
+
+test("a token in the midst of a row names its own row", async () => {
+  const row = (inputIds: number[], line: number) => ({ inputIds, wordStarts: [], at: { file: "rows", line } });
+  const rows = [row([0, 0, 0], 1), row([0, 0, 1], 2), row([0, 0, 0], 3)].map((some) => ({
+    ...some,
+    tokenTypeIds: [],
+    target: undefined,
+  }));
+  const options = { ...optionsFor("token-classification"), batchSize: 3 };
+  const all = predictRows(lookUp("token-classification", [[0], [Number.NaN]]), rows, options, () => {});
+  await expect(all).rejects.toThrow("rows line 2:");
+});
+
+test("an example is not torn where a stretch of rows ends", async () => {
+  const kind = "regression";
+  const rows = rowsOf(new Array(70).fill(0)).map((row) => ({ ...row, inputIds: [0] }));
+  const joined = rows.map((row, i) => (i === 64 ? { ...row, at: rows[63]!.at } : row));
+  const counts: number[] = [];
+  const join = (readings: readonly object[]) => ({ count: counts.push(readings.length) });
+  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), join }, batchSize: 1 };
+  await predictRows(lookUp(kind, [[0]]), joined, options, () => {});
+  expect([counts.length, counts[63]]).toEqual([69, 2]);
+});

@@ -1,0 +1,2 @@
+/** One count of `run`. */
+export type Work = () => void | Promise<void>;
