@@ -58,7 +58,7 @@ function checkSize({ layers, shared }: Plan, dtype: torch.DType, isSaved: boolea
 }
 
 function numbersOf(specs: readonly TensorSpec[]): number {
-  return specs.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  return specs.reduce((sum, { shape }) => sum + torch.numelOf(shape), 0);
 }
 
 /** Saved or fresh. */

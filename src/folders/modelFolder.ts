@@ -68,7 +68,7 @@ function entriesOf({ model, changed, dtype }: ModelFolder): TensorEntry[] {
       name,
       dtype: safetensorsDtype(dtype),
       shape: parameter.shape,
-      byteLength: parameter.shape.reduce((product, size) => product * size, torch.DTYPE_BYTES[dtype]),
+      byteLength: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
       write: (descriptor, position) =>
         torch.noGrad(() =>
           torch.scope(() => {

@@ -14,7 +14,7 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
 /** @throws BidoraError `MEMORY` for a model that does not fit into the machine */
 export function checkModelSize(model: TaskModel, dtype: torch.DType): void {
   let elements = 0;
-  for (const [, { shape }] of model.namedParameters()) elements += shape.reduce((product, size) => product * size, 1);
+  for (const [, { shape }] of model.namedParameters()) elements += torch.numelOf(shape);
   torch.requireMemory(
     elements * torch.DTYPE_BYTES[dtype],
     `The model that config.json describes, ${elements} parameters,`,

@@ -2,7 +2,7 @@ import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import * as torch from "../torch/index.js";
 
-/** The name of an activation, as config.json has it. */
+/** What a layer applies to each element. */
 export type Activation = (x: torch.Tensor) => torch.Tensor;
 
 const geluTanh: Activation = (x) => torch.gelu(x, { approximate: "tanh" });

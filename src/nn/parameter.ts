@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import type { DType, Tensor } from "../torch/index.js";
+import { type DType, sameShape, type Tensor } from "../torch/index.js";
 
 /** A place for a tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
 export class Parameter {
@@ -35,7 +35,7 @@ export class Parameter {
 
   /** Fills the place and returns what was there, still alive. Throws when the shape differs. */
   swap(tensor: Tensor): Tensor | undefined {
-    if (tensor.shape.length !== this.shape.length || tensor.shape.some((size, i) => size !== this.shape[i])) {
+    if (!sameShape(tensor.shape, this.shape)) {
       throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${tensor.shape}]`);
     }
     const before = this.#tensor;

@@ -5,6 +5,7 @@ import { writeModelFolder } from "../folders/modelFolder.js";
 import { CARD } from "../folders/runFiles.js";
 import { copyFiles } from "../folders/runFolder.js";
 import { writeFileAtomic } from "../io/atomic.js";
+import { numelOf } from "../torch/index.js";
 import type { Metrics, ParameterCounts, Phase } from "../train/events.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { renderModelCard } from "./modelCard.js";
@@ -68,6 +69,6 @@ export function writeBeside(folder: string, prepared: Prepared, metrics: Metrics
 
 export function parameterCounts({ loaded, adapted }: Prepared): ParameterCounts {
   const parameters = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
-  const total = [...parameters].reduce((sum, { shape }) => sum + shape.reduce((size, length) => size * length, 1), 0);
+  const total = [...parameters].reduce((sum, { shape }) => sum + numelOf(shape), 0);
   return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };
 }

@@ -11,5 +11,5 @@ export { TorchError } from "./native.js";
 export { collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
-export { sameShape } from "./shape.js";
+export { numelOf, sameShape } from "./shape.js";
 export { fromBytes, readFile, Tensor, tensor, writeFile } from "./tensor.js";

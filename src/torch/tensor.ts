@@ -1,6 +1,7 @@
 import { DTYPE_BYTES, type DType, dtypeOf, type TypedArray, viewAs } from "./dtype.js";
 import { type Handle, native } from "./native.js";
 import { adopt, forget, released } from "./ownership.js";
+import { numelOf } from "./shape.js";
 
 /**
  * A libtorch tensor. It belongs to the scope that was open when it was made; outside every scope, to the garbage
@@ -33,7 +34,7 @@ export class Tensor {
   }
 
   get numel(): number {
-    return this.shape.reduce((product, size) => product * size, 1);
+    return numelOf(this.shape);
   }
 
   /** Bytes of its elements. */

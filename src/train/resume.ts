@@ -7,7 +7,7 @@ import type { Option } from "../config/option.js";
 import { verifyChecksums } from "../io/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
 import { torchDtype } from "../io/safetensorsDtypes.js";
-import { Generator, type Tensor } from "../torch/index.js";
+import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";
 import { savedShapes } from "./level.js";
@@ -121,7 +121,7 @@ function checkTensors(path: string, state: SavedState, { trained, config }: Resu
 function checkTensor(file: SafetensorsFile, name: string, { shape, dtype }: Pick<Tensor, "shape" | "dtype">): void {
   if (!file.has(name)) throw new Error(`${TENSORS} has no ${name}`);
   const info = file.info(name);
-  if (torchDtype(info.dtype) === dtype && String(info.shape) === String(shape)) return;
+  if (torchDtype(info.dtype) === dtype && sameShape(info.shape, shape)) return;
   throw new Error(`${TENSORS}: ${name} is ${info.dtype} [${info.shape}], not ${dtype} [${shape}]`);
 }
 
