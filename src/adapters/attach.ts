@@ -1,9 +1,9 @@
 import { BidoraError } from "../common/errors.js";
-import { castTo, Embedding, type Module } from "../nn/index.js";
+import { castTo, Embedding, isWithin, type Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
-import { type DrawnModules, isWithin, newLayers, withNewModules } from "./drawnModules.js";
+import { type DrawnModules, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
 import type { SavedAdapter } from "./peft/format.js";
 import { plannedShapes, planOf } from "./plan.js";

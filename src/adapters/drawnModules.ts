@@ -1,3 +1,4 @@
+import { isWithin } from "../nn/index.js";
 import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
@@ -20,8 +21,4 @@ export function withNewModules<Config extends AdapterConfig>(config: Config, mod
   const added = model.trainedModules.filter((module) => layers.some((path) => isWithin(path, module)));
   const kept = config.modulesToSave.filter((path) => !added.some((module) => isWithin(path, module)));
   return { ...config, modulesToSave: [...kept, ...added] };
-}
-
-export function isWithin(path: string, module: string): boolean {
-  return path === module || path.startsWith(`${module}.`);
 }

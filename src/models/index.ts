@@ -5,4 +5,4 @@ export { type ModelInput, modelInput, type TokenRow } from "./input.js";
 export { INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, type ModelType } from "./registry.js";
 export { checkLayers } from "./sizes.js";
-export { Backbone, isWithin, type ModelConfig, TaskModel } from "./taskModel.js";
+export { Backbone, type ModelConfig, TaskModel } from "./taskModel.js";

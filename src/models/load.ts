@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { Linear } from "../nn/index.js";
+import { isWithin, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel } from "./architecture.js";
 import { type HeadKind, headDtype } from "./head.js";
 import { architectureOf } from "./registry.js";
 import { checkLayers, checkModelSize } from "./sizes.js";
-import { isWithin, type TaskModel } from "./taskModel.js";
+import type { TaskModel } from "./taskModel.js";
 import { WeightSource } from "./weightSource.js";
 
 /** Whether a checkpoint's own head is kept where it fits. */

@@ -1,4 +1,4 @@
-import { type ForwardContext, Module } from "../nn/index.js";
+import { type ForwardContext, isWithin, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import { type Head, type HeadDesign, placesRead, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
@@ -28,11 +28,6 @@ export abstract class Backbone extends Module {
 
   /** The embeddings' output and each layer's, [N, H]. */
   abstract hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[];
-}
-
-/** True for a module's own path, and for all below it. */
-export function isWithin(path: string, module: string): boolean {
-  return path === module || path.startsWith(`${module}.`);
 }
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */

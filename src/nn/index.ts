@@ -5,7 +5,7 @@ export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
-export { Module, ModuleList } from "./module.js";
+export { isWithin, Module, ModuleList } from "./module.js";
 export { LayerNorm, Norm, RmsNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";

@@ -65,6 +65,11 @@ function* parametersOf(modules: Iterable<[string, Module]>): Generator<[string, 
 
 const joined = (path: string, name: string): string => (path ? `${path}.${name}` : name);
 
+/** True for a module's own path, and for all below it. */
+export function isWithin(path: string, module: string): boolean {
+  return path === module || path.startsWith(`${module}.`);
+}
+
 /** A numbered list of modules: `layer.0`, `layer.1`, … */
 export class ModuleList<T extends Module> extends Module implements Iterable<T> {
   readonly items: readonly T[];

@@ -17,10 +17,10 @@ import { openSafetensors } from "../io/safetensors.js";
 import { bitsOf, isInteger, torchDtype } from "../io/safetensorsDtypes.js";
 import type { TensorInfo } from "../io/safetensorsHeader.js";
 import { openWeights } from "../io/weights.js";
-import { architectureOf, buildModel, checkLayers, checkpointNames, isWithin } from "../models/index.js";
+import { architectureOf, buildModel, checkLayers, checkpointNames } from "../models/index.js";
+import { isWithin } from "../nn/index.js";
 import { inferTask, TASKS, type TrainedHead } from "../tasks/index.js";
-
-export { renderInspection } from "./renderInspection.js";
+import { numelOf } from "../torch/index.js";
 
 /** A tensor as its file's header tells it. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape">;
@@ -195,7 +195,7 @@ function sizes(tensors: readonly TensorFacts[]): Pick<Contents, "parameters" | "
   const dtypes: Record<string, number> = {};
   let [parameters, bits] = [0, 0];
   for (const { dtype, shape } of tensors) {
-    const count = shape.reduce((product, size) => product * size, 1);
+    const count = numelOf(shape);
     parameters += count;
     bits += count * bitsOf(dtype);
     dtypes[dtype] = (dtypes[dtype] ?? 0) + count;

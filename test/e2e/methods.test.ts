@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
-import { inspect, renderInspection } from "../../src/use/inspect.js";
+import { inspect } from "../../src/use/inspect.js";
 import { merge } from "../../src/use/merge.js";
+import { renderInspection } from "../../src/use/renderInspection.js";
 import { abortAfter, bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];

@@ -3,7 +3,8 @@ import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { bytesEntry, writeSafetensors } from "../../src/io/safetensorsWriter.js";
-import { type AdapterInspection, inspect, type ModelInspection, renderInspection } from "../../src/use/inspect.js";
+import { type AdapterInspection, inspect, type ModelInspection } from "../../src/use/inspect.js";
+import { renderInspection } from "../../src/use/renderInspection.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
 
