@@ -1,6 +1,14 @@
 import { methodOf, readAdapter, type SavedAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import { type Method, methodsOf, type RunConfig, type RunKey, type RunSettings, resolveRun } from "../config/index.js";
+import {
+  flagOf,
+  type Method,
+  methodsOf,
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  resolveRun,
+} from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
 import type { NamedTask } from "../tasks/index.js";
@@ -42,9 +50,8 @@ export function followAdapter(config: RunConfig, { config: own, side }: SavedAda
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {
-  const flag = key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return new UsageError(
-    `--${flag} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`,
+    `${flagOf(key)} ${show(given)} contradicts the adapter to start from, which has ${show(own)}: leave the flag out.`,
   );
 }
 
