@@ -11,6 +11,9 @@ export interface AdapterConfig {
 /** Which modules an adapter goes to: names or path ends, a regular expression over the whole path, or `all-linear`. */
 export type TargetModules = readonly string[] | string;
 
+/** Values by module: keys are regular expressions for the end of a path; the first that matches counts. */
+export type Pattern = Readonly<Record<string, number>>;
+
 /** Settings of an adapter that is put into layers; names and meanings are PEFT's. */
 export interface TargetedConfig extends AdapterConfig {
   readonly targetModules: TargetModules;

@@ -7,14 +7,20 @@ export {
 } from "./adapted.js";
 export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
-export { type AdapterConfig, TARGET_DEFAULTS, type TargetedConfig, type TargetModules } from "./config.js";
+export {
+  type AdapterConfig,
+  type Pattern,
+  TARGET_DEFAULTS,
+  type TargetedConfig,
+  type TargetModules,
+} from "./config.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
-export { type LowRankConfig, type Pattern, rankAndScale } from "./lowRankConfig.js";
+export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 export { type Merged, merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
 export type {
   AdapterCodec,

@@ -1,9 +1,6 @@
 import { fullMatch } from "../common/patterns.js";
-import { TARGET_DEFAULTS, type TargetedConfig } from "./config.js";
+import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./config.js";
 import type { MethodSettings } from "./method.js";
-
-/** Values by module: keys are regular expressions for the end of a path; the first that matches counts. */
-export type Pattern = Readonly<Record<string, number>>;
 
 /** Settings that LoRA and DoRA share; meanings are PEFT's, names those of a run's settings. */
 export interface LowRankConfig extends TargetedConfig {
@@ -68,7 +65,7 @@ export function matchingKeys(pattern: Pattern, path: string): string[] {
 }
 
 /** The value of the first key that matches the end of `path`. */
-export function patternValue(pattern: Pattern, path: string, fallback: number): number {
+function patternValue(pattern: Pattern, path: string, fallback: number): number {
   const [first] = matchingKeys(pattern, path);
   return first === undefined ? fallback : (pattern[first] as number);
 }

@@ -3,9 +3,8 @@ import type { Module, Parameter } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { TrainedRole } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
-import type { AdapterConfig, TargetModules } from "./config.js";
+import type { AdapterConfig, Pattern, TargetModules } from "./config.js";
 import type { MagnitudeAxis, NormGradient } from "./directionNorm.js";
-import type { Pattern } from "./lowRankConfig.js";
 import type { Slot } from "./slots.js";
 
 /** The settings of a run that an adapter can depend on, named as in run.yaml. */
