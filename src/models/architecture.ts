@@ -1,7 +1,8 @@
 import type { JsonObject } from "../io/json.js";
+import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import type { HeadDesign, HeadKind } from "./head.js";
-import { type Backbone, type ModelConfig, TaskModel } from "./taskModel.js";
+import { TaskModel } from "./taskModel.js";
 
 /** What a `model_type` stands for. */
 export interface Architecture<Config extends ModelConfig = ModelConfig> {

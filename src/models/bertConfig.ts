@@ -1,8 +1,8 @@
 import type { JsonObject } from "../io/json.js";
+import type { ModelConfig } from "./backbone.js";
 import { ConfigReader, configError } from "./configReader.js";
 import type { EmbeddingsConfig } from "./embeddings.js";
 import type { EncoderConfig } from "./encoder.js";
-import type { ModelConfig } from "./taskModel.js";
 
 /** The settings that BERT, RoBERTa and their kin have in common. */
 export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {}

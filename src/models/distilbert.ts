@@ -15,13 +15,13 @@ import {
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
+import type { ModelConfig } from "./backbone.js";
 import { ConfigReader } from "./configReader.js";
 import { Embeddings, type EmbeddingsConfig } from "./embeddings.js";
 import type { EncoderConfig } from "./encoder.js";
 import { EncoderModel } from "./encoderModel.js";
 import { type HeadDesign, linearHead } from "./head.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import type { ModelConfig } from "./taskModel.js";
 
 // Config
 

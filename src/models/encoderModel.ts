@@ -1,10 +1,10 @@
 // Shapes: N tokens of all rows, H hidden size.
 import type { ForwardContext } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
+import { Backbone } from "./backbone.js";
 import type { Embeddings } from "./embeddings.js";
 import type { ModelInput } from "./input.js";
 import type { LayerStack } from "./layerStack.js";
-import { Backbone } from "./taskModel.js";
 
 /** Embeddings and a stack of layers, as encoders have them. */
 export class EncoderModel extends Backbone {

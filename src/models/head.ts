@@ -1,7 +1,7 @@
 // Shapes: K tokens read, H hidden size.
 import { castTo, Dropout, type ForwardContext, Linear, type Module, type RowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { Backbone, ModelConfig } from "./taskModel.js";
+import type { Backbone, ModelConfig } from "./backbone.js";
 
 /** Which hidden states of a row a head reads: its first token's, its last token's, or every token's. */
 export type Reads = "first" | "last" | "every";

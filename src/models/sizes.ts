@@ -1,6 +1,7 @@
 import * as torch from "../torch/index.js";
+import type { ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
-import type { ModelConfig, TaskModel } from "./taskModel.js";
+import type { TaskModel } from "./taskModel.js";
 
 /**
  * A layer has several tensors: more layers than tensors can't be.

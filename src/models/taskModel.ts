@@ -1,34 +1,8 @@
 import { type ForwardContext, isWithin, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
+import type { Backbone, ModelConfig } from "./backbone.js";
 import { type Head, type HeadDesign, placesRead, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
-
-/** What the rest of the program needs to know of a model's `config.json`. */
-export interface ModelConfig {
-  readonly vocabSize: number;
-  /** Kinds of tokens: 0 or 1 for a model that tells no second text from the first. */
-  readonly typeVocabSize: number;
-  readonly layers: number;
-  readonly hiddenSize: number;
-  /** Tokens that a row can have, special tokens included. */
-  readonly maxTokens: number;
-  /** Standard deviation of freshly drawn weights. */
-  readonly initializerRange: number;
-  /** Of a usual head. */
-  readonly classifierDropout: number;
-}
-
-/** A model without a head: from tokens to hidden states. */
-export abstract class Backbone extends Module {
-  /**
-   * @param only [K] flat places of the tokens whose state is wanted
-   * @returns [N, H], or [K, H] with `only`
-   */
-  abstract forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor;
-
-  /** The embeddings' output and each layer's, [N, H]. */
-  abstract hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[];
-}
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
 export class TaskModel extends Module {
