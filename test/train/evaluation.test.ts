@@ -129,6 +129,19 @@ test("rows of one example have one prediction, though they lie in several batche
   ]);
 });
 
+test("rows of one example stay together where a stretch would end between them", async () => {
+  const kind = "regression";
+  const rows = rowsOf(new Array(66).fill(0));
+  rows[64] = { ...(rows[64] as EncodedRow), at: (rows[63] as EncodedRow).at };
+  const join = (predictions: readonly object[]) => ({ of: predictions.length });
+  const seen: object[] = [];
+  // A stretch has 64 batches of one row.
+  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), join }, batchSize: 1 };
+  const table = rows.map((_, i) => [i]);
+  await predictRows(lookUp(kind, table), rows, options, (_row, prediction) => seen.push(prediction));
+  expect(seen.slice(62)).toEqual([{ of: 1 }, { of: 2 }, { of: 1 }]);
+});
+
 test("an abort ends it after the batch in hand", async () => {
   const controller = new AbortController();
   let batches = 0;

@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { batchOf } from "../../src/tasks/batch.js";
+import { type SpanRow, TASKS } from "../../src/tasks/index.js";
+import { softmax } from "../../src/tasks/outputs.js";
+import * as torch from "../../src/torch/index.js";
+
+test("probabilities of logits that have no power as a double", () => {
+  expect([...softmax(Float64Array.of(1000, 0, 1000))]).toEqual([0.5, 0, 0.5]);
+});
+
+test("an answer has at most 30 tokens, as in the reference scripts", () => {
+  const [start, tokens] = [2, 40];
+  const offsets = Array.from({ length: tokens }, (_, i) => [i, i + 1] as const);
+  const inputIds = new Array<number>(start + tokens + 1).fill(1);
+  const source = "x".repeat(tokens);
+  const row: SpanRow = {
+    ...{ inputIds, tokenTypeIds: inputIds, start, offsets, source, target: undefined },
+    at: { file: "rows", line: 1 },
+  };
+  const logits = new Float32Array(2 * inputIds.length);
+  logits[2 * start] = 10; // begins at the context's first token
+  logits[2 * (start + 30) + 1] = 10; // 31 tokens
+  logits[2 * (start + 29) + 1] = 9; // 30 tokens
+  const task = TASKS["question-answering"];
+  const outputs = torch.tensor(logits, [inputIds.length, 2]);
+  const [reading] = task.predict(outputs, batchOf([row]), ["start", "end"]);
+  expect(task.join?.([reading as never])).toMatchObject({ start: 0, end: 30, answer: "x".repeat(30) });
+});
