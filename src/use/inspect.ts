@@ -17,9 +17,8 @@ import { openSafetensors } from "../io/safetensors.js";
 import { bitsOf, isInteger, torchDtype } from "../io/safetensorsDtypes.js";
 import type { TensorInfo } from "../io/safetensorsHeader.js";
 import { openWeights } from "../io/weights.js";
-import { architectureOf, buildModel, checkLayers, checkpointNames } from "../models/index.js";
-import { isWithin } from "../nn/index.js";
-import { inferTask, TASKS, type TrainedHead } from "../tasks/index.js";
+import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
+import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
 
 /** A tensor as its file's header tells it. */
@@ -124,7 +123,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   if (architecture && tensors.length > 0) {
     const missing = await attempt(refusals, () => {
       checkLayers(architecture.config, tensors.length);
-      return missingWeights(config, head, tensors);
+      return missingWeights(config, tensors);
     });
     refusals.push(...(missing ?? []));
   }
@@ -141,15 +140,14 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
 }
 
 /** The backbone's weights that are not there, or have another shape than config.json says. */
-function missingWeights(config: JsonObject, head: TrainedHead | undefined, tensors: readonly TensorFacts[]): string[] {
+function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
-  const { kind, labels } = head ?? { kind: "token-classification" as const, labels: ["0"] };
-  const model = buildModel(architecture, config, TASKS[kind].head, labels.length);
+  const backbone = architecture.backbone(architecture.parseConfig(config));
   const shapes = new Map(tensors.map(({ name, shape }) => [name, shape.join(", ")]));
   const dtypes = new Map(tensors.map(({ name, dtype }) => [name, dtype]));
   const problems: string[] = [];
-  for (const [path, parameter] of model.namedParameters()) {
-    if (model.headModules.some((module) => isWithin(path, module))) continue;
+  for (const [name, parameter] of backbone.namedParameters()) {
+    const path = `${architecture.prefix}.${name}`;
     const found = checkpointNames(architecture, path).find((name) => shapes.has(name));
     const dtype = found === undefined ? undefined : dtypes.get(found);
     if (found === undefined) problems.push(`The weight ${path} is missing.`);
