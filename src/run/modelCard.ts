@@ -30,7 +30,7 @@ ${front}---
 
 ## Data
 
-Task \`${config.task ?? "sequence-classification"}\`: ${rows.train} training rows${rows.validation === undefined ? "" : `, ${rows.validation} validation rows`}.
+Task \`${config.task}\`: ${rows.train} training rows${rows.validation === undefined ? "" : `, ${rows.validation} validation rows`}.
 ${facts.labels.length ? `Labels in the order of the outputs: ${facts.labels.map((label) => `\`${label}\``).join(", ")}.\n` : ""}
 ## Results
 

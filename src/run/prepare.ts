@@ -29,6 +29,7 @@ import {
   positiveOf,
   readSplits,
   type Splits,
+  TASKS,
   type Task,
   type TaskChoice,
   type TrainedHead,
@@ -198,9 +199,8 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
 }
 
 function missingTask(): never {
-  throw new UsageError(
-    "--task is missing: sequence-classification, token-classification, regression, …, or a data set such as glue/mrpc.",
-  );
+  const known = Object.keys(TASKS).join(", ");
+  throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
 }
 
 function noteHead(drawn: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {
