@@ -32,7 +32,7 @@ export type {
   TensorSpec,
 } from "./method.js";
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
-export { type LoraConfig, LoraEmbedding, LoraLinear, loraConfig } from "./methods/lora.js";
+export { type LoraConfig, loraConfig } from "./methods/lora.js";
 export { OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export {
@@ -45,7 +45,6 @@ export {
   writeAdapter,
 } from "./peft/format.js";
 export {
-  readSideFile,
   type SideFacts,
   type SideFile,
   sideFactsOf,
@@ -56,4 +55,4 @@ export { adaptedPaths } from "./peft/tensors.js";
 export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
-export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";
+export { type LoraApproximation, toLora } from "./toLora.js";

@@ -18,8 +18,7 @@ const ROUNDING = 1e-12;
  *     ‖DᵀD − I‖² = wᵀ(G0∘G0)w + 2·Σ w_i·w_j·G0_ij·L_ij + Σ w_i·w_j·L_ij² − in + 2·zeros
  *
  * whose terms cost O(in²·r). A column of zeros stays one in D: its w is 0, and on the left it counts (0 − 1)². G0 is computed
- * once for a layer, and read once for value and gradient together: the tiles on and above its diagonal, in the weight's dtype:
- * 300 MB for all linear layers of a base-size encoder in float32.
+ * once for a layer, and read once for value and gradient together: the tiles on and above its diagonal, in the weight's dtype.
  */
 export class OrthogonalityRegularizer {
   readonly #layers: readonly LayerTerm[];

@@ -1,6 +1,6 @@
 /** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
 
-export { didYouMean, nearest } from "../common/nearest.js";
+export { nearest } from "../common/nearest.js";
 export * from "./commandOptions.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { flagOf } from "./option.js";

@@ -7,10 +7,10 @@ export {
   type WordsExample,
 } from "./example.js";
 export { type GlueSet, readGlue, type Split } from "./glue.js";
-export { LabelMap, type LabelSources, labelMap, modelLabels, positiveLabel } from "./labels.js";
+export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
-export { BatchOrder, type OrderOptions, type OrderState } from "./order.js";
-export { type SearchSplit, type SplitOptions, splitForSearch } from "./split.js";
+export { BatchOrder, type OrderState } from "./order.js";
+export { splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export type { Table, TableRow } from "./table.js";
 export type { LabelForm } from "./tableExamples.js";

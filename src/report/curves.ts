@@ -1,7 +1,7 @@
 import type { Point } from "./runs.js";
 
 /** Points by phase, each in order of its steps. */
-export function byPhase(points: readonly Point[]): Point[][] {
+function byPhase(points: readonly Point[]): Point[][] {
   const phases = [...new Set(points.map(({ phase }) => phase))];
   return phases.map((phase) => points.filter((point) => point.phase === phase).sort((a, b) => a.step - b.step));
 }

@@ -34,7 +34,7 @@ export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunSt
  * The run's settings as the adapter decides them; what is not given by hand follows it.
  * @throws UsageError when a setting given by hand says something else, naming both values
  */
-export function followAdapter(config: RunConfig, { config: own, side }: SavedAdapter): RunConfig {
+function followAdapter(config: RunConfig, { config: own, side }: SavedAdapter): RunConfig {
   const adapter = methodOf(own);
   const settings = adapter.toSettings(own) as RunSettings;
   const free = adapter.choices(config);

@@ -9,7 +9,6 @@ export interface NamedDatasetFacts {
   /** The label that F1 is about. */
   readonly positive?: string;
   readonly metrics: readonly [MetricName, ...MetricName[]];
-  readonly splits: readonly Split[];
   /** @throws BidoraError naming the missing file, or the line at fault. */
   load(directory: string, split: Split): Promise<Dataset>;
 }
@@ -93,7 +92,6 @@ function glue(metrics: NamedDatasetFacts["metrics"], labelNames: readonly string
     task: regression ? "regression" : "sequence-classification",
     labelNames,
     metrics,
-    splits: ["train", "validation", "test"],
     load: (directory, split) => readGlue(set, regression ? undefined : labelNames, directory, split),
   };
 }

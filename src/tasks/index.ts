@@ -1,5 +1,5 @@
 export { type Batch, batchOf, lossSum, lossWeight, tokensOf } from "./batch.js";
-export { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets.js";
+export { type NamedDataset, namedDatasets } from "./datasets.js";
 export { encodeRows, type RowEncoding, type VectorCounts } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";
 export { maxLengthOf } from "./maxLength.js";
@@ -12,10 +12,9 @@ export {
   type SpanTarget,
   type WindowReading,
 } from "./questionAnswering.js";
-export { isTaskKind, TASKS, type TaskKind } from "./registry.js";
+export { TASKS, type TaskKind } from "./registry.js";
 export { type NumberPrediction, type NumberRow, regression } from "./regression.js";
 export {
-  type DataSettings,
   type EncodedSplits,
   encodeSplits,
   isNamedFolder,

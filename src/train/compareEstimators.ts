@@ -23,7 +23,7 @@ export interface EstimatorComparison {
 }
 
 /** Search steps taken first, so that the low-rank update is no longer zero. */
-export const STEPS_AWAY = 3;
+const STEPS_AWAY = 3;
 
 /**
  * Computes the hypergradient of the run's fourth search step by every estimator: at the same point, on the same batches, with

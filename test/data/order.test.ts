@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { BatchOrder, type OrderOptions, splitForSearch } from "../../src/data/index.js";
+import { BatchOrder, splitForSearch } from "../../src/data/index.js";
+import type { OrderOptions } from "../../src/data/order.js";
 
 function batches(options: OrderOptions, count: number): (readonly number[])[] {
   const order = new BatchOrder(options);

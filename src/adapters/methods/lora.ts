@@ -25,7 +25,7 @@ export const loraConfig = (options: Partial<LowRankConfig> = {}): LoraConfig => 
 });
 
 /** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
-export class LoraLinear extends LowRankAdapter {
+class LoraLinear extends LowRankAdapter {
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
     const branch = this.lowRank.drop(x, context);
     if (context.differentiateTwice) return this.lowRank.addTo(layer.base(x), branch);
@@ -34,7 +34,7 @@ export class LoraLinear extends LowRankAdapter {
 }
 
 /** LoRA of an embedding: rows of table + s·(B·A)ᵀ. */
-export class LoraEmbedding extends LowRankAdapter {
+class LoraEmbedding extends LowRankAdapter {
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     return this.lowRank.addRows(layer.base(ids), ids, layer);
   }

@@ -3,13 +3,7 @@ import type { EstimatorOptions, HypergradientEstimator, HypergradientName } from
 import { exact } from "./exact.js";
 import { cg, neumann } from "./implicit.js";
 
-export type {
-  EstimatorOptions,
-  HypergradientEstimator,
-  HypergradientName,
-  LowerPoint,
-  SecondTermDirection,
-} from "./estimator.js";
+export type { HypergradientEstimator, HypergradientName, LowerPoint } from "./estimator.js";
 export { isTooCoarse } from "./precision.js";
 
 const firstOrder: HypergradientEstimator = {
