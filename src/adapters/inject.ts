@@ -3,7 +3,7 @@ import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
 import type { LayerPart, TensorSpec } from "./method.js";
-import { type Plan, type PlannedLayer, planOf } from "./plan.js";
+import { nameIn, type Plan, type PlannedLayer, planOf } from "./plan.js";
 import { ownCopy, trainWhole } from "./whole.js";
 
 /** How an adapter is put into a model. */
@@ -83,15 +83,15 @@ function place(
   shared: Module | undefined,
   fill: Fill,
 ): { readonly module: AdaptedModule; readonly trained: readonly TrainedTensor[] } {
-  const places = tensors.map((spec) => [spec.name, fill(`${slot.path}.${spec.name}`, spec)] as const);
+  const places = tensors.map((spec) => [spec.name, fill(nameIn(slot, spec), spec)] as const);
   const parameters = new Map([...(shared?.ownParameters ?? []), ...places]);
   const adapter = build(parameters);
   adapter.own(places);
   slot.layer.adapter = adapter;
-  const trained = tensors.map(
-    ({ name, role = "direction", decays = true }) =>
-      new TrainedTensor(`${slot.path}.${name}`, parameters.get(name) as Parameter, role, decays),
-  );
+  const trained = tensors.map((spec) => {
+    const { name, role = "direction", decays = true } = spec;
+    return new TrainedTensor(nameIn(slot, spec), parameters.get(name) as Parameter, role, decays);
+  });
   return { module: { ...slot, adapter }, trained };
 }
 

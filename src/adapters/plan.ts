@@ -13,6 +13,9 @@ export interface PlannedLayer {
   build(parameters: ReadonlyMap<string, Parameter>): Adapter;
 }
 
+/** A layer's tensor, as the module tree and a file call it. */
+export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
+
 /** What an adapter's settings come to in a model, before anything is there. */
 export interface Plan {
   readonly layers: readonly PlannedLayer[];
@@ -46,9 +49,7 @@ function planLayer<Config extends AdapterConfig>(slot: Slot, config: Config, par
 export function plannedShapes({ layers, shared, whole }: Plan): Map<string, readonly number[]> {
   return new Map([
     ...shared.map(({ name, shape }) => [name, shape] as const),
-    ...layers.flatMap(({ slot, tensors }) =>
-      tensors.map(({ name, shape }) => [`${slot.path}.${name}`, shape] as const),
-    ),
+    ...layers.flatMap(({ slot, tensors }) => tensors.map((spec) => [nameIn(slot, spec), spec.shape] as const)),
     ...whole.map(({ name, parameter }) => [name, parameter.shape] as const),
   ]);
 }
