@@ -363,7 +363,6 @@ const many = {
   "aten::_foreach_sub.List": () => [torch.foreachSub(pair([1, 4], [9]), pair([1, 1], [1])), [[0, 3], [8]]],
   "aten::_foreach_mul_.Scalar": changed((list) => torch.foreachMulScalar_(list, 2), [[2, 8], [18]]),
   "aten::_foreach_mul.Scalar": () => [torch.foreachMulScalar(pair([1, 4], [9]), 2), [[2, 8], [18]]],
-  "aten::_foreach_mul.List": () => [torch.foreachMul(pair([1, 4], [9]), pair([2, 3], [4])), [[2, 12], [36]]],
   "aten::_foreach_norm.Scalar": () => [torch.foreachNorm(pair([3, 4], [-9])), [5, 9]],
   "aten::_fused_adamw_": () => {
     const [weight, first, second] = [v(1), v(0), v(0)];

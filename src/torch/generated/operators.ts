@@ -562,83 +562,78 @@ export function foreachMulScalar(self: readonly Tensor[], scalar: Scalar): Tenso
   return tensors(native.call(107, handles(self), scalar));
 }
 
-/** `aten::_foreach_mul.List(Tensor[] self, Tensor[] other) -> Tensor[]` */
-export function foreachMul(self: readonly Tensor[], other: readonly Tensor[]): Tensor[] {
-  return tensors(native.call(108, handles(self), handles(other)));
-}
-
 /** `aten::_foreach_norm.Scalar(Tensor[] self, Scalar ord=2, ScalarType? dtype=None) -> Tensor[]` */
 export function foreachNorm(self: readonly Tensor[], ord?: Scalar, dtype?: DType | null): Tensor[] {
-  return tensors(native.call(109, handles(self), ord, dtype));
+  return tensors(native.call(108, handles(self), ord, dtype));
 }
 
 /** `aten::_fused_adamw_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
 export function fusedAdamw_(self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void {
-  native.call(110, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
+  native.call(109, handles(self), handles(grads), handles(expAvgs), handles(expAvgSqs), handles(maxExpAvgSqs), handles(stateSteps), options.lr, options.beta1, options.beta2, options.weightDecay, options.eps, options.amsgrad, options.maximize, options.gradScale?.handle, options.foundInf?.handle);
 }
 
 /** `aten::equal(Tensor self, Tensor other) -> bool` */
 export function equal(self: Tensor, other: Tensor): boolean {
-  return native.call(111, self.handle, other.handle) as boolean;
+  return native.call(110, self.handle, other.handle) as boolean;
 }
 
 /** `aten::is_set_to(Tensor self, Tensor tensor) -> bool` */
 export function isSetTo(self: Tensor, tensor: Tensor): boolean {
-  return native.call(112, self.handle, tensor.handle) as boolean;
+  return native.call(111, self.handle, tensor.handle) as boolean;
 }
 
 /** `mkldnn::_reorder_linear_weight(Tensor self, int? batch_size=None) -> Tensor Y` */
 export function reorderLinearWeight(self: Tensor, batchSize?: number | null): Tensor {
-  return new Tensor(native.call(113, self.handle, batchSize) as Handle);
+  return new Tensor(native.call(112, self.handle, batchSize) as Handle);
 }
 
 /** `mkldnn::_linear_pointwise(Tensor X, Tensor W, Tensor? B, str attr, Scalar?[] scalars, str? algorithm) -> Tensor Y` */
 export function linearPointwise(X: Tensor, W: Tensor, B: Tensor | null, attr: string, scalars: readonly (Scalar | null)[], algorithm: string | null): Tensor {
-  return new Tensor(native.call(114, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
+  return new Tensor(native.call(113, X.handle, W.handle, B?.handle, attr, scalars, algorithm) as Handle);
 }
 
 /** `bidora::attention(Tensor query, Tensor key, Tensor value, Tensor cu_seqlens_q, Tensor cu_seqlens_k, int heads, int kv_heads, float scale, *, int? before=None, int? after=None, float p=0., int seed=0, int stream=0) -> Tensor` */
 export function attention(query: Tensor, key: Tensor, value: Tensor, cuSeqlensQ: Tensor, cuSeqlensK: Tensor, heads: number, kvHeads: number, scale: number, options?: { before?: number | null; after?: number | null; p?: number; seed?: number; stream?: number }): Tensor {
-  return new Tensor(native.call(115, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
+  return new Tensor(native.call(114, query.handle, key.handle, value.handle, cuSeqlensQ.handle, cuSeqlensK.handle, heads, kvHeads, scale, options?.before, options?.after, options?.p, options?.seed, options?.stream) as Handle);
 }
 
 /** `bidora::attention_mask(Tensor like, int[] rows, int[] queries, int[] keys, int heads, float p, int seed, int stream) -> Tensor` */
 export function attentionMask(like: Tensor, rows: readonly number[], queries: readonly number[], keys: readonly number[], heads: number, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(116, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
+  return new Tensor(native.call(115, like.handle, rows, queries, keys, heads, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout(Tensor input, float p, int seed, int stream) -> Tensor` */
 export function dropout(input: Tensor, p: number, seed: number, stream: number): Tensor {
-  return new Tensor(native.call(117, input.handle, p, seed, stream) as Handle);
+  return new Tensor(native.call(116, input.handle, p, seed, stream) as Handle);
 }
 
 /** `bidora::dropout_add_norm(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed, Tensor sum)` */
 export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(118, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(117, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
 export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  return new Tensor(native.call(119, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
+  return new Tensor(native.call(118, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
 }
 
 /** `bidora::low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor(a!)` */
 export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  native.call(120, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
+  native.call(119, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
   return base;
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(121, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+  return new Tensor(native.call(120, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(122, weight.handle) as Handle);
+  return new Tensor(native.call(121, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(123, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(122, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
