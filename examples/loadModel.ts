@@ -10,8 +10,7 @@ const encoded = await tokenizer.encodeBatch(texts.map((text) => [text] as const)
 // What is made in a scope is released at its end, but for its result.
 const probabilities = torch.noGrad(() =>
   torch.scope(() => {
-    const input = modelInput(encoded.map(({ ids, typeIds }) => ({ inputIds: ids, tokenTypeIds: typeIds })));
-    const logits = model.forward(input, nn.EVALUATION); // texts,labels
+    const logits = model.forward(modelInput(encoded), nn.EVALUATION); // texts,labels
     return torch.softmax(logits, -1).toArray();
   }),
 );

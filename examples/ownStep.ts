@@ -24,7 +24,7 @@ const { trained } = inject(loaded.model, config, { generator });
 
 const tokenizer = await loadTokenizer(folder);
 const encoded = await tokenizer.encodeBatch(texts.map((text) => [text] as const));
-const input = modelInput(encoded.map(({ ids, typeIds }) => ({ inputIds: ids, tokenTypeIds: typeIds })));
+const input = modelInput(encoded);
 
 const { adamw } = optim.OPTIMIZERS;
 const options = { weightDecay: 0, adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0 };

@@ -101,12 +101,9 @@ function rowsOfExample(example: QuestionExample, windows: readonly Window[], max
   const { at, label, input } = example;
   if (windows.length === 0)
     throw rowError(at.file, at.line, `the question leaves no room for the context in ${maxLength} tokens.`);
-  return windows.map(({ ids, typeIds, start, offsets }) => ({
-    inputIds: ids,
-    tokenTypeIds: typeIds,
-    start,
-    offsets,
-    target: label && { span: spanIn({ start, offsets }, label[0]), answers: label.map(({ text }) => text) },
+  return windows.map((window) => ({
+    ...window,
+    target: label && { span: spanIn(window, label[0]), answers: label.map(({ text }) => text) },
     source: input[1],
     at,
   }));

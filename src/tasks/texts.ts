@@ -1,7 +1,7 @@
 /** What tasks on whole texts have in common. */
 import { type Location, place, rowError, type TextExample } from "../data/index.js";
 import type { HeadKind } from "../models/index.js";
-import type { Tokenizer } from "../text/index.js";
+import type { Encoded, Tokenizer } from "../text/index.js";
 import type { EncodedRow, EncodeOptions } from "./task.js";
 
 /** One prediction a row, from the state of one of its tokens: every architecture has its own such head. */
@@ -18,15 +18,11 @@ export async function encodeTexts<Label, Target>(
     examples.map(({ input }) => input),
     { maxLength },
   );
-  return examples.map(({ label, at }, i) => {
-    const { ids, typeIds } = encoded[i] as (typeof encoded)[number];
-    return {
-      inputIds: ids,
-      tokenTypeIds: typeIds,
-      target: label === undefined ? undefined : targetOf(label, at),
-      at,
-    };
-  });
+  return examples.map(({ label, at }, i) => ({
+    ...(encoded[i] as Encoded),
+    target: label === undefined ? undefined : targetOf(label, at),
+    at,
+  }));
 }
 
 /** A label of another kind than the task's, as rows of a named data set may have. */

@@ -79,12 +79,11 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction> 
 };
 
 function encodedRow({ input, label, at }: WordsExample, encoded: EncodedWords, labels: LabelMap | undefined): WordsRow {
-  const { ids, typeIds, wordStarts } = encoded;
-  const row = { inputIds: ids, tokenTypeIds: typeIds, wordStarts, source: input, at };
+  const row = { ...encoded, source: input, at };
   if (label === undefined || labels === undefined) return { ...row, target: undefined };
   const words = label.map((name) => labels.indexOf(name, at));
-  const tokens = new Array<number>(ids.length).fill(IGNORED_LABEL);
-  for (const [word, start] of wordStarts.entries()) if (start !== -1) tokens[start] = words[word] as number;
+  const tokens = new Array<number>(row.inputIds.length).fill(IGNORED_LABEL);
+  for (const [word, start] of row.wordStarts.entries()) if (start !== -1) tokens[start] = words[word] as number;
   return { ...row, target: { tokens, words } };
 }
 

@@ -47,8 +47,8 @@ async function textWithTokens(native: NativeTokenizer): Promise<string> {
 
 /** A row as token ids, special tokens included. */
 export interface Encoded {
-  readonly ids: readonly number[];
-  readonly typeIds: readonly number[];
+  readonly inputIds: readonly number[];
+  readonly tokenTypeIds: readonly number[];
 }
 
 /** The side of a text that is cut off. */
@@ -65,18 +65,18 @@ interface Cutting {
  */
 export function assemble(layout: Layout, texts: readonly (readonly number[])[], { maxLength, side }: Cutting): Encoded {
   const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength), side);
-  const ids = [...layout.pieces[0]!.ids];
-  const typeIds = [...layout.pieces[0]!.typeIds];
+  const inputIds = [...layout.pieces[0]!.ids];
+  const tokenTypeIds = [...layout.pieces[0]!.typeIds];
   for (const [i, text] of kept.entries()) {
     const type = layout.textTypes[i]!;
     for (const id of text) {
-      ids.push(id);
-      typeIds.push(type);
+      inputIds.push(id);
+      tokenTypeIds.push(type);
     }
-    for (const id of layout.pieces[i + 1]!.ids) ids.push(id);
-    for (const typeId of layout.pieces[i + 1]!.typeIds) typeIds.push(typeId);
+    for (const id of layout.pieces[i + 1]!.ids) inputIds.push(id);
+    for (const typeId of layout.pieces[i + 1]!.typeIds) tokenTypeIds.push(typeId);
   }
-  return { ids, typeIds };
+  return { inputIds, tokenTypeIds };
 }
 
 function roomForText(layout: Layout, maxLength: number): number {

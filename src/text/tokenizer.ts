@@ -22,7 +22,7 @@ export interface EncodeOptions {
 
 /** A row of words as token ids. */
 export interface EncodedWords extends Encoded {
-  /** For each word, where its first sub-word stands in `ids`; -1 if the word was cut off or has no token. */
+  /** For each word, where its first sub-word stands in `inputIds`; -1 if the word was cut off or has no token. */
   readonly wordStarts: readonly number[];
 }
 
@@ -141,7 +141,7 @@ export class Tokenizer {
       const wordIds = words.map((word) => idsOf.get(word)!);
       const tokens = wordIds.flat();
       const encoded = assemble(layout, [tokens], { maxLength: options.maxLength, side: this.#side });
-      const kept = encoded.ids.length - layout.specials;
+      const kept = encoded.inputIds.length - layout.specials;
       const cut = this.#side === "left" ? tokens.length - kept : 0;
       return { ...encoded, wordStarts: wordStarts(wordIds, { first, cut, kept }) };
     });

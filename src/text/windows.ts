@@ -10,7 +10,7 @@ export interface TextTokens {
 
 /** A row of a pair whose second text goes on in other rows. */
 export interface Window extends Encoded {
-  /** Where the second text's tokens begin in `ids`. */
+  /** Where the second text's tokens begin in `inputIds`. */
   readonly start: number;
   /** Of the second text's tokens that are here. */
   readonly offsets: TextTokens["offsets"];

@@ -18,16 +18,16 @@ describe.each(Object.entries(golden))("%s agrees with transformers", (name, { pa
   it("on texts and pairs, whole and cut", async () => {
     for (const { texts: row, maxLength, ids, typeIds } of texts) {
       const encoded = await (await tokenizer).encode(row, { maxLength: maxLength ?? undefined });
-      expect({ row, maxLength, ...encoded }).toEqual({ row, maxLength, ids, typeIds });
+      expect({ row, maxLength, ...encoded }).toEqual({ row, maxLength, inputIds: ids, tokenTypeIds: typeIds });
     }
   });
 
   it("on words", async () => {
     for (const { words: row, maxLength, ids, wordStarts } of words) {
-      const { typeIds: _, ...encoded } = await (await tokenizer).encodeWords(row, {
+      const { tokenTypeIds: _, ...encoded } = await (await tokenizer).encodeWords(row, {
         maxLength: maxLength ?? undefined,
       });
-      expect({ row, maxLength, ...encoded }).toEqual({ row, maxLength, ids, wordStarts });
+      expect({ row, maxLength, ...encoded }).toEqual({ row, maxLength, inputIds: ids, wordStarts });
     }
   });
 

@@ -46,7 +46,7 @@ describe("what the folder says", () => {
   it("adds tokens of its own", async () => {
     const added = { 5: { content: "a", special: true }, 6: { content: "<e>", lstrip: true, special: true } };
     const path = folder({ "vocab.txt": vocab, "tokenizer_config.json": { added_tokens_decoder: added } });
-    expect((await (await loadTokenizer(path)).encode(["b <e>"])).ids).toEqual([2, 1, 6, 3]);
+    expect((await (await loadTokenizer(path)).encode(["b <e>"])).inputIds).toEqual([2, 1, 6, 3]);
   });
 });
 
@@ -56,12 +56,12 @@ it("batches of different maximum lengths don't mix", async () => {
   const all = await Promise.all(
     lengths.map((maxLength) => tokenizer.encode(["the cat sat on the mat while"], { maxLength })),
   );
-  expect(all.map((encoded) => encoded.ids.length)).toEqual(lengths);
+  expect(all.map((encoded) => encoded.inputIds.length)).toEqual(lengths);
 });
 
 it("a maximum length without room for text is refused", async () => {
   const tokenizer = await loadTokenizer(`${golden}/bert-uncased`);
-  expect((await tokenizer.encode(["a"], { maxLength: 3 })).ids.length).toBe(3);
+  expect((await tokenizer.encode(["a"], { maxLength: 3 })).inputIds.length).toBe(3);
   await expect(tokenizer.encode(["a"], { maxLength: 2 })).rejects.toThrow(UsageError);
   await expect(tokenizer.encode(["a", "b"], { maxLength: 3 })).rejects.toThrow("above 3");
   await expect(tokenizer.encodeWords(["a"], { maxLength: 4.5 })).rejects.toThrow("whole number");
@@ -92,14 +92,14 @@ it.each(["tokenizer.json", "tokenizer_config.json", "vocab.txt"])("a pipe called
 describe.skipIf(!existsSync(vocabularies))("published vocabularies", () => {
   it("BERT's", async () => {
     const tokenizer = await loadTokenizer(`${vocabularies}/bert-base-uncased`);
-    const { ids, typeIds } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    const { inputIds: ids, tokenTypeIds: typeIds } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
     expect(ids).toEqual([101, 7592, 2088, 102, 1038, 1026, 7308, 1028, 102, 1039, 102]);
     expect(typeIds).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1]);
   });
 
   it("RoBERTa's", async () => {
     const tokenizer = await loadTokenizer(`${vocabularies}/roberta`);
-    const { ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    const { inputIds: ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
     expect(ids).toEqual([0, 31414, 232, 2, 2, 428, 1437, 50264, 646, 3388, 510, 742, 740, 2]);
   });
 
@@ -109,7 +109,7 @@ describe.skipIf(!existsSync(vocabularies))("published vocabularies", () => {
     cpSync(`${vocabularies}/gpt2/encoder.json`, join(path, "vocab.json"));
     cpSync(`${vocabularies}/gpt2/vocab.bpe`, join(path, "merges.txt"));
     const tokenizer = await loadTokenizer(path);
-    const { ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
+    const { inputIds: ids } = await tokenizer.encode(["Hello world", "b <mask> [SEP] c"]);
     expect(ids).toEqual([15496, 995, 65, 1279, 27932, 29, 685, 5188, 47, 60, 269]);
     expect(tokenizer.padTokenId).toBeUndefined();
   });

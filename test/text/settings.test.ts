@@ -51,14 +51,14 @@ describe("settings of tokenizer_config.json mean what they mean to transformers"
       const encoded = await tokenizer.encode(texts.map(whole) as unknown as Texts, {
         maxLength: maxLength ?? undefined,
       });
-      const told = { ids: encoded.ids, typeIds: tokenizer.givesTypes ? encoded.typeIds : null };
+      const told = { ids: encoded.inputIds, typeIds: tokenizer.givesTypes ? encoded.tokenTypeIds : null };
       expect({ texts, maxLength, ...told }).toEqual({ texts, maxLength, ids, typeIds });
     }
   });
 
   it.each(words)("words cut on the $side", async ({ side, words: row, ids, wordStarts }) => {
     const tokenizer = await changed("bert/single", { truncation_side: side });
-    expect(await tokenizer.encodeWords(row, { maxLength: 9 })).toMatchObject({ ids, wordStarts });
+    expect(await tokenizer.encodeWords(row, { maxLength: 9 })).toMatchObject({ inputIds: ids, wordStarts });
   });
 
   it.each([
