@@ -22,7 +22,7 @@ export interface Context {
   readonly tell: (text: string) => void;
 }
 
-/** One place of the table: which layers have adapters, and a batch's shape. */
+/** One cell of the table: which layers have adapters, and a batch's shape. */
 export interface Setting {
   readonly targets: Targets;
   readonly shape: Shape;
@@ -44,22 +44,22 @@ export function effortFor({ effort }: Context, { shape }: Pick<Setting, "shape">
 const RANK = 8;
 
 type Choice<Spec> = Pick<Spec, Extract<"method" | "precision" | "hypergradient" | "task", keyof Spec>>;
-type Place = { readonly targets: Targets } & Input;
+type Cell = { readonly targets: Targets } & Input;
 
-export function own(context: Context, place: Place, choice: Choice<OwnSpec>, options: Partial<OwnSpec> = {}): Side {
+export function own(context: Context, cell: Cell, choice: Choice<OwnSpec>, options: Partial<OwnSpec> = {}): Side {
   const { models, threads } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...place, ...choice, ...options };
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...cell, ...choice, ...options };
   return { program: ownWorker(), spec: spec as OwnSpec };
 }
 
-export function peft(context: Context, place: Place, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {
+export function peft(context: Context, cell: Cell, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {
   const { models, threads, python } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...place, ...choice, ...options };
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...cell, ...choice, ...options };
   return { program: peftWorker(python), spec: spec as PeerSpec };
 }
 
-export function published(context: Context, place: Place): Side {
+export function published(context: Context, cell: Cell): Side {
   const { models, threads, python } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step" as const, ...place };
+  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step" as const, ...cell };
   return { program: publishedWorker(python), spec };
 }

@@ -10,7 +10,7 @@ export type AdaptedModule = Slot & { readonly adapter: Adapter };
 /** What a trained tensor is for: BiDoRA trains directions in its lower level and magnitudes in its upper one. */
 export type TrainedRole = "direction" | "magnitude";
 
-/** A place whose tensor training changes, or replaces by another. */
+/** A parameter whose tensor training changes, or replaces by another. */
 export class TrainedTensor {
   constructor(
     /** Its key in an adapter file, without `base_model.model.`. */
@@ -21,7 +21,7 @@ export class TrainedTensor {
     readonly decays: boolean,
   ) {}
 
-  /** What the place holds now. */
+  /** What the parameter holds now. */
   get tensor(): Tensor {
     return this.parameter.tensor;
   }
@@ -34,7 +34,7 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
   readonly config: Config;
   readonly modules: readonly AdaptedModule[];
   readonly trained: readonly TrainedTensor[];
-  /** Places that all adapted layers share, by name: they stand at the model's root. */
+  /** Parameters that all adapted layers share, by name: they stand at the model's root. */
   readonly shared: Module | undefined;
 }
 

@@ -43,7 +43,7 @@ export abstract class Adapter extends Module {
     return () => {};
   }
 
-  /** Gives its places their names. */
+  /** Gives its parameters their names. */
   own(parameters: Iterable<readonly [name: string, parameter: Parameter]>): void {
     for (const [name, parameter] of parameters) this.hold(name, parameter);
   }

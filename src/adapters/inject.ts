@@ -36,11 +36,11 @@ export function inject<Config extends AdapterConfig>(
       return Parameter.of(own ? ownCopy(own, dtype) : torch.keep(torch.scope(() => spec.start({ dtype, generator }))));
     };
     const shared = shareAt(model, plan.shared, fill);
-    const placed = plan.layers.map((layer) => place(layer, shared, fill));
+    const adapted = plan.layers.map((layer) => adapt(layer, shared, fill));
     const whole = plan.whole.map((parameter) => trainWhole(parameter, dtype, saved?.get(parameter.name)));
-    const trained = [...placed.flatMap((layer) => layer.trained), ...whole];
+    const trained = [...adapted.flatMap((layer) => layer.trained), ...whole];
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
-    return { model, config, modules: placed.map(({ module }) => module), trained, shared };
+    return { model, config, modules: adapted.map(({ module }) => module), trained, shared };
   });
 }
 
@@ -78,15 +78,15 @@ function shareAt(model: Module, specs: readonly TensorSpec[], fill: Fill): Modul
 }
 
 /** Puts an adapter into one layer. */
-function place(
+function adapt(
   { slot, tensors, build }: PlannedLayer,
   shared: Module | undefined,
   fill: Fill,
 ): { readonly module: AdaptedModule; readonly trained: readonly TrainedTensor[] } {
-  const places = tensors.map((spec) => [spec.name, fill(nameIn(slot, spec), spec)] as const);
-  const parameters = new Map([...(shared?.ownParameters ?? []), ...places]);
+  const own = tensors.map((spec) => [spec.name, fill(nameIn(slot, spec), spec)] as const);
+  const parameters = new Map([...(shared?.ownParameters ?? []), ...own]);
   const adapter = build(parameters);
-  adapter.own(places);
+  adapter.own(own);
   slot.layer.adapter = adapter;
   const trained = tensors.map((spec) => {
     const { name, role = "direction", decays = true } = spec;

@@ -6,7 +6,7 @@ export class LowRank {
   readonly dropout: Dropout;
 
   constructor(
-    /** The trained places: A, B, and with `lora_bias` a bias of B, [out]. */
+    /** The trained parameters: A, B, and with `lora_bias` a bias of B, [out]. */
     readonly parameters: { readonly a: Parameter; readonly b: Parameter; readonly bBias?: Parameter | undefined },
     readonly scale: number,
     dropout: number,

@@ -62,10 +62,10 @@ function zeros(shape: readonly number[]): TensorSpec["start"] {
 
 export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: ReadonlyMap<string, Parameter>): LowRank {
   const { a, b } = LOW_RANK_NAMES[slot.kind];
-  const places = {
+  const own = {
     a: parameters.get(a) as Parameter,
     b: parameters.get(b) as Parameter,
     bBias: parameters.get(B_BIAS),
   };
-  return new LowRank(places, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
+  return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
 }

@@ -28,6 +28,7 @@ export interface Dataset<E extends Example = Example> {
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 
-export function place({ file, line }: Location): string {
+/** As errors name it. */
+export function where({ file, line }: Location): string {
   return `${file} line ${line}`;
 }

@@ -2,9 +2,9 @@ export {
   type Dataset,
   type Example,
   type Location,
-  place,
   type TextExample,
   type WordsExample,
+  where,
 } from "./example.js";
 export { type GlueSet, readGlue, type Split } from "./glue.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";

@@ -1,11 +1,11 @@
 import { BidoraError } from "../common/errors.js";
-import { type Example, type Location, place } from "./example.js";
+import { type Example, type Location, where } from "./example.js";
 
 /** The labels of a task in the order of the model's outputs. */
 export class LabelMap {
   readonly #index: ReadonlyMap<string, number>;
 
-  /** @param names in the order of the outputs @param aliases other spellings of a label, with its place in that order */
+  /** @param names in the order of the outputs @param aliases other spellings of a label, with its index in that order */
   constructor(
     readonly names: readonly string[],
     aliases: ReadonlyMap<string, number> = new Map(),
@@ -13,19 +13,19 @@ export class LabelMap {
     this.#index = new Map([...aliases, ...names.map((name, i) => [name, i] as const)]);
   }
 
-  /** The place of a label in one of its spellings, or undefined. */
+  /** The index of a label in one of its spellings, or undefined. */
   find(label: string | number): number | undefined {
     return this.#index.get(String(label));
   }
 
-  /** The label's place. @throws BidoraError if there is no such label. */
+  /** The label's index. @throws BidoraError if there is no such label. */
   indexOf(label: string | number, at: Location): number {
     const index = this.find(label);
     if (index !== undefined) return index;
     const known = this.names.length > 20 ? [...this.names.slice(0, 20), "…"] : this.names;
     throw new BidoraError(
       "UNKNOWN_LABEL",
-      `${place(at)}: the label ${label} is none of those known: ${known.join(", ")}.`,
+      `${where(at)}: the label ${label} is none of those known: ${known.join(", ")}.`,
     );
   }
 }
@@ -65,7 +65,7 @@ export function modelLabels(
   return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
 }
 
-/** Of two labels, the place of the one that F1 is about, in whatever order the model has them. */
+/** Of two labels, the index of the one that F1 is about, in whatever order the model has them. */
 export function positiveLabel(
   labels: LabelMap,
   dataset?: { readonly labelNames: readonly string[]; readonly positive?: string | undefined },
@@ -133,13 +133,13 @@ function fitCheckpoint(
     if ([...found].every((label) => known.has(label))) return new LabelMap(numbered);
   }
   if (dataset === undefined && [...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length)) {
-    return new LabelMap(names, new Map(names.map((_, id) => [String(id), placeOf(id, lower, numbered)])));
+    return new LabelMap(names, new Map(names.map((_, id) => [String(id), indexOfId(id, lower, numbered)])));
   }
   return undefined;
 }
 
-/** @param lower the checkpoint's names in lower case, with their places */
-function placeOf(id: number, lower: ReadonlyMap<string, number>, numbered: readonly string[] = []): number {
-  const places = numbered.map((name) => lower.get(name.toLowerCase()));
-  return places.includes(undefined) ? id : (places[id] ?? id);
+/** @param lower the checkpoint's names in lower case, with their indices */
+function indexOfId(id: number, lower: ReadonlyMap<string, number>, numbered: readonly string[] = []): number {
+  const indices = numbered.map((name) => lower.get(name.toLowerCase()));
+  return indices.includes(undefined) ? id : (indices[id] ?? id);
 }

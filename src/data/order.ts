@@ -1,7 +1,7 @@
 import { UsageError } from "../common/errors.js";
 import { shuffler } from "./random.js";
 
-/** A place in the data, to be saved and resumed from. */
+/** A position in the data, to be saved and resumed from. */
 export interface OrderState {
   /** How many passes over the rows are complete. */
   readonly pass: number;
@@ -45,13 +45,15 @@ export class BatchOrder {
       );
     }
     if (!(state.index >= 0 && state.index < this.batchesPerPass)) {
-      throw new UsageError(`A pass has ${this.batchesPerPass} batches, but the place to go on from is ${state.index}.`);
+      throw new UsageError(
+        `A pass has ${this.batchesPerPass} batches, but the position to go on from is ${state.index}.`,
+      );
     }
     this.#options = options;
     this.#state = state;
   }
 
-  /** The place of the batch that `next` gives. */
+  /** The position of the batch that `next` gives. */
   get state(): OrderState {
     return this.#state;
   }

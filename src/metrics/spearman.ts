@@ -18,7 +18,7 @@ export function averageRanks(values: ArrayLike<number>): Float64Array {
   for (let first = 0; first < order.length; ) {
     let end = first + 1;
     while (end < order.length && values[order[end]!] === values[order[first]!]) end++;
-    for (let place = first; place < end; place++) ranks[order[place]!] = (first + 1 + end) / 2;
+    for (let index = first; index < end; index++) ranks[order[index]!] = (first + 1 + end) / 2;
     first = end;
   }
   return ranks;

@@ -21,7 +21,7 @@ export interface ModelConfig {
 /** A model without a head: from tokens to hidden states. */
 export abstract class Backbone extends Module {
   /**
-   * @param only [K] flat places of the tokens whose state is wanted
+   * @param only [K] flat indices of the tokens whose state is wanted
    * @returns [N, H], or [K, H] with `only`
    */
   abstract forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor;

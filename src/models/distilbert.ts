@@ -79,7 +79,7 @@ class Attention extends Module {
     this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
   }
 
-  /** x: N,H → N,H, or K,H for the places in `only` */
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];

@@ -79,7 +79,7 @@ class Attention extends Module {
     this.output = this.child("output", new ResidualOutput(config.hiddenSize, config));
   }
 
-  /** x: N,H → N,H, or K,H for the places in `only` */
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.attention.forward(x, layout, context);
     return this.output.forward(pick(mixed, only), pick(x, only), context);
@@ -114,7 +114,7 @@ class Layer extends StackLayer {
     this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
   }
 
-  /** x: N,H → N,H, or K,H for the places in `only` */
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const attended = this.attention.forward(x, layout, context, only);
     return this.output.forward(this.intermediate.forward(attended, context), attended, context);

@@ -53,8 +53,8 @@ export function linearHead<Config extends ModelConfig>(
   };
 }
 
-/** [K] int64: the flat places of the tokens that are read; undefined for all of them. */
-export function placesRead(reads: Reads, { first, cuSeqlens }: RowLayout): torch.Tensor | undefined {
+/** [K] int64: the flat indices of the tokens that are read; undefined for all of them. */
+export function indicesRead(reads: Reads, { first, cuSeqlens }: RowLayout): torch.Tensor | undefined {
   if (reads === "every") return undefined;
   return reads === "first" ? first : torch.subScalar(torch.narrow(cuSeqlens, 0, 1, first.numel), 1);
 }

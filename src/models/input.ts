@@ -8,7 +8,7 @@ export interface ModelInput {
   readonly inputIds: torch.Tensor;
   /** [N] int32: which of two texts a token belongs to. */
   readonly tokenTypeIds: torch.Tensor;
-  /** [N] int32: each token's place in its row, from 0. */
+  /** [N] int32: each token's position in its row, from 0. */
   readonly positionIds: torch.Tensor;
   readonly layout: RowLayout;
 }

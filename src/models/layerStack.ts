@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 
 /** One layer of a stack. */
 export abstract class StackLayer extends Module {
-  /** x: N,H → N,H, or K,H for the places in `only` */
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
   abstract forward(
     x: torch.Tensor,
     layout: RowLayout,
@@ -25,7 +25,7 @@ export class LayerStack extends Module {
   /**
    * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
    * @param x [N, H] embeddings
-   * @param only [K] flat places of the tokens whose result is wanted: past the last attention nothing else is computed
+   * @param only [K] flat indices of the tokens whose result is wanted: past the last attention nothing else is computed
    * @returns [N, H], or [K, H] with `only`
    */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
@@ -48,6 +48,6 @@ export class LayerStack extends Module {
 }
 
 /** The tokens of a layer that are gone on with. x: N,H → K,H */
-export function pick(x: torch.Tensor, places: torch.Tensor | undefined): torch.Tensor {
-  return places ? torch.indexSelect(x, 0, places) : x;
+export function pick(x: torch.Tensor, indices: torch.Tensor | undefined): torch.Tensor {
+  return indices ? torch.indexSelect(x, 0, indices) : x;
 }

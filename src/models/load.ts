@@ -38,7 +38,7 @@ export interface LoadedModel {
 
 /**
  * Builds the model of an unmodified checkpoint. Each tensor is read once and converted on the way; nothing requires a
- * gradient yet; weights that the model has no place for are passed over.
+ * gradient yet; weights of which the model has no parameter are passed over.
  * @param source a model folder, or one that is open already (and stays so)
  * @throws BidoraError `CONFIG`, `WEIGHTS`: what is missing, unsupported or does not fit
  */

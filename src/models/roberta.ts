@@ -24,7 +24,7 @@ function positionsAfterPadding(padTokenId: number): PositionRule {
   return ({ inputIds, positionIds }) => {
     const counts = torch.neScalar(inputIds, padTokenId);
     const upTo = torch.cumsum(counts, 0); // N, this token included
-    const rowStarts = torch.sub(torch.arange(inputIds.numel), positionIds); // N, flat place of the row's first token
+    const rowStarts = torch.sub(torch.arange(inputIds.numel), positionIds); // N, flat index of the row's first token
     const before = torch.indexSelect(torch.sub(upTo, torch.to(counts, "int64")), 0, rowStarts);
     return torch.addScalar(torch.mul(torch.sub(upTo, before), counts), padTokenId);
   };

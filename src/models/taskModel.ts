@@ -1,7 +1,7 @@
 import { type ForwardContext, isWithin, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
-import { type Head, type HeadDesign, placesRead, toHead } from "./head.js";
+import { type Head, type HeadDesign, indicesRead, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
@@ -31,7 +31,7 @@ export class TaskModel extends Module {
 
   /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const hidden = this.backbone.forward(input, context, placesRead(this.design.reads, input.layout));
+    const hidden = this.backbone.forward(input, context, indicesRead(this.design.reads, input.layout));
     return this.#head.forward(toHead(hidden), context);
   }
 

@@ -6,13 +6,13 @@ import type { Drawn, Dropout } from "./dropout.js";
 import { attendPlainly } from "./plainAttention.js";
 import type { RowLayout } from "./rows.js";
 
-/** How many tokens before and after its own place a query sees; undefined is no limit. */
+/** How many tokens before and after its own position a query sees; undefined is no limit. */
 export interface AttentionWindow {
   readonly before?: number | undefined;
   readonly after?: number | undefined;
 }
 
-/** How many keys beside its own place a query sees; null is no limit. */
+/** How many keys beside its own position a query sees; null is no limit. */
 export interface Limits {
   readonly before: number | null;
   readonly after: number | null;

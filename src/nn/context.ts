@@ -1,13 +1,13 @@
 import type { Tensor } from "../torch/index.js";
 
 /**
- * Random numbers by place: each element's number follows from the key and the element's place alone, so a mask need not
+ * Random numbers by index: each element's number follows from the key and the element's index alone, so a mask need not
  * be kept, and any pass can make it again.
  */
 export interface MaskKey {
   /** The pass: a whole number below 2⁵³. */
   readonly seed: number;
-  /** The place of the use in it. */
+  /** Which use of a dropout in it, from 0. */
   readonly stream: number;
 }
 

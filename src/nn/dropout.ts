@@ -2,7 +2,7 @@ import * as torch from "../torch/index.js";
 import type { ForwardContext, MaskKey, MaskSource } from "./context.js";
 import { Module } from "./module.js";
 
-/** What one use of a dropout drops: numbers by place, a mask of 0 and 1 / (1 − p), or nothing. */
+/** What one use of a dropout drops: numbers by index, a mask of 0 and 1 / (1 − p), or nothing. */
 export type Drawn = MaskKey | torch.Tensor | undefined;
 
 /** Zeroes elements with probability `p` and scales the others by 1 / (1 − p) while training. */

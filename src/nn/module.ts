@@ -19,7 +19,7 @@ export abstract class Module {
     return this.hold(name, new Parameter(shape));
   }
 
-  /** Takes in a place that is there already. */
+  /** Takes in a parameter that is there already. */
   protected hold(name: string, parameter: Parameter): Parameter {
     this.#parameters.set(name, parameter);
     return parameter;

@@ -1,7 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import { type DType, sameShape, type Tensor } from "../torch/index.js";
 
-/** A place for a tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
+/** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
 export class Parameter {
   #tensor: Tensor | undefined;
   /** What layers compute with it in, where training keeps the tensor itself in a more precise one. */
@@ -9,7 +9,7 @@ export class Parameter {
 
   constructor(readonly shape: readonly number[]) {}
 
-  /** A place that holds `tensor` already. */
+  /** A parameter that holds `tensor` already. */
   static of(tensor: Tensor): Parameter {
     const parameter = new Parameter(tensor.shape);
     parameter.fill(tensor);
@@ -27,13 +27,13 @@ export class Parameter {
     return this.#tensor;
   }
 
-  /** Fills the place, releasing what was there. Throws when the shape differs. */
+  /** Takes a tensor, releasing the one before. Throws when the shape differs. */
   fill(tensor: Tensor): void {
     const before = this.swap(tensor);
     if (before && before !== tensor) before.dispose();
   }
 
-  /** Fills the place and returns what was there, still alive. Throws when the shape differs. */
+  /** Takes a tensor and returns the one before, still alive. Throws when the shape differs. */
   swap(tensor: Tensor): Tensor | undefined {
     if (!sameShape(tensor.shape, this.shape)) {
       throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${tensor.shape}]`);

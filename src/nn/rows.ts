@@ -6,7 +6,7 @@ export interface RowLayout {
   readonly lengths: readonly number[];
   /** [B + 1] int64: where each row begins, and where the last one ends. */
   readonly cuSeqlens: torch.Tensor;
-  /** [B] int64: the flat place of each row's first token. */
+  /** [B] int64: the flat index of each row's first token. */
   readonly first: torch.Tensor;
 }
 
@@ -30,7 +30,7 @@ export interface RowGroup {
   readonly rows: readonly number[];
   readonly lengths: readonly number[];
   readonly longest: number;
-  /** [R·L] int64: the flat place of each padded place; padding points to a real token. Undefined: all N in order. */
+  /** [R·L] int64: for each position of the padded rows, the flat index of its token; padding points to a real one. Undefined: all N in order. */
   readonly gather: torch.Tensor | undefined;
   /** [R, L] bool: true at real tokens. Undefined without padding. */
   readonly present: torch.Tensor | undefined;
@@ -39,11 +39,11 @@ export interface RowGroup {
 /** A batch in padded groups. */
 export interface PaddedRows {
   readonly groups: readonly RowGroup[];
-  /** [N] int64: the place of each token in all groups' R·L places laid end to end. Undefined: the same order. */
+  /** [N] int64: for each token its index in all groups' R·L positions laid end to end. Undefined: the same order. */
   readonly scatter: torch.Tensor | undefined;
 }
 
-/** Of a group's padded places, at least this part is real. */
+/** Of a group's padded rows, at least this part is real. */
 const LEAST_FILLED = 0.75;
 
 /** Lays rows out in groups. */
@@ -68,11 +68,11 @@ export function padRows({ lengths }: RowLayout, groupedRows: readonly (readonly 
       rows,
       lengths: ofRows,
       longest,
-      gather: places(gather, scatter.length),
+      gather: indices(gather, scatter.length),
       present: presence(ofRows, longest),
     };
   });
-  return { groups, scatter: places(scatter, placed) };
+  return { groups, scatter: indices(scatter, placed) };
 }
 
 /**
@@ -92,8 +92,8 @@ export function groupRows(lengths: readonly number[]): number[][] {
 }
 
 /** Undefined for all `tokens` in order. */
-function places(numbers: Int32Array, tokens: number): torch.Tensor | undefined {
-  if (numbers.length === tokens && numbers.every((place, i) => place === i)) return undefined;
+function indices(numbers: Int32Array, tokens: number): torch.Tensor | undefined {
+  if (numbers.length === tokens && numbers.every((index, i) => index === i)) return undefined;
   return torch.tensor(numbers, [numbers.length], "int64");
 }
 

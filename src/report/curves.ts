@@ -15,21 +15,21 @@ export function smooth(points: readonly Point[]): Point[] {
     if (phase.length < 20) return phase;
     const half = Math.max(5, Math.ceil(phase.length / 30));
     const sums = prefixSums(phase.map(({ value }) => value));
-    const moments = prefixSums(phase.map(({ value }, place) => place * value));
-    return phase.map((point, place) => {
-      const from = Math.max(0, place - half);
-      const end = Math.min(phase.length, place + half + 1);
-      return { ...point, value: fitted(place, from, end, sums[end]! - sums[from]!, moments[end]! - moments[from]!) };
+    const moments = prefixSums(phase.map(({ value }, index) => index * value));
+    return phase.map((point, index) => {
+      const from = Math.max(0, index - half);
+      const end = Math.min(phase.length, index + half + 1);
+      return { ...point, value: fitted(index, from, end, sums[end]! - sums[from]!, moments[end]! - moments[from]!) };
     });
   });
 }
 
-/** Least squares over the places `from` to `end` (left out), from Σ y and Σ x·y: the line's value at `place`. */
-function fitted(place: number, from: number, end: number, sum: number, moment: number): number {
+/** Least squares over the indices `from` to `end` (left out), from Σ y and Σ x·y: the line's value at `index`. */
+function fitted(index: number, from: number, end: number, sum: number, moment: number): number {
   const count = end - from;
   const centre = (from + end - 1) / 2;
   const spread = (count * (count * count - 1)) / 12;
-  return sum / count + ((moment - centre * sum) / spread) * (place - centre);
+  return sum / count + ((moment - centre * sum) / spread) * (index - centre);
 }
 
 function prefixSums(values: readonly number[]): number[] {

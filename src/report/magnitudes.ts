@@ -7,17 +7,17 @@ import { draw, retrainRules } from "./plot.js";
 import type { Run } from "./runs.js";
 
 /** A module's path taken apart: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
-interface Place {
+interface ModulePath {
   readonly layer: number;
   readonly kind: string;
 }
 
-interface Moved extends Place {
+interface Moved extends ModulePath {
   readonly step: number;
   readonly value: number;
 }
 
-export function placeOf(path: string): Place {
+export function modulePathOf(path: string): ModulePath {
   const parts = path.split(".");
   const at = parts.findIndex((part) => /^\d+$/.test(part));
   return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
@@ -56,7 +56,7 @@ function movementOf(run: Run): Moved[] {
     .of("magnitudes")
     .flatMap(({ step, layers }) =>
       Object.entries(layers).flatMap(([path, value]) =>
-        Number.isFinite(value) ? [{ ...placeOf(path), step, value }] : [],
+        Number.isFinite(value) ? [{ ...modulePathOf(path), step, value }] : [],
       ),
     );
   const modules = new Map(told.map((one) => [`${one.layer} ${one.kind}`, one]));

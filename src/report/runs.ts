@@ -1,7 +1,7 @@
 import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../train/events.js";
 import type { RunLog } from "./runLog.js";
 
-/** A run with its events by kind, its place in the report, and a name that no other run has. */
+/** A run with its events by kind, its number in the report, and a name that no other run has. */
 export interface Run {
   readonly index: number;
   readonly name: string;
@@ -33,11 +33,11 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
 
 function uniqueName(logs: readonly RunLog[], index: number): string {
   const name = logs[index]!.name;
-  const place = logs.slice(0, index + 1).filter((log) => log.name === name).length;
-  return place === 1 ? name : `${name} (${place})`;
+  const count = logs.slice(0, index + 1).filter((log) => log.name === name).length;
+  return count === 1 ? name : `${name} (${count})`;
 }
 
-/** An event that has its place on the step axis. */
+/** An event that stands on the step axis. */
 type Placed = Extract<RunEvent, { readonly phase: Phase; readonly step: number }>;
 
 /** A field of a run's events as a curve; what is missing or not finite leaves no point. */

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { type Example, place, rowError } from "../data/index.js";
+import { type Example, rowError, where } from "../data/index.js";
 import { type Tokenizer, UncuttableText } from "../text/index.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
 
@@ -30,7 +30,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   });
   const empty = rows.find((row) => row.inputIds.length === 0);
   if (empty)
-    throw new BidoraError("EMPTY_TEXT", `${place(empty.at)}: the text gives no token at all: leave the row out.`);
+    throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text gives no token at all: leave the row out.`);
   const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
   if (model) checkIds(fed, tokenizer, model);
   return fed;
@@ -48,7 +48,7 @@ function checkIds(rows: readonly EncodedRow[], tokenizer: Tokenizer, { vocabSize
     if (id !== undefined) {
       throw new BidoraError(
         "VOCABULARY",
-        `${place(at)}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
+        `${where(at)}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
           `${tokenizer.size}: they are not for each other.`,
       );
     }
@@ -56,7 +56,7 @@ function checkIds(rows: readonly EncodedRow[], tokenizer: Tokenizer, { vocabSize
     if (type !== undefined) {
       throw new BidoraError(
         "VOCABULARY",
-        `${place(at)}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
+        `${where(at)}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
       );
     }
   }

@@ -90,7 +90,7 @@ function checkNames(labels: readonly string[], label2id: JsonObject): void {
 
 function inOrder(labels: readonly (readonly [number, string])[]): readonly string[] {
   const sorted = labels.toSorted(([a], [b]) => a - b);
-  if (sorted.length > 0 && sorted.every(([id], place) => id === place)) return sorted.map(([, name]) => name);
+  if (sorted.length > 0 && sorted.every(([id], index) => id === index)) return sorted.map(([, name]) => name);
   const ids = sorted.map(([id]) => id).join(", ");
   throw configError(`labels must be numbered 0, 1, 2, …, but their ids are ${ids || "missing"}.`);
 }

@@ -11,7 +11,7 @@ import { targetOf } from "./texts.js";
 
 /** Where the answer stands in a row. */
 export interface SpanTarget {
-  /** Places in the row of the answer's first token and its last: 0 where the answer is not in this row. */
+  /** Indices in the row of the answer's first token and its last: 0 where the answer is not in this row. */
   readonly span: readonly [number, number];
   /** The texts of all answers; none where there is no answer. */
   readonly answers: readonly string[];
@@ -54,7 +54,7 @@ const LONGEST = 30;
 /**
  * An answer that is a span of a context, or none (SQuAD 1.1 and 2.0). A long context is read through windows; each row is an
  * example of its own in training, as in transformers' `run_qa.py`. A row's loss is that of its own tokens alone: padding, which
- * transformers' loss counts as places of an answer, there is none of.
+ * transformers' loss counts as tokens of an answer, there is none of.
  */
 export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading> = {
   rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
@@ -140,8 +140,8 @@ function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Ten
     }
     start += length;
   }
-  const places = torch.tensor(gather, [gather.length], "int64");
-  const padded = torch.view(torch.indexSelect(outputs, 0, places), [rows.length, longest, 2]);
+  const indices = torch.tensor(gather, [gather.length], "int64");
+  const padded = torch.view(torch.indexSelect(outputs, 0, indices), [rows.length, longest, 2]);
   const isPadding = torch.tensor(padding, [rows.length, longest, 1], "bool");
   const logits = torch.transpose(torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY), 1, 2); // B,2,L
   const targets = torch.tensor(

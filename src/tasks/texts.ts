@@ -1,5 +1,5 @@
 /** What tasks on whole texts have in common. */
-import { type Location, place, rowError, type TextExample } from "../data/index.js";
+import { type Location, rowError, type TextExample, where } from "../data/index.js";
 import type { HeadKind } from "../models/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
 import type { EncodedRow, EncodeOptions } from "./task.js";
@@ -32,6 +32,6 @@ export function misfit(label: unknown, { file, line }: Location, wanted: string)
 
 /** What a labelled row's target is. @throws TypeError for a row without one, which has no loss */
 export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
-  if (target === undefined) throw new TypeError(`${place(at)} has no label, so no loss.`);
+  if (target === undefined) throw new TypeError(`${where(at)} has no label, so no loss.`);
   return target;
 }

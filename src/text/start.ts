@@ -9,7 +9,7 @@ export interface Start {
   readonly isCut: boolean;
 }
 
-/** A text that has no place to cut it where one is needed. */
+/** A text in which no boundary is known where it must be cut. */
 export class UncuttableText extends BidoraError {
   constructor(
     readonly text: string,

@@ -76,7 +76,7 @@ export class Tokenizer {
 
   /**
    * Encodes many rows at once, on all cores. Of a text that is cut, no more is looked at than the cut needs.
-   * @throws UncuttableText for a text in which no place for that is known
+   * @throws UncuttableText for a text in which no boundary for that is known
    */
   async encodeBatch(rows: readonly Texts[], options: EncodeOptions = {}): Promise<Encoded[]> {
     const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };

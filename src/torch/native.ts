@@ -43,7 +43,7 @@ export type EngineFacts = {
   readonly configuration: string;
 };
 
-/** A profile's events by columns; `name` and `shapes` are places in `strings`, `range` the place of an event or -1. */
+/** A profile's events by columns; `name` and `shapes` are indices in `strings`, `range` the index of an event or -1. */
 export type NativeProfile = {
   readonly strings: readonly string[];
   readonly name: Int32Array;

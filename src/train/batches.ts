@@ -8,7 +8,7 @@ export interface BatchOptions {
   readonly seed: number;
 }
 
-/** The endless sequence of batches of some rows; its state is a place in it. */
+/** The endless sequence of batches of some rows; its state is a position in it. */
 export class BatchStream {
   readonly #rows: readonly EncodedRow[];
   readonly #makeOrder: (state?: OrderState) => BatchOrder;

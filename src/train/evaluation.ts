@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { place } from "../data/index.js";
+import { where } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import { type Batch, batchOf, type EncodedRow, lossWeight, type ScorerOptions, type Task } from "../tasks/index.js";
@@ -93,7 +93,7 @@ function* examplesOf(rows: Rows): Generator<Rows> {
 function outputsNotFinite(outputs: torch.Tensor, batch: Batch): BidoraError {
   const [row] = rowsByOutput(outputs, batch, (values) => values.every(Number.isFinite));
   const { at } = row as EncodedRow;
-  return new BidoraError("NOT_FINITE", `${place(at)}: the model's output is not a finite number; try --dtype float32.`);
+  return new BidoraError("NOT_FINITE", `${where(at)}: the model's output is not a finite number; try --dtype float32.`);
 }
 
 /** The rows of a batch, those first of whose outputs the least can be said. */
@@ -146,6 +146,6 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
   const { at } = row as EncodedRow;
   throw new BidoraError(
     "NOT_FINITE",
-    `${place(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
+    `${where(at)}: the model's output reaches ${largest.toPrecision(3)}, so the loss is not a finite number.`,
   );
 }

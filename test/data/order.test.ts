@@ -111,7 +111,7 @@ describe("the order of rows", () => {
     expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last one is dropped");
     for (const index of [3, -1, Number.NaN])
       expect(() => new BatchOrder(plain, { pass: 0, index })).toThrow(
-        `3 batches, but the place to go on from is ${index}`,
+        `3 batches, but the position to go on from is ${index}`,
       );
     expect(() => new BatchOrder({ ...plain, batchSize: 0.5 })).toThrow("whole number");
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { smooth, thin } from "../../src/report/curves.js";
-import { placeOf } from "../../src/report/magnitudes.js";
+import { modulePathOf } from "../../src/report/magnitudes.js";
 import type { Point } from "../../src/report/runs.js";
 
 const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>
@@ -38,7 +38,7 @@ describe("thin", () => {
 });
 
 it("takes module paths apart", () => {
-  expect(placeOf("encoder.layer.11.attention.self.query")).toEqual({ layer: 11, kind: "attention.self.query" });
-  expect(placeOf("h.0.attn.c_attn")).toEqual({ layer: 0, kind: "attn.c_attn" });
-  expect(placeOf("classifier.out_proj")).toEqual({ layer: 0, kind: "classifier.out_proj" });
+  expect(modulePathOf("encoder.layer.11.attention.self.query")).toEqual({ layer: 11, kind: "attention.self.query" });
+  expect(modulePathOf("h.0.attn.c_attn")).toEqual({ layer: 0, kind: "attn.c_attn" });
+  expect(modulePathOf("classifier.out_proj")).toEqual({ layer: 0, kind: "classifier.out_proj" });
 });
