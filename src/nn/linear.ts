@@ -17,8 +17,8 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   declare adapter: LinearAdapter | undefined;
-  /** The weight in oneDNN's own layout. */
-  #packed: torch.Tensor | undefined;
+  /** The weight in oneDNN's own layout, and which weight that was. */
+  #packed: { readonly copy: torch.Tensor; readonly weight: torch.Tensor; readonly version: number } | undefined;
 
   constructor(
     readonly inFeatures: number,
@@ -38,23 +38,26 @@ export class Linear extends Module {
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
     const bias = this.bias && castTo(this.bias.tensor, x.dtype);
-    if (this.#packed && x.dtype === this.weight.tensor.dtype)
-      return torch.linearPointwise(x, this.#packed, bias ?? null, "none", [], "");
+    if (this.#packed && this.isPacked && x.dtype === this.weight.tensor.dtype)
+      return torch.linearPointwise(x, this.#packed.copy, bias ?? null, "none", [], "");
     return torch.linear(x, castTo(this.weight.tensor, x.dtype), bias);
   }
 
   /** True when products are made with a copy of the weight, which no gradient flows through. */
   get isPacked(): boolean {
-    return this.#packed !== undefined;
+    const { tensor } = this.weight;
+    return this.#packed?.weight === tensor && this.#packed.version === tensor.version;
   }
 
   /**
-   * Copies the weight, which must not change after this, in the layout that oneDNN would else bring it into for every
-   * product.
+   * Copies the weight in the layout that oneDNN would else bring it into for every product. The copy serves until the weight is
+   * replaced or changes in place.
    */
   pack(): void {
-    this.#packed?.dispose();
-    this.#packed = torch.noGrad(() => torch.keep(torch.reorderLinearWeight(this.weight.tensor)));
+    const { tensor: weight } = this.weight;
+    this.#packed?.copy.dispose();
+    const copy = torch.noGrad(() => torch.keep(torch.reorderLinearWeight(weight)));
+    this.#packed = { copy, weight, version: weight.version };
   }
 }
 

@@ -29,16 +29,21 @@ test.each(CONFIGS)("packed weights compute the same with %s", (_, config) => {
   expectClose(packed, plain, 1e-6);
 });
 
-test("a packed layer computes with the weight as it was packed, and packs again", () => {
+test("a packed layer computes with its weight as it is, replaced or changed in place, and packs again", () => {
   const layer = new Linear(5, 3);
   layer.weight.fill(torch.ones([3, 5]));
   layer.bias?.fill(torch.zeros([3]));
-  layer.pack();
   const x = torch.ones([2, 5]);
-  layer.weight.fill(torch.zeros([3, 5]));
-  expect(layer.base(x).toArray()).toEqual([5, 5, 5, 5, 5, 5]);
+  const y = () => [layer.isPacked, layer.base(x).toArray()];
   layer.pack();
-  expect(layer.base(x).toArray()).toEqual([0, 0, 0, 0, 0, 0]);
+  expect(y()).toEqual([true, new Array(6).fill(5)]);
+  layer.weight.fill(torch.zeros([3, 5]));
+  expect(y()).toEqual([false, new Array(6).fill(0)]);
+  layer.pack();
+  torch.fill_(layer.weight.tensor, 2);
+  expect(y()).toEqual([false, new Array(6).fill(10)]);
+  layer.pack();
+  expect(y()).toEqual([true, new Array(6).fill(10)]);
 });
 
 test("types that are not packed are left as they are", () => {
