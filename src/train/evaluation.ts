@@ -42,10 +42,11 @@ export async function predictRows(
       await new Promise(setImmediate);
       signal?.throwIfAborted();
     }
-    for (const example of examplesOf(stretch)) {
-      const all = example.map((row) => readings.get(row) as object);
-      onPrediction(example[0] as EncodedRow, task.join ? task.join(all) : (all[0] as object));
-    }
+    const readingOf = (row: EncodedRow) => readings.get(row) as object;
+    const { join } = task;
+    if (join)
+      for (const example of examplesOf(stretch)) onPrediction(example[0] as EncodedRow, join(example.map(readingOf)));
+    else for (const row of stretch) onPrediction(row, readingOf(row));
   }
 }
 

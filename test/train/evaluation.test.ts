@@ -142,6 +142,17 @@ test("rows of one example stay together where a stretch would end between them",
   expect(seen.slice(62)).toEqual([{ of: 1 }, { of: 2 }, { of: 1 }]);
 });
 
+test("a task of single rows has a prediction for each, though all were read from one place", async () => {
+  const kind = "regression";
+  const place = at();
+  const rows = rowsOf([0, 0, 0]).map((row) => ({ ...row, at: place }));
+  const seen: unknown[] = [];
+  await predictRows(lookUp(kind, [[0], [1], [2]]), rows, optionsFor(kind), (row, prediction) =>
+    seen.push([row, prediction]),
+  );
+  expect(seen).toEqual(rows.map((row, value) => [row, { value }]));
+});
+
 test("an abort ends it after the batch in hand", async () => {
   const controller = new AbortController();
   let batches = 0;
