@@ -30,9 +30,20 @@ interface DistilBertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig 
   readonly qaDropout: number;
 }
 
+/** BERT's names of sizes, which transformers takes for DistilBERT's own, and before them. */
+function withOwnNames({
+  hidden_size: dim,
+  num_attention_heads: heads,
+  num_hidden_layers: layers,
+  ...json
+}: JsonObject) {
+  const named = { dim: dim ?? json.dim, n_heads: heads ?? json.n_heads, n_layers: layers ?? json.n_layers };
+  return { ...json, ...named } as JsonObject;
+}
+
 /** `sinusoidal_pos_embds` says how the position table was made; the table itself is in the checkpoint. */
 function parseConfig(json: JsonObject): DistilBertConfig {
-  const read = new ConfigReader(json);
+  const read = new ConfigReader(withOwnNames(json));
   const vocabSize = read.count("vocab_size", 30522);
   const positions = read.count("max_position_embeddings", 512);
   const heads = read.count("n_heads", 12);

@@ -44,6 +44,12 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
+test("BERT's names of sizes count, as in transformers before DistilBERT's own", () => {
+  const sizes = { hidden_size: 48, num_attention_heads: 4, num_hidden_layers: 2 };
+  expect(parse(sizes)).toMatchObject({ hiddenSize: 48, heads: 4, layers: 2 });
+  expect(parse({ dim: 72, n_heads: 3, n_layers: 5, ...sizes })).toMatchObject({ hiddenSize: 48, heads: 4, layers: 2 });
+});
+
 test.each([
   ["sequence-classification", 3, 0.25],
   ["token-classification", 5, 0.5],
