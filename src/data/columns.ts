@@ -86,6 +86,12 @@ function checkOwn(given: readonly string[], texts: readonly string[]): void {
   if (twice !== undefined) throw new UsageError(`--label-column names ${twice} twice: name each column once.`);
 }
 
+/** @throws UsageError where several are named for a task that has one */
+export function oneColumn(columns: readonly string[] | undefined): readonly string[] | undefined {
+  if (columns === undefined || columns.length === 1) return columns;
+  throw new UsageError(`The task has one label column, but ${columns.length} are named: ${columns.join(", ")}.`);
+}
+
 function findUsual(table: Table, names: readonly (readonly string[])[]): readonly string[] | undefined {
   return names.find((group) => group.every((name) => table.columns.includes(name)));
 }

@@ -1,4 +1,4 @@
-import { findLabelColumns, findTextColumns } from "./columns.js";
+import { findLabelColumns, findTextColumns, oneColumn } from "./columns.js";
 import type { Dataset, Example, Location } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
 import type { Table, TableRow } from "./table.js";
@@ -31,7 +31,7 @@ export async function loadQuestions(file: string, options: LoadOptions = {}): Pr
       `a question and a context are expected, but --text-columns names ${texts.join(", ")} alone.`,
     );
   const found = { optional, first: options.usualLabelColumns ?? ["answers"], texts };
-  const label = findLabelColumns(table, options.labelColumns, found);
+  const label = oneColumn(findLabelColumns(table, options.labelColumns, found));
   const [answers] = label ?? [];
   const examples = table.rows.map((row): QuestionExample => {
     const at = { file, line: row.line };
@@ -76,7 +76,7 @@ function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
   const answers = each.map(([text, start]) => ({ text, start: typeof start === "bigint" ? Number(start) : start }));
   const fits = answers.every(({ text, start }) => typeof text === "string" && Number.isSafeInteger(start));
   if (isWhole && fits) return answers as Answer[];
-  return fail(table, row, column, 'answers, {"text": [texts], "answer_start": [numbers]},');
+  return fail(table, row, column, 'answers, {"text": [texts], "answer_start": [numbers]}');
 }
 
 /** @throws BidoraError for an answer that is not where it is said to be */

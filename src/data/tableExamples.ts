@@ -1,7 +1,6 @@
-import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import type { Texts } from "../text/index.js";
-import { findLabelColumns, findTextColumns, findWordsColumn } from "./columns.js";
+import { findLabelColumns, findTextColumns, findWordsColumn, oneColumn } from "./columns.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
 import type { Table, TableRow } from "./table.js";
@@ -77,11 +76,6 @@ function textLabelColumns<Label>(
 ): readonly string[] | undefined {
   const found = findLabelColumns(table, labelColumns, { optional: labels === "optional", first, texts });
   return form.ofNames ? found : oneColumn(found);
-}
-
-function oneColumn(columns: readonly string[] | undefined): readonly string[] | undefined {
-  if (columns === undefined || columns.length === 1) return columns;
-  throw new UsageError(`The task has one label column, but ${columns.length} are named: ${columns.join(", ")}.`);
 }
 
 function labelReader<Label>(

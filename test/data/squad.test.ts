@@ -70,9 +70,15 @@ describe("rows of questions", () => {
     [{ text: ["cat"], answer_start: [] }, "must hold answers"],
     [{ text: ["cat"] }, "must hold answers"],
     ["cat", "must hold answers"],
-    [null, "must hold answers"],
+    [null, '"answer_start": [numbers]}, but holds null'],
   ])("with answers %o are named", async (answers, message) => {
     await expect(loadQuestions(jsonl({ ...answered, answers }))).rejects.toThrow(message);
+  });
+
+  it("have one column of answers", async () => {
+    const labelColumns = ["answers", "more"];
+    const rows = loadQuestions(jsonl({ ...answered, more: 1 }), { labelColumns });
+    await expect(rows).rejects.toThrow("one label column, but 2 are named: answers, more");
   });
 
   it("need both columns", async () => {
