@@ -43,9 +43,8 @@ export async function predictRows(
       signal?.throwIfAborted();
     }
     const readingOf = (row: EncodedRow) => readings.get(row) as object;
-    const { join } = task;
-    if (join)
-      for (const example of examplesOf(stretch)) onPrediction(example[0] as EncodedRow, join(example.map(readingOf)));
+    if (task.join)
+      for (const rows of examplesOf(stretch)) onPrediction(rows[0] as EncodedRow, task.join(rows.map(readingOf)));
     else for (const row of stretch) onPrediction(row, readingOf(row));
   }
 }
