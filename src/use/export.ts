@@ -12,7 +12,9 @@ import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { removeOwnFiles } from "../folders/runFiles.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
+import { askedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
+import type { InferenceHooks } from "./evaluate.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 /** What `exportAdapter` wrote. */
@@ -27,7 +29,10 @@ export interface ExportResult {
  * Writes a LoRA, DoRA or BiDoRA adapter as a plain PEFT LoRA: the truncated singular value decomposition of what the adapter
  * changes in each weight. Nothing is written before all is computed.
  */
-export async function exportAdapter(given: ExportSettings): Promise<ExportResult> {
+export async function exportAdapter(
+  given: ExportSettings,
+  { task: own }: Pick<InferenceHooks, "task"> = {},
+): Promise<ExportResult> {
   const settings = resolveSettings(exportOptions, given);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
   if (settings.to === undefined) throw new UsageError("--to is missing: take peft-lora.");
@@ -36,7 +41,8 @@ export async function exportAdapter(given: ExportSettings): Promise<ExportResult
   const source = await baseFolder(settings, saved);
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, [source, adapter]);
-    const { adapted } = await openWithAdapter({ model: source, adapter, dtype: "float32" });
+    const task = askedTask(undefined, own);
+    const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
     if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
     const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
     refuseBadWeights({ folder: source, weights });

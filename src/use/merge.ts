@@ -7,8 +7,10 @@ import { removeOwnFiles } from "../folders/runFiles.js";
 import { copyFiles } from "../folders/runFolder.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
+import { askedTask, type NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
+import type { InferenceHooks } from "./evaluate.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 /**
@@ -16,21 +18,30 @@ import { baseFolder, openWithAdapter } from "./openModel.js";
  * (float64 for such a base). Nothing is written before all is computed.
  * @returns the folder
  */
-export async function merge(given: MergeSettings): Promise<{ readonly path: string }> {
+export async function merge(
+  given: MergeSettings,
+  { task }: Pick<InferenceHooks, "task"> = {},
+): Promise<{ readonly path: string }> {
   const settings = resolveSettings(mergeOptions, given);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
   const adapter = await resolveModel(settings.adapter);
   const source = await baseFolder(settings, await readAdapter(adapter));
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, [source, adapter]);
-    await writeMerged(path, source, adapter);
+    await writeMerged(path, source, adapter, task);
     return { path };
   });
 }
 
-async function writeMerged(path: string, source: string, adapter: string): Promise<void> {
+async function writeMerged(path: string, source: string, adapter: string, own: NamedTask | undefined): Promise<void> {
   const dtype = storedDtype(source);
-  const opened = await openWithAdapter({ model: source, adapter, dtype: dtype === "float64" ? dtype : "float32" });
+  const task = askedTask(undefined, own);
+  const opened = await openWithAdapter({
+    model: source,
+    adapter,
+    task,
+    dtype: dtype === "float64" ? dtype : "float32",
+  });
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
   const tokenizerFiles = await listTokenizerFiles(source);

@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { NamedTask } from "../../src/tasks/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import { evaluate } from "../../src/use/evaluate.js";
+import { exportAdapter } from "../../src/use/export.js";
+import { merge } from "../../src/use/merge.js";
 import { predict } from "../../src/use/predict.js";
 import { abortAfter, BERT, bytes, fresh, json, jsonl, readRows, run } from "./support.js";
 
@@ -68,6 +70,20 @@ test("an adapter for it can be trained further, given the task", async () => {
   await expect(run(again)).rejects.toThrow(/There is no task halved/);
   const { output } = await run(again, { task: halved });
   expect(json(join(output, "bidora.json"))).toMatchObject({ task: "halved" });
+});
+
+test("an adapter for it can be merged and exported, given the task", async () => {
+  const { output: adapter, metrics } = await run({ ...settings, method: "lora" }, { task: halved });
+  const { model } = settings;
+  const plain = fresh("merged");
+  await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/give that task as a value/);
+  await merge({ model, adapter, output: plain }, { task: halved });
+  const exported = fresh("exported");
+  await exportAdapter({ model, adapter, output: exported, to: "peft-lora" }, { task: halved });
+  for (const own of [{ model: plain }, { model, adapter: exported }]) {
+    const judged = await evaluate({ ...own, data, dtype: "float32" }, { task: halved });
+    expect(judged.metrics.error).toBeCloseTo(metrics.error as number, 5);
+  }
 });
 
 test("is refused beside a word, and under one that means something else", async () => {
