@@ -48,6 +48,7 @@ function adapterHead(
   const used = wanted ?? namedTask(kindOf(adapter, own, outputs));
   const { kind, task } = used;
   checkKind(adapter, used);
+  checkOutputs(used, outputs);
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
@@ -73,6 +74,15 @@ function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask):
   const own = side?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
   throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
+}
+
+/** @throws BidoraError `HEAD` for an adapter's head with fewer outputs than the task has, or more */
+function checkOutputs({ kind, task: { problem } }: NamedTask, outputs: number | undefined): void {
+  if (outputs === undefined || !problem || spans(problem, outputs)) return;
+  throw new BidoraError(
+    "HEAD",
+    `The adapter's head has ${outputs} output${outputs === 1 ? "" : "s"}, which ${outputs === 1 ? "does" : "do"} not go with ${kind}: name another --task, or none.`,
+  );
 }
 
 /** Where only PEFT's `task_type` and the number of outputs are known. */

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readAdapter, writeAdapter } from "../../src/adapters/index.js";
@@ -84,6 +84,14 @@ describe("labels come from the data where the checkpoint's head is of another ki
     expect(json(join(output, "bidora.json")).labels).toEqual(labels);
     const [row] = await predicted({ model: join(BERT, model), adapter: output, input: train });
     expect(labels).toEqual(expect.arrayContaining([row!.label ?? row!.labels].flat()));
+  });
+
+  test("and no head of one output tells classes apart", async () => {
+    const model = join(BERT, "regression");
+    const { output } = await run({ model, task: "regression", train: one, maxSteps: 1, method: "lora" });
+    rmSync(join(output, "bidora.json"));
+    const asked = evaluated({ model, adapter: output, task: "sequence-classification", data: one });
+    await expect(asked).rejects.toThrow("The adapter's head has 1 output, which does not go with sequence-class");
   });
 
   test("and where the adapter to start from is for another kind", async () => {
