@@ -14,13 +14,14 @@ constexpr size_t kMaxArguments = 32;
 
 void pushArguments(Napi::Env env, const Operator& op, const napi_value* values, size_t count,
                    std::vector<c10::IValue>& stack) {
-  const auto& declared = op.handle->schema().arguments();
+  const auto& declared = op.handle.schema().arguments();
   stack.reserve(declared.size());
   for (size_t i = 0; i < declared.size(); ++i) {
     napi_valuetype type = napi_undefined;
     if (i < count) napi_typeof(env, values[i], &type);
-    if (type == napi_undefined && declared[i].default_value()) {
-      stack.push_back(*declared[i].default_value());
+    const auto& byDefault = declared[i].default_value();
+    if (type == napi_undefined && byDefault) {
+      stack.push_back(*byDefault);
       continue;
     }
     try {
@@ -64,7 +65,7 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
     const Operator& op = state.operators.at(index);
     call.op = &op;
     pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, call.stack);
-    op.handle->callBoxed(&call.stack);
+    op.handle.callBoxed(&call.stack);
     return popResults(env, op, call.stack);
   } catch (...) {
     try {
@@ -80,6 +81,7 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
 Napi::Value declareOperators(const Napi::CallbackInfo& info) {
   const auto names = info[0].As<Napi::Array>();
   std::vector<std::string> list;
+  list.reserve(names.Length());
   for (uint32_t i = 0; i < names.Length(); ++i) list.push_back(names.Get(i).As<Napi::String>().Utf8Value());
   return Napi::Number::New(info.Env(), static_cast<double>(environment(info.Env()).operators.declare(std::move(list))));
 }

@@ -38,7 +38,7 @@ std::string describeArguments(const std::vector<c10::IValue>& values) {
   std::string name, schema, shapes;
   if (state.call && state.call->op) {
     name = state.call->op->name;
-    if (const auto& handle = state.call->op->handle) schema = c10::toString(handle->schema());
+    schema = c10::toString(state.call->op->handle.schema());
     shapes = describeArguments(state.call->stack);
   }
   if (state.makeError.IsEmpty()) throw Napi::Error::New(env, message);

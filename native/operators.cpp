@@ -13,11 +13,11 @@ Parameter parameterOf(const c10::Argument& argument) {
 
 bool isAliased(const c10::Argument& result) { return result.alias_info() && result.alias_info()->isWrite(); }
 
-void resolve(Operator& op) {
-  const c10::OperatorHandle handle = findOperator(op.name);
-  for (const auto& argument : handle.schema().arguments()) op.parameters.push_back(parameterOf(argument));
-  for (const auto& result : handle.schema().returns()) op.aliased.push_back(isAliased(result));
-  op.handle = handle;
+Operator resolve(const std::string& name) {
+  Operator op{name, findOperator(name), {}, {}};
+  for (const auto& argument : op.handle.schema().arguments()) op.parameters.push_back(parameterOf(argument));
+  for (const auto& result : op.handle.schema().returns()) op.aliased.push_back(isAliased(result));
+  return op;
 }
 
 }  // namespace
@@ -33,16 +33,16 @@ c10::OperatorHandle findOperator(const std::string& name) {
 
 size_t OperatorTable::declare(std::vector<std::string> names) {
   const size_t first = operators_.size();
-  for (std::string& name : names) operators_.push_back({std::move(name), std::nullopt, {}, {}});
+  for (std::string& name : names) operators_.push_back({std::move(name), std::nullopt});
   return first;
 }
 
 const Operator& OperatorTable::at(size_t index) {
   if (index >= operators_.size())
     throw std::invalid_argument("operator " + std::to_string(index) + " was never declared.");
-  Operator& op = operators_[index];
-  if (!op.handle) resolve(op);
-  return op;
+  auto& [name, found] = operators_[index];
+  if (!found) found = resolve(name);
+  return *found;
 }
 
 }  // namespace bidora

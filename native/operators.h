@@ -18,7 +18,7 @@ struct Parameter {
 
 struct Operator {
   std::string name;  // "aten::add.Tensor"
-  std::optional<c10::OperatorHandle> handle;
+  c10::OperatorHandle handle;
   std::vector<Parameter> parameters;
   std::vector<bool> aliased;  // for each return: the caller has it already (in-place and out forms)
 };
@@ -32,7 +32,11 @@ class OperatorTable {
   const Operator& at(size_t index);
 
  private:
-  std::deque<Operator> operators_;  // its elements stay where they are
+  struct Declared {
+    std::string name;
+    std::optional<Operator> found;
+  };
+  std::deque<Declared> operators_;  // its elements stay where they are
 };
 
 // Throws std::runtime_error when libtorch has no such operator.

@@ -46,14 +46,14 @@ function adapterHead(
 ): UsedHead {
   const outputs = outputsOf(architecture, adapter, wanted);
   const used = wanted ?? namedTask(kindOf(adapter, own, outputs));
-  const { kind, task } = used;
+  const { kind } = used;
   checkKind(adapter, used);
   checkOutputs(used, outputs);
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
   const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
-  return { ...used, labels: task.problem?.outputs[1] === 1 ? labels.slice(0, 1) : labels };
+  return { ...used, labels };
 }
 
 const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
@@ -77,8 +77,8 @@ function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask):
 }
 
 /** @throws BidoraError `HEAD` for an adapter's head with fewer outputs than the task has, or more */
-function checkOutputs({ kind, task: { problem } }: NamedTask, outputs: number | undefined): void {
-  if (outputs === undefined || !problem || spans(problem, outputs)) return;
+function checkOutputs({ kind, task }: NamedTask, outputs: number | undefined): void {
+  if (outputs === undefined || takes(task, outputs)) return;
   throw new BidoraError(
     "HEAD",
     `The adapter's head has ${outputs} output${outputs === 1 ? "" : "s"}, which ${outputs === 1 ? "does" : "do"} not go with ${kind}: name another --task, or none.`,
