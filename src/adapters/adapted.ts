@@ -3,6 +3,7 @@ import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig } from "./config.js";
 import type { Slot } from "./slots.js";
+import type { TrainingHooks } from "./trainingHooks.js";
 
 /** One adapted layer: where it is, and what was put there. */
 export type AdaptedModule = Slot & { readonly adapter: Adapter };
@@ -36,6 +37,8 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
   readonly trained: readonly TrainedTensor[];
   /** Parameters that all adapted layers share, by name: they stand at the model's root. */
   readonly shared: Module | undefined;
+  /** What its method does beside the optimiser. */
+  readonly hooks?: TrainingHooks | undefined;
 }
 
 /** What an adapter file holds of a model, by name without `base_model.model.`: all that is trained, and what layers share. */

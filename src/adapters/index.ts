@@ -56,3 +56,4 @@ export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, toLora } from "./toLora.js";
+export type { FinishedStep, TrainingHooks } from "./trainingHooks.js";

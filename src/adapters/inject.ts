@@ -40,14 +40,15 @@ export function inject<Config extends AdapterConfig>(
     const whole = plan.whole.map((parameter) => trainWhole(parameter, dtype, saved?.get(parameter.name)));
     const trained = [...adapted.flatMap((layer) => layer.trained), ...whole];
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
-    return { model, config, modules: adapted.map(({ module }) => module), trained, shared };
+    const injected = { model, config, modules: adapted.map(({ module }) => module), trained, shared };
+    return { ...injected, hooks: plan.hooks(injected) };
   });
 }
 
 /** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */
 const TRAINED_COPIES = 4;
 
-function checkSize({ layers, shared }: Plan, dtype: torch.DType, isSaved: boolean): void {
+function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: torch.DType, isSaved: boolean): void {
   const trained = numbersOf(layers.flatMap(({ tensors }) => tensors));
   const numbers = trained + numbersOf(shared);
   torch.requireMemory(

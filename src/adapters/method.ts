@@ -1,11 +1,12 @@
 import type { JsonObject } from "../io/json.js";
 import type { Module, Parameter } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import type { TrainedRole } from "./adapted.js";
+import type { AdaptedModel, TrainedRole } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig, Pattern, TargetModules } from "./config.js";
 import type { MagnitudeAxis, NormGradient } from "./directionNorm.js";
 import type { Slot } from "./slots.js";
+import type { TrainingHooks } from "./trainingHooks.js";
 
 /** The settings of a run that an adapter can depend on, named as in run.yaml. */
 export interface MethodSettings {
@@ -46,9 +47,8 @@ export interface TensorSpec {
  * - No tensors at all (BitFit): nothing in layers; `bias` and `modulesToSave` of its settings say what of the model is trained and saved.
  * - A module behind a layer (a bottleneck after a sub-layer's dense layer, before its dropout): an adapter whose `forward` goes on
  *   from `layer.base(x)`, and whose `whyNotMerged` gives the reason.
- * - Ranks that change while it trains (AdaLoRA): the masked values are tensors in the layers; the penalty in a batch's loss and what
- *   follows each optimiser step get members beside `build`, with the adapted model and that step's gradients as arguments;
- *   cropping is the codec's.
+ * - Ranks that change while it trains (AdaLoRA): the masked values are tensors in the layers, the penalty and what follows each
+ *   optimiser step are `trainingHooks`, cropping is the codec's.
  */
 export interface AdapterMethod<Config extends AdapterConfig = AdapterConfig> {
   /** For people, in a few words. */
@@ -83,6 +83,8 @@ export interface LayerPart<Config extends AdapterConfig> {
    * @param parameters the slot's tensors and the shared ones, by name
    */
   build(slot: Slot, config: Config, parameters: ReadonlyMap<string, Parameter>): Adapter;
+  /** What it does beside the optimiser; undefined where nothing. Not called by a bi-level run. */
+  trainingHooks?(adapted: AdaptedModel<Config>): TrainingHooks;
   /** What differs from layer to layer, for people. */
   facts(config: Config, path: string): LayerFacts;
 }

@@ -1,9 +1,11 @@
 import type { Module, Parameter } from "../nn/index.js";
+import type { AdaptedModel } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig } from "./config.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import { methodOf } from "./registry.js";
 import type { Slot } from "./slots.js";
+import type { TrainingHooks } from "./trainingHooks.js";
 import { type WholeParameter, wholeParameters } from "./whole.js";
 
 /** A layer that an adapter goes to. */
@@ -17,10 +19,11 @@ export interface PlannedLayer {
 export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
 
 /** What an adapter's settings come to in a model, before anything is there. */
-export interface Plan {
+export interface Plan<Config extends AdapterConfig = AdapterConfig> {
   readonly layers: readonly PlannedLayer[];
   readonly shared: readonly TensorSpec[];
   readonly whole: readonly WholeParameter[];
+  hooks(adapted: AdaptedModel<Config>): TrainingHooks | undefined;
 }
 
 /** @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
@@ -28,12 +31,13 @@ export function planOf<Config extends AdapterConfig>(
   model: Module,
   config: Config,
   part: LayerPart<Config> | undefined = methodOf(config).inLayers,
-): Plan {
+): Plan<Config> {
   const slots = part?.findSlots(model, config) ?? [];
   return {
     layers: part ? slots.map((slot) => planLayer(slot, config, part)) : [],
     shared: part?.shared?.(slots, config) ?? [],
     whole: wholeParameters(model, config, new Set(slots.map(({ path }) => path))),
+    hooks: (adapted) => part?.trainingHooks?.(adapted),
   };
 }
 
@@ -46,7 +50,11 @@ function planLayer<Config extends AdapterConfig>(slot: Slot, config: Config, par
 }
 
 /** The tensors of an adapter file, by name without `base_model.model.`, with their shapes. */
-export function plannedShapes({ layers, shared, whole }: Plan): Map<string, readonly number[]> {
+export function plannedShapes({
+  layers,
+  shared,
+  whole,
+}: Pick<Plan, "layers" | "shared" | "whole">): Map<string, readonly number[]> {
   return new Map([
     ...shared.map(({ name, shape }) => [name, shape] as const),
     ...layers.flatMap(({ slot, tensors }) => tensors.map((spec) => [nameIn(slot, spec), spec.shape] as const)),

@@ -23,6 +23,7 @@ export async function checkpointToResume(
     madeFrom: await provenance.find(),
     plans: plansOf(prepared),
     trained: adapted.trained,
+    hooks: adapted.hooks,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: going on from ${found.path}.`);
   noteThreads(found, onNote);

@@ -69,7 +69,7 @@ export class TrainingRun {
       writeModel: (folder) => writeTrained(folder, prepared, this.#at?.phase),
     };
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
-    this.#reserve = new Reserve(config.output, checkpointBytes(adapted.trained, this.#earlyStopping !== undefined));
+    this.#reserve = new Reserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#lastGood = new LastGood(adapted.trained, generator);
     this.#observers = inOrder(
       runObservers(prepared, {

@@ -11,6 +11,7 @@ import {
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
 import { clipGradients, type FiniteGradients } from "./gradients.js";
+import { copyBack } from "./trained.js";
 
 /** An optimiser by name, and its settings. */
 export interface OptimizerChoice extends OptimizerOptions {
@@ -32,6 +33,8 @@ export interface Update {
   readonly learningRate: number;
   /** What clipping multiplied the gradients by. */
   readonly clipFactor: number;
+  /** Clipped, in the order of the trained tensors. */
+  readonly gradients: readonly torch.Tensor[];
 }
 
 /** Tensors that are trained together, with their optimiser and schedule: all of them, or one level of a bilevel problem. */
@@ -52,6 +55,11 @@ export class Level {
     return this.trained.map((member) => member.parameter.tensor);
   }
 
+  /** Updates so far. */
+  get stepsDone(): number {
+    return this.#state.steps;
+  }
+
   /** Learning rate of the next update. */
   get learningRate(): number {
     const { learningRate, schedule, steps, warmupRatio } = this.options;
@@ -64,7 +72,7 @@ export class Level {
     const { gradients, factor } = clipGradients(finite, this.options.maxGradNorm);
     const members = this.trained.map(({ parameter, decays }) => ({ tensor: parameter.tensor, decays }));
     this.#optimizer.update(members, gradients, this.#state, learningRate, this.options);
-    return { learningRate, clipFactor: factor };
+    return { learningRate, clipFactor: factor, gradients };
   }
 
   /**
@@ -74,7 +82,7 @@ export class Level {
   throughUpdate(
     v: readonly torch.Tensor[],
     gradients: readonly torch.Tensor[],
-    { learningRate, clipFactor }: Update,
+    { learningRate, clipFactor }: Pick<Update, "learningRate" | "clipFactor">,
   ): torch.Tensor[] {
     if (!this.#optimizer.derivative) throw new TypeError(`${this.options.optimizer} has no derivative.`);
     const clipped = torch.noGrad(() => torch.foreachMulScalar(gradients, clipFactor));
@@ -104,13 +112,7 @@ export class Level {
 
   restore(steps: number, saved: ReadonlyMap<string, torch.Tensor>): void {
     this.#state.steps = steps;
-    torch.noGrad(() => {
-      for (const [name, tensor] of this.save().tensors) {
-        const value = saved.get(name);
-        if (!value) throw new TypeError(`The checkpoint has no ${name}.`);
-        torch.copy_(tensor, value);
-      }
-    });
+    copyBack(this.save().tensors, saved);
   }
 }
 

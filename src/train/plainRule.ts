@@ -1,14 +1,17 @@
+import type { TrainingHooks } from "../adapters/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
-import type * as torch from "../torch/index.js";
+import * as torch from "../torch/index.js";
 import { stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import type { Phase } from "./events.js";
 import { checkGradients } from "./gradients.js";
+import { hookMemory } from "./hookMemory.js";
 import type { Level } from "./level.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { PlainState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
+import { copyBack } from "./trained.js";
 
 export interface PlainRuleOptions {
   readonly phase: Phase;
@@ -18,8 +21,10 @@ export interface PlainRuleOptions {
   readonly batches: BatchStream;
   readonly masks: ReplayableMasks;
   readonly gradientAccumulation: number;
-  /** A term added to every step's loss: BiDoRA's weighted regulariser. */
+  /** A term added to every step's loss: BiDoRA's weighted regulariser, or the adapter method's own. */
   readonly penalty: (() => torch.Tensor) | undefined;
+  /** The adapter method's own. */
+  readonly hooks?: TrainingHooks | undefined;
 }
 
 /** One level: the gradient of the mean training loss over the accumulated batches, and one optimiser step. */
@@ -41,18 +46,31 @@ export class PlainRule implements StepRule {
       { task, model, batches, context: () => masks.training(), penalty },
       level.tensors(),
     );
-    const { learningRate } = level.update(checkGradients(gradients));
+    const update = level.update(checkGradients(gradients));
+    this.#afterStep(update.gradients);
+    const { learningRate } = update;
     return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
   }
 
+  #afterStep(gradients: readonly torch.Tensor[]): void {
+    const { hooks, level } = this.options;
+    if (!hooks?.afterStep) return;
+    const named = level.trained.map(({ name }, i) => [name, gradients[i] as torch.Tensor] as const);
+    const step = { step: level.stepsDone, steps: this.steps, gradients: new Map(named) };
+    torch.noGrad(() => torch.scope(() => hooks.afterStep?.(step)));
+  }
+
   save(): RuleState {
-    const { steps, tensors } = this.options.level.save();
-    return { tensors, values: { steps, batches: { ...this.options.batches.state } } };
+    const { level, batches, hooks } = this.options;
+    const { steps, tensors } = level.save();
+    return { tensors: new Map([...tensors, ...hookMemory(hooks)]), values: { steps, batches: { ...batches.state } } };
   }
 
   restore({ tensors, values }: RuleState): void {
     const { steps, batches } = values as PlainState;
-    this.options.level.restore(steps, tensors);
+    const { level, hooks } = this.options;
+    level.restore(steps, tensors);
+    copyBack(hookMemory(hooks), tensors);
     this.options.batches.restore(batches);
   }
 }

@@ -12,7 +12,7 @@ import { ESTIMATORS } from "./hypergradients/index.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
-import { PlainRule } from "./plainRule.js";
+import { PlainRule, type PlainRuleOptions } from "./plainRule.js";
 import { putBack, type Snapshot } from "./trained.js";
 
 /** What is trained, on what, from where. */
@@ -46,12 +46,13 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
         setup.adapted.trained,
         batches,
         { steps, learningRate, weightDecay },
-        undefined,
+        ownTerms(setup.adapted),
       ),
   };
 }
 
 function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
+  if (setup.adapted.hooks) throw new TypeError("A method with training hooks can't be trained on two levels.");
   const penalty = penaltyOf(setup.adapted, settings.regularizer);
   const search = planSearch(setup, settings, penalty);
   const retrain = retrainPlan(setup, settings, penalty);
@@ -110,7 +111,8 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
       const directions = withRole(setup, "direction");
       putBack(directions, setup.start);
       for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
-      return plainRule("retrain", setup, settings, directions, batches, { steps, learningRate, weightDecay }, penalty);
+      const level = { steps, learningRate, weightDecay };
+      return plainRule("retrain", setup, settings, directions, batches, level, { penalty });
     },
   };
 }
@@ -134,7 +136,7 @@ function plainRule(
   trained: readonly TrainedTensor[],
   batches: BatchStream,
   level: LevelChoice,
-  penalty: Penalty,
+  terms: Pick<PlainRuleOptions, "penalty" | "hooks">,
 ): PlainRule {
   const { gradientAccumulation } = settings;
   return new PlainRule({
@@ -145,8 +147,13 @@ function plainRule(
     batches,
     masks,
     gradientAccumulation,
-    penalty,
+    ...terms,
   });
+}
+
+/** What the adapter method adds to each step. */
+function ownTerms({ hooks }: AdaptedModel): Pick<PlainRuleOptions, "penalty" | "hooks"> {
+  return { penalty: hooks?.penalty && (() => hooks.penalty?.() as torch.Tensor), hooks };
 }
 
 interface LevelChoice {

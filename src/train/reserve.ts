@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { TrainedTensor } from "../adapters/index.js";
+import type { AdaptedModel } from "../adapters/index.js";
 import { temporaryPath } from "../io/atomic.js";
+import type { Tensor } from "../torch/index.js";
+import { hookMemory } from "./hookMemory.js";
 
 /** More is not held: it would be slow to write, and people miss it. */
 const MOST = 2 ** 26;
@@ -44,8 +46,19 @@ export class Reserve {
   }
 }
 
-/** Bytes of a checkpoint: the model, the state with what the optimiser remembers (at most two numbers for each), and the best state where one is kept. */
-export function checkpointBytes(trained: readonly TrainedTensor[], keepsBest: boolean): number {
-  const numbers = trained.reduce((sum, { tensor }) => sum + tensor.nbytes, 0);
-  return numbers * (keepsBest ? 5 : 4) + trained.length * BESIDE_TENSOR + BESIDE;
+/**
+ * Bytes of a checkpoint: the model, the state with what the optimiser remembers (at most two numbers for each) and what the
+ * adapter method does, and the best state where one is kept.
+ */
+export function checkpointBytes({ trained, hooks }: AdaptedModel, keepsBest: boolean): number {
+  const memory = [...hookMemory(hooks).values()];
+  const tensors = trained.length + memory.length;
+  return (
+    bytesOf(trained.map(({ tensor }) => tensor)) * (keepsBest ? 5 : 4) +
+    bytesOf(memory) +
+    tensors * BESIDE_TENSOR +
+    BESIDE
+  );
 }
+
+const bytesOf = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { nbytes }) => sum + nbytes, 0);

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { TrainedTensor } from "../adapters/index.js";
+import type { TrainedTensor, TrainingHooks } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
@@ -10,6 +10,7 @@ import { torchDtype } from "../io/safetensorsDtypes.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";
+import { hookMemory } from "./hookMemory.js";
 import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
 import { checkProvenance, type Provenance } from "./provenance.js";
@@ -24,6 +25,7 @@ export interface ResumingRun {
   readonly madeFrom: Provenance;
   readonly plans: readonly Pick<PhasePlan, "phase" | "steps">[];
   readonly trained: readonly TrainedTensor[];
+  readonly hooks?: TrainingHooks | undefined;
 }
 
 /** A checkpoint that is whole and fits the run. */
@@ -102,7 +104,7 @@ function checkGenerator({ generator }: SavedState): void {
 }
 
 /** Every tensor that is going to be put back is there, with its shape and type. */
-function checkTensors(path: string, state: SavedState, { trained, config }: ResumingRun): void {
+function checkTensors(path: string, state: SavedState, { trained, config, hooks }: ResumingRun): void {
   const file = openSafetensors(join(path, TENSORS));
   try {
     for (const member of trained) {
@@ -113,6 +115,7 @@ function checkTensors(path: string, state: SavedState, { trained, config }: Resu
       for (const [saved, shape] of isMoved ? savedShapes(member, config) : [])
         checkTensor(file, saved, { shape, dtype: tensor.dtype });
     }
+    for (const [name, tensor] of hookMemory(hooks)) checkTensor(file, name, tensor);
   } finally {
     file.close();
   }

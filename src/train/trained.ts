@@ -11,10 +11,18 @@ export function takeSnapshot(trained: readonly TrainedTensor[]): Snapshot {
 
 /** Puts a snapshot's values back, in place. Throws when one is missing. */
 export function putBack(trained: readonly TrainedTensor[], snapshot: Snapshot): void {
+  copyBack(
+    trained.map(({ name, tensor }) => [name, tensor]),
+    snapshot,
+  );
+}
+
+/** The same for any tensors. */
+export function copyBack(tensors: Iterable<readonly [name: string, tensor: torch.Tensor]>, saved: Snapshot): void {
   torch.noGrad(() => {
-    for (const { name, tensor } of trained) {
-      const value = snapshot.get(name);
-      if (!value) throw new TypeError(`No value was kept for ${name}.`);
+    for (const [name, tensor] of tensors) {
+      const value = saved.get(name);
+      if (!value) throw new TypeError(`What was saved has no ${name}.`);
       torch.copy_(tensor, value);
     }
   });

@@ -176,6 +176,13 @@ describe("a damaged newest checkpoint", () => {
     expect(damaged).toEqual([`${beyond} is damaged (train has 6 steps, not 1000000000)`]);
   });
 
+  test("is one that lacks what the adapter method remembers", async () => {
+    const hooks = { memory: new Map([["importance", torch.zeros([4])]]) };
+    await expect(findCheckpoint({ ...resuming, hooks, folder: leftRun() })).rejects.toThrow(
+      "(training_state.safetensors has no hooks.importance)",
+    );
+  });
+
   test("is passed over with a line that says so, and the result is the same", async () => {
     const output = leftRun();
     await flip(TENSORS)(join(output, "checkpoint-4"));
