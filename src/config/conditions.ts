@@ -3,6 +3,7 @@ import type { MethodSetting } from "../adapters/index.js";
 import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
 import { isNamedDataset } from "../tasks/datasets.js";
 import type { Acts, Deciding } from "./acts.js";
+import { estimatorsWith } from "./estimators.js";
 import { METHODS, type Method, methodsWith } from "./methods.js";
 import { alternatives } from "./option.js";
 
@@ -28,8 +29,10 @@ function inBidora(only: string, acts: (run: Deciding) => boolean): Acts {
   return { only: `with --method bidora ${only}`, in: (run) => METHODS[run.method].isBilevel && acts(run) };
 }
 
-export const withEstimators = (...names: readonly string[]): Acts =>
-  inBidora(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) => names.includes(hypergradient));
+export function withEstimators(fact: Parameters<typeof estimatorsWith>[0]): Acts {
+  const names = estimatorsWith(fact);
+  return inBidora(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) => names.includes(hypergradient));
+}
 
 export const withRetraining: Acts = inBidora(
   "and a retrain phase",

@@ -2,6 +2,7 @@
 
 export { nearest } from "../common/nearest.js";
 export * from "./commandOptions.js";
+export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimators.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { flagOf } from "./option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";

@@ -1,11 +1,10 @@
 import { whyNotPeft } from "../adapters/index.js";
-import { METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { NamedTask } from "../tasks/index.js";
 import type { Metrics, RunEvent } from "../train/events.js";
-import { isTooCoarse } from "../train/hypergradients/index.js";
 import { type RunStart, startOf } from "./adapterStart.js";
 import { prepare } from "./prepare.js";
 import { ProvenanceSource } from "./provenanceSource.js";

@@ -1,8 +1,7 @@
 import { UsageError } from "../common/errors.js";
-import { METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
-import { isTooCoarse } from "../train/hypergradients/index.js";
 import { startOf } from "./adapterStart.js";
 import type { FinetuneOptions } from "./finetune.js";
 import { ownWeights, prepare } from "./prepare.js";

@@ -1,8 +1,9 @@
 import { basename, join } from "node:path";
 import { z } from "zod";
+import { PHASES, type Phase } from "../common/phase.js";
 import { CHECKSUMS } from "../io/checksums.js";
 import { readJsonObject } from "../io/json.js";
-import type { JsonValue, Phase } from "./events.js";
+import type { JsonValue } from "./events.js";
 import { type Provenance, provenance } from "./provenance.js";
 import { bilevelState, count, plainState } from "./ruleStates.js";
 
@@ -51,7 +52,7 @@ const shared = {
   threads: z.int().min(1),
   earlyStopping: z
     .object({
-      phase: z.enum(["train", "search", "retrain"]).optional(),
+      phase: z.enum(PHASES).optional(),
       best: z.number().nullable(),
       failures: count,
     })

@@ -1,7 +1,6 @@
-import type { RunConfig } from "../config/index.js";
+import { estimatorNames, type HypergradientName, type RunConfig } from "../config/index.js";
 import * as torch from "../torch/index.js";
 import type { BilevelRule } from "./bilevelRule.js";
-import { ESTIMATORS, type HypergradientName } from "./hypergradients/index.js";
 import { planSearch, type TrainingSetup } from "./plans.js";
 import { disposeSnapshot, putBack, takeSnapshot } from "./trained.js";
 
@@ -48,7 +47,7 @@ export async function compareEstimators(
   const { trained } = setup.adapted;
   const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
   const measured = new Map<HypergradientName, { readonly gradient: Float64Array; readonly seconds: number }>();
-  for (const name of Object.keys(ESTIMATORS) as HypergradientName[]) {
+  for (const name of estimatorNames) {
     const rule = ruleOf(name);
     rule.restore(state);
     measured.set(

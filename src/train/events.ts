@@ -1,3 +1,5 @@
+import type { Phase } from "../common/phase.js";
+
 /**
  * What a run tells its observers, and what `events.jsonl` holds: one JSON object a line. No value is NaN or infinite;
  * `time` is ISO 8601; steps count from 1 through the whole run, search and retraining together.
@@ -14,8 +16,7 @@ export type RunEvent =
 /** An event's name. */
 export type EventName = RunEvent["event"];
 
-/** `train` for the methods with one level; BiDoRA goes through `search` and `retrain`. */
-export type Phase = "train" | "search" | "retrain";
+export type { Phase };
 
 interface Timed {
   readonly time: string;

@@ -22,7 +22,7 @@ export function copyBack(tensors: Iterable<readonly [name: string, tensor: torch
   torch.noGrad(() => {
     for (const [name, tensor] of tensors) {
       const value = saved.get(name);
-      if (!value) throw new TypeError(`What was saved has no ${name}.`);
+      if (!value) throw new TypeError(`No value was kept for ${name}.`);
       torch.copy_(tensor, value);
     }
   });

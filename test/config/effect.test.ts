@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import {
+  estimatorNames,
   methodNames,
   type RunKey,
   type RunSettings,
@@ -12,12 +13,11 @@ import {
 } from "../../src/config/index.js";
 import { flagOf, type Option } from "../../src/config/option.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
-import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
 
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
   methodNames.map((method) => ({ method })),
-  (Object.keys(ESTIMATORS) as HypergradientName[]).map((hypergradient) => ({ hypergradient })),
+  estimatorNames.map((hypergradient) => ({ hypergradient })),
   (Object.keys(OPTIMIZERS) as OptimizerName[]).map((optimizer) => ({ optimizer })),
   [{}, { retrainSteps: 0 }, { retrainSteps: 2 }],
   [{}, { saveEvery: 1 }],

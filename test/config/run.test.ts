@@ -109,7 +109,7 @@ describe("a setting without effect is refused by name", () => {
   test.each<[RunSettings, RegExp]>([
     [
       { method: "lora", xi: 1 },
-      /^No effect in this run: --xi \(acts only with --method bidora and --hypergradient exact/,
+      /^No effect in this run: --xi \(acts only with --method bidora and --hypergradient finite-difference/,
     ],
     [{ method: "dora", unrollSteps: 1 }, /--unroll-steps \(acts only with --method bidora\); leave it out\.$/],
     [

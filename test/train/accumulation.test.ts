@@ -1,8 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import type { HypergradientName } from "../../src/config/index.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule, type Xi } from "../../src/train/bilevelRule.js";
-import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
+import { ESTIMATORS } from "../../src/train/hypergradients/index.js";
 import { gradientsOf, type LevelOptions } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { PlainRule } from "../../src/train/plainRule.js";

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/adapters/index.js";
+import type { HypergradientName } from "../../src/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { compareEstimators } from "../../src/train/compareEstimators.js";
-import { ESTIMATORS, type HypergradientName } from "../../src/train/hypergradients/index.js";
+import { ESTIMATORS } from "../../src/train/hypergradients/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";

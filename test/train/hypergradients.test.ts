@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { ESTIMATOR_FACTS, estimatorNames } from "../../src/config/estimators.js";
 import * as torch from "../../src/torch/index.js";
 import { finiteDifference, forwardDifference, stepSize } from "../../src/train/hypergradients/differences.js";
 import { exact, hessianProduct, mixedProduct } from "../../src/train/hypergradients/exact.js";
 import { CG_DAMPING, cg } from "../../src/train/hypergradients/implicit.js";
-import type { LowerPoint } from "../../src/train/hypergradients/index.js";
+import { ESTIMATORS, type LowerPoint } from "../../src/train/hypergradients/index.js";
 import { gradientsOf } from "../../src/train/level.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
@@ -56,4 +57,23 @@ test("conjugate gradients stop where the damped Hessian has no curvature, or not
   expect(secondTerm([5, 7], [leaf(0, 0), leaf(0)])).toEqual([[0, 0], [0]]);
   const [[first]] = secondTerm([5, 7], [leaf(1, 0), leaf(0)]) as [[number]];
   expect(first).toBeCloseTo(2 / (10 + CG_DAMPING), 12);
+});
+
+test.each(estimatorNames)("%s depends on the settings that are said to act with it, and on no other", (name) => {
+  const secondTerm = (terms: number, xi: number) => {
+    const point = toy();
+    const at: LowerPoint["magnitudeGradientsAt"] = ([step], epsilon) => [
+      torch.square(torch.add(point.directions[0]!, torch.mulScalar(step!, epsilon))),
+      leaf(0),
+    ];
+    const weighted = torch.noGrad(() => u.map((tensor) => torch.mulScalar(tensor, xi)));
+    const direction = { v: u, weighted, learningRate: 0.01 };
+    return values(
+      torch.noGrad(() => ESTIMATORS[name]({ terms }).secondTerm({ ...point, magnitudeGradientsAt: at }, direction)),
+    );
+  };
+  const { usesXi, usesTerms } = ESTIMATOR_FACTS[name];
+  const plain = JSON.stringify(secondTerm(1, 0.1));
+  expect(JSON.stringify(secondTerm(1, 0.2)) !== plain).toBe(usesXi);
+  expect(JSON.stringify(secondTerm(4, 0.1)) !== plain).toBe(usesTerms);
 });

@@ -84,7 +84,7 @@ describe.each(rules)("the state of $method's rule with $optimizer", ({ method, o
     const { tensors, values } = rule.save();
     const [first] = tensors.keys();
     const rest = new Map([...tensors].filter(([name]) => name !== first));
-    expect(() => rule.restore({ tensors: rest, values })).toThrow(`no ${first}`);
+    expect(() => rule.restore({ tensors: rest, values })).toThrow(`for ${first}`);
   });
 });
 

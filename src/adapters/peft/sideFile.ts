@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
+import { PHASES } from "../../common/phase.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";
 
@@ -23,7 +24,7 @@ const schema = z.object({
   baseModel: z.string().optional(),
   revision: z.string().optional(),
   /** What the run went through. */
-  phase: z.enum(["train", "search", "retrain"]).optional(),
+  phase: z.enum(PHASES).optional(),
   search: z
     .object({
       /** Taken so far. */

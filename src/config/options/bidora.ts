@@ -1,11 +1,12 @@
 import { withDerivative, withEstimators, withMethods, withoutRetrainSteps, withRetraining } from "../conditions.js";
+import { estimatorNames, estimatorsWith } from "../estimators.js";
 import { choice, choiceOrNumber, number, option, whole } from "../option.js";
 
 const bilevel = withMethods("bidora");
 
 /** BiDoRA's search and retraining. */
 export const bidoraOptions = {
-  hypergradient: option(choice(["finite-difference", "forward-difference", "exact", "neumann", "cg", "first-order"]), {
+  hypergradient: option(choice(estimatorNames), {
     group: "BiDoRA",
     help: "how the upper level's gradient is estimated",
     placeholder: "NAME",
@@ -58,7 +59,7 @@ export const bidoraOptions = {
     help: "step size in the second term: the lower rate, the true derivative of the optimiser's step, or a number",
     default: "learning-rate",
     advanced: true,
-    acts: withEstimators("exact", "finite-difference", "forward-difference"),
+    acts: withEstimators("usesXi"),
     wordActs: { optimizer: withDerivative },
   }),
   unrollSteps: option(whole(1), {
@@ -70,10 +71,10 @@ export const bidoraOptions = {
   }),
   hypergradientTerms: option(whole(1), {
     group: "BiDoRA",
-    help: "terms or iterations of neumann and cg",
+    help: `terms or iterations of ${estimatorsWith("usesTerms").join(" and ")}`,
     default: 5,
     advanced: true,
-    acts: withEstimators("neumann", "cg"),
+    acts: withEstimators("usesTerms"),
   }),
   regularizer: option(number({ least: 0 }), {
     group: "BiDoRA",

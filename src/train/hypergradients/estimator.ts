@@ -1,8 +1,5 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
-import type { RunConfig } from "../../config/index.js";
 import type { Tensor } from "../../torch/index.js";
-
-export type HypergradientName = RunConfig["hypergradient"];
 
 /** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
 export interface LowerPoint {

@@ -1,10 +1,10 @@
+import type { HypergradientName } from "../../config/index.js";
 import { finiteDifference, forwardDifference } from "./differences.js";
-import type { EstimatorOptions, HypergradientEstimator, HypergradientName } from "./estimator.js";
+import type { EstimatorOptions, HypergradientEstimator } from "./estimator.js";
 import { exact } from "./exact.js";
 import { cg, neumann } from "./implicit.js";
 
-export type { HypergradientEstimator, HypergradientName, LowerPoint } from "./estimator.js";
-export { isTooCoarse } from "./precision.js";
+export type { HypergradientEstimator, LowerPoint } from "./estimator.js";
 
 const firstOrder: HypergradientEstimator = {
   keepsGraph: false,
@@ -13,7 +13,7 @@ const firstOrder: HypergradientEstimator = {
   secondTerm: () => [],
 };
 
-/** The estimators by name (see the method's table in docs/method.md). */
+/** How each estimator is made, by name. */
 export const ESTIMATORS: Readonly<Record<HypergradientName, (options: EstimatorOptions) => HypergradientEstimator>> = {
   "finite-difference": () => finiteDifference(),
   "forward-difference": () => forwardDifference(),

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { MagnitudeAxis, NormGradient } from "../../../src/adapters/index.js";
+import type { HypergradientName } from "../../../src/config/index.js";
 import type { ScheduleName } from "../../../src/optim/index.js";
-import type { HypergradientName } from "../../../src/train/hypergradients/index.js";
 import { families, GOLDEN, readJson, readTensors, type Tensors } from "../goldenFiles.js";
 
 /** What every golden run has: a checkpoint, a saved adapter that it starts from, and a file of results. */

@@ -1,0 +1,4 @@
+/** What a run goes through: `train` for the methods with one level; `search` and `retrain` for BiDoRA. */
+export const PHASES = ["train", "search", "retrain"] as const;
+
+export type Phase = (typeof PHASES)[number];
