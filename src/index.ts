@@ -111,6 +111,7 @@ export {
   type DrawnModules,
   doraConfig,
   eject,
+  type FinishedStep,
   type InjectOptions,
   inject,
   type Layer,
@@ -144,6 +145,7 @@ export {
   type TensorSpec,
   type TrainedRole,
   TrainedTensor,
+  type TrainingHooks,
   targetSlots,
   writeAdapter,
 } from "./adapters/index.js";
