@@ -1,0 +1,53 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { contentsOf, foreignInTheWay, MARKER, METRICS, removeOwnFiles } from "../../src/folders/runFiles.js";
+import { temporaryPath } from "../../src/io/atomic.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "bidora-"));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+function put(...names: readonly string[]): void {
+  for (const name of names) {
+    const path = join(folder, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, "");
+  }
+}
+
+const left = () => readdirSync(folder).sort();
+
+test("what locks and killed writers left is none of a folder's contents", () => {
+  put("notes.txt", METRICS);
+  writeFileSync(temporaryPath(join(folder, METRICS)), "");
+  expect(left()).toHaveLength(3);
+  expect(
+    contentsOf(folder)
+      .map(({ name }) => name)
+      .sort(),
+  ).toEqual([METRICS, "notes.txt"]);
+});
+
+test("only this program's own files and checkpoints are removed", () => {
+  put(MARKER, METRICS, "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "events.jsonl");
+  put("checkpoint-4/training_state.json", "checkpoint-4/adapter_model.safetensors", "checkpoint-8/config.json");
+  put("notes.txt", "checkpoint-5/optimizer.pt", "checkpoint-x/training_state.json", "run.yaml/mine.txt");
+  removeOwnFiles(folder);
+  expect(left()).toEqual(["checkpoint-5", "checkpoint-x", "notes.txt", "run.yaml"]);
+});
+
+describe("in the way of a run is", () => {
+  test("nothing of its own, and nothing with a name that no run writes", () => {
+    put(MARKER, METRICS, "checkpoint-4/training_state.json", "notes.txt", "checkpoint-x/notes.txt");
+    expect(foreignInTheWay(folder)).toBeUndefined();
+  });
+
+  test.each(["checkpoint-5/optimizer.pt", "run.yaml/mine.txt", "checkpoint-7"])("another's %s", (path) => {
+    put(METRICS, path);
+    expect(foreignInTheWay(folder)).toBe(path.split("/")[0]);
+  });
+});
