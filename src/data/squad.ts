@@ -17,10 +17,11 @@ export type QuestionExample = Example<readonly [question: string, context: strin
 /**
  * Questions on contexts with their answers, none where there is none: rows as Hugging Face has them
  * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`), or SQuAD's own JSON.
- * @throws BidoraError naming the row whose answer does not stand where it is said to
+ * @throws BidoraError naming the row whose answer does not stand where it is said to, or when there is no question
  */
 export async function loadQuestions(file: string, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
   const table = unfolded(await loadTable(file, options));
+  if (table.rows.length === 0) throw rowError(file, 1, "there is no question in its articles.");
   const optional = options.labels === "optional";
   const texts = findTextColumns(table, options.textColumns, options.usualTextColumns ?? ["question", "context"]);
   const [question, context] = texts;

@@ -86,3 +86,13 @@ describe("rows of questions", () => {
     await expect(loadQuestions(jsonl({ question: "who", text: "x" }))).rejects.toThrow();
   });
 });
+
+it.each([
+  ["articles", { version: "1.1", data: [] }],
+  ["paragraphs", { data: [{ title: "t", paragraphs: [] }] }],
+  ["questions", { data: [{ paragraphs: [{ context, qas: [] }] }] }],
+])("a file of SQuAD's own without %s is refused, be it for training or for use", async (_what, content) => {
+  const path = file("empty.json", JSON.stringify(content));
+  for (const labels of ["required", "optional"] as const)
+    await expect(loadQuestions(path, { labels })).rejects.toThrow("there is no question in its articles");
+});
