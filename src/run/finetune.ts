@@ -42,7 +42,9 @@ export async function finetune(asked: RunConfig, options: FinetuneOptions = {}):
   refuseWithoutEffect(runOptions, asked.given, begin.config);
   const { output, resume } = begin.config;
   if (resume && isFinished(output)) {
-    options.hub?.onNote?.(`The run in ${output} has ended already.`);
+    options.hub?.onNote?.(
+      `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`,
+    );
     return { metrics: readMetrics(output), output };
   }
   return { metrics: await holdOutput(output, () => train(begin, options)), output };

@@ -217,7 +217,9 @@ describe("--resume", () => {
     const before = bytes(output);
     expect(list(output)).toContain("metrics.json");
     const again = await run({ ...LORA, output, resume: true });
-    expect(again.notes).toEqual([`The run in ${output} has ended already.`]);
+    expect(again.notes).toEqual([
+      `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`,
+    ]);
     expect(bytes(output)).toBe(before);
   });
 

@@ -186,7 +186,7 @@ describe("--resume", () => {
     expect(again).toEqual({
       status: 0,
       stdout: `Saved in ${output}\n`,
-      stderr: `The run in ${output} has ended already.\n`,
+      stderr: `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.\n`,
     });
     const both = bidora("finetune", ...flags, "--output", output, "--resume", "--overwrite");
     expect(both).toMatchObject({ status: 2, stdout: "", stderr: expect.stringMatching(/exclude each other/) });
