@@ -1,6 +1,7 @@
 export { type Activation, activation } from "./activations.js";
 export { type AttendOptions, type AttentionWindow, attend } from "./attention.js";
 export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
+export { DerivedTensor } from "./derivedTensor.js";
 export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";

@@ -1,5 +1,6 @@
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
+import { DerivedTensor } from "./derivedTensor.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
@@ -17,8 +18,8 @@ export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
   declare adapter: LinearAdapter | undefined;
-  /** The weight in oneDNN's own layout, and which weight that was. */
-  #packed: { readonly copy: torch.Tensor; readonly weight: torch.Tensor; readonly version: number } | undefined;
+  /** The weight in oneDNN's own layout. */
+  readonly #packed = new DerivedTensor();
 
   constructor(
     readonly inFeatures: number,
@@ -38,15 +39,15 @@ export class Linear extends Module {
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
     const bias = this.bias && castTo(this.bias.tensor, x.dtype);
-    if (this.#packed && this.isPacked && x.dtype === this.weight.tensor.dtype)
-      return torch.linearPointwise(x, this.#packed.copy, bias ?? null, "none", [], "");
-    return torch.linear(x, castTo(this.weight.tensor, x.dtype), bias);
+    const { tensor: weight } = this.weight;
+    const packed = x.dtype === weight.dtype ? this.#packed.find([weight]) : undefined;
+    if (packed) return torch.linearPointwise(x, packed, bias ?? null, "none", [], "");
+    return torch.linear(x, castTo(weight, x.dtype), bias);
   }
 
   /** True when products are made with a copy of the weight, which no gradient flows through. */
   get isPacked(): boolean {
-    const { tensor } = this.weight;
-    return this.#packed?.weight === tensor && this.#packed.version === tensor.version;
+    return this.#packed.find([this.weight.tensor]) !== undefined;
   }
 
   /**
@@ -55,9 +56,7 @@ export class Linear extends Module {
    */
   pack(): void {
     const { tensor: weight } = this.weight;
-    this.#packed?.copy.dispose();
-    const copy = torch.noGrad(() => torch.keep(torch.reorderLinearWeight(weight)));
-    this.#packed = { copy, weight, version: weight.version };
+    this.#packed.make([weight], () => torch.reorderLinearWeight(weight));
   }
 }
 

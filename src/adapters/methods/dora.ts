@@ -2,7 +2,14 @@
 // magnitude [dim].
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { castTo, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import {
+  castTo,
+  DerivedTensor,
+  type Embedding,
+  type ForwardContext,
+  type Linear,
+  type Parameter,
+} from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
 import {
@@ -16,7 +23,6 @@ import {
   type NormGradient,
   squaredBaseNorm,
 } from "../directionNorm.js";
-import { GainCache } from "../gainCache.js";
 import type { LowRank } from "../lowRank.js";
 import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
@@ -103,7 +109,7 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
  */
 export class DoraLinear extends DoraAdapter<Linear> {
   readonly #squaredBase: torch.Tensor;
-  readonly #gain = new GainCache();
+  readonly #gain = new DerivedTensor();
 
   constructor(
     lowRank: LowRank,
@@ -142,7 +148,9 @@ export class DoraLinear extends DoraAdapter<Linear> {
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
     const compute = () => gainOf(this.magnitude, this.norm(layer, context.differentiateTwice));
-    return context.inference ? this.#gain.get([this.lowRank.a, this.lowRank.b, this.magnitude], compute) : compute();
+    if (!context.inference) return compute();
+    const sources = [this.lowRank.a, this.lowRank.b, this.magnitude];
+    return this.#gain.find(sources) ?? this.#gain.make(sources, compute);
   }
 
   #forwardOut(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
