@@ -11,4 +11,4 @@ export { LayerNorm, Norm, RmsNorm } from "./norm.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
 export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";
-export { type RowLayout, rowLayout } from "./rows.js";
+export { paddedRows, type RowLayout, rowLayout } from "./rows.js";

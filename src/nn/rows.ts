@@ -109,6 +109,15 @@ export function toRows(flat: torch.Tensor, { gather, rows, longest }: RowGroup):
   return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
 }
 
+/** All rows in their order, padded to the longest. [N, D] → [B, L, D], and where tokens are, [B, L] bool: undefined for everywhere. */
+export function paddedRows(
+  flat: torch.Tensor,
+  layout: RowLayout,
+): { readonly padded: torch.Tensor; readonly present: torch.Tensor | undefined } {
+  const [group] = padRows(layout, [[...layout.lengths.keys()]]).groups as [RowGroup];
+  return { padded: toRows(flat, group), present: group.present };
+}
+
 /** Each group's [R, L, D] → [N, D], padding left out. */
 export function toFlat(groups: readonly torch.Tensor[], { scatter }: PaddedRows): torch.Tensor {
   const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2] as number]));

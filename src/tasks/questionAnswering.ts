@@ -2,7 +2,7 @@
 import { type Answer, loadQuestions, type QuestionExample, rowError, sliceOf } from "../data/index.js";
 import { squad } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
-import { crossEntropy } from "../nn/index.js";
+import { crossEntropy, paddedRows } from "../nn/index.js";
 import type { Window } from "../text/index.js";
 import * as torch from "../torch/index.js";
 import { rowsOf } from "./outputs.js";
@@ -128,28 +128,16 @@ function spanIn(
 
 /** Cross-entropy over a row's tokens, the mean of that of the first one and the last. outputs: [N, 2] */
 function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Tensor {
-  const { lengths } = input.layout;
-  const longest = lengths.reduce((a, b) => Math.max(a, b));
-  const gather = new Int32Array(rows.length * longest);
-  const padding = new Uint8Array(gather.length);
-  let start = 0;
-  for (const [row, length] of lengths.entries()) {
-    for (let i = 0; i < longest; i++) {
-      gather[row * longest + i] = start + Math.min(i, length - 1);
-      if (i >= length) padding[row * longest + i] = 1;
-    }
-    start += length;
-  }
-  const indices = torch.tensor(gather, [gather.length], "int64");
-  const padded = torch.view(torch.indexSelect(outputs, 0, indices), [rows.length, longest, 2]);
-  const isPadding = torch.tensor(padding, [rows.length, longest, 1], "bool");
-  const logits = torch.transpose(torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY), 1, 2); // B,2,L
+  const { padded, present } = paddedRows(outputs, input.layout);
+  const isPadding = present && torch.unsqueeze(torch.logicalNot(present), 2);
+  const masked = isPadding ? torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY) : padded;
+  const logits = torch.transpose(masked, 1, 2); // B,2,L
   const targets = torch.tensor(
     rows.flatMap((row) => [...targetOf(row).span]),
     [2 * rows.length],
     "int64",
   );
-  return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, longest]), targets), 0.5);
+  return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, -1]), targets), 0.5);
 }
 
 /** @param logits of each token: as the first of an answer, and as the last */
