@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
 import { ConfigReader, configError } from "../models/index.js";
-import { TASKS, type TaskKind } from "./registry.js";
+import { TASK_ENTRIES, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
 
 /** A head that was trained: for which task, and what its outputs stand for. */
@@ -9,8 +9,6 @@ export interface TrainedHead {
   readonly labels: readonly string[];
 }
 
-const KINDS = Object.entries(TASKS) as [TaskKind, Task][];
-
 /**
  * The head that a checkpoint was saved with, read from `architectures`, `problem_type` and its labels; undefined for a
  * bare backbone or a language model.
@@ -18,7 +16,7 @@ const KINDS = Object.entries(TASKS) as [TaskKind, Task][];
  */
 export function inferTask(config: JsonObject): TrainedHead | undefined {
   const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  const possible = KINDS.filter(([, { head }]) => classes.some((name) => name.endsWith(head.className)));
+  const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => name.endsWith(head.className)));
   if (possible.length === 0) return undefined;
   const [[only, { problem, outputs }]] = possible as [[TaskKind, Task]];
   if (!problem) return { kind: only, labels: outputs ?? labelsOf(config) };
@@ -27,10 +25,7 @@ export function inferTask(config: JsonObject): TrainedHead | undefined {
 }
 
 function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefined, outputs: number): TaskKind {
-  if (type === undefined) {
-    const assumed = possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
-    return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
-  }
+  if (type === undefined) return assumedKind(possible, outputs);
   const named = possible.find(([, task]) => task.problem?.type === type);
   if (!named) {
     const known = possible.map(([, task]) => task.problem?.type).join(", ");
@@ -42,6 +37,13 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   throw configError(
     `problem_type is "${type}", which goes with ${fewest === most ? "" : "at least "}${fewest} output${fewest === 1 ? "" : "s"}, but there are ${outputs}.`,
   );
+}
+
+/** Of tasks with one kind of head that which is meant where nothing says so. @param outputs where they are known */
+export function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
+  const assumed =
+    outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
+  return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
 }
 
 /** Whether a task can have so many outputs. */

@@ -17,6 +17,9 @@ export const TASKS = {
 /** The word of a task of the table. */
 export type TaskKind = keyof typeof TASKS;
 
+/** Each word with its task. */
+export const TASK_ENTRIES = Object.entries(TASKS) as [TaskKind, Task][];
+
 export function isTaskKind(word: string): word is TaskKind {
   return Object.hasOwn(TASKS, word);
 }

@@ -2,8 +2,8 @@ import type { SavedAdapter, SideFacts } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
 import { type Architecture, designOf } from "../models/index.js";
-import { inferTask, type TrainedHead, takes } from "./inferTask.js";
-import { isTaskKind, TASKS, type TaskKind } from "./registry.js";
+import { assumedKind, inferTask, type TrainedHead, takes } from "./inferTask.js";
+import { isTaskKind, TASK_ENTRIES, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
 import { type NamedTask, namedTask } from "./taskChoice.js";
 
@@ -12,8 +12,6 @@ export interface UsedHead extends NamedTask {
   /** In the order of the outputs. */
   readonly labels: readonly string[];
 }
-
-const KINDS = Object.entries(TASKS) as [TaskKind, Task][];
 
 /**
  * The head that a model is used with. It follows from the adapter, else from the checkpoint.
@@ -70,7 +68,7 @@ function taskKept(side: SideFacts | undefined): NamedTask | undefined {
 
 /** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
 function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
-  const isKnown = KINDS.some(([, { peftTaskType }]) => peftTaskType === taskType);
+  const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
   const own = side?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
   throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
@@ -87,13 +85,11 @@ function checkOutputs({ kind, task }: NamedTask, outputs: number | undefined): v
 
 /** Where only PEFT's `task_type` and the number of outputs are known. */
 function kindOf({ taskType }: SavedAdapter, own: TrainedHead | undefined, outputs: number | undefined): TaskKind {
-  const ofType = KINDS.filter(([, { peftTaskType }]) => peftTaskType === taskType);
-  const possible = ofType.length > 0 ? ofType : KINDS;
+  const ofType = TASK_ENTRIES.filter(([, { peftTaskType }]) => peftTaskType === taskType);
+  const possible = ofType.length > 0 ? ofType : TASK_ENTRIES;
   const isLikeOwn = outputs === undefined || own?.labels.length === outputs;
   if (own && isLikeOwn && possible.some(([kind]) => kind === own.kind)) return own.kind;
-  const assumed =
-    outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
-  return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
+  return assumedKind(possible, outputs);
 }
 
 /** Outputs of the head that the adapter brings, or undefined when it brings none. */
