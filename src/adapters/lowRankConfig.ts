@@ -40,17 +40,9 @@ export const LOW_RANK_SETTINGS = [
 type LowRankSettings = Pick<MethodSettings, (typeof LOW_RANK_SETTINGS)[number]>;
 
 /** Settings of a run in an adapter's terms. */
-export function fromSettings({
-  rankPattern,
-  alphaPattern,
-  ...same
-}: LowRankSettings): Partial<Omit<LowRankConfig, "method">> {
-  const { rank, alpha, rslora, dropout, targetModules } = same;
-  return {
-    ...{ rank, alpha, rslora, dropout, targetModules },
-    rankPattern: rankPattern ?? {},
-    alphaPattern: alphaPattern ?? {},
-  };
+export function fromSettings(settings: LowRankSettings): Partial<Omit<LowRankConfig, "method">> {
+  const { rank, alpha, rslora, dropout, targetModules, rankPattern = {}, alphaPattern = {} } = settings;
+  return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
 }
 
 /** And back. */

@@ -1,6 +1,5 @@
 /** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
 
-export { nearest } from "../common/nearest.js";
 export * from "./commandOptions.js";
 export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimators.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";

@@ -1,3 +1,4 @@
+import { own } from "../common/own.js";
 import { findLabelColumns, findTextColumns, oneColumn } from "./columns.js";
 import type { Dataset, Example, Location } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
@@ -37,7 +38,7 @@ export async function loadQuestions(file: string, options: LoadOptions = {}): Pr
   const examples = table.rows.map((row): QuestionExample => {
     const at = { file, line: row.line };
     const input = [readText(table, row, question), readText(table, row, context)] as const;
-    const absent = answers === undefined || (optional && isAbsent(row.values[answers]));
+    const absent = answers === undefined || (optional && isAbsent(own(row.values, answers)));
     const read = absent ? undefined : readAnswers(table, row, answers);
     for (const answer of read ?? []) checkAnswer(answer, input[1], at);
     return { input, label: read, at };
@@ -60,7 +61,7 @@ function unfolded(table: Table): Table {
 }
 
 const partOf = (value: unknown, key: string): unknown =>
-  value instanceof Object && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
+  value instanceof Object ? own(value as Record<string, unknown>, key) : undefined;
 
 function listOf(value: unknown, key: string): readonly unknown[] {
   const list = partOf(value, key);
@@ -69,7 +70,7 @@ function listOf(value: unknown, key: string): readonly unknown[] {
 
 /** `{"text": […], "answer_start": […]}`, or a list of such with one each. */
 function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
-  const value = row.values[column];
+  const value = own(row.values, column);
   const each = Array.isArray(value)
     ? value.map((answer) => [partOf(answer, "text"), partOf(answer, "answer_start")])
     : listOf(value, "text").map((text, i) => [text, listOf(value, "answer_start")[i]]);

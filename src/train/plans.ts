@@ -35,6 +35,7 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
   const batches = streamOf(settings, setup.rows);
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
+  const { hooks } = setup.adapted;
   return {
     phase: "train",
     steps,
@@ -46,7 +47,7 @@ function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
         setup.adapted.trained,
         batches,
         { steps, learningRate, weightDecay },
-        ownTerms(setup.adapted),
+        { penalty: hooks?.penalty?.bind(hooks), hooks },
       ),
   };
 }
@@ -149,11 +150,6 @@ function plainRule(
     gradientAccumulation,
     ...terms,
   });
-}
-
-/** What the adapter method adds to each step. */
-function ownTerms({ hooks }: AdaptedModel): Pick<PlainRuleOptions, "penalty" | "hooks"> {
-  return { penalty: hooks?.penalty && (() => hooks.penalty?.() as torch.Tensor), hooks };
 }
 
 interface LevelChoice {

@@ -41,6 +41,17 @@ const schema = z.object({
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 
+const useKeys = schema.pick({
+  method: true,
+  task: true,
+  labels: true,
+  textColumns: true,
+  labelColumns: true,
+  maxLength: true,
+  baseModel: true,
+  revision: true,
+});
+
 /** What this program keeps beside an adapter, or beside a whole model that it trained. A method's own facts are further keys. */
 export type SideFile = z.infer<typeof schema>;
 
@@ -58,11 +69,7 @@ export function factsOf({ formatVersion: _version, adapterConfig: _config, ...fa
 }
 
 /** Of what is kept, how a model is used: how it was trained does not describe what is made of it. */
-export function useOnly(side: SideFacts): SideFacts {
-  const { method, task, labels, textColumns, labelColumns, maxLength, baseModel, revision } = side;
-  const use = { method, task, labels, textColumns, labelColumns, maxLength, baseModel, revision };
-  return Object.fromEntries(Object.entries(use).filter(([, value]) => value !== undefined)) as unknown as SideFacts;
-}
+export const useOnly = (side: SideFacts): SideFacts => useKeys.parse(side);
 
 /** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for none that can be read */
 export function readSideFile(folder: string): SideFile {
