@@ -9,7 +9,9 @@
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
+#include "kernels/frozenProduct.h"
 #include "kernels/levels.h"
+#include "kernels/processor.h"
 
 namespace bidora {
 namespace {
@@ -40,6 +42,13 @@ Napi::Value levelNames(Napi::Env env) {
   return names;
 }
 
+Napi::Array ownProducts(Napi::Env env) {
+  Napi::Array names = Napi::Array::New(env);
+  if (hasOwnProducts(at::kFloat)) names.Set(names.Length(), "float32");
+  if (hasOwnProducts(at::kBFloat16)) names.Set(names.Length(), "bfloat16");
+  return names;
+}
+
 Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   Napi::Object facts = Napi::Object::New(info.Env());
   facts.Set("torchVersion", TORCH_VERSION);
@@ -47,6 +56,8 @@ Napi::Value engineFacts(const Napi::CallbackInfo& info) {
   facts.Set("cpuCapability", at::get_cpu_capability());
   facts.Set("kernelLevel", level().name);
   facts.Set("kernelLevels", levelNames(info.Env()));
+  facts.Set("tiles", hasTiles());
+  facts.Set("ownProducts", ownProducts(info.Env()));
   facts.Set("blasLibrary", libraryOf(dlsym(RTLD_DEFAULT, "sgemm_")));
   facts.Set("openblas", std::string(askBlas<const char*>("openblas_get_config", "")));
   facts.Set("openblasThreads", askBlas<int>("openblas_get_num_threads", 0));

@@ -2,23 +2,23 @@
 //
 //     y = (x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ) ∘ g + bias
 //
-// Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. Products go to libtorch; what is saved
-// are passes over [N, out] and [N, in]: sums are made where they are wanted, and nothing is computed that no one asked
-// for.
+// Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], g and bias [out]. The low rank is further depth of the
+// product with W, forward and for the gradient of x; the scale goes with the thin products, s·x̃·Aᵀ and s·∇z·B.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/abs.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/min.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/sum.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <cmath>
 #include <optional>
 #include <vector>
 
+#include "frozenProduct.h"
 #include "operands.h"
 #include "registration.h"
 
@@ -36,9 +36,9 @@ constexpr double kInvertibleGain = 0.25;
 constexpr int64_t kBlockOfRows = 64;  // rows that are summed one after the other, whatever the number of threads
 
 void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-           const Maybe& gain, const Maybe& branch, const Maybe& base) {
+           const Maybe& gain, const Maybe& branch) {
   checkOperands({&x, &weight, &a, &b});
-  checkOperands({&bias, &gain, &branch, &base});
+  checkOperands({&bias, &gain, &branch});
   TORCH_CHECK(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1),
               "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ", weight.sizes());
   TORCH_CHECK(a.dim() == 2 && a.size(1) == weight.size(1) && b.dim() == 2 && b.size(0) == weight.size(0) &&
@@ -52,20 +52,6 @@ void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tenso
   TORCH_CHECK(weight.scalar_type() == x.scalar_type() && (!bias || bias->scalar_type() == x.scalar_type()),
               "expected weight and bias in the input's dtype, ", x.scalar_type());
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
-  TORCH_CHECK(!base || (base->dim() == 2 && base->size(0) == x.size(0) && base->size(1) == weight.size(0) &&
-                        base->is_contiguous() && base->scalar_type() == x.scalar_type() && !base->requires_grad()),
-              "expected a base of [", x.size(0), ", ", weight.size(0),
-              "] in the input's dtype that no gradient flows through");
-}
-
-void scaleColumns(const Tensor& y, const Tensor& bias, const Tensor& gain) {
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::low_rank_linear", [&] {
-    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(gain), y.size(1)};
-    auto* rows = write<scalar_t>(y);
-    at::parallel_for(0, y.size(0), kBlockOfRows, [&](int64_t begin, int64_t end) {
-      functions<scalar_t>().applyGain(by, rows + begin * by.columns, end - begin);
-    });
-  });
 }
 
 struct GainGradients {
@@ -107,33 +93,59 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
   return result;
 }
 
+bool isInvertible(const Tensor& gain) {
+  return AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::low_rank_linear", [&] {
+    const auto* first = gain.const_data_ptr<scalar_t>();
+    return std::all_of(first, first + gain.numel(), [](scalar_t g) { return std::abs(g) >= kInvertibleGain; });
+  });
+}
+
+// A and B in the input's dtype, with a rank of zeros where numbers are taken in pairs and one is left over.
+struct Factors {
+  Tensor a, b;
+
+  Factors(const Tensor& x, const Tensor& ofA, const Tensor& ofB)
+      : a(ofA.to(x.scalar_type())), b(ofB.to(x.scalar_type())) {
+    const int64_t rank = a.size(0);
+    if (rank % 2 == 0 || x.scalar_type() != at::kBFloat16) return;
+    const Tensor evenA = at::zeros({rank + 1, a.size(1)}, a.options()),
+                 evenB = at::zeros({b.size(0), rank + 1}, b.options());
+    evenA.narrow(0, 0, rank).copy_(a);
+    evenB.narrow(1, 0, rank).copy_(b);
+    a = evenA;
+    b = evenB;
+  }
+};
+
 struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
                         const Tensor& a, const Tensor& b, double scale, const Maybe& gain, const Maybe& branch,
-                        const Maybe& base) {
+                        const Maybe& packed) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    check(x, weight, bias, a, b, gain, branch, base);
+    check(x, weight, bias, a, b, gain, branch);
+    checkPacked(packed, weight);
     const Tensor low = branch.value_or(x);
-    const Tensor castA = a.to(x.scalar_type()), castB = b.to(x.scalar_type());
-    const Tensor offset = bias ? bias->contiguous() : Tensor();
-    Tensor y = base ? *base : at::linear(x, weight, bias);
-    const Tensor reduced = at::linear(low, castA);
-    y.addmm_(reduced, castB.t(), 1, scale);
-    Tensor factor, direction;
-    if (gain) {
-      factor = gain->to(sumType(x)).contiguous();
-      const bool isInvertible = factor.numel() == 0 || at::min(at::abs(factor)).item<double>() >= kInvertibleGain;
-      if (gain->requires_grad() && !isInvertible) direction = y.clone();
-      scaleColumns(y, offset, factor);
+    const Factors factors(x, a, b);
+    const Tensor offset = bias ? bias->contiguous() : Tensor(),
+                 factor = gain ? gain->to(sumType(x)).contiguous() : Tensor();
+    const Tensor reduced = thinProduct(low, factors.a, false, scale);
+    const bool wantsGain = gain && gain->requires_grad(), keepsDirection = wantsGain && !isInvertible(factor);
+    const FurtherDepth further{reduced, factors.b};
+    const Finish finish{keepsDirection ? Tensor() : factor, offset};
+    const Tensor y = frozenProduct(x, {weight, packed.value_or(Tensor())}, further, finish);
+    Tensor direction;
+    if (keepsDirection) {
+      direction = y.clone();
+      applyGain(y, {factor, offset});
     }
-    if (base) context->mark_dirty({y});
-    const bool keepsOutput = gain && gain->requires_grad() && !direction.defined();
-    context->save_for_backward({a.requires_grad() ? low : Tensor(), weight, offset, castA, castB, reduced, factor,
-                                direction, keepsOutput ? y : Tensor()});
+    const bool keepsOutput = wantsGain && !keepsDirection;
+    context->save_for_backward({a.requires_grad() ? low : Tensor(), weight, offset, factors.a, factors.b, reduced,
+                                factor, direction, keepsOutput ? y : Tensor()});
     context->saved_data["scale"] = scale;
     context->saved_data["has"] = c10::ivalue::Tuple::create(bias.has_value(), gain.has_value(), branch.has_value());
     context->saved_data["dtypes"] = c10::ivalue::Tuple::create(
         static_cast<int64_t>(a.scalar_type()), static_cast<int64_t>(gain ? gain->scalar_type() : a.scalar_type()));
+    context->saved_data["rank"] = a.size(0);
     return y;
   }
 
@@ -167,44 +179,28 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
         ofGain =
             (direction.defined() ? both.gain : both.gain.div_(gain)).to(static_cast<at::ScalarType>(dtypes[1].toInt()));
     }
-    Tensor ofX, ofBranch, ofA, ofB;
+    Tensor ofX, ofBranch, ofA, ofB, ofReduced;
     const at::ScalarType trained = static_cast<at::ScalarType>(dtypes[0].toInt());
-    Tensor ofReduced;
-    if (wantsReduced) ofReduced = at::mm(ofDirection, b);
-    if (wantsX) {
-      ofX = at::mm(ofDirection, weight);
-      if (!hasBranch) ofX.addmm_(ofReduced, a, 1, scale);
-    }
-    if (wantsBranch) ofBranch = at::mm(ofReduced, a).mul_(scale);
-    if (wantsA) ofA = at::mm(ofReduced.t(), low).to(trained).mul_(scale);
-    if (wantsB) ofB = at::mm(ofDirection.t(), reduced).to(trained).mul_(scale);
+    const int64_t rank = context->saved_data["rank"].toInt();
+    if (wantsReduced) ofReduced = thinProduct(ofDirection, b, true, scale);
+    if (wantsX) ofX = turnedProduct(ofDirection, weight, hasBranch ? FurtherDepth{} : FurtherDepth{ofReduced, a});
+    if (wantsBranch) ofBranch = at::mm(ofReduced, a);
+    if (wantsA) ofA = outerProduct(ofReduced, low).narrow(0, 0, rank).to(trained);
+    if (wantsB) ofB = outerProduct(reduced, ofDirection).narrow(0, 0, rank).t().to(trained).contiguous();
     return {ofX, Tensor(), wantsBias ? at::sum(gradient, 0) : Tensor(), ofA, ofB, Tensor(), ofGain, ofBranch, Tensor()};
   }
 };
 
 Tensor lowRankLinear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
-                     double scale, const Maybe& gain, const Maybe& branch) {
-  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, Maybe());
-}
-
-// The same where `base`, x·Wᵀ + bias, is there already: it becomes the result.
-Tensor& lowRankLinearInPlace(Tensor& base, const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a,
-                             const Tensor& b, double scale, const Maybe& gain, const Maybe& branch) {
-  LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, Maybe(base));
-  return base;
+                     double scale, const Maybe& gain, const Maybe& branch, const Maybe& packed) {
+  return LowRankLinearFunction::apply(x, weight, bias, a, b, scale, gain, branch, packed);
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::low_rank_linear", [](torch::Library& library) {
   library.def(
       "low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? "
-      "gain=None, Tensor? branch=None)"
-      " -> Tensor",
+      "gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor",
       lowRankLinear);
-  library.def(
-      "low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, "
-      "*, Tensor? gain=None,"
-      " Tensor? branch=None) -> Tensor(a!)",
-      lowRankLinearInPlace);
 });
 
 }  // namespace

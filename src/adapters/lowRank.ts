@@ -32,21 +32,17 @@ export class LowRank {
 
   /**
    * (x·W0ᵀ + s·(x̃·Aᵀ)·Bᵀ) ⊙ g + b of a linear layer as one operator, which has no second derivative. x: [n, in] → [n, out].
-   * @param options g, `gain`, is 1 and x̃, `branch`, is x unless given; `base` is x·W0ᵀ + b where it is there already, and
-   *   becomes the result
+   * @param options g, `gain`, is 1 and x̃, `branch`, is x unless given
    */
   linear(
     x: torch.Tensor,
     layer: Linear,
-    options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor; readonly base?: torch.Tensor } = {},
+    options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor } = {},
   ): torch.Tensor {
     const weight = castTo(layer.weight.tensor, x.dtype);
     const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    const { base = layer.isPacked ? layer.base(x) : undefined, ...others } = options;
-    const y = base
-      ? torch.lowRankLinear_(base, x, weight, bias, this.a, this.b, this.scale, others)
-      : torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, others);
-    return this.#addBias(y);
+    const all = { ...options, packed: layer.packedFor(x) };
+    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, all));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */

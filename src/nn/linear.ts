@@ -38,16 +38,14 @@ export class Linear extends Module {
 
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
-    const bias = this.bias && castTo(this.bias.tensor, x.dtype);
-    const { tensor: weight } = this.weight;
-    const packed = x.dtype === weight.dtype ? this.#packed.find([weight]) : undefined;
-    if (packed) return torch.linearPointwise(x, packed, bias ?? null, "none", [], "");
-    return torch.linear(x, castTo(weight, x.dtype), bias);
+    const bias = this.bias ? castTo(this.bias.tensor, x.dtype) : null;
+    return torch.fastLinear(x, castTo(this.weight.tensor, x.dtype), bias, { packed: this.packedFor(x) });
   }
 
-  /** True when products are made with a copy of the weight, which no gradient flows through. */
-  get isPacked(): boolean {
-    return this.#packed.find([this.weight.tensor]) !== undefined;
+  /** The weight in oneDNN's own layout, where there is a copy in the input's dtype. */
+  packedFor(x: torch.Tensor): torch.Tensor | null {
+    const { tensor: weight } = this.weight;
+    return (x.dtype === weight.dtype && this.#packed.find([weight])) || null;
   }
 
   /**
@@ -60,10 +58,9 @@ export class Linear extends Module {
   }
 }
 
-/** Packs every linear layer of a model that is to be used as it is; does nothing where oneDNN or its types are missing. */
+/** Packs every linear layer of a model that is to be used as it is, where that makes its products faster. */
 export function packLinears(model: Module): void {
-  if (!torch.engineFacts().onednn) return;
-  const packable: readonly torch.DType[] = torch.hasFastBfloat16() ? ["float32", "bfloat16"] : ["float32"];
+  const packable = torch.packableDtypes();
   for (const [, layer] of model.namedModules()) {
     if (layer instanceof Linear && packable.includes(layer.weight.tensor.dtype)) layer.pack();
   }

@@ -1,5 +1,6 @@
 import { readFileSync, realpathSync } from "node:fs";
 import { addressSpaceProblem } from "./addressSpace.js";
+import type { DType } from "./dtype.js";
 import { type EngineFacts, native } from "./native.js";
 import { threadsProblem } from "./threads.js";
 
@@ -26,6 +27,14 @@ export function blasWarning(facts: EngineFacts = engineFacts()): string | undefi
     return `OpenBLAS (${facts.blasLibrary}) does not share libtorch's OpenMP threads and will compete with them: install libopenblas0-openmp.`;
   }
   return `The BLAS in use (${facts.blasLibrary || "unknown"}) is not an optimised one, which makes float32 about 90 times slower: install libopenblas0-openmp.`;
+}
+
+/** The dtypes in which products are faster with a weight that was brought into oneDNN's own layout before: none where they are our own. */
+export function packableDtypes(): readonly DType[] {
+  const { onednn, ownProducts } = native.engineFacts();
+  if (!onednn) return [];
+  const packable: readonly DType[] = hasFastBfloat16() ? ["float32", "bfloat16"] : ["float32"];
+  return packable.filter((dtype) => !ownProducts.includes(dtype));
 }
 
 /** Sets the number of threads that operators use. */

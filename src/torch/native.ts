@@ -32,6 +32,10 @@ export type EngineFacts = {
   /** The level of instructions that our own operators use, and all that this processor has. */
   readonly kernelLevel: string;
   readonly kernelLevels: readonly string[];
+  /** The processor has tiles (AMX) for bfloat16. */
+  readonly tiles: boolean;
+  /** The dtypes that products with frozen weights are our own in. */
+  readonly ownProducts: readonly string[];
   readonly blasLibrary: string;
   readonly openblas: string;
   readonly openblasThreads: number;

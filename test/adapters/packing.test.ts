@@ -1,9 +1,15 @@
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AdapterConfig, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import { EVALUATION, Linear, packLinears } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { native } from "../../src/torch/native.js";
 import { expectClose } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
+
+// A level at which products are oneDNN's: packed weights are for these.
+const { kernelLevel, kernelLevels } = torch.engineFacts();
+beforeAll(() => native.setKernelLevel(kernelLevels[0]!));
+afterAll(() => native.setKernelLevel(kernelLevel));
 
 const TARGETS = ["query", "value"];
 const CONFIGS: [string, AdapterConfig | undefined][] = [
@@ -12,6 +18,9 @@ const CONFIGS: [string, AdapterConfig | undefined][] = [
   ["DoRA", doraConfig({ targetModules: TARGETS, rank: 2 })],
   ["DoRA along in", doraConfig({ targetModules: TARGETS, rank: 2, axis: "in" })],
 ];
+
+const isPacked = (layer: Linear, dtype: torch.DType = "float32") =>
+  layer.packedFor(torch.empty([0], { dtype })) !== null;
 
 const linears = (model: SmallModel) =>
   Array.from(model.namedModules(), ([, module]) => module).filter((module) => module instanceof Linear);
@@ -24,7 +33,7 @@ test.each(CONFIGS)("packed weights compute the same with %s", (_, config) => {
   }
   const plain = torch.noGrad(() => model.forward(IDS, EVALUATION));
   packLinears(model);
-  expect(linears(model).every(({ isPacked }) => isPacked)).toBe(true);
+  expect(linears(model).every((layer) => isPacked(layer))).toBe(true);
   const packed = torch.noGrad(() => model.forward(IDS, EVALUATION));
   expectClose(packed, plain, 1e-6);
 });
@@ -34,7 +43,7 @@ test("a packed layer computes with its weight as it is, replaced or changed in p
   layer.weight.fill(torch.ones([3, 5]));
   layer.bias?.fill(torch.zeros([3]));
   const x = torch.ones([2, 5]);
-  const y = () => [layer.isPacked, layer.base(x).toArray()];
+  const y = () => [isPacked(layer), layer.base(x).toArray()];
   layer.pack();
   expect(y()).toEqual([true, new Array(6).fill(5)]);
   layer.weight.fill(torch.zeros([3, 5]));
@@ -49,5 +58,13 @@ test("a packed layer computes with its weight as it is, replaced or changed in p
 test("types that are not packed are left as they are", () => {
   const model = new SmallModel("float64");
   packLinears(model);
-  expect(linears(model).some(({ isPacked }) => isPacked)).toBe(false);
+  expect(linears(model).some((layer) => isPacked(layer, "float64"))).toBe(false);
+});
+
+test("nothing is packed where products are our own, which need no second copy", () => {
+  native.setKernelLevel(kernelLevel);
+  const model = new SmallModel("float32");
+  packLinears(model);
+  const { ownProducts } = torch.engineFacts();
+  expect(linears(model).some((layer) => isPacked(layer))).toBe(!ownProducts.includes("float32"));
 });

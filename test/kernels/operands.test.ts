@@ -86,8 +86,8 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     ...[0, 1].map(() => torch.ones([size], { dtype })),
     ...[1e-5, true, 0.5, 1, 2],
   ],
+  "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
   "bidora::low_rank_linear": (usual) => lowRank(usual),
-  "bidora::low_rank_linear_": (usual) => [torch.ones([4, 3], { dtype: usual.dtype }), ...lowRank(usual)],
   "bidora::direction_norm": ({ size, dtype }) => {
     const trained = dtype === "bfloat16" ? "float32" : dtype;
     const [base, a, b] = [[size], [3, 5], [size, 3]].map((shape) => torch.ones(shape, { dtype: trained }));

@@ -413,6 +413,7 @@ const kernels = {
     return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [[expected], [[2, 3, 7]]]];
   },
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
+  "bidora::linear": () => [torch.fastLinear(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2]), v(1, 0)), [[2, 3]]],
   "bidora::low_rank_linear": () => {
     const [x, weight, a, b] = [
       tensor([1, 2], [1, 2]),
@@ -421,16 +422,6 @@ const kernels = {
       tensor([1, 2], [2, 1]),
     ];
     return [torch.lowRankLinear(x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[5.5, 10]]];
-  },
-  "bidora::low_rank_linear_": () => {
-    const [base, x, weight, a, b] = [
-      tensor([2, 1], [1, 2]),
-      tensor([1, 2], [1, 2]),
-      tensor([9, 9, 9, 9], [2, 2]),
-      tensor([1, 1], [1, 2]),
-      tensor([1, 2], [2, 1]),
-    ];
-    return [torch.lowRankLinear_(base, x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[3.5, 8]]];
   },
   "bidora::direction_norm": () => {
     const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];

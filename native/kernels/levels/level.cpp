@@ -3,9 +3,11 @@
 #include "attentionRows.h"
 #include "direction.h"
 #include "dropoutRange.h"
+#include "frozenProduct.h"
 #include "gainRows.h"
 #include "gramPass.h"
 #include "normRows.h"
+#include "outerProduct.h"
 
 #define BIDORA_TEXT_OF(name) #name
 #define BIDORA_TEXT(name) BIDORA_TEXT_OF(name)
@@ -17,7 +19,7 @@ template <typename T>
 constexpr Functions<T> kFunctions{
     dropRange<T, T>,     attend<T>,      attendBackward<T>, attentionMask<T>, normRows<T>,
     normRowsBackward<T>, applyGain<T>,   gainBackward<T>,   addTiles<T>,      directionSquares<SumOf<T>>,
-    weightTimes<T>,      timesWeight<T>,
+    weightTimes<T>,      timesWeight<T>, kFrozenProduct<T>, kOuterProduct<T>,
 };
 
 }  // namespace

@@ -62,24 +62,31 @@ struct Left {
   int64_t depthStride;
 };
 
-template <typename Word, typename Sum, int kRows, int kVectors>
+// Lines of memory that are fetched on the way, one for each step of the depth: those of the operand that comes next.
+struct Ahead {
+  const char* line = nullptr;
+  int64_t step = 0;
+};
+
+template <typename Word, typename Sum, int kRows, int kVectors, bool kFetches = false>
 [[gnu::always_inline]] inline void tile(Left<Word> a, const Word* b, int64_t bStride, Sum* c, int64_t cStride,
-                                        int64_t depth, bool accumulate) {
+                                        int64_t depth, bool accumulate, Ahead ahead = {}) {
   constexpr int64_t kWide = kLanes<Sum>;
   Vector<Sum> sums[kRows][kVectors];
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) sums[m][n] = accumulate ? load(c + m * cStride + n * kWide) : Vector<Sum>{};
   for (int64_t k = 0; k < depth; ++k) {
-#pragma GCC unroll 8
+    if constexpr (kFetches) __builtin_prefetch(ahead.line + k * ahead.step, 0, 2);
+#pragma GCC unroll 12
     for (int m = 0; m < kRows; ++m) {
       const Word word = a.data[m * a.rowStride + k * a.depthStride];
 #pragma GCC unroll 4
       for (int n = 0; n < kVectors; ++n) addProduct(sums[m][n], word, b + k * bStride + n * kWide);
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 12
   for (int m = 0; m < kRows; ++m)
 #pragma GCC unroll 4
     for (int n = 0; n < kVectors; ++n) store(c + m * cStride + n * kWide, sums[m][n]);

@@ -140,10 +140,8 @@ export class DoraLinear extends DoraAdapter<Linear> {
     return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer, context);
   }
 
-  /** The product comes first: the norm, which reads all of W0 for little arithmetic, then finds it in the cache. */
   #forwardFused(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const base = torch.noGrad(() => layer.base(x));
-    return this.lowRank.linear(x, layer, { gain: this.#gainFor(layer, context), base });
+    return this.lowRank.linear(x, layer, { gain: this.#gainFor(layer, context) });
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
@@ -186,7 +184,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
 
 /** x·W0ᵀ without the bias. */
 function product(x: torch.Tensor, layer: Linear): torch.Tensor {
-  return torch.linear(x, castTo(layer.weight.tensor, x.dtype));
+  return torch.fastLinear(x, castTo(layer.weight.tensor, x.dtype));
 }
 
 /** DoRA of an embedding: one magnitude a dimension, the norm over the vocabulary. */

@@ -612,15 +612,14 @@ export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, 
   return tensors(native.call(117, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
-/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
-export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  return new Tensor(native.call(118, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
+/** `bidora::linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor` */
+export function fastLinear(input: Tensor, weight: Tensor, bias?: Tensor | null, options?: { packed?: Tensor | null }): Tensor {
+  return new Tensor(native.call(118, input.handle, weight.handle, bias?.handle, options?.packed?.handle) as Handle);
 }
 
-/** `bidora::low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor(a!)` */
-export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
-  native.call(119, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
-  return base;
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor` */
+export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null }): Tensor {
+  return new Tensor(native.call(119, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle) as Handle);
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */

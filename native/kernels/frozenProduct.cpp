@@ -1,0 +1,163 @@
+#include "frozenProduct.h"
+
+#include <ATen/Dispatch.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/dispatch/Dispatcher.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "operands.h"
+#include "processor.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+
+constexpr int64_t kBlockOfRows = 64;    // that one thread finishes
+constexpr int64_t kRowsOfChunk = 192;   // that a panel is multiplied with before another thread might take over
+constexpr int64_t kColumnsOfTask = 32;  // of an outer product
+
+// Rows whose numbers lie side by side, in pairs where they are taken in pairs.
+Tensor inRows(const Tensor& matrix) {
+  return matrix.stride(1) == 1 && matrix.stride(0) % 2 == 0 ? matrix : matrix.contiguous();
+}
+
+template <typename T>
+Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
+  return {read<T>(matrix), matrix.defined() ? matrix.stride(0) : 0};
+}
+
+// A panel's rows are cut into as many chunks as leave every thread some.
+int64_t chunkFor(int64_t rows, int64_t panels) {
+  const int64_t wanted = (4 * at::get_num_threads() + panels - 1) / panels;
+  const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, kRowsOfChunk);
+  return (chunk + 11) / 12 * 12;
+}
+
+template <typename T>
+void run(const FrozenProduct<Stored<T>>& call) {
+  const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels),
+                chunks = (call.rows + chunk - 1) / chunk;
+  at::parallel_for(0, panels * chunks, 1,
+                   [&](int64_t begin, int64_t end) { functions<T>().frozenProduct(call, chunk, begin, end); });
+}
+
+Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTurned, const FurtherDepth& further,
+                  const Finish& finish, double scale) {
+  const Tensor x = inRows(givenX), weight = inRows(givenWeight),
+               low = further.low.defined() ? inRows(further.low) : further.low,
+               factor = further.low.defined() ? inRows(further.factor) : further.low,
+               bias = finish.bias.defined() ? finish.bias.contiguous() : finish.bias;
+  const int64_t columns = weight.size(isTurned ? 1 : 0);
+  const Tensor out = at::empty({x.size(0), columns}, x.options());
+  if (out.numel() == 0) return out;
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
+    using Sum = SumOf<scalar_t>;
+    run<scalar_t>({rowsOf<scalar_t>(x),
+                   rowsOf<scalar_t>(weight),
+                   rowsOf<scalar_t>(low),
+                   rowsOf<scalar_t>(factor),
+                   {write<scalar_t>(out), columns},
+                   x.size(0),
+                   x.size(1),
+                   columns,
+                   low.defined() ? low.size(1) : 0,
+                   isTurned,
+                   static_cast<Sum>(scale),
+                   read<Sum>(finish.gain),
+                   read<scalar_t>(bias)});
+  });
+  return out;
+}
+
+bool isEven(const Tensor& x) { return x.size(0) % 2 == 0 && x.size(1) % 2 == 0; }
+
+Tensor packedProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
+  static const auto operation = c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "");
+  std::vector<c10::IValue> stack{x,
+                                 weight.packed,
+                                 bias.defined() ? c10::IValue(bias) : c10::IValue(),
+                                 "none",
+                                 c10::List<std::optional<at::Scalar>>(),
+                                 std::string()};
+  operation.callBoxed(&stack);
+  return stack[0].toTensor();
+}
+
+Tensor libraryProduct(const Tensor& x, const FrozenWeight& weight, const Tensor& bias) {
+  if (weight.packed.defined()) return packedProduct(x, weight, bias);
+  return at::linear(x, weight.plain, bias.defined() ? std::optional(bias) : std::nullopt);
+}
+
+}  // namespace
+
+void checkPacked(const std::optional<Tensor>& packed, const Tensor& weight) {
+  TORCH_CHECK(!packed || (packed->is_mkldnn() && packed->sizes() == weight.sizes() &&
+                          packed->scalar_type() == weight.scalar_type()),
+              "expected a packed copy of the weight, ", weight.sizes(), " ", weight.scalar_type());
+}
+
+bool hasOwnProducts(at::ScalarType type) {
+  if (hasTiles()) return false;
+  if (type == at::kFloat) return level().float32.frozenProduct != nullptr;
+  return type == at::kBFloat16 && level().bfloat16.frozenProduct != nullptr;
+}
+
+bool hasOwnProduct(const Tensor& matrix) {
+  return hasOwnProducts(matrix.scalar_type()) && (matrix.scalar_type() == at::kFloat || isEven(matrix));
+}
+
+void applyGain(const Tensor& y, const Finish& finish) {
+  const Tensor bias = finish.bias.defined() ? finish.bias.contiguous() : finish.bias;
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::frozen_product", [&] {
+    const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(finish.gain), y.size(1)};
+    auto* rows = write<scalar_t>(y);
+    at::parallel_for(0, y.size(0), kBlockOfRows, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().applyGain(by, rows + begin * by.columns, end - begin);
+    });
+  });
+}
+
+Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const FurtherDepth& further, const Finish& finish) {
+  if (hasOwnProduct(weight.plain)) return ownProduct(x, weight.plain, false, further, finish, 1);
+  const Tensor product = libraryProduct(x, weight, finish.bias);
+  if (further.low.defined()) product.addmm_(further.low, further.factor.t());
+  if (finish.gain.defined()) applyGain(product, finish);
+  return product;
+}
+
+Tensor turnedProduct(const Tensor& x, const Tensor& weight, const FurtherDepth& further) {
+  if (hasOwnProduct(weight)) return ownProduct(x, weight, true, further, {}, 1);
+  const Tensor product = at::mm(x, weight);
+  return further.low.defined() ? product.addmm_(further.low, further.factor) : product;
+}
+
+Tensor thinProduct(const Tensor& x, const Tensor& factor, bool isTurned, double scale) {
+  if (hasOwnProduct(factor)) return ownProduct(x, factor, isTurned, {}, {}, scale);
+  const Tensor product = isTurned ? at::mm(x, factor) : at::linear(x, factor);
+  return scale == 1 ? product : product.mul_(scale);
+}
+
+Tensor outerProduct(const Tensor& givenLeft, const Tensor& givenRight) {
+  if (!hasOwnProducts(givenRight.scalar_type())) return at::mm(givenLeft.t(), givenRight);
+  const Tensor left = inRows(givenLeft), right = inRows(givenRight);
+  const Tensor result = at::empty({left.size(1), right.size(1)}, right.options().dtype(sumType(right)));
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, right.scalar_type(), "bidora::frozen_product", [&] {
+    const OuterProduct<Stored<scalar_t>> call{rowsOf<scalar_t>(left), rowsOf<scalar_t>(right),
+                                              left.size(0),           left.size(1),
+                                              right.size(1),          result.data_ptr<SumOf<scalar_t>>()};
+    const int64_t tasks = (call.columns + kColumnsOfTask - 1) / kColumnsOfTask;
+    at::parallel_for(0, tasks, 4, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().outerProduct(call, begin * kColumnsOfTask, std::min(end * kColumnsOfTask, call.columns));
+    });
+  });
+  return result;
+}
+
+}  // namespace bidora

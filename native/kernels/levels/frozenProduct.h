@@ -1,0 +1,113 @@
+// A product with a frozen matrix, as large as a layer's: panel by panel of the matrix, which are copied into a core's
+// cache for all rows that they are multiplied with, so that no second copy of the matrix is kept. Each number of the
+// result is summed over the depth in order, whatever the tile that it is in.
+#pragma once
+
+#include "panels.h"
+
+namespace bidora::BIDORA_LEVEL {
+
+#ifdef __AVX512BF16__
+
+// Sums [rows, width] of the result's columns from `column` on; those past the last one are left out.
+template <typename T, typename Sum = SumOf<T>>
+void finishTile(const FrozenProduct<T>& call, Sum* sums, int64_t rows, int64_t width, int64_t row, int64_t column) {
+  const int64_t count = lesser(width, call.columns - column);
+  for (int64_t m = 0; m < rows; ++m) {
+    Sum* sum = sums + m * width;
+    if (call.scale != 1)
+      for (int64_t i = 0; i < count; ++i) sum[i] *= call.scale;
+    if (call.gain)
+      for (int64_t i = 0; i < count; ++i) sum[i] *= call.gain[column + i];
+    if (call.bias)
+      for (int64_t i = 0; i < count; ++i) sum[i] += wide(call.bias[column + i]);
+    writeNumbers(sum, count, call.out.data + (row + m) * call.out.stride + column);
+  }
+}
+
+// A panel's words of W, and below them those of F.
+template <typename T>
+struct Panel {
+  const WordOf<T>*words, *further;
+  int64_t column;     // its first
+  int64_t tiles = 0;  // that it was multiplied with so far
+};
+
+// The lines of the next panel that are fetched with a tile: the first few tiles fetch all of them.
+template <typename T>
+Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
+  constexpr int64_t kLine = 64, kPerWord = Arithmetic<T>::kPerWord, kSize = sizeof(T);
+  const int64_t next = panel.column + kPanel, words = call.depth / kPerWord;
+  if (next >= call.columns || panel.tiles >= kPerWord * kSize) return {reinterpret_cast<const char*>(panel.words), 0};
+  const T* first = call.weight.data + next * (call.isTurned ? 1 : call.weight.stride);
+  if (!call.isTurned) return {reinterpret_cast<const char*>(first) + panel.tiles * words * kLine, kLine};
+  const T* row = first + panel.tiles % kPerWord * words * call.weight.stride;
+  return {reinterpret_cast<const char*>(row) + panel.tiles / kPerWord * kLine, call.weight.stride * kSize};
+}
+
+template <typename T, int kRows, int kVectors, typename Sum = SumOf<T>>
+void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row) {
+  constexpr int64_t kWide = kVectors * kLanes<Sum>, kPerWord = Arithmetic<T>::kPerWord;
+  alignas(kVectorBytes) Sum sums[kRows * kWide];
+  tile<WordOf<T>, Sum, kRows, kVectors, true>(leftAt(call.x, row), panel.words, kWide, sums, kWide,
+                                              call.depth / kPerWord, false, aheadOf(call, panel));
+  ++panel.tiles;
+  if (call.rank > 0)
+    tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.further, kWide, sums, kWide,
+                                          call.rank / kPerWord, true);
+  finishTile(call, sums, kRows, kWide, row, panel.column);
+}
+
+// As many rows at a time as registers hold sums.
+template <typename T, int kVectors>
+void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
+  constexpr int kTall = kVectors == 4 ? 6 : kVectors == 3 ? 8 : 12;
+  for (; row + kTall <= end; row += kTall) tileOfRows<T, kTall, kVectors>(call, panel, row);
+  if (kTall > 8 && row + 8 <= end) tileOfRows<T, 8, kVectors>(call, panel, row), row += 8;
+  if (row + 4 <= end) tileOfRows<T, 4, kVectors>(call, panel, row), row += 4;
+  if (row + 2 <= end) tileOfRows<T, 2, kVectors>(call, panel, row), row += 2;
+  if (row < end) tileOfRows<T, 1, kVectors>(call, panel, row);
+}
+
+template <typename T>
+void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t begin, int64_t end) {
+  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+  const int64_t depth = call.depth / kPerWord, rank = call.rank / kPerWord,
+                chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
+  Buffer<WordOf<T>> words, further;
+  Panel<T> panel{nullptr, nullptr, -1, 0};
+  int64_t vectors = 0;
+  for (int64_t task = begin; task < end; ++task) {
+    const int64_t column = task / chunks * kPanel, row = task % chunks * rowsOfChunk;
+    if (column != panel.column) {
+      const int64_t count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
+      vectors = width / kWidth;
+      WordOf<T>*ofW = words.need(depth * kPanel), *ofF = further.need(rank * kPanel);
+      packPanel(call.weight, call.isTurned, depth, column, count, width, ofW);
+      if (rank > 0) packPanel(call.further, call.isTurned, rank, column, count, width, ofF);
+      panel = {ofW, ofF, column, 0};
+    }
+    const int64_t last = lesser(row + rowsOfChunk, call.rows);
+    switch (vectors) {
+      case 4: panelTimesRows<T, 4>(call, panel, row, last); break;
+      case 3: panelTimesRows<T, 3>(call, panel, row, last); break;
+      case 2: panelTimesRows<T, 2>(call, panel, row, last); break;
+      default: panelTimesRows<T, 1>(call, panel, row, last);
+    }
+  }
+}
+
+#endif
+
+template <typename T>
+constexpr auto frozenProductIfAny() -> decltype(Functions<T>::frozenProduct) {
+#ifdef __AVX512BF16__
+  if constexpr (!std::is_same_v<T, double>) return frozenProduct<T>;
+#endif
+  return nullptr;
+}
+
+template <typename T>
+constexpr auto kFrozenProduct = frozenProductIfAny<T>();
+
+}  // namespace bidora::BIDORA_LEVEL

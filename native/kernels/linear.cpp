@@ -1,0 +1,72 @@
+// y = x·Wᵀ + b by the product of frozenProduct.h. Its gradient is a product of the same kind, so that it has
+// derivatives of any order. Shapes: x [N, in], W [out, in], b [out].
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/sum.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
+
+#include "frozenProduct.h"
+#include "operands.h"
+#include "registration.h"
+
+namespace bidora {
+namespace {
+
+using at::Tensor;
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+using Maybe = std::optional<Tensor>;
+
+void check(const Tensor& x, const Tensor& weight, const Maybe& bias) {
+  checkOperands({&x, &weight});
+  checkOperands({&bias});
+  TORCH_CHECK(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
+              "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ", weight.sizes());
+  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)), "expected a bias of [", weight.size(0),
+              "]");
+  TORCH_CHECK(weight.scalar_type() == x.scalar_type() && (!bias || bias->scalar_type() == x.scalar_type()),
+              "expected weight and bias in the input's dtype, ", x.scalar_type());
+}
+
+struct LinearFunction : torch::autograd::Function<LinearFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
+                        const Maybe& packed, bool isTurned) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    context->save_for_backward({weight.requires_grad() ? x : Tensor(), weight});
+    context->saved_data["turned"] = isTurned;
+    context->saved_data["bias"] = bias.has_value();
+    if (isTurned) return turnedProduct(x, weight);
+    return frozenProduct(x, {weight, packed.value_or(Tensor())}, {}, {{}, bias.value_or(Tensor())});
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &x = saved[0], &weight = saved[1], &gradient = gradients[0];
+    const bool isTurned = context->saved_data["turned"].toBool(), hasBias = context->saved_data["bias"].toBool();
+    Tensor ofX, ofWeight, ofBias;
+    if (context->needs_input_grad(0)) ofX = apply(gradient, weight, Maybe(), Maybe(), !isTurned);
+    if (context->needs_input_grad(1)) ofWeight = isTurned ? at::mm(x.t(), gradient) : at::mm(gradient.t(), x);
+    if (hasBias && context->needs_input_grad(2)) ofBias = at::sum(gradient, 0);
+    return {ofX, ofWeight, ofBias, Tensor(), Tensor()};
+  }
+};
+
+Tensor linear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
+  check(x, weight, bias);
+  checkPacked(packed, weight);
+  if (!hasOwnProduct(weight) && !packed) return at::linear(x, weight, bias);
+  if (x.dim() == 2) return LinearFunction::apply(x, weight, bias, packed, false);
+  auto sizes = x.sizes().vec();
+  sizes.back() = weight.size(0);
+  return LinearFunction::apply(x.reshape({-1, weight.size(1)}), weight, bias, packed, false).reshape(sizes);
+}
+
+[[maybe_unused]] const bool defined = defineOnce("bidora::linear", [](torch::Library& library) {
+  library.def("linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor", linear);
+});
+
+}  // namespace
+}  // namespace bidora

@@ -1,0 +1,174 @@
+// Products of small whole numbers are exact in every dtype, so that equality is asked for.
+// Shapes: x [n, in], W [out, in], A [r, in], B [out, r].
+import { describe, expect, test } from "vitest";
+import * as torch from "../../src/torch/index.js";
+import { withThreads } from "./support.js";
+
+const { ownProducts } = torch.engineFacts();
+const DTYPES: readonly torch.DType[] = ["float32", "bfloat16", "float64"];
+
+/** Around the tiles' and panels' sizes. */
+const ROWS = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 63, 64, 65, 71, 192, 200];
+const SIZES = [2, 14, 16, 18, 30, 32, 34, 62, 64, 66, 130];
+const RANKS = [1, 2, 8, 17];
+
+function drawer(seed: number): (shape: readonly number[], dtype: torch.DType) => torch.Tensor {
+  let state = seed;
+  const next = () => {
+    state = (state * 48271) % 2147483647;
+    return (state % 3) - 1;
+  };
+  return (shape, dtype) => torch.tensor(Float32Array.from({ length: torch.numelOf(shape) }, next), shape, dtype);
+}
+
+const equal = (a: torch.Tensor, b: torch.Tensor) => torch.equal(torch.to(a, "float64"), b);
+
+function wide(...tensors: torch.Tensor[]): torch.Tensor[] {
+  return tensors.map((tensor) => torch.to(torch.detach(tensor), "float64"));
+}
+
+describe.each(DTYPES)("%s", (dtype) => {
+  test.each(ROWS)("%i rows, forward and the gradient of the input", (n) => {
+    for (const size of SIZES)
+      for (const out of [SIZES[(size + n) % SIZES.length] as number, 64])
+        torch.scope(() => {
+          const draw = drawer(n * 1000 + size);
+          const [x, weight, bias, g] = [[n, size], [out, size], [out], [n, out]].map((shape) => draw(shape, dtype));
+          const leaf = x!.setRequiresGrad(true);
+          const y = torch.fastLinear(leaf, weight!, bias!);
+          const [gradient] = torch.grad([y], [leaf], { gradOutputs: [g!] });
+          const [wx, wWeight, wBias, wg] = wide(x!, weight!, bias!, g!) as [
+            torch.Tensor,
+            torch.Tensor,
+            torch.Tensor,
+            torch.Tensor,
+          ];
+          expect(equal(y, torch.linear(wx, wWeight, wBias)), `[${n}, ${size}] × [${size}, ${out}]`).toBe(true);
+          expect(equal(gradient!, torch.mm(wg, wWeight)), `[${n}, ${out}] × [${out}, ${size}]`).toBe(true);
+        });
+  });
+
+  test.each(RANKS)("a low rank of %i rides along", (rank) => {
+    for (const n of [1, 5, 64, 70])
+      for (const [size, out] of [
+        [30, 66],
+        [66, 30],
+        [64, 128],
+      ] as const)
+        torch.scope(() => {
+          const draw = drawer(n + rank);
+          const shapes = [[n, size], [out, size], [out], [rank, size], [out, rank], [n, out]];
+          const [x, weight, bias, a, b, g] = shapes.map((shape) => draw(shape, dtype)) as [
+            ...[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
+          ];
+          // What is rounded on the way must be exact too: A is mostly zeros.
+          const sparse = torch.mul(a, everySeventh(a.shape, dtype));
+          const leaves = [x, sparse, b].map((tensor) => torch.detach(tensor).setRequiresGrad(true)) as [
+            torch.Tensor,
+            torch.Tensor,
+            torch.Tensor,
+          ];
+          const y = torch.lowRankLinear(leaves[0], weight, bias, leaves[1], leaves[2], 2);
+          const gradients = torch.grad([y], leaves, { gradOutputs: [g] });
+          const wideLeaves = wide(...leaves).map((tensor) => tensor.setRequiresGrad(true)) as typeof leaves;
+          const [wWeight, wBias, wg] = wide(weight, bias, g) as [torch.Tensor, torch.Tensor, torch.Tensor];
+          const low = torch.mulScalar(torch.linear(torch.linear(wideLeaves[0], wideLeaves[1]), wideLeaves[2]), 2);
+          const wanted = torch.add(torch.linear(wideLeaves[0], wWeight, wBias), low);
+          expect(equal(y, torch.detach(wanted))).toBe(true);
+          const expected = torch.grad([wanted], wideLeaves, { gradOutputs: [wg] });
+          for (const [i, gradient] of gradients.entries()) {
+            const difference = torch.sub(torch.to(gradient!, "float64"), expected[i]!);
+            const scale = torch.max(torch.abs(expected[i]!)).item();
+            expect(torch.max(torch.abs(difference)).item()).toBeLessThanOrEqual(
+              (dtype === "bfloat16" ? 2 ** -7 : 1e-6) * scale,
+            );
+          }
+        });
+  });
+});
+
+/** Ones among zeros. */
+function everySeventh(shape: readonly number[], dtype: torch.DType): torch.Tensor {
+  const kept = Float32Array.from({ length: torch.numelOf(shape) }, (_, i) => (i % 7 === 0 ? 1 : 0));
+  return torch.tensor(kept, shape, dtype);
+}
+
+test("what is not laid out in rows, or at an odd place, is multiplied the same", () => {
+  torch.scope(() => {
+    for (const dtype of DTYPES) {
+      const draw = drawer(7);
+      const [x, weight] = [draw([70, 33], dtype), draw([67, 34], dtype)];
+      const wanted = (a: torch.Tensor, b: torch.Tensor) =>
+        torch.linear(...(wide(a, b) as [torch.Tensor, torch.Tensor]));
+      const part = torch.narrow(weight, 1, 1, 33);
+      expect(equal(torch.fastLinear(x, part), wanted(x, part))).toBe(true);
+      const even = torch.narrow(draw([70, 35], dtype), 1, 1, 34);
+      expect(equal(torch.fastLinear(even, weight), wanted(even, weight))).toBe(true);
+      const turned = torch.t(draw([34, 66], dtype));
+      expect(equal(torch.fastLinear(even, turned), wanted(even, turned))).toBe(true);
+      const columns = torch.t(draw([34, 5], dtype));
+      expect(equal(torch.fastLinear(columns, weight), wanted(columns, weight))).toBe(true);
+    }
+  });
+});
+
+test.each(ownProducts as torch.DType[])(
+  "the same bits for a row whatever the threads and the rows beside it in %s",
+  (dtype) => {
+    torch.scope(() => {
+      const generator = new torch.Generator(1);
+      const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
+      const [x, weight] = [normal(300, 130), normal(200, 130)];
+      const all = withThreads(1, () => torch.fastLinear(x, weight));
+      for (const threads of [2, 3])
+        expect(
+          torch.equal(
+            withThreads(threads, () => torch.fastLinear(x, weight)),
+            all,
+          ),
+        ).toBe(true);
+      const some = torch.fastLinear(torch.narrow(x, 0, 17, 100), weight);
+      expect(torch.equal(some, torch.narrow(all, 0, 17, 100))).toBe(true);
+    });
+  },
+);
+
+test("derivatives of any order, and those of a trained weight", () => {
+  torch.scope(() => {
+    const draw = drawer(3);
+    const [x, weight, bias, g] = [
+      draw([9, 6], "float32"),
+      draw([4, 6], "float32"),
+      draw([4], "float32"),
+      draw([9, 4], "float32"),
+    ];
+    const leaves = [x, weight, bias, g].map((tensor) => tensor.setRequiresGrad(true)) as [
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+    ];
+    const orders = (linear: (x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) => torch.Tensor) => {
+      const y = torch.square(linear(leaves[0], leaves[1], leaves[2]));
+      const first = torch.grad([y], leaves.slice(0, 3), { gradOutputs: [leaves[3]], createGraph: true });
+      const total = first.reduce<torch.Tensor>(
+        (sum, tensor) => torch.add(sum, torch.sum(torch.square(tensor!))),
+        torch.zeros([]),
+      );
+      return [...first, ...torch.grad([total], leaves)].map((tensor) => tensor!);
+    };
+    const own = orders((a, b, c) => torch.fastLinear(a, b, c));
+    for (const [i, wanted] of orders((a, b, c) => torch.linear(a, b, c)).entries())
+      expect(torch.equal(own[i]!, wanted)).toBe(true);
+  });
+});
+
+test("wrong shapes and dtypes are named", () => {
+  torch.scope(() => {
+    const [x, weight] = [torch.ones([3, 4]), torch.ones([2, 4])];
+    expect(() => torch.fastLinear(x, torch.ones([2, 5]))).toThrow(/input of \[N, in\] and a weight of \[out, in\]/);
+    expect(() => torch.fastLinear(x, weight, torch.ones([3]))).toThrow(/a bias of \[2\]/);
+    expect(() => torch.fastLinear(x, torch.to(weight, "float64"))).toThrow(/in the input's dtype, Float/);
+    expect(() => torch.fastLinear(x, weight, null, { packed: weight })).toThrow(/a packed copy of the weight/);
+  });
+});
