@@ -62,7 +62,7 @@ it.each([
   [
     "while a worker works",
     `
-    const worker = new Worker(\`import(\${JSON.stringify(torchPath)}).then((torch) => { for (;;) torch.scope(() => torch.mm(torch.ones([200, 200]), torch.ones([200, 200]))); })\`, { eval: true });
+    const worker = new Worker(\`import(\${JSON.stringify(torchPath)}).then((torch) => { for (;;) torch.scope(() => void torch.mm(torch.ones([200, 200]), torch.ones([200, 200]))); })\`, { eval: true });
     await new Promise((resolve) => setTimeout(resolve, 1500));
     process.exit(0);`,
   ],
