@@ -1,0 +1,60 @@
+// `npm run bench:products`: every way to multiply by a frozen weight, what the program's own rule takes, and its share of the
+// best. See README.md.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { machine } from "./machine.js";
+import { ROWS, WEIGHTS } from "./products/shapes.js";
+import { ROOT, unpinEnvironment } from "./programs.js";
+
+const HELP = `npm run bench:products -- [options]
+  --quick         BERT base with 64 and 782 rows, few turns: an impression
+  --models a,b    of ${Object.keys(WEIGHTS).join(", ")}
+  --rows n,n      numbers of rows (${ROWS.join(",")})
+  --types a,b     bfloat16,float32
+  --threads N     (all cores)
+  --output FOLDER for products.json (bench/results)`;
+
+const { values } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    models: { type: "string" },
+    rows: { type: "string" },
+    types: { type: "string", default: "bfloat16,float32" },
+    threads: { type: "string" },
+    output: { type: "string", default: join(ROOT, "bench", "results") },
+    help: { type: "boolean", default: false },
+  },
+});
+
+/** The least rate that the program may have of the best way's. */
+const GOAL = 0.85;
+
+const say = (text: string) => void process.stdout.write(`${text}\n`);
+
+async function main(): Promise<void> {
+  if (values.help) return say(HELP);
+  const facts = machine(unpinEnvironment());
+  say(`${facts.processor}, bfloat16 in hardware: ${facts.bfloat16}, load ${facts.loadAverage}`);
+  const { measureProducts } = await import("./products/run.js"); // loads libtorch, which reads the environment
+  const rates = measureProducts(
+    {
+      models: values.models?.split(",") ?? (values.quick ? ["BERT base"] : Object.keys(WEIGHTS)),
+      rows: values.rows?.split(",").map(Number) ?? (values.quick ? [64, 782] : ROWS),
+      types: values.types.split(",") as ("bfloat16" | "float32")[],
+      threads: Number(values.threads ?? facts.cores),
+      patience: { turns: 3, seconds: values.quick ? 0.1 : 0.5 },
+    },
+    say,
+  );
+  mkdirSync(values.output, { recursive: true });
+  writeFileSync(join(values.output, "products.json"), `${JSON.stringify({ machine: facts, rates }, undefined, 2)}\n`);
+  process.exitCode = rates.every(({ share }) => share >= GOAL) ? 0 : 1;
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench:products: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,39 @@
+import * as torch from "../../src/torch/index.js";
+import { random } from "./random.js";
+import type { WeightShape } from "./shapes.js";
+import { leastSeconds, type Patience } from "./turns.js";
+import type { Direction, Way } from "./ways.js";
+
+/** One product: rows times a weight of a shape, forward or back. */
+export interface Cell extends WeightShape {
+  readonly rows: number;
+  readonly dtype: "float32" | "bfloat16";
+  readonly direction: Direction;
+}
+
+/** The least seconds of one product by each of the ways that fit. */
+export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): Map<Way, number> {
+  const { from, to, rows, dtype, direction } = cell;
+  const fitting = ways.filter((way) => way.fits(rows));
+  return torch.scope(() => {
+    const weight = random([to, from], dtype);
+    const x = random([rows, direction === "forward" ? from : to], dtype);
+    const calls = fitting.map((way) => {
+      const multiply = torch.noGrad(() => way.prepare(weight, direction, rows));
+      return () => multiply(x);
+    });
+    const seconds = leastSeconds(calls, patience);
+    return new Map(fitting.map((way, i) => [way, seconds[i] as number]));
+  });
+}
+
+/** The way that takes the least time. */
+export function bestOf(seconds: ReadonlyMap<Way, number>): { readonly way: Way; readonly seconds: number } {
+  const [best] = [...seconds].sort(([, a], [, b]) => a - b);
+  if (!best) throw new RangeError("There is no best of no ways.");
+  return { way: best[0], seconds: best[1] };
+}
+
+export function gigaflops({ from, to, rows }: Cell, seconds: number): number {
+  return (2 * rows * from * to) / seconds / 1e9;
+}

@@ -1,0 +1,44 @@
+import * as torch from "../../src/torch/index.js";
+import { type Cell, timeWays } from "./cell.js";
+import { programsWay } from "./programsWay.js";
+import { WEIGHTS } from "./shapes.js";
+import { header, type Rates, ratesLine, ratesOf, summary } from "./table.js";
+import type { Patience } from "./turns.js";
+import { DIRECTIONS, WAYS } from "./ways.js";
+
+export interface Choice {
+  /** Names in WEIGHTS. */
+  readonly models: readonly string[];
+  readonly rows: readonly number[];
+  readonly types: readonly Cell["dtype"][];
+  readonly threads: number;
+  readonly patience: Patience;
+}
+
+/** Times every product that was chosen and prints its rates as they come, and a summary. */
+export function measureProducts(choice: Choice, print: (line: string) => void): Rates[] {
+  torch.setThreads(choice.threads);
+  const { torchVersion, onednnVersion, threads } = torch.engineFacts();
+  print(`libtorch ${torchVersion}, oneDNN ${onednnVersion || "missing"}, ${threads} threads; the best way has a *`);
+  const rates = choice.models.flatMap((model) =>
+    choice.types.flatMap((dtype) =>
+      DIRECTIONS.flatMap((direction) => {
+        print(header({ model, dtype, direction }));
+        return cellsOf(model, dtype, direction, choice.rows).map((cell) => {
+          const one = ratesOf(model, cell, timeWays(cell, [...WAYS, programsWay], choice.patience));
+          print(ratesLine(one));
+          return one;
+        });
+      }),
+    ),
+  );
+  print(`\n${summary(rates)}`);
+  return rates;
+}
+
+/** The products of one table: a model's weights, one type, one direction. */
+function cellsOf(model: string, dtype: Cell["dtype"], direction: Cell["direction"], counts: readonly number[]): Cell[] {
+  const weights = WEIGHTS[model];
+  if (!weights) throw new Error(`There is no ${model}; there are ${Object.keys(WEIGHTS).join(", ")}.`);
+  return weights.flatMap((weight) => counts.map((rows) => ({ ...weight, rows, dtype, direction })));
+}

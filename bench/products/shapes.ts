@@ -1,0 +1,37 @@
+/** A frozen weight, [out, in]: y = x·Wᵀ. */
+export interface WeightShape {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A model's sizes, as far as its linear layers go. */
+interface Sizes {
+  readonly hidden: number;
+  readonly intermediate: number;
+  /** Width of the keys and values; the hidden size unless groups of heads share them. */
+  readonly keyValue?: number;
+  /** The feed-forward layer multiplies two products, gate and up. */
+  readonly gated?: boolean;
+}
+
+const MODELS: Readonly<Record<string, Sizes>> = {
+  "BERT base": { hidden: 768, intermediate: 3072 },
+  "BERT large": { hidden: 1024, intermediate: 4096 },
+  "Llama 135M": { hidden: 576, intermediate: 1536, keyValue: 192, gated: true },
+  "Llama 1B": { hidden: 2048, intermediate: 8192, keyValue: 512, gated: true },
+};
+
+/** The weights of a layer, each shape once; query, key and value as one, and gate and up, are shapes of their own. */
+function weightsOf({ hidden, intermediate, keyValue = hidden, gated = false }: Sizes): WeightShape[] {
+  const widths = [hidden, keyValue, hidden + 2 * keyValue, intermediate, ...(gated ? [2 * intermediate] : [])];
+  const outwards = [...new Set(widths)].map((to) => ({ from: hidden, to }));
+  return [...outwards, { from: intermediate, to: hidden }];
+}
+
+/** By model, the weights that its layers multiply by. */
+export const WEIGHTS: Readonly<Record<string, readonly WeightShape[]>> = Object.fromEntries(
+  Object.entries(MODELS).map(([name, sizes]) => [name, weightsOf(sizes)]),
+);
+
+/** Tokens of a batch; 782 is one of MRPC's, and no multiple of anything. */
+export const ROWS: readonly number[] = [16, 64, 256, 782, 1024, 4096];
