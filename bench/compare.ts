@@ -20,30 +20,32 @@ export interface Effort {
   /** Counts in a turn. */
   readonly counts: number;
   readonly clock: Clock;
+  /** Counts that are not timed, before all turns. */
+  readonly warmUps?: number;
 }
 
 /** `wall` is what a user waits. `cpu`, with one thread, is what a busy machine can still measure. */
 export type Clock = "wall" | "cpu";
 
 /** Runs all sides in turns, so that whatever disturbs the machine disturbs each of them. */
-export async function compare<Name extends string>(
-  sides: Readonly<Record<Name, Side>>,
-  { rounds, counts, clock }: Effort,
-): Promise<Record<Name, Measured>> {
-  const running = new Map<Name, Running>();
+export async function compare<Sides extends Readonly<Record<string, Side>>>(
+  sides: Sides,
+  { rounds, counts, clock, warmUps = 2 }: Effort,
+): Promise<{ readonly [Name in keyof Sides]: Measured }> {
+  const running = new Map<string, Running>();
   try {
-    for (const [name, side] of Object.entries(sides) as [Name, Side][]) running.set(name, await start(side));
+    for (const [name, side] of Object.entries(sides)) running.set(name, await start(side, warmUps));
     for (let round = 0; round < rounds; round++) {
       for (const { worker, seconds } of running.values()) {
         const timed = await worker.ask({ command: "run", count: counts });
         seconds.push(median(clock === "cpu" ? timed.cpuSeconds : timed.seconds));
       }
     }
-    const measured = new Map<Name, Measured>();
+    const measured = new Map<string, Measured>();
     for (const [name, { worker, seconds, facts }] of running) {
       measured.set(name, { rounds: seconds, facts, memory: await worker.ask({ command: "memory" }) });
     }
-    return Object.fromEntries(measured) as Record<Name, Measured>;
+    return Object.fromEntries(measured) as { [Name in keyof Sides]: Measured };
   } finally {
     await Promise.all([...running.values()].map(({ worker }) => worker.end()));
   }
@@ -56,11 +58,11 @@ interface Running {
 }
 
 /** Prepares a side and lets it warm up: first calls allocate, and choose their kernels. */
-async function start({ program, spec }: Side): Promise<Running> {
+async function start({ program, spec }: Side, warmUps: number): Promise<Running> {
   const worker = new WorkerProcess(program);
   try {
     const { facts } = await worker.ask({ command: "prepare", spec });
-    await worker.ask({ command: "run", count: 2 });
+    await worker.ask({ command: "run", count: warmUps });
     return { worker, facts, seconds: [] };
   } catch (error) {
     await worker.end();

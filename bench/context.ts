@@ -1,6 +1,8 @@
 import type { Effort, Side } from "./compare.js";
+import type { Goals } from "./goals.js";
 import { ownWorker, peftWorker, publishedWorker } from "./programs.js";
 import type { Input, OwnSpec, PeerSpec, Shape, Targets } from "./protocol.js";
+import type { Program } from "./workerProcess.js";
 
 export interface Models {
   /** Base-size RoBERTa with random weights, dropout 0. */
@@ -19,6 +21,9 @@ export interface Context {
   readonly dataFolder: string;
   /** A folder for files of this run. */
   readonly scratch: string;
+  readonly goals: Goals;
+  /** The worker of another build of this program, to be measured in turns with this one. */
+  readonly before: Program | undefined;
   readonly tell: (text: string) => void;
 }
 
@@ -50,6 +55,11 @@ export function own(context: Context, cell: Cell, choice: Choice<OwnSpec>, optio
   const { models, threads } = context;
   const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...cell, ...choice, ...options };
   return { program: ownWorker(), spec: spec as OwnSpec };
+}
+
+/** The same side in the other build, if there is one. */
+export function before({ before: program }: Context, { spec }: Side): Side | undefined {
+  return program && { program, spec };
 }
 
 export function peft(context: Context, cell: Cell, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {

@@ -3,9 +3,11 @@ import { execFile } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs, promisify } from "node:util";
+import { workerOf } from "./before.js";
 import type { Clock } from "./compare.js";
 import { COMPARISONS } from "./comparisons/index.js";
 import type { Context } from "./context.js";
+import { goalsFor } from "./goals.js";
 import { machine } from "./machine.js";
 import { ROOT, unpinEnvironment } from "./programs.js";
 import type { Shape } from "./protocol.js";
@@ -22,6 +24,7 @@ const HELP = `npm run bench -- [options]
   --rounds N      turns of each side (7; quick: 3)
   --threads N     of each side (all cores)
   --clock C       wall, or cpu: processor time, which with --threads 1 can be trusted on a busy machine
+  --before FOLDER another checkout of this program, set up, to be measured in turns with this one
   --data FOLDER   with glue/ and tokenizers/ (../shared/data)
   --output FOLDER for results.md and results.json (bench/results)
 BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL a
@@ -35,6 +38,7 @@ const { values } = parseArgs({
     rounds: { type: "string" },
     threads: { type: "string" },
     clock: { type: "string", default: "wall" },
+    before: { type: "string" },
     data: { type: "string", default: join(ROOT, "..", "shared", "data") },
     output: { type: "string", default: join(ROOT, "bench", "results") },
     help: { type: "boolean", default: false },
@@ -67,8 +71,10 @@ async function measure(
   onRows: (rows: readonly Row[]) => void,
 ): Promise<void> {
   const rows: Row[] = [];
-  for (const comparison of names.flatMap((name) => COMPARISONS[name]?.(context) ?? [])) {
-    tell(`Measuring ${comparison.name}`);
+  const comparisons = names.flatMap((name) => COMPARISONS[name]?.(context) ?? []);
+  for (const [i, comparison] of comparisons.entries()) {
+    const minutes = (performance.now() / 60000).toFixed(1);
+    tell(`Measuring ${comparison.name} (${i + 1} of ${comparisons.length}, after ${minutes} min)`);
     try {
       rows.push(...(await comparison.run(context)));
       onRows(rows);
@@ -86,13 +92,14 @@ async function main(): Promise<void> {
   const facts = machine(unpinEnvironment());
   const threads = Number(values.threads ?? facts.cores);
   const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
-  const effort = { rounds, counts: values.quick ? 2 : 3, clock: values.clock as Clock };
+  const effort = { rounds, counts: 2, clock: values.clock as Clock };
   const scratch = scratchFolder();
+  const before = values.before === undefined ? undefined : await workerOf(values.before);
   const python = await peers(scratch, tell);
   tell("Writing a random base-size model");
   const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
   const own = { quick: values.quick, shapes, effort, dataFolder: values.data };
-  const context = { python, models, threads, scratch, tell, ...own };
+  const context = { python, models, threads, scratch, tell, before, goals: goalsFor(facts), ...own };
   const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }

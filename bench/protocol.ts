@@ -12,8 +12,16 @@ export interface Shape {
   readonly length: number;
 }
 
-/** Random tokens of one length, or real rows from a file in the order that each side chooses. */
-export type Input = { readonly shape: Shape } | { readonly data: string; readonly batchSize: number };
+/** Real rows from a file, in batches that each side makes. */
+export interface RealRows {
+  readonly data: string;
+  readonly batchSize: number;
+  /** Peers sort rows by length within stretches of so many batches; without it batches are drawn at random. */
+  readonly bucketBatches?: number;
+}
+
+/** Random tokens of one length, or real rows. */
+export type Input = { readonly shape: Shape } | RealRows;
 
 interface Common {
   readonly model: string;
@@ -30,7 +38,7 @@ export type Estimator = "forward-difference" | "exact" | "finite-difference" | "
 
 export type OwnSpec = Common &
   Input & {
-    readonly task: "train" | "predict" | "products";
+    readonly task: "train" | "predict" | "limit";
     readonly method: "lora" | "dora" | "bidora";
     readonly precision: Precision;
     readonly hypergradient?: Estimator;

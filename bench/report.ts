@@ -1,4 +1,5 @@
 import type { Effort } from "./compare.js";
+import { hasAmx } from "./goals.js";
 import type { Machine } from "./machine.js";
 import { type Goal, isMet, type Row } from "./rows.js";
 
@@ -25,6 +26,7 @@ function facts({ machine, threads, effort, quick, versions }: Results): string[]
       .map(([name, version]) => `${name} ${version}`)
       .join(", ")}`,
     `- ${threads} threads a side, ${clock}, ${effort.rounds} rounds of ${effort.counts} in turns; ratios are the median over the rounds (lowest to highest)${quick ? "; quick mode: an impression, not a result" : ""}`,
+    `- Goals are those of processors ${hasAmx(machine) ? "with" : "without"} AMX`,
     ...(unpinned.length ? [`- Taken out of the environment for all sides: ${unpinned.join(", ")}`] : []),
   ];
 }

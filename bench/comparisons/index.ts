@@ -1,4 +1,4 @@
-import { type Context, settingsOf } from "../context.js";
+import { type Context, type Setting, settingName, settingsOf } from "../context.js";
 import type { Row } from "../rows.js";
 import { overhead } from "./overhead.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
@@ -11,19 +11,26 @@ export interface Comparison {
   run(context: Context): Promise<Row[]>;
 }
 
+function stepRows(
+  context: Context,
+  name: string,
+  rowsOf: (context: Context, setting: Setting) => Promise<Row[]>,
+): Comparison[] {
+  return settingsOf(context).map((setting) => ({
+    name: `${name}, ${settingName(setting)}`,
+    run: () => rowsOf(context, setting),
+  }));
+}
+
 /** Everything there is to measure, by the word that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
-  lora: (context) => settingsOf(context).map((setting) => ({ name: "lora", run: () => lora(context, setting) })),
-  dora: (context) => settingsOf(context).map((setting) => ({ name: "dora", run: () => dora(context, setting) })),
-  bidora: (context) => settingsOf(context).map((setting) => ({ name: "bidora", run: () => bidora(context, setting) })),
-  float32: (context) =>
-    settingsOf(context).map((setting) => ({ name: "float32", run: () => float32(context, setting) })),
+  lora: (context) => stepRows(context, "lora", lora),
+  dora: (context) => stepRows(context, "dora", dora),
+  bidora: (context) => stepRows(context, "bidora", bidora),
+  float32: (context) => stepRows(context, "float32", float32),
   real: (context) =>
     REAL_SETS.map((set) => ({ name: `real data, ${set.folder}`, run: () => realTraining(context, set) })),
   predict: () => [{ name: "predict", run: realPrediction }],
   start: () => [{ name: "start", run: firstStep }],
-  overhead: (context) =>
-    settingsOf(context)
-      .slice(0, 1)
-      .map((setting) => ({ name: "overhead", run: () => overhead(context, setting) })),
+  overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
 };

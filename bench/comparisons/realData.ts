@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { LabelMap } from "../../src/data/index.js";
 import { encodeRows, type NamedDataset, namedDatasets, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
-import { compare, faster, type Measured, median, ratio } from "../compare.js";
-import { type Context, own, peft } from "../context.js";
-import type { Row } from "../rows.js";
+import { compare, type Effort, faster, type Measured, median, ratio, type Side } from "../compare.js";
+import { before, type Context, own, peft } from "../context.js";
+import type { PeerPrecision, RealRows } from "../protocol.js";
+import type { Goal, Row } from "../rows.js";
 
 interface RealSet {
   readonly name: NamedDataset;
@@ -22,82 +23,118 @@ export const REAL_SETS: readonly RealSet[] = [
 
 const BATCH_SIZE = 16;
 
-/** The first rows of a split as token ids, in a file for both sides. */
-async function writeRows(
-  context: Context,
-  { name, folder }: RealSet,
-  split: "train" | "validation",
-): Promise<{ file: string; rows: number }> {
+/** The Trainer sorts by length within stretches of so many batches, fewer where a split has less than four stretches. */
+const TRAINER_STRETCH = 50;
+
+interface Written {
+  readonly file: string;
+  /** Rows in the file. */
+  readonly rows: number;
+  /** Rows of the whole split. */
+  readonly of: number;
+}
+
+/** The first rows of a split as token ids, in a file for all sides. */
+async function writeRows(context: Context, { name, folder }: RealSet, split: "train" | "validation"): Promise<Written> {
   const set = namedDatasets[name];
   const { examples } = await set.load(join(context.dataFolder, "glue", folder), split);
-  const chosen = examples.slice(0, context.quick ? 128 : 320);
+  const chosen = examples.slice(0, context.quick ? 96 : 320);
   const tokenizer = await loadTokenizer(join(context.dataFolder, "tokenizers", "roberta"));
   const labels = set.labelNames.length ? new LabelMap(set.labelNames) : undefined;
   const encoded = await encodeRows(TASKS[set.task] as Task, chosen, tokenizer, { labels, maxLength: 512 });
   const file = join(context.scratch, `${folder}-${split}.json`);
   writeFileSync(file, JSON.stringify({ rows: encoded.map(({ inputIds: ids, target: label }) => ({ ids, label })) }));
-  return { file, rows: encoded.length };
+  return { file, rows: encoded.length, of: examples.length };
+}
+
+/** What a row of the table is of, but for who is compared with. */
+interface Place {
+  readonly what: string;
+  readonly setting: string;
+  readonly rows: number;
 }
 
 function row(
-  what: string,
-  setting: string,
-  goal: number,
-  sides: { rows: number; ours: Measured; theirs: Measured; against: string },
+  { what, setting, rows }: Place,
+  against: string,
+  goal: Goal | undefined,
+  ours: Measured,
+  theirs: Measured,
 ): Row {
-  const { rows, ours, theirs, against } = sides;
   const rate = ({ rounds }: Measured) => `${(rows / median(rounds)).toFixed(1)} rows/s`;
-  return {
-    what,
-    setting,
-    against,
-    goal: { atLeast: goal },
-    ratio: ratio(theirs, ours),
-    ours: rate(ours),
-    theirs: rate(theirs),
-  };
+  return { what, setting, against, goal, ratio: ratio(theirs, ours), ours: rate(ours), theirs: rate(theirs) };
 }
 
-export async function realTraining(context: Context, set: RealSet): Promise<Row[]> {
-  const { file, rows } = await writeRows(context, set, "train");
-  const place = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
-  const options = { labels: set.labels, unit: "pass" } as const;
-  const sides = await compare(
+/** Peers' sides by precision and by how they make batches. */
+type Peer = (precision: PeerPrecision, batches: Pick<RealRows, "bucketBatches">) => Side;
+
+/**
+ * Ours beside the peer in each precision with batches bucketed by length, and beside the build before; then beside the fastest of
+ * these precisions with batches drawn at random, as the peers' defaults have it.
+ */
+async function compareReal(
+  context: Context,
+  place: Place,
+  sides: { readonly ours: Side; readonly peer: Peer; readonly bucketBatches: number },
+  names: { readonly bucketed: string; readonly random: string },
+): Promise<Row[]> {
+  const { ours, peer, bucketBatches } = sides;
+  const effort: Effort = { ...context.effort, counts: 1, warmUps: 1 };
+  const other = before(context, ours);
+  const bucketed = await compare(
     {
-      autocast: peft(context, place, { task: "train", method: "lora", precision: "bfloat16-autocast" }, options),
-      float32: peft(context, place, { task: "train", method: "lora", precision: "float32" }, options),
-      ours: own(context, place, { task: "train", method: "lora", precision: "bfloat16" }, options),
+      autocast: peer("bfloat16-autocast", { bucketBatches }),
+      weights: peer("bfloat16-weights", { bucketBatches }),
+      float32: peer("float32", { bucketBatches }),
+      ours,
+      ...(other && { before: other }),
     },
-    { ...context.effort, counts: 1 },
+    effort,
   );
-  const theirs = faster(sides.autocast, sides.float32);
-  const against = "PEFT with dynamic padding";
+  const { autocast, weights, float32 } = bucketed;
+  const best = faster(autocast, weights, float32);
+  const precision = best === autocast ? "bfloat16-autocast" : best === weights ? "bfloat16-weights" : "float32";
+  const random = await compare({ theirs: peer(precision, {}), ours }, effort);
+  const suffix = precision.replace("-", " ");
+  const { goals } = context;
   return [
-    row("LoRA training, rows as published", `${set.folder}, batch ${BATCH_SIZE}`, 2.5, {
-      rows,
-      ours: sides.ours,
-      theirs,
-      against,
-    }),
+    row(place, `${names.bucketed}, ${suffix}`, goals.real, bucketed.ours, best),
+    row(place, `${names.random}, ${suffix}`, undefined, random.ours, random.theirs),
+    ...(bucketed.before ? [row(place, "the build before", goals.before.real, bucketed.ours, bucketed.before)] : []),
   ];
 }
 
+export async function realTraining(context: Context, set: RealSet): Promise<Row[]> {
+  const { file, rows, of } = await writeRows(context, set, "train");
+  const cell = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
+  const options = { labels: set.labels, unit: "pass" } as const;
+  const task = { task: "train", method: "lora" } as const;
+  return compareReal(
+    context,
+    { what: "LoRA training, rows as published", setting: `${set.folder}, batch ${BATCH_SIZE}`, rows },
+    {
+      ours: own(context, cell, { ...task, precision: "bfloat16" }, options),
+      peer: (precision, batches) => peft(context, { ...cell, ...batches }, { ...task, precision }, options),
+      bucketBatches: Math.max(1, Math.min(TRAINER_STRETCH, Math.floor(of / (4 * BATCH_SIZE)))),
+    },
+    { bucketed: "PEFT, group_by_length", random: "PEFT, random batches" },
+  );
+}
+
+/** The order of what is predicted is free, so the peer sorts all rows. */
 export async function realPrediction(context: Context): Promise<Row[]> {
   const { file, rows } = await writeRows(context, REAL_SETS[0] as RealSet, "validation");
-  const place = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
+  const cell = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
   const options = { unit: "pass" } as const;
-  const merged = (precision: "float32" | "bfloat16-autocast" | "bfloat16-weights") =>
-    peft(context, place, { task: "predict", method: "lora", precision }, options);
-  const sides = await compare(
+  const task = { task: "predict", method: "lora" } as const;
+  return compareReal(
+    context,
+    { what: "Evaluation and predict", setting: `MRPC, batch ${BATCH_SIZE}`, rows },
     {
-      autocast: merged("bfloat16-autocast"),
-      weights: merged("bfloat16-weights"),
-      float32: merged("float32"),
-      ours: own(context, place, { task: "predict", method: "lora", precision: "bfloat16" }, options),
+      ours: own(context, cell, { ...task, precision: "bfloat16" }, options),
+      peer: (precision, batches) => peft(context, { ...cell, ...batches }, { ...task, precision }, options),
+      bucketBatches: Math.ceil(rows / BATCH_SIZE),
     },
-    { ...context.effort, counts: 1 },
+    { bucketed: "transformers, merged, sorted by length", random: "transformers, merged, random batches" },
   );
-  const theirs = faster(sides.autocast, sides.weights, sides.float32);
-  const against = "transformers, adapter merged, best precision";
-  return [row("Evaluation and predict", `MRPC, batch ${BATCH_SIZE}`, 2, { rows, ours: sides.ours, theirs, against })];
 }

@@ -6,14 +6,21 @@ import { quickstartModel } from "../../src/io/quickstartModel.js";
 import { median } from "../compare.js";
 import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";
+import type { PeerPrecision } from "../protocol.js";
 import type { Row } from "../rows.js";
 import type { Program } from "../workerProcess.js";
+
+const PRECISIONS: readonly PeerPrecision[] = ["bfloat16-autocast", "bfloat16-weights", "float32"];
 
 export async function firstStep(context: Context): Promise<Row[]> {
   const model = process.env.BENCH_MODEL ?? (await quickstartModel({ onNote: context.tell }));
   const data = join(context.dataFolder, "glue", "MRPC");
-  const theirs = peerScript(context.python, "first_step.py", [model, join(data, "train.tsv")]);
-  const seconds = { ours: [] as number[], theirs: [] as number[] };
+  const peers = PRECISIONS.map((precision) => ({
+    precision,
+    program: peerScript(context.python, "first_step.py", [model, join(data, "train.tsv"), precision]),
+    seconds: [] as number[],
+  }));
+  const seconds: number[] = [];
   for (let round = -1; round < context.effort.rounds; round++) {
     const output = join(context.scratch, `start-${round}`);
     const ours = finetune([
@@ -30,22 +37,26 @@ export async function firstStep(context: Context): Promise<Row[]> {
       "--output",
       output,
     ]);
-    const [own, peer] = [await untilFirstStep(ours), await untilFirstStep(theirs)];
-    if (round < 0) continue; // brings the files into the cache
-    seconds.ours.push(own);
-    seconds.theirs.push(peer);
+    const isTimed = round >= 0; // the first one brings the files into the cache
+    const own = await untilFirstStep(ours);
+    if (isTimed) seconds.push(own);
+    for (const { program, seconds } of peers) {
+      const peer = await untilFirstStep(program);
+      if (isTimed) seconds.push(peer);
+    }
   }
-  const ratios = seconds.theirs.map((value, i) => value / (seconds.ours[i] as number));
+  const theirs = peers.reduce((best, peer) => (median(peer.seconds) < median(best.seconds) ? peer : best));
+  const ratios = theirs.seconds.map((value, i) => value / (seconds[i] as number));
   const shown = (values: readonly number[]) => `${median(values).toFixed(2)} s`;
   return [
     {
       what: "Start to first training step",
       setting: "MiniLM, 22 M parameters, MRPC, LoRA",
-      against: "transformers + PEFT, a minimal script",
-      goal: { atLeast: 5 },
+      against: `transformers + PEFT, a minimal script, ${theirs.precision.replace("-", " ")}`,
+      goal: context.goals.start,
       ratio: { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) },
-      ours: shown(seconds.ours),
-      theirs: shown(seconds.theirs),
+      ours: shown(seconds),
+      theirs: shown(theirs.seconds),
     },
   ];
 }

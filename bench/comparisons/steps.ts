@@ -1,128 +1,172 @@
 // Training steps on batches of one length: the first rows of the table.
 import { compare, faster, type Measured, ratio } from "../compare.js";
-import { type Context, effortFor, own, peft, published, type Setting, settingName } from "../context.js";
+import { before, type Context, effortFor, own, peft, published, type Setting, settingName } from "../context.js";
+import type { PeerPrecision } from "../protocol.js";
 import { type Goal, mebibytes, milliseconds, type Row, single } from "../rows.js";
 
-const isSmall = ({ shape }: Setting) => shape.rows === 16;
+type Place = Pick<Row, "what" | "against"> & { readonly setting: Setting; readonly goal?: Goal };
 
-function speed(
-  what: string,
-  setting: Setting,
-  goal: Goal | undefined,
-  sides: { ours: Measured; theirs: Measured; against: string },
-): Row {
-  const { ours, theirs, against } = sides;
-  const place = { what, setting: settingName(setting), against, goal };
-  return { ...place, ratio: ratio(theirs, ours), ours: milliseconds(ours), theirs: milliseconds(theirs) };
+/** Our time against theirs: how many times as fast we are. */
+function speed({ setting, goal, ...place }: Place, ours: Measured, theirs: Measured): Row {
+  const figures = { ours: milliseconds(ours), theirs: milliseconds(theirs) };
+  return { ...place, ...figures, setting: settingName(setting), goal, ratio: ratio(theirs, ours) };
 }
 
-function cost(
-  what: string,
-  setting: Setting,
-  atMost: number,
-  sides: { ours: Measured; base: Measured; against: string },
-): Row {
-  const { ours, base, against } = sides;
-  const place = { what, setting: settingName(setting), against, goal: { atMost } };
-  return { ...place, ratio: ratio(ours, base), ours: milliseconds(ours), theirs: milliseconds(base) };
+/** Our time as a multiple of a base's. */
+function cost({ setting, goal, ...place }: Place, ours: Measured, base: Measured): Row {
+  const figures = { ours: milliseconds(ours), theirs: milliseconds(base) };
+  return { ...place, ...figures, setting: settingName(setting), goal, ratio: ratio(ours, base) };
 }
 
-function memory(what: string, setting: Setting, ours: Measured, theirs: Measured): Row {
-  const place = { what, setting: settingName(setting), against: "PEFT, bfloat16 autocast", goal: { atMost: 0.6 } };
-  return {
-    ...place,
-    ratio: single(ours.memory.peakMiB / theirs.memory.peakMiB),
-    ours: mebibytes(ours),
-    theirs: mebibytes(theirs),
-  };
+function memory({ setting, goal, ...place }: Place, ours: Measured, theirs: Measured): Row {
+  const figures = { ours: mebibytes(ours), theirs: mebibytes(theirs) };
+  const share = ours.memory.peakMiB / theirs.memory.peakMiB;
+  return { ...place, ...figures, setting: settingName(setting), goal, ratio: single(share) };
+}
+
+/** PEFT in each of its precisions. */
+function peftSides(context: Context, setting: Setting, method: "lora" | "dora") {
+  const side = (precision: PeerPrecision) => peft(context, setting, { task: "train", method, precision });
+  return { autocast: side("bfloat16-autocast"), weights: side("bfloat16-weights"), float32: side("float32") };
+}
+
+type PeftMeasured = Readonly<Record<keyof ReturnType<typeof peftSides>, Measured>>;
+
+/** The goal's row, against the fastest; and one against autocast, which PEFT's users take first, where that is another. */
+function peftRows(place: Omit<Place, "against">, ours: Measured, { autocast, weights, float32 }: PeftMeasured): Row[] {
+  const { goal, ...rest } = place;
+  const best = faster(autocast, weights, float32);
+  const name = best === autocast ? "bfloat16 autocast" : best === weights ? "bfloat16 weights" : "float32";
+  const fastest = speed({ ...rest, against: `PEFT at its fastest: ${name}`, ...(goal && { goal }) }, ours, best);
+  return best === autocast
+    ? [fastest]
+    : [fastest, speed({ ...rest, against: "PEFT, bfloat16 autocast" }, ours, autocast)];
+}
+
+const BEFORE = "the build before";
+
+/** Our choice in this build and, with `--before`, in the other. */
+function bothBuilds(context: Context, setting: Setting, choice: Parameters<typeof own>[2]) {
+  const ours = own(context, setting, choice);
+  const other = before(context, ours);
+  return { ours, ...(other && { before: other }) };
 }
 
 export async function lora(context: Context, setting: Setting): Promise<Row[]> {
+  const { goals, tell } = context;
+  const choice = { method: "lora", precision: "bfloat16" } as const;
   const sides = await compare(
     {
-      autocast: peft(context, setting, { task: "train", method: "lora", precision: "bfloat16-autocast" }),
-      weights: peft(context, setting, { task: "train", method: "lora", precision: "bfloat16-weights" }),
-      float32: peft(context, setting, { task: "train", method: "lora", precision: "float32" }),
-      ours: own(context, setting, { task: "train", method: "lora", precision: "bfloat16" }),
-      products: own(context, setting, { task: "products", method: "lora", precision: "bfloat16" }),
+      ...peftSides(context, setting, "lora"),
+      ...bothBuilds(context, setting, { task: "train", ...choice }),
+      limit: own(context, setting, { task: "limit", ...choice }),
     },
     effortFor(context, setting),
   );
-  const { autocast, weights, float32, ours, products } = sides;
-  const best = faster(autocast, float32);
-  const against = best === float32 ? "PEFT, float32" : "PEFT, bfloat16 autocast";
-  const rows = [
-    speed("LoRA step", setting, { atLeast: 2 }, { ours, theirs: best, against }),
-    speed("LoRA step", setting, undefined, { ours, theirs: weights, against: "PEFT, bfloat16 weights" }),
-    cost("LoRA step", setting, 1.5, { ours, base: products, against: "its matrix products alone" }),
+  const { ours, limit } = sides;
+  for (const [product, way] of Object.entries(limit.facts)) if (product.includes("→")) tell(`  ${product}: ${way}`);
+  const place = { what: "LoRA step", setting };
+  const peak = { what: "LoRA, peak memory", setting };
+  return [
+    ...peftRows({ ...place, goal: goals.peft.lora }, ours, sides),
+    cost({ ...place, against: "the limit: frozen products, the best way each", goal: goals.limit }, ours, limit),
+    ...(sides.before ? [speed({ ...place, against: BEFORE, goal: goals.before.lora }, ours, sides.before)] : []),
+    memory({ ...peak, against: "PEFT, bfloat16 weights", goal: goals.memory.peft }, ours, sides.weights),
+    ...(sides.before ? [memory({ ...peak, against: BEFORE, goal: goals.before.memory }, ours, sides.before)] : []),
   ];
-  return isSmall(setting) ? [...rows, memory("LoRA, peak memory", setting, ours, autocast)] : rows;
 }
 
 export async function dora(context: Context, setting: Setting): Promise<Row[]> {
+  const { goals } = context;
+  const choice = { task: "train", precision: "bfloat16" } as const;
   const sides = await compare(
     {
-      autocast: peft(context, setting, { task: "train", method: "dora", precision: "bfloat16-autocast" }),
-      float32: peft(context, setting, { task: "train", method: "dora", precision: "float32" }),
-      ours: own(context, setting, { task: "train", method: "dora", precision: "bfloat16" }),
-      lora: own(context, setting, { task: "train", method: "lora", precision: "bfloat16" }),
+      ...peftSides(context, setting, "dora"),
+      ...bothBuilds(context, setting, { method: "dora", ...choice }),
+      lora: own(context, setting, { method: "lora", ...choice }),
     },
     effortFor(context, setting),
   );
-  const { autocast, float32, ours, lora } = sides;
-  const best = faster(autocast, float32);
-  const against = best === float32 ? "PEFT's DoRA, float32" : "PEFT's DoRA, bfloat16 autocast";
-  const rows = [
-    speed(
-      "DoRA step",
-      setting,
-      { atLeast: setting.targets === "all-linear" ? 4 : 2.3 },
-      { ours, theirs: best, against },
-    ),
-    cost("DoRA step", setting, 1.08, { ours, base: lora, against: "our LoRA step" }),
+  const { ours, lora } = sides;
+  const place = { what: "DoRA step", setting };
+  const peak = { what: "DoRA, peak memory", setting };
+  const goal = setting.targets === "all-linear" ? goals.peft.doraAllLinear : goals.peft.dora;
+  return [
+    ...peftRows({ ...place, goal }, ours, sides),
+    cost({ ...place, against: "our LoRA step", goal: goals.cost.dora }, ours, lora),
+    ...(sides.before ? [speed({ ...place, against: BEFORE, goal: goals.before.others }, ours, sides.before)] : []),
+    memory({ ...peak, against: "PEFT, bfloat16 weights", goal: goals.memory.peft }, ours, sides.weights),
+    ...(sides.before ? [memory({ ...peak, against: BEFORE, goal: goals.before.memory }, ours, sides.before)] : []),
   ];
-  return isSmall(setting) ? [...rows, memory("DoRA, peak memory", setting, ours, autocast)] : rows;
 }
 
 export async function bidora(context: Context, setting: Setting): Promise<Row[]> {
+  const { goals } = context;
   const search = { task: "train", method: "bidora", precision: "bfloat16" } as const;
+  const forward = bothBuilds(context, setting, { ...search, hypergradient: "forward-difference" });
+  const exact = bothBuilds(context, setting, { ...search, hypergradient: "exact" });
   const sides = await compare(
     {
       published: published(context, setting),
-      forward: own(context, setting, { ...search, hypergradient: "forward-difference" }),
-      exact: own(context, setting, { ...search, hypergradient: "exact" }),
+      forward: forward.ours,
+      exact: exact.ours,
       lora: own(context, setting, { task: "train", method: "lora", precision: "bfloat16" }),
+      ...(forward.before && { forwardBefore: forward.before }),
+      ...(exact.before && { exactBefore: exact.before }),
     },
     { ...effortFor(context, setting), counts: 1 },
   );
-  const { forward, exact, lora } = sides;
-  const goal = { atLeast: setting.targets === "all-linear" ? 10 : 6 };
-  const peer = { theirs: sides.published, against: "the published algorithm, float32" };
+  const forwardPlace = { what: "BiDoRA step, forward-difference", setting };
+  const exactPlace = { what: "BiDoRA step, exact", setting };
+  const peers = setting.targets === "all-linear" ? goals.published.allLinear : goals.published.queryValue;
+  const theirs = { against: "the published algorithm, float32", goal: peers };
+  const base = "our LoRA step";
+  const { forwardBefore, exactBefore } = sides;
   return [
-    speed("BiDoRA search step, forward-difference", setting, goal, { ours: forward, ...peer }),
-    speed("BiDoRA search step, exact", setting, goal, { ours: exact, ...peer }),
-    cost("BiDoRA search step, forward-difference", setting, 3.2, {
-      ours: forward,
-      base: lora,
-      against: "our LoRA step",
-    }),
-    cost("BiDoRA search step, exact", setting, 4, { ours: exact, base: lora, against: "our LoRA step" }),
+    speed({ ...forwardPlace, ...theirs }, sides.forward, sides.published),
+    speed({ ...exactPlace, ...theirs }, sides.exact, sides.published),
+    cost({ ...forwardPlace, against: base, goal: goals.cost.forwardDifference }, sides.forward, sides.lora),
+    cost({ ...exactPlace, against: base, goal: goals.cost.exact }, sides.exact, sides.lora),
+    ...(forwardBefore ? sinceBefore(context, forwardPlace, sides.forward, forwardBefore) : []),
+    ...(exactBefore ? sinceBefore(context, exactPlace, sides.exact, exactBefore) : []),
+    memory(
+      { what: "BiDoRA, exact, peak memory", setting, against: "by forward-difference", goal: goals.memory.exact },
+      sides.exact,
+      sides.forward,
+    ),
+  ];
+}
+
+function sinceBefore({ goals }: Context, place: Omit<Place, "against">, ours: Measured, theirs: Measured): Row[] {
+  return [
+    speed({ ...place, against: BEFORE, goal: goals.before.others }, ours, theirs),
+    memory({ ...place, what: `${place.what}: peak memory`, against: BEFORE, goal: goals.before.memory }, ours, theirs),
   ];
 }
 
 export async function float32(context: Context, setting: Setting): Promise<Row[]> {
+  const choice = { task: "train", precision: "float32" } as const;
+  const lora = bothBuilds(context, setting, { method: "lora", ...choice });
+  const dora = bothBuilds(context, setting, { method: "dora", ...choice });
   const sides = await compare(
     {
-      peftLora: peft(context, setting, { task: "train", method: "lora", precision: "float32" }),
-      peftDora: peft(context, setting, { task: "train", method: "dora", precision: "float32" }),
-      lora: own(context, setting, { task: "train", method: "lora", precision: "float32" }),
-      dora: own(context, setting, { task: "train", method: "dora", precision: "float32" }),
+      peftLora: peft(context, setting, { method: "lora", ...choice }),
+      peftDora: peft(context, setting, { method: "dora", ...choice }),
+      lora: lora.ours,
+      dora: dora.ours,
+      ...(lora.before && { loraBefore: lora.before }),
+      ...(dora.before && { doraBefore: dora.before }),
     },
     effortFor(context, setting),
   );
-  const against = "PEFT, float32";
+  const goal = context.goals.before.others;
+  const loraPlace = { what: "LoRA step in float32", setting };
+  const doraPlace = { what: "DoRA step in float32", setting };
+  const { loraBefore, doraBefore } = sides;
   return [
-    speed("LoRA step in float32", setting, { atLeast: 1.15 }, { ours: sides.lora, theirs: sides.peftLora, against }),
-    speed("DoRA step in float32", setting, { atLeast: 1.4 }, { ours: sides.dora, theirs: sides.peftDora, against }),
+    speed({ ...loraPlace, against: "PEFT, float32", goal: { atLeast: 1.15 } }, sides.lora, sides.peftLora),
+    speed({ ...doraPlace, against: "PEFT, float32", goal: { atLeast: 1.4 } }, sides.dora, sides.peftDora),
+    ...(loraBefore ? [speed({ ...loraPlace, against: BEFORE, goal }, sides.lora, loraBefore)] : []),
+    ...(doraBefore ? [speed({ ...doraPlace, against: BEFORE, goal }, sides.dora, doraBefore)] : []),
   ];
 }

@@ -3,6 +3,7 @@
 import json
 
 import torch
+from transformers.trainer_pt_utils import get_length_grouped_indices
 
 PAD = 1
 
@@ -28,9 +29,18 @@ def real_batches(spec):
     with open(spec["data"]) as file:
         rows = json.load(file)["rows"]
     size = spec["batchSize"]
-    order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(0)).tolist()
+    order = order_of(rows, size, spec.get("bucketBatches"))
     chosen = [[rows[i] for i in order[start : start + size]] for start in range(0, len(rows), size)]
     return [collate(batch, spec["labels"]) for batch in chosen]
+
+
+def order_of(rows, size, bucket_batches):
+    """At random; or as the Trainer's train_sampling_strategy="group_by_length": by length within stretches of batches."""
+    generator = torch.Generator().manual_seed(0)
+    if bucket_batches is None:
+        return torch.randperm(len(rows), generator=generator).tolist()
+    lengths = [len(row["ids"]) for row in rows]
+    return get_length_grouped_indices(lengths, size, mega_batch_mult=bucket_batches, generator=generator)
 
 
 def collate(rows, labels):

@@ -81,6 +81,7 @@ def prepare(spec):
     batches = make_batches(spec)
     step = (prediction if spec["task"] == "predict" else training)(model, spec)
     endless = itertools.cycle(batches)
+    tokens = sum(batch["input_ids"].numel() for batch in batches)  # padding included
     count = len(batches) if spec.get("unit") == "pass" else 1
 
     def run():
@@ -88,7 +89,7 @@ def prepare(spec):
             step(next(endless))
 
     versions = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
-    return {**versions, "threads": torch.get_num_threads(), "batches": len(batches)}, run
+    return {**versions, "threads": torch.get_num_threads(), "batches": len(batches), "tokens": tokens}, run
 
 
 if __name__ == "__main__":

@@ -1,9 +1,12 @@
 """The peer of BiDoRA's search step: the published algorithm in plain PyTorch, float32.
 
-A layer builds its whole weight W = m ⊙ V / ‖V‖, V = W0 + s·B·A, with one magnitude a column and gradients through the norm.
-A step is: an AdamW step on the directions V = {A, B, head} with L_tr + γ·R, R = mean ‖DᵀD − I‖_F from D itself; then one on
-the magnitudes M with ∇_M L_val(V') − ξ·(∇_M L_tr(V + εv) − ∇_M L_tr(V − εv)) / 2ε, v = ∇_V' L_val, ε = 0.01 / ‖v‖. R has no
+A layer builds its whole weight W = m ⊙ V / ‖V‖, V = W0 + s·B·A, with gradients through the norm. A step is: an AdamW step on
+the directions V = {A, B, head} with L_tr + γ·R, R = mean ‖DᵀD − I‖_F from D, V with unit columns, itself; then one on the
+magnitudes M with ∇_M L_val(V') − ξ·(∇_M L_tr(V + εv) − ∇_M L_tr(V − εv)) / 2ε, v = ∇_V' L_val, ε = 0.01 / ‖v‖. R has no
 magnitudes, so the two difference passes go without it, which is in the peer's favour.
+
+So that both sides solve one problem, the rest is as on ours: one magnitude a row (published: a column), AdamW with its default
+betas, fused, without weight decay and schedule, and gradients of both levels clipped to norm 1 (published: not clipped).
 """
 
 import itertools
@@ -26,14 +29,14 @@ class DenseDora(nn.Module):
         self.scale = 2.0
         self.a = nn.Parameter(torch.empty(rank, inner).uniform_(-(inner**-0.5), inner**-0.5))
         self.b = nn.Parameter(torch.zeros(out, rank))
-        self.m = nn.Parameter(linear.weight.detach().norm(dim=0, keepdim=True))
+        self.m = nn.Parameter(linear.weight.detach().norm(dim=1, keepdim=True))
 
-    def direction(self):
+    def direction(self, dim):
         v = self.weight + self.scale * (self.b @ self.a)
-        return v / v.norm(dim=0, keepdim=True)
+        return v / v.norm(dim=dim, keepdim=True)
 
     def forward(self, x):
-        return nn.functional.linear(x, self.m * self.direction(), self.bias)
+        return nn.functional.linear(x, self.m * self.direction(dim=1), self.bias)
 
 
 def adapt(model, spec):
@@ -51,7 +54,7 @@ def adapt(model, spec):
 
 def regulariser(layers):
     def of(layer):
-        d = layer.direction()
+        d = layer.direction(dim=0)
         return torch.linalg.norm(d.T @ d - torch.eye(d.shape[1]))
 
     return torch.stack([of(layer) for layer in layers]).mean()
@@ -62,8 +65,8 @@ class Search:
         self.model, self.layers = model, layers
         self.magnitudes = [layer.m for layer in layers]
         self.directions = [p for layer in layers for p in (layer.a, layer.b)] + list(model.classifier.parameters())
-        self.lower = torch.optim.AdamW(self.directions, lr=RATE, weight_decay=0.0)
-        self.upper = torch.optim.AdamW(self.magnitudes, lr=RATE, weight_decay=0.0)
+        self.lower = torch.optim.AdamW(self.directions, lr=RATE, weight_decay=0.0, fused=True)
+        self.upper = torch.optim.AdamW(self.magnitudes, lr=RATE, weight_decay=0.0, fused=True)
 
     def loss(self, batch):
         return self.model(**batch).loss
@@ -97,6 +100,7 @@ class Search:
     def update(self, optimizer, parameters, gradients):
         for parameter, gradient in zip(parameters, gradients):
             parameter.grad = gradient
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad()
 

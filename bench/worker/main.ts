@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import * as torch from "../../src/torch/index.js";
 import type { Facts, Memory, OwnSpec, Request, Timed } from "../protocol.js";
+import { limit } from "./limit.js";
 import { meter } from "./meter.js";
 import { prediction } from "./prediction.js";
-import { products } from "./products.js";
 import { profile } from "./profile.js";
 import { training } from "./training.js";
 import type { Work } from "./work.js";
 
-const TASKS = { train: training, predict: prediction, products } as const;
+const TASKS = { train: training, predict: prediction, limit } as const;
 
 let work: Work = () => {
   throw new Error("prepare comes first");
@@ -18,7 +18,8 @@ let work: Work = () => {
 
 async function prepare(spec: OwnSpec): Promise<{ facts: Facts }> {
   torch.setThreads(spec.threads);
-  work = await TASKS[spec.task](spec);
+  const prepared = await TASKS[spec.task](spec);
+  work = prepared.work;
   const { torchVersion, threads, onednnVersion, cpuCapability, mkl, openblas } = torch.engineFacts();
   return {
     facts: {
@@ -28,6 +29,7 @@ async function prepare(spec: OwnSpec): Promise<{ facts: Facts }> {
       onednn: onednnVersion,
       cpuCapability,
       blas: mkl ? "MKL" : openblas,
+      ...prepared.facts,
     },
   };
 }

@@ -4,15 +4,13 @@ import { predictRows } from "../../src/train/evaluation.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel, labelsOf } from "./adaptedModel.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
-import type { Work } from "./work.js";
+import type { Prepared } from "./work.js";
 
 /** Predictions for all rows, as `evaluate` and `predict` compute them. */
-export async function prediction(spec: OwnSpec): Promise<Work> {
+export async function prediction(spec: OwnSpec): Promise<Prepared> {
   const { model, kind } = await adaptedModel(spec);
   packLinears(model);
   const rows = rowsOf(spec);
   const options = { task: TASKS[kind], labels: labelsOf(spec), batchSize: batchSizeOf(spec) };
-  return async () => {
-    await predictRows(model, rows, options, () => {});
-  };
+  return { work: () => predictRows(model, rows, options, () => {}) };
 }

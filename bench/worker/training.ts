@@ -7,10 +7,10 @@ import { takeSnapshot } from "../../src/train/trained.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
 import { batchSizeOf, rowsOf } from "./rows.js";
-import type { Work } from "./work.js";
+import type { Prepared } from "./work.js";
 
 /** Training steps (search steps for `bidora`) by the rules that `finetune` uses, each in a scope as in its loop. */
-export async function training(spec: OwnSpec): Promise<Work> {
+export async function training(spec: OwnSpec): Promise<Prepared> {
   const { model, adapted, generator, kind } = await adaptedModel(spec);
   const rows = rowsOf(spec);
   const batchSize = batchSizeOf(spec);
@@ -38,7 +38,8 @@ export async function training(spec: OwnSpec): Promise<Work> {
   if (!plan) throw new Error("There is no phase to run.");
   const rule = plan.begin();
   const steps = spec.unit === "pass" ? Math.ceil(rows.length / batchSize) : 1;
-  return () => {
-    for (let i = 0; i < steps; i++) torch.scope(() => rule.step());
+  const work = () => {
+    for (let i = 0; i < steps; i++) torch.scope(() => void rule.step());
   };
+  return { work };
 }

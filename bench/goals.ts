@@ -1,0 +1,50 @@
+import type { Machine } from "./machine.js";
+import type { Goal } from "./rows.js";
+
+/** What the rows have to reach on one kind of processor. */
+export interface Goals {
+  /** LoRA and DoRA steps against PEFT in its fastest way. */
+  readonly peft: { readonly lora: Goal; readonly dora: Goal; readonly doraAllLinear: Goal };
+  /** A LoRA step against its frozen products. */
+  readonly limit: Goal;
+  /** Against our LoRA step. */
+  readonly cost: { readonly dora: Goal; readonly forwardDifference: Goal; readonly exact: Goal };
+  readonly published: { readonly queryValue: Goal; readonly allLinear: Goal };
+  /** Prediction, and training on rows as published, against peers that bucket by length. */
+  readonly real: Goal;
+  readonly start: Goal;
+  /** Against the build before; `others`, which must not get slower, by more than turns differ. */
+  readonly before: { readonly lora: Goal; readonly others: Goal; readonly real: Goal; readonly memory: Goal };
+  readonly memory: { readonly peft: Goal; readonly exact: Goal };
+}
+
+const COMMON = {
+  start: { atLeast: 5 },
+  memory: { peft: { atMost: 0.6 }, exact: { atMost: 1.25 } },
+} as const;
+
+const WITH_AMX: Goals = {
+  ...COMMON,
+  peft: { lora: { atLeast: 3 }, dora: { atLeast: 3 }, doraAllLinear: { atLeast: 6 } },
+  limit: { atMost: 2 },
+  cost: { dora: { atMost: 1.1 }, forwardDifference: { atMost: 3.3 }, exact: { atMost: 3.5 } },
+  published: { queryValue: { atLeast: 9 }, allLinear: { atLeast: 14 } },
+  real: { atLeast: 2 },
+  before: { lora: { atLeast: 1.8 }, others: { atLeast: 0.97 }, real: { atLeast: 1.2 }, memory: { atMost: 1.05 } },
+};
+
+const WITHOUT_AMX: Goals = {
+  ...COMMON,
+  peft: { lora: { atLeast: 1.3 }, dora: { atLeast: 1.3 }, doraAllLinear: { atLeast: 2.3 } },
+  limit: { atMost: 1.3 },
+  cost: { dora: { atMost: 1.08 }, forwardDifference: { atMost: 3.2 }, exact: { atMost: 3.4 } },
+  published: { queryValue: { atLeast: 3.5 }, allLinear: { atLeast: 6 } },
+  real: { atLeast: 1.5 },
+  before: { lora: { atLeast: 1.1 }, others: { atLeast: 0.97 }, real: { atLeast: 1 }, memory: { atMost: 1.05 } },
+};
+
+export const hasAmx = ({ bfloat16 }: Machine): boolean => bfloat16.includes("amx");
+
+export function goalsFor(machine: Machine): Goals {
+  return hasAmx(machine) ? WITH_AMX : WITHOUT_AMX;
+}
