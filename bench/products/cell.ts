@@ -23,7 +23,8 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
       return () => multiply(x);
     });
     const seconds = leastSeconds(calls, patience);
-    return new Map(fitting.map((way, i) => [way, seconds[i] as number]));
+    const perCall = (way: Way) => way.productsPerCall?.(direction, rows * from * to) ?? 1;
+    return new Map(fitting.map((way, i) => [way, (seconds[i] as number) / perCall(way)]));
   });
 }
 

@@ -2,6 +2,8 @@
 export interface WeightShape {
   readonly from: number;
   readonly to: number;
+  /** Outputs of the weights that this one stands for, where it is several at once. */
+  readonly parts?: readonly number[];
 }
 
 /** A model's sizes, as far as its linear layers go. */
@@ -21,11 +23,15 @@ const MODELS: Readonly<Record<string, Sizes>> = {
   "Llama 1B": { hidden: 2048, intermediate: 8192, keyValue: 512, gated: true },
 };
 
-/** The weights of a layer, each shape once; query, key and value as one, and gate and up, are shapes of their own. */
+/** The weights of a layer, each shape once, and those that can be multiplied at once: query, key and value; gate and up. */
 function weightsOf({ hidden, intermediate, keyValue = hidden, gated = false }: Sizes): WeightShape[] {
-  const widths = [hidden, keyValue, hidden + 2 * keyValue, intermediate, ...(gated ? [2 * intermediate] : [])];
-  const outwards = [...new Set(widths)].map((to) => ({ from: hidden, to }));
-  return [...outwards, { from: intermediate, to: hidden }];
+  const apart = [...new Set([hidden, keyValue, intermediate])].map((to) => ({ from: hidden, to }));
+  const atOnce = [[hidden, keyValue, keyValue], ...(gated ? [[intermediate, intermediate]] : [])].map((parts) => ({
+    from: hidden,
+    to: parts.reduce((sum, part) => sum + part, 0),
+    parts,
+  }));
+  return [...apart, ...atOnce, { from: intermediate, to: hidden }];
 }
 
 /** By model, the weights that its layers multiply by. */

@@ -64,6 +64,22 @@ function worstByWay(rates: readonly Rates[]): string {
   return shares.join(", ");
 }
 
+/** How many times as fast one product for several weights is as theirs apart, both in their best ways; lowest and highest. */
+function atOnce(rates: readonly Rates[]): string {
+  const speedups = rates.flatMap(({ parts, ...whole }) => {
+    const apart = parts?.map((part) =>
+      rates.find(({ from, to, rows }) => from === whole.from && to === part && rows === whole.rows),
+    );
+    if (!apart) return [];
+    const seconds = (one: Rates | undefined) =>
+      one ? (one.from * one.to * one.rows) / (one.ways[one.best] as number) : NaN;
+    return apart.reduce((sum, one) => sum + seconds(one), 0) / seconds(whole);
+  });
+  return speedups.length
+    ? `; several weights at once ${Math.min(...speedups).toFixed(2)} to ${Math.max(...speedups).toFixed(2)} times as fast`
+    : "";
+}
+
 /** The program's worst share by class, one line each, and the worst of all. */
 export function summary(rates: readonly Rates[]): string {
   const classOf = ({ model, dtype, direction }: Rates) => `${model}, ${dtype}, ${direction}`;
@@ -72,7 +88,7 @@ export function summary(rates: readonly Rates[]): string {
     const members = rates.filter((one) => classOf(one) === name);
     const worst = worstOf(members, ({ share }) => share);
     const mean = members.reduce((sum, { share }) => sum + share, 0) / members.length;
-    return `${name}: the program at least ${worst.share.toFixed(2)} of the best (${weightName(worst)}), ${mean.toFixed(2)} in the mean; one way for all: ${worstByWay(members)}`;
+    return `${name}: the program at least ${worst.share.toFixed(2)} of the best (${weightName(worst)}), ${mean.toFixed(2)} in the mean; one way for all: ${worstByWay(members)}${atOnce(members)}`;
   });
   const worst = worstOf(rates, ({ share }) => share);
   const place = `${worst.model}, ${worst.dtype}, ${worst.direction}, ${weightName(worst)}`;

@@ -4,14 +4,16 @@ import * as torch from "../../src/torch/index.js";
 export const DIRECTIONS = ["forward", "input gradient"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** Multiplies x (forward) or g (input gradient) by a weight that was made ready before. */
-export type Multiply = (x: torch.Tensor) => torch.Tensor;
+/** Multiplies x (forward) or g (input gradient) by a weight that was made ready before; for `productsPerCall`, several times. */
+export type Multiply = (x: torch.Tensor) => torch.Tensor | readonly (torch.Tensor | undefined)[];
 
 /** One way to multiply by a frozen weight. */
 export interface Way {
   readonly name: string;
   /** Whether it differs from the others for so many rows, on this build of libtorch. */
   fits(rows: number): boolean;
+  /** 1 unless said. */
+  productsPerCall?(direction: Direction, multiplications: number): number;
   /** What it needs beside the weight is made here, and lives as long as the scope that this is called in. */
   prepare(weight: torch.Tensor, direction: Direction, rows: number): Multiply;
 }
@@ -39,9 +41,9 @@ const transposed: Way = {
 
 const onednn = () => torch.engineFacts().onednn;
 
-function multiplyPacked(weight: torch.Tensor, direction: Direction, rows?: number): Multiply {
+function multiplyPacked(weight: torch.Tensor, direction: Direction, rows?: number) {
   const packed = torch.reorderLinearWeight(facing(weight, direction), rows);
-  return (x) => torch.linearPointwise(x, packed, null, "none", [], "");
+  return (x: torch.Tensor) => torch.linearPointwise(x, packed, null, "none", [], "");
 }
 
 const packed: Way = {

@@ -4,13 +4,13 @@ import { join } from "node:path";
 import * as torch from "../../src/torch/index.js";
 import { bestOf, type Cell, gigaflops, timeWays } from "../products/cell.js";
 import { random } from "../products/random.js";
-import { releaseResult } from "../products/turns.js";
+import { type Patience, releaseResult } from "../products/turns.js";
 import { DIRECTIONS, type Direction, WAYS, type Way } from "../products/ways.js";
 import type { OwnSpec } from "../protocol.js";
 import type { Prepared } from "./work.js";
 
 /** Long enough to tell the ways apart. */
-const PATIENCE = { turns: 5, seconds: 0.3 };
+const PATIENCE: Patience = { turns: 5, seconds: 0.3, clock: "wall" };
 
 interface Sizes {
   readonly hidden_size: number;
@@ -64,7 +64,7 @@ function projections(products: FastestProducts, hidden: number, tokens: number, 
   return Array.from({ length: 3 }, () => products.call(hidden, hidden, tokens, direction));
 }
 
-type Call = () => torch.Tensor;
+type Call = () => unknown;
 type Best = { readonly cell: Cell; readonly way: Way; readonly seconds: number };
 
 /** Finds the fastest way once for each product, and makes calls of it. */
