@@ -2,7 +2,7 @@ import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
 import type { WeightShape } from "./shapes.js";
 import { leastSeconds, type Patience } from "./turns.js";
-import type { Direction, Way } from "./ways.js";
+import type { Direction, Multiply, Way } from "./ways.js";
 
 /** One product: rows times a weight of a shape, forward or back. */
 export interface Cell extends WeightShape {
@@ -22,10 +22,31 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
       const multiply = torch.noGrad(() => way.prepare(weight, direction, rows));
       return () => multiply(x);
     });
+    checkAgreement(fitting, calls);
     const seconds = leastSeconds(calls, patience);
     const perCall = (way: Way) => way.productsPerCall?.(direction, rows * from * to) ?? 1;
     return new Map(fitting.map((way, i) => [way, (seconds[i] as number) / perCall(way)]));
   });
+}
+
+/** Largest difference between two ways' results, as a share of the largest value: more than bfloat16 rounds off. */
+const TOLERANCE = 0.02;
+
+/** @throws Error where a way gives another result than the first one: however fast, it is no way */
+function checkAgreement(ways: readonly Way[], calls: readonly (() => ReturnType<Multiply>)[]): void {
+  torch.noGrad(() =>
+    torch.scope(() => {
+      const resultOf = (call: () => ReturnType<Multiply>) => torch.to([call()].flat()[0] as torch.Tensor, "float32");
+      const largest = (values: torch.Tensor) => torch.max(torch.abs(values)).item();
+      const [first, ...others] = calls.map(resultOf);
+      if (!first) return;
+      for (const [i, other] of others.entries()) {
+        const difference = largest(torch.sub(other, first)) / largest(first);
+        if (!(difference <= TOLERANCE))
+          throw new Error(`"${ways[i + 1]?.name}" differs from "${ways[0]?.name}" by ${difference.toFixed(3)}.`);
+      }
+    }),
+  );
 }
 
 /** The way that takes the least time. */
