@@ -17,6 +17,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportGenerators(exports);
   exportEngine(exports);
   exportProfile(exports);
+  exportTape(exports);
   return exports;
 }
 

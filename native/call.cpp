@@ -1,6 +1,8 @@
 // The generic call: one operator, by its index in the table, with arguments as its schema says.
 #include "exports.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <array>
 
 #include "environment.h"
@@ -65,7 +67,11 @@ napi_value callOperator(napi_env rawEnv, napi_callback_info info) {
     const Operator& op = state.operators.at(index);
     call.op = &op;
     pushArguments(env, op, values.data() + 1, std::min(count, values.size()) - 1, call.stack);
+    const bool isRecorded = state.tape && at::GradMode::is_enabled();
+    std::vector<c10::IValue> arguments;
+    if (isRecorded) arguments = call.stack;
     op.handle.callBoxed(&call.stack);
+    if (isRecorded && isDifferentiable(call.stack)) state.tape->add(index, arguments, call.stack);
     return popResults(env, op, call.stack);
   } catch (...) {
     try {

@@ -10,6 +10,7 @@
 #include "handles.h"
 #include "operators.h"
 #include "profile.h"
+#include "tape.h"
 
 namespace bidora {
 
@@ -24,6 +25,7 @@ struct Environment {
   Napi::FunctionReference makeError;  // (message, operator, schema, shapes) => Error
   const Call* call = nullptr;         // in flight, for the error message
   std::unique_ptr<Profile> profile;
+  std::shared_ptr<Tape> tape;  // that is recorded
 };
 
 // An operator's call while it is in flight.

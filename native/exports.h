@@ -11,5 +11,6 @@ void exportAutograd(Napi::Object exports);
 void exportGenerators(Napi::Object exports);
 void exportEngine(Napi::Object exports);
 void exportProfile(Napi::Object exports);
+void exportTape(Napi::Object exports);
 
 }  // namespace bidora

@@ -8,12 +8,15 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
 namespace bidora {
+
+class Tape;
 
 struct HandleError : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -70,13 +73,14 @@ class HandleTable {
       "keep() it).";
 
   struct Slot {
-    std::variant<std::monostate, at::Tensor, at::Generator> object;
+    std::variant<std::monostate, at::Tensor, at::Generator, std::shared_ptr<Tape>> object;
     uint32_t generation;
   };
 
   template <typename T>
   static const char* typeName() {
-    return std::is_same_v<T, at::Tensor> ? "tensor" : "generator";
+    if (std::is_same_v<T, at::Tensor>) return "tensor";
+    return std::is_same_v<T, at::Generator> ? "generator" : "tape";
   }
 
   static double encode(uint64_t index, uint32_t generation) {

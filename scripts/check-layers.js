@@ -9,7 +9,7 @@ const ORDER = [
   ["common"],
   ["torch", "text", "metrics"],
   ["nn", "optim", "io", "data"],
-  ["models", "adapters"],
+  ["models", "adapters", "tangents"],
   ["tasks"],
   ["config"],
   ["train"],

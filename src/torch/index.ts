@@ -12,4 +12,5 @@ export { collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
 export { numelOf, sameShape } from "./shape.js";
+export { isTensor, type Place, recordTape, Tape, type TapeArgument, type TapeCall } from "./tape.js";
 export { fromBytes, readFile, Tensor, tensor, writeFile } from "./tensor.js";

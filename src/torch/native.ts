@@ -6,6 +6,7 @@ import { isAddressSpaceLimited } from "./addressSpace.js";
 import { OPERATORS } from "./generated/operatorNames.js";
 import { addonPath, setupCommand } from "./installation.js";
 import { checkEngine, engineProblem } from "./preflight.js";
+import type { TapeArgument } from "./tape.js";
 
 /** A native object's name in JavaScript; see native/handles.h. */
 export type Handle = number;
@@ -59,6 +60,14 @@ export type NativeProfile = {
   readonly duration: Float64Array;
 };
 
+/** A recorded call; see native/tape.h. */
+export type NativeTapeEntry = {
+  readonly operator: string;
+  readonly arguments: readonly TapeArgument[];
+  readonly results: readonly number[];
+  readonly writes: boolean;
+};
+
 /** The addon's exports: what native/ offers, and all that TypeScript knows of it. */
 export interface Native {
   call(operator: number, ...args: readonly unknown[]): unknown;
@@ -103,6 +112,12 @@ export interface Native {
   stopProfile(): NativeProfile;
   pushRange(name: string): void;
   popRange(): void;
+  startTape(): void;
+  stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };
+  tapePlace(tape: Handle, tensor: Handle): number;
+  tapeTensor(tape: Handle, place: number): Handle | null;
+  pruneTape(tape: Handle, kept: readonly number[]): void;
+  replayTape(tape: Handle, entry: number, tensors: readonly Handle[]): Handle[];
 }
 
 /** An error that libtorch or the bridge raised, with the operator, its schema and the shapes it was called with. */

@@ -1,5 +1,6 @@
 import type { TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
+import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
 import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchStream } from "./batches.js";
@@ -41,6 +42,22 @@ export interface StepLoss {
   readonly what?: string;
 }
 
+/** What a step's gradients are made for. */
+export interface GradientUse {
+  /** Their graph is kept, to be differentiated again. */
+  readonly createGraph?: boolean;
+  /** Tangents are going to be taken: each batch's passes are recorded. */
+  readonly record?: RecordOptions | undefined;
+}
+
+/** A step's loss and gradients. */
+export interface StepGradients {
+  readonly loss: number;
+  readonly gradients: readonly torch.Tensor[];
+  /** One for each batch, where they are recorded. The penalty is in none. */
+  readonly tapes: readonly TangentTape[];
+}
+
 /**
  * The mean loss over everything that bears loss in the step, and its gradients with respect to `inputs`, as one large batch
  * would give, from one batch at a time: the gradient of (sum of sums) / (sum of weights).
@@ -48,21 +65,27 @@ export interface StepLoss {
 export function stepGradients(
   { task, model, batches, context, penalty, what }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { createGraph = false }: { readonly createGraph?: boolean } = {},
-): { readonly loss: number; readonly gradients: readonly torch.Tensor[] } {
+  { createGraph = false, record }: GradientUse = {},
+): StepGradients {
   const { parts, weight } = batches;
-  if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph) };
+  if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph), tapes: [] };
   let loss = 0;
   let gradients: readonly torch.Tensor[] | undefined;
+  const tapes: TangentTape[] = [];
   for (const [i, batch] of parts.entries()) {
     const part = torch.scope(() => {
-      const share = torch.divScalar(lossSum(task, model, batch, context()), weight);
+      const forward = () => torch.divScalar(lossSum(task, model, batch, context()), weight);
+      const recorded = record && recordForward(forward, record);
+      const share = recorded?.loss ?? forward();
       loss += finiteLoss(share.item(), what);
-      return gradientsOf(i === 0 && penalty ? torch.add(share, penalty()) : share, inputs, { createGraph });
+      const total = i === 0 && penalty ? torch.add(share, penalty()) : share;
+      const all = gradientsOf(total, [...inputs, ...(recorded?.inputs ?? [])], { createGraph });
+      if (recorded) tapes.push(recorded.finish(all.slice(inputs.length)));
+      return all.slice(0, inputs.length);
     });
     gradients = reduceGradients(gradients, part, createGraph);
   }
-  return { loss, gradients: gradients as readonly torch.Tensor[] };
+  return { loss, gradients: gradients as readonly torch.Tensor[], tapes };
 }
 
 function penaltyGradients(

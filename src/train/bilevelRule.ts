@@ -2,13 +2,21 @@
 import { type AdaptedModel, holdNorms } from "../adapters/index.js";
 import type { RunConfig } from "../config/index.js";
 import type { TaskModel } from "../models/index.js";
+import type { TangentTape } from "../tangents/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import { checkGradients, type FiniteGradients } from "./gradients.js";
-import type { HypergradientEstimator, LowerPoint } from "./hypergradients/index.js";
-import type { Level, Update } from "./level.js";
+import {
+  alongTapes,
+  doubleBackward,
+  gradientOfInnerProduct,
+  type HypergradientEstimator,
+  type LowerPoint,
+  type SecondDerivatives,
+} from "./hypergradients/index.js";
+import { gradientsOf, type Level, type Update } from "./level.js";
 import type { ReplayableMasks } from "./masks.js";
 import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
@@ -42,6 +50,16 @@ interface LowerStep {
   readonly loss: number;
   readonly point: LowerPoint;
   readonly update: Update;
+  /** Of the last one, where second derivatives are asked for. */
+  readonly tapes: readonly TangentTape[];
+}
+
+/** Where a lower step began. */
+interface Start {
+  readonly batches: StepBatches;
+  /** Of the random numbers. */
+  readonly mark: Uint8Array;
+  readonly directions: readonly torch.Tensor[];
 }
 
 /**
@@ -54,10 +72,17 @@ interface LowerStep {
 export class BilevelRule implements StepRule {
   readonly phase = "search";
 
+  #lacking: string | undefined;
+
   constructor(readonly options: BilevelRuleOptions) {}
 
   get steps(): number {
     return this.options.upper.options.steps;
+  }
+
+  /** An operator without tangents, once one has been met: from then on the lower step is differentiated twice in their stead. */
+  get lacking(): string | undefined {
+    return this.#lacking;
   }
 
   step(): StepReport {
@@ -75,6 +100,7 @@ export class BilevelRule implements StepRule {
     const above = takeBatches(task, upperBatches, gradientAccumulation);
     const { loss: upperLoss, tensors } = torch.scope(() => this.#hypergradient(last, above));
     const gradients = checkGradients(tensors, "hypergradient");
+    for (const tape of last.tapes) tape.dispose();
     for (const tensor of last.point.directions) tensor.dispose();
     const all = [...taken.map(({ batches }) => batches), above];
     const report = {
@@ -88,19 +114,19 @@ export class BilevelRule implements StepRule {
     return { report, gradients };
   }
 
-  /** Only the last lower step's graph and starting point are asked for again. */
+  /** Only the last lower step's starting point, and what it computed, are asked for again. */
   #lowerStep(isLast: boolean): LowerStep {
     const { task, model, lower, upper, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
-    const mark = masks.mark();
-    const createGraph = isLast && estimator.keepsGraph;
+    const start = { batches, mark: masks.mark(), directions: lower.tensors() };
+    const { directions } = start;
     const magnitudes = upper.tensors();
-    const directions = lower.tensors();
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
-    const context = () => masks.training(createGraph);
-    const { loss, gradients } = stepGradients({ task, model, batches, context, penalty }, wanted, { createGraph });
+    const record = isLast ? this.#recorded(directions, magnitudes) : undefined;
+    const objective = { task, model, batches, context: () => masks.training(), penalty };
+    const { loss, gradients, tapes } = stepGradients(objective, wanted, { record });
     const directionGradients = gradients.slice(0, directions.length);
-    const finite = checkGradients(directionGradients.map((gradient) => torch.detach(gradient)));
+    const finite = checkGradients(directionGradients);
     if (isLast) lower.fork();
     const update = lower.update(finite);
     const point: LowerPoint = {
@@ -108,10 +134,66 @@ export class BilevelRule implements StepRule {
       magnitudes,
       directionGradients,
       magnitudeGradients: gradients.slice(directions.length),
-      magnitudeGradientsAt: (u, epsilon) =>
-        torch.scope(() => this.#magnitudeGradientsAt(batches, mark, directions, u, epsilon)),
+      magnitudeGradientsAt: (u, epsilon) => torch.scope(() => this.#magnitudeGradientsAt(start, u, epsilon)),
+      ...this.#secondDerivatives(start, tapes),
     };
-    return { batches, loss, point, update };
+    return { batches, loss, point, update, tapes };
+  }
+
+  /** What moves, and whose gradients' derivatives are wanted. */
+  #recorded(directions: readonly torch.Tensor[], magnitudes: readonly torch.Tensor[]) {
+    const { secondDerivatives, byDoubleBackward } = this.options.estimator;
+    if (secondDerivatives === "none" || byDoubleBackward || this.#lacking !== undefined) return undefined;
+    return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
+  }
+
+  #secondDerivatives(start: Start, tapes: readonly TangentTape[]): SecondDerivatives {
+    const { upper, estimator } = this.options;
+    const recordedAgain = () => this.#recordAgain(start);
+    if (estimator.byDoubleBackward || this.#lacking !== undefined) return doubleBackward(recordedAgain);
+    return alongTapes({
+      tapes,
+      directions: estimator.secondDerivatives === "hessian" ? start.directions : [],
+      magnitudes: upper.tensors(),
+      penaltyHessian: this.#penaltyHessian(start),
+      otherwise: (operator) => {
+        this.#lacking = operator;
+        return doubleBackward(recordedAgain);
+      },
+    });
+  }
+
+  /** The lower step's gradients once more, with their graph. */
+  #recordAgain(start: Start) {
+    const { task, model, upper, masks, penalty } = this.options;
+    const { batches, mark, directions } = start;
+    const objective = { task, model, batches, context: () => masks.training(true), penalty };
+    const { gradients } = this.#at(directions, () =>
+      masks.replay(mark, () => torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true }))),
+    );
+    return { directions, magnitudes: upper.tensors(), gradients };
+  }
+
+  #penaltyHessian({ directions }: Start): (u: readonly torch.Tensor[]) => torch.Tensor[] | undefined {
+    const { penalty } = this.options;
+    let gradients: readonly torch.Tensor[] | undefined;
+    return (u) => {
+      if (!penalty) return undefined;
+      gradients ??= this.#at(directions, () =>
+        torch.enableGrad(() => gradientsOf(penalty(), directions, { createGraph: true })),
+      );
+      return gradientOfInnerProduct(gradients, u, directions);
+    };
+  }
+
+  /** Runs `body` with other directions in the parameters, which hold V' before and after. */
+  #at<T>(directions: readonly torch.Tensor[], body: () => T): T {
+    const after = this.options.lower.replace(directions);
+    try {
+      return body();
+    } finally {
+      this.options.lower.replace(after);
+    }
   }
 
   #hypergradient(
@@ -142,25 +224,23 @@ export class BilevelRule implements StepRule {
     return this.options.lower.throughUpdate(v, point.directionGradients, update);
   }
 
-  /** The parameters hold V' before and after; a norm that is a constant is that at V. The regulariser has no M. */
+  /** A norm that is a constant is that at V. The regulariser has no M. */
   #magnitudeGradientsAt(
-    batches: StepBatches,
-    mark: Uint8Array,
-    directions: readonly torch.Tensor[],
+    { batches, mark, directions }: Start,
     u: readonly torch.Tensor[],
     epsilon: number,
   ): readonly torch.Tensor[] {
     const { task, model, adapted, lower, upper, masks } = this.options;
-    const after = lower.replace(directions);
-    const release = holdNorms(adapted);
-    try {
-      lower.replace(torch.noGrad(() => torch.foreachAdd(directions, u, { alpha: epsilon })));
-      const objective = { task, model, batches, context: () => masks.training() };
-      return masks.replay(mark, () => stepGradients(objective, upper.tensors()).gradients);
-    } finally {
-      release();
-      lower.replace(after);
-    }
+    return this.#at(directions, () => {
+      const release = holdNorms(adapted);
+      try {
+        lower.replace(torch.noGrad(() => torch.foreachAdd(directions, u, { alpha: epsilon })));
+        const objective = { task, model, batches, context: () => masks.training() };
+        return masks.replay(mark, () => stepGradients(objective, upper.tensors()).gradients);
+      } finally {
+        release();
+      }
+    });
   }
 
   save(): RuleState {

@@ -1,10 +1,11 @@
 import { estimatorNames, type HypergradientName, type RunConfig } from "../config/index.js";
 import * as torch from "../torch/index.js";
 import type { BilevelRule } from "./bilevelRule.js";
+import { type HypergradientEstimator, reference } from "./hypergradients/index.js";
 import { planSearch, type TrainingSetup } from "./plans.js";
 import { disposeSnapshot, putBack, takeSnapshot } from "./trained.js";
 
-/** One estimator against the exact hypergradient. */
+/** One estimator against the exact hypergradient, by double backward. */
 export interface EstimatorResult {
   readonly name: HypergradientName;
   readonly cosine: number;
@@ -33,36 +34,36 @@ export async function compareEstimators(
   settings: RunConfig,
   signal?: AbortSignal,
 ): Promise<EstimatorComparison> {
-  const ruleOf = (hypergradient: HypergradientName): BilevelRule =>
-    planSearch(setup, {
-      ...settings,
-      hypergradient,
-      schedule: "constant",
-      warmupRatio: 0,
-      maxSteps: STEPS_AWAY + 1,
-    }).begin();
+  const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
+    const constant = { schedule: "constant", warmupRatio: 0, maxSteps: STEPS_AWAY + 1 } as const;
+    return planSearch(setup, { ...settings, hypergradient, ...constant }, undefined, estimator).begin();
+  };
   const mover = ruleOf(settings.hypergradient);
   for (let i = 0; i < STEPS_AWAY; i++) torch.scope(() => mover.step());
 
   const { trained } = setup.adapted;
   const [snapshot, state, random] = [takeSnapshot(trained), mover.save(), setup.masks.mark()];
-  const measured = new Map<HypergradientName, { readonly gradient: Float64Array; readonly seconds: number }>();
-  for (const name of estimatorNames) {
-    const rule = ruleOf(name);
+  const measureBy = async (rule: BilevelRule): Promise<Measured> => {
     rule.restore(state);
-    measured.set(
-      name,
-      setup.masks.replay(random, () => measure(rule)),
-    );
+    const measured = setup.masks.replay(random, () => measure(rule));
     putBack(trained, snapshot);
     await new Promise(setImmediate);
     signal?.throwIfAborted();
-  }
+    return measured;
+  };
+  const { gradient: exact } = await measureBy(ruleOf("exact", reference));
+  const measured = new Map<HypergradientName, Measured>();
+  for (const name of estimatorNames) measured.set(name, await measureBy(ruleOf(name)));
   disposeSnapshot(snapshot);
-  return comparisonOf(measured);
+  return comparisonOf(measured, exact);
 }
 
-function measure(rule: BilevelRule): { gradient: Float64Array; seconds: number } {
+interface Measured {
+  readonly gradient: Float64Array;
+  readonly seconds: number;
+}
+
+function measure(rule: BilevelRule): Measured {
   const began = performance.now();
   const gradient = torch.scope(() => {
     const { gradients } = rule.descend();
@@ -71,10 +72,7 @@ function measure(rule: BilevelRule): { gradient: Float64Array; seconds: number }
   return { gradient, seconds: (performance.now() - began) / 1000 };
 }
 
-function comparisonOf(
-  measured: ReadonlyMap<HypergradientName, { readonly gradient: Float64Array; readonly seconds: number }>,
-): EstimatorComparison {
-  const exact = measured.get("exact")?.gradient ?? new Float64Array();
+function comparisonOf(measured: ReadonlyMap<HypergradientName, Measured>, exact: Float64Array): EstimatorComparison {
   const firstOrder = measured.get("first-order")?.gradient ?? exact;
   return {
     estimators: Array.from(measured, ([name, { gradient, seconds }]) => ({

@@ -8,7 +8,7 @@ import * as torch from "../torch/index.js";
 import { BatchStream } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
 import type { Phase } from "./events.js";
-import { ESTIMATORS } from "./hypergradients/index.js";
+import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/index.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
@@ -65,6 +65,7 @@ export function planSearch(
   setup: TrainingSetup,
   settings: RunConfig,
   penalty: Penalty = penaltyOf(setup.adapted, settings.regularizer),
+  estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
   const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
@@ -91,7 +92,7 @@ export function planSearch(
         }),
         lowerBatches,
         upperBatches,
-        estimator: ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
+        estimator,
         xi: settings.xi,
         unrollSteps,
         gradientAccumulation,

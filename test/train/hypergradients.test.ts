@@ -2,7 +2,8 @@ import { expect, test } from "vitest";
 import { ESTIMATOR_FACTS, estimatorNames } from "../../src/config/estimators.js";
 import * as torch from "../../src/torch/index.js";
 import { finiteDifference, forwardDifference, stepSize } from "../../src/train/hypergradients/differences.js";
-import { exact, hessianProduct, mixedProduct } from "../../src/train/hypergradients/exact.js";
+import { doubleBackward } from "../../src/train/hypergradients/doubleBackward.js";
+import { exact } from "../../src/train/hypergradients/exact.js";
 import { CG_DAMPING, cg } from "../../src/train/hypergradients/implicit.js";
 import { ESTIMATORS, type LowerPoint } from "../../src/train/hypergradients/index.js";
 import { gradientsOf } from "../../src/train/level.js";
@@ -14,10 +15,12 @@ function toy(m: readonly [number, number] = [5, 7]): LowerPoint {
   const directions = [leaf(1, 2), leaf(3)];
   const magnitudes = [leaf(...m), leaf(11)];
   const loss = torch.sum(torch.mul(torch.square(directions[0]!), magnitudes[0]!));
+  const gradients = gradientsOf(loss, directions, { createGraph: true });
   return {
     directions,
     magnitudes,
-    directionGradients: gradientsOf(loss, directions, { createGraph: true }),
+    directionGradients: gradients,
+    ...doubleBackward(() => ({ directions, magnitudes, gradients })),
     magnitudeGradients: [torch.square(directions[0]!), leaf(0)],
     magnitudeGradientsAt: () => {
       throw new Error("no step to take");
@@ -33,13 +36,15 @@ test("a gradient is zero where the loss does not depend on a tensor", () => {
 });
 
 test("so are products with second derivatives", () => {
-  expect(values(mixedProduct(toy(), u, false))).toEqual([[2, 40], [0]]);
+  expect(values(toy().mixedProduct(u))).toEqual([[2, 40], [0]]);
   const point = toy();
-  expect(values(hessianProduct(point, u))).toEqual([[10, 140], [0]]);
+  expect(values(point.hessianProduct(u))).toEqual([[10, 140], [0]]);
   // The graph is still there for another product.
-  expect(values(mixedProduct(point, u, false))).toEqual([[2, 40], [0]]);
-  const flat = { ...toy(), directionGradients: [leaf(0, 0), leaf(0)].map((tensor) => torch.detach(tensor)) };
-  expect(values(mixedProduct(flat, u, false))).toEqual([[0, 0], [0]]);
+  expect(values(point.mixedProduct(u))).toEqual([[2, 40], [0]]);
+  const { directions, magnitudes } = point;
+  const gradients = [leaf(0, 0), leaf(0)].map((tensor) => torch.detach(tensor));
+  const flat = doubleBackward(() => ({ directions, magnitudes, gradients }));
+  expect(values(flat.mixedProduct(u))).toEqual([[0, 0], [0]]);
 });
 
 test("a direction of length zero has a second term of zero, and no step is taken along it", () => {

@@ -14,7 +14,7 @@ export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): numb
 /** Central differences (paper, equation 8): (∇_M L_tr(V + εu) − ∇_M L_tr(V − εu)) / 2ε. Error of order ε². */
 export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
-    keepsGraph: false,
+    secondDerivatives: "none",
     wantsMagnitudeGradients: false,
     isSecondOrder: true,
     secondTerm: (point, { weighted }) =>
@@ -28,7 +28,7 @@ export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
 /** One-sided: ∇_M L_tr(V) comes with the lower step for nothing. Error of order ε. */
 export function forwardDifference(length = STEP_LENGTH): HypergradientEstimator {
   return {
-    keepsGraph: false,
+    secondDerivatives: "none",
     wantsMagnitudeGradients: true,
     isSecondOrder: true,
     secondTerm: (point, { weighted }: SecondTermDirection) =>

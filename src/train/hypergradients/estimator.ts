@@ -1,12 +1,20 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
 import type { Tensor } from "../../torch/index.js";
 
+/** Products with second derivatives of L_tr at (V, M). */
+export interface SecondDerivatives {
+  /** ∇²_{M,V} L_tr·u */
+  mixedProduct(u: readonly Tensor[]): readonly Tensor[];
+  /** ∇²_V L_tr·u */
+  hessianProduct(u: readonly Tensor[]): readonly Tensor[];
+}
+
 /** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
-export interface LowerPoint {
+export interface LowerPoint extends SecondDerivatives {
   /** The tensors V themselves, in whose stead the parameters hold V' by now. */
   readonly directions: readonly Tensor[];
   readonly magnitudes: readonly Tensor[];
-  /** ∇_V L_tr(V, M); with its graph when the estimator keeps it. */
+  /** ∇_V L_tr(V, M) */
   readonly directionGradients: readonly Tensor[];
   /** ∇_M L_tr(V, M), when the estimator asked for it. */
   readonly magnitudeGradients: readonly Tensor[];
@@ -24,8 +32,10 @@ export interface EstimatorOptions {
  * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimiser's step.
  */
 export interface HypergradientEstimator {
-  /** The lower step's backward pass is recorded, to be differentiated again. */
-  readonly keepsGraph: boolean;
+  /** What is asked of the second derivatives: the lower step is recorded for it. */
+  readonly secondDerivatives: "none" | "mixed" | "hessian";
+  /** They come from a recorded backward pass in place of tangents. */
+  readonly byDoubleBackward?: boolean;
   /** ∇_M L_tr(V) is taken along in the lower step's backward pass. */
   readonly wantsMagnitudeGradients: boolean;
   /** False: the second term is left out, and v is not even computed. */

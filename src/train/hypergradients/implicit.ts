@@ -1,7 +1,6 @@
 // Implicit differentiation: the second term is ∇²_{M,V} L_tr · H⁻¹·v with H = ∇²_V L_tr, so ξ·v gives way to H⁻¹·v.
 import * as torch from "../../torch/index.js";
 import type { EstimatorOptions, HypergradientEstimator } from "./estimator.js";
-import { hessianProduct, mixedProduct } from "./exact.js";
 
 /** H + λI is what `cg` inverts: away from a minimum H alone may be singular. */
 export const CG_DAMPING = 1e-3;
@@ -15,7 +14,7 @@ export function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
     let power = [...v];
     let sum = [...v];
     for (let k = 1; k < terms; k++) {
-      const product = hessianProduct(point, power);
+      const product = point.hessianProduct(power);
       power = torch.noGrad(() => plus(power, product, -alpha));
       sum = torch.noGrad(() => torch.foreachAdd(sum, power));
     }
@@ -31,7 +30,7 @@ export function cg({ terms }: EstimatorOptions): HypergradientEstimator {
     let direction = [...v];
     let squared = inner(residual, residual);
     for (let k = 0; k < terms && squared > 0; k++) {
-      const product = plus(hessianProduct(point, direction), direction, CG_DAMPING);
+      const product = plus(point.hessianProduct(direction), direction, CG_DAMPING);
       const curvature = inner(direction, product);
       if (curvature === 0) break;
       const step = squared / curvature;
@@ -53,10 +52,10 @@ type Inverse = (
 
 function implicit(inverse: Inverse): HypergradientEstimator {
   return {
-    keepsGraph: true,
+    secondDerivatives: "hessian",
     wantsMagnitudeGradients: false,
     isSecondOrder: true,
-    secondTerm: (point, { v, learningRate }) => mixedProduct(point, inverse(point, v, learningRate), false),
+    secondTerm: (point, { v, learningRate }) => [...point.mixedProduct(inverse(point, v, learningRate))],
   };
 }
 

@@ -4,10 +4,13 @@ import type { EstimatorOptions, HypergradientEstimator } from "./estimator.js";
 import { exact } from "./exact.js";
 import { cg, neumann } from "./implicit.js";
 
-export type { HypergradientEstimator, LowerPoint } from "./estimator.js";
+export { alongTapes } from "./alongTapes.js";
+export { doubleBackward, gradientOfInnerProduct } from "./doubleBackward.js";
+export type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./estimator.js";
+export { reference } from "./exact.js";
 
 const firstOrder: HypergradientEstimator = {
-  keepsGraph: false,
+  secondDerivatives: "none",
   wantsMagnitudeGradients: false,
   isSecondOrder: false,
   secondTerm: () => [],

@@ -1,0 +1,217 @@
+#include "tape.h"
+
+#include <memory>
+#include <stdexcept>
+
+#include "environment.h"
+#include "exports.h"
+#include "guard.h"
+#include "values.h"
+
+namespace bidora {
+
+int32_t Tape::placeOf(const at::Tensor& tensor) {
+  if (!tensor.defined()) return kNone;
+  const auto [found, isNew] = places_.try_emplace(tensor.unsafeGetTensorImpl(), static_cast<int32_t>(tensors_.size()));
+  if (isNew) tensors_.push_back(tensor);
+  return found->second;
+}
+
+Tape::Argument Tape::argumentOf(const c10::IValue& value) {
+  if (value.isTensor()) return {{placeOf(value.toTensor())}, true, false, {}};
+  const bool isTensors = value.isTensorList() || (value.isList() && !value.toListRef().empty() &&
+                                                  (value.toListRef()[0].isTensor() || value.toListRef()[0].isNone()));
+  if (!isTensors) return {{}, false, false, value};
+  Argument list{{}, true, true, value.isTensorList() ? c10::IValue(true) : c10::IValue()};
+  const auto items = value.toList();
+  for (size_t i = 0; i < items.size(); ++i) {
+    const c10::IValue item = items.get(i);
+    list.places.push_back(item.isTensor() ? placeOf(item.toTensor()) : kNone);
+  }
+  return list;
+}
+
+void Tape::add(uint32_t op, const std::vector<c10::IValue>& arguments, const std::vector<c10::IValue>& results) {
+  Entry entry{op, {}, {}};
+  for (const auto& value : arguments) entry.arguments.push_back(argumentOf(value));
+  for (const auto& value : results) {
+    const Argument result = argumentOf(value);
+    if (result.isTensor) entry.results.insert(entry.results.end(), result.places.begin(), result.places.end());
+  }
+  entries_.push_back(std::move(entry));
+}
+
+int32_t Tape::find(const at::Tensor& tensor) const {
+  const auto found = places_.find(tensor.unsafeGetTensorImpl());
+  return found == places_.end() ? kNone : found->second;
+}
+
+void Tape::prune(const std::vector<int32_t>& kept) {
+  std::vector<at::Tensor> left(tensors_.size());
+  for (const int32_t place : kept) left.at(place) = tensors_.at(place).detach();
+  tensors_ = std::move(left);
+  places_.clear();
+}
+
+std::vector<c10::IValue> Tape::stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const {
+  std::vector<c10::IValue> stack;
+  size_t next = 0;
+  const auto take = [&](int32_t place) {
+    if (place == kNone) return at::Tensor();
+    if (next == tensors.size()) throw std::invalid_argument("expected a tensor for each of the call's own.");
+    return tensors[next++];
+  };
+  for (const Argument& argument : entries_.at(entry).arguments) {
+    if (!argument.isTensor) stack.push_back(argument.value);
+    else if (!argument.isList) stack.emplace_back(take(argument.places[0]));
+    else if (argument.value.isNone()) {
+      c10::List<std::optional<at::Tensor>> list;
+      for (const int32_t place : argument.places) {
+        const at::Tensor tensor = take(place);
+        list.push_back(tensor.defined() ? std::optional(tensor) : std::nullopt);
+      }
+      stack.emplace_back(std::move(list));
+    } else {
+      std::vector<at::Tensor> list;
+      for (const int32_t place : argument.places) list.push_back(take(place));
+      stack.emplace_back(std::move(list));
+    }
+  }
+  return stack;
+}
+
+bool isDifferentiable(const std::vector<c10::IValue>& results) {
+  for (const auto& value : results) {
+    if (value.isTensor() && value.toTensor().defined() && value.toTensor().requires_grad()) return true;
+    if (value.isTensorList())
+      for (const at::Tensor& tensor : value.toTensorVector())
+        if (tensor.defined() && tensor.requires_grad()) return true;
+  }
+  return false;
+}
+
+namespace {
+
+using Held = std::shared_ptr<Tape>;
+
+Tape& tapeAt(const Napi::CallbackInfo& info, size_t index) {
+  return *environment(info.Env()).handles.get<Held>(numberAt(info, index));
+}
+
+Napi::Value describePlace(Napi::Env env, int32_t place) {
+  if (place == Tape::kNone) return env.Null();
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("place", place);
+  return object;
+}
+
+// Values that TypeScript has no use for are null there: the tape itself keeps them for the next call.
+Napi::Value describeValue(Napi::Env env, const c10::IValue& value) {
+  if (value.isTensor() || value.isDevice() || value.isGenerator() || value.isObject()) return env.Null();
+  return toJavaScript(env, c10::IValue(value));
+}
+
+Napi::Value describeArgument(Napi::Env env, const Tape::Argument& argument) {
+  if (!argument.isTensor) return describeValue(env, argument.value);
+  if (!argument.isList) return describePlace(env, argument.places[0]);
+  Napi::Array list = Napi::Array::New(env, argument.places.size());
+  for (uint32_t i = 0; i < argument.places.size(); ++i) list.Set(i, describePlace(env, argument.places[i]));
+  return list;
+}
+
+Napi::Value describeEntry(Napi::Env env, const Operator& op, const Tape::Entry& entry) {
+  Napi::Array arguments = Napi::Array::New(env), results = Napi::Array::New(env);
+  for (const auto& argument : entry.arguments) arguments.Set(arguments.Length(), describeArgument(env, argument));
+  for (const int32_t place : entry.results) results.Set(results.Length(), place);
+  bool writes = false;
+  for (const bool isAliased : op.aliased) writes = writes || isAliased;
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("operator", op.name);
+  object.Set("arguments", arguments);
+  object.Set("results", results);
+  object.Set("writes", writes);
+  return object;
+}
+
+Napi::Value startTape(const Napi::CallbackInfo& info) {
+  Environment& state = environment(info.Env());
+  if (state.tape) throw std::runtime_error("a tape is recorded already.");
+  state.tape = std::make_shared<Tape>();
+  return info.Env().Undefined();
+}
+
+// () => {handle, entries}
+Napi::Value stopTape(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment& state = environment(env);
+  if (!state.tape) throw std::runtime_error("no tape is recorded.");
+  const Held tape = std::move(state.tape);
+  state.tape = nullptr;
+  Napi::Array entries = Napi::Array::New(env);
+  for (const auto& entry : tape->entries())
+    entries.Set(entries.Length(), describeEntry(env, state.operators.at(entry.op), entry));
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("handle", state.handles.add(tape));
+  object.Set("entries", entries);
+  return object;
+}
+
+// (tape, tensor) => its place, or −1
+Napi::Value tapePlace(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), tapeAt(info, 0).find(tensorAt(info, 1)));
+}
+
+// (tape, place) => a handle, or null where it was let go of
+Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
+  const at::Tensor tensor = tapeAt(info, 0).tensor(static_cast<size_t>(numberAt(info, 1)));
+  return tensor.defined() ? newTensor(info.Env(), tensor) : info.Env().Null();
+}
+
+// (tape, places)
+Napi::Value pruneTape(const Napi::CallbackInfo& info) {
+  const auto places = info[1].As<Napi::Array>();
+  std::vector<int32_t> kept(places.Length());
+  for (uint32_t i = 0; i < kept.size(); ++i) kept[i] = places.Get(i).As<Napi::Number>().Int32Value();
+  tapeAt(info, 0).prune(kept);
+  return info.Env().Undefined();
+}
+
+// (tape, entry, tensors) => handles of the results
+Napi::Value replayTape(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment& state = environment(env);
+  Tape& tape = tapeAt(info, 0);
+  const size_t entry = static_cast<size_t>(numberAt(info, 1));
+  const auto handles = info[2].As<Napi::Array>();
+  std::vector<at::Tensor> tensors(handles.Length());
+  for (uint32_t i = 0; i < tensors.size(); ++i)
+    tensors[i] = state.handles.get<at::Tensor>(handles.Get(i).As<Napi::Number>().DoubleValue());
+  Call call(state);
+  const Operator& op = state.operators.at(tape.entries().at(entry).op);
+  call.op = &op;
+  call.stack = tape.stackOf(entry, tensors);
+  op.handle.callBoxed(&call.stack);
+  Napi::Array results = Napi::Array::New(env);
+  for (auto& value : call.stack) {
+    if (value.isTensor()) {
+      results.Set(results.Length(), toJavaScript(env, std::move(value)));
+      continue;
+    }
+    if (!value.isTensorList()) continue;
+    for (const at::Tensor& tensor : value.toTensorVector()) results.Set(results.Length(), newTensor(env, tensor));
+  }
+  return results;
+}
+
+}  // namespace
+
+void exportTape(Napi::Object exports) {
+  defineFunction<startTape>(exports, "startTape");
+  defineFunction<stopTape>(exports, "stopTape");
+  defineFunction<tapePlace>(exports, "tapePlace");
+  defineFunction<tapeTensor>(exports, "tapeTensor");
+  defineFunction<pruneTape>(exports, "pruneTape");
+  defineFunction<replayTape>(exports, "replayTape");
+}
+
+}  // namespace bidora

@@ -1,0 +1,57 @@
+// The calls of a forward pass that a gradient flows through, as they were made: what goes through them again reads them
+// here. Tensors are known by their place in the tape.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+#include <ATen/core/ivalue.h>
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace bidora {
+
+class Tape {
+ public:
+  static constexpr int32_t kNone = -1;
+
+  // A tensor's place, or a list of them, or a value.
+  struct Argument {
+    std::vector<int32_t> places;
+    bool isTensor, isList;
+    c10::IValue value;
+  };
+  struct Entry {
+    uint32_t op;  // in the table of operators
+    std::vector<Argument> arguments;
+    std::vector<int32_t> results;
+  };
+
+  void add(uint32_t op, const std::vector<c10::IValue>& arguments, const std::vector<c10::IValue>& results);
+
+  // kNone for a tensor that is not in it.
+  int32_t find(const at::Tensor& tensor) const;
+
+  // Lets go of the graph, and of every tensor but these.
+  void prune(const std::vector<int32_t>& kept);
+
+  // The arguments of an entry with other tensors in the place of its own, in their order.
+  std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  // Undefined where it was let go of.
+  const at::Tensor& tensor(size_t place) const { return tensors_.at(place); }
+
+ private:
+  int32_t placeOf(const at::Tensor& tensor);
+  Argument argumentOf(const c10::IValue& value);
+
+  std::vector<Entry> entries_;
+  std::vector<at::Tensor> tensors_;
+  std::unordered_map<const void*, int32_t> places_;
+};
+
+// True where a gradient flows through one of these.
+bool isDifferentiable(const std::vector<c10::IValue>& results);
+
+}  // namespace bidora

@@ -1,0 +1,202 @@
+// y = c ⊙ p + b with p = x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ (see native/kernels/lowRankLinear.cpp):
+//
+//     ṗ = ẋ·Wᵀ + s·((x̃˙·Aᵀ + x̃·Ȧᵀ)·Bᵀ + (x̃·Aᵀ)·Ḃᵀ)       ẏ = c ⊙ ṗ + ċ ⊙ p
+//     q = c ⊙ g,  q̇ = ċ ⊙ g + c ⊙ ġ                        ġ_x = q̇·W + s·((q̇·B + q·Ḃ)·A + q·B·Ȧ)
+//     ġ_c = Σ_n ġ ⊙ p + g ⊙ ṗ
+//
+// Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], b and c [out].
+import * as torch from "../../torch/index.js";
+import { type BackwardState, type CallFacts, type ForwardState, placeAt, places, type Rule } from "../rule.js";
+
+interface Places {
+  readonly x: torch.Place;
+  readonly weight: torch.Place;
+  readonly bias: torch.Place | undefined;
+  readonly a: torch.Place;
+  readonly b: torch.Place;
+  readonly gain: torch.Place | undefined;
+  /** Of x̃, which is x unless given. */
+  readonly low: torch.Place;
+  readonly y: torch.Place;
+  readonly scale: number;
+}
+
+/** A gain from here on leaves p in y, to be divided out of it; below, p is computed anew. */
+const INVERTIBLE = 0.25;
+
+/** @param first the place of `input` among the arguments */
+function rule(first: number): Rule {
+  const named = ({ call }: Pick<CallFacts, "call">): Places => {
+    const [x, weight, bias, a, b, , gain, branch] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => placeAt(call, first + i));
+    const scale = call.arguments[first + 5] as number;
+    return { x: x!, weight: weight!, bias, a: a!, b: b!, gain, low: branch ?? x!, y: call.results[0]!, scale };
+  };
+  return {
+    isCheap: false,
+    keptGradients(facts) {
+      const { x, low } = named(facts);
+      return [x, low];
+    },
+    readsForward(facts) {
+      const { x, weight, bias, a, b, gain, low, y } = named(facts);
+      const { moves } = facts;
+      const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
+      const ofLow = moves(a) || moves(b) ? [low] : [];
+      return { values: [weight, a, b, ...places(gain), ...ofLow, ...ofGain] };
+    },
+    readsBackward(facts) {
+      const { x, weight, bias, a, b, gain, low, y } = named(facts);
+      const { moves, wants } = facts;
+      const ofFactors = wants(a) || wants(b) ? [low] : [];
+      const ofGain = wants(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
+      const all = [weight, a, b, ...places(gain), ...ofFactors, ...ofGain];
+      return { values: all, tangents: [...all, ...(wants(gain) ? [y] : [])].filter(moves) };
+    },
+    tangents: (state) => [tangent(state, named(state))],
+    backward: (state) => backward(state, named(state)),
+  };
+}
+
+export const lowRankLinear = rule(0);
+/** Whose first argument became the result. */
+export const lowRankLinearInPlace = rule(1);
+
+function isSmall({ peek }: CallFacts, gain: torch.Place): boolean {
+  return isSmallGain(peek(gain));
+}
+
+function isSmallGain(gain: torch.Tensor): boolean {
+  return torch.noGrad(() => torch.scope(() => gain.numel > 0 && torch.min(torch.abs(gain)).item() < INVERTIBLE));
+}
+
+function tangent(state: ForwardState, at: Places): torch.Tensor | undefined {
+  const productDot = directionTangent(state, at);
+  if (at.gain === undefined) return productDot;
+  const gainDot = state.tangent(at.gain);
+  const gain = state.value(at.gain);
+  const { dtype } = state.value(at.weight);
+  const parts = [
+    productDot && torch.mul(productDot, gain),
+    gainDot && torch.mul(directionOf(state, at), gainDot),
+  ].filter((part) => part !== undefined);
+  const [one, other] = parts;
+  return one && castTo(other ? torch.add(one, other) : one, dtype);
+}
+
+/** ṗ */
+function directionTangent(state: ForwardState, at: Places): torch.Tensor | undefined {
+  const xDot = state.tangent(at.x);
+  const { dtype } = state.value(at.weight);
+  const base = xDot && torch.linear(xDot, state.value(at.weight));
+  const { a, aDot, b, bDot } = factors(state, at, dtype);
+  const lowDot = state.tangent(at.low);
+  const reducedDot = sum(lowDot && torch.linear(lowDot, a), aDot && torch.linear(state.value(at.low), aDot));
+  const reduced = bDot && torch.linear(state.value(at.low), a);
+  const addTo = (to: torch.Tensor | undefined, left: torch.Tensor | undefined, right: torch.Tensor | undefined) => {
+    if (!left || !right) return to;
+    if (!to) return torch.mulScalar(torch.mm(left, torch.t(right)), at.scale);
+    return torch.addmm(to, left, torch.t(right), { alpha: at.scale });
+  };
+  return addTo(addTo(base, reducedDot, b), reduced, bDot);
+}
+
+function factors(state: ForwardState, { a, b }: Places, dtype: torch.DType) {
+  const cast = (tensor: torch.Tensor | undefined) => tensor && castTo(tensor, dtype);
+  return {
+    a: castTo(state.value(a), dtype),
+    b: castTo(state.value(b), dtype),
+    aDot: cast(state.tangent(a)),
+    bDot: cast(state.tangent(b)),
+  };
+}
+
+/** p */
+function directionOf(state: ForwardState, at: Places): torch.Tensor {
+  const gain = state.value(at.gain!);
+  if (!isSmallGain(gain)) {
+    const y = state.value(at.y);
+    return torch.div(at.bias === undefined ? y : torch.sub(castTo(y, gain.dtype), state.value(at.bias)), gain);
+  }
+  const { a, b } = factors(state, at, state.value(at.weight).dtype);
+  const reduced = torch.linear(state.value(at.low), a);
+  return torch.addmm(torch.linear(state.value(at.x), state.value(at.weight)), reduced, torch.t(b), { alpha: at.scale });
+}
+
+function backward(state: BackwardState, at: Places): void {
+  const { dtype } = state.value(at.a);
+  const compute = (state.gradient(0) ?? state.change(0))!.dtype;
+  const { q, qDot } = throughGain(state, at, compute);
+  const { a, aDot, b, bDot } = factors(state, at, compute);
+  const qB = q && torch.mm(q, b);
+  const sumDot = sum(qDot && torch.mm(qDot, b), q && bDot && torch.mm(q, bDot));
+  if (state.wantsChange(at.x) && qDot) state.addChange(at.x, torch.matmul(qDot, state.value(at.weight)));
+  if (state.wantsChange(at.low)) {
+    if (sumDot) state.addChange(at.low, torch.mulScalar(torch.mm(sumDot, a), at.scale));
+    if (qB && aDot) state.addChange(at.low, torch.mulScalar(torch.mm(qB, aDot), at.scale));
+  }
+  if (state.wantsGradient(at.x) && q) state.addGradient(at.x, torch.matmul(q, state.value(at.weight)));
+  if (state.wantsGradient(at.low) && qB) state.addGradient(at.low, torch.mulScalar(torch.mm(qB, a), at.scale));
+  const scaled = (product: torch.Tensor) => torch.mulScalar(castTo(product, dtype), at.scale);
+  const lowDot = state.tangent(at.low);
+  if (state.wantsChange(at.a)) {
+    const low = state.value(at.low);
+    if (sumDot) state.addChange(at.a, scaled(torch.mm(torch.t(sumDot), low)));
+    if (qB && lowDot) state.addChange(at.a, scaled(torch.mm(torch.t(qB), lowDot)));
+    if (qB && state.wantsGradient(at.a)) state.addGradient(at.a, scaled(torch.mm(torch.t(qB), low)));
+  }
+  if (state.wantsChange(at.b)) {
+    const low = state.value(at.low);
+    const reduced = torch.linear(low, a);
+    const reducedDot = sum(lowDot && torch.linear(lowDot, a), aDot && torch.linear(low, aDot));
+    if (qDot) state.addChange(at.b, scaled(torch.mm(torch.t(qDot), reduced)));
+    if (q && reducedDot) state.addChange(at.b, scaled(torch.mm(torch.t(q), reducedDot)));
+    if (q && state.wantsGradient(at.b)) state.addGradient(at.b, scaled(torch.mm(torch.t(q), reduced)));
+  }
+  if (at.bias === undefined) return;
+  const [gradient, change] = [state.gradient(0), state.change(0)];
+  if (state.wantsChange(at.bias) && change) state.addChange(at.bias, torch.sumDim(change, [0]));
+  if (state.wantsGradient(at.bias) && gradient) state.addGradient(at.bias, torch.sumDim(gradient, [0]));
+}
+
+/** q and q̇; and what comes to the gain. */
+function throughGain(state: BackwardState, at: Places, dtype: torch.DType) {
+  const [gradient, change] = [state.gradient(0), state.change(0)];
+  if (at.gain === undefined) return { q: gradient, qDot: change };
+  const [gain, gainDot] = [state.value(at.gain), state.tangent(at.gain)];
+  const cast = (tensor: torch.Tensor | undefined) => tensor && castTo(tensor, dtype);
+  if (state.wantsChange(at.gain)) gainBackward(state, at, gain, gainDot);
+  return {
+    q: cast(gradient && torch.mul(gradient, gain)),
+    qDot: cast(sum(gradient && gainDot && torch.mul(gradient, gainDot), change && torch.mul(change, gain))),
+  };
+}
+
+function gainBackward(state: BackwardState, at: Places, gain: torch.Tensor, gainDot: torch.Tensor | undefined): void {
+  const [gradient, change] = [state.gradient(0), state.change(0)];
+  const p = directionOf(state, at);
+  const columns = (of: torch.Tensor, by: torch.Tensor) => torch.sumDim(torch.mul(castTo(of, gain.dtype), by), [0]);
+  if (change) state.addChange(at.gain!, columns(change, p));
+  if (!gradient) return;
+  if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, columns(gradient, p));
+  const pDot = isSmallGain(gain) ? directionTangent(state, at) : outOf(state.tangent(at.y), p, gain, gainDot);
+  if (pDot) state.addChange(at.gain!, columns(gradient, pDot));
+}
+
+/** ṗ = (ẏ − ċ ⊙ p) / c */
+function outOf(
+  yDot: torch.Tensor | undefined,
+  p: torch.Tensor,
+  gain: torch.Tensor,
+  gainDot: torch.Tensor | undefined,
+): torch.Tensor | undefined {
+  if (!yDot) return undefined;
+  return torch.div(gainDot ? torch.sub(castTo(yDot, gain.dtype), torch.mul(p, gainDot)) : yDot, gain);
+}
+
+function sum(one: torch.Tensor | undefined, other: torch.Tensor | undefined): torch.Tensor | undefined {
+  return one && other ? torch.add(one, other) : (one ?? other);
+}
+
+function castTo(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  return tensor.dtype === dtype ? tensor : torch.to(tensor, dtype);
+}

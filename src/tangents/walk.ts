@@ -1,0 +1,157 @@
+import * as torch from "../torch/index.js";
+import type { Analysis, Step } from "./analysis.js";
+import { type BackwardState, type ForwardState, placeAt } from "./rule.js";
+
+type Place = torch.Place;
+type Tensors = Map<Place, torch.Tensor>;
+
+interface Walk {
+  readonly tape: torch.Tape;
+  readonly analysis: Analysis;
+  readonly loss: Place;
+  readonly lossDtype: torch.DType;
+  /** Kept from the backward pass. */
+  readonly gradients: ReadonlyMap<Place, torch.Tensor>;
+  /** u, by place. */
+  readonly along: ReadonlyMap<Place, torch.Tensor>;
+  readonly wanted: ReadonlySet<Place>;
+}
+
+/** ġ of each of `wanted` that the loss depends on, by place. */
+export function walk(given: Walk): Tensors {
+  return torch.noGrad(() => torch.scope(() => new Walker(given).run()));
+}
+
+/** The numbers of one forward and one backward walk, each released after the last step that reads it. */
+class Walker {
+  /** What is not kept but made anew. */
+  readonly #values: Tensors = new Map();
+  readonly #tangents: Tensors = new Map();
+  readonly #gradients: Tensors = new Map();
+  readonly #changes: Tensors = new Map();
+
+  constructor(readonly given: Walk) {}
+
+  run(): Tensors {
+    const { along, loss, lossDtype, wanted, analysis } = this.given;
+    for (const [place, tensor] of along) this.#tangents.set(place, torch.alias(tensor));
+    this.#walkForward();
+    this.#gradients.set(loss, torch.keep(torch.ones([], { dtype: lossDtype })));
+    for (const step of analysis.backward) {
+      if (step.call.results.some((place) => this.#gradient(place) || this.#changes.has(place)))
+        torch.scope(() => this.#backward(step));
+      for (const place of step.call.results)
+        for (const tensors of [this.#values, this.#tangents, this.#gradients, this.#changes]) release(tensors, place);
+    }
+    const found = new Map([...wanted].flatMap((place) => this.#handOver(place)));
+    for (const tensors of [this.#gradients, this.#changes])
+      for (const place of [...tensors.keys()]) release(tensors, place);
+    return found;
+  }
+
+  #handOver(place: Place): (readonly [Place, torch.Tensor])[] {
+    const change = this.#changes.get(place);
+    return change ? [[place, torch.alias(change)]] : [];
+  }
+
+  #walkForward(): void {
+    const { forward, backward } = this.given.analysis;
+    const later = backward.map((step) => step.readsBackward);
+    const laterValues = new Set(later.flatMap(({ values = [] }) => values));
+    const laterTangents = new Set(later.flatMap(({ tangents = [] }) => tangents));
+    const ends = lastReads(forward);
+    for (const [i, step] of forward.entries()) {
+      this.#remake(step);
+      if (step.call.results.some(step.moves)) this.#forward(step);
+      for (const place of ends.get(i) ?? []) {
+        if (!laterValues.has(place)) release(this.#values, place);
+        if (!laterTangents.has(place)) release(this.#tangents, place);
+      }
+    }
+  }
+
+  #remake({ call }: Step): void {
+    const { remade } = this.given.analysis;
+    if (!call.results.some((place) => remade.has(place))) return;
+    const made = torch.scope(() => this.#replay(call));
+    for (const [i, place] of call.results.entries()) {
+      if (remade.has(place)) this.#values.set(place, made[i] as torch.Tensor);
+      else made[i]?.dispose();
+    }
+  }
+
+  #replay(call: torch.TapeCall): torch.Tensor[] {
+    const { tape } = this.given;
+    return tape.replay(
+      call,
+      call.inputs.map((place) => this.#value(place)),
+    );
+  }
+
+  #forward(step: Step): void {
+    const found = torch.scope(() => step.rule.tangents(this.#forwardState(step)));
+    for (const [i, place] of step.call.results.entries()) {
+      const tangent = found[i];
+      if (tangent) this.#tangents.set(place, tangent);
+    }
+  }
+
+  #backward(step: Step): void {
+    const { wanted } = this.given;
+    const isLeaf = (place: Place) => wanted.has(place);
+    const state: BackwardState = {
+      ...this.#forwardState(step),
+      gradient: (result) => this.#gradient(step.call.results[result] as Place),
+      change: (result) => this.#changes.get(step.call.results[result] as Place),
+      wantsGradient: (place) => step.wants(place) && !isLeaf(place) && !this.given.gradients.has(place),
+      wantsChange: step.wants,
+      addGradient: (place, gradient) => add(this.#gradients, place, gradient),
+      addChange: (place, change) => add(this.#changes, place, change),
+    };
+    step.rule.backward(state);
+  }
+
+  #forwardState({ call }: Step): ForwardState {
+    return {
+      call,
+      argument: (index) => call.arguments[index] as torch.TapeArgument,
+      place: (index) => placeAt(call, index),
+      value: (place) => this.#value(place),
+      tangent: (place) => this.#tangents.get(place),
+      replay: (inputs) => this.given.tape.replay(call, inputs),
+    };
+  }
+
+  #value(place: Place): torch.Tensor {
+    const value = this.#values.get(place) ?? this.given.tape.tensor(place);
+    if (!value) throw new TypeError(`A rule reads place ${place}, which it did not say.`);
+    return value;
+  }
+
+  #gradient(place: Place): torch.Tensor | undefined {
+    return this.given.gradients.get(place) ?? this.#gradients.get(place);
+  }
+}
+
+/** By the number of a step, what no later one reads. */
+function lastReads(steps: readonly Step[]): Map<number, Place[]> {
+  const last = new Map<Place, number>();
+  for (const [i, { call }] of steps.entries()) {
+    for (const place of [...call.inputs, ...call.results]) last.set(place, i);
+  }
+  const ends = new Map<number, Place[]>();
+  for (const [place, i] of last) ends.set(i, [...(ends.get(i) ?? []), place]);
+  return ends;
+}
+
+/** Adds what a scope outside is to own. */
+function add(sums: Tensors, place: Place, part: torch.Tensor): void {
+  const before = sums.get(place);
+  sums.set(place, torch.keep(before ? torch.add(before, part) : torch.alias(part)));
+  before?.dispose();
+}
+
+function release(tensors: Tensors, place: Place): void {
+  tensors.get(place)?.dispose();
+  tensors.delete(place);
+}
