@@ -97,6 +97,22 @@ struct Gain {
   int64_t columns;
 };
 
+// A gain and what of its tangent goes to y: slope is ċ/c; null without one.
+template <typename T>
+struct GainTangent {
+  const T* bias;
+  const SumOf<T>*gain, *slope;
+  int64_t columns;
+};
+// g and ġ of y, y and ẏ [N, O], and where q and q̇ go. What is not there is null; y alone is wanted for sums.
+template <typename T>
+struct GainTangentBackward {
+  const T *bias, *gradient, *change, *y, *yDot;
+  const SumOf<T>*gain, *gainDot;
+  T *q, *qDot;
+  int64_t columns;
+};
+
 // Left operands as rows and as columns, and what they and w give: sums[k][j] = Σ_i left[k][i]·G[i][j] in two parts,
 // from the tiles as they are and from the tiles turned over; squares[j] = Σ_i G[i][j]²·w[i].
 template <typename Sum>
@@ -194,6 +210,10 @@ struct Functions {
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
   // Columns begin … end − 1. Null likewise.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
+  // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with three
+  // sums by columns.
+  void (*gainTangent)(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows);
+  void (*gainTangentBackward)(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums);
 };
 
 constexpr int64_t kPanel = 64;  // columns of a frozen product that are taken together

@@ -5,6 +5,8 @@
 #include "dropoutRange.h"
 #include "frozenProduct.h"
 #include "gainRows.h"
+#include "gainTangent.h"
+
 #include "gramPass.h"
 #include "normRows.h"
 #include "outerProduct.h"
@@ -20,6 +22,7 @@ constexpr Functions<T> kFunctions{
     dropRange<T, T>,     attend<T>,      attendBackward<T>, attentionMask<T>, normRows<T>,
     normRowsBackward<T>, applyGain<T>,   gainBackward<T>,   addTiles<T>,      directionSquares<SumOf<T>>,
     weightTimes<T>,      timesWeight<T>, kFrozenProduct<T>, kOuterProduct<T>,
+    weightTimes<T>,      timesWeight<T>, gainTangent<T>,    gainTangentBackward<T>,
 };
 
 }  // namespace

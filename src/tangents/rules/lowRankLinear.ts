@@ -40,26 +40,90 @@ function rule(first: number): Rule {
     readsForward(facts) {
       const { x, weight, bias, a, b, gain, low, y } = named(facts);
       const { moves } = facts;
-      const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
-      const ofLow = moves(a) || moves(b) ? [low] : [];
-      return { values: [weight, a, b, ...places(gain), ...ofLow, ...ofGain] };
+      const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(bias)) : [];
+      const ofLow = moves(a) || moves(b) || moves(x) ? [low, y] : [];
+      return { values: [weight, a, b, y, ...places(gain, bias), ...ofLow, ...ofGain] };
     },
     readsBackward(facts) {
       const { x, weight, bias, a, b, gain, low, y } = named(facts);
       const { moves, wants } = facts;
       const ofFactors = wants(a) || wants(b) ? [low] : [];
       const ofGain = wants(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
-      const all = [weight, a, b, ...places(gain), ...ofFactors, ...ofGain];
+      const all = [weight, a, b, y, ...places(gain, bias), ...ofFactors, ...ofGain];
       return { values: all, tangents: [...all, ...(wants(gain) ? [y] : [])].filter(moves) };
     },
-    tangents: (state) => [tangent(state, named(state))],
-    backward: (state) => backward(state, named(state)),
+    tangents(state) {
+      const at = named(state);
+      return [isFused(state, at) ? fusedTangent(state, at) : tangent(state, at)];
+    },
+    backward(state) {
+      const at = named(state);
+      if (isFusedBackward(state, at)) fusedBackward(state, at);
+      else backward(state, at);
+    },
   };
 }
 
 export const lowRankLinear = rule(0);
 /** Whose first argument became the result. */
 export const lowRankLinearInPlace = rule(1);
+
+/** What the operators of one pass serve: an input for both branches, and a gain that p is had back by. */
+function isFused(state: ForwardState, at: Places): boolean {
+  return at.low === at.x && (at.gain === undefined || !isSmallGain(state.value(at.gain)));
+}
+
+/** And back, where nothing of the layer's own moves but the gain. */
+function isFusedBackward(state: BackwardState, at: Places): boolean {
+  const others = places(at.a, at.b, at.bias);
+  return isFused(state, at) && !others.some(state.wantsChange) && !state.wantsGradient(at.x);
+}
+
+function fusedTangent(state: ForwardState, at: Places): torch.Tensor {
+  const optional = (place: torch.Place | undefined) => (place === undefined ? undefined : state.tangent(place));
+  return torch.lowRankLinearTangent(
+    state.value(at.x),
+    state.tangent(at.x) ?? null,
+    state.value(at.weight),
+    at.bias === undefined ? null : state.value(at.bias),
+    state.value(at.a),
+    state.value(at.b),
+    at.scale,
+    state.tangent(at.a) ?? null,
+    state.tangent(at.b) ?? null,
+    at.gain === undefined ? null : state.value(at.gain),
+    optional(at.gain) ?? null,
+    state.value(at.y),
+  );
+}
+
+function fusedBackward(state: BackwardState, at: Places): void {
+  const gradient = state.gradient(0);
+  if (!gradient) return backward(state, at);
+  const wantsGain = at.gain !== undefined && state.wantsChange(at.gain);
+  const wantsInput = state.wantsChange(at.x);
+  const [input, gain, gainDot] = torch.lowRankLinearTangentBackward(
+    gradient,
+    state.change(0) ?? null,
+    state.value(at.weight),
+    at.bias === undefined ? null : state.value(at.bias),
+    state.value(at.a),
+    state.value(at.b),
+    at.scale,
+    state.tangent(at.a) ?? null,
+    state.tangent(at.b) ?? null,
+    at.gain === undefined ? null : state.value(at.gain),
+    (at.gain === undefined ? undefined : state.tangent(at.gain)) ?? null,
+    state.value(at.y),
+    state.tangent(at.y) ?? null,
+    wantsInput,
+    wantsGain,
+  );
+  if (wantsInput) state.addChange(at.x, input);
+  if (!wantsGain) return;
+  state.addChange(at.gain!, gainDot);
+  if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, gain);
+}
 
 function isSmall({ peek }: CallFacts, gain: torch.Place): boolean {
   return isSmallGain(peek(gain));
