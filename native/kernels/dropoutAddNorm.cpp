@@ -1,16 +1,13 @@
 // residual + dropout(x) and its norm, LayerNorm or RMSNorm: one pass over each row forward, and one backward.
 // Shapes: N rows of H numbers.
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <vector>
-
-#include "operands.h"
+#include "normOperands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -21,43 +18,15 @@ using Maybe = std::optional<Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-void check(const Tensor& x, const Tensor& residual, const Tensor& weight, const Maybe& bias) {
-  checkOperands({&x, &residual, &weight});
-  checkOperands({&bias});
-  TORCH_CHECK(x.dim() == 2 && residual.sizes() == x.sizes(),
-              "expected an input and a residual of one shape [N, H], got ", x.sizes(), " and ", residual.sizes());
-  const Tensor& offset = bias ? *bias : weight;
-  TORCH_CHECK(weight.dim() == 1 && weight.size(0) == x.size(1) && offset.sizes() == weight.sizes(),
-              "expected a weight and a bias of [", x.size(1), "], got ", weight.sizes(), " and ", offset.sizes());
-  for (const Tensor* other : {&residual, &weight, &offset})
-    TORCH_CHECK(other->scalar_type() == x.scalar_type(), "expected one dtype, got ", x.scalar_type(), " and ",
-                other->scalar_type());
-}
-
-// Runs work(first row, end, room for a row of sums) on all threads.
-template <typename Sum, typename Work>
-void forRows(int64_t rows, int64_t size, Work work) {
-  at::parallel_for(0, rows, 1 + kGrain / size, [&](int64_t begin, int64_t end) {
-    std::vector<Sum> room(size);
-    work(begin, end, room.data());
-  });
-}
-
 struct Normalised {
   Tensor out;
   Tensor sum;    // [N, H] residual + dropout(x)
   Tensor stats;  // [N, 2] mean and 1 / √(variance + ε)
 };
 
-struct Settings {
-  double epsilon;
-  bool isCentred;
-  Dropping dropping;
-};
-
 Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& weight, const Maybe& bias,
-                   const Settings& settings) {
-  check(input, residual, weight, bias);
+                   const NormSettings& settings) {
+  checkNorm(input, residual, weight, bias);
   const Tensor x = input.contiguous(), before = residual.contiguous(), w = weight.contiguous(),
                b = bias ? bias->contiguous() : Tensor();
   const Normalised result{at::empty_like(x), at::empty_like(x),
@@ -88,7 +57,7 @@ Normalised forward(const Tensor& input, const Tensor& residual, const Tensor& we
 // From the gradients of the normalised rows and of the sums, which may be none, those of x and of the residual; one
 // tensor for both where nothing is dropped.
 std::pair<Tensor, Tensor> backward(const Tensor& gradient, const Tensor& toSum, const Tensor& sum, const Tensor& stats,
-                                   const Tensor& weight, const Settings& settings) {
+                                   const Tensor& weight, const NormSettings& settings) {
   const Tensor change = gradient.contiguous(), direct = toSum.defined() ? toSum.contiguous() : toSum,
                w = weight.contiguous();
   const Tensor ofSum = at::empty_like(sum), ofX = settings.dropping.p > 0 ? at::empty_like(sum) : ofSum;
@@ -129,8 +98,8 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
     TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::dropout_add_norm has no second derivative: use its parts.");
     const auto saved = context->get_saved_variables();
     const auto& values = context->saved_data["settings"].toTupleRef().elements();
-    const Settings settings{0, values[0].toBool(),
-                            droppingOf(values[1].toDouble(), values[2].toInt(), values[3].toInt())};
+    const NormSettings settings{0, values[0].toBool(),
+                                droppingOf(values[1].toDouble(), values[2].toInt(), values[3].toInt())};
     const Tensor &sum = saved[0], &stats = saved[1], &weight = saved[2];
     const Tensor change = gradients[0].defined() ? gradients[0] : at::zeros_like(sum);
     auto [ofX, ofResidual] = bidora::backward(change, gradients[1], sum, stats, weight, settings);

@@ -60,6 +60,15 @@ struct AttentionGradients {
   Rows<T> q, k, v;
 };
 
+// The output's gradient and its tangent; where the gradients' tangents go, and they themselves. Of what comes in, a
+// tangent without data counts as 0.
+template <typename T>
+struct AttentionTangentGradients {
+  Rows<const T> out, outTangent;
+  Rows<T> qTangent, kTangent, vTangent;
+  Rows<T> q, k, v;
+};
+
 // The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
 struct MaskShape {
   int64_t queries, keys, stride;
@@ -87,6 +96,37 @@ struct NormGradient {
   int64_t size;
   bool isCentred;
   Dropping dropping;
+};
+
+// The operands of a norm with tangents of the first two; a tangent that is null counts as 0.
+template <typename T>
+struct NormTangent {
+  const T *x, *residual, *weight, *xd, *residuald;
+  int64_t size;
+  double epsilon;
+  bool isCentred;
+  Dropping dropping;
+};
+// What comes to the normed rows and to the sums, of which all but `normed` may be null, and where gradients go.
+template <typename T>
+struct NormTangentGradient {
+  const T *normed, *normedTangent, *sum, *sumTangent;
+  T *ofXTangent, *ofResidualTangent, *ofX, *ofResidual;
+};
+
+// What a model applies to each element.
+enum class Activation { gelu, geluTanh, silu };
+
+template <typename T>
+struct ActivationTangent {
+  const T *x, *xd;
+  T* out;
+};
+// From a gradient g and its tangent, which may be null, the gradient of x and its tangent.
+template <typename T>
+struct ActivationTangentGradient {
+  const T *x, *xd, *g, *gd;
+  T *tangent, *gradient;
 };
 
 // N rows of O columns, the magnitude's gain and the bias [O]; without a bias null.
@@ -184,10 +224,25 @@ struct Functions {
   void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                          const AttentionGradients<T>& gradients, int64_t& next);
   void (*attentionMask)(const MaskShape& shape, T* mask);
+  void (*attendTangent)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                        const AttentionInputs<T>& tangents, Rows<T> out, int64_t& next);
+  void (*attendTangentBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
+                                const AttentionInputs<T>& tangents, const AttentionTangentGradients<T>& gradients,
+                                int64_t& next);
 
   // Rows begin … end − 1; there is `room` for one.
   void (*norm)(const Norm<T>& norm, int64_t begin, int64_t end, Sum* room);
   void (*normBackward)(const NormGradient<T>& norm, int64_t begin, int64_t end, Sum* room);
+
+  // The same rows of tangents; there is `room` for four.
+  void (*normTangent)(const NormTangent<T>& norm, T* normed, T* sum, int64_t begin, int64_t end, Sum* room);
+  void (*normTangentBackward)(const NormTangent<T>& norm, const NormTangentGradient<T>& of, int64_t begin, int64_t end,
+                              Sum* room);
+
+  // Elements begin … end − 1.
+  void (*activationTangent)(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end);
+  void (*activationTangentBackward)(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin,
+                                    int64_t end);
 
   // y = b + (y − b)·g in place for `rows` rows.
   void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);

@@ -97,6 +97,7 @@ void scaleTangent(const Tensor& tangent, const Tensor& y, const Tensor& bias, co
 Tensor tangent(const Tensor& x, const Maybe& xDot, const Tensor& weight, const Maybe& bias, const Tensor& a,
                const Tensor& b, double scale, const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
                const Maybe& gainDot, const Tensor& y) {
+  refuseGradients("bidora::low_rank_linear_tangent", {x, weight, a, b, y});
   checkWeights(weight, bias, a, b, aDot, bDot, gain, gainDot);
   TORCH_CHECK(x.dim() == 2, "expected an input of [N, in], got ", x.sizes());
   checkRows("input", x, x.size(0), weight.size(1), weight);
@@ -157,6 +158,7 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
                                                    const Maybe& aDot, const Maybe& bDot, const Maybe& gain,
                                                    const Maybe& gainDot, const Tensor& y, const Maybe& yDot,
                                                    bool wantsInput, bool wantsGain) {
+  refuseGradients("bidora::low_rank_linear_tangent_backward", {gradient, weight, a, b, y});
   checkWeights(weight, bias, a, b, aDot, bDot, gain, gainDot);
   TORCH_CHECK(gradient.dim() == 2, "expected a gradient of [N, out], got ", gradient.sizes());
   for (const auto& [name, rows] : {std::pair<const char*, const Maybe>{"grad", gradient}, {"grad_dot", change},

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 #include <c10/util/BFloat16.h>
 #include <c10/util/Exception.h>
 
@@ -50,6 +51,28 @@ inline void checkOperands(std::initializer_list<const at::Tensor*> tensors) {
 inline void checkOperands(std::initializer_list<const std::optional<at::Tensor>*> tensors) {
   for (const std::optional<at::Tensor>* tensor : tensors)
     if (*tensor) checkOperand(**tensor);
+}
+
+// A tensor that may not be there, as one that is not defined.
+inline at::Tensor orNone(const std::optional<at::Tensor>& tensor) { return tensor.value_or(at::Tensor()); }
+
+inline at::Tensor contiguousOrNone(const at::Tensor& tensor) { return tensor.defined() ? tensor.contiguous() : tensor; }
+
+// Of what is the derivative of an operator already.
+inline void refuseGradients(const char* name, std::initializer_list<at::Tensor> tensors) {
+  if (!at::GradMode::is_enabled()) return;
+  for (const at::Tensor& tensor : tensors)
+    TORCH_CHECK(!tensor.defined() || !tensor.requires_grad(), name,
+                " has no derivative of its own: call it on what needs no gradient, or without recording.");
+}
+
+// A tangent goes with a tensor of its shape and type; none counts as 0.
+inline void checkTangent(const char* name, const at::Tensor& tangent, const at::Tensor& of) {
+  if (!tangent.defined()) return;
+  checkOperand(tangent);
+  TORCH_CHECK(tangent.sizes() == of.sizes() && tangent.scalar_type() == of.scalar_type(), name,
+              ": expected a tangent like its tensor, ", of.sizes(), ' ', of.scalar_type(), ", got ", tangent.sizes(),
+              ' ', tangent.scalar_type());
 }
 
 inline at::ScalarType sumType(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat; }

@@ -65,11 +65,9 @@ function laidOut(tensor: torch.Tensor, choose: Choose): torch.Tensor {
 
 /** Arguments that go together. */
 const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
-  "bidora::attention": ({ size, dtype }) => [
-    ...[6, 3, 3].map((width) => torch.ones([size, width], { dtype })),
-    ...[0, 1].map(() => torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64")),
-    ...[2, 1, 1, 3, 2, 0.5, 1, 2],
-  ],
+  "bidora::attention": (usual) => [...attended(usual, [6, 3, 3]), ...ATTENDED],
+  "bidora::attention_tangent": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3]), ...ATTENDED],
+  "bidora::attention_tangent_backward": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3, 6, 6]), ...ATTENDED],
   "bidora::attention_mask": ({ size, dtype }) => [
     torch.ones([1], { dtype }),
     [0, 3],
@@ -81,11 +79,11 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     2,
   ],
   "bidora::dropout": ({ size, dtype }) => [torch.ones([size, 3], { dtype }), 0.5, 1, 2],
-  "bidora::dropout_add_norm": ({ size, dtype }) => [
-    ...[0, 1].map(() => torch.ones([3, size], { dtype })),
-    ...[0, 1].map(() => torch.ones([size], { dtype })),
-    ...[1e-5, true, 0.5, 1, 2],
-  ],
+  "bidora::dropout_add_norm": (usual) => [...normed(usual).slice(0, 5), ...NORMED],
+  "bidora::dropout_add_norm_tangent": (usual) => [...normed(usual), ...NORMED],
+  "bidora::dropout_add_norm_tangent_backward": (usual) => [...normed(usual), ...rows(usual, 4), ...NORMED],
+  "bidora::gelu_tangent": (usual) => [...rows(usual, 2), "none"],
+  "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
   "bidora::low_rank_linear": (usual) => lowRank(usual),
   "bidora::direction_norm": ({ size, dtype }) => {
@@ -100,6 +98,24 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     return [torch.ones([(blocks * (blocks + 1)) / 2, 64, 64], { dtype }), ...others];
   },
 };
+
+/** Heads, heads of keys, scale, keys before and after, and what is dropped. */
+const ATTENDED = [2, 1, 1, 3, 2, 0.5, 1, 2] as const;
+/** Whether there is a centre, and what is dropped. */
+const NORMED = [true, 0.5, 1, 2] as const;
+
+function attended({ size, dtype }: Usual, widths: readonly number[]): readonly unknown[] {
+  const starts = () => torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64");
+  return [...widths.map((width) => torch.ones([size, width], { dtype })), starts(), starts()];
+}
+
+const rows = ({ size, dtype }: Usual, count: number): readonly unknown[] =>
+  Array.from({ length: count }, () => torch.ones([3, size], { dtype }));
+
+function normed(usual: Usual): readonly unknown[] {
+  const row = () => torch.ones([usual.size], { dtype: usual.dtype });
+  return [...rows(usual, 2), row(), row(), 1e-5, ...rows(usual, 2)];
+}
 
 function lowRank({ size, dtype }: Usual): readonly unknown[] {
   const shapes = [[4, size], [3, size], [3], [2, size], [3, 2]];
@@ -123,9 +139,10 @@ function spoilt(values: readonly unknown[], choose: Choose, usual: Usual): reado
 }
 
 /** Calls, and where that went well differentiates. */
-function tryOnce(number: number, values: readonly unknown[]): "value" | "error" {
+function tryOnce(number: number, values: readonly unknown[], isRecorded: boolean): "value" | "error" {
+  const call = () => native.call(number, ...values);
   try {
-    const result = native.call(number, ...values);
+    const result = isRecorded ? call() : torch.noGrad(call);
     const handles = (Array.isArray(result) ? result : [result ?? values[0]]) as Handle[];
     for (const handle of handles) {
       native.toBytes(handle, native.describe(handle)[0]);
@@ -146,7 +163,7 @@ describe("operands of any kind", () => {
     for (let i = 0; i < CALLS; i++) {
       torch.scope(() => {
         const usual = { size: choose(SIZES), dtype: choose(DTYPES) };
-        ends[tryOnce(number, spoilt(FITTING[name]!(usual), choose, usual))]++;
+        ends[tryOnce(number, spoilt(FITTING[name]!(usual), choose, usual), choose([true, false]))]++;
       });
     }
     expect(ends.value, "calls that go through").toBeGreaterThan(CALLS / 25);

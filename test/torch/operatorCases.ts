@@ -412,6 +412,37 @@ const kernels = {
     const expected = normal([2, 3, 7], 0.5).map((value) => 2 * value + 1);
     return [torch.dropoutAddNorm(x, residual, v(2, 2, 2), v(1, 1, 1), 0.5), [[expected], [[2, 3, 7]]]];
   },
+  "bidora::attention_tangent": () => {
+    const [x, vd, starts] = [tensor([1, 2], [1, 2]), tensor([3, 4], [1, 2]), longs(0, 1)];
+    return [torch.attentionTangent(x, x, x, x, x, vd, starts, starts, 1, 1, 1), [[3, 4]]]; // one key weighs 1
+  },
+  "bidora::attention_tangent_backward": () => {
+    const [x, g, gd, starts] = [tensor([1, 2], [1, 2]), tensor([3, 4], [1, 2]), tensor([5, 6], [1, 2]), longs(0, 1)];
+    const zero = [[0, 0]];
+    return [
+      torch.attentionTangentBackward(x, x, x, x, x, x, g, gd, starts, starts, 1, 1, 1),
+      [zero, zero, [[5, 6]], zero, zero, [[3, 4]]],
+    ];
+  },
+  "bidora::dropout_add_norm_tangent": () => {
+    const [x, xd, zero] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2]), tensor([0, 0], [1, 2])];
+    const tangents = torch.dropoutAddNormTangent(x, zero, v(1, 1), null, 12.5, xd, null, { centred: false });
+    return [tangents, [[[0.164, -0.048]], [[1, 0]]]];
+  },
+  "bidora::dropout_add_norm_tangent_backward": () => {
+    const [x, one, zero] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2]), tensor([0, 0], [1, 2])];
+    const operands = [x, zero, v(1, 1), null, 12.5, one, null] as const;
+    const [tangent, gradient] = [[[-0.02952, -0.00736]], [[0.164, -0.048]]];
+    return [
+      torch.dropoutAddNormTangentBackward(...operands, one, null, null, null, { centred: false }),
+      [tangent, tangent, gradient, gradient],
+    ];
+  },
+  "bidora::gelu_tangent": () => [torch.geluTangent(v(0), v(2)), [1]],
+  "bidora::gelu_tangent_backward": () => [
+    torch.geluTangentBackward(v(0), v(2), v(3), v(4)),
+    [[6 * Math.sqrt(2 / Math.PI) + 2], [1.5]],
+  ],
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
   "bidora::linear": () => [torch.fastLinear(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2]), v(1, 0)), [[2, 3]]],
   "bidora::low_rank_linear": () => {

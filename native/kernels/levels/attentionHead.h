@@ -143,7 +143,7 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
   using A = Arithmetic<Storage>;
   const auto& [q, k, v] = inputs;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
-  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
+  const int64_t words = wordsOf<Storage>(size);
   const auto* keys =
       transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns);
   const auto* values = packTokens(v, shape.keys, width, size, sizeWidth, work.valueTokens);
@@ -165,7 +165,7 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
     if (isActive(shape.dropping)) drop(scores, shape, block);
     Sum* mixed = work.result.need(rows * sizeWidth);
     product(alongRows(scores, rows, span.width, work.leftRows), values + span.first / A::kPerWord * sizeWidth,
-            sizeWidth, mixed, sizeWidth, rows, sizeWidth, roundUp(span.count, A::kPerWord) / A::kPerWord, false);
+            sizeWidth, mixed, sizeWidth, rows, sizeWidth, wordsOf<Storage>(span.count), false);
     for (int64_t i = 0; i < count; ++i) writeRow(mixed + i * sizeWidth, size, kept / sums[i], out.row(start + i));
   });
 }

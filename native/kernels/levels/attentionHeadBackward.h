@@ -58,10 +58,9 @@ struct PackedKeys {
 template <typename Storage>
 PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, Strided<const Storage> v,
                              Workspace<Storage>& work) {
-  using A = Arithmetic<Storage>;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(),
                 numbers = roundUp(shape.keys, 4) * sizeWidth;
-  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord;
+  const int64_t words = wordsOf<Storage>(size);
   return {transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns),
           transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
           packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
@@ -94,8 +93,7 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   using Sum = typename A::Sum;
   const auto& [start, count, rows, span] = block;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(), seen = span.width;
-  const int64_t words = roundUp(size, A::kPerWord) / A::kPerWord,
-                depth = roundUp(span.count, A::kPerWord) / A::kPerWord;
+  const int64_t words = wordsOf<Storage>(size), depth = wordsOf<Storage>(span.count);
   const int64_t keyRows = roundUp(span.count, 4), first = span.first * sizeWidth;
   const Strided<const Storage> queries{head.q.row(start), head.q.stride}, outs{head.out.row(start), head.out.stride};
   const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);

@@ -43,6 +43,12 @@ struct Strided {
   [[gnu::always_inline]] T* row(int64_t i) const { return data + i * stride; }
 };
 
+// Words that hold so many numbers.
+template <typename Storage>
+[[gnu::always_inline]] constexpr int64_t wordsOf(int64_t numbers) {
+  return (numbers + Arithmetic<Storage>::kPerWord - 1) / Arithmetic<Storage>::kPerWord;
+}
+
 // Words of a row, side by side; `words` times kPerWord may pass `size`, and the rest is 0.
 template <typename Storage>
 void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmetic<Storage>::Word* to) {

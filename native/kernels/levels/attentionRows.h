@@ -7,9 +7,9 @@
 namespace bidora::BIDORA_LEVEL {
 
 // Runs work(row, number, workspace) for every number below `count` in every row, as long as some are left.
-template <typename T, typename Work>
+template <typename Room, typename Work>
 void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
-  Workspace<T> workspace;
+  Room workspace;
   const auto take = [&] { return __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED); };
   for (int64_t task = take(); task < rows * count; task = take()) work(task / count, task % count, workspace);
 }
@@ -34,7 +34,7 @@ Strided<T> headOf(const Rows<T>& rows, int64_t start, int64_t head, int64_t size
 template <typename T, typename Sum = SumOf<T>>
 void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next) {
   const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
-  forEachOfRows<T>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
+  forEachOfRows<Workspace<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], keyHead = head / group;
     const HeadInputs<T> of{headOf(inputs.q, start, head, size), headOf(inputs.k, keyStart, keyHead, size),
                            headOf(inputs.v, keyStart, keyHead, size)};
@@ -48,7 +48,7 @@ template <typename T>
 void attendBackward(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                     const AttentionGradients<T>& gradients, int64_t& next) {
   const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
-  forEachOfRows<T>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
+  forEachOfRows<Workspace<T>>(shape.rows, shape.kvHeads, next, [&](int64_t row, int64_t keyHead, Workspace<T>& work) {
     const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], firstHead = keyHead * group;
     const HeadShape first = headShape(shape, row, firstHead);
     const auto packed =

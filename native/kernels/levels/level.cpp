@@ -1,14 +1,16 @@
 // All that is built once for each level of instructions: BIDORA_LEVEL names the level, the compiler's options its
 // instructions.
+#include "activations.h"
 #include "attentionRows.h"
+#include "attentionTangentRows.h"
 #include "direction.h"
 #include "dropoutRange.h"
 #include "frozenProduct.h"
 #include "gainRows.h"
 #include "gainTangent.h"
-
 #include "gramPass.h"
 #include "normRows.h"
+#include "normTangent.h"
 #include "outerProduct.h"
 
 #define BIDORA_TEXT_OF(name) #name
@@ -19,10 +21,28 @@ namespace {
 
 template <typename T>
 constexpr Functions<T> kFunctions{
-    dropRange<T, T>,     attend<T>,      attendBackward<T>, attentionMask<T>, normRows<T>,
-    normRowsBackward<T>, applyGain<T>,   gainBackward<T>,   addTiles<T>,      directionSquares<SumOf<T>>,
-    weightTimes<T>,      timesWeight<T>, kFrozenProduct<T>, kOuterProduct<T>,
-    weightTimes<T>,      timesWeight<T>, gainTangent<T>,    gainTangentBackward<T>,
+    .drop = dropRange<T, T>,
+    .attend = attend<T>,
+    .attendBackward = attendBackward<T>,
+    .attentionMask = attentionMask<T>,
+    .attendTangent = attendTangent<T>,
+    .attendTangentBackward = attendTangentBackward<T>,
+    .norm = normRows<T>,
+    .normBackward = normRowsBackward<T>,
+    .normTangent = normTangent<T>,
+    .normTangentBackward = normTangentBackward<T>,
+    .activationTangent = activationTangent<T>,
+    .activationTangentBackward = activationTangentBackward<T>,
+    .applyGain = applyGain<T>,
+    .gainBackward = gainBackward<T>,
+    .gram = addTiles<T>,
+    .directionSquares = directionSquares<SumOf<T>>,
+    .weightTimes = weightTimes<T>,
+    .timesWeight = timesWeight<T>,
+    .gainTangent = gainTangent<T>,
+    .gainTangentBackward = gainTangentBackward<T>,
+    .frozenProduct = kFrozenProduct<T>,
+    .outerProduct = kOuterProduct<T>,
 };
 
 }  // namespace

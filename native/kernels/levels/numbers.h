@@ -56,6 +56,36 @@ template <typename Sum, typename T>
 [[gnu::always_inline]] inline Vector<float> loadWide(const float* from) { return load(from); }
 [[gnu::always_inline]] inline Vector<double> loadWide(const double* from) { return load(from); }
 
+[[gnu::always_inline]] inline void storeNumbers(float* to, Vector<float> x) { store(to, x); }
+[[gnu::always_inline]] inline void storeNumbers(double* to, Vector<double> x) { store(to, x); }
+[[gnu::always_inline]] inline void storeNumbers(Bfloat16* to, Vector<float> x) {
+#ifdef __AVX512BF16__
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), (__m256i)_mm512_cvtneps_pbh((__m512)x));
+#else
+  Vector<uint32_t> bits;
+  std::memcpy(&bits, &x, sizeof bits);
+  const Vector<uint32_t> rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
+  const Vector<uint32_t> whole = x != x ? Vector<uint32_t>{} + 0x7FC0U : rounded;
+  for (int64_t i = 0; i < kLanes<float>; ++i) to[i].bits = static_cast<uint16_t>(whole[i]);
+#endif
+}
+
+// The first `lanes` numbers, the rest 0.
+template <typename T>
+[[gnu::always_inline]] inline Vector<SumOf<T>> loadSome(const T* from, int64_t lanes) {
+  if (lanes == kLanes<SumOf<T>>) return loadWide(from);
+  T room[kLanes<SumOf<T>>] = {};
+  std::memcpy(room, from, lanes * sizeof(T));
+  return loadWide(room);
+}
+template <typename Sum, typename T>
+[[gnu::always_inline]] inline void storeSome(T* to, Vector<Sum> x, int64_t lanes) {
+  if (lanes == kLanes<Sum>) return storeNumbers(to, x);
+  T room[kLanes<Sum>];
+  storeNumbers(room, x);
+  std::memcpy(to, room, lanes * sizeof(T));
+}
+
 // `count`, a multiple of the lanes, numbers as they are, or written to `room` where they are narrow.
 inline const float* widen(const Bfloat16* from, int64_t count, float* room) {
   for (int64_t i = 0; i < count; i += kLanes<float>) store(room + i, loadWide(from + i));

@@ -1,0 +1,123 @@
+// Activations with their first two derivatives, element by element: each is x·s(x) with s between 0 and 1.
+#pragma once
+
+#include "numbers.h"
+
+namespace bidora::BIDORA_LEVEL {
+
+// f(x), f'(x) and f''(x).
+template <typename Sum>
+struct Curve {
+  Vector<Sum> value, slope, curvature;
+};
+
+// x·s from s and its derivatives.
+template <typename Sum>
+[[gnu::always_inline]] inline Curve<Sum> timesSelf(Vector<Sum> x, const Curve<Sum>& s) {
+  return {x * s.value, s.value + x * s.slope, s.slope + s.slope + x * s.curvature};
+}
+
+// Φ(−a) of the normal distribution for a ≥ 0, from bell = exp(−a²/2). Mills' ratio Φ(−a) / bell is t times a polynomial
+// in 1 − 2t, t = 3 / (3 + a), fitted to 4e-8 of it: the tail keeps its digits, where 1 + erf would lose them.
+[[gnu::always_inline]] inline Vector<float> normalTail(Vector<float> a, Vector<float> bell) {
+  const Vector<float> t = 3.0F / (3.0F + a), q = 1.0F - (t + t);
+  Vector<float> ratio = q * -9.073560796e-5F - 3.038076393e-4F;
+  ratio = ratio * q + 3.591623972e-4F;
+  ratio = ratio * q + 2.309834119e-3F;
+  ratio = ratio * q - 3.493173281e-3F;
+  ratio = ratio * q - 1.575240679e-2F;
+  ratio = ratio * q + 7.667308301e-2F;
+  ratio = ratio * q - 1.697774082e-1F;
+  ratio = ratio * q + 2.430278957e-1F;
+  return bell * (t * ratio);
+}
+[[gnu::always_inline]] inline Vector<double> normalTail(Vector<double> a, Vector<double>) {
+  constexpr double kRootHalf = 0.70710678118654752440;
+  for (int64_t i = 0; i < kLanes<double>; ++i) a[i] = 0.5 * __builtin_erfc(a[i] * kRootHalf);
+  return a;
+}
+
+// x·Φ(x) (arXiv 1606.08415).
+struct Gelu {
+  template <typename Sum>
+  [[gnu::always_inline]] static Curve<Sum> at(Vector<Sum> x) {
+    constexpr Sum kDensity = static_cast<Sum>(0.39894228040143267794);  // 1 / √(2π)
+    const Vector<Sum> a = x < 0 ? -x : x, bell = exponential(x * x * Sum{-0.5});
+    const Vector<Sum> tail = normalTail(a, bell), density = bell * kDensity;
+    return timesSelf<Sum>(x, {x < 0 ? tail : 1 - tail, density, -x * density});
+  }
+};
+
+// σ(w) and σ'(w); for large |w| without an overflow.
+template <typename Sum>
+[[gnu::always_inline]] inline Curve<Sum> logistic(Vector<Sum> w) {
+  const Vector<Sum> e = exponential(w < 0 ? w : -w), whole = 1 / (1 + e), rest = e * whole;
+  const Vector<Sum> value = w < 0 ? rest : whole, slope = whole * rest;
+  return {value, slope, slope * (1 - (value + value))};
+}
+
+// GELU's approximation by tanh, x·½(1 + tanh u) = x·σ(2u) with u = √(2/π)·(x + 0.044715x³).
+struct GeluTanh {
+  template <typename Sum>
+  [[gnu::always_inline]] static Curve<Sum> at(Vector<Sum> x) {
+    constexpr Sum kLinear = static_cast<Sum>(1.59576912160573071176), kCubic = static_cast<Sum>(0.044715);
+    const Vector<Sum> square = x * x * kCubic, first = (square * 3 + 1) * kLinear, second = x * (6 * kCubic * kLinear);
+    const Curve<Sum> s = logistic<Sum>((x + x * square) * kLinear);
+    return timesSelf<Sum>(x, {s.value, s.slope * first, s.curvature * first * first + s.slope * second});
+  }
+};
+
+// x·σ(x).
+struct Silu {
+  template <typename Sum>
+  [[gnu::always_inline]] static Curve<Sum> at(Vector<Sum> x) {
+    return timesSelf<Sum>(x, logistic<Sum>(x));
+  }
+};
+
+// use(place, lanes) for vectors that make up 0 … count − 1, the last perhaps with fewer lanes than there are.
+template <typename Sum, typename Use>
+[[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
+  int64_t i = 0;
+  for (; i + kLanes<Sum> <= count; i += kLanes<Sum>) use(i, kLanes<Sum>);
+  if (i < count) use(i, count - i);
+}
+
+template <typename Use>
+[[gnu::always_inline]] inline void withActivation(Activation kind, Use use) {
+  switch (kind) {
+    case Activation::gelu: use(Gelu{}); break;
+    case Activation::geluTanh: use(GeluTanh{}); break;
+    case Activation::silu: use(Silu{}); break;
+  }
+}
+
+// f'(x)·ẋ
+template <typename T, typename Sum = SumOf<T>>
+void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end) {
+  withActivation(kind, [&](auto f) {
+    forEachVector<Sum>(end - begin, [&](int64_t place, int64_t lanes) {
+      const int64_t i = begin + place;
+      const auto curve = f.template at<Sum>(loadSome(of.x + i, lanes));
+      storeSome<Sum>(of.out + i, curve.slope * loadSome(of.xd + i, lanes), lanes);
+    });
+  });
+}
+
+// Of x: f'(x)·g, and its tangent f''(x)·ẋ·g + f'(x)·ġ.
+template <typename T, typename Sum = SumOf<T>>
+void activationTangentBackward(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin, int64_t end) {
+  withActivation(kind, [&](auto f) {
+    forEachVector<Sum>(end - begin, [&](int64_t place, int64_t lanes) {
+      const int64_t i = begin + place;
+      const auto curve = f.template at<Sum>(loadSome(of.x + i, lanes));
+      const Vector<Sum> g = loadSome(of.g + i, lanes);
+      Vector<Sum> tangent = curve.curvature * loadSome(of.xd + i, lanes) * g;
+      if (of.gd) tangent += curve.slope * loadSome(of.gd + i, lanes);
+      storeSome<Sum>(of.tangent + i, tangent, lanes);
+      storeSome<Sum>(of.gradient + i, curve.slope * g, lanes);
+    });
+  });
+}
+
+}  // namespace bidora::BIDORA_LEVEL
