@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 const ORDER = [
   ["common"],
   ["torch", "text", "metrics"],
-  ["nn", "optim", "io", "data"],
-  ["models", "adapters", "tangents"],
+  ["nn", "optim", "io", "data", "tangents"],
+  ["models", "adapters"],
   ["tasks"],
   ["config"],
   ["train"],

@@ -10,6 +10,10 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/any.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/zeros_like.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
@@ -23,6 +27,8 @@
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <optional>
 
 #include "operands.h"
 #include "registration.h"
@@ -154,11 +160,52 @@ Tensor directionNorm(const Tensor& weight, const Tensor& squaredBase, const Tens
   return DirectionNormFunction::apply(weight, squaredBase, a, b, scale, cancellation, smallest);
 }
 
+// Terms of opposite signs leave so little of a row that it is measured on V itself.
+bool hasCancelled(const Tensor& norm, const Tensor& squaredBase, const Tensor& b, const Tensor& turned, double scale,
+                  double cancellation) {
+  const Tensor positive = at::add(squaredBase, at::mul(turned, b).sum(1), scale * scale);
+  return at::gt(positive.mul_(cancellation), at::mul(norm, norm)).any().item<bool>();
+}
+
+// ṅ_i = ⟨v_i, v̇_i⟩ / n_i with V̇ = s·(Ḃ·A + B·Ȧ), from W·[A; Ȧ]ᵀ; 0 for a row of zeros.
+Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b,
+                            double scale, double cancellation, double smallest, const Tensor& norm,
+                            const std::optional<Tensor>& aDot, const std::optional<Tensor>& bDot) {
+  refuseGradients("bidora::direction_norm_tangent", {weight, squaredBase, a, b, norm});
+  check(weight, squaredBase, a, b);
+  checkOperands({&norm});
+  checkOperands({&aDot, &bDot});
+  TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected a norm for each of ", weight.size(0), " rows");
+  TORCH_CHECK((!aDot || (aDot->sizes() == a.sizes() && aDot->scalar_type() == a.scalar_type())) &&
+                  (!bDot || (bDot->sizes() == b.sizes() && bDot->scalar_type() == b.scalar_type())),
+              "expected tangents like A and B, ", a.sizes(), " and ", b.sizes());
+  const Tensor turned = at::mm(b, at::mm(a, a.t()));
+  Tensor product;  // ⟨v_i, v̇_i⟩ / s
+  if (hasCancelled(norm, squaredBase, b, turned, scale, cancellation)) {
+    Tensor moved = at::zeros(weight.sizes(), a.options());
+    if (bDot) moved.addmm_(*bDot, a);
+    if (aDot) moved.addmm_(b, *aDot);
+    product = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale).mul_(moved).sum(1);
+  } else {
+    const int64_t rank = a.size(0);
+    const Tensor projected = timesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a.contiguous());  // [out, r or 2r]
+    product = at::zeros_like(norm);
+    if (bDot) product.add_(at::add(projected.narrow(1, 0, rank), turned, scale).mul_(*bDot).sum(1));
+    if (aDot)
+      product.add_(at::add(projected.narrow(1, rank, rank), at::mm(b, at::mm(a, aDot->t())), scale).mul_(b).sum(1));
+  }
+  return at::where(at::gt(norm, smallest), at::div(product.mul_(scale), norm), 0);
+}
+
 [[maybe_unused]] const bool defined = defineOnce("bidora::direction_norm", [](torch::Library& library) {
   library.def(
       "direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float "
       "smallest) -> Tensor",
       directionNorm);
+  library.def(
+      "direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, "
+      "float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor",
+      directionNormTangent);
 });
 
 }  // namespace

@@ -51,6 +51,7 @@ export function createProgress(
     const step = stepInPhase(event);
     const total = totals[event.phase];
     means = averaged(means, event);
+    if (event.note) view.note(event.note);
     view.step(step, total, describeStep(event.phase, step, total, means));
   };
 

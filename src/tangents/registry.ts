@@ -1,18 +1,22 @@
 import type { Rule } from "./rule.js";
 import { attention } from "./rules/attention.js";
 import { directionNorm } from "./rules/directionNorm.js";
+import { div } from "./rules/div.js";
 import { dropoutAddNorm } from "./rules/dropoutAddNorm.js";
 import { generic } from "./rules/formula.js";
 import { gelu } from "./rules/gelu.js";
 import { linear } from "./rules/linear.js";
 import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
 import { lowRankLinear, lowRankLinearInPlace } from "./rules/lowRankLinear.js";
+import { maskedFill } from "./rules/maskedFill.js";
 
 /** Rules by operator. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ...LINEAR_MAPS.map((name) => [name, linearMap] as const),
   ["aten::linear", linear],
+  ["aten::div.Tensor", div],
   ["aten::gelu", gelu],
+  ["aten::masked_fill.Scalar", maskedFill],
   ["bidora::attention", attention],
   ["bidora::direction_norm", directionNorm],
   ["bidora::dropout_add_norm", dropoutAddNorm],

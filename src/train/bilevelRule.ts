@@ -73,6 +73,7 @@ export class BilevelRule implements StepRule {
   readonly phase = "search";
 
   #lacking: string | undefined;
+  #isTold = false;
 
   constructor(readonly options: BilevelRuleOptions) {}
 
@@ -110,8 +111,17 @@ export class BilevelRule implements StepRule {
       learningRate: last.update.learningRate,
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
       tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
+      ...this.#note(),
     };
     return { report, gradients };
+  }
+
+  #note(): { readonly note?: string } {
+    if (this.#lacking === undefined || this.#isTold) return {};
+    this.#isTold = true;
+    return {
+      note: `${this.#lacking} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
+    };
   }
 
   /** Only the last lower step's starting point, and what it computed, are asked for again. */

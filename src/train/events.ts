@@ -106,6 +106,8 @@ export interface StepEvent extends InTraining {
   readonly rows: number;
   /** Real tokens, padding left out. */
   readonly tokens: number;
+  /** What is worth a line, said once: another way than the one that was asked for. */
+  readonly note?: string;
 }
 
 /** Metrics on the validation rows. */

@@ -9,6 +9,8 @@ export interface StepReport {
   readonly learningRate: number;
   readonly rows: number;
   readonly tokens: number;
+  /** What the user should know of this step, said once. */
+  readonly note?: string;
 }
 
 /** A rule's state beside the trained tensors themselves: enough to go on with the same bits. */

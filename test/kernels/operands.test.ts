@@ -86,6 +86,21 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
   "bidora::low_rank_linear": (usual) => lowRank(usual),
+  "bidora::low_rank_linear_tangent": (usual) => {
+    const [x, weight, bias, a, b, scale, gain, xDot] = lowRank(usual);
+    return [x, xDot, weight, bias, a, b, scale, a, b, gain, gain, torch.ones([4, 3], { dtype: usual.dtype })];
+  },
+  "bidora::low_rank_linear_tangent_backward": (usual) => {
+    const [, weight, bias, a, b, scale, gain] = lowRank(usual);
+    const ofResult = () => torch.ones([4, 3], { dtype: usual.dtype });
+    const factors = [weight, bias, a, b, scale, a, b, gain, gain];
+    return [ofResult(), ofResult(), ...factors, ofResult(), ofResult(), true, true];
+  },
+  "bidora::direction_norm_tangent": ({ size, dtype }) => {
+    const trained = dtype === "bfloat16" ? "float32" : dtype;
+    const [base, a, b, norm] = [[size], [3, 5], [size, 3], [size]].map((shape) => torch.ones(shape, { dtype: trained }));
+    return [torch.ones([size, 5], { dtype }), base, a, b, 0.5, 1e-3, 1e-12, norm, a, b];
+  },
   "bidora::direction_norm": ({ size, dtype }) => {
     const trained = dtype === "bfloat16" ? "float32" : dtype;
     const [base, a, b] = [[size], [3, 5], [size, 3]].map((shape) => torch.ones(shape, { dtype: trained }));

@@ -9,6 +9,8 @@ type Case = () => readonly [actual: Result, expected: Nested];
 const v = (...values: number[]) => tensor(values);
 const longs = (...values: number[]) => tensor(values, [values.length], "int64");
 const flags = (...values: number[]) => tensor(values, [values.length], "bool");
+const row = (...values: number[]) => tensor(values, [1, values.length]);
+const column = (...values: number[]) => tensor(values, [values.length, 1]);
 const m = () => tensor([1, 2, 3, 4], [2, 2]);
 const wide = () => tensor([1, 2, 3, 4, 5, 6], [2, 3]);
 const reference = (x: readonly number[], fn: (value: number) => number) => x.map(fn);
@@ -453,6 +455,24 @@ const kernels = {
       tensor([1, 2], [2, 1]),
     ];
     return [torch.lowRankLinear(x, weight, v(1, 0), a, b, 0.5, { gain: v(1, 2) }), [[5.5, 10]]];
+  },
+  "bidora::low_rank_linear_tangent": () => {
+    const [weight, a, b, aDot, bDot] = [tensor([1, 0, 0, 1], [2, 2]), row(1, 1), column(1, 2), row(0, 1), column(1, 0)];
+    const factors = [weight, v(1, 0), a, b, 0.5, aDot, bDot, v(1, 2), v(1, 1)] as const;
+    return [torch.lowRankLinearTangent(row(1, 2), row(1, 0), ...factors, row(3.5, 10)), [[6.5, 11]]];
+  },
+  "bidora::low_rank_linear_tangent_backward": () => {
+    const [weight, a, b, aDot, bDot] = [tensor([1, 0, 0, 1], [2, 2]), row(1, 1), column(1, 2), row(0, 1), column(1, 0)];
+    const factors = [weight, v(1, 0), a, b, 0.5, aDot, bDot, v(1, 2), v(1, 1)] as const;
+    const values = [row(3.5, 10), row(6.5, 11), true, true] as const;
+    return [
+      torch.lowRankLinearTangentBackward(row(1, 1), row(0, 1), ...factors, ...values),
+      [[[5, 9.5]], [2.5, 5], [4, 8]],
+    ];
+  },
+  "bidora::direction_norm_tangent": () => {
+    const [a, b] = [row(1, 0), column(0)];
+    return [torch.directionNormTangent(row(3, 4), v(25), a, b, 1, 1e-3, 1e-12, v(5), null, column(1)), [0.6]];
   },
   "bidora::direction_norm": () => {
     const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];

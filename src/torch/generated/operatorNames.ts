@@ -128,7 +128,10 @@ export const OPERATORS = [
   "bidora::gelu_tangent_backward",
   "bidora::low_rank_linear",
   "bidora::low_rank_linear_",
+  "bidora::low_rank_linear_tangent",
+  "bidora::low_rank_linear_tangent_backward",
   "bidora::direction_norm",
+  "bidora::direction_norm_tangent",
   "bidora::gram_tiles",
   "bidora::gram_form",
 ] as const;

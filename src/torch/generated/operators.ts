@@ -653,17 +653,32 @@ export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias
   return base;
 }
 
+/** `bidora::low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor` */
+export function lowRankLinearTangent(input: Tensor, inputDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor): Tensor {
+  return new Tensor(native.call(126, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
+}
+
+/** `bidora::low_rank_linear_tangent_backward(Tensor grad, Tensor? grad_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output, Tensor? output_dot, bool wants_input, bool wants_gain) -> (Tensor input_dot, Tensor gain, Tensor gain_dot)` */
+export function lowRankLinearTangentBackward(grad: Tensor, gradDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor, outputDot: Tensor | null, wantsInput: boolean, wantsGain: boolean): [Tensor, Tensor, Tensor] {
+  return tensors(native.call(127, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
+}
+
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(126, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+  return new Tensor(native.call(128, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
+}
+
+/** `bidora::direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor` */
+export function directionNormTangent(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number, norm: Tensor, aDot: Tensor | null, bDot: Tensor | null): Tensor {
+  return new Tensor(native.call(129, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
 export function gramTiles(weight: Tensor): Tensor {
-  return new Tensor(native.call(127, weight.handle) as Handle);
+  return new Tensor(native.call(130, weight.handle) as Handle);
 }
 
 /** `bidora::gram_form(Tensor tiles, Tensor diagonal, Tensor w, Tensor p, Tensor q) -> Tensor` */
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
-  return new Tensor(native.call(128, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
+  return new Tensor(native.call(131, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
