@@ -64,8 +64,22 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Ma
   return LinearFunction::apply(x.reshape({-1, weight.size(1)}), weight, bias, packed, false).reshape(sizes);
 }
 
+// ∇y·W, the gradient of the input, where no derivative is asked for.
+Tensor inputGradient(const Tensor& gradient, const Tensor& weight) {
+  checkOperands({&gradient, &weight});
+  TORCH_CHECK(weight.dim() == 2 && gradient.dim() >= 1 && gradient.size(-1) == weight.size(0) &&
+                  gradient.scalar_type() == weight.scalar_type(),
+              "expected a gradient of [N, out] in the dtype of a weight of [out, in], got ", gradient.sizes(), " and ",
+              weight.sizes());
+  const at::AutoDispatchBelowADInplaceOrView below;
+  auto sizes = gradient.sizes().vec();
+  sizes.back() = weight.size(1);
+  return turnedProduct(gradient.reshape({-1, weight.size(0)}), weight).reshape(sizes);
+}
+
 [[maybe_unused]] const bool defined = defineOnce("bidora::linear", [](torch::Library& library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor", linear);
+  library.def("linear_input_gradient(Tensor gradient, Tensor weight) -> Tensor", inputGradient);
 });
 
 }  // namespace

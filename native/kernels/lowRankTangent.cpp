@@ -16,7 +16,6 @@
 #include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/zeros.h>
@@ -25,6 +24,7 @@
 #include <optional>
 #include <vector>
 
+#include "frozenProduct.h"
 #include "operands.h"
 #include "registration.h"
 
@@ -105,10 +105,10 @@ Tensor tangent(const Tensor& x, const Maybe& xDot, const Tensor& weight, const M
   checkRows("output", y, x.size(0), weight.size(0), weight);
   const at::ScalarType type = weight.scalar_type();
   const int64_t rank = a.size(0);
-  Tensor result = xDot ? at::linear(*xDot, weight) : at::zeros({x.size(0), weight.size(0)}, weight.options());
-  Tensor reduced = at::linear(x, stackedA(a, aDot, type));  // [N, 2r]: r, x·Ȧᵀ
-  if (xDot) reduced.narrow(1, rank, rank).add_(at::linear(*xDot, a.to(type)));
-  result.addmm_(reduced, stackedB(b, bDot, type).t(), 1, scale);
+  const Tensor reduced = thinProduct(x, stackedA(a, aDot, type), false, scale);  // [N, 2r]: s·r, s·x·Ȧᵀ
+  const Tensor factor = stackedB(b, bDot, type);
+  if (xDot) reduced.narrow(1, rank, rank).add_(thinProduct(*xDot, a.to(type), false, scale));
+  const Tensor result = xDot ? frozenProduct(*xDot, {weight, {}}, {reduced, factor}) : at::mm(reduced, factor.t());
   if (gain) scaleTangent(result, y, contiguous(bias), asVector(gain, sumType(x)), gainDot);
   return result;
 }
@@ -183,11 +183,11 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
     }
   }
   if (!wantsInput) return {none, ofGain, changeOfGain};
-  Tensor ofInput = qDot.defined() ? at::mm(qDot, weight)
-                                  : at::zeros({gradient.size(0), weight.size(1)}, weight.options());
-  const Tensor reduced = at::mm(q, stackedB(b, bDot, type));  // [N, 2r]: q·Ḃ, q·B
-  if (qDot.defined()) reduced.narrow(1, 0, b.size(1)).add_(at::mm(qDot, b.to(type)));
-  ofInput.addmm_(reduced, stackedA(a, aDot, type), 1, scale);
+  const Tensor reduced = thinProduct(q, stackedB(b, bDot, type), true, scale);  // [N, 2r]: s·q·Ḃ, s·q·B
+  const Tensor factor = stackedA(a, aDot, type);
+  if (!qDot.defined()) return {at::mm(reduced, factor), ofGain, changeOfGain};
+  reduced.narrow(1, 0, b.size(1)).add_(thinProduct(qDot, b.to(type), true, scale));
+  const Tensor ofInput = turnedProduct(qDot, weight, {reduced, factor});
   return {ofInput, ofGain, changeOfGain};
 }
 

@@ -7,7 +7,7 @@ import { generic } from "./rules/formula.js";
 import { gelu } from "./rules/gelu.js";
 import { linear } from "./rules/linear.js";
 import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
-import { lowRankLinear, lowRankLinearInPlace } from "./rules/lowRankLinear.js";
+import { lowRankLinear } from "./rules/lowRankLinear.js";
 import { maskedFill } from "./rules/maskedFill.js";
 
 /** Rules by operator. */
@@ -20,8 +20,8 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["bidora::attention", attention],
   ["bidora::direction_norm", directionNorm],
   ["bidora::dropout_add_norm", dropoutAddNorm],
+  ["bidora::linear", linear],
   ["bidora::low_rank_linear", lowRankLinear],
-  ["bidora::low_rank_linear_", lowRankLinearInPlace],
 ]);
 
 /** The rule of an operator: its own, or automatic differentiation. */

@@ -85,6 +85,10 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::gelu_tangent": (usual) => [...rows(usual, 2), "none"],
   "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
+  "bidora::linear_input_gradient": ({ size, dtype }) => [
+    torch.ones([4, 3], { dtype }),
+    torch.ones([3, size], { dtype }),
+  ],
   "bidora::low_rank_linear": (usual) => lowRank(usual),
   "bidora::low_rank_linear_tangent": (usual) => {
     const [x, weight, bias, a, b, scale, gain, xDot] = lowRank(usual);
@@ -98,7 +102,9 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   },
   "bidora::direction_norm_tangent": ({ size, dtype }) => {
     const trained = dtype === "bfloat16" ? "float32" : dtype;
-    const [base, a, b, norm] = [[size], [3, 5], [size, 3], [size]].map((shape) => torch.ones(shape, { dtype: trained }));
+    const [base, a, b, norm] = [[size], [3, 5], [size, 3], [size]].map((shape) =>
+      torch.ones(shape, { dtype: trained }),
+    );
     return [torch.ones([size, 5], { dtype }), base, a, b, 0.5, 1e-3, 1e-12, norm, a, b];
   },
   "bidora::direction_norm": ({ size, dtype }) => {

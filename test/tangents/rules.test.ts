@@ -16,12 +16,15 @@ interface Case {
 }
 
 const random = (shape: readonly number[], seed: number, scale = 1) =>
-  torch.mulScalar(torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator: new torch.Generator(seed) }), scale);
+  torch.mulScalar(
+    torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator: new torch.Generator(seed) }),
+    scale,
+  );
 
 /** Σ sin(result)∘weights: neither linear nor symmetric. */
 function lossOf({ apply }: Case, inputs: Tensors): torch.Tensor {
   const results = apply(...inputs);
-  const parts = ("shape" in results ? [results as torch.Tensor] : results as Tensors).map((result, i) =>
+  const parts = ("shape" in results ? [results as torch.Tensor] : (results as Tensors)).map((result, i) =>
     torch.sum(torch.mul(torch.sin(result), random(result.shape, 90 + i))),
   );
   return parts.reduce((sum, part) => torch.add(sum, part));
@@ -38,9 +41,7 @@ function check(one: Case): void {
     const of = (indices: readonly number[], list: Tensors = leaves) => indices.map((i) => list[i]!);
     const recorded = recordForward(() => lossOf(one, leaves), { moving: of(moving), wanted: of(wanted) });
     const kept = torch.grad([recorded.loss], [...of(wanted), ...recorded.inputs], { allowUnused: true });
-    const tape = recorded.finish(
-      recorded.inputs.map((input, i) => kept[wanted.length + i] ?? torch.zerosLike(input)),
-    );
+    const tape = recorded.finish(recorded.inputs.map((input, i) => kept[wanted.length + i] ?? torch.zerosLike(input)));
     const found = tape.gradientsAlong(u);
     const again = tape.gradientsAlong(u);
     tape.dispose();
@@ -61,7 +62,9 @@ function check(one: Case): void {
         : torch.zerosLike(found[i]!);
       const largest = Math.max(...expected.toArray().map(Math.abs), 1e-3);
       for (const [k, value] of found[i]!.toArray().entries())
-        expect(Math.abs(value - expected.toArray()[k]!) / largest, `input ${wanted[i]}, element ${k}`).toBeLessThan(2e-7);
+        expect(Math.abs(value - expected.toArray()[k]!) / largest, `input ${wanted[i]}, element ${k}`).toBeLessThan(
+          2e-7,
+        );
       expect(again[i]!.toArray()).toEqual(found[i]!.toArray());
     }
   });
@@ -76,24 +79,35 @@ const LOW_RANK = [[3, 4], [2, 4], [5, 2], [5], [3, 4]] as const;
 
 const lowRank: readonly Case[] = (
   [
-  { name: "plain", apply: (x, a, b) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7) },
-  { name: "gain", apply: (x, a, b, c) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), 0.5) }) },
-  { name: "gain without bias", apply: (x, a, b, c) => torch.lowRankLinear(x!, weight(), null, a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), 0.5) }) },
-  { name: "small gain", apply: (x, a, b, c) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { gain: torch.mulScalar(c!, 0.01) }) },
-  { name: "branch", apply: (x, a, b, _c, low) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { branch: low! }) },
-  {
-    name: "branch and gain",
-    apply: (x, a, b, c, low) =>
-      torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { branch: low!, gain: torch.addScalar(torch.square(c!), 0.5) }),
-  },
-  {
-    name: "in place",
-    apply(x, a, b, c) {
-      const base = torch.noGrad(() => torch.linear(x!, weight(), bias()));
-      return torch.lowRankLinear_(base, x!, weight(), bias(), a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), 0.5) });
+    { name: "plain", apply: (x, a, b) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7) },
+    {
+      name: "gain",
+      apply: (x, a, b, c) =>
+        torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), 0.5) }),
     },
-  },
-] satisfies readonly Omit<Case, "shapes">[]
+    {
+      name: "gain without bias",
+      apply: (x, a, b, c) =>
+        torch.lowRankLinear(x!, weight(), null, a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), 0.5) }),
+    },
+    {
+      name: "small gain",
+      apply: (x, a, b, c) =>
+        torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { gain: torch.mulScalar(c!, 0.01) }),
+    },
+    {
+      name: "branch",
+      apply: (x, a, b, _c, low) => torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, { branch: low! }),
+    },
+    {
+      name: "branch and gain",
+      apply: (x, a, b, c, low) =>
+        torch.lowRankLinear(x!, weight(), bias(), a!, b!, 0.7, {
+          branch: low!,
+          gain: torch.addScalar(torch.square(c!), 0.5),
+        }),
+    },
+  ] satisfies readonly Omit<Case, "shapes">[]
 ).map((one) => ({ ...one, shapes: LOW_RANK }));
 
 /** What moves is A and B, and what is wanted the gain's, as in a search: with all that comes through x as well. */
@@ -107,46 +121,165 @@ const attention = (options: object) => (q?: torch.Tensor, k?: torch.Tensor, v?: 
   torch.attention(q!, k!, v!, starts(0, 3, 7), starts(0, 3, 7), 2, 2, 0.6, options);
 
 const others: readonly Case[] = [
-  { name: "linear", shapes: [[3, 4], [5, 4], [5]], apply: (x, w, b) => torch.linear(x!, w!, b!) },
-  { name: "linear of three dimensions", shapes: [[2, 3, 4], [5, 4]], apply: (x, w) => torch.linear(x!, w!) },
-  { name: "linear, its bias moving", shapes: [[3, 4], [5, 4], [5]], apply: (x, w, b) => torch.linear(x!, w!, b!), moving: [2] },
-  { name: "attention", shapes: [[7, 6], [7, 6], [7, 6]], apply: attention({}) },
-  { name: "attention with dropout and a window", shapes: [[7, 6], [7, 6], [7, 6]], apply: attention({ p: 0.3, seed: 5, stream: 2, before: 1, after: 0 }) },
-  { name: "attention of values alone", shapes: [[7, 6], [7, 6], [7, 6]], apply: attention({}), moving: [2], wanted: [0, 1] },
+  { name: "torch's linear", shapes: [[3, 4], [5, 4], [5]], apply: (x, w, b) => torch.linear(x!, w!, b!) },
+  { name: "linear", shapes: [[3, 4], [5, 4], [5]], apply: (x, w, b) => torch.fastLinear(x!, w!, b!) },
+  {
+    name: "linear of three dimensions",
+    shapes: [
+      [2, 3, 4],
+      [5, 4],
+    ],
+    apply: (x, w) => torch.fastLinear(x!, w!),
+  },
+  {
+    name: "linear, its bias moving",
+    shapes: [[3, 4], [5, 4], [5]],
+    apply: (x, w, b) => torch.fastLinear(x!, w!, b!),
+    moving: [2],
+  },
+  {
+    name: "attention",
+    shapes: [
+      [7, 6],
+      [7, 6],
+      [7, 6],
+    ],
+    apply: attention({}),
+  },
+  {
+    name: "attention with dropout and a window",
+    shapes: [
+      [7, 6],
+      [7, 6],
+      [7, 6],
+    ],
+    apply: attention({ p: 0.3, seed: 5, stream: 2, before: 1, after: 0 }),
+  },
+  {
+    name: "attention of values alone",
+    shapes: [
+      [7, 6],
+      [7, 6],
+      [7, 6],
+    ],
+    apply: attention({}),
+    moving: [2],
+    wanted: [0, 1],
+  },
   {
     name: "attention with shared keys",
-    shapes: [[7, 6], [7, 3], [7, 3]],
+    shapes: [
+      [7, 6],
+      [7, 3],
+      [7, 3],
+    ],
     apply: (q, k, v) => torch.attention(q!, k!, v!, starts(0, 3, 7), starts(0, 3, 7), 2, 1, 0.6),
   },
   ...[true, false].flatMap((centred): Case[] => {
     const norm = (x?: torch.Tensor, r?: torch.Tensor, w = frozen([6], 72), b = centred ? frozen([6], 73) : null) =>
       torch.dropoutAddNorm(x!, r!, w, b, 1e-5, { centred, p: 0.25, seed: 3, stream: 1 });
     return [
-      { name: `dropout-add-norm, centred ${centred}`, shapes: [[4, 6], [4, 6]], apply: (x, r) => norm(x, r) },
-      { name: `dropout-add-norm, centred ${centred}, trained`, shapes: [[4, 6], [4, 6], [6]], apply: (x, r, w) => norm(x, r, w) },
-      { name: `dropout-add-norm, centred ${centred}, normed alone`, shapes: [[4, 6], [4, 6]], apply: (x, r) => norm(x, r)[0]! },
-      { name: `dropout-add-norm, centred ${centred}, sum alone`, shapes: [[4, 6], [4, 6]], apply: (x, r) => norm(x, r)[1]! },
+      {
+        name: `dropout-add-norm, centred ${centred}`,
+        shapes: [
+          [4, 6],
+          [4, 6],
+        ],
+        apply: (x, r) => norm(x, r),
+      },
+      {
+        name: `dropout-add-norm, centred ${centred}, trained`,
+        shapes: [[4, 6], [4, 6], [6]],
+        apply: (x, r, w) => norm(x, r, w),
+      },
+      {
+        name: `dropout-add-norm, centred ${centred}, normed alone`,
+        shapes: [
+          [4, 6],
+          [4, 6],
+        ],
+        apply: (x, r) => norm(x, r)[0]!,
+      },
+      {
+        name: `dropout-add-norm, centred ${centred}, sum alone`,
+        shapes: [
+          [4, 6],
+          [4, 6],
+        ],
+        apply: (x, r) => norm(x, r)[1]!,
+      },
     ];
   }),
-  ...["none", "tanh"].map((approximate): Case => ({ name: `gelu ${approximate}`, shapes: [[3, 7]], apply: (x) => torch.gelu(x!, { approximate }) })),
+  ...["none", "tanh"].map(
+    (approximate): Case => ({
+      name: `gelu ${approximate}`,
+      shapes: [[3, 7]],
+      apply: (x) => torch.gelu(x!, { approximate }),
+    }),
+  ),
   { name: "dropout", shapes: [[3, 7]], apply: (x) => torch.dropout(x!, 0.4, 7, 1) },
-  ...[1e-3, 1e9].map((cancellation): Case => ({
-    name: `direction norm, cancellation ${cancellation}`,
-    shapes: [[2, 4], [5, 2]],
-    apply: (a, b) => torch.directionNorm(weight(), torch.sumDim(torch.square(weight()), [1]), a!, b!, 0.7, cancellation, 1e-12),
-  })),
-  { name: "direction norm, A moving", shapes: [[2, 4], [5, 2]], moving: [0], apply: (a, b) => torch.directionNorm(weight(), torch.sumDim(torch.square(weight()), [1]), a!, b!, 0.7, 1e-3, 1e-12) },
+  ...[1e-3, 1e9].map(
+    (cancellation): Case => ({
+      name: `direction norm, cancellation ${cancellation}`,
+      shapes: [
+        [2, 4],
+        [5, 2],
+      ],
+      apply: (a, b) =>
+        torch.directionNorm(weight(), torch.sumDim(torch.square(weight()), [1]), a!, b!, 0.7, cancellation, 1e-12),
+    }),
+  ),
+  {
+    name: "direction norm, A moving",
+    shapes: [
+      [2, 4],
+      [5, 2],
+    ],
+    moving: [0],
+    apply: (a, b) => torch.directionNorm(weight(), torch.sumDim(torch.square(weight()), [1]), a!, b!, 0.7, 1e-3, 1e-12),
+  },
   { name: "div", shapes: [[5], [5]], apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)) },
-  { name: "div, of a search", shapes: [[5], [5]], moving: [1], wanted: [0], apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)) },
-  { name: "div of other shapes", shapes: [[3, 5], [5]], apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)) },
-  { name: "masked fill", shapes: [[5]], apply: (x) => torch.maskedFill(x!, torch.tensor([1, 0, 0, 1, 0], [5], "bool"), 2) },
-  { name: "pick, turn and join", shapes: [[4, 6], [2, 6]], apply: (x, y) => torch.cat([torch.indexSelect(torch.reshape(torch.t(x!), [4, 6]), 0, starts(3, 1)), y!], 0) },
-  { name: "sums with a factor", shapes: [[4, 6], [6]], apply: (x, y) => torch.add(torch.sub(x!, y!, { alpha: 2 }), y!, { alpha: 3 }) },
+  {
+    name: "div, of a search",
+    shapes: [[5], [5]],
+    moving: [1],
+    wanted: [0],
+    apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)),
+  },
+  {
+    name: "div of other shapes",
+    shapes: [[3, 5], [5]],
+    apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)),
+  },
+  {
+    name: "masked fill",
+    shapes: [[5]],
+    apply: (x) => torch.maskedFill(x!, torch.tensor([1, 0, 0, 1, 0], [5], "bool"), 2),
+  },
+  {
+    name: "pick, turn and join",
+    shapes: [
+      [4, 6],
+      [2, 6],
+    ],
+    apply: (x, y) => torch.cat([torch.indexSelect(torch.reshape(torch.t(x!), [4, 6]), 0, starts(3, 1)), y!], 0),
+  },
+  {
+    name: "sums with a factor",
+    shapes: [[4, 6], [6]],
+    apply: (x, y) => torch.add(torch.sub(x!, y!, { alpha: 2 }), y!, { alpha: 3 }),
+  },
   { name: "generic", shapes: [[3, 5]], apply: (x) => torch.softmax(torch.mul(torch.tanh(x!), x!), 1) },
   { name: "cross-entropy", shapes: [[3, 5]], apply: (x) => torch.crossEntropyLoss(x!, starts(1, 4, 0), null, 2, -100) },
   { name: "rectified", shapes: [[3, 5]], apply: (x) => torch.mul(torch.relu(x!), x!) },
   { name: "embedding", shapes: [[4, 5]], apply: (x) => torch.embedding(x!, starts(3, 1, 1), 0) },
-  { name: "a loss that does not depend on what is wanted", shapes: [[3], [3]], apply: (x) => x! , wanted: [0, 1], moving: [1] },
+  {
+    name: "a loss that does not depend on what is wanted",
+    shapes: [[3], [3]],
+    apply: (x) => x!,
+    wanted: [0, 1],
+    moving: [1],
+  },
 ];
 
 describe("the derivative of gradients along a direction", () => {

@@ -447,6 +447,10 @@ const kernels = {
   ],
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
   "bidora::linear": () => [torch.fastLinear(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2]), v(1, 0)), [[2, 3]]],
+  "bidora::linear_input_gradient": () => [
+    torch.linearInputGradient(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2])),
+    [[3, 2]],
+  ],
   "bidora::low_rank_linear": () => {
     const [x, weight, a, b] = [
       tensor([1, 2], [1, 2]),

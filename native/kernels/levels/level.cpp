@@ -39,10 +39,10 @@ constexpr Functions<T> kFunctions{
     .directionSquares = directionSquares<SumOf<T>>,
     .weightTimes = weightTimes<T>,
     .timesWeight = timesWeight<T>,
-    .gainTangent = gainTangent<T>,
-    .gainTangentBackward = gainTangentBackward<T>,
     .frozenProduct = kFrozenProduct<T>,
     .outerProduct = kOuterProduct<T>,
+    .gainTangent = gainTangent<T>,
+    .gainTangentBackward = gainTangentBackward<T>,
 };
 
 }  // namespace

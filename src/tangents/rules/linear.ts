@@ -23,8 +23,8 @@ export const linear: Rule = {
     const [xDot, weightDot] = [state.tangent(x!), state.tangent(weight!)];
     const biasDot = bias === undefined ? undefined : state.tangent(bias);
     const parts = [
-      xDot && torch.linear(xDot, state.value(weight!)),
-      weightDot && torch.linear(state.value(x!), weightDot),
+      xDot && torch.fastLinear(xDot, state.value(weight!)),
+      weightDot && torch.fastLinear(state.value(x!), weightDot),
     ].filter((part) => part !== undefined);
     const [first, second] = parts;
     const product = first && second ? torch.add(first, second) : first;
@@ -37,11 +37,12 @@ export const linear: Rule = {
     const [x, weight, bias] = [X, WEIGHT, BIAS].map((index) => state.place(index));
     const [gradient, change] = [state.gradient(0), state.change(0)];
     if (state.wantsChange(x!)) {
-      if (change) state.addChange(x!, torch.matmul(change, state.value(weight!)));
+      if (change) state.addChange(x!, torch.linearInputGradient(change, state.value(weight!)));
       const weightDot = state.tangent(weight!);
-      if (weightDot && gradient) state.addChange(x!, torch.matmul(gradient, weightDot));
+      if (weightDot && gradient) state.addChange(x!, torch.linearInputGradient(gradient, weightDot));
     }
-    if (state.wantsGradient(x!) && gradient) state.addGradient(x!, torch.matmul(gradient, state.value(weight!)));
+    if (state.wantsGradient(x!) && gradient)
+      state.addGradient(x!, torch.linearInputGradient(gradient, state.value(weight!)));
     weightBackward(state, x!, weight!);
     if (bias === undefined) return;
     if (state.wantsChange(bias) && change) state.addChange(bias, torch.sumDim(rows(change), [0]));

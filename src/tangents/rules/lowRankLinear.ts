@@ -24,49 +24,44 @@ interface Places {
 /** A gain from here on leaves p in y, to be divided out of it; below, p is computed anew. */
 const INVERTIBLE = 0.25;
 
-/** @param first the place of `input` among the arguments */
-function rule(first: number): Rule {
-  const named = ({ call }: Pick<CallFacts, "call">): Places => {
-    const [x, weight, bias, a, b, , gain, branch] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => placeAt(call, first + i));
-    const scale = call.arguments[first + 5] as number;
-    return { x: x!, weight: weight!, bias, a: a!, b: b!, gain, low: branch ?? x!, y: call.results[0]!, scale };
-  };
-  return {
-    isCheap: false,
-    keptGradients(facts) {
-      const { x, low } = named(facts);
-      return [x, low];
-    },
-    readsForward(facts) {
-      const { x, weight, bias, a, b, gain, low, y } = named(facts);
-      const { moves } = facts;
-      const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(bias)) : [];
-      const ofLow = moves(a) || moves(b) || moves(x) ? [low, y] : [];
-      return { values: [weight, a, b, y, ...places(gain, bias), ...ofLow, ...ofGain] };
-    },
-    readsBackward(facts) {
-      const { x, weight, bias, a, b, gain, low, y } = named(facts);
-      const { moves, wants } = facts;
-      const ofFactors = wants(a) || wants(b) ? [low] : [];
-      const ofGain = wants(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
-      const all = [weight, a, b, y, ...places(gain, bias), ...ofFactors, ...ofGain];
-      return { values: all, tangents: [...all, ...(wants(gain) ? [y] : [])].filter(moves) };
-    },
-    tangents(state) {
-      const at = named(state);
-      return [isFused(state, at) ? fusedTangent(state, at) : tangent(state, at)];
-    },
-    backward(state) {
-      const at = named(state);
-      if (isFusedBackward(state, at)) fusedBackward(state, at);
-      else backward(state, at);
-    },
-  };
+function named({ call }: Pick<CallFacts, "call">): Places {
+  const [x, weight, bias, a, b, , gain, branch] = [0, 1, 2, 3, 4, 5, 6, 7].map((i) => placeAt(call, i));
+  const scale = call.arguments[5] as number;
+  return { x: x!, weight: weight!, bias, a: a!, b: b!, gain, low: branch ?? x!, y: call.results[0]!, scale };
 }
 
-export const lowRankLinear = rule(0);
-/** Whose first argument became the result. */
-export const lowRankLinearInPlace = rule(1);
+export const lowRankLinear: Rule = {
+  isCheap: false,
+  keptGradients(facts) {
+    const { x, low } = named(facts);
+    return [x, low];
+  },
+  readsForward(facts) {
+    const { x, weight, bias, a, b, gain, low, y } = named(facts);
+    const { moves } = facts;
+    const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(bias)) : [];
+    const ofLow = moves(a) || moves(b) || moves(x) ? [low, y] : [];
+    return { values: [weight, a, b, y, ...places(gain, bias), ...ofLow, ...ofGain] };
+  },
+  readsBackward(facts) {
+    const { x, weight, bias, a, b, gain, low, y } = named(facts);
+    const { moves, wants } = facts;
+    const ofFactors = wants(a) || wants(b) ? [low] : [];
+    const ofGain = wants(gain) ? (isSmall(facts, gain!) ? [x, low] : places(y, bias)) : [];
+    const all = [weight, a, b, y, ...places(gain, bias), ...ofFactors, ...ofGain];
+    return { values: all, tangents: [...all, ...(wants(gain) ? [y] : [])].filter(moves) };
+  },
+  tangents(state) {
+    const at = named(state);
+    return [isFused(state, at) ? fusedTangent(state, at) : tangent(state, at)];
+  },
+  backward(state) {
+    const at = named(state);
+    const gradient = state.gradient(0);
+    if (gradient && isFusedBackward(state, at)) fusedBackward(state, at, gradient);
+    else backward(state, at);
+  },
+};
 
 /** What the operators of one pass serve: an input for both branches, and a gain that p is had back by. */
 function isFused(state: ForwardState, at: Places): boolean {
@@ -97,9 +92,7 @@ function fusedTangent(state: ForwardState, at: Places): torch.Tensor {
   );
 }
 
-function fusedBackward(state: BackwardState, at: Places): void {
-  const gradient = state.gradient(0);
-  if (!gradient) return backward(state, at);
+function fusedBackward(state: BackwardState, at: Places, gradient: torch.Tensor): void {
   const wantsGain = at.gain !== undefined && state.wantsChange(at.gain);
   const wantsInput = state.wantsChange(at.x);
   const [input, gain, gainDot] = torch.lowRankLinearTangentBackward(
@@ -151,7 +144,7 @@ function tangent(state: ForwardState, at: Places): torch.Tensor | undefined {
 function directionTangent(state: ForwardState, at: Places): torch.Tensor | undefined {
   const xDot = state.tangent(at.x);
   const { dtype } = state.value(at.weight);
-  const base = xDot && torch.linear(xDot, state.value(at.weight));
+  const base = xDot && torch.fastLinear(xDot, state.value(at.weight));
   const { a, aDot, b, bDot } = factors(state, at, dtype);
   const lowDot = state.tangent(at.low);
   const reducedDot = sum(lowDot && torch.linear(lowDot, a), aDot && torch.linear(state.value(at.low), aDot));
@@ -183,7 +176,9 @@ function directionOf(state: ForwardState, at: Places): torch.Tensor {
   }
   const { a, b } = factors(state, at, state.value(at.weight).dtype);
   const reduced = torch.linear(state.value(at.low), a);
-  return torch.addmm(torch.linear(state.value(at.x), state.value(at.weight)), reduced, torch.t(b), { alpha: at.scale });
+  return torch.addmm(torch.fastLinear(state.value(at.x), state.value(at.weight)), reduced, torch.t(b), {
+    alpha: at.scale,
+  });
 }
 
 function backward(state: BackwardState, at: Places): void {
@@ -193,12 +188,12 @@ function backward(state: BackwardState, at: Places): void {
   const { a, aDot, b, bDot } = factors(state, at, compute);
   const qB = q && torch.mm(q, b);
   const sumDot = sum(qDot && torch.mm(qDot, b), q && bDot && torch.mm(q, bDot));
-  if (state.wantsChange(at.x) && qDot) state.addChange(at.x, torch.matmul(qDot, state.value(at.weight)));
+  if (state.wantsChange(at.x) && qDot) state.addChange(at.x, torch.linearInputGradient(qDot, state.value(at.weight)));
   if (state.wantsChange(at.low)) {
     if (sumDot) state.addChange(at.low, torch.mulScalar(torch.mm(sumDot, a), at.scale));
     if (qB && aDot) state.addChange(at.low, torch.mulScalar(torch.mm(qB, aDot), at.scale));
   }
-  if (state.wantsGradient(at.x) && q) state.addGradient(at.x, torch.matmul(q, state.value(at.weight)));
+  if (state.wantsGradient(at.x) && q) state.addGradient(at.x, torch.linearInputGradient(q, state.value(at.weight)));
   if (state.wantsGradient(at.low) && qB) state.addGradient(at.low, torch.mulScalar(torch.mm(qB, a), at.scale));
   const scaled = (product: torch.Tensor) => torch.mulScalar(castTo(product, dtype), at.scale);
   const lowDot = state.tangent(at.low);

@@ -10,6 +10,8 @@ export const maskedFill: Rule = {
   tangents(state) {
     const [x, mask] = [state.place(0) as torch.Place, state.place(1) as torch.Place];
     const [tangent, hidden] = [state.tangent(x) as torch.Tensor, state.value(mask)];
-    return torch.sameShape(tangent.shape, hidden.shape) ? [torch.maskedFill(tangent, hidden, 0)] : formula.tangents(state);
+    return torch.sameShape(tangent.shape, hidden.shape)
+      ? [torch.maskedFill(tangent, hidden, 0)]
+      : formula.tangents(state);
   },
 };
