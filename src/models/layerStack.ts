@@ -34,6 +34,7 @@ export class LayerStack extends Module {
     for (const layer of this.layers) {
       const input = hidden;
       hidden = torch.scope(() => layer.forward(input, layout, context, layer === last ? only : undefined));
+      if (input !== x && input !== hidden) input.dispose(); // what a gradient needs of it, the graph holds
     }
     return hidden;
   }

@@ -1,0 +1,43 @@
+import { expect, it } from "vitest";
+import { LayerStack, StackLayer } from "../../src/models/layerStack.js";
+import { EVALUATION, rowLayout } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+
+class Doubled extends StackLayer {
+  forward(x: torch.Tensor): torch.Tensor {
+    return torch.mulScalar(x, 2);
+  }
+}
+
+class Unchanged extends StackLayer {
+  forward(x: torch.Tensor): torch.Tensor {
+    return x;
+  }
+}
+
+const layout = rowLayout([2]);
+
+it("keeps no layer's output but the last one's", () => {
+  const stack = new LayerStack([new Doubled(), new Unchanged(), new Doubled(), new Doubled()]);
+  torch.scope(() => {
+    const x = torch.ones([2, 3]);
+    const before = torch.liveHandles();
+    const y = stack.forward(x, layout, EVALUATION);
+    expect(torch.liveHandles() - before).toBe(1);
+    expect(y.toArray()).toEqual([8, 8, 8, 8, 8, 8]);
+    expect(x.isDisposed).toBe(false);
+  });
+});
+
+it("gives the gradient through outputs that it has let go of", () => {
+  class Squared extends StackLayer {
+    forward(x: torch.Tensor): torch.Tensor {
+      return torch.square(x);
+    }
+  }
+  torch.scope(() => {
+    const x = torch.tensor([3], [1, 1]).setRequiresGrad(true);
+    const y = new LayerStack([new Squared(), new Squared(), new Squared()]).forward(x, layout, EVALUATION);
+    expect(torch.grad([y], [x])[0]?.item()).toBe(8 * 3 ** 7); // d x⁸ / dx
+  });
+});
