@@ -75,14 +75,6 @@ struct Silu {
   }
 };
 
-// use(place, lanes) for vectors that make up 0 … count − 1, the last perhaps with fewer lanes than there are.
-template <typename Sum, typename Use>
-[[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
-  int64_t i = 0;
-  for (; i + kLanes<Sum> <= count; i += kLanes<Sum>) use(i, kLanes<Sum>);
-  if (i < count) use(i, count - i);
-}
-
 template <typename Use>
 [[gnu::always_inline]] inline void withActivation(Activation kind, Use use) {
   switch (kind) {

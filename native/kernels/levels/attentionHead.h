@@ -124,10 +124,10 @@ void drop(Sum* scores, const HeadShape& shape, const Block& block) {
   });
 }
 
+// `from` has room for whole vectors.
 template <typename Storage, typename Sum>
-void writeRow(Sum* from, int64_t size, Sum factor, Storage* to) {
-  for (int64_t d = 0; d < size; ++d) from[d] *= factor;
-  writeNumbers(from, size, to);
+void writeRow(const Sum* from, int64_t size, Sum factor, Storage* to) {
+  forEachVector<Sum>(size, [&](int64_t d, int64_t lanes) { storeSome<Sum>(to + d, load(from + d) * factor, lanes); });
 }
 
 // One head's tokens.
@@ -144,8 +144,7 @@ void attendHead(const HeadShape& shape, const HeadInputs<Storage>& inputs, Strid
   const auto& [q, k, v] = inputs;
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth();
   const int64_t words = wordsOf<Storage>(size);
-  const auto* keys =
-      transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns);
+  const auto* keys = packColumns(k, shape.keys, width, size, work.keyRows, work.keyColumns);
   const auto* values = packTokens(v, shape.keys, width, size, sizeWidth, work.valueTokens);
   const Sum kept = isActive(shape.dropping) ? static_cast<Sum>(factorOf(shape.dropping)) : Sum{1};
   forEachBlock(shape, [&](const Block& block) {

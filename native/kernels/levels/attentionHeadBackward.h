@@ -60,9 +60,8 @@ PackedKeys<Storage> packKeys(const HeadShape& shape, Strided<const Storage> k, S
                              Workspace<Storage>& work) {
   const int64_t size = shape.size, width = shape.width(), sizeWidth = shape.sizeWidth(),
                 numbers = roundUp(shape.keys, 4) * sizeWidth;
-  const int64_t words = wordsOf<Storage>(size);
-  return {transpose(packRows(k, shape.keys, width, size, words, work.keyRows), width, words, work.keyColumns),
-          transpose(packRows(v, shape.keys, width, size, words, work.valueRows), width, words, work.valueColumns),
+  return {packColumns(k, shape.keys, width, size, work.keyRows, work.keyColumns),
+          packColumns(v, shape.keys, width, size, work.valueRows, work.valueColumns),
           packTokens(k, shape.keys, width, size, sizeWidth, work.keyTokens), work.keyGradient.need(numbers),
           work.valueGradient.need(numbers)};
 }
@@ -96,13 +95,13 @@ void attendBlockBackward(const HeadShape& shape, const Block& block, const Packe
   const int64_t words = wordsOf<Storage>(size), depth = wordsOf<Storage>(span.count);
   const int64_t keyRows = roundUp(span.count, 4), first = span.first * sizeWidth;
   const Strided<const Storage> queries{head.q.row(start), head.q.stride}, outs{head.out.row(start), head.out.stride};
-  const Word* queryRows = packRows(queries, count, rows, size, words, work.queryRows);
-  const Word* outRows = packRows(outs, count, rows, size, words, work.outRows);
   Sum* weights = work.scores.need(rows * seen);
   Sum* change = work.change.need(rows * seen);
-  product(Left<Word>{queryRows, words, 1}, packed.keys + span.first, width, weights, seen, rows, seen, words, false);
+  product(leftTokens(head.q, start, count, rows, size, work.queryRows), packed.keys + span.first, width, weights, seen,
+          rows, seen, words, false);
   weightsAgain(weights, head.logSums, shape, block);
-  product(Left<Word>{outRows, words, 1}, packed.values + span.first, width, change, seen, rows, seen, words, false);
+  product(leftTokens(head.out, start, count, rows, size, work.outRows), packed.values + span.first, width, change, seen,
+          rows, seen, words, false);
   Sum* dropped = weights;
   if (isActive(shape.dropping)) {
     dropped = work.dropped.need(rows * seen);

@@ -2,37 +2,12 @@
 // reads.
 #pragma once
 
-#include <cstdlib>
-
+#include "buffer.h"
 #include "numbers.h"
 #include "tiles.h"
+#include "transpose.h"
 
 namespace bidora::BIDORA_LEVEL {
-
-// Memory that only grows, aligned for vectors.
-template <typename T>
-class Buffer {
- public:
-  Buffer() = default;
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  ~Buffer() { ::free(data_); }
-
-  T* need(int64_t count) {
-    if (count > capacity_) {
-      ::free(data_);
-      capacity_ = 0;
-      data_ = nullptr;
-      data_ = static_cast<T*>(allocateAligned(count * static_cast<int64_t>(sizeof(T))));
-      capacity_ = count;
-    }
-    return data_;
-  }
-
- private:
-  T* data_ = nullptr;
-  int64_t capacity_ = 0;
-};
 
 // One head of one row: token i's numbers are at data[i·stride …].
 template <typename T>
@@ -63,27 +38,64 @@ void packRow(const Storage* from, int64_t size, int64_t words, typename Arithmet
   }
 }
 
+// The next head's numbers lie behind a token's: they arrive while this head is computed.
+template <typename Storage>
+[[gnu::always_inline]] inline void fetchNextHead(const Storage* token, int64_t size) {
+  for (int64_t d = 0; d < size; d += 64 / static_cast<int64_t>(sizeof(Storage))) __builtin_prefetch(token + size + d);
+}
+
 // → [padded, words]; rows from `length` on are 0.
 template <typename Storage>
 typename Arithmetic<Storage>::Word* packRows(Strided<const Storage> from, int64_t length, int64_t padded, int64_t size,
                                              int64_t words, Buffer<typename Arithmetic<Storage>::Word>& buffer) {
   auto* to = buffer.need(padded * words);
   for (int64_t i = 0; i < length; ++i) {
-    // The next head's numbers lie behind: they arrive while this head is computed.
-    for (int64_t d = 0; d < size; d += 64 / sizeof(Storage)) __builtin_prefetch(from.row(i) + size + d);
+    fetchNextHead(from.row(i), size);
     packRow(from.row(i), size, words, to + i * words);
   }
   std::memset(static_cast<void*>(to + length * words), 0, (padded - length) * words * sizeof(*to));
   return to;
 }
 
-// [padded, words] → [words, padded]; `padded` is a multiple of 16.
-template <typename Word>
-Word* transpose(const Word* from, int64_t padded, int64_t words, Buffer<Word>& buffer) {
-  Word* to = buffer.need(padded * words);
-  for (int64_t i = 0; i < padded; i += kWidth)
-    for (int64_t d = 0; d < words; ++d)
-      for (int64_t lane = 0; lane < kWidth; ++lane) to[d * padded + i + lane] = from[(i + lane) * words + d];
+// Whether tokens can be read as words where they lie.
+template <typename Storage>
+bool isInWords(Strided<const Storage> x, int64_t size) {
+  using A = Arithmetic<Storage>;
+  if constexpr (A::kPerWord * sizeof(Storage) != sizeof(typename A::Word)) return false;
+  return size % A::kPerWord == 0 && x.stride % A::kPerWord == 0 &&
+         reinterpret_cast<uintptr_t>(x.data) % sizeof(typename A::Word) == 0;
+}
+
+// Tokens `start` … `start + count - 1` as a left operand of `padded` rows: where they lie, or copied.
+template <typename Storage>
+Left<typename Arithmetic<Storage>::Word> leftTokens(Strided<const Storage> x, int64_t start, int64_t count,
+                                                    int64_t padded, int64_t size,
+                                                    Buffer<typename Arithmetic<Storage>::Word>& buffer) {
+  using A = Arithmetic<Storage>;
+  const Strided<const Storage> from{x.row(start), x.stride};
+  if (count == padded && isInWords(from, size)) {
+    for (int64_t i = 0; i < count; ++i) fetchNextHead(from.row(i), size);
+    return {reinterpret_cast<const typename A::Word*>(from.data), from.stride / A::kPerWord, 1};
+  }
+  const int64_t words = wordsOf<Storage>(size);
+  return {packRows(from, count, padded, size, words, buffer), words, 1};
+}
+
+// Tokens across lanes: → [words, padded], 0 where there is no token. Those that make no whole tile are copied first.
+template <typename Storage>
+typename Arithmetic<Storage>::Word* packColumns(Strided<const Storage> from, int64_t length, int64_t padded,
+                                                int64_t size, Buffer<typename Arithmetic<Storage>::Word>& rows,
+                                                Buffer<typename Arithmetic<Storage>::Word>& columns) {
+  using A = Arithmetic<Storage>;
+  using Word = typename A::Word;
+  const int64_t words = wordsOf<Storage>(size), whole = isInWords(from, size) ? length / kWidth * kWidth : 0;
+  Word* to = columns.need(padded * words);
+  for (int64_t i = 0; i < whole; ++i) fetchNextHead(from.row(i), size);
+  transpose(reinterpret_cast<const Word*>(from.data), from.stride / A::kPerWord, whole, words, to, padded);
+  if (whole == padded) return to;
+  const Strided<const Storage> rest{from.row(whole), from.stride};
+  transpose(packRows(rest, length - whole, padded - whole, size, words, rows), words, padded - whole, words, to + whole,
+            padded);
   return to;
 }
 
@@ -101,6 +113,8 @@ typename Arithmetic<Storage>::Word* packTokens(Strided<const Storage> from, int6
       Pair* row = to + i / 2 * width;
       const Storage* first = from.row(i);
       const Storage* second = i + 1 < length ? from.row(i + 1) : nullptr;
+      fetchNextHead(first, size);
+      if (second) fetchNextHead(second, size);
       if (second)
         for (int64_t d = 0; d < size; ++d) row[d].bits = first[d].bits | static_cast<uint32_t>(second[d].bits) << 16;
       else

@@ -76,12 +76,11 @@ auto dualColumns(const Dual<Sum*>& sums, const Block& block, DualWork<Storage>& 
 template <typename Storage, typename Buffer>
 auto dualTokens(const DualStrided<const Storage>& x, const HeadShape& shape, const Block& block, Buffer buffer,
                 DualWork<Storage>& work) -> Dual<Left<typename Arithmetic<Storage>::Word>> {
-  const int64_t words = wordsOf<Storage>(shape.size);
-  const auto rows = packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
-    return packRows(Strided<const Storage>{of.row(block.start), of.stride}, block.count, block.rows, shape.size, words,
-                    room.*buffer);
-  });
-  return {{rows.value, words, 1}, {rows.tangent, words, 1}};
+  using Word = typename Arithmetic<Storage>::Word;
+  const auto left = [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
+    return leftTokens(of, block.start, block.count, block.rows, shape.size, room.*buffer);
+  };
+  return {left(x.value, work.value), x.tangent.data ? left(x.tangent, work.tangent) : Left<Word>{nullptr, 0, 1}};
 }
 
 // The same as right operands, their numbers across lanes.
@@ -98,9 +97,8 @@ auto dualAcross(const DualStrided<const Storage>& x, const HeadShape& shape, con
 template <typename Storage, typename Buffer>
 auto dualKeyColumns(const DualStrided<const Storage>& x, const HeadShape& shape, Buffer rows, Buffer columns,
                     DualWork<Storage>& work) {
-  const int64_t words = wordsOf<Storage>(shape.size), width = shape.width();
   return packBoth<Storage>(x, work, [&](const Strided<const Storage>& of, Workspace<Storage>& room) {
-    return transpose(packRows(of, shape.keys, width, shape.size, words, room.*rows), width, words, room.*columns);
+    return packColumns(of, shape.keys, shape.width(), shape.size, room.*rows, room.*columns);
   });
 }
 

@@ -44,8 +44,9 @@ template <typename Sum, typename T>
 }
 #endif
 
+typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
+
 [[gnu::always_inline]] inline Vector<float> loadWide(const Bfloat16* from) {
-  typedef uint16_t Halves __attribute__((vector_size(kVectorBytes / 2)));
   Halves halves;
   std::memcpy(&halves, from, sizeof halves);
   const Vector<uint32_t> bits = __builtin_convertvector(halves, Vector<uint32_t>) << 16;
@@ -66,7 +67,8 @@ template <typename Sum, typename T>
   std::memcpy(&bits, &x, sizeof bits);
   const Vector<uint32_t> rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
   const Vector<uint32_t> whole = x != x ? Vector<uint32_t>{} + 0x7FC0U : rounded;
-  for (int64_t i = 0; i < kLanes<float>; ++i) to[i].bits = static_cast<uint16_t>(whole[i]);
+  const auto halves = __builtin_convertvector(whole, Halves);
+  std::memcpy(to, &halves, sizeof halves);
 #endif
 }
 
@@ -84,6 +86,14 @@ template <typename Sum, typename T>
   T room[kLanes<Sum>];
   storeNumbers(room, x);
   std::memcpy(to, room, lanes * sizeof(T));
+}
+
+// use(place, lanes) for vectors that make up 0 … count − 1, the last perhaps with fewer lanes than there are.
+template <typename Sum, typename Use>
+[[gnu::always_inline]] inline void forEachVector(int64_t count, Use use) {
+  int64_t i = 0;
+  for (; i + kLanes<Sum> <= count; i += kLanes<Sum>) use(i, kLanes<Sum>);
+  if (i < count) use(i, count - i);
 }
 
 // `count`, a multiple of the lanes, numbers as they are, or written to `room` where they are narrow.

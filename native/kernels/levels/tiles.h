@@ -10,8 +10,8 @@
 
 namespace bidora::BIDORA_LEVEL {
 
-// Two bfloat16 numbers, the first in the low half.
-struct Pair {
+// Two bfloat16 numbers, the first in the low half. May be read where such numbers lie.
+struct [[gnu::may_alias]] Pair {
   uint32_t bits;
 };
 

@@ -38,22 +38,25 @@ template <typename T, typename V>
   std::memcpy(to, &v, sizeof v);
 }
 
+// combine(lane, lane + half) until one lane is left: from half the lanes down to 1.
+template <typename T, int64_t kHalf, typename Combine>
+[[gnu::always_inline]] inline T reduce(const Vector<T>& v, Combine combine) {
+  if constexpr (kHalf == 0) return v[0];
+  else {
+    Vector<std::conditional_t<sizeof(T) == 8, int64_t, int32_t>> upper;
+    for (int64_t lane = 0; lane < kLanes<T>; ++lane) upper[lane] = (lane + kHalf) % kLanes<T>;
+    return reduce<T, kHalf / 2>(combine(v, __builtin_shuffle(v, upper)), combine);
+  }
+}
+
 template <typename T>
 [[gnu::always_inline]] inline T sumOf(const Vector<T>& v) {
-  T sum[kLanes<T>];
-  store(sum, v);
-  for (int64_t half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) sum[i] += sum[i + half];
-  return sum[0];
+  return reduce<T, kLanes<T> / 2>(v, [](const Vector<T>& a, const Vector<T>& b) { return a + b; });
 }
 
 template <typename T>
 [[gnu::always_inline]] inline T maxOf(const Vector<T>& v) {
-  T max[kLanes<T>];
-  store(max, v);
-  for (int64_t half = kLanes<T> / 2; half > 0; half /= 2)
-    for (int64_t i = 0; i < half; ++i) max[i] = max[i] > max[i + half] ? max[i] : max[i + half];
-  return max[0];
+  return reduce<T, kLanes<T> / 2>(v, [](const Vector<T>& a, const Vector<T>& b) { return a > b ? a : b; });
 }
 
 // eˣ to the last bit or two; 0 below the smallest normal number. Meant for x ≤ 88.

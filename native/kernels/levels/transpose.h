@@ -1,0 +1,55 @@
+// Matrices of words turned over, a tile in registers at a time.
+#pragma once
+
+#include "vectors.h"
+
+namespace bidora::BIDORA_LEVEL {
+
+typedef uint32_t FourBytes __attribute__((vector_size(kVectorBytes)));
+constexpr int kTileSide = kVectorBytes / 4;
+
+// Of each pair of rows that lie kStep apart: the lanes whose place has that bit in the first go where they have not in
+// the second, and the other way about. Done for every bit, that transposes.
+template <int kStep>
+[[gnu::always_inline]] inline void exchange(FourBytes* rows) {
+  Vector<int32_t> low, high;
+  for (int lane = 0; lane < kTileSide; ++lane) {
+    low[lane] = lane & kStep ? kTileSide + (lane ^ kStep) : lane;
+    high[lane] = lane & kStep ? kTileSide + lane : lane ^ kStep;
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileSide; ++i) {
+    if (i & kStep) continue;
+    const FourBytes a = rows[i], b = rows[i + kStep];
+    rows[i] = __builtin_shuffle(a, b, low);
+    rows[i + kStep] = __builtin_shuffle(a, b, high);
+  }
+}
+
+// Strides in words.
+template <typename Word>
+[[gnu::always_inline]] inline void transposeTile(const Word* from, int64_t fromStride, Word* to, int64_t toStride) {
+  FourBytes rows[kTileSide];
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileSide; ++i) std::memcpy(&rows[i], from + i * fromStride, sizeof(FourBytes));
+  exchange<1>(rows);
+  exchange<2>(rows);
+  if constexpr (kTileSide > 4) exchange<4>(rows);
+  if constexpr (kTileSide > 8) exchange<8>(rows);
+#pragma GCC unroll 16
+  for (int i = 0; i < kTileSide; ++i) std::memcpy(static_cast<void*>(to + i * toStride), &rows[i], sizeof(FourBytes));
+}
+
+// [count, words] whose rows lie `stride` words apart → columns of [words, padded]; `count` is a multiple of 16.
+template <typename Word>
+void transpose(const Word* from, int64_t stride, int64_t count, int64_t words, Word* to, int64_t padded) {
+  const int64_t inTiles = sizeof(Word) == 4 ? words / kTileSide * kTileSide : 0;
+  for (int64_t i = 0; i < count; i += kTileSide)
+    for (int64_t d = 0; d < inTiles; d += kTileSide)
+      transposeTile(from + i * stride + d, stride, to + d * padded + i, padded);
+  for (int64_t i = 0; i < count; i += kWidth)
+    for (int64_t d = inTiles; d < words; ++d)
+      for (int64_t lane = 0; lane < kWidth; ++lane) to[d * padded + i + lane] = from[(i + lane) * stride + d];
+}
+
+}  // namespace bidora::BIDORA_LEVEL
