@@ -15,4 +15,6 @@ inline Activation geluOf(std::string_view approximate) {
   return approximate == "tanh" ? Activation::geluTanh : Activation::gelu;
 }
 
+inline std::string_view approximateOf(Activation kind) { return kind == Activation::geluTanh ? "tanh" : "none"; }
+
 }  // namespace bidora

@@ -117,6 +117,18 @@ struct NormTangentGradient {
 // What a model applies to each element.
 enum class Activation { gelu, geluTanh, silu };
 
+// f(x), times `up` where that is not null.
+template <typename T>
+struct Activating {
+  const T *x, *up;
+  T* out;
+};
+template <typename T>
+struct ActivatingGradient {
+  const T *x, *up, *gradient;
+  T *ofX, *ofUp;
+};
+
 template <typename T>
 struct ActivationTangent {
   const T *x, *xd;
@@ -239,6 +251,9 @@ struct Functions {
   void (*normTangentBackward)(const NormTangent<T>& norm, const NormTangentGradient<T>& of, int64_t begin, int64_t end,
                               Sum* room);
 
+  // The first `count` elements.
+  void (*activate)(Activation kind, const Activating<T>& of, int64_t count);
+  void (*activateBackward)(Activation kind, const ActivatingGradient<T>& of, int64_t count);
   // Elements begin … end − 1.
   void (*activationTangent)(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end);
   void (*activationTangentBackward)(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin,

@@ -5,17 +5,19 @@ import * as torch from "../torch/index.js";
 /** What a layer applies to each element. */
 export type Activation = (x: torch.Tensor) => torch.Tensor;
 
-const geluTanh: Activation = (x) => torch.gelu(x, { approximate: "tanh" });
+// One pass each way; where a gradient is differentiated again, libtorch's own formulas take over.
+const geluTanh: Activation = (x) => torch.fusedGelu(x, { approximate: "tanh" });
+const silu: Activation = (x) => torch.fusedSilu(x);
 
 /** Activations by the names that Hugging Face configurations use (`hidden_act`, `activation_function`). */
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  gelu: (x) => torch.gelu(x),
+  gelu: (x) => torch.fusedGelu(x),
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
   relu: (x) => torch.relu(x),
-  silu: (x) => torch.silu(x),
-  swish: (x) => torch.silu(x),
+  silu,
+  swish: silu,
   tanh: (x) => torch.tanh(x),
 };
 

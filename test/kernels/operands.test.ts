@@ -82,6 +82,10 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::dropout_add_norm": (usual) => [...normed(usual).slice(0, 5), ...NORMED],
   "bidora::dropout_add_norm_tangent": (usual) => [...normed(usual), ...NORMED],
   "bidora::dropout_add_norm_tangent_backward": (usual) => [...normed(usual), ...rows(usual, 4), ...NORMED],
+  "bidora::gelu": (usual) => [...rows(usual, 1), "none"],
+  "bidora::silu": (usual) => rows(usual, 1),
+  "bidora::gelu_mul": (usual) => [...rows(usual, 2), "tanh"],
+  "bidora::silu_mul": (usual) => rows(usual, 2),
   "bidora::gelu_tangent": (usual) => [...rows(usual, 2), "none"],
   "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
@@ -208,11 +212,15 @@ describe("nothing at all is a value like others", () => {
         torch.lowRankLinear(x, torch.ones([2, width]), null, leaf(1, width), leaf(2, 1), 1, { gain: leaf(2) });
       const results = [
         torch.dropout(x, 0.5, 1, 2),
+        torch.fusedGelu(x),
+        torch.siluMul(x, x),
         ...torch.dropoutAddNorm(x, x, leaf(width), leaf(width), 1e-5, { p: 0.5, seed: 1, stream: 2 }),
         torch.attention(x, x, x, offsets, offsets, 1, 1, 1),
         low(),
       ];
       expect(results.map((y) => y.shape)).toEqual([
+        [rows, width],
+        [rows, width],
         [rows, width],
         [rows, width],
         [rows, width],

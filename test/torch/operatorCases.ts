@@ -440,6 +440,13 @@ const kernels = {
       [tangent, tangent, gradient, gradient],
     ];
   },
+  "bidora::gelu": () => [torch.fusedGelu(v(-1, 0, 2)), [-0.15865525, 0, 1.95449974]],
+  "bidora::silu": () => [torch.fusedSilu(v(0, Math.log(3))), [0, 0.75 * Math.log(3)]],
+  "bidora::gelu_mul": () => [torch.geluMul(tensor([0, 2], [1, 2]), tensor([7, 3], [1, 2])), [[0, 3 * 1.95449974]]],
+  "bidora::silu_mul": () => [
+    torch.siluMul(tensor([0, Math.log(3)], [1, 2]), tensor([7, 2], [1, 2])),
+    [[0, 1.5 * Math.log(3)]],
+  ],
   "bidora::gelu_tangent": () => [torch.geluTangent(v(0), v(2)), [1]],
   "bidora::gelu_tangent_backward": () => [
     torch.geluTangentBackward(v(0), v(2), v(3), v(4)),

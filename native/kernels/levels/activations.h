@@ -84,6 +84,34 @@ template <typename Use>
   }
 }
 
+template <typename T, typename Sum = SumOf<T>>
+void activate(Activation kind, const Activating<T>& of, int64_t count) {
+  withActivation(kind, [&](auto f) {
+    forEachVector<Sum>(count, [&](int64_t i, int64_t lanes) {
+      Vector<Sum> y = f.template at<Sum>(loadSome(of.x + i, lanes)).value;
+      if (of.up) y *= loadSome(of.up + i, lanes);
+      storeSome<Sum>(of.out + i, y, lanes);
+    });
+  });
+}
+
+// Of x: f'(x)·g, and with a factor `up` f'(x)·up·g; of that factor f(x)·g.
+template <typename T, typename Sum = SumOf<T>>
+void activateBackward(Activation kind, const ActivatingGradient<T>& of, int64_t count) {
+  withActivation(kind, [&](auto f) {
+    forEachVector<Sum>(count, [&](int64_t i, int64_t lanes) {
+      const auto curve = f.template at<Sum>(loadSome(of.x + i, lanes));
+      const Vector<Sum> g = loadSome(of.gradient + i, lanes);
+      Vector<Sum> change = curve.slope * g;
+      if (of.up) {
+        storeSome<Sum>(of.ofUp + i, curve.value * g, lanes);
+        change *= loadSome(of.up + i, lanes);
+      }
+      storeSome<Sum>(of.ofX + i, change, lanes);
+    });
+  });
+}
+
 // f'(x)·ẋ
 template <typename T, typename Sum = SumOf<T>>
 void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end) {

@@ -31,6 +31,8 @@ constexpr Functions<T> kFunctions{
     .normBackward = normRowsBackward<T>,
     .normTangent = normTangent<T>,
     .normTangentBackward = normTangentBackward<T>,
+    .activate = activate<T>,
+    .activateBackward = activateBackward<T>,
     .activationTangent = activationTangent<T>,
     .activationTangentBackward = activationTangentBackward<T>,
     .applyGain = applyGain<T>,

@@ -622,59 +622,60 @@ export function dropoutAddNorm(input: Tensor, residual: Tensor, weight: Tensor, 
   return tensors(native.call(119, input.handle, residual.handle, weight.handle, bias?.handle, eps, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
-/** `bidora::linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor` */
-export function fastLinear(input: Tensor, weight: Tensor, bias?: Tensor | null, options?: { packed?: Tensor | null }): Tensor {
-  return new Tensor(native.call(120, input.handle, weight.handle, bias?.handle, options?.packed?.handle) as Handle);
-}
-
-/** `bidora::linear_input_gradient(Tensor gradient, Tensor weight) -> Tensor` */
-export function linearInputGradient(gradient: Tensor, weight: Tensor): Tensor {
-  return new Tensor(native.call(121, gradient.handle, weight.handle) as Handle);
-}
-
 /** `bidora::dropout_add_norm_tangent(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor normed_tangent, Tensor sum_tangent)` */
 export function dropoutAddNormTangent(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor] {
-  return tensors(native.call(122, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
+  return tensors(native.call(120, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor];
 }
 
 /** `bidora::dropout_add_norm_tangent_backward(Tensor input, Tensor residual, Tensor weight, Tensor? bias, float eps, Tensor? input_tangent, Tensor? residual_tangent, Tensor normed_grad, Tensor? normed_grad_tangent, Tensor? sum_grad, Tensor? sum_grad_tangent, *, bool centred=True, float p=0., int seed=0, int stream=0) -> (Tensor input_grad_tangent, Tensor residual_grad_tangent, Tensor input_grad, Tensor residual_grad)` */
 export function dropoutAddNormTangentBackward(input: Tensor, residual: Tensor, weight: Tensor, bias: Tensor | null, eps: number, inputTangent: Tensor | null, residualTangent: Tensor | null, normedGrad: Tensor, normedGradTangent: Tensor | null, sumGrad: Tensor | null, sumGradTangent: Tensor | null, options?: { centred?: boolean; p?: number; seed?: number; stream?: number }): [Tensor, Tensor, Tensor, Tensor] {
-  return tensors(native.call(123, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
+  return tensors(native.call(121, input.handle, residual.handle, weight.handle, bias?.handle, eps, inputTangent?.handle, residualTangent?.handle, normedGrad.handle, normedGradTangent?.handle, sumGrad?.handle, sumGradTangent?.handle, options?.centred, options?.p, options?.seed, options?.stream)) as [Tensor, Tensor, Tensor, Tensor];
+}
+
+/** `bidora::gelu(Tensor input, *, str approximate="none") -> Tensor` */
+export function fusedGelu(input: Tensor, options?: { approximate?: string }): Tensor {
+  return new Tensor(native.call(122, input.handle, options?.approximate) as Handle);
+}
+
+/** `bidora::silu(Tensor input) -> Tensor` */
+export function fusedSilu(input: Tensor): Tensor {
+  return new Tensor(native.call(123, input.handle) as Handle);
+}
+
+/** `bidora::gelu_mul(Tensor gate, Tensor up, *, str approximate="none") -> Tensor` */
+export function geluMul(gate: Tensor, up: Tensor, options?: { approximate?: string }): Tensor {
+  return new Tensor(native.call(124, gate.handle, up.handle, options?.approximate) as Handle);
+}
+
+/** `bidora::silu_mul(Tensor gate, Tensor up) -> Tensor` */
+export function siluMul(gate: Tensor, up: Tensor): Tensor {
+  return new Tensor(native.call(125, gate.handle, up.handle) as Handle);
 }
 
 /** `bidora::gelu_tangent(Tensor input, Tensor tangent, *, str approximate="none") -> Tensor` */
 export function geluTangent(input: Tensor, tangent: Tensor, options?: { approximate?: string }): Tensor {
-  return new Tensor(native.call(124, input.handle, tangent.handle, options?.approximate) as Handle);
+  return new Tensor(native.call(126, input.handle, tangent.handle, options?.approximate) as Handle);
 }
 
 /** `bidora::gelu_tangent_backward(Tensor input, Tensor tangent, Tensor grad, Tensor? grad_tangent, *, str approximate="none") -> (Tensor input_grad_tangent, Tensor input_grad)` */
 export function geluTangentBackward(input: Tensor, tangent: Tensor, grad: Tensor, gradTangent: Tensor | null, options?: { approximate?: string }): [Tensor, Tensor] {
-  return tensors(native.call(125, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
+  return tensors(native.call(127, input.handle, tangent.handle, grad.handle, gradTangent?.handle, options?.approximate)) as [Tensor, Tensor];
 }
 
-/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None, Tensor? packed=None) -> Tensor` */
-export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null; packed?: Tensor | null }): Tensor {
-  return new Tensor(native.call(126, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle, options?.packed?.handle) as Handle);
+/** `bidora::low_rank_linear(Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor` */
+export function lowRankLinear(input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
+  return new Tensor(native.call(128, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle) as Handle);
 }
 
-/** `bidora::low_rank_linear_tangent(Tensor input, Tensor? input_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output) -> Tensor` */
-export function lowRankLinearTangent(input: Tensor, inputDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor): Tensor {
-  return new Tensor(native.call(127, input.handle, inputDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle) as Handle);
-}
-
-/** `bidora::low_rank_linear_tangent_backward(Tensor grad, Tensor? grad_dot, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, Tensor? a_dot, Tensor? b_dot, Tensor? gain, Tensor? gain_dot, Tensor output, Tensor? output_dot, bool wants_input, bool wants_gain) -> (Tensor input_dot, Tensor gain, Tensor gain_dot)` */
-export function lowRankLinearTangentBackward(grad: Tensor, gradDot: Tensor | null, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, aDot: Tensor | null, bDot: Tensor | null, gain: Tensor | null, gainDot: Tensor | null, output: Tensor, outputDot: Tensor | null, wantsInput: boolean, wantsGain: boolean): [Tensor, Tensor, Tensor] {
-  return tensors(native.call(128, grad.handle, gradDot?.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, aDot?.handle, bDot?.handle, gain?.handle, gainDot?.handle, output.handle, outputDot?.handle, wantsInput, wantsGain)) as [Tensor, Tensor, Tensor];
+/** `bidora::low_rank_linear_(Tensor(a!) base, Tensor input, Tensor weight, Tensor? bias, Tensor a, Tensor b, float scale, *, Tensor? gain=None, Tensor? branch=None) -> Tensor(a!)` */
+export function lowRankLinear_(base: Tensor, input: Tensor, weight: Tensor, bias: Tensor | null, a: Tensor, b: Tensor, scale: number, options?: { gain?: Tensor | null; branch?: Tensor | null }): Tensor {
+  native.call(129, base.handle, input.handle, weight.handle, bias?.handle, a.handle, b.handle, scale, options?.gain?.handle, options?.branch?.handle);
+  return base;
 }
 
 /** `bidora::direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest) -> Tensor` */
 export function directionNorm(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number): Tensor {
-  return new Tensor(native.call(129, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
-}
-
-/** `bidora::direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor` */
-export function directionNormTangent(weight: Tensor, squaredBase: Tensor, a: Tensor, b: Tensor, scale: number, cancellation: number, smallest: number, norm: Tensor, aDot: Tensor | null, bDot: Tensor | null): Tensor {
-  return new Tensor(native.call(130, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest, norm.handle, aDot?.handle, bDot?.handle) as Handle);
+  return new Tensor(native.call(130, weight.handle, squaredBase.handle, a.handle, b.handle, scale, cancellation, smallest) as Handle);
 }
 
 /** `bidora::gram_tiles(Tensor weight) -> Tensor` */
