@@ -20,25 +20,24 @@ struct Random {
   Words words[4];
 };
 
-// Products of the low halves.
-[[gnu::always_inline]] inline Products multiplyLow(Products a, uint32_t by) {
-#ifdef __AVX512F__  // GCC would multiply whole 64-bit numbers here
-  return (Products)_mm512_mul_epu32((__m512i)a, _mm512_set1_epi64(by));
-#else
-  return (a & 0xffffffffU) * by;
-#endif
-}
-
-// One round's two products, high and low halves, for 16 counters.
+// One round's two products, high and low halves, for 16 counters: those of the even lanes and of the odd ones.
 [[gnu::always_inline]] inline void multiplyWide(Words a, uint32_t by, Words& high, Words& low) {
+#ifdef __AVX512F__  // GCC would multiply whole 64-bit numbers, and mask and shift what one masked shuffle brings
+                    // together
+  const __m512i factor = _mm512_set1_epi64(by), even = _mm512_mul_epu32((__m512i)a, factor),
+                odd = _mm512_mul_epu32(_mm512_srli_epi64((__m512i)a, 32), factor);
+  high = (Words)_mm512_mask_shuffle_epi32(odd, 0x5555, even, _MM_PERM_DDBB);
+  low = (Words)_mm512_mask_shuffle_epi32(even, 0xAAAA, odd, _MM_PERM_CCAA);
+#else
   Products pairs;
   std::memcpy(&pairs, &a, sizeof pairs);
-  const Products even = multiplyLow(pairs, by);
-  const Products odd = multiplyLow(pairs >> 32, by);
+  const Products even = (pairs & 0xffffffffU) * by;
+  const Products odd = (pairs >> 32) * by;
   const Products highs = (even >> 32) | (odd & ~uint64_t{0xffffffffU});
   const Products lows = (even & 0xffffffffU) | (odd << 32);
   std::memcpy(&high, &highs, sizeof high);
   std::memcpy(&low, &lows, sizeof low);
+#endif
 }
 
 // Four numbers for each of the counters (first + lane, second, third, stream).
