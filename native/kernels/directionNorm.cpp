@@ -2,10 +2,10 @@
 //
 //     n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
 //
-// Shapes: W [out, in], A [r, in], B [out, r], ‖w‖² and n [out]. What is saved are a score of operators on small
-// tensors, in the backward pass as many again. Directions that all but cancel the weight, whose squared norm is below
-// `cancellation` of its positive terms, are built and measured. Norms are at least `smallest`, so that a row of zeros
-// stays one in place of 0 / 0.
+// and the gain m / n of a magnitude, with it. Shapes: W [out, in], A [r, in], B [out, r], ‖w‖², n and m [out]. What is
+// saved are a score of operators on small tensors, in the backward pass as many again. Directions that all but cancel
+// the weight, whose squared norm is below `cancellation` of its positive terms, are built and measured. Norms are at
+// least `smallest`, so that a row of zeros stays one in place of 0 / 0; its gain is 0.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -20,12 +20,10 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/gt.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sqrt.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
@@ -53,105 +51,193 @@ void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, con
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
-constexpr int64_t kRowsOfThread = 64;
-
-int64_t padded(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
-
-// A narrow weight's products are summed in the numbers of A and B: rounded, they would drown what terms that cancel
-// leave.
-bool isNarrow(const Tensor& weight, const Tensor& like) {
-  return weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
+void checkMagnitude(const Tensor& magnitude, const Tensor& squaredBase) {
+  checkOperands({&magnitude});
+  TORCH_CHECK(magnitude.sizes() == squaredBase.sizes() && magnitude.scalar_type() == squaredBase.scalar_type(),
+              "expected a magnitude for each squared norm and in its dtype, got ", magnitude.sizes(), " of ",
+              magnitude.scalar_type());
 }
 
-at::ScalarType common(const Tensor& weight, const Tensor& like) {
-  return at::promote_types(weight.scalar_type(), like.scalar_type());
+constexpr int64_t kRowsOfThread = 48, kColumnsOfThread = 96;
+
+int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
+
+// The weight as products of A and B read it. A narrow one's are summed in their numbers: rounded, they would drown what
+// terms that cancel leave.
+Tensor readable(const Tensor& weight, const Tensor& like) {
+  const bool isNarrow = weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
+  return (isNarrow ? weight : weight.to(like.scalar_type())).contiguous();
 }
 
-WeightProduct<Bfloat16> productOf(const Tensor& weight, int64_t width, const Tensor& other, const Tensor& result) {
-  return {{read<c10::BFloat16>(weight), weight.stride(0)},
+template <typename T>
+WeightProduct<Stored<T>> productOf(const Tensor& weight, const Tensor& other, int64_t rank, const Tensor& result) {
+  return {{read<T>(weight), weight.size(1)},
           weight.size(0),
           weight.size(1),
-          width,
-          other.const_data_ptr<float>(),
-          result.data_ptr<float>()};
+          rank,
+          other.const_data_ptr<SumOf<Stored<T>>>(),
+          result.data_ptr<SumOf<Stored<T>>>()};
 }
 
-// W·Aᵀ: [out, r] in the dtype of A.
-Tensor timesTransposed(const Tensor& weight, const Tensor& a) {
-  if (!isNarrow(weight, a))
-    return at::linear(weight.to(common(weight, a)), a.to(common(weight, a))).to(a.scalar_type()).contiguous();
-  const int64_t rank = a.size(0), width = padded(rank, kWidth);
-  const Tensor rows = weight.contiguous(), other = at::zeros({a.size(1), width}, a.options());
-  other.narrow(1, 0, rank).copy_(a.t());
-  const Tensor result = at::empty({weight.size(0), width}, a.options());
-  const auto product = productOf(rows, width, other, result);
-  at::parallel_for(0, weight.size(0), kRowsOfThread,
-                   [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().weightTimes(product, begin, end); });
-  return result.narrow(1, 0, rank).contiguous();
+// W·Aᵀ: [out, r] in the dtype of A, which is contiguous.
+Tensor timesTransposed(const Tensor& given, const Tensor& a) {
+  const Tensor weight = readable(given, a), result = at::empty({weight.size(0), a.size(0)}, a.options());
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::direction_norm", [&] {
+    const auto product = productOf<scalar_t>(weight, a, a.size(0), result);
+    at::parallel_for(0, parts(product.out, kRowsOfThread), 1, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().weightTimes(product, begin * kRowsOfThread, std::min(end * kRowsOfThread, product.out));
+    });
+  });
+  return result;
 }
 
-// Xᵀ·W for X of [out, r]: [r, in] in the dtype of X.
-Tensor transposedTimes(const Tensor& x, const Tensor& weight) {
-  if (!isNarrow(weight, x))
-    return at::mm(x.t().to(common(weight, x)), weight.to(common(weight, x))).to(x.scalar_type());
-  const int64_t rank = x.size(1), width = padded(rank, 4);
-  const Tensor rows = weight.contiguous(), other = at::zeros({width, x.size(0)}, x.options());
-  other.narrow(0, 0, rank).copy_(x.t());
-  const Tensor result = at::empty({width, weight.size(1)}, x.options());
-  const auto product = productOf(rows, width, other, result);
-  at::parallel_for(0, weight.size(1), kRowsOfThread,
-                   [&](int64_t begin, int64_t end) { functions<c10::BFloat16>().timesWeight(product, begin, end); });
-  return result.narrow(0, 0, rank);
+// Xᵀ·W for X of [out, r], which is contiguous: [r, in] in the dtype of X.
+Tensor transposedTimes(const Tensor& x, const Tensor& given) {
+  const Tensor weight = readable(given, x), result = at::empty({x.size(1), weight.size(1)}, x.options());
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::direction_norm", [&] {
+    const auto product = productOf<scalar_t>(weight, x, x.size(1), result);
+    at::parallel_for(0, parts(product.in, kColumnsOfThread), 1, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().timesWeight(product, begin * kColumnsOfThread,
+                                        std::min(end * kColumnsOfThread, product.in));
+    });
+  });
+  return result;
+}
+
+// Norms, and what their gradients are made of: W·Aᵀ and B·(A·Aᵀ) [out, r], or V where it was built.
+struct Norms {
+  Tensor weight, a, b, norm, projected, turned, direction;
+
+  variable_list tensors() const { return {weight, a, b, norm, projected, turned, direction}; }
+  static Norms of(const variable_list& saved) {
+    return {saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], saved[6]};
+  }
+};
+
+Norms measure(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b, double scale,
+              double cancellation, double smallest) {
+  check(weight, squaredBase, a, b);
+  const Tensor base = squaredBase.contiguous();
+  Norms norms{weight, a.contiguous(), b.contiguous(), at::empty_like(base), Tensor(), Tensor(), Tensor()};
+  norms.projected = timesTransposed(weight, norms.a);
+  norms.turned = at::mm(norms.b, at::mm(norms.a, norms.a.t()));
+  bool isWhole = false;
+  AT_DISPATCH_FLOATING_TYPES(norms.a.scalar_type(), "bidora::direction_norm", [&] {
+    const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(),
+                                         norms.projected.const_data_ptr<scalar_t>(),
+                                         norms.turned.const_data_ptr<scalar_t>(),
+                                         norms.b.const_data_ptr<scalar_t>(),
+                                         static_cast<scalar_t>(scale),
+                                         static_cast<scalar_t>(cancellation),
+                                         b.size(0),
+                                         b.size(1)};
+    isWhole = functions<scalar_t>().directionSquares(terms, norms.norm.data_ptr<scalar_t>());
+  });
+  // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
+  if (isWhole) at::sqrt_(norms.norm);
+  else {
+    norms.direction = at::add(weight.to(a.scalar_type()), at::mm(norms.b, norms.a), scale);
+    norms.norm = at::clamp_min(at::linalg_vector_norm(norms.direction, 2, {1}), smallest);
+  }
+  return norms;
+}
+
+struct DirectionGradient {
+  Tensor ofA, ofB;
+};
+
+DirectionGradient gradientsOf(const Norms& norms, const Tensor& given, double scale, double smallest) {
+  const auto& [weight, a, b, norm, projected, turned, direction] = norms;
+  if (direction.defined()) {
+    const Tensor factor = at::where(at::gt(norm, smallest), at::div(given, norm), 0).unsqueeze(1);  // [out, 1]
+    const Tensor ofDirection = at::mul(direction, factor).mul_(scale);
+    return {at::mm(b.t(), ofDirection), at::mm(ofDirection, a.t())};
+  }
+  const Tensor ofNorm = given.contiguous(), weighted = at::empty_like(b), ofB = at::empty_like(b);
+  AT_DISPATCH_FLOATING_TYPES(b.scalar_type(), "bidora::direction_norm", [&] {
+    functions<scalar_t>().directionGradients({ofNorm.const_data_ptr<scalar_t>(), norm.const_data_ptr<scalar_t>(),
+                                              projected.const_data_ptr<scalar_t>(), turned.const_data_ptr<scalar_t>(),
+                                              b.const_data_ptr<scalar_t>(), static_cast<scalar_t>(scale),
+                                              static_cast<scalar_t>(smallest), b.size(0), b.size(1),
+                                              weighted.data_ptr<scalar_t>(), ofB.data_ptr<scalar_t>()});
+  });
+  return {transposedTimes(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale), ofB};
+}
+
+void refuseSecondDerivative(const char* name) {
+  TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::", name, " has no second derivative: use the plain formula.");
 }
 
 struct DirectionNormFunction : torch::autograd::Function<DirectionNormFunction> {
-  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& givenA,
-                        const Tensor& givenB, double scale, double cancellation, double smallest) {
+  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& a,
+                        const Tensor& b, double scale, double cancellation, double smallest) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    check(weight, squaredBase, givenA, givenB);
-    const Tensor a = givenA.contiguous(), b = givenB.contiguous(), base = squaredBase.contiguous();
-    const Tensor projected = timesTransposed(weight, a);
-    const Tensor turned = at::mm(b, at::mm(a, a.t()));
-    Tensor norm = at::empty_like(base), direction;
-    bool isWhole = false;
-    AT_DISPATCH_FLOATING_TYPES(a.scalar_type(), "bidora::direction_norm", [&] {
-      const DirectionTerms<scalar_t> terms{base.const_data_ptr<scalar_t>(),
-                                           projected.const_data_ptr<scalar_t>(),
-                                           turned.const_data_ptr<scalar_t>(),
-                                           b.const_data_ptr<scalar_t>(),
-                                           static_cast<scalar_t>(scale),
-                                           static_cast<scalar_t>(cancellation),
-                                           b.size(0),
-                                           b.size(1)};
-      isWhole = functions<scalar_t>().directionSquares(terms, norm.data_ptr<scalar_t>());
-    });
-    // libtorch's root, as for the magnitudes at the start, so that they are equal to the last bit.
-    if (isWhole) at::sqrt_(norm);
-    else {
-      direction = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale);
-      norm = at::clamp_min(at::linalg_vector_norm(direction, 2, {1}), smallest);
-    }
-    context->save_for_backward({weight, a, b, projected, turned, norm, direction});
+    const Norms norms = measure(weight, squaredBase, a, b, scale, cancellation, smallest);
+    context->save_for_backward(norms.tensors());
     context->saved_data["scale"] = scale;
     context->saved_data["smallest"] = smallest;
-    return norm;
+    return norms.norm;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
-    TORCH_CHECK(!at::GradMode::is_enabled(), "bidora::direction_norm has no second derivative: use the plain formula.");
-    const auto saved = context->get_saved_variables();
-    const Tensor &weight = saved[0], &a = saved[1], &b = saved[2], &projected = saved[3], &turned = saved[4],
-                 &norm = saved[5], &direction = saved[6];
-    const double scale = context->saved_data["scale"].toDouble(), smallest = context->saved_data["smallest"].toDouble();
-    const Tensor factor = at::where(at::gt(norm, smallest), at::div(gradients[0], norm), 0).unsqueeze(1);  // [out, 1]
-    if (direction.defined()) {
-      const Tensor ofDirection = at::mul(direction, factor).mul_(scale);
-      return {Tensor(), Tensor(), at::mm(b.t(), ofDirection), at::mm(ofDirection, a.t()), Tensor(), Tensor(), Tensor()};
-    }
-    const Tensor weighted = at::mul(b, factor).mul_(scale);  // [out, r]
-    const Tensor ofA = transposedTimes(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale);
-    const Tensor ofB = at::add(projected, turned, scale).mul_(factor).mul_(scale);
+    refuseSecondDerivative("direction_norm");
+    const auto [ofA, ofB] =
+        gradientsOf(Norms::of(context->get_saved_variables()), gradients[0], context->saved_data["scale"].toDouble(),
+                    context->saved_data["smallest"].toDouble());
     return {Tensor(), Tensor(), ofA, ofB, Tensor(), Tensor(), Tensor()};
+  }
+};
+
+// m / n, and the gradients of m and n from its own.
+template <typename T>
+void divide(const T* magnitude, const T* norm, T smallest, int64_t size, T* gain) {
+  for (int64_t i = 0; i < size; ++i) gain[i] = norm[i] > smallest ? magnitude[i] / norm[i] : T{0};
+}
+template <typename T>
+void divideBackward(const T* gradient, const T* gain, const T* norm, T smallest, int64_t size, T* ofMagnitude,
+                    T* ofNorm) {
+  for (int64_t i = 0; i < size; ++i) {
+    ofMagnitude[i] = norm[i] > smallest ? gradient[i] / norm[i] : T{0};
+    ofNorm[i] = -gain[i] * ofMagnitude[i];
+  }
+}
+
+struct DirectionGainFunction : torch::autograd::Function<DirectionGainFunction> {
+  static Tensor forward(AutogradContext* context, const Tensor& weight, const Tensor& squaredBase, const Tensor& a,
+                        const Tensor& b, const Tensor& givenMagnitude, double scale, double cancellation,
+                        double smallest) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    const Norms norms = measure(weight, squaredBase, a, b, scale, cancellation, smallest);
+    checkMagnitude(givenMagnitude, squaredBase);
+    const Tensor magnitude = givenMagnitude.contiguous(), gain = at::empty_like(norms.norm);
+    AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::direction_gain", [&] {
+      divide(magnitude.const_data_ptr<scalar_t>(), norms.norm.const_data_ptr<scalar_t>(),
+             static_cast<scalar_t>(smallest), gain.numel(), gain.data_ptr<scalar_t>());
+    });
+    variable_list saved = norms.tensors();
+    saved.push_back(gain);
+    context->save_for_backward(std::move(saved));
+    context->saved_data["scale"] = scale;
+    context->saved_data["smallest"] = smallest;
+    return gain;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    refuseSecondDerivative("direction_gain");
+    const variable_list saved = context->get_saved_variables();
+    const Norms norms = Norms::of(saved);
+    const Tensor gradient = gradients[0].contiguous(), &gain = saved.back();
+    const double scale = context->saved_data["scale"].toDouble(), smallest = context->saved_data["smallest"].toDouble();
+    const Tensor ofMagnitude = at::empty_like(gain), ofNorm = at::empty_like(gain);
+    AT_DISPATCH_FLOATING_TYPES(gain.scalar_type(), "bidora::direction_gain", [&] {
+      divideBackward(gradient.const_data_ptr<scalar_t>(), gain.const_data_ptr<scalar_t>(),
+                     norms.norm.const_data_ptr<scalar_t>(), static_cast<scalar_t>(smallest), gain.numel(),
+                     ofMagnitude.data_ptr<scalar_t>(), ofNorm.data_ptr<scalar_t>());
+    });
+    DirectionGradient ofDirection;
+    if (context->needs_input_grad(2) || context->needs_input_grad(3))
+      ofDirection = gradientsOf(norms, ofNorm, scale, smallest);
+    return {Tensor(), Tensor(), ofDirection.ofA, ofDirection.ofB, ofMagnitude, Tensor(), Tensor(), Tensor()};
   }
 };
 
@@ -197,6 +283,12 @@ Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, con
   return at::where(at::gt(norm, smallest), at::div(product.mul_(scale), norm), 0);
 }
 
+Tensor directionGain(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b,
+                     const Tensor& magnitude, double scale, double cancellation, double smallest, bool isConstant) {
+  return DirectionGainFunction::apply(weight, squaredBase, isConstant ? a.detach() : a, isConstant ? b.detach() : b,
+                                      magnitude, scale, cancellation, smallest);
+}
+
 [[maybe_unused]] const bool defined = defineOnce("bidora::direction_norm", [](torch::Library& library) {
   library.def(
       "direction_norm(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, float "
@@ -206,6 +298,10 @@ Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, con
       "direction_norm_tangent(Tensor weight, Tensor squared_base, Tensor a, Tensor b, float scale, float cancellation, "
       "float smallest, Tensor norm, Tensor? a_dot, Tensor? b_dot) -> Tensor",
       directionNormTangent);
+  library.def(
+      "direction_gain(Tensor weight, Tensor squared_base, Tensor a, Tensor b, Tensor magnitude, float scale, float "
+      "cancellation, float smallest, *, bool constant_norm=False) -> Tensor",
+      directionGain);
 });
 
 }  // namespace

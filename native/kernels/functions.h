@@ -187,11 +187,21 @@ struct DirectionTerms {
   int64_t rows, rank;
 };
 
-// A product with a weight of narrow numbers, summed in wide ones; `width` is the other operand's, padded.
+// What the gradients of norms are made of, rows [rows, rank] and gradients [rows] of the norms; the last two are
+// written.
+template <typename Sum>
+struct DirectionGradients {
+  const Sum *ofNorm, *norm, *projected, *turned, *b;
+  Sum scale, smallest;
+  int64_t rows, rank;
+  Sum *weighted, *ofB;
+};
+
+// A product with a weight, summed in wide numbers.
 template <typename T>
 struct WeightProduct {
   Rows<const T> weight;  // [out, in]
-  int64_t out, in, width;
+  int64_t out, in, rank;
   const SumOf<T>* other;
   SumOf<T>* result;
 };
@@ -270,9 +280,12 @@ struct Functions {
 
   // Squared norms from the three terms; false when a row's have cancelled.
   bool (*directionSquares)(const DirectionTerms<Sum>& terms, Sum* squares);
-  // Rows begin … end − 1 of W·other, other [in, width], into [out, width].
+  // weighted = s·f∘B and ofB = s·f∘(projected + s·turned), row by row, with f = ofNorm / norm, 0 where the norm is
+  // no more than `smallest`.
+  void (*directionGradients)(const DirectionGradients<Sum>& terms);
+  // Rows begin … end − 1 of W·otherᵀ, other [rank, in], into [out, rank].
   void (*weightTimes)(const WeightProduct<T>& product, int64_t begin, int64_t end);
-  // Columns begin … end − 1 of other·W, other [width, out], into [width, in].
+  // Columns begin … end − 1 of otherᵀ·W, other [out, rank], into [rank, in].
   void (*timesWeight)(const WeightProduct<T>& product, int64_t begin, int64_t end);
 
   // Tasks begin … end − 1, each a panel of columns for a chunk of rows, the chunks of a panel one after the other. Null

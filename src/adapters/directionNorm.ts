@@ -45,6 +45,19 @@ export function fusedDirectionNorm(weight: torch.Tensor, squaredBase: torch.Tens
   return torch.directionNorm(weight, squaredBase, a, b, scale, CANCELLATION, SMALLEST);
 }
 
+/** m / ‖V‖ along the axis "out" in one operator, which has no second derivative. */
+export function fusedGain(
+  weight: torch.Tensor,
+  squaredBase: torch.Tensor,
+  lowRank: LowRank,
+  magnitude: torch.Tensor,
+  normGradient: NormGradient,
+): torch.Tensor {
+  const { a, b, scale } = lowRank;
+  const constantNorm = normGradient === "detached";
+  return torch.directionGain(weight, squaredBase, a, b, magnitude, scale, CANCELLATION, SMALLEST, { constantNorm });
+}
+
 /**
  * ‖V‖ along the axis: [out] or [in], in the dtype of A.
  *

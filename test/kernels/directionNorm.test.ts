@@ -1,9 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { directionNorm, fusedDirectionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
+import {
+  directionNorm,
+  fusedDirectionNorm,
+  fusedGain,
+  gainOf,
+  type NormGradient,
+  squaredBaseNorm,
+} from "../../src/adapters/directionNorm.js";
 import { LowRank } from "../../src/adapters/lowRank.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { differentiated, drawer, expectAlike } from "./support.js";
+import { expectSameBits } from "../torch/sameBits.js";
+import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
 
 const SCALE = 1.5;
 
@@ -13,11 +21,13 @@ interface Direction {
   readonly b: torch.Tensor;
 }
 
-/** Sizes that are multiples of nothing. */
-function draw(dtype: torch.DType, trained: torch.DType): Direction {
+/** Sizes that are multiples of nothing, unless given. */
+function draw(dtype: torch.DType, trained: torch.DType, [out, width, rank] = [61, 77, 5]): Direction {
   const normal = drawer(5);
-  return { weight: normal([61, 77], dtype), a: normal([5, 77], trained), b: normal([61, 5], trained) };
+  return { weight: normal([out, width], dtype), a: normal([rank, width], trained), b: normal([out, rank], trained) };
 }
+
+const lowRankOf = ({ a, b }: Direction) => new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
 
 /** The operator with the limits that it has in use. */
 const fused = (weight: torch.Tensor, squaredBase: torch.Tensor, a: torch.Tensor, b: torch.Tensor) =>
@@ -25,7 +35,7 @@ const fused = (weight: torch.Tensor, squaredBase: torch.Tensor, a: torch.Tensor,
 
 /** The norms, and the gradients of their sum weighted by place, with respect to A and B. */
 function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {
-  const places = Array.from({ length: weight.shape[0] as number }, (_, i) => i);
+  const places = Array.from({ length: weight.shape[0] as number }, (_, i) => i + 1);
   const value = norm(torch.noGrad(() => squaredBaseNorm(weight, "out", a.dtype)));
   return differentiated(value, [a, b], torch.tensor(places));
 }
@@ -53,6 +63,132 @@ describe.each([
     const norm = fused(weight, squaredBaseNorm(weight, "out", trained), a, b);
     expect(norm.requiresGrad).toBe(false);
     expect(norm.dtype).toBe(trained);
+  });
+});
+
+describe("as many rows, columns and ranks as there may be", () => {
+  /** Out, in and rank: around what a kernel takes at once at any level. */
+  const SIZES = [
+    [1, 1, 1],
+    [1, 100, 8],
+    [2, 15, 2],
+    [3, 16, 3],
+    [4, 47, 4],
+    [7, 48, 7],
+    [64, 49, 8],
+    [65, 96, 9],
+    [130, 145, 19],
+    [200, 31, 16],
+  ] as const;
+
+  test.each(SIZES)("%i × %i with rank %i: norms and gradients are those of float64", (out, width, rank) => {
+    torch.scope(() => {
+      for (const dtype of ["bfloat16", "float32", "float64"] as const) {
+        const drawn = draw(dtype, dtype === "float64" ? dtype : "float32", [out, width, rank]);
+        const trained = [drawn.a, drawn.b].map((tensor) => tensor.setRequiresGrad(true));
+        const [a, b] = trained.map((tensor) => torch.clone(torch.to(torch.detach(tensor), "float64")));
+        const precise = { weight: torch.to(drawn.weight, "float64"), a: a!, b: b! };
+        for (const tensor of [a!, b!]) tensor.setRequiresGrad(true);
+        const expected = norms(precise, (base) => directionNorm(precise.weight, base, lowRankOf(precise), "out"));
+        const actual = norms(drawn, (base) => fused(drawn.weight, base, drawn.a, drawn.b));
+        expectAlike(actual, expected, dtype === "float64" ? 1e-13 : 1e-5);
+      }
+    });
+  });
+});
+
+test("the norms and their gradients have the same bits with any number of threads", () => {
+  torch.scope(() => {
+    for (const dtype of ["bfloat16", "float32"] as const) {
+      const direction = draw(dtype, "float32", [301, 500, 5]);
+      for (const tensor of [direction.a, direction.b]) tensor.setRequiresGrad(true);
+      const [one, two] = [1, 2].map((threads) =>
+        withThreads(threads, () => norms(direction, (base) => fused(direction.weight, base, direction.a, direction.b))),
+      );
+      for (const [i, tensor] of one!.entries()) expectSameBits(tensor!, two![i]!);
+    }
+  });
+});
+
+describe.each([
+  ["float64", "float64", 1e-13],
+  ["float32", "float32", 1e-5],
+  ["bfloat16", "float32", 1e-5],
+] as const)("the gain of a %s weight's direction", (dtype, trained, tolerance) => {
+  /** The third row of the weight and of B is of zeros, so that the direction has none there. */
+  function drawGain() {
+    const direction = draw(dtype, trained);
+    for (const tensor of [direction.weight, direction.b]) torch.zero_(torch.narrow(tensor, 0, 2, 1));
+    const { a, b } = direction;
+    const magnitude = drawer(6)([61], trained);
+    for (const tensor of [a, b, magnitude]) tensor.setRequiresGrad(true);
+    return { ...direction, magnitude, gradient: drawer(7)([61], trained) };
+  }
+
+  const base = ({ weight }: Direction) => torch.clampMin(squaredBaseNorm(weight, "out", trained), 1e-26);
+  const gain = (drawn: ReturnType<typeof drawGain>, normGradient: NormGradient) =>
+    fusedGain(drawn.weight, base(drawn), lowRankOf(drawn), drawn.magnitude, normGradient);
+
+  /** m / ‖V‖ and its gradients in float64. */
+  function expectedOf({ gradient, ...drawn }: ReturnType<typeof drawGain>) {
+    const wide = (tensor: torch.Tensor) => torch.clone(torch.to(torch.detach(tensor), "float64"));
+    const [weight, a, b, magnitude] = [drawn.weight, drawn.a, drawn.b, drawn.magnitude].map(wide) as [
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+    ];
+    for (const tensor of [a, b, magnitude]) tensor.setRequiresGrad(true);
+    const squaredBase = torch.clampMin(squaredBaseNorm(weight, "out", "float64"), 1e-26);
+    const norm = directionNorm(weight, squaredBase, lowRankOf({ weight, a, b }), "out");
+    return differentiated(gainOf(magnitude, norm), [magnitude, a, b], gradient);
+  }
+
+  test("and its gradients are the formula's, those of a direction of zeros being zero", () => {
+    torch.scope(() => {
+      const drawn = drawGain();
+      const { a, b, magnitude, gradient } = drawn;
+      const actual = differentiated(gain(drawn, "full"), [magnitude, a, b], gradient);
+      expectAlike(actual, expectedOf(drawn), tolerance);
+      expect(actual[0]!.toArray()[2]).toBe(0);
+      expect(actual[1]!.toArray()[2]).toBe(0);
+    });
+  });
+
+  test("with a constant norm has a gradient of its magnitude alone", () => {
+    torch.scope(() => {
+      const drawn = drawGain();
+      const { a, b, magnitude, gradient } = drawn;
+      const value = gain(drawn, "detached");
+      const found = torch.grad([value], [magnitude, a, b], { gradOutputs: [gradient], allowUnused: true });
+      const [expected, ofMagnitude] = expectedOf(drawn);
+      expectAlike([value, found[0]], [expected, ofMagnitude], tolerance);
+      expect(found.slice(1)).toEqual([undefined, undefined]);
+      const one = torch.grad([gain(drawn, "full")], [magnitude], { gradOutputs: [gradient] });
+      expectSameBits(one[0]!, found[0]!);
+    });
+  });
+
+  test("of directions that all but cancel is that of the whole", () => {
+    torch.scope(() => {
+      const drawn = drawGain();
+      const product = torch.noGrad(() => torch.mm(drawn.b, drawn.a));
+      torch.copy_(drawn.weight, torch.mulScalar(product, -SCALE * (dtype === "bfloat16" ? 0.9 : 1 - 1e-3)));
+      const { a, b, magnitude, gradient } = drawn;
+      const actual = differentiated(gain(drawn, "full"), [magnitude, a, b], gradient);
+      expectAlike(actual, expectedOf(drawn), dtype === "float64" ? 1e-9 : 1e-2);
+    });
+  });
+
+  test("has no second derivative, and says so; a magnitude that does not fit is refused", () => {
+    torch.scope(() => {
+      const drawn = drawGain();
+      const value = gain(drawn, "full");
+      expect(() => torch.grad([torch.sum(value)], [drawn.a], { createGraph: true })).toThrow(/no second derivative/);
+      expect(() => gain({ ...drawn, magnitude: torch.ones([3], { dtype: trained }) }, "full")).toThrow(
+        /expected a magnitude for each squared norm/,
+      );
+    });
   });
 });
 

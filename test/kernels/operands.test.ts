@@ -116,6 +116,12 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     const [base, a, b] = [[size], [3, 5], [size, 3]].map((shape) => torch.ones(shape, { dtype: trained }));
     return [torch.ones([size, 5], { dtype }), base, a, b, 0.5, 1e-3, 1e-12];
   },
+  "bidora::direction_gain": ({ size, dtype }) => {
+    const trained = dtype === "bfloat16" ? "float32" : dtype;
+    const shapes = [[size], [3, 5], [size, 3], [size]];
+    const [base, a, b, magnitude] = shapes.map((shape) => torch.ones(shape, { dtype: trained }));
+    return [torch.ones([size, 5], { dtype }), base, a, b, magnitude, 0.5, 1e-3, 1e-12];
+  },
   "bidora::gram_tiles": ({ size, dtype }) => [torch.ones([3, size], { dtype })],
   "bidora::gram_form": ({ size, dtype }) => {
     const [blocks, trained] = [Math.ceil(size / 64), dtype === "bfloat16" ? "float32" : dtype];

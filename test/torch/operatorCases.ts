@@ -489,6 +489,10 @@ const kernels = {
     const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];
     return [torch.directionNorm(weight, v(9, 1), a, b, 2, 1e-3, 1e-12), [5, 1]];
   },
+  "bidora::direction_gain": () => {
+    const [weight, a, b] = [tensor([3, 0, 0, 1], [2, 2]), tensor([0, 1], [1, 2]), tensor([2, 0], [2, 1])];
+    return [torch.directionGain(weight, v(9, 1), a, b, v(10, 3), 2, 1e-3, 1e-12), [2, 3]];
+  },
   "bidora::gram_tiles": () => {
     const tiles = torch.gramTiles(tensor([1, 2, 3, 4], [2, 2]));
     return [

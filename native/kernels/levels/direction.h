@@ -1,7 +1,10 @@
 // The numbers that the norms of DoRA's directions are made of; see directionNorm.cpp.
 #pragma once
 
-#include "attentionPacking.h"
+#include <utility>
+
+#include "numbers.h"
+#include "tiles.h"
 
 namespace bidora::BIDORA_LEVEL {
 
@@ -20,53 +23,150 @@ bool directionSquares(const DirectionTerms<T>& terms, T* squares) {
   return true;
 }
 
-constexpr int64_t kRowsAtOnce = 16;  // of the weight, widened: they should stay in the nearest cache
-constexpr int64_t kDepthAtOnce = 256;
-
-// Rows begin … end − 1 and columns from `column` on, `count` of them, as wide numbers [rows up to a multiple of 4,
-// count].
-template <typename T, typename Sum = SumOf<T>>
-void widenPart(const Rows<const T>& weight, int64_t begin, int64_t end, int64_t column, int64_t count, Sum* to) {
-  for (int64_t i = begin; i < end; ++i, to += count)
-    for (int64_t j = 0; j < count; ++j) to[j] = wide(weight.data[i * weight.stride + column + j]);
-  std::memset(static_cast<void*>(to), 0, (roundUp(end - begin, 4) - (end - begin)) * count * sizeof(Sum));
+template <typename T>
+void directionGradients(const DirectionGradients<T>& terms) {
+  for (int64_t i = 0; i < terms.rows; ++i) {
+    const T factor = terms.norm[i] > terms.smallest ? terms.scale * (terms.ofNorm[i] / terms.norm[i]) : T{0};
+    for (int64_t k = i * terms.rank; k < (i + 1) * terms.rank; ++k) {
+      terms.weighted[k] = factor * terms.b[k];
+      terms.ofB[k] = factor * (terms.projected[k] + terms.scale * terms.turned[k]);
+    }
+  }
 }
 
-template <typename T, typename Sum = SumOf<T>>
-void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
-  Buffer<Sum> wideRows, sums;
-  Sum* part = wideRows.need(kRowsAtOnce * kDepthAtOnce);
-  Sum* sum = sums.need(kRowsAtOnce * call.width);
-  for (int64_t row = begin; row < end; row += kRowsAtOnce) {
-    const int64_t rows = lesser(kRowsAtOnce, end - row);
-    std::memset(static_cast<void*>(sum), 0, kRowsAtOnce * call.width * sizeof(Sum));
-    for (int64_t depth = 0; depth < call.in; depth += kDepthAtOnce) {
-      const int64_t count = lesser(kDepthAtOnce, call.in - depth);
-      widenPart(call.weight, row, row + rows, depth, count, part);
-      product(Left<Sum>{part, count, 1}, call.other + depth * call.width, call.width, sum, call.width, roundUp(rows, 4),
-              call.width, count, true);
+// Ranks at once: with the rows or vectors beside them their sums stay in registers.
+constexpr int kMostRanks = kHasManyRegisters ? 8 : 4;
+
+// Of two vectors that hold the partial sums of kSources numbers each, side by side, one that holds those of twice as
+// many, half as many of each.
+template <int kSources, typename T, int... kPlaces>
+[[gnu::always_inline]] inline Vector<T> foldPair(const Vector<T>& a, const Vector<T>& b,
+                                                 std::integer_sequence<int, kPlaces...>) {
+  constexpr int kParts = kLanes<T> / kSources, kLeft = kParts / 2;
+  constexpr auto firstHalf = [](int place) { return place / kLeft * kParts + place % kLeft; };
+  return __builtin_shufflevector(a, b, firstHalf(kPlaces)...) +
+         __builtin_shufflevector(a, b, firstHalf(kPlaces) + kLeft...);
+}
+
+// Writes the sum of each of `kCount` vectors, a power of two of at most 8; what stands in them is lost.
+template <int kCount, typename T>
+[[gnu::always_inline]] inline void sumEach(Vector<T>* vectors, T* to) {
+  constexpr auto kPlaces = std::make_integer_sequence<int, kLanes<T>>{};
+  if constexpr (kCount > kLanes<T>) {
+    sumEach<kCount / 2>(vectors, to);
+    sumEach<kCount / 2>(vectors + kCount / 2, to + kCount / 2);
+  } else {
+    if constexpr (kCount >= 2)
+      for (int i = 0; i < kCount / 2; ++i) vectors[i] = foldPair<1, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
+    if constexpr (kCount >= 4)
+      for (int i = 0; i < kCount / 4; ++i) vectors[i] = foldPair<2, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
+    if constexpr (kCount >= 8) vectors[0] = foldPair<4, T>(vectors[0], vectors[1], kPlaces);
+    constexpr int kParts = kLanes<T> / kCount;
+    T parts[kLanes<T>];
+    store(parts, vectors[0]);
+    for (int i = 0; i < kCount; ++i) {
+      to[i] = parts[i * kParts];
+      for (int part = 1; part < kParts; ++part) to[i] += parts[i * kParts + part];
     }
-    std::memcpy(call.result + row * call.width, sum, rows * call.width * sizeof(Sum));
   }
+}
+
+// kRows rows of the weight times kRanks of the other operand's.
+template <int kRows, int kRanks, typename T, typename Sum = SumOf<T>>
+[[gnu::always_inline]] inline void multiplyRows(const WeightProduct<T>& call, int64_t row, int64_t rank) {
+  const T* w = call.weight.data + row * call.weight.stride;
+  const Sum* other = call.other + rank * call.in;
+  Vector<Sum> sums[kRows][kRanks] = {};
+  int64_t j = 0;
+  for (; j + kLanes<Sum> <= call.in; j += kLanes<Sum>) {
+    Vector<Sum> numbers[kRows];
+#pragma GCC unroll 4
+    for (int i = 0; i < kRows; ++i) numbers[i] = loadWide(w + i * call.weight.stride + j);
+#pragma GCC unroll 8
+    for (int k = 0; k < kRanks; ++k) {
+      const Vector<Sum> by = load(other + k * call.in + j);
+#pragma GCC unroll 4
+      for (int i = 0; i < kRows; ++i) sums[i][k] += numbers[i] * by;
+    }
+  }
+  for (int i = 0; i < kRows; ++i) {
+    Sum* to = call.result + (row + i) * call.rank + rank;
+    sumEach<kRanks, Sum>(sums[i], to);
+    for (int64_t rest = j; rest < call.in; ++rest)
+      for (int k = 0; k < kRanks; ++k) to[k] += wide(w[i * call.weight.stride + rest]) * other[k * call.in + rest];
+  }
+}
+
+template <int kRanks, typename T>
+void multiplyAllRows(const WeightProduct<T>& call, int64_t begin, int64_t end, int64_t rank) {
+  constexpr int kRows = kHasManyRegisters ? 3 : 2;
+  int64_t row = begin;
+  for (; row + kRows <= end; row += kRows) multiplyRows<kRows, kRanks>(call, row, rank);
+  for (; row < end; ++row) multiplyRows<1, kRanks>(call, row, rank);
+}
+
+template <typename T>
+void weightTimes(const WeightProduct<T>& call, int64_t begin, int64_t end) {
+  int64_t rank = 0;
+  for (; rank + kMostRanks <= call.rank; rank += kMostRanks) multiplyAllRows<kMostRanks>(call, begin, end, rank);
+  for (; rank + 2 <= call.rank; rank += 2) multiplyAllRows<2>(call, begin, end, rank);
+  if (rank < call.rank) multiplyAllRows<1>(call, begin, end, rank);
+}
+
+constexpr int64_t kRowsAtOnce = 64;  // of the weight: they should stay in the nearer caches
+
+// Adds what `rows` rows give to kVectors vectors of columns of kRanks of the result's rows.
+template <int kRanks, int kVectors, typename T, typename Sum = SumOf<T>>
+[[gnu::always_inline]] inline void addStrip(const WeightProduct<T>& call, int64_t row, int64_t rows, int64_t rank,
+                                            int64_t column) {
+  const T* w = call.weight.data + row * call.weight.stride + column;
+  const Sum* by = call.other + row * call.rank + rank;
+  Sum* to = call.result + rank * call.in + column;
+  Vector<Sum> sums[kRanks][kVectors];
+#pragma GCC unroll 8
+  for (int k = 0; k < kRanks; ++k)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) sums[k][v] = load(to + k * call.in + v * kLanes<Sum>);
+  for (int64_t i = 0; i < rows; ++i, w += call.weight.stride, by += call.rank) {
+    Vector<Sum> numbers[kVectors];
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) numbers[v] = loadWide(w + v * kLanes<Sum>);
+#pragma GCC unroll 8
+    for (int k = 0; k < kRanks; ++k)
+#pragma GCC unroll 4
+      for (int v = 0; v < kVectors; ++v) sums[k][v] += by[k] * numbers[v];
+  }
+#pragma GCC unroll 8
+  for (int k = 0; k < kRanks; ++k)
+#pragma GCC unroll 4
+    for (int v = 0; v < kVectors; ++v) store(to + k * call.in + v * kLanes<Sum>, sums[k][v]);
+}
+
+template <int kRanks, typename T, typename Sum = SumOf<T>>
+void addRows(const WeightProduct<T>& call, int64_t row, int64_t rows, int64_t rank, int64_t begin, int64_t end) {
+  constexpr int kVectors = kHasManyRegisters ? 3 : 2;
+  int64_t column = begin;
+  for (; column + kVectors * kLanes<Sum> <= end; column += kVectors * kLanes<Sum>)
+    addStrip<kRanks, kVectors>(call, row, rows, rank, column);
+  for (; column + kLanes<Sum> <= end; column += kLanes<Sum>) addStrip<kRanks, 1>(call, row, rows, rank, column);
+  for (; column < end; ++column)
+    for (int64_t i = row; i < row + rows; ++i)
+      for (int k = 0; k < kRanks; ++k)
+        call.result[(rank + k) * call.in + column] +=
+            call.other[i * call.rank + rank + k] * wide(call.weight.data[i * call.weight.stride + column]);
 }
 
 template <typename T, typename Sum = SumOf<T>>
 void timesWeight(const WeightProduct<T>& call, int64_t begin, int64_t end) {
-  Buffer<Sum> wideRows, sums;
-  const int64_t columns = end - begin, padded = roundUp(columns, kWidth);
-  Sum* part = wideRows.need(kRowsAtOnce * padded);
-  Sum* sum = sums.need(call.width * padded);
-  std::memset(static_cast<void*>(part), 0, kRowsAtOnce * padded * sizeof(Sum));
-  std::memset(static_cast<void*>(sum), 0, call.width * padded * sizeof(Sum));
+  for (int64_t k = 0; k < call.rank; ++k)
+    std::memset(static_cast<void*>(call.result + k * call.in + begin), 0, (end - begin) * sizeof(Sum));
   for (int64_t row = 0; row < call.out; row += kRowsAtOnce) {
     const int64_t rows = lesser(kRowsAtOnce, call.out - row);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < columns; ++j)
-        part[i * padded + j] = wide(call.weight.data[(row + i) * call.weight.stride + begin + j]);
-    product(Left<Sum>{call.other + row, call.out, 1}, part, padded, sum, padded, call.width, padded, rows, true);
+    int64_t rank = 0;
+    for (; rank + kMostRanks <= call.rank; rank += kMostRanks) addRows<kMostRanks>(call, row, rows, rank, begin, end);
+    for (; rank + 2 <= call.rank; rank += 2) addRows<2>(call, row, rows, rank, begin, end);
+    if (rank < call.rank) addRows<1>(call, row, rows, rank, begin, end);
   }
-  for (int64_t k = 0; k < call.width; ++k)
-    std::memcpy(call.result + k * call.in + begin, sum + k * padded, columns * sizeof(Sum));
 }
 
 }  // namespace bidora::BIDORA_LEVEL

@@ -39,6 +39,7 @@ constexpr Functions<T> kFunctions{
     .gainBackward = gainBackward<T>,
     .gram = addTiles<T>,
     .directionSquares = directionSquares<SumOf<T>>,
+    .directionGradients = directionGradients<SumOf<T>>,
     .weightTimes = weightTimes<T>,
     .timesWeight = timesWeight<T>,
     .frozenProduct = kFrozenProduct<T>,

@@ -16,6 +16,7 @@ import {
   directionBase,
   directionNorm,
   fusedDirectionNorm,
+  fusedGain,
   gainOf,
   MAGNITUDE_AXES,
   type MagnitudeAxis,
@@ -79,6 +80,10 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
     if (this.#heldNorm) return this.#heldNorm;
     const compute = () => this.computeNorm(layer, differentiateTwice);
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
+  }
+
+  protected get isNormHeld(): boolean {
+    return this.#heldNorm !== undefined;
   }
 
   override holdNorm(layer: L): () => void {
@@ -145,10 +150,17 @@ export class DoraLinear extends DoraAdapter<Linear> {
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
-    const compute = () => gainOf(this.magnitude, this.norm(layer, context.differentiateTwice));
+    const compute = () => this.#computeGain(layer, context.differentiateTwice);
     if (!context.inference) return compute();
     const sources = [this.lowRank.a, this.lowRank.b, this.magnitude];
     return this.#gain.find(sources) ?? this.#gain.make(sources, compute);
+  }
+
+  #computeGain(layer: Linear, differentiateTwice: boolean): torch.Tensor {
+    const { magnitude, lowRank, normGradient } = this;
+    return this.axis === "out" && !differentiateTwice && !this.isNormHeld
+      ? fusedGain(layer.weight.tensor, this.#squaredBase, lowRank, magnitude, normGradient)
+      : gainOf(magnitude, this.norm(layer, differentiateTwice));
   }
 
   #forwardOut(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
