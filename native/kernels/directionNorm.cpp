@@ -7,7 +7,6 @@
 // the weight, whose squared norm is below `cancellation` of its positive terms, are built and measured. Norms are at
 // least `smallest`, so that a row of zeros stays one in place of 0 / 0; its gain is 0.
 #include <ATen/Dispatch.h>
-#include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/any.h>
@@ -30,6 +29,7 @@
 
 #include "operands.h"
 #include "registration.h"
+#include "weightProducts.h"
 
 namespace bidora {
 namespace {
@@ -58,52 +58,6 @@ void checkMagnitude(const Tensor& magnitude, const Tensor& squaredBase) {
               magnitude.scalar_type());
 }
 
-constexpr int64_t kRowsOfThread = 48, kColumnsOfThread = 96;
-
-int64_t parts(int64_t n, int64_t size) { return (n + size - 1) / size; }
-
-// The weight as products of A and B read it. A narrow one's are summed in their numbers: rounded, they would drown what
-// terms that cancel leave.
-Tensor readable(const Tensor& weight, const Tensor& like) {
-  const bool isNarrow = weight.scalar_type() == at::kBFloat16 && like.scalar_type() == at::kFloat;
-  return (isNarrow ? weight : weight.to(like.scalar_type())).contiguous();
-}
-
-template <typename T>
-WeightProduct<Stored<T>> productOf(const Tensor& weight, const Tensor& other, int64_t rank, const Tensor& result) {
-  return {{read<T>(weight), weight.size(1)},
-          weight.size(0),
-          weight.size(1),
-          rank,
-          other.const_data_ptr<SumOf<Stored<T>>>(),
-          result.data_ptr<SumOf<Stored<T>>>()};
-}
-
-// W·Aᵀ: [out, r] in the dtype of A, which is contiguous.
-Tensor timesTransposed(const Tensor& given, const Tensor& a) {
-  const Tensor weight = readable(given, a), result = at::empty({weight.size(0), a.size(0)}, a.options());
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::direction_norm", [&] {
-    const auto product = productOf<scalar_t>(weight, a, a.size(0), result);
-    at::parallel_for(0, parts(product.out, kRowsOfThread), 1, [&](int64_t begin, int64_t end) {
-      functions<scalar_t>().weightTimes(product, begin * kRowsOfThread, std::min(end * kRowsOfThread, product.out));
-    });
-  });
-  return result;
-}
-
-// Xᵀ·W for X of [out, r], which is contiguous: [r, in] in the dtype of X.
-Tensor transposedTimes(const Tensor& x, const Tensor& given) {
-  const Tensor weight = readable(given, x), result = at::empty({x.size(1), weight.size(1)}, x.options());
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "bidora::direction_norm", [&] {
-    const auto product = productOf<scalar_t>(weight, x, x.size(1), result);
-    at::parallel_for(0, parts(product.in, kColumnsOfThread), 1, [&](int64_t begin, int64_t end) {
-      functions<scalar_t>().timesWeight(product, begin * kColumnsOfThread,
-                                        std::min(end * kColumnsOfThread, product.in));
-    });
-  });
-  return result;
-}
-
 // Norms, and what their gradients are made of: W·Aᵀ and B·(A·Aᵀ) [out, r], or V where it was built.
 struct Norms {
   Tensor weight, a, b, norm, projected, turned, direction;
@@ -119,7 +73,7 @@ Norms measure(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, 
   check(weight, squaredBase, a, b);
   const Tensor base = squaredBase.contiguous();
   Norms norms{weight, a.contiguous(), b.contiguous(), at::empty_like(base), Tensor(), Tensor(), Tensor()};
-  norms.projected = timesTransposed(weight, norms.a);
+  norms.projected = weightTimesTransposed(weight, norms.a);
   norms.turned = at::mm(norms.b, at::mm(norms.a, norms.a.t()));
   bool isWhole = false;
   AT_DISPATCH_FLOATING_TYPES(norms.a.scalar_type(), "bidora::direction_norm", [&] {
@@ -161,7 +115,7 @@ DirectionGradient gradientsOf(const Norms& norms, const Tensor& given, double sc
                                               static_cast<scalar_t>(smallest), b.size(0), b.size(1),
                                               weighted.data_ptr<scalar_t>(), ofB.data_ptr<scalar_t>()});
   });
-  return {transposedTimes(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale), ofB};
+  return {transposedTimesWeight(weighted, weight).addmm_(at::mm(weighted.t(), b), a, 1, scale), ofB};
 }
 
 void refuseSecondDerivative(const char* name) {

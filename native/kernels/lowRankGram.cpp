@@ -15,17 +15,18 @@
 
 #include <vector>
 
+#include "lowRankGram.h"
 #include "operands.h"
 #include "registration.h"
 
 namespace bidora {
-namespace {
 
 using at::Tensor;
+
+namespace {
+
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-constexpr int64_t kChunks = 8;  // parts of the tiles whose sums are kept apart, whatever the number of threads
 
 int64_t roundUpTo(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
 
@@ -58,19 +59,19 @@ struct PassSums {
 };
 
 template <typename T, typename Sum = SumOf<T>>
-PassSums<Sum> runPass(const GramPass<Sum>& pass, const Tensor& tiles) {
-  std::vector<PassSums<Sum>> parts(kChunks, PassSums<Sum>(pass));
+PassSums<Sum> runPass(const GramPass<Sum>& pass, const Tensor& tiles, int64_t chunks) {
+  std::vector<PassSums<Sum>> parts(chunks, PassSums<Sum>(pass));
   const int64_t count = tiles.size(0);
-  at::parallel_for(0, kChunks, 1, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, chunks, 1, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; ++chunk) {
       PassSums<Sum>& part = parts[chunk];
-      functions<T>().gram(pass, read<T>(tiles), count * chunk / kChunks, count * (chunk + 1) / kChunks,
+      functions<T>().gram(pass, read<T>(tiles), count * chunk / chunks, count * (chunk + 1) / chunks,
                           {part.squares.data(), part.rows.data(), part.columns.data()});
     }
   });
   const auto gather = [&](auto member) {
     auto& total = parts[0].*member;
-    for (int64_t chunk = 1; chunk < kChunks; ++chunk)
+    for (int64_t chunk = 1; chunk < chunks; ++chunk)
       for (size_t k = 0; k < total.size(); ++k) total[k] += (parts[chunk].*member)[k];
   };
   gather(&PassSums<Sum>::squares);
@@ -78,11 +79,6 @@ PassSums<Sum> runPass(const GramPass<Sum>& pass, const Tensor& tiles) {
   gather(&PassSums<Sum>::columns);
   return std::move(parts[0]);
 }
-
-// (G∘G)·w [in], p·G and q·G [r, in]
-struct Products {
-  Tensor squares, p, q;
-};
 
 void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
   checkOperands({&tiles, &diagonal, &w, &p, &q});
@@ -98,7 +94,10 @@ void check(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const T
                 " for tiles of ", tiles.scalar_type(), ", got ", other->scalar_type());
 }
 
-Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p, const Tensor& q) {
+}  // namespace
+
+GramProducts multiplyGram(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, const Tensor& p,
+                          const Tensor& q, int64_t chunks) {
   check(tiles, diagonal, w, p, q);
   const int64_t size = w.size(0), padded = roundUpTo(size, kTile), rank = p.size(0),
                 width = roundUpTo(2 * rank, kWidth);
@@ -107,13 +106,13 @@ Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, 
   rows.narrow(0, 0, rank).narrow(1, 0, size).copy_(p);
   rows.narrow(0, rank, rank).narrow(1, 0, size).copy_(q);
   const Tensor columns = rows.t().contiguous();
-  Products result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()),
-                  at::empty({rank, size}, w.options())};
+  GramProducts result{at::empty({size}, w.options()), at::empty({rank, size}, w.options()),
+                      at::empty({rank, size}, w.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tiles.scalar_type(), "bidora::gram_form", [&] {
     using T = SumOf<scalar_t>;
     const GramPass<T> pass{padded, width, weights.const_data_ptr<T>(), rows.const_data_ptr<T>(),
                            columns.const_data_ptr<T>()};
-    const PassSums<T> sums = runPass<scalar_t>(pass, tiles);
+    const PassSums<T> sums = runPass<scalar_t>(pass, tiles, chunks);
     std::copy_n(sums.squares.data(), size, result.squares.data_ptr<T>());
     for (int64_t k = 0; k < 2 * rank; ++k) {
       T* to = (k < rank ? result.p : result.q).data_ptr<T>() + k % rank * size;
@@ -125,6 +124,10 @@ Products multiply(const Tensor& tiles, const Tensor& diagonal, const Tensor& w, 
   result.q.addcmul_(q, diagonal);
   return result;
 }
+
+namespace {
+
+constexpr int64_t kChunks = 8;
 
 Tensor innerProduct(const Tensor& a, const Tensor& b) { return at::sum(at::mul(a, b)); }
 
@@ -147,7 +150,7 @@ struct GramGradientFunction : torch::autograd::Function<GramGradientFunction> {
       return given.defined() ? given : at::zeros_like(like);
     };
     const Tensor ofW = orZero(gradients[0], squares), ofP = orZero(gradients[1], pg), ofQ = orZero(gradients[2], qg);
-    const Products again = multiply(saved[1], saved[2], ofW, ofQ, ofP);
+    const GramProducts again = multiplyGram(saved[1], saved[2], ofW, ofQ, ofP, kChunks);
     const Tensor ofGradient =
         innerProduct(ofW, squares).mul(2).add(innerProduct(ofP, qg).add(innerProduct(ofQ, pg)), 4);
     return {ofGradient,
@@ -167,7 +170,7 @@ struct GramFormFunction : torch::autograd::Function<GramFormFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& tiles, const Tensor& diagonal, const Tensor& w,
                         const Tensor& p, const Tensor& q) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    const Products products = multiply(tiles, diagonal, w, p, q);
+    const GramProducts products = multiplyGram(tiles, diagonal, w, p, q, kChunks);
     context->save_for_backward({tiles, diagonal, w, p, q, products.squares, products.p, products.q});
     return innerProduct(w, products.squares).add(innerProduct(products.p, q), 4);
   }

@@ -19,6 +19,9 @@ const ROUNDING = 1e-12;
  *
  * whose terms cost O(in²·r). A column of zeros stays one in D: its w is 0, and on the left it counts (0 − 1)². G0 is computed
  * once for a layer, and read once for value and gradient together: the tiles on and above its diagonal, in the weight's dtype.
+ *
+ * One operator computes the values of all layers and their gradients; what it has no answer for, a second derivative or terms
+ * that cancel, is computed by the formula.
  */
 export class OrthogonalityRegularizer {
   readonly #layers: readonly LayerTerm[];
@@ -29,25 +32,47 @@ export class OrthogonalityRegularizer {
       .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [new LayerTerm(layer.weight.tensor, lowRank)] : []));
   }
 
-  /** R (zero without any adapted linear layer), a scalar that can be differentiated twice with respect to A and B. */
-  value(): torch.Tensor {
+  /**
+   * R (zero without any adapted linear layer), a scalar to be differentiated with respect to A and B.
+   * @param differentiateTwice that it may be differentiated again
+   */
+  value(differentiateTwice = false): torch.Tensor {
     if (this.#layers.length === 0) return torch.zeros([]);
-    const values = this.#layers.map((layer) => layer.value());
-    return torch.mean(torch.stack(values));
+    return (differentiateTwice ? undefined : this.#fused()) ?? this.#formula();
+  }
+
+  #formula(): torch.Tensor {
+    return torch.mean(torch.stack(this.#layers.map((layer) => layer.value())));
+  }
+
+  /** Undefined where a layer's terms cancel. */
+  #fused(): torch.Tensor | undefined {
+    const layers = this.#layers;
+    const [value, isWhole] = torch.orthogonality(
+      layers.map(({ weight }) => weight),
+      layers.map(({ gram }) => gram),
+      layers.map(({ squaredBase }) => squaredBase),
+      layers.map(({ lowRank }) => lowRank.a),
+      layers.map(({ lowRank }) => lowRank.b),
+      layers.map(({ lowRank }) => lowRank.scale),
+      CANCELLATION,
+      SMALLEST_SQUARE,
+    );
+    return isWhole.item() ? value : undefined;
   }
 }
 
 class LayerTerm {
-  readonly #gram: torch.Tensor;
-  readonly #squaredBase: torch.Tensor;
+  readonly gram: torch.Tensor;
+  readonly squaredBase: torch.Tensor;
 
   constructor(
     readonly weight: torch.Tensor,
     readonly lowRank: LowRank,
   ) {
     const { dtype } = lowRank.a;
-    this.#gram = torch.keep(torch.gramTiles(weight));
-    this.#squaredBase = torch.keep(torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, "in", dtype))));
+    this.gram = torch.keep(torch.gramTiles(weight));
+    this.squaredBase = torch.keep(torch.noGrad(() => torch.scope(() => squaredBaseNorm(weight, "in", dtype))));
   }
 
   value(): torch.Tensor {
@@ -56,8 +81,8 @@ class LayerTerm {
     const projected = castTo(torch.mm(torch.t(castTo(b, this.weight.dtype)), this.weight), a.dtype); // r,in
     const turned = torch.mm(torch.mm(torch.t(b), b), scaledA); // r,in
     const z = torch.add(projected, turned, { alpha: 0.5 }); // r,in
-    const squaredNorms = torch.add(this.#squaredBase, torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
-    const positive = torch.noGrad(() => torch.add(this.#squaredBase, torch.sumDim(torch.mul(scaledA, turned), [0])));
+    const squaredNorms = torch.add(this.squaredBase, torch.sumDim(torch.mul(scaledA, z), [0]), { alpha: 2 });
+    const positive = torch.noGrad(() => torch.add(this.squaredBase, torch.sumDim(torch.mul(scaledA, turned), [0])));
     const { lengths, zeros } = setZerosApart(squaredNorms, positive);
     if (hasCancelled(lengths, positive)) return this.#directValue();
     const squared = this.#squaredFrobenius(scaledA, z, torch.reciprocal(lengths));
@@ -87,7 +112,7 @@ class LayerTerm {
   #squaredFrobenius(a: torch.Tensor, z: torch.Tensor, w: torch.Tensor): torch.Tensor {
     const aw = torch.mul(a, w);
     const zw = torch.mul(z, w);
-    const ofGram = torch.gramForm(this.#gram, this.#squaredBase, w, aw, zw); // wᵀ(G0∘G0)w + 4·⟨aw·G0, zw⟩
+    const ofGram = torch.gramForm(this.gram, this.squaredBase, w, aw, zw); // wᵀ(G0∘G0)w + 4·⟨aw·G0, zw⟩
     const aa = torch.mm(aw, torch.t(a));
     const zz = torch.mm(zw, torch.t(z));
     const az = torch.mm(aw, torch.t(z));

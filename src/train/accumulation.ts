@@ -29,6 +29,9 @@ export function takeBatches(task: Task, stream: BatchStream, count: number): Ste
   };
 }
 
+/** A term that is added to a loss, and whether it is to be differentiated twice. */
+export type Penalty = (differentiateTwice: boolean) => torch.Tensor;
+
 /** What a step descends on: the mean loss of its batches, and a term that is added once. */
 export interface StepLoss {
   readonly task: Task;
@@ -37,7 +40,7 @@ export interface StepLoss {
   /** The context of each batch's forward pass. */
   context(): ForwardContext;
   /** BiDoRA's weighted regulariser, no part of the loss that is reported. */
-  readonly penalty?: (() => torch.Tensor) | undefined;
+  readonly penalty?: Penalty | undefined;
   /** What a message calls the loss. */
   readonly what?: string;
 }
@@ -78,7 +81,7 @@ export function stepGradients(
       const recorded = record && recordForward(forward, record);
       const share = recorded?.loss ?? forward();
       loss += finiteLoss(share.item(), what);
-      const total = i === 0 && penalty ? torch.add(share, penalty()) : share;
+      const total = i === 0 && penalty ? torch.add(share, penalty(createGraph)) : share;
       const all = gradientsOf(total, [...inputs, ...(recorded?.inputs ?? [])], { createGraph });
       if (recorded) tapes.push(recorded.finish(all.slice(inputs.length)));
       return all.slice(0, inputs.length);
@@ -94,7 +97,7 @@ function penaltyGradients(
   createGraph: boolean,
 ): torch.Tensor[] {
   return penalty
-    ? torch.scope(() => gradientsOf(penalty(), inputs, { createGraph }))
+    ? torch.scope(() => gradientsOf(penalty(createGraph), inputs, { createGraph }))
     : inputs.map((input) => torch.zerosLike(input));
 }
 

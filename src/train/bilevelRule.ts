@@ -5,7 +5,7 @@ import type { TaskModel } from "../models/index.js";
 import type { TangentTape } from "../tangents/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
+import { type Penalty, type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import { checkGradients, type FiniteGradients } from "./gradients.js";
 import {
@@ -41,7 +41,7 @@ export interface BilevelRuleOptions {
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
   /** The weighted regulariser, part of the lower loss. */
-  readonly penalty: (() => torch.Tensor) | undefined;
+  readonly penalty: Penalty | undefined;
 }
 
 /** A lower step as it was taken: where it began, with what gradients, and what it did. */

@@ -2,7 +2,7 @@ import type { TrainingHooks } from "../adapters/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import { stepGradients, takeBatches } from "./accumulation.js";
+import { type Penalty, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import type { Phase } from "./events.js";
 import { checkGradients } from "./gradients.js";
@@ -22,7 +22,7 @@ export interface PlainRuleOptions {
   readonly masks: ReplayableMasks;
   readonly gradientAccumulation: number;
   /** A term added to every step's loss: BiDoRA's weighted regulariser, or the adapter method's own. */
-  readonly penalty: (() => torch.Tensor) | undefined;
+  readonly penalty: Penalty | undefined;
   /** The adapter method's own. */
   readonly hooks?: TrainingHooks | undefined;
 }

@@ -5,6 +5,7 @@ import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
+import type { Penalty } from "./accumulation.js";
 import { BatchStream } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
 import type { Phase } from "./events.js";
@@ -102,7 +103,7 @@ export function planSearch(
 }
 
 /** Magnitudes stay as the search left them; directions start again from where the run began, on all rows. */
-function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty): PhasePlan {
+function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
   const batches = streamOf(settings, setup.rows);
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs as number, batches, gradientAccumulation);
@@ -119,15 +120,13 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
   };
 }
 
-type Penalty = (() => torch.Tensor) | undefined;
-
 /** γ·R, or nothing where γ is zero. */
-function penaltyOf(adapted: AdaptedModel, weight: number): Penalty {
+function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
   if (weight === 0) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;
-  return () => {
+  return (differentiateTwice) => {
     regularizer ??= new OrthogonalityRegularizer(adapted);
-    return torch.mulScalar(regularizer.value(), weight);
+    return torch.mulScalar(regularizer.value(differentiateTwice), weight);
   };
 }
 

@@ -128,6 +128,7 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     const others = [[size], [size], [2, size], [2, size]].map((shape) => torch.ones(shape, { dtype: trained }));
     return [torch.ones([(blocks * (blocks + 1)) / 2, 64, 64], { dtype }), ...others];
   },
+  "bidora::orthogonality": (usual) => [...orthogonalLayer(usual).map((tensor) => [tensor]), [0.5], 1e-3, 1e-26],
 };
 
 /** Heads, heads of keys, scale, keys before and after, and what is dropped. */
@@ -148,6 +149,17 @@ function normed(usual: Usual): readonly unknown[] {
   return [...rows(usual, 2), row(), row(), 1e-5, ...rows(usual, 2)];
 }
 
+/** One layer of 4 outputs and `size` inputs, and of rank 2: weight, tiles, diagonal, A and B. */
+function orthogonalLayer({ size, dtype }: Usual): readonly torch.Tensor[] {
+  const blocks = Math.ceil(size / 64);
+  const trained = dtype === "bfloat16" ? "float32" : dtype;
+  return [
+    torch.ones([4, size], { dtype }),
+    torch.ones([(blocks * (blocks + 1)) / 2, 64, 64], { dtype }),
+    ...[[size], [2, size], [4, 2]].map((shape) => torch.ones(shape, { dtype: trained })),
+  ];
+}
+
 function lowRank({ size, dtype }: Usual): readonly unknown[] {
   const shapes = [[4, size], [3, size], [3], [2, size], [3, 2]];
   return [
@@ -158,11 +170,17 @@ function lowRank({ size, dtype }: Usual): readonly unknown[] {
   ];
 }
 
+const isTensors = (value: unknown): value is readonly torch.Tensor[] =>
+  Array.isArray(value) && value[0] instanceof torch.Tensor;
+
 /** Some arguments of a call that fits are laid out anew, some replaced. */
 function spoilt(values: readonly unknown[], choose: Choose, usual: Usual): readonly unknown[] {
   return values.map((value) => {
     const isReplaced = choose([true, ...new Array(2 * values.length).fill(false)]);
-    if (value instanceof torch.Tensor) return (isReplaced ? anyTensor(choose, usual) : laidOut(value, choose)).handle;
+    const spoiltTensor = (tensor: torch.Tensor) =>
+      (isReplaced ? anyTensor(choose, usual) : laidOut(tensor, choose)).handle;
+    if (value instanceof torch.Tensor) return spoiltTensor(value);
+    if (isTensors(value)) return isReplaced && choose([true, false]) ? [] : value.map(spoiltTensor);
     if (!isReplaced) return value;
     if (Array.isArray(value)) return Array.from({ length: choose([0, 1, 2]) }, () => choose([-1, 0, 1, 3, 17]));
     return choose<number | null>([...INTEGERS, ...NUMBERS, null]);
@@ -174,7 +192,7 @@ function tryOnce(number: number, values: readonly unknown[], isRecorded: boolean
   const call = () => native.call(number, ...values);
   try {
     const result = isRecorded ? call() : torch.noGrad(call);
-    const handles = (Array.isArray(result) ? result : [result ?? values[0]]) as Handle[];
+    const handles = [result ?? values[0]].flat() as Handle[];
     for (const handle of handles) {
       native.toBytes(handle, native.describe(handle)[0]);
       if (native.requiresGrad(handle))
@@ -278,12 +296,19 @@ describe("tensors that are not on the CPU are refused in one sentence, whichever
   test.each(OURS)("$name", ({ name, number }) => {
     torch.scope(() => {
       const fitting = FITTING[name]!({ size: 3, dtype: "float32" });
-      const places = fitting.flatMap((value, place) => (value instanceof torch.Tensor ? [place] : []));
+      const places = fitting.flatMap((value, place) =>
+        value instanceof torch.Tensor || isTensors(value) ? [place] : [],
+      );
       expect(places.length).toBeGreaterThan(0);
       for (const place of places) {
-        const { shape, dtype } = fitting[place] as torch.Tensor;
+        const given = fitting[place] as torch.Tensor | readonly torch.Tensor[];
+        const { shape, dtype } = isTensors(given) ? (given[0] as torch.Tensor) : (given as torch.Tensor);
         const away = torch.empty(shape, { dtype, device: "meta" });
-        const values = fitting.with(place, away).map((value) => (value instanceof torch.Tensor ? value.handle : value));
+        const handles = (value: unknown): unknown => {
+          if (value instanceof torch.Tensor) return value.handle;
+          return isTensors(value) ? value.map(handles) : value;
+        };
+        const values = fitting.with(place, isTensors(given) ? [away, ...given.slice(1)] : away).map(handles);
         expect(() => native.call(number, ...values), `operand ${place}`).toThrow(/expected .*on the CPU.*meta/);
       }
     });

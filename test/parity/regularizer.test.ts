@@ -79,7 +79,8 @@ test.each(Object.entries(CORNERS))("value, gradient and second derivative are th
             change(layer.weight.tensor, adapter.lowRank!.a, adapter.lowRank!.product());
           });
           const along = inputs.map((tensor) => normal(tensor.shape));
-          const [cheap, direct] = [new OrthogonalityRegularizer(adapted).value(), definition(adapted)].map((value) => {
+          const regularizer = new OrthogonalityRegularizer(adapted);
+          const [cheap, direct] = [regularizer.value(true), definition(adapted)].map((value) => {
             const gradients = gradientsOf(value, inputs, { createGraph: true });
             const slope = gradients
               .map((gradient, i) => torch.sum(torch.mul(gradient, along[i]!)))
@@ -93,6 +94,9 @@ test.each(Object.entries(CORNERS))("value, gradient and second derivative are th
           expect(cheap.value.item() / direct.value.item()).toBeCloseTo(1, 9);
           expect(distance(cheap.first, direct.first)).toBeLessThan(1e-8);
           expect(distance(cheap.second, direct.second)).toBeLessThan(1e-8);
+          const once = regularizer.value();
+          expect(once.item() / direct.value.item()).toBeCloseTo(1, 9);
+          expect(distance(named(adapted.trained, gradientsOf(once, inputs)), direct.first)).toBeLessThan(1e-8);
         });
       },
     ),
@@ -116,8 +120,11 @@ test("a weight of zeros, or with some columns of zeros, is finite at the start, 
         dtype,
       });
       const inputs = adapted.trained.map(({ tensor }) => tensor);
-      const value = new OrthogonalityRegularizer(adapted).value();
-      expect(value.item()).toBeCloseTo(definition(adapted).item(), 5);
+      const regularizer = new OrthogonalityRegularizer(adapted);
+      const value = regularizer.value(true);
+      for (const term of [value, regularizer.value()]) expect(term.item()).toBeCloseTo(definition(adapted).item(), 5);
+      for (const gradient of gradientsOf(regularizer.value(), inputs))
+        expect(gradient.toArray().every(Number.isFinite)).toBe(true);
       const gradients = gradientsOf(value, inputs, { createGraph: true });
       const slope = gradients.map((gradient) => torch.sum(gradient)).reduce((sum, part) => torch.add(sum, part));
       for (const gradient of [...gradients, ...gradientsOf(slope, inputs)])

@@ -508,6 +508,13 @@ const kernels = {
     const [p, q] = [tensor([1, 0], [1, 2]), tensor([1, 1], [1, 2])];
     return [torch.gramForm(tiles, v(10, 20), v(1, 2), p, q), 10 ** 2 + 4 * 20 ** 2 + 4 * 14 ** 2 + 4 * (10 + 14)];
   },
+  "bidora::orthogonality": () => {
+    const weight = tensor([1, 0, 1, 1], [2, 2]);
+    const [tiles, diagonal] = [torch.gramTiles(weight), v(2, 1)];
+    const [a, b] = [torch.zeros([1, 2]), torch.zeros([2, 1])];
+    const [value] = torch.orthogonality([weight], [tiles], [diagonal], [a], [b], [1], 1e-3, 1e-26);
+    return [value, 1];
+  },
   "mkldnn::_reorder_linear_weight": () => {
     const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
     return [torch.linearPointwise(tensor([1, -1], [1, 2]), packed, null, "none", [], ""), [[-1, -1]]];

@@ -126,4 +126,5 @@ export const OPERATORS = [
   "bidora::direction_gain",
   "bidora::gram_tiles",
   "bidora::gram_form",
+  "bidora::orthogonality",
 ] as const;

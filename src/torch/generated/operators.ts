@@ -642,3 +642,8 @@ export function gramTiles(weight: Tensor): Tensor {
 export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, q: Tensor): Tensor {
   return new Tensor(native.call(123, tiles.handle, diagonal.handle, w.handle, p.handle, q.handle) as Handle);
 }
+
+/** `bidora::orthogonality(Tensor[] weights, Tensor[] tiles, Tensor[] diagonals, Tensor[] a, Tensor[] b, float[] scales, float cancellation, float smallest) -> (Tensor value, Tensor whole)` */
+export function orthogonality(weights: readonly Tensor[], tiles: readonly Tensor[], diagonals: readonly Tensor[], a: readonly Tensor[], b: readonly Tensor[], scales: readonly number[], cancellation: number, smallest: number): [Tensor, Tensor] {
+  return tensors(native.call(124, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
+}
