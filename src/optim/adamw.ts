@@ -35,71 +35,24 @@ function stepAdamW(
   options: AdamWOptions,
 ): void {
   state.steps += 1;
-  torch.noGrad(() =>
-    torch.scope(() => {
-      for (const decays of [true, false]) {
-        const chosen = whichDecay(parameters, decays);
-        if (chosen.length)
-          stepGroup(
-            chosen,
-            parameters,
-            gradients,
-            state,
-            learningRate,
-            decays ? options : { ...options, weightDecay: 0 },
-          );
-      }
-    }),
-  );
-}
-
-function stepGroup(
-  chosen: readonly number[],
-  parameters: readonly Optimized[],
-  gradients: readonly torch.Tensor[],
-  state: OptimizerState,
-  lr: number,
-  { adamBeta1: beta1, adamBeta2: beta2, adamEpsilon: eps, weightDecay }: AdamWOptions,
-): void {
-  const tensors = chosen.map((i) => (parameters[i] as Optimized).tensor);
-  // The operator wants the count of steps as a tensor for each parameter; it reads and does not change them.
-  const count = torch.tensor([state.steps], []);
-  const moments = ["exp_avg", "exp_avg_sq"].map((name) => remembered(state, name, chosen));
-  inRowMajor([tensors, ...moments], ([values, expAvg, expAvgSq]) =>
-    torch.fusedAdamw_(
-      values as torch.Tensor[],
-      chosen.map((i) => torch.contiguous(gradients[i] as torch.Tensor)),
-      expAvg as torch.Tensor[],
-      expAvgSq as torch.Tensor[],
-      [],
-      chosen.map(() => count),
-      { lr, beta1, beta2, weightDecay, eps, amsgrad: false, maximize: false },
-    ),
-  );
-  for (const tensor of tensors) countChange(tensor);
-}
-
-/**
- * The operator walks through memory without heed to strides: changes the tensors of each list in place, those whose elements
- * do not lie in row-major order by way of a copy.
- */
-function inRowMajor(
-  lists: readonly (readonly torch.Tensor[])[],
-  change: (lists: readonly torch.Tensor[][]) => void,
-): void {
-  const laidOut = lists.map((list) => list.map((tensor) => torch.contiguous(tensor)));
-  change(laidOut);
-  for (const [l, list] of lists.entries()) {
-    for (const [i, tensor] of list.entries()) {
-      const changed = laidOut[l]?.[i] as torch.Tensor;
-      if (!torch.isSetTo(tensor, changed)) torch.copy_(tensor, changed);
-    }
+  for (const decays of [true, false]) {
+    const chosen = whichDecay(parameters, decays);
+    if (chosen.length === 0) continue;
+    torch.adamw_(
+      chosen.map((i) => (parameters[i] as Optimized).tensor),
+      chosen.map((i) => gradients[i] as torch.Tensor),
+      remembered(state, "exp_avg", chosen),
+      remembered(state, "exp_avg_sq", chosen),
+      state.steps,
+      {
+        lr: learningRate,
+        beta1: options.adamBeta1,
+        beta2: options.adamBeta2,
+        weightDecay: decays ? options.weightDecay : 0,
+        epsilon: options.adamEpsilon,
+      },
+    );
   }
-}
-
-/** The fused operator leaves a tensor's version as it was; writing nothing into a part of no elements raises it. */
-function countChange(tensor: torch.Tensor): void {
-  torch.zero_(torch.narrow(torch.flatten(tensor), 0, 0, 0));
 }
 
 /**

@@ -2,10 +2,7 @@ import * as torch from "../torch/index.js";
 
 /** The norm of all tensors together, as one vector. */
 export function totalNorm(tensors: readonly torch.Tensor[]): number {
-  if (tensors.length === 0) return 0;
-  return torch.noGrad(() =>
-    torch.scope(() => torch.linalgVectorNorm(torch.stack(torch.foreachNorm(tensors, 2)), 2).item()),
-  );
+  return torch.scope(() => torch.totalNorm(tensors).item());
 }
 
 /**
@@ -20,5 +17,5 @@ export function clipGradNorm(
 ): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
   const factor = Math.min(1, maxNorm / (norm + 1e-6));
   if (factor === 1) return { gradients, factor };
-  return { gradients: torch.noGrad(() => torch.foreachMulScalar(gradients, factor)), factor };
+  return { gradients: torch.scaled(gradients, factor), factor };
 }

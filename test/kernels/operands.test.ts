@@ -129,6 +129,12 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
     return [torch.ones([(blocks * (blocks + 1)) / 2, 64, 64], { dtype }), ...others];
   },
   "bidora::orthogonality": (usual) => [...orthogonalLayer(usual).map((tensor) => [tensor]), [0.5], 1e-3, 1e-26],
+  "bidora::total_norm": ({ size, dtype }) => [[torch.ones([size], { dtype }), torch.ones([], { dtype })]],
+  "bidora::scaled": ({ size, dtype }) => [[torch.ones([size], { dtype }), torch.ones([3, size], { dtype })], 0.5],
+  "bidora::adamw_": ({ size, dtype }) => [
+    ...[0, 1, 2, 3].map(() => [torch.ones([3, size], { dtype }), torch.ones([size], { dtype })]),
+    ...[1, 0.1, 0.9, 0.99, 0.1, 1e-8],
+  ],
 };
 
 /** Heads, heads of keys, scale, keys before and after, and what is dropped. */

@@ -13,6 +13,8 @@ import {
   totalNorm,
 } from "../../src/optim/index.js";
 import * as torch from "../../src/torch/index.js";
+import { withThreads } from "../kernels/support.js";
+import { expectSameBits } from "../torch/sameBits.js";
 
 type Values = Readonly<Record<"weight" | "bias" | "scalar", readonly number[]>>;
 
@@ -238,6 +240,82 @@ describe("AdamW on tensors that are not in row-major order", () => {
       return tensor.toArray();
     });
     expect(expanded).toEqual(plain);
+  });
+});
+
+describe("AdamW's operator", () => {
+  const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, weightDecay: 0.1 });
+
+  /** Small ones for one thread each and a large one for all, sizes that are multiples of nothing. */
+  const SIZES = [[3, 4], [1], [0], [700, 31], [129, 77], [600, 700], [], [5000]] as const;
+
+  test.each(["float32", "float64"] as const)("takes torch's fused step to the last bit, %s", (dtype) => {
+    torch.scope(() => {
+      const draw = (seed: number) => {
+        const generator = new torch.Generator(seed);
+        return SIZES.map((shape) => torch.normal_(torch.empty(shape, { dtype }), 0, 1, { generator }));
+      };
+      const [own, theirs] = [draw(1), draw(1)];
+      const state = initState(OPTIMIZERS.adamw, own, options);
+      const [means, squares] = [0, 1].map(() => theirs.map((tensor) => torch.zerosLike(tensor)));
+      for (const step of [1, 2, 3]) {
+        const gradients = draw(step + 1);
+        const parameters = own.map((tensor, i) => ({ tensor, decays: i % 2 === 0 }));
+        OPTIMIZERS.adamw.update(parameters, gradients, state, 0.01, options);
+        for (const [i, tensor] of theirs.entries()) {
+          const rates = { lr: 0.01, beta1: 0.9, beta2: 0.99, eps: 1e-8, amsgrad: false, maximize: false };
+          const all = [[tensor], [gradients[i]!], [means![i]!], [squares![i]!]] as const;
+          const count = torch.tensor([step], []);
+          torch.fusedAdamw_(...all, [], [count], { ...rates, weightDecay: i % 2 === 0 ? 0.1 : 0 });
+          expectSameBits(own[i]!, tensor);
+          expectSameBits(state.memories[i]!.exp_avg!, means![i]!);
+          expectSameBits(state.memories[i]!.exp_avg_sq!, squares![i]!);
+        }
+      }
+    });
+  });
+
+  test("refuses lists that do not go together", () => {
+    const [two, three] = [torch.ones([2]), torch.ones([3])];
+    const rates = { lr: 1, beta1: 0.9, beta2: 0.99, weightDecay: 0, epsilon: 1e-8 };
+    expect(() => torch.adamw_([two], [two], [two], [], 1, rates)).toThrow(/as many gradients and moments/);
+    expect(() => torch.adamw_([two], [three], [two], [two], 1, rates)).toThrow(/like the tensor/);
+  });
+});
+
+describe("the norm of many tensors", () => {
+  const generator = new torch.Generator(5);
+  const normal = (shape: readonly number[], dtype: torch.DType = "float32") =>
+    torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
+
+  test("is that of all their numbers in float64, with the same bits for any number of threads", () => {
+    const tensors = [
+      ...[[0], [], [3, 5], [200, 301], [8193], [8192, 2]].map((shape) => normal(shape)),
+      torch.t(normal([70, 90])),
+      torch.narrow(normal([70, 90]), 1, 3, 40),
+      torch.expand(normal([1, 3]), [5, 3]),
+      normal([400], "bfloat16"),
+      normal([400], "float64"),
+    ];
+    const flat = torch.cat(tensors.map((tensor) => torch.to(torch.flatten(torch.contiguous(tensor)), "float64")));
+    const expected = torch.linalgVectorNorm(flat, 2).item();
+    const norms = [1, 2, 3].map((threads) => withThreads(threads, () => totalNorm(tensors)));
+    expect(norms[0]! / expected).toBeCloseTo(1, 13);
+    expect(new Set(norms).size).toBe(1);
+  });
+
+  test("is not finite where one number is not", () => {
+    for (const odd of [Number.NaN, Number.POSITIVE_INFINITY])
+      expect(Number.isFinite(totalNorm([normal([9]), torch.tensor([1, odd]), normal([9])]))).toBe(false);
+  });
+
+  test("scaled tensors are each times the factor, and new", () => {
+    const tensors = [normal([3, 5]), torch.t(normal([70, 90])), normal([600, 700]), normal([0])];
+    const before = tensors.map((tensor) => torch.clone(tensor));
+    for (const [i, result] of torch.scaled(tensors, 0.3).entries()) {
+      expectSameBits(result, torch.mulScalar(before[i]!, 0.3));
+      expectSameBits(tensors[i]!, before[i]!);
+    }
   });
 });
 

@@ -515,6 +515,14 @@ const kernels = {
     const [value] = torch.orthogonality([weight], [tiles], [diagonal], [a], [b], [1], 1e-3, 1e-26);
     return [value, 1];
   },
+  "bidora::total_norm": () => [torch.totalNorm([v(3), tensor([0, 4], [1, 2])]), 5],
+  "bidora::scaled": () => [torch.scaled([v(3), v(0, 4)], 0.5)[1]!, [0, 2]],
+  "bidora::adamw_": () => {
+    const [parameter, gradient, mean, square] = [v(1), v(3), v(0), v(0)];
+    const rates = { lr: 0.5, beta1: 0.5, beta2: 0.5, weightDecay: 0, epsilon: 0 };
+    torch.adamw_([parameter], [gradient], [mean], [square], 1, rates);
+    return [parameter, [0.5]];
+  },
   "mkldnn::_reorder_linear_weight": () => {
     const packed = torch.reorderLinearWeight(tensor([1, 2, 3, 4], [2, 2]));
     return [torch.linearPointwise(tensor([1, -1], [1, 2]), packed, null, "none", [], ""), [[-1, -1]]];

@@ -127,4 +127,7 @@ export const OPERATORS = [
   "bidora::gram_tiles",
   "bidora::gram_form",
   "bidora::orthogonality",
+  "bidora::total_norm",
+  "bidora::scaled",
+  "bidora::adamw_",
 ] as const;

@@ -647,3 +647,18 @@ export function gramForm(tiles: Tensor, diagonal: Tensor, w: Tensor, p: Tensor, 
 export function orthogonality(weights: readonly Tensor[], tiles: readonly Tensor[], diagonals: readonly Tensor[], a: readonly Tensor[], b: readonly Tensor[], scales: readonly number[], cancellation: number, smallest: number): [Tensor, Tensor] {
   return tensors(native.call(124, handles(weights), handles(tiles), handles(diagonals), handles(a), handles(b), scales, cancellation, smallest)) as [Tensor, Tensor];
 }
+
+/** `bidora::total_norm(Tensor[] values) -> Tensor` */
+export function totalNorm(values: readonly Tensor[]): Tensor {
+  return new Tensor(native.call(125, handles(values)) as Handle);
+}
+
+/** `bidora::scaled(Tensor[] values, float factor) -> Tensor[]` */
+export function scaled(values: readonly Tensor[], factor: number): Tensor[] {
+  return tensors(native.call(126, handles(values), factor));
+}
+
+/** `bidora::adamw_(Tensor(a!)[] parameters, Tensor[] gradients, Tensor(b!)[] means, Tensor(c!)[] mean_squares, int step, *, float lr, float beta1, float beta2, float weight_decay, float epsilon) -> ()` */
+export function adamw_(parameters: readonly Tensor[], gradients: readonly Tensor[], means: readonly Tensor[], meanSquares: readonly Tensor[], step: number, options: { lr: number; beta1: number; beta2: number; weightDecay: number; epsilon: number }): void {
+  native.call(127, handles(parameters), handles(gradients), handles(means), handles(meanSquares), step, options.lr, options.beta1, options.beta2, options.weightDecay, options.epsilon);
+}
