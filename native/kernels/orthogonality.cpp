@@ -99,6 +99,16 @@ void differentiate(const Layer& layer, const Pieces& of, double factor, Term& te
   term.ofB = weightTimesTransposed(layer.weight, ofZ.contiguous()).addmm_(of.b, at::add(ofC, ofC.t())).mul_(factor);
 }
 
+// (G∘G)·w, and both halves of (M∘w)·G. Where G is much larger than W, these are (M∘w)·Wᵀ·W, half the work or less.
+GramProducts multiply(const Layer& layer, const Tensor& w, const Tensor& low, const Tensor& high) {
+  const auto& [weight, tiles, diagonal, a, b, scale] = layer;
+  if (2 * weight.size(0) > weight.size(1)) return multiplyGram(tiles, diagonal, w, low, high, 1);
+  const Tensor nothing = low.narrow(0, 0, 0), both = at::cat({low, high});
+  const Tensor products = transposedTimesWeight(weightTimesTransposed(weight, both), weight);
+  return {multiplyGram(tiles, diagonal, w, nothing, nothing, 1).squares, products.narrow(0, 0, low.size(0)),
+          products.narrow(0, low.size(0), high.size(0))};
+}
+
 Term compute(const Layer& layer, const Limits& limits, bool isDifferentiated) {
   const int64_t rank = layer.a.size(0), columns = layer.a.size(1);
   Term term;
@@ -116,7 +126,7 @@ Term compute(const Layer& layer, const Limits& limits, bool isDifferentiated) {
   if (columns == 0 || at::min(at::sub(squares, positive, limits.cancellation)).item<double>() <= 0) return term;
   of.w = at::reciprocal(squares);
   const Tensor weighted = at::mul(of.m, of.w), low = weighted.narrow(0, 0, rank), high = weighted.narrow(0, rank, rank);
-  const GramProducts products = multiplyGram(layer.tiles, layer.diagonal, of.w, low, high, 1);
+  const GramProducts products = multiply(layer, of.w, low, high);
   const Tensor s = at::mm(weighted, of.m.t());
   of.swapped = at::roll(s, {rank, rank}, {0, 1});
   const double squared = sumOfProducts(of.w, products.squares) + 4 * sumOfProducts(products.p, high) +

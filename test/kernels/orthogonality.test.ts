@@ -11,12 +11,14 @@ interface Layer {
   readonly scale: number;
 }
 
-/** Out, in and rank: less than a tile, more than one, larger ones that are begun first. */
+/** Out, in and rank: less than a tile, more than one, larger ones that are begun first, more than twice as wide as high. */
 const SIZES = [
   [9, 5, 2],
   [61, 77, 5],
   [140, 64, 1],
   [90, 200, 8],
+  [70, 140, 3],
+  [71, 140, 3],
   [200, 129, 9],
 ] as const;
 
