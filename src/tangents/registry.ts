@@ -1,5 +1,6 @@
 import type { Rule } from "./rule.js";
 import { attention } from "./rules/attention.js";
+import { directionGain } from "./rules/directionGain.js";
 import { directionNorm } from "./rules/directionNorm.js";
 import { div } from "./rules/div.js";
 import { dropoutAddNorm } from "./rules/dropoutAddNorm.js";
@@ -16,8 +17,10 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["aten::linear", linear],
   ["aten::div.Tensor", div],
   ["aten::gelu", gelu],
+  ["bidora::gelu", gelu],
   ["aten::masked_fill.Scalar", maskedFill],
   ["bidora::attention", attention],
+  ["bidora::direction_gain", directionGain],
   ["bidora::direction_norm", directionNorm],
   ["bidora::dropout_add_norm", dropoutAddNorm],
   ["bidora::linear", linear],

@@ -190,7 +190,7 @@ export class BilevelRule implements StepRule {
     return (u) => {
       if (!penalty) return undefined;
       gradients ??= this.#at(directions, () =>
-        torch.enableGrad(() => gradientsOf(penalty(), directions, { createGraph: true })),
+        torch.enableGrad(() => gradientsOf(penalty(true), directions, { createGraph: true })),
       );
       return gradientOfInnerProduct(gradients, u, directions);
     };

@@ -1,0 +1,92 @@
+// c = m / n with n_i = ‖w_i + s·b_i·A‖, and 0 where n is: ċ = (ṁ − c·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n.
+// Shapes: W [out, in], A [r, in], B [out, r], m, n and c [out].
+import * as torch from "../../torch/index.js";
+import { type BackwardState, type CallFacts, type ForwardState, placeAt, places, type Rule } from "../rule.js";
+import { normByFormula, normNumbers, normTangent } from "./directionNorm.js";
+import { byFormula } from "./formula.js";
+
+const [A, B, MAGNITUDE, SCALE, CONSTANT] = [2, 3, 4, 5, 8] as const;
+
+const formula = byFormula((state, inputs) => {
+  const compute = () => normByFormula(inputs, normNumbers(state, SCALE));
+  const norm = isConstant(state) ? torch.noGrad(compute) : compute();
+  return [torch.div(inputs[MAGNITUDE] as torch.Tensor, withoutZeros(state, norm))];
+});
+
+/** Where A and B have gradients that are asked for, the formula serves. */
+export const directionGain: Rule = {
+  ...formula,
+  readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
+  readsBackward(facts) {
+    if (isOfFactors(facts)) return formula.readsBackward(facts);
+    const all = places(placeAt(facts.call, MAGNITUDE), ...facts.call.results);
+    return { values: [...facts.call.inputs, ...all], tangents: all.filter(facts.moves) };
+  },
+  tangents(state) {
+    const norm = withoutZeros(state, normOf(state));
+    const { magnitudeDot, gain } = read(state);
+    const normDot = movesNorm(state) ? normTangent(state, norm, normNumbers(state, SCALE)) : undefined;
+    const lost = normDot && torch.mul(gain, normDot);
+    if (!lost) return [magnitudeDot && torch.div(magnitudeDot, norm)];
+    return [torch.div(magnitudeDot ? torch.sub(magnitudeDot, lost) : torch.neg(lost), norm)];
+  },
+  backward(state) {
+    const { magnitude, magnitudeDot, gain, gainDot } = read(state);
+    const isOfNorm = [A, B].some((index) => state.wantsChange(state.place(index) as torch.Place));
+    if ((isOfNorm && !isConstant(state)) || hasZero(gain)) {
+      formula.backward(state);
+      return;
+    }
+    const norm = torch.div(state.value(magnitude), gain);
+    const [gradient, change] = [state.gradient(0), state.change(0)];
+    if (change) state.addChange(magnitude, torch.div(change, norm));
+    if (!gradient) return;
+    const plain = torch.div(gradient, norm);
+    const shares = magnitudeDot
+      ? torch.sub(torch.div(magnitudeDot, norm), gainDot ?? torch.zerosLike(gain))
+      : undefined;
+    const lost = shares ?? (gainDot && torch.neg(gainDot)); // c·ṅ/n
+    if (lost) state.addChange(magnitude, torch.neg(torch.mul(plain, torch.div(lost, gain))));
+    if (state.wantsGradient(magnitude)) state.addGradient(magnitude, plain);
+  },
+};
+
+function read(state: ForwardState | BackwardState) {
+  const [magnitude, result] = [state.place(MAGNITUDE) as torch.Place, state.call.results[0] as torch.Place];
+  return {
+    magnitude,
+    magnitudeDot: state.tangent(magnitude),
+    gain: state.value(result),
+    gainDot: state.call.results.length > 0 ? state.tangent(result) : undefined,
+  };
+}
+
+function isConstant(state: ForwardState): boolean {
+  return state.argument(CONSTANT) === true;
+}
+
+function isOfFactors({ call, wants }: CallFacts): boolean {
+  return wants(placeAt(call, A)) || wants(placeAt(call, B));
+}
+
+function movesNorm(state: ForwardState): boolean {
+  const isMoving = (index: number) => state.tangent(state.place(index) as torch.Place) !== undefined;
+  return !isConstant(state) && (isMoving(A) || isMoving(B));
+}
+
+/** n, which m and c leave no doubt of unless one of them is zero. */
+function normOf(state: ForwardState): torch.Tensor {
+  const { magnitude, gain } = read(state);
+  if (!hasZero(gain)) return torch.div(state.value(magnitude), gain);
+  const values = state.call.inputs.slice(0, MAGNITUDE).map((place) => state.value(place));
+  return torch.noGrad(() => normByFormula(values, normNumbers(state, SCALE)));
+}
+
+function hasZero(gain: torch.Tensor): boolean {
+  return torch.noGrad(() => torch.scope(() => gain.numel > 0 && torch.min(torch.abs(gain)).item() === 0));
+}
+
+function withoutZeros(state: ForwardState, norm: torch.Tensor): torch.Tensor {
+  const isZero = torch.noGrad(() => torch.leScalar(norm, normNumbers(state, SCALE).smallest));
+  return torch.maskedFill(norm, isZero, Number.POSITIVE_INFINITY);
+}
