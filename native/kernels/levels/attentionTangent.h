@@ -21,13 +21,7 @@ void softmaxTangent(Sum* p, Sum* pd, int64_t width, Sum scale) {
   for (int64_t j = 0; j < width; j += kLanes<Sum>) store(pd + j, load(p + j) * ((load(pd + j) - mean) * scale));
 }
 
-template <typename Sum>
-void zeroRest(Sum* sums, const Block& block) {
-  const int64_t rest = block.rows - block.count;
-  std::memset(static_cast<void*>(sums + block.count * block.span.width), 0, rest * block.span.width * sizeof(Sum));
-}
-
-// P and Ṗ of a block of queries, [rows, span]: 0 where a query sees nothing.
+// P and Ṗ of a block of queries, [rows, span]: 0 where a query sees nothing, and beyond `count`, as their products are.
 template <typename Storage>
 Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, const DualStrided<const Storage>& q,
                                   const Dual<const typename Arithmetic<Storage>::Word*>& keys,
@@ -42,8 +36,6 @@ Dual<SumOf<Storage>*> dualWeights(const HeadShape& shape, const Block& block, co
     hideUnseen(weights.value + i * seen, i, shape, block);
     softmaxTangent(weights.value + i * seen, weights.tangent + i * seen, seen, static_cast<Sum>(shape.scale));
   }
-  zeroRest(weights.value, block);
-  zeroRest(weights.tangent, block);
   return weights;
 }
 

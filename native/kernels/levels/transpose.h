@@ -8,21 +8,26 @@ namespace bidora::BIDORA_LEVEL {
 typedef uint32_t FourBytes __attribute__((vector_size(kVectorBytes)));
 constexpr int kTileSide = kVectorBytes / 4;
 
-// Of each pair of rows that lie kStep apart: the lanes whose place has that bit in the first go where they have not in
-// the second, and the other way about. Done for every bit, that transposes.
-template <int kStep>
+// Of two rows, the lanes whose place has a bit go from the first to where they have it not in the second, and the other
+// way about.
+template <int kBit>
+struct Lower {
+  static constexpr int at(int lane) { return lane & kBit ? kTileSide + (lane ^ kBit) : lane; }
+};
+template <int kBit>
+struct Upper {
+  static constexpr int at(int lane) { return lane & kBit ? kTileSide + lane : lane ^ kBit; }
+};
+
+// Done for every bit of a row's place, that transposes.
+template <int kBit>
 [[gnu::always_inline]] inline void exchange(FourBytes* rows) {
-  Vector<int32_t> low, high;
-  for (int lane = 0; lane < kTileSide; ++lane) {
-    low[lane] = lane & kStep ? kTileSide + (lane ^ kStep) : lane;
-    high[lane] = lane & kStep ? kTileSide + lane : lane ^ kStep;
-  }
 #pragma GCC unroll 16
   for (int i = 0; i < kTileSide; ++i) {
-    if (i & kStep) continue;
-    const FourBytes a = rows[i], b = rows[i + kStep];
-    rows[i] = __builtin_shuffle(a, b, low);
-    rows[i + kStep] = __builtin_shuffle(a, b, high);
+    if (i & kBit) continue;
+    const FourBytes a = rows[i], b = rows[i + kBit];
+    rows[i] = shuffled<Lower<kBit>, kTileSide>(a, b);
+    rows[i + kBit] = shuffled<Upper<kBit>, kTileSide>(a, b);
   }
 }
 

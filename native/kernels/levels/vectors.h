@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "../functions.h"
 
@@ -38,14 +39,29 @@ template <typename T, typename V>
   std::memcpy(to, &v, sizeof v);
 }
 
+// The lane at Places::at(i) of a and b, counted through both, at place i.
+template <typename Places, typename V, int... kPlace>
+[[gnu::always_inline]] inline V shuffled(const V& a, const V& b, std::integer_sequence<int, kPlace...>) {
+  return __builtin_shufflevector(a, b, Places::at(kPlace)...);
+}
+template <typename Places, int kCount, typename V>
+[[gnu::always_inline]] inline V shuffled(const V& a, const V& b) {
+  return shuffled<Places>(a, b, std::make_integer_sequence<int, kCount>());
+}
+
+// Lane i + kHalf at place i, around the end.
+template <int kHalf, int kCount>
+struct Rotated {
+  static constexpr int at(int place) { return (place + kHalf) % kCount; }
+};
+
 // combine(lane, lane + half) until one lane is left: from half the lanes down to 1.
 template <typename T, int64_t kHalf, typename Combine>
 [[gnu::always_inline]] inline T reduce(const Vector<T>& v, Combine combine) {
   if constexpr (kHalf == 0) return v[0];
   else {
-    Vector<std::conditional_t<sizeof(T) == 8, int64_t, int32_t>> upper;
-    for (int64_t lane = 0; lane < kLanes<T>; ++lane) upper[lane] = (lane + kHalf) % kLanes<T>;
-    return reduce<T, kHalf / 2>(combine(v, __builtin_shuffle(v, upper)), combine);
+    const Vector<T> upper = shuffled<Rotated<kHalf, kLanes<T>>, kLanes<T>>(v, v);
+    return reduce<T, kHalf / 2>(combine(v, upper), combine);
   }
 }
 
