@@ -91,10 +91,11 @@ function denseForward(drawn: Drawn, shape: Shape, mask?: torch.Tensor): torch.Te
   return torch.add(torch.linear(x, layer.weight.tensor, layer.bias?.tensor), torch.linear(dropped, change));
 }
 
+const lossOf = (y: torch.Tensor, weights: torch.Tensor) => torch.sum(torch.mul(torch.tanh(y), weights));
+
 /** The value, the first derivative of a curved function of it, and the derivative of that one along a direction. */
 function derivatives(y: torch.Tensor, { trained, normal }: Drawn, weights: torch.Tensor): torch.Tensor[] {
-  const loss = torch.sum(torch.mul(torch.tanh(y), weights));
-  const gradients = gradientsOf(loss, trained, { createGraph: true });
+  const gradients = gradientsOf(lossOf(y, weights), trained, { createGraph: true });
   const along = gradients.map((gradient) => torch.mul(gradient, normal(gradient.shape as number[])));
   const slope = along.map((product) => torch.sum(product)).reduce((sum, part) => torch.add(sum, part));
   return [y, ...gradients, ...gradientsOf(slope, trained)];
@@ -120,6 +121,9 @@ function compare(shape: Shape, isDropped: boolean): void {
     const actual = derivatives(fast.layer.forward(fast.x, context), fast, weights);
     const expected = derivatives(denseForward(dense, shape, mask), dense, weights);
     for (const [i, tensor] of actual.entries()) expectNear(tensor, expected[i]!, 1e-8);
+    const once = fast.layer.forward(fast.x, { ...context, differentiateTwice: false });
+    const first = [once, ...gradientsOf(lossOf(once, weights), fast.trained)];
+    for (const [i, tensor] of first.entries()) expectNear(tensor, expected[i]!, 1e-8);
   });
 }
 

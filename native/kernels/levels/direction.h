@@ -57,9 +57,9 @@ template <int kCount, typename T>
     sumEach<kCount / 2>(vectors + kCount / 2, to + kCount / 2);
   } else {
     if constexpr (kCount >= 2)
-      for (int i = 0; i < kCount / 2; ++i) vectors[i] = foldPair<1, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
+      for (int64_t i = 0; i < kCount / 2; ++i) vectors[i] = foldPair<1, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
     if constexpr (kCount >= 4)
-      for (int i = 0; i < kCount / 4; ++i) vectors[i] = foldPair<2, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
+      for (int64_t i = 0; i < kCount / 4; ++i) vectors[i] = foldPair<2, T>(vectors[2 * i], vectors[2 * i + 1], kPlaces);
     if constexpr (kCount >= 8) vectors[0] = foldPair<4, T>(vectors[0], vectors[1], kPlaces);
     constexpr int kParts = kLanes<T> / kCount;
     T parts[kLanes<T>];
