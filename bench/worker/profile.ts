@@ -45,7 +45,7 @@ function passOf(event: ProfileEvent, stack: readonly Open[]): Pass {
   const parent = stack.at(-1);
   if (parent) return parent.pass;
   if (event.kind === "backward") return "backward";
-  return /foreach|fused_adamw|clip|norm_/.test(event.name) ? "optimizer and others" : "forward";
+  return /foreach|adamw|total_norm|scaled|clip|norm_/.test(event.name) ? "optimizer and others" : "forward";
 }
 
 class Sums {

@@ -83,7 +83,7 @@ describe("the profile of a run", () => {
       /^bert\.encoder\.layer\.\d+\.attention\.self\.query\b/.test(args.module ?? ""),
     );
     const names = new Set(inQuery.map(({ name }) => name));
-    for (const name of ["bidora::low_rank_linear_", "bidora::direction_norm"]) expect(names).toContain(name);
+    for (const name of ["bidora::low_rank_linear_", "bidora::direction_gain"]) expect(names).toContain(name);
     const inKey = events.filter(({ args }) => args.module?.endsWith("attention.self.key"));
     expect(inKey.map(({ name }) => name)).not.toContain("bidora::low_rank_linear_");
     expect(inQuery.some(({ cat }) => cat === "backward")).toBe(true);
