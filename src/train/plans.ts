@@ -65,7 +65,7 @@ function bilevelPlans(setup: TrainingSetup, settings: RunConfig): PhasePlan[] {
 export function planSearch(
   setup: TrainingSetup,
   settings: RunConfig,
-  penalty: Penalty = penaltyOf(setup.adapted, settings.regularizer),
+  penalty: Penalty | undefined = penaltyOf(setup.adapted, settings.regularizer),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
