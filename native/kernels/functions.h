@@ -156,12 +156,12 @@ struct GainTangent {
   const SumOf<T>*gain, *slope;
   int64_t columns;
 };
-// g and ġ of y, y and ẏ [N, O], and where q and q̇ go. What is not there is null; y alone is wanted for sums.
+// g and ġ of y, y and ẏ [N, O], and where q̇ goes. What is not there is null; y and ẏ are wanted for sums alone.
 template <typename T>
 struct GainTangentBackward {
   const T *bias, *gradient, *change, *y, *yDot;
   const SumOf<T>*gain, *gainDot;
-  T *q, *qDot;
+  T* qDot;
   int64_t columns;
 };
 

@@ -19,7 +19,6 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 
 #include <optional>
 #include <vector>
@@ -114,7 +113,7 @@ Tensor tangent(const Tensor& x, const Maybe& xDot, const Tensor& weight, const M
 }
 
 struct ThroughGain {
-  Tensor q, qDot;
+  Tensor qDot;
   Tensor sums;  // [3, out]
 };
 
@@ -134,8 +133,7 @@ void runBackward(const GainTangentBackward<Stored<T>>& by, int64_t rows, SumOf<T
 
 ThroughGain throughGain(const Tensor& gradient, const Tensor& change, const Tensor& y, const Tensor& yDot,
                         const Tensor& bias, const Tensor& gain, const Tensor& gainDot, bool wantsGain) {
-  ThroughGain result{at::empty_like(gradient), at::empty_like(gradient),
-                     at::zeros({3, gradient.size(1)}, gain.options())};
+  ThroughGain result{at::empty_like(gradient), at::zeros({3, gradient.size(1)}, gain.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gradient.scalar_type(), "bidora::low_rank_linear_tangent", [&] {
     using Sum = SumOf<scalar_t>;
     const GainTangentBackward<Stored<scalar_t>> by{.bias = read<scalar_t>(bias),
@@ -145,7 +143,6 @@ ThroughGain throughGain(const Tensor& gradient, const Tensor& change, const Tens
                                                    .yDot = read<scalar_t>(yDot),
                                                    .gain = read<Sum>(gain),
                                                    .gainDot = read<Sum>(gainDot),
-                                                   .q = write<scalar_t>(result.q),
                                                    .qDot = write<scalar_t>(result.qDot),
                                                    .columns = gradient.size(1)};
     runBackward<scalar_t>(by, gradient.size(0), wantsGain ? result.sums.data_ptr<Sum>() : nullptr);
@@ -167,13 +164,14 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
   TORCH_CHECK(!wantsGain || gain, "expected a gain, whose gradient is asked for");
   const at::ScalarType type = weight.scalar_type();
   const Tensor none = at::empty({0}, weight.options());  // what is not asked for
-  Tensor q = gradient, qDot = change ? *change : Tensor(), ofGain = none, changeOfGain = none;
+  Tensor qDot = change ? *change : Tensor(), columns = stackedB(b, bDot, sumType(weight)),
+         ofGain = none, changeOfGain = none;
   if (gain) {
     const Tensor factor = asVector(gain, sumType(weight)), slope = asVector(gainDot, sumType(weight));
     const ThroughGain passed = throughGain(gradient.contiguous(), contiguous(change), y.contiguous(), contiguous(yDot),
                                            contiguous(bias), factor, slope, wantsGain);
-    q = passed.q;
     qDot = passed.qDot;
+    columns.mul_(factor.unsqueeze(1));  // q·[Ḃ, B] = g·(c ⊙ [Ḃ, B])
     if (wantsGain) {
       const Tensor plain = at::div(passed.sums[0], factor);
       Tensor changed = passed.sums[1].add(passed.sums[2]);
@@ -183,7 +181,7 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
     }
   }
   if (!wantsInput) return {none, ofGain, changeOfGain};
-  const Tensor reduced = thinProduct(q, stackedB(b, bDot, type), true, scale);  // [N, 2r]: s·q·Ḃ, s·q·B
+  const Tensor reduced = thinProduct(gradient, columns.to(type), true, scale);  // [N, 2r]: s·q·Ḃ, s·q·B
   const Tensor factor = stackedA(a, aDot, type);
   if (!qDot.defined()) return {at::mm(reduced, factor), ofGain, changeOfGain};
   reduced.narrow(1, 0, b.size(1)).add_(thinProduct(qDot, b.to(type), true, scale));

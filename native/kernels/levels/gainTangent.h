@@ -16,50 +16,65 @@ void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows)
       for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
     for (int64_t row = 0; row < rows; ++row) {
       T* at = tangent + row * by.columns + start;
-      for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]);
       if (slope) {
         const T* v = y + row * by.columns + start;
-        for (int64_t i = 0; i < count; ++i) result[i] += slope[i] * (wide(v[i]) - b[i]);
+        for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]) + slope[i] * (wide(v[i]) - b[i]);
+      } else {
+        for (int64_t i = 0; i < count; ++i) result[i] = c[i] * wide(at[i]);
       }
       writeNumbers(result, count, at);
     }
   }
 }
 
-// q = c ⊙ g and q̇ = ċ ⊙ g + c ⊙ ġ; sums of g ⊙ (y − b), of ġ ⊙ (y − b) and of g ⊙ ẏ by columns, one after the other.
+// A row's part of some columns, once for each set of tensors that are there.
+template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
+[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start, int64_t count,
+                                                const Sum* b, const Sum* slope, Sum* sums) {
+  const T *g = by.gradient + at, *change = by.change + at, *y = by.y + at, *yDot = by.yDot + at;
+  const Sum* c = by.gain + start;
+  Sum qDot[kPiece];
+  for (int64_t i = 0; i < count; ++i) {
+    const Sum gradient = wide(g[i]);
+    Sum q = slope[i] * gradient;
+    Sum value = 0;
+    if constexpr (hasSums) {
+      value = wide(y[i]) - b[i];
+      sums[i] += gradient * value;
+      if constexpr (hasTangent) sums[2 * kPiece + i] += gradient * wide(yDot[i]);
+    }
+    if constexpr (hasChange) {
+      const Sum moved = wide(change[i]);
+      q += c[i] * moved;
+      if constexpr (hasSums) sums[kPiece + i] += moved * value;
+    }
+    qDot[i] = q;
+  }
+  writeNumbers(qDot, count, by.qDot + at);
+}
+
+// q̇ = ċ ⊙ g + c ⊙ ġ; sums of g ⊙ (y − b), of ġ ⊙ (y − b) and of g ⊙ ẏ by columns, one after the other.
 template <typename T, typename Sum = SumOf<T>>
 void gainTangentBackward(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums) {
   for (int64_t start = 0; start < by.columns; start += kPiece) {
     const int64_t count = lesser(kPiece, by.columns - start);
-    const Sum *c = by.gain + start, *slope = by.gainDot ? by.gainDot + start : nullptr;
-    Sum b[kPiece] = {}, plain[kPiece] = {}, changed[kPiece] = {}, moved[kPiece] = {}, product[kPiece];
+    Sum b[kPiece] = {}, slope[kPiece] = {}, parts[3 * kPiece] = {};
     if (by.bias)
       for (int64_t i = 0; i < count; ++i) b[i] = wide(by.bias[start + i]);
-    for (int64_t row = begin; row < end; ++row) {
-      const int64_t at = row * by.columns + start;
-      const T *g = by.gradient + at, *change = by.change ? by.change + at : nullptr;
-      if (sums) {
-        const T *y = by.y + at, *yDot = by.yDot ? by.yDot + at : nullptr;
-        for (int64_t i = 0; i < count; ++i) plain[i] += wide(g[i]) * (wide(y[i]) - b[i]);
-        if (change)
-          for (int64_t i = 0; i < count; ++i) changed[i] += wide(change[i]) * (wide(y[i]) - b[i]);
-        if (yDot)
-          for (int64_t i = 0; i < count; ++i) moved[i] += wide(g[i]) * wide(yDot[i]);
-      }
-      if (by.q) {
-        for (int64_t i = 0; i < count; ++i) product[i] = c[i] * wide(g[i]);
-        writeNumbers(product, count, by.q + at);
-      }
-      if (!by.qDot) continue;
-      for (int64_t i = 0; i < count; ++i) product[i] = slope ? slope[i] * wide(g[i]) : Sum{0};
-      if (change)
-        for (int64_t i = 0; i < count; ++i) product[i] += c[i] * wide(change[i]);
-      writeNumbers(product, count, by.qDot + at);
-    }
+    if (by.gainDot) std::memcpy(slope, by.gainDot + start, count * sizeof(Sum));
+    const auto pass = [&](auto hasChange, auto hasTangent, auto hasSums) {
+      for (int64_t row = begin; row < end; ++row)
+        passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row * by.columns + start, start, count, b, slope,
+                                                                       parts);
+    };
+    constexpr std::true_type yes;
+    constexpr std::false_type no;
+    if (!sums) by.change ? pass(yes, no, no) : pass(no, no, no);
+    else if (by.yDot) by.change ? pass(yes, yes, yes) : pass(no, yes, yes);
+    else by.change ? pass(yes, no, yes) : pass(no, no, yes);
     if (!sums) continue;
-    std::memcpy(sums + start, plain, count * sizeof(Sum));
-    std::memcpy(sums + by.columns + start, changed, count * sizeof(Sum));
-    std::memcpy(sums + 2 * by.columns + start, moved, count * sizeof(Sum));
+    for (int64_t part = 0; part < 3; ++part)
+      std::memcpy(sums + part * by.columns + start, parts + part * kPiece, count * sizeof(Sum));
   }
 }
 
