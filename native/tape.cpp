@@ -1,5 +1,10 @@
 #include "tape.h"
 
+#include <ATen/ops/ones_like.h>
+#include <torch/csrc/autograd/engine.h>
+#include <torch/csrc/autograd/functions/basic_ops.h>
+#include <torch/csrc/autograd/variable.h>
+
 #include <memory>
 #include <stdexcept>
 
@@ -46,7 +51,20 @@ int32_t Tape::find(const at::Tensor& tensor) const {
   return found == places_.end() ? kNone : found->second;
 }
 
-void Tape::prune(const std::vector<int32_t>& kept) {
+namespace {
+
+// As torch::autograd::grad finds it. What no gradient comes to has an edge from nowhere.
+torch::autograd::Edge edgeTo(const at::Tensor& tensor) {
+  auto function = tensor.grad_fn();
+  if (!function) function = torch::autograd::impl::try_get_grad_accumulator(tensor);
+  if (!function) return {std::make_shared<torch::autograd::Identity>(), 0};
+  return {function, static_cast<uint32_t>(tensor.output_nr())};
+}
+
+}  // namespace
+
+void Tape::prune(const std::vector<int32_t>& kept, const std::vector<int32_t>& watched) {
+  for (const int32_t place : watched) edges_.push_back(edgeTo(tensors_.at(place)));
   std::vector<at::Tensor> left(tensors_.size());
   for (const int32_t place : kept) left.at(place) = tensors_.at(place).detach();
   tensors_ = std::move(left);
@@ -167,13 +185,42 @@ Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
   return tensor.defined() ? newTensor(info.Env(), tensor) : info.Env().Null();
 }
 
-// (tape, places)
+std::vector<int32_t> placesAt(const Napi::CallbackInfo& info, size_t index) {
+  const auto array = info[index].As<Napi::Array>();
+  std::vector<int32_t> places(array.Length());
+  for (uint32_t i = 0; i < places.size(); ++i) places[i] = array.Get(i).As<Napi::Number>().Int32Value();
+  return places;
+}
+
+// (tape, kept places, watched places)
 Napi::Value pruneTape(const Napi::CallbackInfo& info) {
-  const auto places = info[1].As<Napi::Array>();
-  std::vector<int32_t> kept(places.Length());
-  for (uint32_t i = 0; i < kept.size(); ++i) kept[i] = places.Get(i).As<Napi::Number>().Int32Value();
-  tapeAt(info, 0).prune(kept);
+  tapeAt(info, 0).prune(placesAt(info, 1), placesAt(info, 2));
   return info.Env().Undefined();
+}
+
+// (tape, places): lets go of these tensors
+Napi::Value dropFromTape(const Napi::CallbackInfo& info) {
+  for (const int32_t place : placesAt(info, 1)) tapeAt(info, 0).drop(place);
+  return info.Env().Undefined();
+}
+
+// (tape, loss, inputs) => gradients of the inputs, then of what is watched: handles, null for none
+Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  const at::Tensor& loss = tensorAt(info, 1);
+  const auto handles = info[2].As<Napi::Array>();
+  torch::autograd::edge_list edges;
+  for (uint32_t i = 0; i < handles.Length(); ++i) {
+    const double handle = handles.Get(i).As<Napi::Number>().DoubleValue();
+    edges.push_back(edgeTo(environment(env).handles.get<at::Tensor>(handle)));
+  }
+  for (auto& edge : tapeAt(info, 0).takeEdges()) edges.push_back(std::move(edge));
+  const auto gradients = torch::autograd::Engine::get_default_engine().execute(
+      {torch::autograd::impl::gradient_edge(loss)}, {at::ones_like(loss)}, false, false, false, edges);
+  Napi::Array result = Napi::Array::New(env, gradients.size());
+  for (uint32_t i = 0; i < gradients.size(); ++i)
+    result.Set(i, gradients[i].defined() ? newTensor(env, gradients[i]) : env.Null());
+  return result;
 }
 
 // (tape, entry, tensors) => handles of the results
@@ -211,6 +258,8 @@ void exportTape(Napi::Object exports) {
   defineFunction<tapePlace>(exports, "tapePlace");
   defineFunction<tapeTensor>(exports, "tapeTensor");
   defineFunction<pruneTape>(exports, "pruneTape");
+  defineFunction<dropFromTape>(exports, "dropFromTape");
+  defineFunction<tapeGradients>(exports, "tapeGradients");
   defineFunction<replayTape>(exports, "replayTape");
 }
 

@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <ATen/core/ivalue.h>
+#include <torch/csrc/autograd/edge.h>
 
 #include <cstdint>
 #include <unordered_map>
@@ -32,8 +33,13 @@ class Tape {
   // kNone for a tensor that is not in it.
   int32_t find(const at::Tensor& tensor) const;
 
-  // Lets go of the graph, and of every tensor but these.
-  void prune(const std::vector<int32_t>& kept);
+  // Lets go of every tensor but these, and of the graph but for where it comes to `watched`.
+  void prune(const std::vector<int32_t>& kept, const std::vector<int32_t>& watched);
+
+  void drop(int32_t place) { tensors_.at(place) = at::Tensor(); }
+
+  // Where the graph comes to what is watched, to be asked for once.
+  std::vector<torch::autograd::Edge> takeEdges() { return std::move(edges_); }
 
   // The arguments of an entry with other tensors in the place of its own, in their order.
   std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
@@ -49,6 +55,7 @@ class Tape {
   std::vector<Entry> entries_;
   std::vector<at::Tensor> tensors_;
   std::unordered_map<const void*, int32_t> places_;
+  std::vector<torch::autograd::Edge> edges_;
 };
 
 // True where a gradient flows through one of these.

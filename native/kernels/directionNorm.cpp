@@ -11,8 +11,6 @@
 #include <ATen/ops/add.h>
 #include <ATen/ops/any.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/sum.h>
-#include <ATen/ops/zeros_like.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/div.h>
 #include <ATen/ops/empty.h>
@@ -22,7 +20,10 @@
 #include <ATen/ops/mm.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/sqrt.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
@@ -215,7 +216,8 @@ Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, con
   check(weight, squaredBase, a, b);
   checkOperands({&norm});
   checkOperands({&aDot, &bDot});
-  TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected a norm for each of ", weight.size(0), " rows");
+  TORCH_CHECK(norm.dim() == 1 && norm.size(0) == weight.size(0), "expected a norm for each of ", weight.size(0),
+              " rows");
   TORCH_CHECK((!aDot || (aDot->sizes() == a.sizes() && aDot->scalar_type() == a.scalar_type())) &&
                   (!bDot || (bDot->sizes() == b.sizes() && bDot->scalar_type() == b.scalar_type())),
               "expected tangents like A and B, ", a.sizes(), " and ", b.sizes());

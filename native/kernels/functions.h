@@ -293,8 +293,8 @@ struct Functions {
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
   // Columns begin … end − 1. Null likewise.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
-  // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with three
-  // sums by columns.
+  // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with
+  // three sums by columns.
   void (*gainTangent)(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows);
   void (*gainTangentBackward)(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums);
 };

@@ -7,8 +7,8 @@
 //     ġ_x = q̇·W + s·[q·Ḃ + q̇·B, q·B]·[A; Ȧ]
 //     g_c = Σ g ⊙ (y − b) / c,  ġ_c = (Σ ġ ⊙ (y − b) + Σ g ⊙ ẏ − ċ ⊙ g_c) / c
 //
-// Shapes: x [N, in], W [out, in], A [r, in], B [out, r], y, g and their tangents [N, out], b and c [out]. One product with W
-// each way. A gain so small that p cannot be had from y has no place here.
+// Shapes: x [N, in], W [out, in], A [r, in], B [out, r], y, g and their tangents [N, out], b and c [out]. One product
+// with W each way. A gain so small that p cannot be had from y has no place here.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -78,7 +78,8 @@ Tensor stackedA(const Tensor& a, const Maybe& aDot, at::ScalarType type) {
   return at::cat({a.to(type), orZeros(aDot, a, type)}, 0);
 }
 
-void scaleTangent(const Tensor& tangent, const Tensor& y, const Tensor& bias, const Tensor& gain, const Maybe& gainDot) {
+void scaleTangent(const Tensor& tangent, const Tensor& y, const Tensor& bias, const Tensor& gain,
+                  const Maybe& gainDot) {
   const Tensor slope = gainDot ? at::div(gainDot->to(gain.scalar_type()), gain) : Tensor();
   const Tensor value = gainDot ? y.contiguous() : Tensor();
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, tangent.scalar_type(), "bidora::low_rank_linear_tangent", [&] {
@@ -158,14 +159,16 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
   refuseGradients("bidora::low_rank_linear_tangent_backward", {gradient, weight, a, b, y});
   checkWeights(weight, bias, a, b, aDot, bDot, gain, gainDot);
   TORCH_CHECK(gradient.dim() == 2, "expected a gradient of [N, out], got ", gradient.sizes());
-  for (const auto& [name, rows] : {std::pair<const char*, const Maybe>{"grad", gradient}, {"grad_dot", change},
-                                   {"output", y}, {"output_dot", yDot}})
+  for (const auto& [name, rows] : {std::pair<const char*, const Maybe>{"grad", gradient},
+                                   {"grad_dot", change},
+                                   {"output", y},
+                                   {"output_dot", yDot}})
     checkRows(name, rows, gradient.size(0), weight.size(0), weight);
   TORCH_CHECK(!wantsGain || gain, "expected a gain, whose gradient is asked for");
   const at::ScalarType type = weight.scalar_type();
   const Tensor none = at::empty({0}, weight.options());  // what is not asked for
-  Tensor qDot = change ? *change : Tensor(), columns = stackedB(b, bDot, sumType(weight)),
-         ofGain = none, changeOfGain = none;
+  Tensor qDot = change ? *change : Tensor(), columns = stackedB(b, bDot, sumType(weight)), ofGain = none,
+         changeOfGain = none;
   if (gain) {
     const Tensor factor = asVector(gain, sumType(weight)), slope = asVector(gainDot, sumType(weight));
     const ThroughGain passed = throughGain(gradient.contiguous(), contiguous(change), y.contiguous(), contiguous(yDot),

@@ -1,5 +1,5 @@
 import * as torch from "../torch/index.js";
-import { analyse } from "./analysis.js";
+import { type Analysis, analyse } from "./analysis.js";
 import { walk } from "./walk.js";
 
 /** What a forward pass is recorded for. */
@@ -13,65 +13,97 @@ export interface RecordOptions {
 /** A recorded forward pass that no gradient has been taken of. */
 export interface Recorded {
   readonly loss: torch.Tensor;
-  /** What the backward pass is to give gradients of as well: no product is made for them. */
-  readonly inputs: readonly torch.Tensor[];
-  /** With the gradients of `inputs`; lets go of the graph and of what no walk reads. */
-  finish(gradients: readonly torch.Tensor[]): TangentTape;
-  dispose(): void;
+  /**
+   * The gradients of `total`, the loss or what contains it, with respect to `inputs`; zero where it does not depend on one. What
+   * tangents need beside is kept, the rest let go of before, so that it is not there twice.
+   */
+  gradients(
+    total: torch.Tensor,
+    inputs: readonly torch.Tensor[],
+  ): { readonly gradients: torch.Tensor[]; readonly tape: TangentTape };
 }
 
 /** A forward and a backward pass, from which d/dε of its gradients along any u follow. */
 export interface TangentTape {
   /**
    * d/dε ∇L(x + εu) at 0 with respect to each of `wanted`; zero where L does not depend on one.
+   * @param isLast what is kept is let go of on the way
    * @throws NoTangent
    */
-  gradientsAlong(u: readonly torch.Tensor[]): torch.Tensor[];
+  gradientsAlong(u: readonly torch.Tensor[], isLast?: boolean): torch.Tensor[];
   dispose(): void;
 }
 
 /** Records the pass that gives a loss. */
 export function recordForward(body: () => torch.Tensor, { moving, wanted }: RecordOptions): Recorded {
   const { result: loss, tape } = torch.recordTape(body);
-  const end = tape.find(loss);
-  const { dtype: lossDtype } = loss;
-  const moved = moving.map((tensor) => tape.find(tensor));
-  const asked = wanted.map((tensor) => tape.find(tensor));
-  const isPlace = (place: torch.Place | undefined) => place !== undefined;
-  const analysis =
-    end === undefined
-      ? undefined
-      : analyse(tape, { loss: end, moving: moved.filter(isPlace), wanted: asked.filter(isPlace) });
-  const kept = [...(analysis?.keptGradients ?? [])];
+  const recording: Recording = {
+    tape,
+    end: tape.find(loss),
+    lossDtype: loss.dtype,
+    moved: moving.map((tensor) => tape.find(tensor)),
+    asked: wanted.map((tensor) => tape.find(tensor)),
+    likes: wanted.map(({ shape, dtype }) => ({ shape, dtype })),
+  };
   return {
     loss,
-    inputs: kept.map((place) => tape.tensor(place) as torch.Tensor),
-    finish(given) {
-      const gradients = new Map(kept.map((place, i) => [place, torch.keep(given[i] as torch.Tensor)]));
-      tape.prune(analysis?.keptValues ?? []);
-      const shapes = wanted.map(({ shape, dtype }) => ({ shape, dtype }));
-      const zeros = (i: number) => torch.zeros(shapes[i]!.shape, { dtype: shapes[i]!.dtype });
+    gradients(total, inputs) {
+      const analysis = analysisOf(recording);
+      const watched = [...(analysis?.keptGradients ?? [])];
+      tape.prune(analysis?.keptValues ?? [], watched);
+      const found = tape.gradients(total, inputs);
+      const kept = new Map(
+        watched.flatMap((place, i) => {
+          const gradient = found[inputs.length + i];
+          return gradient ? [[place, torch.keep(gradient)] as const] : [];
+        }),
+      );
       return {
-        gradientsAlong(u) {
-          if (!analysis || end === undefined) return shapes.map((_, i) => zeros(i));
-          const along = new Map(moved.flatMap((place, i) => (place === undefined ? [] : [[place, u[i]!] as const])));
-          const found = walk({
-            tape,
-            analysis,
-            loss: end,
-            lossDtype,
-            gradients,
-            along,
-            wanted: new Set(asked.filter(isPlace)),
-          });
-          return asked.map((place, i) => (place === undefined ? undefined : found.get(place)) ?? zeros(i));
-        },
-        dispose() {
-          for (const gradient of gradients.values()) gradient.dispose();
-          tape.dispose();
-        },
+        gradients: inputs.map((input, i) => found[i] ?? torch.zerosLike(input)),
+        tape: tangentTape(recording, analysis, kept),
       };
     },
-    dispose: () => tape.dispose(),
+  };
+}
+
+interface Recording {
+  readonly tape: torch.Tape;
+  readonly end: torch.Place | undefined;
+  readonly lossDtype: torch.DType;
+  readonly moved: readonly (torch.Place | undefined)[];
+  readonly asked: readonly (torch.Place | undefined)[];
+  /** Of what is wanted. */
+  readonly likes: readonly { readonly shape: readonly number[]; readonly dtype: torch.DType }[];
+}
+
+const isPlace = (place: torch.Place | undefined) => place !== undefined;
+
+/** Undefined where the loss depends on nothing. */
+function analysisOf({ tape, end, moved, asked }: Recording): Analysis | undefined {
+  if (end === undefined) return undefined;
+  return analyse(tape, { loss: end, moving: moved.filter(isPlace), wanted: asked.filter(isPlace) });
+}
+
+function tangentTape(
+  { tape, end, lossDtype, moved, asked, likes }: Recording,
+  analysis: Analysis | undefined,
+  gradients: Map<torch.Place, torch.Tensor>,
+): TangentTape {
+  return {
+    gradientsAlong(u, isLast = false) {
+      const along = new Map(
+        moved.flatMap((place, i) => (place === undefined ? [] : [[place, u[i] as torch.Tensor] as const])),
+      );
+      const wanted = new Set(asked.filter(isPlace));
+      const found =
+        analysis && end !== undefined
+          ? walk({ tape, analysis, loss: end, lossDtype, gradients, along, wanted, isLast })
+          : new Map<torch.Place, torch.Tensor>();
+      return likes.map(({ shape, dtype }, i) => found.get(asked[i] ?? -1) ?? torch.zeros(shape, { dtype }));
+    },
+    dispose() {
+      for (const gradient of gradients.values()) gradient.dispose();
+      tape.dispose();
+    },
   };
 }

@@ -11,10 +11,12 @@ interface Walk {
   readonly loss: Place;
   readonly lossDtype: torch.DType;
   /** Kept from the backward pass. */
-  readonly gradients: ReadonlyMap<Place, torch.Tensor>;
+  readonly gradients: Map<Place, torch.Tensor>;
   /** u, by place. */
   readonly along: ReadonlyMap<Place, torch.Tensor>;
   readonly wanted: ReadonlySet<Place>;
+  /** What is kept is let go of when no further step reads it. */
+  readonly isLast: boolean;
 }
 
 /** ġ of each of `wanted` that the loss depends on, by place. */
@@ -37,16 +39,23 @@ class Walker {
     for (const [place, tensor] of along) this.#tangents.set(place, torch.alias(tensor));
     this.#walkForward();
     this.#gradients.set(loss, torch.keep(torch.ones([], { dtype: lossDtype })));
-    for (const step of analysis.backward) {
+    const ends = lastReads(analysis.backward, (step) => step.readsBackward.values ?? []);
+    for (const [i, step] of analysis.backward.entries()) {
       if (step.call.results.some((place) => this.#gradient(place) || this.#changes.has(place)))
         torch.scope(() => this.#backward(step));
       for (const place of step.call.results)
         for (const tensors of [this.#values, this.#tangents, this.#gradients, this.#changes]) release(tensors, place);
+      if (this.given.isLast) this.#letGo(step, ends.get(i) ?? []);
     }
     const found = new Map([...wanted].flatMap((place) => this.#handOver(place)));
     for (const tensors of [this.#gradients, this.#changes])
       for (const place of [...tensors.keys()]) release(tensors, place);
     return found;
+  }
+
+  #letGo({ call }: Step, values: readonly Place[]): void {
+    for (const place of call.results) release(this.given.gradients, place);
+    this.given.tape.drop(values);
   }
 
   #handOver(place: Place): (readonly [Place, torch.Tensor])[] {
@@ -59,7 +68,7 @@ class Walker {
     const later = backward.map((step) => step.readsBackward);
     const laterValues = new Set(later.flatMap(({ values = [] }) => values));
     const laterTangents = new Set(later.flatMap(({ tangents = [] }) => tangents));
-    const ends = lastReads(forward);
+    const ends = lastReads(forward, ({ call }) => [...call.inputs, ...call.results]);
     for (const [i, step] of forward.entries()) {
       this.#remake(step);
       if (step.call.results.some(step.moves)) this.#forward(step);
@@ -67,6 +76,7 @@ class Walker {
         if (!laterValues.has(place)) release(this.#values, place);
         if (!laterTangents.has(place)) release(this.#tangents, place);
       }
+      if (this.given.isLast) this.given.tape.drop((ends.get(i) ?? []).filter((place) => !laterValues.has(place)));
     }
   }
 
@@ -134,11 +144,9 @@ class Walker {
 }
 
 /** By the number of a step, what no later one reads. */
-function lastReads(steps: readonly Step[]): Map<number, Place[]> {
+function lastReads(steps: readonly Step[], reads: (step: Step) => readonly Place[]): Map<number, Place[]> {
   const last = new Map<Place, number>();
-  for (const [i, { call }] of steps.entries()) {
-    for (const place of [...call.inputs, ...call.results]) last.set(place, i);
-  }
+  for (const [i, step] of steps.entries()) for (const place of reads(step)) last.set(place, i);
   const ends = new Map<number, Place[]>();
   for (const [place, i] of last) ends.set(i, [...(ends.get(i) ?? []), place]);
   return ends;

@@ -116,7 +116,9 @@ export interface Native {
   stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };
   tapePlace(tape: Handle, tensor: Handle): number;
   tapeTensor(tape: Handle, place: number): Handle | null;
-  pruneTape(tape: Handle, kept: readonly number[]): void;
+  pruneTape(tape: Handle, kept: readonly number[], watched: readonly number[]): void;
+  dropFromTape(tape: Handle, places: readonly number[]): void;
+  tapeGradients(tape: Handle, loss: Handle, inputs: readonly Handle[]): (Handle | null)[];
   replayTape(tape: Handle, entry: number, tensors: readonly Handle[]): Handle[];
 }
 

@@ -50,9 +50,27 @@ export class Tape {
     return handle === null ? undefined : new Tensor(handle);
   }
 
-  /** Lets go of the graph and of all tensors but these, which are detached from then on. */
-  prune(kept: Iterable<Place>): void {
-    native.pruneTape(this.#handle, [...kept]);
+  /**
+   * Lets go of all tensors but those `kept`, which are detached from then on, and of the graph, of which it remembers where
+   * gradients come to what is `watched`.
+   */
+  prune(kept: Iterable<Place>, watched: Iterable<Place> = []): void {
+    native.pruneTape(this.#handle, [...kept], [...watched]);
+  }
+
+  /** Lets go of a few more. */
+  drop(places: readonly Place[]): void {
+    if (places.length > 0) native.dropFromTape(this.#handle, places);
+  }
+
+  /**
+   * The gradients of a scalar with respect to `inputs`, and then to all that is watched: once, by the backward pass that any
+   * gradient takes. Undefined for what it does not depend on.
+   */
+  gradients(loss: Tensor, inputs: readonly Tensor[]): (Tensor | undefined)[] {
+    const handles = inputs.map(({ handle }) => handle);
+    const found = native.tapeGradients(this.#handle, loss.handle, handles);
+    return found.map((handle) => (handle === null ? undefined : new Tensor(handle)));
   }
 
   /** Makes a call anew with other tensors in the place of its own. */

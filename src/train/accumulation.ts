@@ -82,9 +82,10 @@ export function stepGradients(
       const share = recorded?.loss ?? forward();
       loss += finiteLoss(share.item(), what);
       const total = i === 0 && penalty ? torch.add(share, penalty(createGraph)) : share;
-      const all = gradientsOf(total, [...inputs, ...(recorded?.inputs ?? [])], { createGraph });
-      if (recorded) tapes.push(recorded.finish(all.slice(inputs.length)));
-      return all.slice(0, inputs.length);
+      if (!recorded) return gradientsOf(total, inputs, { createGraph });
+      const found = recorded.gradients(total, inputs);
+      tapes.push(found.tape);
+      return found.gradients;
     });
     gradients = reduceGradients(gradients, part, createGraph);
   }

@@ -66,6 +66,11 @@ it.each([
     phases: ["search"],
     settings: { method: "bidora", maxSteps: 300, retrainSteps: 0, hypergradient: "finite-difference" },
   },
+  {
+    rule: "bilevel, with inverse Hessians",
+    phases: ["search"],
+    settings: { method: "bidora", maxSteps: 300, retrainSteps: 0, hypergradient: "cg", hypergradientTerms: 2 },
+  },
 ])("keeps handles and resident memory flat under the $rule rule, with evaluations", ({ phases, settings }) => {
   const looks = looksDuring(settings).filter(({ step }) => step >= WARM_UP);
   for (const phase of phases) {

@@ -29,8 +29,8 @@ void gainTangent(const GainTangent<T>& by, const T* y, T* tangent, int64_t rows)
 
 // A row's part of some columns, once for each set of tensors that are there.
 template <bool hasChange, bool hasTangent, bool hasSums, typename T, typename Sum>
-[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start, int64_t count,
-                                                const Sum* b, const Sum* slope, Sum* sums) {
+[[gnu::always_inline]] inline void passGainBack(const GainTangentBackward<T>& by, int64_t at, int64_t start,
+                                                int64_t count, const Sum* b, const Sum* slope, Sum* sums) {
   const T *g = by.gradient + at, *change = by.change + at, *y = by.y + at, *yDot = by.yDot + at;
   const Sum* c = by.gain + start;
   Sum qDot[kPiece];
@@ -64,8 +64,8 @@ void gainTangentBackward(const GainTangentBackward<T>& by, int64_t begin, int64_
     if (by.gainDot) std::memcpy(slope, by.gainDot + start, count * sizeof(Sum));
     const auto pass = [&](auto hasChange, auto hasTangent, auto hasSums) {
       for (int64_t row = begin; row < end; ++row)
-        passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row * by.columns + start, start, count, b, slope,
-                                                                       parts);
+        passGainBack<hasChange.value, hasTangent.value, hasSums.value>(by, row * by.columns + start, start, count, b,
+                                                                       slope, parts);
     };
     constexpr std::true_type yes;
     constexpr std::false_type no;

@@ -19,9 +19,9 @@ export interface Tapes {
 export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, otherwise }: Tapes): SecondDerivatives {
   const wanted = [...directions, ...magnitudes];
   let instead: SecondDerivatives | undefined;
-  const along = (u: readonly torch.Tensor[]): readonly torch.Tensor[] =>
+  const along = (u: readonly torch.Tensor[], isLast = false): readonly torch.Tensor[] =>
     torch.noGrad(() => {
-      const [first, ...others] = tapes.map((tape) => tape.gradientsAlong(u));
+      const [first, ...others] = tapes.map((tape) => tape.gradientsAlong(u, isLast));
       if (!first) return wanted.map((tensor) => torch.zerosLike(tensor));
       return others.reduce((sum, part) => torch.foreachAdd(sum, part), first);
     });
@@ -38,7 +38,7 @@ export function alongTapes({ tapes, directions, magnitudes, penaltyHessian, othe
   return {
     mixedProduct: (u) =>
       product(
-        () => along(u).slice(directions.length),
+        () => along(u, true).slice(directions.length),
         (others) => others.mixedProduct(u),
       ),
     hessianProduct: (u) =>

@@ -3,7 +3,7 @@ import type { Tensor } from "../../torch/index.js";
 
 /** Products with second derivatives of L_tr at (V, M). */
 export interface SecondDerivatives {
-  /** ∇²_{M,V} L_tr·u */
+  /** ∇²_{M,V} L_tr·u, the last that is asked for. */
   mixedProduct(u: readonly Tensor[]): readonly Tensor[];
   /** ∇²_V L_tr·u */
   hessianProduct(u: readonly Tensor[]): readonly Tensor[];
