@@ -21,6 +21,13 @@ function verified(...flags: string[]): Verified {
 const errorOf = ({ estimators }: Verified, name: string): number =>
   estimators.find((estimator) => estimator.name === name)?.relativeError as number;
 
+/** How near tangents come to double backward of the whole step. */
+const AGREEMENT = {
+  float64: { cosine: 1e-12, error: 1e-10 },
+  float32: { cosine: 1e-6, error: 1e-5 },
+  bfloat16: { cosine: 1e-3, error: 0.04 },
+};
+
 describe("verify-hypergradient --json", () => {
   test.each([
     ["float64", ["--precision", "float64"]],
@@ -37,7 +44,11 @@ describe("verify-hypergradient --json", () => {
       expect(relativeError).toBeGreaterThanOrEqual(0);
       expect(seconds).toBeGreaterThan(0);
     }
-    expect(errorOf(found, "exact")).toBe(0);
+    const { cosine, relativeError } = found.estimators.find(
+      ({ name }) => name === "exact",
+    ) as Verified["estimators"][0];
+    expect(1 - cosine).toBeLessThan(AGREEMENT[dtype as keyof typeof AGREEMENT].cosine);
+    expect(relativeError).toBeLessThan(AGREEMENT[dtype as keyof typeof AGREEMENT].error);
     expect(found.secondOrderShare).toBeGreaterThan(0);
     // What first-order leaves out is the second term.
     expect(errorOf(found, "first-order")).toBeCloseTo(found.secondOrderShare, 12);
