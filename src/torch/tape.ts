@@ -32,6 +32,7 @@ export class Tape {
   readonly #handle: Handle;
   #isDisposed = false;
 
+  /** @internal */
   constructor({ handle, entries }: ReturnType<typeof native.stopTape>) {
     this.#handle = handle;
     registry.register(this, handle, this);
@@ -79,6 +80,7 @@ export class Tape {
     return native.replayTape(this.#handle, call.index, handles).map((handle) => new Tensor(handle));
   }
 
+  /** Lets go of everything. Doing so twice is harmless. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;

@@ -261,11 +261,11 @@ describe("two at once in one folder", () => {
       if (event !== "step" || refusals.length > 0) return;
       refusals.push(...[{}, { overwrite: true }, { resume: true }].map(second));
     };
-    const whole = await run({ ...LORA, maxSteps: 40, saveEvery: 20, output }, { observers: [observer] });
+    const whole = await run({ ...LORA, maxSteps: 200, saveEvery: 100, output }, { observers: [observer] });
     for (const refusal of await Promise.all(refusals))
       expect(refusal).toMatchObject({ code: "LOCKED", message: expect.stringMatching(/another call of this process/) });
-    expect(stepsOf(eventsIn(output))).toHaveLength(40);
-    expect(stepsOf(whole.events)).toHaveLength(40);
+    expect(stepsOf(eventsIn(output))).toHaveLength(200);
+    expect(stepsOf(whole.events)).toHaveLength(200);
     expect(readdirSync(output).filter((name) => name.includes("lock"))).toEqual([]);
   });
 

@@ -217,6 +217,22 @@ const others: readonly Case[] = [
       apply: (x) => torch.gelu(x!, { approximate }),
     }),
   ),
+  ...["none", "tanh"].map(
+    (approximate): Case => ({
+      name: `fused gelu ${approximate}`,
+      shapes: [[3, 7]],
+      apply: (x) => torch.fusedGelu(x!, { approximate }),
+    }),
+  ),
+  { name: "fused silu", shapes: [[3, 7]], apply: (x) => torch.fusedSilu(x!) },
+  {
+    name: "gated silu",
+    shapes: [
+      [3, 7],
+      [3, 7],
+    ],
+    apply: (gate, up) => torch.siluMul(gate!, up!),
+  },
   { name: "dropout", shapes: [[3, 7]], apply: (x) => torch.dropout(x!, 0.4, 7, 1) },
   ...[1e-3, 1e9].map(
     (cancellation): Case => ({
@@ -238,6 +254,31 @@ const others: readonly Case[] = [
     moving: [0],
     apply: (a, b) => torch.directionNorm(weight(), torch.sumDim(torch.square(weight()), [1]), a!, b!, 0.7, 1e-3, 1e-12),
   },
+  ...[
+    { name: "gain", cancellation: 1e-3, smallest: 1e-12, constantNorm: false },
+    { name: "gain, cancellation", cancellation: 1e9, smallest: 1e-12, constantNorm: false },
+    { name: "gain of a constant norm", cancellation: 1e-3, smallest: 1e-12, constantNorm: true },
+  ].flatMap(({ name, cancellation, smallest, constantNorm }): Case[] => {
+    const square = () => torch.sumDim(torch.square(weight()), [1]);
+    const one: Case = {
+      name,
+      shapes: [[2, 4], [5, 2], [5]],
+      apply: (a, b, m) =>
+        torch.directionGain(weight(), square(), a!, b!, m!, 0.7, cancellation, smallest, { constantNorm }),
+    };
+    const all = constantNorm ? { ...one, moving: [2], wanted: [2] } : one;
+    const zero = {
+      ...one,
+      apply: (a?: torch.Tensor, b?: torch.Tensor, m?: torch.Tensor) =>
+        one.apply(a!, b!, torch.mul(m!, torch.tensor([0, 1, 1, 1, 1], [5], "float64"))),
+    };
+    return [
+      all,
+      { ...all, name: `${name}, of a search`, moving: constantNorm ? [2] : [0, 1], wanted: [2] },
+      { ...all, name: `${name}, all moving`, moving: constantNorm ? [2] : [0, 1, 2], wanted: [2] },
+      { ...zero, name: `${name}, a magnitude of zero`, moving: constantNorm ? [2] : [0, 1], wanted: [2] },
+    ];
+  }),
   { name: "div", shapes: [[5], [5]], apply: (m, n) => torch.div(m!, torch.addScalar(torch.square(n!), 1)) },
   {
     name: "div, of a search",

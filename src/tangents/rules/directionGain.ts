@@ -1,7 +1,7 @@
 // c = m / n with n_i = ‖w_i + s·b_i·A‖, and 0 where n is: ċ = (ṁ − c·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n.
 // Shapes: W [out, in], A [r, in], B [out, r], m, n and c [out].
 import * as torch from "../../torch/index.js";
-import { type BackwardState, type CallFacts, type ForwardState, placeAt, places, type Rule } from "../rule.js";
+import type { ForwardState, Rule } from "../rule.js";
 import { normByFormula, normNumbers, normTangent } from "./directionNorm.js";
 import { byFormula } from "./formula.js";
 
@@ -17,10 +17,9 @@ const formula = byFormula((state, inputs) => {
 export const directionGain: Rule = {
   ...formula,
   readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
-  readsBackward(facts) {
-    if (isOfFactors(facts)) return formula.readsBackward(facts);
-    const all = places(placeAt(facts.call, MAGNITUDE), ...facts.call.results);
-    return { values: [...facts.call.inputs, ...all], tangents: all.filter(facts.moves) };
+  readsBackward({ call, moves }) {
+    const all = [...call.inputs, ...call.results];
+    return { values: all, tangents: all.filter(moves) };
   },
   tangents(state) {
     const norm = withoutZeros(state, normOf(state));
@@ -31,42 +30,33 @@ export const directionGain: Rule = {
     return [torch.div(magnitudeDot ? torch.sub(magnitudeDot, lost) : torch.neg(lost), norm)];
   },
   backward(state) {
-    const { magnitude, magnitudeDot, gain, gainDot } = read(state);
+    const { magnitude, result, magnitudeDot, gain } = read(state);
     const isOfNorm = [A, B].some((index) => state.wantsChange(state.place(index) as torch.Place));
     if ((isOfNorm && !isConstant(state)) || hasZero(gain)) {
       formula.backward(state);
       return;
     }
     const norm = torch.div(state.value(magnitude), gain);
-    const [gradient, change] = [state.gradient(0), state.change(0)];
+    const [gradient, change, gainDot] = [state.gradient(0), state.change(0), state.tangent(result)];
     if (change) state.addChange(magnitude, torch.div(change, norm));
     if (!gradient) return;
     const plain = torch.div(gradient, norm);
-    const shares = magnitudeDot
-      ? torch.sub(torch.div(magnitudeDot, norm), gainDot ?? torch.zerosLike(gain))
-      : undefined;
-    const lost = shares ?? (gainDot && torch.neg(gainDot)); // c·ṅ/n
-    if (lost) state.addChange(magnitude, torch.neg(torch.mul(plain, torch.div(lost, gain))));
+    // ċ = ṁ/n − c·ṅ/n
+    if (gainDot) {
+      const share = magnitudeDot ? torch.sub(gainDot, torch.div(magnitudeDot, norm)) : gainDot;
+      state.addChange(magnitude, torch.mul(plain, torch.div(share, gain)));
+    }
     if (state.wantsGradient(magnitude)) state.addGradient(magnitude, plain);
   },
 };
 
-function read(state: ForwardState | BackwardState) {
+function read(state: ForwardState) {
   const [magnitude, result] = [state.place(MAGNITUDE) as torch.Place, state.call.results[0] as torch.Place];
-  return {
-    magnitude,
-    magnitudeDot: state.tangent(magnitude),
-    gain: state.value(result),
-    gainDot: state.call.results.length > 0 ? state.tangent(result) : undefined,
-  };
+  return { magnitude, result, magnitudeDot: state.tangent(magnitude), gain: state.value(result) };
 }
 
 function isConstant(state: ForwardState): boolean {
   return state.argument(CONSTANT) === true;
-}
-
-function isOfFactors({ call, wants }: CallFacts): boolean {
-  return wants(placeAt(call, A)) || wants(placeAt(call, B));
 }
 
 function movesNorm(state: ForwardState): boolean {
