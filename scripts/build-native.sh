@@ -25,11 +25,12 @@ include_of() {
 addon_api="$(include_of node-addon-api .)"
 api_headers="$(include_of node-api-headers include)"
 
+made_here() { grep -qxF "CMAKE_HOME_DIRECTORY:INTERNAL=$PWD/native" "$build/CMakeCache.txt" 2>/dev/null; }
 newer() { find native scripts/build-native.sh scripts/build-stamp.cjs "$addon_api/package.json" -newer "$addon" -type f -print -quit; }
-if [ -f "$addon" ] && node scripts/build-stamp.cjs check "$build"; then
+if [ -f "$addon" ] && made_here && node scripts/build-stamp.cjs check "$build"; then
   [ -n "$(newer)" ] || exit 0
-else
-  find "$build" -mindepth 1 -not -name lock -delete  # what CMake found for another machine or libtorch
+elif ! made_here || [ -f "$build/stamp.json" ]; then
+  find "$build" -mindepth 1 -not -name lock -delete  # what CMake found for another machine, folder or libtorch
 fi
 log="$build/build.log"
 rm -f "$build/stamp.json"

@@ -29,7 +29,13 @@ function describe(facts: Diagnosis): [string, string][] {
     ["oneDNN", facts.onednn ? facts.onednnVersion || "yes" : "no"],
     ["threads", `${facts.threads}${facts.openmp ? ", OpenMP" : ""}`],
     ["processor", `${facts.cpuCapability}; our operators ${facts.kernelLevel} (of ${facts.kernelLevels.join(", ")})`],
+    ["frozen products", frozenProducts(facts)],
     ["bfloat16", facts.fastBfloat16 ? "computed in hardware" : "slow here; dtype auto takes float32"],
     ["products", `${facts.gigaflops.float32} GFLOP/s in float32, ${facts.gigaflops.bfloat16} in bfloat16`],
   ];
+}
+
+function frozenProducts({ ownProducts, tiles }: Diagnosis): string {
+  if (ownProducts.length > 0) return `our own in ${ownProducts.join(" and ")}`;
+  return tiles ? "libtorch's, with AMX" : "libtorch's";
 }

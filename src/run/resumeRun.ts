@@ -1,5 +1,5 @@
 import { settingsOf } from "../config/index.js";
-import { engineFacts } from "../torch/index.js";
+import { arithmetic, engineFacts } from "../torch/index.js";
 import { type FoundCheckpoint, findCheckpoint } from "../train/resume.js";
 import type { Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenanceSource.js";
@@ -26,14 +26,20 @@ export async function checkpointToResume(
     hooks: adapted.hooks,
   });
   for (const damaged of found.damaged) onNote(`${damaged}: going on from ${found.path}.`);
-  noteThreads(found, onNote);
+  for (const difference of arithmeticDifferences(found)) {
+    onNote(`${difference}: the result may differ in its last bits from that of a run that went through.`);
+  }
   return found;
 }
 
-function noteThreads({ path, state }: FoundCheckpoint, onNote: (note: string) => void): void {
-  const { threads } = engineFacts();
-  if (threads === state.threads) return;
-  onNote(
-    `${path} was computed with --threads ${state.threads}, now there are ${threads}: the result may differ in its last bits from that of a run that went through.`,
-  );
+function arithmeticDifferences({ path, state }: FoundCheckpoint): string[] {
+  const [{ threads }, kind] = [engineFacts(), arithmetic()];
+  return [
+    ...(threads === state.threads
+      ? []
+      : [`${path} was computed with --threads ${state.threads}, now there are ${threads}`]),
+    ...(state.arithmetic === undefined || state.arithmetic === kind
+      ? []
+      : [`${path} was computed with ${state.arithmetic}, now it is ${kind}`]),
+  ];
 }

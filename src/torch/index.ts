@@ -2,7 +2,15 @@ export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noG
 export { COMPUTE_DTYPES, computeDtype } from "./computeDtype.js";
 export { type Diagnosis, diagnose } from "./diagnose.js";
 export { DTYPE_BYTES, type DType, type TypedArray } from "./dtype.js";
-export { blasWarning, type EngineFacts, engineFacts, hasFastBfloat16, packableDtypes, setThreads } from "./engine.js";
+export {
+  arithmetic,
+  blasWarning,
+  type EngineFacts,
+  engineFacts,
+  hasFastBfloat16,
+  packableDtypes,
+  setThreads,
+} from "./engine.js";
 export { isAllFinite } from "./finite.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";

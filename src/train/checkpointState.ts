@@ -34,6 +34,8 @@ export interface SavedState {
   readonly generator: string;
   /** That were computed with: the order of sums depends on their number. */
   readonly threads: number;
+  /** The libtorch and the kind of processor that were computed with; absent in checkpoints before it was kept. */
+  readonly arithmetic?: string | undefined;
   readonly earlyStopping: {
     readonly phase?: Phase | undefined;
     readonly best: number | null;
@@ -50,6 +52,7 @@ const shared = {
   isPhaseOver: z.boolean(),
   generator: z.base64(),
   threads: z.int().min(1),
+  arithmetic: z.string().optional(),
   earlyStopping: z
     .object({
       phase: z.enum(PHASES).optional(),

@@ -4,7 +4,7 @@ import type { TrainedTensor } from "../adapters/index.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
-import { engineFacts, type Generator, type Tensor } from "../torch/index.js";
+import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import { BEST, checkpointName, checkpointStep, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { JsonValue } from "./events.js";
@@ -77,6 +77,7 @@ function writeState(
     rule: rule.values,
     generator: Buffer.from(generator.getState()).toString("base64"),
     threads: engineFacts().threads,
+    arithmetic: arithmetic(),
     earlyStopping: earlyStopping?.state ?? null,
     settings,
     madeFrom,

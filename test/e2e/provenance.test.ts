@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import * as torch from "../../src/torch/index.js";
+import { native } from "../../src/torch/native.js";
 import type { SavedState } from "../../src/train/checkpointState.js";
 import type { RunEvent } from "../../src/train/events.js";
 import { abortAfter, BERT, bytes, fresh, json, jsonl, ROWS, run, stepsOf } from "./support.js";
@@ -178,5 +179,22 @@ test("another number of threads is said, and the run goes on", async () => {
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
   } finally {
     torch.setThreads(threads);
+  }
+});
+
+const { kernelLevel, kernelLevels } = torch.engineFacts();
+test.skipIf(kernelLevels.length < 2)("another kind of processor is said, and the run goes on", async () => {
+  const output = fresh();
+  try {
+    native.setKernelLevel(kernelLevels[0] as string);
+    await run({ method: "lora", output }, abortAfter(2));
+    native.setKernelLevel(kernelLevel);
+    const { notes, events } = await run({ method: "lora", output, resume: true });
+    expect(notes).toEqual([
+      expect.stringMatching(/checkpoint-2 was computed with libtorch .*, baseline, now it is libtorch /),
+    ]);
+    expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
+  } finally {
+    native.setKernelLevel(kernelLevel);
   }
 });
