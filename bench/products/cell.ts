@@ -2,7 +2,7 @@ import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
 import type { WeightShape } from "./shapes.js";
 import { leastSeconds, type Patience } from "./turns.js";
-import type { Direction, Multiply, Way } from "./ways.js";
+import type { Direction, Way } from "./ways.js";
 
 /** One product: rows times a weight of a shape, forward or back. */
 export interface Cell extends WeightShape {
@@ -24,8 +24,7 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
     });
     checkAgreement(fitting, calls);
     const seconds = leastSeconds(calls, patience);
-    const perCall = (way: Way) => way.productsPerCall?.(direction, rows * from * to) ?? 1;
-    return new Map(fitting.map((way, i) => [way, (seconds[i] as number) / perCall(way)]));
+    return new Map(fitting.map((way, i) => [way, seconds[i] as number]));
   });
 }
 
@@ -33,10 +32,10 @@ export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): 
 const TOLERANCE = 0.02;
 
 /** @throws Error where a way gives another result than the first one: however fast, it is no way */
-function checkAgreement(ways: readonly Way[], calls: readonly (() => ReturnType<Multiply>)[]): void {
+function checkAgreement(ways: readonly Way[], calls: readonly (() => torch.Tensor)[]): void {
   torch.noGrad(() =>
     torch.scope(() => {
-      const resultOf = (call: () => ReturnType<Multiply>) => torch.to([call()].flat()[0] as torch.Tensor, "float32");
+      const resultOf = (call: () => torch.Tensor) => torch.to(call(), "float32");
       const largest = (values: torch.Tensor) => torch.max(torch.abs(values)).item();
       const [first, ...others] = calls.map(resultOf);
       if (!first) return;

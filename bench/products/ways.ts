@@ -4,16 +4,14 @@ import * as torch from "../../src/torch/index.js";
 export const DIRECTIONS = ["forward", "input gradient"] as const;
 export type Direction = (typeof DIRECTIONS)[number];
 
-/** Multiplies x (forward) or g (input gradient) by a weight that was made ready before; for `productsPerCall`, several times. */
-export type Multiply = (x: torch.Tensor) => torch.Tensor | readonly (torch.Tensor | undefined)[];
+/** Multiplies x (forward) or g (input gradient) by a weight that was made ready before. */
+export type Multiply = (x: torch.Tensor) => torch.Tensor;
 
 /** One way to multiply by a frozen weight. */
 export interface Way {
   readonly name: string;
   /** Whether it differs from the others for so many rows, on this build of libtorch. */
   fits(rows: number): boolean;
-  /** 1 unless said. */
-  productsPerCall?(direction: Direction, multiplications: number): number;
   /** What it needs beside the weight is made here, and lives as long as the scope that this is called in. */
   prepare(weight: torch.Tensor, direction: Direction, rows: number): Multiply;
 }

@@ -230,7 +230,8 @@ Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, con
     product = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale).mul_(moved).sum(1);
   } else {
     const int64_t rank = a.size(0);
-    const Tensor projected = weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a.contiguous());  // [out, r or 2r]
+    const Tensor projected =
+        weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a.contiguous());  // [out, r or 2r]
     product = at::zeros_like(norm);
     if (bDot) product.add_(at::add(projected.narrow(1, 0, rank), turned, scale).mul_(*bDot).sum(1));
     if (aDot)

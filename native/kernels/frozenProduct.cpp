@@ -35,7 +35,7 @@ Rows<const Stored<T>> rowsOf(const Tensor& matrix) {
 
 // A panel's rows are cut into as many chunks as leave every thread some.
 int64_t chunkFor(int64_t rows, int64_t panels) {
-  const int64_t wanted = (4 * at::get_num_threads() + panels - 1) / panels;
+  const int64_t wanted = (int64_t{4} * at::get_num_threads() + panels - 1) / panels;
   const int64_t chunk = std::clamp(rows / wanted, int64_t{1}, kRowsOfChunk);
   return (chunk + 11) / 12 * 12;
 }

@@ -14,7 +14,7 @@ constexpr int64_t kColumnsAtOnce = 2 * kLanes<float>;
 template <typename T>
 [[gnu::always_inline]] inline void loadWords(const T* row, const T* below, int64_t count, Vector<float> (&words)[2]) {
   if constexpr (Arithmetic<T>::kPerWord == 1) {
-    for (int v = 0; v < 2; ++v) {
+    for (int64_t v = 0; v < 2; ++v) {
       const int64_t left = lesser(greater(count - v * 16, 0), 16);
       words[v] = _mm512_maskz_loadu_ps(static_cast<__mmask16>((1U << left) - 1), row + v * 16);
     }
@@ -35,7 +35,7 @@ void outerTile(const OuterProduct<T>& call, const WordOf<T>* left, int64_t first
   Vector<float> total[kRank][2];
 #pragma GCC unroll 8
   for (int r = 0; r < kRank; ++r)
-    for (int v = 0; v < 2; ++v) total[r][v] = load(sums + r * kColumnsAtOnce + v * 16);
+    for (int64_t v = 0; v < 2; ++v) total[r][v] = load(sums + r * kColumnsAtOnce + v * 16);
   for (int64_t n = first; n < end; ++n) {
     const T* row = call.right.data + n * kPerWord * call.right.stride + column;
     const bool hasBelow = kPerWord == 2 && 2 * n + 1 < call.rows;
@@ -47,7 +47,7 @@ void outerTile(const OuterProduct<T>& call, const WordOf<T>* left, int64_t first
   }
 #pragma GCC unroll 8
   for (int r = 0; r < kRank; ++r)
-    for (int v = 0; v < 2; ++v) store(sums + r * kColumnsAtOnce + v * 16, total[r][v]);
+    for (int64_t v = 0; v < 2; ++v) store(sums + r * kColumnsAtOnce + v * 16, total[r][v]);
 }
 
 template <typename T>
