@@ -30,7 +30,7 @@ Tape::Argument Tape::argumentOf(const c10::IValue& value) {
   Argument list{{}, true, true, value.isTensorList() ? c10::IValue(true) : c10::IValue()};
   const auto items = value.toList();
   for (size_t i = 0; i < items.size(); ++i) {
-    const c10::IValue item = items.get(i);
+    const c10::IValue& item = items.get(i);
     list.places.push_back(item.isTensor() ? placeOf(item.toTensor()) : kNone);
   }
   return list;
@@ -91,6 +91,7 @@ std::vector<c10::IValue> Tape::stackOf(size_t entry, const std::vector<at::Tenso
       stack.emplace_back(std::move(list));
     } else {
       std::vector<at::Tensor> list;
+      list.reserve(argument.places.size());
       for (const int32_t place : argument.places) list.push_back(take(place));
       stack.emplace_back(std::move(list));
     }
