@@ -117,6 +117,21 @@ const search: readonly Case[] = lowRank.flatMap((one) => [
   { ...one, name: `${one.name}, B moving`, moving: [2], wanted: [0, 1, 2, 3] },
 ]);
 
+const BIASED = [[3, 4], [2, 4], [5, 2], [5], [5]] as const;
+
+/** With a bias that is trained beside A and B. */
+const biased: readonly Case[] = [0, 0.5].flatMap((least) => {
+  const apply: Case["apply"] = (x, a, b, c, d) =>
+    torch.lowRankLinear(x!, weight(), d!, a!, b!, 0.7, { gain: torch.addScalar(torch.square(c!), least) });
+  const one = { name: `gain of ${least} or more`, shapes: BIASED, apply };
+  return [
+    { ...one, name: `${one.name}, a bias too` },
+    { ...one, name: `${one.name}, a bias too, of a search`, moving: [1, 2, 4], wanted: [0, 3] },
+    { ...one, name: `${one.name}, a bias alone moving`, moving: [4], wanted: [0, 3] },
+    { ...one, name: `${one.name}, the gain alone moving`, moving: [3], wanted: [0, 3] },
+  ];
+});
+
 const attention = (options: object) => (q?: torch.Tensor, k?: torch.Tensor, v?: torch.Tensor) =>
   torch.attention(q!, k!, v!, starts(0, 3, 7), starts(0, 3, 7), 2, 2, 0.6, options);
 
@@ -324,6 +339,9 @@ const others: readonly Case[] = [
 ];
 
 describe("the derivative of gradients along a direction", () => {
-  test.each([...lowRank, ...search].map((one) => ({ ...one, name: `low rank: ${one.name}` })))("$name", check);
+  test.each([...lowRank, ...search, ...biased].map((one) => ({ ...one, name: `low rank: ${one.name}` })))(
+    "$name",
+    check,
+  );
   test.each(others)("$name", check);
 });

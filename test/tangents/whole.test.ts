@@ -132,6 +132,7 @@ describe.each([
     { axis: "in", normGradient: "detached" },
     { dropout: 0.2 },
     { dropout: 0.2, axis: "in" },
+    { bias: "all" },
   ] satisfies Config[])("with %o", (adapter) => expectAgreement({ ...form, adapter }, 1e-9));
 
   test.each([

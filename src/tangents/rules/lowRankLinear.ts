@@ -1,6 +1,6 @@
 // y = c ⊙ p + b with p = x·Wᵀ + s·(x̃·Aᵀ)·Bᵀ (see native/kernels/lowRankLinear.cpp):
 //
-//     ṗ = ẋ·Wᵀ + s·((x̃˙·Aᵀ + x̃·Ȧᵀ)·Bᵀ + (x̃·Aᵀ)·Ḃᵀ)       ẏ = c ⊙ ṗ + ċ ⊙ p
+//     ṗ = ẋ·Wᵀ + s·((x̃˙·Aᵀ + x̃·Ȧᵀ)·Bᵀ + (x̃·Aᵀ)·Ḃᵀ)       ẏ = c ⊙ ṗ + ċ ⊙ p + ḃ
 //     q = c ⊙ g,  q̇ = ċ ⊙ g + c ⊙ ġ                        ġ_x = q̇·W + s·((q̇·B + q·Ḃ)·A + q·B·Ȧ)
 //     ġ_c = Σ_n ġ ⊙ p + g ⊙ ṗ
 //
@@ -40,7 +40,7 @@ export const lowRankLinear: Rule = {
     const { x, weight, bias, a, b, gain, low, y } = named(facts);
     const { moves } = facts;
     const ofGain = moves(gain) ? (isSmall(facts, gain!) ? [x, low] : places(bias)) : [];
-    const ofLow = moves(a) || moves(b) || moves(x) ? [low, y] : [];
+    const ofLow = [a, b, x, gain].some(moves) ? [low, y] : [];
     return { values: [weight, a, b, y, ...places(gain, bias), ...ofLow, ...ofGain] };
   },
   readsBackward(facts) {
@@ -53,7 +53,7 @@ export const lowRankLinear: Rule = {
   },
   tangents(state) {
     const at = named(state);
-    return [isFused(state, at) ? fusedTangent(state, at) : tangent(state, at)];
+    return [withBias(state, at, tangentOfRest(state, at))];
   },
   backward(state) {
     const at = named(state);
@@ -72,6 +72,13 @@ function isFused(state: ForwardState, at: Places): boolean {
 function isFusedBackward(state: BackwardState, at: Places): boolean {
   const others = places(at.a, at.b, at.bias);
   return isFused(state, at) && !others.some(state.wantsChange) && !state.wantsGradient(at.x);
+}
+
+/** ẏ − ḃ */
+function tangentOfRest(state: ForwardState, at: Places): torch.Tensor | undefined {
+  const isMoved = places(at.x, at.low, at.a, at.b, at.gain).some((place) => state.tangent(place));
+  if (!isMoved) return undefined;
+  return isFused(state, at) ? fusedTangent(state, at) : tangent(state, at);
 }
 
 function fusedTangent(state: ForwardState, at: Places): torch.Tensor {
@@ -108,7 +115,7 @@ function fusedBackward(state: BackwardState, at: Places, gradient: torch.Tensor)
     at.gain === undefined ? null : state.value(at.gain),
     (at.gain === undefined ? undefined : state.tangent(at.gain)) ?? null,
     state.value(at.y),
-    state.tangent(at.y) ?? null,
+    withoutBias(state, at) ?? null,
     wantsInput,
     wantsGain,
   );
@@ -116,6 +123,23 @@ function fusedBackward(state: BackwardState, at: Places, gradient: torch.Tensor)
   if (!wantsGain) return;
   state.addChange(at.gain!, gainDot);
   if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, gain);
+}
+
+function biasTangent(state: ForwardState, { bias }: Places): torch.Tensor | undefined {
+  return bias === undefined ? undefined : state.tangent(bias);
+}
+
+/** ẏ from the rest of it. */
+function withBias(state: ForwardState, at: Places, rest: torch.Tensor | undefined): torch.Tensor | undefined {
+  const biasDot = biasTangent(state, at);
+  if (!biasDot) return rest;
+  return rest ? torch.add(rest, biasDot) : torch.clone(torch.expand(biasDot, state.value(at.y).shape));
+}
+
+/** ẏ − ḃ from ẏ. */
+function withoutBias(state: ForwardState, at: Places): torch.Tensor | undefined {
+  const [yDot, biasDot] = [state.tangent(at.y), biasTangent(state, at)];
+  return yDot && biasDot ? torch.sub(yDot, biasDot) : yDot;
 }
 
 function isSmall({ peek }: CallFacts, gain: torch.Place): boolean {
@@ -237,7 +261,7 @@ function gainBackward(state: BackwardState, at: Places, gain: torch.Tensor, gain
   if (change) state.addChange(at.gain!, columns(change, p));
   if (!gradient) return;
   if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, columns(gradient, p));
-  const pDot = isSmallGain(gain) ? directionTangent(state, at) : outOf(state.tangent(at.y), p, gain, gainDot);
+  const pDot = isSmallGain(gain) ? directionTangent(state, at) : outOf(withoutBias(state, at), p, gain, gainDot);
   if (pDot) state.addChange(at.gain!, columns(gradient, pDot));
 }
 
