@@ -182,7 +182,10 @@ Napi::Value tapePlace(const Napi::CallbackInfo& info) {
 
 // (tape, place) => a handle, or null where it was let go of
 Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
-  const at::Tensor tensor = tapeAt(info, 0).tensor(static_cast<size_t>(numberAt(info, 1)));
+  const Tape& tape = tapeAt(info, 0);
+  const double place = numberAt(info, 1);
+  if (!(place >= 0 && place < static_cast<double>(tape.size()))) throw std::invalid_argument("expected a tape's place.");
+  const at::Tensor tensor = tape.tensor(static_cast<size_t>(place));
   return tensor.defined() ? newTensor(info.Env(), tensor) : info.Env().Null();
 }
 
@@ -209,6 +212,8 @@ Napi::Value dropFromTape(const Napi::CallbackInfo& info) {
 Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   const at::Tensor& loss = tensorAt(info, 1);
+  if (!loss.requires_grad() || loss.numel() != 1)
+    throw std::invalid_argument("expected the gradients of a scalar that gradients flow to.");
   const auto handles = info[2].As<Napi::Array>();
   torch::autograd::edge_list edges;
   for (uint32_t i = 0; i < handles.Length(); ++i) {

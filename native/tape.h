@@ -45,6 +45,7 @@ class Tape {
   std::vector<c10::IValue> stackOf(size_t entry, const std::vector<at::Tensor>& tensors) const;
 
   const std::vector<Entry>& entries() const { return entries_; }
+  size_t size() const { return tensors_.size(); }
   // Undefined where it was let go of.
   const at::Tensor& tensor(size_t place) const { return tensors_.at(place); }
 

@@ -61,6 +61,17 @@ test("gradients come to what is watched, after the tensors are let go of, in the
   });
 });
 
+test("what has no gradients, and what is no place, is refused", () => {
+  torch.scope(() => {
+    const x = leaf(1, 2);
+    const { result, tape } = torch.recordTape(() => torch.sum(torch.square(torch.detach(x))));
+    expect(() => tape.gradients(result, [x])).toThrow("expected the gradients of a scalar that gradients flow to");
+    expect(() => tape.gradients(torch.square(x), [x])).toThrow("expected the gradients of a scalar");
+    for (const place of [0, -1, Number.NaN]) expect(() => tape.tensor(place)).toThrow("expected a tape's place");
+    tape.dispose();
+  });
+});
+
 test("one tape is recorded at a time, none is left after an error, and nothing is left alive", () => {
   const before = torch.liveHandles();
   torch.scope(() => {
