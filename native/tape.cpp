@@ -184,7 +184,8 @@ Napi::Value tapePlace(const Napi::CallbackInfo& info) {
 Napi::Value tapeTensor(const Napi::CallbackInfo& info) {
   const Tape& tape = tapeAt(info, 0);
   const double place = numberAt(info, 1);
-  if (!(place >= 0 && place < static_cast<double>(tape.size()))) throw std::invalid_argument("expected a tape's place.");
+  if (!(place >= 0 && place < static_cast<double>(tape.size())))
+    throw std::invalid_argument("expected a tape's place.");
   const at::Tensor tensor = tape.tensor(static_cast<size_t>(place));
   return tensor.defined() ? newTensor(info.Env(), tensor) : info.Env().Null();
 }
