@@ -33,7 +33,7 @@ export type {
 } from "./method.js";
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
-export { OrthogonalityRegularizer } from "./orthogonality.js";
+export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export {
   ADAPTER_FILES,

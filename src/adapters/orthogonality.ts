@@ -27,9 +27,7 @@ export class OrthogonalityRegularizer {
   readonly #layers: readonly LayerTerm[];
 
   constructor(adapted: AdaptedModel) {
-    this.#layers = adapted.modules
-      .filter(({ kind }) => kind === "linear")
-      .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [new LayerTerm(layer.weight.tensor, lowRank)] : []));
+    this.#layers = updatesOf(adapted).map(({ weight, lowRank }) => new LayerTerm(weight, lowRank));
   }
 
   /**
@@ -60,6 +58,18 @@ export class OrthogonalityRegularizer {
     );
     return isWhole.item() ? value : undefined;
   }
+}
+
+/** Whether there is anything that the regulariser counts: it is zero else, and no gradient comes of it. */
+export function isRegularized(adapted: AdaptedModel): boolean {
+  return updatesOf(adapted).length > 0;
+}
+
+/** Weights of adapted linear layers, each with its low-rank update. */
+function updatesOf({ modules }: AdaptedModel): { readonly weight: torch.Tensor; readonly lowRank: LowRank }[] {
+  return modules
+    .filter(({ kind }) => kind === "linear")
+    .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [{ weight: layer.weight.tensor, lowRank }] : []));
 }
 
 class LayerTerm {

@@ -1,5 +1,5 @@
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
-import { OrthogonalityRegularizer } from "../adapters/index.js";
+import { isRegularized, OrthogonalityRegularizer } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
@@ -120,9 +120,9 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
   };
 }
 
-/** γ·R, or nothing where γ is zero. */
+/** γ·R, or nothing where γ is zero or R counts no layer. */
 function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
-  if (weight === 0) return undefined;
+  if (weight === 0 || !isRegularized(adapted)) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;
   return (differentiateTwice) => {
     regularizer ??= new OrthogonalityRegularizer(adapted);

@@ -166,6 +166,10 @@ test.each(["neumann", "cg"] as const)("%s takes the same way out", async (name) 
   const estimator = ESTIMATORS[name]({ terms: 3 });
   const expected = await hypergradient(form, { ...estimator, byDoubleBackward: true });
   expect(norm(minus(await hypergradient(form, estimator), expected)) / norm(expected)).toBeLessThan(1e-9);
+  const embeddings = { ...form, adapter: { targetModules: ["word_embeddings"] } };
+  const unregularized = await hypergradient(embeddings, { ...estimator, byDoubleBackward: true });
+  const ofEmbeddings = await hypergradient(embeddings, estimator);
+  expect(norm(minus(ofEmbeddings, unregularized)) / norm(unregularized)).toBeLessThan(1e-9);
   const lacking = { ...form, isWrittenTo: true };
   const doubled = await hypergradient(lacking, { ...estimator, byDoubleBackward: true });
   expect(norm(minus(await hypergradient(lacking, estimator), doubled)) / norm(doubled)).toBeLessThan(1e-12);

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "vitest";
+import { doraConfig, inject } from "../../src/adapters/index.js";
 import type { RunSettings } from "../../src/config/index.js";
 import { scheduleFactor } from "../../src/optim/index.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
@@ -6,7 +7,7 @@ import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import { type Snapshot, takeSnapshot } from "../../src/train/trained.js";
-import { openAdapted } from "../parity/support/adapted.js";
+import { openAdapted, openModel } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";
@@ -46,6 +47,19 @@ test("the loss that a search step tells is the mean over its lower steps", async
     return torch.scope(() => plans[0]!.begin().step().loss);
   };
   expect(await lossOf(3)).toBeCloseTo(await lossOf(1), 6);
+});
+
+test("where the regulariser counts no layer, second derivatives do without it", async () => {
+  const model = await openModel("bert", CASE.checkpoint, "float32");
+  const generator = new torch.Generator(0);
+  const adapted = inject(model, doraConfig({ targetModules: ["word_embeddings"] }), { generator, dtype: "float32" });
+  const [masks, start] = [new ReplayableMasks(generator), takeSnapshot(adapted.trained)];
+  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
+  const normOf = (regularizer: number) => {
+    const settings = planSettings({ method: "bidora", hypergradient: "cg", maxSteps: 1, regularizer });
+    return torch.scope(() => planPhases(setup, settings)[0]!.begin().step().hypergradientNorm);
+  };
+  expect(normOf(0.1)).toBe(normOf(0));
 });
 
 describe("levels", () => {
