@@ -1,6 +1,5 @@
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
-import { castTo } from "./linear.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
@@ -33,7 +32,7 @@ export class Embedding extends Module {
   /** The rows of the table, without the adapter. ids: [tokens] → [tokens, dim] */
   base(ids: torch.Tensor): torch.Tensor {
     const { tensor, computeDtype } = this.weight;
-    return castTo(this.rows(tensor, ids), computeDtype ?? tensor.dtype);
+    return torch.castTo(this.rows(tensor, ids), computeDtype ?? tensor.dtype);
   }
 
   /** Rows of any table that is looked up as this one. table: [count, any] → [tokens, any] */

@@ -1,10 +1,11 @@
+export { castTo } from "../torch/index.js";
 export { type Activation, activation } from "./activations.js";
 export { type AttendOptions, type AttentionWindow, attend } from "./attention.js";
 export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
 export { DerivedTensor } from "./derivedTensor.js";
 export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
-export { castTo, Linear, type LinearAdapter, packLinears } from "./linear.js";
+export { Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { isWithin, Module, ModuleList } from "./module.js";
 export { LayerNorm, Norm, RmsNorm } from "./norm.js";

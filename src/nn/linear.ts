@@ -38,8 +38,8 @@ export class Linear extends Module {
 
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
-    const bias = this.bias ? castTo(this.bias.tensor, x.dtype) : null;
-    return torch.fastLinear(x, castTo(this.weight.tensor, x.dtype), bias, { packed: this.packedFor(x) });
+    const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
+    return torch.fastLinear(x, torch.castTo(this.weight.tensor, x.dtype), bias, { packed: this.packedFor(x) });
   }
 
   /** The weight in oneDNN's own layout, where there is a copy in the input's dtype. */
@@ -64,9 +64,4 @@ export function packLinears(model: Module): void {
   for (const [, layer] of model.namedModules()) {
     if (layer instanceof Linear && packable.includes(layer.weight.tensor.dtype)) layer.pack();
   }
-}
-
-/** The tensor in `dtype`: itself when it has it already. */
-export function castTo(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
-  return tensor.dtype === dtype ? tensor : torch.to(tensor, dtype);
 }

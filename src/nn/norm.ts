@@ -1,5 +1,4 @@
 import * as torch from "../torch/index.js";
-import { castTo } from "./linear.js";
 import { Module } from "./module.js";
 import type { Parameter } from "./parameter.js";
 
@@ -33,7 +32,7 @@ export class LayerNorm extends Norm {
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const [weight, bias] = [castTo(this.weight.tensor, x.dtype), castTo(this.bias.tensor, x.dtype)];
+    const [weight, bias] = [torch.castTo(this.weight.tensor, x.dtype), torch.castTo(this.bias.tensor, x.dtype)];
     return torch.layerNorm(x, [this.size], weight, bias, this.epsilon);
   }
 }
@@ -44,6 +43,6 @@ export class RmsNorm extends Norm {
   readonly isCentred = false;
 
   override forward(x: torch.Tensor): torch.Tensor {
-    return torch.rmsNorm(x, [this.size], castTo(this.weight.tensor, x.dtype), this.epsilon);
+    return torch.rmsNorm(x, [this.size], torch.castTo(this.weight.tensor, x.dtype), this.epsilon);
   }
 }

@@ -2,7 +2,6 @@
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Dropout } from "./dropout.js";
-import { castTo } from "./linear.js";
 import type { Norm } from "./norm.js";
 
 /** What a residual sum goes through. */
@@ -45,8 +44,8 @@ export function addThenNorm(
     const sum = torch.add(dropout.apply(x, drawn), residual);
     return { sum, normed: norm.forward(sum) };
   }
-  const weight = castTo(norm.weight.tensor, x.dtype);
-  const bias = norm.bias ? castTo(norm.bias.tensor, x.dtype) : null;
+  const weight = torch.castTo(norm.weight.tensor, x.dtype);
+  const bias = norm.bias ? torch.castTo(norm.bias.tensor, x.dtype) : null;
   const mask = drawn && { ...drawn, p: dropout.p };
   const options = { centred: norm.isCentred, ...mask };
   const [normed, sum] = torch.dropoutAddNorm(x, residual, weight, bias, norm.epsilon, options);

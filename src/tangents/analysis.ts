@@ -75,9 +75,9 @@ function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<Place>, wanted: 
   };
 }
 
-/** Arguments that the call did not write to. */
-function read({ inputs, results }: TapeCall): Place[] {
-  return inputs.filter((place) => !results.includes(place));
+/** The inputs that derivatives come through. */
+function read(call: TapeCall): readonly Place[] {
+  return ruleOf(call.operator).through?.(call) ?? call.inputs.filter((place) => !call.results.includes(place));
 }
 
 function reachedFrom(calls: readonly TapeCall[], starts: readonly Place[]): Set<Place> {

@@ -50,6 +50,8 @@ export interface CallFacts {
 export interface Rule {
   /** Its results cost little: they are not kept, but computed anew. */
   readonly isCheap: boolean;
+  /** The inputs that derivatives come through: all that the call did not write to, unless given. */
+  through?(call: TapeCall): readonly Place[];
   /** Inputs whose gradients cost a product, so that they are kept from the backward pass. */
   keptGradients(facts: CallFacts): readonly Place[];
   readsForward(facts: CallFacts): Reads;

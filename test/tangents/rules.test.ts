@@ -345,3 +345,22 @@ describe("the derivative of gradients along a direction", () => {
   );
   test.each(others)("$name", check);
 });
+
+test("a gain's norm that is a constant does not move with A and B", () => {
+  torch.scope(() => {
+    const generator = new torch.Generator(5);
+    const drawn = (...shape: number[]) =>
+      torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator }).setRequiresGrad(true);
+    const [a, b, m] = [drawn(2, 4), drawn(5, 2), drawn(5)];
+    const [w, squaredBase] = [weight(), torch.sumDim(torch.square(weight()), [1])];
+    const along = (constantNorm: boolean, moving: Tensors) => {
+      const gain = () => torch.directionGain(w, squaredBase, a, b, m, 0.7, 1e-3, 1e-12, { constantNorm });
+      const recorded = recordForward(() => torch.sum(torch.square(gain())), { moving, wanted: [m] });
+      const { tape } = recorded.gradients(recorded.loss, [m]);
+      return tape.gradientsAlong(moving.map((tensor) => torch.onesLike(tensor)))[0]!.toArray();
+    };
+    expect(along(true, [a, b])).toEqual(new Array(5).fill(0));
+    expect(along(false, [a, b])).not.toContain(0);
+    expect(along(true, [a, b, m])).toEqual(along(true, [m]));
+  });
+});

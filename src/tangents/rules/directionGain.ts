@@ -1,9 +1,10 @@
 // c = m / n with n_i = ‖w_i + s·b_i·A‖, and 0 where n is: ċ = (ṁ − c·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n.
 // Shapes: W [out, in], A [r, in], B [out, r], m, n and c [out].
 import * as torch from "../../torch/index.js";
-import type { ForwardState, Rule } from "../rule.js";
+import { type ForwardState, placeAt, places, type Rule } from "../rule.js";
 import { normByFormula, normNumbers, normTangent } from "./directionNorm.js";
 import { byFormula } from "./formula.js";
+import { smallestSize } from "./smallestSize.js";
 
 const [A, B, MAGNITUDE, SCALE, CONSTANT] = [2, 3, 4, 5, 8] as const;
 
@@ -16,6 +17,7 @@ const formula = byFormula((state, inputs) => {
 /** Where A and B have gradients that are asked for, the formula serves. */
 export const directionGain: Rule = {
   ...formula,
+  through: (call) => (call.arguments[CONSTANT] === true ? places(placeAt(call, MAGNITUDE)) : call.inputs),
   readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
   readsBackward({ call, moves }) {
     const all = [...call.inputs, ...call.results];
@@ -32,7 +34,7 @@ export const directionGain: Rule = {
   backward(state) {
     const { magnitude, result, magnitudeDot, gain } = read(state);
     const isOfNorm = [A, B].some((index) => state.wantsChange(state.place(index) as torch.Place));
-    if ((isOfNorm && !isConstant(state)) || hasZero(gain)) {
+    if ((isOfNorm && !isConstant(state)) || smallestSize(gain) === 0) {
       formula.backward(state);
       return;
     }
@@ -67,13 +69,9 @@ function movesNorm(state: ForwardState): boolean {
 /** n, which m and c leave no doubt of unless one of them is zero. */
 function normOf(state: ForwardState): torch.Tensor {
   const { magnitude, gain } = read(state);
-  if (!hasZero(gain)) return torch.div(state.value(magnitude), gain);
+  if (smallestSize(gain) !== 0) return torch.div(state.value(magnitude), gain);
   const values = state.call.inputs.slice(0, MAGNITUDE).map((place) => state.value(place));
   return torch.noGrad(() => normByFormula(values, normNumbers(state, SCALE)));
-}
-
-function hasZero(gain: torch.Tensor): boolean {
-  return torch.noGrad(() => torch.scope(() => gain.numel > 0 && torch.min(torch.abs(gain)).item() === 0));
 }
 
 function withoutZeros(state: ForwardState, norm: torch.Tensor): torch.Tensor {

@@ -7,6 +7,7 @@
 // Shapes: x and x̃ [N, in], W [out, in], A [r, in], B [out, r], b and c [out].
 import * as torch from "../../torch/index.js";
 import { type BackwardState, type CallFacts, type ForwardState, placeAt, places, type Rule } from "../rule.js";
+import { smallestSize } from "./smallestSize.js";
 
 interface Places {
   readonly x: torch.Place;
@@ -82,21 +83,16 @@ function tangentOfRest(state: ForwardState, at: Places): torch.Tensor | undefine
 }
 
 function fusedTangent(state: ForwardState, at: Places): torch.Tensor {
-  const optional = (place: torch.Place | undefined) => (place === undefined ? undefined : state.tangent(place));
-  return torch.lowRankLinearTangent(
-    state.value(at.x),
-    state.tangent(at.x) ?? null,
-    state.value(at.weight),
-    at.bias === undefined ? null : state.value(at.bias),
-    state.value(at.a),
-    state.value(at.b),
-    at.scale,
-    state.tangent(at.a) ?? null,
-    state.tangent(at.b) ?? null,
-    at.gain === undefined ? null : state.value(at.gain),
-    optional(at.gain) ?? null,
-    state.value(at.y),
-  );
+  const [x, xDot] = [state.value(at.x), state.tangent(at.x) ?? null];
+  return torch.lowRankLinearTangent(x, xDot, ...ownOperands(state, at), state.value(at.y));
+}
+
+/** What the layer itself brings to either fused operator, and its tangents. */
+function ownOperands(state: ForwardState, { weight, bias, a, b, gain, scale }: Places) {
+  const value = (place: torch.Place | undefined) => (place === undefined ? null : state.value(place));
+  const tangent = (place: torch.Place | undefined) => (place === undefined ? null : (state.tangent(place) ?? null));
+  const factors = [state.value(a), state.value(b), scale, tangent(a), tangent(b)] as const;
+  return [state.value(weight), value(bias), ...factors, value(gain), tangent(gain)] as const;
 }
 
 function fusedBackward(state: BackwardState, at: Places, gradient: torch.Tensor): void {
@@ -105,15 +101,7 @@ function fusedBackward(state: BackwardState, at: Places, gradient: torch.Tensor)
   const [input, gain, gainDot] = torch.lowRankLinearTangentBackward(
     gradient,
     state.change(0) ?? null,
-    state.value(at.weight),
-    at.bias === undefined ? null : state.value(at.bias),
-    state.value(at.a),
-    state.value(at.b),
-    at.scale,
-    state.tangent(at.a) ?? null,
-    state.tangent(at.b) ?? null,
-    at.gain === undefined ? null : state.value(at.gain),
-    (at.gain === undefined ? undefined : state.tangent(at.gain)) ?? null,
+    ...ownOperands(state, at),
     state.value(at.y),
     withoutBias(state, at) ?? null,
     wantsInput,
@@ -147,7 +135,7 @@ function isSmall({ peek }: CallFacts, gain: torch.Place): boolean {
 }
 
 function isSmallGain(gain: torch.Tensor): boolean {
-  return torch.noGrad(() => torch.scope(() => gain.numel > 0 && torch.min(torch.abs(gain)).item() < INVERTIBLE));
+  return smallestSize(gain) < INVERTIBLE;
 }
 
 function tangent(state: ForwardState, at: Places): torch.Tensor | undefined {
@@ -161,7 +149,7 @@ function tangent(state: ForwardState, at: Places): torch.Tensor | undefined {
     gainDot && torch.mul(directionOf(state, at), gainDot),
   ].filter((part) => part !== undefined);
   const [one, other] = parts;
-  return one && castTo(other ? torch.add(one, other) : one, dtype);
+  return one && torch.castTo(other ? torch.add(one, other) : one, dtype);
 }
 
 /** ṗ */
@@ -182,10 +170,10 @@ function directionTangent(state: ForwardState, at: Places): torch.Tensor | undef
 }
 
 function factors(state: ForwardState, { a, b }: Places, dtype: torch.DType) {
-  const cast = (tensor: torch.Tensor | undefined) => tensor && castTo(tensor, dtype);
+  const cast = (tensor: torch.Tensor | undefined) => tensor && torch.castTo(tensor, dtype);
   return {
-    a: castTo(state.value(a), dtype),
-    b: castTo(state.value(b), dtype),
+    a: torch.castTo(state.value(a), dtype),
+    b: torch.castTo(state.value(b), dtype),
     aDot: cast(state.tangent(a)),
     bDot: cast(state.tangent(b)),
   };
@@ -196,7 +184,7 @@ function directionOf(state: ForwardState, at: Places): torch.Tensor {
   const gain = state.value(at.gain!);
   if (!isSmallGain(gain)) {
     const y = state.value(at.y);
-    return torch.div(at.bias === undefined ? y : torch.sub(castTo(y, gain.dtype), state.value(at.bias)), gain);
+    return torch.div(at.bias === undefined ? y : torch.sub(torch.castTo(y, gain.dtype), state.value(at.bias)), gain);
   }
   const { a, b } = factors(state, at, state.value(at.weight).dtype);
   const reduced = torch.linear(state.value(at.low), a);
@@ -219,7 +207,7 @@ function backward(state: BackwardState, at: Places): void {
   }
   if (state.wantsGradient(at.x) && q) state.addGradient(at.x, torch.linearInputGradient(q, state.value(at.weight)));
   if (state.wantsGradient(at.low) && qB) state.addGradient(at.low, torch.mulScalar(torch.mm(qB, a), at.scale));
-  const scaled = (product: torch.Tensor) => torch.mulScalar(castTo(product, dtype), at.scale);
+  const scaled = (product: torch.Tensor) => torch.mulScalar(torch.castTo(product, dtype), at.scale);
   const lowDot = state.tangent(at.low);
   if (state.wantsChange(at.a)) {
     const low = state.value(at.low);
@@ -246,7 +234,7 @@ function throughGain(state: BackwardState, at: Places, dtype: torch.DType) {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   if (at.gain === undefined) return { q: gradient, qDot: change };
   const [gain, gainDot] = [state.value(at.gain), state.tangent(at.gain)];
-  const cast = (tensor: torch.Tensor | undefined) => tensor && castTo(tensor, dtype);
+  const cast = (tensor: torch.Tensor | undefined) => tensor && torch.castTo(tensor, dtype);
   if (state.wantsChange(at.gain)) gainBackward(state, at, gain, gainDot);
   return {
     q: cast(gradient && torch.mul(gradient, gain)),
@@ -257,7 +245,8 @@ function throughGain(state: BackwardState, at: Places, dtype: torch.DType) {
 function gainBackward(state: BackwardState, at: Places, gain: torch.Tensor, gainDot: torch.Tensor | undefined): void {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   const p = directionOf(state, at);
-  const columns = (of: torch.Tensor, by: torch.Tensor) => torch.sumDim(torch.mul(castTo(of, gain.dtype), by), [0]);
+  const columns = (of: torch.Tensor, by: torch.Tensor) =>
+    torch.sumDim(torch.mul(torch.castTo(of, gain.dtype), by), [0]);
   if (change) state.addChange(at.gain!, columns(change, p));
   if (!gradient) return;
   if (state.wantsGradient(at.gain!)) state.addGradient(at.gain!, columns(gradient, p));
@@ -273,13 +262,9 @@ function outOf(
   gainDot: torch.Tensor | undefined,
 ): torch.Tensor | undefined {
   if (!yDot) return undefined;
-  return torch.div(gainDot ? torch.sub(castTo(yDot, gain.dtype), torch.mul(p, gainDot)) : yDot, gain);
+  return torch.div(gainDot ? torch.sub(torch.castTo(yDot, gain.dtype), torch.mul(p, gainDot)) : yDot, gain);
 }
 
 function sum(one: torch.Tensor | undefined, other: torch.Tensor | undefined): torch.Tensor | undefined {
   return one && other ? torch.add(one, other) : (one ?? other);
-}
-
-function castTo(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
-  return tensor.dtype === dtype ? tensor : torch.to(tensor, dtype);
 }
