@@ -28,7 +28,7 @@
 
 #include <optional>
 
-#include "operands.h"
+#include "layerOperands.h"
 #include "registration.h"
 #include "weightProducts.h"
 
@@ -40,11 +40,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 void check(const Tensor& weight, const Tensor& squaredBase, const Tensor& a, const Tensor& b) {
-  checkOperands({&weight, &squaredBase, &a, &b});
-  TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) &&
-                  b.size(0) == weight.size(0) && b.size(1) == a.size(0),
-              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",
-              b.sizes());
+  checkOperand(squaredBase);
+  checkFactors(weight, a, b);
   TORCH_CHECK(squaredBase.dim() == 1 && squaredBase.size(0) == weight.size(0), "expected a squared norm for each of ",
               weight.size(0), " rows");
   TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.scalar_type() == squaredBase.scalar_type(),
@@ -230,8 +227,7 @@ Tensor directionNormTangent(const Tensor& weight, const Tensor& squaredBase, con
     product = at::add(weight.to(a.scalar_type()), at::mm(b, a), scale).mul_(moved).sum(1);
   } else {
     const int64_t rank = a.size(0);
-    const Tensor projected =
-        weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a.contiguous());  // [out, r or 2r]
+    const Tensor projected = weightTimesTransposed(weight, aDot ? at::cat({a, *aDot}, 0) : a);  // [out, r or 2r]
     product = at::zeros_like(norm);
     if (bDot) product.add_(at::add(projected.narrow(1, 0, rank), turned, scale).mul_(*bDot).sum(1));
     if (aDot)

@@ -51,9 +51,8 @@ void run(const FrozenProduct<Stored<T>>& call) {
 Tensor ownProduct(const Tensor& givenX, const Tensor& givenWeight, bool isTurned, const FurtherDepth& further,
                   const Finish& finish, double scale) {
   const Tensor x = inRows(givenX), weight = inRows(givenWeight),
-               low = further.low.defined() ? inRows(further.low) : further.low,
-               factor = further.low.defined() ? inRows(further.factor) : further.low,
-               bias = finish.bias.defined() ? finish.bias.contiguous() : finish.bias;
+               low = further.low.defined() ? inRows(further.low) : Tensor(),
+               factor = further.low.defined() ? inRows(further.factor) : Tensor(), bias = contiguousOrNone(finish.bias);
   const int64_t columns = weight.size(isTurned ? 1 : 0);
   const Tensor out = at::empty({x.size(0), columns}, x.options());
   if (out.numel() == 0) return out;
@@ -114,7 +113,7 @@ bool hasOwnProduct(const Tensor& matrix) {
 }
 
 void applyGain(const Tensor& y, const Finish& finish) {
-  const Tensor bias = finish.bias.defined() ? finish.bias.contiguous() : finish.bias;
+  const Tensor bias = contiguousOrNone(finish.bias);
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, y.scalar_type(), "bidora::frozen_product", [&] {
     const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<SumOf<scalar_t>>(finish.gain), y.size(1)};
     auto* rows = write<scalar_t>(y);

@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "frozenProduct.h"
-#include "operands.h"
+#include "layerOperands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -20,16 +20,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using Maybe = std::optional<Tensor>;
 
-void check(const Tensor& x, const Tensor& weight, const Maybe& bias) {
-  checkOperands({&x, &weight});
-  checkOperands({&bias});
-  TORCH_CHECK(x.dim() >= 1 && weight.dim() == 2 && x.size(-1) == weight.size(1),
-              "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ", weight.sizes());
-  TORCH_CHECK(!bias || (bias->dim() == 1 && bias->size(0) == weight.size(0)), "expected a bias of [", weight.size(0),
-              "]");
-  TORCH_CHECK(weight.scalar_type() == x.scalar_type() && (!bias || bias->scalar_type() == x.scalar_type()),
-              "expected weight and bias in the input's dtype, ", x.scalar_type());
-}
+// [..., n] → [N, n]
+Tensor inRows(const Tensor& x) { return x.dim() == 1 ? x.unsqueeze(0) : x.flatten(0, -2); }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
@@ -39,7 +31,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     context->saved_data["turned"] = isTurned;
     context->saved_data["bias"] = bias.has_value();
     if (isTurned) return turnedProduct(x, weight);
-    return frozenProduct(x, {weight, packed.value_or(Tensor())}, {}, {{}, bias.value_or(Tensor())});
+    return frozenProduct(x, {weight, orNone(packed)}, {}, {{}, orNone(bias)});
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -55,13 +47,14 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 };
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Maybe& packed) {
-  check(x, weight, bias);
+  checkLayer(x, weight, bias);
+  TORCH_CHECK(isOfOutputs(bias, weight), "expected a bias of [", weight.size(0), "]");
   checkPacked(packed, weight);
   if (!hasOwnProduct(weight) && !packed) return at::linear(x, weight, bias);
   if (x.dim() == 2) return LinearFunction::apply(x, weight, bias, packed, false);
   auto sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  return LinearFunction::apply(x.reshape({-1, weight.size(1)}), weight, bias, packed, false).reshape(sizes);
+  return LinearFunction::apply(inRows(x), weight, bias, packed, false).reshape(sizes);
 }
 
 // ∇y·W, the gradient of the input, where no derivative is asked for.
@@ -74,7 +67,7 @@ Tensor inputGradient(const Tensor& gradient, const Tensor& weight) {
   const at::AutoDispatchBelowADInplaceOrView below;
   auto sizes = gradient.sizes().vec();
   sizes.back() = weight.size(1);
-  return turnedProduct(gradient.reshape({-1, weight.size(0)}), weight).reshape(sizes);
+  return turnedProduct(inRows(gradient), weight).reshape(sizes);
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::linear", [](torch::Library& library) {

@@ -18,8 +18,9 @@
 #include <optional>
 #include <vector>
 
+#include "blockSums.h"
 #include "frozenProduct.h"
-#include "operands.h"
+#include "layerOperands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -33,50 +34,22 @@ using Maybe = std::optional<Tensor>;
 // From here on (y − bias) / g has the digits that z had, so z need not be kept beside y.
 constexpr double kInvertibleGain = 0.25;
 
-constexpr int64_t kBlockOfRows = 64;  // rows that are summed one after the other, whatever the number of threads
-
 void check(const Tensor& x, const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b,
            const Maybe& gain, const Maybe& branch) {
-  checkOperands({&x, &weight, &a, &b});
-  checkOperands({&bias, &gain, &branch});
-  TORCH_CHECK(x.dim() == 2 && weight.dim() == 2 && x.size(1) == weight.size(1),
-              "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ", weight.sizes());
-  TORCH_CHECK(a.dim() == 2 && a.size(1) == weight.size(1) && b.dim() == 2 && b.size(0) == weight.size(0) &&
-                  b.size(1) == a.size(0),
-              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",
-              b.sizes());
+  checkLayer(x, weight, bias);
+  checkFactors(weight, a, b);
+  checkOperands({&gain, &branch});
+  TORCH_CHECK(x.dim() == 2, "expected an input of [N, in] and a weight of [out, in], got ", x.sizes(), " and ",
+              weight.sizes());
   for (const Maybe* vector : {&bias, &gain})
-    TORCH_CHECK(!*vector || ((*vector)->dim() == 1 && (*vector)->size(0) == weight.size(0)),
-                "expected a bias and a gain of [", weight.size(0), "]");
+    TORCH_CHECK(isOfOutputs(*vector, weight), "expected a bias and a gain of [", weight.size(0), "]");
   TORCH_CHECK(!branch || branch->sizes() == x.sizes(), "expected a branch input like the input, ", x.sizes());
-  TORCH_CHECK(weight.scalar_type() == x.scalar_type() && (!bias || bias->scalar_type() == x.scalar_type()),
-              "expected weight and bias in the input's dtype, ", x.scalar_type());
   TORCH_CHECK(!weight.requires_grad(), "expected a frozen weight");
 }
 
 struct GainGradients {
   Tensor direction, gain;
 };
-
-// Each block's sums, [blocks, columns], are added one after the other.
-template <typename T>
-void runGainBackward(const Gain<Stored<T>>& by, const Stored<T>* gradient, const Stored<T>* value, Stored<T>* scaled,
-                     SumOf<T>* sums, int64_t rows) {
-  const int64_t blocks = (rows + kBlockOfRows - 1) / kBlockOfRows, columns = by.columns;
-  std::vector<SumOf<T>> partial(sums ? blocks * columns : 0);
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block) {
-      const int64_t row = block * kBlockOfRows, at = row * columns;
-      functions<T>().gainBackward(by, gradient + at, value ? value + at : nullptr, scaled ? scaled + at : nullptr,
-                                  sums ? partial.data() + block * columns : nullptr,
-                                  std::min(kBlockOfRows, rows - row));
-    }
-  });
-  if (!sums) return;
-  std::fill(sums, sums + columns, SumOf<T>{0});
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t o = 0; o < columns; ++o) sums[o] += partial[block * columns + o];
-}
 
 GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const Tensor& bias, const Tensor& gain,
                             bool wantsDirection, bool wantsGain) {
@@ -86,9 +59,14 @@ GainGradients gainGradients(const Tensor& gradient, const Tensor& value, const T
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gradient.scalar_type(), "bidora::low_rank_linear", [&] {
     using Sum = SumOf<scalar_t>;
     const Gain<Stored<scalar_t>> by{read<scalar_t>(bias), read<Sum>(gain), gradient.size(1)};
-    runGainBackward<scalar_t>(by, read<scalar_t>(gradient), read<scalar_t>(value),
-                              wantsDirection ? write<scalar_t>(result.direction) : nullptr,
-                              wantsGain ? result.gain.data_ptr<Sum>() : nullptr, gradient.size(0));
+    const auto *from = read<scalar_t>(gradient), *of = read<scalar_t>(value);
+    auto* scaled = wantsDirection ? write<scalar_t>(result.direction) : nullptr;
+    sumOverBlocks(gradient.size(0), by.columns, wantsGain ? result.gain.data_ptr<Sum>() : nullptr,
+                  [&](int64_t begin, int64_t end, Sum* sums) {
+                    const int64_t at = begin * by.columns;
+                    functions<scalar_t>().gainBackward(by, from + at, of ? of + at : nullptr,
+                                                       scaled ? scaled + at : nullptr, sums, end - begin);
+                  });
   });
   return result;
 }
@@ -126,13 +104,12 @@ struct LowRankLinearFunction : torch::autograd::Function<LowRankLinearFunction> 
     checkPacked(packed, weight);
     const Tensor low = branch.value_or(x);
     const Factors factors(x, a, b);
-    const Tensor offset = bias ? bias->contiguous() : Tensor(),
-                 factor = gain ? gain->to(sumType(x)).contiguous() : Tensor();
+    const Tensor offset = contiguousOrNone(orNone(bias)), factor = gain ? gain->to(sumType(x)).contiguous() : Tensor();
     const Tensor reduced = thinProduct(low, factors.a, false, scale);
     const bool wantsGain = gain && gain->requires_grad(), keepsDirection = wantsGain && !isInvertible(factor);
     const FurtherDepth further{reduced, factors.b};
     const Finish finish{keepsDirection ? Tensor() : factor, offset};
-    const Tensor y = frozenProduct(x, {weight, packed.value_or(Tensor())}, further, finish);
+    const Tensor y = frozenProduct(x, {weight, orNone(packed)}, further, finish);
     Tensor direction;
     if (keepsDirection) {
       direction = y.clone();

@@ -23,8 +23,9 @@
 #include <optional>
 #include <vector>
 
+#include "blockSums.h"
 #include "frozenProduct.h"
-#include "operands.h"
+#include "layerOperands.h"
 #include "registration.h"
 
 namespace bidora {
@@ -33,21 +34,14 @@ namespace {
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-constexpr int64_t kBlockOfRows = 64;  // rows that are summed one after the other, whatever the number of threads
-
 void checkWeights(const Tensor& weight, const Maybe& bias, const Tensor& a, const Tensor& b, const Maybe& aDot,
                   const Maybe& bDot, const Maybe& gain, const Maybe& gainDot) {
-  checkOperands({&weight, &a, &b});
   checkOperands({&bias, &aDot, &bDot, &gain, &gainDot});
-  TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) &&
-                  b.size(0) == weight.size(0) && b.size(1) == a.size(0),
-              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",
-              b.sizes());
+  checkFactors(weight, a, b);
   TORCH_CHECK((!aDot || aDot->sizes() == a.sizes()) && (!bDot || bDot->sizes() == b.sizes()),
               "expected tangents of the shapes of A and B, ", a.sizes(), " and ", b.sizes());
   for (const Maybe* vector : {&bias, &gain, &gainDot})
-    TORCH_CHECK(!*vector || ((*vector)->dim() == 1 && (*vector)->size(0) == weight.size(0)),
-                "expected a bias and a gain of [", weight.size(0), "]");
+    TORCH_CHECK(isOfOutputs(*vector, weight), "expected a bias and a gain of [", weight.size(0), "]");
   TORCH_CHECK(!gainDot || gain, "expected a gain beside its tangent");
   TORCH_CHECK(!bias || bias->scalar_type() == weight.scalar_type(), "expected the bias in the weight's dtype, ",
               weight.scalar_type());
@@ -62,8 +56,6 @@ void checkRows(const char* name, const Maybe& rows, int64_t count, int64_t colum
 }
 
 Tensor asVector(const Maybe& vector, at::ScalarType type) { return vector ? vector->to(type).contiguous() : Tensor(); }
-
-Tensor contiguous(const Maybe& tensor) { return tensor ? tensor->contiguous() : Tensor(); }
 
 Tensor orZeros(const Maybe& tensor, const Tensor& like, at::ScalarType type) {
   return tensor ? tensor->to(type) : at::zeros(like.sizes(), like.options().dtype(type));
@@ -87,7 +79,7 @@ void scaleTangent(const Tensor& tangent, const Tensor& y, const Tensor& bias, co
     const GainTangent<Stored<scalar_t>> by{read<scalar_t>(bias), read<Sum>(gain), read<Sum>(slope), tangent.size(1)};
     auto* to = write<scalar_t>(tangent);
     const auto* from = read<scalar_t>(value);
-    at::parallel_for(0, tangent.size(0), kBlockOfRows, [&](int64_t begin, int64_t end) {
+    at::parallel_for(0, tangent.size(0), kRowsOfBlock, [&](int64_t begin, int64_t end) {
       const int64_t at = begin * by.columns;
       functions<scalar_t>().gainTangent(by, from ? from + at : nullptr, to + at, end - begin);
     });
@@ -109,7 +101,7 @@ Tensor tangent(const Tensor& x, const Maybe& xDot, const Tensor& weight, const M
   const Tensor factor = stackedB(b, bDot, type);
   if (xDot) reduced.narrow(1, rank, rank).add_(thinProduct(*xDot, a.to(type), false, scale));
   const Tensor result = xDot ? frozenProduct(*xDot, {weight, {}}, {reduced, factor}) : at::mm(reduced, factor.t());
-  if (gain) scaleTangent(result, y, contiguous(bias), asVector(gain, sumType(x)), gainDot);
+  if (gain) scaleTangent(result, y, contiguousOrNone(orNone(bias)), asVector(gain, sumType(x)), gainDot);
   return result;
 }
 
@@ -118,23 +110,9 @@ struct ThroughGain {
   Tensor sums;  // [3, out]
 };
 
-template <typename T>
-void runBackward(const GainTangentBackward<Stored<T>>& by, int64_t rows, SumOf<T>* sums) {
-  const int64_t blocks = (rows + kBlockOfRows - 1) / kBlockOfRows, width = 3 * by.columns;
-  std::vector<SumOf<T>> partial(sums ? blocks * width : 0);
-  at::parallel_for(0, blocks, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t block = begin; block < end; ++block)
-      functions<T>().gainTangentBackward(by, block * kBlockOfRows, std::min(rows, (block + 1) * kBlockOfRows),
-                                         sums ? partial.data() + block * width : nullptr);
-  });
-  if (!sums) return;
-  for (int64_t block = 0; block < blocks; ++block)
-    for (int64_t o = 0; o < width; ++o) sums[o] += partial[block * width + o];
-}
-
 ThroughGain throughGain(const Tensor& gradient, const Tensor& change, const Tensor& y, const Tensor& yDot,
                         const Tensor& bias, const Tensor& gain, const Tensor& gainDot, bool wantsGain) {
-  ThroughGain result{at::empty_like(gradient), at::zeros({3, gradient.size(1)}, gain.options())};
+  ThroughGain result{at::empty_like(gradient), at::empty({3, gradient.size(1)}, gain.options())};
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, gradient.scalar_type(), "bidora::low_rank_linear_tangent", [&] {
     using Sum = SumOf<scalar_t>;
     const GainTangentBackward<Stored<scalar_t>> by{.bias = read<scalar_t>(bias),
@@ -146,7 +124,10 @@ ThroughGain throughGain(const Tensor& gradient, const Tensor& change, const Tens
                                                    .gainDot = read<Sum>(gainDot),
                                                    .qDot = write<scalar_t>(result.qDot),
                                                    .columns = gradient.size(1)};
-    runBackward<scalar_t>(by, gradient.size(0), wantsGain ? result.sums.data_ptr<Sum>() : nullptr);
+    sumOverBlocks(gradient.size(0), result.sums.numel(), wantsGain ? result.sums.data_ptr<Sum>() : nullptr,
+                  [&](int64_t begin, int64_t end, Sum* sums) {
+                    functions<scalar_t>().gainTangentBackward(by, begin, end, sums);
+                  });
   });
   return result;
 }
@@ -171,8 +152,9 @@ std::tuple<Tensor, Tensor, Tensor> tangentBackward(const Tensor& gradient, const
          changeOfGain = none;
   if (gain) {
     const Tensor factor = asVector(gain, sumType(weight)), slope = asVector(gainDot, sumType(weight));
-    const ThroughGain passed = throughGain(gradient.contiguous(), contiguous(change), y.contiguous(), contiguous(yDot),
-                                           contiguous(bias), factor, slope, wantsGain);
+    const ThroughGain passed =
+        throughGain(gradient.contiguous(), contiguousOrNone(orNone(change)), y.contiguous(),
+                    contiguousOrNone(orNone(yDot)), contiguousOrNone(orNone(bias)), factor, slope, wantsGain);
     qDot = passed.qDot;
     columns.mul_(factor.unsqueeze(1));  // q·[Ḃ, B] = g·(c ⊙ [Ḃ, B])
     if (wantsGain) {

@@ -134,6 +134,7 @@ void adamwStep(TensorList tensors, TensorList gradients, TensorList means, Tenso
                   "expected gradients and moments like the tensor, ", tensors[i].scalar_type(), " of ",
                   tensors[i].sizes(), ", got ", list[i].scalar_type(), " of ", list[i].sizes());
   }
+  TORCH_CHECK(step >= 1, "expected the number of a step, from 1 on, got ", step);
   const Tensor count = at::scalar_tensor(static_cast<double>(step), at::kFloat);
   const AdamW by{lr, beta1, beta2, weightDecay, epsilon};
   forEachTensor(tensors, [&](size_t i) { stepOne(tensors[i], gradients[i], means[i], meanSquares[i], count, by); });

@@ -32,8 +32,8 @@
 #include <numeric>
 #include <vector>
 
+#include "layerOperands.h"
 #include "lowRankGram.h"
-#include "operands.h"
 #include "registration.h"
 #include "weightProducts.h"
 
@@ -65,11 +65,8 @@ struct Term {
 
 void check(const Layer& layer) {
   const auto& [weight, tiles, diagonal, a, b, scale] = layer;
-  checkOperands({&weight, &tiles, &diagonal, &a, &b});
-  TORCH_CHECK(weight.dim() == 2 && a.dim() == 2 && b.dim() == 2 && a.size(1) == weight.size(1) &&
-                  b.size(0) == weight.size(0) && b.size(1) == a.size(0),
-              "expected A of [r, in] and B of [out, r] for a weight of ", weight.sizes(), ", got ", a.sizes(), " and ",
-              b.sizes());
+  checkOperands({&tiles, &diagonal});
+  checkFactors(weight, a, b);
   TORCH_CHECK(diagonal.dim() == 1 && diagonal.size(0) == weight.size(1), "expected a diagonal of [", weight.size(1),
               "], got ", diagonal.sizes());
   TORCH_CHECK(a.scalar_type() == b.scalar_type() && a.scalar_type() == sumType(weight), "expected A and B of ",
@@ -96,7 +93,7 @@ void differentiate(const Layer& layer, const Pieces& of, double factor, Term& te
   ofA.addmm_(of.c, ofZ, 1, 0.5);
   const Tensor ofC = at::mm(ofZ, of.a.t()).mul_(0.5);
   term.ofA = at::mul(ofA, layer.scale * factor);
-  term.ofB = weightTimesTransposed(layer.weight, ofZ.contiguous()).addmm_(of.b, at::add(ofC, ofC.t())).mul_(factor);
+  term.ofB = weightTimesTransposed(layer.weight, ofZ).addmm_(of.b, at::add(ofC, ofC.t())).mul_(factor);
 }
 
 // (G∘G)·w, and both halves of (M∘w)·G. Where G is much larger than W, these are (M∘w)·Wᵀ·W, half the work or less.

@@ -35,8 +35,9 @@ WeightProduct<Stored<T>> productOf(const Tensor& weight, const Tensor& other, in
 
 }  // namespace
 
-Tensor weightTimesTransposed(const Tensor& given, const Tensor& a) {
-  const Tensor weight = readable(given, a), result = at::empty({weight.size(0), a.size(0)}, a.options());
+Tensor weightTimesTransposed(const Tensor& given, const Tensor& factor) {
+  const Tensor a = factor.contiguous(), weight = readable(given, a),
+               result = at::empty({weight.size(0), a.size(0)}, a.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "products with a weight", [&] {
     const auto product = productOf<scalar_t>(weight, a, a.size(0), result);
     at::parallel_for(0, parts(product.out, kRowsOfThread), 1, [&](int64_t begin, int64_t end) {
@@ -46,8 +47,9 @@ Tensor weightTimesTransposed(const Tensor& given, const Tensor& a) {
   return result;
 }
 
-Tensor transposedTimesWeight(const Tensor& x, const Tensor& given) {
-  const Tensor weight = readable(given, x), result = at::empty({x.size(1), weight.size(1)}, x.options());
+Tensor transposedTimesWeight(const Tensor& factor, const Tensor& given) {
+  const Tensor x = factor.contiguous(), weight = readable(given, x),
+               result = at::empty({x.size(1), weight.size(1)}, x.options());
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, weight.scalar_type(), "products with a weight", [&] {
     const auto product = productOf<scalar_t>(weight, x, x.size(1), result);
     at::parallel_for(0, parts(product.in, kColumnsOfThread), 1, [&](int64_t begin, int64_t end) {

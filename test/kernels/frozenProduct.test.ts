@@ -163,6 +163,20 @@ test("derivatives of any order, and those of a trained weight", () => {
   });
 });
 
+test("any dimensions before the last, with rows of nothing too", () => {
+  torch.scope(() => {
+    for (const shape of [[4], [2, 3, 4], [2, 0, 4]]) {
+      const [x, weight] = [torch.ones(shape).setRequiresGrad(true), torch.ones([5, 4])];
+      const y = torch.fastLinear(x, weight);
+      expect([y.shape, y.toArray()]).toEqual([[...shape.slice(0, -1), 5], new Array(y.numel).fill(4)]);
+      const [gradient] = torch.grad([torch.sum(y)], [x]);
+      expect([gradient!.shape, gradient!.toArray()]).toEqual([shape, new Array(x.numel).fill(5)]);
+      expect(torch.equal(torch.linearInputGradient(torch.onesLike(y), weight), gradient!)).toBe(true);
+    }
+    expect(torch.fastLinear(torch.ones([2, 3, 0]), torch.ones([5, 0])).shape).toEqual([2, 3, 5]);
+  });
+});
+
 test("wrong shapes and dtypes are named", () => {
   torch.scope(() => {
     const [x, weight] = [torch.ones([3, 4]), torch.ones([2, 4])];

@@ -365,7 +365,6 @@ const many = {
   "aten::_foreach_sub.List": () => [torch.foreachSub(pair([1, 4], [9]), pair([1, 1], [1])), [[0, 3], [8]]],
   "aten::_foreach_mul_.Scalar": changed((list) => torch.foreachMulScalar_(list, 2), [[2, 8], [18]]),
   "aten::_foreach_mul.Scalar": () => [torch.foreachMulScalar(pair([1, 4], [9]), 2), [[2, 8], [18]]],
-  "aten::_foreach_norm.Scalar": () => [torch.foreachNorm(pair([3, 4], [-9])), [5, 9]],
   "aten::_fused_adamw_": () => {
     const [weight, first, second] = [v(1), v(0), v(0)];
     const rates = { lr: 0.1, beta1: 0.9, beta2: 0.99, weightDecay: 0.5, eps: 0, amsgrad: false, maximize: false };

@@ -99,15 +99,4 @@ void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t be
 
 #endif
 
-template <typename T>
-constexpr auto frozenProductIfAny() -> decltype(Functions<T>::frozenProduct) {
-#ifdef __AVX512BF16__
-  if constexpr (!std::is_same_v<T, double>) return frozenProduct<T>;
-#endif
-  return nullptr;
-}
-
-template <typename T>
-constexpr auto kFrozenProduct = frozenProductIfAny<T>();
-
 }  // namespace bidora::BIDORA_LEVEL

@@ -19,6 +19,22 @@
 namespace bidora::BIDORA_LEVEL {
 namespace {
 
+// Products of our own where they are better than a library's.
+template <typename T>
+struct Own {
+  decltype(Functions<T>::frozenProduct) frozenProduct = nullptr;
+  decltype(Functions<T>::outerProduct) outerProduct = nullptr;
+};
+#ifdef __AVX512BF16__
+template <typename T>
+constexpr Own<T> kOwn{frozenProduct<T>, outerProduct<T>};
+template <>
+constexpr Own<double> kOwn<double>{};
+#else
+template <typename T>
+constexpr Own<T> kOwn{};
+#endif
+
 template <typename T>
 constexpr Functions<T> kFunctions{
     .drop = dropRange<T, T>,
@@ -42,8 +58,8 @@ constexpr Functions<T> kFunctions{
     .directionGradients = directionGradients<SumOf<T>>,
     .weightTimes = weightTimes<T>,
     .timesWeight = timesWeight<T>,
-    .frozenProduct = kFrozenProduct<T>,
-    .outerProduct = kOuterProduct<T>,
+    .frozenProduct = kOwn<T>.frozenProduct,
+    .outerProduct = kOwn<T>.outerProduct,
     .gainTangent = gainTangent<T>,
     .gainTangentBackward = gainTangentBackward<T>,
 };

@@ -92,15 +92,4 @@ void outerProduct(const OuterProduct<T>& call, int64_t begin, int64_t end) {
 
 #endif
 
-template <typename T>
-constexpr auto outerProductIfAny() -> decltype(Functions<T>::outerProduct) {
-#ifdef __AVX512BF16__
-  if constexpr (!std::is_same_v<T, double>) return outerProduct<T>;
-#endif
-  return nullptr;
-}
-
-template <typename T>
-constexpr auto kOuterProduct = outerProductIfAny<T>();
-
 }  // namespace bidora::BIDORA_LEVEL

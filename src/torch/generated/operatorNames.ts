@@ -110,7 +110,6 @@ export const OPERATORS = [
   "aten::_foreach_sub.List",
   "aten::_foreach_mul_.Scalar",
   "aten::_foreach_mul.Scalar",
-  "aten::_foreach_norm.Scalar",
   "aten::_fused_adamw_",
   "aten::equal",
   "aten::is_set_to",
