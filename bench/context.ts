@@ -24,6 +24,8 @@ export interface Context {
   readonly goals: Goals;
   /** The worker of another build of this program, to be measured in turns with this one. */
   readonly before: Program | undefined;
+  /** The folder of another libtorch, to be measured in turns with the one in use. */
+  readonly libtorch: string | undefined;
   readonly tell: (text: string) => void;
 }
 

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { median } from "./compare.js";
 import { drawGrowth, type GrowthPoint } from "./growthFigure.js";
 import { machine } from "./machine.js";
+import { METHOD_CHOICES, type MethodChoice } from "./methodChoices.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
 import type { OwnSpec } from "./protocol.js";
 import { randomModel } from "./randomModel.js";
@@ -15,15 +16,6 @@ import { WorkerProcess } from "./workerProcess.js";
 const { values } = parseArgs({
   options: { output: { type: "string", default: join(ROOT, "bench", "results", "growth") } },
 });
-
-type Choice = Pick<OwnSpec, "method" | "hypergradient">;
-
-const METHODS: Readonly<Record<string, Choice>> = {
-  LoRA: { method: "lora" },
-  DoRA: { method: "dora" },
-  "BiDoRA, forward difference": { method: "bidora", hypergradient: "forward-difference" },
-  "BiDoRA, exact": { method: "bidora", hypergradient: "exact" },
-};
 
 interface Place {
   readonly layers: number;
@@ -69,7 +61,7 @@ const SWEEPS: readonly Sweep[] = [
   },
 ];
 
-async function secondsOf(model: string, { rank, rows, length }: Place, choice: Choice): Promise<number> {
+async function secondsOf(model: string, { rank, rows, length }: Place, choice: MethodChoice): Promise<number> {
   const common = { task: "train", unit: "step", labels: 2, targets: "all-linear", precision: "bfloat16" } as const;
   const spec: OwnSpec = { ...common, ...choice, model, rank, threads: facts.cores, shape: { rows, length } };
   const worker = new WorkerProcess(ownWorker());
@@ -96,7 +88,7 @@ const results: Record<string, GrowthPoint[]> = {};
 for (const { name, axis, title, points } of SWEEPS) {
   const measured: GrowthPoint[] = [];
   for (const place of points) {
-    for (const [method, choice] of Object.entries(METHODS)) {
+    for (const [method, choice] of Object.entries(METHOD_CHOICES)) {
       const seconds = await secondsOf(models.get(place.layers) as string, place, choice);
       tell(`${axis} ${place.x}, ${method}: ${(seconds * 1000).toFixed(0)} ms`);
       measured.push({ x: place.x, method, seconds });

@@ -1,16 +1,11 @@
 import * as Plot from "@observablehq/plot";
-import { parseHTML } from "linkedom";
+import { COLOURS, document, standalone } from "./svg.js";
 
 export interface GrowthPoint {
   readonly x: number;
   readonly method: string;
   readonly seconds: number;
 }
-
-const { document } = parseHTML("<!doctype html><html><body></body></html>");
-
-/** Okabe and Ito's colours, in shades that stand out on white and on black. */
-const COLOURS = ["#3a8fd0", "#d5702b", "#1fa37a", "#b8609a"];
 
 /** An SVG of its own: a step's seconds over `axis`, both logarithmic, so that growth in proportion is a straight line. */
 export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { axis: string; title: string }): string {
@@ -48,8 +43,7 @@ export function drawGrowth(points: readonly GrowthPoint[], { axis, title }: { ax
         .map(told)
         .join(", ")}`,
   );
-  const opening = `<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="${axis}. ${alt.join("; ")}" `;
-  return `${plot.outerHTML.replace(' xmlns="http://www.w3.org/2000/svg"', "").replace("<svg ", () => opening)}\n`;
+  return standalone(plot.outerHTML, `${axis}. ${alt.join("; ")}`);
 }
 
 /** Where each curve's name stands: at its end, or as far above the one below that both can be read. */

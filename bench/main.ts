@@ -25,6 +25,7 @@ const HELP = `npm run bench -- [options]
   --threads N     of each side (all cores)
   --clock C       wall, or cpu: processor time, which with --threads 1 can be trusted on a busy machine
   --before FOLDER another checkout of this program, set up, to be measured in turns with this one
+  --libtorch FOLDER another libtorch (as LIBTORCH names one), for the comparison of that name
   --data FOLDER   with glue/ and tokenizers/ (../shared/data)
   --output FOLDER for results.md and results.json (bench/results)
 BENCH_VENV names a Python environment with torch, transformers and peft to use instead of a throw-away one; BENCH_MODEL a
@@ -39,6 +40,7 @@ const { values } = parseArgs({
     threads: { type: "string" },
     clock: { type: "string", default: "wall" },
     before: { type: "string" },
+    libtorch: { type: "string" },
     data: { type: "string", default: join(ROOT, "..", "shared", "data") },
     output: { type: "string", default: join(ROOT, "bench", "results") },
     help: { type: "boolean", default: false },
@@ -99,7 +101,17 @@ async function main(): Promise<void> {
   tell("Writing a random base-size model");
   const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
   const own = { quick: values.quick, shapes, effort, dataFolder: values.data };
-  const context = { python, models, threads, scratch, tell, before, goals: goalsFor(facts), ...own };
+  const context = {
+    python,
+    models,
+    threads,
+    scratch,
+    tell,
+    before,
+    libtorch: values.libtorch,
+    goals: goalsFor(facts),
+    ...own,
+  };
   const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }

@@ -1,8 +1,8 @@
 #include "tape.h"
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/ones_like.h>
 #include <torch/csrc/autograd/engine.h>
-#include <torch/csrc/autograd/functions/basic_ops.h>
 #include <torch/csrc/autograd/variable.h>
 
 #include <memory>
@@ -53,11 +53,16 @@ int32_t Tape::find(const at::Tensor& tensor) const {
 
 namespace {
 
-// As torch::autograd::grad finds it. What no gradient comes to has an edge from nowhere.
+// Of a tensor that nothing was computed from.
+torch::autograd::Edge edgeFromNowhere() {
+  return torch::autograd::impl::gradient_edge(at::empty({0}).requires_grad_(true));
+}
+
+// As torch::autograd::grad finds it.
 torch::autograd::Edge edgeTo(const at::Tensor& tensor) {
   auto function = tensor.grad_fn();
   if (!function) function = torch::autograd::impl::try_get_grad_accumulator(tensor);
-  if (!function) return {std::make_shared<torch::autograd::Identity>(), 0};
+  if (!function) return edgeFromNowhere();
   return {function, static_cast<uint32_t>(tensor.output_nr())};
 }
 

@@ -1,5 +1,6 @@
 import { type Context, type Setting, settingName, settingsOf } from "../context.js";
 import type { Row } from "../rows.js";
+import { otherLibtorch } from "./libtorch.js";
 import { overhead } from "./overhead.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
 import { firstStep } from "./start.js";
@@ -33,4 +34,5 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
   predict: () => [{ name: "predict", run: realPrediction }],
   start: () => [{ name: "start", run: firstStep }],
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
+  libtorch: (context) => (context.libtorch === undefined ? [] : stepRows(context, "libtorch", otherLibtorch)),
 };

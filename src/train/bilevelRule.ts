@@ -1,47 +1,33 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
-import { type AdaptedModel, holdNorms } from "../adapters/index.js";
 import type { RunConfig } from "../config/index.js";
-import type { TaskModel } from "../models/index.js";
 import type { TangentTape } from "../tangents/index.js";
-import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import { type Penalty, type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
+import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchStream } from "./batches.js";
 import { checkGradients, type FiniteGradients } from "./gradients.js";
 import {
   alongTapes,
   doubleBackward,
-  gradientOfInnerProduct,
   type HypergradientEstimator,
   type LowerPoint,
   type SecondDerivatives,
 } from "./hypergradients/index.js";
-import { gradientsOf, type Level, type Update } from "./level.js";
-import type { ReplayableMasks } from "./masks.js";
+import type { Update } from "./level.js";
+import { type Levels, LowerStart } from "./lowerStart.js";
 import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** What weights the second term: the lower step's learning rate, the derivative of the optimiser's step, or a number. */
 export type Xi = RunConfig["xi"];
 
-export interface BilevelRuleOptions {
-  readonly task: Task;
-  readonly model: TaskModel;
-  readonly adapted: AdaptedModel;
-  /** Directions, trained on the lower rows; its schedule counts lower steps. */
-  readonly lower: Level;
-  /** Magnitudes, trained on the upper rows. */
-  readonly upper: Level;
+export interface BilevelRuleOptions extends Levels {
   readonly lowerBatches: BatchStream;
   readonly upperBatches: BatchStream;
-  readonly masks: ReplayableMasks;
   readonly estimator: HypergradientEstimator;
   readonly xi: Xi;
   readonly unrollSteps: number;
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
-  /** The weighted regulariser, part of the lower loss. */
-  readonly penalty: Penalty | undefined;
 }
 
 /** A lower step as it was taken: where it began, with what gradients, and what it did. */
@@ -52,14 +38,6 @@ interface LowerStep {
   readonly update: Update;
   /** Of the last one, where second derivatives are asked for. */
   readonly tapes: readonly TangentTape[];
-}
-
-/** Where a lower step began. */
-interface Start {
-  readonly batches: StepBatches;
-  /** Of the random numbers. */
-  readonly mark: Uint8Array;
-  readonly directions: readonly torch.Tensor[];
 }
 
 /**
@@ -126,13 +104,12 @@ export class BilevelRule implements StepRule {
 
   /** Only the last lower step's starting point, and what it computed, are asked for again. */
   #lowerStep(isLast: boolean): LowerStep {
-    const { task, model, lower, upper, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
+    const { task, model, lower, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
-    const start = { batches, mark: masks.mark(), directions: lower.tensors() };
-    const { directions } = start;
-    const magnitudes = upper.tensors();
+    const start = new LowerStart(this.options, batches);
+    const { directions, magnitudes } = start;
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
-    const record = isLast ? this.#recorded(directions, magnitudes) : undefined;
+    const record = isLast ? this.#recorded(start) : undefined;
     const objective = { task, model, batches, context: () => masks.training(), penalty };
     const { loss, gradients, tapes } = stepGradients(objective, wanted, { record });
     const directionGradients = gradients.slice(0, directions.length);
@@ -144,66 +121,33 @@ export class BilevelRule implements StepRule {
       magnitudes,
       directionGradients,
       magnitudeGradients: gradients.slice(directions.length),
-      magnitudeGradientsAt: (u, epsilon) => torch.scope(() => this.#magnitudeGradientsAt(start, u, epsilon)),
+      magnitudeGradientsAt: (u, epsilon) => torch.scope(() => start.magnitudeGradientsAt(u, epsilon)),
       ...this.#secondDerivatives(start, tapes),
     };
     return { batches, loss, point, update, tapes };
   }
 
   /** What moves, and whose gradients' derivatives are wanted. */
-  #recorded(directions: readonly torch.Tensor[], magnitudes: readonly torch.Tensor[]) {
+  #recorded({ directions, magnitudes }: LowerStart) {
     const { secondDerivatives, byDoubleBackward } = this.options.estimator;
     if (secondDerivatives === "none" || byDoubleBackward || this.#lacking !== undefined) return undefined;
     return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
   }
 
-  #secondDerivatives(start: Start, tapes: readonly TangentTape[]): SecondDerivatives {
-    const { upper, estimator } = this.options;
-    const recordedAgain = () => this.#recordAgain(start);
+  #secondDerivatives(start: LowerStart, tapes: readonly TangentTape[]): SecondDerivatives {
+    const { estimator } = this.options;
+    const recordedAgain = () => start.recordAgain();
     if (estimator.byDoubleBackward || this.#lacking !== undefined) return doubleBackward(recordedAgain);
     return alongTapes({
       tapes,
       directions: estimator.secondDerivatives === "hessian" ? start.directions : [],
-      magnitudes: upper.tensors(),
-      penaltyHessian: this.#penaltyHessian(start),
+      magnitudes: start.magnitudes,
+      penaltyHessian: (u) => start.penaltyHessian(u),
       otherwise: (operator) => {
         this.#lacking = operator;
         return doubleBackward(recordedAgain);
       },
     });
-  }
-
-  /** The lower step's gradients once more, with their graph. */
-  #recordAgain(start: Start) {
-    const { task, model, upper, masks, penalty } = this.options;
-    const { batches, mark, directions } = start;
-    const objective = { task, model, batches, context: () => masks.training(true), penalty };
-    const { gradients } = this.#at(directions, () =>
-      masks.replay(mark, () => torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true }))),
-    );
-    return { directions, magnitudes: upper.tensors(), gradients };
-  }
-
-  #penaltyHessian({ directions }: Start): (u: readonly torch.Tensor[]) => torch.Tensor[] | undefined {
-    const { penalty } = this.options;
-    let gradients: readonly torch.Tensor[] | undefined;
-    return (u) => {
-      if (!penalty) return undefined;
-      gradients ??= this.#at(directions, () =>
-        torch.enableGrad(() => gradientsOf(penalty(true), directions, { createGraph: true })),
-      );
-      return gradientOfInnerProduct(gradients, u, directions);
-    };
-  }
-
-  /** Runs `body` with other directions in the parameters, which hold V' before and after. */
-  #at<T>(directions: readonly torch.Tensor[], body: () => T): T {
-    const after = this.options.lower.replace(directions);
-    try {
-      return body();
-    } finally {
-      this.options.lower.replace(after);
-    }
   }
 
   #hypergradient(
@@ -232,25 +176,6 @@ export class BilevelRule implements StepRule {
     const factor = xi === "learning-rate" ? update.learningRate : xi;
     if (factor !== "optimizer") return torch.noGrad(() => torch.foreachMulScalar(v, factor));
     return this.options.lower.throughUpdate(v, point.directionGradients, update);
-  }
-
-  /** A norm that is a constant is that at V. The regulariser has no M. */
-  #magnitudeGradientsAt(
-    { batches, mark, directions }: Start,
-    u: readonly torch.Tensor[],
-    epsilon: number,
-  ): readonly torch.Tensor[] {
-    const { task, model, adapted, lower, upper, masks } = this.options;
-    return this.#at(directions, () => {
-      const release = holdNorms(adapted);
-      try {
-        lower.replace(torch.noGrad(() => torch.foreachAdd(directions, u, { alpha: epsilon })));
-        const objective = { task, model, batches, context: () => masks.training() };
-        return masks.replay(mark, () => stepGradients(objective, upper.tensors()).gradients);
-      } finally {
-        release();
-      }
-    });
   }
 
   save(): RuleState {

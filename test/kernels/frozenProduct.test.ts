@@ -10,6 +10,8 @@ const DTYPES: readonly torch.DType[] = ["float32", "bfloat16", "float64"];
 /** Around the tiles' and panels' sizes. */
 const ROWS = [1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 24, 25, 63, 64, 65, 71, 192, 200];
 const SIZES = [2, 14, 16, 18, 30, 32, 34, 62, 64, 66, 130];
+/** Around so much as is taken of a few rows' depth at a time, and twice that. */
+const DEPTHS = [510, 512, 514, 1024, 1026, 1538];
 const RANKS = [1, 2, 8, 17];
 
 function drawer(seed: number): (shape: readonly number[], dtype: torch.DType) => torch.Tensor {
@@ -48,12 +50,26 @@ describe.each(DTYPES)("%s", (dtype) => {
         });
   });
 
+  test.each(DEPTHS)("the gradient of the input, %i deep, of few rows and of many", (depth) => {
+    for (const columns of [66, 2114])
+      torch.scope(() => {
+        const draw = drawer(depth + columns);
+        const [gradient, weight] = [draw([200, depth], dtype), draw([depth, columns], dtype)];
+        const all = torch.mm(...(wide(gradient, weight) as [torch.Tensor, torch.Tensor]));
+        for (const n of [1, 3, 16, 64, 200]) {
+          const found = torch.linearInputGradient(torch.narrow(gradient, 0, 0, n), weight);
+          expect(equal(found, torch.narrow(all, 0, 0, n)), `${n} rows, ${columns} columns`).toBe(true);
+        }
+      });
+  });
+
   test.each(RANKS)("a low rank of %i rides along", (rank) => {
     for (const n of [1, 5, 64, 70])
       for (const [size, out] of [
         [30, 66],
         [66, 30],
         [64, 128],
+        [34, 1030],
       ] as const)
         torch.scope(() => {
           const draw = drawer(n + rank);
@@ -129,6 +145,10 @@ test.each(ownProducts as torch.DType[])(
         ).toBe(true);
       const some = torch.fastLinear(torch.narrow(x, 0, 17, 100), weight);
       expect(torch.equal(some, torch.narrow(all, 0, 17, 100))).toBe(true);
+      const [gradient, wideWeight] = [normal(300, 2100), normal(2100, 130)];
+      const ofAll = torch.linearInputGradient(gradient, wideWeight);
+      const ofSome = torch.linearInputGradient(torch.narrow(gradient, 0, 17, 5), wideWeight);
+      expect(torch.equal(ofSome, torch.narrow(ofAll, 0, 17, 5))).toBe(true);
     });
   },
 );

@@ -31,6 +31,9 @@ struct Panel {
   const WordOf<T>*words, *further;
   int64_t column;     // its first
   int64_t tiles = 0;  // that it was multiplied with so far
+  // Sums of all rows, [rows, width], where it holds a part of the depth; null where it holds all of it.
+  SumOf<T>* sums = nullptr;
+  bool isFirst = true, isLast = true;  // of the parts
 };
 
 // The lines of the next panel that are fetched with a tile: the first few tiles fetch all of them.
@@ -48,10 +51,12 @@ Ahead aheadOf(const FrozenProduct<T>& call, const Panel<T>& panel) {
 template <typename T, int kRows, int kVectors, typename Sum = SumOf<T>>
 void tileOfRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row) {
   constexpr int64_t kWide = kVectors * kLanes<Sum>, kPerWord = Arithmetic<T>::kPerWord;
-  alignas(kVectorBytes) Sum sums[kRows * kWide];
+  alignas(kVectorBytes) Sum own[kRows * kWide];
+  Sum* sums = panel.sums ? panel.sums + row * kWide : own;
   tile<WordOf<T>, Sum, kRows, kVectors, true>(leftAt(call.x, row), panel.words, kWide, sums, kWide,
-                                              call.depth / kPerWord, false, aheadOf(call, panel));
+                                              call.depth / kPerWord, !panel.isFirst, aheadOf(call, panel));
   ++panel.tiles;
+  if (!panel.isLast) return;
   if (call.rank > 0)
     tile<WordOf<T>, Sum, kRows, kVectors>(leftAt(call.low, row), panel.further, kWide, sums, kWide,
                                           call.rank / kPerWord, true);
@@ -70,30 +75,74 @@ void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, 
 }
 
 template <typename T>
+void panelTimesRows(const FrozenProduct<T>& call, Panel<T>& panel, int64_t row, int64_t end) {
+  switch ((lesser(kPanel, call.columns - panel.column) + kWidth - 1) / kWidth) {
+    case 4: panelTimesRows<T, 4>(call, panel, row, end); break;
+    case 3: panelTimesRows<T, 3>(call, panel, row, end); break;
+    case 2: panelTimesRows<T, 2>(call, panel, row, end); break;
+    default: panelTimesRows<T, 1>(call, panel, row, end);
+  }
+}
+
+// Copies panels one after the other into the same memory.
+template <typename T>
+class PanelPacker {
+ public:
+  Panel<T> pack(const FrozenProduct<T>& call, int64_t column, bool isLast) {
+    constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+    const int64_t depth = call.depth / kPerWord, rank = isLast ? call.rank / kPerWord : 0,
+                  count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
+    WordOf<T>*ofW = words_.need(depth * kPanel), *ofF = further_.need(rank * kPanel);
+    packPanel(call.weight, call.isTurned, depth, column, count, width, ofW);
+    if (rank > 0) packPanel(call.further, call.isTurned, rank, column, count, width, ofF);
+    return {ofW, ofF, column};
+  }
+
+ private:
+  Buffer<WordOf<T>> words_, further_;
+};
+
+constexpr int64_t kDepthAtOnce = 512, kPanelsAtOnce = 32;
+
+// All rows, which are few, with panels begin … end − 1 of a turned matrix. A row of that may fill a page: several
+// panels are taken for so much of the depth at a time that the processor still knows where the pages lie.
+template <typename T>
+void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+  PanelPacker<T> packer;
+  Buffer<SumOf<T>> buffer;
+  for (int64_t first = begin; first < end; first += kPanelsAtOnce) {
+    const int64_t last = lesser(first + kPanelsAtOnce, end);
+    SumOf<T>* sums = buffer.need((last - first) * call.rows * kPanel);
+    for (int64_t d = 0; d < call.depth; d += kDepthAtOnce) {
+      FrozenProduct<T> part = call;
+      part.x.data += d;
+      part.weight.data += d * call.weight.stride;
+      part.depth = lesser(kDepthAtOnce, call.depth - d);
+      const bool isLast = d + part.depth == call.depth;
+      for (int64_t p = first; p < last; ++p) {
+        Panel<T> panel = packer.pack(part, p * kPanel, isLast);
+        panel.sums = sums + (p - first) * call.rows * kPanel;
+        panel.isFirst = d == 0;
+        panel.isLast = isLast;
+        panelTimesRows(part, panel, 0, call.rows);
+      }
+    }
+  }
+}
+
+template <typename T>
 void frozenProduct(const FrozenProduct<T>& call, int64_t rowsOfChunk, int64_t begin, int64_t end) {
-  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
-  const int64_t depth = call.depth / kPerWord, rank = call.rank / kPerWord,
-                chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
-  Buffer<WordOf<T>> words, further;
-  Panel<T> panel{nullptr, nullptr, -1, 0};
-  int64_t vectors = 0;
+  const int64_t chunks = (call.rows + rowsOfChunk - 1) / rowsOfChunk;
+  if (call.isTurned && chunks == 1 && call.depth > kDepthAtOnce) {
+    partByPart(call, begin, end);
+    return;
+  }
+  PanelPacker<T> packer;
+  Panel<T> panel{nullptr, nullptr, -1};
   for (int64_t task = begin; task < end; ++task) {
     const int64_t column = task / chunks * kPanel, row = task % chunks * rowsOfChunk;
-    if (column != panel.column) {
-      const int64_t count = lesser(kPanel, call.columns - column), width = roundUp(count, kWidth);
-      vectors = width / kWidth;
-      WordOf<T>*ofW = words.need(depth * kPanel), *ofF = further.need(rank * kPanel);
-      packPanel(call.weight, call.isTurned, depth, column, count, width, ofW);
-      if (rank > 0) packPanel(call.further, call.isTurned, rank, column, count, width, ofF);
-      panel = {ofW, ofF, column, 0};
-    }
-    const int64_t last = lesser(row + rowsOfChunk, call.rows);
-    switch (vectors) {
-      case 4: panelTimesRows<T, 4>(call, panel, row, last); break;
-      case 3: panelTimesRows<T, 3>(call, panel, row, last); break;
-      case 2: panelTimesRows<T, 2>(call, panel, row, last); break;
-      default: panelTimesRows<T, 1>(call, panel, row, last);
-    }
+    if (column != panel.column) panel = packer.pack(call, column, true);
+    panelTimesRows(call, panel, row, lesser(row + rowsOfChunk, call.rows));
   }
 }
 

@@ -92,7 +92,9 @@ void packColumns(const Rows<const T>& matrix, int64_t words, int64_t first, int6
 }
 
 // sum += a·b, word by word.
-[[gnu::always_inline]] inline void addWords(Vector<float>& sum, float a, const Vector<float>& b) { sum += a * b; }
+[[gnu::always_inline]] inline void addWords(Vector<float>& sum, float a, const Vector<float>& b) {
+  sum = fused(a - Vector<float>{}, b, sum);
+}
 [[gnu::always_inline]] inline void addWords(Vector<float>& sum, Pair a, const Vector<float>& b) {
   sum = _mm512_dpbf16_ps(sum, (__m512bh)_mm512_set1_epi32(static_cast<int>(a.bits)), (__m512bh)b);
 }

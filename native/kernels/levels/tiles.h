@@ -2,7 +2,7 @@
 // numbers whose two products are added (AVX512-BF16). C[m][n] = Σₖ A[m][k]·B[k][n], with k counted in words.
 #pragma once
 
-#ifdef __AVX512BF16__
+#ifdef __FMA__
 #include <immintrin.h>
 #endif
 
@@ -37,8 +37,33 @@ struct Arithmetic<Bfloat16> {
 };
 #endif
 
-[[gnu::always_inline]] inline void addProduct(Vector<float>& sum, float a, const float* b) { sum += a * load(b); }
-[[gnu::always_inline]] inline void addProduct(Vector<double>& sum, double a, const double* b) { sum += a * load(b); }
+// a·b + c rounded once, where the level can: the compiler would do so in one tile and not in the next, and a number
+// would depend on the tile that it is in.
+#if defined(__AVX512F__)
+[[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
+  return (Vector<float>)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+}
+[[gnu::always_inline]] inline Vector<double> fused(Vector<double> a, Vector<double> b, Vector<double> c) {
+  return (Vector<double>)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+}
+#elif defined(__FMA__)
+[[gnu::always_inline]] inline Vector<float> fused(Vector<float> a, Vector<float> b, Vector<float> c) {
+  return (Vector<float>)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+}
+[[gnu::always_inline]] inline Vector<double> fused(Vector<double> a, Vector<double> b, Vector<double> c) {
+  return (Vector<double>)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+}
+#else
+template <typename V>
+[[gnu::always_inline]] inline V fused(V a, V b, V c) {
+  return a * b + c;
+}
+#endif
+
+template <typename T>
+[[gnu::always_inline]] inline void addProduct(Vector<T>& sum, T a, const T* b) {
+  sum = fused(a - Vector<T>{}, load(b), sum);
+}
 
 #ifdef __AVX512BF16__
 [[gnu::always_inline]] inline void addProduct(Vector<float>& sum, Pair a, const Pair* b) {

@@ -1,0 +1,96 @@
+// `npm run bench:breakdown -- --before FOLDER`: where the time of a step goes in this build and in another, in turns; a figure and its numbers.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { workerOf } from "./before.js";
+import { type Breakdown, drawBreakdown } from "./breakdownFigure.js";
+import { partsOf } from "./breakdownParts.js";
+import { median } from "./compare.js";
+import { machine } from "./machine.js";
+import { METHOD_CHOICES, type MethodChoice } from "./methodChoices.js";
+import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
+import type { Answers, OwnSpec } from "./protocol.js";
+import { randomModel } from "./randomModel.js";
+import { scratchFolder } from "./scratch.js";
+import { peers } from "./venv.js";
+import { type Program, WorkerProcess } from "./workerProcess.js";
+
+const { values } = parseArgs({
+  options: {
+    before: { type: "string" },
+    output: { type: "string", default: join(ROOT, "bench", "results", "breakdown") },
+  },
+});
+if (values.before === undefined) throw new Error("--before is missing: give another checkout of this program, set up.");
+
+/** Turns of each build, and steps in one. */
+const TURNS = 3;
+const STEPS = 2;
+
+type Profile = Answers["profile"];
+
+async function started(program: Program, spec: OwnSpec): Promise<WorkerProcess> {
+  const worker = new WorkerProcess(program);
+  await worker.ask({ command: "prepare", spec });
+  await worker.ask({ command: "run", count: 2 });
+  return worker;
+}
+
+/** The profile whose step took the median time of all turns, for each of the builds. */
+async function profiles(programs: readonly Program[], spec: OwnSpec): Promise<Profile[]> {
+  const workers: WorkerProcess[] = [];
+  try {
+    for (const program of programs) workers.push(await started(program, spec));
+    const turns: Profile[][] = workers.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++)
+      for (const [i, worker] of workers.entries())
+        turns[i]?.push(await worker.ask({ command: "profile", count: STEPS }));
+    return turns.map((ofOne) => [...ofOne].sort((a, b) => a.seconds - b.seconds)[Math.floor(TURNS / 2)] as Profile);
+  } finally {
+    await Promise.all(workers.map((worker) => worker.end()));
+  }
+}
+
+async function limitOf(spec: OwnSpec): Promise<number> {
+  const worker = await started(ownWorker(), { ...spec, task: "limit" });
+  try {
+    return median((await worker.ask({ command: "run", count: 5 })).seconds) * 1000;
+  } finally {
+    await worker.end();
+  }
+}
+
+const tell = (text: string) => process.stderr.write(`${text}\n`);
+const facts = machine(unpinEnvironment());
+const scratch = scratchFolder();
+const model = await randomModel(await peers(scratch, tell), join(scratch, "roberta"));
+const builds = { before: await workerOf(values.before), now: ownWorker() };
+
+function specOf(choice: MethodChoice): OwnSpec {
+  const common = {
+    task: "train",
+    unit: "step",
+    labels: 2,
+    targets: "all-linear",
+    precision: "bfloat16",
+    rank: 8,
+  } as const;
+  return { ...common, ...choice, model, threads: facts.cores, shape: { rows: 16, length: 64 } };
+}
+
+const breakdowns: Breakdown[] = [];
+for (const [method, choice] of Object.entries(METHOD_CHOICES)) {
+  const [before, now] = (await profiles(Object.values(builds), specOf(choice))) as [Profile, Profile];
+  for (const [build, { kernels, seconds }] of [
+    ["before", before],
+    ["now", now],
+  ] as const) {
+    tell(`${method}, ${build}: ${(seconds * 1000).toFixed(0)} ms`);
+    breakdowns.push({ method, build, parts: partsOf(kernels, seconds) });
+  }
+}
+const limit = await limitOf(specOf({ method: "lora" }));
+mkdirSync(values.output, { recursive: true });
+writeFileSync(join(values.output, "breakdown.svg"), drawBreakdown(breakdowns, limit));
+const numbers = { machine: facts, limitMilliseconds: limit, breakdowns };
+writeFileSync(join(values.output, "breakdown.json"), `${JSON.stringify(numbers, undefined, 2)}\n`);

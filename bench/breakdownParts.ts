@@ -1,0 +1,35 @@
+import type { ProfileRow } from "./protocol.js";
+
+/** What a step's time is spent on, by the names of the operators that did the work; the first that fits counts. */
+const PARTS: readonly (readonly [part: string, names: RegExp])[] = [
+  ["linear layers with their low rank", /low_rank|LowRank|LinearFunction|bidora::linear|addmm|aten::mm|MmBackward/],
+  [
+    "norms of directions, gains, regulariser",
+    /direction_norm|DirectionNorm|direction_gain|DirectionGain|gram_form|GramForm|orthogonality/,
+  ],
+  ["attention", /attention|bmm|softmax/i],
+  ["GELU", /gelu|ActivationFunction/],
+  ["residuals and norms", /dropout_add_norm|DropoutAddNorm|layer_norm/],
+  ["clipping and AdamW", /adamw|total_norm|scaled|vector_norm|clip/],
+];
+
+export const REST = "all else";
+
+export const PART_NAMES: readonly string[] = [...PARTS.map(([part]) => part), REST];
+
+export interface PartTime {
+  readonly part: string;
+  readonly milliseconds: number;
+}
+
+/** The parts of a step of `seconds`, in the order of `PART_NAMES`; what no operator accounts for is in the rest. */
+export function partsOf(kernels: readonly ProfileRow[], seconds: number): PartTime[] {
+  const sums = new Map<string, number>(PARTS.map(([part]) => [part, 0]));
+  for (const { name, milliseconds } of kernels) {
+    const part = PARTS.find(([, names]) => names.test(name))?.[0];
+    if (part !== undefined) sums.set(part, (sums.get(part) ?? 0) + milliseconds);
+  }
+  const named = [...sums].map(([part, milliseconds]) => ({ part, milliseconds }));
+  const known = named.reduce((sum, { milliseconds }) => sum + milliseconds, 0);
+  return [...named, { part: REST, milliseconds: Math.max(0, seconds * 1000 - known) }];
+}

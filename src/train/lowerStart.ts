@@ -1,0 +1,91 @@
+// Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
+import { type AdaptedModel, holdNorms } from "../adapters/index.js";
+import type { TaskModel } from "../models/index.js";
+import type { Task } from "../tasks/index.js";
+import * as torch from "../torch/index.js";
+import { type Penalty, type StepBatches, type StepLoss, stepGradients } from "./accumulation.js";
+import { gradientOfInnerProduct } from "./hypergradients/index.js";
+import { gradientsOf, type Level } from "./level.js";
+import type { ReplayableMasks } from "./masks.js";
+
+/** Both levels, and what their losses are of. */
+export interface Levels {
+  readonly task: Task;
+  readonly model: TaskModel;
+  readonly adapted: AdaptedModel;
+  /** Directions, trained on the lower rows; its schedule counts lower steps. */
+  readonly lower: Level;
+  /** Magnitudes, trained on the upper rows. */
+  readonly upper: Level;
+  readonly masks: ReplayableMasks;
+  /** The weighted regulariser, part of the lower loss. */
+  readonly penalty: Penalty | undefined;
+}
+
+/** Where a lower step begins: what is asked of V on its rows, with its random numbers, once the parameters hold V'. */
+export class LowerStart {
+  readonly directions: readonly torch.Tensor[];
+  readonly magnitudes: readonly torch.Tensor[];
+  readonly #mark: Uint8Array;
+  #penaltyGradients: readonly torch.Tensor[] | undefined;
+
+  constructor(
+    readonly levels: Levels,
+    readonly batches: StepBatches,
+  ) {
+    this.#mark = levels.masks.mark();
+    this.directions = levels.lower.tensors();
+    this.magnitudes = levels.upper.tensors();
+  }
+
+  /** The lower step's gradients once more, with their graph. */
+  recordAgain() {
+    const { directions, magnitudes, levels } = this;
+    const objective = { ...this.#loss(true), penalty: levels.penalty };
+    const { gradients } = this.#at(directions, () =>
+      levels.masks.replay(this.#mark, () =>
+        torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true })),
+      ),
+    );
+    return { directions, magnitudes, gradients };
+  }
+
+  /** ∇²_V R·u of the weighted regulariser. */
+  penaltyHessian(u: readonly torch.Tensor[]): torch.Tensor[] | undefined {
+    const { penalty } = this.levels;
+    if (!penalty) return undefined;
+    this.#penaltyGradients ??= this.#at(this.directions, () =>
+      torch.enableGrad(() => gradientsOf(penalty(true), this.directions, { createGraph: true })),
+    );
+    return gradientOfInnerProduct(this.#penaltyGradients, u, this.directions);
+  }
+
+  /** ∇_M L_tr(V + εu, M). A norm that is a constant is that at V. The regulariser has no M. */
+  magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[] {
+    const { adapted, lower, masks } = this.levels;
+    return this.#at(this.directions, () => {
+      const release = holdNorms(adapted);
+      try {
+        lower.replace(torch.noGrad(() => torch.foreachAdd(this.directions, u, { alpha: epsilon })));
+        return masks.replay(this.#mark, () => stepGradients(this.#loss(), this.magnitudes).gradients);
+      } finally {
+        release();
+      }
+    });
+  }
+
+  #loss(differentiateTwice = false): StepLoss {
+    const { task, model, masks } = this.levels;
+    return { task, model, batches: this.batches, context: () => masks.training(differentiateTwice) };
+  }
+
+  /** Runs `body` with other directions in the parameters, which hold V' before and after. */
+  #at<T>(directions: readonly torch.Tensor[], body: () => T): T {
+    const after = this.levels.lower.replace(directions);
+    try {
+      return body();
+    } finally {
+      this.levels.lower.replace(after);
+    }
+  }
+}
