@@ -60,9 +60,11 @@ template <typename V>
 }
 #endif
 
-template <typename T>
-[[gnu::always_inline]] inline void addProduct(Vector<T>& sum, T a, const T* b) {
-  sum = fused(a - Vector<T>{}, load(b), sum);
+[[gnu::always_inline]] inline void addProduct(Vector<float>& sum, float a, const float* b) {
+  sum = fused(a - Vector<float>{}, load(b), sum);
+}
+[[gnu::always_inline]] inline void addProduct(Vector<double>& sum, double a, const double* b) {
+  sum = fused(a - Vector<double>{}, load(b), sum);
 }
 
 #ifdef __AVX512BF16__
