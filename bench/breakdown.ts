@@ -7,13 +7,13 @@ import { type Breakdown, drawBreakdown } from "./breakdownFigure.js";
 import { partsOf } from "./breakdownParts.js";
 import { median } from "./compare.js";
 import { machine } from "./machine.js";
-import { METHOD_CHOICES, type MethodChoice } from "./methodChoices.js";
+import { METHOD_CHOICES, type MethodChoice, stepOf } from "./methodChoices.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
 import type { Answers, OwnSpec } from "./protocol.js";
 import { randomModel } from "./randomModel.js";
 import { scratchFolder } from "./scratch.js";
 import { peers } from "./venv.js";
-import { type Program, WorkerProcess } from "./workerProcess.js";
+import { type Program, startWorker, type WorkerProcess } from "./workerProcess.js";
 
 const { values } = parseArgs({
   options: {
@@ -29,18 +29,11 @@ const STEPS = 2;
 
 type Profile = Answers["profile"];
 
-async function started(program: Program, spec: OwnSpec): Promise<WorkerProcess> {
-  const worker = new WorkerProcess(program);
-  await worker.ask({ command: "prepare", spec });
-  await worker.ask({ command: "run", count: 2 });
-  return worker;
-}
-
 /** The profile whose step took the median time of all turns, for each of the builds. */
 async function profiles(programs: readonly Program[], spec: OwnSpec): Promise<Profile[]> {
   const workers: WorkerProcess[] = [];
   try {
-    for (const program of programs) workers.push(await started(program, spec));
+    for (const program of programs) workers.push((await startWorker({ program, spec })).worker);
     const turns: Profile[][] = workers.map(() => []);
     for (let turn = 0; turn < TURNS; turn++)
       for (const [i, worker] of workers.entries())
@@ -52,7 +45,7 @@ async function profiles(programs: readonly Program[], spec: OwnSpec): Promise<Pr
 }
 
 async function limitOf(spec: OwnSpec): Promise<number> {
-  const worker = await started(ownWorker(), { ...spec, task: "limit" });
+  const { worker } = await startWorker({ program: ownWorker(), spec: { ...spec, task: "limit" } });
   try {
     return median((await worker.ask({ command: "run", count: 5 })).seconds) * 1000;
   } finally {
@@ -66,17 +59,8 @@ const scratch = scratchFolder();
 const model = await randomModel(await peers(scratch, tell), join(scratch, "roberta"));
 const builds = { before: await workerOf(values.before), now: ownWorker() };
 
-function specOf(choice: MethodChoice): OwnSpec {
-  const common = {
-    task: "train",
-    unit: "step",
-    labels: 2,
-    targets: "all-linear",
-    precision: "bfloat16",
-    rank: 8,
-  } as const;
-  return { ...common, ...choice, model, threads: facts.cores, shape: { rows: 16, length: 64 } };
-}
+const specOf = (choice: MethodChoice) =>
+  stepOf(choice, { model, rank: 8, threads: facts.cores, shape: { rows: 16, length: 64 } });
 
 const breakdowns: Breakdown[] = [];
 for (const [method, choice] of Object.entries(METHOD_CHOICES)) {

@@ -13,7 +13,7 @@ const PARTS: readonly (readonly [part: string, names: RegExp])[] = [
   ["clipping and AdamW", /adamw|total_norm|scaled|vector_norm|clip/],
 ];
 
-export const REST = "all else";
+const REST = "all else";
 
 export const PART_NAMES: readonly string[] = [...PARTS.map(([part]) => part), REST];
 

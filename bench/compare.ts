@@ -1,5 +1,5 @@
 import type { Facts, Memory, Spec } from "./protocol.js";
-import { type Program, WorkerProcess } from "./workerProcess.js";
+import { type Program, startWorker, type WorkerProcess } from "./workerProcess.js";
 
 /** One side of a comparison: a program, and what it is told to do. */
 export interface Side {
@@ -34,7 +34,8 @@ export async function compare<Sides extends Readonly<Record<string, Side>>>(
 ): Promise<{ readonly [Name in keyof Sides]: Measured }> {
   const running = new Map<string, Running>();
   try {
-    for (const [name, side] of Object.entries(sides)) running.set(name, await start(side, warmUps));
+    for (const [name, side] of Object.entries(sides))
+      running.set(name, { ...(await startWorker(side, warmUps)), seconds: [] });
     for (let round = 0; round < rounds; round++) {
       for (const { worker, seconds } of running.values()) {
         const timed = await worker.ask({ command: "run", count: counts });
@@ -55,19 +56,6 @@ interface Running {
   readonly worker: WorkerProcess;
   readonly facts: Facts;
   readonly seconds: number[];
-}
-
-/** Prepares a side and lets it warm up: first calls allocate, and choose their kernels. */
-async function start({ program, spec }: Side, warmUps: number): Promise<Running> {
-  const worker = new WorkerProcess(program);
-  try {
-    const { facts } = await worker.ask({ command: "prepare", spec });
-    await worker.ask({ command: "run", count: warmUps });
-    return { worker, facts, seconds: [] };
-  } catch (error) {
-    await worker.end();
-    throw error;
-  }
 }
 
 export function median(values: readonly number[]): number {

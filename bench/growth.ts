@@ -5,13 +5,12 @@ import { parseArgs } from "node:util";
 import { median } from "./compare.js";
 import { drawGrowth, type GrowthPoint } from "./growthFigure.js";
 import { machine } from "./machine.js";
-import { METHOD_CHOICES, type MethodChoice } from "./methodChoices.js";
+import { METHOD_CHOICES, type MethodChoice, stepOf } from "./methodChoices.js";
 import { ownWorker, ROOT, unpinEnvironment } from "./programs.js";
-import type { OwnSpec } from "./protocol.js";
 import { randomModel } from "./randomModel.js";
 import { scratchFolder } from "./scratch.js";
 import { peers } from "./venv.js";
-import { WorkerProcess } from "./workerProcess.js";
+import { startWorker } from "./workerProcess.js";
 
 const { values } = parseArgs({
   options: { output: { type: "string", default: join(ROOT, "bench", "results", "growth") } },
@@ -62,12 +61,9 @@ const SWEEPS: readonly Sweep[] = [
 ];
 
 async function secondsOf(model: string, { rank, rows, length }: Place, choice: MethodChoice): Promise<number> {
-  const common = { task: "train", unit: "step", labels: 2, targets: "all-linear", precision: "bfloat16" } as const;
-  const spec: OwnSpec = { ...common, ...choice, model, rank, threads: facts.cores, shape: { rows, length } };
-  const worker = new WorkerProcess(ownWorker());
+  const spec = stepOf(choice, { model, rank, threads: facts.cores, shape: { rows, length } });
+  const { worker } = await startWorker({ program: ownWorker(), spec }, 1);
   try {
-    await worker.ask({ command: "prepare", spec });
-    await worker.ask({ command: "run", count: 1 });
     return median((await worker.ask({ command: "run", count: 3 })).seconds);
   } finally {
     await worker.end();

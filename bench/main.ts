@@ -54,6 +54,8 @@ function chosenNames(): string[] {
   const unknown = names.find((name) => !(name in COMPARISONS));
   if (unknown !== undefined)
     throw new Error(`There is no ${unknown} to measure; there are ${Object.keys(COMPARISONS).join(", ")}.`);
+  if (values.only !== undefined && names.includes("libtorch") !== (values.libtorch !== undefined))
+    throw new Error("--libtorch FOLDER and the comparison libtorch in --only need each other.");
   return names;
 }
 
@@ -100,18 +102,8 @@ async function main(): Promise<void> {
   const python = await peers(scratch, tell);
   tell("Writing a random base-size model");
   const models = { roberta: await randomModel(python, join(scratch, "roberta")) };
-  const own = { quick: values.quick, shapes, effort, dataFolder: values.data };
-  const context = {
-    python,
-    models,
-    threads,
-    scratch,
-    tell,
-    before,
-    libtorch: values.libtorch,
-    goals: goalsFor(facts),
-    ...own,
-  };
+  const own = { quick: values.quick, shapes, effort, dataFolder: values.data, libtorch: values.libtorch };
+  const context = { python, models, threads, scratch, tell, before, goals: goalsFor(facts), ...own };
   const common = { machine: facts, threads, effort, quick: values.quick, versions: await versions(python) };
   await measure(names, context, (rows) => write({ ...common, rows }));
 }

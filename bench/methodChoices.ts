@@ -1,4 +1,4 @@
-import type { OwnSpec } from "./protocol.js";
+import type { OwnSpec, Shape } from "./protocol.js";
 
 export type MethodChoice = Pick<OwnSpec, "method" | "hypergradient">;
 
@@ -9,3 +9,17 @@ export const METHOD_CHOICES: Readonly<Record<string, MethodChoice>> = {
   "BiDoRA, forward difference": { method: "bidora", hypergradient: "forward-difference" },
   "BiDoRA, exact": { method: "bidora", hypergradient: "exact" },
 };
+
+/** Where a figure's steps are taken. */
+export interface StepPlace {
+  readonly model: string;
+  readonly threads: number;
+  readonly rank: number;
+  readonly shape: Shape;
+}
+
+/** A step as figures show it: all linear layers adapted, bfloat16. */
+export function stepOf(choice: MethodChoice, place: StepPlace): OwnSpec {
+  const common = { task: "train", unit: "step", labels: 2, targets: "all-linear", precision: "bfloat16" } as const;
+  return { ...common, ...choice, ...place };
+}

@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { machine } from "./machine.js";
 import { ownWorker, unpinEnvironment } from "./programs.js";
 import type { OwnSpec, ProfileRow } from "./protocol.js";
-import { WorkerProcess } from "./workerProcess.js";
+import { startWorker } from "./workerProcess.js";
 
 const { values } = parseArgs({
   options: {
@@ -44,10 +44,8 @@ function table(title: string, rows: readonly ProfileRow[], total: number): strin
   return [title, ...lines, ""].join("\n");
 }
 
-const worker = new WorkerProcess(ownWorker());
+const { worker } = await startWorker({ program: ownWorker(), spec });
 try {
-  await worker.ask({ command: "prepare", spec });
-  await worker.ask({ command: "run", count: 2 });
   const metered = await worker.ask({ command: "meter", count: Number(values.steps) });
   const profiled = await worker.ask({ command: "profile", count: Number(values.steps) });
   if (values.json) process.stdout.write(`${JSON.stringify({ facts, spec, metered, profiled }, undefined, 2)}\n`);

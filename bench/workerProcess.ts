@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface, type Interface } from "node:readline";
-import type { Answers, Request } from "./protocol.js";
+import type { Answers, Facts, Request, Spec } from "./protocol.js";
 
 export interface Program {
   readonly command: string;
@@ -39,5 +39,24 @@ export class WorkerProcess {
     this.#child.stdin?.end();
     if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
     this.#reader.close();
+  }
+}
+
+/**
+ * A worker that is told what to do and has done it `warmUps` times: first calls allocate, and choose their kernels.
+ * @throws Error with the worker's own words when it fails
+ */
+export async function startWorker(
+  { program, spec }: { readonly program: Program; readonly spec: Spec },
+  warmUps = 2,
+): Promise<{ readonly worker: WorkerProcess; readonly facts: Facts }> {
+  const worker = new WorkerProcess(program);
+  try {
+    const { facts } = await worker.ask({ command: "prepare", spec });
+    await worker.ask({ command: "run", count: warmUps });
+    return { worker, facts };
+  } catch (error) {
+    await worker.end();
+    throw error;
   }
 }

@@ -1,22 +1,20 @@
 // What a step costs beside libtorch's own work.
 import { type Context, own, type Setting, settingName } from "../context.js";
 import { type Row, single } from "../rows.js";
-import { WorkerProcess } from "../workerProcess.js";
+import { startWorker } from "../workerProcess.js";
 
 /** The share of a step in which no native call was running. */
 export async function overhead(context: Context, setting: Setting): Promise<Row[]> {
   const rows: Row[] = [];
   for (const method of ["lora", "bidora"] as const) {
-    const { program, spec } = own(context, setting, {
+    const side = own(context, setting, {
       task: "train",
       method,
       precision: "bfloat16",
       hypergradient: "exact",
     });
-    const worker = new WorkerProcess(program);
+    const { worker } = await startWorker(side);
     try {
-      await worker.ask({ command: "prepare", spec });
-      await worker.ask({ command: "run", count: 2 });
       const { seconds, nativeSeconds, calls } = await worker.ask({
         command: "meter",
         count: context.effort.counts * 2,

@@ -104,14 +104,13 @@ export class BilevelRule implements StepRule {
 
   /** Only the last lower step's starting point, and what it computed, are asked for again. */
   #lowerStep(isLast: boolean): LowerStep {
-    const { task, model, lower, lowerBatches, gradientAccumulation, masks, estimator, penalty } = this.options;
+    const { task, lower, lowerBatches, gradientAccumulation, estimator, penalty } = this.options;
     const batches = takeBatches(task, lowerBatches, gradientAccumulation);
     const start = new LowerStart(this.options, batches);
     const { directions, magnitudes } = start;
     const wanted = isLast && estimator.wantsMagnitudeGradients ? [...directions, ...magnitudes] : directions;
     const record = isLast ? this.#recorded(start) : undefined;
-    const objective = { task, model, batches, context: () => masks.training(), penalty };
-    const { loss, gradients, tapes } = stepGradients(objective, wanted, { record });
+    const { loss, gradients, tapes } = stepGradients({ ...start.loss(), penalty }, wanted, { record });
     const directionGradients = gradients.slice(0, directions.length);
     const finite = checkGradients(directionGradients);
     if (isLast) lower.fork();

@@ -41,8 +41,8 @@ export class LowerStart {
   /** The lower step's gradients once more, with their graph. */
   recordAgain() {
     const { directions, magnitudes, levels } = this;
-    const objective = { ...this.#loss(true), penalty: levels.penalty };
-    const { gradients } = this.#at(directions, () =>
+    const objective = { ...this.loss(true), penalty: levels.penalty };
+    const { gradients } = this.#there(() =>
       levels.masks.replay(this.#mark, () =>
         torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true })),
       ),
@@ -54,7 +54,7 @@ export class LowerStart {
   penaltyHessian(u: readonly torch.Tensor[]): torch.Tensor[] | undefined {
     const { penalty } = this.levels;
     if (!penalty) return undefined;
-    this.#penaltyGradients ??= this.#at(this.directions, () =>
+    this.#penaltyGradients ??= this.#there(() =>
       torch.enableGrad(() => gradientsOf(penalty(true), this.directions, { createGraph: true })),
     );
     return gradientOfInnerProduct(this.#penaltyGradients, u, this.directions);
@@ -63,25 +63,26 @@ export class LowerStart {
   /** ∇_M L_tr(V + εu, M). A norm that is a constant is that at V. The regulariser has no M. */
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[] {
     const { adapted, lower, masks } = this.levels;
-    return this.#at(this.directions, () => {
+    return this.#there(() => {
       const release = holdNorms(adapted);
       try {
         lower.replace(torch.noGrad(() => torch.foreachAdd(this.directions, u, { alpha: epsilon })));
-        return masks.replay(this.#mark, () => stepGradients(this.#loss(), this.magnitudes).gradients);
+        return masks.replay(this.#mark, () => stepGradients(this.loss(), this.magnitudes).gradients);
       } finally {
         release();
       }
     });
   }
 
-  #loss(differentiateTwice = false): StepLoss {
+  /** L_tr on the step's rows, without the regulariser. */
+  loss(differentiateTwice = false): StepLoss {
     const { task, model, masks } = this.levels;
     return { task, model, batches: this.batches, context: () => masks.training(differentiateTwice) };
   }
 
-  /** Runs `body` with other directions in the parameters, which hold V' before and after. */
-  #at<T>(directions: readonly torch.Tensor[], body: () => T): T {
-    const after = this.levels.lower.replace(directions);
+  /** Runs `body` with V in the parameters, which hold V' before and after. */
+  #there<T>(body: () => T): T {
+    const after = this.levels.lower.replace(this.directions);
     try {
       return body();
     } finally {
