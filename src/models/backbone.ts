@@ -12,6 +12,8 @@ export interface ModelConfig {
   readonly hiddenSize: number;
   /** Tokens that a row can have, special tokens included. */
   readonly maxTokens: number;
+  /** Padding, where the model has a token for it. */
+  readonly padTokenId?: number | undefined;
   /** Standard deviation of freshly drawn weights. */
   readonly initializerRange: number;
   /** Of a usual head. */

@@ -5,7 +5,9 @@ import type { EmbeddingsConfig } from "./embeddings.js";
 import type { EncoderConfig } from "./encoder.js";
 
 /** The settings that BERT, RoBERTa and their kin have in common. */
-export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {}
+export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
+  readonly padTokenId: number;
+}
 
 export interface BertDefaults {
   readonly vocabSize: number;

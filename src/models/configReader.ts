@@ -3,16 +3,51 @@ import type { JsonObject, JsonValue } from "../io/json.js";
 
 /** Typed reading of a `config.json`: an absent key and `null` give the default; anything of another kind is an error that names it. */
 export class ConfigReader {
-  constructor(private readonly json: JsonObject) {}
+  /** @param path of the object within the file, with a dot at its end */
+  constructor(
+    private readonly json: JsonObject,
+    private readonly path = "",
+  ) {}
+
+  /** Whether the key has a value. */
+  has(key: string): boolean {
+    return (this.json[key] ?? null) !== null;
+  }
 
   /** A whole number of at least 1. */
-  count(key: string, fallback: number): number {
+  count(key: string, fallback?: number): number {
     return this.read(
       key,
       fallback,
       "a whole number of at least 1",
       (value) => Number.isInteger(value) && Number(value) > 0,
     );
+  }
+
+  optionalCount(key: string): number | undefined {
+    return this.has(key) ? this.count(key) : undefined;
+  }
+
+  /** A whole number of at least 0. */
+  wholeNumber(key: string, fallback: number): number {
+    const isWhole = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0;
+    return this.read(key, fallback, "a whole number of at least 0", isWhole);
+  }
+
+  /** A list of so many words, each one of `choices`. */
+  choices<Choice extends string>(key: string, count: number, choices: readonly Choice[]): readonly Choice[] {
+    const isChoice = (value: JsonValue) => choices.some((choice) => choice === value);
+    return this.read<readonly Choice[] & JsonValue>(
+      key,
+      undefined,
+      `a list of ${count} words out of ${choices.join(", ")}`,
+      (value) => Array.isArray(value) && value.length === count && value.every(isChoice),
+    );
+  }
+
+  /** Refuses a key that stands for something that is not supported. */
+  absent(key: string): void {
+    if (this.has(key)) throw configError(`${this.path}${key} is not supported; expected no such key.`);
   }
 
   /** A token's number. */
@@ -32,33 +67,56 @@ export class ConfigReader {
     return this.read(key, fallback, "a probability", isProbability);
   }
 
+  /** A finite number above 0. */
+  positive(key: string, fallback?: number): number {
+    return this.read(key, fallback, "a number above 0", (value) => Number.isFinite(value) && Number(value) > 0);
+  }
+
+  /** A list of so many finite numbers above 0. */
+  positives(key: string, count: number): readonly number[] {
+    const isPositive = (value: JsonValue) => Number.isFinite(value) && Number(value) > 0;
+    return this.read<readonly number[] & JsonValue>(
+      key,
+      undefined,
+      `a list of ${count} numbers above 0`,
+      (value) => Array.isArray(value) && value.length === count && value.every(isPositive),
+    );
+  }
+
+  flag(key: string, fallback: boolean): boolean {
+    return this.read(key, fallback, "true or false", (value) => typeof value === "boolean");
+  }
+
   text(key: string, fallback: string): string {
     return this.read(key, fallback, "a string", (value) => typeof value === "string");
   }
 
   /** Refuses every value of `key` but the one that is supported, which is also the default. */
-  only(key: string, supported: string | boolean): void {
+  only(key: string, supported: string | number | boolean): void {
     const value = this.json[key] ?? supported;
     if (value === supported) return;
     const found = JSON.stringify(value);
-    throw configError(`${key} ${found} is not supported; expected ${JSON.stringify(supported)} or no such key.`);
+    throw configError(
+      `${this.path}${key} ${found} is not supported; expected ${JSON.stringify(supported)} or no such key.`,
+    );
   }
 
   /** A `count` that is a multiple of the one at `divisor`, such as a size that is shared out among heads. */
   multiple(key: string, fallback: number, divisor: readonly [key: string, count: number]): number {
     const count = this.count(key, fallback);
     if (count % divisor[1] === 0) return count;
-    throw configError(`${key} (${count}) must be a multiple of ${divisor[0]} (${divisor[1]}), but is not.`);
+    throw configError(`${this.path}${key} (${count}) must be a multiple of ${divisor[0]} (${divisor[1]}), but is not.`);
   }
 
   private read<T extends JsonValue>(
     key: string,
-    fallback: T,
+    fallback: T | undefined,
     wanted: string,
     accepts: (value: JsonValue) => boolean,
   ): T {
     const value = this.json[key] ?? fallback;
-    if (!accepts(value)) throw configError(`${key} must be ${wanted}, but is ${JSON.stringify(value)}.`);
+    if (value === undefined) throw configError(`${this.path}${key} must be ${wanted}, but is missing.`);
+    if (!accepts(value)) throw configError(`${this.path}${key} must be ${wanted}, but is ${JSON.stringify(value)}.`);
     return value as T;
   }
 }

@@ -26,6 +26,7 @@ import { LayerStack, pick, StackLayer } from "./layerStack.js";
 // Config
 
 interface DistilBertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
+  readonly padTokenId: number;
   readonly seqClassifDropout: number;
   readonly qaDropout: number;
 }
@@ -176,7 +177,7 @@ export const distilbert = architecture<DistilBertConfig>({
   parseConfig,
   backbone(config) {
     const layers = Array.from({ length: config.layers }, () => new Layer(config));
-    return new EncoderModel(new Embeddings(config), new LayerStack(layers), "transformer");
+    return new EncoderModel(new Embeddings(config), new LayerStack(layers), "transformer.layer");
   },
   heads: {
     ForSequenceClassification: sequenceHead,

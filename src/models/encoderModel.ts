@@ -11,8 +11,8 @@ export class EncoderModel extends Backbone {
   constructor(
     private readonly embeddings: Embeddings,
     private readonly stack: LayerStack,
-    /** The stack's own name. */
-    name = "encoder",
+    /** The stack's own path. */
+    name = "encoder.layer",
   ) {
     super();
     this.child("embeddings", embeddings);

@@ -2,15 +2,16 @@
 import { castTo, Dropout, type ForwardContext, Linear, type Module, type RowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
+import type { ModelInput } from "./input.js";
 
-/** Which hidden states of a row a head reads: its first token's, its last token's, or every token's. */
+/** Which hidden states of a row a head reads: its first token's, that of the last token that is no padding, or every token's. */
 export type Reads = "first" | "last" | "every";
 
 /** What turns hidden states into outputs. */
 export interface Head {
   /** Its modules by the paths that they have in transformers' class. */
   readonly modules: Readonly<Record<string, Module>>;
-  /** hidden: [K, H] of the tokens that it reads, in float32 (float64 in a float64 model) → [K, outputs] */
+  /** hidden: [K, H] of the tokens that it reads, in float32 (float64 in a float64 model) unless it is pretrained → [K, outputs] */
   forward(hidden: torch.Tensor, context: ForwardContext): torch.Tensor;
 }
 
@@ -19,6 +20,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly reads: Reads;
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
+  /** It comes with the checkpoint as the backbone does: never drawn, no more trained than that, and in its dtype. */
+  readonly isPretrained?: boolean;
   /**
    * A head with so many outputs; its parameters are still empty.
    * @param backbone whose own parameters a tied head computes with, having none itself
@@ -53,10 +56,36 @@ export function linearHead<Config extends ModelConfig>(
   };
 }
 
-/** [K] int64: the flat indices of the tokens that are read; undefined for all of them. */
-export function indicesRead(reads: Reads, { first, cuSeqlens }: RowLayout): torch.Tensor | undefined {
+/**
+ * [K] int64: the flat indices of the tokens that are read; undefined for all of them.
+ * @param padTokenId padding that a text itself may end in
+ */
+export function indicesRead(
+  reads: Reads,
+  { inputIds, layout }: ModelInput,
+  padTokenId: number | undefined,
+): torch.Tensor | undefined {
   if (reads === "every") return undefined;
-  return reads === "first" ? first : torch.subScalar(torch.narrow(cuSeqlens, 0, 1, first.numel), 1);
+  return reads === "first" ? layout.first : lastTokens(inputIds, layout, padTokenId);
+}
+
+/** As transformers' decoders have it, a row of nothing but padding is read at its first token. */
+function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: number | undefined): torch.Tensor {
+  const ids = inputIds.toTypedArray() as Int32Array;
+  let end = 0;
+  const last = lengths.map((length) => {
+    end += length;
+    const row = ids.subarray(end - length, end);
+    return (
+      end -
+      length +
+      Math.max(
+        row.findLastIndex((id) => id !== padTokenId),
+        0,
+      )
+    );
+  });
+  return torch.tensor(last, [last.length], "int64");
 }
 
 /** Heads are trained, so they compute in full precision whatever the backbone's dtype is. */

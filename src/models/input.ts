@@ -1,5 +1,5 @@
 // Shapes: N tokens of all rows, padding left out.
-import { type RowLayout, rowLayout } from "../nn/index.js";
+import { type KeyValueCache, type RowLayout, rowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
 /** What a model computes on: the tokens of a batch laid end to end. */
@@ -11,6 +11,8 @@ export interface ModelInput {
   /** [N] int32: each token's position in its row, from 0. */
   readonly positionIds: torch.Tensor;
   readonly layout: RowLayout;
+  /** What rows had before, of a decoder that goes on from there. */
+  readonly cache?: KeyValueCache | undefined;
 }
 
 /** A row as a model is given it. */
@@ -19,16 +21,20 @@ export interface TokenRow {
   readonly tokenTypeIds: readonly number[];
 }
 
-/** Lays rows end to end. */
-export function modelInput(rows: readonly TokenRow[]): ModelInput {
+/**
+ * Lays rows end to end.
+ * @param cache where rows go on from what they had before: their positions too
+ */
+export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache): ModelInput {
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const [ids, types, positions] = [new Int32Array(tokens), new Int32Array(tokens), new Int32Array(tokens)];
   let start = 0;
-  for (const { inputIds, tokenTypeIds } of rows) {
+  for (const [row, { inputIds, tokenTypeIds }] of rows.entries()) {
     ids.set(inputIds, start);
     types.set(tokenTypeIds, start);
-    for (let i = 0; i < inputIds.length; i++) positions[start + i] = i;
+    const before = cache?.lengths[row] ?? 0;
+    for (let i = 0; i < inputIds.length; i++) positions[start + i] = before + i;
     start += inputIds.length;
   }
   return {
@@ -36,5 +42,6 @@ export function modelInput(rows: readonly TokenRow[]): ModelInput {
     tokenTypeIds: torch.tensor(types),
     positionIds: torch.tensor(positions),
     layout: rowLayout(lengths),
+    cache,
   };
 }

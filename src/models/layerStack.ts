@@ -2,48 +2,35 @@
 import { type ForwardContext, Module, ModuleList, type RowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
-/** One layer of a stack. */
-export abstract class StackLayer extends Module {
+/** One layer of a stack. `Rows` is what it is told of the tokens: how they make up rows, and what else it needs to know of them. */
+export abstract class StackLayer<Rows = RowLayout> extends Module {
   /** x: N,H → N,H, or K,H for the tokens in `only` */
-  abstract forward(
-    x: torch.Tensor,
-    layout: RowLayout,
-    context: ForwardContext,
-    only: torch.Tensor | undefined,
-  ): torch.Tensor;
+  abstract forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor;
 }
 
-/** Layers of one kind, one upon the other, under the name `layer`. */
-export class LayerStack extends Module {
-  private readonly layers: ModuleList<StackLayer>;
-
-  constructor(layers: readonly StackLayer[]) {
-    super();
-    this.layers = this.child("layer", new ModuleList(layers));
-  }
-
+/** Layers of one kind, one upon the other. */
+export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
   /**
    * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
    * @param x [N, H] embeddings
    * @param only [K] flat indices of the tokens whose result is wanted: past the last attention nothing else is computed
    * @returns [N, H], or [K, H] with `only`
    */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    const last = this.layers.items.at(-1);
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
+    const last = this.items.at(-1);
     let hidden = x;
-    for (const layer of this.layers) {
+    for (const layer of this.items) {
       const input = hidden;
-      hidden = torch.scope(() => layer.forward(input, layout, context, layer === last ? only : undefined));
+      hidden = torch.scope(() => layer.forward(input, rows, context, layer === last ? only : undefined));
       if (input !== x && input !== hidden) input.dispose(); // what a gradient needs of it, the graph holds
     }
     return hidden;
   }
 
   /** `x` and each layer's output. */
-  states(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor[] {
+  states(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor[] {
     const states = [x];
-    for (const layer of this.layers)
-      states.push(layer.forward(states.at(-1) as torch.Tensor, layout, context, undefined));
+    for (const layer of this.items) states.push(layer.forward(states.at(-1) as torch.Tensor, rows, context, undefined));
     return states;
   }
 }

@@ -5,6 +5,9 @@ import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
 import { distilbert } from "./distilbert.js";
 import { electra } from "./electra.js";
+import { llama } from "./llama.js";
+import { mistral } from "./mistral.js";
+import { qwen2, qwen3 } from "./qwen.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
 /** The architectures by the `model_type` of config.json. */
@@ -15,6 +18,10 @@ export const ARCHITECTURES = {
   camembert,
   distilbert,
   electra,
+  llama,
+  mistral,
+  qwen2,
+  qwen3,
 } as const satisfies Readonly<Record<string, Architecture>>;
 
 export type ModelType = keyof typeof ARCHITECTURES;

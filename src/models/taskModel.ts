@@ -6,7 +6,7 @@ import type { ModelInput } from "./input.js";
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
 export class TaskModel extends Module {
-  /** The paths of the head's modules that have parameters. */
+  /** The paths of the head's modules that have parameters; none of a head that comes with the checkpoint. */
   readonly headModules: readonly string[];
   /** The one of them that gives the outputs: it is trained and saved with every adapter. */
   readonly outputModule: string;
@@ -25,14 +25,15 @@ export class TaskModel extends Module {
     this.#head = design.build(config, outputs, backbone);
     const modules = Object.entries(this.#head.modules);
     for (const [path, module] of modules) this.child(path, module);
-    this.headModules = modules.flatMap(([path, module]) => (module.namedParameters().next().done ? [] : [path]));
+    const own = modules.filter(([, module]) => !module.namedParameters().next().done);
+    this.headModules = design.isPretrained ? [] : own.map(([path]) => path);
     this.outputModule = this.headModules.find((path) => isWithin(design.output, path)) ?? design.output;
   }
 
-  /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) */
+  /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) unless it is pretrained */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const hidden = this.backbone.forward(input, context, indicesRead(this.design.reads, input.layout));
-    return this.#head.forward(toHead(hidden), context);
+    const hidden = this.backbone.forward(input, context, indicesRead(this.design.reads, input, this.config.padTokenId));
+    return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
   }
 
   /** The embeddings' output and each layer's, [N, H], in the backbone's dtype. */

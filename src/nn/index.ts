@@ -5,11 +5,15 @@ export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "
 export { DerivedTensor } from "./derivedTensor.js";
 export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
+export { type GatedActivation, gatedActivation } from "./gatedActivation.js";
+export { type CachedRows, KeyValueCache } from "./keyValueCache.js";
 export { Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { isWithin, Module, ModuleList } from "./module.js";
 export { LayerNorm, Norm, RmsNorm } from "./norm.js";
+export { OutputLinear } from "./outputLinear.js";
 export { Parameter } from "./parameter.js";
 export { projectTogether } from "./projection.js";
 export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";
+export { type RotaryTables, rotaryTables, rotate } from "./rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "./rows.js";

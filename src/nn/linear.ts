@@ -24,10 +24,14 @@ export class Linear extends Module {
   constructor(
     readonly inFeatures: number,
     readonly outFeatures: number,
-    options: { readonly bias?: boolean } = {},
+    options: {
+      readonly bias?: boolean;
+      /** Another module's weight to compute with, which stands in the tree there and not here. */
+      readonly weight?: Parameter;
+    } = {},
   ) {
     super();
-    this.weight = this.parameter("weight", [outFeatures, inFeatures]);
+    this.weight = options.weight ?? this.parameter("weight", [outFeatures, inFeatures]);
     this.bias = options.bias === false ? undefined : this.parameter("bias", [outFeatures]);
   }
 

@@ -92,6 +92,10 @@ const arithmetic = {
     (x) => torch.pow(x, 3),
     (x) => x ** 3,
   ),
+  "aten::pow.Scalar": each(
+    (x) => torch.powOf(3, x),
+    (x) => 3 ** x,
+  ),
   "aten::square": each(torch.square, (x) => x * x),
   "aten::sqrt": each(torch.sqrt, Math.sqrt),
   "aten::rsqrt": each(torch.rsqrt, (x) => 1 / Math.sqrt(x)),
@@ -100,6 +104,7 @@ const arithmetic = {
   "aten::abs": each(torch.abs, Math.abs, [-2, 0, 3]),
   "aten::tanh": each(torch.tanh, Math.tanh),
   "aten::sin": each(torch.sin, Math.sin),
+  "aten::cos": each(torch.cos, Math.cos),
   "aten::clamp_min": () => [torch.clampMin(v(-2, 2), 0.5), [0.5, 2]],
   "aten::addcmul": () => [torch.addcmul(v(1, 2), v(3, 4), v(5, 6), { value: 10 }), [151, 242]],
   "aten::lerp_.Scalar": () => [torch.lerp_(v(0, 10), v(4, 20), 0.25), [1, 12.5]],

@@ -1,0 +1,41 @@
+// Rotary positions (arXiv 2104.09864), with the halves of a head paired, as Llama and its kin have them.
+// Shapes: N tokens, H heads, D size of a head, R ≤ D how many of its numbers are turned.
+import * as torch from "../torch/index.js";
+
+/** By how much each token's queries and keys are turned. */
+export interface RotaryTables {
+  /** [N, R] float32: cos of each angle; the second half repeats the first. */
+  readonly cos: torch.Tensor;
+  /** [N, R] float32 */
+  readonly sin: torch.Tensor;
+}
+
+/**
+ * @param positions [N] integers
+ * @param frequencies [R / 2] float32 of all tokens, or [N, R / 2] of each
+ * @param factor that both tables are multiplied by
+ */
+export function rotaryTables(positions: torch.Tensor, frequencies: torch.Tensor, factor: number): RotaryTables {
+  const angles = torch.mul(torch.unsqueeze(torch.castTo(positions, "float32"), 1), frequencies);
+  const both = torch.cat([angles, angles], 1);
+  const [cos, sin] = [torch.cos(both), torch.sin(both)];
+  return factor === 1 ? { cos, sin } : { cos: torch.mulScalar(cos, factor), sin: torch.mulScalar(sin, factor) };
+}
+
+/** Turns each head's first R numbers by its token's angles. x: [N, H·D] → the same */
+export function rotate(x: torch.Tensor, { cos, sin }: RotaryTables, heads: number): torch.Tensor {
+  const [tokens, width] = x.shape as [number, number];
+  const [size, turned] = [width / heads, cos.shape[1] as number];
+  const byHead = torch.view(x, [tokens, heads, size]);
+  const table = (of: torch.Tensor) => torch.unsqueeze(torch.castTo(of, x.dtype), 1); // N,1,R
+  const part = turned === size ? byHead : torch.narrow(byHead, 2, 0, turned);
+  const sum = torch.add(torch.mul(part, table(cos)), torch.mul(turnedBack(part), table(sin)));
+  const whole = turned === size ? sum : torch.cat([sum, torch.narrow(byHead, 2, turned, size - turned)], 2);
+  return torch.reshape(whole, [tokens, width]);
+}
+
+/** (x1, x2) → (−x2, x1) */
+function turnedBack(x: torch.Tensor): torch.Tensor {
+  const half = (x.shape[2] as number) / 2;
+  return torch.cat([torch.neg(torch.narrow(x, 2, half, half)), torch.narrow(x, 2, 0, half)], 2);
+}
