@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import { fullMatch, groupAt } from "../common/patterns.js";
-import { Embedding, Linear, type Module } from "../nn/index.js";
+import { Embedding, Linear, type Module, OutputLinear } from "../nn/index.js";
 import type { TargetedConfig, TargetModules } from "./config.js";
 
 /**
@@ -26,7 +26,7 @@ export function findTargets(model: Module, config: TargetedConfig): Map<string, 
 function isTarget(path: string, module: Module, config: TargetedConfig): boolean {
   if (path === "" || isSaved(path, config.modulesToSave)) return false;
   if (config.excludeModules !== undefined && matches(path, config.excludeModules)) return false;
-  if (isAllLinear(config.targetModules)) return module instanceof Linear;
+  if (isAllLinear(config.targetModules)) return module instanceof Linear && !(module instanceof OutputLinear);
   if (!matches(path, config.targetModules)) return false;
   // As in PEFT, a module that is named in full, and a regular expression, are not narrowed down by layers.
   if (typeof config.targetModules === "string" || config.targetModules.includes(path)) return true;

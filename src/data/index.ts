@@ -8,6 +8,7 @@ export {
 } from "./example.js";
 export { type GlueSet, readGlue, type Split } from "./glue.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
+export { type LanguageExample, loadLanguage } from "./language.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { BatchOrder, type OrderState } from "./order.js";
 export { splitForSearch } from "./split.js";

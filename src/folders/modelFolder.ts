@@ -53,10 +53,16 @@ function modelConfig(source: JsonObject, { architecture, task, labels, dtype }: 
     ...rest,
     architectures: [architecture.className + task.head.className],
     dtype,
+    ...(labels.length > 0 && labelKeys(labels)),
+    ...(task.problem && { problem_type: task.problem.type }),
+  };
+}
+
+function labelKeys(labels: readonly string[]): JsonObject {
+  return {
     id2label: Object.fromEntries(labels.map((name, id) => [String(id), name])),
     label2id: Object.fromEntries(labels.map((name, id): [string, JsonValue] => [name, id])),
     num_labels: labels.length,
-    ...(task.problem && { problem_type: task.problem.type }),
   };
 }
 

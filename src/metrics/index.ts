@@ -1,6 +1,7 @@
 export { accuracy } from "./accuracy.js";
 export { entityScores } from "./entityScores.js";
 export { f1, macroF1 } from "./f1.js";
+export { type Foretold, foretelling } from "./foretelling.js";
 export { matthewsCorrelation } from "./matthewsCorrelation.js";
 export { meanSquaredError } from "./meanSquaredError.js";
 export { type Metric, together } from "./metric.js";

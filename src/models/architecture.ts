@@ -16,8 +16,8 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   parseConfig(json: JsonObject): Config;
   /** A backbone whose parameters are still empty. */
   backbone(config: Config): Backbone;
-  /** Its heads that are not the usual ones, by the end of transformers' class name. */
-  readonly heads: Readonly<Record<string, HeadDesign<Config>>>;
+  /** Its heads that are not the usual ones, by the end of transformers' class name; null for one that is not supported. */
+  readonly heads: Readonly<Record<string, HeadDesign<Config> | null>>;
 }
 
 /** Keeps the type of an architecture's configuration within its file. */
@@ -30,10 +30,16 @@ export function buildModel(of: Architecture, json: JsonObject, kind: HeadKind, o
 }
 
 /** How an architecture has a kind of head. @throws BidoraError `CONFIG` for one that it can't have */
-export function designOf({ className, heads }: Architecture, kind: HeadKind): HeadDesign {
-  const design = heads[kind.className] ?? kind.usual;
-  if (!design) throw configError(`there is no ${className}${kind.className}.`);
+export function designOf(of: Architecture, kind: HeadKind): HeadDesign {
+  const design = findDesign(of, kind);
+  if (!design) throw configError(`${of.className}${kind.className} is not supported.`);
   return design;
+}
+
+/** The same, or undefined for one that it can't have. */
+export function findDesign({ heads }: Architecture, kind: HeadKind): HeadDesign | undefined {
+  const own = heads[kind.className];
+  return own === undefined ? kind.usual : (own ?? undefined);
 }
 
 /** The names of the checkpoint tensors that a parameter can be read from, likeliest first. */

@@ -1,6 +1,7 @@
 import { type Architecture, architecture } from "./architecture.js";
 import { DecoderModel } from "./decoder.js";
 import type { DecoderConfig } from "./decoderConfig.js";
+import { linearHead } from "./head.js";
 import { languageHead } from "./languageHead.js";
 import { scoreHead } from "./scoreHead.js";
 
@@ -15,6 +16,8 @@ export function decoderArchitecture(
     heads: {
       ForCausalLM: languageHead((backbone) => (backbone as DecoderModel).embeddings),
       ForSequenceClassification: scoreHead,
+      ForTokenClassification: linearHead("score", (config) => config.classifierDropout),
+      ForQuestionAnswering: null,
     },
   });
 }

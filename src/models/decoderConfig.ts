@@ -79,7 +79,7 @@ export function parseDecoderConfig(
     hiddenSize,
     maxTokens: maxPositions,
     initializerRange: read.number("initializer_range", 0.02),
-    classifierDropout: 0,
+    classifierDropout: read.probability("classifier_dropout", read.probability("hidden_dropout", 0.1)),
     heads,
     kvHeads,
     headSize,

@@ -1,4 +1,4 @@
-export { type Architecture, buildModel, checkpointNames, designOf } from "./architecture.js";
+export { type Architecture, buildModel, checkpointNames, designOf, findDesign } from "./architecture.js";
 export { Backbone, type ModelConfig } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";

@@ -1,4 +1,4 @@
-import { type ForwardContext, isWithin, Module } from "../nn/index.js";
+import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { type Head, type HeadDesign, indicesRead, toHead } from "./head.js";
@@ -34,6 +34,21 @@ export class TaskModel extends Module {
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
     const hidden = this.backbone.forward(input, context, indicesRead(this.design.reads, input, this.config.padTokenId));
     return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
+  }
+
+  /**
+   * Normalised states of the tokens whose flat indices are in `only`, as a pretrained head takes them.
+   * @param only [K] int64
+   * @returns [K, H] in the backbone's dtype
+   */
+  statesOf(input: ModelInput, context: ForwardContext, only: torch.Tensor): torch.Tensor {
+    return this.backbone.forward(input, context, only);
+  }
+
+  /** The linear layer that gives the outputs. */
+  get outputLayer(): Linear {
+    const found = [...this.baseModules()].find(([path]) => path === this.design.output);
+    return found?.[1] as Linear;
   }
 
   /** The embeddings' output and each layer's, [N, H], in the backbone's dtype. */

@@ -7,6 +7,7 @@ export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
 export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { type GatedActivation, gatedActivation } from "./gatedActivation.js";
 export { type CachedRows, KeyValueCache } from "./keyValueCache.js";
+export { linearCrossEntropy, tokenLosses } from "./languageLoss.js";
 export { Linear, type LinearAdapter, packLinears } from "./linear.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { isWithin, Module, ModuleList } from "./module.js";

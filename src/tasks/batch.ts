@@ -20,7 +20,12 @@ export function lossWeight(task: Task, { rows }: Batch): number {
   return rows.reduce((sum, row) => sum + task.weight(row), 0);
 }
 
+/** What a task makes of a batch: the outputs of the model's head, unless it says otherwise. */
+export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+  return task.forward ? task.forward(model, batch, context) : model.forward(batch.input, context);
+}
+
 /** The sum of the losses of a batch's rows, to be divided by their weight: a number to differentiate. */
 export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
-  return task.loss(model.forward(batch.input, context), batch);
+  return task.loss(outputsOf(task, model, batch, context), batch);
 }

@@ -1,4 +1,5 @@
-export { type Batch, batchOf, lossSum, lossWeight, tokensOf } from "./batch.js";
+export { type Batch, batchOf, lossSum, lossWeight, outputsOf, tokensOf } from "./batch.js";
+export { causalLm, type LanguageRow } from "./causalLm.js";
 export { type NamedDataset, namedDatasets } from "./datasets.js";
 export { encodeRows, type RowEncoding, type VectorCounts } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";

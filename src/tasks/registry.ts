@@ -1,3 +1,4 @@
+import { causalLm } from "./causalLm.js";
 import { multiLabelClassification } from "./multiLabelClassification.js";
 import { questionAnswering } from "./questionAnswering.js";
 import { regression } from "./regression.js";
@@ -12,6 +13,7 @@ export const TASKS = {
   regression,
   "token-classification": tokenClassification,
   "question-answering": questionAnswering,
+  "causal-lm": causalLm,
 } as const satisfies Readonly<Record<string, Task>>;
 
 /** The word of a task of the table. */

@@ -1,5 +1,6 @@
 import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
-import type { HeadKind, ModelInput, TokenRow } from "../models/index.js";
+import type { HeadKind, ModelInput, TaskModel, TokenRow } from "../models/index.js";
+import type { ForwardContext } from "../nn/index.js";
 import type { Tokenizer } from "../text/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
@@ -63,6 +64,13 @@ export interface Task<
    * @throws BidoraError naming the row whose label does not fit
    */
   encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<Row[]>;
+  /**
+   * The outputs of a batch that loss and predictions are made of, where they are not all outputs of the model's head.
+   * @returns [n, width], where each row of the batch has `outputRows` of the n, one after another
+   */
+  forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
+  /** How many a row has of what `forward` gives. */
+  outputRows?(row: Row): number;
   /** How much a labelled row counts in a mean over several: 1, or as many as it has labelled tokens. */
   weight(row: Row): number;
   /**

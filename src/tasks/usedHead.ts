@@ -1,7 +1,7 @@
 import type { SavedAdapter, SideFacts } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
-import { type Architecture, designOf } from "../models/index.js";
+import { type Architecture, findDesign } from "../models/index.js";
 import { assumedKind, inferTask, type TrainedHead, takes } from "./inferTask.js";
 import { isTaskKind, TASK_ENTRIES, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
@@ -30,6 +30,7 @@ export function usedHead(
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
   if (wanted && side?.labels && side.task === wanted.kind) return { ...wanted, labels: side.labels };
+  if (wanted && isPretrained(architecture, wanted)) return { ...wanted, labels: [] };
   throw new BidoraError(
     "HEAD",
     `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
@@ -47,11 +48,17 @@ function adapterHead(
   const { kind } = used;
   checkKind(adapter, used);
   checkOutputs(used, outputs);
+  if (isPretrained(architecture, used)) return { ...used, labels: [] };
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
   const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
   return { ...used, labels };
+}
+
+/** Every checkpoint has it: it need not have been trained for the task. */
+function isPretrained(architecture: Architecture, { task }: NamedTask): boolean {
+  return findDesign(architecture, task.head)?.isPretrained === true;
 }
 
 const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
@@ -100,7 +107,8 @@ function outputsOf(
 ): number | undefined {
   const tasks: readonly Task[] = [...Object.values(TASKS), ...(wanted ? [wanted.task] : [])];
   for (const { head } of tasks) {
-    const weight = tensors.get(`${designOf(architecture, head).output}.weight`);
+    const design = findDesign(architecture, head);
+    const weight = design && tensors.get(`${design.output}.weight`);
     if (weight) return weight.shape[0];
   }
   return undefined;

@@ -2,7 +2,15 @@ import { BidoraError } from "../common/errors.js";
 import { where } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
-import { type Batch, batchOf, type EncodedRow, lossWeight, type ScorerOptions, type Task } from "../tasks/index.js";
+import {
+  type Batch,
+  batchOf,
+  type EncodedRow,
+  lossWeight,
+  outputsOf,
+  type ScorerOptions,
+  type Task,
+} from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { Metrics } from "./events.js";
 
@@ -57,8 +65,8 @@ function predictBatch(
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows);
-      const outputs = model.forward(batch.input, EVALUATION);
-      if (!torch.isAllFinite(outputs)) throw outputsNotFinite(outputs, batch);
+      const outputs = outputsOf(task, model, batch, EVALUATION);
+      if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
       onOutputs?.(batch, outputs);
       return task.predict(outputs, batch, labels);
     }),
@@ -90,14 +98,15 @@ function* examplesOf(rows: Rows): Generator<Rows> {
 }
 
 /** Neither a metric nor JSON can say what such a row gives. */
-function outputsNotFinite(outputs: torch.Tensor, batch: Batch): BidoraError {
-  const [row] = rowsByOutput(outputs, batch, (values) => values.every(Number.isFinite));
+function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): BidoraError {
+  const [row] = rowsByOutput(task, outputs, batch, (values) => values.every(Number.isFinite));
   const { at } = row as EncodedRow;
   return new BidoraError("NOT_FINITE", `${where(at)}: the model's output is not a finite number; try --dtype float32.`);
 }
 
 /** The rows of a batch, those first of whose outputs the least can be said. */
 function rowsByOutput(
+  task: Task,
   outputs: torch.Tensor,
   { rows, input }: Batch,
   rank: (values: Float64Array) => number | boolean,
@@ -107,7 +116,7 @@ function rowsByOutput(
   const isByToken = outputs.shape[0] !== rows.length;
   let next = 0;
   const ranked = rows.map((row, i) => {
-    const count = width * (isByToken ? (input.layout.lengths[i] as number) : 1);
+    const count = width * (task.outputRows?.(row) ?? (isByToken ? (input.layout.lengths[i] as number) : 1));
     next += count;
     return { row, rank: Number(rank(values.subarray(next - count, next))) };
   });
@@ -142,7 +151,7 @@ function finiteSum(task: Task, outputs: torch.Tensor, batch: Batch): number {
   if (Number.isFinite(sum)) return sum;
   const largest = torch.max(torch.abs(outputs)).item();
   const most = (values: Float64Array) => values.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
-  const [row] = rowsByOutput(outputs, batch, (values) => -most(values));
+  const [row] = rowsByOutput(task, outputs, batch, (values) => -most(values));
   const { at } = row as EncodedRow;
   throw new BidoraError(
     "NOT_FINITE",

@@ -1,0 +1,66 @@
+// Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
+import { type LanguageExample, loadLanguage } from "../data/index.js";
+import { type Foretold, foretelling } from "../metrics/index.js";
+import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { encodeLanguage } from "./languageRows.js";
+import type { Batch, EncodedRow, Task } from "./task.js";
+import { targetOf } from "./texts.js";
+
+/** For each token the one that follows it, where that bears loss, else -100. */
+export type LanguageRow = EncodedRow<readonly number[]>;
+
+/** Text that goes on from text: a model is trained to foretell each token that bears loss from those before it. */
+export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
+  rows: '`{"prompt", "completion"}`, `{"messages": [{"role", "content"}, …]}`, or `{"text"}`',
+  head: { className: "ForCausalLM" },
+  peftTaskType: "CAUSAL_LM",
+  outputs: [],
+  read: loadLanguage,
+  encode: encodeLanguage,
+  weight: borne,
+  outputRows: borne,
+  /** Each foretold token's loss, and 1 where it is the likeliest: [K, 2]. While training, the sum of losses alone: [1, 1]. */
+  forward(model, batch, context) {
+    const targets = batch.rows.flatMap(targetOf);
+    const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
+    const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64");
+    const states = model.statesOf(batch.input, context, ids(indices)); // K,H
+    const foretold = ids(indices.map((i) => targets[i] as number));
+    if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);
+    return torch.reshape(linearCrossEntropy(states, model.outputLayer, foretold, context), [1, 1]);
+  },
+  loss: (outputs) => torch.sum(torch.narrow(outputs, 1, 0, 1)),
+  predict(outputs, { rows }: Batch<LanguageRow>) {
+    const values = outputs.toArray();
+    let next = 0;
+    return rows.map((row) => {
+      const tokens = borne(row);
+      const own = values.slice(2 * next, 2 * (next + tokens));
+      next += tokens;
+      const sumOf = (column: number) => own.reduce((sum, value, i) => (i % 2 === column ? sum + value : sum), 0);
+      return { loss: sumOf(0), tokens, correct: sumOf(1) };
+    });
+  },
+  join: (readings) => readings.reduce(together),
+  scorer() {
+    const metric = foretelling();
+    return {
+      main: "loss",
+      goal: "minimize",
+      add: (row, foretold) => metric.add(row, foretold),
+      result: () => metric.result(),
+    };
+  },
+};
+
+/** How many of a row's tokens bear loss. */
+function borne(row: LanguageRow): number {
+  return targetOf(row).reduce((n, id) => (id === IGNORED_LABEL ? n : n + 1), 0);
+}
+
+const together = (a: Foretold, b: Foretold): Foretold => ({
+  loss: a.loss + b.loss,
+  tokens: a.tokens + b.tokens,
+  correct: a.correct + b.correct,
+});
