@@ -1,24 +1,55 @@
+import { UsageError } from "../common/errors.js";
 import { quickstartOptions } from "../config/index.js";
-import type { QuickstartResult } from "../run/quickstart.js";
+import type { QuickstartResult, TOPICS, TopicName } from "../run/quickstart.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { observersFor } from "./observers.js";
 import { formatTable } from "./output.js";
 
 export const quickstart = defineCommand({
-  usage: "quickstart [flags]",
-  about: "Fetches a small encoder, trains it on real text messages with each method and compares them.",
+  usage: "quickstart [messages|chat] [flags]",
+  about:
+    "Fetches a small model, trains it with each method and compares them: an encoder on text messages, or a chat model.",
   options: quickstartOptions,
-  positionals: 0,
+  positionals: 1,
   interruptible: true,
   leavesFiles: true,
-  run: async ({ settings, output, signal }) => {
-    const { quickstart: compare } = await import("../run/quickstart.js");
+  run: async ({ settings, positionals: [topic = "messages"], output, signal }) => {
+    const { quickstart: compare, TOPICS } = await import("../run/quickstart.js");
+    if (!isTopic(topic, TOPICS))
+      throw new UsageError(`There is no quickstart ${topic}; known are ${Object.keys(TOPICS).join(", ")}.`);
     const hub = { signal, ...downloadHooks(output) };
-    const result = await compare(settings, { signal, observers: observersFor(output), note: output.note, hub });
-    if (!signal.aborted) output.result(result, renderComparison(result));
+    const result = await compare(topic, settings, { signal, observers: observersFor(output), note: output.note, hub });
+    if (!signal.aborted) output.result(result, `${renderComparison(result)}${TRY[topic](result)}`);
   },
 });
+
+function isTopic(word: string, topics: typeof TOPICS): word is TopicName {
+  return Object.hasOwn(topics, word);
+}
+
+/** What to do next. */
+const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
+  messages: (result) => `
+Try one of them on your own messages (one JSON object a line, with "text"):
+  echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
+  npx bidora predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
+
+Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
+  npx bidora finetune --model sentence-transformers/all-MiniLM-L6-v2 --task sequence-classification \\
+    --train train.csv --validation validation.csv --output runs/mine
+`,
+  chat: (result) => `
+Talk to one of them:
+  npx bidora generate --adapter ${bestOf(result)} --chat
+
+Train on your own conversations (JSONL with "messages", or "prompt" and "completion"):
+  npx bidora finetune --model ${result.model} \\
+    --task causal-lm --train chat.jsonl --validation chat-valid.jsonl --output runs/mine
+`,
+};
+
+const bestOf = ({ rows, output }: QuickstartResult): string => `${output}/${rows.at(-1)?.method ?? "bidora"}`;
 
 function renderComparison({ rows, output }: QuickstartResult): string {
   const metrics = Object.keys(rows[0]?.metrics ?? {});
@@ -32,19 +63,10 @@ function renderComparison({ rows, output }: QuickstartResult): string {
       Math.round(row.peakMemoryBytes / 2 ** 20),
     ]),
   );
-  const best = rows.at(-1)?.method ?? "bidora";
   return `
 ${table}
 
 Curves of all methods:  ${output}/report.html
 Adapters for PEFT:      ${rows.map(({ method }) => `${output}/${method}`).join(", ")}
-
-Try one of them on your own messages (one JSON object a line, with "text"):
-  echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
-  npx bidora predict --adapter ${output}/${best} --input rows.jsonl --output predictions.jsonl
-
-Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
-  npx bidora finetune --model sentence-transformers/all-MiniLM-L6-v2 --task sequence-classification \\
-    --train train.csv --validation validation.csv --output runs/mine
 `;
 }

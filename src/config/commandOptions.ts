@@ -93,7 +93,11 @@ export const verifyOptions = {
 
 export const quickstartOptions = {
   methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),
-  output: option(text("DIR"), { group: "Run", help: "where results go", default: "runs/quickstart" }),
+  output: option(text("DIR"), {
+    group: "Run",
+    help: "where results go",
+    defaultText: "runs/quickstart, runs/quickstart-chat",
+  }),
   overwrite: { ...overwrite.overwrite, group: "Run" },
   ...pick(runOptions, "seed", "threads"),
   ...session,

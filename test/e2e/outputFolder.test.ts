@@ -295,7 +295,9 @@ test("quickstart leaves what is in its folder, unless it is given away", async (
   const output = filled("lora/adapter_model.safetensors", "lora/notes.txt");
   const before = everything(output);
   const settings = { methods: ["lora"], output, seed: 0, threads: undefined, overwrite: false, given: {} };
-  await expect(quickstart({ ...settings, json: false, quiet: true, debug: false })).rejects.toThrow(/is not empty/);
+  await expect(quickstart("messages", { ...settings, json: false, quiet: true, debug: false })).rejects.toThrow(
+    /is not empty/,
+  );
   expect(everything(output)).toEqual(before);
   expect(quickstartOptions.overwrite.default).toBe(false);
 });
