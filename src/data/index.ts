@@ -1,4 +1,11 @@
 export {
+  encodeLanguageRows,
+  encodePrompts,
+  type LanguageEncoding,
+  type LanguageTokens,
+  type TrainOn,
+} from "./encodeLanguage.js";
+export {
   type Dataset,
   type Example,
   type Location,
@@ -8,7 +15,7 @@ export {
 } from "./example.js";
 export { type GlueSet, readGlue, type Split } from "./glue.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
-export { type LanguageExample, loadLanguage } from "./language.js";
+export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { BatchOrder, type OrderState } from "./order.js";
 export { splitForSearch } from "./split.js";

@@ -1,9 +1,8 @@
 // Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
-import { type LanguageExample, loadLanguage } from "../data/index.js";
+import { encodeLanguageRows, type LanguageExample, type LanguageTokens, loadLanguage } from "../data/index.js";
 import { type Foretold, foretelling } from "../metrics/index.js";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { encodeLanguage } from "./languageRows.js";
 import type { Batch, EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
@@ -17,7 +16,10 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   peftTaskType: "CAUSAL_LM",
   outputs: [],
   read: loadLanguage,
-  encode: encodeLanguage,
+  async encode(examples, tokenizer, { maxLength, trainOn }) {
+    const rows = await encodeLanguageRows(examples, tokenizer, { maxLength, trainOn });
+    return examples.flatMap(({ at }, i) => (rows[i] as LanguageTokens[]).map((row) => ({ ...encodedRow(row), at })));
+  },
   weight: borne,
   outputRows: borne,
   /** Each foretold token's loss, and 1 where it is the likeliest: [K, 2]. While training, the sum of losses alone: [1, 1]. */
@@ -53,6 +55,11 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     };
   },
 };
+
+function encodedRow({ inputIds, bearsLoss }: LanguageTokens): Omit<LanguageRow, "at"> {
+  const target = inputIds.map((_, i) => (bearsLoss[i + 1] ? (inputIds[i + 1] as number) : IGNORED_LABEL));
+  return { inputIds, tokenTypeIds: inputIds.map(() => 0), target };
+}
 
 /** How many of a row's tokens bear loss. */
 function borne(row: LanguageRow): number {

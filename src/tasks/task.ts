@@ -1,4 +1,4 @@
-import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
+import type { Dataset, Example, LabelMap, LoadOptions, Location, TrainOn } from "../data/index.js";
 import type { HeadKind, ModelInput, TaskModel, TokenRow } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -26,6 +26,8 @@ export interface EncodeOptions {
   readonly labels: LabelMap | undefined;
   /** The most tokens of a row, special ones included. */
   readonly maxLength: number | undefined;
+  /** What of a language model's rows bears loss; by their kind if not given. */
+  readonly trainOn?: TrainOn | undefined;
 }
 
 /** transformers' `problem_type`, which tells tasks with one kind of head apart. */

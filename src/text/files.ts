@@ -67,6 +67,13 @@ export async function readOptionalJsonObject(folder: string, name: string): Prom
   return names.includes(name) ? readJsonObject(folder, name) : {};
 }
 
+/** A text file of the model folder, if there is one. */
+export async function readOptionalText(folder: string, name: string): Promise<string | undefined> {
+  if (!(await readdir(folder)).includes(name)) return undefined;
+  refuseSpecialFile(join(folder, name));
+  return readFile(join(folder, name), "utf8");
+}
+
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

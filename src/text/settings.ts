@@ -1,6 +1,7 @@
-import { isJsonObject, type JsonObject, readOptionalJsonObject } from "./files.js";
+import { decoderTokens } from "./defaultTokens.js";
+import { isJsonObject, type JsonObject, readOptionalJsonObject, readOptionalText } from "./files.js";
 
-const SPECIAL_TOKENS = [
+export const SPECIAL_TOKENS = [
   "bos_token",
   "eos_token",
   "unk_token",
@@ -29,6 +30,8 @@ export interface TokenizerSettings {
   readonly kind: string | undefined;
   /** The class named is one of the general ones, which take tokenizer.json as it is. */
   readonly isGeneral: boolean;
+  /** What chat_template.jinja holds, if there is one. */
+  readonly chatTemplate: string | undefined;
 }
 
 /** @throws BidoraError if one of the files is there but not JSON. */
@@ -49,7 +52,14 @@ export async function readTokenizerSettings(folder: string): Promise<TokenizerSe
     extraTokens: extraTokens(config, map),
     kind: kind?.replace(/Fast$/, ""),
     isGeneral: isGeneral(classes.find((name) => typeof name === "string")),
+    chatTemplate: await readOptionalText(folder, "chat_template.jinja"),
   };
+}
+
+/** The token of a role as the folder names it, else as the tokenizer's class in transformers does. */
+export function specialToken(settings: TokenizerSettings, role: SpecialToken): string | undefined {
+  const named = settings.specialTokens.get(role)?.content;
+  return named ?? (settings.isGeneral ? undefined : decoderTokens(settings.kind)[role]);
 }
 
 /** The general classes say nothing of the kind. */

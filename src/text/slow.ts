@@ -2,32 +2,13 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
+import { BERT, type DefaultTokens, GPT2, ROBERTA } from "./defaultTokens.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
 import type { SpecialToken, TokenizerSettings } from "./settings.js";
 
 /*
  * Folders with a vocabulary only, from before tokenizer.json: the file that transformers would have written for them.
  */
-
-type Defaults = Readonly<Partial<Record<SpecialToken, string>>>;
-
-const BERT: Defaults = {
-  unk_token: "[UNK]",
-  sep_token: "[SEP]",
-  pad_token: "[PAD]",
-  cls_token: "[CLS]",
-  mask_token: "[MASK]",
-};
-const ROBERTA: Defaults = {
-  bos_token: "<s>",
-  eos_token: "</s>",
-  unk_token: "<unk>",
-  sep_token: "</s>",
-  pad_token: "<pad>",
-  cls_token: "<s>",
-  mask_token: "<mask>",
-};
-const GPT2: Defaults = { bos_token: "<|endoftext|>", eos_token: "<|endoftext|>", unk_token: "<|endoftext|>" };
 
 /** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
 export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
@@ -100,7 +81,7 @@ function isRoberta(kind: string | undefined, vocab: ReadonlyMap<string, number>)
 }
 
 /** The tokens by role as written: the folder's own where it names them. */
-function roles(defaults: Defaults, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
+function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
   const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
   return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
 }

@@ -2,10 +2,11 @@ import { createRequire } from "node:module";
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError } from "../common/errors.js";
 import { boundariesOf } from "./boundaries.js";
+import { type ChatTemplate, chatTemplateOf } from "./chatTemplate.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
-import type { TokenizerSettings } from "./settings.js";
+import { specialToken, type TokenizerSettings } from "./settings.js";
 import { type Start, StartEncoder } from "./start.js";
 import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
 
@@ -36,9 +37,13 @@ export class Tokenizer {
   #wordEncoder: StartEncoder | undefined;
   /** Where texts are cut. */
   readonly #side: Side;
+  readonly #settings: TokenizerSettings;
+  #chatTemplate: ChatTemplate | undefined;
 
   /** The id of the padding token, if the tokenizer has one. */
   readonly padTokenId: number | undefined;
+  /** The id of the token that ends a text, if the tokenizer has one. */
+  readonly eosTokenId: number | undefined;
   /** The most tokens that the model was made for; undefined where the folder names no limit. */
   readonly modelMaxLength: number | undefined;
   /** The inputs that the model takes: `input_ids`, `attention_mask`, perhaps `token_type_ids`. */
@@ -52,7 +57,10 @@ export class Tokenizer {
     this.#native = createNative(text);
     this.#encoder = new StartEncoder(this.#native, boundariesOf(spec));
     this.#files = files;
+    this.#settings = settings;
     this.padTokenId = padTokenId(this.#native, settings);
+    const eos = specialToken(settings, "eos_token");
+    this.eosTokenId = (eos === undefined ? undefined : this.#native.tokenToId(eos)) ?? undefined;
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
     this.modelInputNames = modelInputNames(settings, isJsonObject(spec.model) ? spec.model.type : undefined);
     this.givesTypes = this.modelInputNames.includes(TOKEN_TYPES);
@@ -67,6 +75,27 @@ export class Tokenizer {
   /** The names of the tokenizer's files in its folder. */
   files(): readonly string[] {
     return this.#files;
+  }
+
+  /** How the model wants conversations written. @throws BidoraError where the tokenizer has no usable template */
+  chatTemplate(): ChatTemplate {
+    this.#chatTemplate ??= chatTemplateOf(this.#settings);
+    return this.#chatTemplate;
+  }
+
+  /** What the tokenizer puts before a text: its token for the beginning, or nothing. */
+  async frontIds(): Promise<readonly number[]> {
+    return (await this.#layout(1)).pieces[0]!.ids;
+  }
+
+  /** The tokens of whole texts with the characters that they cover; special ones are found in the texts but not added. */
+  tokensOf(texts: readonly string[]): Promise<TextTokens[]> {
+    return tokensOf(this.#native, texts);
+  }
+
+  /** The text of tokens, special ones left out unless they are wanted. */
+  decode(ids: readonly number[], { skipSpecialTokens = true } = {}): Promise<string> {
+    return this.#native.decode([...ids], skipSpecialTokens);
   }
 
   /** One row, as `encodeBatch`. */

@@ -1,0 +1,69 @@
+import { ChatTemplateError, type Message, type RenderedChat, type Tokenizer } from "../text/index.js";
+import type { Location } from "./example.js";
+import { rowError } from "./textFile.js";
+
+/** Characters of a text, from one to before another, in UTF-16 units. */
+export type Span = readonly [from: number, to: number];
+
+/** A conversation as one text, and the parts of it that bear loss. */
+export interface MarkedText {
+  readonly text: string;
+  readonly spans: readonly Span[];
+}
+
+/** Renders conversations of one tokenizer; what goes wrong names the row. */
+export class ChatRenderer {
+  /** Templates that write the day take the same one for all rows. */
+  private readonly now = new Date();
+
+  constructor(private readonly tokenizer: Tokenizer) {}
+
+  /** @throws BidoraError naming the row that the template does not take */
+  render(messages: readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
+    const template = this.tokenizer.chatTemplate();
+    try {
+      return template.render(messages, { addGenerationPrompt, now: this.now });
+    } catch (error) {
+      if (!(error instanceof ChatTemplateError)) throw error;
+      throw rowError(at.file, at.line, `the chat template does not take the conversation: ${error.fault}.`);
+    }
+  }
+
+  whole(messages: readonly Message[], at: Location): MarkedText {
+    const { text } = this.render(messages, false, at);
+    return { text, spans: [[0, text.length]] };
+  }
+
+  /** What the assistant said and the end mark after it: as the template marks it, else what each of its turns adds. */
+  assistant(messages: readonly Message[], at: Location): MarkedText {
+    const { text, spoken } = this.render(messages, false, at);
+    if (spoken) return { text, spans: spoken };
+    const turns = messages.flatMap(({ role }, i) => (role === "assistant" ? [i] : []));
+    return { text, spans: turns.map((turn) => this.turn(messages, turn, text, at)) };
+  }
+
+  /** What comes after a prompt. */
+  after(messages: readonly Message[], prompt: number, at: Location): MarkedText {
+    const { text } = this.render(messages, false, at);
+    const before = this.render(messages.slice(0, prompt), true, at).text;
+    if (text.startsWith(before)) return { text, spans: [[before.length, text.length]] };
+    throw noPrefix(at, prompt);
+  }
+
+  private turn(messages: readonly Message[], turn: number, text: string, at: Location): Span {
+    // A conversation may begin with an answer: what stands before it is what the template writes by itself.
+    const before = turn === 0 ? "" : this.render(messages.slice(0, turn), true, at).text;
+    const past = this.render(messages.slice(0, turn + 1), false, at).text;
+    if (turn > 0 && past.startsWith(before) && text.startsWith(past)) return [before.length, past.length];
+    throw noPrefix(at, turn);
+  }
+}
+
+function noPrefix({ file, line }: Location, turn: number): Error {
+  return rowError(
+    file,
+    line,
+    `the chat template does not say where answer messages[${turn}] stands: it writes what came before it otherwise once more ` +
+      "follows. Take a template with {% generation %}, or split the conversation, one row an answer.",
+  );
+}

@@ -1,0 +1,114 @@
+import type { Call, Expression, Identifier, Member } from "./ast.js";
+import { refuse } from "./fault.js";
+import { applyFilter, applyTest } from "./filters.js";
+import { attribute, item } from "./members.js";
+import { operate } from "./operators.js";
+import type { Scope } from "./scope.js";
+import { stringOf } from "./strings.js";
+import { type Arguments, Callable, isTrue, kindOf, numberLike, sliceOf, type Value, wholeNumber } from "./values.js";
+
+/** So many steps a template may take: far more than the longest conversation needs. */
+const MOST_STEPS = 5_000_000;
+/** The longest text that an expression may give. */
+const MOST_CHARACTERS = 2 ** 26;
+
+/** Counts what a template does, so that none goes on for ever. */
+export class Steps {
+  private count = 0;
+
+  step(): void {
+    if (++this.count > MOST_STEPS) refuse(`it takes more than ${MOST_STEPS} steps`);
+  }
+}
+
+const NO_ARGUMENTS: Arguments = { positional: [], named: new Map() };
+
+/** What an expression is worth. @throws TemplateFault where Python would raise an error, or is not followed */
+export function evaluate(node: Expression, scope: Scope, steps: Steps): Value {
+  steps.step();
+  const value = compute(node, scope, steps);
+  if (typeof value === "string" && value.length > MOST_CHARACTERS)
+    refuse(`it makes a text of more than ${MOST_CHARACTERS} characters`);
+  return value;
+}
+
+function compute(node: Expression, scope: Scope, steps: Steps): Value {
+  const of = (part: Expression): Value => evaluate(part, scope, steps);
+  switch (node.type) {
+    case "IntegerLiteral":
+    case "StringLiteral":
+      return node.value;
+    case "ArrayLiteral":
+    case "TupleLiteral":
+      return node.value.map(of);
+    case "ObjectLiteral":
+      return new Map([...node.value].map(([key, value]) => [stringOf(of(key)), of(value)]));
+    case "Identifier":
+      return scope.get(node.value);
+    case "UnaryExpression":
+      return unary(node.operator.value, of(node.argument));
+    case "BinaryExpression": {
+      const left = of(node.left);
+      if (node.operator.value === "and") return isTrue(left) ? of(node.right) : left;
+      if (node.operator.value === "or") return isTrue(left) ? left : of(node.right);
+      return operate(node.operator.value, left, of(node.right));
+    }
+    case "Ternary":
+      return isTrue(of(node.condition)) ? of(node.trueExpr) : of(node.falseExpr);
+    case "SelectExpression":
+      return isTrue(of(node.test)) ? of(node.lhs) : undefined;
+    case "TestExpression":
+      return applyTest(node.test.value, of(node.operand)) !== node.negate;
+    case "FilterExpression":
+      return filtered(of(node.operand), node.filter, scope, steps);
+    case "MemberExpression":
+      return member(node, of);
+    case "CallExpression":
+      return call(node, scope, steps);
+    default:
+      return refuse(`it has a ${(node as { type: string }).type}, which is not known`);
+  }
+}
+
+function unary(operator: string, value: Value): Value {
+  if (operator === "not") return !isTrue(value);
+  const number = wholeNumber(value, "what has a sign");
+  return operator === "-" ? -number : number;
+}
+
+function filtered(value: Value, filter: Identifier | Call, scope: Scope, steps: Steps): Value {
+  if (filter.type === "Identifier") return applyFilter(filter.value, value, NO_ARGUMENTS);
+  if (filter.callee.type !== "Identifier") return refuse("it has a filter without a name");
+  return applyFilter(filter.callee.value, value, argumentsOf(filter, scope, steps));
+}
+
+function member({ object, property, computed }: Member, of: (part: Expression) => Value): Value {
+  const value = of(object);
+  if (!computed) return property.type === "Identifier" ? attribute(value, property.value) : item(value, of(property));
+  if (property.type !== "SliceExpression") return item(value, of(property));
+  const bounds = [property.start, property.stop, property.step].map((part) => part && boundOf(of(part)));
+  return sliceOf(value, bounds);
+}
+
+/** None is as good as no bound. */
+const boundOf = (bound: Value): number | undefined =>
+  bound === null ? undefined : wholeNumber(numberLike(bound), "the bound of a slice");
+
+function call(node: Call, scope: Scope, steps: Steps): Value {
+  const callee = evaluate(node.callee, scope, steps);
+  if (callee instanceof Callable) return callee.call(argumentsOf(node, scope, steps));
+  return refuse(`it calls ${nameOf(node.callee)}, which is ${kindOf(callee)}`);
+}
+
+const nameOf = (node: Expression): string => (node.type === "Identifier" ? node.value : "what is no name");
+
+function argumentsOf({ args }: Call, scope: Scope, steps: Steps): Arguments {
+  const positional: Value[] = [];
+  const named = new Map<string, Value>();
+  for (const argument of args) {
+    if (argument.type === "KeywordArgumentExpression") {
+      named.set(argument.key.value, evaluate(argument.value, scope, steps));
+    } else positional.push(evaluate(argument, scope, steps));
+  }
+  return { positional, named };
+}

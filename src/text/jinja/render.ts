@@ -1,0 +1,171 @@
+import type { CallStatement, Expression, For, Macro, SetStatement, Statement } from "./ast.js";
+import { evaluate, Steps } from "./expressions.js";
+import { refuse } from "./fault.js";
+import { globals } from "./globals.js";
+import { loopVariable } from "./loop.js";
+import { Output, type Span } from "./output.js";
+import { GENERATION, type Template } from "./parse.js";
+import { Scope } from "./scope.js";
+import { type Arguments, Callable, isList, isTrue, itemsOf, Namespace, textOf, type Value } from "./values.js";
+
+export interface Rendered {
+  readonly text: string;
+  /** What stands between `{% generation %}` and its end, in UTF-16 units of the text. */
+  readonly generated: readonly Span[];
+}
+
+/**
+ * What a template writes with such variables.
+ * @throws TemplateFault for what it says itself, and for what is not known or would not be as Jinja has it
+ */
+export function renderTemplate(template: Template, variables: ReadonlyMap<string, Value>, now: Date): Rendered {
+  const scope = new Scope(globals(now));
+  for (const [name, value] of variables) scope.set(name, value);
+  const output = new Output(true);
+  try {
+    new Renderer().block(template.body, { scope, output, loops: 0 });
+  } catch (error) {
+    // Macros that call themselves, and texts longer than JavaScript has them.
+    if (error instanceof RangeError) return refuse("it goes too deep or writes too much");
+    throw error;
+  }
+  return output;
+}
+
+interface Place {
+  readonly scope: Scope;
+  readonly output: Output;
+  /** How many loops are around. */
+  readonly loops: number;
+}
+
+/** How a block ended: at its end, or by a loop control. */
+type End = "break" | "continue" | undefined;
+
+class Renderer {
+  private readonly steps = new Steps();
+
+  block(body: readonly Statement[], place: Place): End {
+    for (const statement of body) {
+      const end = this.statement(statement, place);
+      if (end !== undefined) return end;
+    }
+    return undefined;
+  }
+
+  private statement(node: Statement, place: Place): End {
+    this.steps.step();
+    switch (node.type) {
+      case "Comment":
+        return undefined;
+      case "If":
+        return this.block(isTrue(this.value(node.test, place)) ? node.body : node.alternate, place);
+      case "For":
+        return this.loop(node, place);
+      case "Break":
+      case "Continue":
+        return place.loops > 0
+          ? node.type === "Break"
+            ? "break"
+            : "continue"
+          : refuse("it breaks off where no loop is");
+      case "Set":
+        return this.assign(node, place);
+      case "Macro":
+        place.scope.set(node.name.value, this.macro(node, place));
+        return undefined;
+      case "CallStatement":
+        return this.generation(node, place);
+      default:
+        place.output.write(textOf(this.value(node, place)));
+        return undefined;
+    }
+  }
+
+  private value(node: Expression, { scope }: Place): Value {
+    return evaluate(node, scope, this.steps);
+  }
+
+  private loop({ loopvar, iterable, body, defaultBlock }: For, place: Place): End {
+    const [list, test] = iterable.type === "SelectExpression" ? [iterable.lhs, iterable.test] : [iterable];
+    const scopeOf = (value: Value): Scope => {
+      const scope = new Scope(place.scope);
+      this.unpack(loopvar, value, { ...place, scope });
+      return scope;
+    };
+    const passes = (value: Value) => !test || isTrue(evaluate(test, scopeOf(value), this.steps));
+    const items = itemsOf(this.value(list, place)).filter(passes);
+    const loops = place.loops + 1;
+    for (const [i, value] of items.entries()) {
+      const scope = scopeOf(value);
+      scope.set("loop", loopVariable(items, i, loops));
+      if (this.block(body, { ...place, scope, loops }) === "break") break;
+    }
+    return items.length === 0 ? this.block(defaultBlock, { ...place, scope: new Scope(place.scope) }) : undefined;
+  }
+
+  private assign({ assignee, value, body }: SetStatement, place: Place): End {
+    this.unpack(assignee, value === null ? this.written(body, place) : this.value(value, place), place);
+    return undefined;
+  }
+
+  /** What a block writes, as a text; its variables are its own. */
+  private written(body: readonly Statement[], place: Pick<Place, "scope">): string {
+    const output = new Output(false);
+    this.block(body, { scope: new Scope(place.scope), output, loops: 0 });
+    return output.text;
+  }
+
+  private unpack(target: Expression, value: Value, place: Place): void {
+    if (target.type === "Identifier") place.scope.set(target.value, value);
+    else if (target.type === "TupleLiteral") {
+      const parts =
+        isList(value) && value.length === target.value.length ? value : refuse("it takes apart what has other parts");
+      for (const [i, part] of target.value.entries()) this.unpack(part, parts[i], place);
+    } else {
+      const isMember = target.type === "MemberExpression" && !target.computed;
+      const object = isMember ? this.value(target.object, place) : undefined;
+      if (!isMember || !(object instanceof Namespace))
+        refuse("it sets what is neither a variable nor a namespace's attribute");
+      object.attributes.set(attributeName(target.property), value);
+    }
+  }
+
+  private macro({ name, args, body }: Macro, place: Place): Callable {
+    return new Callable(name.value, (given) => {
+      const scope = new Scope(place.scope);
+      const taken = new Set<string>();
+      for (const [i, parameter] of args.entries()) {
+        const key = parameter.type === "Identifier" ? parameter.value : parameter.key.value;
+        const isGiven = i < given.positional.length || given.named.has(key);
+        const standard = parameter.type === "Identifier" ? undefined : evaluate(parameter.value, scope, this.steps);
+        scope.set(key, isGiven ? argumentOf(given, i, key) : standard);
+        taken.add(key);
+      }
+      const extra = [...given.named.keys()].some((key) => !taken.has(key));
+      if (extra || given.positional.length > args.length) refuse(`the macro ${name.value} is given more than it takes`);
+      return this.written(body, { scope });
+    });
+  }
+
+  /** `{% generation %}`: its text stands in the whole, and is marked there. */
+  private generation({ call, body }: CallStatement, place: Place): End {
+    const isGeneration = call.callee.type === "Identifier" && call.callee.value === GENERATION;
+    if (!isGeneration) return refuse("it has a call block, which is not known");
+    if (!place.output.isMain) return refuse("{% generation %} stands in a macro or a variable");
+    const from = place.output.text.length;
+    const end = this.block(body, { ...place, scope: new Scope(place.scope), loops: 0 });
+    place.output.generated.push([from, place.output.text.length]);
+    return end;
+  }
+}
+
+function argumentOf({ positional, named }: Arguments, i: number, key: string): Value {
+  if (i >= positional.length) return named.get(key);
+  return named.has(key) ? refuse(`the parameter ${key} is given twice`) : positional[i];
+}
+
+function attributeName(property: Expression): string {
+  const name = property.type === "Identifier" ? property.value : refuse("it sets an attribute without a name");
+  return name.startsWith("_") ? refuse(`it sets ${JSON.stringify(name)}, which no template may`) : name;
+}
