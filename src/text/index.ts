@@ -5,5 +5,6 @@ export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { UncuttableText } from "./start.js";
 export { isWhole } from "./surrogates.js";
+export { TextStream } from "./textStream.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
 export type { TextTokens, Window } from "./windows.js";

@@ -54,6 +54,10 @@ const FILTERS: Readonly<Record<string, Filter>> = {
     return replaced(textOf(value), stringOf(old), stringOf(by));
   },
   string: plain("string", textOf),
+  int: plain("int", (value) => {
+    const number = typeof value === "string" && /^-?\d{1,15}$/.test(value) ? Number(value) : value;
+    return wholeNumber(number, "what the filter int takes");
+  }),
   length,
   count: length,
   default: orDefault,
@@ -70,8 +74,8 @@ const FILTERS: Readonly<Record<string, Filter>> = {
     return isDict(value) ? [...value] : refuse(`the filter items takes a dict, not ${kindOf(value)}`);
   }),
   tojson: (value, args) => {
-    const [indent] = parameters("tojson", { positional: [], named: args.named }, "indent");
-    if (args.positional.length > 0) return refuse("the arguments of the filter tojson are not known");
+    const [indent, ascii] = parameters("tojson", { positional: [], named: args.named }, "indent", "ensure_ascii");
+    if (args.positional.length > 0 || isTrue(ascii)) return refuse("the arguments of the filter tojson are not known");
     return jsonOf(value, indent === undefined || indent === null ? undefined : wholeNumber(indent, "an indent"));
   },
   selectattr: (value, args) => withAttribute("selectattr", value, args, true),
@@ -79,7 +83,7 @@ const FILTERS: Readonly<Record<string, Filter>> = {
   map: (value, args) => {
     if (args.positional.length > 0) return refuse("the filter map is known with attribute= alone");
     const [attribute] = parameters("map", args, "attribute");
-    return itemsOf(value).map((item) => attributeOf(item, attribute));
+    return itemsOrNone(value).map((item) => attributeOf(item, attribute));
   },
 };
 
@@ -96,8 +100,11 @@ function withAttribute(filter: string, value: Value, { positional, named }: Argu
     if (test === undefined) return isTrue(found);
     return applyTest(stringOf(test), found, positional.length > 2 ? [other] : []);
   };
-  return itemsOf(value).filter((item) => passes(attributeOf(item, attribute)) === wanted);
+  return itemsOrNone(value).filter((item) => passes(attributeOf(item, attribute)) === wanted);
 }
+
+/** Jinja's filters that choose take what is false for an empty list. */
+const itemsOrNone = (value: Value): readonly Value[] => (isTrue(value) ? itemsOf(value) : []);
 
 function attributeOf(item: Value, name: Value): Value {
   const key = stringOf(name);

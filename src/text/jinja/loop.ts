@@ -2,7 +2,7 @@ import { refuse } from "./fault.js";
 import { Callable, type Value } from "./values.js";
 
 /** What a loop's body finds as `loop`, for one of the items. */
-export function loopVariable(items: readonly Value[], i: number, depth: number): Value {
+export function loopVariable(items: readonly Value[], i: number): Value {
   const { length } = items;
   const entries: [string, Value][] = [
     ["index", i + 1],
@@ -14,8 +14,9 @@ export function loopVariable(items: readonly Value[], i: number, depth: number):
     ["length", length],
     ["previtem", items[i - 1]],
     ["nextitem", items[i + 1]],
-    ["depth", depth],
-    ["depth0", depth - 1],
+    // Loops inside loops are none the deeper: Jinja counts recursion alone.
+    ["depth", 1],
+    ["depth0", 0],
     ["cycle", new Callable("cycle", ({ positional }) => positional[i % positional.length])],
     ["changed", new Callable("changed", () => refuse("loop.changed() is not known"))],
   ];

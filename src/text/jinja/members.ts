@@ -32,7 +32,8 @@ const DICT_METHODS: Readonly<Record<string, (dict: Dict, args: readonly Value[])
 /** `value.name`: a method comes before a dict's own key. */
 export function attribute(value: Value, name: string): Value {
   checkName(value, name);
-  return method(value, name) ?? (isDict(value) ? value.get(name) : undefined);
+  const found = method(value, name);
+  return found === undefined && isDict(value) ? value.get(name) : found;
 }
 
 /** `value[key]`: a dict's own key comes before a method. */

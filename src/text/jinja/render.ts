@@ -23,7 +23,7 @@ export function renderTemplate(template: Template, variables: ReadonlyMap<string
   for (const [name, value] of variables) scope.set(name, value);
   const output = new Output(true);
   try {
-    new Renderer().block(template.body, { scope, output, loops: 0 });
+    new Renderer().block(template.body, { scope, output, isLoop: false });
   } catch (error) {
     // Macros that call themselves, and texts longer than JavaScript has them.
     if (error instanceof RangeError) return refuse("it goes too deep or writes too much");
@@ -35,8 +35,8 @@ export function renderTemplate(template: Template, variables: ReadonlyMap<string
 interface Place {
   readonly scope: Scope;
   readonly output: Output;
-  /** How many loops are around. */
-  readonly loops: number;
+  /** Whether a loop is around. */
+  readonly isLoop: boolean;
 }
 
 /** How a block ended: at its end, or by a loop control. */
@@ -64,11 +64,7 @@ class Renderer {
         return this.loop(node, place);
       case "Break":
       case "Continue":
-        return place.loops > 0
-          ? node.type === "Break"
-            ? "break"
-            : "continue"
-          : refuse("it breaks off where no loop is");
+        return place.isLoop ? (node.type === "Break" ? "break" : "continue") : refuse("it breaks off where no loop is");
       case "Set":
         return this.assign(node, place);
       case "Macro":
@@ -95,11 +91,10 @@ class Renderer {
     };
     const passes = (value: Value) => !test || isTrue(evaluate(test, scopeOf(value), this.steps));
     const items = itemsOf(this.value(list, place)).filter(passes);
-    const loops = place.loops + 1;
     for (const [i, value] of items.entries()) {
       const scope = scopeOf(value);
-      scope.set("loop", loopVariable(items, i, loops));
-      if (this.block(body, { ...place, scope, loops }) === "break") break;
+      scope.set("loop", loopVariable(items, i));
+      if (this.block(body, { ...place, scope, isLoop: true }) === "break") break;
     }
     return items.length === 0 ? this.block(defaultBlock, { ...place, scope: new Scope(place.scope) }) : undefined;
   }
@@ -112,7 +107,7 @@ class Renderer {
   /** What a block writes, as a text; its variables are its own. */
   private written(body: readonly Statement[], place: Pick<Place, "scope">): string {
     const output = new Output(false);
-    this.block(body, { scope: new Scope(place.scope), output, loops: 0 });
+    this.block(body, { scope: new Scope(place.scope), output, isLoop: false });
     return output.text;
   }
 
@@ -154,7 +149,7 @@ class Renderer {
     if (!isGeneration) return refuse("it has a call block, which is not known");
     if (!place.output.isMain) return refuse("{% generation %} stands in a macro or a variable");
     const from = place.output.text.length;
-    const end = this.block(body, { ...place, scope: new Scope(place.scope), loops: 0 });
+    const end = this.block(body, { ...place, scope: new Scope(place.scope), isLoop: false });
     place.output.generated.push([from, place.output.text.length]);
     return end;
   }

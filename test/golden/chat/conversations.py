@@ -44,7 +44,7 @@ REASONING = [
 
 PARTS = [
     [message("user", [{"type": "text", "text": "Two "}, {"type": "text", "text": " parts"}]), message("assistant", [{"type": "text", "text": "One"}])],
-    [message("system", [{"type": "text", "text": "System"}]), message("user", "Text"), message("assistant", [])],
+    [message("system", [{"type": "text", "text": "System"}]), message("user", "Text"), message("assistant", "Text")],
 ]
 
 REFUSED = [

@@ -10,6 +10,7 @@ import sys
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
+import snippets
 from conversations import CONVERSATIONS, PARTS, REASONING, REFUSED
 
 HERE = pathlib.Path(__file__).parent
@@ -17,11 +18,18 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 
 def render(tokenizer, messages: list[dict], prompt: bool):
-    """The text, or null where the template raises an error."""
+    """The text, or null where the template raises an error, or writes a list as Python spells it."""
     try:
-        return tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
     except Exception:
         return None
+    return None if "[{'type'" in text else text
+
+
+def tokenizer_with(template: str) -> PreTrainedTokenizerFast:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>")), **TOKENS)
+    tokenizer.chat_template = template
+    return tokenizer
 
 
 def main() -> None:
@@ -29,10 +37,13 @@ def main() -> None:
     conversations = [*CONVERSATIONS, *REASONING, *PARTS, *REFUSED]
     texts = {}
     for file in sorted(folder.glob("*.jinja")):
-        tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"<unk>": 0}, unk_token="<unk>")), **TOKENS)
-        tokenizer.chat_template = file.read_text(encoding="utf-8")
+        tokenizer = tokenizer_with(file.read_text(encoding="utf-8"))
         texts[file.stem] = [[render(tokenizer, messages, prompt) for prompt in (False, True)] for messages in conversations]
-    golden = {"tokens": TOKENS, "conversations": conversations, "texts": texts}
+    small = [
+        {"template": template, "text": None if template in snippets.REFUSED else render(tokenizer_with(template), snippets.MESSAGES, False)}
+        for template in snippets.SNIPPETS
+    ]
+    golden = {"tokens": TOKENS, "conversations": conversations, "texts": texts, "messages": snippets.MESSAGES, "snippets": small}
     target.write_text(json.dumps(golden, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 

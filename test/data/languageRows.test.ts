@@ -1,0 +1,111 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import {
+  encodeLanguageRows,
+  encodePrompts,
+  type LanguageEncoding,
+  type LanguageExample,
+  type LanguageInput,
+  type LanguageTokens,
+  type TrainOn,
+} from "../../src/data/index.js";
+import { loadTokenizer, type Message, TextStream } from "../../src/text/index.js";
+
+interface Row {
+  readonly ids: readonly number[];
+  readonly mask: string;
+}
+
+interface Golden {
+  readonly eos: number;
+  readonly chats: readonly ({ readonly messages: readonly Message[]; readonly prompt: readonly number[] } & Record<
+    TrainOn,
+    Row | null
+  >)[];
+  readonly prompts: readonly ({ prompt: string; completion: string; given: readonly number[] } & Row)[];
+  readonly texts: readonly ({ text: string } & Row)[];
+  readonly decoded: readonly (readonly [string, string])[];
+}
+
+const folder = fileURLToPath(new URL("../golden/chat", import.meta.url));
+const golden: Record<string, Golden> = JSON.parse(readFileSync(`${folder}/rows.json`, "utf8"));
+
+const example = (input: LanguageInput): LanguageExample => ({ input, label: undefined, at: { file: "f", line: 1 } });
+
+const written = ({ inputIds, bearsLoss }: LanguageTokens): Row => ({
+  ids: inputIds,
+  mask: bearsLoss.map((bears) => (bears ? "1" : "0")).join(""),
+});
+
+describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, prompts, texts, decoded }) => {
+  const loaded = loadTokenizer(`${folder}/tokenizers/${name}`);
+
+  async function encoded(input: LanguageInput, options: LanguageEncoding = {}): Promise<Row[]> {
+    const [rows] = await encodeLanguageRows([example(input)], await loaded, options);
+    return (rows as LanguageTokens[]).map(written);
+  }
+
+  it.each(["assistant", "completion", "all"] as const)("of messages, trained on %s", async (trainOn) => {
+    for (const chat of chats) {
+      const row = encoded({ kind: "messages", messages: chat.messages }, { trainOn });
+      if (chat[trainOn]) expect(await row).toEqual([chat[trainOn]]);
+      else
+        await expect(row).rejects.toThrow(
+          /^f line 1: the chat template does not say where answer messages\[\d\] stands/,
+        );
+    }
+  });
+
+  it("of messages, by themselves and as prompts", async () => {
+    const examples = chats.map(({ messages }) => example({ kind: "messages", messages }));
+    expect(await encodePrompts(examples, await loaded)).toEqual(chats.map(({ prompt }) => prompt));
+    const fitting = chats
+      .filter(({ assistant }) => assistant)
+      .map(({ messages }) => example({ kind: "messages", messages }));
+    const rows = await encodeLanguageRows(fitting, await loaded);
+    expect(rows.flat().map(written)).toEqual(chats.flatMap(({ assistant }) => assistant ?? []));
+  });
+
+  it("of prompts and completions", async () => {
+    for (const { prompt, completion, given, ids, mask } of prompts) {
+      const input = { kind: "prompt", prompt, completion } as const;
+      expect(await encoded(input)).toEqual([{ ids, mask }]);
+      expect(await encoded(input, { trainOn: "all" })).toEqual([
+        { ids, mask: mask.replace(/./g, "1").replace(/^./, "0") },
+      ]);
+      expect(await encodePrompts([example({ ...input, completion: undefined })], await loaded)).toEqual([given]);
+      expect(await encoded(input, { maxLength: 3 })).toEqual([{ ids: ids.slice(0, 3), mask: mask.slice(0, 3) }]);
+    }
+  });
+
+  it("of texts, in pieces where they are long", async () => {
+    for (const { text, ids, mask } of texts) {
+      expect(await encoded({ kind: "text", text })).toEqual([{ ids, mask }]);
+      const pieces = await encoded({ kind: "text", text }, { maxLength: 4 });
+      expect(pieces.flatMap((piece) => piece.ids)).toEqual(ids);
+      expect(pieces.every((piece) => piece.ids.length <= 4 && /^01*$/.test(piece.mask))).toBe(true);
+    }
+    expect((await loaded).eosTokenId).toBe(eos);
+  });
+
+  it("back to texts, at once and as they come", async () => {
+    const tokenizer = await loaded;
+    for (const [i, [plain, whole]] of decoded.entries()) {
+      const ids = (chats[i]?.all as Row).ids;
+      expect(await tokenizer.decode(ids)).toBe(plain);
+      expect(await tokenizer.decode(ids, { skipSpecialTokens: false })).toBe(whole);
+      for (const [skipSpecialTokens, expected] of [
+        [true, plain],
+        [false, whole],
+      ] as const) {
+        const stream = new TextStream(tokenizer, { skipSpecialTokens });
+        const parts: string[] = [];
+        for (const id of ids) parts.push(await stream.put(id));
+        parts.push(await stream.end());
+        expect(parts.join("")).toBe(expected);
+        expect(parts.filter((part) => part.includes("\uFFFD"))).toEqual([]);
+      }
+    }
+  });
+});
