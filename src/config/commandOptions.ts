@@ -14,6 +14,7 @@ const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what bi
 export const evaluateOptions = {
   ...base,
   ...reading,
+  ...pick(runOptions, "trainOn"),
   data: option(text("PATH"), { group: "Data", help: "labelled rows: a file, or a named data set's folder" }),
   split: option(choice(["validation", "test", "train"]), {
     group: "Data",

@@ -3,6 +3,7 @@ export {
   encodePrompts,
   type LanguageEncoding,
   type LanguageTokens,
+  TRAIN_ON,
   type TrainOn,
 } from "./encodeLanguage.js";
 export {

@@ -1,3 +1,4 @@
+import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
@@ -29,9 +30,10 @@ const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
  * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, all of one kind.
- * @throws BidoraError naming the row of another kind, or what is wrong in it
+ * @throws UsageError for columns named by hand, BidoraError naming the row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
+  refuseColumns(options);
   const table = await loadTable(file, options);
   const examples = table.rows.map((row): LanguageExample => {
     const kind = kindOf(table, row);
@@ -41,6 +43,13 @@ export async function loadLanguage(file: string, options: LoadOptions = {}): Pro
   checkOneKind(examples);
   const kind = examples[0]?.input.kind ?? "text";
   return { examples, labelNames: undefined, columns: { text: COLUMNS[kind], label: undefined } };
+}
+
+/** @throws UsageError */
+function refuseColumns({ textColumns, labelColumns }: LoadOptions): void {
+  const given = textColumns ? "--text-columns" : labelColumns && "--label-column";
+  if (given)
+    throw new UsageError(`No effect: ${given}, since rows for language models hold ${EXPECTED}; leave it out.`);
 }
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;

@@ -45,6 +45,7 @@ function useOf({ config, choice, labels, maxLength }: Prepared): SideFacts {
     task: choice.kind,
     labels: [...labels],
     maxLength,
+    ...(config.trainOn && { trainOn: config.trainOn }),
     ...(config.textColumns && { textColumns: [...config.textColumns] }),
     ...(config.labelColumn && { labelColumns: [...config.labelColumn] }),
   };

@@ -20,6 +20,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import {
   askedTask,
+  type EncodedRow,
   type EncodedSplits,
   encodeSplits,
   inferTask,
@@ -105,7 +106,7 @@ export async function prepare(
   const masters = METHODS[config.method].adapter === undefined ? { masterDtype: trainedDtype } : {};
   // The tokenizer works in threads of its own.
   const [data, loaded] = await Promise.all([
-    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, model }),
+    encodeSplits(choice.task, splits, tokenizer, { labels, maxLength, trainOn: config.trainOn, model }),
     loadModel(folder, {
       head: choice.task.head,
       outputs: names.length,
@@ -115,6 +116,7 @@ export async function prepare(
       initWeights: config.initWeights,
     }),
   ]);
+  checkLoss(choice.task, data.train, hub);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
@@ -181,6 +183,18 @@ function checkCount(task: Task, labels: readonly string[] | undefined): void {
   const [fewest] = task.problem?.outputs ?? [1];
   if (labels?.length !== 1 || fewest === 1) return;
   throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
+}
+
+/**
+ * Rows whose loss-bearing tokens were cut off stay, and are counted in a note.
+ * @throws BidoraError `NO_LOSS` where there are no others
+ */
+function checkLoss(task: Task, rows: readonly EncodedRow[], hub: HubOptions | undefined): void {
+  const without = rows.filter((row) => task.weight(row) === 0).length;
+  if (without === 0) return;
+  const what = `${without} of ${rows.length} training rows bear no loss: nothing of them is to be learnt, or it lies beyond --max-length`;
+  if (without === rows.length) throw new BidoraError("NO_LOSS", `${what}.`);
+  hub?.onNote?.(`${what}.`);
 }
 
 function rowsOf({ train, validation, test }: Splits): RowCounts {

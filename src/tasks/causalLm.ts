@@ -15,6 +15,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   head: { className: "ForCausalLM" },
   peftTaskType: "CAUSAL_LM",
   outputs: [],
+  takesTrainOn: true,
   read: loadLanguage,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const rows = await encodeLanguageRows(examples, tokenizer, { maxLength, trainOn });

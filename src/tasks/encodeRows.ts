@@ -1,4 +1,4 @@
-import { BidoraError } from "../common/errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import { type Example, rowError, where } from "../data/index.js";
 import { type Tokenizer, UncuttableText } from "../text/index.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
@@ -17,14 +17,16 @@ export interface VectorCounts {
 
 /**
  * Turns examples into the rows that a model is trained on or used with.
- * @throws BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
+ * @throws UsageError for what of a row bears loss, where the task leaves no choice; BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
  */
 export async function encodeRows<E extends Example, Row extends EncodedRow>(
-  task: Pick<Task<E, Row>, "encode">,
+  task: Pick<Task<E, Row>, "encode" | "takesTrainOn">,
   examples: readonly E[],
   tokenizer: Tokenizer,
   { model, ...options }: RowEncoding,
 ): Promise<Row[]> {
+  if (options.trainOn !== undefined && !task.takesTrainOn)
+    throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
   const rows = await task.encode(examples, tokenizer, options).catch((error: unknown) => {
     throw error instanceof UncuttableText ? tooLong(examples, error) : error;
   });

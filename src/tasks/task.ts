@@ -57,6 +57,8 @@ export interface Task<
   readonly problem?: Problem;
   /** What the outputs stand for, where that is not the labels of the rows. */
   readonly outputs?: readonly string[];
+  /** Whether it can be chosen what of a row bears loss. */
+  readonly takesTrainOn?: boolean;
 
   /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
   read(file: string, options: LoadOptions): Promise<Dataset<E>>;

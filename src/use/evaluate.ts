@@ -59,6 +59,7 @@ export async function evaluate(
   const rows = await encodeRows(choice.task, dataset.examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
+    trainOn: settings.trainOn ?? open.side?.trainOn,
     model: open.model.config,
   });
   const measured = {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
 import { PHASES } from "../../common/phase.js";
+import { TRAIN_ON } from "../../data/index.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";
 
@@ -21,6 +22,7 @@ const schema = z.object({
   textColumns: z.array(z.string()).optional(),
   labelColumns: z.array(z.string()).optional(),
   maxLength: z.int().min(1).optional(),
+  trainOn: z.enum(TRAIN_ON).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
   /** What the run went through. */
@@ -48,6 +50,7 @@ const useKeys = schema.pick({
   textColumns: true,
   labelColumns: true,
   maxLength: true,
+  trainOn: true,
   baseModel: true,
   revision: true,
 });

@@ -1,3 +1,4 @@
+import { TRAIN_ON } from "../../data/index.js";
 import { namedDatasets, TASKS } from "../../tasks/index.js";
 import { withFiles, withNamedDataset } from "../conditions.js";
 import { choice, names, option, text, toggle, whole } from "../option.js";
@@ -36,6 +37,12 @@ export const dataOptions = {
     group: "Data",
     help: "tokens kept of a row, special tokens included; the default is capped by what tokenizer and model allow",
     default: 512,
+    advanced: true,
+  }),
+  trainOn: option(choice(TRAIN_ON), {
+    group: "Data",
+    help: "what of a language model's rows bears loss",
+    defaultText: "by the kind of row",
     advanced: true,
   }),
   shuffle: option(toggle, { group: "Data", help: "draw rows in random order", default: true, advanced: true }),
