@@ -4,30 +4,38 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**
- * The folder of a model or adapter: a local folder as it is, else a Hub repository (`org/name`, or `name`) out of the cache, fetched
- * first where needed.
- * @throws BidoraError `CHECKPOINT` for a path that does not exist, `HUB_…` for what goes wrong with the Hub; UsageError for a
+ * The folder of a model or adapter: a local folder as it is, a folder made for a GGUF file, else a Hub repository (`org/name`, or
+ * `name`) out of the cache, fetched first where needed.
+ * @throws BidoraError `CHECKPOINT` for a path that does not exist, `GGUF` for a file that can't be used, `HUB_…` for what goes wrong
+ *   with the Hub; UsageError for a
  *   folder with a revision
  */
 export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
   const found = existsSync(nameOrFolder) ? statSync(nameOrFolder) : undefined;
   if (found?.isDirectory()) {
-    if (options.revision !== undefined)
-      throw new UsageError(
-        `No effect: --revision is for a Hub repository, and ${nameOrFolder} is a folder; leave it out.`,
-      );
+    if (options.revision !== undefined) throw noRevision(nameOrFolder, "a folder");
     return resolve(nameOrFolder);
+  }
+  if (found?.isFile() && isGguf(nameOrFolder)) {
+    if (options.revision !== undefined) throw noRevision(nameOrFolder, "a file");
+    return (await import("./gguf/modelFolder.js")).ggufModelFolder(nameOrFolder, options.environment);
   }
   if (found)
     throw new BidoraError(
       "CHECKPOINT",
-      `${nameOrFolder} is a file; expected a model folder or the name of a Hub repository.`,
+      `${nameOrFolder} is a file; expected a model folder, a .gguf file or the name of a Hub repository.`,
     );
   if (!isRepository(nameOrFolder)) throw new BidoraError("CHECKPOINT", `There is no folder ${nameOrFolder}.`);
   // Loaded where it is needed: a local folder needs no Hub client.
   const { QUICKSTART_MODEL, quickstartModel } = await import("./quickstartModel.js");
   if (nameOrFolder === QUICKSTART_MODEL && options.revision === undefined) return quickstartModel(options);
   return (await import("./hub/snapshot.js")).hubSnapshot(nameOrFolder, options);
+}
+
+const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
+
+function noRevision(path: string, what: string): UsageError {
+  return new UsageError(`No effect: --revision is for a Hub repository, and ${path} is ${what}; leave it out.`);
 }
 
 function isRepository(name: string): boolean {

@@ -2,21 +2,23 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import type { Tensor } from "../torch/index.js";
-import { WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
+import { GGUF_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
+import { checkSource } from "./gguf/modelFolder.js";
+import { openGgufWeights } from "./gguf/weights.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
 import { noWeights, readWeightMap } from "./weightFiles.js";
 
 /** The tensors of a model folder, be they in one file or in shards; each is read from disk when it is asked for. */
 export interface Weights {
-  /** Paths of the safetensors files. */
+  /** Paths of the files. */
   readonly files: readonly string[];
   readonly names: readonly string[];
   /** Whether there is a tensor of this name. */
   has(name: string): boolean;
   /** What the header says of a tensor. @throws BidoraError `WEIGHTS` for a name that is not there */
   info(name: string): TensorInfo;
-  /** A tensor's bytes as they lie in the file. */
+  /** A tensor's bytes in its own dtype. */
   readBytes(name: string): Uint8Array;
   /** A tensor in its own dtype. */
   readTensor(name: string): Tensor;
@@ -25,8 +27,8 @@ export interface Weights {
 }
 
 /**
- * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names, and checks all headers.
- * @throws BidoraError `WEIGHTS` where there are none or the index does not fit its shards, `SAFETENSORS` for a bad file
+ * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names, or `model.gguf`, and checks all headers.
+ * @throws BidoraError `WEIGHTS` where there are none or the index does not fit its shards, `SAFETENSORS` or `GGUF` for a bad file
  */
 export function openWeights(folder: string): Weights {
   const single = join(folder, WEIGHTS_FILE);
@@ -36,7 +38,15 @@ export function openWeights(folder: string): Weights {
   }
   const index = join(folder, WEIGHTS_INDEX);
   if (existsSync(index)) return openShards(folder, index);
-  throw noWeights(folder, readdirSync(folder));
+  const names = readdirSync(folder);
+  if (names.includes(GGUF_FILE)) return openFromGguf(folder);
+  throw noWeights(folder, names);
+}
+
+function openFromGguf(folder: string): Weights {
+  checkSource(folder);
+  const file = openGgufWeights(join(folder, GGUF_FILE));
+  return weights([file], new Map(file.names.map((name) => [name, file])));
 }
 
 function openShards(folder: string, index: string): Weights {
@@ -64,8 +74,10 @@ function holder(index: string, shard: SafetensorsFile, name: string): Safetensor
   throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it has not.`);
 }
 
-function weights(files: readonly SafetensorsFile[], holders: ReadonlyMap<string, SafetensorsFile>): Weights {
-  const of = (name: string): SafetensorsFile => {
+type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close">;
+
+function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, WeightFile>): Weights {
+  const of = (name: string): WeightFile => {
     const file = holders.get(name);
     if (!file)
       throw new BidoraError("WEIGHTS", `There is no tensor '${name}' in ${files.map((f) => f.path).join(", ")}.`);

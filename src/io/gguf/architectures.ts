@@ -1,0 +1,73 @@
+import { didYouMean } from "../../common/nearest.js";
+import { own } from "../../common/own.js";
+import { ggufError } from "./error.js";
+import type { GgufMetadata } from "./metadata.js";
+
+/** How llama.cpp's converter has written a family's models, and what transformers calls their parts. */
+export interface GgufArchitecture {
+  readonly modelType: string;
+  readonly className: string;
+  /** What stands in a layer, by its name in the file. */
+  readonly layerNames: Readonly<Record<string, string>>;
+  /** Rows of the query and key products lie so that the two numbers that are turned together are neighbours. */
+  readonly interleavesHeads: boolean;
+  /** Norm weights are kept with 1 added. */
+  readonly addsOneToNorms: boolean;
+  /** `rope.dimension_count` is the size of a head. */
+  readonly headSizeKey: "rope.dimension_count" | "attention.key_length";
+}
+
+const ATTENTION = {
+  attn_q: "self_attn.q_proj",
+  attn_k: "self_attn.k_proj",
+  attn_v: "self_attn.v_proj",
+  attn_output: "self_attn.o_proj",
+} as const;
+const FEED_FORWARD = { ffn_gate: "mlp.gate_proj", ffn_up: "mlp.up_proj", ffn_down: "mlp.down_proj" } as const;
+const HEAD_NORMS = { attn_q_norm: "self_attn.q_norm", attn_k_norm: "self_attn.k_norm" } as const;
+const NORMS = { attn_norm: "input_layernorm", ffn_norm: "post_attention_layernorm" } as const;
+const DENSE = { ...ATTENTION, ...FEED_FORWARD, ...NORMS } as const;
+
+/** By `general.architecture`. */
+const ARCHITECTURES = {
+  llama: {
+    modelType: "llama",
+    className: "LlamaForCausalLM",
+    layerNames: DENSE,
+    interleavesHeads: true,
+    addsOneToNorms: false,
+    headSizeKey: "rope.dimension_count",
+  },
+  qwen2: {
+    modelType: "qwen2",
+    className: "Qwen2ForCausalLM",
+    layerNames: DENSE,
+    interleavesHeads: false,
+    addsOneToNorms: false,
+    headSizeKey: "attention.key_length",
+  },
+  qwen3: {
+    modelType: "qwen3",
+    className: "Qwen3ForCausalLM",
+    layerNames: { ...DENSE, ...HEAD_NORMS },
+    interleavesHeads: false,
+    addsOneToNorms: false,
+    headSizeKey: "attention.key_length",
+  },
+} as const satisfies Readonly<Record<string, GgufArchitecture>>;
+
+export type ArchitectureName = keyof typeof ARCHITECTURES;
+
+export const ARCHITECTURE_KEY = "general.architecture";
+
+/** The architecture that a file names. @throws BidoraError `GGUF` that lists the supported ones */
+export function architectureOf(metadata: GgufMetadata): GgufArchitecture & { readonly name: string } {
+  const name = metadata.required(ARCHITECTURE_KEY, metadata.text(ARCHITECTURE_KEY));
+  const found = own(ARCHITECTURES, name);
+  if (found) return { ...found, name };
+  const known = Object.keys(ARCHITECTURES);
+  throw ggufError(
+    metadata.path,
+    `${ARCHITECTURE_KEY} ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}.${didYouMean(name, known)}`,
+  );
+}

@@ -1,0 +1,162 @@
+import type { JsonObject } from "../json.js";
+import { architectureOf, type GgufArchitecture } from "./architectures.js";
+import { ggufError } from "./error.js";
+import type { GgufFile } from "./file.js";
+import type { GgufMetadata } from "./metadata.js";
+import { EMBEDDINGS, OUTPUT } from "./names.js";
+import { ropeParameters } from "./rope.js";
+
+/**
+ * The `config.json` of the model in a file, as transformers makes it (`from_pretrained(…, gguf_file=…)`), and beyond that what it
+ * leaves to the defaults of a class although the file says it: the size of heads, stretched positions, biases, windows.
+ * @throws BidoraError `GGUF` for an architecture or a setting that is not supported
+ */
+export function configOf(file: GgufFile): JsonObject {
+  const { metadata, tensors } = file;
+  const architecture = architectureOf(metadata);
+  const read = new ArchitectureKeys(metadata, architecture.name);
+  refuseUnsupported(read);
+  const heads = read.count("attention.head_count");
+  const hiddenSize = read.count("embedding_length");
+  const headSize = headSizeOf(read, architecture) ?? hiddenSize / heads;
+  const [vocabSize] = file.info(EMBEDDINGS).shape;
+  return {
+    architectures: [architecture.className],
+    model_type: architecture.modelType,
+    hidden_size: hiddenSize,
+    intermediate_size: read.count("feed_forward_length"),
+    num_hidden_layers: read.count("block_count"),
+    num_attention_heads: heads,
+    num_key_value_heads: read.optionalCount("attention.head_count_kv") ?? heads,
+    head_dim: headSize,
+    max_position_embeddings: read.count("context_length"),
+    rms_norm_eps: read.number("attention.layer_norm_rms_epsilon"),
+    rope_parameters: ropeParameters(file, read, headSize),
+    vocab_size: vocabSize!,
+    tie_word_embeddings: !tensors.has(OUTPUT),
+    dtype: "float32",
+    ...biases(file, architecture),
+    ...tokenIds(metadata, vocabSize!),
+  };
+}
+
+/** Reads the keys that have the architecture's name before them. */
+export class ArchitectureKeys {
+  constructor(
+    readonly metadata: GgufMetadata,
+    private readonly prefix: string,
+  ) {}
+
+  name(key: string): string {
+    return `${this.prefix}.${key}`;
+  }
+
+  count(key: string): number {
+    return this.metadata.required(this.name(key), this.optionalCount(key));
+  }
+
+  optionalCount(key: string): number | undefined {
+    return this.metadata.count(this.name(key));
+  }
+
+  number(key: string): number {
+    return this.metadata.required(this.name(key), this.optionalNumber(key));
+  }
+
+  optionalNumber(key: string): number | undefined {
+    return this.metadata.number(this.name(key));
+  }
+
+  optionalText(key: string): string | undefined {
+    return this.metadata.text(this.name(key));
+  }
+
+  /** The parts of the keys after `start`. */
+  under(start: string): string[] {
+    const whole = this.name(start);
+    return this.metadata.keys.filter((key) => key.startsWith(whole)).map((key) => key.slice(whole.length));
+  }
+
+  fault(key: string, what: string): Error {
+    return ggufError(this.metadata.path, `${this.name(key)} ${what}`);
+  }
+}
+
+/** What would make it another model than the class of its name. */
+const UNSUPPORTED = [
+  "expert_count",
+  "attention.sliding_window",
+  "attention.scale",
+  "logit_scale",
+  "residual_scale",
+].concat("embedding_scale", "attn_logit_softcapping", "final_logit_softcapping");
+
+function refuseUnsupported(read: ArchitectureKeys): void {
+  for (const key of UNSUPPORTED) {
+    const value = read.optionalNumber(key) ?? 0;
+    if (value !== 0) throw read.fault(key, `is ${value}, which is not supported; expected no such key.`);
+  }
+}
+
+function headSizeOf(read: ArchitectureKeys, { headSizeKey }: GgufArchitecture): number | undefined {
+  const key = read.optionalCount("attention.key_length");
+  const value = read.optionalCount("attention.value_length");
+  const turned = read.optionalCount("rope.dimension_count");
+  if (value !== undefined && key !== undefined && value !== key) {
+    throw read.fault("attention.value_length", `is ${value}, but queries and keys have ${key}: not supported.`);
+  }
+  const size = key ?? (headSizeKey === "rope.dimension_count" ? turned : undefined);
+  const whole = size ?? read.count("embedding_length") / read.count("attention.head_count");
+  if (turned !== undefined && turned !== whole) {
+    throw read.fault(
+      "rope.dimension_count",
+      `is ${turned} of ${whole}: heads that are turned in part are not supported.`,
+    );
+  }
+  return size;
+}
+
+/** Llama's classes take biases where the configuration says so: in all four products, or in none. */
+function biases({ path, tensors }: GgufFile, { modelType }: GgufArchitecture): JsonObject {
+  if (modelType !== "llama" && modelType !== "qwen3") return {};
+  const parts = (names: readonly string[]) => names.filter((name) => tensors.has(`blk.0.${name}.bias`));
+  const all = (key: string, names: readonly string[]): boolean => {
+    const found = parts(names);
+    if (found.length > 0 && found.length < names.length) {
+      throw ggufError(
+        path,
+        `it has biases for ${found.join(", ")} alone of ${names.join(", ")}, which ${key} can't say.`,
+      );
+    }
+    return found.length > 0;
+  };
+  return {
+    attention_bias: all("attention_bias", ["attn_q", "attn_k", "attn_v", "attn_output"]),
+    ...(modelType === "llama" && { mlp_bias: all("mlp_bias", ["ffn_gate", "ffn_up", "ffn_down"]) }),
+  };
+}
+
+const TOKEN_IDS = { bos_token_id: "bos", eos_token_id: "eos", pad_token_id: "padding" } as const;
+
+function tokenIds(metadata: GgufMetadata, vocabSize: number): JsonObject {
+  const ids: Record<string, number> = {};
+  for (const [name, role] of Object.entries(TOKEN_IDS)) {
+    const id = tokenId(metadata, role, vocabSize);
+    if (id !== undefined) ids[name] = id;
+  }
+  return ids;
+}
+
+/** The token that has a role. */
+export function tokenId(metadata: GgufMetadata, role: string, vocabSize: number): number | undefined {
+  const key = `tokenizer.ggml.${role}_token_id`;
+  const id = metadata.count(key);
+  if (id === undefined || id < vocabSize) return id;
+  throw ggufError(metadata.path, `${key} is ${id}, but there are ${vocabSize} tokens.`);
+}
+
+/** The tokens at which generation ends: a text's end, a turn's and a message's. */
+export function endTokens(metadata: GgufMetadata, vocabSize: number): number[] {
+  const ids = ["eos", "eot", "eom"].map((role) => tokenId(metadata, role, vocabSize));
+  return [...new Set(ids.filter((id) => id !== undefined))];
+}

@@ -1,0 +1,136 @@
+import { readSync } from "node:fs";
+import { ggufError } from "./error.js";
+import { LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./values.js";
+
+/** Far above any header (vocabularies of 256 thousand tokens take about 10 MB), far below what would fill the memory. */
+const MAX_HEADER_BYTES = 2 ** 28;
+const CHUNK_BYTES = 2 ** 20;
+
+/** Reads a file's header from its start on. What has been read stays, so that long lists can be decoded when they are asked for. */
+export class HeaderReader {
+  #bytes = Buffer.alloc(0);
+  #position = 0;
+
+  constructor(
+    readonly path: string,
+    private readonly descriptor: number,
+    private readonly fileBytes: number,
+  ) {}
+
+  get position(): number {
+    return this.#position;
+  }
+
+  /** All that has been passed. */
+  get passed(): Uint8Array {
+    return this.#bytes.subarray(0, this.#position);
+  }
+
+  /** A reader of the same bytes that stands elsewhere. */
+  at(position: number): HeaderReader {
+    const other = new HeaderReader(this.path, this.descriptor, this.fileBytes);
+    other.#bytes = this.#bytes;
+    other.#position = position;
+    return other;
+  }
+
+  /** A number or truth value. */
+  number(type: Exclude<ScalarType, "string">): number | bigint | boolean {
+    const at = this.skip(SCALAR_BYTES[type]);
+    const bytes = this.#bytes;
+    if (type === "uint64") return asNumber(bytes.readBigUInt64LE(at));
+    if (type === "int64") return asNumber(bytes.readBigInt64LE(at));
+    if (type === "float32") return bytes.readFloatLE(at);
+    if (type === "float64") return bytes.readDoubleLE(at);
+    if (type === "bool") return this.#truth(bytes[at]!);
+    const length = SCALAR_BYTES[type];
+    return type.startsWith("u") ? bytes.readUIntLE(at, length) : bytes.readIntLE(at, length);
+  }
+
+  uint32(): number {
+    return this.number("uint32") as number;
+  }
+
+  /** A count of things that take at least so many bytes each: never more than the file can hold. */
+  count(what: string, leastBytes: number): number {
+    const count = this.number("uint64");
+    if (typeof count === "number" && count * leastBytes <= this.fileBytes - this.#position) return count;
+    throw ggufError(
+      this.path,
+      `damaged or truncated: it should have ${count} ${what} from byte ${this.#position} on, but has ${this.fileBytes} bytes in all; fetch or copy the file again.`,
+    );
+  }
+
+  string(): string {
+    const length = this.count("bytes of text", 1);
+    const start = this.skip(length);
+    try {
+      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+        this.#bytes.subarray(start, start + length),
+      );
+    } catch (cause) {
+      throw ggufError(this.path, `the text at byte ${start} is not valid UTF-8.`, { cause });
+    }
+  }
+
+  scalar(type: ScalarType): Scalar {
+    return type === "string" ? this.string() : this.number(type);
+  }
+
+  /** Passes over so many values of a type. */
+  skipScalars(type: ScalarType, count: number): void {
+    if (type !== "string") this.skip(count * SCALAR_BYTES[type]);
+    else for (let i = 0; i < count; i++) this.skip(this.count("bytes of text", 1));
+  }
+
+  /** Passes over bytes. @returns where they begin */
+  skip(length: number): number {
+    const start = this.#position;
+    this.#require(start + length);
+    this.#position = start + length;
+    return start;
+  }
+
+  #require(end: number): void {
+    if (end <= this.#bytes.length) return;
+    if (end > this.fileBytes) {
+      throw ggufError(
+        this.path,
+        `truncated: the header goes on past the end at byte ${this.fileBytes}; fetch or copy the file again.`,
+      );
+    }
+    if (end > MAX_HEADER_BYTES) {
+      throw ggufError(this.path, `damaged: its header has more than ${MAX_HEADER_BYTES} bytes, which none needs.`);
+    }
+    const wanted = Math.min(this.fileBytes, Math.max(end, 2 * this.#bytes.length, CHUNK_BYTES));
+    const bytes = Buffer.alloc(wanted);
+    this.#bytes.copy(bytes);
+    readInto(this.path, this.descriptor, bytes.subarray(this.#bytes.length), this.#bytes.length);
+    this.#bytes = bytes;
+  }
+
+  #truth(byte: number): boolean {
+    if (byte <= 1) return byte === 1;
+    throw ggufError(this.path, `damaged: a truth value before byte ${this.#position} is ${byte}; expected 0 or 1.`);
+  }
+}
+
+/** The least that values of a type take. */
+export const leastBytes = (type: ScalarType): number => (type === "string" ? LENGTH_BYTES : SCALAR_BYTES[type]);
+
+function asNumber(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
+/** `readSync` takes no more than this at once. */
+const READ_LIMIT = 2 ** 30;
+
+/** Fills `bytes` from a place in an open file. */
+export function readInto(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, bytes.length - done), position + done);
+    if (count === 0) throw ggufError(path, "it became shorter while it was read.");
+    done += count;
+  }
+}

@@ -1,0 +1,90 @@
+import { existsSync, mkdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import { type Environment, ownCacheFolder } from "../../common/cacheFolder.js";
+import { packageVersion } from "../../common/packageVersion.js";
+import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../atomic.js";
+import { sha256 } from "../checksums.js";
+import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../fileNames.js";
+import { type JsonObject, readJsonObject } from "../json.js";
+import { configOf, endTokens } from "./config.js";
+import { ggufError } from "./error.js";
+import { type GgufFile, openGguf } from "./file.js";
+import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
+
+/** Of the conversion below: what an older one has left is made anew. */
+const CONVERSION = 1;
+/** No conversion takes longer: what is older belongs to a killed run. */
+const LEFTOVER_AGE_MS = 3_600_000;
+const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
+
+/**
+ * A model folder for a GGUF file, in this program's cache: its configuration and its tokenizer, converted, and a link to the file.
+ * A file that has changed has another folder.
+ * @throws BidoraError `GGUF` for a file that is damaged or not supported
+ */
+export async function ggufModelFolder(path: string, environment?: Environment): Promise<string> {
+  const real = realpathSync(path);
+  const file = openGguf(real);
+  try {
+    refuseShards(file, path);
+    const source = sourceOf(real, file);
+    const key = sha256(JSON.stringify([CONVERSION, packageVersion(), source]));
+    const name = `${basename(path).replace(/[^\w.-]/g, "_")}-${key.slice(0, 16)}`;
+    const folder = join(ownCacheFolder(environment), "gguf", name);
+    if (existsSync(join(folder, CONFIG_FILE))) return folder;
+    mkdirSync(dirname(folder), { recursive: true });
+    sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
+    await createFolderAtomic(folder, (temporary) => write(temporary, file, source));
+    return folder;
+  } finally {
+    file.close();
+  }
+}
+
+function refuseShards({ metadata }: GgufFile, path: string): void {
+  const count = metadata.count("split.count") ?? Number(SHARD.exec(path)?.[1] ?? 1);
+  if (count <= 1) return;
+  throw ggufError(
+    path,
+    `it is one of ${count} parts of a model, which are not supported; join them with llama.cpp's llama-gguf-split --merge.`,
+  );
+}
+
+/** By what a file is known again. */
+function sourceOf(path: string, file: GgufFile): JsonObject {
+  const { size, mtimeMs } = statSync(path);
+  return { path, bytes: size, modified: mtimeMs, header: sha256(file.headerBytes) };
+}
+
+function write(folder: string, file: GgufFile, source: JsonObject): void {
+  const { metadata } = file;
+  const config = configOf(file);
+  const vocabSize = config.vocab_size as number;
+  const contents: Readonly<Record<string, JsonObject>> = {
+    [CONFIG_FILE]: config,
+    "generation_config.json": { eos_token_id: endTokens(metadata, vocabSize) },
+    "tokenizer.json": tokenizerOf(metadata),
+    "tokenizer_config.json": tokenizerConfigOf(metadata, config.max_position_embeddings as number),
+    [GGUF_SOURCE]: source,
+  };
+  for (const [name, content] of Object.entries(contents)) {
+    writeFileAtomic(join(folder, name), `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+  symlinkSync(source.path as string, join(folder, GGUF_FILE));
+}
+
+/**
+ * Checks that the file which a folder has been made for is still there, and still the same.
+ * @throws BidoraError `GGUF` that says what has become of it
+ */
+export function checkSource(folder: string): void {
+  const record = join(folder, GGUF_SOURCE);
+  const linked = join(folder, GGUF_FILE);
+  const { path, bytes, modified } = existsSync(record) ? readJsonObject(record) : {};
+  const found = statSync(linked, { throwIfNoEntry: false });
+  const shown = typeof path === "string" ? path : linked;
+  const advice = `give the GGUF file as the model again, rather than ${folder}.`;
+  if (!found) throw ggufError(shown, `the file is not there any more: ${advice}`);
+  if (bytes === undefined || (found.size === bytes && found.mtimeMs === modified)) return;
+  throw ggufError(shown, `the file has changed since ${folder} was made for it: ${advice}`);
+}

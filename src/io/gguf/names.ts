@@ -1,0 +1,41 @@
+import { own } from "../../common/own.js";
+import type { GgufArchitecture } from "./architectures.js";
+import { ggufError } from "./error.js";
+
+export const EMBEDDINGS = "token_embd.weight";
+export const OUTPUT = "output.weight";
+/** Factors by which rotary frequencies are divided: no parameter, but part of the configuration. */
+export const ROPE_FACTORS = "rope_freqs.weight";
+
+const OUTSIDE_LAYERS: Readonly<Record<string, string>> = {
+  token_embd: "model.embed_tokens",
+  output_norm: "model.norm",
+  output: "lm_head",
+};
+
+/**
+ * The name in transformers of each tensor in a file, from it to the file's own.
+ * @throws BidoraError `GGUF` for a tensor that the architecture has no place for: without it the model would be another one
+ */
+export function parameterNames(
+  path: string,
+  { layerNames, modelType }: GgufArchitecture,
+  tensors: Iterable<string>,
+): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  for (const tensor of tensors) {
+    if (tensor === ROPE_FACTORS) continue;
+    const name = parameterName(layerNames, tensor);
+    if (name === undefined) throw ggufError(path, `tensor '${tensor}' has no place in a ${modelType} model.`);
+    names.set(name, tensor);
+  }
+  return names;
+}
+
+function parameterName(layerNames: Readonly<Record<string, string>>, tensor: string): string | undefined {
+  const [, layer, part, kind] = /^(?:blk\.(0|[1-9]\d*)\.)?(\w+)\.(weight|bias)$/.exec(tensor) ?? [];
+  if (part === undefined) return undefined;
+  const name = own(layer === undefined ? OUTSIDE_LAYERS : layerNames, part);
+  if (name === undefined) return undefined;
+  return `${layer === undefined ? "" : `model.layers.${layer}.`}${name}.${kind}`;
+}

@@ -1,0 +1,73 @@
+import { didYouMean } from "../../common/nearest.js";
+import { own } from "../../common/own.js";
+import type { JsonObject } from "../json.js";
+import { ggufError } from "./error.js";
+
+/** How a byte-level vocabulary's texts are split before merges, and what goes with that in the tokenizers that have it. */
+export interface Splitting {
+  readonly normalizer: JsonObject | null;
+  readonly preTokenizer: JsonObject;
+  /** A word that is in the vocabulary is one token, whatever the merges would make of it. */
+  readonly ignoresMerges: boolean;
+  /** Whether a first token is added where the file doesn't say. */
+  readonly addsStart: boolean;
+}
+
+const LLAMA3 =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const QWEN2 = LLAMA3.replace("\\p{N}{1,3}", "\\p{N}");
+const TEKKEN =
+  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+" +
+  "|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*" +
+  "|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+
+const byteLevel = (usesRegex: boolean): JsonObject => ({
+  type: "ByteLevel",
+  add_prefix_space: false,
+  trim_offsets: true,
+  use_regex: usesRegex,
+});
+const sequence = (...steps: readonly JsonObject[]): JsonObject => ({ type: "Sequence", pretokenizers: steps });
+const split = (expression: string): JsonObject =>
+  sequence({ type: "Split", pattern: { Regex: expression }, behavior: "Isolated", invert: false }, byteLevel(false));
+
+const PLAIN = { normalizer: null, ignoresMerges: false, addsStart: false };
+const gpt2: Splitting = { ...PLAIN, preTokenizer: byteLevel(true) };
+/** Each digit is a word. */
+const smollm: Splitting = {
+  ...PLAIN,
+  preTokenizer: sequence({ type: "Digits", individual_digits: true }, byteLevel(true)),
+};
+const llama3: Splitting = { ...PLAIN, preTokenizer: split(LLAMA3), ignoresMerges: true, addsStart: true };
+const qwen2: Splitting = { ...PLAIN, normalizer: { type: "NFC" }, preTokenizer: split(QWEN2) };
+const tekken: Splitting = { ...PLAIN, preTokenizer: split(TEKKEN), ignoresMerges: true, addsStart: true };
+
+/** By `tokenizer.ggml.pre`, the name that llama.cpp's converter gives to a way of splitting. */
+const SPLITTINGS = {
+  "gpt-2": gpt2,
+  default: gpt2,
+  smollm,
+  "llama-bpe": llama3,
+  llama3,
+  "llama-v3": llama3,
+  qwen2,
+  "deepseek-r1-qwen": qwen2,
+  tekken,
+} as const satisfies Readonly<Record<string, Splitting>>;
+
+/** @throws BidoraError `GGUF` that lists the known ones: another way of splitting gives other tokens */
+export function splittingOf(path: string, name: string | undefined): Splitting {
+  const found = name === undefined ? undefined : own(SPLITTINGS, name);
+  if (found) return found;
+  const known = Object.keys(SPLITTINGS);
+  if (name === undefined) {
+    throw ggufError(
+      path,
+      "its metadata lack tokenizer.ggml.pre, which says how texts are split: convert the model anew with today's llama.cpp.",
+    );
+  }
+  throw ggufError(
+    path,
+    `tokenizer.ggml.pre ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}.${didYouMean(name, known)}`,
+  );
+}

@@ -1,0 +1,135 @@
+import * as torch from "../../torch/index.js";
+import type { SafetensorsDtype } from "../safetensorsDtypes.js";
+import type { TensorInfo } from "../safetensorsHeader.js";
+import { architectureOf, type GgufArchitecture } from "./architectures.js";
+import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./dequantize.js";
+import { ggufError } from "./error.js";
+import { type GgufFile, openGguf } from "./file.js";
+import type { GgufTensorInfo } from "./header.js";
+import { parameterNames } from "./names.js";
+import { blockOf, type GgmlType } from "./types.js";
+
+/** So many elements at once are turned into floats beside the tensor that takes them. */
+const ELEMENTS_AT_ONCE = 2 ** 22;
+
+/** The tensors of a GGUF file under the names and with the values that transformers gives them. */
+export class GgufWeights {
+  readonly #architecture: GgufArchitecture;
+  readonly #names: ReadonlyMap<string, string>;
+  readonly #heads: Readonly<Record<"attn_q" | "attn_k", number>>;
+
+  constructor(private readonly file: GgufFile) {
+    const { metadata } = file;
+    const { name, ...architecture } = architectureOf(metadata);
+    this.#architecture = architecture;
+    this.#names = parameterNames(file.path, architecture, file.tensors.keys());
+    const heads = (key: string) => metadata.count(`${name}.attention.${key}`);
+    const queries = metadata.required(`${name}.attention.head_count`, heads("head_count"));
+    this.#heads = { attn_q: queries, attn_k: heads("head_count_kv") ?? queries };
+  }
+
+  get path(): string {
+    return this.file.path;
+  }
+
+  get names(): readonly string[] {
+    return [...this.#names.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  /** Dtype and shape as they are read; where the tensor lies is said of the file. */
+  info(name: string): TensorInfo {
+    const { type, shape, begin, byteLength } = this.#info(name);
+    return { name, dtype: this.#dtypeOf(name, type), shape, begin, end: begin + byteLength };
+  }
+
+  readBytes(name: string): Uint8Array {
+    return torch.scope(() => this.readTensor(name).bytes());
+  }
+
+  readTensor(name: string): torch.Tensor {
+    const info = this.#info(name);
+    const { type, shape } = info;
+    const dtype = this.#dtypeOf(name, type);
+    const bytes = this.#bytesOf(info);
+    if (dtype !== "F32") return torch.fromBytes(bytes, shape, dtype === "F16" ? "float16" : "bfloat16");
+    const tensor = torch.empty(shape, { dtype: "float32" });
+    torch.noGrad(() => fill(tensor, type as ReadableType, bytes));
+    return this.#isShifted(name) ? torch.scope(() => torch.keep(torch.subScalar(tensor, 1))) : tensor;
+  }
+
+  close(): void {
+    this.file.close();
+  }
+
+  #info(name: string): GgufTensorInfo {
+    const tensor = this.#names.get(name);
+    if (tensor === undefined) throw ggufError(this.file.path, `there is no tensor for '${name}' in it.`);
+    return this.file.info(tensor);
+  }
+
+  #dtypeOf(name: string, type: GgmlType): SafetensorsDtype {
+    if (!isReadable(type)) {
+      throw ggufError(
+        this.file.path,
+        `tensor '${this.#names.get(name)}' has type ${type}, which is not supported; supported are ${READABLE_TYPES.join(", ")}.`,
+      );
+    }
+    return (type === "F16" || type === "BF16") && !this.#isShifted(name) ? type : "F32";
+  }
+
+  #isShifted(name: string): boolean {
+    return this.#architecture.addsOneToNorms && name.endsWith("norm.weight");
+  }
+
+  /** With the rows in transformers' order: rows are whole blocks, so that they are moved before they are computed. */
+  #bytesOf({ name, shape }: GgufTensorInfo): Uint8Array {
+    const bytes = this.file.readBytes(name);
+    const part = /^blk\.\d+\.(attn_q|attn_k)\./.exec(name)?.[1] as "attn_q" | "attn_k" | undefined;
+    if (part === undefined || !this.#architecture.interleavesHeads) return bytes;
+    const [rows] = shape as [number];
+    const heads = this.#heads[part];
+    if (rows % (2 * heads) === 0) return separateHalves(bytes, rows, heads);
+    throw ggufError(this.file.path, `tensor '${name}' has ${rows} rows, which ${heads} heads can't share.`);
+  }
+}
+
+export function openGgufWeights(path: string): GgufWeights {
+  const file = openGguf(path);
+  try {
+    return new GgufWeights(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** Within a head, rows 0, 2, 4 … are its first half and rows 1, 3, 5 … its second. */
+function separateHalves(bytes: Uint8Array, rows: number, heads: number): Uint8Array {
+  const rowBytes = bytes.length / rows;
+  const half = rows / heads / 2;
+  const out = new Uint8Array(bytes.length);
+  for (let row = 0; row < rows; row++) {
+    const head = Math.floor(row / (2 * half));
+    const within = row % (2 * half);
+    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
+    out.set(bytes.subarray(from * rowBytes, (from + 1) * rowBytes), row * rowBytes);
+  }
+  return out;
+}
+
+function fill(tensor: torch.Tensor, type: ReadableType, bytes: Uint8Array): void {
+  const { elements, bytes: blockBytes } = blockOf(type);
+  const step = (ELEMENTS_AT_ONCE / elements) * blockBytes;
+  torch.scope(() => {
+    const flat = torch.reshape(tensor, [-1]);
+    for (let at = 0, done = 0; at < bytes.length; at += step) {
+      const values = dequantize(type, bytes.subarray(at, at + step));
+      torch.scope(() => torch.copy_(torch.narrow(flat, 0, done, values.length), torch.tensor(values)));
+      done += values.length;
+    }
+  });
+}
