@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
@@ -36,5 +36,10 @@ export function readConfig(folder: string): JsonObject {
       `${folder} holds an adapter, not a model: give it as the adapter, and its base as the model.`,
     );
   }
-  throw new BidoraError("CHECKPOINT", `${folder} has no config.json; expected a Hugging Face model folder.`);
+  const gguf = readdirSync(folder).find((name) => /\.gguf$/i.test(name));
+  const advice =
+    gguf === undefined
+      ? "expected a Hugging Face model folder"
+      : `give the file ${join(folder, gguf)} itself as the model`;
+  throw new BidoraError("CHECKPOINT", `${folder} has no config.json; ${advice}.`);
 }

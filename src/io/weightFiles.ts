@@ -3,19 +3,25 @@ import { WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
 import { isJsonObject, readJsonObject } from "./json.js";
 
 /** Weights in formats that can run code or that belong to other programs: never opened. */
-const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx|gguf)$/;
+const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx)$/;
+/** These hold a whole model, configuration and all. */
+const GGUF_WEIGHTS = /\.gguf$/i;
 
 /**
  * The error for a folder or repository without safetensors weights.
  * @param names of the files that it does have
  */
 export function noWeights(where: string, names: Iterable<string>): BidoraError {
-  const foreign = [...names].find((name) => FOREIGN_WEIGHTS.test(name));
+  const all = [...names];
+  const gguf = all.find((name) => GGUF_WEIGHTS.test(name));
+  const foreign = all.find((name) => FOREIGN_WEIGHTS.test(name));
   const hint =
-    foreign === undefined
-      ? `expected ${WEIGHTS_FILE}, or ${WEIGHTS_INDEX} with its shards.`
-      : `it has ${foreign}, which is refused (pickles can run code, other formats belong to other programs); convert it once, in Python: ` +
-        "transformers.AutoModel….from_pretrained(IN).save_pretrained(OUT), with the class of its head, writes safetensors.";
+    gguf !== undefined
+      ? `it has ${gguf}, which holds a whole model by itself: fetch that file where it is on the Hub, and give it as the model.`
+      : foreign === undefined
+        ? `expected ${WEIGHTS_FILE}, or ${WEIGHTS_INDEX} with its shards.`
+        : `it has ${foreign}, which is refused (pickles can run code, other formats belong to other programs); convert it once, in Python: ` +
+          "transformers.AutoModel….from_pretrained(IN).save_pretrained(OUT), with the class of its head, writes safetensors.";
   return new BidoraError("WEIGHTS", `${where} has no safetensors weights: ${hint}`);
 }
 

@@ -57,7 +57,9 @@ export class GgufFile {
 export function openGguf(path: string): GgufFile {
   const descriptor = open(path);
   try {
-    const fileBytes = fstatSync(descriptor).size;
+    const found = fstatSync(descriptor);
+    if (!found.isFile()) throw ggufError(path, "it is not a file.");
+    const fileBytes = found.size;
     const reader = new HeaderReader(path, descriptor, fileBytes);
     const header = readHeader(reader, fileBytes);
     return new GgufFile(path, descriptor, header, reader.passed);

@@ -48,9 +48,3 @@ function roundEven(value: number): number {
   const rest = value - floor;
   return floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0);
 }
-
-/** The bfloat16 next to a float32 (ties to even), as bits; what is not a number stays so. */
-export function bfloat16Bits(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return ((bits >>> 16) | 64) & 0xffff;
-  return (((bits >>> 0) + 0x7fff + ((bits >>> 16) & 1)) / 2 ** 16) & 0xffff;
-}

@@ -26,7 +26,7 @@ export interface GgufHeader {
   readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
 }
 
-const MAGIC = "GGUF";
+export const MAGIC = "GGUF";
 export const VERSIONS: readonly number[] = [2, 3];
 export const ALIGNMENT_KEY = "general.alignment";
 export const DEFAULT_ALIGNMENT = 32;

@@ -1,0 +1,146 @@
+import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
+import { writeAll, writeAtomic } from "../atomic.js";
+import { ggufError } from "./error.js";
+import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./header.js";
+import { HeaderWriter } from "./headerWriter.js";
+import { quantize, type WritableType } from "./quantize.js";
+import { blockOf, ggmlId } from "./types.js";
+import type { GgufValue } from "./values.js";
+
+/** A tensor to be written. */
+export interface GgufEntry {
+  readonly name: string;
+  readonly type: WritableType;
+  /** In PyTorch's order. */
+  readonly shape: readonly number[];
+  /** Its values, in any dtype; asked for once, when their turn comes. */
+  tensor(): Tensor;
+}
+
+/** ggml keeps names in 64 bytes, a zero at their end. */
+const MAX_NAME_BYTES = 63;
+
+/**
+ * Writes a GGUF file, tensor by tensor: the same bytes as the Python package `gguf`, appearing under `path` only when whole.
+ * @param metadata in the order given
+ * @throws BidoraError `GGUF` for a name that occurs twice, a value that its type can't hold, rows that do not fill blocks, values
+ *   that are not finite
+ */
+export function writeGguf(
+  path: string,
+  metadata: Iterable<readonly [key: string, value: GgufValue]>,
+  tensors: Iterable<GgufEntry>,
+): void {
+  const entries = [...tensors];
+  const values = [...metadata];
+  refuseTwice(
+    path,
+    values.map(([key]) => key),
+    "metadata key",
+  );
+  refuseTwice(
+    path,
+    entries.map(({ name }) => name),
+    "tensor",
+  );
+  const places = placesOf(path, entries);
+  const header = headerBytes(path, values, entries, places);
+  writeAtomic(path, (descriptor) => {
+    writeAll(descriptor, header, 0);
+    for (const [i, entry] of entries.entries()) {
+      const bytes = bytesOf(path, entry);
+      writeAll(descriptor, padded(bytes), header.length + places[i]!);
+    }
+  });
+}
+
+function refuseTwice(path: string, names: readonly string[], what: string): void {
+  const seen = new Set<string>();
+  for (const name of names) {
+    if (seen.has(name)) throw ggufError(path, `two of its ${what}s can't have the name '${name}'.`);
+    seen.add(name);
+  }
+}
+
+/** Where each tensor begins, from the end of the header. */
+function placesOf(path: string, entries: readonly GgufEntry[]): number[] {
+  let next = 0;
+  return entries.map((entry) => {
+    const place = next;
+    next += aligned(byteLengthOf(path, entry));
+    return place;
+  });
+}
+
+function byteLengthOf(path: string, { name, type, shape }: GgufEntry): number {
+  const { elements, bytes } = blockOf(type);
+  const row = shape.at(-1) ?? 1;
+  if (Buffer.byteLength(name) > MAX_NAME_BYTES) {
+    throw ggufError(path, `tensor '${name}' has a name of more than ${MAX_NAME_BYTES} bytes.`);
+  }
+  if (row % elements === 0) return (numelOf(shape) / elements) * bytes;
+  throw ggufError(
+    path,
+    `tensor '${name}' has rows of ${row} elements, which do not fill ${type}'s blocks of ${elements}.`,
+  );
+}
+
+function headerBytes(
+  path: string,
+  values: readonly (readonly [string, GgufValue])[],
+  entries: readonly GgufEntry[],
+  places: readonly number[],
+): Uint8Array {
+  const header = new HeaderWriter();
+  header.raw(Buffer.from(MAGIC));
+  header.scalar("uint32", VERSIONS.at(-1)!);
+  header.scalar("uint64", entries.length);
+  header.scalar("uint64", values.length);
+  for (const [key, value] of values) writeValue(path, header, key, value);
+  for (const [i, { name, type, shape }] of entries.entries()) {
+    header.string(name);
+    header.scalar("uint32", shape.length);
+    for (const size of shape.toReversed()) header.scalar("uint64", size);
+    header.scalar("uint32", ggmlId(type));
+    header.scalar("uint64", places[i]!);
+  }
+  return padded(header.bytes());
+}
+
+function writeValue(path: string, header: HeaderWriter, key: string, value: GgufValue): void {
+  if (key === ALIGNMENT_KEY && !(value.type === "uint32" && value.value === DEFAULT_ALIGNMENT)) {
+    throw ggufError(path, `${ALIGNMENT_KEY} must be ${DEFAULT_ALIGNMENT}, by which its tensors are laid out.`);
+  }
+  header.string(key);
+  asError(path, `the value of ${key} can't be written`, () => header.value(value));
+}
+
+function bytesOf(path: string, { name, type, shape, tensor }: GgufEntry): Uint8Array {
+  return scope(() => {
+    const values = tensor();
+    if (!sameShape(values.shape, shape)) {
+      throw ggufError(path, `tensor '${name}' has shape [${values.shape.join(", ")}]; expected [${shape.join(", ")}].`);
+    }
+    return asError(path, `tensor '${name}' can't be written`, () => quantize(values, type));
+  });
+}
+
+/** A RangeError says what a type can't hold. */
+function asError<T>(path: string, what: string, make: () => T): T {
+  try {
+    return make();
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw ggufError(path, `${what}: ${cause.message}.`, { cause });
+  }
+}
+
+const aligned = (length: number): number => Math.ceil(length / DEFAULT_ALIGNMENT) * DEFAULT_ALIGNMENT;
+
+function padded(bytes: Uint8Array): Uint8Array {
+  const length = aligned(bytes.length);
+  if (length === bytes.length) return bytes;
+  const whole = new Uint8Array(length);
+  whole.set(bytes);
+  return whole;
+}

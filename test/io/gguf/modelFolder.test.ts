@@ -1,0 +1,310 @@
+import {
+  appendFileSync,
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { openCheckpoint } from "../../../src/io/checkpoint.js";
+import { openGguf } from "../../../src/io/gguf/file.js";
+import type { GgufValue } from "../../../src/io/gguf/values.js";
+import { writeGguf } from "../../../src/io/gguf/writer.js";
+import { readJsonObject } from "../../../src/io/json.js";
+import { resolveModel } from "../../../src/io/resolveModel.js";
+import { openSafetensors } from "../../../src/io/safetensors.js";
+import { architectureOf } from "../../../src/models/index.js";
+import { loadTokenizer } from "../../../src/text/index.js";
+import * as torch from "../../../src/torch/index.js";
+import { temporaryFolders } from "../temporaryFolder.js";
+
+const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));
+const folder = temporaryFolders();
+let cache: string;
+beforeEach(() => {
+  cache = folder();
+  vi.stubEnv("XDG_CACHE_HOME", cache);
+});
+
+const NAMES = ["smollm", "llama3", "qwen2", "qwen3", "pieces"];
+
+interface Truth {
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly texts: readonly string[];
+  readonly ids: readonly (readonly number[])[];
+}
+const truthOf = (name: string) => JSON.parse(readFileSync(golden(`${name}.json`), "utf8")) as Truth;
+
+/** The golden file with other metadata (undefined takes a key out), and with further tensors. */
+function changed(
+  name: string,
+  changes: Readonly<Record<string, GgufValue | undefined>>,
+  extra: readonly string[] = [],
+): string {
+  const original = openGguf(golden(`${name}.gguf`));
+  const path = join(folder(), `${name}.gguf`);
+  const keys = new Set([...original.metadata.keys, ...Object.keys(changes)]);
+  const values = Array.from(
+    keys,
+    (key) => [key, key in changes ? changes[key] : original.metadata.value(key)] as const,
+  );
+  const tensors = Array.from(original.tensors.values(), ({ name, shape }) => ({
+    name,
+    type: "F32" as const,
+    shape,
+    tensor: () => torch.zeros(shape),
+  }));
+  const more = extra.map((name) => ({ name, type: "F32" as const, shape: [1], tensor: () => torch.zeros([1]) }));
+  writeGguf(
+    path,
+    values.filter((pair): pair is [string, GgufValue] => pair[1] !== undefined),
+    [...tensors, ...more],
+  );
+  original.close();
+  return path;
+}
+
+const text = (value: string): GgufValue => ({ type: "string", value });
+const count = (value: number): GgufValue => ({ type: "uint32", value });
+const number = (value: number): GgufValue => ({ type: "float32", value });
+
+describe("a GGUF file as a model", () => {
+  it.each(NAMES)("has the weights that it was made from: %s", async (name) => {
+    const checkpoint = openCheckpoint(await resolveModel(golden(`${name}.gguf`)));
+    const truth = openSafetensors(golden(`${name}.safetensors`));
+    expect([...checkpoint.names].sort()).toEqual([...truth.names].sort());
+    for (const tensor of truth.names) {
+      torch.scope(() => {
+        const own = checkpoint.readTensor(tensor);
+        expect(own.dtype).toBe(torchName(checkpoint.info(tensor).dtype));
+        expect(own.shape).toEqual(truth.info(tensor).shape);
+        expect(checkpoint.info(tensor).shape).toEqual(own.shape);
+        expect(torch.castTo(own, "float32").toArray(), tensor).toEqual(truth.readTensor(tensor).toArray());
+        expect(Buffer.from(checkpoint.readBytes(tensor))).toEqual(Buffer.from(own.bytes()));
+      });
+    }
+    checkpoint.close();
+    truth.close();
+  });
+
+  it.each(NAMES)("has a configuration that its family takes: %s", async (name) => {
+    const path = await resolveModel(golden(`${name}.gguf`));
+    const config = readJsonObject(join(path, "config.json"));
+    expect(config).toMatchObject(withoutNull(truthOf(name).config ?? {}));
+    expect(architectureOf(config).parseConfig(config)).toMatchObject({ layers: config.num_hidden_layers });
+  });
+
+  it("says what transformers leaves to defaults", async () => {
+    const llama = readJsonObject(join(await resolveModel(golden("llama3.gguf")), "config.json"));
+    expect(llama).toMatchObject({ head_dim: 16, attention_bias: true, mlp_bias: true, tie_word_embeddings: false });
+    expect(llama.rope_parameters).toEqual({
+      rope_type: "llama3",
+      rope_theta: 10000,
+      factor: 8,
+      low_freq_factor: 1,
+      high_freq_factor: 4,
+      original_max_position_embeddings: 64,
+    });
+    const qwen = readJsonObject(join(await resolveModel(golden("qwen3.gguf")), "config.json"));
+    expect(qwen).toMatchObject({ head_dim: 10, rope_parameters: { rope_type: "default", rope_theta: 50000 } });
+  });
+
+  it.each(NAMES)("splits texts as the model's own tokenizer: %s", async (name) => {
+    const tokenizer = await loadTokenizer(await resolveModel(golden(`${name}.gguf`)));
+    const { texts, ids } = truthOf(name);
+    const encoded = await tokenizer.encodeBatch(texts.map((text) => [text]));
+    expect(encoded.map(({ inputIds }) => inputIds)).toEqual(ids);
+    expect(tokenizer.modelMaxLength).toBe(96);
+  });
+
+  it("keeps special tokens, the chat template and what ends a text", async () => {
+    const path = changed("smollm", { "tokenizer.ggml.eot_token_id": count(1) });
+    const where = await resolveModel(path);
+    expect(readJsonObject(join(where, "tokenizer_config.json"))).toMatchObject({
+      bos_token: "<|im_start|>",
+      eos_token: "<|im_end|>",
+      pad_token: "<|endoftext|>",
+      chat_template: "{% for m in messages %}{{ m['content'] }}{% endfor %}",
+    });
+    expect(readJsonObject(join(where, "generation_config.json"))).toEqual({ eos_token_id: [2, 1] });
+  });
+
+  it("adds the first and the last token where the file says so", async () => {
+    const flags = { "tokenizer.ggml.add_bos_token": yes, "tokenizer.ggml.add_eos_token": yes };
+    const tokenizer = await loadTokenizer(await resolveModel(changed("smollm", flags)));
+    expect((await tokenizer.encode(["x"])).inputIds).toEqual([1, expect.any(Number), 2]);
+    expect((await tokenizer.encode(["x", "x"])).inputIds.filter((id) => id < 3)).toEqual([1, 2, 1, 2]);
+  });
+
+  it.each<[string, string, Readonly<Record<string, GgufValue | undefined>>, object]>([
+    ["no such settings", "smollm", {}, { rope_type: "default", rope_theta: 50000 }],
+    [
+      "none",
+      "smollm",
+      { "llama.rope.scaling.type": text("none"), "llama.rope.scaling.factor": number(4) },
+      { rope_type: "default" },
+    ],
+    [
+      "linear",
+      "smollm",
+      { "llama.rope.scaling.type": text("linear"), "llama.rope.scaling.factor": number(4) },
+      { rope_type: "linear", factor: 4 },
+    ],
+    ["linear by the old key", "smollm", { "llama.rope.scale_linear": number(2) }, { rope_type: "linear", factor: 2 }],
+    [
+      "yarn",
+      "qwen2",
+      {
+        "qwen2.rope.scaling.type": text("yarn"),
+        "qwen2.rope.scaling.factor": number(4),
+        "qwen2.rope.scaling.original_context_length": count(32),
+      },
+      { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 },
+    ],
+  ])("reads how positions are stretched: %s", async (_, name, changes, expected) => {
+    const config = readJsonObject(join(await resolveModel(changed(name, changes)), "config.json"));
+    expect(config.rope_parameters).toMatchObject(expected);
+  });
+
+  it.each<[string, Readonly<Record<string, GgufValue | undefined>>, RegExp]>([
+    [
+      "another architecture",
+      { "general.architecture": text("falcon") },
+      /general.architecture "falcon" is not supported; supported are llama, qwen2, qwen3/,
+    ],
+    ["no architecture", { "general.architecture": undefined }, /lack general.architecture/],
+    ["experts", { "llama.expert_count": count(8) }, /llama.expert_count is 8, which is not supported/],
+    ["no number of heads", { "llama.attention.head_count": undefined }, /lack llama.attention.head_count/],
+    [
+      "heads of each layer",
+      { "llama.attention.head_count": { type: "array", of: "int32", values: [4, 2] } },
+      /head_count must be a whole number/,
+    ],
+    [
+      "values of another size",
+      { "llama.attention.key_length": count(8), "llama.attention.value_length": count(4) },
+      /value_length is 4, but queries and keys have 8/,
+    ],
+    [
+      "heads turned in part",
+      { "llama.attention.key_length": count(8), "llama.rope.dimension_count": count(4) },
+      /dimension_count is 4 of 8/,
+    ],
+    [
+      "another way of stretching",
+      { "llama.rope.scaling.type": text("longrope") },
+      /scaling.type "longrope" is not supported/,
+    ],
+    [
+      "further settings of it",
+      { "llama.rope.scaling.type": text("yarn"), "llama.rope.scaling.yarn_beta_fast": number(2) },
+      /yarn_beta_fast is not supported/,
+    ],
+    [
+      "another kind of tokenizer",
+      { "tokenizer.ggml.model": text("bert") },
+      /tokenizer.ggml.model "bert" is not supported; supported are gpt2 and llama/,
+    ],
+    [
+      "another way of splitting",
+      { "tokenizer.ggml.pre": text("llama-bqe") },
+      /pre "llama-bqe" is not supported; supported are .*llama-bpe.*Did you mean/s,
+    ],
+    ["no way of splitting", { "tokenizer.ggml.pre": undefined }, /lack tokenizer.ggml.pre/],
+    ["a token beyond the last", { "tokenizer.ggml.eos_token_id": count(9999) }, /eos_token_id is 9999, but there are/],
+    [
+      "kinds of other tokens",
+      { "tokenizer.ggml.token_type": { type: "array", of: "int32", values: [1] } },
+      /token_type has 1 entries/,
+    ],
+    [
+      "a merge of three",
+      { "tokenizer.ggml.merges": { type: "array", of: "string", values: ["a b c"] } },
+      /merges has "a b c"; expected two tokens/,
+    ],
+    ["a part of a model", { "split.count": count(2) }, /one of 2 parts of a model/],
+  ])("refuses %s", async (_, changes, message) => {
+    await expect(resolveModel(changed("smollm", changes))).rejects.toThrow(message);
+    expect(readdirSync(cache).flatMap((name) => readdirSync(join(cache, name, "gguf")))).toEqual([]);
+  });
+
+  it("refuses a tensor that has no place, and one that is half there", async () => {
+    const odd = await resolveModel(changed("smollm", {}, ["blk.0.ffn_gate_exps.weight"]));
+    expect(() => openCheckpoint(odd)).toThrow(/'blk.0.ffn_gate_exps.weight' has no place in a llama model/);
+    await expect(resolveModel(changed("smollm", {}, ["blk.0.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
+  });
+
+  it("refuses factors of positions that Llama 3 does not give", async () => {
+    await expect(resolveModel(changed("llama3", {}))).rejects.toThrow(/rope_freqs.weight' holds factors that are not/);
+  });
+
+  it("refuses parts by their name", async () => {
+    const path = join(folder(), "x-00001-of-00003.gguf");
+    copyFileSync(golden("smollm.gguf"), path);
+    await expect(resolveModel(path)).rejects.toThrow(/one of 3 parts of a model.*llama-gguf-split --merge/);
+  });
+
+  it("refuses a revision", async () => {
+    await expect(resolveModel(golden("smollm.gguf"), { revision: "main" })).rejects.toThrow(/is a file; leave it out/);
+  });
+});
+
+describe("the folder of a GGUF file", () => {
+  const copy = () => {
+    const path = join(folder(), "m.gguf");
+    copyFileSync(golden("smollm.gguf"), path);
+    return path;
+  };
+
+  it("is made once, also through a link", async () => {
+    const path = copy();
+    const first = await resolveModel(path);
+    const link = join(folder(), "m.gguf");
+    symlinkSync(path, link);
+    writeFileSync(join(first, "mark"), "");
+    expect(await resolveModel(path)).toBe(first);
+    expect(await resolveModel(link)).toBe(first);
+    expect(readdirSync(first)).toContain("mark");
+  });
+
+  it("is another one for a file that has changed", async () => {
+    const path = copy();
+    const first = await resolveModel(path);
+    utimesSync(path, new Date(), new Date(1e12));
+    const second = await resolveModel(path);
+    expect(second).not.toBe(first);
+    expect(() => openCheckpoint(first)).toThrow(
+      /m.gguf: the file has changed since .* give the GGUF file as the model again/,
+    );
+    openCheckpoint(second).close();
+  });
+
+  it("says that a file has grown or is gone", async () => {
+    const path = copy();
+    const where = await resolveModel(path);
+    appendFileSync(path, "x");
+    expect(() => openCheckpoint(where)).toThrow(/the file has changed/);
+    rmSync(path);
+    expect(() => openCheckpoint(where)).toThrow(/m.gguf: the file is not there any more: give the GGUF file/);
+  });
+
+  it("is asked for by its file", async () => {
+    const where = folder();
+    copyFileSync(golden("smollm.gguf"), join(where, "m.gguf"));
+    expect(() => openCheckpoint(where)).toThrow(/no config.json; give the file .*m.gguf itself as the model/);
+    writeFileSync(join(where, "config.json"), "{}");
+    expect(() => openCheckpoint(where)).toThrow(/it has m.gguf, which holds a whole model by itself/);
+  });
+});
+
+const yes: GgufValue = { type: "bool", value: true };
+const torchName = (dtype: string) => ({ F32: "float32", F16: "float16", BF16: "bfloat16" })[dtype];
+
+function withoutNull(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== null));
+}
