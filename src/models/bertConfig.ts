@@ -18,9 +18,20 @@ export interface BertDefaults {
   readonly hiddenSize?: number;
   readonly heads?: number;
   readonly intermediateSize?: number;
+  readonly layers?: number;
+  readonly layerNormEpsilon?: number;
+  /** Given where there may be no token types at all. */
+  readonly typeVocabSize?: number;
 }
 
-const BERT_BASE = { hiddenSize: 768, heads: 12, intermediateSize: 3072, reservedPositions: () => 0 };
+const BERT_BASE = {
+  hiddenSize: 768,
+  heads: 12,
+  intermediateSize: 3072,
+  layers: 12,
+  layerNormEpsilon: 1e-12,
+  reservedPositions: () => 0,
+};
 
 /**
  * Reads a `config.json`; absent keys have transformers' defaults.
@@ -28,6 +39,7 @@ const BERT_BASE = { hiddenSize: 768, heads: 12, intermediateSize: 3072, reserved
  */
 export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConfig {
   const defaults = { ...BERT_BASE, ...given };
+  const { typeVocabSize: types } = given;
   const read = new ConfigReader(json);
   read.only("is_decoder", false);
   read.only("add_cross_attention", false);
@@ -40,17 +52,17 @@ export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConf
   const config = {
     vocabSize,
     hiddenSize: read.multiple("hidden_size", defaults.hiddenSize, ["num_attention_heads", heads]),
-    layers: read.count("num_hidden_layers", 12),
+    layers: read.count("num_hidden_layers", defaults.layers),
     heads,
     intermediateSize: read.count("intermediate_size", defaults.intermediateSize),
     activation: read.text("hidden_act", "gelu"),
-    layerNormEpsilon: read.number("layer_norm_eps", 1e-12),
+    layerNormEpsilon: read.number("layer_norm_eps", defaults.layerNormEpsilon),
     hiddenDropout,
     attentionDropout: read.probability("attention_probs_dropout_prob", 0.1),
     classifierDropout: read.probability("classifier_dropout", hiddenDropout),
     positions,
     maxTokens: positions - defaults.reservedPositions(padTokenId),
-    typeVocabSize: read.count("type_vocab_size", 2),
+    typeVocabSize: types === undefined ? read.count("type_vocab_size", 2) : read.wholeNumber("type_vocab_size", types),
     padTokenId,
     initializerRange: read.number("initializer_range", 0.02),
   };

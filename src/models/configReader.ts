@@ -28,6 +28,12 @@ export class ConfigReader {
     return this.has(key) ? this.count(key) : undefined;
   }
 
+  /** A whole number, of which those below 1 stand for none: undefined. */
+  countOrNone(key: string): number | undefined {
+    const value = this.read(key, -1, "a whole number", (found) => Number.isInteger(found));
+    return value < 1 ? undefined : value;
+  }
+
   /** A whole number of at least 0. */
   wholeNumber(key: string, fallback: number): number {
     const isWhole = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0;

@@ -26,7 +26,13 @@ export interface EncoderConfig {
   readonly attentionDropout: number;
 }
 
-class SelfAttention extends Module {
+/** What mixes the tokens of a row within a layer. `Rows` as in `StackLayer`. */
+export interface TokenMixer<Rows> extends Module {
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor;
+}
+
+class SelfAttention extends Module implements TokenMixer<RowLayout> {
   private readonly heads: number;
   private readonly query: Linear;
   private readonly key: Linear;
@@ -69,19 +75,21 @@ class ResidualOutput extends Module {
   }
 }
 
-class Attention extends Module {
-  private readonly attention: SelfAttention;
+class Attention<Rows> extends Module {
   private readonly output: ResidualOutput;
 
-  constructor(config: EncoderConfig) {
+  constructor(
+    config: EncoderConfig,
+    private readonly mixer: TokenMixer<Rows>,
+  ) {
     super();
-    this.attention = this.child("self", new SelfAttention(config));
+    this.child("self", mixer);
     this.output = this.child("output", new ResidualOutput(config.hiddenSize, config));
   }
 
   /** x: N,H → N,H, or K,H for the tokens in `only` */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const mixed = this.attention.forward(x, layout, context);
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const mixed = this.mixer.forward(x, rows, context);
     return this.output.forward(pick(mixed, only), pick(x, only), context);
   }
 }
@@ -102,21 +110,22 @@ class Intermediate extends Module {
   }
 }
 
-class Layer extends StackLayer {
-  private readonly attention: Attention;
+/** A layer that normalises after each residual sum. */
+export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
+  private readonly attention: Attention<Rows>;
   private readonly intermediate: Intermediate;
   private readonly output: ResidualOutput;
 
-  constructor(config: EncoderConfig) {
+  constructor(config: EncoderConfig, mixer: TokenMixer<Rows>) {
     super();
-    this.attention = this.child("attention", new Attention(config));
+    this.attention = this.child("attention", new Attention(config, mixer));
     this.intermediate = this.child("intermediate", new Intermediate(config));
     this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
   }
 
   /** x: N,H → N,H, or K,H for the tokens in `only` */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const attended = this.attention.forward(x, layout, context, only);
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const attended = this.attention.forward(x, rows, context, only);
     return this.output.forward(this.intermediate.forward(attended, context), attended, context);
   }
 }
@@ -124,6 +133,6 @@ class Layer extends StackLayer {
 /** The stack of layers, normalised after each residual sum, that BERT, RoBERTa and their kin share. */
 export class Encoder extends LayerStack {
   constructor(config: EncoderConfig) {
-    super(Array.from({ length: config.layers }, () => new Layer(config)));
+    super(Array.from({ length: config.layers }, () => new EncoderLayer(config, new SelfAttention(config))));
   }
 }

@@ -1,34 +1,29 @@
 // Shapes: N tokens of all rows, H hidden size.
-import type { ForwardContext } from "../nn/index.js";
+import type { ForwardContext, RowLayout } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import { Backbone } from "./backbone.js";
 import type { Embeddings } from "./embeddings.js";
 import type { ModelInput } from "./input.js";
 import type { LayerStack } from "./layerStack.js";
+import { StackedModel } from "./stackedModel.js";
 
-/** Embeddings and a stack of layers, as encoders have them. */
-export class EncoderModel extends Backbone {
+/** Embeddings and a stack of layers, as BERT and its kin have them. */
+export class EncoderModel extends StackedModel<RowLayout> {
   constructor(
     private readonly embeddings: Embeddings,
-    private readonly stack: LayerStack,
+    stack: LayerStack,
     /** The stack's own path. */
     name = "encoder.layer",
   ) {
-    super();
+    super(stack);
     this.child("embeddings", embeddings);
     this.child(name, stack);
   }
 
-  forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    return this.stack.forward(this.embed(input, context), input.layout, context, only);
-  }
-
-  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
-    return this.stack.states(this.embed(input, context), input.layout, context);
-  }
-
-  /** What the first layer gets: [N, H]. */
   protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
     return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf({ layout }: ModelInput): RowLayout {
+    return layout;
   }
 }

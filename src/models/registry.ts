@@ -3,6 +3,7 @@ import type { JsonObject } from "../io/json.js";
 import type { Architecture } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
+import { debertaV2 } from "./debertaV2.js";
 import { distilbert } from "./distilbert.js";
 import { electra } from "./electra.js";
 import { llama } from "./llama.js";
@@ -18,6 +19,7 @@ export const ARCHITECTURES = {
   camembert,
   distilbert,
   electra,
+  "deberta-v2": debertaV2,
   llama,
   mistral,
   qwen2,

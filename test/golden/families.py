@@ -66,6 +66,18 @@ DISTILBERT_MODULES = {
     '"all-linear"': '"all-linear", "exclude_modules": ["pre_classifier"]',
 }
 
+# Small, as they have the depth of large ones. v3 has the first's form, v2-xlarge the second's.
+SMALL = {"hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 32, "num_hidden_layers": 2}
+DEBERTA = SMALL | {
+    "max_position_embeddings": 48, "type_vocab_size": 0, "pad_token_id": 0, "relative_attention": True, "position_biased_input": False,
+    "pos_att_type": "p2c|c2p", "share_att_key": True, "position_buckets": 8, "max_relative_positions": 24, "norm_rel_ebd": "layer_norm",
+}
+DEBERTA_XLARGE = DEBERTA | {
+    "type_vocab_size": 2, "position_biased_input": True, "share_att_key": False, "position_buckets": -1, "max_relative_positions": 9,
+    "norm_rel_ebd": "none", "embedding_size": 16, "conv_kernel_size": 3, "conv_act": "gelu", "pooler_hidden_act": "tanh",
+}
+DEBERTA_NAMES = {"settings": {"classifier_dropout": "cls_dropout"}, "modules": {"query": "query_proj", "value": "value_proj"}}
+
 FAMILIES = (
     Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
     Family("roberta", "Roberta", texts.byte_level_bpe, texts.ROBERTA_TOKENS, ROBERTA, depth=2),
@@ -73,4 +85,6 @@ FAMILIES = (
     Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, CAMEMBERT, depth=1, heads=("tokens",)),
     Family("distilbert", "DistilBert", texts.word_piece, texts.BERT_TOKENS, DISTILBERT, depth=2, settings=DISTILBERT_SETTINGS, modules=DISTILBERT_MODULES),
     Family("electra", "Electra", texts.word_piece, texts.BERT_TOKENS, ELECTRA, depth=1),
+    Family("deberta-v2", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA, depth=2, heads=("single", "tokens"), **DEBERTA_NAMES),
+    Family("deberta-v2-xlarge", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA_XLARGE, depth=1, heads=("single",), **DEBERTA_NAMES),
 )

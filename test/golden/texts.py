@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 MAX_TOKENS = 48  # what the models have positions for
@@ -52,6 +52,25 @@ def word_piece(pre_split: bool = False) -> Tokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[(token, pieces.index(token)) for token in ("[CLS]", "[SEP]")],
+    )
+    tokenizer.add_special_tokens(list(BERT_TOKENS.values()))
+    return tokenizer
+
+
+def unigram(pre_split: bool = False) -> Tokenizer:
+    """DeBERTa's tokenizer (SentencePiece's Unigram) over letters and the 60 commonest words, each with the space before it."""
+    letters = sorted(set("".join(SENTENCES)) - {" "})
+    counts = Counter(word for sentence in SENTENCES for word in sentence.replace(",", "").split() if len(word) > 2)
+    words = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:60]
+    pieces = [(token, 0.0) for token in ("[PAD]", "[CLS]", "[SEP]", "[UNK]")]
+    pieces += [("▁", -3.0), *((letter, -6.0 - i / 100) for i, letter in enumerate(letters)), ("ed", -8.0), ("ing", -8.5)]
+    pieces += [("▁" + word, -5.0 - i / 100) for i, (word, _) in enumerate(words)]
+    tokenizer = Tokenizer(models.Unigram(pieces, unk_id=3))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Strip(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )
     tokenizer.add_special_tokens(list(BERT_TOKENS.values()))
     return tokenizer

@@ -33,9 +33,10 @@ export class RecordedMasks implements MaskSource {
     );
   }
 
-  /** [rows, length, width] → the real tokens, or each row's first. */
+  /** [rows, length, width] → the real tokens, or each row's first, or all where there is no padding. */
   private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
     const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
+    if (all.shape[0] === tokens) return all;
     const { layout, inputIds } = this.input;
     const longest = mask.shape[1] as number;
     const places = layout.lengths.flatMap((length, row) => Array.from({ length }, (_, i) => row * longest + i));

@@ -255,6 +255,13 @@ const shapes = {
       [6, 4],
     ],
   ],
+  "aten::gather": () => [
+    torch.gather(wide(), 1, tensor([2, 0, 1, 1], [2, 2], "int64")),
+    [
+      [3, 1],
+      [5, 5],
+    ],
+  ],
   "aten::repeat_interleave.self_int": () => [torch.repeatInterleave(v(1, 2), 2), [1, 1, 2, 2]],
   "aten::diagonal": () => [torch.diagonal(wide(), 1), [2, 6]],
   "aten::roll": () => [torch.roll(v(1, 2, 3), [1]), [3, 1, 2]],

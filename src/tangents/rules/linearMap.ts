@@ -18,6 +18,7 @@ export const LINEAR_MAPS: readonly string[] = [
   "aten::narrow",
   "aten::select.int",
   "aten::index_select",
+  "aten::gather",
   "aten::repeat_interleave.self_int",
   "aten::diagonal",
   "aten::roll",

@@ -72,6 +72,7 @@ export const OPERATORS = [
   "aten::narrow",
   "aten::select.int",
   "aten::index_select",
+  "aten::gather",
   "aten::repeat_interleave.self_int",
   "aten::diagonal",
   "aten::roll",

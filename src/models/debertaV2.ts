@@ -1,0 +1,214 @@
+// Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, E embedding size, T tokens that a convolution sees at once.
+import {
+  type Activation,
+  activation,
+  Dropout,
+  Embedding,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  type Parameter,
+  type RowLayout,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { architecture } from "./architecture.js";
+import { type ConvolutionConfig, type DebertaConfig, parseDebertaConfig } from "./debertaConfig.js";
+import { DisentangledAttention, DistanceEmbeddings, type DistantRows } from "./disentangled.js";
+import { EncoderLayer } from "./encoder.js";
+import type { HeadDesign } from "./head.js";
+import type { ModelInput } from "./input.js";
+import { LayerStack, pick } from "./layerStack.js";
+import { StackedModel } from "./stackedModel.js";
+
+// Embeddings
+
+/** Words, and as the configuration has them positions and token types; a projection to the layers' size, and a norm. */
+class Embeddings extends Module {
+  private readonly words: Embedding;
+  private readonly positions: Embedding | undefined;
+  private readonly types: Embedding | undefined;
+  private readonly projection: Linear | undefined;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+
+  constructor(config: DebertaConfig) {
+    super();
+    const { vocabSize, embeddingSize: size, hiddenSize, typeVocabSize } = config;
+    this.words = this.child("word_embeddings", new Embedding(vocabSize, size, config.padTokenId));
+    if (config.hasPositions) this.positions = this.child("position_embeddings", new Embedding(config.positions, size));
+    if (typeVocabSize > 0) this.types = this.child("token_type_embeddings", new Embedding(typeVocabSize, size));
+    if (size !== hiddenSize) this.projection = this.child("embed_proj", new Linear(size, hiddenSize, { bias: false }));
+    this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, config.layerNormEpsilon));
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+  }
+
+  /** → N,H */
+  forward({ inputIds, positionIds, tokenTypeIds }: ModelInput, context: ForwardContext): torch.Tensor {
+    const words = this.words.forward(inputIds, context); // N,E
+    const placed = this.positions ? torch.add(words, this.positions.forward(positionIds, context)) : words;
+    const kinds = this.types && this.types.count > 1 ? tokenTypeIds : torch.zerosLike(tokenTypeIds);
+    const typed = this.types ? torch.add(placed, this.types.forward(kinds, context)) : placed;
+    const projected = this.projection ? this.projection.forward(typed, context) : typed;
+    return this.dropout.forward(this.norm.forward(projected), context);
+  }
+}
+
+// Layers
+
+/** What a convolution over a row sees of each token: itself and its neighbours, zero beyond the row's ends. */
+class RowConvolution extends Module {
+  private readonly weight: Parameter;
+  private readonly bias: Parameter;
+
+  constructor(
+    private readonly size: number,
+    private readonly kernelSize: number,
+  ) {
+    super();
+    this.weight = this.parameter("weight", [size, size, kernelSize]);
+    this.bias = this.parameter("bias", [size]);
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, layout: RowLayout): torch.Tensor {
+    const { size, kernelSize } = this;
+    const withZero = torch.cat([x, torch.zeros([1, size], { dtype: x.dtype })], 0);
+    const seen = torch.view(torch.indexSelect(withZero, 0, neighbours(layout, kernelSize)), [-1, kernelSize * size]);
+    const [weight, bias] = [torch.castTo(this.weight.tensor, x.dtype), torch.castTo(this.bias.tensor, x.dtype)];
+    return torch.linear(seen, torch.reshape(torch.transpose(weight, 1, 2), [size, kernelSize * size]), bias);
+  }
+}
+
+/** [N·T] int64: the flat indices of each token and its neighbours in the row; N stands for none. */
+function neighbours({ lengths }: RowLayout, kernelSize: number): torch.Tensor {
+  const tokens = lengths.reduce((sum, length) => sum + length, 0);
+  const before = (kernelSize - 1) / 2;
+  let start = 0;
+  const indices = lengths.flatMap((length) => {
+    const first = start;
+    start += length;
+    return Array.from({ length: length * kernelSize }, (_, i) => {
+      const position = Math.floor(i / kernelSize) + (i % kernelSize) - before;
+      return position >= 0 && position < length ? first + position : tokens;
+    });
+  });
+  return torch.tensor(indices, [indices.length], "int64");
+}
+
+/** A convolution of a layer's input, added to its output and normalised. */
+class ConvolvedOutput extends Module {
+  private readonly convolution: RowConvolution;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+  private readonly activation: Activation;
+
+  constructor({ kernelSize, activation: name }: ConvolutionConfig, config: DebertaConfig) {
+    super();
+    this.convolution = this.child("conv", new RowConvolution(config.hiddenSize, kernelSize));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+    this.activation = activation(name);
+  }
+
+  /** input: N,H; output: N,H → the same */
+  forward(input: torch.Tensor, output: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor {
+    const convolved = this.dropout.forward(this.convolution.forward(input, layout), context);
+    return this.norm.forward(torch.add(output, this.activation(convolved)));
+  }
+}
+
+/** A layer with a convolution beside it, which stands in the tree where checkpoints have it. */
+class ConvolvedLayer extends EncoderLayer<DistantRows> {
+  constructor(
+    config: DebertaConfig,
+    private readonly beside: ConvolvedOutput,
+  ) {
+    super(config, new DisentangledAttention(config));
+  }
+
+  override forward(
+    x: torch.Tensor,
+    rows: DistantRows,
+    context: ForwardContext,
+    only: torch.Tensor | undefined,
+  ): torch.Tensor {
+    const output = super.forward(x, rows, context, undefined);
+    return pick(this.beside.forward(x, output, rows.layout, context), only);
+  }
+}
+
+// Head
+
+class Pooler extends Module {
+  private readonly dense: Linear;
+  private readonly dropout: Dropout;
+  private readonly activation: Activation;
+
+  constructor(config: DebertaConfig) {
+    super();
+    this.dense = this.child("dense", new Linear(config.hiddenSize, config.hiddenSize));
+    this.dropout = this.child("dropout", new Dropout(config.poolerDropout));
+    this.activation = activation(config.poolerActivation);
+  }
+
+  /** x: B,H → B,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.activation(this.dense.forward(this.dropout.forward(x, context), context));
+  }
+}
+
+/** The first token's state pooled, dropout, classifier. */
+const pooledHead: HeadDesign<DebertaConfig> = {
+  reads: "first",
+  output: "classifier",
+  build(config, outputs) {
+    const pooler = new Pooler(config);
+    const dropout = new Dropout(config.clsDropout);
+    const classifier = new Linear(config.hiddenSize, outputs);
+    return {
+      modules: { pooler, dropout, classifier },
+      forward: (hidden, context) =>
+        classifier.forward(dropout.forward(pooler.forward(hidden, context), context), context),
+    };
+  },
+};
+
+// Model
+
+class DebertaModel extends StackedModel<DistantRows> {
+  private readonly embeddings: Embeddings;
+  private readonly distances: DistanceEmbeddings | undefined;
+
+  constructor(config: DebertaConfig) {
+    const { layers, relative, convolution } = config;
+    const beside = convolution && new ConvolvedOutput(convolution, config);
+    const layerOf = (layer: number) =>
+      layer === 0 && beside
+        ? new ConvolvedLayer(config, beside)
+        : new EncoderLayer(config, new DisentangledAttention(config));
+    const stack = new LayerStack<DistantRows>(Array.from({ length: layers }, (_, layer) => layerOf(layer)));
+    super(stack);
+    this.embeddings = this.child("embeddings", new Embeddings(config));
+    if (relative) this.distances = this.child("encoder", new DistanceEmbeddings(relative, config));
+    this.child("encoder.layer", stack);
+    if (beside) this.child("encoder.conv", beside);
+  }
+
+  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf({ layout }: ModelInput): DistantRows {
+    return { layout, distances: this.distances?.forward() };
+  }
+}
+
+export const debertaV2 = architecture<DebertaConfig>({
+  className: "DebertaV2",
+  prefix: "deberta",
+  defaultTargetModules: ["query_proj", "value_proj"],
+  parseConfig: parseDebertaConfig,
+  backbone: (config) => new DebertaModel(config),
+  heads: { ForSequenceClassification: pooledHead },
+});

@@ -1,0 +1,155 @@
+// Attention that tells contents from positions (DeBERTa, arXiv 2006.03654): beside the product of two contents, those of a content
+// and a distance, each by projections of its own.
+// Shapes: N tokens of all rows, H hidden size, S the span of distances, A heads, D size of a head; in a padded group R rows, L its
+// longest row's length.
+import {
+  type AttendOptions,
+  attend,
+  castTo,
+  Dropout,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  type Parameter,
+  projectTogether,
+  type RowLayout,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import type { DebertaConfig, PositionTerm, RelativeConfig } from "./debertaConfig.js";
+import type { TokenMixer } from "./encoder.js";
+
+/** What layers are told of their tokens. */
+export interface DistantRows {
+  readonly layout: RowLayout;
+  /** [2S, H]: a vector for each distance; undefined where attention knows none. */
+  readonly distances: torch.Tensor | undefined;
+}
+
+/** Not an `Embedding`: its rows are never looked up by a token, so it can't be adapted as one. */
+class Table extends Module {
+  readonly weight: Parameter;
+
+  constructor(count: number, size: number) {
+    super();
+    this.weight = this.parameter("weight", [count, size]);
+  }
+}
+
+/** The vectors of distances that all layers share. */
+export class DistanceEmbeddings extends Module {
+  private readonly table: Table;
+  private readonly norm: LayerNorm | undefined;
+
+  constructor({ span, isNormalised }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DebertaConfig) {
+    super();
+    this.table = this.child("rel_embeddings", new Table(2 * span, hiddenSize));
+    if (isNormalised) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
+  }
+
+  /** → 2S,H */
+  forward(): torch.Tensor {
+    const { tensor, computeDtype } = this.table.weight;
+    const table = castTo(tensor, computeDtype ?? tensor.dtype);
+    return this.norm ? this.norm.forward(table) : table;
+  }
+}
+
+type Scores = NonNullable<AttendOptions["scores"]>;
+
+export class DisentangledAttention extends Module implements TokenMixer<DistantRows> {
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly value: Linear;
+  /** What projects distances, for each term. */
+  private readonly ofDistances: ReadonlyMap<PositionTerm, Linear>;
+  private readonly distanceDropout: Dropout;
+  private readonly dropout: Dropout;
+
+  constructor(private readonly config: DebertaConfig) {
+    super();
+    const { hiddenSize, relative, positionTerms } = config;
+    const square = () => new Linear(hiddenSize, hiddenSize);
+    this.query = this.child("query_proj", square());
+    this.key = this.child("key_proj", square());
+    this.value = this.child("value_proj", square());
+    const own = { c2p: "pos_key_proj", p2c: "pos_query_proj" };
+    const shared = { c2p: this.key, p2c: this.query };
+    const layerOf = (term: PositionTerm) =>
+      relative?.sharesProjections ? shared[term] : this.child(own[term], square());
+    this.ofDistances = new Map(relative ? positionTerms.map((term) => [term, layerOf(term)]) : []);
+    this.distanceDropout = this.child("pos_dropout", new Dropout(config.hiddenDropout));
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, { layout, distances }: DistantRows, context: ForwardContext): torch.Tensor {
+    const { heads, hiddenSize, positionTerms } = this.config;
+    const layers = [this.query, this.key, this.value];
+    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    // In float32 whatever the model's precision is, as in transformers.
+    const scale = 1 / Math.fround(Math.sqrt((hiddenSize / heads) * (1 + positionTerms.length)));
+    const scores = distances && this.scoresOf(distances, scale, context);
+    return attend(q, k, v, { heads, layout, scale, scores, dropout: this.dropout, context });
+  }
+
+  /** distances: 2S,H */
+  private scoresOf(distances: torch.Tensor, scale: number, context: ForwardContext): Scores | undefined {
+    const dropped = this.distanceDropout.forward(distances, context);
+    const { heads, relative } = this.config;
+    const project = (term: PositionTerm) => {
+      const projected = this.ofDistances.get(term)?.forward(dropped, context);
+      return projected && toColumns(projected, heads);
+    };
+    const [keys, queries] = [project("c2p"), project("p2c")];
+    if (!keys && !queries) return undefined;
+    return (q, k) => {
+      const places = placesOf(q.shape[2] as number, relative as RelativeConfig);
+      const terms = [
+        keys && pickPlaces(torch.matmul(q, keys), places),
+        queries && torch.transpose(pickPlaces(torch.matmul(k, queries), torch.t(places)), 2, 3),
+      ].filter((term) => term !== undefined);
+      return torch.mulScalar(
+        terms.reduce((a, b) => torch.add(a, b)),
+        scale,
+      );
+    };
+  }
+}
+
+/** [2S, A·D] → [A, D, 2S] */
+function toColumns(x: torch.Tensor, heads: number): torch.Tensor {
+  const [count, width] = x.shape as [number, number];
+  return torch.transpose(torch.transpose(torch.view(x, [count, heads, width / heads]), 0, 1), 1, 2);
+}
+
+/** Of each token's products with all distances those with the ones that it has. products: R,A,L,2S; places: L,L → R,A,L,L */
+function pickPlaces(products: torch.Tensor, places: torch.Tensor): torch.Tensor {
+  const [rows, heads, length] = products.shape as [number, number, number, number];
+  return torch.gather(products, 3, torch.expand(places, [rows, heads, length, length]));
+}
+
+/** [L, L] int64: for each query and key the row of the table that their distance has. */
+function placesOf(length: number, config: RelativeConfig): torch.Tensor {
+  const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => placeOf(i - length + 1, config));
+  const tokens = torch.arange(length, { dtype: "int64" });
+  const distances = torch.sub(torch.unsqueeze(torch.addScalar(tokens, length - 1), 1), tokens);
+  const table = torch.tensor(byDistance, [byDistance.length], "int64");
+  return torch.view(torch.indexSelect(table, 0, torch.flatten(distances)), [length, length]);
+}
+
+/** The row of the table for a key that lies so many tokens before its query. */
+export function placeOf(distance: number, { span, buckets }: Pick<RelativeConfig, "span" | "buckets">): number {
+  const bucket = buckets ? bucketOf(distance, buckets) : distance;
+  return Math.min(Math.max(bucket + span, 0), 2 * span - 1);
+}
+
+/** Near distances are their own bucket; far ones are rounded up on a logarithmic scale. In float32, as transformers computes it. */
+function bucketOf(distance: number, { count, maxDistance }: NonNullable<RelativeConfig["buckets"]>): number {
+  const near = Math.floor(count / 2);
+  const far = Math.abs(distance);
+  if (far <= near) return distance;
+  const { fround, log } = Math;
+  const ratio = fround(fround(log(fround(far / near))) / fround(log(fround((maxDistance - 1) / near))));
+  return Math.sign(distance) * (Math.ceil(fround(ratio * (near - 1))) + near);
+}
