@@ -141,6 +141,16 @@ struct ActivationTangentGradient {
   T *tangent, *gradient;
 };
 
+// N tokens of `heads` heads of D numbers, of which the first `turned` (R) are turned by the token's cosines and sines
+// [N, R]; transposed, by what carries a gradient back.
+template <typename T>
+struct Rotary {
+  Rows<const T> x, cosines, sines;
+  Rows<T> out;
+  int64_t heads, size, turned;
+  bool isTransposed;
+};
+
 // N rows of O columns, the magnitude's gain and the bias [O]; without a bias null.
 template <typename T>
 struct Gain {
@@ -268,6 +278,9 @@ struct Functions {
   void (*activationTangent)(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end);
   void (*activationTangentBackward)(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin,
                                     int64_t end);
+
+  // Tokens begin … end − 1.
+  void (*rotate)(const Rotary<T>& call, int64_t begin, int64_t end);
 
   // y = b + (y − b)·g in place for `rows` rows.
   void (*applyGain)(const Gain<T>& gain, T* y, int64_t rows);

@@ -10,6 +10,7 @@ import { linear } from "./rules/linear.js";
 import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
 import { lowRankLinear } from "./rules/lowRankLinear.js";
 import { maskedFill } from "./rules/maskedFill.js";
+import { rotary } from "./rules/rotary.js";
 
 /** Rules by operator. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -25,6 +26,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["bidora::dropout_add_norm", dropoutAddNorm],
   ["bidora::linear", linear],
   ["bidora::low_rank_linear", lowRankLinear],
+  ["bidora::rotary", rotary],
 ]);
 
 /** The rule of an operator: its own, or automatic differentiation. */

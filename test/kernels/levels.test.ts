@@ -8,7 +8,7 @@ import { addonPath } from "../../src/torch/installation.js";
 import { native } from "../../src/torch/native.js";
 
 const { kernelLevel, kernelLevels } = torch.engineFacts();
-const FILES = ["activation", "attention", "directionNorm", "dropout", "lowRank", "orthogonality", "tangents"];
+const FILES = ["activation", "attention", "directionNorm", "dropout", "lowRank", "orthogonality", "rotary", "tangents"];
 
 test("the best level is taken, and one that is not there refused by name", () => {
   expect(kernelLevels[0]).toBe("baseline");

@@ -82,6 +82,10 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::dropout_add_norm": (usual) => [...normed(usual).slice(0, 5), ...NORMED],
   "bidora::dropout_add_norm_tangent": (usual) => [...normed(usual), ...NORMED],
   "bidora::dropout_add_norm_tangent_backward": (usual) => [...normed(usual), ...rows(usual, 4), ...NORMED],
+  "bidora::rotary": ({ size, dtype }) => {
+    const angles = () => torch.ones([3, Math.floor(size / 2) * 2]);
+    return [torch.ones([3, 2 * size], { dtype }), angles(), angles(), 2, false];
+  },
   "bidora::gelu": (usual) => [...rows(usual, 1), "none"],
   "bidora::silu": (usual) => rows(usual, 1),
   "bidora::gelu_mul": (usual) => [...rows(usual, 2), "tanh"],

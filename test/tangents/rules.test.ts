@@ -248,6 +248,13 @@ const others: readonly Case[] = [
     ],
     apply: (gate, up) => torch.siluMul(gate!, up!),
   },
+  ...[false, true].map(
+    (transposed): Case => ({
+      name: `rotary, transposed ${transposed}`,
+      shapes: [[3, 10]],
+      apply: (x) => torch.rotary(torch.mul(x!, x!), frozen([3, 4], 74), frozen([3, 4], 75), 2, { transposed }),
+    }),
+  ),
   { name: "dropout", shapes: [[3, 7]], apply: (x) => torch.dropout(x!, 0.4, 7, 1) },
   ...[1e-3, 1e9].map(
     (cancellation): Case => ({

@@ -451,6 +451,10 @@ const kernels = {
       [tangent, tangent, gradient, gradient],
     ];
   },
+  "bidora::rotary": () => {
+    const [x, cos, sin] = [tensor([1, 2, 3, 4], [1, 4]), tensor([1, 0], [1, 2]), tensor([0, 1], [1, 2])];
+    return [torch.rotary(x, cos, sin, 2), [[1, 1, 3, 3]]];
+  },
   "bidora::gelu": () => [torch.fusedGelu(v(-1, 0, 2)), [-0.15865525, 0, 1.95449974]],
   "bidora::silu": () => [torch.fusedSilu(v(0, Math.log(3))), [0, 0.75 * Math.log(3)]],
   "bidora::gelu_mul": () => [torch.geluMul(tensor([0, 2], [1, 2]), tensor([7, 3], [1, 2])), [[0, 3 * 1.95449974]]],

@@ -12,6 +12,7 @@
 #include "normRows.h"
 #include "normTangent.h"
 #include "outerProduct.h"
+#include "rotary.h"
 
 #define BIDORA_TEXT_OF(name) #name
 #define BIDORA_TEXT(name) BIDORA_TEXT_OF(name)
@@ -51,6 +52,7 @@ constexpr Functions<T> kFunctions{
     .activateBackward = activateBackward<T>,
     .activationTangent = activationTangent<T>,
     .activationTangentBackward = activationTangentBackward<T>,
+    .rotate = rotate<T>,
     .applyGain = applyGain<T>,
     .gainBackward = gainBackward<T>,
     .gram = addTiles<T>,

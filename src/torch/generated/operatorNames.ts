@@ -128,6 +128,7 @@ export const OPERATORS = [
   "bidora::linear_input_gradient",
   "bidora::dropout_add_norm_tangent",
   "bidora::dropout_add_norm_tangent_backward",
+  "bidora::rotary",
   "bidora::gelu",
   "bidora::silu",
   "bidora::gelu_mul",
