@@ -1,6 +1,7 @@
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
+import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
 import type { Table, TableRow } from "./table.js";
@@ -20,7 +21,7 @@ export type LanguageExample = Example<LanguageInput, undefined>;
 
 type Kind = LanguageInput["kind"];
 
-/** The columns of each kind of row; the first is what tells it. */
+/** The columns of each kind of row, by their usual names. */
 const COLUMNS: Readonly<Record<Kind, readonly string[]>> = {
   messages: ["messages"],
   prompt: ["prompt", "completion"],
@@ -30,52 +31,65 @@ const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
  * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, all of one kind.
- * @throws UsageError for columns named by hand, BidoraError naming the row of another kind, or what is wrong in it
+ * One text column named by hand holds texts or messages, two hold prompts and completions.
+ * @throws BidoraError naming the row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
-  refuseColumns(options);
   const table = await loadTable(file, options);
+  const named = namedColumns(table, options);
+  const isPrompt = options.labels === "optional";
   const examples = table.rows.map((row): LanguageExample => {
-    const kind = kindOf(table, row);
-    const at = { file, line: row.line };
-    return { input: inputOf(new Reader(table, row), kind, options.labels === "optional"), label: undefined, at };
+    if (isThere(own(row.values, "tools")))
+      throw rowError(file, row.line, "the row has tools, which are not supported: leave them out.");
+    const kind = named ? kindOfNamed(row, named) : kindOf(table, row);
+    const input = inputOf(new Reader(table, row), kind, named ?? COLUMNS[kind], isPrompt);
+    return { input, label: undefined, at: { file, line: row.line } };
   });
   checkOneKind(examples);
-  const kind = examples[0]?.input.kind ?? "text";
-  return { examples, labelNames: undefined, columns: { text: COLUMNS[kind], label: undefined } };
-}
-
-/** @throws UsageError */
-function refuseColumns({ textColumns, labelColumns }: LoadOptions): void {
-  const given = textColumns ? "--text-columns" : labelColumns && "--label-column";
-  if (given)
-    throw new UsageError(`No effect: ${given}, since rows for language models hold ${EXPECTED}; leave it out.`);
+  const text = named ?? COLUMNS[examples[0]?.input.kind ?? "text"];
+  return { examples, labelNames: undefined, columns: { text, label: undefined } };
 }
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
-function kindOf(table: Table, { values, line }: TableRow): Kind {
-  const there = (column: string) => isThere(own(values, column));
-  if (there("tools")) throw rowError(table.file, line, "the row has tools, which are not supported: leave them out.");
-  const kinds = (Object.keys(COLUMNS) as Kind[]).filter((kind) => COLUMNS[kind].some(there));
-  const [kind] = kinds;
-  if (kind === undefined)
-    throw rowError(
-      table.file,
-      line,
-      `a row holds ${EXPECTED}, but this one has ${Object.keys(values).join(", ") || "nothing"}.`,
+/** The columns named by hand, else those of before where the file has them. @throws BidoraError for one that is not there */
+function namedColumns(table: Table, options: LoadOptions): readonly string[] | undefined {
+  const { textColumns, usualTextColumns, labelColumns } = options;
+  if (labelColumns !== undefined)
+    throw new UsageError(
+      `No effect: --label-column ${labelColumns} names a label, which rows for language models lack.`,
     );
-  if (kinds.length === 1) return kind;
-  throw rowError(table.file, line, `the row has ${kinds.join(" and ")}, but it may hold either ${EXPECTED} alone.`);
+  // What is asked for needs no completion.
+  const isNeeded = (name: string, i: number) =>
+    i === 0 || options.labels !== "optional" || table.columns.includes(name);
+  if (textColumns) return findTextColumns(table, textColumns.filter(isNeeded));
+  return usualTextColumns?.every((name) => table.columns.includes(name)) ? usualTextColumns : undefined;
 }
 
-function inputOf(reader: Reader, kind: Kind, isPrompt: boolean): LanguageInput {
-  if (kind === "text") return { kind, text: reader.text("text") };
-  if (kind === "messages") return { kind, messages: reader.messages("messages") };
-  const prompt = reader.writing("prompt");
-  const completion = isPrompt && !reader.has("completion") ? undefined : reader.writing("completion");
+function kindOfNamed({ values }: TableRow, [first, second]: readonly string[]): Kind {
+  if (second !== undefined) return "prompt";
+  return Array.isArray(own(values, first as string)) ? "messages" : "text";
+}
+
+function kindOf({ file }: Table, { values, line }: TableRow): Kind {
+  const kinds = (Object.keys(COLUMNS) as Kind[]).filter((kind) =>
+    COLUMNS[kind].some((column) => isThere(own(values, column))),
+  );
+  const [kind] = kinds;
+  if (kind !== undefined && kinds.length === 1) return kind;
+  const has = kinds.length > 1 ? kinds.join(" and ") : Object.keys(values).join(", ") || "nothing";
+  throw rowError(file, line, `a row holds ${EXPECTED}, but this one has ${has}.`);
+}
+
+function inputOf(reader: Reader, kind: Kind, [first, second]: readonly string[], isPrompt: boolean): LanguageInput {
+  const column = first as string;
+  if (kind === "text") return { kind, text: reader.text(column) };
+  if (kind === "messages") return { kind, messages: reader.messages(column) };
+  const prompt = reader.writing(column);
+  const lacksMore = second === undefined || (isPrompt && !reader.has(second));
+  const completion = lacksMore ? undefined : reader.writing(second);
   if (completion === undefined || typeof prompt === typeof completion) return { kind, prompt, completion };
-  throw reader.error("prompt and completion must both be texts, or both be lists of messages.");
+  throw reader.error(`${column} and ${second} must both be texts, or both be lists of messages.`);
 }
 
 /** A file is of one kind, so that what `--train-on` says goes for all of it. */
@@ -84,8 +98,11 @@ function checkOneKind(examples: readonly LanguageExample[]): void {
   const other = examples.find(({ input }) => input.kind !== first?.input.kind);
   if (!first || !other) return;
   const { file, line } = other.at;
-  const [here, before] = [other, first].map(({ input }) => COLUMNS[input.kind].join(" and "));
-  throw rowError(file, line, `the row has ${here}, but line ${first.at.line} has ${before}: split the file by kind.`);
+  throw rowError(
+    file,
+    line,
+    `the row has ${other.input.kind}, but line ${first.at.line} has ${first.input.kind}: split the file by kind.`,
+  );
 }
 
 /** Reads the values of one row. */

@@ -62,6 +62,7 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
           add_prefix_space: addPrefixSpace,
         }
       : null,
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: "BPE",
       continuing_subword_prefix: "",

@@ -44,6 +44,71 @@ describe.each(Object.keys(golden.texts))("the template of %s", (name) => {
   });
 });
 
+describe("a template", () => {
+  const user: Message = { role: "user", content: "a" };
+  const rendering = (template: string) => () => new ChatTemplate(template, tokens).render([user]);
+
+  it.each([
+    [
+      "goes on for ever",
+      "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+      "more than 2000000 steps",
+    ],
+    ["calls itself", "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "too deep"],
+    [
+      "doubles a text",
+      "{% set ns = namespace(t='aaaaaaaa') %}{% for i in range(40) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}",
+      "more than 67108864 characters",
+    ],
+    [
+      "writes without end",
+      "{% set ns = namespace(t='ab') %}{% for i in range(22) %}{% set ns.t = ns.t ~ ns.t %}{% endfor %}{% for i in range(99) %}{{ ns.t }}{% endfor %}",
+      "writes more than 67108864 characters",
+    ],
+    [
+      "marks what it does not write in place",
+      "{% set x %}{% generation %}a{% endgeneration %}{% endset %}",
+      "stands in a macro or a variable",
+    ],
+    ["says no", "{{ raise_exception('Only cats.') }}", "the template says: Only cats"],
+    ["looks at the language", "{{ messages.__proto__ }}", '"__proto__", which no template may'],
+    ["sets what it may not", "{% set ns = namespace() %}{% set ns._x = 1 %}", '"_x", which no template may'],
+  ])("that %s is refused", (_, template, fault) => {
+    expect(rendering(template)).toThrow(fault);
+    expect(rendering(template)).toThrow(/^The chat template does not take the conversation: .*[^.]\.$/);
+  });
+
+  it("that is broken is refused before any conversation", () => {
+    expect(() => new ChatTemplate("{% if true %}", tokens)).toThrow(
+      "The tokenizer's chat template can't be used: it breaks Jinja's rules (a block or a bracket is not closed).",
+    );
+    expect(() => new ChatTemplate("\ufeff{{ 1 }}", tokens)).toThrow("white space is not clear");
+    expect(() => new ChatTemplate("{% include 'x' %}", tokens)).toThrow("Unknown statement type: include");
+  });
+
+  it("is told the day as Python has it", () => {
+    const template = new ChatTemplate("{{ strftime_now('%d %b %Y, %A %B %y %H:%M:%S %I %p %a %m %%') }}", tokens);
+    const now = new Date(2026, 2, 5, 15, 4, 9);
+    expect(template.render([user], { now }).text).toBe("05 Mar 2026, Thursday March 26 15:04:09 03 PM Thu 03 %");
+    expect(rendering("{{ strftime_now('%Q') }}")).toThrow('strftime_now() has "%Q", which is not known');
+  });
+
+  it("gives the places of what the assistant wrote", () => {
+    const template = new ChatTemplate(
+      "😀{% for m in messages %}{% generation %}[{{ m.content }}]{% endgeneration %},{% endfor %}",
+      tokens,
+    );
+    expect(template.render([user, user])).toEqual({
+      text: "😀[a],[a],",
+      spoken: [
+        [2, 5],
+        [6, 9],
+      ],
+    });
+    expect(rendering("{{ 1 }}")()).toEqual({ text: "1", spoken: undefined });
+  });
+});
+
 describe("small templates", () => {
   it.each(golden.snippets)("write what Jinja writes: $template", ({ template, text }) => {
     let written: string | null = null;

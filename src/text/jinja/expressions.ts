@@ -4,31 +4,37 @@ import { applyFilter, applyTest } from "./filters.js";
 import { attribute, item } from "./members.js";
 import { operate } from "./operators.js";
 import type { Scope } from "./scope.js";
+import type { Steps } from "./steps.js";
 import { stringOf } from "./strings.js";
-import { type Arguments, Callable, isTrue, kindOf, numberLike, sliceOf, type Value, wholeNumber } from "./values.js";
+import {
+  type Arguments,
+  Callable,
+  isList,
+  isTrue,
+  kindOf,
+  numberLike,
+  sliceOf,
+  type Value,
+  wholeNumber,
+} from "./values.js";
 
-/** So many steps a template may take: far more than the longest conversation needs. */
-const MOST_STEPS = 5_000_000;
 /** The longest text that an expression may give. */
 const MOST_CHARACTERS = 2 ** 26;
-
-/** Counts what a template does, so that none goes on for ever. */
-export class Steps {
-  private count = 0;
-
-  step(): void {
-    if (++this.count > MOST_STEPS) refuse(`it takes more than ${MOST_STEPS} steps`);
-  }
-}
+const CHARACTERS_PER_STEP = 2 ** 12;
+const ITEMS_PER_STEP = 2 ** 4;
 
 const NO_ARGUMENTS: Arguments = { positional: [], named: new Map() };
 
 /** What an expression is worth. @throws TemplateFault where Python would raise an error, or is not followed */
 export function evaluate(node: Expression, scope: Scope, steps: Steps): Value {
-  steps.step();
+  steps.take(1);
   const value = compute(node, scope, steps);
-  if (typeof value === "string" && value.length > MOST_CHARACTERS)
-    refuse(`it makes a text of more than ${MOST_CHARACTERS} characters`);
+  // What is made takes its time too.
+  if (isList(value)) steps.take(value.length / ITEMS_PER_STEP);
+  if (typeof value === "string") {
+    if (value.length > MOST_CHARACTERS) refuse(`it makes a text of more than ${MOST_CHARACTERS} characters`);
+    steps.take(value.length / CHARACTERS_PER_STEP);
+  }
   return value;
 }
 

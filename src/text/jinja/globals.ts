@@ -12,7 +12,9 @@ const OTHERS = ["dict", "lipsum", "cycler", "joiner"];
 /** What every template finds: nothing of it leads out. */
 export function globals(now: Date): Map<string, Value> {
   const functions: readonly Callable[] = [
-    new Callable("raise_exception", ({ positional: [message] }) => refuse(`the template says: ${stringOf(message)}`)),
+    new Callable("raise_exception", ({ positional: [message] }) =>
+      refuse(`the template says: ${stringOf(message).replace(/[.!]$/, "")}`),
+    ),
     new Callable("strftime_now", ({ positional: [format] }) => formatTime(now, stringOf(format))),
     new Callable("namespace", namespace),
     new Callable("range", ({ positional }) => range(positional.map((value) => wholeNumber(value, "a range's bound")))),

@@ -1,24 +1,36 @@
 import { refuse } from "./fault.js";
 import { Callable, type Value } from "./values.js";
 
-/** What a loop's body finds as `loop`, for one of the items. */
-export function loopVariable(items: readonly Value[], i: number): Value {
-  const { length } = items;
-  const entries: [string, Value][] = [
-    ["index", i + 1],
-    ["index0", i],
-    ["revindex", length - i],
-    ["revindex0", length - i - 1],
-    ["first", i === 0],
-    ["last", i === length - 1],
-    ["length", length],
-    ["previtem", items[i - 1]],
-    ["nextitem", items[i + 1]],
-    // Loops inside loops are none the deeper: Jinja counts recursion alone.
-    ["depth", 1],
-    ["depth0", 0],
-    ["cycle", new Callable("cycle", ({ positional }) => positional[i % positional.length])],
-    ["changed", new Callable("changed", () => refuse("loop.changed() is not known"))],
-  ];
-  return new Map(entries);
+/** What a loop's body finds as `loop`: one dict for the whole loop, as in Jinja. */
+export class LoopVariable {
+  private readonly entries: Map<string, Value>;
+
+  constructor(private readonly items: readonly Value[]) {
+    this.entries = new Map<string, Value>([
+      ["length", items.length],
+      // Loops inside loops are none the deeper: Jinja counts recursion alone.
+      ["depth", 1],
+      ["depth0", 0],
+      ["cycle", new Callable("cycle", ({ positional }) => positional[this.index % positional.length])],
+      ["changed", new Callable("changed", () => refuse("loop.changed() is not known"))],
+    ]);
+  }
+
+  /** For one of the items. */
+  at(i: number): Value {
+    const { length } = this.items;
+    return this.entries
+      .set("index", i + 1)
+      .set("index0", i)
+      .set("revindex", length - i)
+      .set("revindex0", length - i - 1)
+      .set("first", i === 0)
+      .set("last", i === length - 1)
+      .set("previtem", this.items[i - 1])
+      .set("nextitem", this.items[i + 1]);
+  }
+
+  private get index(): number {
+    return this.entries.get("index0") as number;
+  }
 }

@@ -1,11 +1,12 @@
 import type { CallStatement, Expression, For, Macro, SetStatement, Statement } from "./ast.js";
-import { evaluate, Steps } from "./expressions.js";
+import { evaluate } from "./expressions.js";
 import { refuse } from "./fault.js";
 import { globals } from "./globals.js";
-import { loopVariable } from "./loop.js";
+import { LoopVariable } from "./loop.js";
 import { Output, type Span } from "./output.js";
 import { GENERATION, type Template } from "./parse.js";
 import { Scope } from "./scope.js";
+import { Steps } from "./steps.js";
 import { type Arguments, Callable, isList, isTrue, itemsOf, Namespace, textOf, type Value } from "./values.js";
 
 export interface Rendered {
@@ -54,7 +55,7 @@ class Renderer {
   }
 
   private statement(node: Statement, place: Place): End {
-    this.steps.step();
+    this.steps.take(1);
     switch (node.type) {
       case "Comment":
         return undefined;
@@ -91,9 +92,11 @@ class Renderer {
     };
     const passes = (value: Value) => !test || isTrue(evaluate(test, scopeOf(value), this.steps));
     const items = itemsOf(this.value(list, place)).filter(passes);
+    const loop = new LoopVariable(items);
     for (const [i, value] of items.entries()) {
+      this.steps.take(1);
       const scope = scopeOf(value);
-      scope.set("loop", loopVariable(items, i));
+      scope.set("loop", loop.at(i));
       if (this.block(body, { ...place, scope, isLoop: true }) === "break") break;
     }
     return items.length === 0 ? this.block(defaultBlock, { ...place, scope: new Scope(place.scope) }) : undefined;

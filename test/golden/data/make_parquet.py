@@ -18,3 +18,10 @@ table = pa.table(
 )
 for compression in ["none", "snappy", "gzip", "zstd", "brotli", "lz4"]:
     pq.write_table(table, HERE / f"{compression}.parquet", compression=compression, row_group_size=4)
+
+message = pa.struct({"role": pa.string(), "content": pa.string(), "name": pa.string()})
+talks = [
+    [{"role": "user", "content": "Ein Mädchen 😀"}, {"role": "assistant", "content": "", "name": "Ann"}],
+    [{"role": "user", "content": "line\nbreak"}],
+]
+pq.write_table(pa.table({"messages": pa.array(talks, pa.list_(message))}), HERE / "messages.parquet")
