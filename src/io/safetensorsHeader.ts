@@ -16,6 +16,8 @@ export interface TensorInfo {
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
+  /** The element type in the file, where reading turns it into `dtype`. */
+  readonly storedAs?: string;
 }
 
 export interface SafetensorsHeader {

@@ -14,7 +14,7 @@ import { readConfig } from "../io/checkpoint.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
-import { bitsOf, isInteger, torchDtype } from "../io/safetensorsDtypes.js";
+import { isInteger, torchDtype } from "../io/safetensorsDtypes.js";
 import type { TensorInfo } from "../io/safetensorsHeader.js";
 import { openWeights } from "../io/weights.js";
 import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
@@ -22,7 +22,7 @@ import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
 
 /** A tensor as its file's header tells it. */
-export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape">;
+export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
 
 /** What every folder with weights has. */
 export interface Contents {
@@ -169,36 +169,41 @@ function unreadable(tensors: readonly TensorFacts[]): string[] {
   );
 }
 
-function weightsOf(folder: string): TensorFacts[] {
+function weightsOf(folder: string): TensorInfo[] {
   const weights = openWeights(folder);
   try {
-    return weights.names.map((name) => factsOf(weights.info(name)));
+    return weights.names.map((name) => weights.info(name));
   } finally {
     weights.close();
   }
 }
 
-function headerOf(path: string): TensorFacts[] {
+function headerOf(path: string): TensorInfo[] {
   const file = openSafetensors(path);
   try {
-    return file.names.map((name) => factsOf(file.info(name)));
+    return file.names.map((name) => file.info(name));
   } finally {
     file.close();
   }
 }
 
-const factsOf = ({ name, dtype, shape }: TensorInfo): TensorFacts => ({ name, dtype, shape });
+const factsOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts => ({
+  name,
+  dtype,
+  shape,
+  ...(storedAs !== undefined && { storedAs }),
+});
 
-function sizes(tensors: readonly TensorFacts[]): Pick<Contents, "parameters" | "dtypes" | "bytes" | "tensors"> {
+function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "dtypes" | "bytes" | "tensors"> {
   const dtypes: Record<string, number> = {};
-  let [parameters, bits] = [0, 0];
-  for (const { dtype, shape } of tensors) {
+  let [parameters, bytes] = [0, 0];
+  for (const { dtype, shape, begin, end, storedAs = dtype } of tensors) {
     const count = numelOf(shape);
     parameters += count;
-    bits += count * bitsOf(dtype);
-    dtypes[dtype] = (dtypes[dtype] ?? 0) + count;
+    bytes += end - begin;
+    dtypes[storedAs] = (dtypes[storedAs] ?? 0) + count;
   }
-  return { parameters, dtypes, bytes: bits / 8, tensors };
+  return { parameters, dtypes, bytes, tensors: tensors.map(factsOf) };
 }
 
 /** The result, or undefined and its refusal in the list. */

@@ -86,8 +86,8 @@ function sizeFacts({ parameters, dtypes, bytes }: Inspection): Fact[] {
 /** One line for all tensors that differ in the numbers of their layers only. */
 function tensorLines(tensors: readonly TensorFacts[]): string[] {
   const groups = new Map<string, { readonly line: readonly [string, string, string]; count: number }>();
-  for (const { name, dtype, shape } of tensors) {
-    const line = [oneLine(name.replace(/\.\d+(?=\.)/g, ".*")), dtype, `[${shape.join(", ")}]`] as const;
+  for (const { name, dtype, shape, storedAs = dtype } of tensors) {
+    const line = [oneLine(name.replace(/\.\d+(?=\.)/g, ".*")), storedAs, `[${shape.join(", ")}]`] as const;
     const group = groups.get(line.join(" ")) ?? { line, count: 0 };
     group.count++;
     groups.set(line.join(" "), group);

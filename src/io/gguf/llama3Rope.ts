@@ -9,7 +9,7 @@ export interface Llama3Settings {
 /** Those of every public checkpoint but for the factor. */
 const USUAL = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
 /** The file's factors have been computed in float32. */
-const TOLERANCE = 1e-5;
+const TOLERANCE = 1e-6;
 
 /**
  * The settings that give these factors: 1 for short waves, the whole factor for long ones, and between them the harmonic mean of both
@@ -34,36 +34,49 @@ function factorOf(settings: Llama3Settings, wave: number): number {
   return 1 / ((1 - smooth) / factor + smooth);
 }
 
+interface Turn {
+  readonly frequency: number;
+  /** 1 where the frequency stays as it is, 0 where it is divided by the whole factor. */
+  readonly smooth: number;
+}
+
 /**
- * Settings through two waves between the ends. Only the frequencies where stretching begins and is whole are told by factors, so that
- * one of the three settings is free: the low one is taken to be 1, as it is everywhere.
+ * Settings that the factors allow. They tell the frequencies below which the factor is whole and above which it is 1, or where these
+ * may lie, and nothing else: one of the three settings is free, so that the low one is taken to be 1, as it is everywhere.
  */
 function fits(factors: Float32Array, waves: readonly number[], factor: number): Llama3Settings[] {
-  const between = waves
-    .map((wave, i) => ({ frequency: 1 / wave, smooth: (1 / factors[i]! - 1 / factor) / (1 - 1 / factor) }))
-    .filter(({ smooth }) => smooth > TOLERANCE && smooth < 1 - TOLERANCE);
-  const [first, last] = [between[0], between.at(-1)];
-  if (!first || !last || first === last) return [];
-  const slope = (first.smooth - last.smooth) / (first.frequency - last.frequency);
-  const [lowest, highest] = [0, 1].map((smooth) => first.frequency + (smooth - first.smooth) / slope) as [
-    number,
-    number,
-  ];
+  const turns = waves.map((wave, i) => ({
+    frequency: 1 / wave,
+    smooth: (1 / factors[i]! - 1 / factor) / (1 - 1 / factor),
+  }));
+  const [lowest, highest] = endsOf(turns);
   const original = 1 / lowest;
-  const settings = {
-    factor,
-    low_freq_factor: 1,
-    high_freq_factor: highest * original,
-    original_max_position_embeddings: original,
-  };
   const whole = Math.max(1, Math.round(original));
-  return [
-    { ...settings, high_freq_factor: Math.round(settings.high_freq_factor), original_max_position_embeddings: whole },
-    {
-      ...settings,
-      low_freq_factor: whole / original,
-      high_freq_factor: highest * whole,
-      original_max_position_embeddings: whole,
-    },
-  ];
+  const settings = (low_freq_factor: number, high_freq_factor: number): Llama3Settings => ({
+    factor,
+    low_freq_factor,
+    high_freq_factor,
+    original_max_position_embeddings: whole,
+  });
+  return [settings(1, Math.round(highest * original)), settings(lowest * whole, highest * whole)];
+}
+
+/** The frequencies where the factor begins to be whole and to be 1: by two turns between, by one, or by those beyond. */
+function endsOf(turns: readonly Turn[]): readonly [lowest: number, highest: number] {
+  const between = turns.filter(({ smooth }) => smooth > TOLERANCE && smooth < 1 - TOLERANCE);
+  const [first, last] = [between[0], between.at(-1)];
+  const above = Math.min(...turns.filter(({ smooth }) => smooth >= 1 - TOLERANCE).map(({ frequency }) => frequency));
+  const below = Math.max(0, ...turns.filter(({ smooth }) => smooth <= TOLERANCE).map(({ frequency }) => frequency));
+  if (!first || !last) {
+    const room = Number.isFinite(above) ? above - below : 3 * below;
+    return [below + room / 3, below + (2 * room) / 3];
+  }
+  if (first !== last) {
+    const slope = (first.smooth - last.smooth) / (first.frequency - last.frequency);
+    return [first.frequency - first.smooth / slope, first.frequency + (1 - first.smooth) / slope];
+  }
+  // A line through the one turn, as steep as keeps its ends within the room that the others leave.
+  const least = (first.frequency / first.smooth - above) / (1 / first.smooth - 1);
+  const lowest = (Math.max(below, least) + first.frequency) / 2;
+  return [lowest, lowest + (first.frequency - lowest) / first.smooth];
 }

@@ -43,7 +43,9 @@ export class GgufWeights {
   /** Dtype and shape as they are read; where the tensor lies is said of the file. */
   info(name: string): TensorInfo {
     const { type, shape, begin, byteLength } = this.#info(name);
-    return { name, dtype: this.#dtypeOf(name, type), shape, begin, end: begin + byteLength };
+    const dtype = this.#dtypeOf(name, type);
+    const place = { begin, end: begin + byteLength };
+    return { name, dtype, shape, ...place, ...(dtype !== type && { storedAs: type }) };
   }
 
   readBytes(name: string): Uint8Array {
