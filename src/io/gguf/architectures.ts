@@ -1,6 +1,9 @@
 import { didYouMean } from "../../common/nearest.js";
 import { own } from "../../common/own.js";
+import type { JsonObject } from "../json.js";
 import { ggufError } from "./error.js";
+import { gemma3Config } from "./gemma3.js";
+import type { ArchitectureKeys } from "./keys.js";
 import type { GgufMetadata } from "./metadata.js";
 
 /** How llama.cpp's converter has written a family's models, and what transformers calls their parts. */
@@ -13,8 +16,14 @@ export interface GgufArchitecture {
   readonly interleavesHeads: boolean;
   /** Norm weights are kept with 1 added. */
   readonly addsOneToNorms: boolean;
-  /** `rope.dimension_count` is the size of a head. */
+  /** What says the size of a head. */
   readonly headSizeKey: "rope.dimension_count" | "attention.key_length";
+  /** What the configuration has beyond what all have. */
+  readonly ownConfig?: (read: ArchitectureKeys, rope: JsonObject) => JsonObject;
+  /** The keys from which that is made. */
+  readonly ownKeys?: readonly string[];
+  /** Spaces stand at any place as they are, and merges go by the order of tokens rather than by their scores. */
+  readonly isGemma?: boolean;
 }
 
 const ATTENTION = {
@@ -54,6 +63,25 @@ const ARCHITECTURES = {
     addsOneToNorms: false,
     headSizeKey: "attention.key_length",
   },
+  gemma3: {
+    modelType: "gemma3_text",
+    className: "Gemma3ForCausalLM",
+    layerNames: {
+      ...ATTENTION,
+      ...HEAD_NORMS,
+      ...FEED_FORWARD,
+      attn_norm: "input_layernorm",
+      post_attention_norm: "post_attention_layernorm",
+      ffn_norm: "pre_feedforward_layernorm",
+      post_ffw_norm: "post_feedforward_layernorm",
+    },
+    interleavesHeads: false,
+    addsOneToNorms: true,
+    headSizeKey: "attention.key_length",
+    ownConfig: gemma3Config,
+    ownKeys: ["attention.sliding_window"],
+    isGemma: true,
+  },
 } as const satisfies Readonly<Record<string, GgufArchitecture>>;
 
 export type ArchitectureName = keyof typeof ARCHITECTURES;
@@ -63,7 +91,7 @@ export const ARCHITECTURE_KEY = "general.architecture";
 /** The architecture that a file names. @throws BidoraError `GGUF` that lists the supported ones */
 export function architectureOf(metadata: GgufMetadata): GgufArchitecture & { readonly name: string } {
   const name = metadata.required(ARCHITECTURE_KEY, metadata.text(ARCHITECTURE_KEY));
-  const found = own(ARCHITECTURES, name);
+  const found: GgufArchitecture | undefined = own(ARCHITECTURES, name);
   if (found) return { ...found, name };
   const known = Object.keys(ARCHITECTURES);
   throw ggufError(

@@ -2,6 +2,7 @@ import type { JsonObject } from "../json.js";
 import { architectureOf, type GgufArchitecture } from "./architectures.js";
 import { ggufError } from "./error.js";
 import type { GgufFile } from "./file.js";
+import { ArchitectureKeys } from "./keys.js";
 import type { GgufMetadata } from "./metadata.js";
 import { EMBEDDINGS, OUTPUT } from "./names.js";
 import { ropeParameters } from "./rope.js";
@@ -15,10 +16,11 @@ export function configOf(file: GgufFile): JsonObject {
   const { metadata, tensors } = file;
   const architecture = architectureOf(metadata);
   const read = new ArchitectureKeys(metadata, architecture.name);
-  refuseUnsupported(read);
+  refuseUnsupported(read, architecture);
   const heads = read.count("attention.head_count");
   const hiddenSize = read.count("embedding_length");
   const headSize = headSizeOf(read, architecture) ?? hiddenSize / heads;
+  const rope = ropeParameters(file, read, headSize);
   const [vocabSize] = file.info(EMBEDDINGS).shape;
   return {
     architectures: [architecture.className],
@@ -31,55 +33,14 @@ export function configOf(file: GgufFile): JsonObject {
     head_dim: headSize,
     max_position_embeddings: read.count("context_length"),
     rms_norm_eps: read.number("attention.layer_norm_rms_epsilon"),
-    rope_parameters: ropeParameters(file, read, headSize),
+    rope_parameters: rope,
     vocab_size: vocabSize!,
     tie_word_embeddings: !tensors.has(OUTPUT),
     dtype: "float32",
     ...biases(file, architecture),
     ...tokenIds(metadata, vocabSize!),
+    ...architecture.ownConfig?.(read, rope),
   };
-}
-
-/** Reads the keys that have the architecture's name before them. */
-export class ArchitectureKeys {
-  constructor(
-    readonly metadata: GgufMetadata,
-    private readonly prefix: string,
-  ) {}
-
-  name(key: string): string {
-    return `${this.prefix}.${key}`;
-  }
-
-  count(key: string): number {
-    return this.metadata.required(this.name(key), this.optionalCount(key));
-  }
-
-  optionalCount(key: string): number | undefined {
-    return this.metadata.count(this.name(key));
-  }
-
-  number(key: string): number {
-    return this.metadata.required(this.name(key), this.optionalNumber(key));
-  }
-
-  optionalNumber(key: string): number | undefined {
-    return this.metadata.number(this.name(key));
-  }
-
-  optionalText(key: string): string | undefined {
-    return this.metadata.text(this.name(key));
-  }
-
-  /** The parts of the keys after `start`. */
-  under(start: string): string[] {
-    const whole = this.name(start);
-    return this.metadata.keys.filter((key) => key.startsWith(whole)).map((key) => key.slice(whole.length));
-  }
-
-  fault(key: string, what: string): Error {
-    return ggufError(this.metadata.path, `${this.name(key)} ${what}`);
-  }
 }
 
 /** What would make it another model than the class of its name. */
@@ -91,8 +52,8 @@ const UNSUPPORTED = [
   "residual_scale",
 ].concat("embedding_scale", "attn_logit_softcapping", "final_logit_softcapping");
 
-function refuseUnsupported(read: ArchitectureKeys): void {
-  for (const key of UNSUPPORTED) {
+function refuseUnsupported(read: ArchitectureKeys, { ownKeys }: GgufArchitecture): void {
+  for (const key of UNSUPPORTED.filter((key) => !ownKeys?.includes(key))) {
     const value = read.optionalNumber(key) ?? 0;
     if (value !== 0) throw read.fault(key, `is ${value}, which is not supported; expected no such key.`);
   }

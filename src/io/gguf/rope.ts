@@ -1,8 +1,8 @@
 import type { JsonObject } from "../json.js";
-import type { ArchitectureKeys } from "./config.js";
 import { dequantize, isReadable } from "./dequantize.js";
 import { ggufError } from "./error.js";
 import type { GgufFile } from "./file.js";
+import type { ArchitectureKeys } from "./keys.js";
 import { llama3Settings } from "./llama3Rope.js";
 import { ROPE_FACTORS } from "./names.js";
 

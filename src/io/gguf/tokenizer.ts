@@ -1,24 +1,10 @@
 import type { JsonObject } from "../json.js";
-import { tokenId } from "./config.js";
+import { architectureOf } from "./architectures.js";
 import { ggufError } from "./error.js";
 import type { GgufMetadata } from "./metadata.js";
 import { splittingOf } from "./preTokenizers.js";
 import { mergesOf } from "./sentencePiece.js";
-
-/** A file's vocabulary, and which of its tokens are what. */
-interface Vocabulary {
-  readonly tokens: readonly string[];
-  /** The token's text by its role: bos, eos, unknown, padding. */
-  readonly roles: Readonly<Partial<Record<Role, string>>>;
-  readonly added: readonly JsonObject[];
-}
-
-const ROLES = { bos: "bos_token", eos: "eos_token", unknown: "unk_token", padding: "pad_token" } as const;
-type Role = keyof typeof ROLES;
-
-/** The kinds of tokens that are found in a text before it is split. */
-const CONTROL = 3;
-const USER_DEFINED = 4;
+import { idsOf, ROLES, type Role, type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
 /**
  * The `tokenizer.json` of a file's tokenizer.
@@ -28,7 +14,9 @@ export function tokenizerOf(metadata: GgufMetadata): JsonObject {
   const kind = metadata.required("tokenizer.ggml.model", metadata.text("tokenizer.ggml.model"));
   const vocabulary = vocabularyOf(metadata);
   if (kind === "gpt2") return byteLevel(metadata, vocabulary);
-  if (kind === "llama") return sentencePiece(metadata, vocabulary);
+  if (kind === "llama") {
+    return architectureOf(metadata).isGemma ? gemma(metadata, vocabulary) : sentencePiece(metadata, vocabulary);
+  }
   throw ggufError(
     metadata.path,
     `tokenizer.ggml.model ${JSON.stringify(kind)} is not supported; supported are gpt2 and llama.`,
@@ -66,7 +54,7 @@ function byteLevel(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObject {
       fuse_unk: false,
       byte_fallback: false,
       ignore_merges: splitting.ignoresMerges,
-      vocab: vocabOf(vocabulary),
+      vocab: idsOf(vocabulary),
       merges: merges.map((merge) => pairOf(metadata, merge)),
     },
   };
@@ -95,16 +83,43 @@ function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObje
         ...(prefixes ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
       ],
     },
-    model: {
-      type: "BPE",
-      unk_token: vocabulary.roles.unknown ?? null,
-      fuse_unk: true,
-      byte_fallback: true,
-      vocab: vocabOf(vocabulary),
-      merges: mergesInFile(metadata) ?? mergesOf(vocabulary.tokens, scoresOf(metadata, vocabulary)),
-    },
+    model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(vocabulary.tokens, scoresOf(metadata, vocabulary))),
   };
 }
+
+/** Gemma's has spaces as they are in the text, runs of them too, and learned its pieces in the order of their numbers. */
+function gemma(metadata: GgufMetadata, given: Vocabulary): JsonObject {
+  const isSpaces = (token: string) => /^\s* \s*$/.test(token);
+  const spelled = (token: string) => (isSpaces(token) ? "▁".repeat(Array.from(token).length) : token);
+  const tokens = given.tokens.map(spelled);
+  const vocabulary = { ...given, tokens, added: given.added.filter(({ content }) => !isSpaces(String(content))) };
+  const order = tokens.map((_, id) => -id);
+  return {
+    version: "1.0",
+    added_tokens: vocabulary.added,
+    normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },
+    pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
+    post_processor: template(metadata, vocabulary, { start: true }),
+    decoder: {
+      type: "Sequence",
+      decoders: [
+        { type: "Replace", pattern: { String: "▁" }, content: " " },
+        { type: "ByteFallback" },
+        { type: "Fuse" },
+      ],
+    },
+    model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(tokens, order)),
+  };
+}
+
+const pieces = (vocabulary: Vocabulary, merges: readonly [string, string][]): JsonObject => ({
+  type: "BPE",
+  unk_token: vocabulary.roles.unknown ?? null,
+  fuse_unk: true,
+  byte_fallback: true,
+  vocab: idsOf(vocabulary),
+  merges,
+});
 
 const mergesInFile = (metadata: GgufMetadata): [string, string][] | undefined =>
   metadata.texts("tokenizer.ggml.merges")?.map((merge) => pairOf(metadata, merge));
@@ -126,37 +141,6 @@ function scoresOf(metadata: GgufMetadata, { tokens }: Vocabulary): readonly numb
     `tokenizer.ggml.scores has ${scores.length} entries, but there are ${tokens.length} tokens.`,
   );
 }
-
-function vocabularyOf(metadata: GgufMetadata): Vocabulary {
-  const tokens = metadata.required("tokenizer.ggml.tokens", metadata.texts("tokenizer.ggml.tokens"));
-  const types = metadata.numbers("tokenizer.ggml.token_type") ?? [];
-  if (types.length > 0 && types.length !== tokens.length) {
-    throw ggufError(
-      metadata.path,
-      `tokenizer.ggml.token_type has ${types.length} entries, but there are ${tokens.length} tokens.`,
-    );
-  }
-  const roles: Partial<Record<Role, string>> = {};
-  const named = new Set<number>();
-  for (const role of Object.keys(ROLES) as Role[]) {
-    const id = tokenId(metadata, role, tokens.length);
-    if (id === undefined) continue;
-    named.add(id);
-    roles[role] = tokens[id]!;
-  }
-  const added = tokens.flatMap((content, id) => {
-    const isSpecial = types[id] === CONTROL || named.has(id);
-    return isSpecial || types[id] === USER_DEFINED ? [addedToken(id, content, isSpecial)] : [];
-  });
-  return { tokens, roles, added };
-}
-
-function addedToken(id: number, content: string, special: boolean): JsonObject {
-  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
-}
-
-const vocabOf = ({ tokens }: Vocabulary): Record<string, number> =>
-  Object.fromEntries(tokens.map((token, id) => [token, id]));
 
 /** What is put around texts. */
 function template(

@@ -20,7 +20,7 @@ from gguf import GGMLQuantizationType as T
 from gguf.quants import dequantize, quantize
 from safetensors.torch import save_file
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, LlamaConfig, Qwen2Config, Qwen3Config
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
 from transformers.tokenization_utils_base import generate_merges
 
 HERE = Path(__file__).parent
@@ -207,8 +207,15 @@ NAMES = {
 }
 
 
-def gguf_name(name):
-    for theirs, ours in NAMES.items():
+GEMMA_NAMES = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def gguf_name(name, arch):
+    for theirs, ours in ({**NAMES, **GEMMA_NAMES} if arch == "gemma3" else NAMES).items():
         name = name.replace(theirs + ".", ours + ".")
     return name.replace("model.layers.", "blk.")
 
@@ -246,7 +253,8 @@ def add_model(writer, arch, config, kinds):
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_rope_freq_base(config.rope_parameters["rope_theta"])
+    rope = config.rope_parameters
+    writer.add_rope_freq_base(rope.get("full_attention", rope)["rope_theta"])
     state = model.state_dict()
     if config.tie_word_embeddings:
         del state["lm_head.weight"]
@@ -257,8 +265,10 @@ def add_model(writer, arch, config, kinds):
         if arch == "llama" and "k_proj" in name:
             weights = permute(weights, config.num_key_value_heads)
         kind = next((k for part, k in kinds.items() if part in name), T.F32) if weights.ndim > 1 else T.F32
+        if arch == "gemma3" and "norm.weight" in name:
+            weights = weights + 1
         data = quantize(np.ascontiguousarray(weights), kind)
-        writer.add_tensor(gguf_name(name), data, raw_dtype=None if kind in (T.F32, T.F16) else kind)
+        writer.add_tensor(gguf_name(name, arch), data, raw_dtype=None if kind in (T.F32, T.F16) else kind)
     return state
 
 
@@ -274,7 +284,7 @@ def write_truth(name, state, ids, sentences=TEXTS):
     keep = [
         "model_type", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
         "max_position_embeddings", "rms_norm_eps", "vocab_size", "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id",
-    ]
+    ] + (["sliding_window", "head_dim", "layer_types"] if name == "gemma3" else [])
     theirs = AutoTokenizer.from_pretrained(HERE, gguf_file=file)
     differ = [text for text, own in zip(sentences, ids) if theirs(text)["input_ids"] != own]
     print(name, "transformers' own reading of the file gives other ids for:", differ)
@@ -282,8 +292,8 @@ def write_truth(name, state, ids, sentences=TEXTS):
     (HERE / f"{name}.json").write_text(json.dumps(facts, ensure_ascii=False, indent=1) + "\n")
 
 
-def shape(**settings):
-    sizes = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2)
+def shape(layers=2, **settings):
+    sizes = dict(hidden_size=32, intermediate_size=64, num_hidden_layers=layers, num_attention_heads=4, num_key_value_heads=2)
     return {**sizes, "max_position_embeddings": 96, "rms_norm_eps": 1e-5, **settings}
 
 
@@ -297,9 +307,9 @@ def make_byte_level_models():
     cases = [
         ("smollm", "llama", "smollm", LlamaConfig(**shape(rope_parameters=plain, tie_word_embeddings=True, head_dim=8)),
          {"embed": T.Q8_0, "q_proj": T.Q4_1, "k_proj": T.Q5_0, "mlp": T.F16, "o_proj": T.BF16}),
-        ("llama3", "llama", "llama-bpe", LlamaConfig(**shape(rope_parameters=llama3, head_dim=16, attention_bias=True, mlp_bias=True)), {}),
-        ("qwen2", "qwen2", "qwen2", Qwen2Config(**shape(rope_parameters=plain, tie_word_embeddings=True)), {"k_proj": T.Q8_0}),
-        ("qwen3", "qwen3", "gpt-2", Qwen3Config(**shape(rope_parameters=plain, head_dim=10)), {}),
+        ("llama3", "llama", "llama-bpe", LlamaConfig(**shape(1, rope_parameters=llama3, head_dim=16, attention_bias=True, mlp_bias=True)), {}),
+        ("qwen2", "qwen2", "qwen2", Qwen2Config(**shape(1, rope_parameters=plain, tie_word_embeddings=True)), {"k_proj": T.Q8_0}),
+        ("qwen3", "qwen3", "gpt-2", Qwen3Config(**shape(1, rope_parameters=plain, head_dim=10)), {}),
     ]
     for name, arch, pre, config, kinds in cases:
         tokenizer = byte_level(pre, chat)
@@ -351,7 +361,7 @@ def make_sentencepiece_model():
     scores = [0.0] * 259 + [-float(i) for i in range(len(pieces) + len(letters))] + [0.0]
     kinds = [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.CONTROL] + [gguf.TokenType.BYTE] * 256
     kinds += [gguf.TokenType.NORMAL] * (len(pieces) + len(letters)) + [gguf.TokenType.USER_DEFINED]
-    config = LlamaConfig(**shape(rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, head_dim=8, vocab_size=len(tokens)))
+    config = LlamaConfig(**shape(1, rope_parameters={"rope_type": "default", "rope_theta": 10000.0}, head_dim=8, vocab_size=len(tokens)))
     writer = gguf.GGUFWriter(HERE / "pieces.gguf", "llama")
     writer.add_name("Tiny pieces")
     writer.add_tokenizer_model("llama")
@@ -369,6 +379,55 @@ def make_sentencepiece_model():
     write_truth("pieces", state, [theirs(text)["input_ids"] for text in TEXTS])
 
 
+def make_gemma_model():
+    """Gemma's pieces go by the order of their numbers, runs of spaces are written as such, and scores say nothing."""
+    special = ["<pad>", "<eos>", "<bos>", "<unk>"]
+    byte_tokens = [f"<0x{i:02X}>" for i in range(256)]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "\u2581")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("\u2581+"), behavior="merged_with_next")
+    trainer = trainers.BpeTrainer(vocab_size=130, special_tokens=special, show_progress=False)
+    tokenizer.train_from_iterator(CORPUS + ["a  b", "a   b"] * 20, trainer)
+    learned = [t for t in sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get) if t not in special]
+    assert "\u2581\u2581" in learned
+    pieces = [t for t in learned if len(t) > 1]
+    letters = [t for t in learned if len(t) == 1]
+    tokens = special + ["<start_of_turn>", "\n\n"] + byte_tokens + pieces + letters
+    spelled = [" " * len(t) if len(t) > 1 and not t.strip("\u2581") else t for t in tokens]
+    kinds = [gguf.TokenType.CONTROL] * 3 + [gguf.TokenType.UNKNOWN, gguf.TokenType.CONTROL, gguf.TokenType.USER_DEFINED]
+    kinds += [gguf.TokenType.BYTE] * 256 + [gguf.TokenType.NORMAL] * (len(pieces) + len(letters))
+    config = Gemma3TextConfig(
+        vocab_size=len(tokens), hidden_size=32, intermediate_size=32, num_hidden_layers=6, num_attention_heads=2,
+        num_key_value_heads=1, head_dim=8, max_position_embeddings=96, sliding_window=5, query_pre_attn_scalar=8,
+        rope_parameters={
+            "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
+            "sliding_attention": {"rope_type": "default", "rope_theta": 1e4},
+        },
+    )
+    writer = gguf.GGUFWriter(HERE / "gemma3.gguf", "gemma3")
+    writer.add_name("Tiny gemma")
+    writer.add_tokenizer_model("llama")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(spelled)
+    writer.add_token_scores([-1000.0] * len(tokens))
+    writer.add_token_types(kinds)
+    writer.add_pad_token_id(0)
+    writer.add_eos_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_unk_token_id(3)
+    writer.add_add_bos_token(True)
+    writer.add_add_space_prefix(False)
+    writer.add_key_length(8)
+    writer.add_value_length(8)
+    writer.add_sliding_window(5)
+    writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    writer.add_rope_scaling_factor(8.0)
+    state = add_model(writer, "gemma3", config, {})
+    finish(writer)
+    theirs = AutoTokenizer.from_pretrained(HERE, gguf_file="gemma3.gguf")
+    write_truth("gemma3", state, [theirs(text)["input_ids"] for text in TEXTS])
+
+
 if __name__ == "__main__":
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)
@@ -376,3 +435,4 @@ if __name__ == "__main__":
     make_kinds()
     make_byte_level_models()
     make_sentencepiece_model()
+    make_gemma_model()
