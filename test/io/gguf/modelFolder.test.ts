@@ -14,6 +14,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import type { GgufValue } from "../../../src/io/gguf/values.js";
+import { openGgufWeights } from "../../../src/io/gguf/weights.js";
 import { writeGguf } from "../../../src/io/gguf/writer.js";
 import { readJsonObject } from "../../../src/io/json.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
@@ -91,6 +92,27 @@ describe("a GGUF file as a model", () => {
     }
     checkpoint.close();
     truth.close();
+  });
+
+  it("reads a tensor that is turned into floats piece by piece", () => {
+    const path = join(folder(), "large.gguf");
+    const shape = [3, 2 ** 21 + 32];
+    const metadata: [string, GgufValue][] = [
+      ["general.architecture", text("llama")],
+      ["llama.attention.head_count", count(1)],
+    ];
+    const tensor = () =>
+      torch.tensor(
+        Float32Array.from({ length: torch.numelOf(shape) }, (_, i) => i),
+        shape,
+      );
+    writeGguf(path, metadata, [{ name: "token_embd.weight", type: "F32", shape, tensor }]);
+    const weights = openGgufWeights(path);
+    torch.scope(() => {
+      const read = weights.readTensor("model.embed_tokens.weight");
+      expect(Buffer.compare(read.bytes(), tensor().bytes())).toBe(0);
+    });
+    weights.close();
   });
 
   it.each(NAMES)("has a configuration that its family takes: %s", async (name) => {

@@ -119,9 +119,12 @@ def make_kinds():
         values = rng.normal(0, 1, shape).astype(np.float32)
         if kind == T.Q8_0:
             values[0, :32] = 0
-            values[1, :32] = np.arange(32) * 0.5 - 8  # halves between two steps once scaled
-            values[1, 31] = 127 / 2
+            values[1, :32] = np.arange(32) - 15.5  # halfway between two steps
+            values[1, 31] = 127
             values[2, :32] *= 1e-6
+            # Found by trying: so near a half that it goes the other way unless the scale's inverse is a float32.
+            values[2, 32:34] = [2.0924041271209717, 0.041189055889844894]
+            values[2, 34:] = 0
         given[name] = torch.from_numpy(values)
         writer.add_tensor(name, quantize(values, kind), raw_dtype=None if kind in (T.F32, T.F16) else kind)
     finish(writer)
