@@ -66,10 +66,13 @@ function labelKeys(labels: readonly string[]): JsonObject {
   };
 }
 
-function entriesOf({ model, changed, dtype }: ModelFolder): TensorEntry[] {
-  return Array.from(model.baseParameters(), ([name, parameter]) => {
+function entriesOf({ model, changed, dtype: wanted }: ModelFolder): TensorEntry[] {
+  // Buffers are kept as they are: angles of positions bear no rounding.
+  const buffers = new Map(model.namedBuffers());
+  return [...model.baseParameters(), ...buffers].map(([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.tensor);
     const isOurs = !changed || changed.has(name);
+    const dtype = buffers.has(name) ? parameter.tensor.dtype : wanted;
     return {
       name,
       dtype: safetensorsDtype(dtype),

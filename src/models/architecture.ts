@@ -1,3 +1,4 @@
+import { own } from "../common/own.js";
 import type { JsonObject } from "../io/json.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
@@ -12,6 +13,8 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   readonly prefix: string;
   /** Names of the linear layers that get an adapter where the user names none. */
   readonly defaultTargetModules: readonly string[];
+  /** Names that a tensor has in other versions of its checkpoints, by its path with the prefix. */
+  readonly otherNames?: Readonly<Record<string, readonly string[]>>;
   /** @throws BidoraError `CONFIG` for a setting of the wrong kind or one that is not supported */
   parseConfig(json: JsonObject): Config;
   /** A backbone whose parameters are still empty. */
@@ -38,13 +41,18 @@ export function designOf(of: Architecture, kind: HeadKind): HeadDesign {
 
 /** The same, or undefined for one that it can't have. */
 export function findDesign({ heads }: Architecture, kind: HeadKind): HeadDesign | undefined {
-  const own = heads[kind.className];
-  return own === undefined ? kind.usual : (own ?? undefined);
+  const design = heads[kind.className];
+  return design === undefined ? kind.usual : (design ?? undefined);
 }
 
 /** The names of the checkpoint tensors that a parameter can be read from, likeliest first. */
-export function checkpointNames({ prefix }: Pick<Architecture, "prefix">, path: string): readonly string[] {
-  const names = path.startsWith(`${prefix}.`) ? [path, path.slice(prefix.length + 1)] : [path];
+export function checkpointNames(
+  { prefix, otherNames = {} }: Pick<Architecture, "prefix" | "otherNames">,
+  path: string,
+): readonly string[] {
+  const names = [path, ...(own(otherNames, path) ?? [])].flatMap((name) =>
+    name.startsWith(`${prefix}.`) ? [name, name.slice(prefix.length + 1)] : [name],
+  );
   const old = names.map(toTensorFlowName).filter((name) => !names.includes(name));
   return [...names, ...old];
 }

@@ -1,7 +1,7 @@
 // Shapes: B rows, H hidden size.
 import { type Activation, Dropout, type ForwardContext, Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import type { BertConfig } from "./bertConfig.js";
+import type { ModelConfig } from "./backbone.js";
 import type { HeadDesign } from "./head.js";
 
 class ClassificationHead extends Module {
@@ -10,7 +10,7 @@ class ClassificationHead extends Module {
   private readonly projection: Linear;
 
   constructor(
-    config: BertConfig,
+    config: ModelConfig,
     outputs: number,
     private readonly activation: Activation,
   ) {
@@ -28,7 +28,7 @@ class ClassificationHead extends Module {
 }
 
 /** The first token's state, a dense layer with an activation, the outputs; dropout before both. */
-export function classificationHead(activation: Activation): HeadDesign<BertConfig> {
+export function classificationHead(activation: Activation): HeadDesign {
   return {
     reads: "first",
     output: "classifier.out_proj",

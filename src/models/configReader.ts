@@ -35,7 +35,7 @@ export class ConfigReader {
   }
 
   /** A whole number of at least 0. */
-  wholeNumber(key: string, fallback: number): number {
+  wholeNumber(key: string, fallback?: number): number {
     const isWhole = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0;
     return this.read(key, fallback, "a whole number of at least 0", isWhole);
   }

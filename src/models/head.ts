@@ -4,8 +4,11 @@ import * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import type { ModelInput } from "./input.js";
 
-/** Which hidden states of a row a head reads: its first token's, that of the last token that is no padding, or every token's. */
-export type Reads = "first" | "last" | "every";
+/**
+ * Which hidden states of a row a head reads: its first token's, that of the last token that is no padding, every token's, or the
+ * mean of all of them.
+ */
+export type Reads = "first" | "last" | "every" | "mean";
 
 /** What turns hidden states into outputs. */
 export interface Head {
@@ -17,7 +20,7 @@ export interface Head {
 
 /** How a head is built on a backbone. */
 export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
-  readonly reads: Reads;
+  readonly reads: Reads | { by(config: Config): Reads };
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
   /** It comes with the checkpoint as the backbone does: never drawn, no more trained than that, and in its dtype. */
@@ -65,7 +68,7 @@ export function indicesRead(
   { inputIds, layout }: ModelInput,
   padTokenId: number | undefined,
 ): torch.Tensor | undefined {
-  if (reads === "every") return undefined;
+  if (reads === "every" || reads === "mean") return undefined;
   return reads === "first" ? layout.first : lastTokens(inputIds, layout, padTokenId);
 }
 
@@ -86,6 +89,18 @@ function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: 
     );
   });
   return torch.tensor(last, [last.length], "int64");
+}
+
+/** The mean of each row's states. hidden: [N, H] → [B, H] */
+export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout): torch.Tensor {
+  const tokens = hidden.shape[0] as number;
+  const shares = new Float64Array(lengths.length * tokens); // B,N
+  let start = 0;
+  for (const [row, length] of lengths.entries()) {
+    shares.fill(1 / length, row * tokens + start, row * tokens + start + length);
+    start += length;
+  }
+  return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype), hidden);
 }
 
 /** Heads are trained, so they compute in full precision whatever the backbone's dtype is. */

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
-import { isWithin, Linear } from "../nn/index.js";
+import { isWithin, Linear, Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel } from "./architecture.js";
 import { type HeadKind, headDtype } from "./head.js";
@@ -30,7 +30,7 @@ export interface LoadOptions {
 export interface LoadedModel {
   readonly model: TaskModel;
   readonly architecture: Architecture;
-  /** Paths of the head's linear layers that were drawn rather than read. */
+  /** Paths of the head's layers and norms that were drawn rather than read. */
   readonly drawn: readonly string[];
   /** Paths of the head's modules to train and to save beside an adapter: the output module, and whatever else was drawn. */
   readonly trainedModules: readonly string[];
@@ -67,6 +67,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
     parameter.computeDtype = options.dtype;
     await nextTurn();
   }
+  for (const [path, buffer] of model.namedBuffers()) if (weights.has(path)) weights.fill(path, buffer, "float32");
   const drawn = fillHead(model, weights, options);
   const trainedModules = headModules.filter(
     (path) => path === model.outputModule || drawn.some((name) => isWithin(name, path)),
@@ -74,14 +75,15 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   return { model, architecture, drawn, trainedModules };
 }
 
-/** Reads or draws the head's linear layers; returns the paths of those drawn. */
+/** Reads or draws the head's layers and norms; returns the paths of those drawn. */
 function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions): string[] {
   const drawn: string[] = [];
   const dtype = headDtype(options.dtype);
   for (const [path, layer] of model.namedModules()) {
-    if (!(layer instanceof Linear && isWithinAny(path, model.headModules))) continue;
+    if (!(layer instanceof Linear || layer instanceof Norm) || !isWithinAny(path, model.headModules)) continue;
     if (mustDraw(path, layer, model, weights, options)) {
-      draw(layer, dtype, model.config.initializerRange, options.generator);
+      if (layer instanceof Norm) begin(layer, dtype);
+      else draw(layer, dtype, model.config.initializerRange, options.generator);
       drawn.push(path);
     } else {
       for (const [name, parameter] of layer.ownParameters) weights.fill(`${path}.${name}`, parameter, dtype);
@@ -93,7 +95,7 @@ function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions)
 /** Only the output module may have another shape than the checkpoint's: its labels are others then. */
 function mustDraw(
   path: string,
-  layer: Linear,
+  layer: Linear | Norm,
   { outputModule }: TaskModel,
   weights: WeightSource,
   { initWeights }: LoadOptions,
@@ -109,6 +111,12 @@ function draw(layer: Linear, dtype: torch.DType, deviation: number, generator: t
   const weight = torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
   layer.weight.fill(torch.keep(weight));
   layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype })));
+}
+
+/** A norm that changes nothing but the scale, as it is before training. */
+function begin(norm: Norm, dtype: torch.DType): void {
+  norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype })));
+  norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype })));
 }
 
 function isWithinAny(path: string, modules: readonly string[]): boolean {

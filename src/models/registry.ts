@@ -6,8 +6,10 @@ import { configError } from "./configReader.js";
 import { debertaV2 } from "./debertaV2.js";
 import { distilbert } from "./distilbert.js";
 import { electra } from "./electra.js";
+import { esm } from "./esm.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
+import { modernbert } from "./modernbert.js";
 import { qwen2, qwen3 } from "./qwen.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
@@ -20,6 +22,8 @@ export const ARCHITECTURES = {
   distilbert,
   electra,
   "deberta-v2": debertaV2,
+  esm,
+  modernbert,
   llama,
   mistral,
   qwen2,

@@ -1,3 +1,4 @@
+import type { Tensor } from "../torch/index.js";
 import { Parameter } from "./parameter.js";
 
 /**
@@ -9,6 +10,7 @@ export abstract class Module {
   adapter: Module | undefined;
   readonly #modules = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
+  readonly #buffers = new Map<string, Parameter>();
 
   protected child<T extends Module>(name: string, module: T): T {
     this.#modules.set(name, module);
@@ -23,6 +25,13 @@ export abstract class Module {
   protected hold(name: string, parameter: Parameter): Parameter {
     this.#parameters.set(name, parameter);
     return parameter;
+  }
+
+  /** Takes in what a checkpoint may hold like a parameter, but nothing ever trains; `value` is what it is where none does. */
+  protected buffer(name: string, value: Tensor): Parameter {
+    const buffer = Parameter.of(value);
+    this.#buffers.set(name, buffer);
+    return buffer;
   }
 
   /** Parameters of this module alone, by name. */
@@ -49,6 +58,12 @@ export abstract class Module {
   /** All parameters of the tree with their paths, those of adapters among them. */
   namedParameters(): Generator<[string, Parameter]> {
     return parametersOf(this.namedModules());
+  }
+
+  /** All buffers of the tree with their paths. */
+  *namedBuffers(): Generator<[string, Parameter]> {
+    for (const [path, module] of this.namedModules())
+      for (const [name, buffer] of module.#buffers) yield [joined(path, name), buffer];
   }
 
   /** The parameters of the plain model: those that it has without adapters. */

@@ -21,18 +21,19 @@ export abstract class Norm extends Module {
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
 
-/** Layer normalisation, with weight and bias. */
+/** Layer normalisation, with a weight and, unless it says otherwise, a bias. */
 export class LayerNorm extends Norm {
-  readonly bias: Parameter;
+  readonly bias: Parameter | undefined;
   readonly isCentred = true;
 
-  constructor(size: number, epsilon: number) {
+  constructor(size: number, epsilon: number, options: { readonly bias?: boolean } = {}) {
     super(size, epsilon);
-    this.bias = this.parameter("bias", [size]);
+    this.bias = options.bias === false ? undefined : this.parameter("bias", [size]);
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const [weight, bias] = [torch.castTo(this.weight.tensor, x.dtype), torch.castTo(this.bias.tensor, x.dtype)];
+    const weight = torch.castTo(this.weight.tensor, x.dtype);
+    const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
     return torch.layerNorm(x, [this.size], weight, bias, this.epsilon);
   }
 }

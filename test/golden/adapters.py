@@ -110,6 +110,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
     entries = []
     for head in family.heads:
         for name, recipe in RECIPES.items():
+            if family.recipes and name not in family.recipes:
+                continue
             if name in EVERY_HEAD or head == "single" and (name in MAIN or family.depth >= 3):
                 entries.append(write_case(family, root, target, head, name, recipe))
     return entries

@@ -11,12 +11,25 @@ from families import Family
 from safetensors.torch import load_file, save_file
 from texts import LABELS, load_tokenizer
 from torch import nn
+from transformers.models.esm import modeling_esm
+from transformers.models.modernbert import modeling_modernbert
 
 LAYERS = {"single": 3, "none": 1}  # of the encoder; else 2
 SIZES = {"hidden_size": 36, "num_attention_heads": 3, "intermediate_size": 52}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.15, "classifier_dropout": 0.2}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression", "tokens": None}
+
+
+def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
+    """transformers' apply_rotary_pos_emb, which rounds float64 to float32: this does not."""
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    return q * cos + modeling_esm.rotate_half(q) * sin, k * cos + modeling_esm.rotate_half(k) * sin
+
+
+modeling_esm.apply_rotary_pos_emb = modeling_modernbert.apply_rotary_pos_emb = rotated
+# It takes soft-max in float32 whatever the dtype is; this one, else the same, does not.
+modeling_modernbert.eager_attention_forward = modeling_esm.eager_attention_forward
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:

@@ -31,7 +31,7 @@ def plain_path(name: str) -> str:
 def captured_masks(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
     """Replaces dropout by a seeded one; yields its masks (1: kept) by module path, filled while the model runs."""
     masks: dict[str, torch.Tensor] = {}
-    running: list[str] = []
+    running: list[tuple[str, nn.Module]] = []
     generator = torch.Generator().manual_seed(11)
     original = nn.functional.dropout
 
@@ -39,7 +39,8 @@ def captured_masks(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
         if not training or p == 0:
             return x
         keep = torch.rand(x.shape, generator=generator) >= p
-        path = running[-1] if running[-1].endswith("dropout") else running[-1] + ".dropout"
+        path, module = running[-1]
+        path = path if isinstance(module, nn.Dropout) else path + ".dropout"
         calls = sum(name == path or name.startswith(path + "#") for name in masks)
         masks[path if calls == 0 else f"{path}#{calls}"] = keep
         return x * keep / (1 - p)
@@ -49,7 +50,7 @@ def captured_masks(model: nn.Module) -> Iterator[dict[str, torch.Tensor]]:
 
     handles = []
     for name, module in model.named_modules():
-        handles.append(module.register_forward_pre_hook(lambda *_, path=plain_path(name): running.append(path)))
+        handles.append(module.register_forward_pre_hook(lambda module, _, path=plain_path(name): running.append((path, module))))
         handles.append(module.register_forward_hook(leave))
     nn.functional.dropout = dropout
     try:
@@ -66,6 +67,8 @@ def write_dropout(family: Family, root: Path, target: Path) -> list[dict]:
     entries = []
     for name, recipe in RECIPES.items():
         if name == "dora-all-linear-dropout" and family.depth < 3:
+            continue
+        if family.recipes and name.removesuffix("-dropout") not in family.recipes:
             continue
         path = target / "dropout-runs" / name
         write_adapter(family, target / "dropout", "single", recipe, path)

@@ -27,6 +27,7 @@ class Family:
     heads: tuple[str, ...] = field(default=("single", "multi", "regression", "tokens"))
     settings: dict[str, str] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
+    recipes: tuple[str, ...] | None = None  # of the adapters of its depth those that are made; else all
 
     def transformers_class(self, suffix: str) -> type:
         return getattr(transformers, self.classes + suffix)
@@ -41,6 +42,10 @@ class Family:
         for name, own in self.modules.items():
             text = re.sub(name, own, text)
         return json.loads(text)
+
+    @property
+    def answers_questions(self) -> bool:
+        return hasattr(transformers, self.classes + "ForQuestionAnswering")
 
     @property
     def has_types(self) -> bool:
@@ -67,16 +72,37 @@ DISTILBERT_MODULES = {
 }
 
 # Small, as they have the depth of large ones. v3 has the first's form, v2-xlarge the second's.
-SMALL = {"hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 32, "num_hidden_layers": 2}
+SMALL = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 22, "num_hidden_layers": 2}
+FEW = ("lora", "dora", "dora-wide", "dora-all-linear")
 DEBERTA = SMALL | {
     "max_position_embeddings": 48, "type_vocab_size": 0, "pad_token_id": 0, "relative_attention": True, "position_biased_input": False,
     "pos_att_type": "p2c|c2p", "share_att_key": True, "position_buckets": 8, "max_relative_positions": 24, "norm_rel_ebd": "layer_norm",
 }
 DEBERTA_XLARGE = DEBERTA | {
     "type_vocab_size": 2, "position_biased_input": True, "share_att_key": False, "position_buckets": -1, "max_relative_positions": 9,
-    "norm_rel_ebd": "none", "embedding_size": 16, "conv_kernel_size": 3, "conv_act": "gelu", "pooler_hidden_act": "tanh",
+    "norm_rel_ebd": "none", "embedding_size": 12, "conv_kernel_size": 3, "conv_act": "gelu", "pooler_hidden_act": "tanh",
 }
 DEBERTA_NAMES = {"settings": {"classifier_dropout": "cls_dropout"}, "modules": {"query": "query_proj", "value": "value_proj"}}
+# The mask's id is that of a word which rows have. ESM has no token types, and no way to answer questions.
+ESM = SMALL | {
+    "max_position_embeddings": 50, "pad_token_id": 0, "type_vocab_size": 1, "position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 64,
+    "layer_norm_eps": 1e-5,
+}
+# Its head for contacts has linear layers that no other head's loss depends on.
+ESM_MODULES = {'"all-linear"': '".*layer[.].*(query|key|value|dense)"'}
+ESM_1B = ESM | {"position_embedding_type": "absolute", "emb_layer_norm_before": True, "num_hidden_layers": 1}
+MODERNBERT = SMALL | {
+    "max_position_embeddings": 48, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "type_vocab_size": 1,
+    "num_hidden_layers": 3, "global_attn_every_n_layers": 2, "local_attention": 7,
+}
+MODERNBERT_MEAN = MODERNBERT | {
+    "norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True, "classifier_pooling": "mean", "classifier_activation": "silu",
+    "hidden_activation": "gelu_pytorch_tanh", "global_rope_theta": 500.0, "local_rope_theta": 20.0, "num_hidden_layers": 2,
+}
+MODERNBERT_NAMES = {
+    "settings": {"hidden_dropout_prob": "embedding_dropout", "attention_probs_dropout_prob": "attention_dropout"},
+    "modules": {r"attention\\*\.self\\*\.query": "attn.Wqkv", r"attention\\*\.self\\*\.value": "mlp.Wi", "intermediate.dense": "mlp.Wo", "query": "Wqkv", "value": "Wi"},
+}
 
 FAMILIES = (
     Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
@@ -85,6 +111,10 @@ FAMILIES = (
     Family("camembert", "Camembert", texts.byte_level_bpe, texts.ROBERTA_TOKENS, CAMEMBERT, depth=1, heads=("tokens",)),
     Family("distilbert", "DistilBert", texts.word_piece, texts.BERT_TOKENS, DISTILBERT, depth=2, settings=DISTILBERT_SETTINGS, modules=DISTILBERT_MODULES),
     Family("electra", "Electra", texts.word_piece, texts.BERT_TOKENS, ELECTRA, depth=1),
-    Family("deberta-v2", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA, depth=2, heads=("single", "tokens"), **DEBERTA_NAMES),
+    Family("deberta-v2", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA, depth=2, heads=("single", "tokens"), **DEBERTA_NAMES, recipes=FEW),
     Family("deberta-v2-xlarge", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA_XLARGE, depth=1, heads=("single",), **DEBERTA_NAMES),
+    Family("esm", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM, depth=2, heads=("single", "tokens"), modules=ESM_MODULES, recipes=FEW),
+    Family("esm-1b", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM_1B, depth=1, heads=("single",)),
+    Family("modernbert", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT, depth=2, heads=("single", "tokens"), **MODERNBERT_NAMES, recipes=FEW),
+    Family("modernbert-mean", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT_MEAN, depth=1, heads=("single", "tokens"), **MODERNBERT_NAMES),
 )

@@ -16,10 +16,12 @@ import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
 /** By the names that some family has for them. */
-const QUERY_VALUE = ["query", "value", "q_lin", "v_lin"];
+const QUERY_VALUE = ["query", "value", "q_lin", "v_lin", "query_proj", "value_proj", "Wqkv"];
+const TABLES = ["word_embeddings", "tok_embeddings"];
+const FEED_FORWARD = ["intermediate.dense", "output.dense", "lin1", "lin2", "Wi", "Wo"];
 const everywhere: Partial<LowRankConfig> = {
   rank: 3,
-  targetModules: ["word_embeddings", ...QUERY_VALUE, "intermediate.dense", "output.dense", "lin1", "lin2"],
+  targetModules: [...TABLES, ...QUERY_VALUE, ...FEED_FORWARD],
   modulesToSave: ["classifier"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });

@@ -146,7 +146,10 @@ describe.each([
 test.each<Form>([
   { family: "deberta-v2", checkpoint: "dropout", adapter: { targetModules: ["query_proj", "key_proj"], dropout: 0.2 } },
   { family: "deberta-v2-xlarge", checkpoint: "single", adapter: { targetModules: ["query_proj", "pos_key_proj"] } },
-])("$family: where the attention is of another kind", (form) => expectAgreement(form, 1e-9));
+  { family: "esm", checkpoint: "dropout", adapter: { dropout: 0.2 } },
+  { family: "modernbert", checkpoint: "dropout", adapter: { targetModules: ["Wqkv", "Wi"], dropout: 0.2 } },
+  { family: "modernbert-mean", checkpoint: "single", adapter: { targetModules: ["Wqkv", "Wo"] } },
+])("$family: where layers are of another kind", (form) => expectAgreement(form, 1e-9));
 
 test("in float32", () => expectAgreement({ family: "bert", dtype: "float32" }, 1e-4));
 test("in bfloat16", () => expectAgreement({ family: "bert", dtype: "bfloat16" }, 0.1));

@@ -1,0 +1,333 @@
+// Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
+
+import type { JsonObject } from "../io/json.js";
+import {
+  addThenNorm,
+  attend,
+  Dropout,
+  Embedding,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  type Parameter,
+  projectTogether,
+  type RotaryTables,
+  type RowLayout,
+  rotaryTables,
+  rotate,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { architecture } from "./architecture.js";
+import type { ModelConfig } from "./backbone.js";
+import { classificationHead } from "./classificationHead.js";
+import { ConfigReader, configError } from "./configReader.js";
+import type { PositionRule } from "./embeddings.js";
+import type { ModelInput } from "./input.js";
+import { LayerStack, pick, StackLayer } from "./layerStack.js";
+import { positionsAfterPadding } from "./positionsAfterPadding.js";
+import { ropeOf } from "./ropeConfig.js";
+import { StackedModel } from "./stackedModel.js";
+
+// Config
+
+interface EsmConfig extends ModelConfig {
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  readonly padTokenId: number | undefined;
+  /** Rows of the position table; undefined where positions are rotary. */
+  readonly positions: number | undefined;
+  /** Of rotary positions: [D / 2] for heads of size D. */
+  readonly frequencies: Float32Array | undefined;
+  /** The token that counts as dropped in the embeddings; undefined where none does. */
+  readonly maskTokenId: number | undefined;
+  readonly normsEmbeddings: boolean;
+}
+
+const POSITIONS = ["absolute", "rotary"];
+
+function parseConfig(json: JsonObject): EsmConfig {
+  const read = new ConfigReader(json);
+  for (const key of ["is_folding_model", "is_decoder", "add_cross_attention"]) read.only(key, false);
+  const vocabSize = read.count("vocab_size");
+  const heads = read.count("num_attention_heads", 12);
+  const hiddenSize = read.multiple("hidden_size", 768, ["num_attention_heads", heads]);
+  const hiddenDropout = read.probability("hidden_dropout_prob", 0.1);
+  return {
+    vocabSize,
+    hiddenSize,
+    layers: read.count("num_hidden_layers", 12),
+    heads,
+    intermediateSize: read.count("intermediate_size", 3072),
+    layerNormEpsilon: read.number("layer_norm_eps", 1e-12),
+    hiddenDropout,
+    attentionDropout: read.probability("attention_probs_dropout_prob", 0.1),
+    classifierDropout: hiddenDropout,
+    typeVocabSize: 0,
+    padTokenId: read.has("pad_token_id") ? read.id("pad_token_id", 0, vocabSize) : undefined,
+    maskTokenId: read.flag("token_dropout", false) ? maskToken(read, vocabSize) : undefined,
+    normsEmbeddings: read.flag("emb_layer_norm_before", false),
+    initializerRange: read.number("initializer_range", 0.02),
+    ...parsePositions(json, read, hiddenSize / heads),
+  };
+}
+
+function maskToken(read: ConfigReader, vocabSize: number): number {
+  if (read.has("mask_token_id")) return read.id("mask_token_id", 0, vocabSize);
+  throw configError("token_dropout asks for a mask_token_id, but there is none.");
+}
+
+function parsePositions(
+  json: JsonObject,
+  read: ConfigReader,
+  headSize: number,
+): Pick<EsmConfig, "positions" | "frequencies" | "maxTokens"> {
+  const type = read.text("position_embedding_type", "absolute");
+  const positions = read.count("max_position_embeddings", 1026);
+  if (!POSITIONS.includes(type)) {
+    throw configError(
+      `position_embedding_type ${JSON.stringify(type)} is not supported; supported are ${POSITIONS.join(", ")}.`,
+    );
+  }
+  if (type === "absolute") {
+    const padTokenId = read.wholeNumber("pad_token_id");
+    return { positions, frequencies: undefined, maxTokens: positions - padTokenId - 1 };
+  }
+  for (const key of ["rope_scaling", "rope_parameters"]) read.absent(key);
+  read.only("head_dim", headSize);
+  const rope = ropeOf(json, { size: headSize, maxPositions: positions });
+  return { positions: undefined, frequencies: rope.frequencies(0), maxTokens: Number.POSITIVE_INFINITY };
+}
+
+// Embeddings
+
+/** The part of tokens that is no mask in training's rows. */
+const UNMASKED = 1 - 0.15 * 0.8;
+
+class Embeddings extends Module {
+  private readonly words: Embedding;
+  private readonly positions: Embedding | undefined;
+  private readonly positionsOf: PositionRule;
+  private readonly norm: LayerNorm | undefined;
+  private readonly maskTokenId: number | undefined;
+
+  constructor({ hiddenSize, vocabSize, padTokenId, positions, ...config }: EsmConfig) {
+    super();
+    this.words = this.child("word_embeddings", new Embedding(vocabSize, hiddenSize, padTokenId));
+    this.positionsOf = positionsAfterPadding(padTokenId ?? 0);
+    if (positions !== undefined)
+      this.positions = this.child("position_embeddings", new Embedding(positions, hiddenSize, padTokenId));
+    if (config.normsEmbeddings)
+      this.norm = this.child("layer_norm", new LayerNorm(hiddenSize, config.layerNormEpsilon));
+    this.maskTokenId = config.maskTokenId;
+  }
+
+  /** → N,H */
+  forward(input: ModelInput, context: ForwardContext): torch.Tensor {
+    const words = this.words.forward(input.inputIds, context);
+    const scaled = this.maskTokenId === undefined ? words : scaleUnmasked(words, input, this.maskTokenId);
+    const placed = this.positions
+      ? torch.add(scaled, this.positions.forward(this.positionsOf(input), context))
+      : scaled;
+    return this.norm ? this.norm.forward(placed) : placed;
+  }
+}
+
+/**
+ * Masks become zero, and a row's other tokens are scaled as if as many had been masked as in training's rows. In evaluation too.
+ * words: N,H → the same
+ */
+function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, maskTokenId: number): torch.Tensor {
+  const ids = inputIds.toTypedArray() as Int32Array;
+  const factors = new Float64Array(ids.length);
+  let start = 0;
+  for (const length of layout.lengths) {
+    const row = ids.subarray(start, start + length);
+    const masked = Math.fround(row.filter((id) => id === maskTokenId).length / length);
+    for (const [i, id] of row.entries()) factors[start + i] = id === maskTokenId ? 0 : UNMASKED / Math.fround(1 - masked);
+    start += length;
+  }
+  const wide = words.dtype === "float64" ? "float64" : "float32";
+  const column = torch.tensor(factors, [ids.length, 1], wide);
+  return torch.castTo(torch.mul(torch.castTo(words, wide), column), words.dtype);
+}
+
+// Layers
+
+/** What layers are told of their tokens. */
+interface EsmRows {
+  readonly layout: RowLayout;
+  readonly rotary: RotaryTables | undefined;
+}
+
+class SelfAttention extends Module {
+  private readonly heads: number;
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly value: Linear;
+  private readonly dropout: Dropout;
+
+  constructor(config: EsmConfig) {
+    super();
+    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
+    this.heads = config.heads;
+    this.query = this.child("query", square());
+    this.key = this.child("key", square());
+    this.value = this.child("value", square());
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, { layout, rotary }: EsmRows, context: ForwardContext): torch.Tensor {
+    const { heads, dropout } = this;
+    const layers = [this.query, this.key, this.value];
+    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const turn = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
+    return attend(turn(q), turn(k), v, { heads, layout, dropout, context });
+  }
+}
+
+/** A product, and what is dropped of it before it is added to what came in. */
+class Output extends Module {
+  private readonly dense: Linear;
+  readonly dropout: Dropout;
+
+  constructor(inFeatures: number, { hiddenSize, hiddenDropout }: EsmConfig) {
+    super();
+    this.dense = this.child("dense", new Linear(inFeatures, hiddenSize));
+    this.dropout = this.child("dropout", new Dropout(hiddenDropout));
+  }
+
+  /** x: N,I → N,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.dense.forward(x, context);
+  }
+}
+
+class Attention extends Module {
+  private readonly attention: SelfAttention;
+  private readonly output: Output;
+  private readonly norm: LayerNorm;
+
+  constructor(config: EsmConfig) {
+    super();
+    this.attention = this.child("self", new SelfAttention(config));
+    this.output = this.child("output", new Output(config.hiddenSize, config));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+  }
+
+  get dropout(): Dropout {
+    return this.output.dropout;
+  }
+
+  /** Its dropout is left to the residual sum. x: N,H → N,H, or K,H for the tokens in `only` */
+  forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const mixed = this.attention.forward(this.norm.forward(x), rows, context);
+    return this.output.forward(pick(mixed, only), context);
+  }
+}
+
+class Intermediate extends Module {
+  private readonly dense: Linear;
+
+  constructor(config: EsmConfig) {
+    super();
+    this.dense = this.child("dense", new Linear(config.hiddenSize, config.intermediateSize));
+  }
+
+  /** x: N,H → N,I */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return torch.fusedGelu(this.dense.forward(x, context));
+  }
+}
+
+/** A layer that normalises before each of its parts. */
+class Layer extends StackLayer<EsmRows> {
+  private readonly attention: Attention;
+  private readonly norm: LayerNorm;
+  private readonly intermediate: Intermediate;
+  private readonly output: Output;
+
+  constructor(config: EsmConfig) {
+    super();
+    this.attention = this.child("attention", new Attention(config));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+    this.intermediate = this.child("intermediate", new Intermediate(config));
+    this.output = this.child("output", new Output(config.intermediateSize, config));
+  }
+
+  forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const { attention, norm, intermediate, output } = this;
+    const attended = attention.forward(x, rows, context, only);
+    const { sum, normed } = addThenNorm(attended, pick(x, only), { dropout: attention.dropout, norm, context });
+    const fed = output.forward(intermediate.forward(normed, context), context);
+    return torch.add(output.dropout.forward(fed, context), sum);
+  }
+}
+
+// Model
+
+/** The frequencies of rotary positions: checkpoints may hold them rounded, as they were in training. */
+class Rotary extends Module {
+  private readonly frequencies: Parameter;
+
+  constructor(frequencies: Float32Array) {
+    super();
+    this.frequencies = this.buffer("inv_freq", torch.keep(torch.tensor(frequencies)));
+  }
+
+  tables({ positionIds }: ModelInput): RotaryTables {
+    return torch.noGrad(() => rotaryTables(positionIds, this.frequencies.tensor, 1));
+  }
+}
+
+/** What predicts contacts. It goes along to what is written, and is used by nothing here. */
+class ContactHead extends Module {
+  constructor({ layers, heads }: EsmConfig) {
+    super();
+    this.buffer("weight", torch.keep(torch.zeros([1, layers * heads])));
+    this.buffer("bias", torch.keep(torch.zeros([1])));
+  }
+}
+
+class EsmModel extends StackedModel<EsmRows> {
+  private readonly embeddings: Embeddings;
+  private readonly rotary: Rotary | undefined;
+
+  constructor(config: EsmConfig) {
+    const stack = new LayerStack<EsmRows>(Array.from({ length: config.layers }, () => new Layer(config)));
+    const norm = new LayerNorm(config.hiddenSize, config.layerNormEpsilon);
+    super(stack, norm);
+    this.embeddings = this.child("embeddings", new Embeddings(config));
+    this.child("encoder.layer", stack);
+    this.child("encoder.emb_layer_norm_after", norm);
+    this.child("contact_head.regression", new ContactHead(config));
+    if (config.frequencies) this.rotary = this.child("rotary_embeddings", new Rotary(config.frequencies));
+  }
+
+  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf(input: ModelInput): EsmRows {
+    return { layout: input.layout, rotary: this.rotary?.tables(input) };
+  }
+}
+
+/** Transformers 5 writes the star. */
+const OLD_FREQUENCIES = ["*", "0"].map(
+  (layer) => `esm.encoder.layer.${layer}.attention.self.rotary_embeddings.inv_freq`,
+);
+
+export const esm = architecture<EsmConfig>({
+  className: "Esm",
+  prefix: "esm",
+  defaultTargetModules: ["query", "value"],
+  otherNames: { "esm.rotary_embeddings.inv_freq": OLD_FREQUENCIES },
+  parseConfig,
+  backbone: (config) => new EsmModel(config),
+  heads: { ForSequenceClassification: classificationHead(torch.tanh), ForQuestionAnswering: null },
+});

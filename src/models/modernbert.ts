@@ -1,0 +1,310 @@
+// Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
+import { isJsonObject, type JsonObject } from "../io/json.js";
+import {
+  type Activation,
+  activation,
+  addThenNorm,
+  attend,
+  Dropout,
+  Embedding,
+  type ForwardContext,
+  type GatedActivation,
+  gatedActivation,
+  LayerNorm,
+  Linear,
+  Module,
+  type RotaryTables,
+  type RowLayout,
+  rotate,
+} from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { architecture } from "./architecture.js";
+import type { ModelConfig } from "./backbone.js";
+import { ConfigReader, configError } from "./configReader.js";
+import { type LayerType, layerTypes } from "./decoderConfig.js";
+import type { HeadDesign, Reads } from "./head.js";
+import type { ModelInput } from "./input.js";
+import { LayerStack, pick, StackLayer } from "./layerStack.js";
+import { ropeOf } from "./ropeConfig.js";
+import type { Rope } from "./ropeScalings.js";
+import { ropeTables } from "./ropeTables.js";
+import { StackedModel } from "./stackedModel.js";
+
+// Config
+
+interface ModernBertConfig extends ModelConfig {
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly activation: string;
+  readonly normEpsilon: number;
+  readonly normBias: boolean;
+  readonly attentionBias: boolean;
+  readonly mlpBias: boolean;
+  readonly embeddingDropout: number;
+  readonly attentionDropout: number;
+  readonly mlpDropout: number;
+  readonly layerTypes: readonly LayerType[];
+  /** How many tokens a sliding layer's query sees on either side. */
+  readonly reach: number;
+  readonly ropes: Readonly<Record<LayerType, Rope>>;
+  readonly padTokenId: number;
+  readonly pooling: Reads;
+  readonly classifierBias: boolean;
+  readonly classifierActivation: string;
+}
+
+function parseConfig(json: JsonObject): ModernBertConfig {
+  const read = new ConfigReader(json);
+  const vocabSize = read.count("vocab_size", 50368);
+  const heads = read.count("num_attention_heads", 12);
+  const layers = read.count("num_hidden_layers", 22);
+  const hiddenSize = read.multiple("hidden_size", 768, ["num_attention_heads", heads]);
+  const maxTokens = read.count("max_position_embeddings", 8192);
+  const globalEvery = read.count("global_attn_every_n_layers", 3);
+  read.only("head_dim", hiddenSize / heads);
+  return {
+    vocabSize,
+    hiddenSize,
+    layers,
+    heads,
+    intermediateSize: read.count("intermediate_size", 1152),
+    activation: read.text("hidden_activation", "gelu"),
+    normEpsilon: read.number("norm_eps", 1e-5),
+    normBias: read.flag("norm_bias", false),
+    attentionBias: read.flag("attention_bias", false),
+    mlpBias: read.flag("mlp_bias", false),
+    embeddingDropout: read.probability("embedding_dropout", 0),
+    attentionDropout: read.probability("attention_dropout", 0),
+    mlpDropout: read.probability("mlp_dropout", 0),
+    maxTokens,
+    typeVocabSize: 0,
+    padTokenId: read.id("pad_token_id", 50283, vocabSize),
+    initializerRange: read.number("initializer_range", 0.02),
+    layerTypes: layerTypes(read, layers, (i) => (i % globalEvery ? "sliding_attention" : "full_attention")),
+    reach: Math.floor(read.wholeNumber("local_attention", 128) / 2),
+    ropes: parseRopes(json, read, hiddenSize / heads, maxTokens),
+    classifierDropout: read.probability("classifier_dropout", 0),
+    pooling: parsePooling(read),
+    classifierBias: read.flag("classifier_bias", false),
+    classifierActivation: read.text("classifier_activation", "gelu"),
+  };
+}
+
+function parsePooling(read: ConfigReader): Reads {
+  const pooling = read.text("classifier_pooling", "cls");
+  if (pooling === "cls") return "first";
+  if (pooling === "mean") return "mean";
+  throw configError(`classifier_pooling ${JSON.stringify(pooling)} is not supported; supported are cls, mean.`);
+}
+
+/** One for each kind of layers. An older `rope_scaling` is for both, and comes on top. */
+function parseRopes(json: JsonObject, read: ConfigReader, size: number, maxPositions: number) {
+  const { rope_parameters: given, rope_scaling: scaling, original_max_position_embeddings: original } = json;
+  const of = (type: LayerType, thetaKey: string, theta: number): Rope => {
+    const own = isJsonObject(given) ? given[type] : undefined;
+    const settings = { ...(isJsonObject(own) && own), ...(isJsonObject(scaling) && scaling) };
+    const defaults = { size, maxPositions, theta: read.positive(thetaKey, theta) };
+    return ropeOf({ rope_parameters: settings, original_max_position_embeddings: original ?? null }, defaults);
+  };
+  return {
+    full_attention: of("full_attention", "global_rope_theta", 160000),
+    sliding_attention: of("sliding_attention", "local_rope_theta", 10000),
+  };
+}
+
+// Layers
+
+const normOf = ({ hiddenSize, normEpsilon, normBias }: ModernBertConfig): LayerNorm =>
+  new LayerNorm(hiddenSize, normEpsilon, { bias: normBias });
+
+class Embeddings extends Module {
+  private readonly words: Embedding;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+
+  constructor(config: ModernBertConfig) {
+    super();
+    this.words = this.child("tok_embeddings", new Embedding(config.vocabSize, config.hiddenSize, config.padTokenId));
+    this.norm = this.child("norm", normOf(config));
+    this.dropout = this.child("drop", new Dropout(config.embeddingDropout));
+  }
+
+  /** → N,H */
+  forward({ inputIds }: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.dropout.forward(this.norm.forward(this.words.forward(inputIds, context)), context);
+  }
+}
+
+/** What layers are told of their tokens. */
+interface ModernBertRows {
+  readonly layout: RowLayout;
+  readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
+}
+
+class Attention extends Module {
+  private readonly joint: Linear;
+  private readonly output: Linear;
+  private readonly dropout: Dropout;
+  /** Of what it gives, left to the residual sum. */
+  readonly outputDropout: Dropout;
+
+  constructor(
+    private readonly config: ModernBertConfig,
+    private readonly type: LayerType,
+  ) {
+    super();
+    const { hiddenSize, attentionBias: bias, attentionDropout } = config;
+    this.joint = this.child("Wqkv", new Linear(hiddenSize, 3 * hiddenSize, { bias }));
+    this.output = this.child("Wo", new Linear(hiddenSize, hiddenSize, { bias }));
+    this.dropout = this.child("dropout", new Dropout(attentionDropout));
+    this.outputDropout = this.child("out_drop", new Dropout(attentionDropout));
+  }
+
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  forward(
+    x: torch.Tensor,
+    rows: ModernBertRows,
+    context: ForwardContext,
+    only: torch.Tensor | undefined,
+  ): torch.Tensor {
+    const { heads, hiddenSize, reach } = this.config;
+    const joint = this.joint.forward(x, context);
+    const part = (i: number) => torch.narrow(joint, 1, i * hiddenSize, hiddenSize);
+    const turned = (i: number) => rotate(part(i), rows.rotary[this.type], heads);
+    const window = this.type === "sliding_attention" ? { before: reach, after: reach } : {};
+    const options = { heads, layout: rows.layout, window, dropout: this.dropout, context };
+    return this.output.forward(pick(attend(turned(0), turned(1), part(2), options), only), context);
+  }
+}
+
+/** Wo(dropout(activation(a)·b)), a and b the halves of Wi(x). */
+class GatedMlp extends Module {
+  private readonly inner: Linear;
+  private readonly outer: Linear;
+  private readonly dropout: Dropout;
+  private readonly activation: GatedActivation;
+
+  constructor({ hiddenSize, intermediateSize, mlpBias: bias, ...config }: ModernBertConfig) {
+    super();
+    this.inner = this.child("Wi", new Linear(hiddenSize, 2 * intermediateSize, { bias }));
+    this.outer = this.child("Wo", new Linear(intermediateSize, hiddenSize, { bias }));
+    this.dropout = this.child("drop", new Dropout(config.mlpDropout));
+    this.activation = gatedActivation(config.activation);
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    const both = this.inner.forward(x, context); // N,2I
+    const size = this.outer.inFeatures;
+    const gated = this.activation(torch.narrow(both, 1, 0, size), torch.narrow(both, 1, size, size));
+    return this.outer.forward(this.dropout.forward(gated, context), context);
+  }
+}
+
+/** A layer that normalises before each of its parts; the first one gets what the embeddings normalised. */
+class Layer extends StackLayer<ModernBertRows> {
+  private readonly attentionNorm: LayerNorm | undefined;
+  private readonly attention: Attention;
+  private readonly mlpNorm: LayerNorm;
+  private readonly mlp: GatedMlp;
+
+  constructor(config: ModernBertConfig, layer: number) {
+    super();
+    if (layer > 0) this.attentionNorm = this.child("attn_norm", normOf(config));
+    this.attention = this.child("attn", new Attention(config, config.layerTypes[layer] as LayerType));
+    this.mlpNorm = this.child("mlp_norm", normOf(config));
+    this.mlp = this.child("mlp", new GatedMlp(config));
+  }
+
+  forward(
+    x: torch.Tensor,
+    rows: ModernBertRows,
+    context: ForwardContext,
+    only: torch.Tensor | undefined,
+  ): torch.Tensor {
+    const normedInput = this.attentionNorm ? this.attentionNorm.forward(x) : x;
+    const attended = this.attention.forward(normedInput, rows, context, only);
+    const residual = { dropout: this.attention.outputDropout, norm: this.mlpNorm, context };
+    const { sum, normed } = addThenNorm(attended, pick(x, only), residual);
+    return torch.add(this.mlp.forward(normed, context), sum);
+  }
+}
+
+// Head
+
+class PredictionHead extends Module {
+  private readonly dense: Linear;
+  private readonly norm: LayerNorm;
+  private readonly activation: Activation;
+
+  constructor(config: ModernBertConfig) {
+    super();
+    const { hiddenSize, classifierBias: bias } = config;
+    this.dense = this.child("dense", new Linear(hiddenSize, hiddenSize, { bias }));
+    this.norm = this.child("norm", normOf(config));
+    this.activation = activation(config.classifierActivation);
+  }
+
+  /** x: K,H → K,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return this.norm.forward(this.activation(this.dense.forward(x, context)));
+  }
+}
+
+/** A dense layer with an activation and a norm, dropout, classifier: over what is read. */
+function headThatReads(reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> {
+  return {
+    reads,
+    output: "classifier",
+    build(config, outputs) {
+      const head = new PredictionHead(config);
+      const dropout = new Dropout(config.classifierDropout);
+      const classifier = new Linear(config.hiddenSize, outputs);
+      return {
+        modules: { head, drop: dropout, classifier },
+        forward: (hidden, context) =>
+          classifier.forward(dropout.forward(head.forward(hidden, context), context), context),
+      };
+    },
+  };
+}
+
+// Model
+
+class ModernBertModel extends StackedModel<ModernBertRows> {
+  private readonly embeddings: Embeddings;
+
+  constructor(private readonly config: ModernBertConfig) {
+    const stack = new LayerStack<ModernBertRows>(
+      Array.from({ length: config.layers }, (_, layer) => new Layer(config, layer)),
+    );
+    const norm = normOf(config);
+    super(stack, norm);
+    this.embeddings = this.child("embeddings", new Embeddings(config));
+    this.child("layers", stack);
+    this.child("final_norm", norm);
+  }
+
+  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf(input: ModelInput): ModernBertRows {
+    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input) };
+  }
+}
+
+const EVERY_TOKEN = headThatReads("every");
+
+export const modernbert = architecture<ModernBertConfig>({
+  className: "ModernBert",
+  prefix: "model",
+  defaultTargetModules: ["Wqkv"],
+  parseConfig,
+  backbone: (config) => new ModernBertModel(config),
+  heads: {
+    ForSequenceClassification: headThatReads({ by: (config) => config.pooling }),
+    ForTokenClassification: EVERY_TOKEN,
+    ForQuestionAnswering: EVERY_TOKEN,
+  },
+});
