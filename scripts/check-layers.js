@@ -10,7 +10,7 @@ const ORDER = [
   ["torch", "text", "metrics"],
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],
-  ["tasks"],
+  ["tasks", "generation"],
   ["config"],
   ["train"],
   ["report"],

@@ -43,7 +43,8 @@ export function parseArguments<Table extends OptionTable>(table: Table, argv: re
     }
     const found = byFlag.get(`--${token.name}`);
     if (!found) throw unknownFlag(token.rawName, byFlag);
-    given[found.key] = readValue(found.option, token);
+    const value = readValue(found.option, token);
+    given[found.key] = found.option.isRepeated ? [given[found.key] ?? [], value].flat() : value;
   }
   return { given: given as Given<Table>, positionals, help };
 }

@@ -27,6 +27,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "one JSON line out for each row in",
     load: async () => (await import("./predict.js")).predict,
   },
+  generate: {
+    usesEngine: true,
+    about: "text that goes on from a prompt",
+    load: async () => (await import("./generate.js")).generate,
+  },
   merge: {
     usesEngine: true,
     about: "adapter and base as one plain model",

@@ -1,6 +1,7 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
 import { choice, type Given, names, omit, option, pick, text, toggle, whole } from "./option.js";
+import { generationOptions } from "./options/generation.js";
 import { runOptions } from "./options.js";
 
 const session = pick(runOptions, "json", "quiet", "debug");
@@ -38,6 +39,26 @@ export const predictOptions = {
 
 /** What `predict` takes: the flags of `bidora predict`, in camelCase. */
 export type PredictSettings = Given<typeof predictOptions>;
+
+export const generateOptions = {
+  ...base,
+  merge: option(toggle, { group: "Model", help: "put the adapter into the weights first", default: false }),
+  prompt: option(text("TEXT"), { group: "Data", help: "what to go on from, as it is" }),
+  input: option(text("FILE"), { group: "Data", help: "rows with a prompt" }),
+  batchSize: { ...runOptions.batchSize, help: "rows that are gone on with at once" },
+  ...generationOptions,
+  ...pick(runOptions, "dtype", "threads"),
+  output: option(text("FILE"), {
+    group: "Output",
+    help: "one JSON object a row, in the same order",
+    defaultText: "stdout",
+  }),
+  ...overwrite,
+  ...session,
+};
+
+/** What `generate` takes: the flags of `bidora generate`, in camelCase. */
+export type GenerateSettings = Given<typeof generateOptions>;
 
 export const mergeOptions = {
   ...base,

@@ -14,6 +14,8 @@ export interface Kind<T> {
   readonly placeholder: string;
   /** The words allowed, where the kind has such a list. */
   readonly words: readonly string[];
+  /** Given several times, it has all the values; else the last one. */
+  readonly isRepeated?: boolean;
   /** From the form that one command-line word has to the form that the schema checks. */
   fromText(text: string): unknown;
 }
@@ -136,6 +138,25 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
   placeholder,
   words: [],
   fromText: commaSeparated,
+});
+
+/** A text that is not empty, or several: the flag may be given more than once. */
+export const texts = (placeholder: string): Kind<readonly string[]> => ({
+  schema: z.array(z.string().min(1)).min(1),
+  takes: "a text that is not empty; given several times, several",
+  placeholder,
+  words: [],
+  isRepeated: true,
+  fromText: (given) => [given],
+});
+
+/** A switch that has a third position: `--flag`, `--no-flag`, `--flag=WORD`. */
+export const toggleOr = <const W extends string>(word: W): Kind<boolean | W> => ({
+  schema: z.union([z.boolean(), z.literal(word)]),
+  takes: `true, false or ${word}`,
+  placeholder: "",
+  words: ["true", "false", word],
+  fromText: toggle.fromText,
 });
 
 /** Module names (a list), or one regular expression or `all-linear` (a string). */

@@ -19,6 +19,7 @@ export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { BatchOrder, type OrderState } from "./order.js";
+export { uniforms } from "./random.js";
 export { splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export type { Table, TableRow } from "./table.js";

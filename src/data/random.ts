@@ -1,3 +1,4 @@
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 
@@ -11,6 +12,12 @@ export function shuffler(seed: number, stream: number): <T>(items: T[]) => T[] {
     }
     return items;
   };
+}
+
+/** Numbers of at least 0 and below 1, one a call; the same seed and stream give the same ones. */
+export function uniforms(seed: number, stream: number): () => number {
+  const random = generatorOf(seed, stream);
+  return () => uniformFloat64(random);
 }
 
 function generatorOf(seed: number, stream: number) {

@@ -40,6 +40,16 @@ export class TaskModel extends Module {
   }
 
   /**
+   * As `forward`, of other tokens than those that the head reads.
+   * @param only [K] int64: their flat indices
+   * @returns [K, outputs]
+   */
+  forwardAt(input: ModelInput, context: ForwardContext, only: torch.Tensor): torch.Tensor {
+    const hidden = this.backbone.forward(input, context, only);
+    return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
+  }
+
+  /**
    * Normalised states of the tokens whose flat indices are in `only`, as a pretrained head takes them.
    * @param only [K] int64
    * @returns [K, H] in the backbone's dtype

@@ -46,6 +46,24 @@ export class KeyValueCache {
     this.#lengths = this.#lengths.map((length, i) => length + (lengths[i] as number));
   }
 
+  /**
+   * Goes on with some of the sequences: one may leave, all may, or one be there several times.
+   * @param sequences their numbers, in their new order
+   */
+  select(sequences: readonly number[]): void {
+    if (sequences.length === this.#lengths.length && sequences.every((sequence, i) => sequence === i)) return;
+    this.#lengths = sequences.map((sequence) => this.#lengths[sequence] as number);
+    if (sequences.length === 0) {
+      this.dispose();
+      return;
+    }
+    const layout = rowLayout(this.#lengths);
+    for (const [number, layer] of this.#layers) {
+      this.#layers.set(number, { ...picked(layer, sequences), layout });
+      dispose(layer);
+    }
+  }
+
   dispose(): void {
     for (const layer of this.#layers.values()) dispose(layer);
     this.#layers.clear();
@@ -66,6 +84,18 @@ function joined(before: CachedRows, added: CachedRows): CachedRows {
     values: join(before.values, added.values),
     layout: rowLayout(lengths),
   };
+}
+
+function picked({ keys, values, layout }: CachedRows, sequences: readonly number[]): Omit<CachedRows, "layout"> {
+  const pick = (flat: torch.Tensor) =>
+    torch.scope(() => {
+      const rows = rowsOf(flat, layout);
+      return torch.cat(
+        sequences.map((sequence) => rows[sequence] as torch.Tensor),
+        0,
+      );
+    });
+  return { keys: torch.keep(pick(keys)), values: torch.keep(pick(values)) };
 }
 
 function dispose({ keys, values }: CachedRows): void {

@@ -1,0 +1,11 @@
+export {
+  type Generated,
+  type GeneratedPiece,
+  type Generator,
+  generateRows,
+  generateTexts,
+} from "./generateTexts.js";
+export { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
+export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
+export { type GenerationWishes, resolveGeneration, roomAfter, SAMPLING_KEYS } from "./resolveGeneration.js";
+export { type BeamSettings, type GenerationSettings, GREEDY, type SamplingSettings } from "./settings.js";
