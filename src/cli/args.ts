@@ -11,6 +11,9 @@ export interface Arguments<Table> {
   readonly help: "screen" | "all" | undefined;
 }
 
+/** How a switch is turned off. */
+const OFF = "no-";
+
 const isToggle = (option: Option): boolean => option.placeholder === "";
 
 /**
@@ -30,7 +33,6 @@ export function parseArguments<Table extends OptionTable>(table: Table, argv: re
     options: { ...options, help: { type: "boolean", short: "h" }, "help-all": { type: "boolean" } },
     strict: false,
     tokens: true,
-    allowNegative: true,
     allowPositionals: true,
   });
   const given: Record<string, unknown> = {};
@@ -41,9 +43,11 @@ export function parseArguments<Table extends OptionTable>(table: Table, argv: re
       help = token.name === "help" ? "screen" : "all";
       continue;
     }
-    const found = byFlag.get(`--${token.name}`);
+    // A flag's own name may begin with no-.
+    const isOff = !byFlag.has(token.rawName) && token.name.startsWith(OFF);
+    const found = byFlag.get(`--${isOff ? token.name.slice(OFF.length) : token.name}`);
     if (!found) throw unknownFlag(token.rawName, byFlag);
-    const value = readValue(found.option, token);
+    const value = readValue(found.option, token, isOff);
     given[found.key] = found.option.isRepeated ? [given[found.key] ?? [], value].flat() : value;
   }
   return { given: given as Given<Table>, positionals, help };
@@ -55,10 +59,10 @@ interface FlagToken {
   readonly inlineValue?: boolean | undefined;
 }
 
-function readValue(option: Option, { rawName, value, inlineValue }: FlagToken): unknown {
-  const negated = rawName.startsWith("--no-");
-  if (isToggle(option)) return value === undefined ? !negated : checkValue(option, value, rawName);
-  if (negated) throw new UsageError(`${rawName} does not exist: --${rawName.slice(5)} takes a value.`);
+function readValue(option: Option, { rawName, value, inlineValue }: FlagToken, isOff: boolean): unknown {
+  if (isToggle(option) && isOff && value !== undefined) throw new UsageError(`${rawName} takes no value.`);
+  if (isToggle(option)) return value === undefined ? !isOff : checkValue(option, value, rawName);
+  if (isOff) throw new UsageError(`${rawName} does not exist: --${rawName.slice(5)} takes a value.`);
   if (value === undefined || (!inlineValue && value.startsWith("--"))) {
     throw new UsageError(`${rawName} takes ${option.takes}; got nothing.`);
   }
@@ -68,7 +72,6 @@ function readValue(option: Option, { rawName, value, inlineValue }: FlagToken): 
 function unknownFlag(flag: string, known: ReadonlyMap<string, { readonly option: Option }>): UsageError {
   const positive = [...known.keys()].map((name) => name.slice(2));
   const negative = [...known].filter(([, { option }]) => isToggle(option)).map(([name]) => `no-${name.slice(2)}`);
-  if (negative.includes(flag.slice(2))) return new UsageError(`${flag} takes no value.`);
   const meant = nearest(flag.replace(/^-+/, ""), [...positive, ...negative, "help"]);
   return new UsageError(`Unknown flag "${flag}".${meant === undefined ? "" : ` Did you mean "--${meant}"?`}`);
 }
