@@ -1,4 +1,4 @@
-import type { Module, Parameter } from "../nn/index.js";
+import { type Module, type Parameter, turned } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig } from "./config.js";
@@ -26,6 +26,11 @@ export class TrainedTensor {
   get tensor(): Tensor {
     return this.parameter.tensor;
   }
+
+  /** The same as files have it. */
+  get stored(): Tensor {
+    return this.parameter.isStoredTransposed ? turned(this.tensor) : this.tensor;
+  }
 }
 
 /** A model's adapters, and the tensors that are trained because of them. */
@@ -44,5 +49,10 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
 /** What an adapter file holds of a model, by name without `base_model.model.`: all that is trained, and what layers share. */
 export function savedTensors({ trained, shared }: AdaptedModel): Map<string, Tensor> {
   const kept = Array.from(shared?.ownParameters ?? [], ([name, { tensor }]) => [name, tensor] as const);
-  return new Map([...kept, ...trained.map(({ name, tensor }) => [name, tensor] as const)]);
+  return new Map([...kept, ...trained.map((own) => [own.name, own.stored] as const)]);
+}
+
+/** Whether an adapter is in a layer whose weight lies [in, out] in model files. */
+export function adaptsTransposed({ modules }: AdaptedModel): boolean {
+  return modules.some(({ layer }) => layer.weight.isStoredTransposed);
 }

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { castTo, Embedding, isWithin, type Module } from "../nn/index.js";
+import { castTo, Embedding, isWithin, type Module, OutputLinear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -71,7 +71,7 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
 function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
   const rest = new Map(tensors);
   for (const [path, module] of model.baseModules()) {
-    if (!(module instanceof Embedding)) continue;
+    if (!(module instanceof Embedding || module instanceof OutputLinear)) continue;
     for (const name of [`${path}.weight`, `${path}.base_layer.weight`]) {
       const table = rest.get(name);
       if (!table || expected.has(name)) continue;

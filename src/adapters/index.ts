@@ -1,6 +1,7 @@
 export {
   type AdaptedModel,
   type AdaptedModule,
+  adaptsTransposed,
   savedTensors,
   type TrainedRole,
   TrainedTensor,

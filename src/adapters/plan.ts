@@ -58,6 +58,6 @@ export function plannedShapes({
   return new Map([
     ...shared.map(({ name, shape }) => [name, shape] as const),
     ...layers.flatMap(({ slot, tensors }) => tensors.map((spec) => [nameIn(slot, spec), spec.shape] as const)),
-    ...whole.map(({ name, parameter }) => [name, parameter.shape] as const),
+    ...whole.map(({ name, parameter }) => [name, parameter.storedShape] as const),
   ]);
 }

@@ -1,4 +1,4 @@
-import { type Module, Norm, type Parameter } from "../nn/index.js";
+import { type Module, Norm, type Parameter, turned } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -42,8 +42,8 @@ export function wholeParameters(
 }
 
 /**
- * Gives a parameter a trained tensor of its own: a copy of `start`, by default of what it holds. Layers go on computing in the
- * dtype that they computed in.
+ * Gives a parameter a trained tensor of its own: a copy of `start`, as files have it, by default of what it holds. Layers go on
+ * computing in the dtype that they computed in.
  */
 export function trainWhole(
   { name, parameter, decays }: WholeParameter,
@@ -51,8 +51,12 @@ export function trainWhole(
   start?: torch.Tensor,
 ): TrainedTensor {
   parameter.computeDtype ??= parameter.tensor.dtype;
-  parameter.fill(ownCopy(start ?? parameter.tensor, dtype));
+  parameter.fill(start ? fromFile(parameter, start, dtype) : ownCopy(parameter.tensor, dtype));
   return new TrainedTensor(name, parameter, "direction", decays);
+}
+
+function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype: torch.DType): torch.Tensor {
+  return torch.scope(() => torch.keep(ownCopy(isStoredTransposed ? turned(stored) : stored, dtype)));
 }
 
 /** A copy in row-major order that training may change in place. */

@@ -6,8 +6,8 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import type { JsonObject, JsonValue } from "../io/json.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
-import type { Architecture, TaskModel } from "../models/index.js";
-import { castTo } from "../nn/index.js";
+import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";
+import { castTo, turned } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 
@@ -51,7 +51,7 @@ function modelConfig(source: JsonObject, { architecture, task, labels, dtype }: 
   const { problem_type: _problem, torch_dtype: _oldSpelling, ...rest } = source;
   return {
     ...rest,
-    architectures: [architecture.className + task.head.className],
+    architectures: [classNameOf(architecture, task.head)],
     dtype,
     ...(labels.length > 0 && labelKeys(labels)),
     ...(task.problem && { problem_type: task.problem.type }),
@@ -76,14 +76,14 @@ function entriesOf({ model, changed, dtype: wanted }: ModelFolder): TensorEntry[
     return {
       name,
       dtype: safetensorsDtype(dtype),
-      shape: parameter.shape,
+      shape: parameter.storedShape,
       byteLength: torch.numelOf(parameter.shape) * torch.DTYPE_BYTES[dtype],
       write: (descriptor, position) =>
         torch.noGrad(() =>
           torch.scope(() => {
             const stored = castTo(value(), dtype);
             if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
-            torch.writeFile(stored, descriptor, position);
+            torch.writeFile(parameter.isStoredTransposed ? turned(stored) : stored, descriptor, position);
           }),
         ),
     };

@@ -39,6 +39,11 @@ export function designOf(of: Architecture, kind: HeadKind): HeadDesign {
   return design;
 }
 
+/** transformers' class for a model with such a head. */
+export function classNameOf(of: Architecture, kind: HeadKind): string {
+  return findDesign(of, kind)?.className ?? of.className + kind.className;
+}
+
 /** The same, or undefined for one that it can't have. */
 export function findDesign({ heads }: Architecture, kind: HeadKind): HeadDesign | undefined {
   const design = heads[kind.className];

@@ -23,6 +23,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly reads: Reads | { by(config: Config): Reads };
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
+  /** transformers' class, where its name is not the architecture's with the kind of head at its end. */
+  readonly className?: string;
   /** It comes with the checkpoint as the backbone does: never drawn, no more trained than that, and in its dtype. */
   readonly isPretrained?: boolean;
   /**

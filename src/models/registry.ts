@@ -1,12 +1,14 @@
 import { didYouMean } from "../common/nearest.js";
 import type { JsonObject } from "../io/json.js";
-import type { Architecture } from "./architecture.js";
+import { type Architecture, classNameOf } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
 import { debertaV2 } from "./debertaV2.js";
 import { distilbert } from "./distilbert.js";
 import { electra } from "./electra.js";
 import { esm } from "./esm.js";
+import { gpt2 } from "./gpt2.js";
+import type { HeadKind } from "./head.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
 import { modernbert } from "./modernbert.js";
@@ -24,6 +26,7 @@ export const ARCHITECTURES = {
   "deberta-v2": debertaV2,
   esm,
   modernbert,
+  gpt2,
   llama,
   mistral,
   qwen2,
@@ -40,6 +43,12 @@ export function architectureOf(config: JsonObject): Architecture {
   const what = type === undefined ? "model_type is missing" : `model_type ${JSON.stringify(type)} is not supported`;
   const hint = typeof type === "string" ? didYouMean(type, known) : "";
   throw configError(`${what}; supported are ${known.join(", ")}.${hint}`);
+}
+
+/** Whether transformers' class of a model with such a `config.json` has such a head. */
+export function hasHead(className: string, kind: HeadKind, { model_type: type }: JsonObject): boolean {
+  if (className.endsWith(kind.className)) return true;
+  return typeof type === "string" && isModelType(type) && classNameOf(ARCHITECTURES[type], kind) === className;
 }
 
 function isModelType(type: string): type is ModelType {

@@ -1,7 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsDtypes.js";
-import { castTo, type Parameter } from "../nn/index.js";
+import { castTo, type Parameter, turned } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 
@@ -19,13 +19,18 @@ export class WeightSource {
   /** True where there is a tensor and it has the parameter's shape. */
   fits(path: string, parameter: Parameter): boolean {
     const name = this.find(path);
-    return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, parameter.shape);
+    return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, parameter.storedShape);
   }
 
   /** Reads a tensor into a parameter. @throws as `require` */
   fill(path: string, parameter: Parameter, dtype: torch.DType): void {
     const name = this.require(path, parameter);
-    parameter.fill(torch.scope(() => torch.keep(castTo(this.checkpoint.readTensor(name), dtype))));
+    parameter.fill(
+      torch.scope(() => {
+        const stored = this.checkpoint.readTensor(name);
+        return torch.keep(castTo(parameter.isStoredTransposed ? turned(stored) : stored, dtype));
+      }),
+    );
   }
 
   /**
@@ -42,10 +47,10 @@ export class WeightSource {
         `Tensor ${name} in ${this.checkpoint.folder} has dtype ${stored}, but weights are floats; convert it to F32 or BF16.`,
       );
     }
-    if (!torch.sameShape(shape, parameter.shape)) {
+    if (!torch.sameShape(shape, parameter.storedShape)) {
       throw new BidoraError(
         "WEIGHTS",
-        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.shape.join(", ")}].`,
+        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.storedShape.join(", ")}].`,
       );
     }
     return name;

@@ -13,7 +13,7 @@ export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } fro
 export { isWithin, Module, ModuleList } from "./module.js";
 export { LayerNorm, Norm, RmsNorm } from "./norm.js";
 export { OutputLinear } from "./outputLinear.js";
-export { Parameter } from "./parameter.js";
+export { Parameter, turned } from "./parameter.js";
 export { projectTogether } from "./projection.js";
 export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";
 export { type RotaryTables, rotaryTables, rotate } from "./rotary.js";

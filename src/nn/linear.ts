@@ -2,7 +2,7 @@ import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import { DerivedTensor } from "./derivedTensor.js";
 import { Module } from "./module.js";
-import type { Parameter } from "./parameter.js";
+import { Parameter } from "./parameter.js";
 
 /**
  * What can stand in for a linear layer's own product, put there from outside. It may change what the layer computes, or go on from
@@ -28,10 +28,13 @@ export class Linear extends Module {
       readonly bias?: boolean;
       /** Another module's weight to compute with, which stands in the tree there and not here. */
       readonly weight?: Parameter;
+      /** Model files hold the weight as [in, out], as GPT-2's `Conv1D` does. */
+      readonly isStoredTransposed?: boolean;
     } = {},
   ) {
     super();
-    this.weight = options.weight ?? this.parameter("weight", [outFeatures, inFeatures]);
+    this.weight =
+      options.weight ?? this.hold("weight", new Parameter([outFeatures, inFeatures], options.isStoredTransposed));
     this.bias = options.bias === false ? undefined : this.parameter("bias", [outFeatures]);
   }
 

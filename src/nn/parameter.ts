@@ -1,5 +1,8 @@
 import { BidoraError } from "../common/errors.js";
-import { type DType, sameShape, type Tensor } from "../torch/index.js";
+import { contiguous, type DType, sameShape, type Tensor, t } from "../torch/index.js";
+
+/** A matrix turned round, in row-major order: as model files hold it to as it is here, and back. */
+export const turned = (matrix: Tensor): Tensor => contiguous(t(matrix));
 
 /** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
 export class Parameter {
@@ -7,7 +10,11 @@ export class Parameter {
   /** What layers compute with it in, where training keeps the tensor itself in a more precise one. */
   computeDtype: DType | undefined;
 
-  constructor(readonly shape: readonly number[]) {}
+  constructor(
+    readonly shape: readonly number[],
+    /** Model files hold it turned round: [in, out] for [out, in]. */
+    readonly isStoredTransposed = false,
+  ) {}
 
   /** A parameter that holds `tensor` already. */
   static of(tensor: Tensor): Parameter {
@@ -18,6 +25,11 @@ export class Parameter {
 
   get isFilled(): boolean {
     return this.#tensor !== undefined;
+  }
+
+  /** The shape that it has in model files. */
+  get storedShape(): readonly number[] {
+    return this.isStoredTransposed ? this.shape.toReversed() : this.shape;
   }
 
   /** The tensor. Throws when nothing has filled it yet. */

@@ -1,5 +1,12 @@
 import { join } from "node:path";
-import { type SideFacts, savedTensors, whyNotPeft, writeAdapter, writeSideFile } from "../adapters/index.js";
+import {
+  adaptsTransposed,
+  type SideFacts,
+  savedTensors,
+  whyNotPeft,
+  writeAdapter,
+  writeSideFile,
+} from "../adapters/index.js";
 import { METHODS } from "../config/index.js";
 import { writeModelFolder } from "../folders/modelFolder.js";
 import { CARD } from "../folders/runFiles.js";
@@ -30,6 +37,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     taskType: choice.task.peftTaskType,
     baseModel: config.model,
     revision: config.revision,
+    adaptsTransposed: adaptsTransposed(adapted),
     side: {
       ...useOf(prepared),
       ...(phase && { phase }),

@@ -1,5 +1,5 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
-import { ConfigReader, configError } from "../models/index.js";
+import { ConfigReader, configError, hasHead } from "../models/index.js";
 import { TASK_ENTRIES, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
 
@@ -11,12 +11,12 @@ export interface TrainedHead {
 
 /**
  * The head that a checkpoint was saved with, read from `architectures`, `problem_type` and its labels; undefined for a
- * bare backbone or a language model.
+ * bare backbone.
  * @throws BidoraError `CONFIG` for labels that do not number 0, 1, … or do not suit the problem type
  */
 export function inferTask(config: JsonObject): TrainedHead | undefined {
   const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
-  const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => name.endsWith(head.className)));
+  const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => hasHead(name, head, config)));
   if (possible.length === 0) return undefined;
   const [[only, { problem, outputs }]] = possible as [[TaskKind, Task]];
   if (!problem) return { kind: only, labels: outputs ?? labelsOf(config) };

@@ -38,6 +38,12 @@ RECIPES = {
     "vera-bias-only": VERA | {"target_modules": ["query", "output.dense"], "bias": "vera_only", "layers_to_transform": [1]},
     "vera-all-linear": VERA | {"r": 5, "target_modules": "all-linear", "d_initial": 0.3, "projection_prng_key": 7},
 }
+LANGUAGE_RECIPES = {  # of a language model alone: both sides of what may be tied, and layers saved whole
+    "lora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "query"]},
+    "dora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "value"], "use_dora": True},
+    "lora-saved": {"r": 2, "lora_alpha": 3, "target_modules": ["query"], "modules_to_save": ["value"]},
+    "lora-all-linear": ALL_LINEAR,
+}
 EVERY_HEAD = ("lora", "rslora-patterns", "dora")
 MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear")  # what families of depth 2 get
 MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only")
@@ -61,11 +67,12 @@ def perturb(model: nn.Module) -> None:
 def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, folder: Path) -> None:
     base = load(family, checkpoint, head)
     base.name_or_path = ""
-    kind = "TOKEN_CLS" if head == "tokens" else "SEQ_CLS"
+    kind = {"tokens": "TOKEN_CLS", "lm": "CAUSAL_LM"}.get(head, "SEQ_CLS")
     settings = family.recipe({key: value for key, value in recipe.items() if key != "config"})
     model = get_peft_model(base, recipe.get("config", LoraConfig)(task_type=kind, **settings))
     perturb(model)
-    model.save_pretrained(folder, save_embedding_layers=False)
+    name_tables = head == "lm" and "lm_head" in settings["target_modules"]
+    model.save_pretrained(folder, save_embedding_layers=name_tables and "auto")
     (folder / "README.md").unlink()  # an empty model card
     sort_lists(folder / "adapter_config.json")
 
@@ -114,6 +121,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
                 continue
             if name in EVERY_HEAD or head == "single" and (name in MAIN or family.depth >= 3):
                 entries.append(write_case(family, root, target, head, name, recipe))
+        for name, recipe in LANGUAGE_RECIPES.items() if head == "lm" else ():
+            entries.append(write_case(family, root, target, head, name, recipe))
     return entries
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 from torch.func import functional_call
+from transformers.pytorch_utils import Conv1D
 
 PREFIX = "base_model.model."
 Tensors = dict[str, torch.Tensor]
@@ -65,10 +66,14 @@ class Problem:
         names = [f"{PREFIX}{path}.lora_embedding_{x}" if self.is_table(path) else f"{PREFIX}{path}.lora_{x}.weight" for x in "AB"]
         a, b = (directions[name] for name in names)
         weight = self.model.get_parameter(f"{path}.weight").detach()
-        return (weight.T if self.is_table(path) else weight) + self.scales[path] * (b @ a)
+        return (weight.T if self.is_turned(path) else weight) + self.scales[path] * (b @ a)
 
     def is_table(self, path: str) -> bool:
         return isinstance(self.model.get_submodule(path), nn.Embedding)
+
+    def is_turned(self, path: str) -> bool:
+        """Whether the model has W as [in, out]."""
+        return isinstance(self.model.get_submodule(path), (nn.Embedding, Conv1D))
 
     def weight(self, path: str, directions: Tensors, magnitudes: Tensors, norms_at: Tensors) -> torch.Tensor:
         """W' = m·V/‖V‖, shaped as the model has it. A detached norm is the constant ‖V‖ at `norms_at`."""
@@ -79,7 +84,7 @@ class Problem:
             size = self.raw(path, norms_at).norm(dim=dim, keepdim=True).detach()
         magnitude = magnitudes[f"{PREFIX}{path}.lora_magnitude_vector"].unsqueeze(dim)
         weight = magnitude / size * self.raw(path, directions)
-        return weight.T if self.is_table(path) else weight
+        return weight.T if self.is_turned(path) else weight
 
     def loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
         """Cross-entropy, mean over the batch. `norms_at` (default: `directions`) matters for detached norms alone."""

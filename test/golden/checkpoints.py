@@ -19,6 +19,7 @@ SIZES = {"hidden_size": 36, "num_attention_heads": 3, "intermediate_size": 52}
 NO_DROPOUT = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
 DROPOUT = {"hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.15, "classifier_dropout": 0.2}
 PROBLEM = {"single": "single_label_classification", "multi": "multi_label_classification", "regression": "regression", "tokens": None}
+KINDS = {"tokens": "ForTokenClassification", "lm": "ForCausalLM", "none": "Model"}  # else ForSequenceClassification
 
 
 def rotated(q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,14 +54,14 @@ def draw_parameters(model: nn.Module) -> None:
     """Every parameter gets a visible scale: none is left at 0 or 1."""
     for name, parameter in model.named_parameters():
         noise = normal(name, parameter.shape)
-        if re.search(r"layer_?norm\.weight", name, re.IGNORECASE):
+        if re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE):
             parameter.copy_(1 + 0.3 * noise)
         elif "pre_classifier" in name:  # ReLU cuts units off, but none for every row, of an adapter's own one too
             parameter.copy_(1.6 + 0.2 * noise if name.endswith("bias") else 0.04 * noise)
         elif name.endswith("bias"):
             parameter.copy_(0.2 * noise)
         else:
-            scale = 0.5 if "embeddings" in name else 0.3 if "classifier" in name and "dense" not in name else 0.15
+            scale = 0.5 if re.search("embed|wte|wpe", name) else 0.3 if "classifier" in name and "dense" not in name else 0.15
             parameter.copy_(scale * noise)
 
 
@@ -71,11 +72,12 @@ def build(family: Family, head: str, **settings) -> nn.Module:
     options = SIZES | NO_DROPOUT | layers | family.config | {"vocab_size": vocabulary} | settings
     if head == "none":
         model = family.transformers_class("Model")(family.model_config(options), add_pooling_layer=False)
+    elif head == "lm":
+        model = family.transformers_class("ForCausalLM")(family.model_config(options))
     else:
         names = dict(enumerate(LABELS[head]))
         labels = {"id2label": names, "label2id": {name: i for i, name in names.items()}, "problem_type": PROBLEM[head]}
-        kind = "ForTokenClassification" if head == "tokens" else "ForSequenceClassification"
-        model = family.transformers_class(kind)(family.model_config(options | labels))
+        model = family.transformers_class(KINDS.get(head, "ForSequenceClassification"))(family.model_config(options | labels))
     draw_parameters(model)
     return model.eval()
 
@@ -89,6 +91,9 @@ def write_checkpoints(family: Family, folder: Path) -> None:
     """One folder a head, all without dropout but `dropout`; and the odd folders."""
     for head in family.heads:
         save(build(family, head), family, folder / head, pre_split=head == "tokens")
+    if family.is_decoder:  # with the embeddings for an output matrix where it has one of its own, or the other way round
+        tied = family.model_config({}).tie_word_embeddings
+        save(build(family, "lm", tie_word_embeddings=not tied), family, folder / "lm-other")
     if family.depth >= 2:
         save(build(family, "single", **DROPOUT, num_hidden_layers=2), family, folder / "dropout")
     if family.depth >= 3:
@@ -107,7 +112,7 @@ def write_old_names(source: Path, target: Path) -> None:
 
 
 def load(family: Family, folder: Path, head: str) -> nn.Module:
-    """Opens a checkpoint with plain mathematics for attention."""
-    kind = {"tokens": "ForTokenClassification", "none": "Model"}.get(head, "ForSequenceClassification")
+    """Opens a checkpoint, with plain mathematics for attention where that will do."""
+    kind = KINDS.get(head, "ForSequenceClassification")
     options = {"add_pooling_layer": False} if head == "none" else {}
-    return family.transformers_class(kind).from_pretrained(folder, attn_implementation="eager", **options).eval()
+    return family.transformers_class(kind).from_pretrained(folder, attn_implementation=family.attention, **options).eval()

@@ -1,5 +1,6 @@
 """Logits and gradients under dropout, with the masks that were drawn."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

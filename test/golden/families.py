@@ -16,7 +16,8 @@ class Family:
     """`classes` is the first part of transformers' class names. `depth` says how much is made for the family:
 
     1: checkpoints, logits, hidden states; 2: also the main adapters, training, the exact hypergradient; 3: everything.
-    `settings` are its names for BERT's settings, `modules` those for BERT's modules, found by regular expressions."""
+    `settings` are its names for BERT's settings (or several, or none), `modules` those for BERT's modules, found by regular expressions.
+    `kinds` are the names of classes, by transformers' usual ends of them, that begin otherwise or end otherwise."""
 
     name: str
     classes: str
@@ -25,16 +26,19 @@ class Family:
     config: dict
     depth: int
     heads: tuple[str, ...] = field(default=("single", "multi", "regression", "tokens"))
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str | tuple[str, ...]] = field(default_factory=dict)
     modules: dict[str, str] = field(default_factory=dict)
     recipes: tuple[str, ...] | None = None  # of the adapters of its depth those that are made; else all
+    attention: str = "eager"  # transformers' implementation: "sdpa" where rows under a sliding window are padded
+    kinds: dict[str, str] = field(default_factory=dict)
 
     def transformers_class(self, suffix: str) -> type:
-        return getattr(transformers, self.classes + suffix)
+        return getattr(transformers, self.kinds.get(suffix, self.classes + suffix))
 
     def model_config(self, settings: dict) -> PreTrainedConfig:
         """The configuration of BERT's `settings`."""
-        return self.transformers_class("Config")(**{self.settings.get(name, name): value for name, value in settings.items()})
+        own = lambda name: (names,) if isinstance(names := self.settings.get(name, name), str) else names
+        return self.transformers_class("Config")(**{name: value for key, value in settings.items() for name in own(key)})
 
     def recipe(self, of_bert: dict) -> dict:
         """An adapter's settings that name BERT's modules, with the family's names."""
@@ -46,6 +50,10 @@ class Family:
     @property
     def answers_questions(self) -> bool:
         return hasattr(transformers, self.classes + "ForQuestionAnswering")
+
+    @property
+    def is_decoder(self) -> bool:
+        return "lm" in self.heads
 
     @property
     def has_types(self) -> bool:
@@ -103,6 +111,18 @@ MODERNBERT_NAMES = {
     "settings": {"hidden_dropout_prob": "embedding_dropout", "attention_probs_dropout_prob": "attention_dropout"},
     "modules": {r"attention\\*\.self\\*\.query": "attn.Wqkv", r"attention\\*\.self\\*\.value": "mlp.Wi", "intermediate.dense": "mlp.Wo", "query": "Wqkv", "value": "Wi"},
 }
+DECODER = {
+    "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28, "num_hidden_layers": 2, "max_position_embeddings": 48,
+    "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
+}
+GPT2 = DECODER | {"hidden_size": 18, "num_attention_heads": 3, "layer_norm_epsilon": 1e-3}
+GPT2_SETTINGS = {
+    "intermediate_size": "n_inner", "hidden_dropout_prob": ("resid_pdrop", "embd_pdrop"), "attention_probs_dropout_prob": "attn_pdrop",
+}
+GPT2_MODULES = {
+    r"layer(?=\\*\.)": "h", r"attention\\*\.self\\*\.query": "attn.c_attn", r"attention\\*\.self\\*\.value": "attn.c_proj",
+    '"query"': '"c_attn"', '"value"': '"attn.c_proj"', "intermediate.dense": "mlp.c_fc", "output.dense": "mlp.c_proj", "word_embeddings": "wte",
+}
 
 FAMILIES = (
     Family("bert", "Bert", texts.word_piece, texts.BERT_TOKENS, BERT, depth=3),
@@ -117,4 +137,6 @@ FAMILIES = (
     Family("esm-1b", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM_1B, depth=1, heads=("single",)),
     Family("modernbert", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT, depth=2, heads=("single", "tokens"), **MODERNBERT_NAMES, recipes=FEW),
     Family("modernbert-mean", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT_MEAN, depth=1, heads=("single", "tokens"), **MODERNBERT_NAMES),
+    Family("gpt2", "GPT2", texts.word_piece_after_one, texts.DECODER_TOKENS, GPT2, depth=2, heads=("single", "tokens", "lm"),
+           settings=GPT2_SETTINGS, modules=GPT2_MODULES, kinds={"ForCausalLM": "GPT2LMHeadModel"}),
 )

@@ -16,9 +16,11 @@ CASES = (
     ("multi", "multi", "multi"),
     ("regression", "regression", "regression"),
     ("tokens", "tokens", "tokens"),
+    ("lm", "lm", "texts"),
+    ("lm-other", "lm", "texts"),
     ("no-prefix", "none", "texts"),
 )
-ROWS_OF = {"single": "texts", "multi": "multi", "regression": "regression", "tokens": "tokens"}
+ROWS_OF = {"single": "texts", "multi": "multi", "regression": "regression", "tokens": "tokens", "lm": "texts"}
 
 
 def read_batch(family: Family, root: Path, head: str, rows: str, part: slice = slice(None)) -> Batch:
@@ -36,7 +38,7 @@ def outputs(batch: Batch, output, head: str) -> dict[str, torch.Tensor]:
     hidden = {f"hidden.{i}": batch.flat(states) for i, states in enumerate(output.hidden_states)}
     if head == "none":
         return hidden
-    logits = batch.flat(output.logits) if head == "tokens" else output.logits
+    logits = batch.flat(output.logits) if head in ("tokens", "lm") else output.logits
     return hidden | {"logits": logits, "loss": output.loss}
 
 

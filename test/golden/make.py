@@ -40,11 +40,12 @@ def write_family(family, target: Path) -> None:
         manifest["adapters"] = write_adapters(family, ROOT, target)
         manifest["dropout"] = write_dropout(family, ROOT, target)
         manifest["training"] = write_training(family, ROOT, target)
-        manifest["bitfit"] = write_bitfit(family, ROOT, target)
+        if not family.is_decoder:
+            manifest["bitfit"] = write_bitfit(family, ROOT, target)
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)
-        if family.answers_questions:
+        if family.answers_questions and not family.is_decoder:
             manifest["questions"] = write_questions(family, ROOT, target)
     if family.depth >= 3:
         manifest["fullGradient"] = write_full_gradient(family, ROOT, target)

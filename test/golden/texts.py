@@ -36,6 +36,7 @@ LABELS = {
 }
 
 BERT_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+DECODER_TOKENS = {"pad_token": "[PAD]", "unk_token": "[UNK]", "bos_token": "[CLS]", "eos_token": "[SEP]"}
 ROBERTA_TOKENS = {"bos_token": "<s>", "pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>", "cls_token": "<s>", "sep_token": "</s>", "mask_token": "<mask>"}
 
 
@@ -73,6 +74,13 @@ def unigram(pre_split: bool = False) -> Tokenizer:
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
     )
     tokenizer.add_special_tokens(list(BERT_TOKENS.values()))
+    return tokenizer
+
+
+def word_piece_after_one(pre_split: bool = False) -> Tokenizer:
+    """The same pieces as a decoder's tokenizer: one special token before a text, none after it."""
+    tokenizer = word_piece(pre_split)
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A", pair="[CLS] $A $B", special_tokens=[("[CLS]", 2)])
     return tokenizer
 
 
@@ -170,11 +178,13 @@ class Batch:
         """The batch as the golden files hold it."""
         result = {"lengths": self.inputs["attention_mask"].sum(1)}
         result |= {name: self.flat(self.inputs[name]) for name in ("input_ids", "token_type_ids") if name in self.inputs}
+        if self.labels.dim() == 2 and self.labels.dtype == torch.int64:
+            result["labels"] = self.flat(self.labels)
         if self.word_starts is None:
-            return result | {"labels": self.labels}
+            return {"labels": self.labels} | result
         result["word_starts"] = torch.tensor([start for row in self.word_starts for start in row])
         result["word_counts"] = torch.tensor([len(row) for row in self.word_starts])
-        return result | {"labels": self.flat(self.labels)}
+        return result
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> Batch:
@@ -186,6 +196,8 @@ def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> B
         inputs = tokenizer([row["sentence1"] for row in rows], [row["sentence2"] for row in rows], **options)
     else:
         inputs = tokenizer([row["sentence"] for row in rows], **options)
+    if head == "lm":
+        return Batch(dict(inputs), foretold(inputs))
     names = LABELS[head]
     labels = {
         "single": lambda label: names.index(label),
@@ -193,6 +205,13 @@ def encode(tokenizer: PreTrainedTokenizerFast, rows: list[dict], head: str) -> B
         "regression": float,
     }[head]
     return Batch(dict(inputs), torch.tensor([labels(row["label"]) for row in rows]))
+
+
+def foretold(inputs) -> torch.Tensor:
+    """Each token as the label of the one before it, but the first third of a row, a prompt, and padding: they bear no loss."""
+    lengths = inputs["attention_mask"].sum(1, keepdim=True)
+    places = torch.arange(inputs["input_ids"].shape[1])
+    return inputs["input_ids"].masked_fill((places < 1 + lengths // 3) | (places >= lengths), -100)
 
 
 def encode_words(tokenizer: PreTrainedTokenizerFast, rows: list[dict], options: dict) -> Batch:

@@ -99,7 +99,7 @@ test.each([
   [{ model_type: "robreta" }, /"robreta" is not supported; .*\. Did you mean "roberta"\?$/],
   [{ num_hidden_layers: 1e6 }, /asks for 1000000 layers, but the checkpoint has \d+ tensors in all/],
   [{ vocab_size: 1e9 }, /has shape \[117, 36\], but config\.json asks for \[1000000000, 36\]/],
-  [{ model_type: "gpt2" }, /"gpt2" is not supported; supported are bert, roberta, .*\.$/],
+  [{ model_type: "whisper" }, /"whisper" is not supported; supported are bert, roberta, .*\.$/],
   [{ model_type: null }, /model_type null is not supported/],
   [{ model_type: "toString" }, /model_type "toString" is not supported/],
   [{ position_embedding_type: "relative_key" }, /position_embedding_type "relative_key" is not supported/],

@@ -16,13 +16,13 @@ import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
 /** By the names that some family has for them. */
-const QUERY_VALUE = ["query", "value", "q_lin", "v_lin", "query_proj", "value_proj", "Wqkv"];
-const TABLES = ["word_embeddings", "tok_embeddings"];
-const FEED_FORWARD = ["intermediate.dense", "output.dense", "lin1", "lin2", "Wi", "Wo"];
+const QUERY_VALUE = ["query", "value", "q_lin", "v_lin", "query_proj", "value_proj", "Wqkv", "c_attn", "q_proj", "v_proj", "qkv_proj"];
+const TABLES = ["word_embeddings", "tok_embeddings", "wte", "embed_tokens"];
+const FEED_FORWARD = ["intermediate.dense", "output.dense", "lin1", "lin2", "Wi", "Wo", "c_fc", "c_proj", "down_proj"];
 const everywhere: Partial<LowRankConfig> = {
   rank: 3,
   targetModules: [...TABLES, ...QUERY_VALUE, ...FEED_FORWARD],
-  modulesToSave: ["classifier"],
+  modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
 const configs = [

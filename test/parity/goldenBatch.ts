@@ -1,9 +1,12 @@
 import { modelInput } from "../../src/models/index.js";
+import { castTo, crossEntropy, IGNORED_LABEL } from "../../src/nn/index.js";
 import { type Batch, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { type ForwardCase, get, goldenRows, type Tensors } from "./goldenFiles.js";
 
-const KINDS: Readonly<Record<Exclude<ForwardCase["head"], "none">, TaskKind>> = {
+type ClassifierHead = Exclude<ForwardCase["head"], "lm" | "none">;
+
+const KINDS: Readonly<Record<ClassifierHead, TaskKind>> = {
   single: "sequence-classification",
   multi: "multi-label-classification",
   regression: "regression",
@@ -11,7 +14,7 @@ const KINDS: Readonly<Record<Exclude<ForwardCase["head"], "none">, TaskKind>> = 
 };
 
 /** The labelled batch that a golden file was made with. */
-export function goldenBatch(head: keyof typeof KINDS, tensors: Tensors): { task: Task; batch: Batch } {
+export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Task; batch: Batch } {
   const rows = goldenRows(tensors);
   const labels = get(tensors, "labels").toArray();
   const targets = targetsOf(head, labels, rows);
@@ -23,15 +26,32 @@ export function goldenBatch(head: keyof typeof KINDS, tensors: Tensors): { task:
 /** The product's own loss of a model's outputs, as the mean that transformers gives. */
 export function goldenLoss(head: ForwardCase["head"], tensors: Tensors, outputs: torch.Tensor): torch.Tensor {
   if (head === "none") throw new Error("there is no head that could have a loss");
+  if (head === "lm") return languageLoss(tensors, outputs);
   const { task, batch } = goldenBatch(head, tensors);
   return torch.divScalar(task.loss(outputs, batch), lossWeight(task, batch));
 }
 
-function targetsOf(
-  head: keyof typeof KINDS,
-  labels: readonly number[],
-  rows: ReturnType<typeof goldenRows>,
-): unknown[] {
+/** The mean over the tokens that bear loss. @param logits [N, vocabulary] */
+function languageLoss(tensors: Tensors, logits: torch.Tensor): torch.Tensor {
+  const targets = foretold(tensors);
+  const borne = targets.filter((target) => target !== IGNORED_LABEL).length;
+  const labels = torch.tensor(targets, [targets.length], "int64");
+  return torch.divScalar(crossEntropy(castTo(logits, "float32"), labels), borne);
+}
+
+/** For each token the one that follows it, where that bears loss. In the file each has its own number there. */
+export function foretold(tensors: Tensors): number[] {
+  const labels = Array.from(get(tensors, "labels").toArray());
+  let end = 0;
+  return get(tensors, "lengths")
+    .toArray()
+    .flatMap((length) => {
+      end += length;
+      return [...labels.slice(end - length + 1, end), IGNORED_LABEL];
+    });
+}
+
+function targetsOf(head: ClassifierHead, labels: readonly number[], rows: ReturnType<typeof goldenRows>): unknown[] {
   if (head === "single" || head === "regression") return [...labels];
   const widths =
     head === "multi" ? rows.map(() => labels.length / rows.length) : rows.map((row) => row.inputIds.length);

@@ -10,7 +10,7 @@ export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 
 export interface ForwardCase {
   readonly checkpoint: string;
-  readonly head: "single" | "multi" | "regression" | "tokens" | "none";
+  readonly head: "single" | "multi" | "regression" | "tokens" | "lm" | "none";
   readonly rows: string;
   readonly file: string;
 }

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, turned } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";
 import { goldenLoss } from "./goldenBatch.js";
@@ -23,7 +23,7 @@ import { RecordedMasks } from "./recordedMasks.js";
 interface AdapterCase {
   readonly name: string;
   readonly checkpoint: string;
-  readonly head: "single" | "multi" | "regression" | "tokens";
+  readonly head: "single" | "multi" | "regression" | "tokens" | "lm";
   readonly merged: boolean;
   readonly adapter: string;
   readonly batch: string;
@@ -52,8 +52,8 @@ function expectGradients({ trained }: AdaptedModel, golden: Tensors): void {
   const names = Array.from(golden.keys()).filter((name) => name.startsWith("grad."));
   expect(trained.map(({ name }) => `grad.base_model.model.${name}`).sort()).toEqual(effective(names).sort());
   const largest = Math.max(...names.flatMap((name) => get(golden, name).toArray().map(Math.abs)));
-  for (const { name, tensor } of trained) {
-    const actual = tensor.grad!;
+  for (const { name, tensor, parameter } of trained) {
+    const actual = parameter.isStoredTransposed ? turned(tensor.grad!) : tensor.grad!;
     if (/key\.(base_layer\.)?bias$/.test(name))
       expect(Math.max(...actual.toArray().map(Math.abs))).toBeLessThan(1e-6 * largest);
     else expectClose(actual, get(golden, `grad.base_model.model.${name}`), 1e-4, name);
@@ -92,9 +92,9 @@ test.each(cases.filter(({ merged }) => merged))(
     const before = forward(model, rows, EVALUATION).toArray();
 
     const unmerge = merge(adapted);
-    for (const [path, { tensor }] of model.namedParameters()) {
+    for (const [path, { tensor, isStoredTransposed }] of model.namedParameters()) {
       const expected = golden.get(`merged.${path}`);
-      if (expected) expectClose(tensor, expected, 1e-5, path);
+      if (expected) expectClose(isStoredTransposed ? turned(tensor) : tensor, expected, 1e-5, path);
       else expect(tensor.toArray(), path).toEqual(base.get(path));
     }
     expectClose(forward(model, rows, EVALUATION), get(golden, "merged_logits"), 1e-5, "merged logits");

@@ -1,5 +1,6 @@
-import type { ModelInput } from "../../src/models/index.js";
-import type { Dropout, MaskSource, Module } from "../../src/nn/index.js";
+import { indicesRead } from "../../src/models/head.js";
+import type { ModelInput, TaskModel } from "../../src/models/index.js";
+import type { Dropout, MaskSource } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { get, goldenInput, type Tensors } from "./goldenFiles.js";
 
@@ -10,7 +11,7 @@ export class RecordedMasks implements MaskSource {
   private readonly input: ModelInput;
 
   constructor(
-    model: Module,
+    private readonly model: TaskModel,
     private readonly golden: Tensors,
   ) {
     this.paths = new Map(Array.from(model.namedModules(), ([path, module]) => [module, path]));
@@ -33,7 +34,7 @@ export class RecordedMasks implements MaskSource {
     );
   }
 
-  /** [rows, length, width] → the real tokens, or each row's first, or all where there is no padding. */
+  /** [rows, length, width] → the real tokens, or those that the head reads, or all where there is no padding. */
   private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
     const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
     if (all.shape[0] === tokens) return all;
@@ -41,7 +42,9 @@ export class RecordedMasks implements MaskSource {
     const longest = mask.shape[1] as number;
     const places = layout.lengths.flatMap((length, row) => Array.from({ length }, (_, i) => row * longest + i));
     const flat = torch.indexSelect(all, 0, torch.tensor(places, [places.length], "int64"));
-    return tokens === inputIds.numel ? flat : torch.indexSelect(flat, 0, layout.first);
+    if (tokens === inputIds.numel) return flat;
+    const { design, config } = this.model;
+    return torch.indexSelect(flat, 0, indicesRead(design.reads, this.input, config.padTokenId) as torch.Tensor);
   }
 }
 

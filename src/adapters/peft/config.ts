@@ -16,6 +16,8 @@ export interface AdapterOrigin {
   /** The base model's folder or repository. */
   readonly baseModel: string | undefined;
   readonly revision: string | undefined;
+  /** The base's files hold weights that are adapted as [in, out]. PEFT calls it `fan_in_fan_out`, and finds out itself what is right. */
+  readonly adaptsTransposed?: boolean | undefined;
 }
 
 export interface PeftConfig extends AdapterOrigin {
@@ -39,6 +41,7 @@ const originKeys = z.object({
   task_type: z.string().nullable(),
   base_model_name_or_path: z.string().nullable(),
   revision: z.string().nullable(),
+  fan_in_fan_out: z.boolean().nullable().default(false),
 });
 
 /**
@@ -58,6 +61,7 @@ export function parsePeftConfig(file: string, json: JsonObject, side: object = {
     taskType: origin.task_type ?? undefined,
     baseModel: origin.base_model_name_or_path || undefined,
     revision: origin.revision ?? undefined,
+    adaptsTransposed: origin.fan_in_fan_out || undefined,
   };
 }
 
@@ -86,6 +90,7 @@ export function renderPeftConfig(config: AdapterConfig, origin: AdapterOrigin, p
     task_type: origin.taskType ?? null,
     base_model_name_or_path: origin.baseModel ?? null,
     revision: origin.revision ?? null,
+    ...("fan_in_fan_out" in codec.defaults && { fan_in_fan_out: origin.adaptsTransposed ?? false }),
     ...codec.render(config, paths),
   };
   return `${JSON.stringify(json, withSortedKeys, 2)}\n`;
