@@ -147,7 +147,8 @@ function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, ma
   for (const length of layout.lengths) {
     const row = ids.subarray(start, start + length);
     const masked = Math.fround(row.filter((id) => id === maskTokenId).length / length);
-    for (const [i, id] of row.entries()) factors[start + i] = id === maskTokenId ? 0 : UNMASKED / Math.fround(1 - masked);
+    for (const [i, id] of row.entries())
+      factors[start + i] = id === maskTokenId ? 0 : UNMASKED / Math.fround(1 - masked);
     start += length;
   }
   const wide = words.dtype === "float64" ? "float64" : "float32";

@@ -1,7 +1,7 @@
 import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
-import { type Head, type HeadDesign, indicesRead, rowMeans, toHead } from "./head.js";
+import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
@@ -32,11 +32,10 @@ export class TaskModel extends Module {
 
   /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) unless it is pretrained */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
-    const { reads, isPretrained } = this.design;
-    const read = typeof reads === "string" ? reads : reads.by(this.config);
-    const hidden = this.backbone.forward(input, context, indicesRead(read, input, this.config.padTokenId));
-    const states = isPretrained ? hidden : toHead(hidden);
-    return this.#head.forward(read === "mean" ? rowMeans(states, input.layout) : states, context);
+    const { reads, design, config } = this;
+    const hidden = this.backbone.forward(input, context, indicesRead(reads, input, config.padTokenId));
+    const states = design.isPretrained ? hidden : toHead(hidden);
+    return this.#head.forward(reads === "mean" ? rowMeans(states, input.layout) : states, context);
   }
 
   /**
@@ -49,13 +48,10 @@ export class TaskModel extends Module {
     return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
   }
 
-  /**
-   * Normalised states of the tokens whose flat indices are in `only`, as a pretrained head takes them.
-   * @param only [K] int64
-   * @returns [K, H] in the backbone's dtype
-   */
-  statesOf(input: ModelInput, context: ForwardContext, only: torch.Tensor): torch.Tensor {
-    return this.backbone.forward(input, context, only);
+  /** Which hidden states its head reads. */
+  get reads(): Reads {
+    const { reads } = this.design;
+    return typeof reads === "string" ? reads : reads.by(this.config);
   }
 
   /** The linear layer that gives the outputs. */

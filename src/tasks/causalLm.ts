@@ -28,7 +28,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     const targets = batch.rows.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
     const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64");
-    const states = model.statesOf(batch.input, context, ids(indices)); // K,H
+    const states = model.backbone.forward(batch.input, context, ids(indices)); // K,H
     const foretold = ids(indices.map((i) => targets[i] as number));
     if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);
     return torch.reshape(linearCrossEntropy(states, model.outputLayer, foretold, context), [1, 1]);

@@ -16,7 +16,19 @@ import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
 /** By the names that some family has for them. */
-const QUERY_VALUE = ["query", "value", "q_lin", "v_lin", "query_proj", "value_proj", "Wqkv", "c_attn", "q_proj", "v_proj", "qkv_proj"];
+const QUERY_VALUE = [
+  "query",
+  "value",
+  "q_lin",
+  "v_lin",
+  "query_proj",
+  "value_proj",
+  "Wqkv",
+  "c_attn",
+  "q_proj",
+  "v_proj",
+  "qkv_proj",
+];
 const TABLES = ["word_embeddings", "tok_embeddings", "wte", "embed_tokens"];
 const FEED_FORWARD = ["intermediate.dense", "output.dense", "lin1", "lin2", "Wi", "Wo", "c_fc", "c_proj", "down_proj"];
 const everywhere: Partial<LowRankConfig> = {

@@ -43,8 +43,8 @@ export class RecordedMasks implements MaskSource {
     const places = layout.lengths.flatMap((length, row) => Array.from({ length }, (_, i) => row * longest + i));
     const flat = torch.indexSelect(all, 0, torch.tensor(places, [places.length], "int64"));
     if (tokens === inputIds.numel) return flat;
-    const { design, config } = this.model;
-    return torch.indexSelect(flat, 0, indicesRead(design.reads, this.input, config.padTokenId) as torch.Tensor);
+    const { reads, config } = this.model;
+    return torch.indexSelect(flat, 0, indicesRead(reads, this.input, config.padTokenId) as torch.Tensor);
   }
 }
 
