@@ -5,7 +5,7 @@ const folder = text("DIR");
 
 /** The model, and what a run starts from. */
 export const modelOptions = {
-  model: option(text("DIR|REPO"), { group: "Model", help: "a local folder or a Hub repository" }),
+  model: option(text("DIR|GGUF|REPO"), { group: "Model", help: "a local folder, a GGUF file or a Hub repository" }),
   revision: option(text("REV"), {
     group: "Model",
     help: "branch, tag or commit of the repository",

@@ -21,7 +21,7 @@ export function configOf(file: GgufFile): JsonObject {
   const hiddenSize = read.count("embedding_length");
   const headSize = headSizeOf(read, architecture) ?? hiddenSize / heads;
   const rope = ropeParameters(file, read, headSize);
-  const [vocabSize] = file.info(EMBEDDINGS).shape;
+  const vocabSize = vocabSizeOf(file);
   return {
     architectures: [architecture.className],
     model_type: architecture.modelType,
@@ -34,13 +34,21 @@ export function configOf(file: GgufFile): JsonObject {
     max_position_embeddings: read.count("context_length"),
     rms_norm_eps: read.number("attention.layer_norm_rms_epsilon"),
     rope_parameters: rope,
-    vocab_size: vocabSize!,
+    vocab_size: vocabSize,
     tie_word_embeddings: !tensors.has(OUTPUT),
     dtype: "float32",
     ...biases(file, architecture),
-    ...tokenIds(metadata, vocabSize!),
+    ...tokenIds(metadata, vocabSize),
     ...architecture.ownConfig?.(read, rope),
   };
+}
+
+/** The rows of the embeddings: vocabularies may be shorter. */
+function vocabSizeOf(file: GgufFile): number {
+  const [rows = 0] = file.info(EMBEDDINGS).shape;
+  const tokens = file.metadata.texts("tokenizer.ggml.tokens")?.length ?? 0;
+  if (tokens <= rows) return rows;
+  throw ggufError(file.path, `tokenizer.ggml.tokens has ${tokens} entries, but '${EMBEDDINGS}' has ${rows} rows.`);
 }
 
 /** What would make it another model than the class of its name. */

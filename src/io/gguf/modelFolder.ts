@@ -26,7 +26,7 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
   const real = realpathSync(path);
   const file = openGguf(real);
   try {
-    refuseShards(file, path);
+    refuseParts(file, path);
     const source = sourceOf(real, file);
     const key = sha256(JSON.stringify([CONVERSION, packageVersion(), source]));
     const name = `${basename(path).replace(/[^\w.-]/g, "_")}-${key.slice(0, 16)}`;
@@ -41,7 +41,10 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
   }
 }
 
-function refuseShards({ metadata }: GgufFile, path: string): void {
+/** Adapters, projectors and vocabularies have their own kinds of files, and large models are cut. */
+function refuseParts({ metadata }: GgufFile, path: string): void {
+  const kind = metadata.text("general.type") ?? "model";
+  if (kind !== "model") throw ggufError(path, `it holds no model: its general.type is ${JSON.stringify(kind)}.`);
   const count = metadata.count("split.count") ?? Number(SHARD.exec(path)?.[1] ?? 1);
   if (count <= 1) return;
   throw ggufError(

@@ -15,26 +15,33 @@ const OUTSIDE_LAYERS: Readonly<Record<string, string>> = {
 
 /**
  * The name in transformers of each tensor in a file, from it to the file's own.
- * @throws BidoraError `GGUF` for a tensor that the architecture has no place for: without it the model would be another one
+ * @param layers how many the model has
+ * @throws BidoraError `GGUF` for a tensor that the model has no place for: without it the model would be another one
  */
 export function parameterNames(
   path: string,
   { layerNames, modelType }: GgufArchitecture,
   tensors: Iterable<string>,
+  layers: number,
 ): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   for (const tensor of tensors) {
     if (tensor === ROPE_FACTORS) continue;
-    const name = parameterName(layerNames, tensor);
-    if (name === undefined) throw ggufError(path, `tensor '${tensor}' has no place in a ${modelType} model.`);
+    const name = parameterName(layerNames, tensor, layers);
+    if (name === undefined)
+      throw ggufError(path, `tensor '${tensor}' has no place in a ${modelType} model of ${layers} layers.`);
     names.set(name, tensor);
   }
   return names;
 }
 
-function parameterName(layerNames: Readonly<Record<string, string>>, tensor: string): string | undefined {
+function parameterName(
+  layerNames: Readonly<Record<string, string>>,
+  tensor: string,
+  layers: number,
+): string | undefined {
   const [, layer, part, kind] = /^(?:blk\.(0|[1-9]\d*)\.)?(\w+)\.(weight|bias)$/.exec(tensor) ?? [];
-  if (part === undefined) return undefined;
+  if (part === undefined || Number(layer ?? 0) >= layers) return undefined;
   const name = own(layer === undefined ? OUTSIDE_LAYERS : layerNames, part);
   if (name === undefined) return undefined;
   return `${layer === undefined ? "" : `model.layers.${layer}.`}${name}.${kind}`;

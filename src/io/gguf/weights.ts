@@ -6,6 +6,7 @@ import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./deq
 import { ggufError } from "./error.js";
 import { type GgufFile, openGguf } from "./file.js";
 import type { GgufTensorInfo } from "./header.js";
+import { ArchitectureKeys } from "./keys.js";
 import { parameterNames } from "./names.js";
 import { blockOf, type GgmlType } from "./types.js";
 
@@ -22,10 +23,10 @@ export class GgufWeights {
     const { metadata } = file;
     const { name, ...architecture } = architectureOf(metadata);
     this.#architecture = architecture;
-    this.#names = parameterNames(file.path, architecture, file.tensors.keys());
-    const heads = (key: string) => metadata.count(`${name}.attention.${key}`);
-    const queries = metadata.required(`${name}.attention.head_count`, heads("head_count"));
-    this.#heads = { attn_q: queries, attn_k: heads("head_count_kv") ?? queries };
+    const read = new ArchitectureKeys(metadata, name);
+    this.#names = parameterNames(file.path, architecture, file.tensors.keys(), read.count("block_count"));
+    const queries = read.count("attention.head_count");
+    this.#heads = { attn_q: queries, attn_k: read.optionalCount("attention.head_count_kv") ?? queries };
   }
 
   get path(): string {

@@ -100,6 +100,7 @@ describe("a GGUF file as a model", () => {
     const metadata: [string, GgufValue][] = [
       ["general.architecture", text("llama")],
       ["llama.attention.head_count", count(1)],
+      ["llama.block_count", count(1)],
     ];
     const tensor = () =>
       torch.tensor(
@@ -268,6 +269,12 @@ describe("a GGUF file as a model", () => {
       { "tokenizer.ggml.merges": { type: "array", of: "string", values: ["a b c"] } },
       /merges has "a b c"; expected two tokens/,
     ],
+    ["an adapter", { "general.type": text("adapter") }, /holds no model: its general.type is "adapter"/],
+    [
+      "more tokens than embeddings",
+      { "tokenizer.ggml.tokens": { type: "array", of: "string", values: Array(999).fill("x") } },
+      /tokens has 999 entries, but 'token_embd.weight' has \d+ rows/,
+    ],
     ["a part of a model", { "split.count": count(2) }, /one of 2 parts of a model/],
   ])("refuses %s", async (_, changes, message) => {
     await expect(resolveModel(changed("smollm", changes))).rejects.toThrow(message);
@@ -276,7 +283,9 @@ describe("a GGUF file as a model", () => {
 
   it("refuses a tensor that has no place, and one that is half there", async () => {
     const odd = await resolveModel(changed("smollm", {}, ["blk.0.ffn_gate_exps.weight"]));
-    expect(() => openCheckpoint(odd)).toThrow(/'blk.0.ffn_gate_exps.weight' has no place in a llama model/);
+    expect(() => openCheckpoint(odd)).toThrow(/'blk.0.ffn_gate_exps.weight' has no place in a llama model of 2 layers/);
+    const deep = await resolveModel(changed("smollm", {}, ["blk.2.attn_norm.weight"]));
+    expect(() => openCheckpoint(deep)).toThrow(/'blk.2.attn_norm.weight' has no place/);
     await expect(resolveModel(changed("smollm", {}, ["blk.0.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
   });
 

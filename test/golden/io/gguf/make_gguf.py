@@ -19,7 +19,7 @@ import torch
 from gguf import GGMLQuantizationType as T
 from gguf.quants import dequantize, quantize
 from safetensors.torch import save_file
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, LlamaConfig, Qwen2Config, Qwen3Config
 from transformers.tokenization_utils_base import generate_merges
 
@@ -165,13 +165,18 @@ def byte_level(pre, specials):
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    return tokenizer
+    if pre != "llama-bpe":
+        return tokenizer
+    # A word that no merges lead to: it is one token all the same.
+    spec = json.loads(tokenizer.to_str())
+    vocab = spec["model"]["vocab"]
+    vocab[next(word for word in ["\u0120lazy", "\u0120brown", "\u0120jumps"] if word not in vocab)] = len(vocab)
+    return Tokenizer.from_str(json.dumps(spec))
 
 
 def add_byte_level(writer, tokenizer, pre, specials, plain):
     spec = json.loads(tokenizer.to_str())
     vocab = sorted(spec["model"]["vocab"], key=spec["model"]["vocab"].get)
-    # A word that no merges lead to: with ignore_merges it is one token all the same.
     tokens = vocab + plain
     types = [gguf.TokenType.CONTROL if t in specials else gguf.TokenType.NORMAL for t in vocab]
     types += [gguf.TokenType.USER_DEFINED] * len(plain)
@@ -180,8 +185,6 @@ def add_byte_level(writer, tokenizer, pre, specials, plain):
     writer.add_token_list(tokens)
     writer.add_token_types(types)
     writer.add_token_merges([" ".join(pair) for pair in spec["model"]["merges"]])
-    from tokenizers import AddedToken
-
     tokenizer.add_tokens([AddedToken(t, normalized=False) for t in plain])
     return tokens
 
