@@ -31,6 +31,20 @@ test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "r
   },
 );
 
+test("a GGUF file, by the types that it holds", async () => {
+  const found = (await inspect(join(GOLDEN, "io/gguf/smollm.gguf"))) as ModelInspection;
+  expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });
+  expect(Object.keys(found.dtypes).sort()).toEqual(["BF16", "F16", "F32", "Q4_1", "Q5_0", "Q8_0"]);
+  const [embeddings] = found.tensors.filter(({ name }) => name === "model.embed_tokens.weight");
+  expect(embeddings).toMatchObject({ dtype: "F32", storedAs: "Q8_0" });
+  // 34 bytes for 32 elements.
+  const [rows, columns] = embeddings!.shape as [number, number];
+  const others = found.tensors.filter(({ storedAs }) => storedAs === undefined);
+  expect(found.bytes).toBeGreaterThan((rows * columns * 34) / 32 + 2 * others.length);
+  expect(found.bytes).toBeLessThan(2 * found.parameters);
+  expect(renderInspection(found)).toMatch(/model\.layers\.\*\.self_attn\.q_proj\.weight +Q4_1 {2}\[32, 32\] ×2/);
+});
+
 test("a model's facts", async () => {
   const found = (await inspect(join(GOLDEN, "bert/tokens"))) as ModelInspection;
   const tensors = readTensors(join(GOLDEN, "bert/tokens/model.safetensors"));

@@ -165,12 +165,13 @@ def byte_level(pre, specials):
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    if pre != "llama-bpe":
-        return tokenizer
-    # A word that no merges lead to: it is one token all the same.
     spec = json.loads(tokenizer.to_str())
     vocab = spec["model"]["vocab"]
-    vocab[next(word for word in ["\u0120lazy", "\u0120brown", "\u0120jumps"] if word not in vocab)] = len(vocab)
+    if pre == "llama-bpe":  # a word that no merges lead to: it is one token all the same
+        vocab[next(word for word in ["\u0120lazy", "\u0120brown", "\u0120jumps"] if word not in vocab)] = len(vocab)
+    if pre == "smollm":  # digits that would be merged if they were one word
+        vocab["12"] = len(vocab)
+        spec["model"]["merges"].append(["1", "2"])
     return Tokenizer.from_str(json.dumps(spec))
 
 
