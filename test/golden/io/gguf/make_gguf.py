@@ -41,6 +41,7 @@ TEXTS = [
     "x",
     "\u3000 ①ﬁ\u00a0z",
     "the the the thethe",
+    "call <|tool|> now",
 ]
 CORPUS = TEXTS * 3 + ["the cat sat on the mat and the dog ran to the fog", "user assistant system hello world", "it's what we'll do"] * 4
 
@@ -169,7 +170,7 @@ def byte_level(pre, specials):
     vocab = spec["model"]["vocab"]
     if pre == "llama-bpe":  # a word that no merges lead to: it is one token all the same
         vocab[next(word for word in ["\u0120lazy", "\u0120brown", "\u0120jumps"] if word not in vocab)] = len(vocab)
-    if pre == "smollm":  # digits that would be merged if they were one word
+    if pre in ("smollm", "qwen2"):  # digits that would be merged if they were one word
         vocab["12"] = len(vocab)
         spec["model"]["merges"].append(["1", "2"])
     return Tokenizer.from_str(json.dumps(spec))
@@ -305,7 +306,7 @@ def shape(layers=2, **settings):
 
 
 def make_byte_level_models():
-    chat = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    chat = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|tool|>"]
     llama3 = {
         "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": 64,
