@@ -42,6 +42,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "an adapter in another format",
     load: async () => (await import("./export.js")).exportAdapter,
   },
+  preview: {
+    about: "training rows as the model gets them",
+    load: async () => (await import("./preview.js")).preview,
+  },
   inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
   report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
   "verify-hypergradient": {

@@ -113,6 +113,11 @@ export const verifyOptions = {
   }),
 };
 
+export const previewOptions = {
+  ...runOptions,
+  limit: option(whole(1), { group: "Data", help: "how many rows are shown", default: 5 }),
+};
+
 export const quickstartOptions = {
   methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),
   output: option(text("DIR"), {

@@ -7,42 +7,31 @@ import {
   methodOf,
   newLayers,
   type SavedAdapter,
-  type SideFacts,
-  sideFactsOf,
   trainEverything,
 } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
-import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import { resolveModel } from "../io/resolveModel.js";
-import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
+import { type LoadedModel, loadModel } from "../models/index.js";
 import {
-  askedTask,
   type EncodedRow,
   type EncodedSplits,
   encodeSplits,
-  inferTask,
-  labelsFor,
-  maxLengthOf,
   outputNames,
   positiveOf,
-  readSplits,
   type Splits,
-  TASKS,
   type Task,
   type TaskChoice,
   type TrainedHead,
-  taskOf,
-  usualColumns,
 } from "../tasks/index.js";
-import { loadTokenizer, type Tokenizer } from "../text/index.js";
+import type { Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
 import type { RowCounts } from "../train/events.js";
 import { type Snapshot, takeSnapshot } from "../train/trained.js";
 import type { RunStart } from "./adapterStart.js";
+import { readRunData } from "./runData.js";
 
 /** Everything that a run needs, loaded and checked. */
 export interface Prepared {
@@ -86,20 +75,10 @@ export async function prepare(
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
-  const revision = config.revision === undefined ? {} : { revision: config.revision };
-  const folder = await resolveModel(config.model, { ...hub, ...revision });
-  const checkpointConfig = readConfig(folder);
-  const architecture = architectureOf(checkpointConfig);
-  const own = inferTask(checkpointConfig);
-  const choice = askedTask(config.task, task) ?? taskOf(saved?.side?.task ?? own?.kind ?? missingTask());
-  const splits = await readSplits(choice, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
+  const read = await readRunData({ config, saved, adapterFolder, task }, hub);
+  const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   checkWatching(config, splits);
-  const tokenizer = await loadTokenizer(folder);
-  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.side, own));
-  checkCount(choice.task, labels?.names);
   const names = outputNames(choice.task, labels);
-  const model = architecture.parseConfig(checkpointConfig);
-  const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
   const generator = new Generator(config.seed);
   const dtype = precision ?? computeDtype(config.dtype);
   const trainedDtype = precision ?? "float32";
@@ -168,23 +147,6 @@ function foundIn(
   } as RunSettings;
 }
 
-/** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
-function labelsOfKind(
-  kind: string,
-  side: SideFacts | undefined,
-  own: TrainedHead | undefined,
-): readonly string[] | undefined {
-  if (side?.labels && (side.task === undefined || side.task === kind)) return side.labels;
-  return own?.kind === kind ? own.labels : undefined;
-}
-
-/** @throws BidoraError `ONE_LABEL` where there is nothing to tell apart */
-function checkCount(task: Task, labels: readonly string[] | undefined): void {
-  const [fewest] = task.problem?.outputs ?? [1];
-  if (labels?.length !== 1 || fewest === 1) return;
-  throw new BidoraError("ONE_LABEL", `All training rows have the label ${labels[0]}: there must be two to tell apart.`);
-}
-
 /**
  * Rows whose loss-bearing tokens were cut off stay, and are counted in a note.
  * @throws BidoraError `NO_LOSS` where there are no others
@@ -210,11 +172,6 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   const each = [train, validation, test].flatMap((split) => (split ? [split.columns] : []));
   const isCommon = each.every((columns) => JSON.stringify(columns) === JSON.stringify(each[0]));
   return (isCommon && each[0]) || {};
-}
-
-function missingTask(): never {
-  const known = Object.keys(TASKS).join(", ");
-  throw new UsageError(`--task is missing: ${known}, or a data set such as glue/mrpc.`);
 }
 
 function noteHead(drawn: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {

@@ -23,8 +23,7 @@ export class TextStream {
     this.#ids.push(...ids);
     const { before, after } = await this.#texts();
     if (after.length <= before.length || after.endsWith(REPLACEMENT) || !after.startsWith(before)) return "";
-    // From tokens without a text, such as special ones, the next would be taken for the first of all.
-    if (before !== "") this.#ids = this.#ids.slice(this.#given);
+    this.#ids = this.#ids.slice(this.#given);
     this.#given = this.#ids.length;
     return after.slice(before.length);
   }

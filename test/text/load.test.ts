@@ -35,6 +35,14 @@ describe("what the folder says", () => {
     expect(named.modelInputNames).toEqual(["x"]);
   });
 
+  it("names the token that ends a text, or else its class does", async () => {
+    const vocabulary = { "vocab.json": { "<|endoftext|>": 0, a: 1 }, "merges.txt": "" };
+    const gpt2 = await loadTokenizer(folder({ ...vocabulary, "config.json": { model_type: "gpt2" } }));
+    expect([gpt2.eosTokenId, await gpt2.decode([1])]).toEqual([0, "a"]);
+    const named = { eos_token: "a", tokenizer_class: "GPT2Tokenizer" };
+    expect((await loadTokenizer(folder({ ...vocabulary, "tokenizer_config.json": named }))).eosTokenId).toBe(1);
+  });
+
   it("in tokenizer_config.json outweighs tokenizer.json", async () => {
     const path = folder({ "tokenizer_config.json": { do_lower_case: false } });
     cpSync(`${golden}/bert-uncased-fast/tokenizer.json`, join(path, "tokenizer.json"));

@@ -85,6 +85,7 @@ SNIPPETS = [
     "{% set a, b = 1, 2 %}{{ a }}{{ b }}{% set c %}x{{ a }}{% set a = 9 %}{% endset %}{{ c }}{{ a }}",
     "{% macro m(a, b='d') %}[{{ a }}{{ b }}{{ y }}]{% endmacro %}{% set y = 1 %}{{ m('x') }}{{ m('x', 'z') }}{{ m(b='q', a='p') }}{{ m() }}{% for y in [5] %}{{ m('l') }}{% endfor %}",
     "{% macro m(a) %}{{ a }}{% endmacro %}{{ m(1, 2) }}",
+    "{% macro m(a) %}{% set z = 1 %}{{ a }}{{ z }}{% endmacro %}{{ m(1) }}{{ a }}{{ z }}",
     "{% if true %}{% set v = 1 %}{% endif %}{{ v }}{% if false %}{% set w = 1 %}{% endif %}{{ w }}",
     "{% set messages = messages[1:] %}{{ messages | length }}{{ messages[0]['role'] }}",
     "{% if false %}a{% elif messages | length == 3 %}b{% else %}c{% endif %}",

@@ -1,0 +1,33 @@
+import { expect, it } from "vitest";
+import { codePointSpans, marksOf } from "../../src/data/lossMarks.js";
+
+it("marks each token that has a character of a span, also one that begins before it or ends behind it", () => {
+  const offsets = [
+    [0, 2],
+    [2, 5],
+    [5, 5],
+    [5, 6],
+    [6, 9],
+    [9, 12],
+  ] as const;
+  expect(marksOf(offsets, [[3, 7]])).toEqual([false, true, true, true, true, false]);
+  expect(
+    marksOf(offsets, [
+      [2, 5],
+      [9, 10],
+    ]),
+  ).toEqual([false, true, false, false, false, true]);
+  expect(marksOf(offsets, [])).toEqual(offsets.map(() => false));
+});
+
+it("counts in code points", () => {
+  expect(
+    codePointSpans("a😀b😀", [
+      [1, 3],
+      [3, 6],
+    ]),
+  ).toEqual([
+    [1, 2],
+    [2, 4],
+  ]);
+});
