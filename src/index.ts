@@ -27,6 +27,7 @@ export {
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
+export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";
 export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
 export { writeReport } from "./run/writeReport.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";

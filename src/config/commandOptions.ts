@@ -113,8 +113,9 @@ export const verifyOptions = {
   }),
 };
 
+/** A run's own, so that its command can be asked for its rows first. */
 export const previewOptions = {
-  ...runOptions,
+  ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints"),
   limit: option(whole(1), { group: "Data", help: "how many rows are shown", default: 5 }),
 };
 
