@@ -5,18 +5,27 @@ import { linearHead } from "./head.js";
 import { languageHead } from "./languageHead.js";
 import { scoreHead } from "./scoreHead.js";
 
-/** Llama and its kin: one backbone, and the heads that transformers has for it. */
-export function decoderArchitecture(
-  own: Pick<Architecture<DecoderConfig>, "className" | "defaultTargetModules" | "parseConfig">,
-): Architecture {
+type Own = Pick<Architecture<DecoderConfig>, "className" | "defaultTargetModules" | "parseConfig">;
+
+/**
+ * Llama and its kin: one backbone, and the heads that transformers has for it.
+ * @param own.languageClassName transformers' class of a language model, where its name begins otherwise
+ * @param own.classifiesTokens whether transformers has a class for that
+ */
+export function decoderArchitecture({
+  languageClassName,
+  classifiesTokens = true,
+  ...own
+}: Own & { readonly languageClassName?: string; readonly classifiesTokens?: boolean }): Architecture {
+  const head = languageHead<DecoderConfig>((backbone) => (backbone as DecoderModel).embeddings);
   return architecture<DecoderConfig>({
     ...own,
     prefix: "model",
     backbone: (config) => new DecoderModel(config),
     heads: {
-      ForCausalLM: languageHead((backbone) => (backbone as DecoderModel).embeddings),
+      ForCausalLM: languageClassName === undefined ? head : { ...head, className: languageClassName },
       ForSequenceClassification: scoreHead,
-      ForTokenClassification: linearHead("score", (config) => config.classifierDropout),
+      ForTokenClassification: classifiesTokens ? linearHead("score", (config) => config.classifierDropout) : null,
       ForQuestionAnswering: null,
     },
   });

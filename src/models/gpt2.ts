@@ -10,6 +10,7 @@ import {
   LayerNorm,
   Linear,
   Module,
+  partsOf,
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
@@ -54,12 +55,8 @@ class Attention extends Module {
     only: torch.Tensor | undefined,
   ): torch.Tensor {
     const { heads, hiddenSize } = this.config;
-    const all = this.together.forward(x, context);
-    const [q, k, v] = [0, 1, 2].map((part) => torch.narrow(all, 1, part * hiddenSize, hiddenSize)) as [
-      torch.Tensor,
-      torch.Tensor,
-      torch.Tensor,
-    ];
+    const widths = [hiddenSize, hiddenSize, hiddenSize];
+    const [q, k, v] = partsOf(this.together.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
     const past = cache?.extend(this.layer, k, v, layout) ?? { keys: k, values: v, layout };
     const { scale, dropout } = this;
     const rest = { heads, layout, keyLayout: past.layout, causal: true, scale, dropout, context };

@@ -43,6 +43,7 @@ function withOwnNames(json: JsonObject): JsonObject {
 export function parseGpt2Config(json: JsonObject): Gpt2Config {
   const read = new ConfigReader(withOwnNames(json));
   read.only("add_cross_attention", false);
+  read.only("is_causal", true);
   const vocabSize = read.count("vocab_size", 50257);
   const heads = read.count("n_head", 12);
   const hiddenSize = read.multiple("n_embd", 768, ["n_head", heads]);

@@ -1,19 +1,13 @@
 import type { JsonObject } from "../io/json.js";
 import { decoderArchitecture } from "./decoderArchitecture.js";
-import { type DecoderConfig, layersOf, parseDecoderConfig } from "./decoderConfig.js";
+import { type DecoderConfig, layersAlike, parseDecoderConfig } from "./decoderConfig.js";
 
 function parseConfig(json: JsonObject): DecoderConfig {
   const defaults = { vocabSize: 32000, intermediateSize: 11008, maxPositions: 2048 };
   return parseDecoderConfig(json, defaults, (read, layers) => {
     const bias = read.flag("attention_bias", false);
-    return {
-      queryBias: bias,
-      outputBias: bias,
-      mlpBias: read.flag("mlp_bias", false),
-      normsHeads: false,
-      layerTypes: layersOf("full_attention", layers),
-      slidingWindow: undefined,
-    };
+    const mlpBias = read.flag("mlp_bias", false);
+    return { queryBias: bias, outputBias: bias, mlpBias, ...layersAlike(layers, undefined) };
   });
 }
 

@@ -7,11 +7,13 @@ import { debertaV2 } from "./debertaV2.js";
 import { distilbert } from "./distilbert.js";
 import { electra } from "./electra.js";
 import { esm } from "./esm.js";
+import { gemma3Text } from "./gemma3.js";
 import { gpt2 } from "./gpt2.js";
 import type { HeadKind } from "./head.js";
 import { llama } from "./llama.js";
 import { mistral } from "./mistral.js";
 import { modernbert } from "./modernbert.js";
+import { phi3 } from "./phi3.js";
 import { qwen2, qwen3 } from "./qwen.js";
 import { camembert, roberta, xlmRoberta } from "./roberta.js";
 
@@ -31,6 +33,8 @@ export const ARCHITECTURES = {
   mistral,
   qwen2,
   qwen3,
+  phi3,
+  gemma3_text: gemma3Text,
 } as const satisfies Readonly<Record<string, Architecture>>;
 
 export type ModelType = keyof typeof ARCHITECTURES;

@@ -2,60 +2,83 @@ import { didYouMean } from "../common/nearest.js";
 import { own } from "../common/own.js";
 import { isJsonObject, type JsonObject } from "../io/json.js";
 import { ConfigReader, configError } from "./configReader.js";
-import { ROPE_SCALINGS, type Rope, type RopeBase } from "./ropeScalings.js";
+import { ROPE_SCALINGS, type Rope, type RopeType } from "./ropeScalings.js";
 
 /** What an architecture says where its configuration does not. */
 export interface RopeDefaults {
-  /** Numbers of a head that are turned. */
-  readonly size: number;
+  readonly headSize: number;
   readonly maxPositions: number;
-  readonly theta?: number | undefined;
-}
-
-/** Whether a kind of layers has a rope of its own. */
-export function hasOwnRope(json: JsonObject, layerType: string): boolean {
-  const all = json.rope_scaling ?? json.rope_parameters;
-  return isJsonObject(all) && isJsonObject(all[layerType]);
+  /** Whether it may be that only the first numbers of a head are turned: `partial_rotary_factor`. */
+  readonly isPartial?: boolean;
+  /** Positions of the first training. */
+  readonly originalPositions?: number;
+  /** The types that it can have. Default: all. */
+  readonly types?: readonly RopeType[];
 }
 
 /**
- * The rope of a `config.json`, in transformers 5's spelling (`rope_parameters`, perhaps one for each kind of layer) or the older one
- * (`rope_theta`, `rope_scaling`).
- * @param layerType whose rope it is, where kinds of layers have their own
+ * The one rope of a `config.json`, in transformers 5's spelling (`rope_parameters`) or the older one (`rope_theta`, `rope_scaling`).
+ * What stands in those counts before what stands beside them, but for `original_max_position_embeddings`.
  * @throws BidoraError `CONFIG` for a rope type that is not supported, and for settings of the wrong kind
  */
-export function ropeOf(
-  json: JsonObject,
-  { size, maxPositions, theta = 10000 }: RopeDefaults,
-  layerType?: string,
-): Rope {
-  if (size % 2 !== 0) throw configError(`the ${size} numbers of a head that are turned by its position must be even.`);
-  const key = isJsonObject(json.rope_scaling) ? "rope_scaling" : "rope_parameters";
-  const all = json[key] ?? {};
-  if (!isJsonObject(all)) throw configError(`${key} must be an object, but is ${JSON.stringify(all)}.`);
-  const ofLayer = layerType === undefined ? undefined : all[layerType];
-  const [settings, path] = isJsonObject(ofLayer) ? [ofLayer, `${key}.${layerType}.`] : [all, `${key}.`];
-  const base: RopeBase = {
-    size,
-    maxPositions,
-    theta: new ConfigReader(settings, path).positive(
-      "rope_theta",
-      new ConfigReader(json).positive("rope_theta", theta),
-    ),
-    originalPositions: new ConfigReader(json).optionalCount("original_max_position_embeddings"),
+export function ropeOf(json: JsonObject, defaults: RopeDefaults): Rope {
+  const key = isEmpty(json.rope_scaling) ? "rope_parameters" : "rope_scaling";
+  const settings = json[key] ?? {};
+  if (!isJsonObject(settings)) throw configError(`${key} must be an object, but is ${JSON.stringify(settings)}.`);
+  const nested = Object.keys(settings).find((name) => isJsonObject(settings[name]));
+  if (nested !== undefined)
+    throw configError(`${key}.${nested} is not supported: this model has one rope for all its layers.`);
+  const beside = {
+    rope_theta: json.rope_theta ?? null,
+    partial_rotary_factor: json.partial_rotary_factor ?? null,
   };
-  return scalingOf(settings, path)(new ConfigReader(settings, path), base);
+  const original = json.original_max_position_embeddings ?? defaults.originalPositions;
+  const inside = original === undefined ? settings : { ...settings, original_max_position_embeddings: original };
+  return ropeFrom({ ...beside, ...inside }, `${key}.`, defaults);
 }
 
-function scalingOf(settings: JsonObject, path: string) {
+/**
+ * The rope of one kind of layers, of a model where kinds have their own.
+ * @throws BidoraError `CONFIG` as `ropeOf`
+ */
+export function ropeOfLayers(settings: JsonObject, path: string, defaults: RopeDefaults): Rope {
+  new ConfigReader(settings, path).only("truncate", true); // transformers looks for it elsewhere
+  return ropeFrom(settings, path, defaults);
+}
+
+const isEmpty = (value: unknown): boolean =>
+  (value ?? null) === null || (isJsonObject(value) && Object.keys(value).length === 0);
+
+function ropeFrom(settings: JsonObject, path: string, defaults: RopeDefaults): Rope {
+  const read = new ConfigReader(settings, path);
+  const { maxPositions } = defaults;
+  const size = sizeOf(read, defaults);
+  return scalingOf(
+    settings,
+    path,
+    defaults.types,
+  )(read, {
+    size,
+    maxPositions,
+    theta: read.positive("rope_theta", 10000),
+  });
+}
+
+/** How many numbers of a head are turned. */
+function sizeOf(read: ConfigReader, { headSize, isPartial = false }: RopeDefaults): number {
+  if (!isPartial) read.only("partial_rotary_factor", 1);
+  const size = Math.floor(headSize * read.probability("partial_rotary_factor", 1));
+  if (size % 2 === 0 && size > 0) return size;
+  throw configError(`the numbers of a head that are turned by its position must be even and more than 0, not ${size}.`);
+}
+
+function scalingOf(settings: JsonObject, path: string, types: readonly string[] = Object.keys(ROPE_SCALINGS)) {
+  new ConfigReader(settings, path).absent("mrope_section");
   const type = settings.rope_type ?? settings.type ?? "default";
-  const found = typeof type === "string" ? own(ROPE_SCALINGS, type) : undefined;
-  const reader = new ConfigReader(settings, path);
-  reader.absent("mrope_section");
+  const found = typeof type === "string" && types.includes(type) ? own(ROPE_SCALINGS, type) : undefined;
   if (found) return found;
-  const known = Object.keys(ROPE_SCALINGS);
-  const hint = typeof type === "string" ? didYouMean(type, known) : "";
+  const hint = typeof type === "string" ? didYouMean(type, types) : "";
   throw configError(
-    `${path}rope_type ${JSON.stringify(type)} is not supported; supported are ${known.join(", ")}.${hint}`,
+    `${path}rope_type ${JSON.stringify(type)} is not supported; supported are ${types.join(", ")}.${hint}`,
   );
 }

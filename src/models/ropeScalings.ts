@@ -10,8 +10,6 @@ export interface RopeBase {
   /** R */
   readonly size: number;
   readonly maxPositions: number;
-  /** Of the first training, where the configuration says it beside the rope's own settings. */
-  readonly originalPositions: number | undefined;
 }
 
 /** Angles of positions: position · frequency. */
@@ -29,6 +27,8 @@ type Scaling = (read: ConfigReader, base: RopeBase) => Rope;
 export const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, longrope } as const satisfies Readonly<
   Record<string, Scaling>
 >;
+
+export type RopeType = keyof typeof ROPE_SCALINGS;
 
 function plain(_read: ConfigReader, base: RopeBase): Rope {
   return constant(() => frequencies(base));
@@ -120,8 +120,9 @@ function longropeFactor(read: ConfigReader, { maxPositions }: RopeBase, original
   return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 }
 
-function originalPositions(read: ConfigReader, { originalPositions: given, maxPositions }: RopeBase): number {
-  return given ?? read.count("original_max_position_embeddings", maxPositions);
+/** Positions of the first training. */
+function originalPositions(read: ConfigReader, { maxPositions }: RopeBase): number {
+  return read.count("original_max_position_embeddings", maxPositions);
 }
 
 const { fround } = Math;

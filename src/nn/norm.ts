@@ -17,6 +17,11 @@ export abstract class Norm extends Module {
     this.weight = this.parameter("weight", [size]);
   }
 
+  /** What it multiplies by where it computes in `dtype`; undefined where it computes in a wider one. */
+  factors(dtype: torch.DType): torch.Tensor | undefined {
+    return torch.castTo(this.weight.tensor, dtype);
+  }
+
   /** Normalises over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
@@ -45,5 +50,18 @@ export class RmsNorm extends Norm {
 
   override forward(x: torch.Tensor): torch.Tensor {
     return torch.rmsNorm(x, [this.size], torch.castTo(this.weight.tensor, x.dtype), this.epsilon);
+  }
+}
+
+/** The same with weights that are offsets from 1, in float32 at least, as Gemma has it. */
+export class OffsetRmsNorm extends RmsNorm {
+  override factors(dtype: torch.DType): torch.Tensor | undefined {
+    const isWide = dtype === "float32" || dtype === "float64";
+    return isWide ? torch.addScalar(torch.castTo(this.weight.tensor, dtype), 1) : undefined;
+  }
+
+  override forward(x: torch.Tensor): torch.Tensor {
+    const wide = torch.castTo(x, x.dtype === "float64" ? "float64" : "float32");
+    return torch.castTo(torch.rmsNorm(wide, [this.size], this.factors(wide.dtype) ?? null, this.epsilon), x.dtype);
   }
 }

@@ -1,4 +1,4 @@
-import type * as torch from "../torch/index.js";
+import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Linear } from "./linear.js";
 
@@ -13,4 +13,17 @@ export function projectTogether(
   context: ForwardContext,
 ): readonly torch.Tensor[] {
   return layers.map((layer) => layer.forward(x, context));
+}
+
+/**
+ * The products of layers that a checkpoint holds as one.
+ * @param x [tokens, sum of widths]
+ * @returns [tokens, width] for each width
+ */
+export function partsOf(x: torch.Tensor, widths: readonly number[]): readonly torch.Tensor[] {
+  let end = 0;
+  return widths.map((width) => {
+    end += width;
+    return torch.narrow(x, 1, end - width, width);
+  });
 }

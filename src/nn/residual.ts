@@ -40,11 +40,11 @@ export function addThenNorm(
   { dropout, norm, context }: ResidualOptions,
 ): NormedSum {
   const drawn = dropout.draw(x.shape, context);
-  if (context.differentiateTwice || drawn instanceof torch.Tensor) {
+  const weight = norm.factors(x.dtype);
+  if (context.differentiateTwice || drawn instanceof torch.Tensor || !weight) {
     const sum = torch.add(dropout.apply(x, drawn), residual);
     return { sum, normed: norm.forward(sum) };
   }
-  const weight = torch.castTo(norm.weight.tensor, x.dtype);
   const bias = norm.bias ? torch.castTo(norm.bias.tensor, x.dtype) : null;
   const mask = drawn && { ...drawn, p: dropout.p };
   const options = { centred: norm.isCentred, ...mask };

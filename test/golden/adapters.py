@@ -116,6 +116,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
     """Writes adapters/*/ and adapters/*.safetensors; returns the manifest's entries."""
     entries = []
     for head in family.heads:
+        if family.is_decoder and head == "tokens":
+            continue
         for name, recipe in RECIPES.items():
             if family.recipes and name not in family.recipes:
                 continue

@@ -91,7 +91,7 @@ def write_checkpoints(family: Family, folder: Path) -> None:
     """One folder a head, all without dropout but `dropout`; and the odd folders."""
     for head in family.heads:
         save(build(family, head), family, folder / head, pre_split=head == "tokens")
-    if family.is_decoder:  # with the embeddings for an output matrix where it has one of its own, or the other way round
+    if family.is_decoder and family.name in ("gpt2", "llama", "gemma3_text"):  # with the embeddings for an output matrix where it has one of its own, or the other way round
         tied = family.model_config({}).tie_word_embeddings
         save(build(family, "lm", tie_word_embeddings=not tied), family, folder / "lm-other")
     if family.depth >= 2:

@@ -115,6 +115,28 @@ DECODER = {
     "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28, "num_hidden_layers": 2, "max_position_embeddings": 48,
     "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
 }
+# Windows are shorter than the rows; head sizes are not what hidden sizes come to.
+LLAMA = DECODER | {"num_key_value_heads": 2, "rms_norm_eps": 1e-3, "attention_bias": True, "mlp_bias": True}
+LLAMA_SETTINGS = {"hidden_dropout_prob": (), "attention_probs_dropout_prob": "attention_dropout", "classifier_dropout": ()}
+LLAMA_MODULES = {
+    r"layer(?=\\*\.)": "layers", r"attention\\*\.self\\*\.query": "self_attn.q_proj", r"attention\\*\.self\\*\.value": "self_attn.v_proj",
+    '"query"': '"q_proj"', '"value"': '"v_proj"', "intermediate.dense": "mlp.up_proj", "output.dense": "mlp.down_proj", "word_embeddings": "embed_tokens",
+}
+LLAMA_NAMES = {"settings": LLAMA_SETTINGS, "modules": LLAMA_MODULES}
+WINDOWED = {"attention": "sdpa", "heads": ("single", "lm"), **LLAMA_NAMES}
+MISTRAL = DECODER | {"num_attention_heads": 3, "num_key_value_heads": 1, "head_dim": 6, "sliding_window": 5}
+QWEN2 = DECODER | {"num_key_value_heads": 2, "use_sliding_window": True, "sliding_window": 4, "max_window_layers": 1}
+QWEN3 = QWEN2 | {"head_dim": 10, "attention_bias": True, "layer_types": ["sliding_attention", "full_attention"]}
+PHI3 = DECODER | {
+    "hidden_size": 32, "num_key_value_heads": 2, "partial_rotary_factor": 0.75, "sliding_window": 6, "rms_norm_eps": 1e-3,
+    "rope_scaling": {"rope_type": "longrope", "short_factor": [1.0, 1.1, 1.3], "long_factor": [1.2, 2.0, 5.0]}, "max_position_embeddings": 96,
+    "original_max_position_embeddings": 48,
+}
+GEMMA3 = DECODER | {
+    "num_key_value_heads": 1, "head_dim": 10, "sliding_window": 4, "sliding_window_pattern": 3, "num_hidden_layers": 3, "query_pre_attn_scalar": 7,
+    "rope_theta": 5e4, "rope_local_base_freq": 300.0, "rope_scaling": {"rope_type": "linear", "factor": 4.0}, "attention_bias": True,
+}
+GEMMA3_KINDS = {"ForCausalLM": "Gemma3ForCausalLM"}
 GPT2 = DECODER | {"hidden_size": 18, "num_attention_heads": 3, "layer_norm_epsilon": 1e-3}
 GPT2_SETTINGS = {
     "intermediate_size": "n_inner", "hidden_dropout_prob": ("resid_pdrop", "embd_pdrop"), "attention_probs_dropout_prob": "attn_pdrop",
@@ -139,4 +161,11 @@ FAMILIES = (
     Family("modernbert-mean", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT_MEAN, depth=1, heads=("single", "tokens"), **MODERNBERT_NAMES),
     Family("gpt2", "GPT2", texts.word_piece_after_one, texts.DECODER_TOKENS, GPT2, depth=2, heads=("single", "tokens", "lm"),
            settings=GPT2_SETTINGS, modules=GPT2_MODULES, kinds={"ForCausalLM": "GPT2LMHeadModel"}),
+    Family("llama", "Llama", texts.word_piece_after_one, texts.DECODER_TOKENS, LLAMA, depth=2, heads=("single", "tokens", "lm"), **LLAMA_NAMES),
+    Family("mistral", "Mistral", texts.word_piece_after_one, texts.DECODER_TOKENS, MISTRAL, depth=1, **WINDOWED),
+    Family("qwen2", "Qwen2", texts.word_piece_after_one, texts.DECODER_TOKENS, QWEN2, depth=1, **WINDOWED),
+    Family("qwen3", "Qwen3", texts.word_piece_after_one, texts.DECODER_TOKENS, QWEN3, depth=1, **WINDOWED),
+    Family("phi3", "Phi3", texts.word_piece_after_one, texts.DECODER_TOKENS, PHI3, depth=1,
+           **WINDOWED | {"settings": LLAMA_SETTINGS | {"hidden_dropout_prob": "resid_pdrop"}}),
+    Family("gemma3_text", "Gemma3Text", texts.word_piece_after_one, texts.DECODER_TOKENS, GEMMA3, depth=1, kinds=GEMMA3_KINDS, **WINDOWED),
 )

@@ -24,6 +24,8 @@ ROWS_OF = {"single": "texts", "multi": "multi", "regression": "regression", "tok
 
 
 def read_batch(family: Family, root: Path, head: str, rows: str, part: slice = slice(None)) -> Batch:
+    if head == "lm":  # a language model's logits are many
+        part = slice(0, None, 2)
     lines = (root / "rows" / f"{rows}.jsonl").read_text().splitlines()
     return encode(load_tokenizer(family, head == "tokens"), [json.loads(line) for line in lines][part], head)
 
@@ -46,12 +48,14 @@ def write_forward(family: Family, root: Path, target: Path) -> list[dict]:
     """Writes forward/*.safetensors; returns the manifest's entries."""
     entries = []
     for checkpoint, head, rows in CASES:
-        if not (target / checkpoint).exists():
+        if not (target / checkpoint).exists() or family.is_decoder and family.depth == 1 and rows == "pairs":
             continue
         batch = read_batch(family, root, "single" if head == "none" else head, rows)
         model = load(family, target / checkpoint, head)
         with torch.no_grad():
             tensors = batch.tensors() | outputs(batch, run(model, batch, head), head)
+        if checkpoint == "lm-other":
+            tensors = {key: t for key, t in tensors.items() if not key.startswith("hidden")}
         file = f"forward/{checkpoint}-{rows}.safetensors"
         write_tensors(target / file, tensors)
         entries.append({"checkpoint": checkpoint, "head": head, "rows": rows, "maxLength": MAX_LENGTH, "file": file})

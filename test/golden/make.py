@@ -25,6 +25,7 @@ from checkpoints import write_checkpoints, write_json
 from dropout import write_dropout
 from families import FAMILIES
 from forward import write_forward, write_full_gradient
+from precision import keep_float64
 from questions import write_questions
 from texts import make_rows
 from training import write_training
@@ -56,6 +57,7 @@ def write_family(family, target: Path) -> None:
 
 def main() -> None:
     torch.set_num_threads(1)
+    keep_float64()
     warnings.filterwarnings("ignore")
     transformers.logging.disable_progress_bar()
     transformers.logging.set_verbosity_error()

@@ -1,0 +1,58 @@
+import { isJsonObject, type JsonObject } from "../io/json.js";
+import { decoderArchitecture } from "./decoderArchitecture.js";
+import {
+  type DecoderConfig,
+  layersAlike,
+  parseDecoderConfig,
+  type Ropes,
+  sameRope,
+  slidingWindowOf,
+} from "./decoderConfig.js";
+import { ropeOf } from "./ropeConfig.js";
+
+/** What old checkpoints call a rope of type `longrope`, as transformers reads them. */
+const OLD_LONGROPES: readonly unknown[] = ["su", "yarn"];
+
+/** Positions of the first training, which `config.json` need not name. */
+const ORIGINAL_POSITIONS = 4096;
+
+function ropes(json: JsonObject, sizes: { readonly headSize: number; readonly maxPositions: number }): Ropes {
+  const options = { isPartial: true, originalPositions: ORIGINAL_POSITIONS, types: ["default", "longrope"] } as const;
+  return sameRope(ropeOf(withNewNames(json), { ...sizes, ...options }));
+}
+
+function withNewNames(json: JsonObject): JsonObject {
+  const renamed = ["rope_scaling", "rope_parameters"].flatMap((key) => {
+    const settings = json[key];
+    if (!isJsonObject(settings)) return [];
+    const isOld = OLD_LONGROPES.includes(settings.rope_type ?? settings.type);
+    return isOld ? [[key, { ...settings, rope_type: "longrope" }] as const] : [];
+  });
+  return { ...json, ...Object.fromEntries(renamed) };
+}
+
+/** `embd_pdrop` is a key that transformers' model passes over. */
+function parseConfig(json: JsonObject): DecoderConfig {
+  const defaults = {
+    vocabSize: 32064,
+    hiddenSize: 3072,
+    intermediateSize: 8192,
+    maxPositions: 4096,
+    normEpsilon: 1e-5,
+    padTokenId: 32000,
+    ropes,
+  };
+  return parseDecoderConfig(json, defaults, (read, layers) => {
+    for (const key of ["attention_bias", "mlp_bias"]) read.only(key, false);
+    read.absent("layer_types");
+    const residualDropout = read.probability("resid_pdrop", 0);
+    return { fusesProjections: true, residualDropout, ...layersAlike(layers, slidingWindowOf(json, undefined)) };
+  });
+}
+
+export const phi3 = decoderArchitecture({
+  className: "Phi3",
+  // PEFT names none.
+  defaultTargetModules: ["qkv_proj"],
+  parseConfig,
+});
