@@ -98,7 +98,7 @@ function parsePositions(
   }
   for (const key of ["rope_scaling", "rope_parameters"]) read.absent(key);
   read.only("head_dim", headSize);
-  const rope = ropeOf(json, { size: headSize, maxPositions: positions });
+  const rope = ropeOf(json, { headSize, maxPositions: positions });
   return { positions: undefined, frequencies: rope.frequencies(0), maxTokens: Number.POSITIVE_INFINITY };
 }
 

@@ -25,7 +25,7 @@ import { type LayerType, layerTypes } from "./decoderConfig.js";
 import type { HeadDesign, Reads } from "./head.js";
 import type { ModelInput } from "./input.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import { ropeOf } from "./ropeConfig.js";
+import { ropeOfLayers } from "./ropeConfig.js";
 import type { Rope } from "./ropeScalings.js";
 import { ropeTables } from "./ropeTables.js";
 import { StackedModel } from "./stackedModel.js";
@@ -98,13 +98,13 @@ function parsePooling(read: ConfigReader): Reads {
 }
 
 /** One for each kind of layers. An older `rope_scaling` is for both, and comes on top. */
-function parseRopes(json: JsonObject, read: ConfigReader, size: number, maxPositions: number) {
-  const { rope_parameters: given, rope_scaling: scaling, original_max_position_embeddings: original } = json;
+function parseRopes(json: JsonObject, read: ConfigReader, headSize: number, maxPositions: number) {
+  const { rope_parameters: given, rope_scaling: scaling } = json;
   const of = (type: LayerType, thetaKey: string, theta: number): Rope => {
     const own = isJsonObject(given) ? given[type] : undefined;
     const settings = { ...(isJsonObject(own) && own), ...(isJsonObject(scaling) && scaling) };
-    const defaults = { size, maxPositions, theta: read.positive(thetaKey, theta) };
-    return ropeOf({ rope_parameters: settings, original_max_position_embeddings: original ?? null }, defaults);
+    const withTheta = { rope_theta: read.positive(thetaKey, theta), ...settings };
+    return ropeOfLayers(withTheta, `rope_parameters.${type}.`, { headSize, maxPositions });
   };
   return {
     full_attention: of("full_attention", "global_rope_theta", 160000),
