@@ -86,11 +86,17 @@ export {
   type TokenRow,
 } from "./models/index.js";
 export {
+  type ChatTemplate,
   type Encoded,
   type EncodedWords,
   type EncodeOptions as TokenizeOptions,
   loadTokenizer,
+  type Message,
+  type RenderedChat,
+  type RenderOptions,
+  type TextPart,
   type Texts,
+  type TextTokens,
   type Tokenizer,
   type Window,
 } from "./text/index.js";

@@ -20,7 +20,12 @@ export interface Head {
 
 /** How a head is built on a backbone. */
 export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
-  readonly reads: Reads | { by(config: Config): Reads };
+  readonly reads:
+    | Reads
+    | {
+        /** Where the configuration says it. */
+        by(config: Config): Reads;
+      };
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
   /** transformers' class, where its name is not the architecture's with the kind of head at its end. */

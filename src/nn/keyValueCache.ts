@@ -64,6 +64,7 @@ export class KeyValueCache {
     }
   }
 
+  /** Lets go of everything. */
   dispose(): void {
     for (const layer of this.#layers.values()) dispose(layer);
     this.#layers.clear();

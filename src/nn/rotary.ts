@@ -11,6 +11,7 @@ export interface RotaryTables {
 }
 
 /**
+ * The tables of some positions: cos and sin of position · frequency.
  * @param positions [N] integers
  * @param frequencies [R / 2] float32 of all tokens, or [N, R / 2] of each
  * @param factor that both tables are multiplied by

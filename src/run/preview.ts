@@ -39,7 +39,7 @@ export interface Preview {
 
 /**
  * The training rows of a run as token ids, with what of them bears loss. Nothing is trained, and no weights are read.
- * @param options.limit how many rows are given
+ * Of these, as many as `limit` says are given
  * @throws UsageError and BidoraError as the run itself would for its rows
  */
 export async function preview(

@@ -51,7 +51,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     return {
       main: "loss",
       goal: "minimize",
-      add: (row, foretold) => metric.add(row, foretold),
+      add: (row, foretold) => metric.add(targetOf(row), foretold),
       result: () => metric.result(),
     };
   },
