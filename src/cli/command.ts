@@ -25,6 +25,8 @@ export interface Command<Table extends OptionTable = OptionTable> extends Comman
   readonly positionals: number;
   /** Whether it stops in good order at Ctrl-C; else the first one ends it at once. */
   readonly interruptible?: boolean;
+  /** Whether it deals with Ctrl-C itself, in this call. */
+  ownInterrupts?(given: Given<Table>): boolean;
   /** Whether what it makes lies in files, so that nothing is lost with what it prints. */
   readonly leavesFiles?: boolean;
   /** @returns the exit status, 0 when it returns nothing */

@@ -45,7 +45,7 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<nu
   if (help) return print((await import("./help.js")).renderHelp(command, help === "all"));
   const { commandCall } = await import("./command.js");
   const output = createOutput(given);
-  const interrupts = command.interruptible ? watchInterrupts(output) : undefined;
+  const interrupts = command.interruptible && !command.ownInterrupts?.(given) ? watchInterrupts(output) : undefined;
   try {
     const call = commandCall(command, { given, positionals, output, signal: signalOf(interrupts) });
     const status = (await command.run(call)) ?? 0;

@@ -45,7 +45,7 @@ export async function loadLanguage(file: string, options: LoadOptions = {}): Pro
     const input = inputOf(new Reader(table, row), kind, named ?? COLUMNS[kind], isPrompt);
     return { input, label: undefined, at: { file, line: row.line } };
   });
-  checkOneKind(examples);
+  if (!isPrompt) checkOneKind(examples);
   const text = named ?? COLUMNS[examples[0]?.input.kind ?? "text"];
   return { examples, labelNames: undefined, columns: { text, label: undefined } };
 }

@@ -94,7 +94,7 @@ export class Beams {
 
   /** The likeliest continuations, enough of them that `count` go on whichever end (`_get_top_k_continuations`). */
   async #candidates(logits: readonly Float32Array[], isStopped: Stopped): Promise<Candidate[]> {
-    const { endTokens } = this.#settings;
+    const { endTokens, stopTokens } = this.#settings;
     const [promptLength, maxNewTokens] = [this.#promptLength, this.#maxNewTokens];
     const { count } = this.#own;
     const width = (logits[0] as Float32Array).length;
@@ -108,8 +108,8 @@ export class Beams {
       const [parent, token] = [Math.floor(index / width), index % width];
       const ids = [...(this.#running[parent] as Candidate).ids, token];
       const tokens = ids.slice(promptLength);
-      const isAtEnd = endTokens.includes(token);
-      const finish = isAtEnd ? "eos" : (await isStopped?.(tokens)) ? "stop" : undefined;
+      const isStop = async () => stopTokens.includes(token) || (await isStopped?.(tokens));
+      const finish = endTokens.includes(token) ? "eos" : (await isStop()) ? "stop" : undefined;
       const isLong = tokens.length >= maxNewTokens;
       return { ids, parent, score: sums[index] as number, finish: finish ?? (isLong ? "length" : undefined) } as const;
     });

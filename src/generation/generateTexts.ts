@@ -1,9 +1,9 @@
 import type { TaskModel } from "../models/index.js";
-import type { Tokenizer } from "../text/index.js";
+import { TextStream, type Tokenizer } from "../text/index.js";
 import { beamSearch } from "./beamSearch.js";
 import { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
 import type { GenerationSettings } from "./settings.js";
-import { TextStream } from "./textStream.js";
+import { StopTexts } from "./stopTexts.js";
 
 /** The next piece of a continuation. */
 export interface GeneratedPiece extends NextTokens {
@@ -33,21 +33,35 @@ export async function* generateTexts(
   settings: GenerationSettings,
   options: Omit<GenerateOptions, "isStopped"> = {},
 ): AsyncGenerator<GeneratedPiece> {
-  const tokens = prompts.map((): number[] => []);
-  const decode = (ids: readonly number[]) => tokenizer.decode(ids);
-  const { stop } = settings;
-  const streams = prompts.map(() => new TextStream(decode, stop));
-  const isStopped = async (_: number, ids: readonly number[]) => {
-    const stream = new TextStream(decode, stop);
-    await stream.read(ids);
-    return stream.isStopped;
-  };
+  const stops = new StopTexts(settings.stop);
+  const writers = prompts.map(() => new Writer(tokenizer, stops));
+  const isStopped = async (_: number, ids: readonly number[]) => stops.find(await tokenizer.decode(ids)) !== undefined;
   const generate = settings.beams ? beamSearch : generateTokens;
-  for await (const next of generate(model, prompts, settings, { ...options, ...(stop.length > 0 && { isStopped }) })) {
-    const [all, stream] = [tokens[next.prompt] as number[], streams[next.prompt] as TextStream];
-    all.push(...next.tokens);
-    await stream.read(all);
-    yield { ...next, text: stream.take(next.finish !== undefined) };
+  for await (const next of generate(model, prompts, settings, { ...options, ...(!stops.areNone && { isStopped }) })) {
+    yield { ...next, text: await (writers[next.prompt] as Writer).write(next) };
+  }
+}
+
+/** One continuation's text, as it becomes certain: nothing that may turn out to be the beginning of a text that ends it. */
+class Writer {
+  readonly #stream: TextStream;
+  #held = "";
+
+  constructor(
+    tokenizer: Tokenizer,
+    private readonly stops: StopTexts,
+  ) {
+    this.#stream = new TextStream(tokenizer);
+  }
+
+  async write({ tokens, finish }: NextTokens): Promise<string> {
+    this.#held += await this.#stream.put(...tokens);
+    if (finish !== undefined) this.#held += await this.#stream.end();
+    const certain = finish === undefined ? this.stops.mayBegin(this.#held) : this.#held.length;
+    const end = this.stops.find(this.#held) ?? certain;
+    const piece = this.#held.slice(0, end);
+    this.#held = this.#held.slice(end);
+    return piece;
   }
 }
 

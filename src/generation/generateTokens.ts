@@ -93,10 +93,12 @@ function largest(scores: Float32Array): number {
 
 async function finishOf(
   { prompt, all, ids, maxNewTokens }: Running,
-  { endTokens }: GenerationSettings,
+  { endTokens, stopTokens }: GenerationSettings,
   isStopped: GenerateOptions["isStopped"],
 ): Promise<Finish | undefined> {
-  if (endTokens.includes(all.at(-1) as number)) return "eos";
+  const token = all.at(-1) as number;
+  if (endTokens.includes(token)) return "eos";
+  if (stopTokens.includes(token)) return "stop";
   if (await isStopped?.(prompt, all.slice(ids.length))) return "stop";
   return all.length - ids.length >= maxNewTokens ? "length" : undefined;
 }

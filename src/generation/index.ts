@@ -9,3 +9,4 @@ export { type Finish, type GenerateOptions, generateTokens, type NextTokens, typ
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
 export { type GenerationWishes, resolveGeneration, roomAfter, SAMPLING_KEYS } from "./resolveGeneration.js";
 export { type BeamSettings, type GenerationSettings, GREEDY, type SamplingSettings } from "./settings.js";
+export { splitStops } from "./stopTexts.js";

@@ -55,6 +55,7 @@ export function resolveGeneration(wishes: GenerationWishes, own: GenerationConfi
             earlyStopping: wishes.earlyStopping ?? own.early_stopping ?? false,
           },
     stop: wishes.stop ?? own.stop_strings ?? [],
+    stopTokens: [],
   };
 }
 

@@ -40,8 +40,9 @@ export interface GenerationSettings {
   readonly sampling: SamplingSettings | undefined;
   /** Undefined: one continuation. */
   readonly beams: BeamSettings | undefined;
-  /** Texts that end a continuation. */
+  /** Texts that end a continuation, and tokens that end it as such texts do. */
   readonly stop: readonly string[];
+  readonly stopTokens: readonly number[];
 }
 
 /** The likeliest token each time, until there is no more room. */
@@ -58,4 +59,5 @@ export const GREEDY: GenerationSettings = {
   sampling: undefined,
   beams: undefined,
   stop: [],
+  stopTokens: [],
 };

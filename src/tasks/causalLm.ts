@@ -16,6 +16,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   peftTaskType: "CAUSAL_LM",
   outputs: [],
   takesTrainOn: true,
+  isGenerative: true,
   read: loadLanguage,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const rows = await encodeLanguageRows(examples, tokenizer, { maxLength, trainOn });

@@ -59,6 +59,8 @@ export interface Task<
   readonly outputs?: readonly string[];
   /** Whether it can be chosen what of a row bears loss. */
   readonly takesTrainOn?: boolean;
+  /** A row to predict is gone on from, in the place of reading what outputs say of it. */
+  readonly isGenerative?: boolean;
 
   /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
   read(file: string, options: LoadOptions): Promise<Dataset<E>>;

@@ -1,14 +1,14 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { UsageError } from "../common/errors.js";
-import { type PredictSettings, predictOptions, resolveSettings } from "../config/index.js";
-import type { Example } from "../data/index.js";
+import { type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
+import { type Example, type LanguageExample, loadLanguage } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { writeAll, writeAtomic } from "../io/atomic.js";
 import { askedTask, encodeRows, readRows, usualColumns } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
+import { writeLines } from "./generate.js";
+import type { OpenModel } from "./openModel.js";
+import { TextGenerator } from "./textGenerator.js";
 
 /** What `predict` wrote. */
 export interface PredictResult {
@@ -25,12 +25,33 @@ export async function predict(
   { signal, hub, task: own }: InferenceHooks = {},
 ): Promise<PredictResult> {
   const settings = resolveSettings(predictOptions, given);
-  const { input, output, overwrite, batchSize } = settings;
+  const { input, output, overwrite } = settings;
   if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");
   if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = freeFile(output, overwrite, read);
   const open = await openForUse(settings, askedTask(settings.task, own), hub);
+  const lines: string[] = [];
+  await predictEach(open, input, settings, signal, (prediction) => lines.push(`${JSON.stringify(prediction)}\n`));
+  writeLines(path, lines);
+  return { rows: lines.length, path: output };
+}
+
+type Predict = (
+  open: OpenModel,
+  input: string,
+  settings: Settings<typeof predictOptions>,
+  signal: AbortSignal | undefined,
+  onPrediction: (prediction: object) => void,
+) => Promise<void>;
+
+const predictEach: Predict = (open, input, settings, ...rest) => {
+  if (open.task.isGenerative) return goOn(open, input, settings, ...rest);
+  if (settings.given.maxNewTokens === undefined) return readOutputs(open, input, settings, ...rest);
+  throw new UsageError(`No effect here: --max-new-tokens (acts only with causal-lm, not ${open.kind}); leave it out.`);
+};
+
+const readOutputs: Predict = async (open, input, settings, signal, onPrediction) => {
   const { task, labels } = open;
   const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
   const { examples } = await readRows(task, input, columns, "optional");
@@ -39,19 +60,32 @@ export async function predict(
     maxLength: lengthFor(settings, open),
     model: open.model.config,
   });
-  const lines: string[] = [];
+  const { batchSize } = settings;
   await namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     () =>
-      predictRows(open.model, rows, { task, labels, batchSize, signal }, (_row, prediction) =>
-        lines.push(`${JSON.stringify(prediction)}\n`),
-      ),
+      predictRows(open.model, rows, { task, labels, batchSize, signal }, (_, prediction) => onPrediction(prediction)),
   );
-  mkdirSync(dirname(path), { recursive: true });
-  writeAtomic(path, (descriptor) => {
-    for (const line of lines) writeAll(descriptor, Buffer.from(line));
-  });
-  return { rows: lines.length, path: output };
+};
+
+/** With the likeliest tokens. An answer at the end of a conversation is what is to be predicted. */
+const goOn: Predict = async (open, input, settings, signal, onPrediction) => {
+  const { textColumns } = settings;
+  const { examples } = await loadLanguage(input, { labels: "optional", textColumns });
+  const generator = await TextGenerator.greedy(
+    open,
+    settings,
+    "maxLength" in settings.given ? settings.maxLength : undefined,
+  );
+  for await (const { text, tokens } of generator.examples(examples.map(withoutAnswer), { signal }))
+    onPrediction({ text, tokens });
+};
+
+function withoutAnswer(example: LanguageExample): LanguageExample {
+  const { input } = example;
+  if (input.kind !== "messages" || input.messages.length < 2 || input.messages.at(-1)?.role !== "assistant")
+    return example;
+  return { ...example, input: { ...input, messages: input.messages.slice(0, -1) } };
 }
 
 /** Labels of rows to predict are passed over: they may even be unknown to the model. */

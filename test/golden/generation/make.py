@@ -4,6 +4,7 @@ VENV/bin/python test/golden/generation/make.py
 """
 
 import json
+import re
 import shutil
 import zlib
 from pathlib import Path
@@ -36,6 +37,7 @@ CASES = {
     "min-length": {"min_length": 20},
     "suppress": {"suppress_tokens": "SOME", "begin_suppress_tokens": "FIRST"},
     "forced": {"forced_bos_token_id": 70, "forced_eos_token_id": 5, "begin_suppress_tokens": "FIRST"},
+    "stop": {"stop_strings": "FOUND", "max_new_tokens": 64},
     "beams": {"num_beams": 5, "max_new_tokens": 64},
     "beams-2": {"num_beams": 2},
     "beams-short": {"num_beams": 5, "length_penalty": -1.0},
@@ -47,6 +49,7 @@ CASES = {
     "beams-ngram": {"num_beams": 5, "no_repeat_ngram_size": 2, "max_new_tokens": 64},
     "beams-penalty": {"num_beams": 5, "repetition_penalty": 1.4, "max_new_tokens": 40},
     "beams-min": {"num_beams": 3, "min_new_tokens": 12},
+    "beams-stop": {"num_beams": 4, "stop_strings": "FOUND", "max_new_tokens": 40},
     "sample-temperature": {"temperature": 0.7},
     "sample-all": {"temperature": 1.5, "top_k": 0},
     "sample-top-k": {"top_k": 5},
@@ -103,23 +106,33 @@ def draw_from(numbers: list[float]):
     return multinomial
 
 
-def generate(model, ids: list[int], numbers: list[float], settings: dict) -> list[int]:
+def generate(model, tokenizer, ids: list[int], numbers: list[float], settings: dict) -> list[int]:
     is_drawn = bool({"temperature", "top_k", "top_p", "min_p"} & settings.keys())
     whole = torch.multinomial
     torch.multinomial = draw_from(numbers)
     try:
         arguments = {"max_new_tokens": NEW, "do_sample": is_drawn, "pad_token_id": 0} | settings
         inputs = torch.tensor([ids])
-        output = model.generate(inputs, attention_mask=torch.ones_like(inputs), **arguments)
+        output = model.generate(inputs, attention_mask=torch.ones_like(inputs), tokenizer=tokenizer, **arguments)
     finally:
         torch.multinomial = whole
     return output[0, len(ids) :].tolist()
 
 
-def filled(settings: dict, greedy: list[list[int]]) -> dict:
-    """Suppresses tokens that would come."""
-    words = {"SOME": sorted({tokens[3] for tokens in greedy if len(tokens) > 3}), "FIRST": sorted({tokens[0] for tokens in greedy})}
-    return {key: words[value] if value in ("SOME", "FIRST") else value for key, value in settings.items()}
+def filled(settings: dict, tokenizer, greedy: list[list[int]]) -> dict:
+    """Suppresses tokens that would come, and stops at texts that come."""
+    texts = [tokenizer.decode(tokens, skip_special_tokens=True) for tokens in greedy]
+    found = [re.findall(r"[^\ufffd]{2}", text)[-1:] for text in texts]
+    words = {
+        "SOME": sorted({tokens[3] for tokens in greedy if len(tokens) > 3}),
+        "FIRST": sorted({tokens[0] for tokens in greedy}),
+        "FOUND": sorted({text for texts in found for text in texts}),
+    }
+    return {key: words[value] if isinstance(value, str) and value in words else value for key, value in settings.items()}
+
+
+def text_before(text: str, stops: list[str]) -> str:
+    return text[: min([text.index(stop) for stop in stops if stop in text], default=len(text))]
 
 
 def main() -> None:
@@ -133,18 +146,19 @@ def main() -> None:
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         precise = build(name, len(tokenizer)).double()
-        greedy = [generate(model, ids, [], {}) for ids in encoded]
+        greedy = [generate(model, tokenizer, ids, [], {}) for ids in encoded]
         for case, settings in CASES.items():
-            settings = filled(settings, greedy)
+            settings = filled(settings, tokenizer, greedy)
             rows = []
             for prompt, ids in enumerate(encoded):
                 numbers = uniforms(case, prompt, settings.get("max_new_tokens", NEW))
-                tokens = generate(model, ids, numbers, settings)
+                tokens = generate(model, tokenizer, ids, numbers, settings)
                 # What depends on rounding is no measure.
-                same = tokens == generate(precise, ids, numbers, settings)
+                same = tokens == generate(precise, tokenizer, ids, numbers, settings)
                 if not same:
                     print("left out", name, case, prompt)
-                rows.append({"tokens": tokens, "text": tokenizer.decode(tokens, skip_special_tokens=True)} if same else None)
+                text = text_before(tokenizer.decode(tokens, skip_special_tokens=True), settings.get("stop_strings", []))
+                rows.append({"tokens": tokens, "text": text} if same else None)
             ends = sum(row is not None and row["tokens"][-1] in (0, 1) for row in rows)
             print(f"{name:6} {case:20} lengths {[len(row['tokens']) for row in rows if row]} ends {ends}")
             entry = {"model": name, "case": case, "settings": settings, "rows": rows}

@@ -1,0 +1,172 @@
+import { merge, readAdapter } from "../adapters/index.js";
+import { BidoraError } from "../common/errors.js";
+import { type GenerateSettings, generateOptions, resolveSettings, type Settings } from "../config/index.js";
+import { encodePrompts, type LanguageExample, uniforms, type Writing, where } from "../data/index.js";
+import {
+  type Generated,
+  type GeneratedPiece,
+  type GenerationConfig,
+  type GenerationSettings,
+  generateRows,
+  generateTexts,
+  type Prompt,
+  readGenerationConfig,
+  resolveGeneration,
+  roomAfter,
+  splitStops,
+} from "../generation/index.js";
+import { readConfig } from "../io/checkpoint.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { packLinears } from "../nn/index.js";
+import { namedTask } from "../tasks/index.js";
+import { computeDtype, setThreads } from "../torch/index.js";
+import { namingBadWeights, weightsOf } from "../train/badWeights.js";
+import type { InferenceHooks } from "./evaluate.js";
+import { refuseExcluding, refuseIdle } from "./generationChecks.js";
+import { baseFolder, type OpenModel, openModel } from "./openModel.js";
+
+/** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */
+export interface GeneratedRow extends Generated {
+  readonly prompt: string;
+}
+
+/** What a call can say beside the settings. */
+interface Hooks {
+  readonly signal?: AbortSignal | undefined;
+  readonly hub?: InferenceHooks["hub"] | undefined;
+}
+
+/** A model that goes on from prompts: texts as they are, or conversations, which its chat template writes. */
+export class TextGenerator {
+  private constructor(
+    private readonly open: Pick<OpenModel, "model" | "tokenizer" | "folder">,
+    private readonly settings: Pick<Settings<typeof generateOptions>, "maxNewTokens" | "batchSize" | "seed">,
+    private readonly own: GenerationConfig,
+    private readonly generation: GenerationSettings,
+    /** The most tokens that a prompt may have. */
+    private readonly maxLength = Number.POSITIVE_INFINITY,
+  ) {}
+
+  /**
+   * Opens a model, with an adapter if one is given. Settings that name prompts and files are passed over.
+   * @throws UsageError for settings without effect or that exclude each other
+   */
+  static async open(given: GenerateSettings, { hub }: Pick<Hooks, "hub"> = {}): Promise<TextGenerator> {
+    const settings = resolveSettings(generateOptions, given);
+    const { model, revision, adapter, dtype, threads } = settings;
+    refuseExcluding(settings.given);
+    const hubOption = hub && { hub };
+    const saved = adapter === undefined ? undefined : await readAdapter(await resolveModel(adapter, hub));
+    const folder = await baseFolder({ model, revision, ...hubOption }, saved);
+    const own = readGenerationConfig(folder, readConfig(folder));
+    const generation = resolveGeneration(settings.given, own);
+    refuseIdle(settings.given, generation);
+    if (threads !== undefined) setThreads(threads);
+    const task = namedTask("causal-lm");
+    const open = await openModel({ model, revision, adapter, task, dtype: computeDtype(dtype), ...hubOption });
+    if (settings.merge && open.adapted) merge(open.adapted);
+    packLinears(open.model);
+    const stops = await splitStops(open.tokenizer, generation.stop);
+    return new TextGenerator(open, settings, own, { ...generation, ...stops });
+  }
+
+  /**
+   * The likeliest continuations of a model that is open.
+   * @param maxLength the most tokens that a prompt may have
+   */
+  static async greedy(
+    open: OpenModel,
+    settings: Pick<Settings<typeof generateOptions>, "maxNewTokens" | "batchSize">,
+    maxLength?: number,
+  ): Promise<TextGenerator> {
+    const own = readGenerationConfig(open.folder, open.checkpointConfig);
+    const generation = resolveGeneration({ greedy: true }, own);
+    const stops = await splitStops(open.tokenizer, generation.stop);
+    return new TextGenerator(open, { ...settings, seed: 0 }, own, { ...generation, ...stops }, maxLength);
+  }
+
+  /**
+   * Goes on from one prompt, piece by piece.
+   * @param stream which of the seed's streams of random numbers tokens are drawn with
+   */
+  async *stream(prompt: Writing, { signal, stream = 0 }: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+    const [encoded] = (await this.encode([exampleOf(prompt, 0)])) as [Prompt];
+    const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };
+    yield* this.naming(generateTexts(this.open, [own], this.generation, { signal }));
+  }
+
+  /** Goes on from prompts, each as if it were alone; continuations come in their order. */
+  async *rows(prompts: readonly Writing[], hooks: Pick<Hooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
+    yield* this.examples(prompts.map(exampleOf), hooks);
+  }
+
+  /**
+   * The same with rows of a file.
+   * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG` naming the row, before anything is computed
+   */
+  async *examples(
+    examples: readonly LanguageExample[],
+    { signal }: Pick<Hooks, "signal"> = {},
+  ): AsyncGenerator<GeneratedRow> {
+    const { batchSize } = this.settings;
+    const prompts = await this.encode(examples);
+    let next = 0;
+    for await (const row of this.naming(generateRows(this.open, prompts, this.generation, { batchSize, signal }))) {
+      const [example, { ids }] = [examples[next] as LanguageExample, prompts[next] as Prompt];
+      next++;
+      yield { prompt: await this.textOf(example, ids), ...row };
+    }
+  }
+
+  private async textOf({ input }: LanguageExample, ids: readonly number[]): Promise<string> {
+    const text = input.kind === "text" ? input.text : input.kind === "prompt" ? input.prompt : undefined;
+    return typeof text === "string" ? text : this.open.tokenizer.decode(ids, { skipSpecialTokens: false });
+  }
+
+  private async encode(examples: readonly LanguageExample[]): Promise<Prompt[]> {
+    const { tokenizer, model } = this.open;
+    const encoded = await encodePrompts(examples, tokenizer);
+    return encoded.map((ids, i) => {
+      const name = nameOf((examples[i] as LanguageExample).at);
+      if (ids.length === 0)
+        throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to go on from: give a text.`);
+      if (ids.length > this.maxLength)
+        throw new BidoraError(
+          "PROMPT_TOO_LONG",
+          `${name} has ${ids.length} tokens, and --max-length allows ${this.maxLength}: shorten it, or allow more.`,
+        );
+      const maxNewTokens = roomAfter(ids.length, this.settings, this.own, model.config.maxTokens, name);
+      return { ids, maxNewTokens, uniform: uniforms(this.settings.seed, i) };
+    });
+  }
+
+  /** Passes on what comes; where numbers are not finite, the model's own weights are looked at. */
+  private async *naming<T>(pieces: AsyncGenerator<T>): AsyncGenerator<T> {
+    const { folder, model } = this.open;
+    const next = () =>
+      namingBadWeights(
+        () => ({ folder, weights: weightsOf(model) }),
+        () => pieces.next(),
+      );
+    try {
+      for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
+    } finally {
+      await pieces.return(undefined);
+    }
+  }
+}
+
+export interface StreamOptions extends Pick<Hooks, "signal"> {
+  readonly stream?: number;
+}
+
+/** Where a prompt stands that is in no file. */
+const CALL = "prompts";
+
+const exampleOf = (prompt: Writing, index: number): LanguageExample => ({
+  input: { kind: "prompt", prompt, completion: undefined },
+  label: undefined,
+  at: { file: CALL, line: index + 1 },
+});
+
+const nameOf = (at: LanguageExample["at"]): string => (at.file === CALL ? `Prompt ${at.line}` : where(at));
