@@ -1,9 +1,11 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import type { JsonObject, JsonValue } from "../io/json.js";
+import { withFloatsOf } from "../io/jsonFloats.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
 import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";
@@ -31,7 +33,8 @@ const FLOATS: readonly torch.DType[] = ["float64", "float32", "bfloat16", "float
 /** Writes config.json and model.safetensors as transformers does. `folder` must exist. */
 export function writeModelFolder(folder: string, options: ModelFolder): void {
   const config = modelConfig(readConfig(options.source), options);
-  writeFileAtomic(join(folder, CONFIG_FILE), `${JSON.stringify(config, undefined, 2)}\n`);
+  const source = readFileSync(join(options.source, CONFIG_FILE), "utf8");
+  writeFileAtomic(join(folder, CONFIG_FILE), `${withFloatsOf(source, config)}\n`);
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 

@@ -18,6 +18,13 @@ export const ROBERTA: DefaultTokens = {
   cls_token: "<s>",
   mask_token: "<mask>",
 };
+export const ESM: DefaultTokens = {
+  unk_token: "<unk>",
+  cls_token: "<cls>",
+  pad_token: "<pad>",
+  mask_token: "<mask>",
+  eos_token: "<eos>",
+};
 export const GPT2: DefaultTokens = {
   bos_token: "<|endoftext|>",
   eos_token: "<|endoftext|>",

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { isEsm, proteinLetters } from "./esm.js";
 import {
   isJsonObject,
   type JsonObject,
@@ -14,7 +15,7 @@ import { nativeText, Tokenizer } from "./tokenizer.js";
 import { tryTokenizer } from "./trial.js";
 
 /**
- * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece) or `vocab.json` with `merges.txt`
+ * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece, ESM's letters) or `vocab.json` with `merges.txt`
  * (RoBERTa's or GPT-2's byte-level BPE).
  * @throws BidoraError if the folder holds none of these, or a file that is broken.
  */
@@ -37,6 +38,7 @@ async function readSpec(folder: string, files: readonly TokenizerFile[], setting
     return withSettings(await readJsonObject(folder, "tokenizer.json"), settings);
   }
   if (files.includes("vocab.txt")) {
+    if (isEsm(settings)) return proteinLetters(folder, settings);
     requireWordPiece(folder, settings);
     return wordPiece(folder, settings);
   }

@@ -82,13 +82,13 @@ function isRoberta(kind: string | undefined, vocab: ReadonlyMap<string, number>)
 }
 
 /** The tokens by role as written: the folder's own where it names them. */
-function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
+export function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
   const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
   return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
 }
 
 /** Tokens found in a text before it is split keep their id of the vocabulary; those that it lacks come after it. */
-async function addedTokens(
+export async function addedTokens(
   folder: string,
   vocab: ReadonlyMap<string, number>,
   special: ReadonlyMap<SpecialToken, string>,
@@ -112,7 +112,7 @@ async function addedTokens(
   return { idOf: (token: string) => ids.get(token)!, added };
 }
 
-function readTextFile(file: string): Promise<string> {
+export function readTextFile(file: string): Promise<string> {
   refuseSpecialFile(file);
   return readFile(file, "utf8");
 }

@@ -1,11 +1,12 @@
 """Makes the tokenizer folders and golden.json beside this file, with transformers' AutoTokenizer as the reference.
 
-Run in a virtual environment that has transformers: python test/golden/text/make_tokenizers.py
+Run in a virtual environment that has transformers: python test/golden/text/make_tokenizers.py, with names of folders for those alone.
 """
 
 import json
 import pathlib
 import shutil
+import sys
 
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer
@@ -33,16 +34,29 @@ TEXTS = [
     ["", "The dog"],
     ["", ""],
 ]
+PROTEINS = [
+    ["MKTAYIAKQR<mask>QISFVKSHFSRQ"],
+    ["mk MKa\u00dfL-T. <null_1>x<cls> B Z"],
+    ["LAGVSERTIDPKQNFYMHWCXBUZO.-", "MK TA"],
+    ["a\u001cb\u0085c\u00a0M<MASK>"],
+]
 LENGTHS = [None, 5, 6, 7, 8, 11, 16, 17]
 WORDS = [
     ["The", "painters", "don't", "leave", "."],
     ["Käse", "", "😀", "\u200b", " spaced", "[SEP]", "cat"],
     ["The", "rain", "made", "the", "road", "shine", "under", "the", "lamps", "."],
     ["", "cat"],
+    ["M", "K", "ab", "<mask>", "TA", "x Y"],
 ]
+ESM_TOKENS = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO", ".", "-", "<null_1>", "<mask>"]
+
+
+ONLY = sys.argv[1:]  # the trainers number pieces in another order at each run
 
 
 def write(folder, **files):
+    if ONLY and folder not in ONLY:
+        return
     path = HERE / folder
     shutil.rmtree(path, ignore_errors=True)
     path.mkdir()
@@ -112,6 +126,8 @@ def make_folders():
     settings = {"tokenizer_class": "GPT2Tokenizer", "add_prefix_space": True, "pad_token": "<|endoftext|>"}
     write("gpt2", vocab__json=vocab, merges__txt=merges, config__json={"model_type": "gpt2"})
     write("gpt2-prefix", vocab__json=vocab, merges__txt=merges, tokenizer_config__json=settings)
+    settings = {"tokenizer_class": "EsmTokenizer", "model_max_length": 16}
+    write("esm", vocab__txt="\n".join(ESM_TOKENS), tokenizer_config__json=settings, config__json={"model_type": "esm"})
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"}
     write("unigram", tokenizer__json=unigram(), tokenizer_config__json=config)
     for source in ["bert-uncased", "roberta"]:
@@ -124,12 +140,20 @@ def make_folders():
         write(folder, tokenizer__json=fast.backend_tokenizer.to_str(), tokenizer_config__json=config, config__json=model)
 
 
+def word_ids(tokenizer, words, length):
+    """As a fast tokenizer would have it of a slow one's `length` tokens."""
+    ids = [i for i, word in enumerate(words) for _ in tokenizer.tokenize(word)]
+    return [None, *ids[: length - 2], None]
+
+
 def golden(folder):
     tokenizer = AutoTokenizer.from_pretrained(HERE / folder)
     prefixed = AutoTokenizer.from_pretrained(HERE / folder, add_prefix_space=True) if "bert-" not in folder else tokenizer
     texts, words = [], []
-    for row in TEXTS:
+    for row in TEXTS if tokenizer.is_fast else [*TEXTS, *PROTEINS]:
         for length in LENGTHS:
+            if len(row) == 2 and length and not tokenizer.is_fast and (length - tokenizer.num_special_tokens_to_add(pair=True)) % 2:
+                continue  # The slow ones leave the odd token to the first text.
             cut = {"truncation": "longest_first", "max_length": length} if length else {"truncation": False}
             batch = [[text] for text in row]  # As a batch, since a lone pair with an empty second text counts as one text.
             out = tokenizer(*batch, return_token_type_ids=True, padding=False, **cut)
@@ -138,7 +162,7 @@ def golden(folder):
         for length in [None, 5, 9]:
             cut = {"truncation": True, "max_length": length} if length else {"truncation": False}
             out = prefixed([row], is_split_into_words=True, padding=False, **cut)
-            ids = out.word_ids(0)
+            ids = out.word_ids(0) if tokenizer.is_fast else word_ids(tokenizer, row, len(out.input_ids[0]))
             starts = [ids.index(i) if i in ids else -1 for i in range(len(row))]
             words.append({"words": row, "maxLength": length, "ids": out.input_ids[0], "wordStarts": starts})
     return {"padTokenId": tokenizer.pad_token_id, "texts": texts, "words": words}
@@ -146,6 +170,7 @@ def golden(folder):
 
 make_folders()
 folders = sorted(path.name for path in HERE.iterdir() if path.is_dir())
-(HERE / "golden.json").write_text(
-    "{\n" + ",\n".join(f"{json.dumps(f)}: {json.dumps(golden(f))}" for f in folders) + "\n}\n", encoding="utf-8"
-)
+kept = json.loads((HERE / "golden.json").read_text()) if ONLY else {}
+made = {folder: golden(folder) if folder in ONLY or not ONLY else kept[folder] for folder in folders}
+lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in made.items())
+(HERE / "golden.json").write_text("{\n" + lines + "\n}\n", encoding="utf-8")
