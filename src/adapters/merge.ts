@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { castTo } from "../nn/index.js";
+import { castTo, Embedding, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import { eject, reinject } from "./inject.js";
@@ -34,6 +34,21 @@ function refuseUnmerged({ modules }: AdaptedModel): void {
   }
 }
 
+/** @throws BidoraError `MERGE` naming the first module whose weight another module computes with too */
+function refuseShared({ model, modules }: AdaptedModel): void {
+  for (const { path, layer } of modules) {
+    const other = [...model.baseModules()].find(
+      ([, module]) =>
+        (module instanceof Linear || module instanceof Embedding) && module !== layer && module.weight === layer.weight,
+    );
+    if (!other) continue;
+    throw new BidoraError(
+      "MERGE",
+      `${path} and ${other[0]} are one tensor, which can't hold what the adapter makes of each: leave the adapter unmerged, or write a merged model, which has two.`,
+    );
+  }
+}
+
 /** The model's parameters that merging changes, by path; each is computed when it is asked for. */
 export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Map<string, () => torch.Tensor> {
   refuseUnmerged(adapted);
@@ -53,6 +68,7 @@ export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Ma
  */
 export function merge(adapted: AdaptedModel): () => void {
   refuseUnmerged(adapted);
+  refuseShared(adapted);
   return torch.noGrad(() => {
     const undo = adapted.modules.flatMap((module) => {
       const { weight } = module.layer;

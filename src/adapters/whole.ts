@@ -1,4 +1,5 @@
-import { type Module, Norm, type Parameter, turned } from "../nn/index.js";
+import { BidoraError } from "../common/errors.js";
+import { type Module, Norm, OutputLinear, type Parameter, turned } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -23,13 +24,17 @@ export function* parametersOf(model: Module, wanted = (_path: string): boolean =
   }
 }
 
-/** What a configuration trains of the model itself: `modules_to_save`, and the biases that it names. */
+/**
+ * What a configuration trains of the model itself: `modules_to_save`, and the biases that it names.
+ * @throws BidoraError `TARGET` for a module whose weight is another's too
+ */
 export function wholeParameters(
   model: Module,
   config: AdapterConfig,
   adaptedPaths: ReadonlySet<string>,
 ): WholeParameter[] {
   const { bias, modulesToSave } = config;
+  refuseTied(model, modulesToSave);
   const found = [...parametersOf(model, (path) => isSaved(path, modulesToSave))];
   if (bias === "none") return found;
   for (const [path, module] of model.baseModules()) {
@@ -39,6 +44,21 @@ export function wholeParameters(
     found.push({ name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`, parameter, decays: false });
   }
   return found;
+}
+
+/** PEFT trains a copy of such a module, apart from the one that it was tied to. */
+function refuseTied(model: Module, modulesToSave: readonly string[]): void {
+  const modules = [...model.baseModules()];
+  for (const [path, module] of modules) {
+    if (!(module instanceof OutputLinear && module.tied)) continue;
+    const table = modules.find(([, other]) => other === module.tied)?.[0] as string;
+    const saved = [path, table].find((name) => isSaved(name, modulesToSave));
+    if (saved === undefined) continue;
+    throw new BidoraError(
+      "TARGET",
+      `modules_to_save names ${saved}, but ${path} and ${table} are one tensor, of which no part can be trained apart: leave it out, or name both in target_modules, which adapts each.`,
+    );
+  }
 }
 
 /**

@@ -9,7 +9,7 @@ import { withFloatsOf } from "../io/jsonFloats.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsDtypes.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensorsWriter.js";
 import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";
-import { castTo, turned } from "../nn/index.js";
+import { castTo, OutputLinear, type Parameter, turned } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 
@@ -50,15 +50,33 @@ export function storedDtype(folder: string): torch.DType {
   }
 }
 
-function modelConfig(source: JsonObject, { architecture, task, labels, dtype }: ModelFolder): JsonObject {
+function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
+  const { architecture, task, labels, dtype } = options;
   const { problem_type: _problem, torch_dtype: _oldSpelling, ...rest } = source;
   return {
     ...rest,
     architectures: [classNameOf(architecture, task.head)],
     dtype,
+    ...tieKey(options),
     ...(labels.length > 0 && labelKeys(labels)),
     ...(task.problem && { problem_type: task.problem.type }),
   };
+}
+
+/** Whether the output matrix is the table of embeddings still, in a language model. */
+function tieKey(options: ModelFolder): JsonObject {
+  const { outputLayer } = options.model;
+  if (!(outputLayer instanceof OutputLinear)) return {};
+  return { tie_word_embeddings: outputLayer.tied !== undefined && untied(options).length === 0 };
+}
+
+/** The output matrix, where a merged one was tied to the embeddings: what adapters make of each is not the same. */
+function untied({ model, changed }: ModelFolder): [name: string, parameter: Parameter][] {
+  const { outputLayer: layer, design } = model;
+  if (!(layer instanceof OutputLinear && layer.tied)) return [];
+  const own = `${design.output}.weight`;
+  const tables = [...model.baseParameters()].filter(([, parameter]) => parameter === layer.weight);
+  return [own, ...tables.map(([name]) => name)].some((name) => changed?.has(name)) ? [[own, layer.weight]] : [];
 }
 
 function labelKeys(labels: readonly string[]): JsonObject {
@@ -69,10 +87,11 @@ function labelKeys(labels: readonly string[]): JsonObject {
   };
 }
 
-function entriesOf({ model, changed, dtype: wanted }: ModelFolder): TensorEntry[] {
+function entriesOf(options: ModelFolder): TensorEntry[] {
+  const { model, changed, dtype: wanted } = options;
   // Buffers are kept as they are: angles of positions bear no rounding.
   const buffers = new Map(model.namedBuffers());
-  return [...model.baseParameters(), ...buffers].map(([name, parameter]) => {
+  return [...model.baseParameters(), ...untied(options), ...buffers].map(([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.tensor);
     const isOurs = !changed || changed.has(name);
     const dtype = buffers.has(name) ? parameter.tensor.dtype : wanted;

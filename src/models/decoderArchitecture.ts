@@ -17,7 +17,10 @@ export function decoderArchitecture({
   classifiesTokens = true,
   ...own
 }: Own & { readonly languageClassName?: string; readonly classifiesTokens?: boolean }): Architecture {
-  const head = languageHead<DecoderConfig>((backbone) => (backbone as DecoderModel).embeddings);
+  const head = languageHead<DecoderConfig>(
+    "model.embed_tokens.weight",
+    (backbone) => (backbone as DecoderModel).embeddings,
+  );
   return architecture<DecoderConfig>({
     ...own,
     prefix: "model",

@@ -154,7 +154,7 @@ export const gpt2 = architecture<Gpt2Config>({
   backbone: (config) => new Gpt2Model(config),
   heads: {
     ForCausalLM: {
-      ...languageHead((backbone) => (backbone as Gpt2Model).embeddings),
+      ...languageHead("transformer.wte.weight", (backbone) => (backbone as Gpt2Model).embeddings),
       className: "GPT2LMHeadModel",
     },
     ForSequenceClassification: scoreHead,

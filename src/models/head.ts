@@ -28,6 +28,8 @@ export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
       };
   /** The path of the linear layer that gives the outputs. */
   readonly output: string;
+  /** The path of the backbone's parameter that serves as the output matrix where the configuration ties them. */
+  readonly tiedTo?: string;
   /** transformers' class, where its name is not the architecture's with the kind of head at its end. */
   readonly className?: string;
   /** It comes with the checkpoint as the backbone does: never drawn, no more trained than that, and in its dtype. */

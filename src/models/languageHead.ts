@@ -9,14 +9,19 @@ export interface LanguageConfig extends ModelConfig {
   readonly tiesEmbeddings: boolean;
 }
 
-/** The output matrix of a causal language model, under transformers' usual name. It comes with the checkpoint. */
+/**
+ * The output matrix of a causal language model, under transformers' usual name. It comes with the checkpoint.
+ * @param table the path of the embeddings' weight
+ */
 export function languageHead<Config extends LanguageConfig>(
+  table: string,
   embeddingsOf: (backbone: Backbone) => Embedding,
 ): HeadDesign<Config> {
   return {
     reads: "every",
     output: "lm_head",
     isPretrained: true,
+    tiedTo: table,
     build({ hiddenSize, vocabSize, tiesEmbeddings }, _outputs, backbone) {
       const layer = new OutputLinear(hiddenSize, vocabSize, tiesEmbeddings ? embeddingsOf(backbone) : undefined);
       return {

@@ -2,11 +2,12 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import { isWithin, Linear, Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type Architecture, buildModel } from "./architecture.js";
+import { type Architecture, buildModel, designOf } from "./architecture.js";
 import { type HeadKind, headDtype } from "./head.js";
 import { architectureOf } from "./registry.js";
 import { checkLayers, checkModelSize } from "./sizes.js";
 import type { TaskModel } from "./taskModel.js";
+import { tiesOf } from "./tiedWeights.js";
 import { WeightSource } from "./weightSource.js";
 
 /** Whether a checkpoint's own head is kept where it fits. */
@@ -55,9 +56,10 @@ export async function loadModel(source: string | Checkpoint, options: LoadOption
 async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   const architecture = architectureOf(checkpoint.config);
   checkLayers(architecture.parseConfig(checkpoint.config), checkpoint.names.length);
-  const model = buildModel(architecture, checkpoint.config, options.head, options.outputs);
+  const { config, aliases } = tiesOf(checkpoint, architecture, designOf(architecture, options.head), options.dtype);
+  const model = buildModel(architecture, config, options.head, options.outputs);
   const { headModules } = model;
-  const weights = new WeightSource(checkpoint, architecture);
+  const weights = new WeightSource(checkpoint, architecture, aliases);
   const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);

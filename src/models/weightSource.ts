@@ -10,6 +10,8 @@ export class WeightSource {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly architecture: Architecture,
+    /** Of a path, the one whose tensor is read for it. */
+    private readonly aliases: ReadonlyMap<string, string> = new Map(),
   ) {}
 
   has(path: string): boolean {
@@ -57,7 +59,8 @@ export class WeightSource {
   }
 
   private find(path: string): string | undefined {
-    return checkpointNames(this.architecture, path).find((name) => this.checkpoint.has(name));
+    const read = this.aliases.get(path) ?? path;
+    return checkpointNames(this.architecture, read).find((name) => this.checkpoint.has(name));
   }
 
   private missing(path: string): BidoraError {

@@ -6,7 +6,12 @@ import { Linear } from "./linear.js";
  * it out. Where it is tied to the embeddings it computes with their table, and has no weight of its own in the tree.
  */
 export class OutputLinear extends Linear {
-  constructor(inFeatures: number, outFeatures: number, tied?: Embedding) {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    /** The embeddings that it is tied to. */
+    readonly tied?: Embedding,
+  ) {
     super(inFeatures, outFeatures, { bias: false, ...(tied && { weight: tied.weight }) });
   }
 }
