@@ -39,8 +39,20 @@ export const ARCHITECTURES = {
 
 export type ModelType = keyof typeof ARCHITECTURES;
 
-/** The architecture that a `config.json` names. @throws BidoraError `CONFIG` that lists the supported ones */
+/** Keys of any model that change what its weights mean, and what to do about them. */
+const UNREAD: Readonly<Record<string, string>> = {
+  quantization_config:
+    "weights of fewer bits are read from GGUF files alone; take one of those, or the model's plain checkpoint",
+  per_layer_config: "layers of one model that differ in their settings are not read; take another model",
+};
+
+/**
+ * The architecture that a `config.json` names.
+ * @throws BidoraError `CONFIG` that lists the supported ones, or names a key that no model is read with
+ */
 export function architectureOf(config: JsonObject): Architecture {
+  for (const [key, why] of Object.entries(UNREAD))
+    if ((config[key] ?? null) !== null) throw configError(`${key} is not supported: ${why}.`);
   const type = config.model_type;
   if (typeof type === "string" && isModelType(type)) return ARCHITECTURES[type];
   const known = Object.keys(ARCHITECTURES);

@@ -2,7 +2,7 @@
 // All arithmetic is float32, step by step in transformers' order, so that angles at far positions are the same.
 // Shapes: R how many numbers of a head are turned.
 import * as torch from "../torch/index.js";
-import type { ConfigReader } from "./configReader.js";
+import { type ConfigReader, configError } from "./configReader.js";
 
 /** What a rope type starts from. */
 export interface RopeBase {
@@ -42,6 +42,7 @@ function linear(read: ConfigReader, base: RopeBase): Rope {
 /** A larger base for each sequence that is longer than the context (NTK). */
 function dynamic(read: ConfigReader, base: RopeBase): Rope {
   const { size, theta, maxPositions } = base;
+  if (size === 2) throw configError("a dynamic rope turns more than 2 numbers of a head, but there are no more.");
   const factor = read.positive("factor");
   const of = remembered((length: number) => {
     const stretch = fround(fround(fround(factor * length) / maxPositions) - fround(factor - 1));
