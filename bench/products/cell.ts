@@ -1,6 +1,6 @@
 import * as torch from "../../src/torch/index.js";
 import { random } from "./random.js";
-import type { WeightShape } from "./shapes.js";
+import { FEW_ROWS, type WeightShape } from "./shapes.js";
 import { leastSeconds, type Patience } from "./turns.js";
 import type { Direction, Way } from "./ways.js";
 
@@ -11,15 +11,42 @@ export interface Cell extends WeightShape {
   readonly direction: Direction;
 }
 
+/** More than the caches hold. */
+const COLD_BYTES = 128 * 2 ** 20;
+
+const bytesOf = ({ from, to, dtype }: Cell) => from * to * (dtype === "float32" ? 4 : 2);
+
+/** How many weights a call goes through: in generation a model's others have driven each out of the caches. */
+const weightsOf = (cell: Cell) => (cell.rows > FEW_ROWS ? 1 : Math.ceil(COLD_BYTES / bytesOf(cell)));
+
+/** Calls the functions in turns. */
+function inTurns<In, Out>(functions: readonly ((given: In) => Out)[]): (given: In) => Out {
+  let turn = 0;
+  return (given) => (functions[turn++ % functions.length] as (given: In) => Out)(given);
+}
+
+/** The least seconds of reading as many bytes as a weight has, where weights do not stay in the caches. */
+export function timeRead(cell: Cell, patience: Patience): number | undefined {
+  if (cell.rows > FEW_ROWS) return undefined;
+  return torch.scope(() => {
+    const reads = Array.from({ length: weightsOf(cell) }, () => {
+      const numbers = random([bytesOf(cell) / 4], "float32");
+      return () => torch.sum(numbers);
+    });
+    const read = inTurns(reads);
+    return leastSeconds([() => read(undefined)], patience)[0];
+  });
+}
+
 /** The least seconds of one product by each of the ways that fit. */
 export function timeWays(cell: Cell, ways: readonly Way[], patience: Patience): Map<Way, number> {
   const { from, to, rows, dtype, direction } = cell;
   const fitting = ways.filter((way) => way.fits(rows));
   return torch.scope(() => {
-    const weight = random([to, from], dtype);
+    const weights = Array.from({ length: weightsOf(cell) }, () => random([to, from], dtype));
     const x = random([rows, direction === "forward" ? from : to], dtype);
     const calls = fitting.map((way) => {
-      const multiply = torch.noGrad(() => way.prepare(weight, direction, rows));
+      const multiply = torch.noGrad(() => inTurns(weights.map((weight) => way.prepare(weight, direction, rows))));
       return () => multiply(x);
     });
     checkAgreement(fitting, calls);

@@ -1,7 +1,7 @@
 import * as torch from "../../src/torch/index.js";
-import { type Cell, timeWays } from "./cell.js";
+import { type Cell, timeRead, timeWays } from "./cell.js";
 import { programsWay } from "./programsWay.js";
-import { WEIGHTS } from "./shapes.js";
+import { FEW_ROWS, OUTPUTS, WEIGHTS, type WeightShape } from "./shapes.js";
 import { header, type Rates, ratesLine, ratesOf, summary } from "./table.js";
 import type { Patience } from "./turns.js";
 import { DIRECTIONS, WAYS } from "./ways.js";
@@ -25,7 +25,8 @@ export function measureProducts(choice: Choice, print: (line: string) => void): 
       DIRECTIONS.flatMap((direction) => {
         print(header({ model, dtype, direction }));
         return cellsOf(model, dtype, direction, choice.rows).map((cell) => {
-          const one = ratesOf(model, cell, timeWays(cell, [...WAYS, programsWay], choice.patience));
+          const seconds = timeWays(cell, [...WAYS, programsWay], choice.patience);
+          const one = ratesOf(model, cell, seconds, timeRead(cell, choice.patience));
           print(ratesLine(one));
           return one;
         });
@@ -40,5 +41,10 @@ export function measureProducts(choice: Choice, print: (line: string) => void): 
 function cellsOf(model: string, dtype: Cell["dtype"], direction: Cell["direction"], counts: readonly number[]): Cell[] {
   const weights = WEIGHTS[model];
   if (!weights) throw new Error(`There is no ${model}; there are ${Object.keys(WEIGHTS).join(", ")}.`);
-  return weights.flatMap((weight) => counts.map((rows) => ({ ...weight, rows, dtype, direction })));
+  const output = OUTPUTS[model];
+  const few = output && direction === "forward" ? counts.filter((rows) => rows <= FEW_ROWS) : [];
+  return [
+    ...weights.flatMap((weight) => counts.map((rows) => ({ ...weight, rows, dtype, direction }))),
+    ...few.map((rows) => ({ ...(output as WeightShape), rows, dtype, direction })),
+  ];
 }

@@ -14,12 +14,14 @@ interface Sizes {
   readonly keyValue?: number;
   /** The feed-forward layer multiplies two products, gate and up. */
   readonly gated?: boolean;
+  /** Of a model that generates. */
+  readonly vocabulary?: number;
 }
 
 const MODELS: Readonly<Record<string, Sizes>> = {
   "BERT base": { hidden: 768, intermediate: 3072 },
   "BERT large": { hidden: 1024, intermediate: 4096 },
-  "Llama 135M": { hidden: 576, intermediate: 1536, keyValue: 192, gated: true },
+  "Llama 135M": { hidden: 576, intermediate: 1536, keyValue: 192, gated: true, vocabulary: 49152 },
   "Llama 1B": { hidden: 2048, intermediate: 8192, keyValue: 512, gated: true },
 };
 
@@ -39,5 +41,15 @@ export const WEIGHTS: Readonly<Record<string, readonly WeightShape[]>> = Object.
   Object.entries(MODELS).map(([name, sizes]) => [name, weightsOf(sizes)]),
 );
 
+/** By model, the weight that makes scores of the vocabulary: for the few rows of generation alone. */
+export const OUTPUTS: Readonly<Record<string, WeightShape>> = Object.fromEntries(
+  Object.entries(MODELS).flatMap(([name, { hidden, vocabulary }]) =>
+    vocabulary === undefined ? [] : [[name, { from: hidden, to: vocabulary }]],
+  ),
+);
+
+/** So many rows come at once in generation, at the most. */
+export const FEW_ROWS = 16;
+
 /** Tokens of a batch; 782 is one of MRPC's, and no multiple of anything. */
-export const ROWS: readonly number[] = [16, 64, 256, 782, 1024, 4096];
+export const ROWS: readonly number[] = [1, 4, 16, 64, 256, 782, 1024, 4096];

@@ -11,9 +11,11 @@ export interface Rates extends Cell {
   readonly program: number;
   /** The program's rate over that of the best way. */
   readonly share: number;
+  /** Of few rows: the time of reading as many bytes as the weight has, over the program's. */
+  readonly ofRead?: number;
 }
 
-export function ratesOf(model: string, cell: Cell, seconds: ReadonlyMap<Way, number>): Rates {
+export function ratesOf(model: string, cell: Cell, seconds: ReadonlyMap<Way, number>, read?: number): Rates {
   const libtorchs = new Map([...seconds].filter(([way]) => way !== programsWay));
   const best = bestOf(libtorchs);
   const own = seconds.get(programsWay) as number;
@@ -25,6 +27,7 @@ export function ratesOf(model: string, cell: Cell, seconds: ReadonlyMap<Way, num
     best: best.way.name,
     program: gigaflops(cell, own),
     share: best.seconds / own,
+    ...(read === undefined ? {} : { ofRead: read / own }),
   };
 }
 
@@ -36,15 +39,15 @@ function line(place: readonly string[], values: readonly string[]): string {
 }
 
 export function header({ model, dtype, direction }: Pick<Rates, "model" | "dtype" | "direction">): string {
-  return `\n${model}, ${dtype}, ${direction}: GFLOP/s\n${line(["in → out", "n"], [...COLUMNS, "of the best"])}`;
+  return `\n${model}, ${dtype}, ${direction}: GFLOP/s\n${line(["in → out", "n"], [...COLUMNS, "of the best", "of a read"])}`;
 }
 
-export function ratesLine({ from, to, rows, ways, best, program, share }: Rates): string {
+export function ratesLine({ from, to, rows, ways, best, program, share, ofRead }: Rates): string {
   const ofWay = ({ name }: Way) => {
     const rate = ways[name];
     return rate === undefined ? "" : `${rate.toFixed(0)}${name === best ? " *" : "  "}`;
   };
-  const values = [...WAYS.map(ofWay), program.toFixed(0), share.toFixed(2)];
+  const values = [...WAYS.map(ofWay), program.toFixed(0), share.toFixed(2), ofRead?.toFixed(2) ?? ""];
   return line([`${from} → ${to}`, String(rows)], values);
 }
 

@@ -53,18 +53,22 @@ inline void checkPlaces(const AttentionStarts& starts, const AttentionSettings& 
                 queries[row + 1] - queries[row], " queries and ", keys[row + 1] - keys[row], " keys in row ", row);
 }
 
+inline void checkHeads(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, int64_t heads, int64_t kvHeads) {
+  TORCH_CHECK(kvHeads > 0 && heads > 0 && heads % kvHeads == 0,
+              "expected heads that are a multiple of the key heads, got ", heads, " and ", kvHeads);
+  TORCH_CHECK(q.dim() == 2 && q.size(1) % heads == 0, "expected a query of [tokens, heads · size], got ", q.sizes(),
+              " for ", heads, " heads");
+  TORCH_CHECK(k.dim() == 2 && k.size(1) == q.size(1) / heads * kvHeads && v.sizes() == k.sizes(),
+              "expected key and value of [tokens, ", q.size(1) / heads * kvHeads, "] like the query, got ", k.sizes(),
+              " and ", v.sizes());
+  TORCH_CHECK(k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type(), "expected one dtype, got ",
+              q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
+}
+
 inline void checkAttention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionStarts& starts,
                            const AttentionSettings& settings) {
   checkOperands({&q, &k, &v});
-  TORCH_CHECK(settings.kvHeads > 0 && settings.heads > 0 && settings.heads % settings.kvHeads == 0,
-              "expected heads that are a multiple of the key heads, got ", settings.heads, " and ", settings.kvHeads);
-  TORCH_CHECK(q.dim() == 2 && q.size(1) % settings.heads == 0, "expected a query of [tokens, heads · size], got ",
-              q.sizes(), " for ", settings.heads, " heads");
-  TORCH_CHECK(k.dim() == 2 && k.size(1) == q.size(1) / settings.heads * settings.kvHeads && v.sizes() == k.sizes(),
-              "expected key and value of [tokens, ", q.size(1) / settings.heads * settings.kvHeads,
-              "] like the query, got ", k.sizes(), " and ", v.sizes());
-  TORCH_CHECK(k.scalar_type() == q.scalar_type() && v.scalar_type() == q.scalar_type(), "expected one dtype, got ",
-              q.scalar_type(), ", ", k.scalar_type(), " and ", v.scalar_type());
+  checkHeads(q, k, v, settings.heads, settings.kvHeads);
   TORCH_CHECK(settings.scale > 0, "expected a scale above 0, got ", settings.scale);
   checkStarts("cu_seqlens_q", starts.queries, q.size(0));
   checkStarts("cu_seqlens_k", starts.keys, k.size(0));
@@ -86,6 +90,7 @@ Rows<Stored<T>> writableRows(const at::Tensor& x) {
 inline AttentionShape shapeOf(const at::Tensor& q, const AttentionStarts& starts, const AttentionSettings& settings) {
   return {.queryStarts = starts.queries.const_data_ptr<int64_t>(),
           .keyStarts = starts.keys.const_data_ptr<int64_t>(),
+          .keyEnds = starts.keys.const_data_ptr<int64_t>() + 1,
           .rows = starts.queries.numel() - 1,
           .heads = settings.heads,
           .kvHeads = settings.kvHeads,

@@ -19,9 +19,10 @@ namespace {
 
 using at::Tensor;
 
-constexpr int64_t kBlockOfRows = 64;    // that one thread finishes
-constexpr int64_t kRowsOfChunk = 192;   // that a panel is multiplied with before another thread might take over
-constexpr int64_t kColumnsOfTask = 32;  // of an outer product
+constexpr int64_t kBlockOfRows = 64;         // that one thread finishes
+constexpr int64_t kRowsOfChunk = 192;        // that a panel is multiplied with before another thread might take over
+constexpr int64_t kColumnsOfTask = 32;       // of an outer product
+constexpr int64_t kBytesOfThread = 3 << 17;  // of a matrix that few rows are multiplied by: longer than a thread wakes
 
 // Rows whose numbers lie side by side, in pairs where they are taken in pairs.
 Tensor inRows(const Tensor& matrix) {
@@ -41,7 +42,16 @@ int64_t chunkFor(int64_t rows, int64_t panels) {
 }
 
 template <typename T>
+void runFewRows(const FrozenProduct<Stored<T>>& call) {
+  const int64_t tasks = (call.columns + 15) / 16, bytes = 16 * call.depth * static_cast<int64_t>(sizeof(T)),
+                grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
+  at::parallel_for(0, tasks, grain,
+                   [&](int64_t begin, int64_t end) { functions<T>().fewRowsProduct(call, begin, end); });
+}
+
+template <typename T>
 void run(const FrozenProduct<Stored<T>>& call) {
+  if (call.rows <= kFewRows && !call.isTurned) return runFewRows<T>(call);
   const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels),
                 chunks = (call.rows + chunk - 1) / chunk;
   at::parallel_for(0, panels * chunks, 1,

@@ -36,11 +36,11 @@ struct Rows {
   int64_t stride;
 };
 
-// Rows laid end to end: tokens starts[i] … starts[i + 1] − 1 are row i's. The last query of a row stands at its last
-// key, and a query sees the keys from `before` places before its own to `after` places after it. heads / kvHeads query
-// heads share a key head.
+// Rows laid end to end: queries queryStarts[i] … queryStarts[i + 1] − 1 are row i's, and keys keyStarts[i] … keyEnds[i]
+// − 1. The last query of a row stands at its last key, and a query sees the keys from `before` places before its own to
+// `after` places after it. heads / kvHeads query heads share a key head.
 struct AttentionShape {
-  const int64_t *queryStarts, *keyStarts;
+  const int64_t *queryStarts, *keyStarts, *keyEnds;
   int64_t rows, heads, kvHeads, size;
   int64_t before, after;
   double scale;
@@ -68,6 +68,16 @@ struct AttentionTangentGradients {
   Rows<T> qTangent, kTangent, vTangent;
   Rows<T> q, k, v;
 };
+
+// Room for the weights of rows whose keys are divided among threads: row i's begin at places[i].
+template <typename Sum>
+struct SharedKeys {
+  Sum* room;
+  const int64_t* places;
+  int64_t parts;  // that keys, queries and a head's numbers are cut into
+};
+// What is done for all parts before the next begins.
+enum class KeyStep { score, weigh, mix };
 
 // The mask of one head of one row: [queries, keys] with `stride` numbers from query to query.
 struct MaskShape {
@@ -255,6 +265,13 @@ struct Functions {
                  int64_t& next);
   void (*attendBackward)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                          const AttentionGradients<T>& gradients, int64_t& next);
+  // The same bits, without dropout, where rows have few queries and many keys: `logSums` is room.
+  void (*attendCached)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
+                       int64_t& next);
+  // Whether attendStep can take all rows, one step after the other. Null where the level has no such code.
+  bool (*attendsInSteps)(const AttentionShape& shape, const AttentionInputs<T>& inputs);
+  void (*attendStep)(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out,
+                     const SharedKeys<Sum>& shared, KeyStep step, int64_t& next);
   void (*attentionMask)(const MaskShape& shape, T* mask);
   void (*attendTangent)(const AttentionShape& shape, const AttentionInputs<T>& inputs,
                         const AttentionInputs<T>& tangents, Rows<T> out, int64_t& next);
@@ -304,6 +321,8 @@ struct Functions {
   // Tasks begin … end − 1, each a panel of columns for a chunk of rows, the chunks of a panel one after the other. Null
   // where a library's product is as good.
   void (*frozenProduct)(const FrozenProduct<T>& product, int64_t rowsOfChunk, int64_t begin, int64_t end);
+  // The same bits for up to kFewRows rows of a matrix that is not turned: sixteen columns each, begin … end − 1.
+  void (*fewRowsProduct)(const FrozenProduct<T>& product, int64_t begin, int64_t end);
   // Columns begin … end − 1. Null likewise.
   void (*outerProduct)(const OuterProduct<T>& product, int64_t begin, int64_t end);
   // A layer with a gain along a direction: ẏ in place of ṗ for `rows` rows, and back for rows begin … end − 1, with
@@ -312,7 +331,8 @@ struct Functions {
   void (*gainTangentBackward)(const GainTangentBackward<T>& by, int64_t begin, int64_t end, Sum* sums);
 };
 
-constexpr int64_t kPanel = 64;  // columns of a frozen product that are taken together
+constexpr int64_t kPanel = 64;    // columns of a frozen product that are taken together
+constexpr int64_t kFewRows = 16;  // of a frozen product, that are multiplied while the matrix is read
 
 struct Level {
   const char* name;

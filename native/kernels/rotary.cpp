@@ -45,14 +45,9 @@ Tensor turned(const Tensor& given, const Tensor& givenCosines, const Tensor& giv
                sines = inRows(givenSines.to(x.scalar_type()));
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::rotary", [&] {
     const auto rowsOf = [](const Tensor& of) { return Rows<const Stored<scalar_t>>{read<scalar_t>(of), of.stride(0)}; };
-    const Rotary<Stored<scalar_t>> call{rowsOf(x),
-                                        rowsOf(cosines),
-                                        rowsOf(sines),
-                                        {write<scalar_t>(out), out.stride(0)},
-                                        heads,
-                                        x.size(1) / heads,
-                                        cosines.size(1),
-                                        isTransposed};
+    const Rotary<Stored<scalar_t>> call{
+        rowsOf(x), rowsOf(cosines),   rowsOf(sines),   {write<scalar_t>(out), out.stride(0)},
+        heads,     x.size(1) / heads, cosines.size(1), isTransposed};
     at::parallel_for(0, x.size(0), std::max<int64_t>(kGrain / x.size(1), 1),
                      [&](int64_t begin, int64_t end) { functions<scalar_t>().rotate(call, begin, end); });
   });

@@ -153,6 +153,40 @@ test.each(ownProducts as torch.DType[])(
   },
 );
 
+test.each(ownProducts as torch.DType[])("few rows have the bits that they have among many in %s", (dtype) => {
+  torch.scope(() => {
+    const generator = new torch.Generator(2);
+    const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
+    const rows = [1, 2, 3, 4, 5, 8, 9, 12, 13, 15, 16, 17];
+    for (const [depth, columns] of [
+      [576, 200],
+      [130, 64],
+      [30, 8],
+      [2, 37],
+      [34, 16],
+      ...(dtype === "float32" ? [[35, 49] as const] : []),
+    ] as const) {
+      const [x, weight, bias] = [normal(60, depth), normal(columns, depth), normal(columns)];
+      const [a, b, gain] = [normal(6, depth), normal(columns, 6), torch.to(normal(columns), "float32")];
+      const ways: ((x: torch.Tensor) => torch.Tensor)[] = [
+        (some) => torch.fastLinear(some, weight),
+        (some) => torch.fastLinear(some, weight, bias),
+        (some) => torch.lowRankLinear(some, weight, null, a, b, 0.3),
+        (some) => torch.lowRankLinear(some, weight, bias, a, b, 0.3, { gain }),
+      ];
+      for (const [i, way] of ways.entries()) {
+        const all = way(x);
+        for (const n of rows)
+          for (const threads of [1, 2, 3]) {
+            const found = withThreads(threads, () => way(torch.narrow(x, 0, 7, n)));
+            const name = `way ${i}, [${n}, ${depth}] × [${depth}, ${columns}], ${threads} threads`;
+            expect(torch.equal(found, torch.narrow(all, 0, 7, n)), name).toBe(true);
+          }
+      }
+    }
+  });
+});
+
 test("derivatives of any order, and those of a trained weight", () => {
   torch.scope(() => {
     const draw = drawer(3);

@@ -8,7 +8,17 @@ import { addonPath } from "../../src/torch/installation.js";
 import { native } from "../../src/torch/native.js";
 
 const { kernelLevel, kernelLevels } = torch.engineFacts();
-const FILES = ["activation", "attention", "directionNorm", "dropout", "lowRank", "orthogonality", "rotary", "tangents"];
+const FILES = [
+  "activation",
+  "attention",
+  "attentionCached",
+  "directionNorm",
+  "dropout",
+  "lowRank",
+  "orthogonality",
+  "rotary",
+  "tangents",
+];
 
 test("the best level is taken, and one that is not there refused by name", () => {
   expect(kernelLevels[0]).toBe("baseline");

@@ -66,6 +66,17 @@ function laidOut(tensor: torch.Tensor, choose: Choose): torch.Tensor {
 /** Arguments that go together. */
 const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = {
   "bidora::attention": (usual) => [...attended(usual, [6, 3, 3]), ...ATTENDED],
+  "bidora::attention_cached": ({ size, dtype }) => {
+    const [queries, places] = [torch.ones([size, 6], { dtype }), torch.ones([size + 3, 3], { dtype })];
+    const starts = torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64");
+    const [first, length] = [[2], [size]].map((of) => torch.tensor(size > 0 ? of : [], undefined, "int64"));
+    return [queries, places, places, starts, first, length, 2, 1, 0.5, 3];
+  },
+  "bidora::write_rows_": ({ size, dtype }) => {
+    const starts = torch.tensor(size > 0 ? [0, size] : [0], undefined, "int64");
+    const first = torch.tensor(size > 0 ? [2] : [], undefined, "int64");
+    return [torch.ones([size + 3, 3], { dtype }), torch.ones([size, 3], { dtype }), starts, first];
+  },
   "bidora::attention_tangent": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3]), ...ATTENDED],
   "bidora::attention_tangent_backward": (usual) => [...attended(usual, [6, 3, 3, 6, 3, 3, 6, 6]), ...ATTENDED],
   "bidora::attention_mask": ({ size, dtype }) => [

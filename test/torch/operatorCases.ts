@@ -395,6 +395,17 @@ const many = {
 } satisfies Record<string, Case>;
 
 const kernels = {
+  "bidora::attention_cached": () => {
+    // One query that sees its own key and the one before; the first place of the cache is another's.
+    const [q, k] = [tensor([1], [1, 1]), tensor([9, 0, Math.log(3)], [3, 1])];
+    const [v, starts] = [tensor([9, 4, 8], [3, 1]), longs(0, 1)];
+    return [torch.attentionCached(q, k, v, starts, longs(1), longs(2), 1, 1), [[7]]];
+  },
+  "bidora::write_rows_": () => {
+    const cache = tensor([1, 2, 3, 4], [4, 1]);
+    torch.writeRows_(cache, tensor([5, 6], [2, 1]), longs(0, 1, 2), longs(3, 1));
+    return [cache, [[1], [6], [3], [5]]];
+  },
   "bidora::attention": () => {
     const flat = (x: torch.Tensor) => torch.view(x, [2, 2]);
     const starts = longs(0, 2);

@@ -15,9 +15,8 @@ void forEachOfRows(int64_t rows, int64_t count, int64_t& next, Work work) {
 }
 
 inline HeadShape headShape(const AttentionShape& shape, int64_t row, int64_t head) {
-  const auto tokens = [row](const int64_t* starts) { return starts[row + 1] - starts[row]; };
-  return {tokens(shape.queryStarts),
-          tokens(shape.keyStarts),
+  return {shape.queryStarts[row + 1] - shape.queryStarts[row],
+          shape.keyEnds[row] - shape.keyStarts[row],
           shape.size,
           shape.before,
           shape.after,
@@ -32,14 +31,20 @@ Strided<T> headOf(const Rows<T>& rows, int64_t start, int64_t head, int64_t size
 }
 
 template <typename T, typename Sum = SumOf<T>>
+void attendRowHead(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums,
+                   int64_t row, int64_t head, Workspace<T>& work) {
+  const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, keyHead = head * shape.kvHeads / shape.heads;
+  const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row];
+  const HeadInputs<T> of{headOf(inputs.q, start, head, size), headOf(inputs.k, keyStart, keyHead, size),
+                         headOf(inputs.v, keyStart, keyHead, size)};
+  const Strided<Sum> sums{logSums + head * tokens + start, 1};
+  attendHead<T>(headShape(shape, row, head), of, headOf(out, start, head, size), sums, work);
+}
+
+template <typename T, typename Sum = SumOf<T>>
 void attend(const AttentionShape& shape, const AttentionInputs<T>& inputs, Rows<T> out, Sum* logSums, int64_t& next) {
-  const int64_t tokens = shape.queryStarts[shape.rows], size = shape.size, group = shape.heads / shape.kvHeads;
   forEachOfRows<Workspace<T>>(shape.rows, shape.heads, next, [&](int64_t row, int64_t head, Workspace<T>& work) {
-    const int64_t start = shape.queryStarts[row], keyStart = shape.keyStarts[row], keyHead = head / group;
-    const HeadInputs<T> of{headOf(inputs.q, start, head, size), headOf(inputs.k, keyStart, keyHead, size),
-                           headOf(inputs.v, keyStart, keyHead, size)};
-    const Strided<Sum> sums{logSums + head * tokens + start, 1};
-    attendHead<T>(headShape(shape, row, head), of, headOf(out, start, head, size), sums, work);
+    attendRowHead(shape, inputs, out, logSums, row, head, work);
   });
 }
 

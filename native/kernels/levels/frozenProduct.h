@@ -3,7 +3,7 @@
 // result is summed over the depth in order, whatever the tile that it is in.
 #pragma once
 
-#include "panels.h"
+#include "fewRows.h"
 
 namespace bidora::BIDORA_LEVEL {
 
@@ -127,6 +127,25 @@ void partByPart(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
         panelTimesRows(part, panel, 0, call.rows);
       }
     }
+  }
+}
+
+// Sixteen columns each, begin … end − 1, of few rows.
+template <typename T>
+void fewRowsProduct(const FrozenProduct<T>& call, int64_t begin, int64_t end) {
+  constexpr int64_t kPerWord = Arithmetic<T>::kPerWord;
+  const int64_t words = call.depth / kPerWord, rank = call.rank / kPerWord;
+  Buffer<WordOf<T>> ofX, ofLow;
+  const auto pack = [&](const Rows<const T>& from, int64_t count, Buffer<WordOf<T>>& buffer) {
+    return packLines<T>([&](int64_t row) { return from.data + row * from.stride; }, call.rows, count, buffer);
+  };
+  const WordOf<T>*x = pack(call.x, words, ofX), *low = rank > 0 ? pack(call.low, rank, ofLow) : nullptr;
+  alignas(kVectorBytes) float sums[kFewRows * kRowsTogether];
+  for (int64_t column = begin * 16; column < lesser(end * 16, call.columns); column += 16) {
+    std::memset(sums, 0, sizeof sums);
+    addSixteen<T>(x, call.rows, call.weight, words, column, call.columns, sums);
+    if (low) addSixteen<T>(low, call.rows, call.further, rank, column, call.columns, sums);
+    finishTile(call, sums, call.rows, 16, 0, column);
   }
 }
 

@@ -1,6 +1,7 @@
 // All that is built once for each level of instructions: BIDORA_LEVEL names the level, the compiler's options its
 // instructions.
 #include "activations.h"
+#include "attentionCached.h"
 #include "attentionRows.h"
 #include "attentionTangentRows.h"
 #include "direction.h"
@@ -24,11 +25,16 @@ namespace {
 template <typename T>
 struct Own {
   decltype(Functions<T>::frozenProduct) frozenProduct = nullptr;
+  decltype(Functions<T>::fewRowsProduct) fewRowsProduct = nullptr;
   decltype(Functions<T>::outerProduct) outerProduct = nullptr;
+  decltype(Functions<T>::attendCached) attendCached = attend<T>;
+  decltype(Functions<T>::attendsInSteps) attendsInSteps = nullptr;
+  decltype(Functions<T>::attendStep) attendStep = nullptr;
 };
 #ifdef __AVX512BF16__
 template <typename T>
-constexpr Own<T> kOwn{frozenProduct<T>, outerProduct<T>};
+constexpr Own<T> kOwn{frozenProduct<T>, fewRowsProduct<T>, outerProduct<T>,
+                      attendCached<T>,  attendsInSteps<T>, attendStep<T>};
 template <>
 constexpr Own<double> kOwn<double>{};
 #else
@@ -41,6 +47,9 @@ constexpr Functions<T> kFunctions{
     .drop = dropRange<T, T>,
     .attend = attend<T>,
     .attendBackward = attendBackward<T>,
+    .attendCached = kOwn<T>.attendCached,
+    .attendsInSteps = kOwn<T>.attendsInSteps,
+    .attendStep = kOwn<T>.attendStep,
     .attentionMask = attentionMask<T>,
     .attendTangent = attendTangent<T>,
     .attendTangentBackward = attendTangentBackward<T>,
@@ -61,6 +70,7 @@ constexpr Functions<T> kFunctions{
     .weightTimes = weightTimes<T>,
     .timesWeight = timesWeight<T>,
     .frozenProduct = kOwn<T>.frozenProduct,
+    .fewRowsProduct = kOwn<T>.fewRowsProduct,
     .outerProduct = kOwn<T>.outerProduct,
     .gainTangent = gainTangent<T>,
     .gainTangentBackward = gainTangentBackward<T>,

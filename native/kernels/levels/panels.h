@@ -13,10 +13,8 @@ template <typename T>
 using WordOf = typename Arithmetic<T>::Word;
 
 // 16 rows of 16 words become 16 columns.
-[[gnu::always_inline]] inline void transpose16(const void* from, int64_t rowBytes, void* to, int64_t wordsOfRow) {
-  __m512i a[16], b[16];
-#pragma GCC unroll 16
-  for (int i = 0; i < 16; ++i) a[i] = _mm512_loadu_si512(static_cast<const char*>(from) + i * rowBytes);
+[[gnu::always_inline]] inline void transpose16(__m512i (&a)[16]) {
+  __m512i b[16];
 #pragma GCC unroll 8
   for (int i = 0; i < 16; i += 2) {
     b[i] = _mm512_unpacklo_epi32(a[i], a[i + 1]);
@@ -37,15 +35,24 @@ using WordOf = typename Arithmetic<T>::Word;
     b[8 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0x88);
     b[12 + j] = _mm512_shuffle_i32x4(a[8 + j], a[12 + j], 0xdd);
   }
-  auto* rows = static_cast<uint32_t*>(to);
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
-    _mm512_storeu_si512(rows + j * wordsOfRow, _mm512_shuffle_i32x4(b[j], b[8 + j], 0x88));
-    _mm512_storeu_si512(rows + (8 + j) * wordsOfRow, _mm512_shuffle_i32x4(b[j], b[8 + j], 0xdd));
-    _mm512_storeu_si512(rows + (4 + j) * wordsOfRow, _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0x88));
-    _mm512_storeu_si512(rows + (12 + j) * wordsOfRow, _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0xdd));
+    a[j] = _mm512_shuffle_i32x4(b[j], b[8 + j], 0x88);
+    a[8 + j] = _mm512_shuffle_i32x4(b[j], b[8 + j], 0xdd);
+    a[4 + j] = _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0x88);
+    a[12 + j] = _mm512_shuffle_i32x4(b[4 + j], b[12 + j], 0xdd);
   }
 }
+
+[[gnu::always_inline]] inline void transpose16(const void* from, int64_t rowBytes, void* to, int64_t wordsOfRow) {
+  __m512i lines[16];
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) lines[i] = _mm512_loadu_si512(static_cast<const char*>(from) + i * rowBytes);
+  transpose16(lines);
+#pragma GCC unroll 16
+  for (int i = 0; i < 16; ++i) _mm512_storeu_si512(static_cast<uint32_t*>(to) + i * wordsOfRow, lines[i]);
+}
+
 template <typename T>
 [[gnu::always_inline]] inline Left<WordOf<T>> leftAt(const Rows<const T>& rows, int64_t row) {
   return {reinterpret_cast<const WordOf<T>*>(rows.data + row * rows.stride), rows.stride / Arithmetic<T>::kPerWord, 1};

@@ -119,6 +119,8 @@ export const OPERATORS = [
   "mkldnn::_reorder_linear_weight",
   "mkldnn::_linear_pointwise",
   "bidora::attention",
+  "bidora::attention_cached",
+  "bidora::write_rows_",
   "bidora::attention_mask",
   "bidora::attention_tangent",
   "bidora::attention_tangent_backward",
