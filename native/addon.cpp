@@ -18,6 +18,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportEngine(exports);
   exportProfile(exports);
   exportTape(exports);
+  exportCheckpoint(exports);
   return exports;
 }
 

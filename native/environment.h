@@ -26,6 +26,7 @@ struct Environment {
   const Call* call = nullptr;         // in flight, for the error message
   std::unique_ptr<Profile> profile;
   std::shared_ptr<Tape> tape;  // that is recorded
+  std::unique_ptr<Tape> part;  // whose calls are all recorded, to be made anew in the backward pass
 };
 
 // An operator's call while it is in flight.

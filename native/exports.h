@@ -12,5 +12,6 @@ void exportGenerators(Napi::Object exports);
 void exportEngine(Napi::Object exports);
 void exportProfile(Napi::Object exports);
 void exportTape(Napi::Object exports);
+void exportCheckpoint(Napi::Object exports);
 
 }  // namespace bidora

@@ -1,5 +1,6 @@
 #include "tape.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones_like.h>
 #include <torch/csrc/autograd/engine.h>
@@ -11,6 +12,7 @@
 #include "environment.h"
 #include "exports.h"
 #include "guard.h"
+#include "recordedPart.h"
 #include "values.h"
 
 namespace bidora {
@@ -37,12 +39,20 @@ Tape::Argument Tape::argumentOf(const c10::IValue& value) {
 }
 
 void Tape::add(uint32_t op, const std::vector<c10::IValue>& arguments, const std::vector<c10::IValue>& results) {
-  Entry entry{op, {}, {}};
+  Entry entry{op, {}, {}, at::GradMode::is_enabled(), nullptr};
   for (const auto& value : arguments) entry.arguments.push_back(argumentOf(value));
   for (const auto& value : results) {
     const Argument result = argumentOf(value);
     if (result.isTensor) entry.results.insert(entry.results.end(), result.places.begin(), result.places.end());
   }
+  entries_.push_back(std::move(entry));
+}
+
+void Tape::addPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs,
+                   const std::vector<at::Tensor>& outputs) {
+  Entry entry{0, {{{}, true, true, c10::IValue(true)}}, {}, true, std::move(part)};
+  for (const at::Tensor& input : inputs) entry.arguments[0].places.push_back(placeOf(input));
+  for (const at::Tensor& output : outputs) entry.results.push_back(placeOf(output));
   entries_.push_back(std::move(entry));
 }
 
@@ -143,14 +153,19 @@ Napi::Value describeArgument(Napi::Env env, const Tape::Argument& argument) {
   return list;
 }
 
-Napi::Value describeEntry(Napi::Env env, const Operator& op, const Tape::Entry& entry) {
+Napi::Value describeEntry(Napi::Env env, OperatorTable& operators, const Tape::Entry& entry) {
   Napi::Array arguments = Napi::Array::New(env), results = Napi::Array::New(env);
   for (const auto& argument : entry.arguments) arguments.Set(arguments.Length(), describeArgument(env, argument));
   for (const int32_t place : entry.results) results.Set(results.Length(), place);
   bool writes = false;
-  for (const bool isAliased : op.aliased) writes = writes || isAliased;
+  std::string name = "checkpoint";
+  if (!entry.part) {
+    const Operator& op = operators.at(entry.op);
+    for (const bool isAliased : op.aliased) writes = writes || isAliased;
+    name = op.name;
+  }
   Napi::Object object = Napi::Object::New(env);
-  object.Set("operator", op.name);
+  object.Set("operator", name);
   object.Set("arguments", arguments);
   object.Set("results", results);
   object.Set("writes", writes);
@@ -173,7 +188,7 @@ Napi::Value stopTape(const Napi::CallbackInfo& info) {
   state.tape = nullptr;
   Napi::Array entries = Napi::Array::New(env);
   for (const auto& entry : tape->entries())
-    entries.Set(entries.Length(), describeEntry(env, state.operators.at(entry.op), entry));
+    entries.Set(entries.Length(), describeEntry(env, state.operators, entry));
   Napi::Object object = Napi::Object::New(env);
   object.Set("handle", state.handles.add(tape));
   object.Set("entries", entries);
@@ -227,12 +242,19 @@ Napi::Value tapeGradients(const Napi::CallbackInfo& info) {
     edges.push_back(edgeTo(environment(env).handles.get<at::Tensor>(handle)));
   }
   for (auto& edge : tapeAt(info, 0).takeEdges()) edges.push_back(std::move(edge));
+  if (edges.empty()) return Napi::Array::New(env);  // the engine would take it for all leaves
   const auto gradients = torch::autograd::Engine::get_default_engine().execute(
       {torch::autograd::impl::gradient_edge(loss)}, {at::ones_like(loss)}, false, false, false, edges);
   Napi::Array result = Napi::Array::New(env, gradients.size());
   for (uint32_t i = 0; i < gradients.size(); ++i)
     result.Set(i, gradients[i].defined() ? newTensor(env, gradients[i]) : env.Null());
   return result;
+}
+
+Napi::Value newTensors(Napi::Env env, std::vector<at::Tensor> tensors) {
+  Napi::Array handles = Napi::Array::New(env, tensors.size());
+  for (uint32_t i = 0; i < tensors.size(); ++i) handles.Set(i, newTensor(env, std::move(tensors[i])));
+  return handles;
 }
 
 // (tape, entry, tensors) => handles of the results
@@ -245,6 +267,11 @@ Napi::Value replayTape(const Napi::CallbackInfo& info) {
   std::vector<at::Tensor> tensors(handles.Length());
   for (uint32_t i = 0; i < tensors.size(); ++i)
     tensors[i] = state.handles.get<at::Tensor>(handles.Get(i).As<Napi::Number>().DoubleValue());
+  if (const auto& part = tape.entries().at(entry).part) {
+    std::vector<at::Tensor> used;
+    for (const size_t input : part->uses()) used.push_back(tensors.at(input));
+    return newTensors(env, part->run(used, state.tape.get()));
+  }
   Call call(state);
   const Operator& op = state.operators.at(tape.entries().at(entry).op);
   call.op = &op;

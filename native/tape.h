@@ -7,10 +7,13 @@
 #include <torch/csrc/autograd/function.h>
 
 #include <cstdint>
+#include <memory>
 #include <unordered_map>
 #include <vector>
 
 namespace bidora {
+
+class RecordedPart;
 
 class Tape {
  public:
@@ -26,9 +29,14 @@ class Tape {
     uint32_t op;  // in the table of operators
     std::vector<Argument> arguments;
     std::vector<int32_t> results;
+    bool isDifferentiated;  // whether operations were recorded for differentiation
+    std::shared_ptr<const RecordedPart> part;  // of several calls, which stands here as one
   };
 
   void add(uint32_t op, const std::vector<c10::IValue>& arguments, const std::vector<c10::IValue>& results);
+
+  void addPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs,
+               const std::vector<at::Tensor>& outputs);
 
   // kNone for a tensor that is not in it.
   int32_t find(const at::Tensor& tensor) const;

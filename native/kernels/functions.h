@@ -243,6 +243,24 @@ struct FrozenProduct {
   const T* bias;
 };
 
+// The cross-entropies of rows of logits; in place of each row its gradient, where it is wanted.
+template <typename T>
+struct CrossEntropy {
+  T* logits;  // [rows, columns]
+  const int64_t* targets;
+  int64_t columns;
+  bool wantsGradient;
+  SumOf<T>* losses;
+  uint8_t* hits;  // whether the target is the first of the largest
+};
+// In place of each row of tangents that of the gradient.
+template <typename T>
+struct CrossEntropyTangent {
+  const T* logits;
+  T* tangent;
+  int64_t columns;
+};
+
 // Σ_n left[n][k]·right[n][c], [rank, columns].
 template <typename T>
 struct OuterProduct {
@@ -304,6 +322,10 @@ struct Functions {
   // From the gradient of y, for `rows` rows: scaled = gradient·g, and sums[o] = Σ_n gradient·(value − b). Either may be
   // null.
   void (*gainBackward)(const Gain<T>& gain, const T* gradient, const T* value, T* scaled, Sum* sums, int64_t rows);
+
+  // Rows begin … end − 1.
+  void (*crossEntropy)(const CrossEntropy<T>& of, int64_t begin, int64_t end);
+  void (*crossEntropyTangent)(const CrossEntropyTangent<T>& of, int64_t begin, int64_t end);
 
   // Adds what tiles first … last − 1 give.
   void (*gram)(const GramPass<Sum>& pass, const T* tiles, int64_t first, int64_t last, const GramSums<Sum>& sums);

@@ -21,7 +21,8 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
     let hidden = x;
     for (const layer of this.items) {
       const input = hidden;
-      hidden = torch.scope(() => layer.forward(input, rows, context, layer === last ? only : undefined));
+      const forward = () => layer.forward(input, rows, context, layer === last ? only : undefined);
+      hidden = torch.scope(() => (isCheckpointed(context) ? torch.checkpoint(forward) : forward()));
       if (input !== x && input !== hidden) input.dispose(); // what a gradient needs of it, the graph holds
     }
     return hidden;
@@ -33,6 +34,11 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
     for (const layer of this.items) states.push(layer.forward(states.at(-1) as torch.Tensor, rows, context, undefined));
     return states;
   }
+}
+
+/** Not where second derivatives come from recorded backward passes. */
+function isCheckpointed({ gradientCheckpointing = false, differentiateTwice }: ForwardContext): boolean {
+  return gradientCheckpointing && !differentiateTwice;
 }
 
 /** The tokens of a layer that are gone on with. x: N,H → K,H */

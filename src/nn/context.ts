@@ -23,6 +23,8 @@ export interface ForwardContext {
   readonly masks: MaskSource | undefined;
   /** The result will be differentiated twice, so only operators with a second derivative may be used. */
   readonly differentiateTwice: boolean;
+  /** What the layers' gradients need is computed anew in the backward pass. */
+  readonly gradientCheckpointing?: boolean;
   /** Nothing is trained here, so what depends on parameters alone may be kept from pass to pass. */
   readonly inference?: boolean;
 }

@@ -24,18 +24,18 @@ export interface Analysis {
 
 /** What a gradient is taken of, by what, and along what. */
 export interface Ends {
-  readonly loss: Place;
+  readonly ends: readonly Place[];
   /** Trained tensors that move along u. */
   readonly moving: readonly Place[];
   /** Trained tensors whose gradients' derivatives are wanted. */
   readonly wanted: readonly Place[];
 }
 
-export function analyse(tape: Tape, { loss, moving, wanted }: Ends): Analysis {
+export function analyse(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
   const made = tape.calls.filter(
     ({ inputs, results, writes }) => writes || !results.some((place) => inputs.includes(place)),
   );
-  const bearing = leadingTo(made, loss);
+  const bearing = leadingTo(made, ends);
   const live = made.filter(({ results }) => results.some((place) => bearing.has(place)));
   const [moves, wants] = [reachedFrom(live, moving), reachedFrom(live, wanted)];
   const steps = live.map((call) => stepOf(tape, call, moves, wants));
@@ -87,8 +87,8 @@ function reachedFrom(calls: readonly TapeCall[], starts: readonly Place[]): Set<
   return reached;
 }
 
-function leadingTo(calls: readonly TapeCall[], end: Place): Set<Place> {
-  const leading = new Set([end]);
+function leadingTo(calls: readonly TapeCall[], ends: readonly Place[]): Set<Place> {
+  const leading = new Set(ends);
   for (const call of [...calls].reverse())
     if (call.results.some((place) => leading.has(place))) for (const place of read(call)) leading.add(place);
   return leading;

@@ -1,5 +1,6 @@
 import type { Rule } from "./rule.js";
 import { attention } from "./rules/attention.js";
+import { checkpoint } from "./rules/checkpoint.js";
 import { directionGain } from "./rules/directionGain.js";
 import { directionNorm } from "./rules/directionNorm.js";
 import { div } from "./rules/div.js";
@@ -7,6 +8,7 @@ import { dropoutAddNorm } from "./rules/dropoutAddNorm.js";
 import { generic } from "./rules/formula.js";
 import { gelu } from "./rules/gelu.js";
 import { linear } from "./rules/linear.js";
+import { linearCrossEntropy } from "./rules/linearCrossEntropy.js";
 import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
 import { lowRankLinear } from "./rules/lowRankLinear.js";
 import { maskedFill } from "./rules/maskedFill.js";
@@ -21,10 +23,12 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["bidora::gelu", gelu],
   ["aten::masked_fill.Scalar", maskedFill],
   ["bidora::attention", attention],
+  ["checkpoint", checkpoint],
   ["bidora::direction_gain", directionGain],
   ["bidora::direction_norm", directionNorm],
   ["bidora::dropout_add_norm", dropoutAddNorm],
   ["bidora::linear", linear],
+  ["bidora::linear_cross_entropy", linearCrossEntropy],
   ["bidora::low_rank_linear", lowRankLinear],
   ["bidora::rotary", rotary],
 ]);

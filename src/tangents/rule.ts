@@ -2,6 +2,25 @@
 // derivative by ε of what the trained tensors are, all of them are derivatives by ε at 0.
 import type { Place, TapeArgument, TapeCall, Tensor } from "../torch/index.js";
 
+/** What a rule asks of a pass within its call, which it records. */
+export interface Nested {
+  /** Tangents of what `body` gives, from those of `moving`; undefined for zero. */
+  tangents(
+    body: () => readonly Tensor[],
+    moving: readonly Tensor[],
+    along: readonly Tensor[],
+  ): readonly (Tensor | undefined)[];
+  /** d/dε of the gradients of the scalar that `body` gives. */
+  gradientsAlong(
+    body: () => Tensor,
+    given: {
+      readonly moving: readonly Tensor[];
+      readonly along: readonly Tensor[];
+      readonly wanted: readonly Tensor[];
+    },
+  ): readonly Tensor[];
+}
+
 /** What a rule reads of its call in the forward walk. */
 export interface ForwardState {
   readonly call: TapeCall;
@@ -13,6 +32,7 @@ export interface ForwardState {
   tangent(place: Place): Tensor | undefined;
   /** Makes the call anew. */
   replay(inputs: readonly Tensor[]): Tensor[];
+  readonly nested: Nested;
 }
 
 /** What a rule reads of its call in the backward walk, and where it puts what it finds. */

@@ -1,6 +1,7 @@
 import * as torch from "../torch/index.js";
 import { type Analysis, analyse } from "./analysis.js";
-import { walk } from "./walk.js";
+import type { Nested } from "./rule.js";
+import { walk, walkForward } from "./walk.js";
 
 /** What a forward pass is recorded for. */
 export interface RecordOptions {
@@ -81,7 +82,7 @@ const isPlace = (place: torch.Place | undefined) => place !== undefined;
 /** Undefined where the loss depends on nothing. */
 function analysisOf({ tape, end, moved, asked }: Recording): Analysis | undefined {
   if (end === undefined) return undefined;
-  return analyse(tape, { loss: end, moving: moved.filter(isPlace), wanted: asked.filter(isPlace) });
+  return analyse(tape, { ends: [end], moving: moved.filter(isPlace), wanted: asked.filter(isPlace) });
 }
 
 function tangentTape(
@@ -91,13 +92,11 @@ function tangentTape(
 ): TangentTape {
   return {
     gradientsAlong(u, isLast = false) {
-      const along = new Map(
-        moved.flatMap((place, i) => (place === undefined ? [] : [[place, u[i] as torch.Tensor] as const])),
-      );
+      const along = alongPlaces(moved, u);
       const wanted = new Set(asked.filter(isPlace));
       const found =
         analysis && end !== undefined
-          ? walk({ tape, analysis, loss: end, lossDtype, gradients, along, wanted, isLast })
+          ? walk({ tape, analysis, loss: end, lossDtype, gradients, along, wanted, isLast, nested })
           : new Map<torch.Place, torch.Tensor>();
       return likes.map(({ shape, dtype }, i) => found.get(asked[i] ?? -1) ?? torch.zeros(shape, { dtype }));
     },
@@ -106,4 +105,36 @@ function tangentTape(
       tape.dispose();
     },
   };
+}
+
+/** Passes within a call, for the rules that ask for them. */
+const nested: Nested = {
+  tangents(body, moving, along) {
+    const { result: outputs, tape } = torch.enableGrad(() => torch.recordTape(body));
+    try {
+      const found = outputs.map((output) => tape.find(output));
+      const ends = found.filter(isPlace);
+      const places = moving.map((tensor) => tape.find(tensor));
+      const analysis = analyse(tape, { ends, moving: places.filter(isPlace), wanted: [] });
+      const motion = alongPlaces(places, along);
+      const walked = { tape, analysis, gradients: new Map(), along: motion, isLast: false, nested };
+      const tangents = walkForward(walked, ends);
+      return found.map((place) => tangents.get(place ?? -1));
+    } finally {
+      tape.dispose();
+    }
+  },
+  gradientsAlong(body, { moving, along, wanted }) {
+    const recorded = torch.enableGrad(() => recordForward(body, { moving, wanted }));
+    const { tape } = recorded.gradients(recorded.loss, []);
+    try {
+      return tape.gradientsAlong(along, true);
+    } finally {
+      tape.dispose();
+    }
+  },
+};
+
+function alongPlaces(places: readonly (torch.Place | undefined)[], u: readonly torch.Tensor[]) {
+  return new Map(places.flatMap((place, i) => (place === undefined ? [] : [[place, u[i] as torch.Tensor] as const])));
 }

@@ -1,6 +1,6 @@
 import * as torch from "../torch/index.js";
 import type { Analysis, Step } from "./analysis.js";
-import { type BackwardState, type ForwardState, placeAt } from "./rule.js";
+import { type BackwardState, type ForwardState, type Nested, placeAt } from "./rule.js";
 
 type Place = torch.Place;
 type Tensors = Map<Place, torch.Tensor>;
@@ -17,11 +17,17 @@ interface Walk {
   readonly wanted: ReadonlySet<Place>;
   /** What is kept is let go of when no further step reads it. */
   readonly isLast: boolean;
+  readonly nested: Nested;
+}
+
+/** ẏ of each of `ends`, by place: a forward walk alone. */
+export function walkForward(given: Omit<Walk, "loss" | "lossDtype" | "wanted">, ends: readonly Place[]): Tensors {
+  return torch.noGrad(() => torch.scope(() => new Walker(given).runForward(ends)));
 }
 
 /** ġ of each of `wanted` that the loss depends on, by place. */
 export function walk(given: Walk): Tensors {
-  return torch.noGrad(() => torch.scope(() => new Walker(given).run()));
+  return torch.noGrad(() => torch.scope(() => new Walker(given).run(given)));
 }
 
 /** The numbers of one forward and one backward walk, each released after the last step that reads it. */
@@ -32,11 +38,22 @@ class Walker {
   readonly #gradients: Tensors = new Map();
   readonly #changes: Tensors = new Map();
 
-  constructor(readonly given: Walk) {}
+  #wanted: ReadonlySet<Place> = new Set();
 
-  run(): Tensors {
-    const { along, loss, lossDtype, wanted, analysis } = this.given;
-    for (const [place, tensor] of along) this.#tangents.set(place, torch.alias(tensor));
+  constructor(readonly given: Omit<Walk, "loss" | "lossDtype" | "wanted">) {}
+
+  runForward(ends: readonly Place[]): Tensors {
+    this.#walkForward(ends);
+    const found = ends.flatMap((place) => {
+      const tangent = this.#tangents.get(place);
+      return tangent ? [[place, torch.alias(tangent)] as const] : [];
+    });
+    return new Map(found);
+  }
+
+  run({ loss, lossDtype, wanted }: Pick<Walk, "loss" | "lossDtype" | "wanted">): Tensors {
+    const { analysis } = this.given;
+    this.#wanted = wanted;
     this.#walkForward();
     this.#gradients.set(loss, torch.keep(torch.ones([], { dtype: lossDtype })));
     const ends = lastReads(analysis.backward, (step) => step.readsBackward.values ?? []);
@@ -63,20 +80,22 @@ class Walker {
     return change ? [[place, torch.alias(change)]] : [];
   }
 
-  #walkForward(): void {
+  /** @param ends whose tangents are to be there at the end */
+  #walkForward(ends: readonly Place[] = []): void {
     const { forward, backward } = this.given.analysis;
+    for (const [place, tensor] of this.given.along) this.#tangents.set(place, torch.alias(tensor));
     const later = backward.map((step) => step.readsBackward);
     const laterValues = new Set(later.flatMap(({ values = [] }) => values));
-    const laterTangents = new Set(later.flatMap(({ tangents = [] }) => tangents));
-    const ends = lastReads(forward, ({ call }) => [...call.inputs, ...call.results]);
+    const laterTangents = new Set([...ends, ...later.flatMap(({ tangents = [] }) => tangents)]);
+    const lasts = lastReads(forward, ({ call }) => [...call.inputs, ...call.results]);
     for (const [i, step] of forward.entries()) {
       this.#remake(step);
       if (step.call.results.some(step.moves)) this.#forward(step);
-      for (const place of ends.get(i) ?? []) {
+      for (const place of lasts.get(i) ?? []) {
         if (!laterValues.has(place)) release(this.#values, place);
         if (!laterTangents.has(place)) release(this.#tangents, place);
       }
-      if (this.given.isLast) this.given.tape.drop((ends.get(i) ?? []).filter((place) => !laterValues.has(place)));
+      if (this.given.isLast) this.given.tape.drop((lasts.get(i) ?? []).filter((place) => !laterValues.has(place)));
     }
   }
 
@@ -107,7 +126,7 @@ class Walker {
   }
 
   #backward(step: Step): void {
-    const { wanted } = this.given;
+    const wanted = this.#wanted;
     const isLeaf = (place: Place) => wanted.has(place);
     const state: BackwardState = {
       ...this.#forwardState(step),
@@ -129,6 +148,7 @@ class Walker {
       value: (place) => this.#value(place),
       tangent: (place) => this.#tangents.get(place),
       replay: (inputs) => this.given.tape.replay(call, inputs),
+      nested: this.given.nested,
     };
   }
 

@@ -1,5 +1,6 @@
 export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
 export { castTo } from "./castTo.js";
+export { checkpoint } from "./checkpoint.js";
 export { COMPUTE_DTYPES, computeDtype } from "./computeDtype.js";
 export { type Diagnosis, diagnose } from "./diagnose.js";
 export { DTYPE_BYTES, type DType, type TypedArray } from "./dtype.js";

@@ -112,6 +112,8 @@ export interface Native {
   stopProfile(): NativeProfile;
   pushRange(name: string): void;
   popRange(): void;
+  startPart(): boolean;
+  stopPart(outputs: readonly Handle[]): readonly (Handle | null)[];
   startTape(): void;
   stopTape(): { readonly handle: Handle; readonly entries: readonly NativeTapeEntry[] };
   tapePlace(tape: Handle, tensor: Handle): number;

@@ -6,11 +6,14 @@ const SEEDS = Number.MAX_SAFE_INTEGER;
 
 /** The run's dropout masks, which can be drawn again: two passes that are compared must see the same ones. */
 export class ReplayableMasks {
-  constructor(readonly generator: torch.Generator) {}
+  constructor(
+    readonly generator: torch.Generator,
+    private readonly options: Pick<ForwardContext, "gradientCheckpointing"> = {},
+  ) {}
 
   /** The context of one forward pass, whose masks follow from one number of the generator. */
   training(differentiateTwice = false): ForwardContext {
-    return { masks: new DrawnMasks(this.#drawSeed()), differentiateTwice };
+    return { ...this.options, masks: new DrawnMasks(this.#drawSeed()), differentiateTwice };
   }
 
   #drawSeed(): number {

@@ -132,6 +132,16 @@ const biased: readonly Case[] = [0, 0.5].flatMap((least) => {
   ];
 });
 
+const SQUARE = frozen([4, 4], 74);
+
+/** What a layer does: an input used twice, a product with a low rank and a gain, and a constant that is computed. */
+function part(x: torch.Tensor, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor): torch.Tensor {
+  const size = torch.noGrad(() => torch.sum(torch.square(SQUARE)));
+  const gain = torch.addScalar(torch.square(torch.div(c, size)), 0.5);
+  const y = torch.lowRankLinear(x, SQUARE, null, a, b, 0.7, { gain });
+  return torch.add(torch.dropout(torch.fusedGelu(y), 0.3, 5, 1), torch.sin(x));
+}
+
 const attention = (options: object) => (q?: torch.Tensor, k?: torch.Tensor, v?: torch.Tensor) =>
   torch.attention(q!, k!, v!, starts(0, 3, 7), starts(0, 3, 7), 2, 2, 0.6, options);
 
@@ -334,6 +344,60 @@ const others: readonly Case[] = [
   },
   { name: "generic", shapes: [[3, 5]], apply: (x) => torch.softmax(torch.mul(torch.tanh(x!), x!), 1) },
   { name: "cross-entropy", shapes: [[3, 5]], apply: (x) => torch.crossEntropyLoss(x!, starts(1, 4, 0), null, 2, -100) },
+  ...[0, 1, 2].map(
+    (chunk): Case => ({
+      name: `linear cross-entropy, chunk ${chunk}`,
+      shapes: [[3, 4]],
+      apply: (x) => torch.linearCrossEntropy(torch.sin(x!), weight(), bias(), starts(1, 4, 0), { chunk })[0]!,
+    }),
+  ),
+  {
+    name: "linear cross-entropy without bias, of an input that does not move",
+    shapes: [
+      [3, 4],
+      [3, 4],
+    ],
+    moving: [1],
+    apply: (x, y) =>
+      torch.mul(
+        torch.linearCrossEntropy(x!, weight(), null, starts(1, 4, 0))[0]!,
+        torch.linearCrossEntropy(y!, weight(), null, starts(1, 1, 0))[0]!,
+      ),
+  },
+  ...[
+    { name: "all moving" },
+    { name: "of a search", moving: [1, 2], wanted: [0, 3] },
+    { name: "x moving", moving: [0], wanted: [1, 3] },
+    { name: "what is wanted moving", moving: [3], wanted: [3] },
+  ].map(
+    (one): Case => ({
+      ...one,
+      name: `a part made anew, ${one.name}`,
+      shapes: [[3, 4], [2, 4], [4, 2], [4]],
+      apply: (x, a, b, c) =>
+        torch.checkpoint(() =>
+          part(
+            torch.checkpoint(() => part(x!, a!, b!, c!)),
+            a!,
+            b!,
+            c!,
+          ),
+        ),
+    }),
+  ),
+  {
+    name: "parts made anew one after the other, the first with two results",
+    shapes: [[3, 4], [2, 4], [4, 2], [4]],
+    apply: (x, a, b, c) => {
+      const [y, z] = torch.checkpoint(() => [part(x!, a!, b!, c!), torch.square(x!)] as const);
+      return torch.checkpoint(() => torch.add(part(y, a!, b!, c!), torch.mul(z, y)));
+    },
+  },
+  {
+    name: "two results, one of which comes to the loss",
+    shapes: [[3, 4]],
+    apply: (x) => torch.checkpoint(() => [torch.square(x!), torch.mul(torch.sin(x!), x!)] as const)[1]!,
+  },
   { name: "rectified", shapes: [[3, 5]], apply: (x) => torch.mul(torch.relu(x!), x!) },
   { name: "embedding", shapes: [[4, 5]], apply: (x) => torch.embedding(x!, starts(3, 1, 1), 0) },
   {

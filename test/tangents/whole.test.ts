@@ -35,6 +35,8 @@ interface Form {
   readonly settings?: RunSettings;
   readonly dtype?: torch.DType;
   readonly kind?: TaskKind;
+  /** Layers are made anew, so that the tape has each as one call. */
+  readonly isCheckpointed?: boolean;
   /** The model's outputs are doubled in place, which has no tangent. */
   readonly isWrittenTo?: boolean;
 }
@@ -58,7 +60,7 @@ async function hypergradient(form: Form, estimator: HypergradientEstimator): Pro
     kind === "sequence-classification"
       ? await encodeRows(family, { checkpoint, rows: "train", maxLength: 20 })
       : await taskRows(family, checkpoint, kind);
-  const masks = new ReplayableMasks(generator);
+  const masks = new ReplayableMasks(generator, { gradientCheckpointing: form.isCheckpointed ?? false });
   const task: Task = TASKS[kind];
   const used = form.isWrittenTo ? doubledInPlace(model) : model;
   const setup = { model: used, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) };
@@ -133,7 +135,10 @@ describe.each([
     { dropout: 0.2 },
     { dropout: 0.2, axis: "in" },
     { bias: "all" },
-  ] satisfies Config[])("with %o", (adapter) => expectAgreement({ ...form, adapter }, 1e-9));
+  ] satisfies Config[])("with %o", async (adapter) => {
+    await expectAgreement({ ...form, adapter }, 1e-9);
+    await expectAgreement({ ...form, adapter, isCheckpointed: true }, 1e-9);
+  });
 
   test.each([
     { unrollSteps: 2 },
@@ -178,6 +183,8 @@ test.each(["neumann", "cg"] as const)("%s takes the same way out", async (name) 
   const unregularized = await hypergradient(embeddings, { ...estimator, byDoubleBackward: true });
   const ofEmbeddings = await hypergradient(embeddings, estimator);
   expect(norm(minus(ofEmbeddings, unregularized)) / norm(unregularized)).toBeLessThan(1e-9);
+  const checkpointed = await hypergradient({ ...form, isCheckpointed: true }, estimator);
+  expect(norm(minus(checkpointed, expected)) / norm(expected)).toBeLessThan(1e-9);
   const lacking = { ...form, isWrittenTo: true };
   const doubled = await hypergradient(lacking, { ...estimator, byDoubleBackward: true });
   expect(norm(minus(await hypergradient(lacking, estimator), doubled)) / norm(doubled)).toBeLessThan(1e-12);

@@ -484,6 +484,25 @@ const kernels = {
     torch.linearInputGradient(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2])),
     [[3, 2]],
   ],
+  "bidora::linear_cross_entropy": () => {
+    const [weight, targets] = [tensor([1, 0, 0, 1, 0, 0], [3, 2]), longs(0, 2)];
+    const [x, least] = [tensor([Math.log(2), 0, 0, Math.log(6)], [2, 2]), 2];
+    return [
+      torch.linearCrossEntropy(x.setRequiresGrad(true), weight, v(0, 0, 0), targets),
+      [
+        Math.log(4 / least) + Math.log(8),
+        [
+          [least / 4 - 1, 1 / 4],
+          [1 / 8, 6 / 8],
+        ],
+        1,
+      ],
+    ];
+  },
+  "bidora::linear_cross_entropy_tangent": () => [
+    torch.linearCrossEntropyTangent(row(0, 0), row(1, 0), tensor([1, 0, 0, 1], [2, 2])),
+    [[1 / 4, -1 / 4]],
+  ],
   "bidora::low_rank_linear": () => {
     const [x, weight, a, b] = [
       tensor([1, 2], [1, 2]),

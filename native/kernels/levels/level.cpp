@@ -4,6 +4,7 @@
 #include "attentionCached.h"
 #include "attentionRows.h"
 #include "attentionTangentRows.h"
+#include "crossEntropy.h"
 #include "direction.h"
 #include "dropoutRange.h"
 #include "frozenProduct.h"
@@ -64,6 +65,8 @@ constexpr Functions<T> kFunctions{
     .rotate = rotate<T>,
     .applyGain = applyGain<T>,
     .gainBackward = gainBackward<T>,
+    .crossEntropy = crossEntropy<T>,
+    .crossEntropyTangent = crossEntropyTangent<T>,
     .gram = addTiles<T>,
     .directionSquares = directionSquares<SumOf<T>>,
     .directionGradients = directionGradients<SumOf<T>>,

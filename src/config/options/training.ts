@@ -2,7 +2,7 @@ import { OPTIMIZERS, type OptimizerName, SCHEDULES, type ScheduleName } from "..
 import { COMPUTE_DTYPES } from "../../torch/index.js";
 import { withOptimizersThatUse } from "../conditions.js";
 import { learningRates } from "../methods.js";
-import { choice, number, option, whole } from "../option.js";
+import { choice, number, option, toggle, whole } from "../option.js";
 
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const schedules = Object.keys(SCHEDULES) as ScheduleName[];
@@ -21,6 +21,12 @@ export const trainingOptions = {
     group: "Training",
     help: "batches in an optimiser step",
     default: 1,
+    advanced: true,
+  }),
+  gradientCheckpointing: option(toggle, {
+    group: "Training",
+    help: "compute each layer anew in the backward pass: less memory, more time, the same bits",
+    default: false,
     advanced: true,
   }),
   optimizer: option(choice(optimizers), {

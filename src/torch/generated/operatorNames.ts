@@ -128,6 +128,8 @@ export const OPERATORS = [
   "bidora::dropout_add_norm",
   "bidora::linear",
   "bidora::linear_input_gradient",
+  "bidora::linear_cross_entropy",
+  "bidora::linear_cross_entropy_tangent",
   "bidora::dropout_add_norm_tangent",
   "bidora::dropout_add_norm_tangent_backward",
   "bidora::rotary",

@@ -1,0 +1,147 @@
+// Gradient checkpointing: what a part of a forward pass computed is let go of, and computed anew when its gradients are
+// asked for (arXiv 1604.06174).
+#include <ATen/core/grad_mode.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/saved_variable.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "environment.h"
+#include "exports.h"
+#include "guard.h"
+#include "recordedPart.h"
+
+namespace bidora {
+namespace {
+
+using torch::autograd::SavedVariable;
+using torch::autograd::variable_list;
+
+// Gradients go to inputs use by use, in the order in which they would if the calls stood here, so that sums of several
+// have the same bits.
+class RecomputedPart : public torch::autograd::Node {
+ public:
+  RecomputedPart(std::shared_ptr<const RecordedPart> part, const std::vector<at::Tensor>& inputs)
+      : part_(std::move(part)) {
+    for (const at::Tensor& input : inputs) saved_.push_back({SavedVariable(input, false), input.requires_grad()});
+    torch::autograd::edge_list edges;
+    for (const size_t use : part_->backwardUses()) {
+      const at::Tensor& input = inputs[part_->uses()[use]];
+      if (!input.requires_grad()) continue;
+      usesOfEdges_.push_back(use);
+      edges.push_back(torch::autograd::impl::gradient_edge(input));
+    }
+    set_next_edges(std::move(edges));
+  }
+
+  variable_list apply(variable_list&& gradients) override {
+    TORCH_CHECK(!at::GradMode::is_enabled(), name(),
+                " has no second derivative: leave gradient checkpointing out here.");
+    TORCH_CHECK(!isReleased_, "the graph of this part was let go of by the backward pass before.");
+    std::vector<at::Tensor> used = usedAnew();
+    variable_list leaves;
+    std::vector<size_t> wanted;
+    for (size_t edge = 0; edge < usesOfEdges_.size(); ++edge) {
+      if (!task_should_compute_output(edge)) continue;
+      leaves.push_back(used[usesOfEdges_[edge]]);
+      wanted.push_back(edge);
+    }
+    variable_list found(usesOfEdges_.size());
+    if (leaves.empty()) return found;
+    variable_list ends, toEnds, outputs = runAgain(used);
+    used.clear();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      if (!gradients[i].defined()) continue;
+      ends.push_back(std::move(outputs[i]));
+      toEnds.push_back(std::move(gradients[i]));
+    }
+    if (ends.empty()) return found;
+    variable_list ofLeaves = torch::autograd::grad(ends, leaves, toEnds, false, false, true);
+    for (size_t i = 0; i < wanted.size(); ++i) found[wanted[i]] = std::move(ofLeaves[i]);
+    return found;
+  }
+
+  void release_variables() override {
+    saved_.clear();
+    isReleased_ = true;
+  }
+
+  std::string name() const override { return "RecomputedPart"; }
+
+ private:
+  // A leaf for each use of an input that gradients flow to.
+  std::vector<at::Tensor> usedAnew() const {
+    std::vector<at::Tensor> used;
+    for (const size_t input : part_->uses()) {
+      const at::Tensor tensor = saved_[input].variable.unpack();
+      used.push_back(saved_[input].isDifferentiable ? tensor.detach().set_requires_grad(true) : tensor);
+    }
+    return used;
+  }
+
+  variable_list runAgain(const std::vector<at::Tensor>& used) const {
+    const at::AutoGradMode mode(true);
+    return part_->run(used);
+  }
+
+  struct Saved {
+    SavedVariable variable;
+    bool isDifferentiable;
+  };
+
+  std::shared_ptr<const RecordedPart> part_;
+  std::vector<Saved> saved_;
+  std::vector<size_t> usesOfEdges_;
+  bool isReleased_ = false;
+};
+
+// () => whether calls are recorded from now on: not where nothing is recorded for differentiation, nor within a part.
+Napi::Value startPart(const Napi::CallbackInfo& info) {
+  Environment& state = environment(info.Env());
+  const bool isStarted = at::GradMode::is_enabled() && !state.part;
+  if (isStarted) state.part = std::make_unique<Tape>();
+  return Napi::Boolean::New(info.Env(), isStarted);
+}
+
+// (outputs) => what stands for each from now on: a handle, or null for itself
+Napi::Value stopPart(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Environment& state = environment(env);
+  if (!state.part) throw std::runtime_error("no part is recorded.");
+  const std::unique_ptr<Tape> calls = std::move(state.part);
+  const auto handles = info[0].As<Napi::Array>();
+  std::vector<at::Tensor> outputs;
+  Napi::Array results = Napi::Array::New(env, handles.Length());
+  for (uint32_t i = 0; i < handles.Length(); ++i) {
+    results.Set(i, env.Null());
+    outputs.push_back(state.handles.get<at::Tensor>(handles.Get(i).As<Napi::Number>().DoubleValue()));
+  }
+  if (outputs.empty()) return results;
+  const auto part = std::make_shared<RecordedPart>(std::move(*calls), state.operators, outputs);
+  if (part->made().empty()) return results;
+  const std::vector<at::Tensor> inputs = part->takeInputs();
+  const std::shared_ptr<RecomputedPart> node(new RecomputedPart(part, inputs), torch::autograd::deleteNode);
+  std::vector<at::Tensor> made;
+  for (const size_t i : part->made()) {
+    made.push_back(outputs[i].detach());
+    torch::autograd::set_history(made.back(), node);
+    results.Set(static_cast<uint32_t>(i), newTensor(env, made.back()));
+  }
+  if (state.tape) state.tape->addPart(part, inputs, made);
+  return results;
+}
+
+}  // namespace
+
+void exportCheckpoint(Napi::Object exports) {
+  defineFunction<startPart>(exports, "startPart");
+  defineFunction<stopPart>(exports, "stopPart");
+}
+
+}  // namespace bidora

@@ -1,0 +1,81 @@
+// Layers that are made anew in the backward pass: the same bits as those that are kept.
+import { describe, expect, test } from "vitest";
+import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
+import { bitfit } from "../../src/adapters/methods/bitfit.js";
+import { vera } from "../../src/adapters/methods/vera.js";
+import type { RunSettings } from "../../src/config/index.js";
+import { TASKS } from "../../src/tasks/index.js";
+import * as torch from "../../src/torch/index.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import { planPhases } from "../../src/train/plans.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+import { openModel } from "../parity/support/adapted.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+import { expectSameBits } from "../torch/sameBits.js";
+
+const shared = { rank: 3, alpha: 6, dropout: 0.2, modulesToSave: ["classifier"] };
+const METHODS = {
+  lora: { method: "lora", config: loraConfig(shared) },
+  "lora of all layers": {
+    method: "lora",
+    config: loraConfig({ ...shared, loraBias: true, targetModules: ["dense", "q_lin", "lin1"] }),
+  },
+  dora: { method: "dora", config: doraConfig(shared) },
+  "dora along in": { method: "dora", config: doraConfig({ ...shared, axis: "in", normGradient: "full" }) },
+  "dora without dropout": { method: "dora", config: doraConfig({ ...shared, dropout: 0, normGradient: "full" }) },
+  vera: { method: "vera", config: vera.config({ rank: 4, modulesToSave: ["classifier"] }) },
+  bitfit: { method: "bitfit", config: bitfit.config({ modulesToSave: ["classifier"] }) },
+} as const;
+const FAMILIES = ["bert", "distilbert"] as const;
+type Case = { readonly family: string; readonly dtype: torch.DType; readonly method: keyof typeof METHODS };
+
+/** Reports of three steps of each phase, and what is trained after them. */
+async function train({ family, dtype, method }: Case, gradientCheckpointing: boolean, settings: RunSettings = {}) {
+  const place = { checkpoint: "dropout", rows: "train", maxLength: 20 };
+  const model = await openModel(family, "dropout", dtype);
+  const adapted = inject(model, METHODS[method].config, { generator: new torch.Generator(1), dtype: "float32" });
+  const masks = new ReplayableMasks(new torch.Generator(0), { gradientCheckpointing });
+  const rows = await encodeRows(family, place);
+  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks };
+  const plans = planPhases(
+    { ...setup, start: takeSnapshot(adapted.trained) },
+    planSettings({
+      method: METHODS[method].method,
+      batchSize: 3,
+      maxSteps: 3,
+      learningRate: 1e-2,
+      gradientAccumulation: 2,
+      maxGradNorm: 1,
+      ...settings,
+    }),
+  );
+  const reports = plans.flatMap((plan) => {
+    const rule = plan.begin();
+    return [1, 2, 3].map(() => torch.scope(() => rule.step()));
+  });
+  return { reports, end: takeSnapshot(adapted.trained) };
+}
+
+async function expectSame(one: Case, settings: RunSettings = {}) {
+  const [kept, anew] = [await train(one, false, settings), await train(one, true, settings)];
+  expect(anew.reports).toEqual(kept.reports);
+  expect([...anew.end.keys()]).toEqual([...kept.end.keys()]);
+  for (const [name, tensor] of kept.end) expectSameBits(anew.end.get(name)!, tensor, name);
+}
+
+describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
+  const cases = FAMILIES.flatMap((family) =>
+    (Object.keys(METHODS) as (keyof typeof METHODS)[]).map((method) => ({ family, method, dtype })),
+  );
+  test.each(cases)("$method on $family", (one) => expectSame(one));
+
+  test.each(["finite-difference", "forward-difference", "first-order"] as const)(
+    "BiDoRA's phases with %s",
+    (hypergradient) =>
+      expectSame(
+        { family: "bert", method: "dora without dropout", dtype },
+        { method: "bidora", hypergradient, upperLearningRate: 1e-2, regularizer: 0.1, retrainSteps: 3 },
+      ),
+  );
+});
