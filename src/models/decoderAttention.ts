@@ -1,6 +1,6 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, Q query heads · size of a head, G key heads · size of a head.
 import {
-  attend,
+  attendCausally,
   Dropout,
   type ForwardContext,
   type KeyValueCache,
@@ -60,19 +60,10 @@ export class DecoderAttention extends Module {
     const [q, k, v] = this.project(x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
     const query = rotate(normHeads(q, this.queryNorm), rows.rotary[type], heads);
     const key = rotate(normHeads(k, this.keyNorm), rows.rotary[type], kvHeads);
-    const past = rows.cache?.extend(this.layer, key, v, rows.layout) ?? { keys: key, values: v, layout: rows.layout };
-    const window = type === "sliding_attention" && slidingWindow !== undefined ? { before: slidingWindow - 1 } : {};
-    const mixed = attend(query, past.keys, past.values, {
-      heads,
-      kvHeads,
-      layout: rows.layout,
-      keyLayout: past.layout,
-      causal: true,
-      window,
-      scale,
-      dropout: this.dropout,
-      context,
-    });
+    const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
+    const { layout, cache } = rows;
+    const options = { heads, kvHeads, layout, before, scale, dropout: this.dropout, context };
+    const mixed = attendCausally(query, key, v, { cache, layer: this.layer }, options);
     return this.output.forward(pick(mixed, only), context);
   }
 

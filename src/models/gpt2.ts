@@ -3,7 +3,7 @@ import {
   type Activation,
   activation,
   addThenNorm,
-  attend,
+  attendCausally,
   Dropout,
   Embedding,
   type ForwardContext,
@@ -57,10 +57,9 @@ class Attention extends Module {
     const { heads, hiddenSize } = this.config;
     const widths = [hiddenSize, hiddenSize, hiddenSize];
     const [q, k, v] = partsOf(this.together.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const past = cache?.extend(this.layer, k, v, layout) ?? { keys: k, values: v, layout };
-    const { scale, dropout } = this;
-    const rest = { heads, layout, keyLayout: past.layout, causal: true, scale, dropout, context };
-    return this.output.forward(pick(attend(q, past.keys, past.values, rest), only), context);
+    const options = { heads, layout, scale: this.scale, dropout: this.dropout, context };
+    const mixed = attendCausally(q, k, v, { cache, layer: this.layer }, options);
+    return this.output.forward(pick(mixed, only), context);
   }
 }
 

@@ -25,18 +25,5 @@ export function rotaryTables(positions: torch.Tensor, frequencies: torch.Tensor,
 
 /** Turns each head's first R numbers by its token's angles. x: [N, H·D] → the same */
 export function rotate(x: torch.Tensor, { cos, sin }: RotaryTables, heads: number): torch.Tensor {
-  const [tokens, width] = x.shape as [number, number];
-  const [size, turned] = [width / heads, cos.shape[1] as number];
-  const byHead = torch.view(x, [tokens, heads, size]);
-  const table = (of: torch.Tensor) => torch.unsqueeze(torch.castTo(of, x.dtype), 1); // N,1,R
-  const part = turned === size ? byHead : torch.narrow(byHead, 2, 0, turned);
-  const sum = torch.add(torch.mul(part, table(cos)), torch.mul(turnedBack(part), table(sin)));
-  const whole = turned === size ? sum : torch.cat([sum, torch.narrow(byHead, 2, turned, size - turned)], 2);
-  return torch.reshape(whole, [tokens, width]);
-}
-
-/** (x1, x2) → (−x2, x1) */
-function turnedBack(x: torch.Tensor): torch.Tensor {
-  const half = (x.shape[2] as number) / 2;
-  return torch.cat([torch.neg(torch.narrow(x, 2, half, half)), torch.narrow(x, 2, 0, half)], 2);
+  return torch.rotary(x, cos, sin, heads);
 }

@@ -2,28 +2,12 @@
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Linear } from "./linear.js";
-import { crossEntropy } from "./losses.js";
 
 /** Tokens that go through the output matrix at a time, so that logits take little room. */
 const CHUNK = 256;
 
 /** libtorch's number for no reduction. */
 const EACH = 0;
-
-/**
- * The sum of the cross-entropies of a language model's outputs.
- * @param states [K, H]
- * @param output from states to logits
- * @param targets [K] int64
- */
-export function linearCrossEntropy(
-  states: torch.Tensor,
-  output: Linear,
-  targets: torch.Tensor,
-  context: ForwardContext,
-): torch.Tensor {
-  return crossEntropy(torch.castTo(output.forward(states, context), "float32"), targets);
-}
 
 /**
  * Each token's cross-entropy, and 1 where its logit is the largest (the first of several): [K, 2] float32. No gradient flows.
