@@ -16,16 +16,14 @@ CASES = (
     ("multi", "multi", "multi"),
     ("regression", "regression", "regression"),
     ("tokens", "tokens", "tokens"),
-    ("lm", "lm", "texts"),
-    ("lm-other", "lm", "texts"),
+    ("lm", "lm", "language"),
+    ("lm-other", "lm", "language"),
     ("no-prefix", "none", "texts"),
 )
-ROWS_OF = {"single": "texts", "multi": "multi", "regression": "regression", "tokens": "tokens", "lm": "texts"}
+ROWS_OF = {"single": "texts", "multi": "multi", "regression": "regression", "tokens": "tokens", "lm": "language"}
 
 
 def read_batch(family: Family, root: Path, head: str, rows: str, part: slice = slice(None)) -> Batch:
-    if head == "lm":  # a language model's logits are many
-        part = slice(0, None, 2)
     lines = (root / "rows" / f"{rows}.jsonl").read_text().splitlines()
     return encode(load_tokenizer(family, head == "tokens"), [json.loads(line) for line in lines][part], head)
 

@@ -154,6 +154,7 @@ def make_rows() -> dict[str, list[dict]]:
 
     return {
         "texts": [{"sentence": text, "label": names[i % 3]} for i, text in enumerate(singles)],
+        "language": [{"sentence": text} for text in singles[::2]],  # few, as the logits are many
         "pairs": [{"sentence1": a, "sentence2": b, "label": names[(i + 1) % 3]} for i, (a, b) in enumerate(pairs)],
         "multi": [{"sentence": text, "label": [name for name in LABELS["multi"] if draw.random() < 0.5]} for text in singles],
         "regression": [{"sentence1": a, "sentence2": b, "label": round(draw.uniform(-1, 3), 3)} for a, b in pairs[:5]],

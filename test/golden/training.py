@@ -19,6 +19,8 @@ DEFAULTS = {
 }
 ILL_CONDITIONED = 1e-3  # such as the keys' part of a fused bias: its gradient is rounding, which Adam makes steps of
 RUNS = {
+    "lm-lora-linear": ("lm-lora", {}),
+    "lm-dora-accumulated": ("lm-dora", {"gradientAccumulation": 2, "maxGradNorm": 0.5}),
     "lora-linear": ("lora", {}),
     "lora-cosine": ("lora", {"schedule": "cosine", "adamBeta2": 0.98, "adamEpsilon": 1e-6, "weightDecay": 0.1}),
     "lora-clipped-accumulated": ("lora", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
@@ -47,11 +49,16 @@ def factor(step: int, steps: int, warmup_ratio: float, schedule: str) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
 
 
-def batches(family: Family, root: Path, size: int, first: int = 0, last: int = 22) -> Iterator[Batch]:
+def batches(family: Family, root: Path, size: int, first: int = 0, last: int = 22, head: str = "single") -> Iterator[Batch]:
     """Rows `first` to `last` of train.jsonl in order, again and again; the short last batch is kept."""
-    pass_ = [read_batch(family, root, "single", "train", slice(start, min(start + size, last))) for start in range(first, last, size)]
+    pass_ = [read_batch(family, root, head, "train", slice(start, min(start + size, last))) for start in range(first, last, size)]
     while True:
         yield from pass_
+
+
+def weight(batch: Batch) -> int:
+    """What a batch's mean loss is the mean of: rows, or a language model's tokens that are foretold and bear loss."""
+    return len(batch.labels) if batch.labels.dim() == 1 else int((batch.labels[:, 1:] != -100).sum())
 
 
 def decays(name: str) -> bool:
@@ -72,9 +79,9 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
         rate = settings["learningRate"] * factor(step, settings["maxSteps"], settings["warmupRatio"], settings["schedule"])
         losses = []
         taken = [next(stream) for _ in range(settings["gradientAccumulation"])]
-        rows = sum(len(batch.labels) for batch in taken)
+        total = sum(weight(batch) for batch in taken)
         for batch in taken:
-            loss = run(model, batch, "single").loss * (len(batch.labels) / rows)
+            loss = run(model, batch, "single").loss * (weight(batch) / total)
             loss.backward()
             losses.append(loss.item())
         limit = settings["maxGradNorm"] or math.inf
@@ -103,10 +110,11 @@ def write_training(family: Family, root: Path, target: Path) -> list[dict]:
             continue
         settings = DEFAULTS | changes
         finals = {}
+        head = "lm" if adapter.startswith("lm-") else "single"
         for dtype in (torch.float64, torch.float32):
-            model = load_adapter(family, target / "single", "single", target / "adapters" / adapter, dtype)
+            model = load_adapter(family, target / head, head, target / "adapters" / adapter, dtype)
             start = {key: value.clone() for key, value in trained(model, lambda p: p.detach()).items()}
-            log = train(model, batches(family, root, settings["batchSize"]), settings)
+            log = train(model, batches(family, root, settings["batchSize"], head=head), settings)
             finals[dtype] = trained(model, lambda p: p.detach())
         distance = update_error(start, finals[torch.float32], finals[torch.float64])
         if distance > ILL_CONDITIONED:
@@ -115,7 +123,7 @@ def write_training(family: Family, root: Path, target: Path) -> list[dict]:
         write_tensors(target / file, finals[torch.float32])
         print(f"  {family.name} training {name}: loss {log['losses'][0]:.4f} -> {log['losses'][-1]:.4f}, float64 differs by {distance:.1e}")
         entries.append({
-            "name": name, "checkpoint": "single", "adapter": f"adapters/{adapter}", "rows": "train", "file": file,
+            "name": name, "checkpoint": head, "adapter": f"adapters/{adapter}", "rows": "train", "file": file,
             "settings": settings, **log, "float64Distance": distance,
         })
     return entries

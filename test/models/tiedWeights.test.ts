@@ -48,7 +48,7 @@ test.each([
 test("two tensors that differ are not tied, whatever the configuration says", async () => {
   const loaded = await load(changedCheckpoint("gpt2/lm-other", { config: { tie_word_embeddings: true } }));
   expect(isTied(loaded)).toBe(false);
-  const rows = golden("gpt2/forward/lm-other-texts.safetensors");
+  const rows = golden("gpt2/forward/lm-other-language.safetensors");
   expectClose(loaded.model.forward(goldenInput(rows), EVALUATION), get(rows, "logits"), 1e-5);
 });
 
@@ -61,7 +61,7 @@ test("an output matrix alone serves as the embeddings", async () => {
   const rename = (name: string) => (name === "transformer.wte.weight" ? "lm_head.weight" : name);
   const loaded = await load(changedCheckpoint("gpt2/lm", { rename }));
   expect(isTied(loaded)).toBe(true);
-  const rows = golden("gpt2/forward/lm-texts.safetensors");
+  const rows = golden("gpt2/forward/lm-language.safetensors");
   expectClose(loaded.model.forward(goldenInput(rows), EVALUATION), get(rows, "logits"), 1e-5);
 });
 
@@ -81,7 +81,7 @@ test.each(["gpt2", "llama"])("%s: what adapters make of tied tensors is written 
   const table = family === "gpt2" ? "wte" : "embed_tokens";
   const adapted = inject(model, loraConfig({ rank: 2, targetModules: [table, "lm_head"] }), { generator });
   for (const { tensor } of adapted.trained) torch.noGrad(() => torch.normal_(tensor, 0, 0.3, { generator }));
-  const rows = golden(`${family}/forward/lm-texts.safetensors`);
+  const rows = golden(`${family}/forward/lm-language.safetensors`);
   const expected = model.forward(goldenInput(rows), EVALUATION);
 
   expect(() => merge(adapted)).toThrow(/and lm_head are one tensor, which can't hold/);

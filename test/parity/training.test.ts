@@ -4,13 +4,17 @@ import { openAdapted } from "./support/adapted.js";
 import { casesOf, goldenTensors, withoutPrefix } from "./support/cases.js";
 import { expectLog, updateError } from "./support/compare.js";
 import { runPhases } from "./support/phases.js";
-import { encodeRows } from "./support/rows.js";
+import { encodeLanguageRows, encodeRows } from "./support/rows.js";
 
 test.each(casesOf("training"))("$family $name: twelve steps", async ({ family, file, settings, ...entry }) => {
   const problem = await openAdapted(family, entry);
-  const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
+  const isLanguage = entry.checkpoint === "lm";
+  const kind = isLanguage ? "causal-lm" : "sequence-classification";
+  const encode = isLanguage ? encodeLanguageRows : encodeRows;
+  const rows = await encode(family, { ...entry, maxLength: settings.maxLength });
 
-  const { start, phases } = runPhases(problem, rows, { ...settings, maxGradNorm: settings.maxGradNorm ?? undefined });
+  const all = { ...settings, maxGradNorm: settings.maxGradNorm ?? undefined };
+  const { start, phases } = runPhases(problem, rows, all, kind);
 
   expect(phases.length).toBe(1);
   const { reports, end } = phases[0]!;

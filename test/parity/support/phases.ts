@@ -1,5 +1,5 @@
 import { type RunConfig, type RunSettings, resolveRun } from "../../../src/config/index.js";
-import { type EncodedRow, TASKS } from "../../../src/tasks/index.js";
+import { type EncodedRow, TASKS, type Task, type TaskKind } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/train/masks.js";
 import { planPhases } from "../../../src/train/plans.js";
@@ -35,15 +35,16 @@ export function planSettings(settings: RunSettings): RunConfig {
   return resolveRun({ ...DEFAULTS, ...settings });
 }
 
-/** Runs all phases of a run on rows with a class, taken in their order. */
+/** Runs all phases of a run on rows with a class, or another kind of task's, taken in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
   rows: readonly EncodedRow[],
   settings: RunSettings,
+  kind: TaskKind = "sequence-classification",
 ): { readonly start: Snapshot; readonly phases: readonly Phase[] } {
   const start = takeSnapshot(adapted.trained);
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks, start } as const;
+  const setup = { model, adapted, rows, task: TASKS[kind] as Task, masks, start };
   const plans = planPhases(setup, planSettings(settings));
   const phases = plans.map((plan): Phase => {
     const rule = plan.begin();

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { LabelMap } from "../../../src/data/index.js";
 import { readConfig } from "../../../src/io/checkpoint.js";
+import { IGNORED_LABEL } from "../../../src/nn/index.js";
 import {
   type EncodedRow,
   encodeRows as encode,
@@ -26,6 +27,25 @@ export async function encodeRows(
   const textColumns = kind === "token-classification" ? undefined : ["sentence1", "sentence2"];
   const { examples } = await readRows(task, join(GOLDEN, "rows", `${rows}.jsonl`), { textColumns });
   return encode(task, examples, await loadTokenizer(folder), { labels, maxLength });
+}
+
+/**
+ * The same for a language model: each token is the label of the one before it, but for the first third of a row, a prompt.
+ * @see foretold in texts.py
+ */
+export async function encodeLanguageRows(
+  family: string,
+  of: { readonly rows: string; readonly maxLength: number },
+): Promise<EncodedRow[]> {
+  const rows = await encodeRows(family, { ...of, checkpoint: "single" });
+  return rows.map((row) => {
+    const { inputIds } = row;
+    const first = 1 + Math.floor(inputIds.length / 3);
+    return {
+      ...row,
+      target: inputIds.map((_, i) => (i + 1 < first ? IGNORED_LABEL : (inputIds[i + 1] ?? IGNORED_LABEL))),
+    };
+  });
 }
 
 /** Batches in the rows' order, short last ones kept. */
