@@ -18,6 +18,7 @@ from training import BATCH_SIZE, batches, update_error
 
 ADAPTER = "dora-wide"
 EMBEDDING_ADAPTER = "dora-embedding"
+LANGUAGE_ADAPTER = "lm-dora"
 LOWER_ROWS, ALL_ROWS = 17, 22  # floor(0.8 · 22)
 TERMS, DAMPING = 3, 1e-3
 RATE, STEPS_BEFORE = 2e-3, 3
@@ -38,16 +39,21 @@ RUNS = {
 }
 
 
+def head_of(adapter: str) -> str:
+    return "lm" if adapter.startswith("lm-") else "single"
+
+
 def open_problem(
     family: Family, target: Path, dtype: torch.dtype, axis: str, norm_gradient: str, adapter: str = ADAPTER
 ) -> tuple[Problem, Tensors, Tensors]:
     """The problem, and the adapter's directions and magnitudes. Along "in" (which PEFT has not) magnitudes are norms, perturbed."""
-    peft_model = load_adapter(family, target / "single", "single", target / "adapters" / adapter)
+    head = head_of(adapter)
+    peft_model = load_adapter(family, target / head, head, target / "adapters" / adapter)
     scales = {name.removeprefix("base_model.model."): m.scaling["default"] for name, m in peft_model.named_modules() if hasattr(m, "lora_A")}
     start = trained(peft_model, lambda p: p.detach().to(dtype))
     directions = {name: t for name, t in start.items() if "magnitude" not in name}
     magnitudes = {name: t for name, t in start.items() if "magnitude" in name}
-    model = load(family, target / "single", "single").to(dtype).requires_grad_(False)
+    model = load(family, target / head, head).to(dtype).requires_grad_(False)
     problem = Problem(model, scales, axis, norm_gradient)
     if axis == "in":
         for path in scales:
@@ -132,6 +138,8 @@ def write_runs(family: Family, root: Path, target: Path) -> list[dict]:
             ("exact-1-embedding", Run("exact"), "out", "full", EMBEDDING_ADAPTER),
             ("exact-optimizer-embedding-detached", Run("exact", "optimizer"), "out", "detached", EMBEDDING_ADAPTER),
         ]
+    if family.is_decoder:
+        cases += [(f"lm-{estimator}-1", Run(estimator), "out", "full", LANGUAGE_ADAPTER) for estimator in ESTIMATORS]
     return [write_run(family, root, target, *case) for case in cases]
 
 
@@ -140,11 +148,12 @@ def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axi
     ends, starts, logs = {}, {}, {}
     for dtype in (torch.float64, torch.float32):
         problem, directions, magnitudes = open_problem(family, target, dtype, axis, norm_gradient, adapter)
-        lower, upper = batches(family, root, BATCH_SIZE, 0, LOWER_ROWS), batches(family, root, BATCH_SIZE, LOWER_ROWS, ALL_ROWS)
+        rows = lambda first, last: batches(family, root, BATCH_SIZE, first, last, head_of(adapter))
+        lower, upper = rows(0, LOWER_ROWS), rows(LOWER_ROWS, ALL_ROWS)
         found, searched, search_log = search(problem, directions, magnitudes, lower, upper, run)
         final, retrain_log = found, []
         if run.retrain_steps:
-            final, retrain_log = retrain(problem, directions, searched, batches(family, root, BATCH_SIZE, 0, ALL_ROWS), run)
+            final, retrain_log = retrain(problem, directions, searched, rows(0, ALL_ROWS), run)
         kind = str(dtype).removeprefix("torch.")
         if dtype == torch.float64:
             tensors |= rounded(named("search", found | searched) | named("final", final if run.retrain_steps else {}))
@@ -156,7 +165,7 @@ def write_run(family: Family, root: Path, target: Path, name: str, run: Run, axi
     upper_losses = [entry["upperLoss"] for entry in logs["float64"]["search"]]
     print(f"  {family.name} bidora {name}: upper loss {upper_losses[0]:.4f} -> {upper_losses[-1]:.4f}, float32 differs by {distance:.1e}")
     return {
-        "name": name, "checkpoint": "single", "adapter": f"adapters/{adapter}", "rows": "train", "file": file, "axis": axis, "normGradient": norm_gradient,
+        "name": name, "checkpoint": head_of(adapter), "adapter": f"adapters/{adapter}", "rows": "train", "file": file, "axis": axis, "normGradient": norm_gradient,
         "settings": settings(run), "log": logs["float64"], "float32Distance": distance,
     }
 

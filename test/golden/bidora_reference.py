@@ -87,11 +87,13 @@ class Problem:
         return weight.T if self.is_turned(path) else weight
 
     def loss(self, directions: Tensors, magnitudes: Tensors, batch, norms_at: Tensors | None = None) -> torch.Tensor:
-        """Cross-entropy, mean over the batch. `norms_at` (default: `directions`) matters for detached norms alone."""
+        """Cross-entropy, mean over the batch: its rows, or the tokens that are foretold and bear loss. `norms_at` (default: `directions`) matters for detached norms alone."""
         norms_at = directions if norms_at is None else norms_at
         weights = {f"{path}.weight": self.weight(path, directions, magnitudes, norms_at) for path in self.scales}
         weights |= {name.removeprefix(PREFIX): t for name, t in directions.items() if ".lora_" not in name}
         logits = functional_call(self.model, weights, (), batch.inputs).logits
+        if batch.labels.dim() == 2:
+            return nn.functional.cross_entropy(logits[:, :-1].flatten(0, 1), batch.labels[:, 1:].flatten())
         return nn.functional.cross_entropy(logits, batch.labels)
 
     def regularizer(self, directions: Tensors) -> torch.Tensor:

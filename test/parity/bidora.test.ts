@@ -7,7 +7,7 @@ import { ofRole, penaltyOf } from "./support/bilevel.js";
 import { type BilevelCase, casesOf, goldenTensors, section } from "./support/cases.js";
 import { expectLog, updateError } from "./support/compare.js";
 import { runPhases } from "./support/phases.js";
-import { encodeRows } from "./support/rows.js";
+import { encodeLanguageRows, encodeRows } from "./support/rows.js";
 
 type Case = BilevelCase & { readonly family: string };
 
@@ -32,9 +32,11 @@ test.each(casesOf("bidora"))("$family $name: search and retrain", async (entry) 
   const { family, settings, log } = entry;
   const golden = goldenTensors(family, entry.file);
   const problem = await openAdapted(family, entry, { ...entry, start: section(golden, "start") });
-  const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });
+  const [encode, kind] =
+    entry.checkpoint === "lm" ? ([encodeLanguageRows, "causal-lm"] as const) : ([encodeRows, undefined] as const);
+  const rows = await encode(family, { ...entry, maxLength: settings.maxLength });
 
-  const { start, phases } = runPhases(problem, rows, planOf(settings));
+  const { start, phases } = runPhases(problem, rows, planOf(settings), kind);
 
   const [search, retrain] = phases;
   expectLogs(search!.reports, log.search);
