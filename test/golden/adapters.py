@@ -124,6 +124,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
             if name in EVERY_HEAD or head == "single" and (name in MAIN or family.depth >= 3):
                 entries.append(write_case(family, root, target, head, name, recipe))
         for name, recipe in LANGUAGE_RECIPES.items() if head == "lm" else ():
+            if family.recipes and name not in family.recipes:
+                continue
             entries.append(write_case(family, root, target, head, name, recipe))
     return entries
 

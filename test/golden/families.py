@@ -15,7 +15,7 @@ from transformers import PreTrainedConfig
 class Family:
     """`classes` is the first part of transformers' class names. `depth` says how much is made for the family:
 
-    1: checkpoints, logits, hidden states; 2: also the main adapters, training, the exact hypergradient; 3: everything.
+    1: checkpoints, logits, hidden states, and the adapters in `recipes`; 2: also the main adapters, training, the exact hypergradient; 3: everything.
     `settings` are its names for BERT's settings (or several, or none), `modules` those for BERT's modules, found by regular expressions.
     `kinds` are the names of classes, by transformers' usual ends of them, that begin otherwise or end otherwise."""
 
@@ -166,6 +166,7 @@ FAMILIES = (
     Family("qwen2", "Qwen2", texts.word_piece_after_one, texts.DECODER_TOKENS, QWEN2, depth=1, **WINDOWED),
     Family("qwen3", "Qwen3", texts.word_piece_after_one, texts.DECODER_TOKENS, QWEN3, depth=1, **WINDOWED),
     Family("phi3", "Phi3", texts.word_piece_after_one, texts.DECODER_TOKENS, PHI3, depth=1,
-           **WINDOWED | {"settings": LLAMA_SETTINGS | {"hidden_dropout_prob": "resid_pdrop"}}),
-    Family("gemma3_text", "Gemma3Text", texts.word_piece_after_one, texts.DECODER_TOKENS, GEMMA3, depth=1, kinds=GEMMA3_KINDS, **WINDOWED),
+           **WINDOWED | {"settings": LLAMA_SETTINGS | {"hidden_dropout_prob": "resid_pdrop"}}, recipes=("lora-all-linear",)),
+    Family("gemma3_text", "Gemma3Text", texts.word_piece_after_one, texts.DECODER_TOKENS, GEMMA3, depth=1, kinds=GEMMA3_KINDS, **WINDOWED,
+           recipes=("lora-tables", "dora-tables")),
 )

@@ -37,8 +37,9 @@ def write_family(family, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     write_checkpoints(family, target)
     manifest = {"family": family.name, "forward": write_forward(family, ROOT, target)}
-    if family.depth >= 2:
+    if family.depth >= 2 or family.recipes:
         manifest["adapters"] = write_adapters(family, ROOT, target)
+    if family.depth >= 2:
         manifest["dropout"] = write_dropout(family, ROOT, target)
         manifest["training"] = write_training(family, ROOT, target)
         if not family.is_decoder:
