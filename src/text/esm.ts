@@ -37,7 +37,7 @@ export async function proteinLetters(folder: string, settings: TokenizerSettings
 }
 
 // As Python's str.splitlines and str.split have them.
-const LINE_END = /\r\n|[\n\r\v\f\x1C-\x1E\x85\u2028\u2029]/;
+const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
 const LINE_END_AT_END = new RegExp(`(?:${LINE_END.source})$`);
 const WHITE_SPACE = "[\\s\\x{1C}-\\x{1F}]+";
 

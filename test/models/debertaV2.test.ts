@@ -204,7 +204,7 @@ test.each<[Changes, RegExp]>([
   [{ config: { conv_kernel_size: 4 } }, /conv_kernel_size must be odd, but is 4\.$/],
   [{ config: { conv_kernel_size: 3, conv_groups: 2 } }, /conv_groups 2 is not supported; expected 1 or no such key\.$/],
   [{ config: { conv_kernel_size: 3 } }, /lacks the weight deberta\.encoder\.conv\.conv\.weight/],
-  [{ config: { pooler_hidden_size: 12 } }, /pooler_hidden_size 12 is not supported; expected 24 or no such key\.$/],
+  [{ config: { pooler_hidden_size: 12 } }, /pooler_hidden_size 12 is not supported; expected 16 or no such key\.$/],
   [{ config: { attention_head_size: 12 } }, /attention_head_size 12 is not supported; expected 8 or no such key\.$/],
   [{ config: { type_vocab_size: 2 } }, /lacks the weight deberta\.embeddings\.token_type_embeddings\.weight/],
   [
