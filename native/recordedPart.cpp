@@ -10,8 +10,8 @@ namespace bidora {
 namespace {
 
 void refuse(const Operator& op, const char* reason) {
-  throw std::invalid_argument("a part that is made anew in the backward pass cannot have " + op.name + " in it, which " +
-                              reason + ": leave gradient checkpointing out here.");
+  throw std::invalid_argument("a part that is made anew in the backward pass cannot have " + op.name +
+                              " in it, which " + reason + ": leave gradient checkpointing out here.");
 }
 
 void checkIsRepeatable(const Operator& op) {

@@ -1,5 +1,5 @@
-// A part of a forward pass as a list of calls that can be made anew: gradient checkpointing keeps it, and what comes into
-// it, in the place of what its gradients need.
+// A part of a forward pass as a list of calls that can be made anew: gradient checkpointing keeps it, and what comes
+// into it, in the place of what its gradients need.
 #pragma once
 
 #include <ATen/core/Tensor.h>

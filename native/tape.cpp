@@ -187,8 +187,7 @@ Napi::Value stopTape(const Napi::CallbackInfo& info) {
   const Held tape = std::move(state.tape);
   state.tape = nullptr;
   Napi::Array entries = Napi::Array::New(env);
-  for (const auto& entry : tape->entries())
-    entries.Set(entries.Length(), describeEntry(env, state.operators, entry));
+  for (const auto& entry : tape->entries()) entries.Set(entries.Length(), describeEntry(env, state.operators, entry));
   Napi::Object object = Napi::Object::New(env);
   object.Set("handle", state.handles.add(tape));
   object.Set("entries", entries);

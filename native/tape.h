@@ -29,7 +29,7 @@ class Tape {
     uint32_t op;  // in the table of operators
     std::vector<Argument> arguments;
     std::vector<int32_t> results;
-    bool isDifferentiated;  // whether operations were recorded for differentiation
+    bool isDifferentiated;                     // whether operations were recorded for differentiation
     std::shared_ptr<const RecordedPart> part;  // of several calls, which stands here as one
   };
 

@@ -1,6 +1,6 @@
-// The sum of the cross-entropies of x·Wᵀ + b, a chunk of rows at a time, so that the logits of all rows are never there.
-// Where gradients are wanted they are computed along with the value, from the chunk's logits: there they are at hand.
-// Shapes: x [K, H], W [V, H], b [V], targets [K] of 0 … V − 1.
+// The sum of the cross-entropies of x·Wᵀ + b, a chunk of rows at a time, so that the logits of all rows are never
+// there. Where gradients are wanted they are computed along with the value, from the chunk's logits: there they are at
+// hand. Shapes: x [K, H], W [V, H], b [V], targets [K] of 0 … V − 1.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -123,8 +123,7 @@ void lossesOf(const Operands& of, const Gradients& gradients, SumOf<Stored<T>>* 
                                        .wantsGradient = gradients.isWanted(),
                                        .losses = losses + row,
                                        .hits = hits + row};
-    at::parallel_for(0, count, 1,
-                     [&](int64_t begin, int64_t end) { functions<T>().crossEntropy(call, begin, end); });
+    at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) { functions<T>().crossEntropy(call, begin, end); });
     gradients.add(of, logits, row);
   });
 }

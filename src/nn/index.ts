@@ -9,7 +9,7 @@ export { Embedding, type EmbeddingAdapter } from "./embedding.js";
 export { type GatedActivation, gatedActivation } from "./gatedActivation.js";
 export { type CachedRows, KeyValueCache } from "./keyValueCache.js";
 export { Linear, type LinearAdapter, packLinears } from "./linear.js";
-export { linearCrossEntropy, type TokenLoss } from "./linearCrossEntropy.js";
+export { linearCrossEntropy } from "./linearCrossEntropy.js";
 export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
 export { isWithin, Module, ModuleList } from "./module.js";
 export { LayerNorm, Norm, OffsetRmsNorm, RmsNorm } from "./norm.js";

@@ -32,8 +32,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     const states = model.backbone.forward(batch.input, context, ids(indices)); // K,H
     const foretold = ids(indices.map((i) => targets[i] as number));
     if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);
-    const { loss } = linearCrossEntropy(states, model.outputLayer, foretold, context);
-    return torch.reshape(loss, [1, 1]);
+    return torch.reshape(linearCrossEntropy(states, model.outputLayer, foretold, context), [1, 1]);
   },
   loss: (outputs) => torch.sum(torch.narrow(outputs, 1, 0, 1)),
   predict(outputs, { rows }: Batch<LanguageRow>) {

@@ -42,3 +42,22 @@ it("keeps resident memory flat over 1 000 training steps", () => {
   expect(handles).toBe(0);
   expect(at1000 / at200).toBeLessThan(1.05);
 });
+
+it("keeps of a part that is made anew what comes into it, and frees what its backward pass made", () => {
+  const grown = (part: string) =>
+    runChild(`
+      const peak = () => Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
+      const { readFileSync } = await import("node:fs");
+      const x = torch.ones([2 ** 22]).setRequiresGrad(true);
+      const inner = (y) => torch.scope(() => torch.sin(torch.sin(torch.sin(torch.sin(torch.sin(torch.sin(y)))))));
+      const before = peak();
+      torch.scope(() => {
+        let y = x;
+        for (let i = 0; i < 16; i++) y = torch.scope(() => ${part});
+        torch.grad([torch.sum(y)], [x]);
+      });
+      report((peak() - before) / x.nbytes);
+    `) as number;
+  expect(grown("inner(y)")).toBeGreaterThan(80);
+  expect(grown("torch.checkpoint(() => inner(y))")).toBeLessThan(40);
+});

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { LayerStack, StackLayer } from "../../src/models/layerStack.js";
-import { EVALUATION, rowLayout } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, rowLayout } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 
 class Doubled extends StackLayer {
@@ -39,5 +39,21 @@ it("gives the gradient through outputs that it has let go of", () => {
     const x = torch.tensor([3], [1, 1]).setRequiresGrad(true);
     const y = new LayerStack([new Squared(), new Squared(), new Squared()]).forward(x, layout, EVALUATION);
     expect(torch.grad([y], [x])[0]?.item()).toBe(8 * 3 ** 7); // d x⁸ / dx
+  });
+});
+
+it("makes layers anew in the backward pass where the context says so, but not for second derivatives", () => {
+  torch.scope(() => {
+    const x = torch.tensor([3], [1, 1]).setRequiresGrad(true);
+    const stack = new LayerStack([new Doubled(), new Doubled()]);
+    const callsIn = (context: Partial<ForwardContext>) => {
+      const { tape } = torch.recordTape(() => stack.forward(x, layout, { ...EVALUATION, ...context }));
+      tape.dispose();
+      return tape.calls.map(({ operator }) => operator);
+    };
+    const plain = ["aten::mul.Scalar", "aten::mul.Scalar"];
+    expect(callsIn({})).toEqual(plain);
+    expect(callsIn({ gradientCheckpointing: true })).toEqual(["checkpoint", "checkpoint"]);
+    expect(callsIn({ gradientCheckpointing: true, differentiateTwice: true })).toEqual(plain);
   });
 });

@@ -4,6 +4,8 @@ import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import { bitfit } from "../../src/adapters/methods/bitfit.js";
 import { vera } from "../../src/adapters/methods/vera.js";
 import type { RunSettings } from "../../src/config/index.js";
+import type { Prepared } from "../../src/run/prepare.js";
+import { setupOf } from "../../src/run/runPlans.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
@@ -79,3 +81,19 @@ describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
       ),
   );
 });
+
+test.each([true, false])(
+  "--gradient-checkpointing %s comes to every pass that is trained by",
+  (gradientCheckpointing) => {
+    const prepared = {
+      data: {},
+      choice: {},
+      loaded: {},
+      generator: new torch.Generator(0),
+      config: { gradientCheckpointing },
+    };
+    const { masks } = setupOf(prepared as unknown as Prepared);
+    expect(masks.training().gradientCheckpointing).toBe(gradientCheckpointing);
+    expect(masks.training(true)).toMatchObject({ gradientCheckpointing, differentiateTwice: true });
+  },
+);

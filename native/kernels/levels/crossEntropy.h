@@ -1,5 +1,5 @@
-// Cross-entropies of rows of logits z with targets t: log Σ exp z − z_t, with the gradient p − 1_t for p = softmax(z), and
-// its derivative along ż, p ∘ (ż − ⟨p, ż⟩).
+// Cross-entropies of rows of logits z with targets t: log Σ exp z − z_t, with the gradient p − 1_t for p = softmax(z),
+// and its derivative along ż, p ∘ (ż − ⟨p, ż⟩).
 #pragma once
 
 #include "numbers.h"
