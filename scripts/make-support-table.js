@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { renderSupportTable } from "../dist/cli/supportTable.js";
 
 const path = new URL("../README.md", import.meta.url);
-const place = /(<!-- generated: support -->\n)[^]*?(\n<!-- end of generated -->)/;
+const place = /(<!-- generated: support -->\n)[\s\S]*?(\n<!-- end of generated -->)/;
 const before = readFileSync(path, "utf8");
 if (!place.test(before)) throw new Error("README.md has no place marked <!-- generated: support -->.");
 const after = before.replace(place, (_, begin, end) => `${begin}\n${renderSupportTable()}\n${end}`);
