@@ -133,6 +133,7 @@ std::vector<at::Tensor> RecordedPart::run(const std::vector<at::Tensor>& used, T
     for (const int32_t place : step.lastReads) tensors[place] = at::Tensor();
   }
   std::vector<at::Tensor> outputs;
+  outputs.reserve(outputPlaces_.size());
   for (const int32_t place : outputPlaces_) outputs.push_back(tensors[place]);
   return outputs;
 }

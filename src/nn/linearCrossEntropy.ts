@@ -31,12 +31,7 @@ function fused(states: torch.Tensor, output: Linear, targets: torch.Tensor): tor
   return torch.linearCrossEntropy(states, weight, bias, targets, { packed: output.packedFor(states) })[0];
 }
 
-function inChunks(
-  states: torch.Tensor,
-  output: Linear,
-  targets: torch.Tensor,
-  context: ForwardContext,
-): torch.Tensor {
+function inChunks(states: torch.Tensor, output: Linear, targets: torch.Tensor, context: ForwardContext): torch.Tensor {
   const rows = targets.numel;
   const ofChunk = Math.max(1, Math.floor(CHUNK_BYTES / (output.outFeatures * torch.DTYPE_BYTES.float32)));
   let sum: torch.Tensor | undefined;
