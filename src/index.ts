@@ -1,7 +1,8 @@
 /**
  * The library: what the command line does, and the parts that it is made of.
  *
- * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `merge`, `exportAdapter`, `inspect`.
+ * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `generate`, `merge`, `exportAdapter`,
+ *   `inspect`.
  *   Their settings are the commands' flags in camelCase; docs/options.md explains each.
  * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
  * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
@@ -16,6 +17,7 @@ export { BidoraError, UsageError } from "./common/errors.js";
 export {
   type EvaluateSettings,
   type ExportSettings,
+  type GenerateSettings,
   type MergeSettings,
   type Method,
   type PredictSettings,
@@ -51,6 +53,7 @@ export type {
 } from "./train/events.js";
 export { type EvaluateResult, evaluate, type InferenceHooks } from "./use/evaluate.js";
 export { type ExportResult, exportAdapter } from "./use/export.js";
+export { generate } from "./use/generate.js";
 export {
   type AdapterInspection,
   type AdapterSettings,
@@ -62,6 +65,26 @@ export {
 } from "./use/inspect.js";
 export { merge } from "./use/merge.js";
 export { type PredictResult, predict } from "./use/predict.js";
+export { type GeneratedRow, type GenerationHooks, type StreamOptions, TextGenerator } from "./use/textGenerator.js";
+
+// Text that goes on from text.
+
+export {
+  type BeamSettings,
+  type Finish,
+  type Generated,
+  type GeneratedPiece,
+  type GenerateOptions,
+  type GenerationSettings,
+  GREEDY,
+  generateRows,
+  generateTexts,
+  generateTokens,
+  type NextTokens,
+  type Prompt,
+  type SamplingSettings,
+  type TextModel,
+} from "./generation/index.js";
 
 // Models.
 
@@ -165,8 +188,11 @@ export {
   type Example,
   type LabelForm,
   LabelMap,
+  type LanguageExample,
+  type LanguageInput,
   type LoadOptions as LoadRowsOptions,
   type Location,
+  loadLanguage,
   loadQuestions,
   loadTexts,
   loadWords,
@@ -176,8 +202,10 @@ export {
   type Table,
   type TableRow,
   type TextExample,
+  uniforms,
   type ValueReader,
   type WordsExample,
+  type Writing,
 } from "./data/index.js";
 export {
   type Batch,

@@ -10,7 +10,7 @@ import { stdout } from "./streams.js";
 type Call = CommandCall<typeof generateOptions>;
 
 export const generate = defineCommand({
-  usage: "generate --model M [--adapter A] --prompt TEXT | --input FILE [--output FILE] | --chat",
+  usage: "generate --model M --prompt TEXT | --input FILE | --chat",
   about: "Goes on from a prompt: with the likeliest tokens, with drawn ones, or with the best of several beams.",
   options: generateOptions,
   positionals: 0,

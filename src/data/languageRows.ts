@@ -30,8 +30,8 @@ const COLUMNS: Readonly<Record<Kind, readonly string[]>> = {
 const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
- * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, all of one kind.
- * One text column named by hand holds texts or messages, two hold prompts and completions.
+ * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, all of one
+ * kind where they are learnt from. One text column named by hand holds texts or messages, two hold prompts and completions.
  * @throws BidoraError naming the row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {

@@ -21,14 +21,14 @@ export interface Generated {
 }
 
 /** A model and its tokenizer. */
-export interface Generator {
+export interface TextModel {
   readonly model: TaskModel;
   readonly tokenizer: Tokenizer;
 }
 
 /** Goes on from prompts, each as if it were alone, piece by piece. Under beams each continuation is one piece. */
 export async function* generateTexts(
-  { model, tokenizer }: Generator,
+  { model, tokenizer }: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
   options: Omit<GenerateOptions, "isStopped"> = {},
@@ -70,7 +70,7 @@ class Writer {
  * @param batchSize how many are gone on with at once
  */
 export async function* generateRows(
-  generator: Generator,
+  textModel: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
   { batchSize, ...options }: Omit<GenerateOptions, "isStopped"> & { readonly batchSize: number },
@@ -78,7 +78,7 @@ export async function* generateRows(
   for (let start = 0; start < prompts.length; start += batchSize) {
     const batch = prompts.slice(start, start + batchSize);
     const rows = batch.map(() => ({ text: "", tokens: [] as number[], finish: "length" as Finish }));
-    for await (const { prompt, text, tokens, finish } of generateTexts(generator, batch, settings, options)) {
+    for await (const { prompt, text, tokens, finish } of generateTexts(textModel, batch, settings, options)) {
       const row = rows[prompt] as (typeof rows)[number];
       row.text += text;
       row.tokens.push(...tokens);

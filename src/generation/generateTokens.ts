@@ -26,6 +26,7 @@ export interface NextTokens {
   readonly finish: Finish | undefined;
 }
 
+/** How prompts are gone on from. */
 export interface GenerateOptions {
   /** Whether a continuation has come to a text that ends it. */
   readonly isStopped?: ((prompt: number, tokens: readonly number[]) => Promise<boolean>) | undefined;

@@ -1,9 +1,9 @@
 export {
   type Generated,
   type GeneratedPiece,
-  type Generator,
   generateRows,
   generateTexts,
+  type TextModel,
 } from "./generateTexts.js";
 export { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";

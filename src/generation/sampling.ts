@@ -12,7 +12,8 @@ export function sample(scores: Float32Array, settings: SamplingSettings, uniform
   const { weights, total } = softmax(scores);
   let sum = 0;
   let last = 0;
-  for (const [token, weight] of weights.entries()) {
+  for (let token = 0; token < weights.length; token++) {
+    const weight = weights[token] as number;
     if (weight === 0) continue;
     sum += weight;
     last = token;
@@ -23,7 +24,7 @@ export function sample(scores: Float32Array, settings: SamplingSettings, uniform
 
 /** Leaves −∞ in the place of what can't be drawn. */
 export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings): void {
-  if (temperature !== 1) for (const [i, score] of scores.entries()) scores[i] = score / temperature;
+  if (temperature !== 1) scores.set(scores.map((score) => score / temperature));
   if (k > 0) keepLargest(scores, k);
   if (topP < 1) keepNucleus(scores, topP);
   if (minP !== undefined) keepLikely(scores, minP);
@@ -47,7 +48,8 @@ function keepNucleus(scores: Float32Array, topP: number): void {
   const share = most / weights.length;
   const sorted: number[] = [];
   let sum = 0;
-  for (const [token, weight] of weights.entries()) {
+  for (let token = 0; token < weights.length; token++) {
+    const weight = weights[token] as number;
     if (weight >= share && weight > 0) sorted.push(token);
     else sum += weight;
   }
@@ -67,12 +69,22 @@ function keepLikely(scores: Float32Array, minP: number): void {
 }
 
 function drop(scores: Float32Array, goes: (score: number, token: number) => boolean): void {
-  for (const [token, score] of scores.entries()) if (goes(score, token)) scores[token] = Number.NEGATIVE_INFINITY;
+  for (let token = 0; token < scores.length; token++)
+    if (goes(scores[token] as number, token)) scores[token] = Number.NEGATIVE_INFINITY;
 }
 
 /** Probabilities as parts of the likeliest one's, and what they add up to. */
 function softmax(scores: Float32Array): { readonly weights: Float64Array; readonly total: number } {
-  const most = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  const weights = Float64Array.from(scores, (score) => Math.exp(score - most));
-  return { weights, total: weights.reduce((a, b) => a + b, 0) };
+  let most = Number.NEGATIVE_INFINITY;
+  for (const score of scores) if (score > most) most = score;
+  const weights = new Float64Array(scores.length);
+  let total = 0;
+  for (let token = 0; token < scores.length; token++) {
+    const score = scores[token] as number;
+    if (score === Number.NEGATIVE_INFINITY) continue; // most are, after top-k
+    const weight = Math.exp(score - most);
+    weights[token] = weight;
+    total += weight;
+  }
+  return { weights, total };
 }

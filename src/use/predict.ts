@@ -70,8 +70,8 @@ const readOutputs: Predict = async (open, input, settings, signal, onPrediction)
 
 /** With the likeliest tokens. An answer at the end of a conversation is what is to be predicted. */
 const goOn: Predict = async (open, input, settings, signal, onPrediction) => {
-  const { textColumns } = settings;
-  const { examples } = await loadLanguage(input, { labels: "optional", textColumns });
+  const columns = { textColumns: settings.textColumns, usualTextColumns: usualColumns(open.side).usualTextColumns };
+  const { examples } = await loadLanguage(input, { labels: "optional", ...columns });
   const generator = await TextGenerator.greedy(
     open,
     settings,

@@ -31,8 +31,10 @@ export interface GeneratedRow extends Generated {
 }
 
 /** What a call can say beside the settings. */
-interface Hooks {
+export interface GenerationHooks {
+  /** Ends it, with the signal's reason as the error. */
   readonly signal?: AbortSignal | undefined;
+  /** Notes for people, and the progress of downloads. */
   readonly hub?: InferenceHooks["hub"] | undefined;
 }
 
@@ -51,7 +53,7 @@ export class TextGenerator {
    * Opens a model, with an adapter if one is given. Settings that name prompts and files are passed over.
    * @throws UsageError for settings without effect or that exclude each other
    */
-  static async open(given: GenerateSettings, { hub }: Pick<Hooks, "hub"> = {}): Promise<TextGenerator> {
+  static async open(given: GenerateSettings, { hub }: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
     const settings = resolveSettings(generateOptions, given);
     const { model, revision, adapter, dtype, threads } = settings;
     refuseExcluding(settings.given);
@@ -76,19 +78,22 @@ export class TextGenerator {
    */
   static async greedy(
     open: OpenModel,
-    settings: Pick<Settings<typeof generateOptions>, "maxNewTokens" | "batchSize">,
+    settings: { readonly maxNewTokens?: number | undefined; readonly batchSize: number },
     maxLength?: number,
   ): Promise<TextGenerator> {
     const own = readGenerationConfig(open.folder, open.checkpointConfig);
     const generation = resolveGeneration({ greedy: true }, own);
     const stops = await splitStops(open.tokenizer, generation.stop);
-    return new TextGenerator(open, { ...settings, seed: 0 }, own, { ...generation, ...stops }, maxLength);
+    return new TextGenerator(
+      open,
+      { maxNewTokens: undefined, ...settings, seed: 0 },
+      own,
+      { ...generation, ...stops },
+      maxLength,
+    );
   }
 
-  /**
-   * Goes on from one prompt, piece by piece.
-   * @param stream which of the seed's streams of random numbers tokens are drawn with
-   */
+  /** Goes on from one prompt, piece by piece. */
   async *stream(prompt: Writing, { signal, stream = 0 }: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const [encoded] = (await this.encode([exampleOf(prompt, 0)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };
@@ -96,7 +101,7 @@ export class TextGenerator {
   }
 
   /** Goes on from prompts, each as if it were alone; continuations come in their order. */
-  async *rows(prompts: readonly Writing[], hooks: Pick<Hooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
+  async *rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
     yield* this.examples(prompts.map(exampleOf), hooks);
   }
 
@@ -106,7 +111,7 @@ export class TextGenerator {
    */
   async *examples(
     examples: readonly LanguageExample[],
-    { signal }: Pick<Hooks, "signal"> = {},
+    { signal }: Pick<GenerationHooks, "signal"> = {},
   ): AsyncGenerator<GeneratedRow> {
     const { batchSize } = this.settings;
     const prompts = await this.encode(examples);
@@ -156,7 +161,9 @@ export class TextGenerator {
   }
 }
 
-export interface StreamOptions extends Pick<Hooks, "signal"> {
+/** How one prompt is gone on from. */
+export interface StreamOptions extends Pick<GenerationHooks, "signal"> {
+  /** Which of the seed's streams of random numbers tokens are drawn with. */
   readonly stream?: number;
 }
 

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const MODEL = join(ROOT, "test", "golden", "bert", "single");
+const LLAMA = join(ROOT, "test", "golden", "generation", "llama");
 const SMS = join(ROOT, "examples", "data", "sms_spam");
 const SHARES = join(ROOT, "examples", "data", "shares.jsonl");
 
@@ -39,6 +40,7 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
   ["evaluateAndPredict", [adapter, join(SMS, "test.tsv")], /^On 1000 rows: [\s\S]*predictions\.jsonl: \{"label":/],
   ["mergeAndExport", [adapter], /-merged has 35,402 parameters in [\s\S]*-lora is for PEFT\. Rank 16: /],
   ["loadModel", [adapter, "call now"], /^call now\n {2}ham 0\.\d{3}, spam 0\.\d{3}\n$/],
+  ["generate", [LLAMA, "one two"], /^[\s\S]* \[(length|eos)\]\none two … ".*" \(\d+ tokens\)\n$/],
   ["ownStep", [MODEL], /^step 1: loss 0\.\d+\n[\s\S]*step 5: loss 0\.\d+\n$/],
   ["ownObserver", [MODEL, join(SMS, "train.tsv"), join(work, "watched"), "0"], /^ {3}1 #+ \d\.\d{3}\nOut of time: /],
   ["ownTask", [MODEL, SHARES, SHARES, join(work, "share")], /^trained: \{ meanAbsoluteError: /],

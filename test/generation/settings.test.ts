@@ -1,0 +1,127 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { readGenerationConfig, resolveGeneration, roomAfter } from "../../src/generation/index.js";
+import type { JsonObject } from "../../src/io/json.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+
+const newFolder = temporaryFolders();
+
+function read(generation: JsonObject | undefined, config: JsonObject = {}) {
+  const folder = newFolder();
+  if (generation) writeFileSync(join(folder, "generation_config.json"), JSON.stringify(generation));
+  return readGenerationConfig(folder, config);
+}
+
+describe("what a model's files say", () => {
+  test("the ends: one or several, of generation_config.json, else of config.json", () => {
+    expect(read({ eos_token_id: 5 }, { eos_token_id: 6 }).eos_token_id).toEqual([5]);
+    expect(read({ eos_token_id: [5, 7] }).eos_token_id).toEqual([5, 7]);
+    expect(read({ temperature: 0.5 }, { eos_token_id: [6] }).eos_token_id).toEqual([6]);
+    expect(read({ eos_token_id: null }, { eos_token_id: 6 }).eos_token_id).toEqual([6]);
+    expect(read(undefined, { eos_token_id: 6 }).eos_token_id).toEqual([6]);
+    expect(read({}).eos_token_id).toBeUndefined();
+  });
+
+  test("config.json says the rest only where there is no generation_config.json", () => {
+    expect(read(undefined, { repetition_penalty: 1.5 }).repetition_penalty).toBe(1.5);
+    expect(read({}, { repetition_penalty: 1.5 }).repetition_penalty).toBeUndefined();
+  });
+
+  test("sampling settings count once sampling is asked for, the others always", () => {
+    const own = read({ do_sample: true, temperature: 0.5, top_k: 7, top_p: 0.9, repetition_penalty: 1.1, min_p: null });
+    const plain = resolveGeneration({}, own);
+    expect([plain.sampling, plain.repetitionPenalty]).toEqual([undefined, 1.1]);
+    expect(resolveGeneration({ topP: 0.8 }, own).sampling).toEqual({
+      temperature: 0.5,
+      topK: 7,
+      topP: 0.8,
+      minP: undefined,
+    });
+    expect(resolveGeneration({ minP: 0.1 }, read({})).sampling).toEqual({
+      temperature: 1,
+      topK: 50,
+      topP: 1,
+      minP: 0.1,
+    });
+    expect(resolveGeneration({ repetitionPenalty: 1 }, own).repetitionPenalty).toBe(1);
+  });
+
+  test("beams, which --greedy and sampling do without", () => {
+    const own = read({ num_beams: 4, length_penalty: 0.5, early_stopping: "never" });
+    expect(resolveGeneration({}, own).beams).toEqual({ count: 4, lengthPenalty: 0.5, earlyStopping: "never" });
+    expect(resolveGeneration({ beams: 2, earlyStopping: true }, own).beams).toEqual({
+      count: 2,
+      lengthPenalty: 0.5,
+      earlyStopping: true,
+    });
+    expect(resolveGeneration({ greedy: true }, own).beams).toBeUndefined();
+    expect(resolveGeneration({ beams: 1, temperature: 2 }, own).beams).toBeUndefined();
+    expect(() => resolveGeneration({ temperature: 2 }, own)).toThrow(/num_beams \(4\).*--beams 1/);
+    expect(() => resolveGeneration({ topK: 2, beams: 3 }, read({}))).toThrow(/--beams/);
+  });
+
+  test.each([
+    ["bad_words_ids", [[1]]],
+    ["sequence_bias", [[[1], 2.5]]],
+    ["guidance_scale", 1.5],
+    ["exponential_decay_length_penalty", [5, 1.1]],
+    ["renormalize_logits", true],
+    ["num_beam_groups", 2],
+    ["watermarking_config", { bias: 1 }],
+  ])("%s is refused by name", (key, value) => {
+    expect(() => read({ [key]: value })).toThrow(`generation_config.json: ${key} `);
+    expect(() => read(undefined, { [key]: value })).toThrow(`config.json: ${key} `);
+  });
+
+  test("values that stand for nothing are taken", () => {
+    const none = {
+      bad_words_ids: null,
+      guidance_scale: 1,
+      renormalize_logits: false,
+      num_beam_groups: 1,
+      typical_p: 1,
+    };
+    expect(() => resolveGeneration({ topK: 1 }, read({ ...none, diversity_penalty: 0 }))).not.toThrow();
+  });
+
+  test("a kind of sampling that is not supported is refused once tokens are drawn", () => {
+    const own = read({ typical_p: 0.9 });
+    expect(() => resolveGeneration({}, own)).not.toThrow();
+    expect(() => resolveGeneration({ temperature: 0.5 }, own)).toThrow("typical_p");
+  });
+
+  test.each([
+    ["temperature", 0],
+    ["top_p", 1.5],
+    ["num_beams", 0],
+    ["eos_token_id", "</s>"],
+    ["early_stopping", "always"],
+    ["repetition_penalty", "1"],
+  ])("%s of %j is refused", (key, value) => {
+    expect(() => read({ [key]: value })).toThrow(`generation_config.json: ${key} can't be ${JSON.stringify(value)}`);
+  });
+});
+
+describe("room after a prompt", () => {
+  const room = (tokens: number, maxNewTokens: number | undefined, generation: JsonObject = {}) =>
+    roomAfter(tokens, { maxNewTokens }, read(generation), 100, "Row 3");
+
+  test("what is asked for, else what the model says, else 256, within the model's positions", () => {
+    expect(room(10, 90)).toBe(90);
+    expect(room(10, 5)).toBe(5);
+    expect(room(10, undefined)).toBe(90);
+    expect(room(10, undefined, { max_new_tokens: 7 })).toBe(7);
+    expect(room(99, undefined, { max_new_tokens: 7 })).toBe(1);
+    expect(room(10, undefined, { max_length: 30 })).toBe(20);
+    expect(room(10, 5, { max_length: 12 })).toBe(5);
+    expect(room(10, undefined, { max_length: 20 })).toBe(90); // transformers' word for none
+    expect(room(10, undefined, { max_length: 500 })).toBe(90);
+  });
+
+  test("a prompt without room is refused with both numbers", () => {
+    expect(() => room(100, undefined)).toThrow(/Row 3 has 100 tokens.*100 positions/);
+    expect(() => room(10, 91)).toThrow(/Row 3 has 10 tokens.*91.*100 positions/);
+    expect(() => room(40, undefined, { max_length: 40 })).toThrow(/Row 3 has 40 tokens.*max_length is 40/);
+  });
+});

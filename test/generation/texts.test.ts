@@ -1,0 +1,96 @@
+import { fileURLToPath } from "node:url";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import * as choosing from "../../src/generation/generateTokens.js";
+import { type GeneratedPiece, GREEDY, generateTexts, splitStops } from "../../src/generation/index.js";
+import { StopTexts } from "../../src/generation/stopTexts.js";
+import type { TaskModel } from "../../src/models/index.js";
+import { loadTokenizer, type Tokenizer } from "../../src/text/index.js";
+
+vi.mock("../../src/generation/generateTokens.js", { spy: true });
+
+const FOLDER = fileURLToPath(new URL("../golden/generation/llama", import.meta.url));
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await loadTokenizer(FOLDER);
+});
+
+/** The pieces of a text whose tokens come as if a model had chosen them. */
+async function piecesOf(ids: readonly number[], stop: readonly string[] = []): Promise<GeneratedPiece[]> {
+  vi.mocked(choosing.generateTokens).mockImplementation(async function* (_model, _prompts, _settings, options) {
+    for (let i = 0; i < ids.length; i++) {
+      const isStopped = await options?.isStopped?.(0, ids.slice(0, i + 1));
+      const finish = isStopped ? "stop" : i === ids.length - 1 ? "length" : undefined;
+      yield { prompt: 0, tokens: [ids[i] as number], finish };
+      if (finish) return;
+    }
+  });
+  const pieces: GeneratedPiece[] = [];
+  const prompts = [{ ids: [5], maxNewTokens: 99, uniform: () => 0 }];
+  for await (const piece of generateTexts({ model: {} as TaskModel, tokenizer }, prompts, { ...GREEDY, stop }))
+    pieces.push(piece);
+  return pieces;
+}
+
+const idsOf = async (text: string) => (await tokenizer.encode([text])).inputIds;
+
+describe("text as it comes", () => {
+  test("is never half a character, and whole at the end", async () => {
+    const text = "東京 🙂é end";
+    const ids = await idsOf(text);
+    const pieces = await piecesOf(ids);
+    expect(pieces.length).toBe(ids.length);
+    expect(pieces.some((piece) => piece.text === "")).toBe(true);
+    expect(pieces.map((piece) => piece.text).join("")).toBe(text);
+    for (const piece of pieces) expect(piece.text).not.toMatch(/\ufffd/);
+  });
+
+  test("at the end gives half a character as what stands for one", async () => {
+    const ids = (await idsOf("é")).slice(0, 1);
+    expect((await piecesOf(ids)).map((piece) => piece.text)).toEqual(["\ufffd"]);
+  });
+
+  test("leaves special tokens out", async () => {
+    const [end] = await idsOf("<end>");
+    const a = await idsOf("a");
+    const pieces = await piecesOf([...a, end as number, ...a, end as number]);
+    expect(pieces.map((piece) => piece.text).join("")).toBe("aa");
+  });
+
+  test("has nothing of a text that ends it, however its characters are spread over tokens", async () => {
+    const ids = await idsOf("xyz STOq STOP it");
+    const pieces = await piecesOf(ids, ["STOP", "never"]);
+    const told = pieces.map((piece) => piece.text);
+    expect(told.join("")).toBe("xyz STOq ");
+    expect(pieces.at(-1)?.finish).toBe("stop");
+    let all = "";
+    for (const piece of told) {
+      all += piece;
+      expect("xyz STOq ".startsWith(all)).toBe(true);
+    }
+  });
+
+  test("gives what was held back where no such text came", async () => {
+    expect((await piecesOf(await idsOf("ab STO"), ["STOP"])).map((piece) => piece.text).join("")).toBe("ab STO");
+  });
+});
+
+test("the first of several texts counts, wherever it begins", () => {
+  const stops = new StopTexts(["cd", "bcx", "d"]);
+  expect([stops.find("abcd"), stops.find("abcx"), stops.find("ab"), new StopTexts([]).find("a")]).toEqual([
+    2,
+    1,
+    undefined,
+    undefined,
+  ]);
+  expect([stops.mayBegin("ab"), stops.mayBegin("abc"), stops.mayBegin("a")]).toEqual([1, 1, 1]);
+  expect(new StopTexts([]).mayBegin("abc")).toBe(3);
+  expect(new StopTexts(["aab"]).mayBegin("xaaa")).toBe(2);
+});
+
+test("a special token among the texts that end is looked for as a token", async () => {
+  const [end] = await idsOf("<other>");
+  expect(await splitStops(tokenizer, ["a", "<other>", "x<other>", "<other><end>"])).toEqual({
+    stop: ["a", "x<other>", "<other><end>"],
+    stopTokens: [end],
+  });
+});
