@@ -55,7 +55,7 @@ CASES = (
     ("yarn of the context itself", "llama", {"rope_theta": 1e4, "rope_scaling": {"rope_type": "yarn", "factor": 2.0}}, [100]),
     ("yarn, not truncated", "llama", {"rope_theta": 150.0, "rope_scaling": YARN | {"truncate": False, "beta_fast": 2.0, "beta_slow": 0.5}}, [100]),
     ("yarn, truncated", "llama", {"rope_theta": 150.0, "rope_scaling": YARN | {"beta_fast": 2.0, "beta_slow": 0.5}}, [100]),
-    ("yarn, both ends one", "llama", {"rope_theta": 1e4, "rope_scaling": YARN | {"beta_fast": 40.0, "beta_slow": 40.0}}, [100]),
+    ("yarn, both ends one", "llama", {"rope_theta": 1e4, "rope_scaling": YARN | {"beta_fast": 2.6, "beta_slow": 2.6}}, [100]),
     ("yarn, attention_factor", "llama", {"rope_theta": 1e4, "rope_scaling": YARN | {"attention_factor": 0.8}}, [100]),
     ("yarn, mscale", "llama", {"rope_theta": 1e4, "rope_scaling": YARN | {"mscale": 0.7, "mscale_all_dim": 1.3}}, [100]),
     ("yarn, mscale alone", "llama", {"rope_theta": 1e4, "rope_scaling": YARN | {"mscale": 0.7}}, [100]),
@@ -76,7 +76,7 @@ CASES = (
      {"head_dim": 32, "rope_parameters": {"full_attention": YARN, "sliding_attention": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 300.0}}}, [7, 200]),
     ("gemma3, mixed", "gemma3_text",
      {"head_dim": 32, "original_max_position_embeddings": 7, "rope_theta": 77.0, "rope_scaling": {"factor": 3.0},
-      "rope_parameters": {"full_attention": {"rope_type": "yarn", "original_max_position_embeddings": 32}}}, [7]),
+      "rope_parameters": {"full_attention": {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 32}}}, [7]),
 )
 
 
