@@ -76,9 +76,14 @@ export type MergeSettings = Given<typeof mergeOptions>;
 
 export const exportOptions = {
   ...base,
-  to: option(choice(["peft-lora"]), { group: "Export", help: "the format" }),
+  to: option(choice(["peft-lora", "gguf-lora", "gguf"]), { group: "Export", help: "the format" }),
+  outtype: option(choice(["f32", "f16", "bf16", "q8_0"]), {
+    group: "Export",
+    help: "what matrices in a GGUF file are kept in; of gguf-lora f32 or f16",
+    defaultText: "f16; of gguf-lora f32",
+  }),
   rank: option(whole(1), { group: "Export", help: "of the LoRA that a DoRA adapter becomes", defaultText: "as it is" }),
-  output: option(text("PATH"), { group: "Output", help: "where the result goes" }),
+  output: option(text("PATH"), { group: "Output", help: "where the result goes: a folder, or a .gguf file" }),
   ...overwrite,
   ...session,
 };

@@ -1,9 +1,11 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
 export { Backbone, type ModelConfig } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
+export type { DecoderConfig } from "./decoderConfig.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";
 export { type ModelInput, modelInput, type TokenRow } from "./input.js";
 export { INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./registry.js";
+export type { Rope } from "./ropeScalings.js";
 export { checkLayers } from "./sizes.js";
 export { TaskModel } from "./taskModel.js";

@@ -1,5 +1,4 @@
 import { didYouMean } from "../common/nearest.js";
-import { own } from "../common/own.js";
 import { isJsonObject, type JsonObject } from "../io/json.js";
 import { ConfigReader, configError } from "./configReader.js";
 import { ROPE_SCALINGS, type Rope, type RopeType } from "./ropeScalings.js";
@@ -53,15 +52,9 @@ function ropeFrom(settings: JsonObject, path: string, defaults: RopeDefaults): R
   const read = new ConfigReader(settings, path);
   const { maxPositions } = defaults;
   const size = sizeOf(read, defaults);
-  return scalingOf(
-    settings,
-    path,
-    defaults.types,
-  )(read, {
-    size,
-    maxPositions,
-    theta: read.positive("rope_theta", 10000),
-  });
+  const theta = read.positive("rope_theta", 10000);
+  const type = typeOf(settings, path, defaults.types);
+  return { type, theta, settings, ...ROPE_SCALINGS[type](read, { size, maxPositions, theta }) };
 }
 
 /** How many numbers of a head are turned. */
@@ -72,10 +65,12 @@ function sizeOf(read: ConfigReader, { headSize, isPartial = false }: RopeDefault
   throw configError(`the numbers of a head that are turned by its position must be even and more than 0, not ${size}.`);
 }
 
-function scalingOf(settings: JsonObject, path: string, types: readonly string[] = Object.keys(ROPE_SCALINGS)) {
+const ALL = Object.keys(ROPE_SCALINGS) as RopeType[];
+
+function typeOf(settings: JsonObject, path: string, types: readonly RopeType[] = ALL): RopeType {
   new ConfigReader(settings, path).absent("mrope_section");
   const type = settings.rope_type ?? settings.type ?? "default";
-  const found = typeof type === "string" && types.includes(type) ? own(ROPE_SCALINGS, type) : undefined;
+  const found = types.find((known) => known === type);
   if (found) return found;
   const hint = typeof type === "string" ? didYouMean(type, types) : "";
   throw configError(

@@ -1,6 +1,7 @@
 // How frequencies of rotary positions are stretched for contexts longer than the first training's: transformers' rope types.
 // All arithmetic is float32, step by step in transformers' order, so that angles at far positions are the same.
 // Shapes: R how many numbers of a head are turned.
+import type { JsonObject } from "../io/json.js";
 import * as torch from "../torch/index.js";
 import { type ConfigReader, configError } from "./configReader.js";
 
@@ -13,7 +14,14 @@ export interface RopeBase {
 }
 
 /** Angles of positions: position · frequency. */
-export interface Rope {
+export interface Rope extends RopeAngles {
+  readonly type: RopeType;
+  readonly theta: number;
+  /** What the configuration says of it. */
+  readonly settings: JsonObject;
+}
+
+export interface RopeAngles {
   /** What cos and sin are multiplied by. */
   readonly factor: number;
   /** [R / 2], of a sequence of `length` tokens: the same array for lengths that have the same frequencies */
@@ -21,7 +29,7 @@ export interface Rope {
 }
 
 /** @throws BidoraError `CONFIG` for a setting that is missing or of the wrong kind */
-type Scaling = (read: ConfigReader, base: RopeBase) => Rope;
+type Scaling = (read: ConfigReader, base: RopeBase) => RopeAngles;
 
 /** By transformers' `rope_type`. */
 export const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, longrope } as const satisfies Readonly<
@@ -30,17 +38,17 @@ export const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, lo
 
 export type RopeType = keyof typeof ROPE_SCALINGS;
 
-function plain(_read: ConfigReader, base: RopeBase): Rope {
+function plain(_read: ConfigReader, base: RopeBase): RopeAngles {
   return constant(() => frequencies(base));
 }
 
-function linear(read: ConfigReader, base: RopeBase): Rope {
+function linear(read: ConfigReader, base: RopeBase): RopeAngles {
   const factor = fround(read.positive("factor"));
   return constant(() => frequencies(base).map((f) => f / factor));
 }
 
 /** A larger base for each sequence that is longer than the context (NTK). */
-function dynamic(read: ConfigReader, base: RopeBase): Rope {
+function dynamic(read: ConfigReader, base: RopeBase): RopeAngles {
   const { size, theta, maxPositions } = base;
   if (size === 2) throw configError("a dynamic rope turns more than 2 numbers of a head, but there are no more.");
   const factor = read.positive("factor");
@@ -52,7 +60,7 @@ function dynamic(read: ConfigReader, base: RopeBase): Rope {
 }
 
 /** Long waves are stretched, short ones are not, and those between a little. */
-function llama3(read: ConfigReader, base: RopeBase): Rope {
+function llama3(read: ConfigReader, base: RopeBase): RopeAngles {
   const settings = ["factor", "low_freq_factor", "high_freq_factor"].map((key) => fround(read.positive(key)));
   const [factor, low, high] = settings as [number, number, number];
   const original = originalPositions(read, base);
@@ -67,7 +75,7 @@ function llama3(read: ConfigReader, base: RopeBase): Rope {
 }
 
 /** arXiv 2309.00071 */
-function yarn(read: ConfigReader, base: RopeBase): Rope {
+function yarn(read: ConfigReader, base: RopeBase): RopeAngles {
   const original = originalPositions(read, base);
   const factor = read.has("factor") ? read.positive("factor") : base.maxPositions / original;
   const [low, high] = yarnRange(read, base, original);
@@ -103,7 +111,7 @@ function yarnFactor(read: ConfigReader, factor: number): number {
 }
 
 /** arXiv 2402.13753: two sets of factors, for sequences within the first context and beyond it. */
-function longrope(read: ConfigReader, base: RopeBase): Rope {
+function longrope(read: ConfigReader, base: RopeBase): RopeAngles {
   const original = originalPositions(read, base);
   const [short, long] = ["short_factor", "long_factor"].map((key) => {
     const factors = read.positives(key, base.size / 2);
@@ -140,7 +148,7 @@ function frequencies(base: Pick<RopeBase, "theta" | "size">): Float32Array {
 }
 
 /** The same for every length. */
-function constant(make: () => Float32Array, factor = 1): Rope {
+function constant(make: () => Float32Array, factor = 1): RopeAngles {
   return { factor, frequencies: remembered(make) };
 }
 

@@ -91,19 +91,21 @@ function fieldOf(field: string | boolean | readonly TextPart[]): Value {
 export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
   const tokens = SPECIAL_TOKENS.map((role) => [role, specialToken(settings, role)] as const);
   const named = tokens.filter((pair): pair is [(typeof SPECIAL_TOKENS)[number], string] => pair[1] !== undefined);
-  return new ChatTemplate(sourceOf(settings), new Map(named));
+  const text = chatTemplateText(settings);
+  if (text !== undefined) return new ChatTemplate(text, new Map(named));
+  throw new BidoraError(
+    "CHAT_TEMPLATE",
+    "The tokenizer has no chat template, which messages need: expected chat_template.jinja beside it, or chat_template " +
+      'in tokenizer_config.json. Take an instruct model, or give rows with "prompt" and "completion".',
+  );
 }
 
-function sourceOf({ chatTemplate, config: { chat_template: listed } }: TokenizerSettings): string {
+/** Its text as the folder has it; undefined where there is none. @throws BidoraError for one of the wrong kind */
+export function chatTemplateText({ chatTemplate, config }: TokenizerSettings): string | undefined {
+  const { chat_template: listed } = config;
   if (chatTemplate !== undefined) return chatTemplate;
   if (typeof listed === "string") return listed;
-  if (listed === undefined || listed === null) {
-    throw new BidoraError(
-      "CHAT_TEMPLATE",
-      "The tokenizer has no chat template, which messages need: expected chat_template.jinja beside it, or chat_template " +
-        'in tokenizer_config.json. Take an instruct model, or give rows with "prompt" and "completion".',
-    );
-  }
+  if (listed === undefined || listed === null) return undefined;
   const templates = Array.isArray(listed) ? listed.filter(isJsonObject) : [];
   const found = templates.findLast(({ name }) => name === "default")?.template;
   if (typeof found === "string") return found;

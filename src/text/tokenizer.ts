@@ -2,11 +2,11 @@ import { createRequire } from "node:module";
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError } from "../common/errors.js";
 import { boundariesOf } from "./boundaries.js";
-import { type ChatTemplate, chatTemplateOf } from "./chatTemplate.js";
+import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
-import { specialToken, type TokenizerSettings } from "./settings.js";
+import { type SpecialToken, specialToken, type TokenizerSettings } from "./settings.js";
 import { type Start, StartEncoder } from "./start.js";
 import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
 
@@ -59,8 +59,7 @@ export class Tokenizer {
     this.#files = files;
     this.#settings = settings;
     this.padTokenId = padTokenId(this.#native, settings);
-    const eos = specialToken(settings, "eos_token");
-    this.eosTokenId = (eos === undefined ? undefined : this.#native.tokenToId(eos)) ?? undefined;
+    this.eosTokenId = this.specialTokenId("eos_token");
     this.modelMaxLength = modelMaxLength(settings.config.model_max_length);
     this.modelInputNames = modelInputNames(settings, isJsonObject(spec.model) ? spec.model.type : undefined);
     this.givesTypes = this.modelInputNames.includes(TOKEN_TYPES);
@@ -81,6 +80,32 @@ export class Tokenizer {
   chatTemplate(): ChatTemplate {
     this.#chatTemplate ??= chatTemplateOf(this.#settings);
     return this.#chatTemplate;
+  }
+
+  /** What it is made of: a `tokenizer.json`. */
+  get json(): JsonObject {
+    return this.#spec;
+  }
+
+  /** How the model wants conversations written, as the folder says it; undefined where it says nothing. */
+  get chatTemplateText(): string | undefined {
+    return chatTemplateText(this.#settings);
+  }
+
+  /** The id of the token that has a role, if there is one. */
+  specialTokenId(role: SpecialToken): number | undefined {
+    const token = specialToken(this.#settings, role);
+    return (token === undefined ? undefined : this.#native.tokenToId(token)) ?? undefined;
+  }
+
+  /** A token as the vocabulary has it. */
+  tokenText(id: number): string | undefined {
+    return this.#native.idToToken(id) ?? undefined;
+  }
+
+  /** What the tokenizer puts after a text. */
+  async backIds(): Promise<readonly number[]> {
+    return (await this.#layout(1)).pieces[1]!.ids;
   }
 
   /** What the tokenizer puts before a text: its token for the beginning, or nothing. */

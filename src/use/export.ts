@@ -7,41 +7,60 @@ import {
   writeAdapter,
 } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import { type ExportSettings, exportOptions, resolveSettings } from "../config/index.js";
+import { type ExportSettings, exportOptions, resolveSettings, type Settings } from "../config/index.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { removeOwnFiles } from "../folders/runFiles.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { askedTask } from "../tasks/index.js";
+import { askedTask, type NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { InferenceHooks } from "./evaluate.js";
+import { exportModel } from "./gguf/exportModel.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
+
+type Resolved = Settings<typeof exportOptions>;
 
 /** What `exportAdapter` wrote. */
 export interface ExportResult {
   readonly path: string;
-  /** How close the result is, in a sentence. */
+  /** How close the result is, or what it holds, in a sentence. */
   readonly note: string;
-  readonly relativeError: number;
+  /** Of an adapter: what is lost of its change of the weights. */
+  readonly relativeError?: number;
 }
 
 /**
- * Writes a LoRA, DoRA or BiDoRA adapter as a plain PEFT LoRA: the truncated singular value decomposition of what the adapter
- * changes in each weight. Nothing is written before all is computed.
+ * Writes an adapter in another format: `peft-lora`, a plain LoRA as PEFT has it, the truncated singular value decomposition of what
+ * the adapter changes in each weight; `gguf`, merged with its base as one file for llama.cpp. Nothing is written before all is computed.
  */
 export async function exportAdapter(
   given: ExportSettings,
   { task: own }: Pick<InferenceHooks, "task"> = {},
 ): Promise<ExportResult> {
   const settings = resolveSettings(exportOptions, given);
+  const { to } = settings;
+  if (to === undefined) throw new UsageError(`--to is missing: take ${exportOptions.to.takes}.`);
+  const task = own && askedTask(undefined, own);
+  if (to === "gguf") {
+    refuseSet(settings, "rank", to);
+    return exportModel(settings, task);
+  }
+  refuseSet(settings, "outtype", to);
+  return exportPeft(settings, task);
+}
+
+/** @throws UsageError for a setting that would have no effect */
+function refuseSet(settings: Resolved, key: "rank" | "outtype", to: string): void {
+  if (settings[key] !== undefined) throw new UsageError(`No effect: --${key} is not for --to ${to}; leave it out.`);
+}
+
+async function exportPeft(settings: Resolved, task: NamedTask | undefined): Promise<ExportResult> {
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
-  if (settings.to === undefined) throw new UsageError("--to is missing: take peft-lora.");
   const adapter = await resolveModel(settings.adapter);
   const saved = await readAdapter(adapter);
   const source = await baseFolder(settings, saved);
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, [source, adapter]);
-    const task = askedTask(undefined, own);
     const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
     if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
     const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);

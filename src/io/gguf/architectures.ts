@@ -1,5 +1,4 @@
 import { didYouMean } from "../../common/nearest.js";
-import { own } from "../../common/own.js";
 import type { JsonObject } from "../json.js";
 import { ggufError } from "./error.js";
 import { gemma3Config } from "./gemma3.js";
@@ -9,6 +8,8 @@ import type { GgufMetadata } from "./metadata.js";
 /** How llama.cpp's converter has written a family's models, and what transformers calls their parts. */
 export interface GgufArchitecture {
   readonly modelType: string;
+  /** Further values of `model_type` whose models are written as this one. */
+  readonly alsoWrites?: readonly string[];
   readonly className: string;
   /** What stands in a layer, by its name in the file. */
   readonly layerNames: Readonly<Record<string, string>>;
@@ -41,6 +42,7 @@ const DENSE = { ...ATTENTION, ...FEED_FORWARD, ...NORMS } as const;
 const ARCHITECTURES = {
   llama: {
     modelType: "llama",
+    alsoWrites: ["mistral"],
     className: "LlamaForCausalLM",
     layerNames: DENSE,
     interleavesHeads: true,
@@ -86,14 +88,30 @@ const ARCHITECTURES = {
 
 export type ArchitectureName = keyof typeof ARCHITECTURES;
 
+export type NamedArchitecture = GgufArchitecture & { readonly name: ArchitectureName };
+
 export const ARCHITECTURE_KEY = "general.architecture";
 
+const ALL: readonly NamedArchitecture[] = (Object.keys(ARCHITECTURES) as ArchitectureName[]).map((name) => ({
+  ...ARCHITECTURES[name],
+  name,
+}));
+
+/** How models of a `model_type` are written, or undefined where they can't be. */
+export const architectureFor = (modelType: unknown): NamedArchitecture | undefined =>
+  ALL.find((known) => typesWritten(known).some((type) => type === modelType));
+
+/** Every `model_type` whose models can be written. */
+export const writableModelTypes = (): string[] => ALL.flatMap(typesWritten);
+
+const typesWritten = ({ modelType, alsoWrites = [] }: GgufArchitecture): string[] => [modelType, ...alsoWrites];
+
 /** The architecture that a file names. @throws BidoraError `GGUF` that lists the supported ones */
-export function architectureOf(metadata: GgufMetadata): GgufArchitecture & { readonly name: string } {
+export function architectureOf(metadata: GgufMetadata): NamedArchitecture {
   const name = metadata.required(ARCHITECTURE_KEY, metadata.text(ARCHITECTURE_KEY));
-  const found: GgufArchitecture | undefined = own(ARCHITECTURES, name);
-  if (found) return { ...found, name };
-  const known = Object.keys(ARCHITECTURES);
+  const found = ALL.find((architecture) => architecture.name === name);
+  if (found) return found;
+  const known = ALL.map((architecture) => architecture.name);
   throw ggufError(
     metadata.path,
     `${ARCHITECTURE_KEY} ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}.${didYouMean(name, known)}`,

@@ -17,10 +17,19 @@ const TOLERANCE = 1e-6;
  */
 export function llama3Settings(factors: Float32Array, theta: number): Llama3Settings | undefined {
   const factor = factors.reduce((a, b) => Math.max(a, b));
-  const waves = Array.from(factors, (_, i) => 2 * Math.PI * theta ** (i / factors.length));
+  const waves = wavesOf(theta, factors.length);
   const candidates = [{ factor, ...USUAL }, ...fits(factors, waves, factor)];
   return candidates.find((settings) => gives(settings, factors, waves));
 }
+
+/** What each of `count` frequencies of a rope is divided by. */
+export function llama3Factors(settings: Llama3Settings, theta: number, count: number): number[] {
+  return wavesOf(theta, count).map((wave) => factorOf(settings, wave));
+}
+
+/** Lengths of waves. */
+const wavesOf = (theta: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => 2 * Math.PI * theta ** (i / count));
 
 function gives(settings: Llama3Settings, factors: Float32Array, waves: readonly number[]): boolean {
   return waves.every((wave, i) => Math.abs(factorOf(settings, wave) / factors[i]! - 1) < TOLERANCE);

@@ -35,6 +35,17 @@ export function parameterNames(
   return names;
 }
 
+/** The name in a file of a parameter as transformers calls it, or undefined where files have no place for it. */
+export function tensorName(
+  { layerNames }: Pick<GgufArchitecture, "layerNames">,
+  parameter: string,
+): string | undefined {
+  const [, layer, module, kind] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(parameter) ?? [];
+  const places = Object.entries(layer === undefined ? OUTSIDE_LAYERS : layerNames);
+  const part = places.find(([, name]) => name === module)?.[0];
+  return part && `${layer === undefined ? "" : `blk.${layer}.`}${part}.${kind}`;
+}
+
 function parameterName(
   layerNames: Readonly<Record<string, string>>,
   tensor: string,

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from "node:util";
 import { didYouMean } from "../../common/nearest.js";
 import { own } from "../../common/own.js";
-import type { JsonObject } from "../json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
 import { ggufError } from "./error.js";
 
 /** How a byte-level vocabulary's texts are split before merges, and what goes with that in the tokenizers that have it. */
@@ -55,11 +56,14 @@ const SPLITTINGS = {
   tekken,
 } as const satisfies Readonly<Record<string, Splitting>>;
 
+/** The names of all. */
+export const splittingNames = (): string[] => Object.keys(SPLITTINGS);
+
 /** @throws BidoraError `GGUF` that lists the known ones: another way of splitting gives other tokens */
 export function splittingOf(path: string, name: string | undefined): Splitting {
   const found = name === undefined ? undefined : own(SPLITTINGS, name);
   if (found) return found;
-  const known = Object.keys(SPLITTINGS);
+  const known = splittingNames();
   if (name === undefined) {
     throw ggufError(
       path,
@@ -70,4 +74,28 @@ export function splittingOf(path: string, name: string | undefined): Splitting {
     path,
     `tokenizer.ggml.pre ${JSON.stringify(name)} is not supported; supported are ${known.join(", ")}.${didYouMean(name, known)}`,
   );
+}
+
+/**
+ * The name of the way in which a byte-level `tokenizer.json` splits texts, or undefined for one that has none here: llama.cpp would
+ * split them otherwise. It does no normalising, so that one without is taken for one with.
+ */
+export function splittingName({ normalizer, pre_tokenizer: preTokenizer, model }: JsonObject): string | undefined {
+  const { ignore_merges: ignoresMerges = false } = isJsonObject(model) ? model : {};
+  return Object.entries<Splitting>(SPLITTINGS).find(
+    ([, known]) =>
+      isSame(known.preTokenizer, preTokenizer) &&
+      known.ignoresMerges === ignoresMerges &&
+      (normalizer === undefined || normalizer === null || isSame(known.normalizer, normalizer)),
+  )?.[0];
+}
+
+const isSame = (a: JsonValue | undefined, b: JsonValue | undefined): boolean => isDeepStrictEqual(plain(a), plain(b));
+
+/** Without what changes no token, and with what is left out where it stands for the same. */
+function plain(step: JsonValue | undefined): JsonValue | undefined {
+  if (!isJsonObject(step)) return step;
+  if (step.type === "ByteLevel") return { use_regex: true, ...step, trim_offsets: true };
+  if (step.type !== "Sequence" || !Array.isArray(step.pretokenizers)) return step;
+  return { type: step.type, pretokenizers: step.pretokenizers.map((inner) => plain(inner) ?? null) };
 }

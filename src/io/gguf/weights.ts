@@ -6,6 +6,7 @@ import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./deq
 import { ggufError } from "./error.js";
 import { type GgufFile, openGguf } from "./file.js";
 import type { GgufTensorInfo } from "./header.js";
+import { type HeadCounts, headsOf, separateHalves } from "./headRows.js";
 import { ArchitectureKeys } from "./keys.js";
 import { parameterNames } from "./names.js";
 import { blockOf, type GgmlType } from "./types.js";
@@ -17,7 +18,7 @@ const ELEMENTS_AT_ONCE = 2 ** 22;
 export class GgufWeights {
   readonly #architecture: GgufArchitecture;
   readonly #names: ReadonlyMap<string, string>;
-  readonly #heads: Readonly<Record<"attn_q" | "attn_k", number>>;
+  readonly #heads: HeadCounts;
 
   constructor(private readonly file: GgufFile) {
     const { metadata } = file;
@@ -91,10 +92,9 @@ export class GgufWeights {
   /** With the rows in transformers' order: rows are whole blocks, so that they are moved before they are computed. */
   #bytesOf({ name, shape }: GgufTensorInfo): Uint8Array {
     const bytes = this.file.readBytes(name);
-    const part = /^blk\.\d+\.(attn_q|attn_k)\./.exec(name)?.[1] as "attn_q" | "attn_k" | undefined;
-    if (part === undefined || !this.#architecture.interleavesHeads) return bytes;
+    const heads = headsOf(this.#architecture, name, this.#heads);
+    if (heads === undefined) return bytes;
     const [rows] = shape as [number];
-    const heads = this.#heads[part];
     if (rows % (2 * heads) === 0) return separateHalves(bytes, rows, heads);
     throw ggufError(this.file.path, `tensor '${name}' has ${rows} rows, which ${heads} heads can't share.`);
   }
@@ -108,20 +108,6 @@ export function openGgufWeights(path: string): GgufWeights {
     file.close();
     throw error;
   }
-}
-
-/** Within a head, rows 0, 2, 4 … are its first half and rows 1, 3, 5 … its second. */
-function separateHalves(bytes: Uint8Array, rows: number, heads: number): Uint8Array {
-  const rowBytes = bytes.length / rows;
-  const half = rows / heads / 2;
-  const out = new Uint8Array(bytes.length);
-  for (let row = 0; row < rows; row++) {
-    const head = Math.floor(row / (2 * half));
-    const within = row % (2 * half);
-    const from = head * 2 * half + (within % half) * 2 + Math.floor(within / half);
-    out.set(bytes.subarray(from * rowBytes, (from + 1) * rowBytes), row * rowBytes);
-  }
-  return out;
 }
 
 function fill(tensor: torch.Tensor, type: ReadableType, bytes: Uint8Array): void {

@@ -1,0 +1,168 @@
+import { isJsonObject, type JsonObject } from "../json.js";
+import { ggufError } from "./error.js";
+import { count, flag, type GgufPair, integers, numbers, text, texts } from "./pairs.js";
+import { splittingName, splittingNames } from "./preTokenizers.js";
+import { mergesOf } from "./sentencePiece.js";
+import { KINDS, type Token, tokensOf } from "./tokenKinds.js";
+
+/** Tokens that have a role, by llama.cpp's names of these. */
+export const TOKEN_ROLES = ["bos", "eos", "eot", "unknown", "padding"] as const;
+
+/** A tokenizer as files hold it. */
+export interface TokenizerParts {
+  /** Where it came from, for messages. */
+  readonly path: string;
+  /** Its `tokenizer.json`. */
+  readonly json: JsonObject;
+  /** Ids of tokens with a role. */
+  readonly roles: Readonly<Partial<Record<(typeof TOKEN_ROLES)[number], number>>>;
+  /** What it puts before a text and after it. */
+  readonly addsBos: boolean;
+  readonly addsEos: boolean;
+  readonly chatTemplate: string | undefined;
+}
+
+/**
+ * A tokenizer as llama.cpp's converter writes it.
+ * @param size rows of the embeddings
+ * @throws BidoraError `GGUF` for a tokenizer that would give other tokens in llama.cpp
+ */
+export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair[] {
+  const { path, json, roles, addsBos, addsEos, chatTemplate } = parts;
+  const { model } = json;
+  if (!isJsonObject(model) || model.type !== "BPE") {
+    const type = isJsonObject(model) ? model.type : undefined;
+    throw ggufError(path, `the tokenizer's model ${JSON.stringify(type)} is not supported; expected BPE.`);
+  }
+  const own =
+    model.byte_fallback === true ? sentencePiece(path, json, model, size) : byteLevel(path, json, model, size);
+  const ids = TOKEN_ROLES.flatMap((role): GgufPair[] => {
+    const id = roles[role];
+    return id === undefined ? [] : [[`tokenizer.ggml.${role}_token_id`, count(id)]];
+  });
+  return [
+    ...own,
+    ...ids,
+    ["tokenizer.ggml.add_bos_token", flag(addsBos)],
+    ["tokenizer.ggml.add_eos_token", flag(addsEos)],
+    ...(chatTemplate === undefined ? [] : [["tokenizer.chat_template", text(chatTemplate)] as const]),
+  ];
+}
+
+function byteLevel(path: string, json: JsonObject, model: JsonObject, size: number): GgufPair[] {
+  const splitting = splittingName(json);
+  if (splitting === undefined) {
+    throw ggufError(
+      path,
+      `the tokenizer splits texts in a way that is not known here (normalizer, pre_tokenizer, ignore_merges), so that llama.cpp ` +
+        `can't be told its name; known are those of ${splittingNames().join(", ")}. Convert the merged model with llama.cpp's own ` +
+        "convert_hf_to_gguf.py.",
+    );
+  }
+  return [
+    ["tokenizer.ggml.model", text("gpt2")],
+    ["tokenizer.ggml.pre", text(splitting)],
+    ...vocabulary(tokensOf(path, json, size, "gpt2")),
+    ["tokenizer.ggml.merges", texts(pairsOf(path, model).map((pair) => pair.join(" ")))],
+  ];
+}
+
+const vocabulary = (tokens: readonly Token[]): GgufPair[] => [
+  ["tokenizer.ggml.tokens", texts(tokens.map((token) => token.text))],
+  ["tokenizer.ggml.token_type", integers(tokens.map((token) => token.kind))],
+];
+
+/** Merges as pairs: files have them as pairs, or as two tokens with a space between. */
+function pairsOf(path: string, { merges }: JsonObject): (readonly [string, string])[] {
+  const pairs = (Array.isArray(merges) ? merges : []).map((merge) =>
+    typeof merge === "string" ? merge.split(" ") : merge,
+  );
+  return pairs.map((pair) => {
+    if (Array.isArray(pair) && pair.length === 2 && pair.every((part) => typeof part === "string"))
+      return pair as [string, string];
+    throw ggufError(path, `the tokenizer's merges have ${JSON.stringify(pair)}; expected two tokens.`);
+  });
+}
+
+/** llama.cpp makes any token of any two that give it, the best scores first. */
+function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: number): GgufPair[] {
+  const prefix = spacePrefix(json);
+  if (prefix === undefined) {
+    throw ggufError(
+      path,
+      "the tokenizer's normalizer and pre_tokenizer are not those of a sentencepiece model, so that llama.cpp would split texts " +
+        "otherwise. Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.",
+    );
+  }
+  const tokens = tokensOf(path, json, size, "llama");
+  const merges = pairsOf(path, model);
+  const scores = scoresOf(tokens, merges);
+  refuseOtherMerges(path, tokens, scores, merges);
+  return [
+    ["tokenizer.ggml.model", text("llama")],
+    ["tokenizer.ggml.pre", text("default")],
+    ...vocabulary(tokens),
+    ["tokenizer.ggml.scores", numbers(scores)],
+    ["tokenizer.ggml.add_space_prefix", flag(prefix)],
+  ];
+}
+
+/** Whether a space is put before a text; undefined for what is not sentencepiece's. */
+function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): boolean | undefined {
+  const steps = (step: unknown): JsonObject[] => {
+    if (!isJsonObject(step as never)) return [];
+    const { normalizers } = step as JsonObject;
+    return Array.isArray(normalizers) ? normalizers.filter(isJsonObject) : [step as JsonObject];
+  };
+  const names = steps(normalizer)
+    .map(({ type }) => type)
+    .join();
+  const pre = isJsonObject(preTokenizer) ? preTokenizer : undefined;
+  if (pre?.type === "Metaspace" && names === "" && pre.split !== true) {
+    const scheme = pre.prepend_scheme ?? (pre.add_prefix_space === false ? "never" : "always");
+    return scheme !== "never";
+  }
+  // Spaces have become ▁ by then, so that Gemma's splitting at them does nothing.
+  if (pre !== undefined && !(pre.type === "Split" && isSpace(pre.pattern))) return undefined;
+  if (names === "Prepend,Replace") return true;
+  return names === "Replace" ? false : undefined;
+}
+
+const isSpace = (pattern: unknown): boolean => isJsonObject(pattern as never) && (pattern as JsonObject).String === " ";
+
+/** The earlier a token's first merge, the better its score, as sentencepiece counts them. */
+function scoresOf(tokens: readonly Token[], merges: readonly (readonly [string, string])[]): number[] {
+  const order = new Map<string, number>();
+  for (const [left, right] of merges) if (!order.has(left + right)) order.set(left + right, order.size);
+  return tokens.map(({ text: token, kind }) => (kind === KINDS.normal ? -(order.get(token) ?? order.size) : 0));
+}
+
+/** @throws BidoraError `GGUF` where the tokenizer does not merge two tokens although they give a third, or in another order */
+function refuseOtherMerges(
+  path: string,
+  tokens: readonly Token[],
+  scores: readonly number[],
+  merges: readonly (readonly [string, string])[],
+): void {
+  const own = new Set(merges.map((pair) => pair.join(" ")));
+  const scoreOf = new Map(tokens.map(({ text: token }, id) => [token, scores[id]!]));
+  const isNormal = new Set(tokens.filter(({ kind }) => kind === KINDS.normal).map((token) => token.text));
+  const missing = mergesOf(
+    [...isNormal],
+    [...isNormal].map((token) => scoreOf.get(token)!),
+  ).find((pair) => !own.has(pair.join(" ")));
+  if (missing !== undefined) {
+    throw ggufError(
+      path,
+      `the tokenizer never merges ${JSON.stringify(missing[0])} and ${JSON.stringify(missing[1])}, as sentencepiece and llama.cpp would: it is not supported.`,
+    );
+  }
+  const late = merges.findIndex(
+    ([left, right], i) => i > 0 && scoreOf.get(left + right)! > scoreOf.get(merges[i - 1]!.join(""))!,
+  );
+  if (late === -1) return;
+  throw ggufError(
+    path,
+    `the tokenizer merges ${JSON.stringify(merges[late]!.join(""))} in several places of its order, which llama.cpp's scores can't say: it is not supported.`,
+  );
+}
