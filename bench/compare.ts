@@ -75,7 +75,12 @@ export interface Ratio {
 }
 
 export function ratio(numerator: Measured, denominator: Measured): Ratio {
-  const ratios = numerator.rounds.map((seconds, round) => seconds / (denominator.rounds[round] as number));
+  return ratioBy(numerator, denominator, (a, b) => a / b);
+}
+
+/** A ratio that is made of both sides' seconds in a round in another way. */
+export function ratioBy(one: Measured, other: Measured, of: (one: number, other: number) => number): Ratio {
+  const ratios = one.rounds.map((seconds, round) => of(seconds, other.rounds[round] as number));
   return { median: median(ratios), low: Math.min(...ratios), high: Math.max(...ratios) };
 }
 

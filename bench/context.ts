@@ -48,14 +48,18 @@ export function effortFor({ effort }: Context, { shape }: Pick<Setting, "shape">
   return shape.rows * shape.length > 2000 ? { ...effort, counts: 1 } : effort;
 }
 
-const RANK = 8;
-
 type Choice<Spec> = Pick<Spec, Extract<"method" | "precision" | "hypergradient" | "task", keyof Spec>>;
-type Cell = { readonly targets: Targets } & Input;
+/** Which layers have adapters, and what rows there are. */
+export type Cell = { readonly targets: Targets } & Input;
+
+/** What all training and prediction has unless it is said otherwise. */
+function common({ models, threads }: Context) {
+  const head = { kind: "sequence-classification", labels: 2 } as const;
+  return { model: models.roberta, rank: 8, threads, unit: "step" as const, ...head };
+}
 
 export function own(context: Context, cell: Cell, choice: Choice<OwnSpec>, options: Partial<OwnSpec> = {}): Side {
-  const { models, threads } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...cell, ...choice, ...options };
+  const spec = { ...common(context), ...cell, ...choice, ...options };
   return { program: ownWorker(), spec: spec as OwnSpec };
 }
 
@@ -65,13 +69,10 @@ export function before({ before: program }: Context, { spec }: Side): Side | und
 }
 
 export function peft(context: Context, cell: Cell, choice: Choice<PeerSpec>, options: Partial<PeerSpec> = {}): Side {
-  const { models, threads, python } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step", ...cell, ...choice, ...options };
-  return { program: peftWorker(python), spec: spec as PeerSpec };
+  const spec = { ...common(context), ...cell, ...choice, ...options };
+  return { program: peftWorker(context.python), spec: spec as PeerSpec };
 }
 
 export function published(context: Context, cell: Cell): Side {
-  const { models, threads, python } = context;
-  const spec = { model: models.roberta, rank: RANK, threads, labels: 2, unit: "step" as const, ...cell };
-  return { program: publishedWorker(python), spec };
+  return { program: publishedWorker(context.python), spec: { ...common(context), ...cell } };
 }

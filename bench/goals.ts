@@ -16,11 +16,32 @@ export interface Goals {
   /** Against the build before; `others`, which must not get slower, by more than turns differ. */
   readonly before: { readonly lora: Goal; readonly others: Goal; readonly real: Goal; readonly memory: Goal };
   readonly memory: { readonly peft: Goal; readonly exact: Goal };
+  /** A language model's LoRA step against PEFT's, and what other methods cost beside it. */
+  readonly language: { readonly peft: Goal; readonly memory: Goal; readonly dora: Goal; readonly search: Goal };
+  /** Tokens a second against others', and of many prompts at once against one's; the time to the first token. */
+  readonly generate: {
+    readonly transformers: Goal;
+    readonly llamaCpp: Goal;
+    readonly atOnce: Goal;
+    readonly firstToken: Goal;
+  };
 }
 
 const COMMON = {
   start: { atLeast: 5 },
   memory: { peft: { atMost: 0.6 }, exact: { atMost: 1.25 } },
+  language: {
+    peft: { atLeast: 2 },
+    memory: { atMost: 0.5 },
+    dora: { atMost: 1.08 },
+    search: { atMost: 3.3 },
+  },
+  generate: {
+    transformers: { atLeast: 3 },
+    llamaCpp: { atLeast: 0.8 },
+    atOnce: { atLeast: 6 },
+    firstToken: { atLeast: 1.3 },
+  },
 } as const;
 
 const WITH_AMX: Goals = {

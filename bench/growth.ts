@@ -77,7 +77,7 @@ const python = await peers(scratch, tell);
 const layersOf = SWEEPS.flatMap(({ points }) => points.map(({ layers }) => layers));
 const models = new Map<number, string>();
 for (const layers of new Set(layersOf))
-  models.set(layers, await randomModel(python, join(scratch, `layers-${layers}`), layers));
+  models.set(layers, await randomModel(python, join(scratch, `layers-${layers}`), "roberta", layers));
 
 mkdirSync(values.output, { recursive: true });
 const results: Record<string, GrowthPoint[]> = {};

@@ -56,6 +56,7 @@ const data = join(scratch, "rows.json");
 await writeRows(model, data);
 const common = {
   model,
+  kind: "sequence-classification",
   labels: 2,
   rank: 8,
   threads: facts.cores,

@@ -20,6 +20,7 @@ export interface StepPlace {
 
 /** A step as figures show it: all linear layers adapted, bfloat16. */
 export function stepOf(choice: MethodChoice, place: StepPlace): OwnSpec {
-  const common = { task: "train", unit: "step", labels: 2, targets: "all-linear", precision: "bfloat16" } as const;
-  return { ...common, ...choice, ...place };
+  const head = { kind: "sequence-classification", labels: 2 } as const;
+  const common = { task: "train", unit: "step", targets: "all-linear", precision: "bfloat16" } as const;
+  return { ...head, ...common, ...choice, ...place };
 }

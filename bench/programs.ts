@@ -14,6 +14,15 @@ export function peftWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/peft_worker.py`] };
 }
 
+/** transformers' `generate`. */
+export function generateWorker(python: string): Program {
+  return { command: python, args: [`${PEERS}/generate_worker.py`] };
+}
+
+export function llamaCppWorker(): Program {
+  return { command: process.execPath, args: [fileURLToPath(new URL("peers/llamaCpp.js", import.meta.url))] };
+}
+
 export function publishedWorker(python: string): Program {
   return { command: python, args: [`${PEERS}/published_bidora.py`] };
 }

@@ -7,28 +7,39 @@ export type PeerPrecision = "float32" | "bfloat16-autocast" | "bfloat16-weights"
 
 export type Targets = "query-value" | "all-linear";
 
+/** What a model's head is for. */
+export type Kind = "sequence-classification" | "regression" | "causal-lm";
+
 export interface Shape {
   readonly rows: number;
   readonly length: number;
 }
 
-/** Real rows from a file, in batches that each side makes. */
+/** Rows from a file, in batches that each side makes. */
 export interface RealRows {
   readonly data: string;
   readonly batchSize: number;
+  /** Both sides take them in the file's order, so that each batch has the same rows; else each draws its own. */
+  readonly isInOrder?: boolean;
   /** Peers sort rows by length within stretches of so many batches; without it batches are drawn at random. */
   readonly bucketBatches?: number;
 }
 
-/** Random tokens of one length, or real rows. */
+/** What a file of rows holds. A language model's `label` has the token itself, or -100, at each place: transformers' labels. */
+export interface FileOfRows {
+  readonly rows: readonly { readonly ids: readonly number[]; readonly label: number | readonly number[] }[];
+}
+
+/** Random tokens of one length, or rows from a file. */
 export type Input = { readonly shape: Shape } | RealRows;
 
 interface Common {
   readonly model: string;
+  readonly kind: Kind;
   readonly targets: Targets;
   readonly rank: number;
   readonly threads: number;
-  /** Outputs of the head; 1 for regression. */
+  /** Outputs of the head; 1 for regression, none for a language model. */
   readonly labels: number;
   /** What one count of `run` is: a step, or all batches of the data once. */
   readonly unit: "step" | "pass";
@@ -54,7 +65,29 @@ export type PeerSpec = Common &
 /** The published search in PyTorch: float32, the one type that it was published in. */
 export type PublishedSpec = Common & Input;
 
-export type Spec = OwnSpec | PeerSpec | PublishedSpec;
+/** Prompts that are gone on with all at once, by the likeliest token, to `newTokens` each: what one count of `run` is. */
+export interface GenerateSpec {
+  readonly task: "generate";
+  /** For llama.cpp a GGUF file. */
+  readonly model: string;
+  readonly precision: Precision;
+  readonly threads: number;
+  /** Token ids; all of one length. */
+  readonly prompts: readonly (readonly number[])[];
+  readonly newTokens: number;
+}
+
+/** So many bytes are read from memory, more than caches hold: what one count of `run` is. */
+export interface ReadSpec {
+  readonly task: "read";
+  readonly bytes: number;
+  readonly threads: number;
+}
+
+/** What our own worker is told. */
+export type WorkerSpec = OwnSpec | GenerateSpec | ReadSpec;
+
+export type Spec = WorkerSpec | PeerSpec | PublishedSpec;
 
 export type Request =
   | { readonly command: "prepare"; readonly spec: Spec }

@@ -1,10 +1,22 @@
 import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
 import { promisify } from "node:util";
 import { peerScript } from "./programs.js";
 
-/** Writes a base-size RoBERTa with random weights and no dropout into `folder`, which it returns. */
-export async function randomModel(python: string, folder: string, layers = 12): Promise<string> {
-  const { command, args } = peerScript(python, "make_checkpoint.py", [folder, String(layers)]);
+/** Models whose sizes random ones have, with the number of their layers. */
+export const RANDOM_MODELS = { roberta: 12, smollm2: 30, gpt2: 12 } as const;
+
+export type RandomModel = keyof typeof RANDOM_MODELS;
+
+/** Writes a model with random weights and no dropout into `folder` unless it is there, and returns that. */
+export async function randomModel(
+  python: string,
+  folder: string,
+  name: RandomModel = "roberta",
+  layers: number = RANDOM_MODELS[name],
+): Promise<string> {
+  if (existsSync(folder)) return folder;
+  const { command, args } = peerScript(python, "make_checkpoint.py", [folder, name, String(layers)]);
   await promisify(execFile)(command, [...args]);
   return folder;
 }

@@ -1,5 +1,7 @@
 import { type Context, type Setting, settingName, settingsOf } from "../context.js";
 import type { Row } from "../rows.js";
+import { generate } from "./generate.js";
+import { LANGUAGE_MODELS, type LanguageModel, language, languageModelsOf } from "./language.js";
 import { otherLibtorch } from "./libtorch.js";
 import { overhead } from "./overhead.js";
 import { REAL_SETS, realPrediction, realTraining } from "./realData.js";
@@ -23,6 +25,17 @@ function stepRows(
   }));
 }
 
+function modelRows(
+  context: Context,
+  name: string,
+  rowsOf: (context: Context, model: LanguageModel) => Promise<Row[]>,
+): Comparison[] {
+  return languageModelsOf(context).map((model) => ({
+    name: `${name}, ${LANGUAGE_MODELS[model]}`,
+    run: () => rowsOf(context, model),
+  }));
+}
+
 /** Everything there is to measure, by the word that `--only` takes. */
 export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparison[]>> = {
   lora: (context) => stepRows(context, "lora", lora),
@@ -33,6 +46,8 @@ export const COMPARISONS: Readonly<Record<string, (context: Context) => Comparis
     REAL_SETS.map((set) => ({ name: `real data, ${set.folder}`, run: () => realTraining(context, set) })),
   predict: () => [{ name: "predict", run: realPrediction }],
   start: () => [{ name: "start", run: firstStep }],
+  language: (context) => modelRows(context, "language", language),
+  generate: (context) => modelRows(context, "generate", generate),
   overhead: (context) => stepRows(context, "overhead", overhead).slice(0, 1),
   libtorch: (context) => (context.libtorch === undefined ? [] : stepRows(context, "libtorch", otherLibtorch)),
 };

@@ -107,7 +107,8 @@ async function compareReal(
 export async function realTraining(context: Context, set: RealSet): Promise<Row[]> {
   const { file, rows, of } = await writeRows(context, set, "train");
   const cell = { targets: "query-value", data: file, batchSize: BATCH_SIZE } as const;
-  const options = { labels: set.labels, unit: "pass" } as const;
+  const kind = set.labels === 1 ? "regression" : "sequence-classification";
+  const options = { labels: set.labels, kind, unit: "pass" } as const;
   const task = { task: "train", method: "lora" } as const;
   return compareReal(
     context,

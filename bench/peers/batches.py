@@ -1,4 +1,4 @@
-"""Batches for both kinds of input: random tokens of one length, or real rows padded to the longest of their batch."""
+"""Batches for both kinds of input: random tokens of one length, or rows padded to the longest of their batch."""
 
 import json
 
@@ -6,6 +6,7 @@ import torch
 from transformers.trainer_pt_utils import get_length_grouped_indices
 
 PAD = 1
+NO_LOSS = -100
 
 
 def make_batches(spec):
@@ -29,9 +30,9 @@ def real_batches(spec):
     with open(spec["data"]) as file:
         rows = json.load(file)["rows"]
     size = spec["batchSize"]
-    order = order_of(rows, size, spec.get("bucketBatches"))
+    order = range(len(rows)) if spec.get("isInOrder") else order_of(rows, size, spec.get("bucketBatches"))
     chosen = [[rows[i] for i in order[start : start + size]] for start in range(0, len(rows), size)]
-    return [collate(batch, spec["labels"]) for batch in chosen]
+    return [collate(batch, spec["kind"]) for batch in chosen]
 
 
 def order_of(rows, size, bucket_batches):
@@ -43,8 +44,24 @@ def order_of(rows, size, bucket_batches):
     return get_length_grouped_indices(lengths, size, mega_batch_mult=bucket_batches, generator=generator)
 
 
-def collate(rows, labels):
-    longest = max(len(row["ids"]) for row in rows)
-    ids = torch.tensor([row["ids"] + [PAD] * (longest - len(row["ids"])) for row in rows])
-    targets = torch.tensor([row["label"] for row in rows], dtype=torch.float32 if labels == 1 else torch.int64)
-    return {"input_ids": ids, "attention_mask": (ids != PAD).long(), "labels": targets}
+def collate(rows, kind):
+    ids = padded([row["ids"] for row in rows], PAD)
+    mask = padded([[1] * len(row["ids"]) for row in rows], 0)
+    labels = [row["label"] for row in rows]
+    if kind == "causal-lm":
+        targets = padded(labels, NO_LOSS)
+    else:
+        targets = torch.tensor(labels, dtype=torch.float32 if kind == "regression" else torch.int64)
+    return {"input_ids": ids, "attention_mask": mask, "labels": targets}
+
+
+def padded(lists, value):
+    longest = max(map(len, lists))
+    return torch.tensor([one + [value] * (longest - len(one)) for one in lists])
+
+
+def bear_loss(batches, kind):
+    """What bears loss: rows, or those tokens that a token before them foretells."""
+    if kind != "causal-lm":
+        return sum(len(batch["labels"]) for batch in batches)
+    return sum((batch["labels"][:, 1:] != NO_LOSS).sum().item() for batch in batches)

@@ -1,19 +1,56 @@
-"""Writes a base-size RoBERTa with random weights: arguments are the folder and the number of layers."""
+"""Writes a checkpoint with random weights and no dropout: arguments are the folder, the name of the model whose sizes it has, and
+the number of its layers. Language models are in bfloat16, as they are published, and no token ends a text.
+"""
 
 import sys
 
 import torch
 import transformers
 
-folder, layers = sys.argv[1], int(sys.argv[2])
+
+def roberta(layers):
+    config = transformers.RobertaConfig(
+        vocab_size=50265,
+        num_hidden_layers=layers,
+        max_position_embeddings=514,
+        type_vocab_size=1,
+        layer_norm_eps=1e-5,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )
+    return transformers.RobertaForSequenceClassification(config)
+
+
+def smollm2(layers):
+    config = transformers.LlamaConfig(
+        vocab_size=49152,
+        hidden_size=576,
+        intermediate_size=1536,
+        num_hidden_layers=layers,
+        num_attention_heads=9,
+        num_key_value_heads=3,
+        max_position_embeddings=8192,
+        rms_norm_eps=1e-5,
+        rope_theta=100000.0,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return transformers.LlamaForCausalLM(config).to(torch.bfloat16)
+
+
+def gpt2(layers):
+    config = transformers.GPT2Config(
+        n_layer=layers,
+        embd_pdrop=0.0,
+        resid_pdrop=0.0,
+        attn_pdrop=0.0,
+        bos_token_id=None,
+        eos_token_id=None,
+    )
+    return transformers.GPT2LMHeadModel(config).to(torch.bfloat16)
+
+
+folder, name, layers = sys.argv[1], sys.argv[2], int(sys.argv[3])
 torch.manual_seed(0)
-config = transformers.RobertaConfig(
-    vocab_size=50265,
-    num_hidden_layers=layers,
-    max_position_embeddings=514,
-    type_vocab_size=1,
-    layer_norm_eps=1e-5,
-    hidden_dropout_prob=0.0,
-    attention_probs_dropout_prob=0.0,
-)
-transformers.RobertaForSequenceClassification(config).save_pretrained(folder)
+{"roberta": roberta, "smollm2": smollm2, "gpt2": gpt2}[name](layers).save_pretrained(folder)

@@ -10,23 +10,30 @@ import itertools
 import peft
 import torch
 import transformers
-from batches import make_batches
+from batches import bear_loss, make_batches
 from protocol import serve
 
+HEADS = {
+    "sequence-classification": (transformers.AutoModelForSequenceClassification, "SEQ_CLS"),
+    "regression": (transformers.AutoModelForSequenceClassification, "SEQ_CLS"),
+    "causal-lm": (transformers.AutoModelForCausalLM, "CAUSAL_LM"),
+}
 TARGETS = {"query-value": ["query", "value"], "all-linear": "all-linear"}
 
 
 def load(spec):
     dtype = torch.bfloat16 if spec["precision"] == "bfloat16-weights" else torch.float32
-    model = transformers.AutoModelForSequenceClassification.from_pretrained(
+    model_class, task_type = HEADS[spec["kind"]]
+    head = {"num_labels": spec["labels"]} if task_type == "SEQ_CLS" else {"use_cache": False}  # as the Trainer has it
+    model = model_class.from_pretrained(
         spec["model"],
-        num_labels=spec["labels"],
         dtype=dtype,
         attn_implementation="sdpa",
         ignore_mismatched_sizes=True,  # a head for a regression in place of the checkpoint's
+        **head,
     )
     config = peft.LoraConfig(
-        task_type="SEQ_CLS",
+        task_type=task_type,
         r=spec["rank"],
         lora_alpha=2 * spec["rank"],
         target_modules=TARGETS[spec["targets"]],
@@ -79,6 +86,7 @@ def prepare(spec):
     torch.set_num_threads(spec["threads"])
     model = load(spec)
     batches = make_batches(spec)
+    trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
     step = (prediction if spec["task"] == "predict" else training)(model, spec)
     endless = itertools.cycle(batches)
     tokens = sum(batch["input_ids"].numel() for batch in batches)  # padding included
@@ -88,8 +96,17 @@ def prepare(spec):
         for _ in range(count):
             step(next(endless))
 
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__}
-    return {**versions, "threads": torch.get_num_threads(), "batches": len(batches), "tokens": tokens}, run
+    facts = {
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "peft": peft.__version__,
+        "threads": torch.get_num_threads(),
+        "batches": len(batches),
+        "tokens": tokens,
+        "bearLoss": bear_loss(batches, spec["kind"]),
+        "trained": trained,
+    }
+    return facts, run
 
 
 if __name__ == "__main__":

@@ -13,17 +13,15 @@ export const TARGET_MODULES: Readonly<Record<Targets, readonly string[] | "all-l
 export interface AdaptedTaskModel extends LoadedModel {
   readonly adapted: AdaptedModel;
   readonly generator: torch.Generator;
-  readonly kind: "regression" | "sequence-classification";
 }
 
 export const labelsOf = ({ labels }: OwnSpec): string[] => Array.from({ length: labels }, (_, i) => `LABEL_${i}`);
 
 /** The model with its adapter, as `finetune` makes it: alpha is twice the rank. */
 export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
-  const kind = spec.labels === 1 ? "regression" : "sequence-classification";
   const generator = new torch.Generator(0);
   const loaded = await loadModel(spec.model, {
-    head: TASKS[kind].head,
+    head: TASKS[spec.kind].head,
     outputs: spec.labels,
     dtype: spec.precision,
     generator,
@@ -36,5 +34,5 @@ export async function adaptedModel(spec: OwnSpec): Promise<AdaptedTaskModel> {
   };
   const normGradient = spec.method === "bidora" ? "full" : "detached";
   const config = spec.method === "lora" ? loraConfig(shared) : doraConfig({ ...shared, normGradient });
-  return { ...loaded, kind, generator, adapted: inject(loaded.model, config, { generator }) };
+  return { ...loaded, generator, adapted: inject(loaded.model, config, { generator }) };
 }

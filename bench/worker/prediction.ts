@@ -8,9 +8,9 @@ import type { Prepared } from "./work.js";
 
 /** Predictions for all rows, as `evaluate` and `predict` compute them. */
 export async function prediction(spec: OwnSpec): Promise<Prepared> {
-  const { model, kind } = await adaptedModel(spec);
+  const { model } = await adaptedModel(spec);
   packLinears(model);
   const rows = rowsOf(spec);
-  const options = { task: TASKS[kind], labels: labelsOf(spec), batchSize: batchSizeOf(spec) };
+  const options = { task: TASKS[spec.kind], labels: labelsOf(spec), batchSize: batchSizeOf(spec) };
   return { work: () => predictRows(model, rows, options, () => {}) };
 }

@@ -1,23 +1,25 @@
 import { resolveRun } from "../../src/config/index.js";
-import { TASKS } from "../../src/tasks/index.js";
+import { TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
-import { batchSizeOf, rowsOf } from "./rows.js";
+import { batchSizeOf, isInOrder, rowsOf } from "./rows.js";
 import type { Prepared } from "./work.js";
 
 /** Training steps (search steps for `bidora`) by the rules that `finetune` uses, each in a scope as in its loop. */
 export async function training(spec: OwnSpec): Promise<Prepared> {
-  const { model, adapted, generator, kind } = await adaptedModel(spec);
+  const { model, adapted, generator } = await adaptedModel(spec);
   const rows = rowsOf(spec);
   const batchSize = batchSizeOf(spec);
+  const task: Task = TASKS[spec.kind];
   const config = resolveRun({
     model: spec.model,
     method: spec.method,
     batchSize,
+    shuffle: !isInOrder(spec),
     learningRate: 1e-4,
     weightDecay: 0,
     maxGradNorm: 1,
@@ -30,7 +32,7 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
     model,
     adapted,
     rows,
-    task: TASKS[kind],
+    task,
     masks: new ReplayableMasks(generator),
     start: takeSnapshot(adapted.trained),
   };
@@ -41,5 +43,10 @@ export async function training(spec: OwnSpec): Promise<Prepared> {
   const work = () => {
     for (let i = 0; i < steps; i++) torch.scope(() => void rule.step());
   };
-  return { work };
+  const trained = sumOf(adapted.trained, ({ tensor }) => tensor.numel);
+  return { work, facts: { trained, bearLoss: sumOf(rows, (row) => task.weight(row)) } };
+}
+
+function sumOf<Item>(items: readonly Item[], value: (item: Item) => number): number {
+  return items.reduce((sum, item) => sum + value(item), 0);
 }

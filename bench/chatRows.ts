@@ -1,0 +1,42 @@
+import { writeFileSync } from "node:fs";
+import type { FileOfRows } from "./protocol.js";
+
+export const CHAT_ROWS = 16;
+export const CHAT_TOKENS = 2048;
+
+const BATCHES = 20;
+const SHORTEST = 48;
+const NO_LOSS = -100;
+
+/** Whole numbers from `least` to below `end`: Park and Miller's generator, as values do not matter, only that they vary. */
+export function seeded(): (least: number, end: number) => number {
+  let state = 1;
+  return (least, end) => {
+    state = (state * 48271) % 2147483647;
+    return least + (state % (end - least));
+  };
+}
+
+/** Token ids that the vocabularies of all models have, and none that stands for padding. */
+export function randomIds(length: number, random: ReturnType<typeof seeded>): number[] {
+  return Array.from({ length }, () => random(5, 49000));
+}
+
+/**
+ * Writes rows as chats have them: of all lengths, the first half of each a prompt, whose tokens bear no loss. Each batch in the
+ * file's order has as many tokens as any other.
+ */
+export function writeChatRows(file: string): void {
+  const random = seeded();
+  const pair = (2 * CHAT_TOKENS) / CHAT_ROWS;
+  const rows = Array.from({ length: (BATCHES * CHAT_ROWS) / 2 }, () => {
+    const length = random(SHORTEST, pair - SHORTEST + 1);
+    return [chatRow(length, random), chatRow(pair - length, random)];
+  });
+  writeFileSync(file, JSON.stringify({ rows: rows.flat() } satisfies FileOfRows));
+}
+
+function chatRow(length: number, random: ReturnType<typeof seeded>): FileOfRows["rows"][number] {
+  const ids = randomIds(length, random);
+  return { ids, label: ids.map((id, i) => (i < length / 2 ? NO_LOSS : id)) };
+}

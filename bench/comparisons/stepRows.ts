@@ -1,0 +1,75 @@
+// Rows that compare times and memory of steps, and the sides that they come from.
+import { faster, type Measured, ratio } from "../compare.js";
+import { before, type Cell, type Context, own, peft } from "../context.js";
+import type { OwnSpec, PeerPrecision, PeerSpec } from "../protocol.js";
+import { type Goal, mebibytes, milliseconds, type Row, single } from "../rows.js";
+
+/** What a row is of, but for its figures. */
+export type Place = Pick<Row, "what" | "against"> & { readonly setting: string; readonly goal?: Goal };
+
+/** Our time against theirs: how many times as fast we are. */
+export function speed({ setting, goal, ...place }: Place, ours: Measured, theirs: Measured): Row {
+  const figures = { ours: milliseconds(ours), theirs: milliseconds(theirs) };
+  return { ...place, ...figures, setting, goal, ratio: ratio(theirs, ours) };
+}
+
+/** Our time as a multiple of a base's. */
+export function cost({ setting, goal, ...place }: Place, ours: Measured, base: Measured): Row {
+  const figures = { ours: milliseconds(ours), theirs: milliseconds(base) };
+  return { ...place, ...figures, setting, goal, ratio: ratio(ours, base) };
+}
+
+export function memory({ setting, goal, ...place }: Place, ours: Measured, theirs: Measured): Row {
+  const figures = { ours: mebibytes(ours), theirs: mebibytes(theirs) };
+  const share = ours.memory.peakMiB / theirs.memory.peakMiB;
+  return { ...place, ...figures, setting, goal, ratio: single(share) };
+}
+
+/** PEFT in each of its precisions. */
+export function peftSides(context: Context, cell: Cell, method: "lora" | "dora", options: Partial<PeerSpec> = {}) {
+  const side = (precision: PeerPrecision) => peft(context, cell, { task: "train", method, precision }, options);
+  return { autocast: side("bfloat16-autocast"), weights: side("bfloat16-weights"), float32: side("float32") };
+}
+
+type PeftMeasured = Readonly<Record<keyof ReturnType<typeof peftSides>, Measured>>;
+
+/** The goal's row, against the fastest; and one against autocast, which PEFT's users take first, where that is another. */
+export function peftRows(
+  place: Omit<Place, "against">,
+  ours: Measured,
+  { autocast, weights, float32 }: PeftMeasured,
+): Row[] {
+  const { goal, ...rest } = place;
+  const best = faster(autocast, weights, float32);
+  const name = best === autocast ? "bfloat16 autocast" : best === weights ? "bfloat16 weights" : "float32";
+  const fastest = speed({ ...rest, against: `PEFT at its fastest: ${name}`, ...(goal && { goal }) }, ours, best);
+  return best === autocast
+    ? [fastest]
+    : [fastest, speed({ ...rest, against: "PEFT, bfloat16 autocast" }, ours, autocast)];
+}
+
+export const BEFORE = "the build before";
+
+/** Our choice in this build and, with `--before`, in the other. */
+export function bothBuilds(
+  context: Context,
+  cell: Cell,
+  choice: Parameters<typeof own>[2],
+  options: Partial<OwnSpec> = {},
+) {
+  const ours = own(context, cell, choice, options);
+  const other = before(context, ours);
+  return { ours, ...(other && { before: other }) };
+}
+
+export function sinceBefore(
+  { goals }: Context,
+  place: Omit<Place, "against">,
+  ours: Measured,
+  theirs: Measured,
+): Row[] {
+  return [
+    speed({ ...place, against: BEFORE, goal: goals.before.others }, ours, theirs),
+    memory({ ...place, what: `${place.what}: peak memory`, against: BEFORE, goal: goals.before.memory }, ours, theirs),
+  ];
+}

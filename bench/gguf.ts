@@ -1,0 +1,147 @@
+// Random models as files for llama.cpp, in bfloat16 but for norms and biases.
+import { openCheckpoint } from "../src/io/checkpoint.js";
+import type { GgufValue } from "../src/io/gguf/values.js";
+import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
+import type { JsonObject } from "../src/io/json.js";
+import * as torch from "../src/torch/index.js";
+import type { RandomModel } from "./randomModel.js";
+
+interface Family {
+  readonly architecture: string;
+  /** Of a layer in the checkpoint. */
+  readonly layer: RegExp;
+  /** The names in GGUF files, by those in the checkpoint: within layers and outside. */
+  readonly names: Readonly<Record<string, string>>;
+  /** Weights of transformers' `Conv1D`, which lie turned round. */
+  readonly turned?: RegExp;
+  metadata(config: JsonObject): Readonly<Record<string, GgufValue>>;
+  /** Heads whose rows llama.cpp has in another order, of some weights. */
+  heads?(name: string, config: JsonObject): number | undefined;
+}
+
+const count = (value: unknown): GgufValue => ({ type: "uint32", value: value as number });
+const real = (value: unknown): GgufValue => ({ type: "float32", value: value as number });
+
+const FAMILIES: Readonly<Record<Exclude<RandomModel, "roberta">, Family>> = {
+  smollm2: {
+    architecture: "llama",
+    layer: /^model\.layers\.(\d+)\.(.+)\.(weight)$/,
+    names: {
+      "model.embed_tokens": "token_embd",
+      "model.norm": "output_norm",
+      input_layernorm: "attn_norm",
+      post_attention_layernorm: "ffn_norm",
+      "self_attn.q_proj": "attn_q",
+      "self_attn.k_proj": "attn_k",
+      "self_attn.v_proj": "attn_v",
+      "self_attn.o_proj": "attn_output",
+      "mlp.gate_proj": "ffn_gate",
+      "mlp.up_proj": "ffn_up",
+      "mlp.down_proj": "ffn_down",
+    },
+    metadata: (config) => ({
+      context_length: count(config.max_position_embeddings),
+      embedding_length: count(config.hidden_size),
+      feed_forward_length: count(config.intermediate_size),
+      block_count: count(config.num_hidden_layers),
+      "attention.head_count": count(config.num_attention_heads),
+      "attention.head_count_kv": count(config.num_key_value_heads),
+      "attention.layer_norm_rms_epsilon": real(config.rms_norm_eps),
+      "rope.dimension_count": count((config.hidden_size as number) / (config.num_attention_heads as number)),
+      "rope.freq_base": real((config.rope_parameters as JsonObject).rope_theta),
+    }),
+    heads(name, config) {
+      if (name.endsWith("q_proj")) return config.num_attention_heads as number;
+      return name.endsWith("k_proj") ? (config.num_key_value_heads as number) : undefined;
+    },
+  },
+  gpt2: {
+    architecture: "gpt2",
+    layer: /^transformer\.h\.(\d+)\.(.+)\.(weight|bias)$/,
+    names: {
+      "transformer.wte": "token_embd",
+      "transformer.wpe": "position_embd",
+      "transformer.ln_f": "output_norm",
+      ln_1: "attn_norm",
+      ln_2: "ffn_norm",
+      "attn.c_attn": "attn_qkv",
+      "attn.c_proj": "attn_output",
+      "mlp.c_fc": "ffn_up",
+      "mlp.c_proj": "ffn_down",
+    },
+    turned: /(c_attn|c_proj|c_fc)\.weight$/,
+    metadata: (config) => ({
+      context_length: count(config.n_positions),
+      embedding_length: count(config.n_embd),
+      feed_forward_length: count(4 * (config.n_embd as number)),
+      block_count: count(config.n_layer),
+      "attention.head_count": count(config.n_head),
+      "attention.layer_norm_epsilon": real(config.layer_norm_epsilon),
+    }),
+  },
+};
+
+/** Writes the model in `folder` as a GGUF file. Its vocabulary is made up: nothing but token ids is ever asked for. */
+export function writeRandomGguf(folder: string, name: keyof typeof FAMILIES, path: string): void {
+  const checkpoint = openCheckpoint(folder);
+  try {
+    const { config } = checkpoint;
+    const family = FAMILIES[name];
+    const { architecture } = family;
+    const own = Object.entries(family.metadata(config)).map(
+      ([key, value]) => [`${architecture}.${key}`, value] as const,
+    );
+    const metadata = [["general.architecture", text(architecture)] as const, ...own, ...vocabulary(config)];
+    const entries = checkpoint.names
+      .filter((name) => name !== "lm_head.weight")
+      .map((name) => entryOf(checkpoint, family, name));
+    writeGguf(path, metadata, entries);
+  } finally {
+    checkpoint.close();
+  }
+}
+
+const text = (value: string): GgufValue => ({ type: "string", value });
+
+function vocabulary({ vocab_size }: JsonObject): (readonly [string, GgufValue])[] {
+  const ids = Array.from({ length: vocab_size as number }, (_, id) => id);
+  return [
+    ["tokenizer.ggml.model", text("gpt2")],
+    ["tokenizer.ggml.pre", text("default")],
+    ["tokenizer.ggml.tokens", { type: "array", of: "string", values: ids.map((id) => `t${id}`) }],
+    ["tokenizer.ggml.token_type", { type: "array", of: "int32", values: ids.map(() => 1) }],
+    ["tokenizer.ggml.merges", { type: "array", of: "string", values: ["t 0"] }],
+  ];
+}
+
+type Checkpoint = ReturnType<typeof openCheckpoint>;
+
+function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name: string): GgufEntry {
+  const isTurned = family.turned?.test(name) ?? false;
+  const { shape } = info(name);
+  const heads = family.heads?.(name.replace(/\.weight$/, ""), config);
+  return {
+    name: ggufName(family, name),
+    type: shape.length === 1 ? "F32" : "BF16",
+    shape: isTurned ? shape.toReversed() : shape,
+    tensor() {
+      const values = readTensor(name);
+      if (heads !== undefined) return interleaved(values, heads);
+      return isTurned ? torch.contiguous(torch.t(values)) : values;
+    },
+  };
+}
+
+function ggufName({ names, layer }: Family, name: string): string {
+  const [, index, part, kind] = layer.exec(name) ?? [];
+  const found = names[part ?? name.replace(/\.(weight|bias)$/, "")];
+  if (found === undefined) throw new Error(`There is no name in GGUF files for ${name}.`);
+  return index === undefined ? `${found}.${name.split(".").at(-1)}` : `blk.${index}.${found}.${kind}`;
+}
+
+/** The two numbers that rotary positions turn together, half a head apart in transformers, as neighbours. */
+function interleaved(weight: torch.Tensor, heads: number): torch.Tensor {
+  const [rows, columns] = weight.shape as [number, number];
+  const halves = torch.reshape(weight, [heads, 2, rows / heads / 2, columns]);
+  return torch.reshape(torch.contiguous(torch.transpose(halves, 1, 2)), [rows, columns]);
+}

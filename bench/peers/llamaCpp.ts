@@ -1,0 +1,41 @@
+// The peer of generation: llama.cpp by node-llama-cpp, on the processor alone. Speaks the protocol of ../protocol.ts.
+import { getLlama, type LlamaContextSequence, type Token } from "node-llama-cpp";
+import type { GenerateSpec } from "../protocol.js";
+import { serve } from "../worker/serve.js";
+import type { Prepared } from "../worker/work.js";
+
+async function prepare({ model: modelPath, prompts, newTokens, threads }: GenerateSpec): Promise<Prepared> {
+  const [prompt] = prompts as [Token[]];
+  if (prompts.length !== 1) throw new Error("This worker goes on from one prompt.");
+  // What it has to say is no answer: it would be told on standard output.
+  const llama = await getLlama({
+    gpu: false,
+    build: "never",
+    progressLogs: false,
+    maxThreads: threads,
+    logger: () => {},
+  });
+  const model = await llama.loadModel({ modelPath });
+  const context = await model.createContext({ threads, sequences: 1, contextSize: prompt.length + newTokens });
+  const sequence = context.getSequence();
+  const generate = () => goOn(sequence, prompt, newTokens);
+  const work = async () => void (await generate());
+  const { release } = llama.llamaCppRelease;
+  return {
+    work,
+    facts: { llamaCpp: release, threads: context.currentThreads, tokens: JSON.stringify([await generate()]) },
+  };
+}
+
+/** The likeliest token each time. */
+async function goOn(sequence: LlamaContextSequence, prompt: Token[], newTokens: number): Promise<Token[]> {
+  await sequence.clearHistory();
+  const tokens: Token[] = [];
+  for await (const token of sequence.evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
+    tokens.push(token);
+    if (tokens.length === newTokens) break;
+  }
+  return tokens;
+}
+
+await serve(({ spec }) => prepare(spec as GenerateSpec));

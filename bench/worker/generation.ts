@@ -1,0 +1,33 @@
+import { GREEDY, generateTokens } from "../../src/generation/index.js";
+import { loadModel, type TaskModel } from "../../src/models/index.js";
+import { Linear, packLinears } from "../../src/nn/index.js";
+import { TASKS } from "../../src/tasks/index.js";
+import * as torch from "../../src/torch/index.js";
+import type { GenerateSpec } from "../protocol.js";
+import type { Prepared } from "./work.js";
+
+/** Continuations of prompts, as `generate` makes them; no token ends one. */
+export async function generation({ model: folder, precision, prompts, newTokens }: GenerateSpec): Promise<Prepared> {
+  const { head } = TASKS["causal-lm"];
+  const generator = new torch.Generator(0);
+  const { model } = await loadModel(folder, { head, outputs: 0, dtype: precision, generator });
+  const weightBytes = bytesRead(model);
+  packLinears(model);
+  const given = prompts.map((ids) => ({ ids, maxNewTokens: newTokens, uniform: () => 0 }));
+  const generate = async () => {
+    const tokens: number[][] = prompts.map(() => []);
+    for await (const next of generateTokens(model, given, GREEDY)) tokens[next.prompt]?.push(...next.tokens);
+    return tokens;
+  };
+  const work = async () => void (await generate());
+  return { work, facts: { tokens: JSON.stringify(await generate()), weightBytes } };
+}
+
+/** Bytes of the weights that a token is multiplied with; of embeddings it reads a line. */
+function bytesRead(model: TaskModel): number {
+  const linears = [...model.namedModules()].flatMap(([, module]) => (module instanceof Linear ? [module] : []));
+  return linears.reduce(
+    (sum, { weight }) => sum + torch.numelOf(weight.shape) * torch.DTYPE_BYTES[weight.tensor.dtype],
+    0,
+  );
+}
