@@ -55,7 +55,7 @@ def draw_parameters(model: nn.Module) -> None:
     for name, parameter in model.named_parameters():
         noise = normal(name, parameter.shape)
         if re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE):
-            parameter.copy_(1 + 0.3 * noise)
+            parameter.copy_((0 if type(model).__name__.startswith("Gemma") else 1) + 0.3 * noise)  # Gemma adds the 1 itself
         elif "pre_classifier" in name:  # ReLU cuts units off, but none for every row, of an adapter's own one too
             parameter.copy_(1.6 + 0.2 * noise if name.endswith("bias") else 0.04 * noise)
         elif name.endswith("bias"):
