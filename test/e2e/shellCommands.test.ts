@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FakeHub } from "../io/fakeHub.js";
-import { BERT, fresh } from "./support.js";
+import { BERT, fresh, GOLDEN } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })]
@@ -39,9 +39,20 @@ beforeAll(async () => {
   symlinkSync("../bidora/bin/bidora.js", join(project, "node_modules", ".bin", "bidora"));
   writeData();
   offerModel();
+  offerLanguageModel();
   environment = await givenTo(hub);
 });
 afterAll(() => hub.stop());
+
+const TEMPLATE =
+  "{% for m in messages %}{{ m.role }} : {{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}assistant : {% endif %}";
+
+/** The folder called SMOLLM2: a tiny decoder that knows what conversations look like. */
+function offerLanguageModel(): void {
+  const folder = join(project, "SMOLLM2");
+  cpSync(join(GOLDEN, "llama", "lm"), folder, { recursive: true });
+  writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
+}
 
 /** The one repository that the commands name, of which the hub gives a tiny bare encoder; and the folder called MODEL. */
 function offerModel(): void {
@@ -88,6 +99,9 @@ function writeData(): void {
     "validation.csv": csv(6),
     "test.csv": csv(7),
     "rows.jsonl": lines("", 5, (row) => JSON.stringify({ text: sentence(row) })).trimStart(),
+    "chat.jsonl": lines("", 20, conversation).trimStart(),
+    "chat-valid.jsonl": lines("", 5, conversation).trimStart(),
+    "prompts.jsonl": lines("", 3, (row) => JSON.stringify({ prompt: sentence(row) })).trimStart(),
     "glue/MRPC/train.tsv": mrpc(40),
     "glue/MRPC/dev.tsv": mrpc(6),
     "glue/MRPC/test.tsv": lines("index\t#1 ID\t#2 ID\t#1 String\t#2 String", 1, (row) =>
@@ -97,6 +111,14 @@ function writeData(): void {
     mkdirSync(dirname(join(project, name)), { recursive: true });
     writeFileSync(join(project, name), content);
   }
+}
+
+function conversation(row: number): string {
+  const messages = [
+    { role: "user", content: sentence(row) },
+    { role: "assistant", content: sentence(row + 1) },
+  ];
+  return JSON.stringify({ messages });
 }
 
 const lines = (head: string, rows: number, row: (index: number) => string): string =>

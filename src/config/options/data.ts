@@ -15,7 +15,12 @@ export const dataOptions = {
     help: "a kind of task, or a data set such as glue/mrpc",
     placeholder: "TASK",
   }),
-  data: option(folder, { group: "Data", help: "the folder of a named data set", acts: withNamedDataset }),
+  data: option(folder, {
+    group: "Data",
+    help: "the folder of a named data set",
+    advanced: true,
+    acts: withNamedDataset,
+  }),
   train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
   validation: option(file, { group: "Data", help: "rows to evaluate on" }),
   test: option(file, { group: "Data", help: "rows for the figures at the end", advanced: true }),
