@@ -1,5 +1,6 @@
 // Random models as files for llama.cpp, in bfloat16 but for norms and biases.
 import { openCheckpoint } from "../src/io/checkpoint.js";
+import { interleaveHalves } from "../src/io/gguf/headRows.js";
 import type { GgufValue } from "../src/io/gguf/values.js";
 import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
 import type { JsonObject } from "../src/io/json.js";
@@ -126,7 +127,7 @@ function entryOf({ readTensor, info, config }: Checkpoint, family: Family, name:
     shape: isTurned ? shape.toReversed() : shape,
     tensor() {
       const values = readTensor(name);
-      if (heads !== undefined) return interleaved(values, heads);
+      if (heads !== undefined) return torch.contiguous(interleaveHalves(values, heads));
       return isTurned ? torch.contiguous(torch.t(values)) : values;
     },
   };
@@ -137,11 +138,4 @@ function ggufName({ names, layer }: Family, name: string): string {
   const found = names[part ?? name.replace(/\.(weight|bias)$/, "")];
   if (found === undefined) throw new Error(`There is no name in GGUF files for ${name}.`);
   return index === undefined ? `${found}.${name.split(".").at(-1)}` : `blk.${index}.${found}.${kind}`;
-}
-
-/** The two numbers that rotary positions turn together, half a head apart in transformers, as neighbours. */
-function interleaved(weight: torch.Tensor, heads: number): torch.Tensor {
-  const [rows, columns] = weight.shape as [number, number];
-  const halves = torch.reshape(weight, [heads, 2, rows / heads / 2, columns]);
-  return torch.reshape(torch.contiguous(torch.transpose(halves, 1, 2)), [rows, columns]);
 }

@@ -1,19 +1,22 @@
-// `npm run bench:profile`: where the time of a step goes, by libtorch's own profiler.
+// `npm run bench:profile`: where the time of a step goes, or of a continuation, by libtorch's own profiler.
 import { parseArgs } from "node:util";
+import { randomIds, seeded } from "./chatRows.js";
 import { machine } from "./machine.js";
 import { ownWorker, unpinEnvironment } from "./programs.js";
-import type { OwnSpec, ProfileRow } from "./protocol.js";
+import type { GenerateSpec, OwnSpec, ProfileRow } from "./protocol.js";
 import { startWorker } from "./workerProcess.js";
 
 const { values } = parseArgs({
   options: {
     model: { type: "string" },
+    kind: { type: "string", default: "sequence-classification" },
     method: { type: "string", default: "lora" },
     targets: { type: "string", default: "query-value" },
     precision: { type: "string", default: "bfloat16" },
     hypergradient: { type: "string", default: "exact" },
     rows: { type: "string", default: "16" },
     length: { type: "string", default: "64" },
+    generate: { type: "string" },
     threads: { type: "string" },
     steps: { type: "string", default: "3" },
     json: { type: "boolean", default: false },
@@ -21,13 +24,21 @@ const { values } = parseArgs({
 });
 
 const facts = machine(unpinEnvironment());
-const { model, method, targets, precision, hypergradient } = values;
-if (model === undefined) throw new Error("--model is missing: give the folder of a RoBERTa checkpoint.");
-const spec = {
-  ...{ task: "train", unit: "step", labels: 2, rank: 8, model, method, targets, precision, hypergradient },
-  threads: Number(values.threads ?? facts.cores),
-  shape: { rows: Number(values.rows), length: Number(values.length) },
-} as OwnSpec;
+const { model, kind, method, targets, precision, hypergradient } = values;
+if (model === undefined) throw new Error("--model is missing: give the folder of a checkpoint.");
+const [rows, length] = [Number(values.rows), Number(values.length)];
+const common = { model, precision, threads: Number(values.threads ?? facts.cores) };
+const random = seeded();
+const spec =
+  values.generate === undefined
+    ? ({
+        ...{ task: "train", unit: "step", kind, labels: kind === "causal-lm" ? 0 : 2, rank: 8 },
+        ...{ method, targets, hypergradient, shape: { rows, length }, ...common },
+      } as OwnSpec)
+    : ({
+        ...{ task: "generate", prompts: Array.from({ length: rows }, () => randomIds(length, random)) },
+        ...{ newTokens: Number(values.generate), ...common },
+      } as GenerateSpec);
 
 function table(title: string, rows: readonly ProfileRow[], total: number): string {
   const lines = rows
