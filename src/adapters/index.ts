@@ -22,6 +22,7 @@ export { holdNorms } from "./holdNorms.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
+export { type LowRankUpdate, type LowRankUpdates, lowRankUpdates, trainedBeside } from "./lowRankUpdates.js";
 export { type Merged, merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
 export type {
   AdapterCodec,
@@ -56,5 +57,5 @@ export { adaptedPaths } from "./peft/tensors.js";
 export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
-export { type LoraApproximation, toLora } from "./toLora.js";
+export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";
 export type { FinishedStep, TrainingHooks } from "./trainingHooks.js";

@@ -96,11 +96,16 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
 
 /** What of the model itself is trained and saved. */
 function withoutAdapters(adapted: AdaptedModel): Map<string, torch.Tensor> {
-  const own = adapted.modules.flatMap(({ path, adapter }) =>
+  const added = addedNames(adapted);
+  return new Map([...savedTensors(adapted)].filter(([name]) => !added.has(name)));
+}
+
+/** The names of what adapters added to the model. */
+export function addedNames({ modules, shared }: AdaptedModel): ReadonlySet<string> {
+  const own = modules.flatMap(({ path, adapter }) =>
     Array.from(adapter.ownParameters.keys(), (name) => `${path}.${name}`),
   );
-  const added = new Set([...own, ...(adapted.shared?.ownParameters.keys() ?? [])]);
-  return new Map([...savedTensors(adapted)].filter(([name]) => !added.has(name)));
+  return new Set([...own, ...(shared?.ownParameters.keys() ?? [])]);
 }
 
 /** A module's new tensors: A and B, and B's bias at scale 1. */

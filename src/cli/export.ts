@@ -2,8 +2,8 @@ import { exportOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 
 export const exportAdapter = defineCommand({
-  usage: "export --adapter A [--model M] --to FORMAT --output PATH",
-  about: "Writes an adapter in another format.",
+  usage: "export [--model M] --adapter A --to FORMAT --output PATH",
+  about: "Writes an adapter, or with --to gguf its merged model, in another format.",
   options: exportOptions,
   positionals: 0,
   leavesFiles: true,

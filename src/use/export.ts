@@ -1,11 +1,4 @@
-import {
-  type LoraApproximation,
-  readAdapter,
-  type SideFacts,
-  toLora,
-  useOnly,
-  writeAdapter,
-} from "../adapters/index.js";
+import { readAdapter, type SideFacts, toLora, useOnly, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type ExportSettings, exportOptions, resolveSettings, type Settings } from "../config/index.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
@@ -15,7 +8,9 @@ import { resolveModel } from "../io/resolveModel.js";
 import { askedTask, type NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { InferenceHooks } from "./evaluate.js";
+import { exportLora } from "./gguf/exportLora.js";
 import { exportModel } from "./gguf/exportModel.js";
+import { describeLoss } from "./lossOfRank.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 type Resolved = Settings<typeof exportOptions>;
@@ -31,7 +26,8 @@ export interface ExportResult {
 
 /**
  * Writes an adapter in another format: `peft-lora`, a plain LoRA as PEFT has it, the truncated singular value decomposition of what
- * the adapter changes in each weight; `gguf`, merged with its base as one file for llama.cpp. Nothing is written before all is computed.
+ * the adapter changes in each weight; `gguf-lora`, such a one, or LoRA's own tensors, for llama.cpp; `gguf`, merged with its base (or
+ * the base alone) as one file for llama.cpp. Nothing is written before all is computed.
  */
 export async function exportAdapter(
   given: ExportSettings,
@@ -41,13 +37,12 @@ export async function exportAdapter(
   const { to } = settings;
   if (to === undefined) throw new UsageError(`--to is missing: take ${exportOptions.to.takes}.`);
   const task = own && askedTask(undefined, own);
-  if (to === "gguf") {
-    refuseSet(settings, "rank", to);
-    return exportModel(settings, task);
-  }
-  refuseSet(settings, "outtype", to);
-  return exportPeft(settings, task);
+  if (to === "gguf") refuseSet(settings, "rank", to);
+  if (to === "peft-lora") refuseSet(settings, "outtype", to);
+  return FORMATS[to](settings, task);
 }
+
+const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportModel };
 
 /** @throws UsageError for a setting that would have no effect */
 function refuseSet(settings: Resolved, key: "rank" | "outtype", to: string): void {
@@ -68,19 +63,11 @@ async function exportPeft(settings: Resolved, task: NamedTask | undefined): Prom
     const lora = toLora(adapted, settings.rank);
     const fill = (folder: string): void => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) });
     await fillFolder(path, fill, () => removeOwnFiles(path));
-    return { path, note: describe(lora), relativeError: lora.relativeError };
+    return { path, note: describeLoss(lora), relativeError: lora.relativeError };
   });
 }
 
 /** What the adapter is used for stays; how it was trained does not describe the result. */
 function sideOf(side: SideFacts | undefined): SideFacts | undefined {
   return side && { ...useOnly(side), method: "lora" };
-}
-
-function describe({ config, modules, relativeError }: LoraApproximation): string {
-  const worst = modules.reduce((a, b) => (b.relativeError > a.relativeError ? b : a));
-  return (
-    `Rank ${config.rank}: the change of the weights is kept with a relative error of ${relativeError.toPrecision(3)} in all, ` +
-    `at most ${worst.relativeError.toPrecision(3)} (${worst.path}).`
-  );
 }

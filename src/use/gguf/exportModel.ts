@@ -11,7 +11,7 @@ import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
 import { baseFolder, openWithAdapter } from "../openModel.js";
 import { decoderOf, requireLanguageModel } from "./decoderOf.js";
 import { freeDestination, ggufName, writeBoth } from "./destination.js";
-import { factorsTensor, headCounts, modelTensors } from "./modelTensors.js";
+import { factorsTensor, modelTensors } from "./modelTensors.js";
 import { stopsOf, tokenizerParts } from "./tokenizerParts.js";
 
 /** Which model is written, and where. */
@@ -26,14 +26,17 @@ export interface GgufSettings {
 
 /** As llama.cpp's converter. */
 const DEFAULT_TYPE = "f16";
+/** A file that was written, and a sentence on what is in it. */
+export interface Exported {
+  readonly path: string;
+  readonly note: string;
+}
+
 /** ggml's version of what blocks hold. */
 const QUANTIZATION_VERSION = 2;
 
 /** Writes base and adapter, if there is one, as one GGUF file, as llama.cpp's converter does, and a Modelfile beside it. */
-export async function exportModel(
-  settings: GgufSettings,
-  task: NamedTask | undefined,
-): Promise<{ readonly path: string; readonly note: string }> {
+export async function exportModel(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
   const output = ggufName(settings.output);
   const adapter = settings.adapter === undefined ? undefined : await resolveModel(settings.adapter);
   const source = await baseFolder(settings, adapter === undefined ? undefined : await readAdapter(adapter));
@@ -56,7 +59,7 @@ export async function exportModel(
   requireLanguageModel(opened);
   refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
   const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
-  const tensors = modelTensors(opened.model, architecture, headCounts(config), outtype, changed);
+  const tensors = modelTensors(opened.model, { architecture, config, fileType: outtype }, changed);
   const factors = metadata.factors ? [factorsTensor(metadata.factors)] : [];
   writeBoth(destination, pairs, [...factors, ...tensors], (from) => ({ from, stops: stopsOf(tokenizer, parts) }));
   return { path: destination.path, note: noteOf(outtype, tensors, metadata.note) };

@@ -63,6 +63,12 @@ function refuseOther({ name, isGemma = false }: NamedArchitecture, config: Decod
   const allowed = { llama: 7, qwen2: 1, qwen3: 0, gemma3: 0 }[name];
   const has = Number(queryBias) + 2 * Number(outputBias) + 4 * Number(mlpBias);
   if ((has & ~allowed) !== 0) throw exportError(`it has biases that llama.cpp's ${name} does not have.`);
+  const { heads, headSize, hiddenSize } = config;
+  if (name === "qwen2" && heads * headSize !== hiddenSize) {
+    throw exportError(
+      `its heads have ${heads} · ${headSize} numbers, but llama.cpp's qwen2 takes the hidden size ${hiddenSize} for granted.`,
+    );
+  }
   if (isGemma) refuseOtherGemma(config);
 }
 

@@ -1,41 +1,55 @@
 import type { NamedArchitecture } from "../../io/gguf/architectures.js";
 import { type FileType, typeOf } from "../../io/gguf/fileTypes.js";
-import { type HeadCounts, headsOf, interleaveHalves } from "../../io/gguf/headRows.js";
+import { headsOf, interleaveHalves } from "../../io/gguf/headRows.js";
 import { ROPE_FACTORS, tensorName } from "../../io/gguf/names.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { DecoderConfig, TaskModel } from "../../models/index.js";
 import * as torch from "../../torch/index.js";
 import { exportError } from "./refuse.js";
 
+export const TABLE_PATH = "model.embed_tokens.weight";
+export const OUTPUT_PATH = "lm_head.weight";
+
+/** What computes parameters that stand in the place of a model's, by path. */
+type Changed = ReadonlyMap<string, () => torch.Tensor>;
+
+/** How a family's tensors are laid out in files. */
+export interface Layout {
+  readonly architecture: NamedArchitecture;
+  readonly config: DecoderConfig;
+  readonly fileType: FileType;
+}
+
 /**
  * A model's parameters as llama.cpp's converter writes them.
- * @param changed parameters in the place of the model's, by path
  * @throws BidoraError `EXPORT` for a parameter that files have no place for
  */
-export function modelTensors(
-  model: TaskModel,
-  architecture: NamedArchitecture,
-  heads: HeadCounts,
-  fileType: FileType,
-  changed: ReadonlyMap<string, () => torch.Tensor>,
-): GgufEntry[] {
-  return Array.from(model.baseParameters(), ([path, parameter]) => {
-    const name = nameOf(architecture, path);
-    const { shape } = parameter;
+export function modelTensors(model: TaskModel, layout: Layout, changed: Changed): GgufEntry[] {
+  const parameters = Array.from(model.baseParameters(), ([path, parameter]) => {
     const value = changed.get(path) ?? (() => parameter.tensor);
-    const isNorm = architecture.addsOneToNorms && name.endsWith("norm.weight");
-    const shared = headsOf(architecture, name, heads);
-    const tensor = (): torch.Tensor =>
-      torch.noGrad(() => {
-        const own = torch.castTo(value(), "float32");
-        if (isNorm) return torch.addScalar(own, 1);
-        return shared === undefined ? own : interleaveHalves(own, shared);
-      });
-    return { name, type: typeOf(fileType, shape), shape, tensor };
+    return [path, parameter.shape, value] as const;
+  });
+  return [...parameters, ...untiedOutput(model, layout.config, changed)].map(([path, shape, value]) => {
+    const name = nameOf(layout.architecture, path);
+    const tensor = () => torch.noGrad(() => laidOut(torch.castTo(value(), "float32"), name, layout));
+    return { name, type: typeOf(layout.fileType, shape), shape, tensor };
   });
 }
 
-export const headCounts = ({ heads, kvHeads }: DecoderConfig): HeadCounts => ({ attn_q: heads, attn_k: kvHeads });
+/** Where an adapter is in one of the two things that share a table, merging parts them: its forward changes that one alone. */
+function untiedOutput(model: TaskModel, { tiesEmbeddings }: DecoderConfig, changed: Changed) {
+  const output = changed.get(OUTPUT_PATH);
+  if (!tiesEmbeddings || !(output || changed.has(TABLE_PATH))) return [];
+  const { weight } = model.outputLayer;
+  return [[OUTPUT_PATH, weight.shape, output ?? (() => weight.tensor)] as const];
+}
+
+/** Values as files have them: rows in their order, norms as what is multiplied by. */
+export function laidOut(values: torch.Tensor, name: string, { architecture, config }: Layout): torch.Tensor {
+  if (architecture.addsOneToNorms && name.endsWith("norm.weight")) return torch.addScalar(values, 1);
+  const heads = headsOf(architecture, name, { attn_q: config.heads, attn_k: config.kvHeads });
+  return heads === undefined ? values : interleaveHalves(values, heads);
+}
 
 /** @throws BidoraError `EXPORT` for one that files have no place for */
 export function nameOf(architecture: NamedArchitecture, path: string): string {

@@ -33,12 +33,15 @@ export function freeModelfile(file: string, overwrite: boolean): string {
 
 const isOwn = (path: string): boolean => statSync(path).isFile() && readFileSync(path, "utf8").startsWith(MARK);
 
+/** Ollama knows no escapes. */
+const isPlain = (stop: string): boolean => !/["\r\n]/.test(stop);
+
 export function writeModelfile(path: string, { from, adapter, stops }: ModelfileParts): void {
   const lines = [
     `${MARK}; use it with: ollama create NAME -f ${MODELFILE}`,
     `FROM ${from}`,
     ...(adapter === undefined ? [] : [`ADAPTER ${adapter}`]),
-    ...stops.map((stop) => `PARAMETER stop ${JSON.stringify(stop)}`),
+    ...stops.filter(isPlain).map((stop) => `PARAMETER stop "${stop}"`),
   ];
   writeFileAtomic(path, `${lines.join("\n")}\n`);
 }

@@ -1,7 +1,10 @@
-// llama.cpp, through node-llama-cpp, in a process of its own: goes on from tokens greedily. Reads one JSON object from stdin, writes one
-// to stdout. Exit status 3: there is no binary for this machine.
+// llama.cpp, through node-llama-cpp, in a process of its own. Reads a list of questions as JSON from stdin, and writes their answers to stdout.
+// Exit status 3: there is no binary for this machine.
 import { readFileSync } from "node:fs";
 import { getLlama, NoBinaryFoundError } from "node-llama-cpp";
+
+/** Keys and values are not rounded. */
+const EXACT = { flashAttention: false, experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32" };
 
 /** Nothing may be fetched or compiled. */
 async function open() {
@@ -13,23 +16,50 @@ async function open() {
   }
 }
 
-const { model: modelPath, adapter, prompts, tokens: wanted, texts } = JSON.parse(readFileSync(0, "utf8"));
+const questions = JSON.parse(readFileSync(0, "utf8"));
 const llama = await open();
-const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
-const lora = adapter === undefined ? {} : { lora: { adapters: [{ filePath: adapter, scale: 1 }] } };
-const results = [];
-for (const prompt of prompts) {
-  const context = await model.createContext({ contextSize: prompt.length + wanted, threads: 1, ...lora });
-  const found = [];
-  for await (const token of context.getSequence().evaluate(prompt, { temperature: 0, yieldEogToken: true })) {
-    found.push(token);
-    if (found.length === wanted) break;
+const answers = [];
+for (const question of questions) answers.push(await answer(question));
+process.stdout.write(JSON.stringify(answers), () => process.exit(0));
+
+async function answer({ model: modelPath, adapter, rows, newTokens, texts }) {
+  const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
+  const inContext = async (length, use) => {
+    // At its end a context drops its first tokens.
+    const size = { contextSize: length + 8, batchSize: length + 8 };
+    const lora = adapter === undefined ? {} : { lora: { adapters: [{ filePath: adapter, scale: 1 }] } };
+    const context = await model.createContext({ ...size, ...lora, ...EXACT, threads: 1 });
+    const result = await use(context.getSequence());
+    await context.dispose();
+    return result;
+  };
+  const probabilities = [];
+  const tokens = [];
+  for (const row of rows) {
+    probabilities.push(await inContext(row.length, (sequence) => distributions(sequence, row)));
+    tokens.push(await inContext(row.length + newTokens, (sequence) => greedy(sequence, row, newTokens)));
   }
-  results.push(found);
-  await context.dispose();
+  const words = texts.map((text) => Array.from(model.tokenize(text)));
+  const { bos, eos, eot, shouldPrependBosToken: addsBos } = model.tokens;
+  const about = { trainContextSize: model.trainContextSize, bos, eos, eot, addsBos };
+  await model.dispose();
+  return { probabilities, tokens, words, about };
 }
-const words = texts.map((text) => Array.from(model.tokenize(text)));
-const { bos, eos, eot } = model.tokens;
-const about = { trainContextSize: model.trainContextSize, bos, eos, eot, addsBos: model.tokens.shouldPrependBosToken };
-process.stdout.write(JSON.stringify({ results, words, about }));
-process.exit(0);
+
+/** Of each token of a row, how likely every token is to follow it. */
+async function distributions(sequence, row) {
+  const options = { temperature: 1, topK: 0, topP: 1, minP: 0 };
+  const input = row.map((token) => [token, { generateNext: { probabilities: true, options } }]);
+  const found = await sequence.controlledEvaluate(input);
+  return found.map(({ next }) => [...next.probabilities].sort(([a], [b]) => a - b).map(([, p]) => p));
+}
+
+/** The tokens with which llama.cpp goes on from a row. */
+async function greedy(sequence, row, newTokens) {
+  const found = [];
+  for await (const token of sequence.evaluate(row, { temperature: 0, yieldEogToken: true })) {
+    found.push(token);
+    if (found.length === newTokens) break;
+  }
+  return found;
+}
