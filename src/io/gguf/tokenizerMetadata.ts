@@ -29,11 +29,7 @@ export interface TokenizerParts {
  */
 export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair[] {
   const { path, json, roles, addsBos, addsEos, chatTemplate } = parts;
-  const { model } = json;
-  if (!isJsonObject(model) || model.type !== "BPE") {
-    const type = isJsonObject(model) ? model.type : undefined;
-    throw ggufError(path, `the tokenizer's model ${JSON.stringify(type)} is not supported; expected BPE.`);
-  }
+  const model = pairEncoding(path, json);
   const own =
     model.byte_fallback === true ? sentencePiece(path, json, model, size) : byteLevel(path, json, model, size);
   const ids = TOKEN_ROLES.flatMap((role): GgufPair[] => {
@@ -47,6 +43,20 @@ export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair
     ["tokenizer.ggml.add_eos_token", flag(addsEos)],
     ...(chatTemplate === undefined ? [] : [["tokenizer.chat_template", text(chatTemplate)] as const]),
   ];
+}
+
+/** @throws BidoraError `GGUF` for another kind of model, or one with parts that llama.cpp has not */
+function pairEncoding(path: string, { model }: JsonObject): JsonObject {
+  const { type, ...settings } = isJsonObject(model) ? model : {};
+  if (type !== "BPE") {
+    throw ggufError(path, `the tokenizer's model ${JSON.stringify(type)} is not supported; expected BPE.`);
+  }
+  const set = ["continuing_subword_prefix", "end_of_word_suffix", "dropout"].find((key) => Boolean(settings[key]));
+  if (set === undefined) return settings;
+  throw ggufError(
+    path,
+    `the tokenizer's model has ${set} ${JSON.stringify(settings[set])}, which llama.cpp knows nothing of: not supported.`,
+  );
 }
 
 function byteLevel(path: string, json: JsonObject, model: JsonObject, size: number): GgufPair[] {

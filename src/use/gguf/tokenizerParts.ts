@@ -19,7 +19,7 @@ export async function tokenizerParts(
 ): Promise<TokenizerParts> {
   const bos = tokenizer.specialTokenId("bos_token") ?? idOf(config.bos_token_id);
   const eos = tokenizer.specialTokenId("eos_token") ?? idOf(config.eos_token_id);
-  const eot = turnEnd(tokenizer, folder, eos);
+  const eot = turnEnd(tokenizer, endsOf(folder, config), eos);
   const unknown = tokenizer.specialTokenId("unk_token");
   const padding = tokenizer.padTokenId ?? idOf(config.pad_token_id);
   return {
@@ -43,12 +43,17 @@ function isAdded(ids: readonly number[], token: number | undefined, where: strin
 
 const idOf = (id: unknown): number | undefined => (typeof id === "number" ? id : undefined);
 
-/** The other token at which generation ends, where its name says that it ends a turn. */
-function turnEnd(tokenizer: Tokenizer, folder: string, eos: number | undefined): number | undefined {
+/** The tokens at which generation ends, as the model's files list them. */
+function endsOf(folder: string, config: JsonObject): unknown[] {
   const path = join(folder, "generation_config.json");
-  const ends = existsSync(path) ? readJsonObject(path).eos_token_id : undefined;
-  const others = (Array.isArray(ends) ? ends : [ends]).filter((id) => typeof id === "number" && id !== eos);
-  return others.map(Number).find((id) => TURN_ENDS.includes(tokenizer.tokenText(id) ?? ""));
+  const ends = (existsSync(path) ? readJsonObject(path).eos_token_id : undefined) ?? config.eos_token_id;
+  return Array.isArray(ends) ? ends : [ends];
+}
+
+/** The other one of them, where its name says that it ends a turn. */
+function turnEnd(tokenizer: Tokenizer, ends: readonly unknown[], eos: number | undefined): number | undefined {
+  const others = ends.filter((id) => typeof id === "number").filter((id) => id !== eos);
+  return others.find((id) => TURN_ENDS.includes(tokenizer.tokenText(id) ?? ""));
 }
 
 /** The texts of the tokens at which an answer ends. */

@@ -186,6 +186,11 @@ describe("a model as GGUF", () => {
       /the tokenizer's model "WordPiece" is not supported; expected BPE/,
     ],
     [
+      "words that have an end",
+      (json) => ({ ...json, model: { ...(json.model as JsonObject), end_of_word_suffix: "</w>" } }),
+      /the tokenizer's model has end_of_word_suffix "<\/w>", which llama.cpp knows nothing of/,
+    ],
+    [
       "tokens that take spaces with them",
       (json) => ({ ...json, added_tokens: (json.added_tokens as JsonObject[]).map((t) => ({ ...t, lstrip: true })) }),
       /token "<\|endoftext\|>" has lstrip, which llama.cpp knows nothing of/,

@@ -57,14 +57,14 @@ export function tinyModel(folder: string, tokenizer: TokenizerName, config: Json
 }
 
 /** Writes an adapter with random tensors for a model folder. */
-export async function tinyAdapter(folder: string, base: string, config: AdapterConfig): Promise<string> {
+export async function tinyAdapter(folder: string, base: string, config: AdapterConfig, deviation = 0.3): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const generator = new torch.Generator(5);
   const { model } = await loadModel(base, { head: TASKS["causal-lm"].head, outputs: 0, dtype: "float32", generator });
   const adapted = inject(model, config, { generator });
   torch.noGrad(() => {
     for (const { tensor } of adapted.trained)
-      torch.add_(tensor, torch.normal_(torch.empty(tensor.shape), 0, 0.3, { generator }));
+      torch.add_(tensor, torch.normal_(torch.empty(tensor.shape), 0, deviation, { generator }));
   });
   const origin = { taskType: "CAUSAL_LM", baseModel: base, revision: undefined, side: undefined };
   writeAdapter(folder, { config, tensors: savedTensors(adapted), ...origin });
