@@ -48,16 +48,16 @@ it("keeps of a part that is made anew what comes into it, and frees what its bac
     runChild(`
       const peak = () => Number(/VmHWM:\\s+(\\d+)/.exec(readFileSync("/proc/self/status", "utf8"))[1]) * 1024;
       const { readFileSync } = await import("node:fs");
-      const x = torch.ones([2 ** 22]).setRequiresGrad(true);
+      const x = torch.ones([2 ** 23 + 4096]).setRequiresGrad(true); // so large that the system gets it back
       const inner = (y) => torch.scope(() => torch.sin(torch.sin(torch.sin(torch.sin(torch.sin(torch.sin(y)))))));
       const before = peak();
       torch.scope(() => {
         let y = x;
-        for (let i = 0; i < 16; i++) y = torch.scope(() => ${part});
+        for (let i = 0; i < 8; i++) y = torch.scope(() => ${part});
         torch.grad([torch.sum(y)], [x]);
       });
       report((peak() - before) / x.nbytes);
     `) as number;
-  expect(grown("inner(y)")).toBeGreaterThan(80);
-  expect(grown("torch.checkpoint(() => inner(y))")).toBeLessThan(40);
+  expect(grown("inner(y)")).toBeGreaterThan(40);
+  expect(grown("torch.checkpoint(() => inner(y))")).toBeLessThan(24);
 });
