@@ -43,13 +43,21 @@ export class LayerNorm extends Norm {
   }
 }
 
+/**
+ * libtorch composes it of operators that read x several times. They read an alias, so that one gradient comes from here to x, and
+ * sums with others have the same bits where a layer is made anew in the backward pass.
+ */
+function normed(x: torch.Tensor, weight: torch.Tensor | null, epsilon: number): torch.Tensor {
+  return torch.rmsNorm(torch.alias(x), [x.shape.at(-1) as number], weight, epsilon);
+}
+
 /** Root mean square normalisation (arXiv 1910.07467): no mean, no bias. */
 export class RmsNorm extends Norm {
   readonly bias = undefined;
   readonly isCentred = false;
 
   override forward(x: torch.Tensor): torch.Tensor {
-    return torch.rmsNorm(x, [this.size], torch.castTo(this.weight.tensor, x.dtype), this.epsilon);
+    return normed(x, torch.castTo(this.weight.tensor, x.dtype), this.epsilon);
   }
 }
 
@@ -62,6 +70,6 @@ export class OffsetRmsNorm extends RmsNorm {
 
   override forward(x: torch.Tensor): torch.Tensor {
     const wide = torch.castTo(x, x.dtype === "float64" ? "float64" : "float32");
-    return torch.castTo(torch.rmsNorm(wide, [this.size], this.factors(wide.dtype) ?? null, this.epsilon), x.dtype);
+    return torch.castTo(normed(wide, this.factors(wide.dtype) ?? null, this.epsilon), x.dtype);
   }
 }

@@ -31,12 +31,16 @@ const METHODS = {
 } as const;
 const FAMILIES = ["bert", "distilbert"] as const;
 type Case = { readonly family: string; readonly dtype: torch.DType; readonly method: keyof typeof METHODS };
+/** Layers of other kinds, and the head's name. */
+const OTHERS = { "deberta-v2": "classifier", modernbert: "classifier", gpt2: "score", llama: "score" } as const;
 
 /** Reports of three steps of each phase, and what is trained after them. */
 async function train({ family, dtype, method }: Case, gradientCheckpointing: boolean, settings: RunSettings = {}) {
   const place = { checkpoint: "dropout", rows: "train", maxLength: 20 };
   const model = await openModel(family, "dropout", dtype);
-  const adapted = inject(model, METHODS[method].config, { generator: new torch.Generator(1), dtype: "float32" });
+  const head = family in OTHERS ? OTHERS[family as keyof typeof OTHERS] : "classifier";
+  const config = { ...METHODS[method].config, modulesToSave: [head] };
+  const adapted = inject(model, config, { generator: new torch.Generator(1), dtype: "float32" });
   const masks = new ReplayableMasks(new torch.Generator(0), { gradientCheckpointing });
   const rows = await encodeRows(family, place);
   const setup = { model, adapted, rows, task: TASKS["sequence-classification"], masks };
@@ -71,6 +75,11 @@ describe.each(["float32", "bfloat16"] as const)("%s", (dtype) => {
     (Object.keys(METHODS) as (keyof typeof METHODS)[]).map((method) => ({ family, method, dtype })),
   );
   test.each(cases)("$method on $family", (one) => expectSame(one));
+
+  const others = Object.keys(OTHERS).flatMap((family) =>
+    (["lora", "dora along in"] as const).map((method) => ({ family, method, dtype })),
+  );
+  test.each(others)("$method on $family", (one) => expectSame(one));
 
   test.each(["finite-difference", "forward-difference", "first-order"] as const)(
     "BiDoRA's phases with %s",
