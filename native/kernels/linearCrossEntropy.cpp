@@ -62,8 +62,8 @@ void check(const Tensor& hidden, const Tensor& weight, const Maybe& bias, const 
               weight.sizes());
   TORCH_CHECK(targets.defined() && targets.device().is_cpu() && targets.scalar_type() == at::kLong &&
                   targets.dim() == 1 && targets.size(0) == hidden.size(0),
-              "expected a target of each row, [", hidden.size(0), "] int64, got ", targets.sizes(), ' ',
-              targets.scalar_type());
+              "expected a target of each row, [", hidden.size(0), "] int64 on the CPU, got ", targets.sizes(), ' ',
+              targets.scalar_type(), " on ", targets.device());
   TORCH_CHECK(chunk >= 0, "expected a chunk of 1 row or more, or 0 for the usual one, got ", chunk);
   const Tensor all = targets.contiguous();
   const auto* first = all.const_data_ptr<int64_t>();

@@ -3,7 +3,8 @@ import * as torch from "../torch/index.js";
 import { type AttendOptions, attend } from "./attention.js";
 import type { KeyValueCache } from "./keyValueCache.js";
 
-type Options = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
+/** What causal attention depends on beside its operands. */
+export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
   /** Tokens before its own that a query sees; undefined is no limit. */
   readonly before?: number | undefined;
 };
@@ -27,7 +28,7 @@ export function attendCausally(
   k: torch.Tensor,
   v: torch.Tensor,
   { cache, layer }: LayerCache,
-  { before, ...options }: Options,
+  { before, ...options }: CausalOptions,
 ): torch.Tensor {
   if (!cache) return attend(q, k, v, { ...options, causal: true, window: { before } });
   const { layout, heads, kvHeads = heads, scale = null } = options;

@@ -1,7 +1,7 @@
 export { castTo } from "../torch/index.js";
 export { type Activation, activation } from "./activations.js";
 export { type AttendOptions, type AttentionWindow, attend } from "./attention.js";
-export { attendCausally, type LayerCache } from "./cachedAttention.js";
+export { attendCausally, type CausalOptions, type LayerCache } from "./cachedAttention.js";
 export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
 export { DerivedTensor } from "./derivedTensor.js";
 export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";

@@ -2,7 +2,6 @@ import { BidoraError } from "../common/errors.js";
 import { type Message, type TextPart, withReasoning } from "./conversation.js";
 import { isJsonObject } from "./files.js";
 import { TemplateFault } from "./jinja/fault.js";
-import type { Span } from "./jinja/output.js";
 import { parseTemplate, type Template } from "./jinja/parse.js";
 import { type Rendered, renderTemplate } from "./jinja/render.js";
 import type { Value } from "./jinja/values.js";
@@ -12,9 +11,10 @@ import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./settings
 export interface RenderedChat {
   readonly text: string;
   /** What the template says the assistant wrote, in UTF-16 units of the text; undefined where it says nothing of it. */
-  readonly spoken: readonly Span[] | undefined;
+  readonly spoken: readonly (readonly [from: number, to: number])[] | undefined;
 }
 
+/** How a conversation is rendered. */
 export interface RenderOptions {
   /** Whether the text ends with the start of an answer. */
   readonly addGenerationPrompt?: boolean;

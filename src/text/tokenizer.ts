@@ -83,7 +83,7 @@ export class Tokenizer {
   }
 
   /** What it is made of: a `tokenizer.json`. */
-  get json(): JsonObject {
+  get json(): Readonly<Record<string, unknown>> {
     return this.#spec;
   }
 

@@ -104,6 +104,14 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::gelu_tangent": (usual) => [...rows(usual, 2), "none"],
   "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
+  "bidora::linear_cross_entropy": (usual) => {
+    const [input, weight, bias] = lowRank(usual) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    return [input, weight, bias, torch.zeros([input.shape[0] as number], { dtype: "int64" }), null, 0];
+  },
+  "bidora::linear_cross_entropy_tangent": (usual) => {
+    const [input, weight, bias] = lowRank(usual) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    return [input, torch.onesLike(input), weight, bias, 0];
+  },
   "bidora::linear_input_gradient": ({ size, dtype }) => [
     torch.ones([4, 3], { dtype }),
     torch.ones([3, size], { dtype }),

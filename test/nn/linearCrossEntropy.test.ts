@@ -133,3 +133,18 @@ test("what is differentiated twice has the plain formula", () => {
   const [gradient] = torch.grad([loss], [hidden], { createGraph: true });
   expect(torch.grad([torch.sum(gradient!)], [hidden])[0]!.shape).toEqual([ROWS, SIZE]);
 });
+
+test("a trained matrix has no derivatives along a tape, whether or not it moves itself", () => {
+  const { layer, hidden, targets } = open("trained", 33, "float64");
+  const weight = layer.weight.tensor;
+  for (const [moving, wanted] of [
+    [hidden, weight],
+    [weight, hidden],
+  ] as const) {
+    const loss = () => linearCrossEntropy(hidden, layer, targets, TRAINING);
+    const recorded = recordForward(loss, { moving: [moving], wanted: [wanted] });
+    const { tape } = recorded.gradients(recorded.loss, [wanted]);
+    expect(() => tape.gradientsAlong([torch.onesLike(moving)])).toThrow("linear_cross_entropy has neither");
+    tape.dispose();
+  }
+});

@@ -57,7 +57,12 @@ export function tinyModel(folder: string, tokenizer: TokenizerName, config: Json
 }
 
 /** Writes an adapter with random tensors for a model folder. */
-export async function tinyAdapter(folder: string, base: string, config: AdapterConfig, deviation = 0.3): Promise<string> {
+export async function tinyAdapter(
+  folder: string,
+  base: string,
+  config: AdapterConfig,
+  deviation = 0.3,
+): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const generator = new torch.Generator(5);
   const { model } = await loadModel(base, { head: TASKS["causal-lm"].head, outputs: 0, dtype: "float32", generator });
