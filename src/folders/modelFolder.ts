@@ -71,7 +71,10 @@ function tieKey(options: ModelFolder): JsonObject {
 }
 
 /** The output matrix, where a merged one was tied to the embeddings: what adapters make of each is not the same. */
-function untied({ model, changed }: ModelFolder): [name: string, parameter: Parameter][] {
+export function untied({
+  model,
+  changed,
+}: Pick<ModelFolder, "model" | "changed">): [name: string, parameter: Parameter][] {
   const { outputLayer: layer, design } = model;
   if (!(layer instanceof OutputLinear && layer.tied)) return [];
   const own = `${design.output}.weight`;

@@ -4,7 +4,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { FakeHub } from "../io/fakeHub.js";
-import { BERT, fresh, GOLDEN } from "./support.js";
+import { tinyModel } from "../use/gguf/tinyModels.js";
+import { BERT, fresh } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })]
@@ -49,8 +50,8 @@ const TEMPLATE =
 
 /** The folder called SMOLLM2: a tiny decoder that knows what conversations look like. */
 function offerLanguageModel(): void {
-  const folder = join(project, "SMOLLM2");
-  cpSync(join(GOLDEN, "llama", "lm"), folder, { recursive: true });
+  const config = { model_type: "llama", architectures: ["LlamaForCausalLM"], max_position_embeddings: 512 };
+  const folder = tinyModel(join(project, "SMOLLM2"), "smollm", config);
   writeFileSync(join(folder, "chat_template.jinja"), TEMPLATE);
 }
 

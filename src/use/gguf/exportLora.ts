@@ -42,7 +42,7 @@ export async function exportLora(
   refuseBadWeights({ folder: source, weights });
   refuseBeside(trainedBeside(adapted));
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
-  const { alpha, tensors } = loraTensors(updates, { architecture, config, fileType: outtype });
+  const { alpha, tensors } = loraTensors(updates, opened.model, { architecture, config, fileType: outtype });
   const pairs: GgufPair[] = [
     ["general.architecture", text(architecture.name)],
     ["general.type", text("adapter")],

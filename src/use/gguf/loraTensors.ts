@@ -1,9 +1,11 @@
 // Shapes: A [r, in], B [out, r]; of an embedding A [r, tokens], B [dim, r].
 import type { LowRankUpdate } from "../../adapters/index.js";
+import { untied } from "../../folders/modelFolder.js";
 import { typeOf } from "../../io/gguf/fileTypes.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
+import type { TaskModel } from "../../models/index.js";
 import * as torch from "../../torch/index.js";
-import { type Layout, laidOut, nameOf, OUTPUT_PATH, TABLE_PATH } from "./modelTensors.js";
+import { type Layout, laidOut, nameOf } from "./modelTensors.js";
 import { exportError } from "./refuse.js";
 
 export interface LoraTensors {
@@ -16,11 +18,11 @@ export interface LoraTensors {
  * Updates as llama.cpp takes them. Its scale has one alpha for all, so that what a module has otherwise goes into its B.
  * @throws BidoraError `EXPORT` for a module that llama.cpp's adapters can't change
  */
-export function loraTensors(updates: readonly LowRankUpdate[], layout: Layout): LoraTensors {
-  const alpha = sharedAlpha(updates);
+export function loraTensors(updates: readonly LowRankUpdate[], model: TaskModel, layout: Layout): LoraTensors {
+  const alpha = commonAlpha(updates);
   const tensors = updates.flatMap((update) => {
     const path = `${update.path}.weight`;
-    refuseTied(path, layout);
+    refuseTied(path, model);
     const name = nameOf(layout.architecture, path);
     const factor = (update.scale * update.rank) / alpha;
     const a = update.kind === "embedding" ? () => torch.t(update.a) : () => update.a;
@@ -30,12 +32,9 @@ export function loraTensors(updates: readonly LowRankUpdate[], layout: Layout): 
   return { alpha, tensors };
 }
 
-/** The alpha that all modules have, so that their B stay as they are; of several, and for 0, which means none to llama.cpp, a rank. */
-function sharedAlpha(updates: readonly LowRankUpdate[]): number {
-  const [first, ...others] = updates.map(({ scale, rank }) => Math.fround(scale * rank));
-  if (first !== undefined && first !== 0 && others.every((alpha) => alpha === first)) return first;
-  return Math.max(...updates.map(({ rank }) => rank));
-}
+/** The first module's alpha, so that B stays as it is where all have the same; 0 means no scale to llama.cpp. */
+const commonAlpha = (updates: readonly LowRankUpdate[]): number =>
+  updates.map(({ scale, rank }) => Math.fround(scale * rank)).find((alpha) => alpha !== 0) ?? 1;
 
 function times(values: torch.Tensor, factor: number): torch.Tensor {
   if (factor === 1) return torch.castTo(values, "float32");
@@ -48,8 +47,8 @@ function entry(name: string, tensor: () => torch.Tensor, { fileType }: Layout): 
 }
 
 /** llama.cpp would put an update of the shared table where it does not fit. */
-function refuseTied(path: string, { config }: Layout): void {
-  if (!config.tiesEmbeddings || (path !== TABLE_PATH && path !== OUTPUT_PATH)) return;
+function refuseTied(path: string, model: TaskModel): void {
+  if (untied({ model, changed: new Map([[path, () => model.outputLayer.weight.tensor]]) }).length === 0) return;
   throw exportError(
     `the adapter changes ${path}, which the model's embeddings and its output share, and llama.cpp's adapters can't change one of ` +
       "them alone: take --to gguf, which parts them.",

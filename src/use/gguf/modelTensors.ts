@@ -1,3 +1,4 @@
+import { untied } from "../../folders/modelFolder.js";
 import type { NamedArchitecture } from "../../io/gguf/architectures.js";
 import { type FileType, typeOf } from "../../io/gguf/fileTypes.js";
 import { headsOf, interleaveHalves } from "../../io/gguf/headRows.js";
@@ -6,9 +7,6 @@ import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { DecoderConfig, TaskModel } from "../../models/index.js";
 import * as torch from "../../torch/index.js";
 import { exportError } from "./refuse.js";
-
-export const TABLE_PATH = "model.embed_tokens.weight";
-export const OUTPUT_PATH = "lm_head.weight";
 
 /** What computes parameters that stand in the place of a model's, by path. */
 type Changed = ReadonlyMap<string, () => torch.Tensor>;
@@ -25,23 +23,13 @@ export interface Layout {
  * @throws BidoraError `EXPORT` for a parameter that files have no place for
  */
 export function modelTensors(model: TaskModel, layout: Layout, changed: Changed): GgufEntry[] {
-  const parameters = Array.from(model.baseParameters(), ([path, parameter]) => {
+  return [...model.baseParameters(), ...untied({ model, changed })].map(([path, parameter]) => {
+    const { shape } = parameter;
     const value = changed.get(path) ?? (() => parameter.tensor);
-    return [path, parameter.shape, value] as const;
-  });
-  return [...parameters, ...untiedOutput(model, layout.config, changed)].map(([path, shape, value]) => {
     const name = nameOf(layout.architecture, path);
     const tensor = () => torch.noGrad(() => laidOut(torch.castTo(value(), "float32"), name, layout));
     return { name, type: typeOf(layout.fileType, shape), shape, tensor };
   });
-}
-
-/** Where an adapter is in one of the two things that share a table, merging parts them: its forward changes that one alone. */
-function untiedOutput(model: TaskModel, { tiesEmbeddings }: DecoderConfig, changed: Changed) {
-  const output = changed.get(OUTPUT_PATH);
-  if (!tiesEmbeddings || !(output || changed.has(TABLE_PATH))) return [];
-  const { weight } = model.outputLayer;
-  return [[OUTPUT_PATH, weight.shape, output ?? (() => weight.tensor)] as const];
 }
 
 /** Values as files have them: rows in their order, norms as what is multiplied by. */

@@ -98,6 +98,49 @@ describe("a model as GGUF", () => {
     ).toEqual(["FROM ./model.gguf", 'PARAMETER stop "<|endoftext|>"', 'PARAMETER stop "<|im_end|>"', ""]);
   });
 
+  test("names no end of a turn beside the end of a text where they are one", async () => {
+    const [model, output] = [llama({ eos_token_id: [2] }), join(newFolder(), "model.gguf")];
+    await exportAdapter({ model, to: "gguf", output });
+    const { metadata } = openGguf(output);
+    expect(metadata.count("tokenizer.ggml.eos_token_id")).toBe(2);
+    expect(metadata.has("tokenizer.ggml.eot_token_id")).toBe(false);
+  });
+
+  test("says where YaRN began", async () => {
+    const yarn = { rope_type: "yarn", rope_theta: 100, factor: 4, original_max_position_embeddings: 16 };
+    const output = join(newFolder(), "model.gguf");
+    await exportAdapter({ model: llama({ rope_parameters: yarn }), to: "gguf", output });
+    const { metadata } = openGguf(output);
+    expect(metadata.text("llama.rope.scaling.type")).toBe("yarn");
+    expect(metadata.number("llama.rope.scaling.factor")).toBe(4);
+    expect(metadata.count("llama.rope.scaling.original_context_length")).toBe(16);
+    expect(metadata.number("llama.rope.freq_base")).toBe(100);
+  });
+
+  test("scores pieces in the order in which they are merged", async () => {
+    const model = tinyModel(join(newFolder(), "model"), "gemma3", LLAMA);
+    const output = join(newFolder(), "model.gguf");
+    await exportAdapter({ model, to: "gguf", output });
+    const { metadata } = openGguf(output);
+    const [tokens, scores] = [metadata.texts("tokenizer.ggml.tokens")!, metadata.numbers("tokenizer.ggml.scores")!];
+    const { merges } = readJsonObject(join(model, "tokenizer.json")).model as { merges: string[][] };
+    const merged = [...new Set(merges.map((pair) => pair.join("")))].filter((token) => token !== "\n\n");
+    const found = merged.map((token) => scores[tokens.indexOf(token)]!);
+    expect(new Set(found).size).toBe(merged.length);
+    expect(found).toEqual(found.toSorted((a, b) => b - a));
+    expect(metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(false);
+  });
+
+  test.each(["first", "never"])("says whether a space is put before a text: %s", async (scheme) => {
+    const [model, output] = [tinyModel(join(newFolder(), "model"), "pieces", LLAMA), join(newFolder(), "model.gguf")];
+    const path = join(model, "tokenizer.json");
+    const json = readJsonObject(path);
+    const preTokenizer = { ...(json.pre_tokenizer as JsonObject), prepend_scheme: scheme };
+    writeFileSync(path, JSON.stringify({ ...json, pre_tokenizer: preTokenizer }));
+    await exportAdapter({ model, to: "gguf", output });
+    expect(openGguf(output).metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(scheme === "first");
+  });
+
   test("is cut to the window that llama.cpp does not have", async () => {
     const output = join(newFolder(), "model.gguf");
     const model = llama({ model_type: "mistral", architectures: ["MistralForCausalLM"], sliding_window: 9 });
@@ -184,6 +227,19 @@ describe("a model as GGUF", () => {
       "pieces",
       (json) => ({ ...json, model: WORD_PIECE }),
       /the tokenizer's model "WordPiece" is not supported; expected BPE/,
+    ],
+    [
+      "another first token",
+      (json) => ({
+        ...json,
+        post_processor: {
+          type: "TemplateProcessing",
+          single: [{ SpecialToken: { id: "<|im_end|>", type_id: 0 } }, { Sequence: { id: "A", type_id: 0 } }],
+          pair: [{ Sequence: { id: "A", type_id: 0 } }, { Sequence: { id: "B", type_id: 0 } }],
+          special_tokens: { "<|im_end|>": { id: "<|im_end|>", ids: [2], tokens: ["<|im_end|>"] } },
+        },
+      }),
+      /its tokenizer puts tokens 2 before a text; llama.cpp can put the bos_token there alone/,
     ],
     [
       "words that have an end",
@@ -304,6 +360,17 @@ describe("an adapter as GGUF", () => {
     expect(file.metadata.number("adapter.lora.alpha")).toBe(5);
     const own = (await readAdapter(adapter)).tensors.get("model.layers.0.self_attn.v_proj.lora_B.weight")!;
     expect(torch.equal(valuesOf(file, "blk.0.attn_v.weight.lora_b"), own)).toBe(true);
+  });
+
+  test("of a LoRA that is switched off changes nothing", async () => {
+    const model = llama();
+    const config = loraConfig({ rank: 3, alpha: 0, targetModules: ["v_proj"] });
+    const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
+    const output = join(newFolder(), "lora.gguf");
+    await exportAdapter({ adapter, to: "gguf-lora", output });
+    const file = openGguf(output);
+    expect(file.metadata.number("adapter.lora.alpha")).toBe(1);
+    expect(new Set(valuesOf(file, "blk.0.attn_v.weight.lora_b").toArray())).toEqual(new Set([0]));
   });
 
   test("of DoRA is an SVD with its error, in float16 where that is wanted", async () => {

@@ -141,9 +141,9 @@ const ADAPTERS: readonly AdapterCase[] = [
     config: loraConfig({ rank: 4, alpha: 6, rslora: true, ...patterns, targetModules: all }),
   },
   {
-    name: "LoRA without a scale",
+    name: "LoRA that is switched off in the first module",
     base: LLAMA,
-    config: loraConfig({ rank: 3, alpha: 0, alphaPattern: { v_proj: 4 }, targetModules: ["v_proj", "o_proj"] }),
+    config: loraConfig({ rank: 3, alpha: 0, alphaPattern: { o_proj: 4 }, targetModules: ["v_proj", "o_proj"] }),
   },
   { name: "LoRA in tables", base: LLAMA, config: loraConfig({ rank: 3, alpha: 5, targetModules: tables }) },
   { name: "DoRA at full rank", base: LLAMA, config: doraConfig({ rank: 2, alpha: 4, targetModules: all }), rank: 52 },
