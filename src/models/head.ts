@@ -87,15 +87,8 @@ function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: 
   let end = 0;
   const last = lengths.map((length) => {
     end += length;
-    const row = ids.subarray(end - length, end);
-    return (
-      end -
-      length +
-      Math.max(
-        row.findLastIndex((id) => id !== padTokenId),
-        0,
-      )
-    );
+    const unpadded = ids.subarray(end - length, end).findLastIndex((id) => id !== padTokenId);
+    return end - length + Math.max(unpadded, 0);
   });
   return torch.tensor(last, [last.length], "int64");
 }
