@@ -26,8 +26,7 @@ export class Continuations {
    * @throws BidoraError `NOT_FINITE`
    */
   next(sequences: readonly (readonly number[])[]): Float32Array[] {
-    const seen = this.#cache?.lengths ?? [];
-    const rows = sequences.map((ids, i) => ids.slice(seen[i] ?? 0));
+    const rows = sequences.map((ids, i) => ids.slice(this.#seen(i, ids.length)));
     return torch.noGrad(() =>
       torch.scope(() => {
         const input = modelInput(
@@ -41,6 +40,14 @@ export class Continuations {
         return rows.map((_, i) => values.subarray(i * width, (i + 1) * width));
       }),
     );
+  }
+
+  /** How many of a sequence's tokens need not be computed again. */
+  #seen(sequence: number, length: number): number {
+    const seen = this.#cache?.lengths[sequence] ?? 0;
+    if (seen === 0 || this.model.backbone.holds(seen, length)) return seen;
+    this.#cache?.restart(sequence);
+    return 0;
   }
 
   /** Goes on with some of the sequences. @param sequences their numbers, in their new order; one may be there several times */

@@ -28,6 +28,11 @@ export abstract class Backbone extends Module {
    */
   abstract forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor;
 
+  /** Whether what a cache holds of a sequence's first `before` tokens is right once it has `after`. */
+  holds(_before: number, _after: number): boolean {
+    return true;
+  }
+
   /** The embeddings' output and each layer's, [N, H]. */
   abstract hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[];
 }

@@ -70,6 +70,12 @@ export class DecoderModel extends Backbone {
     return this.norm.forward(hidden);
   }
 
+  /** Of a rope with two sets of frequencies, keys are turned anew where a sequence comes to the other set. */
+  override holds(before: number, after: number): boolean {
+    const ropes = Object.values(this.config.ropes);
+    return ropes.every(({ switchesAfter: at = after }) => before > at || after <= at);
+  }
+
   /** As transformers lists them, the last one is normalised. */
   hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
     const states = this.stack.states(this.embed(input, context), this.rowsOf(input), context);

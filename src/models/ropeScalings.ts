@@ -26,6 +26,8 @@ export interface RopeAngles {
   readonly factor: number;
   /** [R / 2], of a sequence of `length` tokens: the same array for lengths that have the same frequencies */
   frequencies(length: number): Float32Array;
+  /** Sequences of more tokens have other frequencies, from their first token on. */
+  readonly switchesAfter?: number;
 }
 
 /** @throws BidoraError `CONFIG` for a setting that is missing or of the wrong kind */
@@ -120,6 +122,7 @@ function longrope(read: ConfigReader, base: RopeBase): RopeAngles {
   return {
     factor: longropeFactor(read, base, original),
     frequencies: (length) => (length > original ? long() : short()),
+    switchesAfter: original,
   };
 }
 

@@ -71,6 +71,12 @@ export class KeyValueCache {
     this.#forgetPlaces();
   }
 
+  /** Forgets the tokens of one sequence: it begins anew. */
+  restart(sequence: number): void {
+    this.#lengths = this.#lengths.with(sequence, 0);
+    this.#forgetPlaces();
+  }
+
   /**
    * Goes on with some of the sequences: one may leave, all may, or one be there several times. Only what is there again is copied.
    * @param sequences their numbers, in their new order
@@ -140,6 +146,7 @@ export class KeyValueCache {
 
   /** @param room that slots have in `from` */
   #copy(from: Layer, to: Layer, slot: number, toSlot: number, length: number, room: number): void {
+    if (length === 0) return;
     torch.scope(() => {
       const [cuSeqlens, start] = [
         torch.tensor([0, length], [2], "int64"),

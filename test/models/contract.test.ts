@@ -1,6 +1,7 @@
 // Shapes: N tokens of all rows, H hidden size, V vocabulary.
 import { expect, test } from "vitest";
 import { architecture, buildModel } from "../../src/models/architecture.js";
+import { indicesRead } from "../../src/models/head.js";
 import { Backbone, type ModelConfig, type ModelInput, modelInput } from "../../src/models/index.js";
 import { attend, Dropout, Embedding, EVALUATION, type ForwardContext, Linear } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -85,6 +86,17 @@ test("a sequence head can read each row's last token", () => {
   const last = torch.indexSelect(all, 0, torch.tensor([3, 4, 6], [3], "int64"));
   const score = new Map(built.namedParameters()).get("score.weight")!.tensor;
   expect(built.forward(modelInput(rows), EVALUATION).toArray()).toEqual(torch.linear(last, score).toArray());
+});
+
+test("padding that ends a text is passed over, unless a row is nothing else", () => {
+  const padded = [
+    [1, 2, 0, 0],
+    [0, 0],
+    [0, 3],
+  ].map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) }));
+  const read = (padTokenId?: number) => indicesRead("last", modelInput(padded), padTokenId)?.toArray();
+  expect(read(0)).toEqual([1, 4, 7]);
+  expect(read()).toEqual([3, 5, 7]);
 });
 
 test("a causal model's outputs for a token do not depend on what follows it", () => {

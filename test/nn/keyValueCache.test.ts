@@ -1,0 +1,85 @@
+// However slots grow, move and are copied, what a cache gives is each sequence's own tokens in their order.
+import { expect, test } from "vitest";
+import { KeyValueCache, rowLayout } from "../../src/nn/index.js";
+import * as torch from "../../src/torch/index.js";
+
+const WIDTH = 3;
+let drawn = 0;
+
+/** Rows that no other token has. */
+const fresh = (tokens: number): number[][] =>
+  Array.from({ length: tokens }, () => Array.from({ length: WIDTH }, () => ++drawn));
+
+/** A cache beside plain lists of what it should hold, for two layers. */
+class Checked {
+  readonly cache: KeyValueCache;
+  #held: number[][][];
+
+  constructor(sequences: number, room: number) {
+    this.cache = new KeyValueCache(sequences, room);
+    this.#held = Array.from({ length: sequences }, () => []);
+  }
+
+  extend(...counts: readonly number[]): void {
+    const added = counts.map(fresh);
+    this.#held = this.#held.map((rows, i) => [...rows, ...(added[i] as number[][])]);
+    const layout = rowLayout(counts);
+    for (const [layer, sign] of [1, -1].entries()) {
+      const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
+      const given = this.cache.extend(layer, torch.mulScalar(keys, sign), torch.addScalar(keys, sign), layout);
+      const [starts, lengths] = [given.starts.toArray(), given.lengths.toArray()];
+      for (const [i, rows] of this.#held.entries()) {
+        const read = (from: torch.Tensor) => torch.narrow(from, 0, starts[i] as number, lengths[i] as number).toArray();
+        expect(read(given.keys)).toEqual(rows.flat().map((x) => x * sign));
+        expect(read(given.values)).toEqual(rows.flat().map((x) => x + sign));
+      }
+    }
+    this.cache.advance(layout);
+    expect(this.cache.lengths).toEqual(this.#held.map(({ length }) => length));
+  }
+
+  select(...sequences: readonly number[]): void {
+    this.cache.select(sequences);
+    this.#held = sequences.map((sequence) => this.#held[sequence] as number[][]);
+  }
+
+  restart(sequence: number): void {
+    this.cache.restart(sequence);
+    this.#held[sequence] = [];
+  }
+}
+
+const checked = (sequences: number, room: number, steps: (cache: Checked) => void): void =>
+  torch.noGrad(() => torch.scope(() => steps(new Checked(sequences, room))));
+
+test("tokens past the room move to larger slots", () => {
+  checked(3, 2, (cache) => {
+    cache.extend(2, 1, 2);
+    cache.extend(1, 1, 1);
+    cache.extend(7, 1, 3);
+    cache.extend(1, 1, 1);
+  });
+});
+
+test("sequences leave, change places and are there several times", () => {
+  checked(3, 4, (cache) => {
+    cache.extend(3, 1, 2);
+    cache.select(2, 0);
+    cache.extend(1, 1);
+    cache.select(1, 1, 0, 1);
+    cache.extend(1, 1, 1, 1);
+    cache.select(3, 2, 3, 0, 0, 3);
+    cache.extend(1, 2, 1, 1, 3, 1);
+    cache.select();
+    expect(cache.cache.lengths).toEqual([]);
+  });
+});
+
+test("a sequence begins anew beside one that goes on", () => {
+  checked(2, 4, (cache) => {
+    cache.extend(3, 2);
+    cache.restart(0);
+    cache.extend(5, 1);
+    cache.extend(1, 1);
+  });
+});
