@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { argmax } from "../common/argmax.js";
 import type { TaskModel } from "../models/index.js";
 import { Continuations } from "./continuations.js";
 import { type Processor, processorsOf } from "./processors.js";
@@ -82,14 +83,7 @@ function choose(
   { sampling }: GenerationSettings,
 ): number {
   for (const process of processors) process(scores, { ids: all, promptLength: ids.length, maxNewTokens });
-  return sampling ? sample(scores, sampling, uniform()) : largest(scores);
-}
-
-/** The first of the largest. */
-function largest(scores: Float32Array): number {
-  let best = 0;
-  for (let i = 1; i < scores.length; i++) if ((scores[i] as number) > (scores[best] as number)) best = i;
-  return best;
+  return sampling ? sample(scores, sampling, uniform()) : argmax(scores);
 }
 
 async function finishOf(

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { closeSync, fstatSync } from "node:fs";
 import * as torch from "../torch/index.js";
+import { openToRead, readInto } from "./fileBytes.js";
 import { torchDtype } from "./safetensorsDtypes.js";
 import {
   headerLength,
@@ -10,9 +10,6 @@ import {
   safetensorsError,
   type TensorInfo,
 } from "./safetensorsHeader.js";
-
-/** `readSync` takes no more than this at once. */
-const READ_LIMIT = 2 ** 30;
 
 /** An open safetensors file: the header is in memory, each tensor is read from disk when it is asked for. */
 export interface SafetensorsFile {
@@ -35,7 +32,7 @@ export interface SafetensorsFile {
  * @throws BidoraError `SAFETENSORS` naming the file and what is wrong with it
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  const descriptor = open(path);
+  const descriptor = openToRead(path, safetensorsError);
   try {
     const fileBytes = fstatSync(descriptor).size;
     const first = read(path, descriptor, 0, Math.min(LENGTH_BYTES, fileBytes));
@@ -104,24 +101,8 @@ class OpenFile implements SafetensorsFile {
   }
 }
 
-function open(path: string): number {
-  refuseSpecialFile(path);
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw safetensorsError(path, code === "ENOENT" ? "there is no such file." : `cannot be opened: ${message}.`, {
-      cause: error,
-    });
-  }
-}
-
 function read(path: string, descriptor: number, position: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
-  for (let done = 0; done < length; ) {
-    const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, length - done), position + done);
-    if (count === 0) throw safetensorsError(path, "it became shorter while it was read.");
-    done += count;
-  }
+  readInto({ path, descriptor }, bytes, position, safetensorsError);
   return bytes;
 }

@@ -2,7 +2,6 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size.
 import { addThenNorm, Dropout, Embedding, type ForwardContext, type Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { Backbone } from "./backbone.js";
 import { DecoderAttention, type DecoderRows } from "./decoderAttention.js";
 import type { DecoderConfig } from "./decoderConfig.js";
 import { decoderNorm } from "./decoderNorm.js";
@@ -10,6 +9,7 @@ import { GatedMlp } from "./gatedMlp.js";
 import type { ModelInput } from "./input.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
 import { ropeTables } from "./ropeTables.js";
+import { StackedModel } from "./stackedModel.js";
 
 class DecoderLayer extends StackLayer<DecoderRows> {
   private readonly attention: DecoderAttention;
@@ -50,24 +50,17 @@ class DecoderLayer extends StackLayer<DecoderRows> {
 const normedBy = (norm: Norm | undefined, x: torch.Tensor): torch.Tensor => norm?.forward(x) ?? x;
 
 /** Embeddings, a stack of layers, and a norm: from tokens to normalised hidden states. */
-export class DecoderModel extends Backbone {
+export class DecoderModel extends StackedModel<DecoderRows> {
   readonly embeddings: Embedding;
-  private readonly stack: LayerStack<DecoderRows>;
-  private readonly norm: Norm;
 
   constructor(private readonly config: DecoderConfig) {
-    super();
     const { vocabSize, hiddenSize, padTokenId, layers } = config;
+    const stack = new LayerStack(Array.from({ length: layers }, (_, layer) => new DecoderLayer(config, layer)));
+    const norm = decoderNorm(config, hiddenSize);
+    super(stack, norm);
     this.embeddings = this.child("embed_tokens", new Embedding(vocabSize, hiddenSize, padTokenId));
-    const stack = Array.from({ length: layers }, (_, layer) => new DecoderLayer(config, layer));
-    this.stack = this.child("layers", new LayerStack(stack));
-    this.norm = this.child("norm", decoderNorm(config, hiddenSize));
-  }
-
-  forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    const hidden = this.stack.forward(this.embed(input, context), this.rowsOf(input), context, only);
-    input.cache?.advance(input.layout);
-    return this.norm.forward(hidden);
+    this.child("layers", stack);
+    this.child("norm", norm);
   }
 
   /** Of a rope with two sets of frequencies, keys are turned anew where a sequence comes to the other set. */
@@ -76,21 +69,15 @@ export class DecoderModel extends Backbone {
     return ropes.every(({ switchesAfter: at = after }) => before > at || after <= at);
   }
 
-  /** As transformers lists them, the last one is normalised. */
-  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
-    const states = this.stack.states(this.embed(input, context), this.rowsOf(input), context);
-    return [...states.slice(0, -1), this.norm.forward(states.at(-1) as torch.Tensor)];
-  }
-
   /** The factor is rounded to the dtype of what it scales, as in transformers. */
-  private embed({ inputIds }: ModelInput, context: ForwardContext): torch.Tensor {
+  protected embed({ inputIds }: ModelInput, context: ForwardContext): torch.Tensor {
     const { embeddingScale } = this.config;
     const embedded = this.embeddings.forward(inputIds, context);
     if (embeddingScale === undefined) return embedded;
     return torch.mul(embedded, torch.castTo(torch.tensor([embeddingScale], [1]), embedded.dtype));
   }
 
-  private rowsOf(input: ModelInput): DecoderRows {
-    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input), cache: input.cache };
+  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): DecoderRows {
+    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype), cache: input.cache };
   }
 }

@@ -10,7 +10,9 @@ import {
   Linear,
   Module,
   projectTogether,
+  type RotaryTables,
   type RowLayout,
+  rotate,
 } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
@@ -32,14 +34,15 @@ export interface TokenMixer<Rows> extends Module {
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor;
 }
 
-class SelfAttention extends Module implements TokenMixer<RowLayout> {
+/** Every token of a row attends to all, turned by their positions where there are tables for that. */
+export class SelfAttention extends Module implements TokenMixer<RowLayout> {
   private readonly heads: number;
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly value: Linear;
   private readonly dropout: Dropout;
 
-  constructor(config: EncoderConfig) {
+  constructor(config: Pick<EncoderConfig, "hiddenSize" | "heads" | "attentionDropout">) {
     super();
     const square = () => new Linear(config.hiddenSize, config.hiddenSize);
     this.heads = config.heads;
@@ -50,10 +53,12 @@ class SelfAttention extends Module implements TokenMixer<RowLayout> {
   }
 
   /** x: N,H → N,H */
-  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext): torch.Tensor {
+  forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, rotary?: RotaryTables): torch.Tensor {
+    const { heads, dropout } = this;
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    return attend(q, k, v, { heads: this.heads, layout, dropout: this.dropout, context });
+    const turned = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
+    return attend(turned(q), turned(k), v, { heads, layout, dropout, context });
   }
 }
 

@@ -3,7 +3,6 @@
 import type { JsonObject } from "../io/json.js";
 import {
   addThenNorm,
-  attend,
   Dropout,
   Embedding,
   type ForwardContext,
@@ -11,11 +10,9 @@ import {
   Linear,
   Module,
   type Parameter,
-  projectTogether,
   type RotaryTables,
   type RowLayout,
   rotaryTables,
-  rotate,
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
@@ -23,6 +20,7 @@ import type { ModelConfig } from "./backbone.js";
 import { classificationHead } from "./classificationHead.js";
 import { ConfigReader, configError } from "./configReader.js";
 import type { PositionRule } from "./embeddings.js";
+import { SelfAttention } from "./encoder.js";
 import type { ModelInput } from "./input.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
 import { positionsAfterPadding } from "./positionsAfterPadding.js";
@@ -164,33 +162,6 @@ interface EsmRows {
   readonly rotary: RotaryTables | undefined;
 }
 
-class SelfAttention extends Module {
-  private readonly heads: number;
-  private readonly query: Linear;
-  private readonly key: Linear;
-  private readonly value: Linear;
-  private readonly dropout: Dropout;
-
-  constructor(config: EsmConfig) {
-    super();
-    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
-    this.heads = config.heads;
-    this.query = this.child("query", square());
-    this.key = this.child("key", square());
-    this.value = this.child("value", square());
-    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
-  }
-
-  /** x: N,H → N,H */
-  forward(x: torch.Tensor, { layout, rotary }: EsmRows, context: ForwardContext): torch.Tensor {
-    const { heads, dropout } = this;
-    const layers = [this.query, this.key, this.value];
-    const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const turn = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
-    return attend(turn(q), turn(k), v, { heads, layout, dropout, context });
-  }
-}
-
 /** A product, and what is dropped of it before it is added to what came in. */
 class Output extends Module {
   private readonly dense: Linear;
@@ -226,7 +197,7 @@ class Attention extends Module {
 
   /** Its dropout is left to the residual sum. x: N,H → N,H, or K,H for the tokens in `only` */
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
-    const mixed = this.attention.forward(this.norm.forward(x), rows, context);
+    const mixed = this.attention.forward(this.norm.forward(x), rows.layout, context, rows.rotary);
     return this.output.forward(pick(mixed, only), context);
   }
 }
@@ -280,8 +251,8 @@ class Rotary extends Module {
     this.frequencies = this.buffer("inv_freq", torch.keep(torch.tensor(frequencies)));
   }
 
-  tables({ positionIds }: ModelInput): RotaryTables {
-    return torch.noGrad(() => rotaryTables(positionIds, this.frequencies.tensor, 1));
+  tables({ positionIds }: ModelInput, dtype: torch.DType): RotaryTables {
+    return torch.noGrad(() => rotaryTables(positionIds, this.frequencies.tensor, 1, dtype));
   }
 }
 
@@ -313,8 +284,8 @@ class EsmModel extends StackedModel<EsmRows> {
     return this.embeddings.forward(input, context);
   }
 
-  protected rowsOf(input: ModelInput): EsmRows {
-    return { layout: input.layout, rotary: this.rotary?.tables(input) };
+  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): EsmRows {
+    return { layout: input.layout, rotary: this.rotary?.tables(input, dtype) };
   }
 }
 

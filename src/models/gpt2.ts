@@ -14,12 +14,12 @@ import {
 } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
-import { Backbone } from "./backbone.js";
 import { type Gpt2Config, parseGpt2Config } from "./gpt2Config.js";
 import type { ModelInput } from "./input.js";
 import { languageHead } from "./languageHead.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
 import { scoreHead } from "./scoreHead.js";
+import { StackedModel } from "./stackedModel.js";
 
 /** What layers are told of their tokens. */
 type Gpt2Rows = Pick<ModelInput, "layout" | "cache">;
@@ -109,37 +109,28 @@ class Block extends StackLayer<Gpt2Rows> {
 }
 
 /** Token and position embeddings, blocks, and a norm. */
-class Gpt2Model extends Backbone {
+class Gpt2Model extends StackedModel<Gpt2Rows> {
   readonly embeddings: Embedding;
   private readonly positions: Embedding;
   private readonly dropout: Dropout;
-  private readonly blocks: LayerStack<Gpt2Rows>;
-  private readonly norm: LayerNorm;
 
   constructor(config: Gpt2Config) {
-    super();
     const { hiddenSize, layers } = config;
+    const blocks = new LayerStack(Array.from({ length: layers }, (_, layer) => new Block(config, layer)));
+    const norm = new LayerNorm(hiddenSize, config.layerNormEpsilon);
+    super(blocks, norm);
     this.embeddings = this.child("wte", new Embedding(config.vocabSize, hiddenSize));
     this.positions = this.child("wpe", new Embedding(config.maxTokens, hiddenSize));
     this.dropout = this.child("drop", new Dropout(config.embeddingDropout));
-    const blocks = Array.from({ length: layers }, (_, layer) => new Block(config, layer));
-    this.blocks = this.child("h", new LayerStack(blocks));
-    this.norm = this.child("ln_f", new LayerNorm(hiddenSize, config.layerNormEpsilon));
+    this.child("h", blocks);
+    this.child("ln_f", norm);
   }
 
-  forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
-    const hidden = this.blocks.forward(this.embed(input, context), input, context, only);
-    input.cache?.advance(input.layout);
-    return this.norm.forward(hidden);
+  protected rowsOf(input: ModelInput): Gpt2Rows {
+    return input;
   }
 
-  /** As transformers lists them, the last one is normalised. */
-  hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
-    const states = this.blocks.states(this.embed(input, context), input, context);
-    return [...states.slice(0, -1), this.norm.forward(states.at(-1) as torch.Tensor)];
-  }
-
-  private embed({ inputIds, positionIds }: ModelInput, context: ForwardContext): torch.Tensor {
+  protected embed({ inputIds, positionIds }: ModelInput, context: ForwardContext): torch.Tensor {
     const words = this.embeddings.forward(inputIds, context);
     return this.dropout.forward(torch.add(words, this.positions.forward(positionIds, context)), context);
   }

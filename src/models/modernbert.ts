@@ -13,6 +13,7 @@ import {
   LayerNorm,
   Linear,
   Module,
+  partsOf,
   type RotaryTables,
   type RowLayout,
   rotate,
@@ -168,12 +169,12 @@ class Attention extends Module {
     only: torch.Tensor | undefined,
   ): torch.Tensor {
     const { heads, hiddenSize, reach } = this.config;
-    const joint = this.joint.forward(x, context);
-    const part = (i: number) => torch.narrow(joint, 1, i * hiddenSize, hiddenSize);
-    const turned = (i: number) => rotate(part(i), rows.rotary[this.type], heads);
+    const widths = [hiddenSize, hiddenSize, hiddenSize];
+    const [q, k, v] = partsOf(this.joint.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const turned = (of: torch.Tensor) => rotate(of, rows.rotary[this.type], heads);
     const window = this.type === "sliding_attention" ? { before: reach, after: reach } : {};
     const options = { heads, layout: rows.layout, window, dropout: this.dropout, context };
-    return this.output.forward(pick(attend(turned(0), turned(1), part(2), options), only), context);
+    return this.output.forward(pick(attend(turned(q), turned(k), v, options), only), context);
   }
 }
 
@@ -194,10 +195,9 @@ class GatedMlp extends Module {
 
   /** x: N,H → N,H */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    const both = this.inner.forward(x, context); // N,2I
     const size = this.outer.inFeatures;
-    const gated = this.activation(torch.narrow(both, 1, 0, size), torch.narrow(both, 1, size, size));
-    return this.outer.forward(this.dropout.forward(gated, context), context);
+    const [a, b] = partsOf(this.inner.forward(x, context), [size, size]) as [torch.Tensor, torch.Tensor];
+    return this.outer.forward(this.dropout.forward(this.activation(a, b), context), context);
   }
 }
 
@@ -289,8 +289,8 @@ class ModernBertModel extends StackedModel<ModernBertRows> {
     return this.embeddings.forward(input, context);
   }
 
-  protected rowsOf(input: ModelInput): ModernBertRows {
-    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input) };
+  protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): ModernBertRows {
+    return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype) };
   }
 }
 

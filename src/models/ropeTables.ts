@@ -9,16 +9,17 @@ import type { Rope } from "./ropeScalings.js";
 export function ropeTables(
   ropes: Readonly<Record<LayerType, Rope>>,
   input: ModelInput,
+  dtype: torch.DType,
 ): Readonly<Record<LayerType, RotaryTables>> {
-  const full = tablesOf(ropes.full_attention, input);
+  const full = tablesOf(ropes.full_attention, input, dtype);
   const isShared = ropes.sliding_attention === ropes.full_attention;
-  return { full_attention: full, sliding_attention: isShared ? full : tablesOf(ropes.sliding_attention, input) };
+  return { full_attention: full, sliding_attention: isShared ? full : tablesOf(ropes.sliding_attention, input, dtype) };
 }
 
-function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput): RotaryTables {
+function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput, dtype: torch.DType): RotaryTables {
   const lengths = layout.lengths.map((length, row) => length + (cache?.lengths[row] ?? 0));
   const byRow = lengths.map((length) => rope.frequencies(length));
-  return torch.noGrad(() => rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths), rope.factor));
+  return torch.noGrad(() => rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths), rope.factor, dtype));
 }
 
 /** [R / 2] where all rows have the same, else [N, R / 2]. */

@@ -4,9 +4,9 @@ import * as torch from "../torch/index.js";
 
 /** By how much each token's queries and keys are turned. */
 export interface RotaryTables {
-  /** [N, R] float32: cos of each angle; the second half repeats the first. */
+  /** cos of each angle, [N, R]; the second half repeats the first. */
   readonly cos: torch.Tensor;
-  /** [N, R] float32 */
+  /** [N, R] */
   readonly sin: torch.Tensor;
 }
 
@@ -15,12 +15,18 @@ export interface RotaryTables {
  * @param positions [N] integers
  * @param frequencies [R / 2] float32 of all tokens, or [N, R / 2] of each
  * @param factor that both tables are multiplied by
+ * @param dtype of what is turned: angles are computed in float32, and rounded once for all layers
  */
-export function rotaryTables(positions: torch.Tensor, frequencies: torch.Tensor, factor: number): RotaryTables {
+export function rotaryTables(
+  positions: torch.Tensor,
+  frequencies: torch.Tensor,
+  factor: number,
+  dtype: torch.DType,
+): RotaryTables {
   const angles = torch.mul(torch.unsqueeze(torch.castTo(positions, "float32"), 1), frequencies);
   const both = torch.cat([angles, angles], 1);
-  const [cos, sin] = [torch.cos(both), torch.sin(both)];
-  return factor === 1 ? { cos, sin } : { cos: torch.mulScalar(cos, factor), sin: torch.mulScalar(sin, factor) };
+  const table = (of: torch.Tensor) => torch.castTo(factor === 1 ? of : torch.mulScalar(of, factor), dtype);
+  return { cos: table(torch.cos(both)), sin: table(torch.sin(both)) };
 }
 
 /** Turns each head's first R numbers by its token's angles. x: [N, H·D] → the same */

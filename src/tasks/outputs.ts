@@ -7,13 +7,6 @@ export function rowsOf(outputs: Tensor): Float64Array[] {
   return Array.from({ length: count }, (_, i) => flat.subarray(i * width, (i + 1) * width));
 }
 
-/** The index of the largest value; the first of several. */
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
-  return best;
-}
-
 /** Probabilities that sum to one. */
 export function softmax(logits: Float64Array): Float64Array {
   const largest = logits.reduce((a, b) => Math.max(a, b));

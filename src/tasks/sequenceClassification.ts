@@ -1,8 +1,9 @@
+import { argmax } from "../common/argmax.js";
 import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics } from "./namedMetrics.js";
-import { argmax, rowsOf, softmax } from "./outputs.js";
+import { rowsOf, softmax } from "./outputs.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";

@@ -1,10 +1,11 @@
+import { argmax } from "../common/argmax.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import { entityScores, type PredictedWordLabels, together, type WordLabels, wordAccuracy } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
 import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
-import { argmax, rowsOf } from "./outputs.js";
+import { rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 

@@ -1,13 +1,11 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import { UsageError } from "../common/errors.js";
 import { type GenerateSettings, generateOptions, resolveSettings } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { writeAll, writeAtomic } from "../io/atomic.js";
 import type { InferenceHooks } from "./evaluate.js";
 import { refuseNoPrompt } from "./generationChecks.js";
 import { type GeneratedRow, TextGenerator } from "./textGenerator.js";
+import { writeLines } from "./writeLines.js";
 
 /**
  * Goes on from `--prompt`, or from each row of `--input`, in their order. With `--output` the rows are in that file once all have
@@ -32,12 +30,4 @@ export async function* generate(
     yield row;
   }
   if (path !== undefined) writeLines(path, lines);
-}
-
-/** A file appears whole. */
-export function writeLines(path: string, lines: readonly string[]): void {
-  mkdirSync(dirname(path), { recursive: true });
-  writeAtomic(path, (descriptor) => {
-    for (const line of lines) writeAll(descriptor, Buffer.from(line));
-  });
 }

@@ -6,9 +6,9 @@ import { askedTask, encodeRows, readRows, usualColumns } from "../tasks/index.js
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
-import { writeLines } from "./generate.js";
 import type { OpenModel } from "./openModel.js";
 import { TextGenerator } from "./textGenerator.js";
+import { writeLines } from "./writeLines.js";
 
 /** What `predict` wrote. */
 export interface PredictResult {

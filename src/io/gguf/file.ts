@@ -1,8 +1,8 @@
-import { closeSync, fstatSync, openSync } from "node:fs";
-import { refuseSpecialFile } from "../../common/inputFile.js";
+import { closeSync, fstatSync } from "node:fs";
+import { openToRead, readInto } from "../fileBytes.js";
 import { ggufError } from "./error.js";
 import { type GgufHeader, type GgufTensorInfo, readHeader } from "./header.js";
-import { HeaderReader, readInto } from "./headerReader.js";
+import { HeaderReader } from "./headerReader.js";
 import type { GgufMetadata } from "./metadata.js";
 
 /** An open GGUF file: the header is in memory, each tensor is read from disk when it is asked for. */
@@ -38,9 +38,10 @@ export class GgufFile {
   /** A tensor's bytes as they lie in the file, in memory of their own. */
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { begin, byteLength } = this.info(name);
-    if (this.#descriptor === undefined) throw ggufError(this.path, "it has been closed.");
+    const descriptor = this.#descriptor;
+    if (descriptor === undefined) throw ggufError(this.path, "it has been closed.");
     const bytes = new Uint8Array(byteLength);
-    readInto(this.path, this.#descriptor, bytes, begin);
+    readInto({ path: this.path, descriptor }, bytes, begin, ggufError);
     return bytes;
   }
 
@@ -55,7 +56,7 @@ export class GgufFile {
  * @throws BidoraError `GGUF` naming the file and what is wrong with it
  */
 export function openGguf(path: string): GgufFile {
-  const descriptor = open(path);
+  const descriptor = openToRead(path, ggufError);
   try {
     const found = fstatSync(descriptor);
     if (!found.isFile()) throw ggufError(path, "it is not a file.");
@@ -66,17 +67,5 @@ export function openGguf(path: string): GgufFile {
   } catch (error) {
     closeSync(descriptor);
     throw error;
-  }
-}
-
-function open(path: string): number {
-  refuseSpecialFile(path);
-  try {
-    return openSync(path, "r");
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw ggufError(path, code === "ENOENT" ? "there is no such file." : `cannot be opened: ${message}.`, {
-      cause: error,
-    });
   }
 }

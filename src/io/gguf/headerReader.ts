@@ -1,4 +1,4 @@
-import { readSync } from "node:fs";
+import { readInto } from "../fileBytes.js";
 import { ggufError } from "./error.js";
 import { LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./values.js";
 
@@ -13,7 +13,7 @@ export class HeaderReader {
 
   constructor(
     readonly path: string,
-    private readonly descriptor: number,
+    readonly descriptor: number,
     private readonly fileBytes: number,
   ) {}
 
@@ -105,7 +105,7 @@ export class HeaderReader {
     const wanted = Math.min(this.fileBytes, Math.max(end, 2 * this.#bytes.length, CHUNK_BYTES));
     const bytes = Buffer.alloc(wanted);
     this.#bytes.copy(bytes);
-    readInto(this.path, this.descriptor, bytes.subarray(this.#bytes.length), this.#bytes.length);
+    readInto(this, bytes.subarray(this.#bytes.length), this.#bytes.length, ggufError);
     this.#bytes = bytes;
   }
 
@@ -121,16 +121,4 @@ export const leastBytes = (type: ScalarType): number => (type === "string" ? LEN
 function asNumber(value: bigint): number | bigint {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
-}
-
-/** `readSync` takes no more than this at once. */
-const READ_LIMIT = 2 ** 30;
-
-/** Fills `bytes` from a place in an open file. */
-export function readInto(path: string, descriptor: number, bytes: Uint8Array, position: number): void {
-  for (let done = 0; done < bytes.length; ) {
-    const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, bytes.length - done), position + done);
-    if (count === 0) throw ggufError(path, "it became shorter while it was read.");
-    done += count;
-  }
 }

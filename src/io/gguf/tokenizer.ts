@@ -74,15 +74,7 @@ function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObje
       split: false,
     },
     post_processor: template(metadata, vocabulary, { start: true }),
-    decoder: {
-      type: "Sequence",
-      decoders: [
-        { type: "Replace", pattern: { String: "▁" }, content: " " },
-        { type: "ByteFallback" },
-        { type: "Fuse" },
-        ...(prefixes ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
-      ],
-    },
+    decoder: joined(prefixes ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
     model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(vocabulary.tokens, scoresOf(metadata, vocabulary))),
   };
 }
@@ -100,17 +92,21 @@ function gemma(metadata: GgufMetadata, given: Vocabulary): JsonObject {
     normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },
     pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
     post_processor: template(metadata, vocabulary, { start: true }),
-    decoder: {
-      type: "Sequence",
-      decoders: [
-        { type: "Replace", pattern: { String: "▁" }, content: " " },
-        { type: "ByteFallback" },
-        { type: "Fuse" },
-      ],
-    },
+    decoder: joined([]),
     model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(tokens, order)),
   };
 }
+
+/** Pieces put together to a text, and what is done to it then. */
+const joined = (then: readonly JsonObject[]): JsonObject => ({
+  type: "Sequence",
+  decoders: [
+    { type: "Replace", pattern: { String: "▁" }, content: " " },
+    { type: "ByteFallback" },
+    { type: "Fuse" },
+    ...then,
+  ],
+});
 
 const pieces = (vocabulary: Vocabulary, merges: readonly [string, string][]): JsonObject => ({
   type: "BPE",
