@@ -15,6 +15,14 @@ inline Activation geluOf(std::string_view approximate) {
   return approximate == "tanh" ? Activation::geluTanh : Activation::gelu;
 }
 
+// By one name each: "gelu", "gelu_tanh", "silu".
+inline Activation activationOf(std::string_view name) {
+  if (name == "silu") return Activation::silu;
+  if (name == "gelu_tanh") return Activation::geluTanh;
+  TORCH_CHECK(name == "gelu", "expected the activation \"gelu\", \"gelu_tanh\" or \"silu\", got \"", name, '"');
+  return Activation::gelu;
+}
+
 inline std::string_view approximateOf(Activation kind) { return kind == Activation::geluTanh ? "tanh" : "none"; }
 
 }  // namespace bidora

@@ -1,4 +1,5 @@
-// The derivative of GELU, and of its gradient, along a tangent of what it is applied to: forward over reverse.
+// The derivative of GELU and of gated activations, and of their gradients, along tangents of what they are applied to:
+// forward over reverse.
 #include <ATen/Dispatch.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
@@ -16,41 +17,92 @@ namespace {
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-Tensor geluTangent(const Tensor& input, const Tensor& tangent, std::string_view approximate) {
-  refuseGradients("bidora::gelu_tangent", {input, tangent});
-  checkOperands({&input, &tangent});
-  checkTangent("input", tangent, input);
-  const Activation kind = geluOf(approximate);
-  const Tensor x = input.contiguous(), xd = tangent.contiguous(), out = at::empty_like(x);
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::gelu_tangent", [&] {
-    const ActivationTangent<Stored<scalar_t>> of{read<scalar_t>(x), read<scalar_t>(xd), write<scalar_t>(out)};
-    at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      functions<scalar_t>().activationTangent(kind, of, begin, end);
+// x, what it is multiplied by unless it is no gate, and tangents of both.
+struct Operands {
+  Tensor x, up, xd, upd;
+};
+// From gradients to their tangents.
+struct Changes {
+  Tensor g, gd;
+};
+struct Gradients {
+  Tensor ofXTangent, ofUpTangent, ofX, ofUp;
+};
+
+Operands prepared(const char* name, const Operands& given) {
+  const auto& [x, up, xd, upd] = given;
+  checkOperands({&x});
+  if (up.defined()) {
+    checkOperands({&up});
+    TORCH_CHECK(up.sizes() == x.sizes() && up.scalar_type() == x.scalar_type(), name,
+                ": expected a gate and what it is multiplied by of one shape and one dtype, got ", x.sizes(), ' ',
+                x.scalar_type(), " and ", up.sizes(), ' ', up.scalar_type());
+  }
+  refuseGradients(name, {x, up, xd, upd});
+  checkTangent("input", xd, x);
+  checkTangent("factor", upd, x);
+  return {x.contiguous(), contiguousOrNone(up), contiguousOrNone(xd), contiguousOrNone(upd)};
+}
+
+Tensor tangent(const char* name, Activation kind, const Operands& given) {
+  const Operands of = prepared(name, given);
+  const Tensor out = at::empty_like(of.x);
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, of.x.scalar_type(), "bidora::activation_tangent", [&] {
+    const ActivationTangent<Stored<scalar_t>> call{read<scalar_t>(of.x), read<scalar_t>(of.up), read<scalar_t>(of.xd),
+                                                   read<scalar_t>(of.upd), write<scalar_t>(out)};
+    at::parallel_for(0, of.x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().activationTangent(kind, call, begin, end);
     });
   });
   return out;
 }
 
-std::tuple<Tensor, Tensor> geluTangentBackward(const Tensor& input, const Tensor& tangent, const Tensor& gradient,
-                                               const Maybe& gradientTangent, std::string_view approximate) {
-  refuseGradients("bidora::gelu_tangent_backward", {input, tangent, gradient, orNone(gradientTangent)});
-  checkOperands({&input, &tangent, &gradient});
-  checkTangent("input", tangent, input);
-  checkTangent("gradient", gradient, input);
-  checkTangent("gradient", orNone(gradientTangent), input);
-  const Activation kind = geluOf(approximate);
-  const Tensor x = input.contiguous(), xd = tangent.contiguous(), g = gradient.contiguous(),
-               gd = contiguousOrNone(orNone(gradientTangent));
-  const Tensor ofTangent = at::empty_like(x), ofValue = at::empty_like(x);
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::gelu_tangent_backward", [&] {
-    const ActivationTangentGradient<Stored<scalar_t>> of{read<scalar_t>(x),          read<scalar_t>(xd),
-                                                         read<scalar_t>(g),          read<scalar_t>(gd),
-                                                         write<scalar_t>(ofTangent), write<scalar_t>(ofValue)};
-    at::parallel_for(0, x.numel(), kGrain, [&](int64_t begin, int64_t end) {
-      functions<scalar_t>().activationTangentBackward(kind, of, begin, end);
+Gradients tangentBackward(const char* name, Activation kind, const Operands& given, const Changes& changes) {
+  const Operands of = prepared(name, given);
+  refuseGradients(name, {changes.g, changes.gd});
+  checkTangent("gradient", changes.g, of.x);
+  checkTangent("gradient", changes.gd, of.x);
+  const Tensor g = changes.g.contiguous(), gd = contiguousOrNone(changes.gd);
+  const bool isGate = of.up.defined();
+  const Gradients results{at::empty_like(of.x), isGate ? at::empty_like(of.x) : Tensor(), at::empty_like(of.x),
+                          isGate ? at::empty_like(of.x) : Tensor()};
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, of.x.scalar_type(), "bidora::activation_tangent", [&] {
+    const auto to = [](const Tensor& result) { return result.defined() ? write<scalar_t>(result) : nullptr; };
+    const ActivationTangentGradient<Stored<scalar_t>> call{
+        read<scalar_t>(of.x),  read<scalar_t>(of.up),  read<scalar_t>(of.xd),  read<scalar_t>(of.upd),
+        read<scalar_t>(g),     read<scalar_t>(gd),     to(results.ofXTangent), to(results.ofUpTangent),
+        to(results.ofX),       to(results.ofUp)};
+    at::parallel_for(0, of.x.numel(), kGrain, [&](int64_t begin, int64_t end) {
+      functions<scalar_t>().activationTangentBackward(kind, call, begin, end);
     });
   });
-  return {ofTangent, ofValue};
+  return results;
+}
+
+Tensor geluTangent(const Tensor& input, const Tensor& tangent, std::string_view approximate) {
+  return bidora::tangent("bidora::gelu_tangent", geluOf(approximate), {input, Tensor(), tangent, Tensor()});
+}
+
+std::tuple<Tensor, Tensor> geluTangentBackward(const Tensor& input, const Tensor& tangent, const Tensor& gradient,
+                                               const Maybe& gradientTangent, std::string_view approximate) {
+  const Gradients found = tangentBackward("bidora::gelu_tangent_backward", geluOf(approximate),
+                                          {input, Tensor(), tangent, Tensor()}, {gradient, orNone(gradientTangent)});
+  return {found.ofXTangent, found.ofX};
+}
+
+Tensor gatedTangent(const Tensor& gate, const Tensor& up, const Maybe& gateTangent, const Maybe& upTangent,
+                    std::string_view activation) {
+  return tangent("bidora::gated_tangent", activationOf(activation), {gate, up, orNone(gateTangent), orNone(upTangent)});
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> gatedTangentBackward(const Tensor& gate, const Tensor& up,
+                                                                const Maybe& gateTangent, const Maybe& upTangent,
+                                                                const Tensor& gradient, const Maybe& gradientTangent,
+                                                                std::string_view activation) {
+  const Gradients found =
+      tangentBackward("bidora::gated_tangent_backward", activationOf(activation),
+                      {gate, up, orNone(gateTangent), orNone(upTangent)}, {gradient, orNone(gradientTangent)});
+  return {found.ofXTangent, found.ofUpTangent, found.ofX, found.ofUp};
 }
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::gelu_tangent", [](torch::Library& library) {
@@ -59,6 +111,14 @@ std::tuple<Tensor, Tensor> geluTangentBackward(const Tensor& input, const Tensor
       "gelu_tangent_backward(Tensor input, Tensor tangent, Tensor grad, Tensor? grad_tangent, *, str "
       "approximate=\"none\") -> (Tensor input_grad_tangent, Tensor input_grad)",
       geluTangentBackward);
+  library.def(
+      "gated_tangent(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, *, str activation) -> Tensor",
+      gatedTangent);
+  library.def(
+      "gated_tangent_backward(Tensor gate, Tensor up, Tensor? gate_tangent, Tensor? up_tangent, Tensor grad, Tensor? "
+      "grad_tangent, *, str activation) -> (Tensor gate_grad_tangent, Tensor up_grad_tangent, Tensor gate_grad, Tensor "
+      "up_grad)",
+      gatedTangentBackward);
 });
 
 }  // namespace

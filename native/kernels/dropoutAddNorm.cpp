@@ -104,10 +104,7 @@ struct DropoutAddNormFunction : torch::autograd::Function<DropoutAddNormFunction
     const Tensor change = gradients[0].defined() ? gradients[0] : at::zeros_like(sum);
     auto [ofX, ofResidual] = bidora::backward(change, gradients[1], sum, stats, weight, settings);
     Tensor ofWeight, ofBias;
-    if (context->needs_input_grad(2)) {
-      const Tensor normal = sum.to(stats.scalar_type()).sub(stats.narrow(1, 0, 1)).mul_(stats.narrow(1, 1, 1));
-      ofWeight = normal.mul(change).sum(0).to(weight.scalar_type());
-    }
+    if (context->needs_input_grad(2)) ofWeight = normWeightGradient(sum, stats, change);
     if (values[4].toBool() && context->needs_input_grad(3)) ofBias = change.sum(0);
     return {ofX, ofResidual, ofWeight, ofBias, Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
   }

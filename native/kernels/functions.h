@@ -87,7 +87,8 @@ struct MaskShape {
 };
 
 // N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred.
-// Without a bias null, and so the gradient that comes to the sum itself.
+// Without a bias null, and so the gradient that comes to the sum itself. Without a residual it is null and so is the sum:
+// x is normalised, of which nothing is dropped.
 template <typename T>
 struct Norm {
   const T *x, *residual, *weight, *bias;
@@ -121,7 +122,7 @@ struct NormTangent {
 template <typename T>
 struct NormTangentGradient {
   const T *normed, *normedTangent, *sum, *sumTangent;
-  T *ofXTangent, *ofResidualTangent, *ofX, *ofResidual;
+  T *ofXTangent, *ofResidualTangent, *ofX, *ofResidual;  // of a residual null without one
 };
 
 // What a model applies to each element.
@@ -139,16 +140,17 @@ struct ActivatingGradient {
   T *ofX, *ofUp;
 };
 
+// The same with tangents, of which one that is null counts as 0.
 template <typename T>
 struct ActivationTangent {
-  const T *x, *xd;
+  const T *x, *up, *xd, *upd;
   T* out;
 };
-// From a gradient g and its tangent, which may be null, the gradient of x and its tangent.
+// From a gradient g and its tangent, which may be null, the gradients and their tangents.
 template <typename T>
 struct ActivationTangentGradient {
-  const T *x, *xd, *g, *gd;
-  T *tangent, *gradient;
+  const T *x, *up, *xd, *upd, *g, *gd;
+  T *ofXTangent, *ofUpTangent, *ofX, *ofUp;
 };
 
 // N tokens of `heads` heads of D numbers, of which the first `turned` (R) are turned by the token's cosines and sines

@@ -37,18 +37,9 @@ export class LayerNorm extends Norm {
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const weight = torch.castTo(this.weight.tensor, x.dtype);
     const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
-    return torch.layerNorm(x, [this.size], weight, bias, this.epsilon);
+    return torch.rowNorm(x, torch.castTo(this.weight.tensor, x.dtype), bias, this.epsilon);
   }
-}
-
-/**
- * libtorch composes it of operators that read x several times. They read an alias, so that one gradient comes from here to x, and
- * sums with others have the same bits where a layer is made anew in the backward pass.
- */
-function normed(x: torch.Tensor, weight: torch.Tensor | null, epsilon: number): torch.Tensor {
-  return torch.rmsNorm(torch.alias(x), [x.shape.at(-1) as number], weight, epsilon);
 }
 
 /** Root mean square normalisation (arXiv 1910.07467): no mean, no bias. */
@@ -57,19 +48,25 @@ export class RmsNorm extends Norm {
   readonly isCentred = false;
 
   override forward(x: torch.Tensor): torch.Tensor {
-    return normed(x, torch.castTo(this.weight.tensor, x.dtype), this.epsilon);
+    return torch.rowNorm(x, torch.castTo(this.weight.tensor, x.dtype), null, this.epsilon, { centred: false });
   }
 }
 
 /** The same with weights that are offsets from 1, in float32 at least, as Gemma has it. */
 export class OffsetRmsNorm extends RmsNorm {
   override factors(dtype: torch.DType): torch.Tensor | undefined {
-    const isWide = dtype === "float32" || dtype === "float64";
-    return isWide ? torch.addScalar(torch.castTo(this.weight.tensor, dtype), 1) : undefined;
+    return dtype === wideOf(dtype) ? this.#fromOne(dtype) : undefined;
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const wide = torch.castTo(x, x.dtype === "float64" ? "float64" : "float32");
-    return torch.castTo(normed(wide, this.factors(wide.dtype) ?? null, this.epsilon), x.dtype);
+    const wide = torch.castTo(x, wideOf(x.dtype));
+    const normed = torch.rowNorm(wide, this.#fromOne(wide.dtype), null, this.epsilon, { centred: false });
+    return torch.castTo(normed, x.dtype);
+  }
+
+  #fromOne(dtype: torch.DType): torch.Tensor {
+    return torch.addScalar(torch.castTo(this.weight.tensor, dtype), 1);
   }
 }
+
+const wideOf = (dtype: torch.DType): torch.DType => (dtype === "float64" ? "float64" : "float32");

@@ -6,6 +6,7 @@ import { directionNorm } from "./rules/directionNorm.js";
 import { div } from "./rules/div.js";
 import { dropoutAddNorm } from "./rules/dropoutAddNorm.js";
 import { generic } from "./rules/formula.js";
+import { geluMul, siluMul } from "./rules/gated.js";
 import { gelu } from "./rules/gelu.js";
 import { linear } from "./rules/linear.js";
 import { linearCrossEntropy } from "./rules/linearCrossEntropy.js";
@@ -13,6 +14,7 @@ import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
 import { lowRankLinear } from "./rules/lowRankLinear.js";
 import { maskedFill } from "./rules/maskedFill.js";
 import { rotary } from "./rules/rotary.js";
+import { rowNorm } from "./rules/rowNorm.js";
 
 /** Rules by operator. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
@@ -30,7 +32,10 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ["bidora::linear", linear],
   ["bidora::linear_cross_entropy", linearCrossEntropy],
   ["bidora::low_rank_linear", lowRankLinear],
+  ["bidora::gelu_mul", geluMul],
   ["bidora::rotary", rotary],
+  ["bidora::row_norm", rowNorm],
+  ["bidora::silu_mul", siluMul],
 ]);
 
 /** The rule of an operator: its own, or automatic differentiation. */

@@ -93,6 +93,14 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::dropout_add_norm": (usual) => [...normed(usual).slice(0, 5), ...NORMED],
   "bidora::dropout_add_norm_tangent": (usual) => [...normed(usual), ...NORMED],
   "bidora::dropout_add_norm_tangent_backward": (usual) => [...normed(usual), ...rows(usual, 4), ...NORMED],
+  "bidora::row_norm": ({ size, dtype }) => [
+    torch.ones([4, size], { dtype }),
+    ...[1, 2].map(() => torch.ones([size], { dtype })),
+    0.5,
+    true,
+  ],
+  "bidora::row_norm_tangent": ({ size, dtype }) => [...normedRows({ size, dtype }, 1), false],
+  "bidora::row_norm_tangent_backward": ({ size, dtype }) => [...normedRows({ size, dtype }, 3), true],
   "bidora::rotary": ({ size, dtype }) => {
     const angles = () => torch.ones([3, Math.floor(size / 2) * 2]);
     return [torch.ones([3, 2 * size], { dtype }), angles(), angles(), 2, false];
@@ -103,6 +111,8 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::silu_mul": (usual) => rows(usual, 2),
   "bidora::gelu_tangent": (usual) => [...rows(usual, 2), "none"],
   "bidora::gelu_tangent_backward": (usual) => [...rows(usual, 4), "tanh"],
+  "bidora::gated_tangent": (usual) => [...rows(usual, 4), "silu"],
+  "bidora::gated_tangent_backward": (usual) => [...rows(usual, 6), "gelu_tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
   "bidora::linear_cross_entropy": (usual) => {
     const [input, weight, bias] = lowRank(usual) as [torch.Tensor, torch.Tensor, torch.Tensor];
@@ -176,6 +186,11 @@ const rows = ({ size, dtype }: Usual, count: number): readonly unknown[] =>
 function normed(usual: Usual): readonly unknown[] {
   const row = () => torch.ones([usual.size], { dtype: usual.dtype });
   return [...rows(usual, 2), row(), row(), 1e-5, ...rows(usual, 2)];
+}
+
+function normedRows(usual: Usual, count: number): readonly unknown[] {
+  const [x, ...others] = rows(usual, 1 + count);
+  return [x, torch.ones([usual.size], { dtype: usual.dtype }), 1e-5, ...others];
 }
 
 /** One layer of 4 outputs and `size` inputs, and of rank 2: weight, tiles, diagonal, A and B. */
@@ -267,11 +282,13 @@ describe("nothing at all is a value like others", () => {
         torch.dropout(x, 0.5, 1, 2),
         torch.fusedGelu(x),
         torch.siluMul(x, x),
+        torch.rowNorm(x, leaf(width), leaf(width), 1e-5),
         ...torch.dropoutAddNorm(x, x, leaf(width), leaf(width), 1e-5, { p: 0.5, seed: 1, stream: 2 }),
         torch.attention(x, x, x, offsets, offsets, 1, 1, 1),
         low(),
       ];
       expect(results.map((y) => y.shape)).toEqual([
+        [rows, width],
         [rows, width],
         [rows, width],
         [rows, width],

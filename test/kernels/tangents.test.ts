@@ -534,3 +534,142 @@ describe("GELU's tangent", () => {
     });
   });
 });
+
+describe("a gated activation's tangent", () => {
+  const KINDS = ["gelu", "gelu_tanh", "silu"] as const;
+  const FORMULAS: Readonly<Record<(typeof KINDS)[number], (x: torch.Tensor) => torch.Tensor>> = {
+    gelu: (x) => torch.gelu(x),
+    gelu_tanh: (x) => torch.gelu(x, { approximate: "tanh" }),
+    silu: (x) => torch.silu(x),
+  };
+
+  /** gate, up, their tangents, g, ġ. */
+  function draw(dtype: torch.DType): Tensors {
+    const normal = drawer(9);
+    return [3, 1, 1, 1, 1, 1].map((scale) => torch.mulScalar(normal([17, 59], dtype), scale));
+  }
+
+  function run(inputs: Tensors, tangents: Some, [g]: Tensors, [gd]: Some, activation: string) {
+    const operands = [inputs[0]!, inputs[1]!, tangents[0]!, tangents[1]!] as const;
+    return [
+      torch.gatedTangent(...operands, { activation }),
+      ...torch.gatedTangentBackward(...operands, g!, gd!, { activation }),
+    ];
+  }
+
+  for (const [dtype, tolerance] of TOLERANCES) {
+    test.each(KINDS)(`${dtype}: is that of the formula, %s`, (kind) => {
+      torch.scope(() => {
+        const drawn = draw(dtype);
+        const formula = ([gate, up]: Tensors) => [torch.mul(FORMULAS[kind](gate!), up!)];
+        for (const tangents of subsets(drawn.slice(2, 4)))
+          for (const gd of [drawn[5]!, null]) {
+            const wide = [precise(drawn.slice(0, 2)), preciseOrNull(tangents), precise([drawn[4]!])] as const;
+            const expected = expectedOf(formula, ...wide, preciseOrNull([gd]));
+            const actual = run(drawn.slice(0, 2), tangents, [drawn[4]!], [gd], kind);
+            const all = [...expected.tangents, ...expected.gradientTangents, ...expected.gradients];
+            const isZero = (x: torch.Tensor) => torch.max(torch.abs(x)).item() === 0;
+            for (const [i, wanted] of all.entries())
+              if (isZero(wanted)) expect(isZero(actual[i]!), `${i}`).toBe(true);
+              else expectAlike([actual[i]], [wanted], tolerance);
+          }
+      });
+    });
+  }
+
+  test("reads slices of a joint product", () => {
+    torch.scope(() => {
+      const drawn = draw("float32");
+      const joint = torch.cat(drawn, 1);
+      const parts = drawn.map((_, i) => torch.narrow(joint, 1, 59 * i, 59));
+      const of = (x: Tensors) => run(x.slice(0, 2), x.slice(2, 4), [x[4]!], [x[5]!], "silu");
+      for (const [i, tensor] of of(parts).entries()) expectSameBits(tensor, of(drawn)[i]!);
+    });
+  });
+
+  test("wrong operands are refused, and what records gradients", () => {
+    torch.scope(() => {
+      const [x, other, silu] = [torch.ones([2, 4]), torch.ones([2, 3]), { activation: "silu" }];
+      const leaf = torch.ones([2, 4]).setRequiresGrad(true);
+      expect(() => torch.gatedTangent(x, other, x, x, silu)).toThrow(/one shape and one dtype/);
+      expect(() => torch.gatedTangent(x, x, other, x, silu)).toThrow(/input: expected a tangent like its tensor/);
+      expect(() => torch.gatedTangent(x, x, x, other, silu)).toThrow(/factor: expected a tangent like its tensor/);
+      expect(() => torch.gatedTangent(x, x, x, x, { activation: "relu" })).toThrow(/"silu", got "relu"/);
+      expect(() => torch.gatedTangent(x, leaf, x, x, silu)).toThrow(/no derivative of its own/);
+      expect(() => torch.gatedTangentBackward(x, x, x, x, other, x, silu)).toThrow(/gradient: expected a tangent/);
+      expect(() => torch.gatedTangentBackward(x, x, x, x, x, other, silu)).toThrow(/gradient: expected a tangent/);
+      expect(() => torch.gatedTangentBackward(x, x, x, x, leaf, x, silu)).toThrow(/no derivative of its own/);
+    });
+  });
+});
+
+describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
+  const SHAPES = [[5, 100], [2, 3, 33], [40, 771], [64]] as const;
+  const formula =
+    (weight: torch.Tensor, size: number) =>
+    ([x]: Tensors) => [
+      centred ? torch.layerNorm(x!, [size], weight, null, 1e-5) : torch.rmsNorm(x!, [size], weight, 1e-5),
+    ];
+
+  function run(x: torch.Tensor, weight: torch.Tensor, xd: torch.Tensor, g: torch.Tensor, gd: torch.Tensor | null) {
+    return [
+      torch.rowNormTangent(x, weight, 1e-5, xd, { centred }),
+      ...torch.rowNormTangentBackward(x, weight, 1e-5, xd, g, gd, { centred }),
+    ];
+  }
+
+  for (const [dtype, tolerance] of TOLERANCES) {
+    test.each(SHAPES.map((shape) => [shape]))(`${dtype}: is that of the formula, %j`, (shape) => {
+      torch.scope(() => {
+        const normal = drawer(11);
+        const drawn = [1, 2, 3, 4].map(() => normal(shape, dtype)) as [
+          torch.Tensor,
+          torch.Tensor,
+          torch.Tensor,
+          torch.Tensor,
+        ];
+        const [x, xd, g] = drawn;
+        const size = shape.at(-1) as number;
+        const weight = normal([size], dtype);
+        const plain = formula(precise([weight])[0]!, size);
+        for (const gd of [drawn[3], null]) {
+          const expected = expectedOf(plain, precise([x]), precise([xd]), precise([g]), preciseOrNull([gd]));
+          const all = [...expected.tangents, ...expected.gradientTangents, ...expected.gradients];
+          expectAlike(run(x, weight, xd, g, gd), all, tolerance);
+        }
+      });
+    });
+  }
+
+  test("without a tangent the gradient's is what its own brings, and the gradient is the operator's", () => {
+    torch.scope(() => {
+      const normal = drawer(12);
+      const [x, g, gd, weight] = [[6, 20], [6, 20], [6, 20], [20]].map((shape) => normal(shape, "float64")) as [
+        torch.Tensor,
+        torch.Tensor,
+        torch.Tensor,
+        torch.Tensor,
+      ];
+      const found = torch.rowNormTangentBackward(x, weight, 1e-5, null, g, gd, { centred });
+      const leaf = torch.detach(x).setRequiresGrad(true);
+      const of = (change: torch.Tensor) =>
+        torch.grad([torch.rowNorm(leaf, weight, null, 1e-5, { centred })], [leaf], { gradOutputs: [change] })[0];
+      expectAlike(found, [of(gd), of(g)], 1e-13);
+    });
+  });
+
+  test("wrong operands are refused, what records gradients, and a weight to be trained", () => {
+    torch.scope(() => {
+      const [x, other, weight] = [torch.ones([2, 4]), torch.ones([2, 3]), torch.ones([4])];
+      const leaf = torch.ones([2, 4]).setRequiresGrad(true);
+      const trained = torch.ones([4]).setRequiresGrad(true);
+      expect(() => torch.rowNormTangent(x, torch.ones([3]), 1e-5, x)).toThrow(/weight and a bias of \[4\]/);
+      expect(() => torch.rowNormTangent(x, weight, 1e-5, other)).toThrow(/input: expected a tangent like its tensor/);
+      expect(() => torch.rowNormTangent(x, trained, 1e-5, x)).toThrow(/frozen weight/);
+      expect(() => torch.rowNormTangent(leaf, weight, 1e-5, x)).toThrow(/no derivative of its own/);
+      expect(() => torch.rowNormTangentBackward(x, weight, 1e-5, x, other, null)).toThrow(/gradient: expected/);
+      expect(() => torch.rowNormTangentBackward(x, weight, 1e-5, x, x, other)).toThrow(/gradient: expected/);
+      expect(() => torch.rowNormTangentBackward(x, weight, 1e-5, x, leaf, null)).toThrow(/no derivative of its own/);
+    });
+  });
+});

@@ -75,6 +75,9 @@ const starts = (...numbers: number[]) => torch.tensor(numbers, [numbers.length],
 const weight = () => frozen([5, 4], 70);
 const bias = () => frozen([5], 71);
 
+const rowNorm = (x: torch.Tensor, options: { readonly centred: boolean }) =>
+  torch.rowNorm(torch.mul(x, x), frozen([6], 72), frozen([6], 73), 1e-5, options);
+
 const LOW_RANK = [[3, 4], [2, 4], [5, 2], [5], [3, 4]] as const;
 
 const lowRank: readonly Case[] = (
@@ -258,6 +261,39 @@ const others: readonly Case[] = [
     ],
     apply: (gate, up) => torch.siluMul(gate!, up!),
   },
+  ...["none", "tanh"].map(
+    (approximate): Case => ({
+      name: `gated gelu ${approximate}`,
+      shapes: [
+        [3, 7],
+        [3, 7],
+      ],
+      apply: (gate, up) => torch.geluMul(gate!, up!, { approximate }),
+    }),
+  ),
+  {
+    name: "gated silu, the factor alone moves",
+    shapes: [
+      [3, 7],
+      [3, 7],
+    ],
+    moving: [1],
+    apply: (gate, up) => torch.siluMul(gate!, up!),
+  },
+  ...[true, false].flatMap((centred): Case[] => [
+    { name: `row norm, centred ${centred}`, shapes: [[2, 3, 6]], apply: (x) => rowNorm(x!, { centred }) },
+    {
+      name: `row norm, centred ${centred}, trained`,
+      shapes: [[4, 6], [6], [6]],
+      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centred }),
+    },
+    {
+      name: `row norm, centred ${centred}, whose weight alone moves`,
+      shapes: [[4, 6], [6], [6]],
+      moving: [1],
+      apply: (x, w, b) => torch.rowNorm(x!, w!, b!, 1e-5, { centred }),
+    },
+  ]),
   ...[false, true].map(
     (transposed): Case => ({
       name: `rotary, transposed ${transposed}`,

@@ -462,6 +462,21 @@ const kernels = {
       [tangent, tangent, gradient, gradient],
     ];
   },
+  "bidora::row_norm": () => {
+    const expected = normal([2, 3, 7], 0.5).map((value) => 2 * value + 1);
+    return [torch.rowNorm(tensor([2, 3, 7], [1, 3]), v(2, 2, 2), v(1, 1, 1), 0.5), [expected]];
+  },
+  "bidora::row_norm_tangent": () => {
+    const [x, xd] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2])];
+    return [torch.rowNormTangent(x, v(1, 1), 12.5, xd, { centred: false }), [[0.164, -0.048]]];
+  },
+  "bidora::row_norm_tangent_backward": () => {
+    const [x, one] = [tensor([3, 4], [1, 2]), tensor([1, 0], [1, 2])];
+    return [
+      torch.rowNormTangentBackward(x, v(1, 1), 12.5, one, one, null, { centred: false }),
+      [[[-0.02952, -0.00736]], [[0.164, -0.048]]],
+    ];
+  },
   "bidora::rotary": () => {
     const [x, cos, sin] = [tensor([1, 2, 3, 4], [1, 4]), tensor([1, 0], [1, 2]), tensor([0, 1], [1, 2])];
     return [torch.rotary(x, cos, sin, 2), [[1, 1, 3, 3]]];
@@ -477,6 +492,14 @@ const kernels = {
   "bidora::gelu_tangent_backward": () => [
     torch.geluTangentBackward(v(0), v(2), v(3), v(4)),
     [[6 * Math.sqrt(2 / Math.PI) + 2], [1.5]],
+  ],
+  "bidora::gated_tangent": () => [
+    torch.gatedTangent(v(0), v(3), v(2), v(5), { activation: "silu" }),
+    [3], // silu'(0) = ½
+  ],
+  "bidora::gated_tangent_backward": () => [
+    torch.gatedTangentBackward(v(0), v(3), v(2), v(5), v(7), v(11), { activation: "silu" }),
+    [[0.5 * 2 * 7 * 3 + 0.5 * (11 * 3 + 7 * 5)], [0.5 * 2 * 7], [10.5], [0]], // silu''(0) = ½
   ],
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
   "bidora::linear": () => [torch.fastLinear(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2]), v(1, 0)), [[2, 3]]],

@@ -112,30 +112,45 @@ void activateBackward(Activation kind, const ActivatingGradient<T>& of, int64_t 
   });
 }
 
-// f'(x)·ẋ
+// The first `lanes` numbers; of what is not there 0.
+template <typename T>
+[[gnu::always_inline]] inline Vector<SumOf<T>> loadOrZero(const T* from, int64_t at, int64_t lanes) {
+  return from ? loadSome(from + at, lanes) : Vector<SumOf<T>>{};
+}
+
+// f'(x)·ẋ, and with a factor `up` f'(x)·ẋ·up + f(x)·u̇p
 template <typename T, typename Sum = SumOf<T>>
 void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t begin, int64_t end) {
   withActivation(kind, [&](auto f) {
     forEachVector<Sum>(end - begin, [&](int64_t place, int64_t lanes) {
       const int64_t i = begin + place;
       const auto curve = f.template at<Sum>(loadSome(of.x + i, lanes));
-      storeSome<Sum>(of.out + i, curve.slope * loadSome(of.xd + i, lanes), lanes);
+      Vector<Sum> change = curve.slope * loadOrZero(of.xd, i, lanes);
+      if (of.up) change = change * loadSome(of.up + i, lanes) + curve.value * loadOrZero(of.upd, i, lanes);
+      storeSome<Sum>(of.out + i, change, lanes);
     });
   });
 }
 
-// Of x: f'(x)·g, and its tangent f''(x)·ẋ·g + f'(x)·ġ.
+// With h = g·up, ḣ = ġ·up + g·u̇p, and without a factor h = g, ḣ = ġ: of x f'(x)·h, and its tangent f''(x)·ẋ·h + f'(x)·ḣ;
+// of the factor f(x)·g, and its tangent f'(x)·ẋ·g + f(x)·ġ.
 template <typename T, typename Sum = SumOf<T>>
 void activationTangentBackward(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin, int64_t end) {
   withActivation(kind, [&](auto f) {
     forEachVector<Sum>(end - begin, [&](int64_t place, int64_t lanes) {
       const int64_t i = begin + place;
       const auto curve = f.template at<Sum>(loadSome(of.x + i, lanes));
-      const Vector<Sum> g = loadSome(of.g + i, lanes);
-      Vector<Sum> tangent = curve.curvature * loadSome(of.xd + i, lanes) * g;
-      if (of.gd) tangent += curve.slope * loadSome(of.gd + i, lanes);
-      storeSome<Sum>(of.tangent + i, tangent, lanes);
-      storeSome<Sum>(of.gradient + i, curve.slope * g, lanes);
+      const Vector<Sum> xd = loadOrZero(of.xd, i, lanes);
+      Vector<Sum> h = loadSome(of.g + i, lanes), hd = loadOrZero(of.gd, i, lanes);
+      if (of.up) {
+        const Vector<Sum> up = loadSome(of.up + i, lanes), upd = loadOrZero(of.upd, i, lanes);
+        storeSome<Sum>(of.ofUp + i, curve.value * h, lanes);
+        storeSome<Sum>(of.ofUpTangent + i, curve.slope * xd * h + curve.value * hd, lanes);
+        hd = hd * up + h * upd;
+        h *= up;
+      }
+      storeSome<Sum>(of.ofX + i, curve.slope * h, lanes);
+      storeSome<Sum>(of.ofXTangent + i, curve.curvature * xd * h + curve.slope * hd, lanes);
     });
   });
 }

@@ -1,4 +1,5 @@
-// Rows of norm(residual + dropout(x)), forward and backward: LayerNorm, or RMSNorm, whose mean counts as 0.
+// Rows of norm(residual + dropout(x)) or of norm(x), forward and backward: LayerNorm, or RMSNorm, whose mean counts as
+// 0.
 #pragma once
 
 #include "dropoutRange.h"
@@ -27,15 +28,18 @@ Statistics<Sum> statistics(const Sum* row, int64_t size, double epsilon, bool is
 template <typename T, typename Sum = SumOf<T>>
 void normRow(const Norm<T>& norm, int64_t i, Sum* row) {
   const int64_t size = norm.size, at = i * size;
-  const T *x = norm.x + at, *residual = norm.residual + at;
-  T* sum = norm.sum + at;
+  const T* x = norm.x + at;
   if (isActive(norm.dropping)) dropRange(x, row, at, size, norm.dropping);
   else
     for (int64_t d = 0; d < size; ++d) row[d] = wide(x[d]);
-  // Rounded before it is normalised: the backward pass sees the same numbers.
-  for (int64_t d = 0; d < size; ++d) row[d] += wide(residual[d]);
-  writeNumbers(row, size, sum);
-  for (int64_t d = 0; d < size; ++d) row[d] = wide(sum[d]);
+  if (norm.residual) {
+    const T* residual = norm.residual + at;
+    T* sum = norm.sum + at;
+    // Rounded before it is normalised: the backward pass sees the same numbers.
+    for (int64_t d = 0; d < size; ++d) row[d] += wide(residual[d]);
+    writeNumbers(row, size, sum);
+    for (int64_t d = 0; d < size; ++d) row[d] = wide(sum[d]);
+  }
   const auto [mean, inverse] = statistics(row, size, norm.epsilon, norm.isCentred);
   const T *weight = norm.weight, *bias = norm.bias;
   for (int64_t d = 0; d < size; ++d)

@@ -1,4 +1,5 @@
-// The tangent of norm(residual + dropout(x)), and that of its gradient, row by row. Shapes: rows of H numbers.
+// The tangent of norm(residual + dropout(x)) or of norm(x), and that of its gradient, row by row. Shapes: rows of H
+// numbers.
 //
 //   s = residual + dropout(x), n = (s − mean s)·i, i = 1 / √(variance + ε), y = n∘weight + bias
 //   ṅ = i·(ṡ − mean ṡ − n·mean(n∘ṡ)), and without a centre both means of s count as 0
@@ -87,7 +88,7 @@ void writeGradient(Sum* row, const T* direct, int64_t at, const NormTangent<T>& 
   const int64_t size = norm.size;
   if (direct)
     for (int64_t d = 0; d < size; ++d) row[d] += wide(direct[at + d]);
-  writeNumbers(row, size, ofResidual + at);
+  if (ofResidual) writeNumbers(row, size, ofResidual + at);
   if (isActive(norm.dropping)) dropRange(row, ofX + at, at, size, norm.dropping);
   else writeNumbers(row, size, ofX + at);
 }
