@@ -41,17 +41,29 @@ int64_t chunkFor(int64_t rows, int64_t panels) {
   return (chunk + 11) / 12 * 12;
 }
 
+// Products with one input, their columns divided among threads as if they were one product's.
 template <typename T>
-void runFewRows(const FrozenProduct<Stored<T>>& call) {
-  const int64_t tasks = (call.columns + 15) / 16, bytes = 16 * call.depth * static_cast<int64_t>(sizeof(T)),
+void runFewRows(const std::vector<FrozenProduct<Stored<T>>>& calls) {
+  int64_t tasks = 0;
+  std::vector<int64_t> starts;
+  for (const auto& call : calls) {
+    starts.push_back(tasks);
+    tasks += (call.columns + 15) / 16;
+  }
+  const int64_t bytes = 16 * calls[0].depth * static_cast<int64_t>(sizeof(T)),
                 grain = std::max<int64_t>(kBytesOfThread / std::max<int64_t>(bytes, 1), 1);
-  at::parallel_for(0, tasks, grain,
-                   [&](int64_t begin, int64_t end) { functions<T>().fewRowsProduct(call, begin, end); });
+  at::parallel_for(0, tasks, grain, [&](int64_t begin, int64_t end) {
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const int64_t first = std::max(begin - starts[i], int64_t{0}),
+                    last = std::min(end - starts[i], (calls[i].columns + 15) / 16);
+      if (first < last) functions<T>().fewRowsProduct(calls[i], first, last);
+    }
+  });
 }
 
 template <typename T>
 void run(const FrozenProduct<Stored<T>>& call) {
-  if (call.rows <= kFewRows && !call.isTurned) return runFewRows<T>(call);
+  if (call.rows <= kFewRows && !call.isTurned) return runFewRows<T>({call});
   const int64_t panels = (call.columns + kPanel - 1) / kPanel, chunk = chunkFor(call.rows, panels),
                 chunks = (call.rows + chunk - 1) / chunk;
   at::parallel_for(0, panels * chunks, 1,
@@ -139,6 +151,36 @@ Tensor frozenProduct(const Tensor& x, const FrozenWeight& weight, const FurtherD
   if (further.low.defined()) product.addmm_(further.low, further.factor.t());
   if (finish.gain.defined()) applyGain(product, finish);
   return product;
+}
+
+std::vector<Tensor> fewRowsProducts(const Tensor& givenX, at::TensorList givenWeights, at::TensorList givenBiases) {
+  const Tensor x = inRows(givenX);
+  std::vector<Tensor> results, weights, biases;  // what is read must live as long
+  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::frozen_product", [&] {
+    std::vector<FrozenProduct<Stored<scalar_t>>> calls;
+    for (size_t i = 0; i < givenWeights.size(); ++i) {
+      weights.push_back(inRows(givenWeights[i]));
+      biases.push_back(givenBiases.empty() ? Tensor() : givenBiases[i].contiguous());
+      const int64_t columns = weights[i].size(0);
+      results.push_back(at::empty({x.size(0), columns}, x.options()));
+      if (results[i].numel() > 0)
+        calls.push_back({.x = rowsOf<scalar_t>(x),
+                         .weight = rowsOf<scalar_t>(weights[i]),
+                         .low = {},
+                         .further = {},
+                         .out = {write<scalar_t>(results[i]), columns},
+                         .rows = x.size(0),
+                         .depth = x.size(1),
+                         .columns = columns,
+                         .rank = 0,
+                         .isTurned = false,
+                         .scale = 1,
+                         .gain = nullptr,
+                         .bias = read<scalar_t>(biases[i])});
+    }
+    if (!calls.empty()) runFewRows<scalar_t>(calls);
+  });
+  return results;
 }
 
 Tensor turnedProduct(const Tensor& x, const Tensor& weight, const FurtherDepth& further) {

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <optional>
+#include <vector>
 
 namespace bidora {
 
@@ -35,6 +36,9 @@ bool hasOwnProduct(const at::Tensor& matrix);
 // x·Wᵀ and what is added: [N, out].
 at::Tensor frozenProduct(const at::Tensor& x, const FrozenWeight& weight, const FurtherDepth& further = {},
                          const Finish& finish = {});
+// The same for several weights whose products are this project's own, without a gain or further depth, where x has few
+// rows: x·Wᵀ + b of each, [N, out]. Biases of all, or of none.
+std::vector<at::Tensor> fewRowsProducts(const at::Tensor& x, at::TensorList weights, at::TensorList biases);
 // The same with W turned, x·W: [N, in], the gradient of the input.
 at::Tensor turnedProduct(const at::Tensor& x, const at::Tensor& weight, const FurtherDepth& further = {});
 

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <optional>
+#include <vector>
 
 #include "frozenProduct.h"
 #include "layerOperands.h"
@@ -57,6 +58,25 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Maybe& bias, const Ma
   return LinearFunction::apply(inRows(x), weight, bias, packed, false).reshape(sizes);
 }
 
+// The products of several layers with one input. Of few rows they are made together: each would be over before threads
+// have come together for it. Not where gradients are recorded.
+std::vector<Tensor> linears(const Tensor& x, at::TensorList weights, at::TensorList biases) {
+  TORCH_CHECK(biases.empty() || biases.size() == weights.size(), "expected a bias for each weight, or none, got ",
+              biases.size(), " for ", weights.size());
+  const auto biasOf = [&](size_t i) { return biases.empty() ? Maybe() : Maybe(biases[i]); };
+  bool isTogether = x.dim() == 2 && x.size(0) <= kFewRows;
+  for (size_t i = 0; i < weights.size(); ++i) {
+    checkLayer(x, weights[i], biasOf(i));
+    TORCH_CHECK(isOfOutputs(biasOf(i), weights[i]), "expected a bias of [", weights[i].size(0), "]");
+    refuseGradients("bidora::linears", {x, weights[i], orNone(biasOf(i))});
+    isTogether = isTogether && hasOwnProduct(weights[i]);
+  }
+  if (isTogether) return fewRowsProducts(x, weights, biases);
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < weights.size(); ++i) results.push_back(linear(x, weights[i], biasOf(i), std::nullopt));
+  return results;
+}
+
 // ∇y·W, the gradient of the input, where no derivative is asked for.
 Tensor inputGradient(const Tensor& gradient, const Tensor& weight) {
   checkOperands({&gradient, &weight});
@@ -72,6 +92,7 @@ Tensor inputGradient(const Tensor& gradient, const Tensor& weight) {
 
 [[maybe_unused]] const bool defined = defineOnce("bidora::linear", [](torch::Library& library) {
   library.def("linear(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor? packed=None) -> Tensor", linear);
+  library.def("linears(Tensor input, Tensor[] weights, Tensor[] biases) -> Tensor[]", linears);
   library.def("linear_input_gradient(Tensor gradient, Tensor weight) -> Tensor", inputGradient);
 });
 

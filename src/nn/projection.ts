@@ -12,7 +12,23 @@ export function projectTogether(
   x: torch.Tensor,
   context: ForwardContext,
 ): readonly torch.Tensor[] {
-  return layers.map((layer) => layer.forward(x, context));
+  if (layers.length === 1 || !areTogether(layers, x)) return layers.map((layer) => layer.forward(x, context));
+  const [weights, biases] = [layers.map(({ weight }) => weight), layers.flatMap(({ bias }) => bias ?? [])].map(
+    (parameters) => parameters.map(({ tensor }) => torch.castTo(tensor, x.dtype)),
+  ) as [torch.Tensor[], torch.Tensor[]];
+  return torch.fastLinears(x, weights, biases);
+}
+
+/** Whether one call may serve all: it takes the weights alone, with biases of all or of none, and records no gradients. */
+function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
+  const biased = layers.filter(({ bias }) => bias).length;
+  const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
+  return (
+    (biased === 0 || biased === layers.length) &&
+    !layers.some((layer) => layer.adapter || layer.packedFor(x)) &&
+    !x.requiresGrad &&
+    !parameters.some(({ tensor }) => tensor.requiresGrad)
+  );
 }
 
 /**

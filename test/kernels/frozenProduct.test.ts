@@ -187,6 +187,50 @@ test.each(ownProducts as torch.DType[])("few rows have the bits that they have a
   });
 });
 
+describe.each(DTYPES)("several layers with one input, in %s", (dtype) => {
+  const draw = drawer(9);
+  const [depth, columns] = [34, [64, 2, 130, 16]] as const;
+  const weights = columns.map((out) => draw([out, depth], dtype));
+  const biases = columns.map((out) => draw([out], dtype));
+
+  test.each([0, 1, 3, 16, 17, 60])("%i rows: each product is what its layer gives alone", (n) => {
+    torch.scope(() => {
+      const x = draw([n, depth], dtype);
+      for (const threads of [1, 2, 3])
+        for (const some of [biases, []]) {
+          const found = withThreads(threads, () => torch.fastLinears(x, weights, some));
+          expect(found.map(({ shape }) => shape)).toEqual(columns.map((out) => [n, out]));
+          for (const [i, y] of found.entries())
+            expect(torch.equal(y, torch.fastLinear(x, weights[i]!, some[i] ?? null)), `${i}`).toBe(true);
+        }
+    });
+  });
+
+  test("what lies apart, and no layer at all", () => {
+    torch.scope(() => {
+      const x = draw([depth, 5], dtype);
+      const parts = weights.map((weight) => torch.narrow(weight, 0, 0, 2));
+      const found = torch.fastLinears(torch.t(x), parts, []);
+      for (const [i, y] of found.entries())
+        expect(equal(y, torch.linear(...(wide(torch.t(x), parts[i]!) as [torch.Tensor, torch.Tensor])))).toBe(true);
+      expect(torch.fastLinears(x, [], [])).toEqual([]);
+    });
+  });
+
+  test("operands that do not fit are refused, and what records gradients", () => {
+    torch.scope(() => {
+      const x = draw([2, depth], dtype);
+      const leaf = torch.ones([2, depth], { dtype }).setRequiresGrad(true);
+      expect(() => torch.fastLinears(x, weights, biases.slice(1))).toThrow(
+        /a bias for each weight, or none, got 3 for 4/,
+      );
+      expect(() => torch.fastLinears(x, weights, biases.toReversed())).toThrow(/expected a bias of \[64\]/);
+      expect(() => torch.fastLinears(torch.t(x), weights, [])).toThrow(/an input of \[N, in\]/);
+      expect(() => torch.fastLinears(leaf, weights, [])).toThrow(/no derivative of its own/);
+    });
+  });
+});
+
 test("derivatives of any order, and those of a trained weight", () => {
   torch.scope(() => {
     const draw = drawer(3);

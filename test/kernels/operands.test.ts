@@ -114,6 +114,10 @@ const FITTING: Readonly<Record<string, (usual: Usual) => readonly unknown[]>> = 
   "bidora::gated_tangent": (usual) => [...rows(usual, 4), "silu"],
   "bidora::gated_tangent_backward": (usual) => [...rows(usual, 6), "gelu_tanh"],
   "bidora::linear": (usual) => lowRank(usual).slice(0, 3),
+  "bidora::linears": (usual) => {
+    const [input, weight, bias] = lowRank(usual);
+    return [input, [weight, weight], [bias, bias]];
+  },
   "bidora::linear_cross_entropy": (usual) => {
     const [input, weight, bias] = lowRank(usual) as [torch.Tensor, torch.Tensor, torch.Tensor];
     return [input, weight, bias, torch.zeros([input.shape[0] as number], { dtype: "int64" }), null, 0];

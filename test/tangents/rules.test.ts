@@ -268,7 +268,7 @@ const others: readonly Case[] = [
         [3, 7],
         [3, 7],
       ],
-      apply: (gate, up) => torch.geluMul(gate!, up!, { approximate }),
+      apply: (gate, up) => torch.geluMul(torch.mul(gate!, gate!), torch.sin(up!), { approximate }),
     }),
   ),
   {

@@ -503,6 +503,10 @@ const kernels = {
   ],
   "bidora::dropout": () => [torch.dropout(v(1, 2), 0, 7, 0), [1, 2]],
   "bidora::linear": () => [torch.fastLinear(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2]), v(1, 0)), [[2, 3]]],
+  "bidora::linears": () => {
+    const [weight, other] = [tensor([1, 0, 1, 1], [2, 2]), tensor([2, 1], [1, 2])];
+    return [torch.fastLinears(tensor([1, 2], [1, 2]), [weight, other], [v(1, 0), v(5)]), [[[2, 3]], [[9]]]];
+  },
   "bidora::linear_input_gradient": () => [
     torch.linearInputGradient(tensor([1, 2], [1, 2]), tensor([1, 0, 1, 1], [2, 2])),
     [[3, 2]],

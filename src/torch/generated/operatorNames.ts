@@ -127,6 +127,7 @@ export const OPERATORS = [
   "bidora::dropout",
   "bidora::dropout_add_norm",
   "bidora::linear",
+  "bidora::linears",
   "bidora::linear_input_gradient",
   "bidora::linear_cross_entropy",
   "bidora::linear_cross_entropy_tangent",
