@@ -47,6 +47,8 @@ const UNSUPPORTED: Readonly<Record<string, readonly JsonValue[]>> = {
   constraints: [],
   diversity_penalty: [0],
   dola_layers: [],
+  encoder_no_repeat_ngram_size: [0],
+  encoder_repetition_penalty: [1],
   exponential_decay_length_penalty: [],
   force_words_ids: [],
   guidance_scale: [1],

@@ -65,6 +65,8 @@ describe("what a model's files say", () => {
     ["bad_words_ids", [[1]]],
     ["sequence_bias", [[[1], 2.5]]],
     ["guidance_scale", 1.5],
+    ["encoder_repetition_penalty", 1.5],
+    ["encoder_no_repeat_ngram_size", 3],
     ["exponential_decay_length_penalty", [5, 1.1]],
     ["renormalize_logits", true],
     ["num_beam_groups", 2],

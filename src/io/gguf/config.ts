@@ -56,6 +56,8 @@ const UNSUPPORTED = [
   "expert_count",
   "attention.sliding_window",
   "attention.scale",
+  "attention.clamp_kqv",
+  "attention.max_alibi_bias",
   "logit_scale",
   "residual_scale",
 ].concat("embedding_scale", "attn_logit_softcapping", "final_logit_softcapping");
@@ -65,6 +67,8 @@ function refuseUnsupported(read: ArchitectureKeys, { ownKeys }: GgufArchitecture
     const value = read.optionalNumber(key) ?? 0;
     if (value !== 0) throw read.fault(key, `is ${value}, which is not supported; expected no such key.`);
   }
+  if (read.optionalFlag("attention.causal") === false)
+    throw read.fault("attention.causal", "is false: models whose tokens see those after them are not supported.");
 }
 
 function headSizeOf(read: ArchitectureKeys, { headSizeKey }: GgufArchitecture): number | undefined {
@@ -85,12 +89,25 @@ function headSizeOf(read: ArchitectureKeys, { headSizeKey }: GgufArchitecture): 
   return size;
 }
 
+const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"] as const;
+const FEED_FORWARD = ["ffn_gate", "ffn_up", "ffn_down"] as const;
+
+/** The parts of layers that can have biases, by `model_type`. Qwen 2's always have them. */
+const BIASED: Readonly<Record<string, readonly string[]>> = {
+  llama: [...ATTENTION, ...FEED_FORWARD],
+  qwen2: ["attn_q", "attn_k", "attn_v"],
+  qwen3: ATTENTION,
+};
+
 /** Llama's classes take biases where the configuration says so: in all four products, or in none. */
 function biases({ path, tensors }: GgufFile, { modelType }: GgufArchitecture): JsonObject {
+  const biased = new Set([...tensors.keys()].flatMap((name) => /^(?:blk\.\d+\.)?(\w+)\.bias$/.exec(name)?.[1] ?? []));
+  const surplus = [...biased].find((part) => !BIASED[modelType]?.includes(part));
+  if (surplus !== undefined)
+    throw ggufError(path, `it has biases for ${surplus}, but a ${modelType} model has none there.`);
   if (modelType !== "llama" && modelType !== "qwen3") return {};
-  const parts = (names: readonly string[]) => names.filter((name) => tensors.has(`blk.0.${name}.bias`));
   const all = (key: string, names: readonly string[]): boolean => {
-    const found = parts(names);
+    const found = names.filter((name) => biased.has(name));
     if (found.length > 0 && found.length < names.length) {
       throw ggufError(
         path,
@@ -100,8 +117,8 @@ function biases({ path, tensors }: GgufFile, { modelType }: GgufArchitecture): J
     return found.length > 0;
   };
   return {
-    attention_bias: all("attention_bias", ["attn_q", "attn_k", "attn_v", "attn_output"]),
-    ...(modelType === "llama" && { mlp_bias: all("mlp_bias", ["ffn_gate", "ffn_up", "ffn_down"]) }),
+    attention_bias: all("attention_bias", ATTENTION),
+    ...(modelType === "llama" && { mlp_bias: all("mlp_bias", FEED_FORWARD) }),
   };
 }
 

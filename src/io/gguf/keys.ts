@@ -28,6 +28,10 @@ export class ArchitectureKeys {
     return this.metadata.number(this.name(key));
   }
 
+  optionalFlag(key: string): boolean | undefined {
+    return this.metadata.flag(this.name(key));
+  }
+
   optionalText(key: string): string | undefined {
     return this.metadata.text(this.name(key));
   }

@@ -12,7 +12,7 @@ import { type GgufFile, openGguf } from "./file.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
 
 /** Of the conversion below: what an older one has left is made anew. */
-const CONVERSION = 1;
+const CONVERSION = 2;
 /** No conversion takes longer: what is older belongs to a killed run. */
 const LEFTOVER_AGE_MS = 3_600_000;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;

@@ -18,14 +18,16 @@ const SCALING_KEYS: readonly string[] = ["type", "factor", "original_context_len
 export function ropeParameters(file: GgufFile, read: ArchitectureKeys, headSize: number): JsonObject {
   const rope_theta = read.optionalNumber("rope.freq_base") ?? DEFAULT_BASE;
   const factors = ropeFactors(file, headSize);
-  if (factors) return { rope_theta, ...fitted(file, factors, rope_theta) };
-  return { rope_theta, ...scaling(read) };
+  const stretched = scaling(read);
+  if (!factors || factors.every((factor) => factor === 1)) return { rope_theta, ...stretched };
+  if (stretched.rope_type === "default") return { rope_theta, ...fitted(file, factors, rope_theta) };
+  throw read.fault("rope.scaling", `stretches positions that tensor '${ROPE_FACTORS}' stretches too: not supported.`);
 }
 
 function scaling(read: ArchitectureKeys): JsonObject {
   const old = read.optionalNumber("rope.scale_linear") ?? 1;
-  const type = read.optionalText("rope.scaling.type") ?? (old === 1 ? "none" : "linear");
   const factor = read.optionalNumber("rope.scaling.factor") ?? old;
+  const type = read.optionalText("rope.scaling.type") ?? (factor === 1 ? "none" : "linear");
   const extra = read.under("rope.scaling.").find((key) => !SCALING_KEYS.includes(key));
   if (extra !== undefined && type !== "none") throw read.fault(`rope.scaling.${extra}`, "is not supported.");
   if (type === "none") return { rope_type: "default" };
@@ -57,7 +59,6 @@ function ropeFactors(file: GgufFile, headSize: number): Float32Array | undefined
 }
 
 function fitted(file: GgufFile, factors: Float32Array, theta: number): JsonObject {
-  if (factors.every((factor) => factor === 1)) return { rope_type: "default" };
   const settings = llama3Settings(factors, theta);
   if (settings) return { rope_type: "llama3", ...settings };
   throw ggufError(

@@ -197,6 +197,12 @@ describe("a GGUF file as a model", () => {
       { "llama.rope.scaling.type": text("linear"), "llama.rope.scaling.factor": number(4) },
       { rope_type: "linear", factor: 4 },
     ],
+    [
+      "linear by its factor alone",
+      "smollm",
+      { "llama.rope.scaling.factor": number(4) },
+      { rope_type: "linear", factor: 4 },
+    ],
     ["linear by the old key", "smollm", { "llama.rope.scale_linear": number(2) }, { rope_type: "linear", factor: 2 }],
     [
       "yarn",
@@ -221,6 +227,12 @@ describe("a GGUF file as a model", () => {
     ],
     ["no architecture", { "general.architecture": undefined }, /lack general.architecture/],
     ["experts", { "llama.expert_count": count(8) }, /llama.expert_count is 8, which is not supported/],
+    ["tokens that see what follows", { "llama.attention.causal": no }, /llama.attention.causal is false/],
+    [
+      "clamped products",
+      { "llama.attention.clamp_kqv": number(8) },
+      /attention.clamp_kqv is 8, which is not supported/,
+    ],
     ["no number of heads", { "llama.attention.head_count": undefined }, /lack llama.attention.head_count/],
     [
       "heads of each layer",
@@ -287,10 +299,18 @@ describe("a GGUF file as a model", () => {
     const deep = await resolveModel(changed("smollm", {}, ["blk.2.attn_norm.weight"]));
     expect(() => openCheckpoint(deep)).toThrow(/'blk.2.attn_norm.weight' has no place/);
     await expect(resolveModel(changed("smollm", {}, ["blk.0.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
+    await expect(resolveModel(changed("smollm", {}, ["blk.1.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
+    await expect(resolveModel(changed("qwen2", {}, ["blk.0.attn_output.bias"]))).rejects.toThrow(
+      /biases for attn_output, but a qwen2 model has none there/,
+    );
   });
 
   it("refuses factors of positions that Llama 3 does not give", async () => {
     await expect(resolveModel(changed("llama3", {}))).rejects.toThrow(/rope_freqs.weight' holds factors that are not/);
+    const both = changed("llama3", { "llama.rope.scaling.factor": number(4) });
+    await expect(resolveModel(both)).rejects.toThrow(
+      /rope.scaling stretches positions that tensor 'rope_freqs.weight'/,
+    );
   });
 
   it("refuses parts by their name", async () => {
@@ -353,6 +373,7 @@ describe("the folder of a GGUF file", () => {
 });
 
 const yes: GgufValue = { type: "bool", value: true };
+const no: GgufValue = { type: "bool", value: false };
 const torchName = (dtype: string) => ({ F32: "float32", F16: "float16", BF16: "bfloat16" })[dtype];
 
 function withoutNull(config: Readonly<Record<string, unknown>>): Record<string, unknown> {
