@@ -1,18 +1,12 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { isEsm, proteinLetters } from "./esm.js";
-import {
-  isJsonObject,
-  type JsonObject,
-  listTokenizerFiles,
-  readJsonObject,
-  TOKENIZER_SPECS,
-  type TokenizerFile,
-} from "./files.js";
+import { listTokenizerFiles, readJsonObject, TOKENIZER_SPECS, type TokenizerFile } from "./files.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
 import { byteLevel, wordPiece } from "./slow.js";
 import { nativeText, Tokenizer } from "./tokenizer.js";
 import { tryTokenizer } from "./trial.js";
+import { withSettings } from "./withSettings.js";
 
 /**
  * The tokenizer of a model folder: `tokenizer.json`, or else `vocab.txt` (BERT's WordPiece, ESM's letters) or `vocab.json` with `merges.txt`
@@ -22,6 +16,7 @@ import { tryTokenizer } from "./trial.js";
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const files = await listTokenizerFiles(folder);
   const settings = await readTokenizerSettings(folder);
+  refuseSplitSpecials(folder, settings);
   const spec = await readSpec(folder, files, settings);
   const text = nativeText(spec);
   await tryTokenizer(text, join(folder, TOKENIZER_SPECS.find((name) => files.includes(name))!));
@@ -31,6 +26,15 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     if (cause instanceof BidoraError) throw cause;
     throw new BidoraError("TOKENIZER", `The tokenizer in ${folder} is broken: ${(cause as Error).message}`, { cause });
   }
+}
+
+function refuseSplitSpecials(folder: string, { config }: TokenizerSettings): void {
+  if ((config.split_special_tokens ?? false) === false) return;
+  throw new BidoraError(
+    "TOKENIZER",
+    `${folder}: tokenizer_config.json has split_special_tokens, under which special tokens in a text are split as other words are; ` +
+      "that is not supported: take it out.",
+  );
 }
 
 async function readSpec(folder: string, files: readonly TokenizerFile[], settings: TokenizerSettings) {
@@ -62,24 +66,4 @@ function requireWordPiece(folder: string, { config }: TokenizerSettings): void {
     `${folder} has a vocab.txt for ${name}, which is more than BERT's WordPiece; a tokenizer.json is needed, which ` +
       "transformers' save_pretrained writes where the class allows it.",
   );
-}
-
-/** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers: but not to a general class. */
-function withSettings(spec: JsonObject, { config, isGeneral }: TokenizerSettings): JsonObject {
-  if (isGeneral) return spec;
-  const { normalizer, pre_tokenizer } = spec;
-  const changed: Record<string, unknown> = { ...spec };
-  if (isJsonObject(normalizer) && normalizer.type === "BertNormalizer") {
-    const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
-    changed.normalizer = {
-      ...normalizer,
-      ...(do_lower_case !== undefined && { lowercase: do_lower_case }),
-      ...(strip_accents !== undefined && { strip_accents }),
-      ...(tokenize_chinese_chars !== undefined && { handle_chinese_chars: tokenize_chinese_chars }),
-    };
-  }
-  if (isJsonObject(pre_tokenizer) && pre_tokenizer.type === "ByteLevel" && config.add_prefix_space !== undefined) {
-    changed.pre_tokenizer = { ...pre_tokenizer, add_prefix_space: config.add_prefix_space };
-  }
-  return changed;
 }

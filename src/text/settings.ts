@@ -28,6 +28,9 @@ export interface TokenizerSettings {
   readonly extraTokens: readonly AddedToken[];
   /** The tokenizer's class without `Fast`, or else the model's type: `BertTokenizer`, `roberta`. */
   readonly kind: string | undefined;
+  /** The class that is named, without `Fast`, and the model's type. */
+  readonly className: string | undefined;
+  readonly modelType: string | undefined;
   /** The class named is one of the general ones, which take tokenizer.json as it is. */
   readonly isGeneral: boolean;
   /** What chat_template.jinja holds, if there is one. */
@@ -45,13 +48,16 @@ export async function readTokenizerSettings(folder: string): Promise<TokenizerSe
     if (token !== undefined) specialTokens.set(role, token);
   }
   const classes = [config.tokenizer_class, model.tokenizer_class];
+  const named = classes.find((name) => typeof name === "string");
   const kind = [...classes, model.model_type].find(isTelling);
   return {
     config,
     specialTokens,
     extraTokens: extraTokens(config, map),
     kind: kind?.replace(/Fast$/, ""),
-    isGeneral: isGeneral(classes.find((name) => typeof name === "string")),
+    className: named?.replace(/Fast$/, ""),
+    modelType: typeof model.model_type === "string" ? model.model_type : undefined,
+    isGeneral: isGeneral(named),
     chatTemplate: await readOptionalText(folder, "chat_template.jinja"),
   };
 }

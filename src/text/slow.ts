@@ -61,7 +61,7 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
           trim_offsets: settings.config.trim_offsets ?? true,
           add_prefix_space: addPrefixSpace,
         }
-      : null,
+      : aroundTexts(special, idOf, settings),
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: true, use_regex: true },
     model: {
       type: "BPE",
@@ -71,6 +71,34 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
       vocab: Object.fromEntries(vocab),
       merges: await readMerges(join(folder, "merges.txt")),
     },
+  };
+}
+
+/** What a decoder's settings put around a text. Beside a tokenizer.json they say nothing, in transformers neither. */
+function aroundTexts(
+  special: ReadonlyMap<SpecialToken, string>,
+  idOf: (token: string) => number,
+  { config }: TokenizerSettings,
+): JsonObject | null {
+  const [start, end] = (["bos", "eos"] as const).map((role) =>
+    config[`add_${role}_token`] === true ? special.get(`${role}_token`) : undefined,
+  );
+  const used = [start, end].filter((token) => token !== undefined);
+  if (used.length === 0) return null;
+  const one = (token: string | undefined, type_id: number) =>
+    token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
+  const around = (id: "A" | "B", type_id: number) => [
+    ...one(start, type_id),
+    { Sequence: { id, type_id } },
+    ...one(end, type_id),
+  ];
+  return {
+    type: "TemplateProcessing",
+    single: around("A", 0),
+    pair: [...around("A", 0), ...around("B", 1)],
+    special_tokens: Object.fromEntries(
+      used.map((token) => [token, { id: token, ids: [idOf(token)], tokens: [token] }]),
+    ),
   };
 }
 

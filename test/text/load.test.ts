@@ -91,6 +91,33 @@ it("folders without a good tokenizer are refused by one sentence", async () => {
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
 });
 
+describe("tokens that tokenizer.json lacks", () => {
+  const flags = { special: true, single_word: false, lstrip: false, rstrip: false, normalized: false };
+  const spec = {
+    added_tokens: [{ id: 3, content: "<e>", ...flags }],
+    model: { type: "WordLevel", vocab: { "<u>": 0, a: 1, "</s>": 2 }, unk_token: "<u>" },
+    pre_tokenizer: { type: "Whitespace" },
+  };
+
+  it("are found in texts, with numbers after all others where they are new", async () => {
+    const config = {
+      tokenizer_class: "PreTrainedTokenizerFast",
+      eos_token: "</s>",
+      pad_token: "<pad>",
+      additional_special_tokens: ["<tool>", "<e>"],
+    };
+    const tokenizer = await loadTokenizer(folder({ "tokenizer.json": spec, "tokenizer_config.json": config }));
+    const [tokens] = await tokenizer.tokensOf(["a<tool></s><pad><e>"]);
+    expect(tokens?.ids).toEqual([1, 5, 2, 4, 3]);
+    expect([tokenizer.padTokenId, tokenizer.size]).toEqual([4, 6]);
+  });
+
+  it("are none where special tokens in texts are to be split: that is refused", async () => {
+    const path = folder({ "tokenizer.json": spec, "tokenizer_config.json": { split_special_tokens: true } });
+    await expect(loadTokenizer(path)).rejects.toThrow(/has split_special_tokens.*not supported: take it out/);
+  });
+});
+
 it.each(["tokenizer.json", "tokenizer_config.json", "vocab.txt"])("a pipe called %s is refused", async (name) => {
   const path = folder(name === "vocab.txt" ? {} : { "vocab.txt": vocab });
   spawnSync("mkfifo", [join(path, name)]);

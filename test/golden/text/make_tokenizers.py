@@ -101,6 +101,21 @@ def unigram():
     return tokenizer.to_str()
 
 
+def pieces():
+    """SentencePiece's BPE as old tokenizer.json files have it: spaces are written by a normalizer."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    special = ["<unk>", "<s>", "</s>"]
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=[*special, *(f"<0x{i:02X}>" for i in range(256))], max_token_length=8)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B:1", special_tokens=[("<s>", 1)]
+    )
+    spec = json.loads(tokenizer.to_str())
+    spec["added_tokens"] = [token for token in spec["added_tokens"] if token["content"] in special]
+    return spec
+
+
 def make_folders():
     uncased, cased = word_piece(True), word_piece(False)
     write("bert-uncased", vocab__txt=uncased, config__json={"model_type": "bert"})
@@ -130,6 +145,14 @@ def make_folders():
     write("esm", vocab__txt="\n".join(ESM_TOKENS), tokenizer_config__json=settings, config__json={"model_type": "esm"})
     config = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "<pad>"}
     write("unigram", tokenizer__json=unigram(), tokenizer_config__json=config)
+    settings = {"tokenizer_class": "GPT2Tokenizer", "add_bos_token": True}
+    write("gpt2-start", vocab__json=vocab, merges__txt=merges, tokenizer_config__json=settings)
+    roles = {"tokenizer_class": "LlamaTokenizer", "bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    model = {"model_type": "llama"}
+    write("llama", tokenizer__json=(spec := pieces()), tokenizer_config__json={**roles, "legacy": False}, config__json=model)
+    settings = {**roles, "legacy": True, "pad_token": "</s>", "additional_special_tokens": ["[SEP]", "<mask>"]}
+    write("llama-legacy", tokenizer__json=spec, tokenizer_config__json=settings, config__json=model)
+    write("llama-bare", tokenizer__json=spec, tokenizer_config__json={**roles, "add_prefix_space": False}, config__json=model)
     for source in ["bert-uncased", "roberta"]:
         fast = AutoTokenizer.from_pretrained(HERE / source)
         fast.backend_tokenizer.enable_truncation(6)
@@ -148,7 +171,8 @@ def word_ids(tokenizer, words, length):
 
 def golden(folder):
     tokenizer = AutoTokenizer.from_pretrained(HERE / folder)
-    prefixed = AutoTokenizer.from_pretrained(HERE / folder, add_prefix_space=True) if "bert-" not in folder else tokenizer
+    own = "bert-" in folder or folder == "llama-bare"  # what is asked for would outweigh its own setting
+    prefixed = tokenizer if own else AutoTokenizer.from_pretrained(HERE / folder, add_prefix_space=True)
     texts, words = [], []
     for row in TEXTS if tokenizer.is_fast else [*TEXTS, *PROTEINS]:
         for length in LENGTHS:
