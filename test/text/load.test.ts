@@ -91,6 +91,16 @@ it("folders without a good tokenizer are refused by one sentence", async () => {
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
 });
 
+it("a space stands before what follows a special token where Llama's settings are legacy ones", async () => {
+  const after = async (name: string) => {
+    const tokenizer = await loadTokenizer(`${golden}/${name}`);
+    return (await tokenizer.tokensOf(["</s>a"]))[0]?.ids.map((id) => tokenizer.tokenText(id));
+  };
+  // As transformers 5.24 has it.
+  expect(await after("llama")).toEqual(["</s>", "a"]);
+  expect(await after("llama-legacy")).toEqual(["</s>", "▁", "a"]);
+});
+
 describe("tokens that tokenizer.json lacks", () => {
   const flags = { special: true, single_word: false, lstrip: false, rstrip: false, normalized: false };
   const spec = {
