@@ -9,13 +9,12 @@ import {
   type SavedAdapter,
   trainEverything,
 } from "../adapters/index.js";
-import { BidoraError, UsageError } from "../common/errors.js";
+import { UsageError } from "../common/errors.js";
 import { METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
 import {
-  type EncodedRow,
   type EncodedSplits,
   encodeSplits,
   outputNames,
@@ -30,6 +29,7 @@ import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
 import type { RowCounts } from "../train/events.js";
 import { type Snapshot, takeSnapshot } from "../train/trained.js";
+import { noteWithoutLoss } from "../train/withoutLoss.js";
 import type { RunStart } from "./adapterStart.js";
 import { readRunData } from "./runData.js";
 
@@ -95,7 +95,7 @@ export async function prepare(
       initWeights: config.initWeights,
     }),
   ]);
-  checkLoss(choice.task, data.train, hub);
+  noteRowsWithoutLoss(choice.task, data, hub);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
@@ -147,16 +147,13 @@ function foundIn(
   } as RunSettings;
 }
 
-/**
- * Rows whose loss-bearing tokens were cut off stay, and are counted in a note.
- * @throws BidoraError `NO_LOSS` where there are no others
- */
-function checkLoss(task: Task, rows: readonly EncodedRow[], hub: HubOptions | undefined): void {
-  const without = rows.filter((row) => task.weight(row) === 0).length;
-  if (without === 0) return;
-  const what = `${without} of ${rows.length} training rows bear no loss: nothing of them is to be learnt, or it lies beyond --max-length`;
-  if (without === rows.length) throw new BidoraError("NO_LOSS", `${what}.`);
-  hub?.onNote?.(`${what}.`);
+/** @throws BidoraError `NO_LOSS` for rows of which none bears loss */
+function noteRowsWithoutLoss(task: Task, data: Prepared["data"], hub: HubOptions | undefined): void {
+  const judged = task.takesTrainOn ? ({ validation: data.validation, test: data.test } as const) : {};
+  for (const [what, rows] of Object.entries({ training: data.train, ...judged })) {
+    const note = rows && noteWithoutLoss(task, rows, what);
+    if (note !== undefined) hub?.onNote?.(note);
+  }
 }
 
 function rowsOf({ train, validation, test }: Splits): RowCounts {

@@ -19,6 +19,7 @@ import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { evaluateRows } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
+import { noteWithoutLoss } from "../train/withoutLoss.js";
 import { type OpenModel, openModel } from "./openModel.js";
 
 /** What a call can say beside the settings. */
@@ -62,6 +63,8 @@ export async function evaluate(
     trainOn: settings.trainOn ?? open.side?.trainOn,
     model: open.model.config,
   });
+  const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
+  if (note !== undefined) hub?.onNote?.(note);
   const measured = {
     task: choice.task,
     labels: open.labels,

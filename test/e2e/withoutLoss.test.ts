@@ -1,0 +1,32 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { evaluate } from "../../src/use/evaluate.js";
+import { GOLDEN, jsonl, run } from "./support.js";
+
+const LLAMA = join(GOLDEN, "generation", "llama");
+const CUT = { prompt: "the small boat left the harbour before the storm", completion: " came in" };
+const WHOLE = { prompt: "a", completion: " b" };
+const SETTINGS = { model: LLAMA, task: "causal-lm", maxLength: 8, dtype: "float32" } as const;
+const rows = jsonl;
+
+describe("rows that bear no loss", () => {
+  test("are counted in a note, whatever they are for", async () => {
+    const training = { ...SETTINGS, method: "lora", maxSteps: 1, batchSize: 1 } as const;
+    const [train, validation] = [rows(WHOLE, CUT), rows(CUT, WHOLE, CUT)];
+    const { notes } = await run({ ...training, train, validation });
+    expect(notes).toEqual([
+      "1 of 2 training rows bear no loss: nothing of them is to be learnt, or it lies beyond --max-length.",
+      "2 of 3 validation rows bear no loss: nothing of them is to be foretold, or it lies beyond --max-length.",
+    ]);
+    const heard: string[] = [];
+    await evaluate({ ...SETTINGS, data: validation }, { hub: { onNote: (note) => heard.push(note) } });
+    expect(heard).toEqual([notes[1]?.replace("validation", "evaluation")]);
+  });
+
+  test("alone are refused, before any training", async () => {
+    const none = rows(CUT);
+    await expect(evaluate({ ...SETTINGS, data: none })).rejects.toThrow(/1 of 1 evaluation rows bear no loss/);
+    const both = { ...SETTINGS, method: "lora", maxSteps: 1, train: rows(WHOLE), validation: none } as const;
+    await expect(run(both)).rejects.toThrow(/1 of 1 validation rows bear no loss/);
+  });
+});
