@@ -19,6 +19,8 @@ export function ropeMetadata(prefix: string, rope: Rope, maxPositions: number): 
   if (rope.type === "default") return { pairs: [base] };
   const { settings } = rope;
   const original = Number(settings.original_max_position_embeddings ?? maxPositions);
+  if (rope.type === "llama3" && prefix !== "llama")
+    throw exportError(`llama.cpp has llama3 scaling of positions for llama models, but not for ${prefix}.`);
   if (rope.type === "llama3") return { pairs: [base], factors: factorsOf(rope, original) };
   if (rope.type !== "linear" && rope.type !== "yarn") {
     throw exportError(`llama.cpp has no ${rope.type} scaling of positions; it has linear, llama3 and yarn.`);

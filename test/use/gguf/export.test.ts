@@ -157,6 +157,14 @@ describe("a model as GGUF", () => {
       /llama.cpp has no dynamic scaling of positions; it has linear, llama3 and yarn/,
     ],
     [
+      "Llama 3's positions in another family",
+      {
+        ...{ model_type: "qwen3", architectures: ["Qwen3ForCausalLM"] },
+        rope_parameters: { rope_theta: 100, rope_type: "llama3", factor: 8, low_freq_factor: 1, high_freq_factor: 4 },
+      },
+      /llama.cpp has llama3 scaling of positions for llama models, but not for qwen3/,
+    ],
+    [
       "another YaRN",
       { rope_parameters: { rope_theta: 100, rope_type: "yarn", factor: 2, attention_factor: 1.5 } },
       /yarn scaling has another attention_factor/,
