@@ -24,7 +24,7 @@ import { takeSnapshot } from "../../src/train/trained.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
-import { encodeRows } from "../parity/support/rows.js";
+import { encodeLanguageRows, encodeRows } from "../parity/support/rows.js";
 
 type Config = Parameters<typeof doraConfig>[0];
 
@@ -56,10 +56,7 @@ async function hypergradient(form: Form, estimator: HypergradientEstimator): Pro
   const config = doraConfig({ rank: 3, alpha: 6, normGradient: "full", modulesToSave: ["classifier"], ...adapter });
   const trained = dtype === "bfloat16" ? "float32" : dtype;
   const adapted = inject(model, config, { generator, dtype: trained });
-  const rows =
-    kind === "sequence-classification"
-      ? await encodeRows(family, { checkpoint, rows: "train", maxLength: 20 })
-      : await taskRows(family, checkpoint, kind);
+  const rows = await rowsFor(family, checkpoint, kind);
   const masks = new ReplayableMasks(generator, { gradientCheckpointing: form.isCheckpointed ?? false });
   const task: Task = TASKS[kind];
   const used = form.isWrittenTo ? doubledInPlace(model) : model;
@@ -99,6 +96,12 @@ function doubledInPlace(model: TaskModel): TaskModel {
     return context.differentiateTwice ? torch.mulScalar(outputs, 2) : torch.mulScalar_(outputs, 2);
   };
   return Object.create(model, { forward: { value: forward } });
+}
+
+function rowsFor(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedRow[]> {
+  if (kind === "causal-lm") return encodeLanguageRows(family, { rows: "train", maxLength: 20 });
+  if (kind !== "sequence-classification") return taskRows(family, checkpoint, kind);
+  return encodeRows(family, { checkpoint, rows: "train", maxLength: 20 });
 }
 
 /** The golden rows of a task. */
@@ -157,6 +160,22 @@ test.each<Form>([
 ])("$family: where layers are of another kind", async (form) => {
   await expectAgreement(form, 1e-9);
   await expectAgreement({ ...form, isCheckpointed: true }, 1e-9);
+});
+
+test.each<Form>([
+  { family: "gpt2", checkpoint: "dropout", adapter: { targetModules: ["c_attn", "c_fc"], dropout: 0.2 } },
+  { family: "llama", checkpoint: "dropout", adapter: { targetModules: ["q_proj", "up_proj"], dropout: 0.2 } },
+  { family: "mistral", checkpoint: "single", adapter: { targetModules: ["v_proj", "gate_proj"], dropout: 0.2 } },
+  { family: "qwen3", checkpoint: "single", adapter: { targetModules: ["k_proj", "down_proj"] } },
+  { family: "phi3", checkpoint: "single", adapter: { targetModules: ["qkv_proj", "gate_up_proj"] } },
+  { family: "gemma3_text", checkpoint: "single", adapter: { targetModules: ["q_proj", "o_proj"] } },
+  { family: "llama", checkpoint: "lm", kind: "causal-lm", adapter: { targetModules: ["q_proj", "up_proj"] } },
+  { family: "gpt2", checkpoint: "lm", kind: "causal-lm", adapter: { targetModules: ["c_attn"] } },
+])("$family $checkpoint: a decoder", async ({ adapter, ...form }) => {
+  const modulesToSave = form.kind === "causal-lm" ? [] : ["score"];
+  const decoder = { ...form, adapter: { ...adapter, modulesToSave } };
+  await expectAgreement(decoder, 1e-9);
+  await expectAgreement({ ...decoder, isCheckpointed: true }, 1e-9);
 });
 
 test("in float32", () => expectAgreement({ family: "bert", dtype: "float32" }, 1e-4));
