@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { castTo, Embedding, isWithin, type Module, OutputLinear } from "../nn/index.js";
+import { castTo, Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -65,24 +65,25 @@ function checkFinite(name: string, tensor: torch.Tensor): void {
 }
 
 /**
- * PEFT may save whole embedding tables beside the adapter. Those that are the model's own are left out; others mean that the base
- * was changed, which an adapter must not do unseen.
+ * PEFT may save whole embedding tables beside the adapter, and a bias that no loss depends on. Those that are the model's own are
+ * left out; others mean that the base was changed, which an adapter must not do unseen.
  */
 function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tensors {
   const rest = new Map(tensors);
-  for (const [path, module] of model.baseModules()) {
-    if (!(module instanceof Embedding || module instanceof OutputLinear)) continue;
-    for (const name of [`${path}.weight`, `${path}.base_layer.weight`]) {
-      const table = rest.get(name);
-      if (!table || expected.has(name)) continue;
-      checkShape(name, table.shape, module.weight.shape);
-      if (!isSameTable(table, module.weight.tensor)) {
-        throw misfit(
-          `it brings its own embedding table, ${name}, which differs from the model's: merge it in PEFT instead.`,
-        );
-      }
+  const leaveOut = (path: string, key: string, { shape, tensor }: Parameter, what: string): void => {
+    for (const name of [`${path}.${key}`, `${path}.base_layer.${key}`]) {
+      const brought = rest.get(name);
+      if (!brought || expected.has(name)) continue;
+      checkShape(name, brought.shape, shape);
+      if (!isSameTable(brought, tensor))
+        throw misfit(`it brings its own ${what}, ${name}, which differs from the model's: merge it in PEFT instead.`);
       rest.delete(name);
     }
+  };
+  for (const [path, module] of model.baseModules()) {
+    if (module instanceof Embedding || module instanceof OutputLinear)
+      leaveOut(path, "weight", module.weight, "embedding table");
+    if (module instanceof Linear && module.isUnused && module.bias) leaveOut(path, "bias", module.bias, "bias");
   }
   return rest;
 }

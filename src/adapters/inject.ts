@@ -89,9 +89,11 @@ function adapt(
   const adapter = build(parameters);
   adapter.own(own);
   slot.layer.adapter = adapter;
+  // As in torch, what no loss depends on stays as it is.
+  const isUnused = slot.kind === "linear" && slot.layer.isUnused;
   const trained = tensors.map((spec) => {
     const { name, role = "direction", decays = true } = spec;
-    return new TrainedTensor(nameIn(slot, spec), parameters.get(name) as Parameter, role, decays);
+    return new TrainedTensor(nameIn(slot, spec), parameters.get(name) as Parameter, role, decays && !isUnused);
   });
   return { module: { ...slot, adapter }, trained };
 }

@@ -17,7 +17,7 @@ export function mergedWeight({ adapter, layer }: Merged, dtype: torch.DType = ad
 
 /** The bias that goes with `mergedWeight`; undefined where the layer's stays as it is. */
 export function mergedBias({ adapter, layer }: Merged, dtype: torch.DType = adapter.dtype): torch.Tensor | undefined {
-  const bias = layer.ownParameters.get("bias");
+  const bias = biasOf(layer);
   return torch.noGrad(() =>
     torch.scope(() => {
       const update = adapter.biasUpdate(dtype);
@@ -25,6 +25,8 @@ export function mergedBias({ adapter, layer }: Merged, dtype: torch.DType = adap
     }),
   );
 }
+
+const biasOf = (layer: Merged["layer"]) => (layer instanceof Linear ? layer.bias : undefined);
 
 /** @throws BidoraError `MERGE` naming the first module whose adapter no weight and bias can stand for */
 function refuseUnmerged({ modules }: AdaptedModel): void {
@@ -73,7 +75,7 @@ export function merge(adapted: AdaptedModel): () => void {
     const undo = adapted.modules.flatMap((module) => {
       const { weight } = module.layer;
       const bias = mergedBias(module);
-      const own = module.layer.ownParameters.get("bias");
+      const own = biasOf(module.layer);
       const undoWeight = replace(weight.tensor, mergedWeight(module));
       return bias && own ? [undoWeight, replace(own.tensor, bias)] : [undoWeight];
     });

@@ -1,5 +1,5 @@
 // Shapes: W0 [out, in], A [r, in], B [out, r]; G0 = W0ᵀ·W0 [in, in]; norms and weights [in].
-import { castTo } from "../nn/index.js";
+import { castTo, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import { CANCELLATION, hasCancelled, SMALLEST_SQUARE, squaredBaseNorm } from "./directionNorm.js";
@@ -65,10 +65,10 @@ export function isRegularized(adapted: AdaptedModel): boolean {
   return updatesOf(adapted).length > 0;
 }
 
-/** Weights of adapted linear layers, each with its low-rank update. */
+/** Weights of adapted linear layers that the model computes with, each with its low-rank update. */
 function updatesOf({ modules }: AdaptedModel): { readonly weight: torch.Tensor; readonly lowRank: LowRank }[] {
   return modules
-    .filter(({ kind }) => kind === "linear")
+    .filter(({ layer }) => layer instanceof Linear && !layer.isUnused)
     .flatMap(({ layer, adapter: { lowRank } }) => (lowRank ? [{ weight: layer.weight.tensor, lowRank }] : []));
 }
 

@@ -256,15 +256,6 @@ class Rotary extends Module {
   }
 }
 
-/** What predicts contacts. It goes along to what is written, and is used by nothing here. */
-class ContactHead extends Module {
-  constructor({ layers, heads }: EsmConfig) {
-    super();
-    this.buffer("weight", torch.keep(torch.zeros([1, layers * heads])));
-    this.buffer("bias", torch.keep(torch.zeros([1])));
-  }
-}
-
 class EsmModel extends StackedModel<EsmRows> {
   private readonly embeddings: Embeddings;
   private readonly rotary: Rotary | undefined;
@@ -276,7 +267,8 @@ class EsmModel extends StackedModel<EsmRows> {
     this.embeddings = this.child("embeddings", new Embeddings(config));
     this.child("encoder.layer", stack);
     this.child("encoder.emb_layer_norm_after", norm);
-    this.child("contact_head.regression", new ContactHead(config));
+    // It predicts contacts. It goes along to what is written, and `all-linear` means it too, as in PEFT.
+    this.child("contact_head.regression", new Linear(config.layers * config.heads, 1, { isUnused: true }));
     if (config.frequencies) this.rotary = this.child("rotary_embeddings", new Rotary(config.frequencies));
   }
 

@@ -17,6 +17,8 @@ export interface LinearAdapter extends Module {
 export class Linear extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | undefined;
+  /** Its weight and bias are buffers: no loss depends on them, so that nothing but an adapter ever trains here. */
+  readonly isUnused: boolean;
   declare adapter: LinearAdapter | undefined;
   /** The weight in oneDNN's own layout. */
   readonly #packed = new DerivedTensor();
@@ -30,12 +32,17 @@ export class Linear extends Module {
       readonly weight?: Parameter;
       /** Model files hold the weight as [in, out], as GPT-2's `Conv1D` does. */
       readonly isStoredTransposed?: boolean;
+      readonly isUnused?: boolean;
     } = {},
   ) {
     super();
-    this.weight =
-      options.weight ?? this.hold("weight", new Parameter([outFeatures, inFeatures], options.isStoredTransposed));
-    this.bias = options.bias === false ? undefined : this.parameter("bias", [outFeatures]);
+    this.isUnused = options.isUnused ?? false;
+    const own = (name: string, shape: readonly number[]) =>
+      this.isUnused
+        ? this.buffer(name, torch.keep(torch.zeros(shape)))
+        : this.hold(name, new Parameter(shape, options.isStoredTransposed && name === "weight"));
+    this.weight = options.weight ?? own("weight", [outFeatures, inFeatures]);
+    this.bias = options.bias === false ? undefined : own("bias", [outFeatures]);
   }
 
   /** x: [..., in] → [..., out] */

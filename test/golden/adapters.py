@@ -102,7 +102,8 @@ def trained(model: PeftModel, value: Callable[[nn.Parameter], torch.Tensor]) -> 
 
 
 def gradients(model: PeftModel) -> dict[str, torch.Tensor]:
-    return {f"grad.{name}": grad for name, grad in trained(model, lambda p: p.grad).items()}
+    """Zeros where the loss does not depend on a parameter, as on those in ESM's head for contacts."""
+    return {f"grad.{name}": grad for name, grad in trained(model, lambda p: p.new_zeros(p.shape) if p.grad is None else p.grad).items()}
 
 
 def merged(model: PeftModel, base: nn.Module) -> tuple[nn.Module, dict[str, torch.Tensor]]:

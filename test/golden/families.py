@@ -96,8 +96,6 @@ ESM = SMALL | {
     "max_position_embeddings": 50, "pad_token_id": 0, "type_vocab_size": 1, "position_embedding_type": "rotary", "token_dropout": True, "mask_token_id": 64,
     "layer_norm_eps": 1e-5,
 }
-# Its head for contacts has linear layers that no other head's loss depends on.
-ESM_MODULES = {'"all-linear"': '".*layer[.].*(query|key|value|dense)"'}
 ESM_1B = ESM | {"position_embedding_type": "absolute", "emb_layer_norm_before": True, "num_hidden_layers": 1}
 MODERNBERT = SMALL | {
     "max_position_embeddings": 48, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3, "type_vocab_size": 1,
@@ -155,7 +153,7 @@ FAMILIES = (
     Family("electra", "Electra", texts.word_piece, texts.BERT_TOKENS, ELECTRA, depth=1),
     Family("deberta-v2", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA, depth=2, heads=("single", "tokens"), **DEBERTA_NAMES, recipes=FEW),
     Family("deberta-v2-xlarge", "DebertaV2", texts.unigram, texts.BERT_TOKENS, DEBERTA_XLARGE, depth=1, heads=("single",), **DEBERTA_NAMES),
-    Family("esm", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM, depth=2, heads=("single", "tokens"), modules=ESM_MODULES, recipes=FEW),
+    Family("esm", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM, depth=2, heads=("single", "tokens"), recipes=FEW),
     Family("esm-1b", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM_1B, depth=1, heads=("single",)),
     Family("modernbert", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT, depth=2, heads=("single", "tokens"), **MODERNBERT_NAMES, recipes=FEW),
     Family("modernbert-mean", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT_MEAN, depth=1, heads=("single", "tokens"), **MODERNBERT_NAMES),

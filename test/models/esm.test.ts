@@ -1,5 +1,13 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import {
+  attachAdapter,
+  doraConfig,
+  inject,
+  merge,
+  readAdapter,
+  type TargetedConfig,
+} from "../../src/adapters/index.js";
 import { writeModelFolder } from "../../src/folders/modelFolder.js";
 import type { JsonObject } from "../../src/io/json.js";
 import { ARCHITECTURES, type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
@@ -111,6 +119,38 @@ test("what is written holds frequencies and contact head, unrounded", async () =
     expect([written.get(path)?.dtype, written.get(path)?.toArray()], path).toEqual(["float32", values]);
   const contacts = "esm.contact_head.regression.weight";
   expect(buffers(loaded)[contacts]).toEqual(readTensors(join(source, "model.safetensors")).get(contacts)!.toArray());
+});
+
+const PEFT = join(GOLDEN, "esm/adapters/dora-all-linear");
+const CONTACTS = "esm.contact_head.regression";
+
+test("all-linear means the contact head too, as in PEFT, but what is trained there is the adapter alone", async () => {
+  const generator = new torch.Generator(1);
+  const config = doraConfig({ targetModules: "all-linear", modulesToSave: ["classifier"], bias: "adapted" });
+  const { modules, trained } = inject((await load()).model, config, { generator });
+  const listed = (await readAdapter(PEFT)).config as TargetedConfig;
+  expect(modules.map(({ path }) => path).sort()).toEqual(
+    (listed.targetModules as string[]).filter((path) => !path.startsWith("classifier.")).sort(),
+  );
+  const here = trained.filter(({ name }) => name.startsWith(CONTACTS)).map(({ name, decays }) => [name, decays]);
+  expect(here.map(([name]) => (name as string).split(".").at(-2))).toEqual(["lora_A", "lora_B", "regression"]);
+  expect(here.map(([, decays]) => decays)).toEqual([false, false, false]);
+});
+
+test("an adapter of the contact head is merged into it, and may bring its bias as it was, as PEFT saves it", async () => {
+  const saved = await readAdapter(PEFT);
+  const loaded = await load();
+  const bias = buffers(loaded)[`${CONTACTS}.bias`] as number[];
+  const attach = (values: number[]) => {
+    const tensors = new Map([...saved.tensors, [`${CONTACTS}.base_layer.bias`, torch.tensor(values)] as const]);
+    return attachAdapter(loaded.model, { ...saved, tensors }, { generator: new torch.Generator(1) });
+  };
+  expect(() => attach([bias[0]! + 1])).toThrow(/brings its own bias, esm\.contact_head\.regression\.base_layer\.bias/);
+  const before = buffers(loaded);
+  const undo = merge(attach(bias));
+  expect(buffers(loaded)[`${CONTACTS}.weight`]).not.toEqual(before[`${CONTACTS}.weight`]);
+  undo();
+  expect(buffers(loaded)).toEqual(before);
 });
 
 test("the classifier drops twice, tokens once, each by the hidden dropout", async () => {

@@ -155,6 +155,7 @@ test.each<Form>([
   { family: "deberta-v2", checkpoint: "dropout", adapter: { targetModules: ["query_proj", "key_proj"], dropout: 0.2 } },
   { family: "deberta-v2-xlarge", checkpoint: "single", adapter: { targetModules: ["query_proj", "pos_key_proj"] } },
   { family: "esm", checkpoint: "dropout", adapter: { dropout: 0.2 } },
+  { family: "esm", checkpoint: "dropout", adapter: { targetModules: "all-linear" } },
   { family: "modernbert", checkpoint: "dropout", adapter: { targetModules: ["Wqkv", "Wi"], dropout: 0.2 } },
   { family: "modernbert-mean", checkpoint: "single", adapter: { targetModules: ["Wqkv", "Wo"] } },
 ])("$family: where layers are of another kind", async (form) => {
