@@ -35,7 +35,7 @@ export async function* generateTexts(
 ): AsyncGenerator<GeneratedPiece> {
   const stops = new StopTexts(settings.stop);
   const writers = prompts.map(() => new Writer(tokenizer, stops));
-  const isStopped = async (_: number, ids: readonly number[]) => stops.find(await tokenizer.decode(ids)) !== undefined;
+  const isStopped = (_: number, ids: readonly number[]) => stops.isBrought(tokenizer, ids);
   const generate = settings.beams ? beamSearch : generateTokens;
   for await (const next of generate(model, prompts, settings, { ...options, ...(!stops.areNone && { isStopped }) })) {
     yield { ...next, text: await (writers[next.prompt] as Writer).write(next) };

@@ -1,8 +1,12 @@
-import type { Tokenizer } from "../text/index.js";
+import { type Tokenizer, textEnd } from "../text/index.js";
 
 /** The texts that end a continuation. */
 export class StopTexts {
-  constructor(private readonly texts: readonly string[]) {}
+  readonly #longest: number;
+
+  constructor(private readonly texts: readonly string[]) {
+    this.#longest = Math.max(0, ...texts.map(({ length }) => length));
+  }
 
   get areNone(): boolean {
     return this.texts.length === 0;
@@ -12,6 +16,11 @@ export class StopTexts {
   find(text: string): number | undefined {
     const found = this.texts.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
     return found.length > 0 ? Math.min(...found) : undefined;
+  }
+
+  /** Whether the newest of a continuation's tokens brings one; none was there before it. */
+  async isBrought(tokenizer: Pick<Tokenizer, "decode">, ids: readonly number[]): Promise<boolean> {
+    return this.find(await textEnd(tokenizer, ids, this.#longest)) !== undefined;
   }
 
   /** Where in `text` one may have begun that goes on after it: the text's length where none has. */

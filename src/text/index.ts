@@ -5,6 +5,7 @@ export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { UncuttableText } from "./start.js";
 export { isWhole } from "./surrogates.js";
+export { textEnd } from "./textEnd.js";
 export { TextStream } from "./textStream.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
 export type { TextTokens, Window } from "./windows.js";

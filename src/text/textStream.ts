@@ -1,7 +1,5 @@
+import { REPLACEMENT } from "./textEnd.js";
 import type { Tokenizer } from "./tokenizer.js";
-
-/** What stands for bytes that are no character, or not yet. */
-const REPLACEMENT = "\uFFFD";
 
 /**
  * The text of tokens as they come. All that it gives, put together, is what the tokenizer decodes from all tokens at once; a

@@ -1,0 +1,113 @@
+// Texts that end a continuation are looked for in its end alone: they are found at the same token as in all of it.
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { StopTexts } from "../../src/generation/stopTexts.js";
+import { loadTokenizer, type Tokenizer, textEnd } from "../../src/text/index.js";
+
+const golden = (path: string) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
+const FOLDERS = [
+  "generation/llama",
+  "chat/tokenizers/byte-level",
+  "chat/tokenizers/sentence-piece",
+  "chat/tokenizers/sentence-piece-legacy",
+];
+const PARTS = [
+  "the cat ",
+  "東京と京都",
+  "🙂👩‍🚀",
+  "Grüße, ",
+  "do not  sit. ",
+  "x = [1,\n\n 2]",
+  "e\u0301 ",
+  "ไทย",
+  "         ",
+];
+const STOPS = [
+  ["京都🙂", "\n\n"],
+  ["👩‍🚀Gr"],
+  ["t.  d"],
+  ["🚀"],
+  ["\u0301"],
+  [" 2]東"],
+  ["  the cat "],
+  ["zz", "ไทย東京"],
+];
+
+/** A long text in which parts come again and again, in an order of its own. */
+function textOf(seed: number): string {
+  let state = seed;
+  const next = () => (state = (state * 1103515245 + 12345) % 2147483648);
+  return Array.from({ length: 100 }, () => PARTS[(next() >> 8) % PARTS.length]).join("");
+}
+
+describe.each(FOLDERS)("%s", (folder) => {
+  test("a text is there as soon as it is in the whole", async () => {
+    const tokenizer = await loadTokenizer(golden(folder));
+    let found = 0;
+    for (const [seed, stop] of STOPS.entries()) {
+      const ids = (await tokenizer.encode([textOf(seed)])).inputIds;
+      const stops = new StopTexts(stop);
+      let start = 0;
+      for (let end = 1; end <= ids.length; end++) {
+        const tokens = ids.slice(start, end);
+        const isThere = stops.find(await tokenizer.decode(tokens)) !== undefined;
+        expect(await stops.isBrought(tokenizer, tokens), `${stop} in tokens ${start} to ${end}`).toBe(isThere);
+        if (!isThere) continue;
+        if (tokens.length > 100) found++;
+        start = end;
+      }
+    }
+    expect(found).toBeGreaterThan(0);
+  });
+
+  test("of a long continuation no more is decoded than of a short one", async () => {
+    const tokenizer = await loadTokenizer(golden(folder));
+    const ids = (await tokenizer.encode([textOf(5)])).inputIds;
+    const decodedOf = async (tokens: readonly number[]) => {
+      let most = 0;
+      const counted: Pick<Tokenizer, "decode"> = {
+        decode(some, options) {
+          most = Math.max(most, some.length);
+          return tokenizer.decode(some, options);
+        },
+      };
+      const end = await textEnd(counted, tokens, 10);
+      const all = await tokenizer.decode(tokens);
+      expect(all.endsWith(end)).toBe(true);
+      expect(end.length).toBeGreaterThanOrEqual(Math.min(all.length, 14));
+      return most;
+    };
+    const long = Array.from({ length: 10 }, () => ids).flat();
+    for (let cut = 0; cut < 40; cut++) expect(await decodedOf(long.slice(0, long.length - cut))).toBeLessThan(320);
+    const faces = (await tokenizer.encode(["👩‍🚀".repeat(100)])).inputIds;
+    for (let cut = 0; cut < 40; cut++) await decodedOf(faces.slice(0, faces.length - cut));
+  });
+});
+
+describe("tokens that", () => {
+  const decoder = (texts: readonly string[], finish = (text: string) => text): Pick<Tokenizer, "decode"> => ({
+    decode: async (ids) => finish(ids.map((id) => texts[id]).join("")),
+  });
+  const repeated = (ids: readonly number[], count: number) => Array.from({ length: count }, () => ids).flat();
+
+  test("are long end a continuation by what they begin with", async () => {
+    const tokenizer = decoder(["a", `b${" ".repeat(60)}`]);
+    expect(await new StopTexts(["aab"]).isBrought(tokenizer, [...repeated([0], 500), 1])).toBe(true);
+    expect(await new StopTexts(["aab"]).isBrought(tokenizer, repeated([0], 500))).toBe(false);
+  });
+
+  test("are written otherwise after others", async () => {
+    const tokenizer = decoder(["x", "y", "z", "a"], (text) => text.replaceAll("xyz", "!").trimStart());
+    const ids = repeated([0, 1, 2, 3, 0, 1, 2], 100);
+    const all = await tokenizer.decode(ids);
+    for (let length = 1; length < 40; length++) {
+      const end = await textEnd(tokenizer, ids, length);
+      expect([end.length < 90, all.endsWith(end)]).toEqual([true, true]);
+    }
+  });
+
+  test("show nothing are looked past", async () => {
+    const tokenizer = decoder(["", "s", "t"]);
+    expect(await new StopTexts(["st"]).isBrought(tokenizer, [1, ...repeated([0], 300), 2])).toBe(true);
+  });
+});
