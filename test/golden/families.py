@@ -49,7 +49,8 @@ class Family:
 
     @property
     def answers_questions(self) -> bool:
-        return hasattr(transformers, self.classes + "ForQuestionAnswering")
+        """Of decoders GPT-2 alone: the others keep their backbone elsewhere in that class than in all others."""
+        return hasattr(transformers, self.classes + "ForQuestionAnswering") and (not self.is_decoder or self.name == "gpt2")
 
     @property
     def is_decoder(self) -> bool:

@@ -47,7 +47,7 @@ def write_family(family, target: Path) -> None:
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)
-        if family.answers_questions and not family.is_decoder:
+        if family.answers_questions:
             manifest["questions"] = write_questions(family, ROOT, target)
     if family.depth >= 3:
         manifest["fullGradient"] = write_full_gradient(family, ROOT, target)
