@@ -2,7 +2,14 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
-import { ADAPTER_METHODS, doraConfig, loraConfig, readAdapter } from "../../../src/adapters/index.js";
+import {
+  ADAPTER_METHODS,
+  type AdapterConfig,
+  doraConfig,
+  loraConfig,
+  mergedWeight,
+  readAdapter,
+} from "../../../src/adapters/index.js";
 import { dequantize, type ReadableType } from "../../../src/io/gguf/dequantize.js";
 import { type GgufFile, openGguf } from "../../../src/io/gguf/file.js";
 import { type JsonObject, readJsonObject } from "../../../src/io/json.js";
@@ -11,6 +18,7 @@ import { saveSafetensors } from "../../../src/io/safetensorsWriter.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { exportAdapter } from "../../../src/use/export.js";
+import { openWithAdapter } from "../../../src/use/openModel.js";
 import { temporaryFolders } from "../../io/temporaryFolder.js";
 import { expectClose, readTensors } from "../../parity/goldenFiles.js";
 import { tinyAdapter, tinyModel } from "./tinyModels.js";
@@ -422,6 +430,41 @@ describe("an adapter as GGUF", () => {
     await expect(exportAdapter({ adapter, to: "gguf-lora", output: join(folder, "x.gguf") })).rejects.toThrow(message);
     expect(readdirSync(folder)).toEqual([]);
     await exportAdapter({ adapter, to: "gguf", output: join(folder, "x.gguf") });
+  });
+
+  const targetModules = ["v_proj", "down_proj"];
+  test.each<[string, AdapterConfig]>([
+    ["lora", loraConfig({ rank: 3, alpha: 5, targetModules })],
+    ["rslora", loraConfig({ rank: 3, rslora: true, rankPattern: { v_proj: 5 }, targetModules })],
+    ["dora", doraConfig({ rank: 3, alpha: 5, targetModules })],
+    ["dora along in", doraConfig({ rank: 3, axis: "in", targetModules })],
+    ["vera", ADAPTER_METHODS.vera.config({ rank: 4, targetModules })],
+  ])("of %s is W' - W0, as far as its rank goes", async (_, config) => {
+    const model = llama();
+    const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
+    const { adapted } = await openWithAdapter({ model, adapter, dtype: "float32" });
+    for (const rank of [40, 2]) {
+      const output = join(newFolder(), "lora.gguf");
+      const { relativeError } = await exportAdapter({ adapter, to: "gguf-lora", rank, output });
+      const file = openGguf(output);
+      const alpha = file.metadata.number("adapter.lora.alpha")!;
+      const [lost, whole] = torch.scope(() => {
+        const parts = adapted!.modules.map((module) => {
+          const [, layer, part] = /layers\.(\d).*\.(v|down)_proj/.exec(module.path)!;
+          const path = `blk.${layer}.${part === "v" ? "attn_v" : "ffn_down"}.weight`;
+          const [a, b] = [valuesOf(file, `${path}.lora_a`), valuesOf(file, `${path}.lora_b`)];
+          const wanted = torch.sub(mergedWeight(module), module.layer.weight.tensor);
+          const found = torch.mulScalar(torch.matmul(b, a), alpha / a.shape[0]!);
+          const squared = (tensor: torch.Tensor) => torch.sum(torch.square(tensor)).item();
+          return [squared(torch.sub(found, wanted)), squared(wanted)] as const;
+        });
+        return [0, 1].map((i) => Math.sqrt(parts.reduce((sum, part) => sum + part[i]!, 0))) as [number, number];
+      });
+      expect(whole).toBeGreaterThan(1);
+      expect(lost / whole).toBeCloseTo(relativeError!, 5);
+      if (rank === 40) expect(relativeError).toBeLessThan(1e-5);
+      else expect(relativeError).toBeGreaterThan(0.05);
+    }
   });
 
   test("is refused without updates", async () => {
