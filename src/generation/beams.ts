@@ -1,6 +1,7 @@
 // Names in comments are those of transformers' `_beam_search`.
 import type { Finish, Prompt } from "./generateTokens.js";
 import { type Processor, processorsOf } from "./processors.js";
+import { drawSeveral, warp } from "./sampling.js";
 import type { BeamSettings, GenerationSettings } from "./settings.js";
 import { topK } from "./topK.js";
 
@@ -34,11 +35,16 @@ export class Beams {
   readonly #processors: readonly Processor[];
   readonly #promptLength: number;
   readonly #maxNewTokens: number;
+  readonly #uniform: Prompt["uniform"] | undefined;
   #running: readonly Pick<Candidate, "ids" | "score">[];
   #finished: readonly Hypothesis[];
   #canImprove = true;
 
-  constructor({ ids: prompt, maxNewTokens }: Omit<Prompt, "uniform">, settings: GenerationSettings) {
+  constructor(
+    { ids: prompt, maxNewTokens, uniform }: Omit<Prompt, "uniform"> & Partial<Prompt>,
+    settings: GenerationSettings,
+  ) {
+    this.#uniform = uniform;
     this.#settings = settings;
     this.#own = settings.beams as BeamSettings;
     this.#processors = processorsOf(settings);
@@ -92,19 +98,22 @@ export class Beams {
     return this.#finished.every(({ finish }) => finish !== undefined);
   }
 
-  /** The likeliest continuations, enough of them that `count` go on whichever end (`_get_top_k_continuations`). */
+  /** The likeliest continuations, or some that are drawn, enough of them that `count` go on whichever end (`_get_top_k_continuations`). */
   async #candidates(logits: readonly Float32Array[], isStopped: Stopped): Promise<Candidate[]> {
-    const { endTokens, stopTokens } = this.#settings;
+    const { endTokens, stopTokens, sampling } = this.#settings;
     const [promptLength, maxNewTokens] = [this.#promptLength, this.#maxNewTokens];
     const { count } = this.#own;
+    const ways = Math.max(2, 1 + endTokens.length);
     const width = (logits[0] as Float32Array).length;
     const sums = new Float32Array(count * width);
     for (const [beam, { ids, score }] of this.#running.entries()) {
       const scores = logSoftmax(logits[logits.length === 1 ? 0 : beam] as Float32Array);
       for (const process of this.#processors) process(scores, { ids, promptLength, maxNewTokens });
+      if (sampling) warp(scores, sampling, ways);
       for (let token = 0; token < width; token++) sums[beam * width + token] = (scores[token] as number) + score;
     }
-    const found = Array.from(topK(sums, Math.max(2, 1 + endTokens.length) * count), async (index) => {
+    const taken = sampling ? drawSeveral(sums, ways * count, this.#uniform as () => number) : topK(sums, ways * count);
+    const found = Array.from(taken, async (index) => {
       const [parent, token] = [Math.floor(index / width), index % width];
       const ids = [...(this.#running[parent] as Candidate).ids, token];
       const tokens = ids.slice(promptLength);

@@ -1,4 +1,4 @@
-import { BidoraError, UsageError } from "../common/errors.js";
+import { BidoraError } from "../common/errors.js";
 import type { GenerationConfig } from "./generationConfig.js";
 import type { GenerationSettings, SamplingSettings } from "./settings.js";
 
@@ -29,12 +29,11 @@ const NEW_TOKENS = 256;
 
 /**
  * How a model goes on from prompts, from what is asked for and what its own files say.
- * @throws UsageError for sampling beside beams
+ * @throws BidoraError `CONFIG` for a way of drawing that the model's files have, and this program does not
  */
 export function resolveGeneration(wishes: GenerationWishes, own: GenerationConfig): GenerationSettings {
   const samples = SAMPLING_KEYS.some((key) => wishes[key] !== undefined);
   const beams = wishes.greedy ? 1 : (wishes.beams ?? own.num_beams ?? 1);
-  if (samples && beams > 1) throw new UsageError(beamSampling(wishes, beams));
   return {
     endTokens: own.eos_token_id ?? [],
     repetitionPenalty: wishes.repetitionPenalty ?? own.repetition_penalty ?? 1,
@@ -57,11 +56,6 @@ export function resolveGeneration(wishes: GenerationWishes, own: GenerationConfi
     stop: wishes.stop ?? own.stop_strings ?? [],
     stopTokens: [],
   };
-}
-
-function beamSampling({ beams }: GenerationWishes, count: number): string {
-  const whose = beams === undefined ? `the model's own num_beams (${count}): give --beams 1 beside them` : `--beams`;
-  return `--temperature, --top-k, --top-p and --min-p draw tokens, which is not done with ${whose}${beams === undefined ? "" : ": leave the one or the other out"}.`;
 }
 
 function samplingOf(wishes: GenerationWishes, own: GenerationConfig): SamplingSettings {

@@ -9,7 +9,11 @@ import { topK } from "./topK.js";
  */
 export function sample(scores: Float32Array, settings: SamplingSettings, uniform: number): number {
   warp(scores, settings);
-  const { weights, total } = softmax(scores);
+  return draw(softmax(scores), uniform);
+}
+
+/** The first index up to which weights add up to more than a share of their total; of no weights at all 0. */
+function draw({ weights, total }: Weights, uniform: number): number {
   let sum = 0;
   let last = 0;
   for (let token = 0; token < weights.length; token++) {
@@ -22,12 +26,37 @@ export function sample(scores: Float32Array, settings: SamplingSettings, uniform
   return last;
 }
 
-/** Leaves −∞ in the place of what can't be drawn. */
-export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings): void {
+/**
+ * Draws several by their scores, none twice; those that have no weight come when no others are left, the highest first.
+ * @param uniform numbers of at least 0 and below 1, one for each draw
+ * @returns their indices, the highest scores first
+ */
+export function drawSeveral(scores: Float32Array, count: number, uniform: () => number): Int32Array {
+  const { weights } = softmax(scores);
+  const drawn = new Set<number>();
+  while (drawn.size < count) {
+    const number = uniform();
+    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    if (total === 0) break;
+    const index = draw({ weights, total }, number);
+    drawn.add(index);
+    weights[index] = 0;
+  }
+  const others = topK(scores, count).filter((index) => !drawn.has(index));
+  for (const index of others.subarray(0, count - drawn.size)) drawn.add(index);
+  const byScore = (a: number, b: number) => (scores[b] as number) - (scores[a] as number);
+  return Int32Array.from(drawn).sort(byScore);
+}
+
+/**
+ * Leaves −∞ in the place of what can't be drawn.
+ * @param least how many stay, whatever is said
+ */
+export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings, least = 1): void {
   if (temperature !== 1) scores.set(scores.map((score) => score / temperature));
-  if (k > 0) keepLargest(scores, k);
-  if (topP < 1) keepNucleus(scores, topP);
-  if (minP !== undefined) keepLikely(scores, minP);
+  if (k > 0) keepLargest(scores, Math.max(k, least));
+  if (topP < 1) keepNucleus(scores, topP, least);
+  if (minP !== undefined) keepLikely(scores, minP, least);
 }
 
 /** Those that equal the k-th largest stay too. */
@@ -38,10 +67,10 @@ function keepLargest(scores: Float32Array, k: number): void {
 }
 
 /**
- * From the least likely on, tokens go as long as together they have no more than 1 − `topP`; one stays. Of equal ones the first go
- * first.
+ * From the least likely on, tokens go as long as together they have no more than 1 − `topP`; `least` of them stay. Of equal ones the
+ * first go first.
  */
-function keepNucleus(scores: Float32Array, topP: number): void {
+function keepNucleus(scores: Float32Array, topP: number, least: number): void {
   const { weights, total } = softmax(scores);
   const most = (1 - topP) * total;
   // Whatever is below this goes, as all such tokens together do: only the others need be sorted.
@@ -58,14 +87,16 @@ function keepNucleus(scores: Float32Array, topP: number): void {
     sum += weights[token] as number;
     return sum > most;
   });
-  const kept = new Set(sorted.slice(stay < 0 ? -1 : stay));
+  const first = Math.min(stay < 0 ? sorted.length - 1 : stay, sorted.length - least);
+  const kept = new Set(first < 0 ? topK(scores, least) : sorted.slice(first));
   drop(scores, (_, token) => !kept.has(token));
 }
 
 /** Those stay that have `minP` of the likeliest one's probability. */
-function keepLikely(scores: Float32Array, minP: number): void {
+function keepLikely(scores: Float32Array, minP: number, least: number): void {
   const { weights } = softmax(scores); // the likeliest one's is 1
-  drop(scores, (_, token) => (weights[token] as number) < minP);
+  const kept = new Set(topK(scores, least));
+  drop(scores, (_, token) => (weights[token] as number) < minP && !kept.has(token));
 }
 
 function drop(scores: Float32Array, goes: (score: number, token: number) => boolean): void {
@@ -74,7 +105,12 @@ function drop(scores: Float32Array, goes: (score: number, token: number) => bool
 }
 
 /** Probabilities as parts of the likeliest one's, and what they add up to. */
-function softmax(scores: Float32Array): { readonly weights: Float64Array; readonly total: number } {
+interface Weights {
+  readonly weights: Float64Array;
+  readonly total: number;
+}
+
+function softmax(scores: Float32Array): Weights {
   let most = Number.NEGATIVE_INFINITY;
   for (const score of scores) if (score > most) most = score;
   const weights = new Float64Array(scores.length);

@@ -44,3 +44,11 @@ test("where length makes scores worse, never takes what runs for as long as it i
     [9, B, A],
   ]);
 });
+
+test("where continuations are drawn, one that goes on is among them whatever tokens are left out", async () => {
+  const sampling = { temperature: 1, topK: 1, topP: 1, minP: undefined };
+  const settings = { ...GREEDY, endTokens: [0], sampling, beams: { count: 2, lengthPenalty: 1, earlyStopping: false } };
+  const beams = new Beams({ ids: [7], maxNewTokens: 9, uniform: () => 0.5 }, settings);
+  expect(await beams.advance([Float32Array.from([5, 4, 3, 2])], undefined)).toEqual([0, 0]);
+  expect(beams.sequences[0]).toEqual([7, 1]);
+});

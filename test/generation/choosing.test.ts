@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { processorsOf, type Sequence } from "../../src/generation/processors.js";
-import { sample, warp } from "../../src/generation/sampling.js";
+import { drawSeveral, sample, warp } from "../../src/generation/sampling.js";
 import { type GenerationSettings, GREEDY, type SamplingSettings } from "../../src/generation/settings.js";
 import { topK } from "../../src/generation/topK.js";
 
@@ -109,4 +109,24 @@ test("a token is drawn where the probabilities pass the number, in the vocabular
     sample(Float32Array.from(logs(0.2, 0.3, 0.1, 0.4)), { ...SAMPLING, ...settings }, uniform);
   expect([0, 0.19, 0.21, 0.49, 0.51, 0.61, 0.999999].map((uniform) => draw(uniform))).toEqual([0, 0, 1, 1, 2, 3, 3]);
   expect([0, 0.42, 0.44].map((uniform) => draw(uniform, { topK: 2 }))).toEqual([1, 1, 3]);
+});
+
+test("beside beams some tokens stay, whatever is said", () => {
+  for (const settings of [{ topK: 1 }, { topP: 0.1 }, { minP: 0.9 }, { topK: 1, topP: 0.1, minP: 0.9 }]) {
+    const scores = Float32Array.from([0, 3, 1, 9, 2]);
+    warp(scores, { ...SAMPLING, ...settings }, 3);
+    expect(kept([...scores])).toEqual([1, 3, 4]);
+  }
+});
+
+test("several are drawn by their scores, none twice, and given by them; others come where none can be drawn", () => {
+  const scores = Float32Array.from([Math.log(2), Math.log(1), OFF, Math.log(5), -1e9]);
+  const drawn = (count: number, ...numbers: number[]) => [
+    ...drawSeveral(scores, count, () => numbers.shift() as number),
+  ];
+  expect(drawn(2, 0.3, 0.5)).toEqual([3, 1]);
+  expect(drawn(2, 0.1, 0.1)).toEqual([0, 1]);
+  expect(drawn(2, 0.9, 0)).toEqual([3, 0]);
+  expect(drawn(4, 0, 0, 0, 0)).toEqual([3, 0, 1, 4]);
+  expect(drawn(5, 0, 0, 0, 0, 0)).toEqual([3, 0, 1, 4, 2]);
 });

@@ -56,6 +56,9 @@ CASES = {
     "sample-top-p": {"top_k": 0, "top_p": 0.8},
     "sample-top-p-0": {"top_k": 0, "top_p": 0.0},
     "sample-min-p": {"top_k": 0, "min_p": 0.1},
+    "beams-sample": {"num_beams": 3, "top_k": 0, "temperature": 1.2, "max_new_tokens": 12},
+    "beams-sample-top-p": {"num_beams": 2, "top_k": 0, "top_p": 0.6, "max_new_tokens": 12},
+    "beams-sample-everything": {"num_beams": 3, "temperature": 0.8, "top_k": 40, "min_p": 0.01, "repetition_penalty": 1.2, "max_new_tokens": 12},
     "sample-everything": {"temperature": 1.3, "top_k": 9, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.2},
 }
 
@@ -94,16 +97,33 @@ def uniforms(case: str, prompt: int, count: int) -> list[float]:
     return torch.rand(count, dtype=torch.float64, generator=generator).tolist()
 
 
+class TooFew(Exception):
+    """More is to be drawn than can be: torch takes what it finds."""
+
+
 def draw_from(numbers: list[float]):
     """`torch.multinomial` with numbers of one's own: the first token up to which the probabilities add up to more."""
     remaining = list(numbers)
 
     def multinomial(probabilities: torch.Tensor, num_samples: int) -> torch.Tensor:
-        assert num_samples == 1 and len(probabilities) == 1
-        sums = probabilities.double().cumsum(-1)
-        return torch.searchsorted(sums, torch.tensor([[remaining.pop(0)]], dtype=torch.float64) * sums[:, -1:], right=True)
+        """None is drawn twice."""
+        assert len(probabilities) == 1
+        if (probabilities > 0).sum() < num_samples:
+            raise TooFew
+        weights, drawn = probabilities.double(), []
+        for _ in range(num_samples):
+            sums = weights.cumsum(-1)
+            drawn.append(torch.searchsorted(sums, torch.tensor([[remaining.pop(0)]], dtype=torch.float64) * sums[:, -1:], right=True))
+            weights = weights.scatter(1, drawn[-1], 0)
+        return torch.cat(drawn, 1)
 
     return multinomial
+
+
+def draws(settings: dict) -> int:
+    """How many numbers a prompt takes."""
+    numbers = settings.get("max_new_tokens", NEW)
+    return numbers * 3 * settings["num_beams"] if "num_beams" in settings else numbers
 
 
 def generate(model, tokenizer, ids: list[int], numbers: list[float], settings: dict) -> list[int]:
@@ -151,10 +171,13 @@ def main() -> None:
             settings = filled(settings, tokenizer, greedy)
             rows = []
             for prompt, ids in enumerate(encoded):
-                numbers = uniforms(case, prompt, settings.get("max_new_tokens", NEW))
-                tokens = generate(model, tokenizer, ids, numbers, settings)
-                # What depends on rounding is no measure.
-                same = tokens == generate(precise, tokenizer, ids, numbers, settings)
+                numbers = uniforms(case, prompt, draws(settings))
+                try:
+                    tokens = generate(model, tokenizer, ids, numbers, settings)
+                    # What depends on rounding is no measure.
+                    same = tokens == generate(precise, tokenizer, ids, numbers, settings)
+                except TooFew:
+                    tokens, same = [], False
                 if not same:
                     print("left out", name, case, prompt)
                 text = text_before(tokenizer.decode(tokens, skip_special_tokens=True), settings.get("stop_strings", []))
@@ -163,7 +186,7 @@ def main() -> None:
             print(f"{name:6} {case:20} lengths {[len(row['tokens']) for row in rows if row]} ends {ends}")
             entry = {"model": name, "case": case, "settings": settings, "rows": rows}
             if {"temperature", "top_k", "top_p", "min_p"} & settings.keys():
-                entry["uniforms"] = [uniforms(case, prompt, NEW) for prompt in range(len(encoded))]
+                entry["uniforms"] = [uniforms(case, prompt, draws(settings)) for prompt in range(len(encoded))]
             golden["cases"].append(entry)
     (HERE / "golden.json").write_text(json.dumps(golden, ensure_ascii=False, separators=(",", ":")).replace('{"model"', '\n{"model"') + "\n")
 
