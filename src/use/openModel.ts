@@ -45,20 +45,31 @@ export interface OpenModel extends ModelWithAdapter {
   readonly tokenizer: Tokenizer;
 }
 
+/** What is opened, before any of the model's weights are read. */
+export interface FoundModel {
+  readonly adapter: SavedAdapter | undefined;
+  readonly folder: string;
+}
+
+/** Reads the adapter, and finds its base model. */
+export async function findModel(options: Omit<OpenOptions, "task" | "dtype">): Promise<FoundModel> {
+  const { adapter: name, hub } = options;
+  const adapter = name === undefined ? undefined : await readAdapter(await resolveModel(name, hub));
+  return { adapter, folder: await baseFolder(options, adapter) };
+}
+
 /**
  * Loads a base model and its adapter for use. The head follows from the adapter, else from the checkpoint.
  * @throws BidoraError `HEAD` when neither has one
  */
-export async function openModel(options: OpenOptions): Promise<OpenModel> {
-  const opened = await openWithAdapter(options);
+export async function openModel(options: OpenOptions, found?: FoundModel): Promise<OpenModel> {
+  const opened = await openWithAdapter(options, found);
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 
 /** As `openModel`, without a tokenizer. */
-export async function openWithAdapter(options: OpenOptions): Promise<ModelWithAdapter> {
-  const adapter =
-    options.adapter === undefined ? undefined : await readAdapter(await resolveModel(options.adapter, options.hub));
-  const folder = await baseFolder(options, adapter);
+export async function openWithAdapter(options: OpenOptions, found?: FoundModel): Promise<ModelWithAdapter> {
+  const { adapter, folder } = found ?? (await findModel(options));
   const checkpointConfig = readConfig(folder);
   const side = adapter ? adapter.side : sideFactsOf(folder);
   const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, side }, options.task);

@@ -1,4 +1,4 @@
-import { merge, readAdapter } from "../adapters/index.js";
+import { merge } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { type GenerateSettings, generateOptions, resolveSettings, type Settings } from "../config/index.js";
 import { encodePrompts, type LanguageExample, uniforms, type Writing, where } from "../data/index.js";
@@ -16,14 +16,13 @@ import {
   splitStops,
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
-import { resolveModel } from "../io/resolveModel.js";
 import { packLinears } from "../nn/index.js";
 import { namedTask } from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import type { InferenceHooks } from "./evaluate.js";
 import { refuseExcluding, refuseIdle } from "./generationChecks.js";
-import { baseFolder, type OpenModel, openModel } from "./openModel.js";
+import { findModel, type OpenModel, openModel } from "./openModel.js";
 
 /** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */
 export interface GeneratedRow extends Generated {
@@ -57,15 +56,14 @@ export class TextGenerator {
     const settings = resolveSettings(generateOptions, given);
     const { model, revision, adapter, dtype, threads } = settings;
     refuseExcluding(settings.given);
-    const hubOption = hub && { hub };
-    const saved = adapter === undefined ? undefined : await readAdapter(await resolveModel(adapter, hub));
-    const folder = await baseFolder({ model, revision, ...hubOption }, saved);
-    const own = readGenerationConfig(folder, readConfig(folder));
+    const which = { model, revision, adapter, ...(hub && { hub }) };
+    const found = await findModel(which);
+    const own = readGenerationConfig(found.folder, readConfig(found.folder));
     const generation = resolveGeneration(settings.given, own);
     refuseIdle(settings.given, generation);
     if (threads !== undefined) setThreads(threads);
     const task = namedTask("causal-lm");
-    const open = await openModel({ model, revision, adapter, task, dtype: computeDtype(dtype), ...hubOption });
+    const open = await openModel({ ...which, task, dtype: computeDtype(dtype) }, found);
     if (settings.merge && open.adapted) merge(open.adapted);
     packLinears(open.model);
     const stops = await splitStops(open.tokenizer, generation.stop);

@@ -1,0 +1,23 @@
+import { join } from "node:path";
+import { expect, test, vi } from "vitest";
+import * as adapterFiles from "../../src/adapters/peft/format.js";
+import * as models from "../../src/models/load.js";
+import { TextGenerator } from "../../src/use/textGenerator.js";
+import { GOLDEN } from "../parity/goldenFiles.js";
+
+vi.mock("../../src/adapters/peft/format.js", { spy: true });
+vi.mock("../../src/models/load.js", { spy: true });
+
+const model = join(GOLDEN, "llama/lm");
+const adapter = join(GOLDEN, "llama/adapters/lm-lora");
+
+test("an adapter's files are read once, and no weights for settings that are refused", async () => {
+  await expect(TextGenerator.open({ model, adapter, lengthPenalty: 2 })).rejects.toThrow(/--length-penalty/);
+  expect(vi.mocked(models.loadModel)).not.toHaveBeenCalled();
+  vi.mocked(adapterFiles.readAdapter).mockClear();
+  const generator = await TextGenerator.open({ model, adapter, maxNewTokens: 2 });
+  expect(vi.mocked(adapterFiles.readAdapter)).toHaveBeenCalledTimes(1);
+  const rows = [];
+  for await (const { tokens } of generator.rows(["a word"])) rows.push(tokens);
+  expect(rows.map(({ length }) => length)).toEqual([2]);
+});
