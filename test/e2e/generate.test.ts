@@ -85,7 +85,6 @@ describe("bidora generate", () => {
     [["--prompt", "a", "--chat"], "--prompt and --chat exclude each other"],
     [["--prompt", "a", "--greedy", "--top-p", "0.5"], "--top-p"],
     [["--prompt", "a", "--greedy", "--beams", "2"], "--beams"],
-    [["--prompt", "a", "--temperature", "0.5", "--beams", "2"], "--beams"],
     [["--prompt", "a", "--seed", "1"], "--seed (acts only with --temperature"],
     [["--prompt", "a", "--length-penalty", "2"], "--length-penalty (acts only with --beams)"],
     [["--prompt", "a", "--beams", "1", "--early-stopping=never"], "--early-stopping (acts only with --beams)"],
