@@ -62,8 +62,8 @@ export async function findModel(options: Omit<OpenOptions, "task" | "dtype">): P
  * Loads a base model and its adapter for use. The head follows from the adapter, else from the checkpoint.
  * @throws BidoraError `HEAD` when neither has one
  */
-export async function openModel(options: OpenOptions, found?: FoundModel): Promise<OpenModel> {
-  const opened = await openWithAdapter(options, found);
+export async function openModel(options: OpenOptions): Promise<OpenModel> {
+  const opened = await openWithAdapter(options);
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }
 

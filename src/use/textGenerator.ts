@@ -18,11 +18,12 @@ import {
 import { readConfig } from "../io/checkpoint.js";
 import { packLinears } from "../nn/index.js";
 import { namedTask } from "../tasks/index.js";
+import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import type { InferenceHooks } from "./evaluate.js";
 import { refuseExcluding, refuseIdle } from "./generationChecks.js";
-import { findModel, type OpenModel, openModel } from "./openModel.js";
+import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
 /** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */
 export interface GeneratedRow extends Generated {
@@ -63,7 +64,8 @@ export class TextGenerator {
     refuseIdle(settings.given, generation);
     if (threads !== undefined) setThreads(threads);
     const task = namedTask("causal-lm");
-    const open = await openModel({ ...which, task, dtype: computeDtype(dtype) }, found);
+    const opened = await openWithAdapter({ ...which, task, dtype: computeDtype(dtype) }, found);
+    const open = { ...opened, tokenizer: await loadTokenizer(found.folder) };
     if (settings.merge && open.adapted) merge(open.adapted);
     packLinears(open.model);
     const stops = await splitStops(open.tokenizer, generation.stop);
