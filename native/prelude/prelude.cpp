@@ -119,7 +119,9 @@ NAPI_MODULE_INIT() {
   setenv("UCX_MEM_MMAP_HOOK_MODE", "none", 0);
   setenv("UCX_HANDLE_ERRORS", "none", 0);
   setenv("UCX_DEBUG_SIGNO", "0", 0);
-  // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work.
+  // Threads that wait for each other by spinning make a step ten times slower on a machine that also does other work;
+  // but waking them takes longer than many an operator. So they spin about as long as waking takes, some 30 μs.
+  if (!getenv("OMP_WAIT_POLICY")) setenv("GOMP_SPINCOUNT", "3000", 0);
   setenv("OMP_WAIT_POLICY", "passive", 0);
   // libtorch and oneDNN each keep the code of the last 1024 products by their shapes. Where every batch has another
   // number of tokens they are of no use, and lying between tensors they double the memory of a run.
