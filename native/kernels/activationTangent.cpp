@@ -69,9 +69,9 @@ Gradients tangentBackward(const char* name, Activation kind, const Operands& giv
   AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, of.x.scalar_type(), "bidora::activation_tangent", [&] {
     const auto to = [](const Tensor& result) { return result.defined() ? write<scalar_t>(result) : nullptr; };
     const ActivationTangentGradient<Stored<scalar_t>> call{
-        read<scalar_t>(of.x),  read<scalar_t>(of.up),  read<scalar_t>(of.xd),  read<scalar_t>(of.upd),
-        read<scalar_t>(g),     read<scalar_t>(gd),     to(results.ofXTangent), to(results.ofUpTangent),
-        to(results.ofX),       to(results.ofUp)};
+        read<scalar_t>(of.x), read<scalar_t>(of.up), read<scalar_t>(of.xd),  read<scalar_t>(of.upd),
+        read<scalar_t>(g),    read<scalar_t>(gd),    to(results.ofXTangent), to(results.ofUpTangent),
+        to(results.ofX),      to(results.ofUp)};
     at::parallel_for(0, of.x.numel(), kGrain, [&](int64_t begin, int64_t end) {
       functions<scalar_t>().activationTangentBackward(kind, call, begin, end);
     });

@@ -87,8 +87,8 @@ struct MaskShape {
 };
 
 // N rows of H numbers. Statistics [N, 2]: mean and 1 / √(variance + ε), with 0 as the mean unless the norm is centred.
-// Without a bias null, and so the gradient that comes to the sum itself. Without a residual it is null and so is the sum:
-// x is normalised, of which nothing is dropped.
+// Without a bias null, and so the gradient that comes to the sum itself. Without a residual it is null and so is the
+// sum: x is normalised, of which nothing is dropped.
 template <typename T>
 struct Norm {
   const T *x, *residual, *weight, *bias;

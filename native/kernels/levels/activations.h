@@ -132,8 +132,8 @@ void activationTangent(Activation kind, const ActivationTangent<T>& of, int64_t 
   });
 }
 
-// With h = g·up, ḣ = ġ·up + g·u̇p, and without a factor h = g, ḣ = ġ: of x f'(x)·h, and its tangent f''(x)·ẋ·h + f'(x)·ḣ;
-// of the factor f(x)·g, and its tangent f'(x)·ẋ·g + f(x)·ġ.
+// With h = g·up, ḣ = ġ·up + g·u̇p, and without a factor h = g, ḣ = ġ: of x f'(x)·h, and its tangent f''(x)·ẋ·h +
+// f'(x)·ḣ; of the factor f(x)·g, and its tangent f'(x)·ẋ·g + f(x)·ġ.
 template <typename T, typename Sum = SumOf<T>>
 void activationTangentBackward(Activation kind, const ActivationTangentGradient<T>& of, int64_t begin, int64_t end) {
   withActivation(kind, [&](auto f) {
