@@ -13,8 +13,6 @@ namespace {
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-constexpr int64_t kRooms = 4;  // rows of sums that a thread works in
-
 struct Operands {
   Tensor x, residual, weight, bias, xd, residuald;
 };
@@ -66,7 +64,7 @@ std::tuple<Tensor, Tensor> normTangent(const Tensor& x, const Tensor& residual, 
         [&](int64_t begin, int64_t end, Sum* room) {
           functions<scalar_t>().normTangent(norm, write<scalar_t>(normed), write<scalar_t>(sum), begin, end, room);
         },
-        kRooms);
+        kTangentRooms);
   });
   return {normed, sum};
 }
@@ -102,7 +100,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor> normTangentBackward(const Tensor& x, 
           [&](int64_t begin, int64_t end, Sum* room) {
             functions<scalar_t>().normTangentBackward(norm, gradient, begin, end, room);
           },
-          kRooms);
+          kTangentRooms);
     });
   return {results[0], results[1], results[2], results[3]};
 }

@@ -46,6 +46,8 @@ inline at::Tensor normWeightGradient(const at::Tensor& x, const at::Tensor& stat
   return normal.mul_(g).sum(0).to(g.scalar_type());
 }
 
+constexpr int64_t kTangentRooms = 4;  // rows of sums that a thread works in where there are tangents
+
 // Runs work(first row, end, room for so many rows of sums) on all threads.
 template <typename Sum, typename Work>
 void forRows(int64_t rows, int64_t size, Work work, int64_t rooms = 1) {

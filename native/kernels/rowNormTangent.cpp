@@ -13,8 +13,6 @@ namespace {
 using at::Tensor;
 using Maybe = std::optional<Tensor>;
 
-constexpr int64_t kRooms = 4;  // rows of sums that a thread works in
-
 struct Operands {
   Tensor x, weight, xd;
 };
@@ -54,7 +52,7 @@ Tensor rowNormTangent(const Tensor& x, const Tensor& weight, double epsilon, con
         [&](int64_t begin, int64_t end, Sum* room) {
           functions<scalar_t>().normTangent(norm, write<scalar_t>(out), nullptr, begin, end, room);
         },
-        kRooms);
+        kTangentRooms);
   });
   return out;
 }
@@ -85,7 +83,7 @@ std::tuple<Tensor, Tensor> rowNormTangentBackward(const Tensor& x, const Tensor&
         [&](int64_t begin, int64_t end, Sum* room) {
           functions<scalar_t>().normTangentBackward(norm, gradient, begin, end, room);
         },
-        kRooms);
+        kTangentRooms);
   });
   return {ofTangent, ofValue};
 }
