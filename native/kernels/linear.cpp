@@ -73,6 +73,7 @@ std::vector<Tensor> linears(const Tensor& x, at::TensorList weights, at::TensorL
   }
   if (isTogether) return fewRowsProducts(x, weights, biases);
   std::vector<Tensor> results;
+  results.reserve(weights.size());
   for (size_t i = 0; i < weights.size(); ++i) results.push_back(linear(x, weights[i], biasOf(i), std::nullopt));
   return results;
 }
