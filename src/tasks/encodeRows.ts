@@ -2,17 +2,12 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { type Example, rowError, where } from "../data/index.js";
 import { type Tokenizer, UncuttableText } from "../text/index.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
+import { checkIds, type VectorCounts } from "./vectorCounts.js";
 
 /** How rows are encoded, and for what model. */
 export interface RowEncoding extends EncodeOptions {
   /** What the model has vectors for, where it is known. */
   readonly model?: VectorCounts | undefined;
-}
-
-/** How many tokens, and kinds of tokens, a model has vectors for. */
-export interface VectorCounts {
-  readonly vocabSize: number;
-  readonly typeVocabSize: number;
 }
 
 /**
@@ -34,34 +29,13 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   if (empty)
     throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text gives no token at all: leave the row out.`);
   const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
-  if (model) checkIds(fed, tokenizer, model);
+  if (model) for (const row of fed) checkIds(row, where(row.at), tokenizer, model);
   return fed;
 }
 
 /** A model that is not told the types takes every one for the first. */
 function withoutTypes<Row extends EncodedRow>(row: Row): Row {
   return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
-}
-
-/** @throws BidoraError `VOCABULARY` for a token that the model has no vector for */
-function checkIds(rows: readonly EncodedRow[], tokenizer: Tokenizer, { vocabSize, typeVocabSize }: VectorCounts): void {
-  for (const { inputIds, tokenTypeIds, at } of rows) {
-    const id = inputIds.find((id) => id >= vocabSize);
-    if (id !== undefined) {
-      throw new BidoraError(
-        "VOCABULARY",
-        `${where(at)}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
-          `${tokenizer.size}: they are not for each other.`,
-      );
-    }
-    const type = typeVocabSize > 1 ? tokenTypeIds.find((type) => type >= typeVocabSize) : undefined;
-    if (type !== undefined) {
-      throw new BidoraError(
-        "VOCABULARY",
-        `${where(at)}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
-      );
-    }
-  }
 }
 
 function tooLong(examples: readonly Example[], error: UncuttableText): BidoraError {

@@ -1,7 +1,7 @@
 export { type Batch, batchOf, lossSum, lossWeight, outputsOf, tokensOf } from "./batch.js";
 export { causalLm, type LanguageRow } from "./causalLm.js";
 export { type NamedDataset, namedDatasets } from "./datasets.js";
-export { encodeRows, type RowEncoding, type VectorCounts } from "./encodeRows.js";
+export { encodeRows, type RowEncoding } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";
 export { maxLengthOf } from "./maxLength.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
@@ -32,3 +32,4 @@ export { askedTask, type NamedTask, namedTask, type TaskChoice, taskOf } from ".
 export { labelsFor, outputNames, positiveOf, usedLabels } from "./taskLabels.js";
 export { tokenClassification, type WordsPrediction, type WordsRow, type WordTargets } from "./tokenClassification.js";
 export { type UsedHead, usedHead } from "./usedHead.js";
+export { checkIds, type VectorCounts } from "./vectorCounts.js";

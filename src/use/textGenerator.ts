@@ -17,7 +17,7 @@ import {
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import { packLinears } from "../nn/index.js";
-import { namedTask } from "../tasks/index.js";
+import { checkIds, namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
@@ -107,7 +107,7 @@ export class TextGenerator {
 
   /**
    * The same with rows of a file.
-   * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG` naming the row, before anything is computed
+   * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row, before anything is computed
    */
   async *examples(
     examples: readonly LanguageExample[],
@@ -140,6 +140,7 @@ export class TextGenerator {
           "PROMPT_TOO_LONG",
           `${name} has ${ids.length} tokens, and --max-length allows ${this.maxLength}: shorten it, or allow more.`,
         );
+      checkIds({ inputIds: ids }, name, tokenizer, model.config);
       const maxNewTokens = roomAfter(ids.length, this.settings, this.own, model.config.maxTokens, name);
       return { ids, maxNewTokens, uniform: uniforms(this.settings.seed, i) };
     });

@@ -1,13 +1,16 @@
+import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as adapterFiles from "../../src/adapters/peft/format.js";
 import * as models from "../../src/models/load.js";
 import { TextGenerator } from "../../src/use/textGenerator.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
 vi.mock("../../src/adapters/peft/format.js", { spy: true });
 vi.mock("../../src/models/load.js", { spy: true });
 
+const newFolder = temporaryFolders();
 const model = join(GOLDEN, "llama/lm");
 const adapter = join(GOLDEN, "llama/adapters/lm-lora");
 
@@ -20,4 +23,20 @@ test("an adapter's files are read once, and no weights for settings that are ref
   const rows = [];
   for await (const { tokens } of generator.rows(["a word"])) rows.push(tokens);
   expect(rows.map(({ length }) => length)).toEqual([2]);
+});
+
+test("a prompt with a token that the tokenizer's settings add, and the model has no vector for, is refused by its number", async () => {
+  const folder = join(newFolder(), "model");
+  cpSync(model, folder, { recursive: true });
+  const path = join(folder, "tokenizer_config.json");
+  const settings = JSON.parse(readFileSync(path, "utf8")) as object;
+  writeFileSync(path, JSON.stringify({ ...settings, pad_token: "<new>" }));
+  const generator = await TextGenerator.open({ model: folder, maxNewTokens: 2 });
+  const all = async (prompt: string) => {
+    for await (const _ of generator.rows(["a word", prompt]));
+  };
+  await all("another");
+  await expect(all("a <new> word")).rejects.toThrow(
+    /^Prompt 2: the tokenizer gives the token id \d+, but the model has \d+ tokens/,
+  );
 });
