@@ -3,6 +3,7 @@ export { type Message, ROLES, type TextPart } from "./conversation.js";
 export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js";
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
+export { joinedPieces, metaspace } from "./metaspace.js";
 export { UncuttableText } from "./start.js";
 export { isWhole } from "./surrogates.js";
 export { textEnd } from "./textEnd.js";

@@ -1,4 +1,5 @@
 import { isJsonObject, type JsonObject } from "./files.js";
+import { joinedPieces, metaspace } from "./metaspace.js";
 import type { TokenizerSettings } from "./settings.js";
 
 /** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers: but not to a general class. */
@@ -39,21 +40,8 @@ function llama(spec: JsonObject, { add_prefix_space, legacy }: JsonObject): Json
   return {
     ...spec,
     normalizer: null,
-    pre_tokenizer: {
-      type: "Metaspace",
-      replacement: "▁",
-      prepend_scheme: prefixes ? scheme : "never",
-      split: false,
-    },
-    decoder: {
-      type: "Sequence",
-      decoders: [
-        { type: "Replace", pattern: { String: "▁" }, content: " " },
-        { type: "ByteFallback" },
-        { type: "Fuse" },
-        ...(prefixes ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
-      ],
-    },
+    pre_tokenizer: metaspace(prefixes ? scheme : "never"),
+    decoder: joinedPieces(prefixes),
   };
 }
 

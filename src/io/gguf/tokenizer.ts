@@ -1,3 +1,4 @@
+import { joinedPieces, metaspace } from "../../text/index.js";
 import type { JsonObject } from "../json.js";
 import { architectureOf } from "./architectures.js";
 import { ggufError } from "./error.js";
@@ -67,14 +68,9 @@ function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObje
     version: "1.0",
     added_tokens: vocabulary.added,
     normalizer: null,
-    pre_tokenizer: {
-      type: "Metaspace",
-      replacement: "▁",
-      prepend_scheme: prefixes ? "first" : "never",
-      split: false,
-    },
+    pre_tokenizer: metaspace(prefixes ? "first" : "never"),
     post_processor: template(metadata, vocabulary, { start: true }),
-    decoder: joined(prefixes ? [{ type: "Strip", content: " ", start: 1, stop: 0 }] : []),
+    decoder: joinedPieces(prefixes),
     model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(vocabulary.tokens, scoresOf(metadata, vocabulary))),
   };
 }
@@ -92,21 +88,10 @@ function gemma(metadata: GgufMetadata, given: Vocabulary): JsonObject {
     normalizer: { type: "Replace", pattern: { String: " " }, content: "▁" },
     pre_tokenizer: { type: "Split", pattern: { String: " " }, behavior: "MergedWithPrevious", invert: false },
     post_processor: template(metadata, vocabulary, { start: true }),
-    decoder: joined([]),
+    decoder: joinedPieces(false),
     model: pieces(vocabulary, mergesInFile(metadata) ?? mergesOf(tokens, order)),
   };
 }
-
-/** Pieces put together to a text, and what is done to it then. */
-const joined = (then: readonly JsonObject[]): JsonObject => ({
-  type: "Sequence",
-  decoders: [
-    { type: "Replace", pattern: { String: "▁" }, content: " " },
-    { type: "ByteFallback" },
-    { type: "Fuse" },
-    ...then,
-  ],
-});
 
 const pieces = (vocabulary: Vocabulary, merges: readonly [string, string][]): JsonObject => ({
   type: "BPE",
