@@ -1,13 +1,9 @@
-// LayerNorm or RMSNorm of rows: one pass over each row forward, and one backward. Shapes: x [..., H], N rows of H
-// numbers in all.
-#include <ATen/Dispatch.h>
+// LayerNorm or RMSNorm of rows. Shapes: x [..., H], N rows of H numbers in all.
 #include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "normOperands.h"
+#include "norms.h"
 #include "registration.h"
 
 namespace bidora {
@@ -17,60 +13,6 @@ using at::Tensor;
 using Maybe = std::optional<Tensor>;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-struct Normalised {
-  Tensor out;    // like x
-  Tensor stats;  // [N, 2] mean and 1 / √(variance + ε)
-};
-
-int64_t rowsOf(const Tensor& x) { return x.size(-1) > 0 ? x.numel() / x.size(-1) : 0; }
-
-Normalised forward(const Tensor& input, const Tensor& weight, const Maybe& bias, double epsilon, bool isCentred) {
-  const Tensor x = input.contiguous(), w = weight.contiguous(), b = contiguousOrNone(orNone(bias));
-  const int64_t rows = rowsOf(x), size = x.size(-1);
-  const Normalised result{at::empty_like(x), at::empty({rows, 2}, x.options().dtype(sumType(x)))};
-  if (x.numel() == 0) return result;
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::row_norm", [&] {
-    using Sum = SumOf<scalar_t>;
-    const Norm<Stored<scalar_t>> norm{.x = read<scalar_t>(x),
-                                      .residual = nullptr,
-                                      .weight = read<scalar_t>(w),
-                                      .bias = read<scalar_t>(b),
-                                      .sum = nullptr,
-                                      .out = write<scalar_t>(result.out),
-                                      .stats = result.stats.data_ptr<Sum>(),
-                                      .size = size,
-                                      .epsilon = epsilon,
-                                      .isCentred = isCentred,
-                                      .dropping = {}};
-    forRows<Sum>(rows, size,
-                 [&](int64_t begin, int64_t end, Sum* room) { functions<scalar_t>().norm(norm, begin, end, room); });
-  });
-  return result;
-}
-
-// x contiguous; from the gradient of the normalised rows that of x.
-Tensor backward(const Tensor& gradient, const Tensor& x, const Tensor& stats, const Tensor& weight, bool isCentred) {
-  const Tensor change = gradient.contiguous(), w = weight.contiguous(), ofX = at::empty_like(x);
-  if (x.numel() == 0) return ofX;
-  AT_DISPATCH_FLOATING_TYPES_AND(at::kBFloat16, x.scalar_type(), "bidora::row_norm", [&] {
-    using Sum = SumOf<scalar_t>;
-    const NormGradient<Stored<scalar_t>> norm{.gradient = read<scalar_t>(change),
-                                              .toSum = nullptr,
-                                              .sum = read<scalar_t>(x),
-                                              .weight = read<scalar_t>(w),
-                                              .stats = stats.const_data_ptr<Sum>(),
-                                              .ofX = nullptr,
-                                              .ofSum = write<scalar_t>(ofX),
-                                              .size = x.size(-1),
-                                              .isCentred = isCentred,
-                                              .dropping = {}};
-    forRows<Sum>(stats.size(0), x.size(-1), [&](int64_t begin, int64_t end, Sum* room) {
-      functions<scalar_t>().normBackward(norm, begin, end, room);
-    });
-  });
-  return ofX;
-}
 
 // Gradients of x and of the weight by operators that can be differentiated as often as one likes. x, gradient: [N, H]
 std::pair<Tensor, Tensor> plainBackward(const Tensor& gradient, const Tensor& x, const Tensor& weight, double epsilon,
@@ -87,10 +29,12 @@ struct RowNormFunction : torch::autograd::Function<RowNormFunction> {
   static Tensor forward(AutogradContext* context, const Tensor& x, const Tensor& weight, const Maybe& bias,
                         double epsilon, bool isCentred) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    const Normalised result = bidora::forward(x, weight, bias, epsilon, isCentred);
+    const int64_t size = x.size(-1), rows = size > 0 ? x.numel() / size : 0;
+    const NormedRows result =
+        normedRows(x.reshape({rows, size}), Tensor(), weight, orNone(bias), {epsilon, isCentred, {}});
     context->save_for_backward({x, weight, result.stats});
     context->saved_data["settings"] = c10::ivalue::Tuple::create(epsilon, isCentred, bias.has_value());
-    return result.out;
+    return result.out.view(x.sizes());
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
@@ -103,12 +47,14 @@ struct RowNormFunction : torch::autograd::Function<RowNormFunction> {
     Tensor ofX, ofWeight, ofBias;
     if (at::GradMode::is_enabled()) {
       std::tie(ofX, ofWeight) = plainBackward(inRows(gradient), inRows(x), weight, epsilon, isCentred);
-      ofX = ofX.view(x.sizes());
     } else {
-      if (context->needs_input_grad(0)) ofX = bidora::backward(gradient, x.contiguous(), stats, weight, isCentred);
+      const NormSettings settings{epsilon, isCentred, {}};
+      if (context->needs_input_grad(0))
+        ofX = normedRowsBackward(inRows(gradient), Tensor(), inRows(x).contiguous(), stats, weight, settings).first;
       if (context->needs_input_grad(1)) ofWeight = normWeightGradient(inRows(x), stats, inRows(gradient));
     }
     if (values[2].toBool() && context->needs_input_grad(2)) ofBias = inRows(gradient).sum(0);
+    if (ofX.defined()) ofX = ofX.view(x.sizes());
     return {ofX, ofWeight, ofBias, Tensor(), Tensor()};
   }
 };
