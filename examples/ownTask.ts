@@ -3,6 +3,7 @@ import {
   evaluate,
   finetune,
   loadTexts,
+  type metrics,
   type NumberRow,
   nn,
   readNumber,
@@ -23,8 +24,13 @@ const targets = (rows: readonly NumberRow[]) =>
     [rows.length, 1],
   );
 
+const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
+  measure: (reference, { share }) => Math.abs(share - reference),
+  result: (errors) => ({ meanAbsoluteError: errors.reduce((a, b) => a + b, 0) / errors.length }),
+};
+
 /** The model gives the logit of the share; the loss is the cross-entropy of a coin that falls so. */
-const share: Task<TextExample<number>, NumberRow, SharePrediction> = {
+const share: Task<TextExample<number>, NumberRow, SharePrediction, SharePrediction, number> = {
   rows: "one or two texts, a number between 0 and 1",
   head: regression.head,
   peftTaskType: "SEQ_CLS",
@@ -38,18 +44,8 @@ const share: Task<TextExample<number>, NumberRow, SharePrediction> = {
       .sigmoid(outputs)
       .toArray()
       .map((value) => ({ share: value })),
-  scorer() {
-    let [rows, error] = [0, 0];
-    return {
-      main: "meanAbsoluteError",
-      goal: "minimize",
-      add({ target }, prediction) {
-        rows += 1;
-        error += Math.abs(prediction.share - (target as number));
-      },
-      result: () => ({ meanAbsoluteError: error / rows }),
-    };
-  },
+  reference: ({ label }) => label as number,
+  scorer: () => ({ main: "meanAbsoluteError", goal: "minimize", metric: meanAbsoluteError }),
 };
 
 const [

@@ -234,7 +234,6 @@ export {
   type ScorerOptions,
   type SpanPrediction,
   type SpanRow,
-  type SpanTarget,
   sequenceClassification,
   type Task,
   type TaskKind,
@@ -245,7 +244,6 @@ export {
   type WindowReading,
   type WordsPrediction,
   type WordsRow,
-  type WordTargets,
 } from "./tasks/index.js";
 export { type EvaluationOptions, evaluateRows, type PassOptions, predictRows } from "./train/evaluation.js";
 

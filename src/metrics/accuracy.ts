@@ -1,14 +1,10 @@
-import { atLeastOne } from "./checks.js";
+import { mean } from "./checks.js";
 import type { Metric } from "./metric.js";
 
 /** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
-export function accuracy(): Metric<number> {
-  let [rows, right] = [0, 0];
+export function accuracy(): Metric<number, number, number> {
   return {
-    add(reference, prediction) {
-      rows++;
-      if (reference === prediction) right++;
-    },
-    result: () => ({ accuracy: right / atLeastOne(rows) }),
+    measure: (reference, prediction) => (reference === prediction ? 1 : 0),
+    result: (rows) => ({ accuracy: mean(rows) }),
   };
 }

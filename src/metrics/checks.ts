@@ -17,3 +17,8 @@ export function checkFinite(value: number, what: string, row: number): void {
     `Expected finite ${what}, row ${row} is ${value}; a diverged model or a broken label gives such values, look at that row.`,
   );
 }
+
+export const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+
+/** Throws METRIC_ROWS for none. */
+export const mean = (values: readonly number[]): number => sum(values) / atLeastOne(values.length);

@@ -1,21 +1,37 @@
+import { atLeastOne } from "./checks.js";
+import type { Metric } from "./metric.js";
 import { type Counts, emptyCounts } from "./scores.js";
 
-/** How often each class is the reference, is predicted, and is both: of the size of the classes, not of the rows. */
-export class ClassCounts {
-  rows = 0;
-  /** By class id, in the order in which the classes come up; those that neither side has are not there. */
-  readonly byClass = new Map<number, Counts>();
+/** Classes of one row. */
+export type ClassPair = readonly [reference: number, prediction: number];
 
-  add(reference: number, prediction: number): void {
-    this.rows++;
-    this.#of(reference).actual++;
-    this.#of(prediction).predicted++;
-    if (reference === prediction) this.#of(reference).truePositives++;
-  }
+/**
+ * How often each class is the reference, is predicted, and is both: by class id, in the order in which the classes come up; those
+ * that neither side has are not there.
+ */
+export type ClassCounts = ReadonlyMap<number, Counts>;
 
-  #of(id: number): Counts {
-    const counts = this.byClass.get(id) ?? emptyCounts();
-    this.byClass.set(id, counts);
+/** A metric of how often classes are the reference, are predicted, and are both. */
+export function overClassCounts(
+  resultOf: (counts: ClassCounts, rows: number) => Readonly<Record<string, number>>,
+): Metric<number, number, ClassPair> {
+  return {
+    measure: (reference, prediction) => [reference, prediction],
+    result: (rows) => resultOf(countClasses(rows), atLeastOne(rows.length)),
+  };
+}
+
+function countClasses(rows: readonly ClassPair[]): ClassCounts {
+  const byClass = new Map<number, Counts>();
+  const countsOf = (id: number): Counts => {
+    const counts = byClass.get(id) ?? emptyCounts();
+    byClass.set(id, counts);
     return counts;
+  };
+  for (const [reference, prediction] of rows) {
+    countsOf(reference).actual++;
+    countsOf(prediction).predicted++;
+    if (reference === prediction) countsOf(reference).truePositives++;
   }
+  return byClass;
 }

@@ -1,7 +1,7 @@
 import { atLeastOne } from "./checks.js";
 import { type Entity, lenientEntities } from "./entities.js";
 import type { Metric } from "./metric.js";
-import { emptyCounts, scoresOf } from "./scores.js";
+import { type Counts, microScores } from "./scores.js";
 import { strictEntities, type TagScheme } from "./strictEntities.js";
 import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
 
@@ -11,22 +11,19 @@ import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.j
  * off counts as outside. All 0 where neither side has an entity.
  * Throws METRIC_ROWS for a row with more predictions than words, and METRIC_TAG for tags outside the scheme.
  */
-export function entityScores(scheme?: TagScheme): Metric<WordLabels, PredictedWordLabels> {
+export function entityScores(scheme?: TagScheme): Metric<WordLabels, PredictedWordLabels, Counts> {
   const find = (tags: readonly string[]) => (scheme ? strictEntities(tags, scheme) : lenientEntities(tags));
-  const counts = emptyCounts();
-  let rows = 0;
   return {
-    add(labels, predicted) {
-      const guesses = alignWords(labels, predicted, ++rows);
+    measure(labels, predicted, row) {
+      const guesses = alignWords(labels, predicted, row);
       const actual = new Set(find(labels).map(key));
       const found = find(guesses.map((label) => label ?? "O")).map(key);
-      counts.actual += actual.size;
-      counts.predicted += found.length;
-      counts.truePositives += found.filter((entity) => actual.has(entity)).length;
+      const truePositives = found.filter((entity) => actual.has(entity)).length;
+      return { truePositives, predicted: found.length, actual: actual.size };
     },
-    result() {
-      atLeastOne(rows);
-      return { ...scoresOf(counts) };
+    result(rows) {
+      atLeastOne(rows.length);
+      return { ...microScores(rows) };
     },
   };
 }

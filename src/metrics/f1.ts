@@ -1,31 +1,26 @@
-import { atLeastOne } from "./checks.js";
-import { ClassCounts } from "./classCounts.js";
+import { type ClassPair, overClassCounts } from "./classCounts.js";
 import type { Metric } from "./metric.js";
-import { emptyCounts, macroScores, scoresOf } from "./scores.js";
+import { emptyCounts, macroScores, type Scores, scoresOf } from "./scores.js";
 
-/** `f1` of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 where it is undefined. */
-export function f1(positive: number): Metric<number> {
-  const counts = new ClassCounts();
-  return {
-    add: (reference, prediction) => counts.add(reference, prediction),
-    result() {
-      atLeastOne(counts.rows);
-      return { f1: scoresOf(counts.byClass.get(positive) ?? emptyCounts()).f1 };
-    },
-  };
-}
+/** One score of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 where it is undefined. */
+const ofClass =
+  <Name extends keyof Scores>(name: Name) =>
+  (positive: number): Metric<number, number, ClassPair> =>
+    overClassCounts((counts) => ({ [name]: scoresOf(counts.get(positive) ?? emptyCounts())[name] }));
+
+/** `precision` of one class, in [0, 1]; 0 where it was never predicted. */
+export const precision = ofClass("precision");
+
+/** `recall` of one class, in [0, 1]; 0 where it is never the reference. */
+export const recall = ofClass("recall");
+
+/** `f1` of one class against the rest, in [0, 1]; 0 where it is undefined. */
+export const f1 = ofClass("f1");
 
 /**
  * `macroF1`: the unweighted mean over the classes that occur on either side, as scikit-learn's `average="macro"`; a class
  * that neither side has does not count.
  */
-export function macroF1(): Metric<number> {
-  const counts = new ClassCounts();
-  return {
-    add: (reference, prediction) => counts.add(reference, prediction),
-    result() {
-      atLeastOne(counts.rows);
-      return { macroF1: macroScores(counts.byClass.values()).f1 };
-    },
-  };
+export function macroF1(): Metric<number, number, ClassPair> {
+  return overClassCounts((counts) => ({ macroF1: macroScores(counts.values()).f1 }));
 }

@@ -1,4 +1,4 @@
-import { atLeastOne } from "./checks.js";
+import { atLeastOne, sum } from "./checks.js";
 import type { Metric } from "./metric.js";
 
 /** How well a language model foretells some tokens. */
@@ -11,14 +11,13 @@ export interface Foretold {
 }
 
 /** `perplexity`, the exponential of the mean cross-entropy over all tokens, and `tokenAccuracy`. Throws METRIC_ROWS for no token. */
-export function foretelling(): Metric<unknown, Foretold> {
-  let [loss, tokens, correct] = [0, 0, 0];
+export function foretelling(): Metric<unknown, Foretold, Foretold> {
+  const total = (rows: readonly Foretold[], key: keyof Foretold) => sum(rows.map((row) => row[key]));
   return {
-    add(_reference, foretold) {
-      loss += foretold.loss;
-      tokens += foretold.tokens;
-      correct += foretold.correct;
+    measure: (_reference, foretold) => foretold,
+    result(rows) {
+      const tokens = atLeastOne(total(rows, "tokens"));
+      return { perplexity: Math.exp(total(rows, "loss") / tokens), tokenAccuracy: total(rows, "correct") / tokens };
     },
-    result: () => ({ perplexity: Math.exp(loss / atLeastOne(tokens)), tokenAccuracy: correct / tokens }),
   };
 }

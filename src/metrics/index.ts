@@ -1,10 +1,10 @@
 export { accuracy } from "./accuracy.js";
 export { entityScores } from "./entityScores.js";
-export { f1, macroF1 } from "./f1.js";
+export { f1, macroF1, precision, recall } from "./f1.js";
 export { type Foretold, foretelling } from "./foretelling.js";
 export { matthewsCorrelation } from "./matthewsCorrelation.js";
 export { meanSquaredError } from "./meanSquaredError.js";
-export { type Metric, together } from "./metric.js";
+export { type Metric, readingFrom, score, together } from "./metric.js";
 export { type LabelSet, labelScores, subsetAccuracy } from "./multiLabel.js";
 export { pearson } from "./pearson.js";
 export { spearman } from "./spearman.js";

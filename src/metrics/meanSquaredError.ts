@@ -1,16 +1,14 @@
-import { atLeastOne, checkFinite } from "./checks.js";
+import { checkFinite, mean } from "./checks.js";
 import type { Metric } from "./metric.js";
 
 /** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */
-export function meanSquaredError(): Metric<number> {
-  let [rows, sum] = [0, 0];
+export function meanSquaredError(): Metric<number, number, number> {
   return {
-    add(reference, prediction) {
-      rows++;
-      checkFinite(reference, "references", rows);
-      checkFinite(prediction, "predictions", rows);
-      sum += (reference - prediction) ** 2;
+    measure(reference, prediction, row) {
+      checkFinite(reference, "references", row);
+      checkFinite(prediction, "predictions", row);
+      return (reference - prediction) ** 2;
     },
-    result: () => ({ meanSquaredError: sum / atLeastOne(rows) }),
+    result: (rows) => ({ meanSquaredError: mean(rows) }),
   };
 }

@@ -1,30 +1,25 @@
 // Shapes: L labels. A row is one 0/1 entry a label.
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne } from "./checks.js";
+import { atLeastOne, mean } from "./checks.js";
 import type { Metric } from "./metric.js";
 import { type Counts, emptyCounts, macroScores, microScores } from "./scores.js";
 
 /** One row's labels: an entry a label, 1 where the row has it. */
 export type LabelSet = ArrayLike<number>;
 
+/** Both sides of one row. */
+type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
+
 /**
  * `microPrecision`, `microRecall`, `microF1` over all rows and labels together, and `macroPrecision`, `macroRecall`,
  * `macroF1`, the unweighted means over all L labels. What is undefined is 0, also for a label that neither side has, as
  * in scikit-learn. Throws METRIC_ROWS for rows of different width.
  */
-export function labelScores(): Metric<LabelSet> {
-  const counts: Counts[] = [];
-  const check = sameWidth();
+export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
   return {
-    add(reference /* L */, prediction /* L */) {
-      check(reference, prediction);
-      for (let label = 0; label < reference.length; label++) {
-        counts[label] ??= emptyCounts();
-        countLabel(counts[label]!, reference[label] === 1, prediction[label] === 1);
-      }
-    },
-    result() {
-      atLeastOne(counts.length);
+    measure: bothSides,
+    result(rows) {
+      const counts = countLabels(rows);
       const [micro, macro] = [microScores(counts), macroScores(counts)];
       return {
         microPrecision: micro.precision,
@@ -39,17 +34,29 @@ export function labelScores(): Metric<LabelSet> {
 }
 
 /** `subsetAccuracy`: the share of rows whose labels are all right. Throws METRIC_ROWS for rows of different width. */
-export function subsetAccuracy(): Metric<LabelSet> {
-  let [rows, right] = [0, 0];
-  const check = sameWidth();
+export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
   return {
-    add(reference /* L */, prediction /* L */) {
-      check(reference, prediction);
-      rows++;
-      if (sameSet(reference, prediction)) right++;
+    measure: bothSides,
+    result(rows) {
+      checkWidths(rows);
+      return { subsetAccuracy: mean(rows.map(([reference, prediction]) => (sameSet(reference, prediction) ? 1 : 0))) };
     },
-    result: () => ({ subsetAccuracy: right / atLeastOne(rows) }),
   };
+}
+
+function bothSides(reference: LabelSet, prediction: LabelSet, row: number): LabelSets {
+  if (reference.length !== prediction.length) throw otherWidth(reference.length, row, [reference, prediction]);
+  return [reference, prediction];
+}
+
+function countLabels(rows: readonly LabelSets[]): Counts[] {
+  checkWidths(rows);
+  const counts = Array.from({ length: rows[0]?.[0].length ?? 0 }, emptyCounts);
+  atLeastOne(counts.length);
+  for (const [reference /* L */, prediction /* L */] of rows)
+    for (const [label, labelCounts] of counts.entries())
+      countLabel(labelCounts, reference[label] === 1, prediction[label] === 1);
+  return counts;
 }
 
 function countLabel(counts: Counts, actual: boolean, predicted: boolean): void {
@@ -64,15 +71,15 @@ function sameSet(a: LabelSet, b: LabelSet): boolean {
 }
 
 /** Refuses rows that have not as many labels as the first. */
-function sameWidth(): (reference: LabelSet, prediction: LabelSet) => void {
-  let rows = 0;
-  let width = 0;
-  return (reference, prediction) => {
-    if (rows++ === 0) width = reference.length;
-    if (reference.length === width && prediction.length === width) return;
-    throw new BidoraError(
-      "METRIC_ROWS",
-      `Expected ${width} labels in every row, row ${rows} has ${reference.length} references and ${prediction.length} predictions; give each row one 0 or 1 a label.`,
-    );
-  };
+function checkWidths(rows: readonly LabelSets[]): void {
+  const width = rows[0]?.[0].length ?? 0;
+  const other = rows.findIndex(([reference]) => reference.length !== width);
+  if (other !== -1) throw otherWidth(width, other + 1, rows[other] as LabelSets);
+}
+
+function otherWidth(width: number, row: number, [references, predictions]: LabelSets): BidoraError {
+  return new BidoraError(
+    "METRIC_ROWS",
+    `Expected ${width} labels in every row, row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 a label.`,
+  );
 }

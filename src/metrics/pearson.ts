@@ -5,29 +5,31 @@ import type { Metric } from "./metric.js";
  * `pearson`: Pearson's correlation, in [-1, 1]. Where one side is constant it is undefined and 0 is given (a constant
  * prediction explains nothing). Throws METRIC_NOT_FINITE.
  */
-export function pearson(): Metric<number> {
+export function pearson(): Metric<number, number, NumberPair> {
   return overAllRows((references, predictions) => ({ pearson: correlation(references, predictions) }));
 }
 
 type Numbers = readonly number[];
 
+/** Both numbers of a row. */
+export type NumberPair = readonly [reference: number, prediction: number];
+
 /** Keeps both numbers of every row: sums that run along lose digits where values are far from zero. */
 export function overAllRows(
   resultOf: (references: Numbers, predictions: Numbers) => Readonly<Record<string, number>>,
-): Metric<number> {
-  const references: number[] = [];
-  const predictions: number[] = [];
+): Metric<number, number, NumberPair> {
   return {
-    add(reference, prediction) {
-      const row = references.length + 1;
+    measure(reference, prediction, row) {
       checkFinite(reference, "references", row);
       checkFinite(prediction, "predictions", row);
-      references.push(reference);
-      predictions.push(prediction);
+      return [reference, prediction];
     },
-    result() {
-      atLeastOne(references.length);
-      return resultOf(references, predictions);
+    result(rows) {
+      atLeastOne(rows.length);
+      return resultOf(
+        rows.map(([reference]) => reference),
+        rows.map(([, prediction]) => prediction),
+      );
     },
   };
 }

@@ -1,11 +1,11 @@
 import type { Metric } from "./metric.js";
-import { correlation, overAllRows } from "./pearson.js";
+import { correlation, type NumberPair, overAllRows } from "./pearson.js";
 
 /**
  * `spearman`: the rank correlation, in [-1, 1]: Pearson's of the ranks, equal values sharing the mean of their ranks. 0
  * where one side is constant. Throws METRIC_NOT_FINITE.
  */
-export function spearman(): Metric<number> {
+export function spearman(): Metric<number, number, NumberPair> {
   return overAllRows((references, predictions) => ({
     spearman: correlation(averageRanks(references), averageRanks(predictions)),
   }));

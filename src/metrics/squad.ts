@@ -1,26 +1,32 @@
-import { atLeastOne } from "./checks.js";
+import { mean } from "./checks.js";
 import type { Metric } from "./metric.js";
+
+/** What one answer is worth, as fractions. */
+export interface AnswerScores {
+  readonly exactMatch: number;
+  readonly f1: number;
+}
 
 /**
  * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: the
  * reference that suits best counts, and no answer is an empty text (on either side) or no reference.
  * A reference of which normalising leaves nothing counts as no answer, and only where there is no other.
  */
-export function squad(): Metric<readonly string[], string> {
-  const sums = { rows: 0, exactMatch: 0, f1: 0 };
+export function squad(): Metric<readonly string[], string, AnswerScores> {
   return {
-    add(references, prediction) {
+    measure(references, prediction) {
       const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
       const answers = known.length > 0 ? known : [""];
       const guess = normalizeAnswer(prediction);
-      sums.rows++;
-      sums.exactMatch += answers.includes(guess) ? 1 : 0;
-      sums.f1 += Math.max(...answers.map((answer) => wordF1(answer, guess)));
+      return {
+        exactMatch: answers.includes(guess) ? 1 : 0,
+        f1: Math.max(...answers.map((answer) => wordF1(answer, guess))),
+      };
     },
-    result() {
-      const rows = atLeastOne(sums.rows);
-      return { exactMatch: sums.exactMatch / rows, f1: sums.f1 / rows };
-    },
+    result: (rows) => ({
+      exactMatch: mean(rows.map(({ exactMatch }) => exactMatch)),
+      f1: mean(rows.map((row) => row.f1)),
+    }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne } from "./checks.js";
+import { atLeastOne, sum } from "./checks.js";
 import type { Metric } from "./metric.js";
 
 /** The reference labels of one row's words. */
@@ -8,19 +8,26 @@ export type WordLabels = readonly string[];
 /** The predicted labels of one row's words; null, or no entry at the end, for a word that the model did not see. */
 export type PredictedWordLabels = readonly (string | null)[];
 
+/** A row's words, and how many of them have the right label. */
+export interface WordHits {
+  readonly words: number;
+  readonly right: number;
+}
+
 /**
  * `accuracy` over words: the share of those with the right label; a word that was cut off counts as wrong.
  * Throws METRIC_ROWS for a row with more predictions than words, and where there was no word.
  */
-export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels> {
-  let [rows, words, right] = [0, 0, 0];
+export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels, WordHits> {
   return {
-    add(labels, predicted) {
-      const guesses = alignWords(labels, predicted, ++rows);
-      words += labels.length;
-      right += labels.filter((label, word) => label === guesses[word]).length;
+    measure(labels, predicted, row) {
+      const guesses = alignWords(labels, predicted, row);
+      return { words: labels.length, right: labels.filter((label, word) => label === guesses[word]).length };
     },
-    result: () => ({ accuracy: right / atLeastOne(words) }),
+    result(rows) {
+      const words = atLeastOne(sum(rows.map((row) => row.words)));
+      return { accuracy: sum(rows.map(({ right }) => right)) / words };
+    },
   };
 }
 

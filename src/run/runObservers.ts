@@ -31,7 +31,7 @@ export function runObservers(prepared: Prepared, options: ObserverOptions): Stag
   const { config, adapted, start, data } = prepared;
   const { told, followers, earlyStopping, checkpoint, lastGood, from, prepareFolder, isPrepared } = options;
   const { evalEvery: every, saveEvery } = config;
-  const evaluate = () => evaluateSplit(prepared, "validation");
+  const evaluate = async () => (await evaluateSplit(prepared, "validation")).metrics;
   return {
     record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
     follow: [...told.map((on) => ({ on })), ...followers, ...(config.profile ? [profilerOf(prepared)] : [])],

@@ -170,15 +170,20 @@ export class TrainingRun {
   async #finalMetrics(): Promise<Metrics> {
     const { adapted, data, start } = this.prepared;
     const known = this.#atEnd?.metrics;
-    const validation = known ?? (data.validation ? await evaluateSplit(this.prepared, "validation", this.#signal) : {});
+    const validation = known ?? (data.validation ? await this.#judge("validation") : {});
     if (known && !data.test) return known;
-    const test = data.test ? await evaluateSplit(this.prepared, "test", this.#signal) : {};
+    const test = data.test ? await this.#judge("test") : {};
     const ofTest = Object.fromEntries(Object.entries(test).map(([name, value]) => [`test_${name}`, value]));
     const metrics = { ...validation, ...ofTest };
     const emit = (event: Untimed) => this.#tell(event);
     if (!this.#at) return metrics;
     const { phase, step } = this.#at;
     await tellEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
+    return metrics;
+  }
+
+  async #judge(split: "validation" | "test"): Promise<Metrics> {
+    const { metrics } = await evaluateSplit(this.prepared, split, this.#signal);
     return metrics;
   }
 

@@ -18,6 +18,8 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   takesTrainOn: true,
   isGenerative: true,
   read: loadLanguage,
+  /** Its tokens say by themselves how well they are foretold. */
+  reference: () => undefined,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const rows = await encodeLanguageRows(examples, tokenizer, { maxLength, trainOn });
     return examples.flatMap(({ at }, i) => (rows[i] as LanguageTokens[]).map((row) => ({ ...encodedRow(row), at })));
@@ -47,15 +49,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     });
   },
   join: (readings) => readings.reduce(together),
-  scorer() {
-    const metric = foretelling();
-    return {
-      main: "loss",
-      goal: "minimize",
-      add: (row, foretold) => metric.add(targetOf(row), foretold),
-      result: () => metric.result(),
-    };
-  },
+  scorer: () => ({ main: "loss", goal: "minimize", metric: foretelling() }),
 };
 
 function encodedRow({ inputIds, bearsLoss }: LanguageTokens): Omit<LanguageRow, "at"> {

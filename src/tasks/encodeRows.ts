@@ -15,7 +15,7 @@ export interface RowEncoding extends EncodeOptions {
  * @throws UsageError for what of a row bears loss, where the task leaves no choice; BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
  */
 export async function encodeRows<E extends Example, Row extends EncodedRow>(
-  task: Pick<Task<E, Row>, "encode" | "takesTrainOn">,
+  task: Pick<Task<E, Row>, "encode" | "reference" | "takesTrainOn">,
   examples: readonly E[],
   tokenizer: Tokenizer,
   { model, ...options }: RowEncoding,
@@ -28,9 +28,24 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   const empty = rows.find((row) => row.inputIds.length === 0);
   if (empty)
     throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text gives no token at all: leave the row out.`);
-  const fed = tokenizer.givesTypes ? rows : rows.map(withoutTypes);
+  const fed = withReferences(tokenizer.givesTypes ? rows : rows.map(withoutTypes), examples, (example) =>
+    task.reference(example, options.labels),
+  );
   if (model) for (const row of fed) checkIds(row, where(row.at), tokenizer, model);
   return fed;
+}
+
+/** Labelled rows are told what their example's prediction is compared with. */
+function withReferences<E extends Example, Row extends EncodedRow>(
+  rows: readonly Row[],
+  examples: readonly E[],
+  referenceOf: (example: E) => unknown,
+): Row[] {
+  const byPlace = new Map(examples.map((example) => [example.at, example]));
+  return rows.map((row) => {
+    const example = row.target === undefined ? undefined : byPlace.get(row.at);
+    return example ? { ...row, reference: referenceOf(example) } : row;
+  });
 }
 
 /** A model that is not told the types takes every one for the first. */

@@ -1,5 +1,5 @@
-import { loadTexts, readStrings, type TextExample } from "../data/index.js";
-import { type LabelSet, labelScores, subsetAccuracy, together } from "../metrics/index.js";
+import { type LabelMap, loadTexts, readStrings, type TextExample } from "../data/index.js";
+import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { rowsOf } from "./outputs.js";
@@ -19,19 +19,21 @@ export interface LabelsPrediction {
 }
 
 /** Any number of labels for one or two texts. */
-export const multiLabelClassification: Task<TextExample<readonly string[]>, LabelsRow, LabelsPrediction> = {
+export const multiLabelClassification: Task<
+  TextExample<readonly string[]>,
+  LabelsRow,
+  LabelsPrediction,
+  LabelsPrediction,
+  readonly number[]
+> = {
   rows: "one or two texts, a list of labels or one 0/1 column a label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
   problem: { type: "multi_label_classification", outputs: [1, Number.POSITIVE_INFINITY], isAssumed: false },
   read: (file, options) => loadTexts(file, { read: readStrings, ofNames: (names) => names }, options),
+  reference,
   encode: (examples, tokenizer, options) =>
-    encodeTexts(examples, tokenizer, options, (label, at) => {
-      const { labels } = options;
-      if (!labels || typeof label !== "object") throw misfit(label, at, "names");
-      const ids = new Set(label.map((name) => labels.indexOf(name, at)));
-      return labels.names.map((_, id) => (ids.has(id) ? 1 : 0));
-    }),
+    encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
   loss: (outputs, { rows }) =>
     binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype)),
@@ -40,19 +42,19 @@ export const multiLabelClassification: Task<TextExample<readonly string[]>, Labe
       const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
       return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
     }),
-  scorer: ({ labels }) => {
-    const metric = together<LabelSet, LabelSet>(labelScores(), subsetAccuracy());
-    return {
-      main: "microF1",
-      goal: "maximize",
-      add: (row, prediction) => {
-        const found = new Set(prediction.labels);
-        metric.add(
-          targetOf(row),
-          labels.map((name) => (found.has(name) ? 1 : 0)),
-        );
-      },
-      result: () => metric.result(),
-    };
-  },
+  scorer: ({ labels }) => ({
+    main: "microF1",
+    goal: "maximize",
+    metric: readingFrom(together<LabelSet, LabelSet>(labelScores(), subsetAccuracy()), (prediction) => {
+      const found = new Set(prediction.labels);
+      return labels.map((name) => (found.has(name) ? 1 : 0));
+    }),
+  }),
 };
+
+/** 0 or 1 for each label. */
+function reference({ label, at }: TextExample<readonly string[]>, labels: LabelMap | undefined): readonly number[] {
+  if (!labels || typeof label !== "object") throw misfit(label, at, "names");
+  const ids = new Set(label.map((name) => labels.indexOf(name, at)));
+  return labels.names.map((_, id) => (ids.has(id) ? 1 : 0));
+}

@@ -6,6 +6,8 @@ import {
   matthewsCorrelation,
   meanSquaredError,
   pearson,
+  precision,
+  recall,
   spearman,
   together,
 } from "../metrics/index.js";
@@ -14,7 +16,7 @@ interface NumberMetric {
   /** Its key in a result. */
   readonly key: string;
   readonly goal: "maximize" | "minimize";
-  /** @param positive the class that F1 is about */
+  /** @param positive the class that precision, recall and F1 are about */
   make(positive: number): Metric<number>;
 }
 
@@ -26,6 +28,8 @@ const METRICS = {
   "matthews-correlation": { key: "matthewsCorrelation", goal: "maximize", make: matthewsCorrelation },
   "mean-squared-error": { key: "meanSquaredError", goal: "minimize", make: meanSquaredError },
   pearson: { key: "pearson", goal: "maximize", make: pearson },
+  precision: { key: "precision", goal: "maximize", make: precision },
+  recall: { key: "recall", goal: "maximize", make: recall },
   spearman: { key: "spearman", goal: "maximize", make: spearman },
 } as const satisfies Readonly<Record<string, NumberMetric>>;
 

@@ -1,6 +1,6 @@
 // Shapes: N tokens of all rows, B rows, L the longest row's tokens.
 import { type Answer, loadQuestions, type QuestionExample, rowError, sliceOf } from "../data/index.js";
-import { squad } from "../metrics/index.js";
+import { readingFrom, squad } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
 import { crossEntropy, paddedRows } from "../nn/index.js";
 import type { Window } from "../text/index.js";
@@ -9,16 +9,11 @@ import { rowsOf } from "./outputs.js";
 import type { Batch, EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-/** Where the answer stands in a row. */
-export interface SpanTarget {
-  /** Indices in the row of the answer's first token and its last: 0 where the answer is not in this row. */
-  readonly span: readonly [number, number];
-  /** The texts of all answers; none where there is no answer. */
-  readonly answers: readonly string[];
-}
-
-/** One window on a context. */
-export interface SpanRow extends EncodedRow<SpanTarget, string> {
+/**
+ * One window on a context. Its target: indices in the row of the answer's first token and its last, 0 where the answer is not in
+ * this row.
+ */
+export interface SpanRow extends EncodedRow<readonly [first: number, last: number], string> {
   /** Where the context's tokens begin in `inputIds`, and the characters that each covers. */
   readonly start: number;
   readonly offsets: Window["offsets"];
@@ -56,12 +51,14 @@ const LONGEST = 30;
  * example of its own in training, as in transformers' `run_qa.py`. A row's loss is that of its own tokens alone: padding, which
  * transformers' loss counts as tokens of an answer, there is none of.
  */
-export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading> = {
+export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading, readonly string[]> = {
   rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
   head: { className: "ForQuestionAnswering", usual: linearHead("qa_outputs", () => 0) },
   peftTaskType: "QUESTION_ANS",
   outputs: ["start", "end"],
   read: loadQuestions,
+  /** The texts of all answers; none where there is no answer. */
+  reference: ({ label = [] }) => label.map(({ text }) => text),
   async encode(examples, tokenizer, { maxLength = tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY }) {
     const pairs = examples.map(({ input: [question, context] }) => [question.trimStart(), context] as const);
     const windows = await tokenizer.encodeWindows(pairs, { maxLength, overlap: OVERLAP });
@@ -84,15 +81,7 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, W
     if (none > best.score) return { answer: "", start: 0, end: 0, score: Math.exp(none - total) };
     return { ...best.answer, score: Math.exp(best.score - total) };
   },
-  scorer() {
-    const metric = squad();
-    return {
-      main: "f1",
-      goal: "maximize",
-      add: (row, { answer }) => metric.add(targetOf(row).answers, answer),
-      result: () => metric.result(),
-    };
-  },
+  scorer: () => ({ main: "f1", goal: "maximize", metric: readingFrom(squad(), ({ answer }) => answer) }),
 };
 
 // Rows
@@ -103,7 +92,7 @@ function rowsOfExample(example: QuestionExample, windows: readonly Window[], max
     throw rowError(at.file, at.line, `the question leaves no room for the context in ${maxLength} tokens.`);
   return windows.map((window) => ({
     ...window,
-    target: label && { span: spanIn(window, label[0]), answers: label.map(({ text }) => text) },
+    target: label && spanIn(window, label[0]),
     source: input[1],
     at,
   }));
@@ -133,7 +122,7 @@ function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Ten
   const masked = isPadding ? torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY) : padded;
   const logits = torch.transpose(masked, 1, 2); // B,2,L
   const targets = torch.tensor(
-    rows.flatMap((row) => [...targetOf(row).span]),
+    rows.flatMap((row) => [...targetOf(row)]),
     [2 * rows.length],
     "int64",
   );

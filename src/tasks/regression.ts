@@ -1,4 +1,5 @@
 import { loadTexts, readNumber, type TextExample } from "../data/index.js";
+import { readingFrom } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics } from "./namedMetrics.js";
@@ -14,28 +15,26 @@ export interface NumberPrediction {
 }
 
 /** A number for one or two texts. */
-export const regression: Task<TextExample<number>, NumberRow, NumberPrediction> = {
+export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, NumberPrediction, number> = {
   rows: "one or two texts, a number",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
   problem: { type: "regression", outputs: [1, 1], isAssumed: true },
   outputs: ["value"],
   read: (file, options) => loadTexts(file, { read: readNumber }, options),
-  encode: (examples, tokenizer, options) =>
-    encodeTexts(examples, tokenizer, options, (label, at) => {
-      if (typeof label !== "number") throw misfit(label, at, "a number");
-      return label;
-    }),
+  reference,
+  encode: (examples, tokenizer, options) => encodeTexts(examples, tokenizer, options, reference),
   weight: () => 1,
   loss: (outputs, { rows }) =>
     meanSquaredError(torch.flatten(outputs), torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype)),
   predict: (outputs) => Array.from(outputs.toArray(), (value) => ({ value })),
   scorer: ({ metrics }) => {
     const { metric, ...facts } = namedMetrics(metrics ?? ["mean-squared-error", "pearson", "spearman"]);
-    return {
-      ...facts,
-      add: (row, { value }) => metric.add(targetOf(row), value),
-      result: () => metric.result(),
-    };
+    return { ...facts, metric: readingFrom(metric, ({ value }) => value) };
   },
 };
+
+function reference({ label, at }: TextExample<number>): number {
+  if (typeof label !== "number") throw misfit(label, at, "a number");
+  return label;
+}

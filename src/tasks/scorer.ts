@@ -1,14 +1,13 @@
+import type { Metric } from "../metrics/index.js";
 import type { MetricName } from "./namedMetrics.js";
 
-/** Measures predictions as they come. */
-export interface Scorer<Row, Prediction> {
+/** How a task's predictions are measured. */
+export interface Scorer<Reference, Prediction> {
   /** The metric by which checkpoints and methods are compared: `loss`, which evaluation adds, where no other says it. */
   readonly main: string;
   readonly goal: "maximize" | "minimize";
-  /** Takes in a labelled row and what was predicted for it. */
-  add(row: Row, prediction: Prediction): void;
-  /** All metrics over the rows so far. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
-  result(): Readonly<Record<string, number>>;
+  /** All that is measured. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
+  readonly metric: Metric<Reference, Prediction>;
 }
 
 /** What decides about the metrics beside the task. */

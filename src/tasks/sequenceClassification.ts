@@ -1,5 +1,6 @@
 import { argmax } from "../common/argmax.js";
 import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
+import { readingFrom } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics } from "./namedMetrics.js";
@@ -20,17 +21,21 @@ export interface ClassPrediction {
 }
 
 /** One of several labels for one or two texts. */
-export const sequenceClassification: Task<TextExample<string | number>, ClassRow, ClassPrediction> = {
+export const sequenceClassification: Task<
+  TextExample<string | number>,
+  ClassRow,
+  ClassPrediction,
+  ClassPrediction,
+  number
+> = {
   rows: "one or two texts, a label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
   problem: { type: "single_label_classification", outputs: [2, Number.POSITIVE_INFINITY], isAssumed: true },
   read: (file, options) => loadTexts(file, { read: readName }, options),
+  reference,
   encode: (examples, tokenizer, options) =>
-    encodeTexts(examples, tokenizer, options, (label, at) => {
-      if (!options.labels || typeof label === "object") throw misfit(label, at, "one name");
-      return options.labels.indexOf(label, at);
-    }),
+    encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
   loss: (outputs, { rows }) => crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64")),
   predict: (outputs, _batch, labels) =>
@@ -38,16 +43,18 @@ export const sequenceClassification: Task<TextExample<string | number>, ClassRow
       const best = argmax(logits);
       return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
     }),
-  scorer: scorer,
+  scorer,
 };
 
-function scorer({ labels, metrics, positive }: ScorerOptions): Scorer<ClassRow, ClassPrediction> {
+/** The label's id. */
+function reference({ label, at }: TextExample<string | number>, labels: LabelMap | undefined): number {
+  if (!labels || label === undefined || typeof label === "object") throw misfit(label, at, "one name");
+  return labels.indexOf(label, at);
+}
+
+function scorer({ labels, metrics, positive }: ScorerOptions): Scorer<number, ClassPrediction> {
   const map = new LabelMap(labels);
   const usual = labels.length === 2 ? (["accuracy", "f1"] as const) : (["accuracy", "macro-f1"] as const);
   const { metric, ...facts } = namedMetrics(metrics ?? usual, positive ?? positiveLabel(map));
-  return {
-    ...facts,
-    add: (row, { label }) => metric.add(targetOf(row), map.find(label) as number),
-    result: () => metric.result(),
-  };
+  return { ...facts, metric: readingFrom(metric, ({ label }) => map.find(label) as number) };
 }

@@ -7,8 +7,10 @@ import type { Scorer, ScorerOptions } from "./scorer.js";
 
 /** A row as token ids, without padding. */
 export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {
-  /** What the loss is taken against, and what metrics compare with; undefined for rows to predict. */
+  /** What the loss is taken against; undefined for rows to predict. */
   readonly target: Target | undefined;
+  /** What metrics compare predictions with, in labelled rows. */
+  readonly reference?: unknown;
   /** What a prediction is put into words with. */
   readonly source?: Source;
   readonly at: Location;
@@ -48,6 +50,7 @@ export interface Task<
   Row extends EncodedRow = EncodedRow,
   Prediction extends object = object,
   Reading extends object = Prediction,
+  Reference = unknown,
 > {
   /** What a row holds, for help and documentation. */
   readonly rows: string;
@@ -64,6 +67,12 @@ export interface Task<
 
   /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
   read(file: string, options: LoadOptions): Promise<Dataset<E>>;
+  /**
+   * What metrics compare an example's prediction with.
+   * @param labels needed by a task whose labels have names
+   * @throws BidoraError naming the row whose label does not fit
+   */
+  reference(example: E, labels: LabelMap | undefined): Reference;
   /**
    * Turns examples into token ids and targets, in the same order. Several rows of one example stand side by side and share
    * its `at`.
@@ -93,6 +102,6 @@ export interface Task<
   predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Reading[];
   /** What `predict` prints for an example, from what its rows say; absent where each example is one row. */
   join?(readings: readonly Reading[]): Prediction;
-  /** The metrics that the task reports, over a stream of rows. */
-  scorer(options: ScorerOptions): Scorer<Row, Prediction>;
+  /** The metrics that the task reports. */
+  scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }

@@ -7,21 +7,21 @@ import type { EncodedRow, EncodeOptions } from "./task.js";
 /** One prediction a row, from the state of one of its tokens: every architecture has its own such head. */
 export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
 
-/** @param targetOf what the loss takes for a label; throws where it does not fit */
+/** @param targetOf what the loss takes for a labelled example; throws where the label does not fit */
 export async function encodeTexts<Label, Target>(
   examples: readonly TextExample<Label>[],
   tokenizer: Tokenizer,
   { maxLength }: EncodeOptions,
-  targetOf: (label: Label, at: Location) => Target,
+  targetOf: (example: TextExample<Label>) => Target,
 ): Promise<EncodedRow<Target>[]> {
   const encoded = await tokenizer.encodeBatch(
     examples.map(({ input }) => input),
     { maxLength },
   );
-  return examples.map(({ label, at }, i) => ({
+  return examples.map((example, i) => ({
     ...(encoded[i] as Encoded),
-    target: label === undefined ? undefined : targetOf(label, at),
-    at,
+    target: example.label === undefined ? undefined : targetOf(example),
+    at: example.at,
   }));
 }
 

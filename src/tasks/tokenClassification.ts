@@ -1,6 +1,13 @@
 import { argmax } from "../common/argmax.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
-import { entityScores, type PredictedWordLabels, together, type WordLabels, wordAccuracy } from "../metrics/index.js";
+import {
+  entityScores,
+  type PredictedWordLabels,
+  readingFrom,
+  together,
+  type WordLabels,
+  wordAccuracy,
+} from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
 import type { EncodedWords } from "../text/index.js";
@@ -9,15 +16,8 @@ import { rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-/** The classes of a row's words. */
-export interface WordTargets {
-  /** The class of each token: a word's at its first sub-word, else -100. */
-  readonly tokens: readonly number[];
-  /** The class of each word, those that were cut off too. */
-  readonly words: readonly number[];
-}
-
-export interface WordsRow extends EncodedRow<WordTargets, readonly string[]> {
+/** Its target: the class of each token, a word's at its first sub-word, else -100. */
+export interface WordsRow extends EncodedRow<readonly number[], readonly string[]> {
   /** Where each word's first sub-word stands in `inputIds`, -1 if it was cut off or has no token. */
   readonly wordStarts: readonly number[];
 }
@@ -31,11 +31,12 @@ export interface WordsPrediction {
 }
 
 /** A label for each word, read at its first sub-word. */
-export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction> = {
+export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordsPrediction, WordLabels> = {
   rows: '`{"tokens": [...], "labels": [...]}`, CoNLL columns or CoNLL-U (`--label-column upos`)',
   head: { className: "ForTokenClassification", usual: linearHead("classifier", (config) => config.classifierDropout) },
   peftTaskType: "TOKEN_CLS",
   read: loadWords,
+  reference,
   async encode(examples, tokenizer, { labels, maxLength }) {
     const encoded = await tokenizer.encodeWordsBatch(
       examples.map(({ input }) => input),
@@ -43,9 +44,9 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction> 
     );
     return examples.map((example, i) => encodedRow(example, encoded[i] as EncodedWords, labels));
   },
-  weight: (row) => targetOf(row).tokens.filter((label) => label !== IGNORED_LABEL).length,
+  weight: (row) => targetOf(row).filter((label) => label !== IGNORED_LABEL).length,
   loss(outputs, { rows }) {
-    const classes = rows.flatMap((row) => targetOf(row).tokens);
+    const classes = rows.flatMap(targetOf);
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64"));
   },
   predict(outputs, { rows }, labels) {
@@ -69,12 +70,7 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction> 
     return {
       main: areEntities ? "f1" : "accuracy",
       goal: "maximize",
-      add: (row, prediction) =>
-        metric.add(
-          targetOf(row).words.map((label) => labels[label] as string),
-          prediction.labels,
-        ),
-      result: () => metric.result(),
+      metric: readingFrom(metric, (prediction) => prediction.labels),
     };
   },
 };
@@ -82,10 +78,17 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction> 
 function encodedRow({ input, label, at }: WordsExample, encoded: EncodedWords, labels: LabelMap | undefined): WordsRow {
   const row = { ...encoded, source: input, at };
   if (label === undefined || labels === undefined) return { ...row, target: undefined };
-  const words = label.map((name) => labels.indexOf(name, at));
   const tokens = new Array<number>(row.inputIds.length).fill(IGNORED_LABEL);
-  for (const [word, start] of row.wordStarts.entries()) if (start !== -1) tokens[start] = words[word] as number;
-  return { ...row, target: { tokens, words } };
+  for (const [word, name] of label.entries()) {
+    const [id, start] = [labels.indexOf(name, at), row.wordStarts[word] as number];
+    if (start !== -1) tokens[start] = id;
+  }
+  return { ...row, target: tokens };
+}
+
+/** The label of each word, those that are cut off too. */
+function reference({ label = [], at }: WordsExample, labels: LabelMap | undefined): WordLabels {
+  return label.map((name) => labels?.names[labels.indexOf(name, at)] ?? name);
 }
 
 const isEntityTag = (label: string): boolean => label === "O" || /^[BIES]-./.test(label);

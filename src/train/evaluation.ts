@@ -1,5 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import { where } from "../data/index.js";
+import type { Metric } from "../metrics/index.js";
 import type { TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import {
@@ -10,6 +11,7 @@ import {
   outputsOf,
   type ScorerOptions,
   type Task,
+  targetOf,
 } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { Metrics } from "./events.js";
@@ -39,7 +41,7 @@ export async function predictRows(
   model: TaskModel,
   rows: readonly EncodedRow[],
   options: PassOptions,
-  onPrediction: (row: EncodedRow, prediction: object) => void,
+  onPrediction: OnPrediction,
 ): Promise<void> {
   const { task, batchSize, signal } = options;
   for (const stretch of stretchesOf(rows, batchSize * STRETCH_BATCHES)) {
@@ -126,14 +128,27 @@ function rowsByOutput(
 /** The same, and what decides about the metrics. */
 export interface EvaluationOptions extends Omit<PassOptions, "onOutputs">, ScorerOptions {}
 
-/** The task's metrics on labelled rows, and their mean loss as `loss`. */
+/** Rows as they were judged. */
+export interface Judgement {
+  /** The task's metrics, and the mean loss as `loss`. */
+  readonly metrics: Metrics;
+  readonly metric: Metric<unknown, object>;
+  /** What the metric is made of, for each example in its order. */
+  readonly measured: readonly unknown[];
+}
+
+/** Told an example's first row and its prediction. */
+export type OnPrediction = (row: EncodedRow, prediction: object) => void;
+
+/** Judges a model by labelled rows. */
 export async function evaluateRows(
   model: TaskModel,
   rows: readonly EncodedRow[],
   options: EvaluationOptions,
-): Promise<Metrics> {
+  onPrediction: OnPrediction = () => {},
+): Promise<Judgement> {
   const { task, labels, metrics, positive } = options;
-  const scorer = task.scorer({ labels, metrics, positive });
+  const { metric } = task.scorer({ labels, metrics, positive });
   const losses = { sum: 0, weight: 0 };
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => {
     const weight = lossWeight(task, batch);
@@ -141,8 +156,14 @@ export async function evaluateRows(
     losses.sum += finiteSum(task, outputs, batch);
     losses.weight += weight;
   };
-  await predictRows(model, rows, { ...options, onOutputs }, (row, prediction) => scorer.add(row, prediction));
-  return { ...scorer.result(), loss: losses.weight ? losses.sum / losses.weight : 0 };
+  const measured: unknown[] = [];
+  await predictRows(model, rows, { ...options, onOutputs }, (row, prediction) => {
+    targetOf(row);
+    measured.push(metric.measure(row.reference, prediction, measured.length + 1));
+    onPrediction(row, prediction);
+  });
+  const loss = losses.weight ? losses.sum / losses.weight : 0;
+  return { metrics: { ...metric.result(measured), loss }, metric, measured };
 }
 
 /** Finite outputs can be too large for a loss. @throws BidoraError `NOT_FINITE` naming the row of the largest */

@@ -73,7 +73,7 @@ export async function evaluate(
     positive: positiveOf(choice, labels),
     signal,
   };
-  const metrics = await namingBadWeights(
+  const { metrics } = await namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     () => evaluateRows(open.model, rows, measured),
   );

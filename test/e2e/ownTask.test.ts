@@ -18,18 +18,15 @@ const halved: NamedTask = {
       return rows.map((row) => ({ ...row, target: row.target && 2 * row.target }));
     },
     predict: (outputs) => outputs.toArray().map((value) => ({ half: value / 2 })),
-    scorer() {
-      let [rows, error] = [0, 0];
-      return {
-        main: "error",
-        goal: "minimize",
-        add({ target }, prediction) {
-          rows += 1;
-          error += Math.abs((prediction as { half: number }).half - (target as number) / 2);
-        },
-        result: () => ({ error: error / rows }),
-      };
-    },
+    reference: ({ label }) => label,
+    scorer: () => ({
+      main: "error",
+      goal: "minimize",
+      metric: {
+        measure: (reference, prediction) => Math.abs((prediction as { half: number }).half - (reference as number)),
+        result: (errors) => ({ error: (errors as number[]).reduce((a, b) => a + b, 0) / errors.length }),
+      },
+    }),
   },
 };
 

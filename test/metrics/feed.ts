@@ -1,4 +1,4 @@
-import type { Metric } from "../../src/metrics/index.js";
+import { type Metric, score } from "../../src/metrics/index.js";
 
 /** What a metric gives after these rows. */
 export function over<R, P>(
@@ -6,6 +6,8 @@ export function over<R, P>(
   references: readonly R[],
   predictions: readonly P[],
 ): Readonly<Record<string, number>> {
-  for (const [row, reference] of references.entries()) metric.add(reference, predictions[row]!);
-  return metric.result();
+  return score(
+    metric,
+    references.map((reference, row) => [reference, predictions[row]!] as const),
+  );
 }

@@ -5,11 +5,14 @@ import {
   accuracy,
   entityScores,
   f1,
+  type LabelSet,
   labelScores,
   macroF1,
   matthewsCorrelation,
   meanSquaredError,
   pearson,
+  precision,
+  recall,
   spearman,
   subsetAccuracy,
   type TagScheme,
@@ -54,6 +57,11 @@ describe("classes, as scikit-learn", () => {
   it("takes another positive class", () => {
     expectClose(over(f1(0), [0, 0, 0, 1], [0, 0, 1, 0]), { f1: 2 / 3 });
     expect(over(f1(2), [0, 1], [0, 1])).toEqual({ f1: 0 });
+    expect(over(together(precision(1), recall(1)), [0, 1, 1, 1], [1, 1, 0, 0])).toEqual({
+      precision: 1 / 2,
+      recall: 1 / 3,
+    });
+    expect(over(together(precision(1), recall(1)), [0, 0], [0, 0])).toEqual({ precision: 0, recall: 0 });
   });
 });
 
@@ -78,10 +86,8 @@ describe("numbers, as scipy", () => {
 
   it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s as it comes, and names its row", (value) => {
     for (const metric of [pearson, spearman, meanSquaredError]) {
-      const predicted = metric();
-      predicted.add(1, 4);
-      expect(() => predicted.add(2, value)).toThrow(`finite predictions, row 2 is ${value}`);
-      expect(() => metric().add(value, 1)).toThrow(`finite references, row 1 is ${value}`);
+      expect(() => metric().measure(2, value, 2)).toThrow(`finite predictions, row 2 is ${value}`);
+      expect(() => metric().measure(value, 1, 1)).toThrow(`finite references, row 1 is ${value}`);
     }
   });
 });
@@ -101,12 +107,14 @@ describe("label sets, as scikit-learn", () => {
 
   it("refuses rows of another width", () => {
     for (const metric of [subsetAccuracy, labelScores]) {
-      const wide = metric();
-      wide.add([1, 0], [1, 0]);
-      expect(() => wide.add([1], [1, 0])).toThrow(
-        "Expected 2 labels in every row, row 2 has 1 references and 2 predictions",
+      const sets = [
+        [1, 0],
+        [1, 0, 1],
+      ];
+      expect(() => over<LabelSet, LabelSet>(metric(), sets, sets)).toThrow(
+        "Expected 2 labels in every row, row 2 has 3 references and 3 predictions",
       );
-      expect(() => metric().add([1, 0], [1])).toThrow("row 1 has 2 references and 1 predictions");
+      expect(() => metric().measure([1, 0], [1], 1)).toThrow("row 1 has 2 references and 1 predictions");
     }
   });
 });
@@ -143,9 +151,8 @@ describe("tags, as seqeval", () => {
 
   it("refuses more predictions than words, and tags outside the scheme", () => {
     for (const metric of [wordAccuracy(), entityScores()]) {
-      metric.add(["O", "O"], ["O"]);
-      expect(() => metric.add(["O"], ["O", "O"])).toThrow("at most 1 predicted labels in row 2, 2 came");
+      expect(() => metric.measure(["O"], ["O", "O"], 2)).toThrow("at most 1 predicted labels in row 2, 2 came");
     }
-    expect(() => entityScores("IOB2").add(["E-X"], ["O"])).toThrow('"E-X" came');
+    expect(() => entityScores("IOB2").measure(["E-X"], ["O"], 1)).toThrow('"E-X" came');
   });
 });

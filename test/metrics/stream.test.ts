@@ -10,6 +10,7 @@ import {
   matthewsCorrelation,
   meanSquaredError,
   pearson,
+  score,
   spearman,
   squad,
   subsetAccuracy,
@@ -49,19 +50,19 @@ function over<R, P>(make: () => Metric<R, P>, references: fc.Arbitrary<R>, predi
   return { make: make as () => Metric<unknown>, rows: fc.array(row, { minLength: 2, maxLength: 30 }) };
 }
 
-function resultOf(metric: Metric<unknown>, rows: readonly [unknown, unknown][]) {
-  for (const [reference, prediction] of rows) metric.add(reference, prediction);
-  return metric.result();
-}
+const measured = (metric: Metric<unknown>, rows: readonly [unknown, unknown][]) =>
+  rows.map(([reference, prediction], i) => metric.measure(reference, prediction, i + 1));
 
-describe.each(Object.entries(METRICS))("%s over a stream", (_, { make, rows }) => {
-  it("gives the same, to the bit, however often it was asked on the way", () => {
+describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { make, rows }) => {
+  it("is the same, to the bit, for a sample as if those rows alone had been measured", () => {
     fc.assert(
-      fc.property(rows, fc.nat(), (all, place) => {
-        const cut = 1 + (place % (all.length - 1));
+      fc.property(rows, fc.array(fc.nat(), { minLength: 1, maxLength: 20 }), (all, places) => {
+        const sample = places.map((place) => all[place % all.length] as (typeof all)[number]);
         const metric = make();
-        expect(resultOf(metric, all.slice(0, cut))).toStrictEqual(resultOf(make(), all.slice(0, cut)));
-        expect(resultOf(metric, all.slice(cut))).toStrictEqual(resultOf(make(), all));
+        const known = measured(metric, all);
+        const drawn = places.map((place) => known[place % all.length]);
+        expect(metric.result(drawn, known)).toStrictEqual(score(make(), sample));
+        expect(metric.result(known)).toStrictEqual(score(make(), all));
       }),
     );
   });
@@ -69,24 +70,44 @@ describe.each(Object.entries(METRICS))("%s over a stream", (_, { make, rows }) =
   it("joins with others", () => {
     fc.assert(
       fc.property(rows, (all) => {
-        const count = { rows: 0 };
-        const counter: Metric<unknown> = { add: () => void count.rows++, result: () => count };
-        expect(resultOf(together(make(), counter), all)).toStrictEqual({ ...resultOf(make(), all), rows: all.length });
+        const counter: Metric<unknown> = {
+          measure: () => 1,
+          result: (own, corpus) => ({ rows: own.length, corpus: corpus?.length ?? 0 }),
+        };
+        const both = together(make(), counter);
+        const known = measured(both, all) as (readonly unknown[])[];
+        expect(both.result(known)).toStrictEqual({ ...score(make(), all), rows: all.length, corpus: all.length });
+        const [first] = known as [readonly unknown[]];
+        expect(both.result([first], known)).toMatchObject({ rows: 1, corpus: all.length });
       }),
     );
   });
 
   it("refuses to speak of no rows", () => {
-    expect(() => make().result()).toThrow("at least one row");
+    expect(() => make().result([])).toThrow("at least one row");
   });
 });
 
+it("hands the same columns of a corpus to what remembers it", () => {
+  const seen = new Set<unknown>();
+  const watcher: Metric<unknown> = {
+    measure: () => 1,
+    result(_, corpus) {
+      seen.add(corpus);
+      return {};
+    },
+  };
+  const both = together(watcher, accuracy() as Metric<unknown>);
+  const rows = [[1, 1] as const, [1, 0] as const];
+  both.result([rows[0]!], rows);
+  both.result([rows[1]!], rows);
+  expect(seen.size).toBe(1);
+});
+
 it("refuses to speak of rows without words", () => {
-  const words = wordAccuracy();
-  words.add([], []);
-  expect(() => words.result()).toThrow("at least one row");
+  expect(() => score(wordAccuracy(), [[[], []]])).toThrow("at least one row");
 });
 
 it("gives nothing where nothing is measured", () => {
-  expect(together().result()).toEqual({});
+  expect(together().result([])).toEqual({});
 });

@@ -59,6 +59,6 @@ function targetsOf(head: ClassifierHead, labels: readonly number[], rows: Return
   return widths.map((width) => {
     end += width;
     const own = labels.slice(end - width, end);
-    return head === "multi" ? own : { tokens: own, words: [] };
+    return own;
   });
 }

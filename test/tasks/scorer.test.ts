@@ -1,28 +1,20 @@
 import { describe, expect, it } from "vitest";
-import {
-  type EncodedRow,
-  namedDatasets,
-  type ScorerOptions,
-  TASKS,
-  type Task,
-  type TaskKind,
-} from "../../src/tasks/index.js";
+import { score } from "../../src/metrics/index.js";
+import { namedDatasets, type ScorerOptions, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 
 const LABELS = ["no", "yes"];
 const CLASSES = { targets: [1, 1, 0, 0], predicted: [1, 0, 0, 0] };
 
-/** A task's metrics of targets and of predictions as `predict` prints them. */
+/** A task's metrics of references and of predictions as `predict` prints them. */
 function scored(
   kind: TaskKind,
   options: Omit<ScorerOptions, "labels"> & { readonly labels?: readonly string[] },
-  targets: readonly unknown[],
+  references: readonly unknown[],
   predictions: readonly object[],
 ) {
-  const { main, goal, ...scorer } = (TASKS[kind] as Task).scorer({ labels: [], ...options });
-  const at = { file: "none", line: 1 };
-  for (const [i, target] of targets.entries())
-    scorer.add({ inputIds: [], tokenTypeIds: [], target, at } as EncodedRow, predictions[i] as object);
-  return { main, goal, metrics: scorer.result() };
+  const { main, goal, metric } = (TASKS[kind] as Task).scorer({ labels: [], ...options });
+  const pairs = references.map((reference, i) => [reference, predictions[i] as object] as const);
+  return { main, goal, metrics: score(metric, pairs) };
 }
 
 function classes(
@@ -86,7 +78,7 @@ it("numbers are judged by their distance, STS-B by correlation", () => {
 
 it("entities are looked for only where the labels mark some", () => {
   const words = (labels: readonly string[], targets: readonly number[], predicted: readonly (string | null)[]) =>
-    scored("token-classification", { labels }, [{ tokens: [], words: targets }], [{ labels: predicted }]);
+    scored("token-classification", { labels }, [targets.map((label) => labels[label])], [{ labels: predicted }]);
   const entities = words(["O", "B-DNA", "I-DNA"], [1, 2, 0], ["B-DNA", "O", null]);
   expect(entities.main).toBe("f1");
   expect(entities.metrics).toEqual({ accuracy: 1 / 3, precision: 0, recall: 0, f1: 0 });
@@ -108,7 +100,7 @@ it("label sets", () => {
   expect(metrics).toMatchObject({ microF1: 0.8, macroF1: (2 / 3 + 1) / 2, subsetAccuracy: 0.5 });
 });
 
-it.each(Object.keys(TASKS) as TaskKind[])("%s: rows without a label have no score", (kind) => {
-  const prediction = { label: "no", labels: [], value: 0 };
-  expect(() => scored(kind, { labels: LABELS }, [undefined], [prediction])).toThrow("has no label");
+it("precision and recall are those of the positive label", () => {
+  const { metrics } = classes({ metrics: ["precision", "recall", "f1"] });
+  expect(metrics).toEqual({ precision: 1, recall: 0.5, f1: 2 / 3 });
 });

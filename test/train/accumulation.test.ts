@@ -111,9 +111,7 @@ test("a step whose batches bear no loss leaves the weights to decay, momentum an
   const problem = PROBLEMS[1];
   const { model, adapted } = await openAdapted("bert", problem);
   const at = { file: "none", line: 1 };
-  const unlabelled: EncodedRow[] = [
-    { inputIds: [2, 3], tokenTypeIds: [0, 0], target: { tokens: [-100, -100], words: [] }, at },
-  ];
+  const unlabelled: EncodedRow[] = [{ inputIds: [2, 3], tokenTypeIds: [0, 0], target: [-100, -100], at }];
   const masks = new ReplayableMasks(new torch.Generator(0));
   const penalty = penaltyOf(adapted, 1);
   const expected = named(

@@ -20,6 +20,7 @@ const rowsOf = (targets: readonly unknown[]): EncodedRow[] =>
     inputIds: [i, ...new Array(3 * (i % 3)).fill(0)],
     tokenTypeIds: [],
     target,
+    reference: target,
     at: at(),
   }));
 
@@ -40,15 +41,18 @@ describe("evaluateRows", () => {
   test("classes: a short last batch counts by its rows, the first of equal scores wins", async () => {
     const kind = "sequence-classification";
     const labels = [0, 0, 0, 1, 0];
-    const { accuracy, loss } = await evaluateRows(lookUp(kind, table), rowsOf(labels), optionsFor(kind));
+    const { metrics } = await evaluateRows(lookUp(kind, table), rowsOf(labels), optionsFor(kind));
+    const { accuracy, loss } = metrics;
     expect(accuracy).toBe(0.8);
     expect(loss).toBeCloseTo(mean(labels.map((label, i) => crossEntropy(table[i]!, label))), 6);
   });
 
   test("tokens: a batch counts by its labelled tokens, and may have none", async () => {
     const kind = "token-classification";
-    const row = (inputIds: number[], tokens: number[], words: number[], wordStarts: number[]) =>
-      ({ inputIds, tokenTypeIds: [], target: { tokens, words }, wordStarts, at: at() }) as EncodedRow;
+    const row = (inputIds: number[], target: number[], words: number[], wordStarts: number[]) => {
+      const reference = words.map((label) => ["a", "b"][label]);
+      return { inputIds, tokenTypeIds: [], target, reference, wordStarts, at: at() } as EncodedRow;
+    };
     const rows = [
       row([4, 0], [-100, -100], [], []),
       row([0, 1, 4], [0, 1, -100], [0, 1], [0, 1]),
@@ -60,7 +64,7 @@ describe("evaluateRows", () => {
       crossEntropy(logits, [0, 1, 0, 0, 1][i]!),
     );
     for (const batchSize of [1, 3, 8]) {
-      const metrics = await evaluateRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize });
+      const { metrics } = await evaluateRows(lookUp(kind, table), rows, { ...optionsFor(kind), batchSize });
       expect(metrics.loss, `${batchSize}`).toBeCloseTo(mean(bearing), 6);
       expect(metrics.accuracy, `${batchSize}`).toBeCloseTo(4 / 6, 12);
     }
@@ -76,7 +80,7 @@ describe("evaluateRows", () => {
       [1, 0],
       [1, 1],
     ];
-    const metrics = await evaluateRows(lookUp(kind, logits), rowsOf(labels), optionsFor(kind));
+    const { metrics } = await evaluateRows(lookUp(kind, logits), rowsOf(labels), optionsFor(kind));
     expect(metrics).toMatchObject({ subsetAccuracy: 1, microF1: 1 });
     const parts = logits.flatMap((row, i) => row.map((z, j) => crossEntropy([0, z], labels[i]![j]!)));
     expect(metrics.loss).toBeCloseTo(mean(parts), 6);
@@ -84,7 +88,7 @@ describe("evaluateRows", () => {
 
   test("numbers", async () => {
     const kind = "regression";
-    const metrics = await evaluateRows(lookUp(kind, [[1], [2.5], [-1]]), rowsOf([1, 2, 0]), optionsFor(kind));
+    const { metrics } = await evaluateRows(lookUp(kind, [[1], [2.5], [-1]]), rowsOf([1, 2, 0]), optionsFor(kind));
     expect(metrics.meanSquaredError).toBeCloseTo((0.25 + 1) / 3, 6);
     expect(metrics.loss).toBeCloseTo((0.25 + 1) / 3, 6);
     expect(metrics.pearson).toBeGreaterThan(0.9);
