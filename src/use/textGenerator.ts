@@ -1,7 +1,6 @@
 import { merge } from "../adapters/index.js";
-import { BidoraError } from "../common/errors.js";
 import { type GenerateSettings, generateOptions, resolveSettings, type Settings } from "../config/index.js";
-import { encodePrompts, type LanguageExample, uniforms, type Writing, where } from "../data/index.js";
+import { type LanguageExample, uniforms, type Writing } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
@@ -12,15 +11,15 @@ import {
   type Prompt,
   readGenerationConfig,
   resolveGeneration,
-  roomAfter,
   splitStops,
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import { packLinears } from "../nn/index.js";
-import { checkIds, namedTask } from "../tasks/index.js";
+import { namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
+import { CALL, promptsOf } from "../train/prompts.js";
 import type { InferenceHooks } from "./evaluate.js";
 import { refuseExcluding, refuseIdle } from "./generationChecks.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
@@ -128,22 +127,9 @@ export class TextGenerator {
     return typeof text === "string" ? text : this.open.tokenizer.decode(ids, { skipSpecialTokens: false });
   }
 
-  private async encode(examples: readonly LanguageExample[]): Promise<Prompt[]> {
-    const { tokenizer, model } = this.open;
-    const encoded = await encodePrompts(examples, tokenizer);
-    return encoded.map((ids, i) => {
-      const name = nameOf((examples[i] as LanguageExample).at);
-      if (ids.length === 0)
-        throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to go on from: give a text.`);
-      if (ids.length > this.maxLength)
-        throw new BidoraError(
-          "PROMPT_TOO_LONG",
-          `${name} has ${ids.length} tokens, and --max-length allows ${this.maxLength}: shorten it, or allow more.`,
-        );
-      checkIds({ inputIds: ids }, name, tokenizer, model.config);
-      const maxNewTokens = roomAfter(ids.length, this.settings, this.own, model.config.maxTokens, name);
-      return { ids, maxNewTokens, uniform: uniforms(this.settings.seed, i) };
-    });
+  private encode(examples: readonly LanguageExample[]): Promise<Prompt[]> {
+    const { maxNewTokens, seed } = this.settings;
+    return promptsOf(this.open, examples, this.own, { maxNewTokens, maxLength: this.maxLength, seed });
   }
 
   /** Passes on what comes; where numbers are not finite, the model's own weights are looked at. */
@@ -168,13 +154,8 @@ export interface StreamOptions extends Pick<GenerationHooks, "signal"> {
   readonly stream?: number;
 }
 
-/** Where a prompt stands that is in no file. */
-const CALL = "prompts";
-
 const exampleOf = (prompt: Writing, index: number): LanguageExample => ({
   input: { kind: "prompt", prompt, completion: undefined },
   label: undefined,
   at: { file: CALL, line: index + 1 },
 });
-
-const nameOf = (at: LanguageExample["at"]): string => (at.file === CALL ? `Prompt ${at.line}` : where(at));

@@ -58,7 +58,6 @@ function targetsOf(head: ClassifierHead, labels: readonly number[], rows: Return
   let end = 0;
   return widths.map((width) => {
     end += width;
-    const own = labels.slice(end - width, end);
-    return own;
+    return labels.slice(end - width, end);
   });
 }
