@@ -1,6 +1,6 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
-import { choice, type Given, names, omit, option, pick, text, toggle, whole } from "./option.js";
+import { choice, type Given, inGroup, names, number, omit, option, pick, text, toggle, whole } from "./option.js";
 import { generationOptions } from "./options/generation.js";
 import { runOptions } from "./options.js";
 
@@ -22,6 +22,23 @@ export const evaluateOptions = {
     help: "the part of a named data set",
     default: "validation",
   }),
+  limit: option(whole(1), { group: "Data", help: "the first so many rows", defaultText: "all" }),
+  predictions: option(text("FILE"), {
+    group: "Data",
+    help: "judge these, one JSON object a row as predict writes them, and no model",
+  }),
+  confidence: option(number({ above: 0, below: 1 }), {
+    group: "Figures",
+    help: "intervals of this confidence for every metric, by bootstrap",
+    defaultText: "none",
+  }),
+  seed: option(whole(0), { group: "Figures", help: "of the bootstrap", default: 0, advanced: true }),
+  texts: option(toggle, {
+    group: "Texts",
+    help: "go on from prompts, and judge the texts",
+    defaultText: "with data sets such as e2e-nlg",
+  }),
+  ...inGroup("Texts", pick(generationOptions, "maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram")),
   ...session,
 };
 

@@ -205,6 +205,11 @@ export function pick<Table extends OptionTable, K extends keyof Table>(table: Ta
   return Object.fromEntries(keys.map((key) => [key, table[key]])) as Pick<Table, K>;
 }
 
+/** The same options under another heading. */
+export function inGroup<Table extends OptionTable>(group: string, table: Table): Table {
+  return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, { ...option, group }])) as Table;
+}
+
 /** A table without some of its options. */
 export function omit<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Omit<Table, K> {
   return Object.fromEntries(Object.entries(table).filter(([key]) => !keys.includes(key as K))) as Omit<Table, K>;

@@ -14,7 +14,13 @@ export type Writing = string | readonly Message[];
 export type LanguageInput =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "messages"; readonly messages: readonly Message[] }
-  | { readonly kind: "prompt"; readonly prompt: Writing; readonly completion: Writing | undefined };
+  | {
+      readonly kind: "prompt";
+      readonly prompt: Writing;
+      readonly completion: Writing | undefined;
+      /** Several completions that are as good, in the place of one. */
+      readonly references?: readonly string[];
+    };
 
 /** A row for a language model: its label, if it has one, is part of it. */
 export type LanguageExample = Example<LanguageInput, undefined>;
@@ -27,6 +33,8 @@ const COLUMNS: Readonly<Record<Kind, readonly string[]>> = {
   prompt: ["prompt", "completion"],
   text: ["text"],
 };
+/** In the place of a completion. */
+const REFERENCES = "references";
 const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
@@ -86,6 +94,7 @@ function inputOf(reader: Reader, kind: Kind, [first, second]: readonly string[],
   if (kind === "text") return { kind, text: reader.text(column) };
   if (kind === "messages") return { kind, messages: reader.messages(column) };
   const prompt = reader.writing(column);
+  if (reader.has(REFERENCES)) return { kind, prompt, completion: undefined, references: reader.references() };
   const lacksMore = second === undefined || (isPrompt && !reader.has(second));
   const completion = lacksMore ? undefined : reader.writing(second);
   if (completion === undefined || typeof prompt === typeof completion) return { kind, prompt, completion };
@@ -122,6 +131,15 @@ class Reader {
 
   text(column: string): string {
     return this.wellFormed(own(this.row.values, column), column);
+  }
+
+  /** Several completions, at least one. */
+  references(): readonly string[] {
+    if (this.has("completion")) throw this.error(`completion and ${REFERENCES} exclude each other: leave one out.`);
+    const value = own(this.row.values, REFERENCES);
+    if (!Array.isArray(value) || value.length === 0)
+      throw this.error(`${REFERENCES} must be a list of texts with at least one, but is ${shown(value)}.`);
+    return value.map((text, i) => this.wellFormed(text, `${REFERENCES}[${i}]`));
   }
 
   writing(column: string): Writing {

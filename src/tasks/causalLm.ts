@@ -1,4 +1,5 @@
 // Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
+import * as z from "zod";
 import { encodeLanguageRows, type LanguageExample, type LanguageTokens, loadLanguage } from "../data/index.js";
 import { type Foretold, foretelling } from "../metrics/index.js";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
@@ -21,8 +22,9 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   /** Its tokens say by themselves how well they are foretold. */
   reference: () => undefined,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
-    const rows = await encodeLanguageRows(examples, tokenizer, { maxLength, trainOn });
-    return examples.flatMap(({ at }, i) => (rows[i] as LanguageTokens[]).map((row) => ({ ...encodedRow(row), at })));
+    const single = examples.flatMap(withEachReference);
+    const rows = await encodeLanguageRows(single, tokenizer, { maxLength, trainOn });
+    return single.flatMap(({ at }, i) => (rows[i] as LanguageTokens[]).map((row) => ({ ...encodedRow(row), at })));
   },
   weight: borne,
   outputRows: borne,
@@ -49,8 +51,17 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     });
   },
   join: (readings) => readings.reduce(together),
+  prediction: z.object({ text: z.string() }),
   scorer: () => ({ main: "loss", goal: "minimize", metric: foretelling() }),
 };
+
+/** Each of several references is a completion of its own. */
+function withEachReference(example: LanguageExample): LanguageExample[] {
+  const { input } = example;
+  if (input.kind !== "prompt" || !input.references) return [example];
+  const { references, ...prompt } = input;
+  return references.map((completion) => ({ ...example, input: { ...prompt, completion } }));
+}
 
 function encodedRow({ inputIds, bearsLoss }: LanguageTokens): Omit<LanguageRow, "at"> {
   const target = inputIds.map((_, i) => (bearsLoss[i + 1] ? (inputIds[i + 1] as number) : IGNORED_LABEL));

@@ -9,6 +9,8 @@ export interface NamedDatasetFacts {
   /** The label that F1 is about. */
   readonly positive?: string;
   readonly metrics: readonly [MetricName, ...MetricName[]];
+  /** Whether it is reported by texts that are generated. */
+  readonly texts?: boolean;
   /** @throws BidoraError naming the missing file, or the line at fault. */
   load(directory: string, split: Split): Promise<Dataset>;
 }

@@ -29,6 +29,7 @@ export { type ClassPrediction, type ClassRow, sequenceClassification } from "./s
 export type { EncodedRow, EncodeOptions, Problem, Task } from "./task.js";
 export { askedTask, type NamedTask, namedTask, type TaskChoice, taskOf } from "./taskChoice.js";
 export { labelsFor, outputNames, positiveOf, usedLabels } from "./taskLabels.js";
+export { textScorer, type WrittenText } from "./textScorer.js";
 export { targetOf } from "./texts.js";
 export { tokenClassification, type WordsPrediction, type WordsRow } from "./tokenClassification.js";
 export { type UsedHead, usedHead } from "./usedHead.js";

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { type LabelMap, loadTexts, readStrings, type TextExample } from "../data/index.js";
 import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
@@ -42,6 +43,7 @@ export const multiLabelClassification: Task<
       const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
       return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
     }),
+  prediction: z.object({ labels: z.array(z.string()) }),
   scorer: ({ labels }) => ({
     main: "microF1",
     goal: "maximize",

@@ -1,4 +1,5 @@
 // Shapes: N tokens of all rows, B rows, L the longest row's tokens.
+import * as z from "zod";
 import { type Answer, loadQuestions, type QuestionExample, rowError, sliceOf } from "../data/index.js";
 import { readingFrom, squad } from "../metrics/index.js";
 import { linearHead } from "../models/index.js";
@@ -81,6 +82,7 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, W
     if (none > best.score) return { answer: "", start: 0, end: 0, score: Math.exp(none - total) };
     return { ...best.answer, score: Math.exp(best.score - total) };
   },
+  prediction: z.object({ answer: z.string() }),
   scorer: () => ({ main: "f1", goal: "maximize", metric: readingFrom(squad(), ({ answer }) => answer) }),
 };
 

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { loadTexts, readNumber, type TextExample } from "../data/index.js";
 import { readingFrom } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
@@ -28,6 +29,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   loss: (outputs, { rows }) =>
     meanSquaredError(torch.flatten(outputs), torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype)),
   predict: (outputs) => Array.from(outputs.toArray(), (value) => ({ value })),
+  prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {
     const { metric, ...facts } = namedMetrics(metrics ?? ["mean-squared-error", "pearson", "spearman"]);
     return { ...facts, metric: readingFrom(metric, ({ value }) => value) };

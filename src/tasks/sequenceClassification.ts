@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { argmax } from "../common/argmax.js";
 import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
 import { readingFrom } from "../metrics/index.js";
@@ -43,6 +44,7 @@ export const sequenceClassification: Task<
       const best = argmax(logits);
       return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
     }),
+  prediction: z.object({ label: z.union([z.string(), z.number().transform(String)]) }),
   scorer,
 };
 

@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import type { Dataset, Example, LabelMap, LoadOptions, Location, TrainOn } from "../data/index.js";
 import type { HeadKind, ModelInput, TaskModel, TokenRow } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
@@ -102,6 +103,8 @@ export interface Task<
   predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Reading[];
   /** What `predict` prints for an example, from what its rows say; absent where each example is one row. */
   join?(readings: readonly Reading[]): Prediction;
+  /** Of what `predict` prints that which is compared, for predictions that come from a file. */
+  readonly prediction?: z.ZodType;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }

@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { isNamedDataset, type NamedDataset, namedDatasets } from "./datasets.js";
+import { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets.js";
 import type { MetricName } from "./namedMetrics.js";
 import { isTaskKind, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
@@ -16,6 +16,8 @@ export interface TaskChoice extends NamedTask {
   readonly dataset: NamedDataset | undefined;
   /** The metrics that the data set is reported by. */
   readonly metrics: readonly [MetricName, ...MetricName[]] | undefined;
+  /** Whether the data set is reported by generated texts. */
+  readonly texts: boolean;
 }
 
 /** The task of the table by its word. */
@@ -29,7 +31,8 @@ export function taskOf(word: string): TaskChoice {
     const known = Object.keys(TASKS).join(", ");
     throw new UsageError(`There is no task ${word}; known are ${known}, and data sets such as glue/mrpc.`);
   }
-  return { ...namedTask(kind), dataset, metrics: dataset && namedDatasets[dataset].metrics };
+  const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
+  return { ...namedTask(kind), dataset, metrics: facts?.metrics, texts: facts?.texts === true };
 }
 
 /**
@@ -42,5 +45,5 @@ export function askedTask(word: string | undefined, own: NamedTask | undefined):
     throw new UsageError(`The settings name the task ${word}, and a task of one's own is given too: leave one out.`);
   if (isTaskKind(own.kind) || isNamedDataset(own.kind))
     throw new UsageError(`${own.kind} is a task of bidora's own: give yours another name.`);
-  return { ...own, dataset: undefined, metrics: undefined };
+  return { ...own, dataset: undefined, metrics: undefined, texts: false };
 }

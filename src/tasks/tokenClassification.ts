@@ -1,3 +1,4 @@
+import * as z from "zod";
 import { argmax } from "../common/argmax.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import {
@@ -63,6 +64,7 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
       };
     });
   },
+  prediction: z.object({ labels: z.array(z.string().nullable()) }),
   scorer({ labels }) {
     // Labels that mark no entities, such as parts of speech, are scored word by word alone.
     const areEntities = labels.every(isEntityTag);

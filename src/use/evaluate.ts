@@ -1,13 +1,11 @@
 import { UsageError } from "../common/errors.js";
 import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
-import { packLinears } from "../nn/index.js";
+import type { Dataset, LanguageExample } from "../data/index.js";
+import { bootstrapIntervals, type Interval } from "../metrics/index.js";
 import {
   askedTask,
   encodeRows,
   isNamedFolder,
-  maxLengthOf,
-  type NamedTask,
   positiveOf,
   readLabelled,
   type TaskChoice,
@@ -15,47 +13,90 @@ import {
   usedLabels,
   usualColumns,
 } from "../tasks/index.js";
-import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { evaluateRows } from "../train/evaluation.js";
+import { evaluateRows, type Judgement } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
+import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
-import { type OpenModel, openModel } from "./openModel.js";
-
-/** What a call can say beside the settings. */
-export interface InferenceHooks {
-  readonly signal?: AbortSignal;
-  /** Notes for people, and the progress of downloads. */
-  readonly hub?: HubOptions;
-  /** A task of one's own, in the place of one that the settings name. */
-  readonly task?: NamedTask;
-}
+import { judgePredictions } from "./judgePredictions.js";
+import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
+import type { OpenModel } from "./openModel.js";
 
 /** What `evaluate` found. */
 export interface EvaluateResult {
   readonly metrics: Metrics;
+  /** Of each metric's value, with `confidence`; null where the rows say nothing of its spread. */
+  readonly intervals?: Readonly<Record<string, Interval | null>>;
   /** Rows that were judged. */
   readonly rows: number;
 }
 
+type EvaluateCall = Settings<typeof evaluateOptions>;
+
 /**
- * The task's metrics of a model, with its adapter if one is given, on labelled rows.
+ * The task's metrics of a model, with its adapter if one is given, on labelled rows; with `predictions` those of a file, without
+ * a model.
  * @throws UsageError for what is missing, BidoraError for what does not fit
  */
-export async function evaluate(
-  given: EvaluateSettings,
-  { signal, hub, task }: InferenceHooks = {},
-): Promise<EvaluateResult> {
+export async function evaluate(given: EvaluateSettings, hooks: InferenceHooks = {}): Promise<EvaluateResult> {
   const settings = resolveSettings(evaluateOptions, given);
-  const { data, split, batchSize } = settings;
+  const { data, predictions } = settings;
   if (data === undefined)
     throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
-  const named = askedTask(settings.task, task);
+  const named = askedTask(settings.task, hooks.task);
   refuseIdle(settings.given, data, named);
-  const open = await openForUse(settings, named, hub);
+  const found =
+    predictions === undefined
+      ? await judgeModel({ ...settings, data }, named, hooks)
+      : await judgePredictions({ ...settings, data, predictions }, named);
+  return { ...figuresOf(found, settings), rows: found.rows };
+}
+
+/** How rows were judged, each kind of metric by itself. */
+interface Judged {
+  readonly judgements: readonly Judgement[];
+  readonly rows: number;
+}
+
+function figuresOf(
+  { judgements }: Judged,
+  { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
+): Omit<EvaluateResult, "rows"> {
+  const metrics = Object.assign({}, ...judgements.map((judgement) => judgement.metrics));
+  if (confidence === undefined) return { metrics };
+  const each = judgements.map(({ metric, measured }) => bootstrapIntervals(metric, measured, { confidence, seed }));
+  return { metrics, intervals: Object.assign({}, ...each) };
+}
+
+async function judgeModel(
+  settings: EvaluateCall & { readonly data: string },
+  named: TaskChoice | undefined,
+  hooks: InferenceHooks,
+): Promise<Judged> {
+  const open = await openForUse(settings, named, hooks.hub);
   const choice = named ?? taskOf(open.kind);
-  const columns = { ...settings, ...usualColumns(open.side) };
-  const dataset = await readLabelled(choice, data, split, columns);
+  const wishes = textWishes(settings, choice);
+  const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
+  const dataset = { ...all, examples: limited(all.examples, settings.limit) };
+  return namingBadWeights(
+    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
+    async () => {
+      const judgements = [await judgeRows(open, choice, dataset, settings, hooks)];
+      const texts = dataset.examples as readonly LanguageExample[];
+      const { batchSize } = settings;
+      if (wishes) judgements.unshift(await evaluateTexts(open, texts, { batchSize, wishes, signal: hooks.signal }));
+      return { judgements, rows: dataset.examples.length };
+    },
+  );
+}
+
+async function judgeRows(
+  open: OpenModel,
+  choice: TaskChoice,
+  dataset: Dataset,
+  settings: EvaluateCall,
+  { signal, hub }: InferenceHooks,
+): Promise<Judgement> {
   const labels = usedLabels(choice, dataset, open.labels);
   const rows = await encodeRows(choice.task, dataset.examples, open.tokenizer, {
     labels,
@@ -65,19 +106,38 @@ export async function evaluate(
   });
   const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;
   if (note !== undefined) hub?.onNote?.(note);
-  const measured = {
+  return evaluateRows(open.model, rows, {
     task: choice.task,
     labels: open.labels,
-    batchSize,
+    batchSize: settings.batchSize,
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),
     signal,
-  };
-  const { metrics } = await namingBadWeights(
-    () => ({ folder: open.folder, weights: weightsOf(open.model) }),
-    () => evaluateRows(open.model, rows, measured),
+  });
+}
+
+/** The first so many, or all. */
+export const limited = <T>(list: readonly T[], limit: number | undefined): readonly T[] => list.slice(0, limit);
+
+const TEXT_KEYS = ["beams", "lengthPenalty", "noRepeatNgram", "maxNewTokens"] as const;
+
+/**
+ * How texts are generated to be judged; undefined where none are.
+ * @throws UsageError for a setting of texts where none are judged
+ */
+function textWishes(
+  settings: EvaluateCall,
+  { task, texts, kind }: TaskChoice,
+): Pick<EvaluateCall, (typeof TEXT_KEYS)[number]> | undefined {
+  const { beams, lengthPenalty, noRepeatNgram, maxNewTokens, given } = settings;
+  if (settings.texts && !task.isGenerative)
+    throw new UsageError(`No effect here: --texts (acts only with causal-lm, not ${kind}); leave it out.`);
+  if (settings.texts ?? texts) return { beams, lengthPenalty, noRepeatNgram, maxNewTokens };
+  const idle = TEXT_KEYS.find((key) => key in given);
+  if (idle === undefined) return undefined;
+  throw new UsageError(
+    `No effect here: ${flagOf(idle)} (acts only where texts are judged, with --texts); leave it out.`,
   );
-  return { metrics, rows: dataset.examples.length };
 }
 
 /**
@@ -88,30 +148,10 @@ function refuseIdle(given: object, data: string, task: TaskChoice | undefined): 
   const isFolder = task !== undefined && isNamedFolder(task, data);
   const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
   const found = idle.find((key) => key in given);
-  if (found === undefined) return;
-  const only = isFolder ? "on a file of rows" : "on a named data set's folder";
-  throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
-}
-
-/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
-export async function openForUse(
-  settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
-  task: NamedTask | undefined,
-  hub: HubOptions | undefined,
-): Promise<OpenModel> {
-  const { model, revision, adapter, dtype, threads } = settings;
-  if (threads !== undefined) setThreads(threads);
-  const open = await openModel({ model, revision, adapter, task, dtype: computeDtype(dtype), ...(hub && { hub }) });
-  packLinears(open.model);
-  return open;
-}
-
-/** `--max-length` if given, else what the model was trained with, within what the model takes. */
-export function lengthFor(
-  { maxLength, given }: { readonly maxLength: number; readonly given: object },
-  open: OpenModel,
-): number {
-  const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
-  return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
+  if (found !== undefined) {
+    const only = isFolder ? "on a file of rows" : "on a named data set's folder";
+    throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
+  }
+  if (!("seed" in given) || "confidence" in given) return;
+  throw new UsageError("No effect here: --seed (acts only with --confidence); leave it out.");
 }

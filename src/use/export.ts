@@ -7,10 +7,10 @@ import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { askedTask, type NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
-import type { InferenceHooks } from "./evaluate.js";
 import { exportLora } from "./gguf/exportLora.js";
 import { exportModel } from "./gguf/exportModel.js";
 import { describeLoss } from "./lossOfRank.js";
+import type { InferenceHooks } from "./openForUse.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 type Resolved = Settings<typeof exportOptions>;

@@ -2,8 +2,8 @@ import { UsageError } from "../common/errors.js";
 import { type GenerateSettings, generateOptions, resolveSettings } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import type { InferenceHooks } from "./evaluate.js";
 import { refuseNoPrompt } from "./generationChecks.js";
+import type { InferenceHooks } from "./openForUse.js";
 import { type GeneratedRow, TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
 

@@ -10,7 +10,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { askedTask, type NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
-import type { InferenceHooks } from "./evaluate.js";
+import type { InferenceHooks } from "./openForUse.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 /**

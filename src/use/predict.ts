@@ -5,7 +5,7 @@ import { freeFile } from "../folders/outputFolder.js";
 import { askedTask, encodeRows, readRows, usualColumns } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
-import { type InferenceHooks, lengthFor, openForUse } from "./evaluate.js";
+import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 import { TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";

@@ -20,8 +20,8 @@ import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { CALL, promptsOf } from "../train/prompts.js";
-import type { InferenceHooks } from "./evaluate.js";
 import { refuseExcluding, refuseIdle } from "./generationChecks.js";
+import type { InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
 /** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */

@@ -1,0 +1,76 @@
+import { UsageError } from "../common/errors.js";
+import { where } from "./example.js";
+import type { LanguageExample, Writing } from "./languageRows.js";
+import { loadTable } from "./load.js";
+import { rowError } from "./textFile.js";
+
+/** A prompt, and all that was written to go on from it. */
+export interface Meaning {
+  /** The first row with this prompt, without what goes on from it. */
+  readonly example: LanguageExample;
+  /** Without space around them. */
+  readonly references: readonly string[];
+}
+
+/**
+ * Rows with one prompt are one meaning with several references, in the order in which prompts come up.
+ * @throws UsageError for a row without a prompt and what goes on from it
+ */
+export function meaningsOf(examples: readonly LanguageExample[]): Meaning[] {
+  const byPrompt = new Map<string, { example: LanguageExample; references: string[] }>();
+  for (const example of examples) {
+    const { prompt, references } = partsOf(example);
+    const key = JSON.stringify(prompt);
+    const known = byPrompt.get(key);
+    if (known) known.references.push(...references);
+    else byPrompt.set(key, { example: { ...example, input: asked(prompt) }, references: [...references] });
+  }
+  return [...byPrompt.values()];
+}
+
+const asked = (prompt: Writing): LanguageExample["input"] => ({ kind: "prompt", prompt, completion: undefined });
+
+function partsOf({ input, at }: LanguageExample): { prompt: Writing; references: readonly string[] } {
+  if (input.kind === "prompt") {
+    const written = input.references ?? [textOf(input.completion)];
+    if (written.every((text) => text !== undefined)) return { prompt: input.prompt, references: trimmed(written) };
+  }
+  if (input.kind === "messages" && input.messages.at(-1)?.role === "assistant") {
+    const answer = textOf(input.messages.slice(-1)) ?? "";
+    return { prompt: input.messages.slice(0, -1), references: trimmed([answer]) };
+  }
+  throw new UsageError(
+    `${where(at)}: texts can be judged only where a prompt is followed by a completion, by references or by an assistant's answer.`,
+  );
+}
+
+const trimmed = (texts: readonly string[]): string[] => texts.map((text) => text.trim());
+
+/** What a writing says, without who says it. */
+function textOf(writing: Writing | undefined): string | undefined {
+  if (writing === undefined || typeof writing === "string") return writing;
+  return writing.map(({ content }) => contentOf(content)).join("\n");
+}
+
+function contentOf(content: unknown): string {
+  if (typeof content === "string") return content;
+  return Array.isArray(content) ? content.map((part: { text?: unknown }) => String(part.text ?? "")).join("") : "";
+}
+
+/** What a row's text is compared with, and where the row stands. */
+export type References = Pick<Meaning, "references"> & Pick<LanguageExample, "at">;
+
+/**
+ * The references of rows whose prompts are of no account: `references`, a list of texts, or `completion`, a text.
+ * @throws BidoraError naming the row that has neither
+ */
+export async function loadReferences(file: string): Promise<References[]> {
+  const { rows } = await loadTable(file);
+  return rows.map(({ values, line }) => {
+    const { references, completion } = values as { references?: unknown; completion?: unknown };
+    const found = references ?? (typeof completion === "string" ? [completion] : undefined);
+    const isList = Array.isArray(found) && found.length > 0 && found.every((text) => typeof text === "string");
+    if (isList) return { references: trimmed(found as string[]), at: { file, line } };
+    throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");
+  });
+}

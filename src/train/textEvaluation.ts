@@ -1,0 +1,56 @@
+import { type LanguageExample, meaningsOf } from "../data/index.js";
+import {
+  type GenerationWishes,
+  generateRows,
+  readGenerationConfig,
+  resolveGeneration,
+  splitStops,
+  type TextModel,
+} from "../generation/index.js";
+import type { JsonObject } from "../io/json.js";
+import { textScorer } from "../tasks/index.js";
+import type { Judgement } from "./evaluation.js";
+import { promptsOf } from "./prompts.js";
+
+/** A model that goes on from prompts, and its files. */
+export interface WritingModel extends TextModel {
+  readonly folder: string;
+  readonly checkpointConfig: JsonObject;
+}
+
+export interface TextEvaluationOptions {
+  readonly batchSize: number;
+  /** How prompts are gone on from: greedily, unless beams are asked for. */
+  readonly wishes?: Pick<GenerationWishes, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens"> | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A prompt's row, its references, and what was generated. */
+export type OnText = (example: LanguageExample, references: readonly string[], prediction: { text: string }) => void;
+
+/** Judges a model by the texts with which it goes on from prompts, each against all references of its prompt. */
+export async function evaluateTexts(
+  model: WritingModel,
+  examples: readonly LanguageExample[],
+  { batchSize, wishes = {}, signal }: TextEvaluationOptions,
+  onText: OnText = () => {},
+): Promise<Judgement> {
+  const own = readGenerationConfig(model.folder, model.checkpointConfig);
+  const settings = resolveGeneration(wishes.beams === undefined ? { ...wishes, greedy: true } : wishes, own);
+  const generation = { ...settings, ...(await splitStops(model.tokenizer, settings.stop)) };
+  const meanings = meaningsOf(examples);
+  const prompts = await promptsOf(
+    model,
+    meanings.map(({ example }) => example),
+    own,
+    wishes,
+  );
+  const { metric } = textScorer;
+  const measured: unknown[] = [];
+  for await (const { text } of generateRows(model, prompts, generation, { batchSize, signal })) {
+    const { example, references } = meanings[measured.length] as (typeof meanings)[number];
+    measured.push(metric.measure(references, { text }, measured.length + 1));
+    onText(example, references, { text });
+  }
+  return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured };
+}

@@ -1,0 +1,146 @@
+import { BidoraError, UsageError } from "../common/errors.js";
+import { type EvaluateSettings, flagOf } from "../config/index.js";
+import {
+  type Dataset,
+  type Example,
+  LabelMap,
+  type LanguageExample,
+  labelMap,
+  loadReferences,
+  loadTable,
+  meaningsOf,
+  type References,
+  rowError,
+  type Split,
+} from "../data/index.js";
+import { isNamedFolder, positiveOf, readLabelled, type TaskChoice, textScorer } from "../tasks/index.js";
+import type { Judgement } from "../train/evaluation.js";
+
+/** What is judged by what. */
+export interface PredictionFile extends Omit<EvaluateSettings, "task"> {
+  readonly data: string;
+  readonly split: Split;
+  /** One JSON object a row, as `predict` writes them. */
+  readonly predictions: string;
+  readonly given: object;
+}
+
+/** What only a model that computes has an effect on. */
+const OF_MODELS = [
+  "model",
+  "revision",
+  "adapter",
+  "maxLength",
+  "batchSize",
+  "dtype",
+  "threads",
+  "trainOn",
+  "beams",
+  "lengthPenalty",
+  "noRepeatNgram",
+  "maxNewTokens",
+  "texts",
+] as const satisfies (keyof EvaluateSettings)[];
+
+/** Compares a file of predictions with labelled rows, as many and in the same order. Needs no model. */
+export async function judgePredictions(
+  settings: PredictionFile,
+  choice: TaskChoice | undefined,
+): Promise<{ readonly judgements: readonly Judgement[]; readonly rows: number }> {
+  const idle = OF_MODELS.find((key) => key in settings.given);
+  if (idle !== undefined)
+    throw new UsageError(`No effect beside --predictions, where no model computes: ${flagOf(idle)}; leave it out.`);
+  if (!choice) throw new UsageError("--task is missing: it says how --predictions are judged.");
+  const { rows: lines } = await loadTable(settings.predictions);
+  const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
+  const judge = choice.task.isGenerative ? judgeTexts : judgeLabels;
+  const judgement = await judge(settings, choice, written);
+  return { judgements: [judgement], rows: judgement.measured.length };
+}
+
+interface Written {
+  readonly values: object;
+  readonly at: Example["at"];
+}
+
+type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgement>;
+
+const judgeTexts: Judge = async (settings, choice, written) => {
+  const known = await referencesOf(settings, choice, written.length);
+  const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
+  const { metric } = textScorer;
+  const measured = known.map(({ references }, i) => metric.measure(references, texts[i] as { text: string }, i + 1));
+  return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured };
+};
+
+/** Those of each meaning of a data set; of a file's rows one by one, unless there are as many texts as different prompts. */
+async function referencesOf(
+  settings: PredictionFile,
+  choice: TaskChoice,
+  count: number,
+): Promise<readonly Pick<References, "references">[]> {
+  const { data, split, limit } = settings;
+  const meanings = async () => {
+    const { examples } = await readLabelled(choice, data, split, settings);
+    return meaningsOf(examples as readonly LanguageExample[]).slice(0, limit);
+  };
+  if (isNamedFolder(choice, data) || settings.textColumns) return meanings();
+  const rows = (await loadReferences(data)).slice(0, limit);
+  return rows.length === count ? rows : meanings();
+}
+
+const judgeLabels: Judge = async (settings, choice, written) => {
+  const { data, split, limit } = settings;
+  const all = await readLabelled(choice, data, split, settings);
+  const examples = all.examples.slice(0, limit);
+  const predictions = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
+  const labels = choice.task.outputs ? undefined : labelsOf({ ...all, examples }, predictions);
+  const { metric } = choice.task.scorer({
+    labels: labels?.names ?? [],
+    metrics: choice.metrics,
+    positive: positiveOf(choice, labels),
+  });
+  const measured = predictions.map((prediction, i) =>
+    metric.measure(choice.task.reference(examples[i] as Example, labels), prediction, i + 1),
+  );
+  return { metrics: metric.result(measured), metric, measured };
+};
+
+/** Those of the rows, and those that are predicted alone. */
+function labelsOf({ examples, labelNames }: Dataset, predictions: readonly object[]): LabelMap {
+  const { names } = labelMap(examples, { dataset: labelNames });
+  const predicted = predictions.flatMap((prediction) => {
+    const { label, labels = label === undefined ? [] : [label] } = prediction as { label?: string; labels?: string[] };
+    return labels.filter((name) => name !== null);
+  });
+  const map = new LabelMap(names);
+  return new LabelMap([...names, ...new Set(predicted.filter((name) => map.find(name) === undefined))]);
+}
+
+/** @throws BidoraError for another number than there are rows, or naming the line that says nothing for the task */
+function readPredictions<Prediction>(
+  { predictions, data }: PredictionFile,
+  { task, kind }: TaskChoice,
+  written: readonly Written[],
+  expected: number,
+  what: string,
+): Prediction[] {
+  if (!task.prediction) throw new UsageError(`Predictions of ${kind} can't be read from a file.`);
+  const schema = task.prediction;
+  if (written.length !== expected)
+    throw new BidoraError(
+      "PREDICTIONS",
+      `${predictions} has ${written.length} predictions, but ${data} has ${expected} ${what}: one a row is expected, in the same order.`,
+    );
+  return written.map(({ values, at }) => {
+    const read = schema.safeParse(values);
+    if (read.success) return read.data as Prediction;
+    const [issue] = read.error.issues;
+    const key = issue?.path.join(".") ?? "";
+    throw rowError(
+      at.file,
+      at.line,
+      `a prediction of ${kind} is expected, but ${key || "it"} does not fit: ${issue?.message}.`,
+    );
+  });
+}
