@@ -20,7 +20,7 @@ export const evaluateOptions = {
   split: option(choice(["validation", "test", "train"]), {
     group: "Data",
     help: "the part of a named data set",
-    default: "validation",
+    defaultText: "validation, or test where it has none",
   }),
   limit: option(whole(1), { group: "Data", help: "the first so many rows", defaultText: "all" }),
   predictions: option(text("FILE"), {
@@ -113,6 +113,7 @@ export const verifyOptions = {
     runOptions,
     "validation",
     "test",
+    "testSplit",
     "method",
     "epochs",
     "maxSteps",

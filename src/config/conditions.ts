@@ -1,7 +1,7 @@
 /** Where options act that do not act everywhere. */
 import type { MethodSetting } from "../adapters/index.js";
 import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
-import { isNamedDataset } from "../tasks/datasets.js";
+import { isNamedDataset, namedDatasets } from "../tasks/datasets/index.js";
 import type { Acts, Deciding } from "./acts.js";
 import { estimatorsWith } from "./estimators.js";
 import { METHODS, type Method, methodsWith } from "./methods.js";
@@ -46,8 +46,20 @@ export const withoutRetrainSteps: Acts = inBidora(
 
 /** A file beside it stands in for that part of the data set. */
 export const withNamedDataset: Acts = {
-  only: "with a named data set as --task, such as glue/mrpc, of which --train or --validation is left to it",
-  in: ({ task, train, validation }) => isNamed(task) && (train === undefined || validation === undefined),
+  only: "with a named data set as --task, such as glue/mrpc, of which --train, --validation or --test-split is left to it",
+  in: ({ task, train, validation, testSplit }) =>
+    isNamed(task) && (train === undefined || validation === undefined || testSplit === true),
+};
+
+/** Test rows without labels, such as GLUE's, give no figures. */
+export const withTestSplit: Acts = {
+  only: "with --data and a named data set as --task that has labelled test rows, such as reuters21578/modapte, and without --test",
+  in: ({ task, data, test }) =>
+    task !== undefined &&
+    isNamedDataset(task) &&
+    namedDatasets[task].labelled.includes("test") &&
+    data !== undefined &&
+    test === undefined,
 };
 
 /** A named data set's own files have columns that are known. */

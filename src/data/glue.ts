@@ -1,13 +1,11 @@
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import type { Texts } from "../text/index.js";
 import { readPlainTsv } from "./csv.js";
 import type { Dataset, TextExample } from "./example.js";
+import { namesIn, noFiles, type Split, setFolder } from "./setFolder.js";
 import type { TableRow } from "./table.js";
-import { fileError, rowError } from "./textFile.js";
-
-export type Split = "train" | "validation" | "test";
+import { rowError } from "./textFile.js";
 
 /** One set of the GLUE benchmark, in its files as published: tab-separated, quotes are plain characters. */
 export interface GlueSet {
@@ -45,26 +43,14 @@ export async function readGlue(
 
 async function splitFiles(set: GlueSet, directory: string, split: Split): Promise<string[]> {
   const stems = { train: ["train"], validation: set.validation ?? ["dev"], test: set.test ?? ["test"] }[split];
-  const inside = await list(directory);
-  const folder = inside.includes(set.folder) ? join(directory, set.folder) : directory;
-  const names = folder === directory ? inside : await list(folder);
+  const folder = await setFolder(directory, set.folder);
+  const names = await namesIn(folder);
   const found = stems.flatMap((stem) => {
     const whole = names.filter((name) => name === `${stem}.tsv`);
     return whole.length > 0 ? whole : names.filter((name) => name.startsWith(`${stem}.`) && name.endsWith(".tsv"));
   });
   if (found.length > 0) return found.map((name) => join(folder, name));
-  throw new BidoraError(
-    "FILE",
-    `${folder} has no ${stems.map((stem) => `${stem}.tsv`).join(" or ")} of GLUE's ${set.folder}.`,
-  );
-}
-
-async function list(folder: string): Promise<string[]> {
-  return (
-    await readdir(folder).catch((cause: unknown) => {
-      throw fileError(folder, cause);
-    })
-  ).sort();
+  throw noFiles(folder, `${stems.map((stem) => `${stem}.tsv`).join(" or ")} of GLUE's ${set.folder}`);
 }
 
 async function readFileRows(set: GlueSet, labelNames: readonly string[] | undefined, file: string, split: Split) {

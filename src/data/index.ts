@@ -14,13 +14,15 @@ export {
   type WordsExample,
   where,
 } from "./example.js";
-export { type GlueSet, readGlue, type Split } from "./glue.js";
+export { type GlueSet, readGlue } from "./glue.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { loadReferences, type Meaning, meaningsOf, type References } from "./meanings.js";
 export { BatchOrder, type OrderState } from "./order.js";
 export { uniforms } from "./random.js";
+export { type ReutersSplit, readReuters } from "./reuters.js";
+export type { Split } from "./setFolder.js";
 export { splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export type { Table, TableRow } from "./table.js";

@@ -1,6 +1,6 @@
 export { type Batch, batchOf, lossSum, lossWeight, outputsOf, tokensOf } from "./batch.js";
 export { causalLm, type LanguageRow } from "./causalLm.js";
-export { type NamedDataset, namedDatasets } from "./datasets.js";
+export { type NamedDataset, namedDatasets } from "./datasets/index.js";
 export { encodeRows, type RowEncoding } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";
 export { maxLengthOf } from "./maxLength.js";

@@ -3,7 +3,7 @@ import type { SideFacts } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import type { Dataset, Split } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
-import { type NamedDataset, namedDatasets } from "./datasets.js";
+import { type NamedDataset, namedDatasets } from "./datasets/index.js";
 import { encodeRows, type RowEncoding } from "./encodeRows.js";
 import type { EncodedRow, Task } from "./task.js";
 import type { TaskChoice } from "./taskChoice.js";
@@ -14,6 +14,8 @@ export interface DataSettings {
   readonly train?: string | undefined;
   readonly validation?: string | undefined;
   readonly test?: string | undefined;
+  /** Whether a named data set's labelled test rows are read; by default where it has no validation rows. */
+  readonly testSplit?: boolean | undefined;
   readonly textColumns?: readonly string[] | undefined;
   /** The text columns where none are named and the file has these: those that an adapter was trained on. */
   readonly usualTextColumns?: readonly string[] | undefined;
@@ -38,23 +40,42 @@ export interface Splits {
 /** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
 export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
   const { train, validation, test, data } = settings;
-  const own = dataset !== undefined && (train === undefined || data !== undefined) ? setIn(dataset, data) : undefined;
+  const own =
+    dataset !== undefined && (train === undefined || data !== undefined) ? await setIn(dataset, data) : undefined;
   if (train === undefined && !own)
     throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
-  const read = (file: string | undefined, split?: Split) =>
-    file === undefined ? split && own?.(split) : readRows(task, file, settings);
+  const takesTest = settings.testSplit ?? own?.splits.includes("validation") === false;
+  const read = (file: string | undefined, split: Split, isWanted = true) =>
+    file === undefined ? (isWanted ? own?.read(split) : undefined) : readRows(task, file, settings);
   return {
     train: (await read(train, "train")) as Dataset,
     validation: await read(validation, "validation"),
-    test: await read(test),
+    test: await read(test, "test", takesTest),
   };
 }
 
-/** A named data set's own rows, by split. */
-function setIn(dataset: NamedDataset, folder: string | undefined): (split: Split) => Promise<Dataset> {
+interface OwnRows {
+  /** Those with labels. */
+  readonly splits: readonly Split[];
+  /** Undefined for a split that the set lacks. */
+  read(split: Split): Promise<Dataset> | undefined;
+}
+
+/** A named data set's own rows. */
+async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnRows> {
   if (folder === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
-  return (split) => namedDatasets[dataset].load(folder, split);
+  const splits = await labelledSplits(dataset, folder);
+  return {
+    splits,
+    read: (split) => (splits.includes(split) ? namedDatasets[dataset].load(folder, split) : undefined),
+  };
+}
+
+/** The splits with labels of a named data set's folder. */
+async function labelledSplits(dataset: NamedDataset, folder: string): Promise<readonly Split[]> {
+  const { labelled, labelledIn } = namedDatasets[dataset];
+  return (await labelledIn?.(folder)) ?? labelled;
 }
 
 /** Whether a path is a named data set's folder of files. */
@@ -65,15 +86,25 @@ export function isNamedFolder(
   return choice.dataset !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-/** Labelled rows to evaluate on: a file, or a split of a named data set's folder. */
+/**
+ * Labelled rows to evaluate on: a file, or a split of a named data set's folder.
+ * @param split by default the validation rows, or the test rows of a set that has none
+ * @throws UsageError for a split that the set lacks
+ */
 export async function readLabelled(
   choice: TaskChoice,
   path: string,
-  split: Split,
+  split: Split | undefined,
   settings: DataSettings,
 ): Promise<Dataset> {
-  if (isNamedFolder(choice, path)) return namedDatasets[choice.dataset].load(path, split);
-  return readRows(choice.task, path, settings);
+  if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
+  const { dataset } = choice;
+  const splits = await labelledSplits(dataset, path);
+  const wanted = split ?? (splits.includes("validation") ? "validation" : "test");
+  if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
+  throw new UsageError(
+    `${dataset} has no labelled ${wanted} rows in ${path}, so --split ${wanted} can't be had: it has ${splits.join(" and ")}.`,
+  );
 }
 
 /** Rows of one file. With `labels: "optional"` they may lack labels. */

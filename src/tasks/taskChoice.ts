@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets.js";
+import { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets/index.js";
 import type { MetricName } from "./namedMetrics.js";
 import { isTaskKind, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";

@@ -1,5 +1,5 @@
 import { type Dataset, type LabelMap, labelMap, modelLabels, positiveLabel } from "../data/index.js";
-import { type NamedDatasetFacts, namedDatasets } from "./datasets.js";
+import { type NamedDatasetFacts, namedDatasets } from "./datasets/index.js";
 import type { Splits } from "./rows.js";
 import type { Task } from "./task.js";
 import type { TaskChoice } from "./taskChoice.js";

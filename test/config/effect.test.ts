@@ -24,6 +24,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
   [
     { task: "regression", train: "t" },
     { task: "glue/mrpc", data: "d" },
+    { task: "reuters21578/modapte", data: "d" },
   ],
 ];
 

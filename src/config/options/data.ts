@@ -1,6 +1,6 @@
 import { TRAIN_ON } from "../../data/index.js";
 import { namedDatasets, TASKS } from "../../tasks/index.js";
-import { withFiles, withNamedDataset } from "../conditions.js";
+import { withFiles, withNamedDataset, withTestSplit } from "../conditions.js";
 import { choice, names, option, text, toggle, whole } from "../option.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
@@ -24,6 +24,13 @@ export const dataOptions = {
   train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
   validation: option(file, { group: "Data", help: "rows to evaluate on" }),
   test: option(file, { group: "Data", help: "rows for the figures at the end", advanced: true }),
+  testSplit: option(toggle, {
+    group: "Data",
+    help: "read a named data set's labelled test rows for the figures at the end",
+    defaultText: "where it has no validation rows",
+    advanced: true,
+    acts: withTestSplit,
+  }),
   textColumns: option(names("A[,B]"), {
     group: "Data",
     help: "the one or two text columns",

@@ -1,0 +1,16 @@
+import type { NamedDatasetFacts } from "./facts.js";
+import { glue } from "./glue.js";
+import { reuters21578 } from "./reuters21578.js";
+
+export type { NamedDatasetFacts } from "./facts.js";
+
+const sets = { ...glue, ...reuters21578 };
+
+export type NamedDataset = keyof typeof sets;
+
+/** The data sets that `--task` knows by name, with `--data` for their folder. */
+export const namedDatasets: Readonly<Record<NamedDataset, NamedDatasetFacts>> = sets;
+
+export function isNamedDataset(name: string): name is NamedDataset {
+  return Object.hasOwn(namedDatasets, name);
+}
