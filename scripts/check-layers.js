@@ -16,14 +16,18 @@ const ORDER = [
   ["report"],
   ["folders"],
   ["run", "use"],
+  ["compare"],
   ["cli", "index.ts"],
 ];
 
 /** @type {Readonly<Record<string, number>>} */
 const LAYERS = Object.fromEntries(ORDER.flatMap((folders, layer) => folders.map((folder) => [folder, layer])));
 
-/** The report reads what a run has told, and knows nothing of how it came about. */
-const READS_ONLY = { report: new Set(["train/events.ts", "common"]) };
+/** The report reads what a run has told, a comparison what runs have measured; they know nothing of how it came about. */
+const READS_ONLY = {
+  report: new Set(["train/events.ts", "common"]),
+  compare: new Set(["common", "metrics", "config"]),
+};
 
 /** @typedef {{ from: string, to: string, line: number, typeOnly: boolean, text: string }} Import */
 

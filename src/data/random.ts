@@ -1,10 +1,10 @@
 import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
-import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
+import { seededGenerator } from "../common/seededGenerator.js";
 
 /** A function that shuffles arrays in place; the same seed and stream give the same orders. */
 export function shuffler(seed: number, stream: number): <T>(items: T[]) => T[] {
-  const random = generatorOf(seed, stream);
+  const random = seededGenerator(seed, stream);
   return (items) => {
     for (let i = items.length - 1; i > 0; i--) {
       const j = uniformInt(random, 0, i);
@@ -16,15 +16,6 @@ export function shuffler(seed: number, stream: number): <T>(items: T[]) => T[] {
 
 /** Numbers of at least 0 and below 1, one a call; the same seed and stream give the same ones. */
 export function uniforms(seed: number, stream: number): () => number {
-  const random = generatorOf(seed, stream);
+  const random = seededGenerator(seed, stream);
   return () => uniformFloat64(random);
-}
-
-function generatorOf(seed: number, stream: number) {
-  const high = Math.floor(seed / 2 ** 32);
-  // Multiplying by odd constants spreads neighbouring seeds and streams over all 32 bits.
-  const mixed = Math.imul(seed, 0x9e3779b1) ^ Math.imul(stream + 1, 0x85ebca6b) ^ Math.imul(high, 0xc2b2ae35);
-  // The generator's own seed has 32 bits; the upper ones of a long seed go into a word that it leaves at 0.
-  const [s01, s00, s11] = xoroshiro128plus(mixed).getState() as [number, number, number, number];
-  return xoroshiro128plusFromState([s01, s00, s11, high]);
 }

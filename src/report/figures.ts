@@ -1,6 +1,6 @@
+import { formatNumber, words } from "../common/format.js";
 import type { StepEvent } from "../train/events.js";
 import { smooth, thin } from "./curves.js";
-import { formatNumber, words } from "./format.js";
 import type { Markup } from "./html.js";
 import { figure, panels, type Size, WIDE } from "./layout.js";
 import { curve, dots, draw, retrainRules } from "./plot.js";

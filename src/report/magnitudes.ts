@@ -1,5 +1,5 @@
 import * as Plot from "@observablehq/plot";
-import { formatNumber } from "./format.js";
+import { formatNumber } from "../common/format.js";
 import { html, type Markup } from "./html.js";
 import { figure, panels, type Size } from "./layout.js";
 import { DEPTH_COLOURS, depthColour } from "./palette.js";

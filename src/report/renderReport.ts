@@ -1,5 +1,5 @@
+import { formatTime } from "../common/format.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
-import { formatTime } from "./format.js";
 import { html, Markup } from "./html.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";

@@ -1,7 +1,7 @@
+import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import { own } from "../common/own.js";
 import type { JsonValue, MachineFacts, Versions } from "../train/events.js";
 import { metricNames, metricTitle } from "./figures.js";
-import { formatBytes, formatCount, formatNumber, formatSeconds } from "./format.js";
 import { html, type Markup } from "./html.js";
 import { runMark } from "./legend.js";
 import type { Run } from "./runs.js";

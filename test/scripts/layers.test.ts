@@ -38,7 +38,8 @@ test.each([
   ["train/a.ts", 'const x = await import("../run/finetune.js");', "train (layer 6) may not import run (layer 9)"],
   ["report/a.ts", 'import { x } from "../train/events.js";', "report may not import train/events.ts"],
   ["report/a.ts", 'import type { x } from "../train/loop.js";', "report may not import train/loop.ts"],
-  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 9) may not import cli (layer 10)"],
+  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 9) may not import cli (layer 11)"],
+  ["compare/a.ts", 'import { x } from "../train/loop.js";', "compare may not import train/loop.ts"],
   ["use/a.ts", 'import { x } from "../run/b.js";', "use (layer 9) may not import run (layer 9)"],
   ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 2) may not import io (layer 2)"],
 ])("%s: %s", (file, line, why) => {
