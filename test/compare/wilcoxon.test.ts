@@ -1,0 +1,72 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import { type WilcoxonResult, wilcoxon } from "../../src/compare/wilcoxon.js";
+
+interface Case extends Omit<WilcoxonResult, "distribution"> {
+  readonly name: string;
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+  readonly distribution: "exact" | "asymptotic";
+}
+
+const golden = JSON.parse(readFileSync(new URL("../golden/compare/wilcoxon.json", import.meta.url), "utf8")) as Case[];
+
+describe("as scipy", () => {
+  it.each(golden)("$name", ({ a, b, statistic, p, differing, distribution }) => {
+    const found = wilcoxon(a, b);
+    expect(found.statistic).toBe(statistic);
+    // Of the p-value itself, which may be tiny: an absolute bound would let any tail pass.
+    expect(Math.abs(found.p - p)).toBeLessThanOrEqual(1e-12 * p);
+    expect(found).toMatchObject({
+      differing,
+      distribution: differing === 0 || distribution === "exact" ? "exact" : "normal",
+    });
+  });
+});
+
+/** Every sign for every rank: the distribution by its definition. */
+function byEnumeration(differences: readonly number[]): number {
+  const n = differences.length;
+  const sums = Array.from({ length: 2 ** n }, (_, signs) =>
+    differences.reduce((sum, _d, rank) => sum + ((signs >> rank) & 1 ? rank + 1 : 0), 0),
+  );
+  const { statistic } = wilcoxon(
+    differences,
+    differences.map(() => 0),
+  );
+  const extreme = sums.filter((sum) => Math.min(sum, (n * (n + 1)) / 2 - sum) <= statistic).length;
+  return extreme / 2 ** n;
+}
+
+test("the exact p-value is the share of all signs with a statistic as small", () => {
+  for (const signs of [0, 1, 2, 5, 37, 200, 511]) {
+    const differences = Array.from({ length: 9 }, (_, i) => ((signs >> i) & 1 ? -1 : 1) * (i + 1));
+    const zeros = differences.map(() => 0);
+    expect(wilcoxon(differences, zeros).p).toBeCloseTo(byEnumeration(differences), 14);
+  }
+});
+
+const pairs = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 })), { maxLength: 60 });
+const scores = (values: readonly (readonly [number, number])[], side: 0 | 1) => values.map((pair) => pair[side] / 40);
+
+test("swapping the sides changes nothing, nor does the order of pairs; p is in (0, 1]", () => {
+  fc.assert(
+    fc.property(
+      pairs.chain((drawn) => fc.tuple(fc.constant(drawn), fc.shuffledSubarray(drawn, { minLength: drawn.length }))),
+      ([drawn, shuffled]) => {
+        const found = wilcoxon(scores(drawn, 0), scores(drawn, 1));
+        expect(wilcoxon(scores(drawn, 1), scores(drawn, 0))).toEqual(found);
+        expect(wilcoxon(scores(shuffled, 0), scores(shuffled, 1))).toEqual(found);
+        expect(found.p).toBeGreaterThan(0);
+        expect(found.p).toBeLessThanOrEqual(1);
+      },
+    ),
+  );
+});
+
+test("refuses pairs that are none", () => {
+  expect(() => wilcoxon([1, 2], [1])).toThrow("a value on both sides of every pair, 2 and 1 came");
+  expect(() => wilcoxon([1, Number.NaN], [1, 2])).toThrow("pair 2 is NaN and 2");
+  expect(() => wilcoxon([Number.POSITIVE_INFINITY], [Number.POSITIVE_INFINITY])).toThrow("finite");
+});

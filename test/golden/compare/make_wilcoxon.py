@@ -1,0 +1,59 @@
+"""Writes wilcoxon.json beside this file: scipy's signed-rank test on drawn and on awkward pairs.
+
+    pip install scipy==1.17.1 numpy
+    python test/golden/compare/make_wilcoxon.py
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import wilcoxon
+
+random = np.random.default_rng(7)
+cases = []
+
+
+def add(name, a, b):
+    a, b = [float(x) for x in a], [float(x) for x in b]
+    d = np.round(np.array(a) - np.array(b), 12)
+    d = d[d != 0]
+    ties = len(np.unique(np.abs(d))) != len(d)
+    method = "exact" if len(d) <= 25 and not ties else "asymptotic"
+    if len(d) == 0:
+        statistic, p = 0.0, 1.0
+    else:
+        r = wilcoxon(d, method=method, correction=False, zero_method="wilcox")
+        statistic, p = float(r.statistic), float(r.pvalue)
+    cases.append(dict(name=name, a=a, b=b, statistic=statistic, p=p, differing=len(d), distribution=method))
+
+
+def drawn(n, shift, scale=0.02, mean=0.85, decimals=16):
+    a = np.round(mean + scale * random.standard_normal(n) + shift, decimals)
+    return a, np.round(mean + scale * random.standard_normal(n), decimals)
+
+
+for n in (1, 2, 3, 4, 5, 6, 9, 14, 25, 26, 51):
+    add(f"{n} pairs", *drawn(n, 0.01))
+add("26 pairs, far apart", *drawn(26, 1.0))
+add("300 pairs, far apart", *drawn(300, 1.0, decimals=3))
+add("ties", *drawn(12, 0.01, decimals=2))
+add("ties among 40", *drawn(40, 0.005, decimals=3))
+add("two pairs, one tie", [0.9, 0.8], [0.8, 0.9])
+add("all one difference", np.full(6, 0.9), np.full(6, 0.8))
+add("all one difference but for rounding", [0.3, 0.2, 0.9, 0.7, 1.1], [0.2, 0.1, 0.8, 0.6, 1.0])
+add("centre of three", [1, 2, 0], [0, 0, 3])
+add("one zero among six", [0.5, 0.81, 0.92, 0.73, 0.64, 0.85], [0.5, 0.8, 0.9, 0.7, 0.6, 0.8])
+a, b = drawn(28, 0.01)
+b[[3, 11, 20]] = a[[3, 11, 20]]
+add("28 pairs, three of them zero", a, b)
+add("zero but for rounding", [0.1 + 0.2, 0.7, 0.8, 0.95], [0.3, 0.6, 0.61, 0.9])
+add("no difference", [0.1, 0.2, 0.3], [0.1, 0.2, 0.3])
+add("no difference but for rounding", [0.1 + 0.2], [0.3])
+add("no pairs", [], [])
+add("perplexities", *drawn(11, 30, scale=400, mean=3000))
+add("losses of 1e-9", *drawn(8, 0, scale=1e-9, mean=1e-8))
+
+Path(__file__).with_name("wilcoxon.json").write_text(
+    "[\n" + ",\n".join(json.dumps(case) for case in cases) + "\n]\n"
+)
