@@ -1,0 +1,96 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it, test } from "vitest";
+import { type PairedBootstrap, pairedBootstrap } from "../../src/compare/pairedBootstrap.js";
+import { uniforms } from "../../src/data/random.js";
+import type { BootstrapOptions } from "../../src/metrics/resamples.js";
+import type { RowMetric } from "../../src/metrics/rowMetric.js";
+import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../metrics/rowMetrics.js";
+
+interface Case {
+  readonly name: string;
+  readonly references: readonly number[];
+  readonly a: readonly number[];
+  readonly b: readonly number[];
+  readonly paired: Readonly<Record<string, PairedBootstrap>>;
+}
+
+const read = (file: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../golden/compare/${file}`, import.meta.url), "utf8"));
+const { settings } = read("draws.json") as { settings: Required<BootstrapOptions> };
+const golden = read("bootstrap.json") as readonly Case[];
+
+describe("as numpy gives it of the same draws", () => {
+  it.each(golden)("$name", ({ references, a, b, paired }) => {
+    const of = <Measured>(metric: RowMetric<number, number, Measured>, name: string) =>
+      pairedBootstrap(metric, name, measured(metric, references, a), measured(metric, references, b), settings);
+    const found = new Map(
+      Object.keys(paired).map((name) => [
+        name,
+        name === "accuracy" ? of(accuracy, name) : name === "pearson" ? of(pearson, name) : of(meanSquaredError, name),
+      ]),
+    );
+    for (const [name, expected] of Object.entries(paired)) {
+      const { difference, low, high, p } = found.get(name)!;
+      expect(p).toBe(expected.p);
+      expect(difference).toBeCloseTo(expected.difference, 12);
+      expect(low).toBeCloseTo(expected.low, 12);
+      expect(high).toBeCloseTo(expected.high, 12);
+    }
+  });
+});
+
+const rows = fc.array(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min: 0, max: 4 })), {
+  minLength: 2,
+  maxLength: 25,
+});
+
+test("swapping the sides turns the difference and its interval and keeps p, which is in (0, 1]", () => {
+  fc.assert(
+    fc.property(rows, fc.nat(), (pairs, seed) => {
+      const [a, b] = [pairs.map(([x]) => x / 10), pairs.map(([, y]) => y / 10)];
+      const options = { resamples: 60, seed };
+      const found = pairedBootstrap(meanSquaredError, "meanSquaredError", a, b, options);
+      const swapped = pairedBootstrap(meanSquaredError, "meanSquaredError", b, a, options);
+      expect(swapped.p).toBe(found.p);
+      expect(swapped.difference).toBe(0 - found.difference);
+      expect(swapped.low).toBeCloseTo(0 - found.high, 12);
+      expect(swapped.high).toBeCloseTo(0 - found.low, 12);
+      expect(found.p).toBeGreaterThan(0);
+      expect(found.p).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+test("the same rows on both sides: no difference, p = 1; all the better on every row: the smallest p there is", () => {
+  const wrong = Array.from({ length: 30 }, () => 0);
+  const mixed = wrong.map((_, row) => (row % 3 === 0 ? 1 : 0));
+  const of = (a: number[], b: number[]) => pairedBootstrap(accuracy, "accuracy", a, b, { resamples: 99, seed: 0 });
+  expect(of(mixed, mixed)).toEqual({ difference: 0, low: 0, high: 0, p: 1 });
+  const all = wrong.map(() => 1);
+  expect(of(all, wrong)).toEqual({ difference: 1, low: 1, high: 1, p: 0.01 });
+});
+
+test("of methods that are equally good one in twenty comparisons comes out below 0.05", () => {
+  const draw = uniforms(3, 0);
+  const scores = () => Array.from({ length: 120 }, () => (draw() < 0.8 ? 1 : 0));
+  const comparisons = 400;
+  let rejected = 0;
+  for (let i = 0; i < comparisons; i++) {
+    const { p } = pairedBootstrap(accuracy, "accuracy", scores(), scores(), { resamples: 199, seed: i });
+    if (p <= 0.05) rejected++;
+  }
+  // Three standard errors of a share of 400 around 0.05.
+  expect(rejected / comparisons).toBeGreaterThan(0.017);
+  expect(rejected / comparisons).toBeLessThan(0.083);
+});
+
+test("refuses rows that do not go together, and differences without a value", () => {
+  const options = { seed: 0 };
+  expect(() => pairedBootstrap(accuracy, "accuracy", [1, 0], [1], options)).toThrow("2 and 1 came");
+  expect(() => pairedBootstrap(accuracy, "accuracy", [1], [1], options)).toThrow("two at least");
+  expect(() => pairedBootstrap(accuracy, "f1", [1, 0], [1, 1], options)).toThrow('"f1"');
+  expect(() => pairedBootstrap(accuracy, "constructor", [1, 0], [1, 1], options)).toThrow("over all rows");
+  const few = Array.from({ length: 60 }, (_, row) => (row === 0 ? 1 : null));
+  expect(() => pairedBootstrap(meanOfSome, "some", few, few, options)).toThrow(/in \d+ of 1000 samples/);
+});

@@ -1,0 +1,42 @@
+import { BidoraError } from "../../src/common/errors.js";
+import { correlation } from "../../src/metrics/pearson.js";
+import type { RowMetric } from "../../src/metrics/rowMetric.js";
+
+type Pair = readonly [reference: number, prediction: number];
+
+const mean = (values: readonly number[]): number => {
+  if (values.length === 0) throw new BidoraError("METRIC_ROWS", "no rows");
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+};
+
+export const accuracy: RowMetric<number, number, number> = {
+  measure: (reference, prediction) => (reference === prediction ? 1 : 0),
+  result: (rows) => ({ accuracy: mean(rows) }),
+};
+
+export const meanSquaredError: RowMetric<number, number, number> = {
+  measure: (reference, prediction) => (reference - prediction) ** 2,
+  result: (rows) => ({ meanSquaredError: mean(rows) }),
+};
+
+export const pearson: RowMetric<number, number, Pair> = {
+  measure: (reference, prediction) => [reference, prediction],
+  result: (rows) => ({
+    pearson: correlation(
+      rows.map(([reference]) => reference),
+      rows.map(([, prediction]) => prediction),
+    ),
+  }),
+};
+
+/** A mean over the rows that have something to measure, which some samples are without. */
+export const meanOfSome: RowMetric<number, number, number | null> = {
+  measure: (reference, prediction) => (reference === 0 ? null : prediction),
+  result: (rows) => ({ some: mean(rows.filter((row) => row !== null)) }),
+};
+
+export const measured = <Measured>(
+  metric: RowMetric<number, number, Measured>,
+  references: readonly number[],
+  predictions: readonly number[],
+): Measured[] => references.map((reference, row) => metric.measure(reference, predictions[row]!, row + 1));
