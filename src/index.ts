@@ -51,7 +51,7 @@ export type {
   StepEvent,
   Versions,
 } from "./train/events.js";
-export { type EvaluateResult, evaluate, type InferenceHooks } from "./use/evaluate.js";
+export { type EvaluateResult, evaluate } from "./use/evaluate.js";
 export { type ExportResult, exportAdapter } from "./use/export.js";
 export { generate } from "./use/generate.js";
 export {
@@ -64,6 +64,7 @@ export {
   type TensorFacts,
 } from "./use/inspect.js";
 export { merge } from "./use/merge.js";
+export type { InferenceHooks } from "./use/openForUse.js";
 export { type PredictResult, predict } from "./use/predict.js";
 export { type GeneratedRow, type GenerationHooks, type StreamOptions, TextGenerator } from "./use/textGenerator.js";
 

@@ -11,7 +11,7 @@ export const evaluate = defineCommand({
   interruptible: true,
   run: async ({ given, output, signal }) => {
     const { evaluate: measure } = await import("../use/evaluate.js");
-    const { metrics } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
-    output.result(metrics, formatMetrics(metrics));
+    const { metrics, intervals } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
+    output.result({ ...metrics, ...(intervals && { intervals }) }, formatMetrics(metrics, intervals));
   },
 });

@@ -1,5 +1,6 @@
 import { printableJson } from "../common/printable.js";
 import type { Metrics, RunEvent } from "../train/events.js";
+import type { EvaluateResult } from "../use/evaluate.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";
 import { stderr, stdout } from "./streams.js";
@@ -16,5 +17,13 @@ const writeEvent: RunObserver = (event) => {
   stdout.write(`${printableJson(event)}\n`);
 };
 
-/** Metrics as a table of two columns. */
-export const formatMetrics = (metrics: Metrics): string => formatTable(["metric", "value"], Object.entries(metrics));
+/** Metrics as a table, with the interval of each where there are intervals. */
+export function formatMetrics(metrics: Metrics, intervals?: EvaluateResult["intervals"]): string {
+  const rows = Object.entries(metrics);
+  if (!intervals) return formatTable(["metric", "value"], rows);
+  const bounds = (name: string) => [intervals[name]?.low ?? "", intervals[name]?.high ?? ""];
+  return formatTable(
+    ["metric", "value", "from", "to"],
+    rows.map(([name, value]) => [name, value, ...bounds(name)]),
+  );
+}

@@ -3,7 +3,7 @@ import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 
 export const predict = defineCommand({
-  usage: "predict --model M [--adapter A] --input FILE --output FILE",
+  usage: "predict --model M [--adapter A] --input PATH --output FILE",
   about: "Writes one JSON line for each row in, in the same order.",
   options: predictOptions,
   positionals: 0,

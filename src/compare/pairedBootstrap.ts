@@ -1,8 +1,8 @@
 import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { type Interval, percentiles } from "../metrics/bootstrap.js";
+import type { OverRows } from "../metrics/metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resamples.js";
-import type { OverRows } from "../metrics/rowMetric.js";
 import { round12 } from "./differences.js";
 
 /** What the same rows, drawn anew, say of the difference between two methods. */

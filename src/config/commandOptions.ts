@@ -10,6 +10,15 @@ const base = {
   adapter: { ...runOptions.adapter, help: "the adapter to put into it" },
 };
 const reading = pick(runOptions, "task", "textColumns", "labelColumn", "maxLength", "batchSize", "dtype", "threads");
+/** Which rows of a data set. */
+const part = {
+  split: option(choice(["validation", "test", "train"]), {
+    group: "Data",
+    help: "the part of a named data set",
+    defaultText: "validation, or test where it has none",
+  }),
+  limit: option(whole(1), { group: "Data", help: "the first so many rows", defaultText: "all" }),
+};
 const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what bidora wrote there; other files stay" } };
 
 export const evaluateOptions = {
@@ -17,12 +26,7 @@ export const evaluateOptions = {
   ...reading,
   ...pick(runOptions, "trainOn"),
   data: option(text("PATH"), { group: "Data", help: "labelled rows: a file, or a named data set's folder" }),
-  split: option(choice(["validation", "test", "train"]), {
-    group: "Data",
-    help: "the part of a named data set",
-    defaultText: "validation, or test where it has none",
-  }),
-  limit: option(whole(1), { group: "Data", help: "the first so many rows", defaultText: "all" }),
+  ...part,
   predictions: option(text("FILE"), {
     group: "Data",
     help: "judge these, one JSON object a row as predict writes them, and no model",
@@ -48,7 +52,11 @@ export type EvaluateSettings = Given<typeof evaluateOptions>;
 export const predictOptions = {
   ...base,
   ...omit(reading, "labelColumn"),
-  input: option(text("FILE"), { group: "Data", help: "the rows; the label may be missing" }),
+  input: option(text("PATH"), {
+    group: "Data",
+    help: "the rows, whose label may be missing: a file, or a named data set's folder",
+  }),
+  ...part,
   maxNewTokens: { ...generationOptions.maxNewTokens, help: "tokens after a prompt, at most; only with causal-lm" },
   output: option(text("FILE"), { group: "Output", help: "one JSON object a row, in the same order" }),
   ...overwrite,

@@ -62,6 +62,12 @@ export const withTestSplit: Acts = {
     test === undefined,
 };
 
+/** Texts are generated where the data set is reported by them. */
+export const withTexts: Acts = {
+  only: "with a data set as --task that is reported by texts, such as e2e-nlg",
+  in: ({ task }) => task !== undefined && isNamedDataset(task) && namedDatasets[task].texts === true,
+};
+
 /** A named data set's own files have columns that are known. */
 export const withFiles: Acts = {
   only: "on files of rows, not on a named data set's own",

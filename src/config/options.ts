@@ -7,6 +7,7 @@ import { dataOptions } from "./options/data.js";
 import { methodOptions } from "./options/method.js";
 import { modelOptions } from "./options/model.js";
 import { outputOptions } from "./options/output.js";
+import { textOptions } from "./options/texts.js";
 import { trainingOptions } from "./options/training.js";
 import type { Sources } from "./precedence.js";
 
@@ -17,6 +18,7 @@ export const runOptions = {
   ...methodOptions,
   ...trainingOptions,
   ...bidoraOptions,
+  ...textOptions,
   ...outputOptions,
 };
 

@@ -25,6 +25,7 @@ export { type ReutersSplit, readReuters } from "./reuters.js";
 export type { Split } from "./setFolder.js";
 export { splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
+export { type SubsetOptions, type Subsets, subsetsOf } from "./subsets.js";
 export type { Table, TableRow } from "./table.js";
 export type { LabelForm } from "./tableExamples.js";
 export { rowError } from "./textFile.js";

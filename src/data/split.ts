@@ -17,7 +17,7 @@ export interface SplitOptions {
 }
 
 /**
- * Splits the training rows for a bilevel search.
+ * Splits training rows in two, for a bilevel search or to hold some of them out.
  * @throws UsageError if one level would have no row.
  */
 export function splitForSearch(rows: number, { fraction, shuffle, seed }: SplitOptions): SearchSplit {
@@ -25,7 +25,7 @@ export function splitForSearch(rows: number, { fraction, shuffle, seed }: SplitO
   const cut = Math.floor(fraction * rows);
   if (!(cut >= 1 && cut < rows)) {
     throw new UsageError(
-      `The search needs rows for both levels, but a fraction of ${fraction} of ${rows} rows gives one of them none.`,
+      `A search and rows that are held out need two parts, but a fraction of ${fraction} of ${rows} rows leaves one of them none.`,
     );
   }
   // Stream -1 is no pass's, so the split is not the order of the first pass.

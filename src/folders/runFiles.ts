@@ -14,6 +14,7 @@ export const EVENTS = "events.jsonl";
 export const METRICS = "metrics.json";
 export const CARD = "README.md";
 export const REPORT = "report.html";
+export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
 export const PROFILE = { table: "profile.txt", trace: "profile.json" } as const;
 
 /** The files of an adapter or a model. */
@@ -21,7 +22,7 @@ const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FIL
 
 /** Every file that a run, a merge or an export writes at the top of its folder, whatever its settings. */
 const OWN: ReadonlySet<string> = new Set([
-  ...[MARKER, RUN_FILE, EVENTS, METRICS, CARD, REPORT, PROFILE.table, PROFILE.trace],
+  ...[MARKER, RUN_FILE, EVENTS, METRICS, CARD, REPORT, ...Object.values(PREDICTIONS), PROFILE.table, PROFILE.trace],
   ...MODEL,
 ]);
 

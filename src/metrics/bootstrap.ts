@@ -1,7 +1,7 @@
 import { quantile } from "d3-array";
 import { own } from "../common/own.js";
+import type { OverRows } from "./metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "./resamples.js";
-import type { OverRows } from "./rowMetric.js";
 
 /** Where a value lies, both ends included. */
 export interface Interval {

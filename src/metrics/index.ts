@@ -1,4 +1,5 @@
 export { accuracy } from "./accuracy.js";
+export { bootstrapIntervals, type Interval } from "./bootstrap.js";
 export { entityScores } from "./entityScores.js";
 export { f1, macroF1, precision, recall } from "./f1.js";
 export { type Foretold, foretelling } from "./foretelling.js";
@@ -10,4 +11,5 @@ export { pearson } from "./pearson.js";
 export { spearman } from "./spearman.js";
 export { squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";
+export { textScores } from "./textScores.js";
 export { type PredictedWordLabels, type WordLabels, wordAccuracy } from "./words.js";

@@ -18,6 +18,9 @@ export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
 }
 
+/** The part of a metric that works on rows as they were measured. */
+export type OverRows<Measured> = Pick<Metric<never, never, Measured>, "result">;
+
 /** One metric that measures for several and joins what they give, in their order. */
 export function together<Reference, Prediction>(
   ...metrics: readonly Metric<Reference, Prediction>[]

@@ -1,7 +1,7 @@
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { seededGenerator } from "../common/seededGenerator.js";
-import type { OverRows } from "./rowMetric.js";
+import type { OverRows } from "./metric.js";
 
 /** Apart from the streams that rows are shuffled and tokens drawn by. */
 const STREAM = 0x626f6f74;

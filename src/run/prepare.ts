@@ -47,6 +47,8 @@ export interface Prepared {
   readonly tokenizer: Tokenizer;
   readonly maxLength: number;
   readonly data: EncodedSplits;
+  /** The examples, where texts that go on from them are judged. */
+  readonly texts: Pick<Splits, "validation" | "test"> | undefined;
   /** Of each file, before long ones are split. */
   readonly rows: RowCounts;
   readonly loaded: LoadedModel;
@@ -108,6 +110,7 @@ export async function prepare(
     tokenizer,
     maxLength,
     data,
+    texts: choice.texts ? { validation: splits.validation, test: splits.test } : undefined,
     rows: rowsOf(splits),
     loaded,
     adapted,
@@ -116,11 +119,14 @@ export async function prepare(
   };
 }
 
-function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation }: Splits): void {
-  if (earlyStopping !== undefined && (evalEvery === undefined || !validation))
-    throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by.");
-  if (evalEvery !== undefined && !validation)
-    throw new UsageError("--eval-every needs rows to evaluate on: name them by --validation.");
+function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation, holdout }: Splits): void {
+  const watched = holdout ?? validation;
+  if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
+    throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by, or --holdout-fraction.");
+  if (evalEvery !== undefined && !watched)
+    throw new UsageError(
+      "--eval-every needs rows to evaluate on: name them by --validation, or give --holdout-fraction.",
+    );
 }
 
 /** What the files of model, data and adapter make of the settings, so that they say the same anywhere. */
@@ -149,7 +155,9 @@ function foundIn(
 
 /** @throws BidoraError `NO_LOSS` for rows of which none bears loss */
 function noteRowsWithoutLoss(task: Task, data: Prepared["data"], hub: HubOptions | undefined): void {
-  const judged = task.takesTrainOn ? ({ validation: data.validation, test: data.test } as const) : {};
+  const judged = task.takesTrainOn
+    ? ({ validation: data.validation, test: data.test, "held-out": data.holdout } as const)
+    : {};
   for (const [what, rows] of Object.entries({ training: data.train, ...judged })) {
     const note = rows && noteWithoutLoss(task, rows, what);
     if (note !== undefined) hub?.onNote?.(note);

@@ -18,6 +18,7 @@ import {
   type TrainedHead,
   taskOf,
   usualColumns,
+  withSubsets,
 } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import type { RunStart } from "./adapterStart.js";
@@ -49,7 +50,8 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   checkCount(choice.task, labels?.names);
   const model = architecture.parseConfig(checkpointConfig);
   const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
-  return { folder, choice, own, splits, tokenizer, labels, model, maxLength };
+  // What the labels are is known from all rows, however few of them are trained on.
+  return { folder, choice, own, splits: withSubsets(splits, config), tokenizer, labels, model, maxLength };
 }
 
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */

@@ -1,13 +1,80 @@
-import { evaluateRows, type Judgement } from "../train/evaluation.js";
+import { join } from "node:path";
+import type { RunConfig } from "../config/index.js";
+import type { Dataset, LanguageExample } from "../data/index.js";
+import { PREDICTIONS } from "../folders/runFiles.js";
+import { writeFileAtomic } from "../io/atomic.js";
+import { readConfig } from "../io/checkpoint.js";
+import { evaluateRows } from "../train/evaluation.js";
+import type { Metrics } from "../train/events.js";
+import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 
-/** Judges a run's model as it is now. */
-export function evaluateSplit(
-  { config, choice, labels, positive, loaded, data }: Prepared,
-  split: "validation" | "test",
-  signal?: AbortSignal,
-): Promise<Judgement> {
-  const { task, metrics } = choice;
-  const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
-  return evaluateRows(loaded.model, data[split] ?? [], options);
+/** Rows that a run judges its model by. */
+export type JudgedSplit = "validation" | "test" | "holdout";
+
+/** A row as it was judged: where it stands, what is right, and what was predicted. */
+export interface JudgedRow {
+  readonly file: string;
+  readonly line: number;
+  readonly reference: unknown;
+  readonly prediction: object;
+}
+
+/** Judges a run's model as it is when it is asked, and remembers what it said of each row. */
+export class RunEvaluation {
+  readonly #judged = new Map<JudgedSplit, readonly JudgedRow[]>();
+
+  constructor(private readonly prepared: Prepared) {}
+
+  /** The task's metrics. */
+  async rows(split: JudgedSplit, signal?: AbortSignal): Promise<Metrics> {
+    const { config, choice, labels, positive, loaded, data } = this.prepared;
+    const { task, metrics } = choice;
+    const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
+    const judged: JudgedRow[] = [];
+    const found = await evaluateRows(loaded.model, data[split] ?? [], options, ({ at, reference }, prediction) =>
+      judged.push({ ...at, reference, prediction: withoutNumbers(prediction) }),
+    );
+    this.#judged.set(split, judged);
+    return found.metrics;
+  }
+
+  /** The metrics of texts that the model writes; none where the data set is not reported by these. */
+  async texts(split: "validation" | "test", signal?: AbortSignal): Promise<Metrics> {
+    const { loaded, tokenizer, folder, config, texts } = this.prepared;
+    const dataset: Dataset | undefined = texts?.[split];
+    if (!dataset) return {};
+    const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
+    const judged: JudgedRow[] = [];
+    const found = await evaluateTexts(
+      model,
+      dataset.examples as readonly LanguageExample[],
+      { batchSize: config.batchSize, wishes: wishesOf(config), signal },
+      ({ at }, reference, prediction) => judged.push({ ...at, reference, prediction }),
+    );
+    this.#judged.set(split, judged);
+    return found.metrics;
+  }
+
+  /** Writes what was said of each validation and test row when it was judged last. */
+  write(folder: string): void {
+    for (const split of ["validation", "test"] as const) {
+      const rows = this.#judged.get(split);
+      if (!rows) continue;
+      writeFileAtomic(join(folder, PREDICTIONS[split]), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    }
+  }
+}
+
+const wishesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
+  beams,
+  lengthPenalty,
+  noRepeatNgram,
+  maxNewTokens,
+});
+
+/** Logits and scores of all labels are many, and can be had again. */
+function withoutNumbers(prediction: object): object {
+  const { logits: _logits, scores: _scores, ...rest } = prediction as { logits?: unknown; scores?: unknown };
+  return rest;
 }

@@ -9,7 +9,7 @@ import type { RunObserver, StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/profiler.js";
 import { runLogWriter } from "../train/runLogWriter.js";
 import type { Prepared } from "./prepare.js";
-import { evaluateSplit } from "./runEvaluation.js";
+import type { RunEvaluation } from "./runEvaluation.js";
 
 export interface ObserverOptions {
   /** Told every event of the run. */
@@ -18,6 +18,7 @@ export interface ObserverOptions {
   readonly earlyStopping: EarlyStopping | undefined;
   readonly checkpoint: CheckpointOptions;
   readonly lastGood: LastGood;
+  readonly evaluation: RunEvaluation;
   /** The step that the run goes on from. */
   readonly from: number;
   /** Called once, before anything is written into the run's folder. */
@@ -31,11 +32,14 @@ export function runObservers(prepared: Prepared, options: ObserverOptions): Stag
   const { config, adapted, start, data } = prepared;
   const { told, followers, earlyStopping, checkpoint, lastGood, from, prepareFolder, isPrepared } = options;
   const { evalEvery: every, saveEvery } = config;
-  const evaluate = async () => (await evaluateSplit(prepared, "validation")).metrics;
+  const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
   return {
     record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
     follow: [...told.map((on) => ({ on })), ...followers, ...(config.profile ? [profilerOf(prepared)] : [])],
-    measure: every && data.validation ? [evaluator({ every, evaluate, trained: adapted.trained, start })] : [],
+    measure:
+      every && (data.holdout ?? data.validation)
+        ? [evaluator({ every, evaluate, trained: adapted.trained, start })]
+        : [],
     judge: earlyStopping ? [earlyStopping] : [],
     save: saveEvery ? [onlyIf(isPrepared, checkpointer(saveEvery, checkpoint))] : [],
     keep: [lastGood],

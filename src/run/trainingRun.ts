@@ -20,7 +20,7 @@ import { checkFinite } from "../train/trained.js";
 import { parameterCounts, writeBeside, writeTrained } from "./artefacts.js";
 import { ownWeights, type Prepared } from "./prepare.js";
 import type { ProvenanceSource } from "./provenanceSource.js";
-import { evaluateSplit } from "./runEvaluation.js";
+import { RunEvaluation } from "./runEvaluation.js";
 import { RunMemory } from "./runMemory.js";
 import { earlyStoppingOf, runObservers } from "./runObservers.js";
 import { plansOf } from "./runPlans.js";
@@ -48,6 +48,7 @@ export class TrainingRun {
   readonly #from: ResumePoint | undefined;
   readonly #lastGood: LastGood;
   readonly #reserve: Reserve;
+  readonly #evaluation: RunEvaluation;
   /** The folder is this run's own: nothing is written into it before. */
   #isPrepared = false;
 
@@ -71,6 +72,7 @@ export class TrainingRun {
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
     this.#reserve = new Reserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#lastGood = new LastGood(adapted.trained, generator);
+    this.#evaluation = new RunEvaluation(prepared);
     this.#observers = inOrder(
       runObservers(prepared, {
         told: options.observers ?? [],
@@ -78,6 +80,7 @@ export class TrainingRun {
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
         lastGood: this.#lastGood,
+        evaluation: this.#evaluation,
         from: this.#from?.step ?? 0,
         prepareFolder: () => this.#prepareFolder(),
         isPrepared: () => this.#isPrepared,
@@ -159,6 +162,7 @@ export class TrainingRun {
     const metrics = await this.#finalMetrics();
     await writeTrained(config.output, this.prepared, this.#at?.phase);
     writeBeside(config.output, this.prepared, metrics);
+    this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
     await this.#tell({ event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
     writeMetrics(config.output, metrics);
@@ -169,22 +173,25 @@ export class TrainingRun {
   /** The metrics of what the run ended with, told unless they have been. */
   async #finalMetrics(): Promise<Metrics> {
     const { adapted, data, start } = this.prepared;
-    const known = this.#atEnd?.metrics;
-    const validation = known ?? (data.validation ? await this.#judge("validation") : {});
-    if (known && !data.test) return known;
-    const test = data.test ? await this.#judge("test") : {};
-    const ofTest = Object.fromEntries(Object.entries(test).map(([name, value]) => [`test_${name}`, value]));
-    const metrics = { ...validation, ...ofTest };
+    const watched = this.#atEnd?.metrics;
+    const known = data.holdout ? undefined : watched;
+    const validation = data.validation ? await this.#judge("validation", known) : {};
+    const test = data.test ? prefixed("test", await this.#judge("test")) : {};
+    const holdout = data.holdout
+      ? prefixed("holdout", watched ?? (await this.#evaluation.rows("holdout", this.#signal)))
+      : {};
+    const metrics = { ...validation, ...test, ...holdout };
+    if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
     const emit = (event: Untimed) => this.#tell(event);
-    if (!this.#at) return metrics;
     const { phase, step } = this.#at;
     await tellEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
     return metrics;
   }
 
-  async #judge(split: "validation" | "test"): Promise<Metrics> {
-    const { metrics } = await evaluateSplit(this.prepared, split, this.#signal);
-    return metrics;
+  /** @param known what its rows gave, if they were just asked */
+  async #judge(split: "validation" | "test", known?: Metrics): Promise<Metrics> {
+    const rows = known ?? (await this.#evaluation.rows(split, this.#signal));
+    return { ...(await this.#evaluation.texts(split, this.#signal)), ...rows };
   }
 
   /** The evaluation of the state that the run ended with, if there has been one. */
@@ -215,3 +222,6 @@ export class TrainingRun {
     return withNote(error, note);
   }
 }
+
+const prefixed = (split: string, metrics: Metrics): Metrics =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${split}_${name}`, value]));

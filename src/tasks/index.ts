@@ -18,11 +18,14 @@ export {
   type EncodedSplits,
   encodeSplits,
   isNamedFolder,
+  type NamedChoice,
   readLabelled,
   readRows,
+  readSplit,
   readSplits,
   type Splits,
   usualColumns,
+  withSubsets,
 } from "./rows.js";
 export type { Scorer, ScorerOptions } from "./scorer.js";
 export { type ClassPrediction, type ClassRow, sequenceClassification } from "./sequenceClassification.js";

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import type { SideFacts } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import type { Dataset, Split } from "../data/index.js";
+import { type Dataset, type Split, type SubsetOptions, subsetsOf } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { type NamedDataset, namedDatasets } from "./datasets/index.js";
 import { encodeRows, type RowEncoding } from "./encodeRows.js";
@@ -35,6 +35,15 @@ export interface Splits {
   readonly train: Dataset;
   readonly validation: Dataset | undefined;
   readonly test: Dataset | undefined;
+  /** A share of the training rows, which are not trained on. */
+  readonly holdout?: Dataset | undefined;
+}
+
+/** The same with the training rows that a run is to have, and those that are held out. */
+export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
+  const { train, holdout } = subsetsOf(splits.train.examples, options);
+  const part = (examples: Dataset["examples"]): Dataset => ({ ...splits.train, examples });
+  return { ...splits, train: part(train), holdout: holdout && part(holdout) };
 }
 
 /** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
@@ -78,11 +87,11 @@ async function labelledSplits(dataset: NamedDataset, folder: string): Promise<re
   return (await labelledIn?.(folder)) ?? labelled;
 }
 
+/** A task by a data set's name. */
+export type NamedChoice = TaskChoice & { readonly dataset: NamedDataset };
+
 /** Whether a path is a named data set's folder of files. */
-export function isNamedFolder(
-  choice: TaskChoice,
-  path: string,
-): choice is TaskChoice & { readonly dataset: NamedDataset } {
+export function isNamedFolder(choice: TaskChoice, path: string): choice is NamedChoice {
   return choice.dataset !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
@@ -100,12 +109,19 @@ export async function readLabelled(
   if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
   const { dataset } = choice;
   const splits = await labelledSplits(dataset, path);
-  const wanted = split ?? (splits.includes("validation") ? "validation" : "test");
+  const wanted = split ?? usualSplit(splits);
   if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
   throw new UsageError(
     `${dataset} has no labelled ${wanted} rows in ${path}, so --split ${wanted} can't be had: it has ${splits.join(" and ")}.`,
   );
 }
+
+/** Rows of a split of a named data set's folder, with labels or without; by default as `readLabelled`. */
+export async function readSplit({ dataset }: NamedChoice, folder: string, split: Split | undefined): Promise<Dataset> {
+  return namedDatasets[dataset].load(folder, split ?? usualSplit(await labelledSplits(dataset, folder)));
+}
+
+const usualSplit = (labelled: readonly Split[]): Split => (labelled.includes("validation") ? "validation" : "test");
 
 /** Rows of one file. With `labels: "optional"` they may lack labels. */
 export function readRows(
@@ -122,11 +138,12 @@ export interface EncodedSplits {
   readonly train: readonly EncodedRow[];
   readonly validation: readonly EncodedRow[] | undefined;
   readonly test: readonly EncodedRow[] | undefined;
+  readonly holdout: readonly EncodedRow[] | undefined;
 }
 
 export async function encodeSplits(
   task: Task,
-  { train, validation, test }: Splits,
+  { train, validation, test, holdout }: Splits,
   tokenizer: Tokenizer,
   encoding: RowEncoding,
 ): Promise<EncodedSplits> {
@@ -135,5 +152,6 @@ export async function encodeSplits(
     train: await encode(train),
     validation: validation && (await encode(validation)),
     test: test && (await encode(test)),
+    holdout: holdout && (await encode(holdout)),
   };
 }

@@ -90,8 +90,8 @@ function* batchesOf(rows: Rows, size: number): Generator<Rows> {
   for (let start = 0; start < sorted.length; start += size) yield sorted.slice(start, start + size);
 }
 
-/** Rows of one example stand side by side. */
-function* examplesOf(rows: Rows): Generator<Rows> {
+/** Rows by example: those of one stand side by side. */
+export function* examplesOf(rows: Rows): Generator<Rows> {
   for (let start = 0, end = 0; start < rows.length; start = end) {
     end = start + 1;
     while (end < rows.length && rows[end]?.at === rows[start]?.at) end++;

@@ -8,6 +8,7 @@ import * as torch from "../torch/index.js";
 import type { Penalty } from "./accumulation.js";
 import { BatchStream } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
+import { examplesOf } from "./evaluation.js";
 import type { Phase } from "./events.js";
 import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/index.js";
 import { Level } from "./level.js";
@@ -69,8 +70,10 @@ export function planSearch(
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
   const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
-  const split = splitForSearch(setup.rows.length, { fraction: searchFraction, shuffle, seed });
-  const pick = (indices: readonly number[]) => indices.map((index) => setup.rows[index] as EncodedRow);
+  // Whole examples: rows that are pieces of one must not be on both levels.
+  const examples = [...examplesOf(setup.rows)];
+  const split = splitForSearch(examples.length, { fraction: searchFraction, shuffle, seed });
+  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index] as readonly EncodedRow[]);
   const lowerBatches = streamOf(settings, pick(split.lower));
   const upperBatches = streamOf(settings, pick(split.upper));
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps * gradientAccumulation);

@@ -19,7 +19,7 @@ import type { Judgement } from "../train/evaluation.js";
 /** What is judged by what. */
 export interface PredictionFile extends Omit<EvaluateSettings, "task"> {
   readonly data: string;
-  readonly split: Split;
+  readonly split: Split | undefined;
   /** One JSON object a row, as `predict` writes them. */
   readonly predictions: string;
   readonly given: object;

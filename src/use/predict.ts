@@ -1,8 +1,8 @@
 import { UsageError } from "../common/errors.js";
-import { type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
-import { type Example, type LanguageExample, loadLanguage } from "../data/index.js";
+import { flagOf, type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
+import { type Dataset, type Example, type LanguageExample, loadLanguage, meaningsOf, type Split } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { askedTask, encodeRows, readRows, usualColumns } from "../tasks/index.js";
+import { askedTask, encodeRows, isNamedFolder, type NamedChoice, readRows, readSplit, type TaskChoice, usualColumns } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
@@ -30,17 +30,28 @@ export async function predict(
   if (output === undefined) throw new UsageError("--output is missing: give the file to write.");
   const read = [input, settings.model, settings.adapter].filter((path) => path !== undefined);
   const path = freeFile(output, overwrite, read);
-  const open = await openForUse(settings, askedTask(settings.task, own), hub);
+  const asked = askedTask(settings.task, own);
+  const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
+  refuseIdle(settings.given, folder, input);
+  const open = await openForUse(settings, asked, hub);
+  const rowsOf: RowsOf = async (read) => {
+    const examples = folder ? await rowsOfSplit(folder, input, settings.split) : (await read()).examples;
+    return examples.slice(0, settings.limit);
+  };
   const lines: string[] = [];
-  await predictEach(open, input, settings, signal, (prediction) => lines.push(`${JSON.stringify(prediction)}\n`));
+  await predictEach(open, input, settings, rowsOf, signal, (prediction) => lines.push(`${JSON.stringify(prediction)}\n`));
   writeLines(path, lines);
   return { rows: lines.length, path: output };
 }
+
+/** The rows of the input, however a file of them is read. */
+type RowsOf = (readFile: () => Promise<Dataset>) => Promise<readonly Example[]>;
 
 type Predict = (
   open: OpenModel,
   input: string,
   settings: Settings<typeof predictOptions>,
+  rowsOf: RowsOf,
   signal: AbortSignal | undefined,
   onPrediction: (prediction: object) => void,
 ) => Promise<void>;
@@ -51,10 +62,10 @@ const predictEach: Predict = (open, input, settings, ...rest) => {
   throw new UsageError(`No effect here: --max-new-tokens (acts only with causal-lm, not ${open.kind}); leave it out.`);
 };
 
-const readOutputs: Predict = async (open, input, settings, signal, onPrediction) => {
+const readOutputs: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
   const { task, labels } = open;
   const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
-  const { examples } = await readRows(task, input, columns, "optional");
+  const examples = await rowsOf(() => readRows(task, input, columns, "optional"));
   const rows = await encodeRows(task, examples.map(withoutLabel), open.tokenizer, {
     labels: undefined,
     maxLength: lengthFor(settings, open),
@@ -69,17 +80,35 @@ const readOutputs: Predict = async (open, input, settings, signal, onPrediction)
 };
 
 /** With the likeliest tokens. An answer at the end of a conversation is what is to be predicted. */
-const goOn: Predict = async (open, input, settings, signal, onPrediction) => {
+const goOn: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
   const columns = { textColumns: settings.textColumns, usualTextColumns: usualColumns(open.side).usualTextColumns };
-  const { examples } = await loadLanguage(input, { labels: "optional", ...columns });
+  const examples = await rowsOf(() => loadLanguage(input, { labels: "optional", ...columns }));
   const generator = await TextGenerator.greedy(
     open,
     settings,
     "maxLength" in settings.given ? settings.maxLength : undefined,
   );
-  for await (const { text, tokens } of generator.examples(examples.map(withoutAnswer), { signal }))
+  for await (const { text, tokens } of generator.examples((examples as readonly LanguageExample[]).map(withoutAnswer), { signal }))
     onPrediction({ text, tokens });
 };
+
+/**
+ * Only a named data set's folder has splits, and only a file has columns to name.
+ * @throws UsageError for the one where there is the other
+ */
+function refuseIdle(given: object, folder: TaskChoice | undefined, input: string): void {
+  const idle = folder ? "textColumns" : "split";
+  if (!(idle in given)) return;
+  const only = folder ? "on a file of rows" : "on a named data set's folder";
+  throw new UsageError(`No effect here: ${flagOf(idle)} (acts only ${only}, not on ${input}); leave it out.`);
+}
+
+/** Of a data set that is reported by texts one row for each prompt. */
+async function rowsOfSplit(choice: NamedChoice, folder: string, split: Split | undefined): Promise<readonly Example[]> {
+  const { examples } = await readSplit(choice, folder, split);
+  if (!choice.texts) return examples;
+  return meaningsOf(examples as readonly LanguageExample[]).map(({ example }) => example);
+}
 
 function withoutAnswer(example: LanguageExample): LanguageExample {
   const { input } = example;

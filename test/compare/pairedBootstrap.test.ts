@@ -3,8 +3,8 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { type PairedBootstrap, pairedBootstrap } from "../../src/compare/pairedBootstrap.js";
 import { uniforms } from "../../src/data/random.js";
+import type { Metric } from "../../src/metrics/metric.js";
 import type { BootstrapOptions } from "../../src/metrics/resamples.js";
-import type { RowMetric } from "../../src/metrics/rowMetric.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../metrics/rowMetrics.js";
 
 interface Case {
@@ -22,7 +22,7 @@ const golden = read("bootstrap.json") as readonly Case[];
 
 describe("as numpy gives it of the same draws", () => {
   it.each(golden)("$name", ({ references, a, b, paired }) => {
-    const of = <Measured>(metric: RowMetric<number, number, Measured>, name: string) =>
+    const of = <Measured>(metric: Metric<number, number, Measured>, name: string) =>
       pairedBootstrap(metric, name, measured(metric, references, a), measured(metric, references, b), settings);
     const found = new Map(
       Object.keys(paired).map((name) => [

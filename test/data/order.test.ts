@@ -136,7 +136,7 @@ describe("the split for a search", () => {
   });
 
   it("refuses an empty side", () => {
-    expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("both levels");
-    expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("both levels");
+    expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("leaves one of them none");
+    expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("leaves one of them none");
   });
 });

@@ -3,8 +3,8 @@ import { describe, expect, it, test } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
 import { uniforms } from "../../src/data/random.js";
 import { bootstrapIntervals, type Interval } from "../../src/metrics/bootstrap.js";
+import type { Metric } from "../../src/metrics/metric.js";
 import { type BootstrapOptions, drawnRows } from "../../src/metrics/resamples.js";
-import type { RowMetric } from "../../src/metrics/rowMetric.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
 
 interface Case {
@@ -25,7 +25,7 @@ test("the rows drawn are those that the golden values are of", () => {
 
 describe("as numpy gives it of the same draws", () => {
   it.each(golden)("$name", ({ references, a, intervals }) => {
-    const of = <Measured>(metric: RowMetric<number, number, Measured>) =>
+    const of = <Measured>(metric: Metric<number, number, Measured>) =>
       bootstrapIntervals(metric, measured(metric, references, a), settings);
     const found = { ...of(accuracy), ...of(meanSquaredError), ...of(pearson) };
     for (const [name, { low, high }] of Object.entries(intervals)) {

@@ -1,6 +1,6 @@
 import { BidoraError } from "../../src/common/errors.js";
+import type { Metric } from "../../src/metrics/metric.js";
 import { correlation } from "../../src/metrics/pearson.js";
-import type { RowMetric } from "../../src/metrics/rowMetric.js";
 
 type Pair = readonly [reference: number, prediction: number];
 
@@ -9,17 +9,17 @@ const mean = (values: readonly number[]): number => {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 };
 
-export const accuracy: RowMetric<number, number, number> = {
+export const accuracy: Metric<number, number, number> = {
   measure: (reference, prediction) => (reference === prediction ? 1 : 0),
   result: (rows) => ({ accuracy: mean(rows) }),
 };
 
-export const meanSquaredError: RowMetric<number, number, number> = {
+export const meanSquaredError: Metric<number, number, number> = {
   measure: (reference, prediction) => (reference - prediction) ** 2,
   result: (rows) => ({ meanSquaredError: mean(rows) }),
 };
 
-export const pearson: RowMetric<number, number, Pair> = {
+export const pearson: Metric<number, number, Pair> = {
   measure: (reference, prediction) => [reference, prediction],
   result: (rows) => ({
     pearson: correlation(
@@ -30,13 +30,13 @@ export const pearson: RowMetric<number, number, Pair> = {
 };
 
 /** A mean over the rows that have something to measure, which some samples are without. */
-export const meanOfSome: RowMetric<number, number, number | null> = {
+export const meanOfSome: Metric<number, number, number | null> = {
   measure: (reference, prediction) => (reference === 0 ? null : prediction),
   result: (rows) => ({ some: mean(rows.filter((row) => row !== null)) }),
 };
 
 export const measured = <Measured>(
-  metric: RowMetric<number, number, Measured>,
+  metric: Metric<number, number, Measured>,
   references: readonly number[],
   predictions: readonly number[],
 ): Measured[] => references.map((reference, row) => metric.measure(reference, predictions[row]!, row + 1));

@@ -1,7 +1,7 @@
 import { TRAIN_ON } from "../../data/index.js";
 import { namedDatasets, TASKS } from "../../tasks/index.js";
 import { withFiles, withNamedDataset, withTestSplit } from "../conditions.js";
-import { choice, names, option, text, toggle, whole } from "../option.js";
+import { choice, names, number, option, text, toggle, whole } from "../option.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
@@ -30,6 +30,18 @@ export const dataOptions = {
     defaultText: "where it has no validation rows",
     advanced: true,
     acts: withTestSplit,
+  }),
+  trainLimit: option(whole(1), {
+    group: "Data",
+    help: "train on so many rows, drawn by the seed (without --shuffle the first)",
+    defaultText: "all",
+    advanced: true,
+  }),
+  holdoutFraction: option(number({ above: 0, below: 1 }), {
+    group: "Data",
+    help: "a share of the training rows that --eval-every and --early-stopping watch, in the place of the validation rows",
+    defaultText: "none",
+    advanced: true,
   }),
   textColumns: option(names("A[,B]"), {
     group: "Data",
