@@ -1,5 +1,12 @@
 export { accuracy } from "./accuracy.js";
+
+
 export { bootstrapIntervals, type Interval } from "./bootstrap.js";
+
+
+export { type BleuRow, bleu } from "./bleu.js";
+
+
 export { entityScores } from "./entityScores.js";
 export { f1, macroF1, precision, recall } from "./f1.js";
 export { type Foretold, foretelling } from "./foretelling.js";
@@ -7,9 +14,17 @@ export { matthewsCorrelation } from "./matthewsCorrelation.js";
 export { meanSquaredError } from "./meanSquaredError.js";
 export { type Metric, readingFrom, score, together } from "./metric.js";
 export { type LabelSet, labelScores, subsetAccuracy } from "./multiLabel.js";
+export { type NistRow, nist } from "./nist.js";
 export { pearson } from "./pearson.js";
 export { spearman } from "./spearman.js";
 export { squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";
+
+
 export { textScores } from "./textScores.js";
+
+
+export type { TextMetric } from "./textMetric.js";
+
+
 export { type PredictedWordLabels, type WordLabels, wordAccuracy } from "./words.js";

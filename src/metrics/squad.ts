@@ -38,7 +38,7 @@ const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 
 /** What Python's `str.split()` splits at: not the byte-order mark that JavaScript's `\s` has, but the separators of ASCII. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: four of them are space to Python.
-const SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+export const SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
 /** In small letters, without punctuation and articles, with one space between words. */
 export function normalizeAnswer(text: string): string {

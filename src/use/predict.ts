@@ -1,8 +1,24 @@
 import { UsageError } from "../common/errors.js";
 import { flagOf, type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
-import { type Dataset, type Example, type LanguageExample, loadLanguage, meaningsOf, type Split } from "../data/index.js";
+import {
+  type Dataset,
+  type Example,
+  type LanguageExample,
+  loadLanguage,
+  meaningsOf,
+  type Split,
+} from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { askedTask, encodeRows, isNamedFolder, type NamedChoice, readRows, readSplit, type TaskChoice, usualColumns } from "../tasks/index.js";
+import {
+  askedTask,
+  encodeRows,
+  isNamedFolder,
+  type NamedChoice,
+  readRows,
+  readSplit,
+  type TaskChoice,
+  usualColumns,
+} from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
@@ -39,7 +55,9 @@ export async function predict(
     return examples.slice(0, settings.limit);
   };
   const lines: string[] = [];
-  await predictEach(open, input, settings, rowsOf, signal, (prediction) => lines.push(`${JSON.stringify(prediction)}\n`));
+  await predictEach(open, input, settings, rowsOf, signal, (prediction) =>
+    lines.push(`${JSON.stringify(prediction)}\n`),
+  );
   writeLines(path, lines);
   return { rows: lines.length, path: output };
 }
@@ -88,7 +106,9 @@ const goOn: Predict = async (open, input, settings, rowsOf, signal, onPrediction
     settings,
     "maxLength" in settings.given ? settings.maxLength : undefined,
   );
-  for await (const { text, tokens } of generator.examples((examples as readonly LanguageExample[]).map(withoutAnswer), { signal }))
+  for await (const { text, tokens } of generator.examples((examples as readonly LanguageExample[]).map(withoutAnswer), {
+    signal,
+  }))
     onPrediction({ text, tokens });
 };
 

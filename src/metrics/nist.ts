@@ -1,0 +1,108 @@
+import { atLeastOne } from "./checks.js";
+import type { TextMetric } from "./textMetric.js";
+import { mtevalWords } from "./texts/mtevalWords.js";
+import { addCounts, inCommon, mostOften, type NgramCounts, ngramsUpTo } from "./texts/ngrams.js";
+import { once, perCorpus } from "./texts/perCorpus.js";
+import { atLeastOneReference } from "./texts/references.js";
+
+const LONGEST = 5;
+
+/** The penalty is 1/2 for texts of 2/3 of the references' length (Doddington 2002, equation 3). */
+const BETA = Math.log(0.5) / Math.log(1.5) ** 2;
+
+/** What NIST is made of, for one row; index 0 of the lists is of single words. */
+export interface NistRow {
+  /** N-grams of the text that a reference has too, each as often as the reference that has it most often. */
+  readonly hits: readonly NgramCounts[];
+  /** The n-grams of all references together. */
+  readonly references: readonly NgramCounts[];
+  /** Words of the text. */
+  readonly length: number;
+  /** Words of all references together. */
+  readonly referenceWords: number;
+  /** How many references there are. */
+  readonly referenceCount: number;
+}
+
+/**
+ * `nist` over all rows together, from 0, mostly below 15: for n up to 5, the information that the n-grams have which a
+ * reference has too, by n-grams of the text, times a penalty for texts that are shorter than the mean of their references
+ * (Doddington 2002, equation 3). The information of an n-gram is log₂ of how often its first n − 1 words are in the
+ * references of the corpus for each time that it is there itself. Words are mteval-v13a's, in small letters.
+ *
+ * It is what the E2E challenge's script gives with `-p`. Its Perl program, the default, takes for the mean length all words
+ * of references by the largest number of references that a row has, so that where rows differ in that its penalty hardly
+ * ever holds. The Python program counts an empty text as one word, and takes n-grams that a text of fewer than n words
+ * lacks off the number of all; here both have none, as in the Perl program.
+ */
+export function nist(): TextMetric<NistRow> {
+  return {
+    measure(references, prediction, row) {
+      const words = mtevalWords(prediction);
+      const known = atLeastOneReference(references, row).map(mtevalWords);
+      const theirs = known.map((reference) => ngramsUpTo(reference, LONGEST));
+      return {
+        hits: ngramsUpTo(words, LONGEST).map((counts, n) =>
+          inCommon(counts, mostOften(theirs.map((reference) => reference[n]!))),
+        ),
+        references: Array.from({ length: LONGEST }, (_, n) => together(theirs.map((reference) => reference[n]!))),
+        length: words.length,
+        referenceWords: known.reduce((sum, reference) => sum + reference.length, 0),
+        referenceCount: known.length,
+      };
+    },
+    result(rows, corpus = rows) {
+      atLeastOne(rows.length);
+      return { nist: corpusNist(rows, informationIn(corpus)) };
+    },
+  };
+}
+
+/** The information of a row's hits, one sum for each n. */
+type RowInformation = (row: NistRow) => readonly number[];
+
+const informationIn = perCorpus<NistRow, RowInformation>((corpus) => {
+  const counts = Array.from({ length: LONGEST }, (_, n) => together(corpus.map((row) => row.references[n]!)));
+  const words = corpus.reduce((sum, row) => sum + row.referenceWords, 0);
+  return once((row) => row.hits.map((hits) => information(hits, counts, words)));
+});
+
+function information(hits: NgramCounts, counts: readonly NgramCounts[], words: number): number {
+  let sum = 0;
+  for (const [ngram, hitCount] of hits) {
+    const n = ngram.split(" ").length;
+    const count = counts[n - 1]!.get(ngram);
+    // None for what the references of the corpus lack, which is so only for rows from outside it.
+    if (count === undefined) continue;
+    const before = n === 1 ? words : counts[n - 2]!.get(ngram.slice(0, ngram.lastIndexOf(" ")))!;
+    sum += Math.log2(before / count) * hitCount;
+  }
+  return sum;
+}
+
+function together(texts: readonly NgramCounts[]): NgramCounts {
+  const sums: NgramCounts = new Map();
+  for (const text of texts) addCounts(sums, text);
+  return sums;
+}
+
+function corpusNist(rows: readonly NistRow[], informationOf: RowInformation): number {
+  const [gained, ngrams] = [new Array<number>(LONGEST).fill(0), new Array<number>(LONGEST).fill(0)];
+  let [length, referenceLength] = [0, 0];
+  for (const row of rows) {
+    const sums = informationOf(row);
+    for (let n = 0; n < LONGEST; n++) {
+      gained[n]! += sums[n]!;
+      ngrams[n]! += Math.max(0, row.length - n);
+    }
+    length += row.length;
+    referenceLength += row.referenceWords / row.referenceCount;
+  }
+  const score = gained.reduce((sum, bits, n) => sum + (ngrams[n] === 0 ? 0 : bits / ngrams[n]!), 0);
+  return score * lengthPenalty(length, referenceLength);
+}
+
+function lengthPenalty(length: number, referenceLength: number): number {
+  if (length >= referenceLength) return 1;
+  return length === 0 ? 0 : Math.exp(BETA * Math.log(length / referenceLength) ** 2);
+}

@@ -1,0 +1,138 @@
+"""Writes texts.json beside this file: measures of generated texts by their public implementations.
+
+    pip install sacrebleu==2.6.0 pycocoevalcap==1.2     # and a Java runtime, for METEOR 1.5 and the tokenizer
+    python test/golden/metrics/make_texts.py E2E_METRICS
+
+E2E_METRICS is a checkout of the E2E challenge's script, https://github.com/tuetschek/e2e-metrics; its `metrics/pymteval.py`
+is used. METEOR is run with its modules but the paraphrases, as is the metric here.
+"""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pycocoevalcap.meteor.meteor as meteor
+import sacrebleu
+from pycocoevalcap.cider.cider import Cider
+from pycocoevalcap.rouge.rouge import Rouge
+from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+from text_rows import AWKWARD, GOOD
+
+sys.path.insert(0, sys.argv[1])
+from metrics.pymteval import BLEUScore, NISTScore  # noqa: E402
+
+JAR = Path(meteor.__file__).with_name(meteor.METEOR_JAR)
+MODULES = ["-m", "exact stem synonym", "-w", "1.0 0.6 0.8"]
+
+
+class Meteor:
+    """METEOR 1.5's own program, spoken to as pycocoevalcap does."""
+
+    def __init__(self, *options):
+        command = ["java", "-Xmx2G", "-Dfile.encoding=UTF-8", "-jar", JAR, "-", "-", "-stdio", "-l", "en", "-norm", *options]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf8")
+
+    def ask(self, *parts):
+        self.process.stdin.write(" ||| ".join(parts) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self):
+        return self.process.stdout.readline().strip()
+
+    def statistics(self, references, prediction):
+        self.ask("SCORE", *references, prediction)
+        return self.answer()
+
+    def scores(self, statistics):
+        """One score a row, and that of all together."""
+        self.ask("EVAL", *statistics)
+        *rows, corpus = [float(self.answer()) for _ in range(len(statistics) + 1)]
+        return rows, corpus
+
+
+def ptb(rows):
+    """References and predictions by pycocoevalcap's tokenizer, which works on lines."""
+    texts = {i: [{"caption": re.sub(r"[\r\n]+", " ", text)} for text in [*refs, prediction]] for i, (refs, prediction) in enumerate(rows)}
+    split = PTBTokenizer().tokenize(texts)
+    return [(split[i][:-1], split[i][-1]) for i in range(len(rows))]
+
+
+def bleu_of(rows):
+    longest = max(len(references) for references, _ in rows)
+    references = [[refs[k] if k < len(refs) else None for refs, _ in rows] for k in range(longest)]
+    settings = {"tokenize": "13a", "smooth_method": "none", "lowercase": True}
+    return sacrebleu.corpus_bleu([prediction for _, prediction in rows], references, **settings).score / 100
+
+
+def mteval(score, rows):
+    for references, prediction in rows:
+        score.append(prediction, references)
+    return score.score()
+
+
+def long_enough(rows):
+    """Rows on which pymteval has no negative numbers of n-grams."""
+    return [i for i, (_, prediction) in enumerate(rows) if len(BLEUScore().tokenize(prediction)) >= 5]
+
+
+def corpus_case(name, rows, tokenized, statistics, chosen):
+    some = [rows[i] for i in chosen]
+    gts = {i: tokenized[i][0] for i in chosen}
+    res = {i: [tokenized[i][1]] for i in chosen}
+    rouge, rouge_rows = Rouge().compute_score(gts, res)
+    cider, cider_rows = Cider().compute_score(gts, res)
+    meteor_rows, meteor_all = PROGRAM.scores([statistics[i] for i in chosen])
+    case = {
+        "name": name,
+        "rows": list(chosen),
+        "bleu": bleu_of(some),
+        "meteor": meteor_all,
+        "rougeL": float(rouge),
+        "cider": float(cider),
+        "each": {
+            "bleu": [bleu_of([row]) for row in some],
+            "meteor": meteor_rows,
+            "rougeL": [float(score) for score in rouge_rows],
+            "cider": [float(score) for score in cider_rows],
+        },
+    }
+    if set(chosen) <= set(long_enough(rows)):
+        case["nist"] = mteval(NISTScore(), some)
+        assert abs(mteval(BLEUScore(), some) - case["bleu"]) < 1e-12
+    return case
+
+
+def main():
+    rows = GOOD + AWKWARD
+    tokenized = ptb(rows)
+    statistics = [PROGRAM.statistics(*row) for row in tokenized]
+    words = [BLEUScore().tokenize(prediction) for _, prediction in rows]
+    corpora = [
+        corpus_case("outputs of the usual kind", rows, tokenized, statistics, range(len(GOOD))),
+        corpus_case("all rows", rows, tokenized, statistics, range(len(rows))),
+        corpus_case("of five words at least", rows, tokenized, statistics, long_enough(rows)),
+        corpus_case("shorter than their references", rows, tokenized, statistics, [5, 14]),
+        corpus_case("one row", rows, tokenized, statistics, [1]),
+    ]
+    golden = {
+        "rows": [
+            {
+                "references": references,
+                "prediction": prediction,
+                "mteval": [word.lower() for word in words[i] if word],
+                "ptb": {"references": tokenized[i][0], "prediction": tokenized[i][1]},
+                "meteorStatistics": [float(number) for number in statistics[i].split()],
+            }
+            for i, (references, prediction) in enumerate(rows)
+        ],
+        "corpora": corpora,
+    }
+    text = json.dumps(golden, indent=1, ensure_ascii=False)
+    Path(__file__).with_name("texts.json").write_text(re.sub(r"\[[^\[\]{}]*\]", lambda m: re.sub(r"\n\s*", " ", m[0]), text) + "\n")
+
+
+if __name__ == "__main__":
+    PROGRAM = Meteor(*MODULES)
+    main()

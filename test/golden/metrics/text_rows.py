@@ -1,0 +1,72 @@
+"""Meanings of the E2E challenge's kind, each with references and an output, written for make_texts.py."""
+
+GOOD = [
+    (
+        ["The Copper Kettle is a cheap pub by the river that children are welcome in.",
+         "By the riverside there is a low-priced, family-friendly pub called The Copper Kettle.",
+         "The Copper Kettle: a pub, inexpensive, kid friendly, on the river."],
+        "The Copper Kettle is an inexpensive, child-friendly pub near the river.",
+    ),
+    (
+        ["Luna Bay serves Italian food in the city centre; its customer rating is 5 out of 5.",
+         "For Italian meals downtown, try Luna Bay. It is rated 5 out of 5!"],
+        "Luna Bay serves Italian food in the city centre. It has a customer rating of 5 out of 5.",
+    ),
+    (
+        ["Old Mill is a coffee shop near Green Park that isn't family-friendly.",
+         "Near Green Park you'll find Old Mill, a coffee shop. Families with children are not welcome."],
+        "Old Mill is a coffee shop located near Green Park. It doesn't welcome families with kids.",
+    ),
+    (
+        ["The Rose & Thistle offers English food for £20-25 and has a high customer rating.",
+         "English food at £20–25, highly rated by its customers: that is The Rose & Thistle."],
+        "The Rose & Thistle provides English food in the £20-25 price range, with a high rating.",
+    ),
+    (
+        ["Marco's is an average-priced French restaurant, and children like it there.",
+         "Marco's, a French eatery with average prices, is good for kids.",
+         "If you have children, Marco's is a moderately priced French place."],
+        "Marco's is a French restaurant. Its prices are average, and it is child friendly.",
+    ),
+    (
+        ["Sakura House has sushi for less than £20. It sits by the river, near the Grand Hotel."],
+        "Sakura House, near the Grand Hotel on the riverside, sells sushi for under £20.",
+    ),
+    (
+        ["Blue Door is expensive but its customers rate it 1 out of 5.",
+         "With a rating of just 1 out of 5, Blue Door is overpriced."],
+        "Blue Door is expensive but its customers rate it 1 out of 5.",
+    ),
+    (
+        ["There are many dishes that one can choose from at Fern's; they were cooked by local women.",
+         "Fern's has chosen its dishes well; local women do the cooking."],
+        "The dishes at Fern's are cooked by a local woman, and choosing one is hard.",
+    ),
+]
+
+AWKWARD = [
+    (["The Anchor is a pub.", "A pub: The Anchor."], ""),
+    (["The Anchor is a pub.", "The Anchor, a pub, is located in the city centre near the bus station."], "Pub"),
+    (["The Anchor is a pub in the city centre."], "the the the the the the the the"),
+    (["The Anchor is a pub.", "It's a pub, The Anchor."],
+     "The Anchor is a pub. The Anchor is a pub. The Anchor is a pub, and it is a pub, near a pub."),
+    (["The Anchor is a pub by the river."], "Zebras quietly eat seventeen bicycles."),
+    (["Café Zoë serves crème brûlée — naïve, perhaps… but “good”.", "Café Zoë’s crème brûlée is ‘good’."],
+     "Café Zoë’s “crème brûlée” – it’s good… isn’t it?"),
+    (["Ресторан «Луна» предлагает 日本料理 in Ελλάδα.", "Луна: 日本料理."], "Ресторан «Луна»: 日本料理 😀 in Ελλάδα!"),
+    (['"Wow!!!", he said (twice); "it\'s $5.50/person, or 1,250 in all -- really?" #yes @home',
+      "He said 'wow' [twice]: it costs $ 5.50 a person & 1,250 in all..."],
+     '"Wow!", he said [twice]; "it\'s $5.50 a person, 1,250 in all - really?!" {yes}'),
+    (["Mr. St. John's place, est. 1990, opens at 10:30 a.m. on Fridays, i.e. not on the 3rd.",
+      "It can't be said that Mr. St. John opens before 10:30a.m. on the 3rd."],
+     "Mr. St. John can't open at 10.30 a.m. (3rd), e.g. in the U.K. or the U.S."),
+    (["They're gonna serve you, 'cause you cannot wait: it's rock 'n' roll at O'Malley's.",
+      "You can not wait at O'Malley's, so they are going to serve you."],
+     "They'll serve you at O'Malley's since you cannot wait; I'd say it's rock'n'roll."),
+    (["Tom &amp; Jerry &lt;pub&gt; is &quot;fine&quot;.", "Tom & Jerry <skipped> is a fine pub-\nlike place."],
+     "Tom & Jerry is a fine\npub."),
+    (["a", "b c"], "a b"),
+    ([".", "..."], "!"),
+    (["x.y end.Next www.lunabay.com/menu?x=1 chef@lunabay.com 50% off 3*4 a+b=c ½"],
+     "x.y  end. Next\twww.lunabay.com/menu?x=1 chef@lunabay.com 50 % off 3 * 4 a + b = c 1/2\r\n"),
+]

@@ -1,0 +1,72 @@
+import { describe, expect, it } from "vitest";
+import { bleu, nist } from "../../src/metrics/index.js";
+import { mtevalWords } from "../../src/metrics/texts/mtevalWords.js";
+import { golden, measured, over } from "./texts.js";
+
+describe("words as mteval-v13a has them", () => {
+  it.each(golden.rows)("$prediction", ({ prediction, mteval }) => {
+    expect(mtevalWords(prediction)).toStrictEqual(mteval);
+  });
+
+  it("are none in an empty text, and keep points and commas within numbers", () => {
+    expect(mtevalWords(" \u2003\n")).toStrictEqual([]);
+    expect(mtevalWords("1,250.5 a,b .5 3-D x-ray it's")).toStrictEqual(
+      ["1,250.5", "a", ",", "b", ".", "5", "3", "-", "d", "x-ray", "it's"], // no space before .5: mteval has it so
+    );
+  });
+});
+
+describe("BLEU", () => {
+  it.each(golden.corpora)("of $name", ({ rows, bleu: expected, each }) => {
+    expect(bleu().result(measured(bleu(), rows)).bleu).toBeCloseTo(expected, 12);
+    for (const [index, row] of measured(bleu(), rows).entries()) {
+      expect(bleu().result([row]).bleu).toBeCloseTo(each.bleu[index]!, 12);
+    }
+  });
+
+  it("is 0 without a hit of four words, or without a word, and 1 for a reference itself", () => {
+    expect(over(bleu(), [["a b c", "a b c"]])).toStrictEqual({ bleu: 0 });
+    expect(over(bleu(), [["", "a b c d"]])).toStrictEqual({ bleu: 0 });
+    expect(over(bleu(), [["A b c d", "x y", "a B c d"]])).toStrictEqual({ bleu: 1 });
+  });
+
+  it("takes the shorter of two references that are as close", () => {
+    expect(over(bleu(), [["a b c d e", "a b c d e f", "a b c d"]])).toStrictEqual({ bleu: 1 });
+  });
+});
+
+describe("NIST", () => {
+  const known = golden.corpora.filter(({ nist: expected }) => expected !== undefined);
+
+  it.each(known)("of $name", ({ rows, nist: expected }) => {
+    expect(nist().result(measured(nist(), rows)).nist).toBeCloseTo(expected!, 11);
+  });
+
+  it("takes the information of n-grams from the corpus, not from the sample", () => {
+    const corpus = measured(nist(), golden.corpora[1]!.rows);
+    const [sample, others] = [corpus.slice(0, 4), corpus.slice(4)];
+    expect(nist().result(sample, corpus).nist).not.toBeCloseTo(nist().result(sample).nist!, 2);
+    expect(nist().result(sample, corpus).nist).not.toBeCloseTo(nist().result(sample, others).nist!, 2);
+    expect(nist().result(corpus, corpus)).toStrictEqual(nist().result(corpus));
+  });
+
+  it("notices rows that came to a corpus later", () => {
+    const corpus = measured(nist(), [0, 1, 2]);
+    nist().result(corpus);
+    corpus.push(...measured(nist(), [3, 4]));
+    expect(nist().result(corpus)).toStrictEqual(nist().result([...corpus]));
+  });
+
+  it("is 0 without a hit or a word, and counts words that short texts lack as none", () => {
+    expect(over(nist(), [["x", "a b"]])).toStrictEqual({ nist: 0 });
+    expect(over(nist(), [["", "a b"]])).toStrictEqual({ nist: 0 });
+    expect(over(nist(), [["a b", "a b"]])).toStrictEqual({ nist: 1 }); // one bit a word; "b" is certain after "a"
+  });
+});
+
+describe("rows that cannot be measured", () => {
+  it.each([bleu(), nist()])("are refused", (metric) => {
+    expect(() => metric.measure([], "a", 7)).toThrow(/METRIC_ROWS|reference in row 7/);
+    expect(() => metric.result([])).toThrow(/at least one row/);
+  });
+});

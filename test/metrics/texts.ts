@@ -1,0 +1,45 @@
+import { readFileSync } from "node:fs";
+import type { TextMetric } from "../../src/metrics/index.js";
+
+/** Scores of some rows, by the public implementations. */
+export interface GoldenCorpus {
+  name: string;
+  /** Which rows; one and the same may be in several corpora. */
+  rows: number[];
+  bleu: number;
+  /** Not where a text is so short that the reference has negative numbers of n-grams. */
+  nist?: number;
+  meteor: number;
+  rougeL: number;
+  cider: number;
+  /** For each row alone, but CIDEr's document frequencies, which are the corpus's. */
+  each: { bleu: number[]; meteor: number[]; rougeL: number[]; cider: number[] };
+}
+
+interface Golden {
+  rows: {
+    references: string[];
+    prediction: string;
+    mteval: string[];
+    ptb: { references: string[]; prediction: string };
+    meteorStatistics: number[];
+  }[];
+  corpora: GoldenCorpus[];
+}
+
+export const golden = JSON.parse(
+  readFileSync(new URL("../golden/metrics/texts.json", import.meta.url), "utf8"),
+) as Golden;
+
+/** What a metric measures of golden rows. */
+export function measured<Measured>(metric: TextMetric<Measured>, rows: readonly number[]): Measured[] {
+  return rows.map((row) => {
+    const { references, prediction } = golden.rows[row]!;
+    return metric.measure(references, prediction, row + 1);
+  });
+}
+
+/** What a metric gives for texts and their references. */
+export function over(metric: TextMetric, rows: readonly (readonly [prediction: string, ...references: string[]])[]) {
+  return metric.result(rows.map(([prediction, ...references], row) => metric.measure(references, prediction, row + 1)));
+}
