@@ -7,6 +7,7 @@ export { bootstrapIntervals, type Interval } from "./bootstrap.js";
 export { type BleuRow, bleu } from "./bleu.js";
 
 
+export { type CiderRow, type CiderText, cider } from "./cider.js";
 export { entityScores } from "./entityScores.js";
 export { f1, macroF1, precision, recall } from "./f1.js";
 export { type Foretold, foretelling } from "./foretelling.js";
@@ -16,6 +17,7 @@ export { type Metric, readingFrom, score, together } from "./metric.js";
 export { type LabelSet, labelScores, subsetAccuracy } from "./multiLabel.js";
 export { type NistRow, nist } from "./nist.js";
 export { pearson } from "./pearson.js";
+export { rougeL } from "./rougeL.js";
 export { spearman } from "./spearman.js";
 export { squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";

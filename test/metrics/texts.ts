@@ -24,6 +24,8 @@ interface Golden {
     ptb: { references: string[]; prediction: string };
     meteorStatistics: number[];
   }[];
+  /** Texts, and their words as pycocoevalcap's tokenizer has them. */
+  lines: [text: string, words: string][];
   corpora: GoldenCorpus[];
 }
 

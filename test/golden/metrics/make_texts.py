@@ -18,7 +18,7 @@ import sacrebleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-from text_rows import AWKWARD, GOOD
+from text_rows import AWKWARD, GOOD, LINES
 
 sys.path.insert(0, sys.argv[1])
 from metrics.pymteval import BLEUScore, NISTScore  # noqa: E402
@@ -127,6 +127,7 @@ def main():
             }
             for i, (references, prediction) in enumerate(rows)
         ],
+        "lines": [[line, split[0]] for line, (split, _) in zip(LINES, ptb([([line], "") for line in LINES]))],
         "corpora": corpora,
     }
     text = json.dumps(golden, indent=1, ensure_ascii=False)

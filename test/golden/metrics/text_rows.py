@@ -70,3 +70,26 @@ AWKWARD = [
     (["x.y end.Next www.lunabay.com/menu?x=1 chef@lunabay.com 50% off 3*4 a+b=c ½"],
      "x.y  end. Next\twww.lunabay.com/menu?x=1 chef@lunabay.com 50 % off 3 * 4 a + b = c 1/2\r\n"),
 ]
+
+# Lines that the Penn Treebank's tokenizer has something to do in.
+LINES = r"""
+The "Wrestlers" serves 'fine' food, and it's a kids' place, isn't it?
+They've been; I'd say we'll go 'cause you're there, y'all.
+cannot gonna gotta lemme wanna gimme Cannot CANNOT d'ye 'tis 'twas 'em 'n' ne'er ma'am dunno
+price range £20-25, €30 $40 US$50 A$5 cheap (less than £20) [x] {y} <b> a/b and/or w/ * ** & &amp; AT&T R&B tom&jerry
+1/2 3/4 ½ 1½ 2¼cup ⅔ 10² m² 5.50 5,000 10:30 10:30am 7pm 9-5 1990s '90s 5-star 5* 3rd 100% 1..2 1.5m 1.5-2 .5.5 -5 +5
+Mr. Smith St. Peter Inc. etc. approx. e.g. i.e. U.S. U.K. a.m. p.m. no. 5 No. yes vs. Dr. Mass. mass. Pa. pa.
+wow!!! what?! really... so.... … – — - -- --- ; ;; :: : . . . !! ?? !? a...b x. . y
+family-friendly child-friendly. low-priced,cheap cheap,family-friendly x,y-z one,two semi-colon;next colon:next end.Next
+Center., center.; Center. , centre. Center! wow!Great a.B word.Word.Word d.5 5.a 5a.b aa.5
+Ünïcode café Straße naïve 日本語 Ελλάδα don’t ‘quoted’ “double” `back` ``dd'' «guillemets» İstanbul ŒUVRE ﬁne
+a.b.c x.y. $5.00. 5. 10. Plan B. The plan B. It plan C. it plan D. Nothing plan E.
+o'clock rock'n'roll rock 'n' roll O'Neil d'Arc l'eau c'mon qu'il aujourd'hui 5's John's' '80s-style
+x_y a_b_c a+b=c 50°C ©2020 ™ → • # $ % * / = @ \ ^ _ | ~ ¥ ¢ § ± × ÷ ® · ☆ ¡ ¿ ¶ № < > << >>
+:) ;-) :-( <3 :D :P =) ^_^ :/ :o 8) (: food:(cheap) XD >:( :'(
+http://a.com/b https://a.b www.abc.com abc.com site.co.uk file.txt me@site.co.uk x@y.com #tag @user #1 C++ C# c# a#b a$b
+soft­hyphen x­y zero​width a b c　d 😀 ﷺ 한국어 עברית 中文。你好,世界
+U.S.A U.S., (U.S.) etc., e.g., "etc." est. 1990 op. 5 op. five figs. 3 Jan. 5 may. Sept. Ph.D. M.D. ext. 12
+5:30-6:30 1,5-2,5 12-34-56 1-800-555-1234 2018-2019 F-16s B-52 A- -based well-known- three-and-a-half 24/7 n/a km/h TCP/IP
+&lt;pub&gt; &quot;fine&quot; <p> </p> <br/> < b >
+""".strip().split("\n")

@@ -1,0 +1,48 @@
+import { atLeastOne } from "./checks.js";
+import type { TextMetric } from "./textMetric.js";
+import { ptbWords } from "./texts/ptbWords.js";
+import { atLeastOneReference } from "./texts/references.js";
+
+/** How much more recall weighs than precision. */
+const BETA = 1.2;
+
+/**
+ * `rougeL`, the mean over rows, a fraction in [0, 1]: the F-measure, with β = 1.2, of the longest common subsequence of
+ * words (Lin 2004, section 3). Precision and recall are each the best over all references, of which one may give the one
+ * and another the other, as in pycocoevalcap's `Rouge`, which the E2E challenge's script calls. Words are those of the Penn
+ * Treebank without punctuation; a text without any has one empty word, as there.
+ */
+export function rougeL(): TextMetric<number> {
+  return {
+    measure(references, prediction, row) {
+      const words = wordsOrEmpty(prediction);
+      const known = atLeastOneReference(references, row).map(wordsOrEmpty);
+      const common = known.map((reference) => commonSubsequence(words, reference));
+      const precision = Math.max(...common) / words.length;
+      const recall = Math.max(...common.map((length, index) => length / known[index]!.length));
+      return precision === 0 ? 0 : ((1 + BETA ** 2) * precision * recall) / (recall + BETA ** 2 * precision);
+    },
+    result(rows) {
+      const count = atLeastOne(rows.length);
+      return { rougeL: rows.reduce((sum, score) => sum + score, 0) / count };
+    },
+  };
+}
+
+function wordsOrEmpty(text: string): readonly string[] {
+  const words = ptbWords(text);
+  return words.length > 0 ? words : [""];
+}
+
+/** Length of the longest common subsequence. */
+function commonSubsequence(a: readonly string[], b: readonly string[]): number {
+  let before = new Array<number>(b.length + 1).fill(0);
+  for (const word of a) {
+    const lengths = [0];
+    for (const [index, other] of b.entries()) {
+      lengths.push(word === other ? before[index]! + 1 : Math.max(before[index + 1]!, lengths[index]!));
+    }
+    before = lengths;
+  }
+  return before[b.length]!;
+}
