@@ -1,11 +1,6 @@
 export { accuracy } from "./accuracy.js";
-
-
-export { bootstrapIntervals, type Interval } from "./bootstrap.js";
-
-
 export { type BleuRow, bleu } from "./bleu.js";
-
+export { bootstrapIntervals, type Interval } from "./bootstrap.js";
 
 export { type CiderRow, type CiderText, cider } from "./cider.js";
 export { entityScores } from "./entityScores.js";
@@ -21,12 +16,7 @@ export { rougeL } from "./rougeL.js";
 export { spearman } from "./spearman.js";
 export { squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";
-
-
-export { textScores } from "./textScores.js";
-
-
 export type { TextMetric } from "./textMetric.js";
-
+export { textScores } from "./textScores.js";
 
 export { type PredictedWordLabels, type WordLabels, wordAccuracy } from "./words.js";

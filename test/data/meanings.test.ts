@@ -1,0 +1,65 @@
+import { describe, expect, it } from "vitest";
+import { type LanguageExample, type LanguageInput, loadReferences, meaningsOf } from "../../src/data/index.js";
+import { jsonl } from "../e2e/support.js";
+
+const rowsOf = (...inputs: readonly LanguageInput[]): LanguageExample[] =>
+  inputs.map((input, i) => ({ input, label: undefined, at: { file: "rows.jsonl", line: i + 1 } }));
+const pair = (prompt: string, completion: string | undefined): LanguageInput => ({
+  kind: "prompt",
+  prompt,
+  completion,
+});
+
+describe("rows with one prompt", () => {
+  it("are one meaning, wherever they stand", () => {
+    const found = meaningsOf(rowsOf(pair("a", " one "), pair("b", "two"), pair("a", "three")));
+    expect(found.map(({ references }) => references)).toEqual([["one", "three"], ["two"]]);
+    expect(found.map(({ example }) => [example.at.line, example.input])).toEqual([
+      [1, pair("a", undefined)],
+      [2, pair("b", undefined)],
+    ]);
+  });
+
+  it("may have several references each", () => {
+    const several: LanguageInput = { ...(pair("a", undefined) as object), references: ["x", "y "] } as LanguageInput;
+    expect(meaningsOf(rowsOf(several, pair("a", "z")))[0]?.references).toEqual(["x", "y", "z"]);
+  });
+
+  it("may be conversations, whose last answer is the reference", () => {
+    const user = { role: "user", content: "hello" } as const;
+    const answer = {
+      role: "assistant",
+      content: [
+        { type: "text", text: "good " },
+        { type: "text", text: "day" },
+      ],
+    } as const;
+    const [found] = meaningsOf(rowsOf({ kind: "messages", messages: [user, answer] }));
+    expect(found?.references).toEqual(["good day"]);
+    expect(found?.example.input).toEqual({ kind: "prompt", prompt: [user], completion: undefined });
+    expect(() => meaningsOf(rowsOf({ kind: "messages", messages: [user] }))).toThrow(
+      "rows.jsonl line 1: texts can be judged",
+    );
+  });
+
+  it("are refused without anything to compare with", () => {
+    for (const input of [pair("a", undefined), { kind: "text", text: "a" } as const])
+      expect(() => meaningsOf(rowsOf(input))).toThrow("rows.jsonl line 1: texts can be judged only where a prompt");
+  });
+});
+
+describe("references alone", () => {
+  it("are a list, or a completion", async () => {
+    const found = await loadReferences(jsonl({ references: ["a ", "b"] }, { prompt: "p", completion: " c" }));
+    expect(found.map(({ references }) => references)).toEqual([["a", "b"], ["c"]]);
+  });
+
+  it.each([[{ references: [] }], [{ references: "a" }], [{ references: [1] }], [{ text: "a" }]])(
+    "%o is none",
+    async (row) => {
+      await expect(loadReferences(jsonl(row))).rejects.toThrow(
+        /line 1: a row holds references, a list of texts, or completion/,
+      );
+    },
+  );
+});

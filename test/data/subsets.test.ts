@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { splitForSearch, subsetsOf } from "../../src/data/index.js";
+
+const rows = Array.from({ length: 20 }, (_, i) => i);
+const DRAWN = { shuffle: true, seed: 3 };
+
+describe("the rows that are trained on", () => {
+  it("are all of them, where nothing else is asked for", () => {
+    expect(subsetsOf(rows, DRAWN)).toEqual({ train: rows, holdout: undefined });
+  });
+
+  it("are drawn by the seed, and keep their order", () => {
+    const { train } = subsetsOf(rows, { ...DRAWN, trainLimit: 8 });
+    expect(train.length).toBe(8);
+    expect(train).toEqual([...new Set(train)].sort((a, b) => a - b));
+    expect(subsetsOf(rows, { ...DRAWN, trainLimit: 8 }).train).toEqual(train);
+    expect(subsetsOf(rows, { ...DRAWN, seed: 4, trainLimit: 8 }).train).not.toEqual(train);
+    expect(train).not.toEqual(rows.slice(0, 8));
+  });
+
+  it("grow with their number: few rows are among more of the same seed", () => {
+    const of = (trainLimit: number) => subsetsOf(rows, { ...DRAWN, trainLimit }).train;
+    for (const row of of(5)) expect(of(12)).toContain(row);
+  });
+
+  it("are the first ones where nothing is drawn", () => {
+    expect(subsetsOf(rows, { shuffle: false, seed: 3, trainLimit: 4 }).train).toEqual([0, 1, 2, 3]);
+  });
+
+  it("and those that are held out are BiDoRA's two levels", () => {
+    const { train, holdout } = subsetsOf(rows, { ...DRAWN, holdoutFraction: 0.25 });
+    const { lower, upper } = splitForSearch(rows.length, { ...DRAWN, fraction: 0.75 });
+    expect([train, holdout]).toEqual([lower, upper].map((part) => part.toSorted((a, b) => a - b)));
+    expect(holdout?.length).toBe(5);
+    const few = subsetsOf(rows, { ...DRAWN, trainLimit: 10, holdoutFraction: 0.2 });
+    expect([...few.train, ...(few.holdout ?? [])].sort((a, b) => a - b)).toEqual(
+      subsetsOf(rows, { ...DRAWN, trainLimit: 10 }).train,
+    );
+    expect(few.holdout?.length).toBe(2);
+  });
+
+  it("are no more than there are, and never none", () => {
+    expect(() => subsetsOf(rows, { ...DRAWN, trainLimit: 21 })).toThrow("--train-limit 21 is more than the 20");
+    expect(() => subsetsOf([1], { ...DRAWN, holdoutFraction: 0.5 })).toThrow("leaves one of them none");
+  });
+});

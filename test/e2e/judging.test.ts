@@ -1,0 +1,244 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import type { EvaluateSettings } from "../../src/config/index.js";
+import { evaluate } from "../../src/use/evaluate.js";
+import { BERT, bidora, called, evaluated, fresh, GOLDEN, jsonl, predicted, ROWS, readRows, run } from "./support.js";
+
+const CASES = [
+  ["sequence-classification", join(BERT, "single"), join(ROWS, "pairs.jsonl")],
+  ["multi-label-classification", join(BERT, "multi"), join(ROWS, "multi.jsonl")],
+  ["regression", join(BERT, "regression"), join(ROWS, "regression.jsonl")],
+  ["token-classification", join(BERT, "tokens"), join(ROWS, "tokens.jsonl")],
+  ["question-answering", join(BERT, "questions"), join(ROWS, "questions.jsonl")],
+] as const;
+
+const fileOf = (rows: readonly object[]): string => jsonl(...rows);
+
+describe.each(CASES)("%s", (task, model, data) => {
+  test("predictions in a file are judged as those that a model makes, without it", async () => {
+    const { loss: _, ...metrics } = await evaluated({ model, task, data });
+    const predictions = fileOf(await predicted({ model, input: data }));
+    expect(await evaluate({ task, data, predictions })).toMatchObject({ metrics });
+  });
+
+  test("every metric has an interval, the same again from the same seed", async () => {
+    const predictions = fileOf(await predicted({ model, input: data }));
+    const judged = (given: EvaluateSettings) => evaluate({ task, data, predictions, confidence: 0.9, ...given });
+    const { metrics, intervals } = await judged({});
+    expect(Object.keys(intervals ?? {})).toEqual(Object.keys(metrics));
+    for (const bounds of Object.values(intervals ?? {})) expect(bounds!.low).toBeLessThanOrEqual(bounds!.high);
+    expect((await judged({})).intervals).toEqual(intervals);
+  });
+
+  test("the first rows alone are judged, and predicted", async () => {
+    const two = readRows(data).slice(0, 2);
+    expect(await evaluated({ model, task, data, limit: 2 })).toEqual(
+      await evaluated({ model, task, data: fileOf(two) }),
+    );
+    expect(await predicted({ model, input: data, limit: 2 })).toEqual(await predicted({ model, input: fileOf(two) }));
+  });
+});
+
+test("intervals narrow with the confidence, and follow the seed", async () => {
+  const labels = Array.from({ length: 60 }, (_, i) => (i % 3 === 0 ? "a" : "b"));
+  const data = fileOf(labels.map((label) => ({ text: "x", label })));
+  const predictions = fileOf(labels.map((_, i) => ({ label: i % 2 === 0 ? "a" : "b" })));
+  const judged = async (given: EvaluateSettings) =>
+    (await evaluate({ task: "sequence-classification", data, predictions, ...given })).intervals?.accuracy;
+  const [wide, narrow, other] = [
+    await judged({ confidence: 0.95 }),
+    await judged({ confidence: 0.5 }),
+    await judged({ confidence: 0.95, seed: 1 }),
+  ];
+  expect(wide!.low).toBeLessThan(narrow!.low);
+  expect(wide!.high).toBeGreaterThan(narrow!.high);
+  expect(other).not.toEqual(wide);
+});
+
+describe("predictions in a file", () => {
+  const data = fileOf(["a", "b", "a"].map((label) => ({ text: "x", label })));
+  const task = "sequence-classification";
+
+  test("may have labels that no row has, which are wrong", async () => {
+    const predictions = fileOf(["a", "c", "c"].map((label) => ({ label })));
+    const { metrics } = await evaluate({ task, data, predictions });
+    expect(metrics.accuracy).toBeCloseTo(1 / 3, 12);
+    // a: precision 1, recall 1/2; b and c: none right.
+    expect(metrics.macroF1).toBeCloseTo(2 / 3 / 3, 12);
+  });
+
+  test("may have numbers for labels", async () => {
+    const numbered = fileOf([0, 1, 1].map((label) => ({ text: "x", label })));
+    const predictions = fileOf([0, 1, 0].map((label) => ({ label })));
+    expect((await evaluate({ task, data: numbered, predictions })).metrics.accuracy).toBeCloseTo(2 / 3, 12);
+  });
+
+  test("are judged by the label that F1 is about in the named data set", async () => {
+    const folder = fresh("MRPC");
+    const rows = [1, 1, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
+    const { mkdirSync } = await import("node:fs");
+    mkdirSync(folder);
+    writeFileSync(join(folder, "dev.tsv"), `Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n${rows}`);
+    const labels = ["equivalent", "not_equivalent", "not_equivalent"].map((label) => ({ label }));
+    const { metrics } = await evaluate({ task: "glue/mrpc", data: folder, predictions: fileOf(labels) });
+    expect(metrics).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
+  });
+
+  test.each([
+    [[{ label: "a" }], "has 1 predictions, but .* has 3 labelled rows: one a row is expected"],
+    [[{ label: "a" }, { value: 1 }, { label: "b" }], "line 2: a prediction of sequence-classification is expected"],
+    [[{ label: "a" }, { label: null }, { label: "b" }], "line 2: .*label does not fit"],
+  ])("%o are refused", async (rows, sentence) => {
+    await expect(evaluate({ task, data, predictions: fileOf(rows) })).rejects.toThrow(new RegExp(sentence));
+  });
+
+  test("need a task, and nothing of a model", async () => {
+    const predictions = fileOf(["a", "b", "a"].map((label) => ({ label })));
+    await expect(evaluate({ data, predictions })).rejects.toThrow("--task is missing");
+    for (const given of [{ model: "m" }, { adapter: "a" }, { batchSize: 1 }, { trainOn: "all" }, { beams: 2 }] as const)
+      await expect(evaluate({ task, data, predictions, ...given })).rejects.toThrow("No effect beside --predictions");
+  });
+
+  test("with texts are compared with a row's references", async () => {
+    const rows = fileOf([
+      { references: ["the cat sat", "a cat"] },
+      { prompt: "p", completion: "the dog ran home now" },
+    ]);
+    const right = fileOf([{ text: " the cat sat" }, { text: "the dog ran home now" }]);
+    const wrong = fileOf([{ text: "the dog ran home now" }, { text: "the cat sat" }]);
+    const judged = async (predictions: string) =>
+      (await evaluate({ task: "causal-lm", data: rows, predictions })).metrics;
+    expect((await judged(right)).bleu).toBe(1);
+    expect((await judged(right)).rougeL).toBe(1);
+    expect((await judged(wrong)).rougeL).toBeLessThan(0.5);
+    await expect(judged(fileOf([{ text: "one" }]))).rejects.toThrow("has 1 predictions");
+  });
+});
+
+test("a setting of the figures without effect is refused", async () => {
+  const flags = ["evaluate", "--model", join(BERT, "single"), "--data", join(ROWS, "pairs.jsonl")];
+  for (const [option, why] of [
+    [["--seed", "1"], "--seed"],
+    [["--texts"], "--texts"],
+    [["--beams", "2"], "--beams"],
+    [["--split", "test"], "--split"],
+  ] as const) {
+    const { status, stderr } = await called(...flags, ...option);
+    expect([status, stderr]).toEqual([2, expect.stringContaining(`No effect here: ${why}`)]);
+  }
+});
+
+test("evaluate prints every metric at the top, and the intervals beside", () => {
+  const flags = ["--model", join(BERT, "single"), "--data", join(ROWS, "pairs.jsonl"), "--confidence", "0.9"];
+  const { status, stdout } = bidora("evaluate", ...flags, "--json");
+  expect(status).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({
+    accuracy: expect.any(Number),
+    loss: expect.any(Number),
+    intervals: { accuracy: { low: expect.any(Number), high: expect.any(Number) } },
+  });
+  expect(bidora("evaluate", ...flags).stdout).toMatch(/metric +value +from +to/);
+});
+
+describe("texts that a model goes on with", () => {
+  const model = join(GOLDEN, "gpt2/lm");
+  const rows = [
+    { prompt: "the cat", completion: " sat on the mat" },
+    { prompt: "the dog", completion: " ran" },
+    { prompt: "the cat", completion: " slept" },
+  ];
+  const settings = { model, task: "causal-lm", data: fileOf(rows), texts: true, maxNewTokens: 6 } as const;
+
+  test("are judged beside what it foretells, as a file of them would be", async () => {
+    const all = await evaluated(settings);
+    expect(Object.keys(all)).toEqual(expect.arrayContaining(["bleu", "rougeL", "perplexity", "loss"]));
+    const { loss, perplexity, tokenAccuracy, ...ofTexts } = all;
+    const input = fileOf([{ prompt: "the cat" }, { prompt: "the dog" }]);
+    const predictions = fileOf(await predicted({ model, input, maxNewTokens: 6 }));
+    const data = fileOf([
+      { prompt: "the cat", references: ["sat on the mat", "slept"] },
+      { prompt: "the dog", references: ["ran"] },
+    ]);
+    expect((await evaluate({ task: "causal-lm", data, predictions })).metrics).toEqual(ofTexts);
+    // The same rows, of which two have one prompt.
+    expect((await evaluate({ task: "causal-lm", data: settings.data, predictions })).metrics).toEqual(ofTexts);
+    const each = await evaluated({ model, task: "causal-lm", data });
+    expect(each.tokens).toBe(undefined);
+    expect(perplexity).toBeGreaterThan(1);
+    expect(loss).toBeCloseTo(Math.log(perplexity as number), 10);
+    expect(tokenAccuracy).toBeGreaterThanOrEqual(0);
+  });
+
+  test("of several references each is foretold", async () => {
+    const spread = fileOf(["one two", "three"].map((completion) => ({ prompt: "the cat", completion })));
+    const together = fileOf([{ prompt: "the cat", references: ["one two", "three"] }]);
+    const foretold = (data: string) => evaluated({ model, task: "causal-lm", data });
+    const [a, b] = [await foretold(spread), await foretold(together)];
+    expect(b.perplexity).toBeCloseTo(a.perplexity as number, 10);
+    await expect(foretold(fileOf([{ prompt: "a", completion: "b", references: ["c"] }]))).rejects.toThrow(
+      "exclude each other",
+    );
+    await expect(foretold(fileOf([{ prompt: "a", references: [] }]))).rejects.toThrow(
+      "list of texts with at least one",
+    );
+  });
+});
+
+describe("a run", () => {
+  const train = fileOf(
+    Array.from({ length: 20 }, (_, i) => ({
+      sentence1: `word ${i}`,
+      sentence2: "the",
+      label: i % 2 ? "alpha" : "beta",
+    })),
+  );
+  const validation = fileOf(
+    Array.from({ length: 6 }, (_, i) => ({
+      sentence1: `next ${i}`,
+      sentence2: "the",
+      label: i % 3 ? "alpha" : "beta",
+    })),
+  );
+  const small = { method: "lora", train, validation, maxSteps: 4, dtype: "float32" } as const;
+
+  test("leaves what it said of each validation row", async () => {
+    const { output, metrics } = await run({ ...small, test: validation });
+    for (const name of ["validation-predictions.jsonl", "test-predictions.jsonl"]) {
+      const rows = readRows(join(output, name)) as unknown as { line: number; reference: number; prediction: object }[];
+      expect(rows.map(({ line }) => line)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(Object.keys(rows[0]!.prediction)).toEqual(["label", "score"]);
+      const labels = ["alpha", "beta", "gamma"];
+      const right = rows.filter(
+        ({ reference, prediction }) => labels[reference] === (prediction as { label: string }).label,
+      );
+      expect(right.length / 6).toBeCloseTo(metrics.accuracy as number, 12);
+    }
+  });
+
+  test("watches the rows that are held out, and judges the validation rows at its end", async () => {
+    const { events, metrics } = await run({ ...small, holdoutFraction: 0.2, evalEvery: 2, earlyStopping: 1 });
+    expect(events[0]).toMatchObject({ rows: { train: 16, validation: 6 } });
+    const evaluations = events.filter((event) => event.event === "evaluation");
+    expect(evaluations.at(-1)?.metrics).toEqual(metrics);
+    expect(Object.keys(metrics)).toEqual(expect.arrayContaining(["accuracy", "holdout_accuracy", "holdout_loss"]));
+    const held = evaluations.slice(0, -1).map((event) => event.metrics.loss);
+    expect(held.length).toBeGreaterThan(0);
+    expect(held).toContain(metrics.holdout_loss);
+    expect(held).not.toContain(metrics.loss);
+  });
+
+  test("can watch without any validation rows", async () => {
+    const { metrics } = await run({ ...small, validation: undefined, holdoutFraction: 0.2, evalEvery: 4 });
+    expect(Object.keys(metrics).every((name) => name.startsWith("holdout_"))).toBe(true);
+    expect(metrics.holdout_accuracy).toBeGreaterThanOrEqual(0);
+  });
+
+  test("takes so many rows, and knows the labels of all", async () => {
+    const rare = fileOf([...readRows(train), { sentence1: "x", sentence2: "the", label: "gamma" }]);
+    const { events, output } = await run({ ...small, train: rare, trainLimit: 3 });
+    expect(events[0]).toMatchObject({ rows: { train: 3 } });
+    expect(readRows(join(output, "validation-predictions.jsonl")).length).toBe(6);
+    await expect(run({ ...small, trainLimit: 30 })).rejects.toThrow("--train-limit 30 is more than the 20");
+  });
+});
