@@ -40,8 +40,10 @@ export function wilcoxon(a: readonly number[], b: readonly number[]): WilcoxonRe
 
 /** Of the 2^n equally likely ways to sign the ranks, the share with a statistic as small. */
 function exactTails(statistic: number, n: number): number {
+  // The library computes 2^-n by the exponential function; the count is a whole number again once that is taken back.
+  const ways = Math.round(signedRankCdf(statistic, n) * 2 ** n);
   // At the centre twice the tail is more than 1, for the value there is in both tails.
-  return Math.min(1, 2 * signedRankCdf(statistic, n));
+  return Math.min(1, (2 * ways) / 2 ** n);
 }
 
 /** Both tails of the normal distribution of the rank sum over n differences, with Lehmann's variance for ties (1975, ch. 3). */

@@ -1,0 +1,89 @@
+import { BidoraError } from "../common/errors.js";
+
+/** What one finished run says, as it stands in `comparison.json`. */
+export interface ComparedRun {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly trainedParameters: number;
+  /** Wall time of the whole run. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** A value of a result, and which way is better. */
+export interface ComparedMetric {
+  readonly name: string;
+  readonly goal: "maximize" | "minimize";
+}
+
+/** A task by its name in the runs. */
+export interface ComparedTask {
+  readonly name: string;
+  /** What is shown of it; methods are tested by the first, its main metric. */
+  readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
+}
+
+/** What is compared. Tasks and methods are shown in this order; the order of runs has no say. */
+export interface Comparison {
+  readonly tasks: readonly ComparedTask[];
+  readonly methods: readonly string[];
+  readonly runs: readonly ComparedRun[];
+}
+
+/**
+ * Refuses what would be counted twice, or not at all.
+ * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is no finite number, for a task
+ *   or method of a run that is not named, and for a metric that two tasks want to go different ways
+ */
+export function checkComparison({ tasks, methods, runs }: Comparison): void {
+  checkRuns(runs);
+  checkGoals(tasks);
+  const names = new Set(tasks.map(({ name }) => name));
+  for (const run of runs) {
+    if (!names.has(run.task)) throw unnamed("task", run.task, [...names]);
+    if (!methods.includes(run.method)) throw unnamed("method", run.method, methods);
+  }
+}
+
+/** Refuses two runs of one task, method and seed, and metrics that are no finite numbers. @throws BidoraError `COMPARISON` */
+export function checkRuns(runs: readonly ComparedRun[]): void {
+  const seen = new Set<string>();
+  for (const { task, method, seed, metrics } of runs) {
+    const key = JSON.stringify([task, method, seed]);
+    if (seen.has(key)) {
+      throw new BidoraError(
+        "COMPARISON",
+        `Expected one run of "${method}" with seed ${seed} on "${task}", two came; name the tasks apart, or take one away.`,
+      );
+    }
+    seen.add(key);
+    for (const [name, value] of Object.entries(metrics)) {
+      if (Number.isFinite(value)) continue;
+      throw new BidoraError(
+        "COMPARISON",
+        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", ${value} came; leave that run out, and say so.`,
+      );
+    }
+  }
+}
+
+function checkGoals(tasks: readonly ComparedTask[]): void {
+  const goals = new Map<string, ComparedMetric["goal"]>();
+  for (const { name, goal } of tasks.flatMap(({ metrics }) => metrics)) {
+    if ((goals.get(name) ?? goal) !== goal) {
+      throw new BidoraError(
+        "COMPARISON",
+        `Expected "${name}" to be better one way, it is maximized in one task and minimized in another; name the two apart.`,
+      );
+    }
+    goals.set(name, goal);
+  }
+}
+
+const unnamed = (what: string, name: string, known: readonly string[]): BidoraError =>
+  new BidoraError(
+    "COMPARISON",
+    `Expected runs of the ${what}s ${known.join(", ")}; one of "${name}" came. Name it too, or leave that run out.`,
+  );

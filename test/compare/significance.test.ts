@@ -1,0 +1,153 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import type { Comparison } from "../../src/compare/comparison.js";
+import { holm } from "../../src/compare/holm.js";
+import { significance } from "../../src/compare/significance.js";
+import { wilcoxon } from "../../src/compare/wilcoxon.js";
+import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
+
+const methods = ["lora", "dora", "bidora"];
+const scores = {
+  mrpc: { lora: [0.8, 0.81, 0.83], dora: [0.82, 0.8, 0.87], bidora: [0.85, 0.87, 0.9] },
+  cola: { lora: [0.5, 0.52, 0.51], dora: [0.6, 0.51, 0.55], bidora: [0.61, 0.6, 0.64] },
+};
+const comparison: Comparison = {
+  methods,
+  tasks: [task("mrpc", accuracy, f1), task("cola", accuracy)],
+  runs: Object.entries(scores).flatMap(([name, of]) =>
+    Object.entries(of).flatMap(([method, values]) => runsOf(name, method, "accuracy", values)),
+  ),
+};
+
+test("all pairs of methods over all tasks and seeds, then of each task", () => {
+  const found = significance(comparison);
+  expect(found.map(({ a, b, task: of, pairs, metric, test: by }) => [a, b, of, pairs, metric, by])).toEqual(
+    [undefined, "mrpc", "cola"].flatMap((of) =>
+      [
+        ["lora", "dora"],
+        ["lora", "bidora"],
+        ["dora", "bidora"],
+      ].map(([a, b]) => [a, b, of, of ? 3 : 6, "accuracy", "wilcoxon"]),
+    ),
+  );
+  expect(found[0]).toMatchObject(pick(wilcoxon(all("lora"), all("dora"))));
+  expect(found[2]).toMatchObject(pick(wilcoxon(all("dora"), all("bidora"))));
+  expect(found[8]).toMatchObject(pick(wilcoxon(scores.cola.dora, scores.cola.bidora)));
+  // Each family of three by itself: bidora is above both in all six pairs.
+  expect(found[1]).toMatchObject({ statistic: 0, p: 0.03125, unmatched: 0 });
+  expect(found[1]!.effect.rankBiserial).toBe(-1);
+  for (const family of [found.slice(0, 3), found.slice(3, 6), found.slice(6)])
+    expect(family.map(({ pHolm }) => pHolm)).toEqual(holm(family.map(({ p }) => p)));
+  expect(Object.hasOwn(found[0]!, "task")).toBe(false);
+});
+
+const all = (method: "lora" | "dora" | "bidora") => [...scores.mrpc[method], ...scores.cola[method]];
+const pick = ({ statistic, p }: { statistic: number; p: number }) => ({ statistic, p });
+
+test("runs are matched by task and seed, in whatever order they come; those without a partner are left out and counted", () => {
+  const runs = [
+    run("mrpc", "lora", 2, { accuracy: 0.7 }),
+    run("mrpc", "lora", 0, { accuracy: 0.5 }),
+    run("mrpc", "lora", 7, { accuracy: 0.1 }),
+    run("mrpc", "dora", 0, { accuracy: 0.75 }),
+    run("mrpc", "dora", 1, { accuracy: 0.2 }),
+    run("mrpc", "dora", 2, { accuracy: 0.6 }),
+    run("mrpc", "dora", 7, { f1: 0.3 }),
+  ];
+  const [entry] = significance({ methods: ["lora", "dora"], tasks: [task("mrpc", accuracy)], runs });
+  expect(entry).toMatchObject({ pairs: 2, unmatched: 3, statistic: 1, p: 1 });
+  expect(entry!.effect.meanDifference).toBeCloseTo(-0.075, 12);
+});
+
+test("one metric goes into one test: over the tasks that have it, also where another is their main one", () => {
+  const runs = ["lora", "dora"].flatMap((method, shift) => [
+    ...[0, 1].map((seed) => run("sst2", method, seed, { accuracy: 0.5 + shift + seed })),
+    ...[0, 1].map((seed) => run("mrpc", method, seed, { f1: 0.3 + shift, accuracy: 0.4 + 2 * shift + seed })),
+    ...[0, 1].map((seed) => run("lm", method, seed, { perplexity: 30 + shift })),
+  ]);
+  const tasks = [task("sst2", accuracy), task("mrpc", f1, accuracy), task("lm", perplexity)];
+  const found = significance({ methods: ["lora", "dora"], tasks, runs });
+  expect(found.map(({ metric, task: of, pairs, unmatched }) => [metric, of, pairs, unmatched])).toEqual([
+    ["accuracy", undefined, 4, 0],
+    ["f1", undefined, 2, 0],
+    ["perplexity", undefined, 2, 0],
+    ["accuracy", "sst2", 2, 0],
+    ["f1", "mrpc", 2, 0],
+    ["perplexity", "lm", 2, 0],
+  ]);
+});
+
+test("the effect is how much better a is, also where less is better", () => {
+  const of = (goal: "maximize" | "minimize") =>
+    significance({
+      methods: ["a", "b"],
+      tasks: [task("t", { name: "score", goal })],
+      runs: [...runsOf("t", "a", "score", [1, 2, 3]), ...runsOf("t", "b", "score", [2, 4, 7])],
+    })[0]!;
+  expect(of("minimize").effect).toMatchObject({ rankBiserial: 1 });
+  expect(of("minimize").effect.meanDifference).toBeCloseTo(7 / 3, 11);
+  expect(of("maximize").effect).toMatchObject({ rankBiserial: -1 });
+  expect(of("minimize")).toMatchObject({ p: of("maximize").p, statistic: of("maximize").statistic });
+});
+
+test("methods that share no seed are no entry, nor are they part of a family", () => {
+  const runs = [
+    ...runsOf("t", "a", "accuracy", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    ...runsOf("t", "b", "accuracy", [0.2, 0.4, 0.6, 0.8, 1, 1.2]),
+    run("t", "c", 9, { accuracy: 1 }),
+  ];
+  const found = significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs });
+  expect(found.map(({ a, b }) => [a, b])).toEqual([
+    ["a", "b"],
+    ["a", "b"],
+  ]);
+  expect(found[0]!.pHolm).toBe(found[0]!.p);
+});
+
+test("refuses runs that nothing names, runs that came twice, and a metric that is to go two ways", () => {
+  const stray = run("sst2", "lora", 0, { accuracy: 1 });
+  expect(() => significance({ ...comparison, runs: [stray] })).toThrow('the tasks mrpc, cola; one of "sst2" came');
+  expect(() => significance({ ...comparison, methods: ["lora"] })).toThrow('the methods lora; one of "dora" came');
+  expect(() => significance({ ...comparison, runs: [...comparison.runs, comparison.runs[0]!] })).toThrow("two came");
+  const turned = task("cola", { name: "accuracy", goal: "minimize" });
+  expect(() => significance({ ...comparison, tasks: [task("mrpc", accuracy), turned] })).toThrow("better one way");
+});
+
+const anyRuns = fc
+  .array(fc.record({ a: fc.option(fc.nat(20)), b: fc.option(fc.nat(20)), of: fc.constantFrom("t", "u") }), {
+    maxLength: 40,
+  })
+  .map((rows) =>
+    rows.flatMap(({ a, b, of }, seed) => [
+      ...(a === null ? [] : [run(of, "a", seed, { accuracy: a / 20 })]),
+      ...(b === null ? [] : [run(of, "b", seed, { accuracy: b / 20 })]),
+    ]),
+  )
+  .chain((runs) =>
+    fc.tuple(fc.constant(runs), fc.shuffledSubarray(runs, { minLength: runs.length, maxLength: runs.length })),
+  );
+
+test("swapping the methods keeps statistic and p and turns the effect; the order of runs has no say", () => {
+  fc.assert(
+    fc.property(anyRuns, ([runs, shuffled]) => {
+      const tasks = [task("t", accuracy), task("u", accuracy)];
+      const found = significance({ methods: ["a", "b"], tasks, runs });
+      expect(significance({ methods: ["a", "b"], tasks, runs: shuffled })).toEqual(found);
+      const swapped = significance({ methods: ["b", "a"], tasks, runs });
+      expect(swapped).toEqual(
+        found.map(({ effect, ...rest }) => ({
+          ...rest,
+          a: "b",
+          b: "a",
+          effect: {
+            ...effect,
+            meanDifference: 0 - effect.meanDifference,
+            rankBiserial: 0 - effect.rankBiserial,
+            cohensDz: effect.cohensDz === null ? null : 0 - effect.cohensDz,
+          },
+        })),
+      );
+      for (const { p, pHolm } of found) expect(pHolm).toBeGreaterThanOrEqual(p);
+    }),
+  );
+});

@@ -1,0 +1,49 @@
+import { expect, test } from "vitest";
+import { summary } from "../../src/compare/summary.js";
+import { run, runsOf } from "./sampleComparison.js";
+
+test("mean and sample deviation of every metric, task and method, in the order in which they come up", () => {
+  const runs = [
+    run("mrpc", "lora", 0, { accuracy: 0.5, f1: 0.25 }),
+    run("mrpc", "dora", 0, { accuracy: 0.75, f1: 1 }),
+    run("mrpc", "lora", 1, { accuracy: 1, f1: 0.75 }),
+    run("cola", "lora", 0, { accuracy: 0.125 }),
+  ];
+  const [task, method] = ["mrpc", "lora"];
+  expect(summary(runs)).toEqual([
+    { task, method, metric: "accuracy", mean: 0.75, deviation: Math.sqrt(0.125), n: 2 },
+    { task, method, metric: "f1", mean: 0.5, deviation: Math.sqrt(0.125), n: 2 },
+    { task, method: "dora", metric: "accuracy", mean: 0.75, deviation: null, n: 1 },
+    { task, method: "dora", metric: "f1", mean: 1, deviation: null, n: 1 },
+    { task: "cola", method, metric: "accuracy", mean: 0.125, deviation: null, n: 1 },
+  ]);
+  expect(summary([])).toEqual([]);
+});
+
+test("the order of seeds has no say, not in the last digit either", () => {
+  const runs = runsOf("mrpc", "lora", "accuracy", [0.1, 0.7, 0.3, 1 / 3, 0.123456789, 0.9]);
+  expect(summary(runs.toReversed())).toEqual(summary(runs));
+});
+
+test("names that would run together, or that every object has, stay apart", () => {
+  const runs = [
+    run("a", "b c", 0, { x: 1 }),
+    run("a b", "c", 0, { x: 2 }),
+    run("a", "__proto__", 0, { constructor: 3 }),
+  ];
+  expect(summary(runs).map(({ mean, metric }) => [mean, metric])).toEqual([
+    [1, "x"],
+    [2, "x"],
+    [3, "constructor"],
+  ]);
+});
+
+test("refuses a run that came twice, and a metric that is no number", () => {
+  const one = run("mrpc", "lora", 3, { accuracy: 0.5 });
+  expect(() => summary([one, { ...one, metrics: { accuracy: 0.7 } }])).toThrow(
+    'one run of "lora" with seed 3 on "mrpc", two came',
+  );
+  expect(() => summary([run("mrpc", "lora", 0, { accuracy: Number.NaN })])).toThrow('"accuracy" of "lora"');
+  // What JSON makes of NaN.
+  expect(() => summary([run("mrpc", "lora", 0, JSON.parse('{"accuracy":null}'))])).toThrow("null came");
+});
