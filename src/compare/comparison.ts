@@ -35,15 +35,26 @@ export interface Comparison {
 /**
  * Refuses what would be counted twice, or not at all.
  * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is no finite number, for a task
- *   or method of a run that is not named, and for a metric that two tasks want to go different ways
+ *   or method that is named twice or not at all, and for a metric that two tasks want to go different ways
  */
 export function checkComparison({ tasks, methods, runs }: Comparison): void {
   checkRuns(runs);
   checkGoals(tasks);
-  const names = new Set(tasks.map(({ name }) => name));
-  for (const run of runs) {
-    if (!names.has(run.task)) throw unnamed("task", run.task, [...names]);
-    if (!methods.includes(run.method)) throw unnamed("method", run.method, methods);
+  const names = tasks.map(({ name }) => name);
+  checkNames("task", names, new Set(runs.map(({ task }) => task)));
+  checkNames("method", methods, new Set(runs.map(({ method }) => method)));
+}
+
+function checkNames(what: string, named: readonly string[], used: ReadonlySet<string>): void {
+  const twice = named.find((name, place) => named.indexOf(name) !== place);
+  if (twice !== undefined)
+    throw new BidoraError("COMPARISON", `Expected each ${what} once, "${twice}" is named twice.`);
+  for (const name of used) {
+    if (named.includes(name)) continue;
+    throw new BidoraError(
+      "COMPARISON",
+      `Expected runs of the ${what}s ${named.join(", ")}; one of "${name}" came. Name it too, or leave that run out.`,
+    );
   }
 }
 
@@ -81,9 +92,3 @@ function checkGoals(tasks: readonly ComparedTask[]): void {
     goals.set(name, goal);
   }
 }
-
-const unnamed = (what: string, name: string, known: readonly string[]): BidoraError =>
-  new BidoraError(
-    "COMPARISON",
-    `Expected runs of the ${what}s ${known.join(", ")}; one of "${name}" came. Name it too, or leave that run out.`,
-  );

@@ -13,9 +13,12 @@ interface Tested {
   readonly p: number;
 }
 
-/** The same entries in the same order, each with `pHolm`, its p-value corrected within its family: one test, metric and task. */
+/** What stands for an entry's family: one test, one metric and one task. */
+export const familyOf = ({ test, metric, task }: Omit<Tested, "p">): string => JSON.stringify([test, metric, task]);
+
+/** The same entries in the same order, each with `pHolm`, its p-value corrected within its family. */
 export function withHolm<Entry extends Tested>(entries: readonly Entry[]): (Entry & { readonly pHolm: number })[] {
-  const families = group(entries, ({ test, metric, task }) => JSON.stringify([test, metric, task]));
+  const families = group(entries, familyOf);
   const corrected = new Map<Entry, number>();
   for (const family of families.values()) {
     const pHolm = holm(family.map(({ p }) => p));

@@ -1,31 +1,47 @@
 import { own } from "../common/own.js";
+import type { Interval } from "../metrics/bootstrap.js";
 import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
 import { type PairedEffect, pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";
 import { wilcoxon } from "./wilcoxon.js";
 
 /** One test of two methods, as it stands in `comparison.json`. */
-export interface SignificanceTest {
+export type SignificanceTest = WilcoxonTest | BootstrapTest;
+
+interface Tested {
   readonly a: string;
   readonly b: string;
   readonly metric: string;
+  readonly p: number;
+  /** p corrected within the entries of one test, one metric and one task. */
+  readonly pHolm: number;
+  /** The task that it is about; without one, all tasks are. */
+  readonly task?: string;
+}
+
+/** Wilcoxon's signed-rank test over pairs of runs. */
+export interface WilcoxonTest extends Tested {
+  readonly test: "wilcoxon";
   /** How many runs of a have a partner: the run of b on the same task with the same seed. */
   readonly pairs: number;
   /** How many runs of a and b, on tasks that have the metric, have no partner or lack the metric, and are left out. */
   readonly unmatched: number;
-  /** min(W+, W−) of Wilcoxon's test, the difference between a and b for the paired bootstrap. */
+  /** min(W+, W−) */
   readonly statistic: number;
-  readonly p: number;
-  /** p corrected within the entries of one test, one metric and one task. */
-  readonly pHolm: number;
-  readonly test: "wilcoxon" | "bootstrap";
-  /** The task whose runs alone are paired; without one, all tasks' are. */
-  readonly task?: string;
   /** How much better a is than b: positive where it is better, also for metrics of which less is better. */
   readonly effect: PairedEffect;
 }
 
-type Uncorrected = Omit<SignificanceTest, "pHolm">;
+/** The paired bootstrap over rows that both methods have predicted. */
+export interface BootstrapTest extends Tested, Interval {
+  readonly test: "bootstrap";
+  /** The number of rows. */
+  readonly pairs: number;
+  /** The metric of a less that of b, in an interval from `low` to `high`. */
+  readonly statistic: number;
+}
+
+type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 
 /**
  * Wilcoxon's test of all pairs of methods, which are entries only where they have a pair of runs. For each main metric over all
@@ -33,7 +49,7 @@ type Uncorrected = Omit<SignificanceTest, "pHolm">;
  * told by another. Then for each task by its main metric over its seeds. Families of p-values are corrected by Holm.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
-export function significance(comparison: Comparison): SignificanceTest[] {
+export function significance(comparison: Comparison): WilcoxonTest[] {
   checkComparison(comparison);
   const { tasks, runs } = comparison;
   const mains = new Map(tasks.map(({ metrics: [main] }) => [main.name, main]));
@@ -55,8 +71,7 @@ function runsOfTasksWith({ name }: ComparedMetric, runs: readonly ComparedRun[])
 }
 
 function testsOf({ methods }: Comparison, runs: readonly ComparedRun[], metric: ComparedMetric): Uncorrected[] {
-  const distinct = [...new Set(methods)];
-  const pairs = distinct.flatMap((a, place) => distinct.slice(place + 1).map((b): [string, string] => [a, b]));
+  const pairs = methods.flatMap((a, place) => methods.slice(place + 1).map((b): [string, string] => [a, b]));
   return pairs.flatMap(([a, b]) => testOf(a, b, metric, runs) ?? []);
 }
 

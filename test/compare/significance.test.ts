@@ -109,6 +109,8 @@ test("refuses runs that nothing names, runs that came twice, and a metric that i
   expect(() => significance({ ...comparison, runs: [stray] })).toThrow('the tasks mrpc, cola; one of "sst2" came');
   expect(() => significance({ ...comparison, methods: ["lora"] })).toThrow('the methods lora; one of "dora" came');
   expect(() => significance({ ...comparison, runs: [...comparison.runs, comparison.runs[0]!] })).toThrow("two came");
+  expect(() => significance({ ...comparison, methods: [...methods, "dora"] })).toThrow('"dora" is named twice');
+  expect(() => significance({ ...comparison, tasks: [task("mrpc", f1), ...comparison.tasks] })).toThrow("named twice");
   const turned = task("cola", { name: "accuracy", goal: "minimize" });
   expect(() => significance({ ...comparison, tasks: [task("mrpc", accuracy), turned] })).toThrow("better one way");
 });

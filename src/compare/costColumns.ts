@@ -1,0 +1,92 @@
+import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
+import type { ComparedRun, ComparedTask, Comparison } from "./comparison.js";
+import type { Cost } from "./costToReach.js";
+import { mean } from "./moments.js";
+import { type Cell, type Column, NOTHING, plain } from "./table.js";
+
+/** What the runs on one task had spent when they first had a score. */
+export interface ScoreReached {
+  readonly task: string;
+  /** The score of the task's main metric. */
+  readonly target: number;
+  /** An entry a run that was looked at; its cost is null where it never had the score. */
+  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+}
+
+/** Trained parameters, and means over seeds of time, peak memory and, for a task with a score to reach, time and steps to it. */
+export function costColumns(
+  { methods, runs }: Comparison,
+  task: ComparedTask,
+  reached: ScoreReached | undefined,
+): Column[] {
+  const column = (title: string, cellOf: (method: string) => Cell): Column => ({
+    group: task.name,
+    title,
+    align: "right",
+    cells: methods.map(cellOf),
+  });
+  const over =
+    (read: (run: ComparedRun) => number, format: (values: readonly number[]) => string) => (method: string) =>
+      plain(formatKnown(runs.filter((run) => run.task === task.name && run.method === method).map(read), format));
+  return [
+    column(
+      "Trained parameters",
+      over((run) => run.trainedParameters, formatRange),
+    ),
+    column(
+      "Time",
+      over(
+        (run) => run.seconds,
+        (values) => formatSeconds(mean(values)),
+      ),
+    ),
+    column(
+      "Peak memory",
+      over(
+        (run) => run.peakMemoryBytes,
+        (values) => formatBytes(mean(values)),
+      ),
+    ),
+    ...(reached ? reachColumns(reached, column) : []),
+  ];
+}
+
+function reachColumns(
+  { target, runs }: ScoreReached,
+  column: (title: string, cellOf: (method: string) => Cell) => Column,
+): Column[] {
+  const over = (read: (cost: Cost) => number, format: (value: number) => string) => (method: string) => {
+    const looked = runs.filter((run) => run.method === method);
+    const costs = looked.flatMap(({ cost }) => (cost ? read(cost) : []));
+    if (looked.length === 0) return plain(NOTHING);
+    if (costs.length === 0) return plain("not reached");
+    // The mean of those that got there flatters a method that seldom does.
+    const share = costs.length < looked.length ? ` (${costs.length} of ${looked.length})` : "";
+    return plain(`${format(mean(costs))}${share}`);
+  };
+  const score = formatNumber(target);
+  return [
+    column(
+      `Time to ${score}`,
+      over((cost) => cost.seconds, formatSeconds),
+    ),
+    column(
+      `Steps to ${score}`,
+      over(
+        (cost) => cost.step,
+        (steps) => formatCount(Math.round(steps)),
+      ),
+    ),
+  ];
+}
+
+/** Run files are read as they are: what is no number there shows as nothing. */
+function formatKnown(values: readonly number[], format: (values: readonly number[]) => string): string {
+  const known = values.filter(Number.isFinite);
+  return known.length === 0 ? NOTHING : format(known);
+}
+
+function formatRange(counts: readonly number[]): string {
+  const [least, most] = [Math.min(...counts), Math.max(...counts)];
+  return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
+}

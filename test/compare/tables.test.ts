@@ -1,0 +1,306 @@
+import stringWidth from "string-width";
+import { describe, expect, test } from "vitest";
+import type { Comparison } from "../../src/compare/comparison.js";
+import { comparisonTables } from "../../src/compare/comparisonTables.js";
+import { latexTable } from "../../src/compare/latexTable.js";
+import { markdownTable } from "../../src/compare/markdownTable.js";
+import { significance } from "../../src/compare/significance.js";
+import { significanceTable } from "../../src/compare/significanceTable.js";
+import type { Table } from "../../src/compare/table.js";
+import { terminalTable } from "../../src/compare/terminalTable.js";
+import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
+
+const methods = ["lora", "dora", "lora+es"];
+
+const oneTask: Comparison = {
+  methods,
+  tasks: [task("mrpc", accuracy, f1)],
+  runs: [
+    run("mrpc", "lora", 0, { accuracy: 0.8, f1: 0.7 }, { seconds: 60 }),
+    run("mrpc", "lora", 1, { accuracy: 0.82, f1: 0.72 }, { seconds: 70 }),
+    run("mrpc", "lora+es", 1, { accuracy: 0.81, f1: 0.8 }, { trainedParameters: 99_000 }),
+  ],
+};
+
+const twoTasks: Comparison = {
+  methods,
+  tasks: [task("mrpc", accuracy), task("lm", perplexity)],
+  runs: [
+    ...runsOf("mrpc", "lora", "accuracy", [0.5, 0.75]),
+    ...runsOf("mrpc", "dora", "accuracy", [0.75, 0.75]),
+    ...runsOf("lm", "lora", "perplexity", [12, 14]),
+    ...runsOf("lm", "dora", "perplexity", [13.5, 13.75]),
+  ],
+};
+
+/** Titles to the texts of the column, the best ones with a star. */
+const told = (table: Table): Record<string, string[]> =>
+  Object.fromEntries(
+    table.columns.map(({ title, cells }) => [title, cells.map(({ text, best }) => text + (best ? "*" : ""))]),
+  );
+
+describe("what the tables say", () => {
+  test("one task: scores and costs side by side, the best means marked, ties all of them, what is missing as a dash", () => {
+    const [table, ...others] = comparisonTables(oneTask);
+    expect(others).toEqual([]);
+    expect(table!.names).toEqual(methods);
+    expect(told(table!)).toEqual({
+      Accuracy: ["0.8100 ± 0.0141*", "–", "0.8100 (n = 1)*"],
+      F1: ["0.7100 ± 0.0141", "–", "0.8000 (n = 1)*"],
+      "Trained parameters": ["1,234", "–", "99,000"],
+      Time: ["1 min 5 s", "–", "12.3 s"],
+      "Peak memory": ["512 MiB", "–", "512 MiB"],
+    });
+    expect(table!.notes).toEqual([
+      "Mean ± sample standard deviation over 2 seeds, or as many as n says.",
+      "Time and memory are means over seeds.",
+    ]);
+  });
+
+  test("several tasks: scores in one table, costs in another; where less is better the least is best", () => {
+    const [scores, costs] = comparisonTables(twoTasks);
+    expect(told(scores!)).toEqual({
+      Accuracy: ["0.6250 ± 0.1768", "0.7500 ± 0.0000*", "–"],
+      "Perplexity ↓": ["13.00 ± 1.41*", "13.63 ± 0.18", "–"],
+    });
+    expect(scores!.columns.map(({ group }) => group)).toEqual(["mrpc", "lm"]);
+    expect(scores!.notes).toEqual(["Mean ± sample standard deviation over 2 seeds."]);
+    expect(costs!.columns.map(({ group, title }) => `${group} ${title}`)).toEqual([
+      "mrpc Trained parameters",
+      "mrpc Time",
+      "mrpc Peak memory",
+      "lm Trained parameters",
+      "lm Time",
+      "lm Peak memory",
+    ]);
+  });
+
+  test("the cost to reach a score: means of those that did, with how many they are", () => {
+    const cost = (seconds: number, step: number) => ({ seconds, step });
+    const [table] = comparisonTables(oneTask, [
+      {
+        task: "mrpc",
+        target: 0.8,
+        runs: [
+          { method: "lora", seed: 0, cost: cost(10, 100) },
+          { method: "lora", seed: 1, cost: cost(20, 201) },
+          { method: "lora", seed: 2, cost: null },
+          { method: "dora", seed: 0, cost: null },
+        ],
+      },
+    ]);
+    expect(told(table!)).toMatchObject({
+      "Time to 0.8000": ["15.0 s (2 of 3)", "not reached", "–"],
+      "Steps to 0.8000": ["151 (2 of 3)", "not reached", "–"],
+    });
+  });
+
+  test("a method alone is not the best; a single run is said to be one", () => {
+    const [table] = comparisonTables({
+      methods: ["lora"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "lora", 0, { accuracy: 1 })],
+    });
+    expect(told(table!).Accuracy).toEqual(["1.0000"]);
+    expect(table!.notes).toEqual(["One run each: a difference between two of them may be chance."]);
+  });
+
+  test("means that only rounding sets apart tie", () => {
+    const [table] = comparisonTables({
+      methods: ["a", "b"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "a", 0, { accuracy: 0.1 + 0.2 }), run("t", "b", 0, { accuracy: 0.3 })],
+    });
+    expect(told(table!).Accuracy).toEqual(["0.3000*", "0.3000*"]);
+  });
+
+  test.each([
+    [
+      [0.000123456, 0.0001],
+      ["0.0001235*", "0.0001000"],
+    ],
+    [
+      [-0.25, 0],
+      ["−0.2500", "0.0000*"],
+    ],
+    [
+      [-0.00001, 0.5],
+      ["0.0000", "0.5000*"],
+    ],
+    [
+      [1.5, 12345.6],
+      ["2", "12346*"],
+    ],
+    [
+      [1234, 9],
+      ["1234*", "9"],
+    ],
+    [
+      [0, 0],
+      ["0.0000*", "0.0000*"],
+    ],
+  ])("figures of %j", ([a, b], texts) => {
+    const [table] = comparisonTables({
+      methods: ["a", "b"],
+      tasks: [task("t", accuracy)],
+      runs: [run("t", "a", 0, { accuracy: a! }), run("t", "b", 0, { accuracy: b! })],
+    });
+    expect(told(table!).Accuracy).toEqual(texts);
+  });
+
+  test("parameters that differ between seeds are a range, costs that are no numbers a dash", () => {
+    const odd = { seconds: JSON.parse("null"), peakMemoryBytes: Number.NaN };
+    const [table] = comparisonTables({
+      methods: ["adalora"],
+      tasks: [task("t", accuracy)],
+      runs: [
+        run("t", "adalora", 0, { accuracy: 1 }, { ...odd, trainedParameters: 2000 }),
+        run("t", "adalora", 1, { accuracy: 1 }, { ...odd, trainedParameters: 1500 }),
+      ],
+    });
+    expect(told(table!)).toMatchObject({ "Trained parameters": ["1,500–2,000"], Time: ["–"], "Peak memory": ["–"] });
+  });
+
+  test("the order of runs has no say", () => {
+    expect(comparisonTables({ ...twoTasks, runs: twoTasks.runs.toReversed() })).toEqual(comparisonTables(twoTasks));
+  });
+
+  test("refuses scores to reach of nothing that is compared, and what no comparison has", () => {
+    const reached = { task: "cola", target: 1, runs: [] };
+    expect(() => comparisonTables(oneTask, [reached])).toThrow('one of "cola" came');
+    const vera = [{ method: "vera", seed: 0, cost: null }];
+    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('one of "vera" came');
+    expect(() => comparisonTables({ ...oneTask, methods: ["lora"] })).toThrow('one of "lora+es" came');
+  });
+
+  test("no run at all: dashes, and no note on seeds", () => {
+    const [table] = comparisonTables({ ...oneTask, runs: [] });
+    expect(told(table!).Accuracy).toEqual(["–", "–", "–"]);
+    expect(table!.notes).toEqual([]);
+  });
+});
+
+test("the tests of significance as a table, with what must be said of few pairs", () => {
+  const runs = [
+    ...runsOf("t", "a", "accuracy", [0.1, 0.2, 0.3]),
+    ...runsOf("t", "b", "accuracy", [0.2, 0.4, 0.6]),
+    ...runsOf("t", "c", "accuracy", [0.15, 0.1]),
+  ];
+  const table = significanceTable(significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs }));
+  expect(table.names.slice(0, 3)).toEqual(["a – b", "a – c", "b – c"]);
+  const columns = told(table);
+  expect(columns.Task).toEqual(["all", "all", "all", "t", "t", "t"]);
+  expect(columns.Pairs!.slice(0, 3)).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
+  expect(columns.p!.slice(0, 2)).toEqual(["0.2500", "1.000"]);
+  expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
+  expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
+  expect(table.notes.slice(1)).toEqual([
+    "3 pairs of runs are too few to tell: whatever comes out, the smallest p that an exact test can give is 0.75, corrected for 3 tests; at least 7 pairs are needed for p < 0.05.",
+    "2 pairs of runs are too few to tell: whatever comes out, the smallest p that an exact test can give is 1, corrected for 3 tests; at least 7 pairs are needed for p < 0.05.",
+  ]);
+  expect(significanceTable([]).notes).toEqual([]);
+});
+
+test("a bootstrap is no matter of few pairs, and has no rank correlation", () => {
+  const [statistic, low, high] = [0.1, -0.1, 0.3];
+  const table = significanceTable([
+    { a: "a", b: "b", metric: "f1", pairs: 2, statistic, low, high, p: 0.2, pHolm: 0.2, test: "bootstrap", task: "t" },
+  ]);
+  expect(told(table)).toMatchObject({ Test: ["Paired bootstrap"], Pairs: ["2"], "Rank-biserial": ["–"] });
+  expect(table.notes).toHaveLength(1);
+});
+
+/** Names that every renderer has something against, in a table that is known to the last character. */
+const awkward: Table = {
+  heading: "Method",
+  names: ["完全", "a|b_c\u001b[1m", "[x]--*~"],
+  columns: [
+    {
+      group: "a group with a long name & more",
+      title: "F1",
+      align: "right",
+      cells: [
+        { text: "−0.50 ± 0.01", best: false },
+        { text: "0.75", best: true },
+        { text: "–", best: false },
+      ],
+    },
+    {
+      group: "lm",
+      title: "Perplexity ↓",
+      align: "right",
+      cells: [
+        { text: "10 %", best: false },
+        { text: "9", best: false },
+        { text: "<8>", best: false },
+      ],
+    },
+    { group: "lm", title: "By", align: "left", cells: ["x", "yy", "z"].map((text) => ({ text, best: false })) },
+  ],
+  notes: ["Of 5 % $ or\nmore."],
+};
+
+describe("renderers", () => {
+  test("terminal", () => {
+    const text = terminalTable(awkward);
+    expect(text.split("\n")).toEqual([
+      "              a group with a long name & more         lm",
+      "Method                                    F1   Perplexity ↓  By",
+      "完全                            −0.50 ± 0.01           10 %  x",
+      "a|b_c\\x1b[1m                            0.75*             9  yy",
+      "[x]--*~                                    –            <8>  z",
+      "",
+      "* the best mean",
+      "Of 5 % $ or\\nmore.",
+    ]);
+    // As wide on the screen, though not as many characters.
+    const [chinese, english] = text.split("\n").slice(2, 4);
+    expect(stringWidth(chinese!.replace(/x$/, ""))).toBe(stringWidth(english!.replace(/yy$/, "")));
+  });
+
+  test("Markdown", () => {
+    expect(markdownTable(awkward)).toBe(
+      [
+        "| Method           | a group with a long name \\& more: F1 | lm: Perplexity ↓ | lm: By |",
+        "| :--------------- | -----------------------------------: | ---------------: | :----- |",
+        "| 完全             |                         −0.50 ± 0.01 |             10 % | x      |",
+        "| a\\|b\\_c\\\\x1b\\[1m |                             **0.75** |                9 | yy     |",
+        "| \\[x\\]--\\*\\~      |                                    – |            \\<8\\> | z      |",
+        "",
+        "Of 5 % \\$ or\\\\nmore.",
+        "",
+      ].join("\n"),
+    );
+  });
+
+  test("LaTeX", () => {
+    expect(latexTable(awkward).split("\n")).toEqual([
+      "% \\usepackage{booktabs}",
+      "% Of 5 % $ or\\nmore.",
+      "\\begin{tabular}{lrrl}",
+      "\\toprule",
+      " & \\multicolumn{1}{c}{a group with a long name \\& more} & \\multicolumn{2}{c}{lm} \\\\",
+      "\\cmidrule(lr){2-2} \\cmidrule(lr){3-4}",
+      "Method & F1 & Perplexity $\\downarrow$ & By \\\\",
+      "\\midrule",
+      "完全 & $-$0.50 $\\pm$ 0.01 & 10 \\% & x \\\\",
+      "a\\textbar{}b\\_c\\textbackslash{}x1b{[}1m & \\textbf{0.75} & 9 & yy \\\\",
+      "{[}x]-{}-{*}\\textasciitilde{} & -- & \\textless{}8\\textgreater{} & z \\\\",
+      "\\bottomrule",
+      "\\end{tabular}",
+      "",
+    ]);
+  });
+
+  test("without groups there is no line for them, without a best one no mark", () => {
+    const bare: Table = {
+      heading: "Methods",
+      names: ["a"],
+      columns: [{ group: "", title: "p", align: "right", cells: [{ text: "0.5", best: false }] }],
+      notes: [],
+    };
+    expect(terminalTable(bare)).toBe("Methods    p\na        0.5");
+    expect(markdownTable(bare)).toBe("| Methods |   p |\n| :------ | --: |\n| a       | 0.5 |\n");
+    expect(latexTable(bare)).not.toContain("multicolumn");
+  });
+});
