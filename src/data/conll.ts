@@ -7,10 +7,13 @@ export interface ConllOptions {
   readonly labelColumn?: number | undefined;
 }
 
+/** Lines between documents begin so. */
+const BOUNDARIES = ["-DOCSTART-", "###MEDLINE:"];
+
 /**
  * Sentences with a word a line and a blank line between sentences, as in CoNLL-2003 and JNLPBA: the word is the first
- * column, columns are parted by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines are passed over. A file of
- * words alone gives sentences without labels.
+ * column, columns are parted by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines are passed over, as are the
+ * `###MEDLINE:` lines before JNLPBA's abstracts. A file of words alone gives sentences without labels.
  * @throws BidoraError naming the line that has another number of columns.
  */
 export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
@@ -21,7 +24,7 @@ export async function readConll(file: string, options: ConllOptions = {}): Promi
   let number = 0;
   const add = (line: string) => {
     number++;
-    if (line.trim() === "" || line.startsWith("-DOCSTART-")) {
+    if (line.trim() === "" || BOUNDARIES.some((mark) => line.startsWith(mark))) {
       sentences.push(...sentence.finish());
       sentence = new SentenceBuilder(file);
       return;

@@ -30,3 +30,4 @@ export type { Table, TableRow } from "./table.js";
 export type { LabelForm } from "./tableExamples.js";
 export { rowError } from "./textFile.js";
 export { readName, readNumber, readStrings, type ValueReader } from "./values.js";
+export { readWordsSet, tagNames, type WordsSet, wordsSetSplits } from "./wordsSet.js";

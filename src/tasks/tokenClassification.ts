@@ -17,21 +17,27 @@ import { rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-/** Its target: the class of each token, a word's at its first sub-word, else -100. */
+/**
+ * A sentence, or a stretch of the words of one that is longer than a row. Its target: the class of each token, a word's at its first
+ * sub-word, else -100.
+ */
 export interface WordsRow extends EncodedRow<readonly number[], readonly string[]> {
-  /** Where each word's first sub-word stands in `inputIds`, -1 if it was cut off or has no token. */
+  /** Where the first sub-word of each of the row's words stands in `inputIds`, -1 if it has no token. */
   readonly wordStarts: readonly number[];
 }
 
 /** The likeliest label of each word. */
 export interface WordsPrediction {
   readonly tokens: readonly string[];
-  /** Of each word; null for one that was cut off or has no token. */
+  /** Of each word; null for one that has no token. */
   readonly labels: readonly (string | null)[];
   readonly logits: readonly (readonly number[] | null)[];
 }
 
-/** A label for each word, read at its first sub-word. */
+/**
+ * A label for each word, read at its first sub-word. A sentence that is longer than a row goes on in further rows, word after word,
+ * each read by itself: all words are learnt from, predicted and judged.
+ */
 export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordsPrediction, WordLabels> = {
   rows: '`{"tokens": [...], "labels": [...]}`, CoNLL columns or CoNLL-U (`--label-column upos`)',
   head: { className: "ForTokenClassification", usual: linearHead("classifier", (config) => config.classifierDropout) },
@@ -39,11 +45,11 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   read: loadWords,
   reference,
   async encode(examples, tokenizer, { labels, maxLength }) {
-    const encoded = await tokenizer.encodeWordsBatch(
+    const encoded = await tokenizer.encodeWordRows(
       examples.map(({ input }) => input),
       { maxLength },
     );
-    return examples.map((example, i) => encodedRow(example, encoded[i] as EncodedWords, labels));
+    return examples.flatMap((example, i) => rowsOfExample(example, encoded[i] as EncodedWords[], labels));
   },
   weight: (row) => targetOf(row).filter((label) => label !== IGNORED_LABEL).length,
   loss(outputs, { rows }) {
@@ -64,6 +70,11 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
       };
     });
   },
+  join: (stretches) => ({
+    tokens: stretches.flatMap(({ tokens }) => tokens),
+    labels: stretches.flatMap(({ labels }) => labels),
+    logits: stretches.flatMap(({ logits }) => logits),
+  }),
   prediction: z.object({ labels: z.array(z.string().nullable()) }),
   scorer({ labels }) {
     // Labels that mark no entities, such as parts of speech, are scored word by word alone.
@@ -77,18 +88,29 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   },
 };
 
-function encodedRow({ input, label, at }: WordsExample, encoded: EncodedWords, labels: LabelMap | undefined): WordsRow {
-  const row = { ...encoded, source: input, at };
-  if (label === undefined || labels === undefined) return { ...row, target: undefined };
-  const tokens = new Array<number>(row.inputIds.length).fill(IGNORED_LABEL);
-  for (const [word, name] of label.entries()) {
-    const [id, start] = [labels.indexOf(name, at), row.wordStarts[word] as number];
-    if (start !== -1) tokens[start] = id;
-  }
-  return { ...row, target: tokens };
+function rowsOfExample(
+  { input, label, at }: WordsExample,
+  encoded: readonly EncodedWords[],
+  labels: LabelMap | undefined,
+): WordsRow[] {
+  const words = labels && label?.map((name) => labels.indexOf(name, at));
+  let next = 0;
+  return encoded.map((row) => {
+    const first = next;
+    next += row.wordStarts.length;
+    const target = words && tokenTargets(row, words.slice(first, next));
+    return { ...row, source: input.slice(first, next), target, at };
+  });
 }
 
-/** The label of each word, those that are cut off too. */
+/** @param words the classes of the row's own words */
+function tokenTargets({ inputIds, wordStarts }: EncodedWords, words: readonly number[]): number[] {
+  const tokens = new Array<number>(inputIds.length).fill(IGNORED_LABEL);
+  for (const [word, start] of wordStarts.entries()) if (start !== -1) tokens[start] = words[word] as number;
+  return tokens;
+}
+
+/** The label of each word of the sentence. */
 function reference({ label = [], at }: WordsExample, labels: LabelMap | undefined): WordLabels {
   return label.map((name) => labels?.names[labels.indexOf(name, at)] ?? name);
 }

@@ -79,7 +79,8 @@ export function assemble(layout: Layout, texts: readonly (readonly number[])[], 
   return { inputIds, tokenTypeIds };
 }
 
-function roomForText(layout: Layout, maxLength: number): number {
+/** @throws UsageError if there is none */
+export function roomForText(layout: Layout, maxLength: number): number {
   const room = maxLength - layout.specials;
   if (Number.isInteger(maxLength) && room > 0) return room;
   throw new UsageError(

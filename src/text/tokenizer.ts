@@ -5,10 +5,11 @@ import { boundariesOf } from "./boundaries.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
-import { assemble, type Encoded, type Layout, probeLayout, type Side } from "./layout.js";
+import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
 import { type SpecialToken, specialToken, type TokenizerSettings } from "./settings.js";
 import { type Start, StartEncoder } from "./start.js";
 import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
+import { stretchesOf } from "./wordRows.js";
 
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
@@ -199,6 +200,26 @@ export class Tokenizer {
       const cut = this.#side === "left" ? tokens.length - kept : 0;
       return { ...encoded, wordStarts: wordStarts(wordIds, { first, cut, kept }) };
     });
+  }
+
+  /**
+   * The same, with a text that is longer than `maxLength` in several rows, each with whole words of its own: `wordStarts` are
+   * those of a row's own words, and one row's words follow those of the row before.
+   */
+  async encodeWordRows(texts: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[][]> {
+    const layout = await this.#layout(1);
+    const idsOf = await this.#encodeVocabulary(new Set(texts.flat()), options);
+    const room = options.maxLength === undefined ? Number.POSITIVE_INFINITY : roomForText(layout, options.maxLength);
+    const first = layout.pieces[0]!.ids.length;
+    return texts.map((words) =>
+      stretchesOf(
+        words.map((word) => idsOf.get(word)!),
+        room,
+      ).map((own) => {
+        const encoded = assemble(layout, [own.flat()], { maxLength: undefined, side: this.#side });
+        return { ...encoded, wordStarts: wordStarts(own, { first, cut: 0, kept: room }) };
+      }),
+    );
   }
 
   /** A word's tokens depend on the word alone, so each different one is encoded once. */

@@ -35,6 +35,34 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     expect(counted.reduce((a, b) => a + b)).toBe(split === "test" ? 0 : rows);
   });
 
+  it.each<[NamedDataset, string, Split, number, number]>([
+    ["reuters21578/modapte", "reuters21578", "train", 9603, 115],
+    ["reuters21578/modapte", "reuters21578", "test", 3299, 115],
+    ["reuters21578/modhayes", "reuters21578", "train", 20856, 118],
+    ["reuters21578/modhayes", "reuters21578", "test", 722, 118],
+    ["reuters21578/modlewis", "reuters21578", "train", 13625, 115],
+    ["reuters21578/modlewis", "reuters21578", "test", 6188, 115],
+    ["jnlpba", "jnlpba", "train", 16807, 11],
+    ["jnlpba", "jnlpba", "validation", 1739, 11],
+    ["jnlpba", "jnlpba", "test", 3856, 11],
+  ])("%s in %s, %s: %i rows", async (name, folder, split, rows, labels) => {
+    const { examples, labelNames } = await namedDatasets[name].load(`${data}/${folder}`, split);
+    expect([examples.length, labelNames?.length]).toEqual([rows, labels]);
+    const texts = examples.map(({ input }) => (input as readonly string[]).join(" "));
+    expect(texts.filter((text) => text.trim() === "")).toEqual([]);
+  });
+
+  it("ModApte has 1 828 training stories without a topic, and 90 topics in training and test", async () => {
+    const [train, test] = await Promise.all(
+      (["train", "test"] as const).map(async (split) => {
+        const { examples } = await namedDatasets["reuters21578/modapte"].load(`${data}/reuters21578`, split);
+        return examples.map(({ label }) => label as readonly string[]);
+      }),
+    );
+    expect(train?.filter((topics) => topics.length === 0).length).toBe(1828);
+    expect(new Set(test?.flat()).size).toBe(90);
+  });
+
   it("STS-B has scores from 0 to 5", async () => {
     for (const [split, rows] of [
       ["train", 5749],

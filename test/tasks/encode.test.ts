@@ -78,11 +78,26 @@ describe("rows of words", () => {
     expect(lossWeight(TASKS["token-classification"] as Task, batchOf([row!, row!]))).toBe(6);
   });
 
-  it("keep the labels of words that were cut off", async () => {
-    const [row] = await encode([words], "token-classification", { maxLength: 5 });
-    const { wordStarts, reference } = row as unknown as Row;
-    expect(row?.inputIds.length).toBe(5);
-    expect(wordStarts.at(-1)).toBe(-1);
-    expect(reference).toEqual(["D", "O", "V", "N"]);
+  it("go on in further rows where they are longer than one, and none is lost", async () => {
+    const input = Array.from({ length: 1000 }, (_, i) => ["the", "tangling-tangling", "cat", ""][i % 4] as string);
+    const label = input.map((_, i) => ["D", "V", "N", "O"][i % 4]);
+    const example: Example = { input, label, at: { ...at } };
+    const rows = await encode([example, words], "token-classification", { maxLength: 64 });
+    const [whole] = await encode([example], "token-classification", { maxLength: 1e9 });
+    const own = rows.slice(0, -1) as unknown as (Row & (typeof rows)[number])[];
+    expect(own.every((row) => row.at === example.at && row.inputIds.length <= 64)).toBe(true);
+    expect(own.every(({ reference }) => reference.length === 1000)).toBe(true);
+    const inner = <T>(list: readonly T[]) => list.slice(1, -1);
+    expect(own.flatMap(({ inputIds }) => inner(inputIds))).toEqual(inner(whole?.inputIds ?? []));
+    const wholeTarget = (whole as unknown as Row).target;
+    expect(own.flatMap(({ target }) => inner(target))).toEqual(inner(wholeTarget));
+    expect(own.flatMap(({ source }) => source)).toEqual(input);
+    expect(lossWeight(TASKS["token-classification"] as Task, batchOf(own))).toBe(750);
+  });
+
+  it("need room for one token", async () => {
+    await expect(encode([words], "token-classification", { maxLength: 2 })).rejects.toThrow(
+      "The maximum length must be a whole number above 2",
+    );
   });
 });

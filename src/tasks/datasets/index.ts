@@ -1,10 +1,12 @@
+import { conll2003 } from "./conll2003.js";
 import type { NamedDatasetFacts } from "./facts.js";
 import { glue } from "./glue.js";
+import { jnlpba } from "./jnlpba.js";
 import { reuters21578 } from "./reuters21578.js";
 
 export type { NamedDatasetFacts } from "./facts.js";
 
-const sets = { ...glue, ...reuters21578 };
+const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba };
 
 export type NamedDataset = keyof typeof sets;
 
