@@ -21,7 +21,7 @@ describe("rows with one prompt", () => {
   });
 
   it("may have several references each", () => {
-    const several: LanguageInput = { ...(pair("a", undefined) as object), references: ["x", "y "] } as LanguageInput;
+    const several: LanguageInput = { kind: "prompt", prompt: "a", completion: undefined, references: ["x", "y "] };
     expect(meaningsOf(rowsOf(several, pair("a", "z")))[0]?.references).toEqual(["x", "y", "z"]);
   });
 
