@@ -1,3 +1,4 @@
+export { readE2e } from "./e2eNlg.js";
 export {
   encodeLanguageRows,
   encodePrompts,

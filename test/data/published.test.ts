@@ -135,4 +135,15 @@ describe.skipIf(!existsSync(data))("files as published", () => {
   ])("e2e_nlg/%s has %i rows, with line breaks inside quotes", async (file, rows) => {
     expect((await loadTable(`${data}/e2e_nlg/${file}`)).rows.length).toBe(rows);
   });
+
+  it.each<[Split, number, number]>([
+    ["train", 42061, 4862],
+    ["validation", 4672, 547],
+    ["test", 4693, 630],
+  ])("e2e-nlg, %s: %i rows, %i meanings", async (split, rows, meanings) => {
+    const { examples } = await namedDatasets["e2e-nlg"].load(`${data}/e2e_nlg`, split);
+    const inputs = examples.map(({ input }) => input as { prompt: string; completion: string });
+    expect([inputs.length, new Set(inputs.map(({ prompt }) => prompt)).size]).toEqual([rows, meanings]);
+    expect(inputs.every(({ prompt, completion }) => prompt.endsWith("] ||") && /^ \S/.test(completion))).toBe(true);
+  });
 });

@@ -1,4 +1,5 @@
 import { conll2003 } from "./conll2003.js";
+import { e2eNlg } from "./e2eNlg.js";
 import type { NamedDatasetFacts } from "./facts.js";
 import { glue } from "./glue.js";
 import { jnlpba } from "./jnlpba.js";
@@ -6,7 +7,7 @@ import { reuters21578 } from "./reuters21578.js";
 
 export type { NamedDatasetFacts } from "./facts.js";
 
-const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba };
+const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba, ...e2eNlg };
 
 export type NamedDataset = keyof typeof sets;
 
