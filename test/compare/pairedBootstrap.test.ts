@@ -71,6 +71,13 @@ test("the same rows on both sides: no difference, p = 1; all the better on every
   expect(of(all, wrong)).toEqual({ difference: 1, low: 1, high: 1, p: 0.01 });
 });
 
+test("a difference as far from the observed one but for rounding counts as far", () => {
+  // One row differs and one does not: half of the samples have it twice or not at all, as far on either side.
+  const { p } = pairedBootstrap(meanSquaredError, "meanSquaredError", [0.01, 0.14], [0, 0.14], { seed: 0 });
+  expect(p).toBeGreaterThan(0.45);
+  expect(p).toBeLessThan(0.55);
+});
+
 test("of methods that are equally good one in twenty comparisons comes out below 0.05", () => {
   const draw = uniforms(3, 0);
   const scores = () => Array.from({ length: 120 }, () => (draw() < 0.8 ? 1 : 0));

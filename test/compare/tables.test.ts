@@ -95,6 +95,20 @@ describe("what the tables say", () => {
     });
   });
 
+  test("each task has the score to reach that is its own", () => {
+    const reached = ["lm", "mrpc"].map((name, seconds) => ({
+      task: name,
+      target: seconds + 2,
+      runs: [{ method: "lora", seed: 0, cost: { seconds, step: 1 } }],
+    }));
+    const [, costs] = comparisonTables(twoTasks, reached);
+    const times = costs!.columns.filter(({ title }) => title.startsWith("Time to"));
+    expect(times.map(({ group, title, cells }) => [group, title, cells[0]!.text])).toEqual([
+      ["mrpc", "Time to 3.000", "1.0 s"],
+      ["lm", "Time to 2.000", "0.0 s"],
+    ]);
+  });
+
   test("a method alone is not the best; a single run is said to be one", () => {
     const [table] = comparisonTables({
       methods: ["lora"],
@@ -103,6 +117,19 @@ describe("what the tables say", () => {
     });
     expect(told(table!).Accuracy).toEqual(["1.0000"]);
     expect(table!.notes).toEqual(["One run each: a difference between two of them may be chance."]);
+  });
+
+  test("a task's columns are of its own runs", () => {
+    const runs = [
+      run("t", "a", 0, { accuracy: 0.25 }, { seconds: 1, peakMemoryBytes: 2 ** 20, trainedParameters: 1 }),
+      run("u", "a", 0, { accuracy: 0.75 }, { seconds: 2, peakMemoryBytes: 2 ** 21, trainedParameters: 2 }),
+    ];
+    const tables = comparisonTables({ methods: ["a"], tasks: [task("t", accuracy), task("u", accuracy)], runs });
+    const texts = tables.map(({ columns }) => columns.map(({ cells }) => cells[0]!.text));
+    expect(texts).toEqual([
+      ["0.2500", "0.7500"],
+      ["1", "1.0 s", "1 MiB", "2", "2.0 s", "2 MiB"],
+    ]);
   });
 
   test("means that only rounding sets apart tie", () => {
@@ -258,6 +285,19 @@ describe("renderers", () => {
     expect(stringWidth(chinese!.replace(/x$/, ""))).toBe(stringWidth(english!.replace(/yy$/, "")));
   });
 
+  test("terminal, characters of double width in cells and titles", () => {
+    const cells = ["完全", "ab"].map((text) => ({ text, best: false }));
+    const column = (align: "left" | "right", title: string) => ({ group: "組", title, align, cells });
+    expect(
+      terminalTable({
+        heading: "M",
+        names: ["a", "b"],
+        columns: [column("right", "t"), column("left", "題名題"), column("right", "t")],
+        notes: [],
+      }),
+    ).toBe(["           組", "M     t  題名題     t", "a  完全  完全    完全", "b    ab  ab        ab"].join("\n"));
+  });
+
   test("Markdown", () => {
     expect(markdownTable(awkward)).toBe(
       [
@@ -299,6 +339,8 @@ describe("renderers", () => {
       columns: [{ group: "", title: "p", align: "right", cells: [{ text: "0.5", best: false }] }],
       notes: [],
     };
+    const broken = { ...bare, columns: [{ ...bare.columns[0]!, cells: [{ text: "0\n5", best: false }] }] };
+    expect(terminalTable(broken)).toBe("Methods     p\na        0\\n5");
     expect(terminalTable(bare)).toBe("Methods    p\na        0.5");
     expect(markdownTable(bare)).toBe("| Methods |   p |\n| :------ | --: |\n| a       | 0.5 |\n");
     expect(latexTable(bare)).not.toContain("multicolumn");

@@ -69,6 +69,19 @@ test("samples without a value are left out where they are few; where they are ma
   expect(bootstrapIntervals(meanOfSome, some(1), { seed: 0 })).toEqual({ some: null });
 });
 
+test("an interval is of the finite values alone, where few are not", () => {
+  const bearing = Array.from({ length: 60 }, (_, row) => (row < 4 ? 1 : 0));
+  const metric = {
+    result(rows: readonly number[]) {
+      const sum = rows.reduce((a, b) => a + b);
+      return { inverse: 1 / sum, ratio: sum / sum };
+    },
+  };
+  const { inverse, ratio } = bootstrapIntervals(metric, bearing, { confidence: 0.999, seed: 0 });
+  expect(inverse!.high).toBe(1);
+  expect(ratio).toEqual({ low: 1, high: 1 });
+});
+
 test("NaN and infinities count as no value, for the metric's other values they have no say", () => {
   const metric = {
     result: (rows: readonly number[]) => ({
@@ -82,6 +95,13 @@ test("NaN and infinities count as no value, for the metric's other values they h
     odd: null,
     endless: null,
   });
+});
+
+test("what has no value over all rows has no interval, though samples of them may have one", () => {
+  const metric = {
+    result: (rows: readonly number[], all?: readonly number[]) => ({ x: rows === all ? Number.NaN : 1 }),
+  };
+  expect(bootstrapIntervals(metric, [1, 2, 3], { seed: 0 })).toEqual({ x: null });
 });
 
 test("of one row there is no interval, of none the metric's own error, and no other error is taken for a missing value", () => {
