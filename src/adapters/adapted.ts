@@ -3,7 +3,7 @@ import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig } from "./config.js";
 import type { Slot } from "./slots.js";
-import type { TrainingHooks } from "./trainingHooks.js";
+import type { SavedState, TrainingHooks } from "./trainingHooks.js";
 
 /** One adapted layer: where it is, and what was put there. */
 export type AdaptedModule = Slot & { readonly adapter: Adapter };
@@ -46,10 +46,16 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
   readonly hooks?: TrainingHooks | undefined;
 }
 
-/** What an adapter file holds of a model, by name without `base_model.model.`: all that is trained, and what layers share. */
+/** What an adapter adds to a model or trains of it, by name without `base_model.model.`: all that is trained, and what layers share. */
 export function savedTensors({ trained, shared }: AdaptedModel): Map<string, Tensor> {
   const kept = Array.from(shared?.ownParameters ?? [], ([name, { tensor }]) => [name, tensor] as const);
   return new Map([...kept, ...trained.map((own) => [own.name, own.stored] as const)]);
+}
+
+/** What an adapter file says and holds: `savedTensors` and the settings, less what training has taken out of both. */
+export function savedState(adapted: AdaptedModel<AdapterConfig>): SavedState {
+  const whole = { config: adapted.config, tensors: savedTensors(adapted) };
+  return adapted.hooks?.saved?.(whole) ?? whole;
 }
 
 /** Whether an adapter is in a layer whose weight lies [in, out] in model files. */

@@ -1,7 +1,9 @@
+export { type AdaloraConfig, adaloraConfig, firstRank } from "./adaloraConfig.js";
 export {
   type AdaptedModel,
   type AdaptedModule,
   adaptsTransposed,
+  savedState,
   savedTensors,
   type TrainedRole,
   TrainedTensor,
@@ -58,4 +60,4 @@ export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";
-export type { FinishedStep, TrainingHooks } from "./trainingHooks.js";
+export type { FinishedStep, SavedState, TrainingHooks } from "./trainingHooks.js";

@@ -19,6 +19,12 @@ export interface MethodSettings {
   readonly alphaPattern?: Pattern | undefined;
   readonly magnitudeAxis: MagnitudeAxis;
   readonly normGradient: NormGradient;
+  /** 1.5 × `rank`, rounded up, where it is not given. */
+  readonly adaloraInitRank?: number | undefined;
+  readonly adaloraTinit: number;
+  readonly adaloraTfinal: number;
+  readonly adaloraDeltaT: number;
+  readonly adaloraOrthogonalWeight: number;
 }
 
 /** The name of such a setting. */
@@ -64,7 +70,7 @@ export interface AdapterMethod<Config extends AdapterConfig = AdapterConfig> {
   /** And back: what a saved adapter decides in a run that starts from it. */
   toSettings(config: Config): Partial<MethodSettings>;
   /** Of the run's settings those that a run may choose anew for a saved adapter. */
-  choices(settings: Pick<MethodSettings, "dropout" | "normGradient">): Partial<Config> & Partial<MethodSettings>;
+  choices(settings: Omit<MethodSettings, "targetModules">): Partial<Config> & Partial<MethodSettings>;
   /** What it puts into layers; undefined where nothing. */
   readonly inLayers?: LayerPart<Config>;
   readonly codec: AdapterCodec<Config>;
@@ -121,5 +127,9 @@ export interface AdapterCodec<Config extends AdapterConfig> {
   /** A tensor's name now, whichever version of PEFT wrote it. */
   currentName?(name: string): string;
   /** Why settings and tensors contradict each other: a sentence without its end, or undefined. */
-  contradiction?(config: Config, names: ReadonlySet<string>, paths: readonly string[]): string | undefined;
+  contradiction?(
+    config: Config,
+    tensors: ReadonlyMap<string, torch.Tensor>,
+    paths: readonly string[],
+  ): string | undefined;
 }

@@ -1,5 +1,6 @@
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
+import { adalora } from "./methods/adalora.js";
 import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
 import { lora } from "./methods/lora.js";
@@ -10,6 +11,7 @@ export const ADAPTER_METHODS = {
   bitfit,
   lora,
   vera,
+  adalora,
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 

@@ -1,4 +1,5 @@
 import type { Tensor } from "../torch/index.js";
+import type { AdapterConfig } from "./config.js";
 
 /** An optimiser step that has been done. */
 export interface FinishedStep {
@@ -17,4 +18,12 @@ export interface TrainingHooks {
   afterStep?(step: FinishedStep): void;
   /** What it remembers from step to step, by name, in the same tensors throughout: checkpoints keep their values. */
   readonly memory?: ReadonlyMap<string, Tensor>;
+  /** What a file gets of the adapter's settings and tensors: of AdaLoRA's ranks those that are left. */
+  saved?<Saved extends SavedState>(state: Saved): Saved;
+}
+
+/** An adapter's settings and tensors, by name without `base_model.model.`. */
+export interface SavedState {
+  readonly config: AdapterConfig;
+  readonly tensors: ReadonlyMap<string, Tensor>;
 }

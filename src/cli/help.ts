@@ -12,7 +12,7 @@ export interface CommandHelp {
 }
 
 /**
- * The help text: options by group. The advanced ones are only named, so that it fits a screen, unless `all` is set.
+ * The help text: options by group. The advanced ones are named and no more, so that it fits a screen, unless `all` is set.
  */
 export function renderHelp({ usage, about, options }: CommandHelp, all = false): string {
   const sections = [...groupOptions(options)].map(([group, entries]) => renderGroup(group, entries, all));
@@ -36,15 +36,9 @@ function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   const shown = entries.filter(([, option]) => all || !option.advanced);
   const rest = entries.filter(([, option]) => !all && option.advanced);
   const lines = shown.flatMap(([key, option]) => renderOption(key, option, all));
-  const also = rest.map(([key, option]) =>
-    `${shownFlag(key, option)}${shownDefault({ ...option, defaultText: undefined })}`.replace(" ", NO_BREAK),
-  );
-  return [`${group}:`, ...lines, ...(also.length ? wrap(`also ${also.join(", ")}`, "    ", "  ") : [])].map((line) =>
-    line.replaceAll(NO_BREAK, " "),
-  );
+  const also = rest.map(([key, option]) => shownFlag(key, option)).join(", ");
+  return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, "    ", "  ") : [])];
 }
-
-const NO_BREAK = "\u00a0";
 
 /** Switches that are on by default are shown by the form that changes something. */
 const shownFlag = (key: string, option: Option): string =>

@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { firstRank } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
 import { METHODS } from "./methods.js";
@@ -34,23 +35,30 @@ function configOf(sources: Sources): RunConfig {
   return { ...settings, given: byHand(sources), sources };
 }
 
-function refuseImpossible({ model, resume, overwrite }: Values<RunTable>): void {
+function refuseImpossible({ model, resume, overwrite, ...settings }: Values<RunTable>): void {
   if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
   if (resume && overwrite) {
     throw new UsageError(
       "--resume and --overwrite exclude each other: one continues the run in the folder, the other deletes it.",
     );
   }
+  const { method, rank, adaloraInitRank = rank } = settings;
+  if (method === "adalora" && adaloraInitRank < rank) {
+    throw new UsageError(
+      `--adalora-init-rank ${adaloraInitRank} is below --rank ${rank}: ranks are taken away in training, none comes to them.`,
+    );
+  }
 }
 
 /** What settings are that depend on others, unless something settles them. */
-function following({ method, task, learningRate, ...lengths }: Values<RunTable>): RunSettings {
+function following({ method, task, learningRate, rank, ...lengths }: Values<RunTable>): RunSettings {
   const rate = learningRate ?? METHODS[method].learningRate;
   return {
     learningRate: rate,
     upperLearningRate: rate,
     retrainLearningRate: rate,
     normGradient: METHODS[method].isBilevel ? "full" : "detached",
+    ...(method === "adalora" && { adaloraInitRank: firstRank(rank) }),
     ...retrainLength(lengths),
     output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
   };

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import {
   adaptsTransposed,
   type SideFacts,
-  savedTensors,
+  savedState,
   whyNotPeft,
   writeAdapter,
   writeSideFile,
@@ -32,8 +32,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     return;
   }
   writeAdapter(folder, {
-    config: adapted.config,
-    tensors: savedTensors(adapted),
+    ...savedState({ ...adapted, config: adapted.config }),
     taskType: choice.task.peftTaskType,
     baseModel: config.model,
     revision: config.revision,

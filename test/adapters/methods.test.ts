@@ -99,6 +99,7 @@ describe.each(methods)("the method %s", (name, method) => {
     const settings: MethodSettings = {
       ...{ rank: 3, alpha: 5, rslora: true, dropout: 0.2, targetModules: ["query"] },
       ...{ rankPattern: { query: 2 }, alphaPattern: { query: 4 }, magnitudeAxis: "in", normGradient: "full" },
+      ...{ adaloraInitRank: 5, adaloraTinit: 2, adaloraTfinal: 4, adaloraDeltaT: 3, adaloraOrthogonalWeight: 0.1 },
     };
     const { normGradient: _choice, ...decided } = settings;
     const used = Object.entries(decided).filter(([key]) => (method.settings as readonly string[]).includes(key));

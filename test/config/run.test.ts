@@ -93,7 +93,7 @@ describe("resolveRun", () => {
   });
 
   test("an unknown method is refused with the list of known ones", () => {
-    for (const method of ["adapter", "adalora", "Lora"])
+    for (const method of ["prefix", "Lora"])
       expect(() => resolveRun({ model: "m", method } as never)).toThrow(/method takes full, .*lora.* or bidora; got /);
   });
 

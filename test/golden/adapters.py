@@ -8,7 +8,7 @@ import torch
 from checkpoints import load, normal, write_tensors
 from families import Family
 from forward import ROWS_OF, outputs, read_batch, run
-from peft import LoraConfig, PeftModel, VeraConfig, get_peft_model
+from peft import AdaLoraConfig, LoraConfig, PeftModel, VeraConfig, get_peft_model
 from safetensors.torch import load_file
 from torch import nn
 
@@ -20,6 +20,10 @@ PATTERNS = {
     "alpha_pattern": {"layer.1.intermediate.dense": 9, "layer.0.attention.self.value": 2.5},
 }
 VERA = {"config": VeraConfig, "r": 8}
+ADALORA = {
+    "config": AdaLoraConfig, "init_r": 4, "target_r": 2, "lora_alpha": 5, "target_modules": ["query", "intermediate.dense"], "total_step": 12, "tinit": 2, "tfinal": 3,
+    "deltaT": 2,
+}
 RECIPES = {
     "lora": QUERY_VALUE,
     "rslora-patterns": PATTERNS,
@@ -37,6 +41,9 @@ RECIPES = {
     "vera": VERA | {"target_modules": ["query", "value"]},
     "vera-bias-only": VERA | {"target_modules": ["query", "output.dense"], "bias": "vera_only", "layers_to_transform": [1]},
     "vera-all-linear": VERA | {"r": 5, "target_modules": "all-linear", "d_initial": 0.3, "projection_prng_key": 7},
+    "adalora": ADALORA,
+    "adalora-bias-only": ADALORA | {"bias": "lora_only", "deltaT": 1, "orth_reg_weight": 0.1},
+    "adalora-masked": ADALORA | {"masked": True},
 }
 LANGUAGE_RECIPES = {  # of a language model alone: both sides of what may be tied, and layers saved whole
     "lora-tables": {"r": 3, "lora_alpha": 5, "target_modules": ["word_embeddings", "lm_head", "query"]},
@@ -45,8 +52,9 @@ LANGUAGE_RECIPES = {  # of a language model alone: both sides of what may be tie
     "lora-all-linear": ALL_LINEAR,
 }
 EVERY_HEAD = ("lora", "rslora-patterns", "dora")
-MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear")  # what families of depth 2 get
-MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only")
+MAIN = (*EVERY_HEAD, "lora-bias-only", "dora-wide", "dora-all-linear", "vera", "vera-all-linear", "adalora")  # what families of depth 2 get
+MERGED = ("lora", "lora-bias-only", "lora-b-bias", "lora-embedding", "dora-wide", "dora-embedding", "vera-bias-only", "adalora-bias-only", "adalora-masked")
+OWN_KEYS = ("config", "masked")  # of a recipe that are none of its configuration's
 
 
 @torch.no_grad()
@@ -68,13 +76,26 @@ def write_adapter(family: Family, checkpoint: Path, head: str, recipe: dict, fol
     base = load(family, checkpoint, head)
     base.name_or_path = ""
     kind = {"tokens": "TOKEN_CLS", "lm": "CAUSAL_LM"}.get(head, "SEQ_CLS")
-    settings = family.recipe({key: value for key, value in recipe.items() if key != "config"})
+    settings = family.recipe({key: value for key, value in recipe.items() if key not in OWN_KEYS})
     model = get_peft_model(base, recipe.get("config", LoraConfig)(task_type=kind, **settings))
     perturb(model)
+    if recipe.get("masked"):
+        mask_ranks(model)
     name_tables = head == "lm" and "lm_head" in settings["target_modules"]
     model.save_pretrained(folder, save_embedding_layers=name_tables and "auto")
     (folder / "README.md").unlink()  # an empty model card
     sort_lists(folder / "adapter_config.json")
+
+
+@torch.no_grad()
+def mask_ranks(model: PeftModel) -> None:
+    """Stands for AdaLoRA's allocations: the first layer has no rank left, the second all of them, the others some."""
+    patterns = {}
+    for i, (name, e) in enumerate((name, p) for name, p in model.base_model.model.named_parameters() if "lora_E" in name):
+        kept = [i == 1 or i > 1 and (i + 3 * rank) % 4 < 2 for rank in range(len(e))]
+        e[~torch.tensor(kept)] = 0
+        patterns[name] = kept
+    model.peft_config["default"].rank_pattern = patterns
 
 
 def sort_lists(file: Path) -> None:
@@ -87,7 +108,16 @@ def sort_lists(file: Path) -> None:
 
 
 def load_adapter(family: Family, checkpoint: Path, head: str, folder: Path, dtype: torch.dtype = torch.float32) -> PeftModel:
-    return PeftModel.from_pretrained(load(family, checkpoint, head).to(dtype), folder, is_trainable=True).to(dtype).eval()
+    model = PeftModel.from_pretrained(load(family, checkpoint, head).to(dtype), folder, is_trainable=True).to(dtype).eval()
+    for name, parameter in model.named_parameters():
+        if "ranknum" in name:  # a constant, which PEFT marks as trained on a float64 base
+            parameter.requires_grad_(False)
+    return model
+
+
+def of_task(model: PeftModel) -> nn.Module:
+    """The same model, whose loss is the task's alone: AdaLoRA adds a penalty to it."""
+    return model.base_model.model
 
 
 def saved_name(name: str) -> str:
@@ -132,6 +162,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
 
 
 def method_of(recipe: dict) -> str:
+    if recipe.get("config") is AdaLoraConfig:
+        return "adalora"
     return "vera" if recipe.get("config") is VeraConfig else "dora" if recipe.get("use_dora") else "lora"
 
 
@@ -140,9 +172,10 @@ def write_case(family: Family, root: Path, target: Path, head: str, name: str, r
     path = target / "adapters" / folder
     write_adapter(family, target / head, head, recipe, path)
     model = load_adapter(family, target / head, head, path)
+    task = of_task(model)
     assert trained(model, lambda p: p).keys() <= load_file(path / "adapter_model.safetensors").keys()
     batch = read_batch(family, root, head, ROWS_OF[head])
-    output = run(model, batch, head)
+    output = run(task, batch, head)
     output.loss.backward()
     tensors = outputs(batch, output, head) | gradients(model)
     last = len(output.hidden_states) - 1 if name in EVERY_HEAD else -1

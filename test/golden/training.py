@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from adapters import load_adapter, trained
+from adapters import load_adapter, of_task, trained
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
@@ -33,6 +33,9 @@ RUNS = {
     "dora-embedding-clipped-accumulated": ("dora-embedding", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
     "vera-linear": ("vera", {"weightDecay": 0.1}),
     "vera-all-linear-clipped-accumulated": ("vera-all-linear", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "learningRate": 1e-2}),
+    "adalora-linear": ("adalora", {}),
+    "adalora-clipped-accumulated": ("adalora", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "weightDecay": 0.1}),
+    "adalora-bias-only-constant": ("adalora-bias-only", {"schedule": "constant", "warmupRatio": 0.1}),
     "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
 }
 
@@ -75,25 +78,41 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
     ]
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(settings["adamBeta1"], settings["adamBeta2"]), eps=settings["adamEpsilon"])
     log = {"losses": [], "learningRates": [], "gradientNorms": []}
+    allocate = getattr(getattr(model, "base_model", None), "update_and_allocate", None)
     for step in range(settings["maxSteps"]):
         rate = settings["learningRate"] * factor(step, settings["maxSteps"], settings["warmupRatio"], settings["schedule"])
         losses = []
         taken = [next(stream) for _ in range(settings["gradientAccumulation"])]
         total = sum(weight(batch) for batch in taken)
         for batch in taken:
-            loss = run(model, batch, "single").loss * (weight(batch) / total)
+            share = weight(batch) / total
+            loss = run(model, batch, "single").loss * share
             loss.backward()
-            losses.append(loss.item())
+            losses.append(loss.item() if allocate is None else told_loss(model, batch) * share)
         limit = settings["maxGradNorm"] or math.inf
         norm = torch.nn.utils.clip_grad_norm_([p for _, p in named], limit)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
+        if allocate is not None:
+            allocate(step + 1)
         optimizer.zero_grad()
         log["losses"].append(sum(losses))
         log["learningRates"].append(rate)
         log["gradientNorms"].append(norm.item())
     return log
+
+
+@torch.no_grad()
+def told_loss(model, batch: Batch) -> float:
+    """Without AdaLoRA's penalty."""
+    return run(of_task(model), batch, "single").loss.item()
+
+
+def ranks_left(model) -> dict:
+    """Which of its first ranks AdaLoRA has left to each layer."""
+    pattern = getattr(model.peft_config["default"], "rank_pattern", None) if hasattr(model.base_model, "update_and_allocate") else None
+    return {} if pattern is None else {"rankPattern": {name.replace(".default", ""): kept for name, kept in pattern.items()}}
 
 
 def update_error(start: dict, end: dict, reference: dict) -> float:
@@ -124,6 +143,6 @@ def write_training(family: Family, root: Path, target: Path) -> list[dict]:
         print(f"  {family.name} training {name}: loss {log['losses'][0]:.4f} -> {log['losses'][-1]:.4f}, float64 differs by {distance:.1e}")
         entries.append({
             "name": name, "checkpoint": head, "adapter": f"adapters/{adapter}", "rows": "train", "file": file,
-            "settings": settings, **log, "float64Distance": distance,
+            "settings": settings, **log, **ranks_left(model), "float64Distance": distance,
         })
     return entries

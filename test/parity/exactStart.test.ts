@@ -1,12 +1,14 @@
 import { describe, test } from "vitest";
 import {
   ADAPTER_METHODS,
+  type AdapterMethod,
   type DoraConfig,
   doraConfig,
   eject,
   inject,
   type LowRankConfig,
   loraConfig,
+  type TargetedConfig,
 } from "../../src/adapters/index.js";
 import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -37,7 +39,13 @@ const everywhere: Partial<LowRankConfig> = {
   modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
+/** Of every method of the table, with the settings that it has of itself. */
+const byDefault = Object.entries<AdapterMethod>(ADAPTER_METHODS).map(([name, method]) => ({
+  method: `${name} on all layers`,
+  config: method.config({ targetModules: "all-linear" } as Partial<TargetedConfig>),
+}));
 const configs = [
+  ...byDefault,
   { method: "lora", config: loraConfig(everywhere) },
   {
     method: "lora with a bias of B",
@@ -46,7 +54,6 @@ const configs = [
   { method: "rslora", config: loraConfig({ ...everywhere, rslora: true }) },
   { method: "dora, axis out", config: dora({}) },
   { method: "dora, axis in", config: dora({ axis: "in" }) },
-  { method: "vera", config: ADAPTER_METHODS.vera.config({ targetModules: "all-linear", rank: 5 }) },
   { method: "bidora, axis out", config: dora({ normGradient: "full" }) },
   { method: "bidora, axis in", config: dora({ axis: "in", normGradient: "full" }) },
 ];

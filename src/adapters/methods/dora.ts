@@ -284,8 +284,8 @@ export const dora: AdapterMethod<DoraConfig> = {
     sideFacts: ({ axis, normGradient }) => ({ axis, normGradient }),
     suffixes: [...LORA_SUFFIXES, MAGNITUDE],
     currentName: currentLoraName,
-    contradiction(_config, names, paths) {
-      const bare = paths.find((path) => !names.has(`${path}.${MAGNITUDE}`));
+    contradiction(_config, tensors, paths) {
+      const bare = paths.find((path) => !tensors.has(`${path}.${MAGNITUDE}`));
       return bare && `use_dora is true, but ${bare} has no ${MAGNITUDE}: one of them is wrong`;
     },
   },

@@ -65,8 +65,8 @@ export const lora: AdapterMethod<LoraConfig> = {
     render: (config, paths) => renderLoraKeys(config, paths, false),
     suffixes: LORA_SUFFIXES,
     currentName: currentLoraName,
-    contradiction(_config, names) {
-      const magnitude = [...names].find((name) => name.endsWith(`.${MAGNITUDE}`));
+    contradiction(_config, tensors) {
+      const magnitude = [...tensors.keys()].find((name) => name.endsWith(`.${MAGNITUDE}`));
       return magnitude && `use_dora is false, but there is a ${magnitude}: one of them is wrong`;
     },
   },

@@ -182,8 +182,8 @@ export const vera: AdapterMethod<VeraConfig> = {
     },
     suffixes: [LAMBDA_B, LAMBDA_D],
     shared: [A, B],
-    contradiction: (_config, names) =>
-      names.has(A) && names.has(B)
+    contradiction: (_config, tensors) =>
+      tensors.has(A) && tensors.has(B)
         ? undefined
         : "its random projections are not saved with it, and only PEFT can draw them again: load it there, add " +
           'base_model.vera_A["default"] and base_model.vera_B["default"] to adapter_model.safetensors as base_model.vera_A ' +

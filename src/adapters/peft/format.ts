@@ -47,7 +47,7 @@ export async function readAdapter(folder: string): Promise<SavedAdapter> {
   const { codec } = methodOf(config);
   const tensors = readAdapterTensors(weightsPath(folder, config), codec);
   const paths = adaptedPaths(tensors.keys(), codec);
-  const wrong = codec.contradiction?.(config, new Set(tensors.keys()), paths);
+  const wrong = codec.contradiction?.(config, tensors, paths);
   if (wrong !== undefined) throw new BidoraError("ADAPTER", `${folder}: ${wrong}.`);
   const targets = targetsFromTensors ? { targetModules: paths } : {};
   return { ...origin, config: { ...config, ...targets }, tensors, side: side && factsOf(side) };

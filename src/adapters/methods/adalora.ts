@@ -1,0 +1,127 @@
+// Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
+import { BidoraError } from "../../common/errors.js";
+import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { type AdaloraConfig, adaloraConfig, adaloraScale, ranksOf } from "../adaloraConfig.js";
+import { Adapter } from "../adapter.js";
+import type { AdapterMethod, MethodSettings, TensorSpec } from "../method.js";
+import { ADALORA_DEFAULTS, adaloraContradiction, parseAdaloraKeys, renderAdaloraKeys } from "../peft/adaloraKeys.js";
+import { A, B, E, RankAllocator } from "../rankAllocator.js";
+import { targetSlots } from "../slots.js";
+
+/** AdaLoRA (arXiv 2303.10512): y = x·W0ᵀ + b + s·(x·(E ⊙ A)ᵀ)·Bᵀ, s = alpha / (first rank + 1e-5) as in PEFT. */
+class AdaloraLinear extends Adapter {
+  readonly #dropout: Dropout;
+
+  constructor(
+    private readonly a: Parameter,
+    private readonly b: Parameter,
+    private readonly e: Parameter,
+    private readonly scale: number,
+    dropout: number,
+  ) {
+    super();
+    this.#dropout = this.child("lora_dropout", new Dropout(dropout));
+  }
+
+  get #ranks(): number {
+    return this.a.shape[0] as number;
+  }
+
+  /** Of a layer without ranks 1, as no LoRA has a smaller one. */
+  get rank(): number {
+    return Math.max(1, this.#ranks);
+  }
+
+  get dtype(): torch.DType {
+    return this.a.tensor.dtype;
+  }
+
+  forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
+    if (this.#ranks === 0) return layer.base(x);
+    const a = torch.mul(this.a.tensor, this.e.tensor);
+    const branch = this.#dropout.forward(x, context);
+    if (context.differentiateTwice) {
+      const reduced = torch.linear(branch, castTo(a, x.dtype)); // n,r
+      return torch.addmm(layer.base(x), reduced, torch.t(castTo(this.b.tensor, x.dtype)), { alpha: this.scale });
+    }
+    const weight = castTo(layer.weight.tensor, x.dtype);
+    const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
+    const options = { packed: layer.packedFor(x), ...(branch !== x && { branch }) };
+    return torch.lowRankLinear(x, weight, bias, a, this.b.tensor, this.scale, options);
+  }
+
+  mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
+    const [a, b, e] = [this.a, this.b, this.e].map(({ tensor }) => castTo(tensor, dtype)) as [
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+    ];
+    return torch.add(castTo(layer.weight.tensor, dtype), torch.mm(b, torch.mul(a, e)), { alpha: this.scale });
+  }
+}
+
+/** Of A and B in a fresh adapter. */
+const DEVIATION = 0.02;
+
+function drawn(name: string, shape: readonly number[]): TensorSpec {
+  return {
+    name,
+    shape,
+    start: ({ dtype, generator }) => torch.normal_(torch.empty(shape, { dtype }), 0, DEVIATION, { generator }),
+  };
+}
+
+/** Settings that a run may choose anew for a saved adapter, and those that stay. */
+const SCHEDULE = ["adaloraTinit", "adaloraTfinal", "adaloraDeltaT", "adaloraOrthogonalWeight"] as const;
+const SETTINGS = ["rank", "alpha", "dropout", "targetModules", "adaloraInitRank", ...SCHEDULE] as const;
+
+function pick<Key extends keyof MethodSettings>(
+  from: Pick<MethodSettings, Key>,
+  keys: readonly Key[],
+): Pick<MethodSettings, Key> {
+  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<MethodSettings, Key>;
+}
+
+export const adalora: AdapterMethod<AdaloraConfig> = {
+  about: "a low-rank update whose ranks go where they matter",
+  learningRate: 1e-3,
+  settings: SETTINGS,
+  config: adaloraConfig,
+  fromSettings: (settings) => {
+    const { adaloraInitRank, ...others } = pick(settings, SETTINGS);
+    return { ...others, ...(adaloraInitRank !== undefined && { adaloraInitRank }) };
+  },
+  toSettings: (config) => pick(config, SETTINGS),
+  choices: (settings) => pick(settings, ["dropout", ...SCHEDULE]),
+  inLayers: {
+    findSlots(model, config) {
+      const slots = targetSlots(model, config);
+      const embedding = slots.find(({ kind }) => kind === "embedding");
+      if (!embedding) return slots;
+      throw new BidoraError(
+        "ADAPTER_CONFIG",
+        `AdaLoRA goes to linear layers only, as in PEFT: exclude the embedding ${embedding.path}.`,
+      );
+    },
+    tensors(slot, config) {
+      const rank = ranksOf(config, slot.path);
+      const zeros = ({ dtype }: { readonly dtype: torch.DType }) => torch.zeros([rank, 1], { dtype });
+      return [drawn(A, [rank, slot.in]), drawn(B, [slot.out, rank]), { name: E, shape: [rank, 1], start: zeros }];
+    },
+    build(_slot, config, parameters) {
+      const [a, b, e] = [A, B, E].map((name) => parameters.get(name)) as [Parameter, Parameter, Parameter];
+      return new AdaloraLinear(a, b, e, adaloraScale(config), config.dropout);
+    },
+    trainingHooks: (adapted) => new RankAllocator(adapted),
+    facts: (config, path) => ({ rank: ranksOf(config, path), scale: adaloraScale(config) }),
+  },
+  codec: {
+    peftType: "ADALORA",
+    defaults: ADALORA_DEFAULTS,
+    parse: parseAdaloraKeys,
+    render: renderAdaloraKeys,
+    suffixes: [A, B, E],
+    contradiction: adaloraContradiction,
+  },
+};
