@@ -12,11 +12,11 @@ const ORDER = [
   ["models", "adapters"],
   ["tasks", "generation"],
   ["config"],
+  ["compare"],
   ["train"],
   ["report"],
   ["folders"],
   ["run", "use"],
-  ["compare"],
   ["cli", "index.ts"],
 ];
 

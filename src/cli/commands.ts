@@ -32,6 +32,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "text that goes on from a prompt",
     load: async () => (await import("./generate.js")).generate,
   },
+  compare: {
+    about: "methods against each other, with tests",
+    load: async () => (await import("./compare.js")).compare,
+  },
   merge: {
     usesEngine: true,
     about: "adapter and base as one plain model",

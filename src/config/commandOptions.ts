@@ -1,6 +1,20 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
-import { choice, type Given, inGroup, names, number, omit, option, pick, text, toggle, whole } from "./option.js";
+import {
+  asAdvanced,
+  choice,
+  type Given,
+  inGroup,
+  names,
+  number,
+  omit,
+  option,
+  pick,
+  text,
+  toggle,
+  whole,
+} from "./option.js";
+import { comparisonOptions } from "./options/compare.js";
 import { generationOptions } from "./options/generation.js";
 import { runOptions } from "./options.js";
 
@@ -153,6 +167,23 @@ export const previewOptions = {
   ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints"),
   limit: option(whole(1), { group: "Data", help: "how many rows are shown", default: 5 }),
 };
+
+/** A run's own, which go for every run of the comparison, and what is compared. */
+export const compareOptions = {
+  ...comparisonOptions,
+  ...pick(runOptions, "model", "task", "train", "validation", "epochs", "maxSteps"),
+  ...asAdvanced(
+    omit(
+      runOptions,
+      ...(["model", "task", "train", "validation", "epochs", "maxSteps"] as const),
+      ...(["method", "seed", "output", "overwrite", "resume", "profile", "adapter"] as const),
+    ),
+  ),
+  output: option(text("DIR"), { group: "Output", help: "where its runs and tables go", default: "runs/comparison" }),
+};
+
+/** What `compare` takes: the flags of `bidora compare`, in camelCase. */
+export type CompareSettings = Given<typeof compareOptions>;
 
 export const quickstartOptions = {
   methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),

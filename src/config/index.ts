@@ -8,4 +8,4 @@ export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./opt
 export { renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
 export { resolveSettings, type Settings } from "./settings.js";
 export { refuseWithoutEffect } from "./withoutEffect.js";
-export { readRunFile } from "./yaml.js";
+export { readRunFile, readSettingsFile } from "./yaml.js";

@@ -210,6 +210,13 @@ export function inGroup<Table extends OptionTable>(group: string, table: Table):
   return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, { ...option, group }])) as Table;
 }
 
+/** The same options, named without their help lines in `--help`. */
+export function asAdvanced<Table extends OptionTable>(table: Table): Table {
+  return Object.fromEntries(
+    Object.entries(table).map(([key, option]) => [key, { ...option, advanced: true }]),
+  ) as Table;
+}
+
 /** A table without some of its options. */
 export function omit<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Omit<Table, K> {
   return Object.fromEntries(Object.entries(table).filter(([key]) => !keys.includes(key as K))) as Omit<Table, K>;

@@ -15,7 +15,7 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 import { didYouMean } from "../common/nearest.js";
 import { own } from "../common/own.js";
-import { checkValue, type Option } from "./option.js";
+import { checkValue, type Given, type Option, type OptionTable } from "./option.js";
 import { type RunSettings, runOptions } from "./options.js";
 
 /**
@@ -23,6 +23,11 @@ import { type RunSettings, runOptions } from "./options.js";
  * @throws BidoraError when the file can't be read; UsageError with the line for broken YAML, unknown keys, wrong values
  */
 export function readRunFile(path: string): RunSettings {
+  return readSettingsFile(path, runOptions);
+}
+
+/** The same with the options of another table. */
+export function readSettingsFile<Table extends OptionTable>(path: string, table: Table): Given<Table> {
   const lines = new LineCounter();
   const lineOf = (offset: number | undefined) =>
     `${path}, line ${offset === undefined ? 1 : lines.linePos(offset).line}`;
@@ -36,12 +41,12 @@ export function readRunFile(path: string): RunSettings {
   for (const { key, value } of root.items as { key: Node; value: Node | null }[]) {
     const name = String(isScalar(key) ? key.value : key);
     const line = lineOf(key.range?.[0]);
-    const option = own<Option>(runOptions, name);
-    if (!option) throw new UsageError(`${line}: unknown key "${name}".${didYouMean(name, Object.keys(runOptions))}`);
+    const option = own<Option>(table, name);
+    if (!option) throw new UsageError(`${line}: unknown key "${name}".${didYouMean(name, Object.keys(table))}`);
     const given = toPlain(value, document, line);
     if (given !== null) settings[name] = checkValue(option, given, `${line}: ${name}`);
   }
-  return settings;
+  return settings as Given<Table>;
 }
 
 function parse(path: string, lineCounter: LineCounter): Document.Parsed<ParsedNode> {

@@ -15,7 +15,7 @@ export function sha256(data: string | Uint8Array): string {
 }
 
 /** Reads in pieces between which other work goes on. */
-async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
+export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
   const file = await open(path);

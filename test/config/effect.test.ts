@@ -25,6 +25,7 @@ const AXES: readonly (readonly RunSettings[])[] = [
     { task: "regression", train: "t" },
     { task: "glue/mrpc", data: "d" },
     { task: "reuters21578/modapte", data: "d" },
+    { task: "e2e-nlg", data: "d" },
   ],
 ];
 

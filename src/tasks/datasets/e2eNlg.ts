@@ -6,6 +6,7 @@ export const e2eNlg = {
   "e2e-nlg": {
     task: "causal-lm",
     labelNames: [],
+    texts: true,
     labelled: ["train", "validation", "test"],
     load: readE2e,
   },

@@ -1,0 +1,24 @@
+import { compareOptions } from "../config/index.js";
+import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
+
+export const compare = defineCommand({
+  usage: "compare run.yaml [flags]",
+  about:
+    "Runs methods on tasks with several seeds, each run in a process of its own, and tells them apart: tables, tests, costs. Called again it goes on with what is missing.",
+  options: compareOptions,
+  positionals: 1,
+  interruptible: true,
+  leavesFiles: true,
+  run: async ({ given, positionals: [file], output, signal }) => {
+    const { compare: runAll } = await import("../run/compare.js");
+    const outcome = await runAll(given, file, {
+      signal,
+      note: output.note,
+      hub: { signal, ...downloadHooks(output) },
+    });
+    if (outcome.kind === "listed") output.result(outcome.commands, outcome.commands.join("\n"));
+    if (outcome.kind === "compared")
+      output.result(outcome.result, `${outcome.text}\nTables and report: ${outcome.output}`);
+  },
+});

@@ -1,0 +1,198 @@
+import { mkdirSync } from "node:fs";
+import { BidoraError } from "../common/errors.js";
+import { own } from "../common/own.js";
+import type { CompareSettings, RunConfig, RunSettings } from "../config/index.js";
+import { holdOutput } from "../folders/outputFolder.js";
+import { isFinished, readMetrics } from "../folders/runFolder.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import { readSplits, taskOf, withSubsets } from "../tasks/index.js";
+import { type Cell, finalCells, gridCells, type Pair, type PairFacts, pairsOf } from "./comparison/cells.js";
+import { collectRuns, judgingOf } from "./comparison/collect.js";
+import { shellLine } from "./comparison/commandLine.js";
+import { bestPoint } from "./comparison/grid.js";
+import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
+import { checkComparisonFolder, keepPlan } from "./comparison/plan.js";
+import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
+import { readSpec, type Spec } from "./comparison/spec.js";
+import { type ComparisonResult, writeComparison } from "./comparison/write.js";
+
+export interface CompareHooks {
+  readonly signal?: AbortSignal;
+  /** Told what people should know while it runs. */
+  readonly note?: (line: string) => void;
+  readonly hub?: HubOptions;
+}
+
+/** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs. */
+export type CompareOutcome =
+  | { readonly kind: "compared"; readonly result: ComparisonResult; readonly text: string; readonly output: string }
+  | { readonly kind: "listed"; readonly commands: readonly string[] }
+  | { readonly kind: "stopped" };
+
+/**
+ * Runs every method on every task with every seed, each run in a process of its own, and sums up what came out. Runs that have
+ * ended are kept, others are gone on with.
+ * @param flags what was set by hand @param file a run's file, with what is compared
+ * @throws UsageError for what is asked for wrongly, BidoraError `COMPARISON` for runs that failed, after all others are done
+ */
+export async function compare(
+  flags: CompareSettings,
+  file: string | undefined,
+  hooks: CompareHooks = {},
+): Promise<CompareOutcome> {
+  const { list, collect } = flags;
+  const spec = readSpec(flags, file);
+  if (collect) return gather(spec);
+  return holdOutput(spec.output, async (output) => {
+    checkComparisonFolder(output);
+    const facts = factsOf();
+    const pairs = pairsOf(spec);
+    const tried = await cellsOfGrid(spec, pairs, facts);
+    mkdirSync(output, { recursive: true });
+    await keepPlan(output, tried);
+    if (list && !tried.every(hasEnded)) return listed(tried);
+    if (!list) {
+      const failed = await runAll(tried, spec, hooks);
+      if (failed === "stopped") return { kind: "stopped" };
+      if (failed.length > 0) throw failure(failed, tried.length);
+    }
+    const cells = await cellsThatCount(spec, pairs, facts, tried);
+    await keepPlan(output, cells);
+    if (list) return listed(cells);
+    const failed = await runAll(cells, spec, hooks);
+    if (failed === "stopped") return { kind: "stopped" };
+    // What is there is summed up in any case.
+    const outcome = failed.length < cells.length ? await gather(spec) : undefined;
+    if (!outcome || failed.length > 0) throw failure(failed, cells.length);
+    return outcome;
+  });
+}
+
+const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
+
+const listed = (cells: readonly Cell[]): CompareOutcome => ({
+  kind: "listed",
+  commands: cells.map((cell) => shellLine(["npx", "bidora", ...commandOf(cell)])),
+});
+
+async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: PairFacts): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
+  return cells;
+}
+
+async function cellsThatCount(
+  spec: Spec,
+  pairs: readonly Pair[],
+  facts: PairFacts,
+  tried: readonly Cell[],
+): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, chosenFor(pair, tried))));
+  return cells;
+}
+
+/** What did best on the rows that the runs of the grid held out. */
+function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
+  const own_ = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
+  if (own_.length === 0) return {};
+  let goal: "maximize" | "minimize" = "maximize";
+  const scores = own_.map((cell) => {
+    const metrics = readMetrics(cell.folder);
+    const { main, prefix } = judgingOf({ folder: cell.folder, metrics });
+    goal = main.goal;
+    const name = `holdout_${main.name.slice(prefix.length)}`;
+    const score = own(metrics, name);
+    if (score === undefined)
+      throw new BidoraError("COMPARISON", `${cell.folder} has no ${name}, by which the grid is chosen from.`);
+    return { point: cell.point ?? {}, score };
+  });
+  return bestPoint(scores, goal);
+}
+
+/** @returns the runs that failed */
+async function runAll(
+  cells: readonly Cell[],
+  { jobs }: Spec,
+  hooks: CompareHooks,
+): Promise<readonly Ended[] | "stopped"> {
+  const waiting = cells.filter((cell) => !hasEnded(cell));
+  const note = hooks.note ?? (() => {});
+  if (waiting.length < cells.length)
+    note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
+  const progress = new ComparisonProgress(waiting, note);
+  const signal = hooks.signal ?? new AbortController().signal;
+  const ended = await runCells(waiting, jobs, {
+    signal,
+    onEvent: (cell, event) => progress.event(cell, event),
+    onEnd: (end) => progress.end(end, scoreOf(end)),
+  });
+  if (signal.aborted) return "stopped";
+  return ended.filter(({ status }) => status === "failed");
+}
+
+function scoreOf({ cell, status }: Ended): string | undefined {
+  if (status !== "done") return undefined;
+  const metrics = readMetrics(cell.folder);
+  const { main } = judgingOf({ folder: cell.folder, metrics });
+  return scoreText(main.name, own(metrics, main.name));
+}
+
+function failure(failed: readonly Ended[], all: number): BidoraError {
+  const [{ cell, message }] = failed as [Ended];
+  const others =
+    failed.length > 1
+      ? ` So did ${failed
+          .slice(1)
+          .map((end) => nameOf(end.cell))
+          .join(", ")}.`
+      : "";
+  return new BidoraError(
+    "COMPARISON",
+    `${failed.length} of ${all} runs failed; the others are kept, and the same command goes on with what is missing. ${nameOf(cell)}: ${message}${others}`,
+  );
+}
+
+async function gather({ output, tasks, variants, reach, budget, jobs, grid, seeds }: Spec): Promise<CompareOutcome> {
+  const runs = await collectRuns(output);
+  if (runs.length === 0)
+    throw new BidoraError(
+      "COMPARISON",
+      `There is no finished run in ${output}: TASK/METHOD/seed-N folders are expected.`,
+    );
+  const { result, text } = await writeComparison(output, runs, {
+    tasks: tasks.map(({ name }) => name),
+    methods: variants.map(({ name }) => name),
+    reach,
+    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
+  });
+  return { kind: "compared", result, text, output };
+}
+
+/** What is known of tasks by their rows, which are read once each. */
+function factsOf(): PairFacts {
+  const rows = new Map<string, Promise<number>>();
+  const rowsOf = (config: RunConfig): Promise<number> => {
+    const { task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn } = config;
+    const key = JSON.stringify([task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn]);
+    const known = rows.get(key) ?? countRows(config);
+    rows.set(key, known);
+    return known;
+  };
+  return {
+    async stepsOf(config) {
+      if (config.maxSteps !== undefined) return config.maxSteps;
+      const batch = config.batchSize * config.gradientAccumulation;
+      return Math.max(1, Math.ceil((config.epochs * (await rowsOf(config))) / batch));
+    },
+    secondsOfStep: () => {
+      throw new BidoraError("COMPARISON", "seconds");
+    },
+  };
+}
+
+async function countRows(config: RunConfig): Promise<number> {
+  const choice = taskOf(config.task ?? "");
+  const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
+  return withSubsets(splits, config).train.examples.length;
+}

@@ -1,0 +1,156 @@
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { sideFactsOf } from "../../adapters/index.js";
+import { own } from "../../common/own.js";
+import type { ComparedMetric, ComparedRun, ComparedTask } from "../../compare/comparison.js";
+import type { ScoreReached } from "../../compare/costColumns.js";
+import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
+import { readRunFile } from "../../config/index.js";
+import { EVENTS, RUN_FILE } from "../../folders/runFiles.js";
+import { isFinished, readMetrics } from "../../folders/runFolder.js";
+import type { Metric } from "../../metrics/index.js";
+import { taskOf, textScorer } from "../../tasks/index.js";
+import type { Metrics, RunEvent } from "../../train/events.js";
+
+/** A finished run of a comparison. */
+export interface CollectedRun extends ComparedRun {
+  readonly folder: string;
+  /** Optimiser steps over all phases, and rows passed through in them. */
+  readonly steps: number;
+  readonly rows: number;
+  readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
+}
+
+/** How a run's rows are judged. */
+export interface Judging {
+  readonly main: ComparedMetric;
+  readonly others: readonly ComparedMetric[];
+  /** Of what its metrics are made, row by row; `prefix` stands before their names. */
+  readonly metric: Metric<unknown, object>;
+  readonly prefix: string;
+}
+
+const SEED = /^seed-(\d+)$/;
+
+/** Every finished run in a comparison's folder: TASK/METHOD/seed-N. */
+export async function collectRuns(output: string): Promise<CollectedRun[]> {
+  const { readRunLog } = await import("../../report/index.js");
+  const found: CollectedRun[] = [];
+  for (const task of foldersIn(output))
+    for (const method of foldersIn(join(output, task)))
+      for (const name of foldersIn(join(output, task, method))) {
+        const folder = join(output, task, method, name);
+        const seed = SEED.exec(name)?.[1];
+        if (seed === undefined || !isFinished(folder)) continue;
+        const { events } = await readRunLog(join(folder, EVENTS));
+        found.push({ task, method, seed: Number(seed), folder, metrics: readMetrics(folder), ...spentIn(events) });
+      }
+  return found;
+}
+
+const foldersIn = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+
+type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
+
+/** What a run's events say of its cost, over all its sessions. */
+function spentIn(events: readonly RunEvent[]): Spent {
+  const start = events.find((event) => event.event === "start");
+  const done = events.findLast((event) => event.event === "done");
+  const steps = events.filter((event) => event.event === "step");
+  const before = secondsOfEarlierSessions(events);
+  let seconds = 0;
+  const evaluations: Spent["evaluations"][number][] = [];
+  for (const event of events) {
+    if (event.event === "step") seconds += event.seconds;
+    if (event.event === "evaluation") evaluations.push({ ...event.metrics, step: event.step, seconds });
+  }
+  return {
+    trainedParameters: start?.parameters.trained ?? 0,
+    seconds: before + (done?.seconds ?? 0),
+    peakMemoryBytes: done?.peakMemoryBytes ?? 0,
+    steps: steps.length,
+    rows: steps.reduce((sum, step) => sum + step.rows, 0),
+    evaluations,
+  };
+}
+
+/** From each start that was not the last to what was told before the next. */
+function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
+  const starts = events.flatMap((event, i) => (event.event === "start" ? [i] : []));
+  const at = (i: number) => Date.parse(events[i]?.time ?? "");
+  return starts.slice(1).reduce((sum, next, i) => sum + (at(next - 1) - at(starts[i] as number)) / 1000, 0);
+}
+
+/** Metrics of which less is better. */
+const LESS: ReadonlySet<string> = new Set(["loss", "perplexity", "meanSquaredError"]);
+
+/** How the rows of a run are judged: by its task, on its validation rows or, where it had none, its test rows. */
+export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "metrics">): Judging {
+  const { task } = readRunFile(join(folder, RUN_FILE));
+  const side = sideFactsOf(folder);
+  const choice = taskOf(task ?? side?.task ?? "");
+  const scorer = choice.texts
+    ? textScorer
+    : choice.task.scorer({ labels: side?.labels ?? [], metrics: choice.metrics });
+  const prefix = own(metrics, scorer.main) === undefined ? "test_" : "";
+  const compared = (name: string): ComparedMetric => ({
+    name: `${prefix}${name}`,
+    goal: LESS.has(name) ? "minimize" : "maximize",
+  });
+  const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
+  const names = Object.keys(metrics)
+    .filter(isOwn)
+    .map((name) => name.slice(prefix.length));
+  return {
+    main: { ...compared(scorer.main), goal: scorer.goal },
+    others: names.filter((name) => name !== scorer.main && name !== "loss").map(compared),
+    metric: scorer.metric as Judging["metric"],
+    prefix,
+  };
+}
+
+/** The tasks of runs, each with its metrics. @param order names in the order in which they were asked for */
+export function tasksOf(runs: readonly CollectedRun[], order: readonly string[]): ComparedTask[] {
+  return inOrder(
+    runs.map(({ task }) => task),
+    order,
+  ).map((name) => {
+    const { main, others } = judgingOf(runs.find(({ task }) => task === name) as CollectedRun);
+    return { name, metrics: [main, ...others] };
+  });
+}
+
+/** Names that are there, those of the order first. */
+export function inOrder(names: readonly string[], order: readonly string[]): string[] {
+  const there = new Set(names);
+  return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
+}
+
+/**
+ * What runs had spent when they first had a score of their task's main metric. Runs that looked at rows which they held out are
+ * left out: those say nothing of the validation rows.
+ */
+export function reachedIn(
+  runs: readonly CollectedRun[],
+  { name, metrics: [main] }: ComparedTask,
+  target: number,
+): ScoreReached {
+  const looked = runs.filter(({ task, metrics }) => task === name && !Object.keys(metrics).some(isHeldOut));
+  return {
+    task: name,
+    target,
+    runs: looked.map(({ method, seed, evaluations }) => {
+      const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
+        const value = own(values, main.name);
+        return value === undefined ? [] : [{ step, seconds, value }];
+      });
+      return { method, seed, cost: costToReach(points, target, main.goal) };
+    }),
+  };
+}
+
+const isHeldOut = (name: string): boolean => name.startsWith("holdout_");

@@ -1,0 +1,57 @@
+import { UsageError } from "../../common/errors.js";
+import { didYouMean } from "../../common/nearest.js";
+import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
+import { checkValue, type Option } from "../../config/option.js";
+
+type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
+
+/** Every combination of the values to try, as settings. @throws UsageError for what is no setting, or no value of it */
+export function gridPoints(given: Given | undefined): RunSettings[] {
+  if (given === undefined) return [];
+  const axes = Object.entries(Array.isArray(given) ? fromTexts(given) : (given as Record<string, readonly unknown[]>));
+  return axes.reduce<RunSettings[]>(
+    (points, [key, values]) =>
+      points.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value) }))),
+    [{}],
+  );
+}
+
+function fromTexts(texts: readonly string[]): Record<string, readonly string[]> {
+  const axes: Record<string, readonly string[]> = {};
+  for (const text of texts) {
+    const cut = text.indexOf("=");
+    const key = text.slice(0, cut);
+    if (Object.hasOwn(axes, key)) throw new UsageError(`--grid names ${key} twice: give its values at once.`);
+    axes[key] = text.slice(cut + 1).split(",");
+  }
+  return axes;
+}
+
+/** They are a comparison's own to set. */
+const NOT_TRIED: ReadonlySet<string> = new Set(["seed", "method", "output", "model", "task", "resume", "overwrite"]);
+
+function triedValue(key: string, value: unknown): unknown {
+  const option: Option | undefined = Object.hasOwn(runOptions, key) ? runOptions[key as RunKey] : undefined;
+  if (!option || NOT_TRIED.has(key))
+    throw new UsageError(`--grid takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
+  return checkValue(option, value, `--grid ${key}`);
+}
+
+/** A point as a folder's name. */
+export const pointName = (point: RunSettings): string =>
+  Object.entries(point)
+    .map(([key, value]) => `${key}=${String(value)}`)
+    .join(",")
+    .replaceAll(/[^\w=,.+-]/g, "_");
+
+/** What a point came to: its run's score on the rows that it held out. */
+export interface GridScore {
+  readonly point: RunSettings;
+  readonly score: number;
+}
+
+/** The best point, the first of equals. */
+export function bestPoint(scores: readonly GridScore[], goal: "maximize" | "minimize"): RunSettings {
+  const isBetter = (a: number, b: number) => (goal === "maximize" ? a > b : a < b);
+  return scores.reduce((best, other) => (isBetter(other.score, best.score) ? other : best)).point;
+}

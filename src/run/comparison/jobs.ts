@@ -1,0 +1,79 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { packageRoot } from "../../torch/installation.js";
+import type { RunEvent } from "../../train/events.js";
+import type { Cell } from "./cells.js";
+import { flagsOf } from "./commandLine.js";
+
+/** The words of the command that does a cell's run, or goes on with it; a run that has ended is left as it is. */
+export const commandOf = ({ settings, folder }: Cell): string[] => [
+  "finetune",
+  ...flagsOf({ ...settings, output: folder }),
+  "--resume",
+];
+
+/** How a run's process ended. */
+export interface Ended {
+  readonly cell: Cell;
+  readonly status: "done" | "stopped" | "failed";
+  /** Of a run that failed, its last words. */
+  readonly message: string | undefined;
+}
+
+export interface JobHooks {
+  /** Ends what runs in good order, each run with a checkpoint. */
+  readonly signal: AbortSignal;
+  /** Told what runs tell, and when they end. */
+  readonly onEvent: (cell: Cell, event: RunEvent) => void;
+  readonly onEnd: (ended: Ended) => void;
+}
+
+const BIN = join(packageRoot, "bin", "bidora.js");
+
+/** Does the runs of cells, so many at once, each in a process of its own, in their order. */
+export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobHooks): Promise<Ended[]> {
+  const waiting = [...cells];
+  const ended: Ended[] = [];
+  const work = async () => {
+    for (let next = waiting.shift(); next && !hooks.signal.aborted; next = waiting.shift()) {
+      const end = await runCell(next, hooks);
+      ended.push(end);
+      hooks.onEnd(end);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(jobs, cells.length) }, work));
+  return ended;
+}
+
+async function runCell(cell: Cell, { signal, onEvent }: JobHooks): Promise<Ended> {
+  // A process group of its own: the terminal's Ctrl-C reaches it once, through this process.
+  const child = spawn(process.execPath, [BIN, ...commandOf(cell), "--json", "--quiet"], {
+    detached: true,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const stop = () => child.kill("SIGINT");
+  signal.addEventListener("abort", stop, { once: true });
+  const words: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => words.push(text));
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    const event = eventOf(line);
+    if (event) onEvent(cell, event);
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  signal.removeEventListener("abort", stop);
+  if (code === 0) return { cell, status: "done", message: undefined };
+  if (signal.aborted) return { cell, status: "stopped", message: undefined };
+  const message = words.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
+  return { cell, status: "failed", message };
+}
+
+function eventOf(line: string): RunEvent | undefined {
+  try {
+    const value = JSON.parse(line) as RunEvent;
+    return typeof value.event === "string" ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

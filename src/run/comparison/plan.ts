@@ -1,0 +1,98 @@
+import { existsSync, readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { BidoraError } from "../../common/errors.js";
+import type { RunSettings } from "../../config/index.js";
+import { contentsOf } from "../../folders/runFiles.js";
+import { isRunFolder } from "../../folders/runFolder.js";
+import { writeFileAtomic } from "../../io/atomic.js";
+import { sha256OfFile } from "../../io/checksums.js";
+import { type JsonObject, readJsonObject } from "../../io/json.js";
+import type { Cell } from "./cells.js";
+
+/** What a comparison's runs were asked for with: what says that a folder is a comparison of this program's. */
+export const PLAN = "comparison-plan.json";
+
+/** By a run's folder within the comparison. */
+interface Planned {
+  readonly settings: JsonObject;
+  /** Of the files with its rows. */
+  readonly data: JsonObject;
+}
+
+/** Settings that do not make another run of it. */
+const BESIDE: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "keepCheckpoints"]);
+
+/** @throws BidoraError `OUTPUT_IN_USE` for a folder of another's */
+export function checkComparisonFolder(folder: string): void {
+  if (!existsSync(folder) || existsSync(join(folder, PLAN)) || contentsOf(folder).length === 0) return;
+  throw new BidoraError(
+    "OUTPUT_IN_USE",
+    `--output ${folder} is not empty, and no comparison of bidora's (it has no ${PLAN}): name another folder.`,
+  );
+}
+
+/**
+ * Keeps what cells are asked for with. A run that has begun must have been asked for with the same, on the same rows: else what
+ * is compared would not be what the table says.
+ * @throws BidoraError `COMPARISON` naming the run and what differs
+ */
+export async function keepPlan(folder: string, cells: readonly Cell[]): Promise<void> {
+  const path = join(folder, PLAN);
+  const known = existsSync(path) ? (readJsonObject(path) as unknown as Record<string, Planned>) : {};
+  const digests = new Map<string, Promise<string>>();
+  const planned: Record<string, Planned> = { ...known };
+  for (const cell of cells) {
+    const name = relative(folder, cell.folder);
+    const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
+    const before = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (before && isRunFolder(cell.folder)) refuseChanged(cell.folder, before, own);
+    planned[name] = own;
+  }
+  writeFileAtomic(path, `${JSON.stringify(planned, undefined, 1)}\n`);
+}
+
+const askedFor = (settings: RunSettings): JsonObject =>
+  JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !BESIDE.has(key)))));
+
+function refuseChanged(folder: string, before: Planned, now: Planned): void {
+  const differing = (a: JsonObject, b: JsonObject) =>
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
+      (key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]),
+    );
+  const settings = differing(before.settings, now.settings).map(
+    (key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`,
+  );
+  const data = differing(before.data, now.data).map((file) => `the rows in ${file}`);
+  const changed = [...settings, ...data];
+  if (changed.length === 0) return;
+  throw new BidoraError(
+    "COMPARISON",
+    `${folder} was begun with something else (${changed.join("; ")}): name another --output, or remove that folder.`,
+  );
+}
+
+const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
+
+/** The files with a run's rows, and what is in them. */
+async function dataOf(
+  { data, train, validation, test }: RunSettings,
+  digests: Map<string, Promise<string>>,
+): Promise<JsonObject> {
+  const files = [data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const found: Record<string, string> = {};
+  for (const file of files) {
+    const digest = digests.get(file) ?? sha256OfFile(file);
+    digests.set(file, digest);
+    found[file] = await digest;
+  }
+  return found;
+}
+
+function filesOf(path: string): string[] {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (!found?.isDirectory()) return found ? [path] : [];
+  return readdirSync(path, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+}

@@ -1,0 +1,128 @@
+import { UsageError } from "../../common/errors.js";
+import { didYouMean } from "../../common/nearest.js";
+import {
+  type CompareSettings,
+  compareOptions,
+  type RunSettings,
+  readSettingsFile,
+  resolveSettings,
+  runOptions,
+} from "../../config/index.js";
+import { comparisonOptions } from "../../config/options/compare.js";
+import { checkSettings } from "../../config/settings.js";
+import { type Budget, readBudget } from "./budget.js";
+import { gridPoints } from "./grid.js";
+import { type Variant, variantsOf } from "./variants.js";
+
+/** A task of a comparison, under its name. */
+export interface SpecTask {
+  readonly name: string;
+  readonly settings: RunSettings;
+}
+
+/** A comparison as it was asked for. */
+export interface Spec {
+  readonly variants: readonly Variant[];
+  readonly seeds: readonly number[];
+  readonly tasks: readonly SpecTask[];
+  /** What goes for all runs. */
+  readonly common: RunSettings;
+  /** What goes for the runs of a variant, or of all variants of a method. */
+  readonly perMethod: ReadonlyMap<string, RunSettings>;
+  readonly grid: readonly RunSettings[];
+  readonly budget: Budget | undefined;
+  readonly reach: number | undefined;
+  readonly jobs: number;
+  readonly output: string;
+}
+
+/**
+ * Puts together what flags and file say: flags are stronger, also than what the file says of single tasks and methods.
+ * @throws UsageError for what is no setting of a run, no method, no task of the file
+ */
+export function readSpec(flags: CompareSettings, file: string | undefined): Spec {
+  const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
+  const { tasks: listed, ...rest } = fromFile;
+  const { tasks: wanted, ...given } = flags;
+  const settings = resolveSettings(compareOptions, { ...rest, ...given });
+  const { methods, seeds, grid, budget, reach, jobs, output } = settings;
+  const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
+  if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
+  const byFlag = runSettingsIn(given);
+  const common = { ...runSettingsIn(rest), ...byFlag };
+  return {
+    variants: variantsOf(methods),
+    seeds,
+    tasks: selected(tasksOf(listed, common, byFlag), wanted),
+    common,
+    perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
+    grid: gridPoints(grid),
+    budget: budget === undefined ? undefined : readBudget(budget),
+    reach,
+    jobs,
+    output,
+  };
+}
+
+/** Without what belongs to the call, and what is the comparison's own. */
+const OWN: ReadonlySet<string> = new Set([...Object.keys(comparisonOptions), "output", "json", "quiet", "debug"]);
+
+const runSettingsIn = (given: object): RunSettings =>
+  Object.fromEntries(Object.entries(given).filter(([key, value]) => !OWN.has(key) && value !== undefined));
+
+function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: RunSettings): SpecTask[] {
+  if (listed === undefined) {
+    const { task } = common;
+    if (task === undefined)
+      throw new UsageError("--task is missing: give it in the file or as a flag, or the file a list of tasks.");
+    return [{ name: folderName(task), settings: {} }];
+  }
+  const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
+  const names = tasks.map(({ name }) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`The list of tasks names ${twice} twice: give each a name of its own.`);
+  return tasks;
+}
+
+function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
+  const where = `task ${index + 1} of the list`;
+  if (typeof entry === "string") return { name: folderName(entry), settings: checked({ task: entry }, where) };
+  const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
+  const own = checked(settings, where);
+  const named = name ?? own.task;
+  if (typeof named !== "string" || named === "") throw new UsageError(`The ${where} needs a name.`);
+  return { name: folderName(named), settings: { ...own, ...byFlag } };
+}
+
+function checked(settings: object, where: string): RunSettings {
+  try {
+    return checkSettings(runOptions, settings as RunSettings);
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`In the ${where}: ${error.message}`);
+    throw error;
+  }
+}
+
+/** A name that can be a folder's. */
+const folderName = (name: string): string => name.replaceAll(/[^\w.+-]/g, "-");
+
+function selected(tasks: readonly SpecTask[], wanted: CompareSettings["tasks"]): readonly SpecTask[] {
+  if (wanted === undefined) return tasks;
+  const names = tasks.map(({ name }) => name);
+  return wanted.map((entry) => {
+    const found = tasks.find(({ name }) => typeof entry === "string" && name === folderName(entry));
+    if (found) return found;
+    throw new UsageError(
+      `--tasks takes names of the file's tasks (${names.join(", ")}); got ${String(entry)}.${didYouMean(String(entry), names)}`,
+    );
+  });
+}
+
+function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSettings): Map<string, RunSettings> {
+  return new Map(
+    Object.entries(given).map(([name, settings]) => {
+      variantsOf([name]);
+      return [name, { ...checked(settings, `settings of ${name}`), ...byFlag }];
+    }),
+  );
+}

@@ -1,0 +1,80 @@
+import { join } from "node:path";
+import type { ComparedTask, Comparison } from "../../compare/comparison.js";
+import { comparisonTables } from "../../compare/comparisonTables.js";
+import { latexTable } from "../../compare/latexTable.js";
+import { markdownTable } from "../../compare/markdownTable.js";
+import { type SignificanceTest, significance } from "../../compare/significance.js";
+import { significanceTable } from "../../compare/significanceTable.js";
+import { type SummaryEntry, summary } from "../../compare/summary.js";
+import type { Table } from "../../compare/table.js";
+import { terminalTable } from "../../compare/terminalTable.js";
+import { REPORT } from "../../folders/runFiles.js";
+import { writeFileAtomic } from "../../io/atomic.js";
+import { writeReport } from "../writeReport.js";
+import { type CollectedRun, inOrder, judgingOf, reachedIn, tasksOf } from "./collect.js";
+import { rowTests } from "./rowTests.js";
+
+/** What `comparison.json` holds. */
+export interface ComparisonResult {
+  readonly runs: readonly object[];
+  readonly summary: readonly SummaryEntry[];
+  readonly tests: readonly SignificanceTest[];
+  /** Under which conditions, for whoever reads the figures. */
+  readonly conditions: object;
+}
+
+export interface WriteOptions {
+  /** Names as they were asked for: the order of rows and columns. */
+  readonly tasks: readonly string[];
+  readonly methods: readonly string[];
+  readonly reach: number | undefined;
+  readonly conditions: object;
+}
+
+/** Sums up runs, and writes what they say: JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
+export async function writeComparison(
+  output: string,
+  runs: readonly CollectedRun[],
+  options: WriteOptions,
+): Promise<{ readonly result: ComparisonResult; readonly text: string }> {
+  const tasks = tasksOf(runs, options.tasks);
+  const methods = inOrder(
+    runs.map(({ method }) => method),
+    options.methods,
+  );
+  const comparison: Comparison = { tasks, methods, runs };
+  const { reach } = options;
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
+  const tests = [...significance(comparison), ...(await allRowTests(tasks, methods, runs))];
+  const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
+  const result: ComparisonResult = {
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, ...run }) => run),
+    summary: summary(runs),
+    tests,
+    conditions: options.conditions,
+  };
+  writeFileAtomic(join(output, "comparison.json"), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileAtomic(join(output, "comparison.md"), joined(tables, markdownTable));
+  writeFileAtomic(join(output, "comparison.tex"), joined(tables, latexTable));
+  await writeReport(
+    join(output, REPORT),
+    runs.map(({ folder }) => folder),
+  );
+  return { result, text: joined(tables, terminalTable) };
+}
+
+const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
+  `${tables.map(render).join("\n\n")}\n`;
+
+async function allRowTests(
+  tasks: readonly ComparedTask[],
+  methods: readonly string[],
+  runs: readonly CollectedRun[],
+): Promise<SignificanceTest[]> {
+  const tests: SignificanceTest[] = [];
+  for (const { name } of tasks) {
+    const judging = judgingOf(runs.find(({ task }) => task === name) as CollectedRun);
+    tests.push(...(await rowTests(name, methods, runs, judging)));
+  }
+  return tests;
+}
