@@ -9,6 +9,8 @@ export { type Foretold, foretelling } from "./foretelling.js";
 export { matthewsCorrelation } from "./matthewsCorrelation.js";
 export { meanSquaredError } from "./meanSquaredError.js";
 export { type Metric, readingFrom, score, together } from "./metric.js";
+export { type MeteorRow, meteor } from "./meteor.js";
+export { type Metric, together } from "./metric.js";
 export { type LabelSet, labelScores, subsetAccuracy } from "./multiLabel.js";
 export { type NistRow, nist } from "./nist.js";
 export { pearson } from "./pearson.js";

@@ -26,6 +26,10 @@ interface Golden {
   }[];
   /** Texts, and their words as pycocoevalcap's tokenizer has them. */
   lines: [text: string, words: string][];
+  /** Texts, and their words as METEOR has them. */
+  meteorWords: [text: string, words: string][];
+  /** Words, and the numbers of their meanings in METEOR's dictionary. */
+  meanings: [word: string, numbers: number[]][];
   corpora: GoldenCorpus[];
 }
 

@@ -1,6 +1,6 @@
 """Writes texts.json beside this file: measures of generated texts by their public implementations.
 
-    pip install sacrebleu==2.6.0 pycocoevalcap==1.2     # and a Java runtime, for METEOR 1.5 and the tokenizer
+    pip install sacrebleu==2.6.0 pycocoevalcap==1.2     # and a JDK of version 11 or more, for METEOR 1.5 and the tokenizer
     python test/golden/metrics/make_texts.py E2E_METRICS
 
 E2E_METRICS is a checkout of the E2E challenge's script, https://github.com/tuetschek/e2e-metrics; its `metrics/pymteval.py`
@@ -11,6 +11,7 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pycocoevalcap.meteor.meteor as meteor
@@ -18,13 +19,50 @@ import sacrebleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-from text_rows import AWKWARD, GOOD, LINES
+from text_rows import AWKWARD, GOOD, LINES, WORDS
 
 sys.path.insert(0, sys.argv[1])
 from metrics.pymteval import BLEUScore, NISTScore  # noqa: E402
 
 JAR = Path(meteor.__file__).with_name(meteor.METEOR_JAR)
 MODULES = ["-m", "exact stem synonym", "-w", "1.0 0.6 0.8"]
+
+
+JAVA = """
+import edu.cmu.meteor.aligner.SynonymDictionary;
+import edu.cmu.meteor.util.*;
+import java.util.*;
+
+public class Ask {
+  public static void main(String[] none) throws Exception {
+    java.io.PrintStream out = new java.io.PrintStream(System.out, true, "UTF-8");
+    String base = Constants.DEFAULT_SYN_DIR_URL + "/english.";
+    SynonymDictionary known = new SynonymDictionary(
+      new java.net.URL(base + "exceptions"), new java.net.URL(base + "synsets"), new java.net.URL(base + "relations"));
+    Scanner in = new Scanner(System.in, "UTF-8");
+    while (in.hasNextLine()) {
+      String[] asked = in.nextLine().split("\t", 2);
+      if (asked[0].equals("words")) {
+        out.println(Normalizer.normalizeLine(asked[1], Constants.LANG_EN, true).toLowerCase());
+      } else {
+        TreeSet<Integer> sets = new TreeSet<>(known.getSynSets(asked[1]));
+        sets.addAll(known.getStemSynSets(asked[1]));
+        out.println(sets);
+      }
+    }
+  }
+}
+"""
+
+
+def ask_meteor(questions):
+    """What METEOR's classes say of each pair: how a line is split ("words"), or which meanings a word has ("meanings")."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "Ask.java"
+        source.write_text(JAVA)
+        lines = "".join(f"{what}\t{text}\n" for what, text in questions)
+        command = ["java", "-Dfile.encoding=UTF-8", "-cp", JAR, source]
+        return subprocess.run(command, input=lines, capture_output=True, text=True, check=True, encoding="utf8").stdout.splitlines()
 
 
 class Meteor:
@@ -116,6 +154,7 @@ def main():
         corpus_case("shorter than their references", rows, tokenized, statistics, [5, 14]),
         corpus_case("one row", rows, tokenized, statistics, [1]),
     ]
+    lines = [split[0] for split, _ in ptb([([line], "") for line in LINES])]
     golden = {
         "rows": [
             {
@@ -127,7 +166,9 @@ def main():
             }
             for i, (references, prediction) in enumerate(rows)
         ],
-        "lines": [[line, split[0]] for line, (split, _) in zip(LINES, ptb([([line], "") for line in LINES]))],
+        "lines": list(zip(LINES, lines)),
+        "meteorWords": list(zip(LINES, ask_meteor([("words", line) for line in lines]))),
+        "meanings": [[word, json.loads(found)] for word, found in zip(WORDS, ask_meteor([("meanings", word) for word in WORDS]))],
         "corpora": corpora,
     }
     text = json.dumps(golden, indent=1, ensure_ascii=False)

@@ -93,3 +93,11 @@ U.S.A U.S., (U.S.) etc., e.g., "etc." est. 1990 op. 5 op. five figs. 3 Jan. 5 ma
 5:30-6:30 1,5-2,5 12-34-56 1-800-555-1234 2018-2019 F-16s B-52 A- -based well-known- three-and-a-half 24/7 n/a km/h TCP/IP
 &lt;pub&gt; &quot;fine&quot; <p> </p> <br/> < b >
 """.strip().split("\n")
+
+# Words whose meanings are asked for: regular and irregular forms, such that only look like forms, and none.
+WORDS = """
+child children kids kid women men ate chosen picked cheaper friendlier best better is are was does doing costs priced prices
+glass glasses boxes buzzes churches dishes parties moved stopped running making largest nicer wolves leaves axes bases feed
+offer offered offers after as an us spoonful cupful is's 5 20 u.s zzzz pubs restaurants eateries eatery rated ratings located
+situated serving serves serve moderately inexpensive low-priced riverside centre center women's abetted carried happiest acer
+""".split()

@@ -1,0 +1,106 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it, vi } from "vitest";
+import { meteor } from "../../src/metrics/index.js";
+import { align } from "../../src/metrics/texts/meteorAlignment.js";
+import { meteorWords } from "../../src/metrics/texts/meteorWords.js";
+import { meanings } from "../../src/metrics/texts/wordnet.js";
+import { golden, measured, over } from "./texts.js";
+
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  return { ...fs, readFileSync: vi.fn(fs.readFileSync) };
+});
+
+/** What METEOR counts of a row, in the order of its program's statistics. */
+function statistics(numbers: readonly number[]) {
+  const [words, referenceWords] = numbers;
+  return { words, referenceWords, chunks: numbers[20], matches: numbers[21] };
+}
+
+describe("METEOR 1.5 without paraphrases", () => {
+  it.each(golden.corpora)("of $name", ({ rows, meteor: expected, each }) => {
+    const found = measured(meteor(), rows);
+    for (const [index, row] of found.entries()) {
+      expect(row).toMatchObject(statistics(golden.rows[rows[index]!]!.meteorStatistics));
+      expect(meteor().result([row]).meteor).toBeCloseTo(each.meteor[index]!, 12);
+    }
+    expect(meteor().result(found).meteor).toBeCloseTo(expected, 12);
+  });
+
+  it("is 1 for a reference itself, whatever the others, and 0 without a common word or any", () => {
+    expect(
+      over(meteor(), [
+        ["The pub.", "x", "the Pub"],
+        ["A b c", "a b c"],
+      ]).meteor,
+    ).toBeCloseTo(1, 12);
+    expect(over(meteor(), [["zebra", "pub"]])).toStrictEqual({ meteor: 0 });
+    expect(over(meteor(), [["", ""]])).toStrictEqual({ meteor: 0 });
+  });
+
+  it("refuses rows that cannot be measured", () => {
+    expect(() => meteor().measure([], "a", 7)).toThrow(/reference in row 7/);
+    expect(() => meteor().result([])).toThrow(/at least one row/);
+  });
+});
+
+describe("METEOR's words", () => {
+  it.each(golden.meteorWords)("of %s", (text, words) => {
+    expect(meteorWords(text).join(" ")).toBe(words);
+  });
+});
+
+describe("meanings", () => {
+  const share = (a: string, b: string) => [...meanings().of(a)].some((meaning) => meanings().of(b).has(meaning));
+
+  it("are shared by synonyms, in regular and irregular forms", () => {
+    expect(share("children", "kids")).toBe(true); // irregular, and by its ending
+    expect(share("women", "woman")).toBe(true);
+    expect(share("ate", "consumed")).toBe(true);
+    expect(share("friendlier", "friendly")).toBe(true);
+    expect(share("kid", "pub")).toBe(false);
+  });
+
+  it("are none of what WordNet lacks, and of the first and last words of its lists too", () => {
+    for (const word of ["", " ", "x y", "zzzz", "children's", "ürün", "__proto__"])
+      expect(meanings().of(word).size).toBe(0);
+    for (const word of ["a", "zymurgy", "zurvanism", "zoom", "zygotic", "zestfully"]) {
+      expect(meanings().of(word).size).toBeGreaterThan(0);
+    }
+  });
+
+  it("are those that METEOR's own dictionary has", () => {
+    for (const [word, numbers] of golden.meanings) {
+      expect([word, [...meanings().of(word)].sort((a, b) => a - b)]).toStrictEqual([word, numbers]);
+    }
+  });
+
+  it("are not read before they are asked for", async () => {
+    vi.resetModules();
+    const read = vi.mocked(readFileSync);
+    read.mockClear();
+    const lists = () => read.mock.calls.filter(([name]) => String(name).endsWith("index.noun")).length;
+    const fresh = await import("../../src/metrics/index.js");
+    fresh.bleu().measure(["a b"], "a b", 1);
+    fresh.meteor().measure(["a b"], "a b", 1);
+    expect(lists()).toBe(0);
+    for (const row of [1, 2]) fresh.meteor().measure(["a b"], "a c", row);
+    expect(lists()).toBe(1);
+  });
+});
+
+describe("an alignment", () => {
+  const chunksOf = (text: string, reference: string) => {
+    const { matches, chunks } = align(text.split(" "), reference.split(" "));
+    return [matches.map(({ at, to }) => `${at}-${to}`).join(" "), chunks];
+  };
+
+  it("has few chunks rather than the nearest words", () => {
+    expect(chunksOf("the pub x the river", "near the river")).toStrictEqual(["3-1 4-2", 1]);
+    expect(chunksOf("a b c", "c a b")).toStrictEqual(["2-0 0-1 1-2", 2]);
+  });
+
+  it("takes no word twice", () => {
+    expect(chunksOf("the the the", "the pub the")).toStrictEqual(["0-0 1-2", 2]);
+  });
+});
