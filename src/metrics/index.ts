@@ -21,4 +21,5 @@ export type { TagScheme } from "./strictEntities.js";
 export type { TextMetric } from "./textMetric.js";
 export { textScores } from "./textScores.js";
 
+export { type TextRow, textScores } from "./textScores.js";
 export { type PredictedWordLabels, type WordLabels, wordAccuracy } from "./words.js";

@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { bleu, cider, meteor, nist, rougeL, textScores } from "../../src/metrics/index.js";
+import { golden, measured } from "./texts.js";
+
+describe("the scores of the E2E challenge", () => {
+  it.each(golden.corpora)("of $name", ({ rows, bleu: b, nist: n, meteor: m, rougeL: r, cider: c }) => {
+    const scores = textScores().result(measured(textScores(), rows));
+    expect(Object.keys(scores)).toStrictEqual(["bleu", "nist", "meteor", "rougeL", "cider"]);
+    const { nist: ours, ...others } = scores;
+    for (const [name, value] of Object.entries({ bleu: b, meteor: m, rougeL: r, cider: c })) {
+      expect(others[name]).toBeCloseTo(value, 11);
+    }
+    if (n !== undefined) expect(ours).toBeCloseTo(n, 11);
+  });
+
+  it("are those of the five metrics, of a sample too", () => {
+    const rows = golden.corpora[1]!.rows;
+    const sample = [3, 3, 7, 0, 15];
+    const each = [bleu(), nist(), meteor(), rougeL(), cider()].map((metric) => {
+      const all = measured<unknown>(metric, rows);
+      return (metric as { result(some: unknown[], corpus: unknown[]): object }).result(
+        sample.map((row) => all[row]),
+        all,
+      );
+    });
+    const all = measured(textScores(), rows);
+    const found = textScores().result(
+      sample.map((row) => all[row]!),
+      all,
+    );
+    expect(found).toStrictEqual(Object.assign({}, ...each));
+    expect(found).not.toStrictEqual(textScores().result(sample.map((row) => all[row]!)));
+  });
+
+  it("cost a corpus once, however many samples are drawn from it", () => {
+    const scores = textScores();
+    const corpus = measured(scores, golden.corpora[1]!.rows);
+    let asked = 0;
+    for (const row of corpus) {
+      const known = row.cider.references;
+      Object.defineProperty(row.cider, "references", {
+        get() {
+          asked++;
+          return known;
+        },
+      });
+    }
+    scores.result(corpus.slice(0, 5), corpus);
+    const first = asked;
+    for (let sample = 0; sample < 20; sample++) scores.result(corpus.slice(0, 5), corpus);
+    expect([first > 0, asked]).toStrictEqual([true, first]);
+  });
+
+  it("are refused for rows that cannot be measured", () => {
+    expect(() => textScores().measure([], "a", 7)).toThrow(/reference in row 7/);
+    expect(() => textScores().result([])).toThrow(/at least one row/);
+  });
+});
