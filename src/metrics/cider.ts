@@ -59,7 +59,7 @@ interface Vector {
 const scoresIn = perCorpus<CiderRow, (row: CiderRow) => { readonly score: number }>((corpus) => {
   const rowsWith = documentFrequencies(corpus);
   const logRows = Math.log(corpus.length);
-  const weight: Weight = (ngram) => logRows - Math.log(Math.max(1, rowsWith.get(ngram) ?? 0));
+  const weight: Weight = (ngram) => logRows - Math.log(rowsWith.get(ngram) ?? 1);
   return once((row) => ({ score: rowScore(row, weight) }));
 });
 

@@ -32,6 +32,7 @@ describe("BLEU", () => {
 
   it("takes the shorter of two references that are as close", () => {
     expect(over(bleu(), [["a b c d e", "a b c d e f", "a b c d"]])).toStrictEqual({ bleu: 1 });
+    expect(over(bleu(), [["a b c d e", "a b c d", "a b c d e f"]])).toStrictEqual({ bleu: 1 });
   });
 });
 
@@ -57,10 +58,19 @@ describe("NIST", () => {
     expect(nist().result(corpus)).toStrictEqual(nist().result([...corpus]));
   });
 
-  it("is 0 without a hit or a word, and counts words that short texts lack as none", () => {
+  it("is 0 without a hit or a word, and counts n-grams that short texts lack as none", () => {
     expect(over(nist(), [["x", "a b"]])).toStrictEqual({ nist: 0 });
     expect(over(nist(), [["", "a b"]])).toStrictEqual({ nist: 0 });
     expect(over(nist(), [["a b", "a b"]])).toStrictEqual({ nist: 1 }); // one bit a word; "b" is certain after "a"
+    // Four of five words of the references are there, "a" twice; after "a" come "b" and "c", each once.
+    const penalty = 0.5 ** ((Math.log(4 / 5) / Math.log(2 / 3)) ** 2);
+    const bits = (2 * Math.log2(5 / 2) + 2 * Math.log2(5)) / 4 + 2 / 3;
+    expect(
+      over(nist(), [
+        ["a b a c", "a b a c"],
+        ["", "f"],
+      ]).nist,
+    ).toBeCloseTo(bits * penalty, 12);
   });
 });
 

@@ -21,6 +21,7 @@ interface Match {
 interface Path {
   readonly last: Match | undefined;
   readonly before: Path | undefined;
+  /** 1 for the words of the text that are aligned, or will be by a fixed match. */
   readonly used: Uint8Array;
   readonly exact: number;
   /** Chunks that have ended. */
@@ -56,10 +57,10 @@ export function align(text: readonly string[], reference: readonly string[]): Al
   };
   let paths = [start];
   for (const [to, matches] of candidates.entries()) {
-    const kept = paths.sort(better).slice(0, BEAM);
+    const kept = paths.sort(better).slice(0, BEAM).map(settled);
     const only = fixed[to];
     paths = kept.flatMap((path) =>
-      only === undefined ? branches(path, matches) : [taken(path, only, path.used, path.distance + distanceOf(only))],
+      only === undefined ? branches(path, matches) : [taken(path, only, path.distance + distanceOf(only))],
     );
   }
   const ended = paths
@@ -102,15 +103,17 @@ function fixedMatches(candidates: readonly (readonly Match[])[], words: number):
   return candidates.map((matches) => (matches.length === 1 && covered[matches[0]!.at] === 1 ? matches[0] : undefined));
 }
 
-/** All ways on from a path: each match whose word is free, and none. */
+/**
+ * The ways on from a path that may stay in the beam: each match whose word is free, and none. Distances only grow from match
+ * to match, so of a module's matches that start a chunk no more than the beam holds are tried.
+ */
 function branches(path: Path, matches: readonly Match[]): Path[] {
   const ways: Path[] = [];
+  const tried = MODULES.map(() => 0);
   let distance = path.distance;
   for (const match of matches) {
     if (path.used[match.at] === 1) continue;
-    const used = path.used.slice();
-    used[match.at] = 1;
-    ways.push(taken(path, match, used, distance));
+    if (match.at === path.next || tried[match.module]!++ < BEAM) ways.push(taken(path, match, distance));
     distance += distanceOf(match);
   }
   ways.push(skipped(path, distance));
@@ -119,16 +122,24 @@ function branches(path: Path, matches: readonly Match[]): Path[] {
 
 const distanceOf = ({ at, to }: Match): number => Math.abs(to - at);
 
-function taken(path: Path, match: Match, used: Uint8Array, distance: number): Path {
+function taken(path: Path, match: Match, distance: number): Path {
   return {
     last: match,
     before: path,
-    used,
+    used: path.used,
     exact: path.exact + (match.module === 0 ? 1 : 0),
     chunks: path.chunks + (path.next !== -1 && path.next !== match.at ? 1 : 0),
     next: match.at + 1,
     distance,
   };
+}
+
+/** A path that stays, with the word of its last match among those that are used; paths share the list until then. */
+function settled(path: Path): Path {
+  if (path.last === undefined || path.used[path.last.at] === 1) return path;
+  const used = path.used.slice();
+  used[path.last.at] = 1;
+  return { ...path, used };
 }
 
 /** The path without a match for the word; a chunk ends. */

@@ -19,7 +19,7 @@ import sacrebleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-from text_rows import AWKWARD, GOOD, LINES, WORDS
+from text_rows import AWKWARD, DRAWN, GOOD, LINES, SKIPPED, WORDS
 
 sys.path.insert(0, sys.argv[1])
 from metrics.pymteval import BLEUScore, NISTScore  # noqa: E402
@@ -143,7 +143,7 @@ def corpus_case(name, rows, tokenized, statistics, chosen):
 
 
 def main():
-    rows = GOOD + AWKWARD
+    rows = GOOD + AWKWARD + DRAWN + SKIPPED
     tokenized = ptb(rows)
     statistics = [PROGRAM.statistics(*row) for row in tokenized]
     words = [BLEUScore().tokenize(prediction) for _, prediction in rows]

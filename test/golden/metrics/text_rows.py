@@ -1,5 +1,7 @@
 """Meanings of the E2E challenge's kind, each with references and an output, written for make_texts.py."""
 
+from random import Random
+
 GOOD = [
     (
         ["The Copper Kettle is a cheap pub by the river that children are welcome in.",
@@ -71,6 +73,19 @@ AWKWARD = [
      "x.y  end. Next\twww.lunabay.com/menu?x=1 chef@lunabay.com 50 % off 3 * 4 a + b = c 1/2\r\n"),
 ]
 
+def drawn(random, words, longest):
+    """Few words in many places, which texts and references can be aligned by in many ways."""
+    def text():
+        return " ".join(random.choices(words, k=random.randint(longest // 2, longest)))
+    return [text(), text()], text()
+
+
+RANDOM = Random(4)
+DRAWN = [drawn(RANDOM, "the a kid kids child children friendly pub near by is are serves serving food meals".split(), n) for n in [9, 9, 14, 14, 20, 20, 30, 30]]
+
+# Where METEOR leaves words unaligned, for the distances that a skipped word bears.
+SKIPPED = [(["kids children kids"], "near kids kid"), (["child kids kids"], "the child children the children kids")]
+
 # Lines that the Penn Treebank's tokenizer has something to do in.
 LINES = r"""
 The "Wrestlers" serves 'fine' food, and it's a kids' place, isn't it?
@@ -97,7 +112,7 @@ U.S.A U.S., (U.S.) etc., e.g., "etc." est. 1990 op. 5 op. five figs. 3 Jan. 5 ma
 # Words whose meanings are asked for: regular and irregular forms, such that only look like forms, and none.
 WORDS = """
 child children kids kid women men ate chosen picked cheaper friendlier best better is are was does doing costs priced prices
-glass glasses boxes buzzes churches dishes parties moved stopped running making largest nicer wolves leaves axes bases feed
+glass glasses pass boss mass boxes buzzes churches dishes parties moved stopped running making largest nicer wolves leaves axes bases feed
 offer offered offers after as an us spoonful cupful is's 5 20 u.s zzzz pubs restaurants eateries eatery rated ratings located
 situated serving serves serve moderately inexpensive low-priced riverside centre center women's abetted carried happiest acer
 """.split()
