@@ -17,6 +17,7 @@ export interface CiderText {
   readonly pairs: number;
 }
 
+/** What CIDEr is made of, for one row. */
 export interface CiderRow {
   readonly prediction: CiderText;
   readonly references: readonly CiderText[];

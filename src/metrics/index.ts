@@ -21,5 +21,7 @@ export type { TagScheme } from "./strictEntities.js";
 export type { TextMetric } from "./textMetric.js";
 export { textScores } from "./textScores.js";
 
+export type { Metric as RowMetric, TextMetric } from "./textMetric.js";
 export { type TextRow, textScores } from "./textScores.js";
+export type { NgramCounts } from "./texts/ngrams.js";
 export { type PredictedWordLabels, type WordLabels, wordAccuracy } from "./words.js";

@@ -32,8 +32,9 @@ export interface NistRow {
  *
  * It is what the E2E challenge's script gives with `-p`. Its Perl program, the default, takes for the mean length all words
  * of references by the largest number of references that a row has, so that where rows differ in that its penalty hardly
- * ever holds (on texts 6 % shorter than their references it has 6.88 where this has 6.78). The Python program counts an empty text as one word, and takes n-grams that a text of fewer than n words
- * lacks off the number of all; here both have none, as in the Perl program.
+ * ever holds: for texts 6 % shorter than their references its formula gives 6.88 where this gives 6.78. The Python program
+ * counts an empty text as one word, and takes n-grams that a text of fewer than n words lacks off the number of all; here
+ * both have none, as in the Perl program.
  */
 export function nist(): TextMetric<NistRow> {
   return {
