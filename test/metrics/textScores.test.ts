@@ -37,8 +37,10 @@ describe("the scores of the E2E challenge", () => {
     const corpus = measured(scores, golden.corpora[1]!.rows);
     let asked = 0;
     for (const row of corpus) {
-      const known = row.cider.references;
-      Object.defineProperty(row.cider, "references", {
+      // CIDEr is the last of the five.
+      const cider = row.at(-1) as { references: unknown };
+      const known = cider.references;
+      Object.defineProperty(cider, "references", {
         get() {
           asked++;
           return known;
