@@ -19,7 +19,7 @@ export { type GlueSet, readGlue } from "./glue.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
-export { loadReferences, type Meaning, meaningsOf, type References } from "./meanings.js";
+export { byPrompt, loadReferences, type Meaning, meaningsOf, type References } from "./meanings.js";
 export { BatchOrder, type OrderState } from "./order.js";
 export { uniforms } from "./random.js";
 export { type ReutersSplit, readReuters } from "./reuters.js";

@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import { where } from "./example.js";
-import type { LanguageExample, Writing } from "./languageRows.js";
+import { type LanguageExample, loadLanguage, type Writing } from "./languageRows.js";
 import { loadTable } from "./load.js";
 import { rowError } from "./textFile.js";
 
@@ -57,20 +57,35 @@ function contentOf(content: unknown): string {
   return Array.isArray(content) ? content.map((part: { text?: unknown }) => String(part.text ?? "")).join("") : "";
 }
 
-/** What a row's text is compared with, and where the row stands. */
-export type References = Pick<Meaning, "references"> & Pick<LanguageExample, "at">;
+/** What a row's text is compared with. */
+export interface References extends Pick<Meaning, "references"> {
+  /** What the row's prompt is told from others by; undefined for a row without one. */
+  readonly prompt: string | undefined;
+}
 
 /**
- * The references of rows whose prompts are of no account: `references`, a list of texts, or `completion`, a text.
- * @throws BidoraError naming the row that has neither
+ * The references of rows, whose prompts may be missing: `references`, a list of texts, `completion`, a text, or a conversation's
+ * last answer.
+ * @throws BidoraError naming the row that has none
  */
 export async function loadReferences(file: string): Promise<References[]> {
-  const { rows } = await loadTable(file);
-  return rows.map(({ values, line }) => {
-    const { references, completion } = values as { references?: unknown; completion?: unknown };
+  const table = await loadTable(file);
+  if (table.columns.includes("messages")) {
+    const { examples } = await loadLanguage(file);
+    return examples.map(partsOf).map(({ prompt, references }) => ({ prompt: JSON.stringify(prompt), references }));
+  }
+  return table.rows.map(({ values, line }) => {
+    const { prompt, references, completion } = values as Readonly<Record<string, unknown>>;
     const found = references ?? (typeof completion === "string" ? [completion] : undefined);
     const isList = Array.isArray(found) && found.length > 0 && found.every((text) => typeof text === "string");
-    if (isList) return { references: trimmed(found as string[]), at: { file, line } };
-    throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");
+    if (!isList) throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");
+    return { prompt: prompt === undefined ? undefined : JSON.stringify(prompt), references: trimmed(found) };
   });
+}
+
+/** Rows with one prompt as one, with the references of all. */
+export function byPrompt(rows: readonly References[]): References[] {
+  const found = new Map<string, string[]>();
+  for (const { prompt = "", references } of rows) found.set(prompt, [...(found.get(prompt) ?? []), ...references]);
+  return [...found].map(([prompt, references]) => ({ prompt, references }));
 }

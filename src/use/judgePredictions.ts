@@ -1,6 +1,7 @@
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type EvaluateSettings, flagOf } from "../config/index.js";
 import {
+  byPrompt,
   type Dataset,
   type Example,
   LabelMap,
@@ -66,6 +67,8 @@ interface Written {
 type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgement>;
 
 const judgeTexts: Judge = async (settings, choice, written) => {
+  if (settings.textColumns)
+    throw new UsageError("No effect beside --predictions of texts: --text-columns; leave it out.");
   const known = await referencesOf(settings, choice, written.length);
   const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
   const { metric } = textScorer;
@@ -80,13 +83,14 @@ async function referencesOf(
   count: number,
 ): Promise<readonly Pick<References, "references">[]> {
   const { data, split, limit } = settings;
-  const meanings = async () => {
+  if (isNamedFolder(choice, data)) {
     const { examples } = await readLabelled(choice, data, split, settings);
     return meaningsOf(examples as readonly LanguageExample[]).slice(0, limit);
-  };
-  if (isNamedFolder(choice, data) || settings.textColumns) return meanings();
-  const rows = (await loadReferences(data)).slice(0, limit);
-  return rows.length === count ? rows : meanings();
+  }
+  const rows = await loadReferences(data);
+  const prompts = rows.every(({ prompt }) => prompt !== undefined) ? byPrompt(rows).slice(0, limit) : [];
+  const each = rows.slice(0, limit);
+  return prompts.length === count && each.length !== count ? prompts : each;
 }
 
 const judgeLabels: Judge = async (settings, choice, written) => {

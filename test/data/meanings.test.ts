@@ -52,6 +52,15 @@ describe("references alone", () => {
   it("are a list, or a completion", async () => {
     const found = await loadReferences(jsonl({ references: ["a ", "b"] }, { prompt: "p", completion: " c" }));
     expect(found.map(({ references }) => references)).toEqual([["a", "b"], ["c"]]);
+    expect(found.map(({ prompt }) => prompt)).toEqual([undefined, '"p"']);
+  });
+
+  it("are a conversation's last answer", async () => {
+    const messages = [
+      { role: "user", content: "hello" },
+      { role: "assistant", content: "good day" },
+    ];
+    expect((await loadReferences(jsonl({ messages })))[0]?.references).toEqual(["good day"]);
   });
 
   it.each([[{ references: [] }], [{ references: "a" }], [{ references: [1] }], [{ text: "a" }]])(
