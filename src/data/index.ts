@@ -21,6 +21,7 @@ export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } 
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { byPrompt, loadReferences, type Meaning, meaningsOf, type References } from "./meanings.js";
 export { BatchOrder, type OrderState } from "./order.js";
+export { type ProteinSet, proteinSplits, readProteins } from "./proteins.js";
 export { uniforms } from "./random.js";
 export { type ReutersSplit, readReuters } from "./reuters.js";
 export type { Split } from "./setFolder.js";

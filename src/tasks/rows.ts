@@ -66,7 +66,7 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
 interface OwnRows {
   /** Those with labels. */
   readonly splits: readonly Split[];
-  /** Undefined for a split that the set lacks. */
+  /** Undefined for a split that the set lacks, unless it is what is learnt from: then an error says what file there should be. */
   read(split: Split): Promise<Dataset> | undefined;
 }
 
@@ -77,7 +77,8 @@ async function setIn(dataset: NamedDataset, folder: string | undefined): Promise
   const splits = await labelledSplits(dataset, folder);
   return {
     splits,
-    read: (split) => (splits.includes(split) ? namedDatasets[dataset].load(folder, split) : undefined),
+    read: (split) =>
+      split === "train" || splits.includes(split) ? namedDatasets[dataset].load(folder, split) : undefined,
   };
 }
 

@@ -45,6 +45,8 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     ["jnlpba", "jnlpba", "train", 16807, 11],
     ["jnlpba", "jnlpba", "validation", 1739, 11],
     ["jnlpba", "jnlpba", "test", 3856, 11],
+    ["protein/bbp", "protein/bbp", "train", 200, 2],
+    ["protein/bbp", "protein/bbp", "test", 38, 2],
   ])("%s in %s, %s: %i rows", async (name, folder, split, rows, labels) => {
     const { examples, labelNames } = await namedDatasets[name].load(`${data}/${folder}`, split);
     expect([examples.length, labelNames?.length]).toEqual([rows, labels]);

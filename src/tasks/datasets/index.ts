@@ -3,11 +3,12 @@ import { e2eNlg } from "./e2eNlg.js";
 import type { NamedDatasetFacts } from "./facts.js";
 import { glue } from "./glue.js";
 import { jnlpba } from "./jnlpba.js";
+import { protein } from "./protein.js";
 import { reuters21578 } from "./reuters21578.js";
 
 export type { NamedDatasetFacts } from "./facts.js";
 
-const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba, ...e2eNlg };
+const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba, ...e2eNlg, ...protein };
 
 export type NamedDataset = keyof typeof sets;
 
