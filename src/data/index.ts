@@ -15,7 +15,8 @@ export {
   type WordsExample,
   where,
 } from "./example.js";
-export { type GlueSet, readGlue } from "./glue.js";
+export { readGlue } from "./glue.js";
+export type { GlueSet } from "./glueSet.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
@@ -28,6 +29,7 @@ export type { Split } from "./setFolder.js";
 export { splitForSearch } from "./split.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
 export { type SubsetOptions, type Subsets, subsetsOf } from "./subsets.js";
+export { readSquad } from "./squadSet.js";
 export type { Table, TableRow } from "./table.js";
 export type { LabelForm } from "./tableExamples.js";
 export { rowError } from "./textFile.js";

@@ -5,10 +5,11 @@ import { glue } from "./glue.js";
 import { jnlpba } from "./jnlpba.js";
 import { protein } from "./protein.js";
 import { reuters21578 } from "./reuters21578.js";
+import { squad } from "./squad.js";
 
 export type { NamedDatasetFacts } from "./facts.js";
 
-const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba, ...e2eNlg, ...protein };
+const sets = { ...glue, ...reuters21578, ...conll2003, ...jnlpba, ...e2eNlg, ...protein, ...squad };
 
 export type NamedDataset = keyof typeof sets;
 
