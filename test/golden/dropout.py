@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from adapters import ALL_LINEAR, QUERY_VALUE, VERA, gradients, load_adapter, write_adapter
+from adapters import ADALORA, ALL_LINEAR, QUERY_VALUE, VERA, gradients, load_adapter, of_task, write_adapter
 from checkpoints import write_tensors
 from families import Family
 from forward import read_batch, run
@@ -17,6 +17,7 @@ RECIPES = {
     "lora-dropout": QUERY_VALUE | LORA_DROPOUT,
     "dora-dropout": QUERY_VALUE | LORA_DROPOUT | {"use_dora": True},
     "vera-dropout": VERA | {"target_modules": ["query", "value"], "vera_dropout": 0.2},
+    "adalora-dropout": ADALORA | LORA_DROPOUT,
     "dora-all-linear-dropout": ALL_LINEAR | LORA_DROPOUT | {"use_dora": True},
 }
 ROWS = slice(0, 5, 2)
@@ -67,7 +68,7 @@ def write_dropout(family: Family, root: Path, target: Path) -> list[dict]:
     batch = read_batch(family, root, "single", "pairs", ROWS)
     entries = []
     for name, recipe in RECIPES.items():
-        if name == "dora-all-linear-dropout" and family.depth < 3:
+        if name in ("adalora-dropout", "dora-all-linear-dropout") and family.depth < 3:
             continue
         if family.recipes and name.removesuffix("-dropout") not in family.recipes:
             continue
@@ -75,7 +76,7 @@ def write_dropout(family: Family, root: Path, target: Path) -> list[dict]:
         write_adapter(family, target / "dropout", "single", recipe, path)
         model = load_adapter(family, target / "dropout", "single", path)
         with captured_masks(model.train()) as masks:
-            output = run(model, batch, "single")
+            output = run(of_task(model), batch, "single")
         output.loss.backward()
         tensors = batch.tensors() | {"logits": output.logits, "loss": output.loss} | gradients(model)
         tensors |= {f"mask.{path}": mask.to(torch.uint8) for path, mask in masks.items()}
