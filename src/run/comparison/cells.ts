@@ -89,7 +89,7 @@ async function settingsOf(
   const asked = { ...variant.settings, ...effective(whole, shared), ...own, ...effective(whole, tried), method };
   const threads = shared.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
   const sized = { ...asked, threads, ...(await lengthOf(spec, { ...asked, threads }, facts)) };
-  return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, facts)) });
+  return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, whole.searchFraction, facts)) });
 }
 
 const withoutOpen = (settings: RunSettings): RunSettings =>
@@ -111,14 +111,19 @@ async function lengthOf({ budget }: Spec, asked: RunSettings, facts: PairFacts):
 const NO_LENGTH: RunSettings = { epochs: undefined, retrainEpochs: undefined, retrainSteps: undefined };
 
 /** What early stopping looks at, and how often; and checkpoints, from which a killed run goes on. */
-async function watchingOf({ stopsEarly }: Variant, settings: RunSettings, facts: PairFacts): Promise<RunSettings> {
+async function watchingOf(
+  { stopsEarly }: Variant,
+  settings: RunSettings,
+  searchFraction: number | undefined,
+  facts: PairFacts,
+): Promise<RunSettings> {
   const steps = await facts.stepsOf(resolveRun(settings));
   const often = (times: number) => Math.max(1, Math.floor(steps / times));
   const saving = settings.saveEvery === undefined ? { saveEvery: often(SAVES), keepCheckpoints: 1 } : {};
   if (!stopsEarly) return saving;
-  const { searchFraction, evalEvery = often(LOOKS), holdoutFraction } = settings;
   const upper = searchFraction === undefined ? HOLDOUT : 1 - searchFraction;
-  return { ...saving, evalEvery, holdoutFraction: holdoutFraction ?? upper };
+  const { evalEvery = often(LOOKS), holdoutFraction = upper } = settings;
+  return { ...saving, evalEvery, holdoutFraction };
 }
 
 /** Of settings that go for several methods those that have an effect in this run. */

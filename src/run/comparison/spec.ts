@@ -90,7 +90,7 @@ function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
   const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
   const own = checked(settings, where);
   const named = name ?? own.task;
-  if (typeof named !== "string" || named === "") throw new UsageError(`The ${where} needs a name.`);
+  if (typeof named !== "string" || named === "") throw new UsageError(`A name is missing in ${where}.`);
   return { name: folderName(named), settings: { ...own, ...byFlag } };
 }
 
@@ -98,7 +98,7 @@ function checked(settings: object, where: string): RunSettings {
   try {
     return checkSettings(runOptions, settings as RunSettings);
   } catch (error) {
-    if (error instanceof UsageError) throw new UsageError(`In the ${where}: ${error.message}`);
+    if (error instanceof UsageError) throw new UsageError(`In ${where}: ${error.message}`);
     throw error;
   }
 }
@@ -122,7 +122,7 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
   return new Map(
     Object.entries(given).map(([name, settings]) => {
       variantsOf([name]);
-      return [name, { ...checked(settings, `settings of ${name}`), ...byFlag }];
+      return [name, { ...checked(settings, `the settings of ${name}`), ...byFlag }];
     }),
   );
 }

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "vitest";
+import { finalCells, gridCells, pairsOf } from "../../../src/run/comparison/cells.js";
+import { readSpec } from "../../../src/run/comparison/spec.js";
+import { write } from "../../e2e/support.js";
+
+const facts = { stepsOf: async () => 40, secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }) };
+const file = (...lines: readonly string[]) => write("compare.yaml", ["model: m", ...lines].join("\n"));
+
+const LIST = [
+  "batchSize: 4",
+  "rank: 16",
+  "tasks:",
+  "  - {name: small, task: regression, train: a.jsonl, learningRate: 0.1}",
+  "  - {task: glue/mrpc, data: d, batchSize: 2}",
+  "perMethod:",
+  "  lora: {learningRate: 0.5}",
+  "  lora+es: {evalEvery: 7}",
+];
+
+async function cellsOf(flags: Parameters<typeof readSpec>[0], path: string | undefined) {
+  const spec = readSpec(flags, path);
+  const each = await Promise.all(pairsOf(spec).map((pair) => finalCells(spec, pair, facts)));
+  return each.flat();
+}
+
+describe("a comparison", () => {
+  it("is every method on every task with every seed, in folders by their names", async () => {
+    const cells = await cellsOf({ methods: ["lora", "full"], seeds: [3, 1], output: "out" }, file(...LIST));
+    expect(cells.map(({ folder }) => folder)).toEqual([
+      "out/small/lora/seed-3",
+      "out/small/lora/seed-1",
+      "out/small/full/seed-3",
+      "out/small/full/seed-1",
+      "out/glue-mrpc/lora/seed-3",
+      "out/glue-mrpc/lora/seed-1",
+      "out/glue-mrpc/full/seed-3",
+      "out/glue-mrpc/full/seed-1",
+    ]);
+    expect(cells.map(({ settings }) => settings.seed)).toEqual([3, 1, 3, 1, 3, 1, 3, 1]);
+  });
+
+  it("takes a task's settings before those of all, a method's before these, and a flag before all", async () => {
+    const path = file(...LIST);
+    const [small, mrpc] = await cellsOf({ methods: ["lora"] }, path);
+    expect(small?.settings).toMatchObject({ task: "regression", batchSize: 4, rank: 16, learningRate: 0.5 });
+    expect(mrpc?.settings).toMatchObject({ task: "glue/mrpc", batchSize: 2, learningRate: 0.5, data: "d" });
+    const flagged = await cellsOf({ methods: ["lora"], batchSize: 8, learningRate: 0.01 }, path);
+    for (const { settings } of flagged) expect(settings).toMatchObject({ batchSize: 8, learningRate: 0.01 });
+    const [taken, ...more] = await cellsOf({ methods: ["lora"], tasks: ["glue/mrpc"] }, path);
+    expect([taken?.task, more.length]).toEqual(["glue-mrpc", 0]);
+  });
+
+  it("leaves out of a run what has no effect there, and refuses what has none anywhere", async () => {
+    const path = file("task: regression", "train: t", "rank: 4", "hypergradient: first-order");
+    const cells = await cellsOf({ methods: ["full", "lora", "bidora"] }, path);
+    expect(cells.map(({ settings }) => [settings.rank, settings.hypergradient])).toEqual([
+      [undefined, undefined],
+      [4, undefined],
+      [4, "first-order"],
+    ]);
+    expect(() => pairsOf(readSpec({ methods: ["full", "lora"] }, path))).toThrow(
+      "No effect in any run of this comparison: --hypergradient",
+    );
+  });
+
+  it("stops early on as many rows as the upper level has, and looks ten times, unless the file says otherwise", async () => {
+    const path = file("task: regression", "train: t");
+    const [plain, early] = await cellsOf({ methods: ["dora", "dora+es"] }, path);
+    expect(plain?.settings).not.toHaveProperty("holdoutFraction");
+    expect(early?.settings).toMatchObject({ method: "dora", earlyStopping: 3, evalEvery: 4, holdoutFraction: 0.2 });
+    const both = await cellsOf({ methods: ["bidora", "lora+es"], searchFraction: 0.75 }, path);
+    expect(both[1]?.settings).toMatchObject({ holdoutFraction: 0.25 });
+    const [, own] = await cellsOf({ methods: ["lora", "lora+es"], tasks: ["small"] }, file(...LIST));
+    expect(own?.settings).toMatchObject({ evalEvery: 7, learningRate: 0.5 });
+  });
+
+  it("keeps its budget with what a grid tries", async () => {
+    const flags = { methods: ["lora", "bidora"], grid: ["batchSize=2,8"], budget: "rows=160", epochs: 9 } as const;
+    const spec = readSpec(flags, file("task: regression", "train: t"));
+    const [lora, bidora] = await Promise.all(pairsOf(spec).map((pair) => gridCells(spec, pair, facts)));
+    expect(lora?.map(({ settings }) => [settings.batchSize, settings.maxSteps, settings.epochs])).toEqual([
+      [2, 80, undefined],
+      [8, 20, undefined],
+    ]);
+    expect(bidora?.map(({ settings }) => [settings.maxSteps, settings.retrainSteps])).toEqual([
+      [20, 40],
+      [5, 10],
+    ]);
+    expect(lora?.[0]).toMatchObject({ folder: "runs/comparison/regression/lora/grid/batchSize=2", seed: 0 });
+    expect(lora?.[0]?.settings).toMatchObject({ holdoutFraction: 0.2 });
+    const [pair] = pairsOf(spec);
+    const [chosen] = await finalCells(spec, pair!, facts, { batchSize: 8 });
+    expect(chosen?.settings).toMatchObject({ batchSize: 8, maxSteps: 20 });
+    expect(chosen?.settings).not.toHaveProperty("holdoutFraction");
+  });
+
+  it("keeps seconds by what steps take", async () => {
+    const flags = { methods: ["lora", "bidora"], budget: "seconds=60" };
+    const [lora, bidora] = await cellsOf(flags, file("task: regression", "train: t"));
+    expect(lora?.settings.maxSteps).toBe(60);
+    expect([bidora?.settings.maxSteps, bidora?.settings.retrainSteps]).toEqual([10, 30]);
+  });
+
+  it.each([
+    [["train: t"], {}, "--task is missing"],
+    [["task: regression", "ranke: 4"], {}, 'unknown key "ranke". Did you mean "rank"?'],
+    [["tasks: [{name: a, task: regression, ranke: 4}]"], {}, 'In the task 1 of the list: Unknown setting "ranke".'],
+    [["tasks: [{name: a, task: regression}, {name: a, task: regression}]"], {}, "names a twice"],
+    [["tasks: [{train: t}]"], {}, "The task 1 of the list needs a name"],
+    [["tasks: [{name: a, task: regression}]"], { tasks: ["b"] }, "--tasks takes names of the file's tasks (a); got b."],
+    [["task: regression", "perMethod: {lorra: {rank: 4}}"], {}, "got lorra"],
+    [["task: regression", "perMethod: {lora: {rank: x}}"], {}, "In the settings of lora: rank takes a whole number"],
+    [["task: regression", "seeds: [0, 0]"], {}, "--seeds names 0 twice"],
+    [["task: regression", "seeds: [0.5]"], {}, "seeds takes whole numbers"],
+    [["task: regression", "budget: tokens=5"], {}, "budget takes steps=N, rows=N or seconds=N"],
+  ] as const)("refuses %j %j", (lines, flags, sentence) => {
+    expect(() => readSpec(flags as object, file(...lines))).toThrow(sentence);
+  });
+});
