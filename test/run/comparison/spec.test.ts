@@ -104,9 +104,9 @@ describe("a comparison", () => {
   it.each([
     [["train: t"], {}, "--task is missing"],
     [["task: regression", "ranke: 4"], {}, 'unknown key "ranke". Did you mean "rank"?'],
-    [["tasks: [{name: a, task: regression, ranke: 4}]"], {}, 'In the task 1 of the list: Unknown setting "ranke".'],
+    [["tasks: [{name: a, task: regression, ranke: 4}]"], {}, 'In task 1 of the list: Unknown setting "ranke".'],
     [["tasks: [{name: a, task: regression}, {name: a, task: regression}]"], {}, "names a twice"],
-    [["tasks: [{train: t}]"], {}, "The task 1 of the list needs a name"],
+    [["tasks: [{train: t}]"], {}, "A name is missing in task 1 of the list"],
     [["tasks: [{name: a, task: regression}]"], { tasks: ["b"] }, "--tasks takes names of the file's tasks (a); got b."],
     [["task: regression", "perMethod: {lorra: {rank: 4}}"], {}, "got lorra"],
     [["task: regression", "perMethod: {lora: {rank: x}}"], {}, "In the settings of lora: rank takes a whole number"],
