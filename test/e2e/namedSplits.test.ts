@@ -32,6 +32,9 @@ describe("a named data set without validation rows", () => {
     expect(given.events[0]).toMatchObject({ rows: { train: 4, validation: 1, test: 2 } });
     const own = await run({ ...asked, ...small, test: file });
     expect(own.events[0]).toMatchObject({ rows: { train: 4, test: 1 } });
+    const train = jsonl({ text: "Gold up.", labels: ["gold"] }, { text: "Grain down.", labels: ["grain"] });
+    const test = await run({ ...asked, ...small, train, validation: file, testSplit: true });
+    expect(test.events[0]).toMatchObject({ rows: { train: 2, validation: 1, test: 2 } });
     const none = await run({ ...asked, ...small, testSplit: false });
     expect((none.events[0] as { rows: object }).rows).toEqual({ train: 4 });
   });
