@@ -35,6 +35,7 @@ RUNS = {
     "vera-all-linear-clipped-accumulated": ("vera-all-linear", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "learningRate": 1e-2}),
     "adalora-linear": ("adalora", {}),
     "adalora-clipped-accumulated": ("adalora", {"maxGradNorm": 0.5, "gradientAccumulation": 2, "weightDecay": 0.1}),
+    "adalora-masked-linear": ("adalora-masked", {}),
     "adalora-bias-only-constant": ("adalora-bias-only", {"schedule": "constant", "warmupRatio": 0.1}),
     "dora-wide-clipped-accumulated": ("dora-wide", {"maxGradNorm": 0.5, "gradientAccumulation": 2}),
 }
@@ -77,8 +78,9 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
         {"params": [p for name, p in named if not decays(name)], "weight_decay": 0.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=0.0, betas=(settings["adamBeta1"], settings["adamBeta2"]), eps=settings["adamEpsilon"])
+    ranks = sum(len(p) for name, p in named if "lora_E" in name)
     log = {"losses": [], "learningRates": [], "gradientNorms": []}
-    allocate = getattr(getattr(model, "base_model", None), "update_and_allocate", None)
+    allocator = getattr(getattr(model, "base_model", None), "rankallocator", None)
     for step in range(settings["maxSteps"]):
         rate = settings["learningRate"] * factor(step, settings["maxSteps"], settings["warmupRatio"], settings["schedule"])
         losses = []
@@ -88,14 +90,14 @@ def train(model, stream: Iterator[Batch], settings: dict) -> dict:
             share = weight(batch) / total
             loss = run(model, batch, "single").loss * share
             loss.backward()
-            losses.append(loss.item() if allocate is None else told_loss(model, batch) * share)
+            losses.append(loss.item() if allocator is None else told_loss(model, batch) * share)
         limit = settings["maxGradNorm"] or math.inf
         norm = torch.nn.utils.clip_grad_norm_([p for _, p in named], limit)
         for group in optimizer.param_groups:
             group["lr"] = rate
         optimizer.step()
-        if allocate is not None:
-            allocate(step + 1)
+        if allocator is not None and ranks > allocator.target_bgt:  # a saved adapter's first ranks are what PEFT counts: it would take all away
+            model.base_model.update_and_allocate(step + 1)
         optimizer.zero_grad()
         log["losses"].append(sum(losses))
         log["learningRates"].append(rate)
