@@ -152,6 +152,8 @@ export const verifyOptions = {
     "retrainSteps",
     "retrainEpochs",
     "retrainLearningRate",
+    "searchPatience",
+    "warmStart",
   ),
   learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
   method: option(choice(["bidora"]), { group: "Method", help: "the one with hypergradients", default: "bidora" }),

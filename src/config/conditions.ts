@@ -44,6 +44,18 @@ export const withoutRetrainSteps: Acts = inBidora(
   ({ retrainSteps }) => retrainSteps === undefined,
 );
 
+/** The losses of different folds' rows say nothing of each other. */
+export const withoutFolds: Acts = inBidora(
+  "and without --search-folds",
+  ({ searchFolds }) => searchFolds === undefined,
+);
+
+/** A search with a patience of its own is judged by that. */
+export const withPhaseToJudge: Acts = {
+  only: "where there is a phase that --search-patience does not judge",
+  in: (run) => !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.in(run),
+};
+
 /** A file beside it stands in for that part of the data set. */
 export const withNamedDataset: Acts = {
   only: "with a named data set as --task, such as glue/mrpc, of which --train, --validation or --test-split is left to it",

@@ -70,10 +70,11 @@ function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSet
   return maxSteps === undefined ? { retrainEpochs: epochs } : { retrainSteps: maxSteps };
 }
 
-/** Two words for one length: the one on the command line stands in for the other one in the file. */
+/** Two words for one length, or one split: the one on the command line stands in for the other one in the file. */
 const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
   ["maxSteps", "epochs"],
   ["retrainSteps", "retrainEpochs"],
+  ["searchFolds", "searchFraction"],
 ];
 
 function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {

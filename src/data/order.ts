@@ -25,6 +25,22 @@ export interface OrderOptions {
 /** Rows of similar length are looked for in stretches of so many batches, so that batches stay random. */
 const CHUNK_BATCHES = 32;
 
+/** @throws UsageError if there is no batch to make */
+export function batchesPerPass({
+  rows,
+  batchSize,
+  dropLast,
+}: Pick<OrderOptions, "rows" | "batchSize" | "dropLast">): number {
+  if (!Number.isInteger(batchSize) || batchSize < 1) {
+    throw new UsageError(`The batch size must be a whole number from 1, but it is ${batchSize}.`);
+  }
+  const batches = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
+  if (batches > 0) return batches;
+  throw new UsageError(
+    `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last one is dropped" : ""}.`,
+  );
+}
+
 /** The endless sequence of batches of row numbers. It depends on the options and the state alone. */
 export class BatchOrder {
   readonly batchesPerPass: number;
@@ -34,16 +50,7 @@ export class BatchOrder {
 
   /** @throws UsageError if there is no batch to make. */
   constructor(options: OrderOptions, state: OrderState = { pass: 0, index: 0 }) {
-    const { rows, batchSize, dropLast } = options;
-    if (!Number.isInteger(batchSize) || batchSize < 1) {
-      throw new UsageError(`The batch size must be a whole number from 1, but it is ${batchSize}.`);
-    }
-    this.batchesPerPass = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
-    if (this.batchesPerPass === 0) {
-      throw new UsageError(
-        `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last one is dropped" : ""}.`,
-      );
-    }
+    this.batchesPerPass = batchesPerPass(options);
     if (!(state.index >= 0 && state.index < this.batchesPerPass)) {
       throw new UsageError(
         `A pass has ${this.batchesPerPass} batches, but the position to go on from is ${state.index}.`,

@@ -41,7 +41,20 @@ ${table(
 
 Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
-${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
+${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
+}
+
+/** What is out of the ordinary about a search. */
+function searchOf({ method, searchFolds, searchPatience, warmStart }: RunConfig): string {
+  if (!METHODS[method].isBilevel) return "";
+  const sentences = [
+    searchFolds &&
+      `In the search each of ${searchFolds} folds of the rows was the upper level's for its share of the steps.`,
+    searchPatience &&
+      `The search was to end after ${searchPatience} passes over the upper level's rows without a lower loss, and its best was taken.`,
+    warmStart && "The retraining went on from the directions and the head that the search ended with.",
+  ];
+  return sentences.flatMap((sentence) => (sentence ? [`${sentence}\n`] : [])).join("");
 }
 
 function usage(base: string): string {

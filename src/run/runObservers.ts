@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { EVENTS, PROFILE } from "../folders/runFiles.js";
 import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
-import { EarlyStopping } from "../train/earlyStopping.js";
+import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../train/earlyStopping.js";
 import { evaluator } from "../train/evaluator.js";
 import type { RunEvent } from "../train/events.js";
 import type { LastGood } from "../train/lastGood.js";
@@ -51,9 +51,14 @@ const onlyIf = (isWanted: () => boolean, { on }: RunObserver): RunObserver => ({
 });
 
 export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): EarlyStopping | undefined {
-  if (config.earlyStopping === undefined) return undefined;
+  const { earlyStopping, searchPatience } = config;
+  if (earlyStopping === undefined && searchPatience === undefined) return undefined;
   const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
-  return new EarlyStopping({ patience: config.earlyStopping, metric: main, goal, trained: adapted.trained });
+  const judge: Judge | undefined =
+    earlyStopping === undefined ? undefined : byMetric(main, { patience: earlyStopping, goal });
+  const search = searchPatience === undefined ? judge : byUpperLoss(searchPatience);
+  const judges = { ...(judge && { train: judge, retrain: judge }), ...(search && { search }) };
+  return new EarlyStopping({ judges, trained: adapted.trained });
 }
 
 function profilerOf({ config, loaded }: Prepared): RunObserver {

@@ -3,7 +3,7 @@ import type { ForwardContext } from "../nn/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
 import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import type { BatchStream } from "./batches.js";
+import type { BatchSource } from "./batches.js";
 import { reduceGradients } from "./gradients.js";
 import { gradientsOf } from "./level.js";
 import { finiteLoss } from "./lossNotFinite.js";
@@ -18,7 +18,7 @@ export interface StepBatches {
   readonly tokens: number;
 }
 
-export function takeBatches(task: Task, stream: BatchStream, count: number): StepBatches {
+export function takeBatches(task: Task, stream: BatchSource, count: number): StepBatches {
   const batches = Array.from({ length: count }, () => stream.next());
   const weights = batches.map((batch) => lossWeight(task, batch));
   return {

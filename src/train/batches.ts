@@ -8,8 +8,16 @@ export interface BatchOptions {
   readonly seed: number;
 }
 
-/** The endless sequence of batches of some rows; its state is a position in it. */
-export class BatchStream {
+/** An endless sequence of batches; its state is a position in it. */
+export interface BatchSource {
+  /** The position of the batch that `next` gives; its pass grows by one when a pass is complete. */
+  readonly state: OrderState;
+  next(): Batch;
+  restore(state: OrderState): void;
+}
+
+/** The endless sequence of batches of some rows. */
+export class BatchStream implements BatchSource {
   readonly #rows: readonly EncodedRow[];
   readonly #makeOrder: (state?: OrderState) => BatchOrder;
   #order: BatchOrder;
@@ -36,4 +44,9 @@ export class BatchStream {
   next(): Batch {
     return batchOf(this.#order.next().map((row) => this.#rows[row] as EncodedRow));
   }
+}
+
+/** Optimiser steps of `epochs` passes, at least one. */
+export function stepsOf(epochs: number, batchesPerPass: number, batchesPerStep: number): number {
+  return epochs === 0 ? 0 : Math.max(1, Math.ceil((epochs * batchesPerPass) / batchesPerStep));
 }

@@ -3,7 +3,7 @@ import type { RunConfig } from "../config/index.js";
 import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
 import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
-import type { BatchStream } from "./batches.js";
+import type { BatchSource } from "./batches.js";
 import { checkGradients, type FiniteGradients } from "./gradients.js";
 import {
   alongTapes,
@@ -14,6 +14,7 @@ import {
 } from "./hypergradients/index.js";
 import type { Update } from "./level.js";
 import { type Levels, LowerStart } from "./lowerStart.js";
+import { PassMean } from "./passMean.js";
 import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
@@ -21,13 +22,15 @@ import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 export type Xi = RunConfig["xi"];
 
 export interface BilevelRuleOptions extends Levels {
-  readonly lowerBatches: BatchStream;
-  readonly upperBatches: BatchStream;
+  readonly lowerBatches: BatchSource;
+  readonly upperBatches: BatchSource;
   readonly estimator: HypergradientEstimator;
   readonly xi: Xi;
   readonly unrollSteps: number;
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
+  /** The mean loss of each pass over the upper rows is told. */
+  readonly tellsPasses?: boolean;
 }
 
 /** A lower step as it was taken: where it began, with what gradients, and what it did. */
@@ -52,6 +55,7 @@ export class BilevelRule implements StepRule {
 
   #lacking: string | undefined;
   #isTold = false;
+  readonly #pass = new PassMean();
 
   constructor(readonly options: BilevelRuleOptions) {}
 
@@ -76,6 +80,7 @@ export class BilevelRule implements StepRule {
     const taken: LowerStep[] = [];
     for (let k = 1; k <= unrollSteps; k++) taken.push(torch.scope(() => this.#lowerStep(k === unrollSteps)));
     const last = taken.at(-1) as LowerStep;
+    const { pass } = upperBatches.state;
     const above = takeBatches(task, upperBatches, gradientAccumulation);
     const { loss: upperLoss, tensors } = torch.scope(() => this.#hypergradient(last, above));
     const gradients = checkGradients(tensors, "hypergradient");
@@ -85,6 +90,7 @@ export class BilevelRule implements StepRule {
     const report = {
       loss: taken.reduce((sum, { loss }) => sum + loss, 0) / unrollSteps,
       upperLoss,
+      ...this.#passLoss(upperLoss, above, upperBatches.state.pass > pass),
       hypergradientNorm: gradients.norm,
       learningRate: last.update.learningRate,
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
@@ -92,6 +98,11 @@ export class BilevelRule implements StepRule {
       ...this.#note(),
     };
     return { report, gradients };
+  }
+
+  #passLoss(loss: number, { weight }: StepBatches, endsPass: boolean): { readonly upperPassLoss?: number } {
+    const upperPassLoss = this.options.tellsPasses ? this.#pass.add(loss, weight, endsPass) : undefined;
+    return upperPassLoss === undefined ? {} : { upperPassLoss };
   }
 
   #note(): { readonly note?: string } {
@@ -178,7 +189,7 @@ export class BilevelRule implements StepRule {
   }
 
   save(): RuleState {
-    const { lower, upper, lowerBatches, upperBatches } = this.options;
+    const { lower, upper, lowerBatches, upperBatches, tellsPasses } = this.options;
     const [below, above] = [lower.save(), upper.save()];
     return {
       tensors: new Map([...below.tensors, ...above.tensors]),
@@ -187,6 +198,7 @@ export class BilevelRule implements StepRule {
         upper: above.steps,
         lowerBatches: { ...lowerBatches.state },
         upperBatches: { ...upperBatches.state },
+        ...(tellsPasses && { upperPass: { ...this.#pass.state } }),
       },
     };
   }
@@ -197,5 +209,6 @@ export class BilevelRule implements StepRule {
     this.options.upper.restore(saved.upper, tensors);
     this.options.lowerBatches.restore(saved.lowerBatches);
     this.options.upperBatches.restore(saved.upperBatches);
+    if (saved.upperPass) this.#pass.restore(saved.upperPass);
   }
 }

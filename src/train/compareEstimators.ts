@@ -35,7 +35,9 @@ export async function compareEstimators(
   signal?: AbortSignal,
 ): Promise<EstimatorComparison> {
   const ruleOf = (hypergradient: HypergradientName, estimator?: HypergradientEstimator): BilevelRule => {
-    const constant = { schedule: "constant", warmupRatio: 0, maxSteps: STEPS_AWAY + 1 } as const;
+    // So many in each fold's turn.
+    const maxSteps = (STEPS_AWAY + 1) * (settings.searchFolds ?? 1);
+    const constant = { schedule: "constant", warmupRatio: 0, maxSteps } as const;
     return planSearch(setup, { ...settings, hypergradient, ...constant }, undefined, estimator).begin();
   };
   const mover = ruleOf(settings.hypergradient);

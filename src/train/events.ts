@@ -98,6 +98,11 @@ export interface StepEvent extends InTraining {
   readonly loss: number;
   /** Loss of the upper level's rows, in a search. */
   readonly upperLoss?: number;
+  /**
+   * Where a search is ended by it: of the step that ends a pass over the upper level's rows, the mean over everything that bore loss
+   * in the pass, each batch with the loss that it had in its step.
+   */
+  readonly upperPassLoss?: number;
   /** Euclidean norm of the hypergradient over all magnitudes, in a search. */
   readonly hypergradientNorm?: number;
   readonly learningRate: number;

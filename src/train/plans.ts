@@ -1,20 +1,19 @@
 import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
 import { isRegularized, OrthogonalityRegularizer } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
-import { splitForSearch } from "../data/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { Penalty } from "./accumulation.js";
-import { BatchStream } from "./batches.js";
+import { BatchStream, stepsOf } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
-import { examplesOf } from "./evaluation.js";
 import type { Phase } from "./events.js";
 import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/index.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
 import { PlainRule, type PlainRuleOptions } from "./plainRule.js";
+import { searchBatches } from "./searchBatches.js";
 import { putBack, type Snapshot } from "./trained.js";
 
 /** What is trained, on what, from where. */
@@ -34,8 +33,8 @@ export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan
 }
 
 function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
-  const batches = streamOf(settings, setup.rows);
-  const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches, settings.gradientAccumulation);
+  const batches = new BatchStream(setup.rows, settings);
+  const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches.batchesPerPass, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   const { hooks } = setup.adapted;
   return {
@@ -69,14 +68,8 @@ export function planSearch(
   penalty: Penalty | undefined = penaltyOf(setup.adapted, settings.regularizer),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const { searchFraction, shuffle, seed, unrollSteps, gradientAccumulation } = settings;
-  // Whole examples: rows that are pieces of one must not be on both levels.
-  const examples = [...examplesOf(setup.rows)];
-  const split = splitForSearch(examples.length, { fraction: searchFraction, shuffle, seed });
-  const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index] as readonly EncodedRow[]);
-  const lowerBatches = streamOf(settings, pick(split.lower));
-  const upperBatches = streamOf(settings, pick(split.upper));
-  const steps = settings.maxSteps ?? stepsOf(settings.epochs, lowerBatches, unrollSteps * gradientAccumulation);
+  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, settings);
+  const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
     phase: "search",
@@ -101,21 +94,27 @@ export function planSearch(
         unrollSteps,
         gradientAccumulation,
         penalty,
+        tellsPasses: settings.searchPatience !== undefined,
       }),
   };
 }
 
-/** Magnitudes stay as the search left them; directions start again from where the run began, on all rows. */
+/**
+ * Magnitudes stay as the search left them; directions are trained on all rows, by a new optimiser. They start again from where the
+ * run began, or are left where the search ended.
+ */
 function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
-  const batches = streamOf(settings, setup.rows);
+  const batches = new BatchStream(setup.rows, settings);
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
-  const steps = settings.retrainSteps ?? stepsOf(settings.retrainEpochs as number, batches, gradientAccumulation);
+  const { batchesPerPass } = batches;
+  const steps =
+    settings.retrainSteps ?? stepsOf(settings.retrainEpochs as number, batchesPerPass, gradientAccumulation);
   return {
     phase: "retrain",
     steps,
     begin: () => {
       const directions = withRole(setup, "direction");
-      putBack(directions, setup.start);
+      if (!settings.warmStart) putBack(directions, setup.start);
       for (const { tensor } of withRole(setup, "magnitude")) tensor.setRequiresGrad(false);
       const level = { steps, learningRate, weightDecay };
       return plainRule("retrain", setup, settings, directions, batches, level, { penalty });
@@ -165,16 +164,6 @@ function levelOf(settings: RunConfig, trained: readonly TrainedTensor[], choice:
   return new Level(trained, { ...settings, ...choice });
 }
 
-function streamOf(settings: RunConfig, rows: readonly EncodedRow[]): BatchStream {
-  const { batchSize, shuffle, dropLast, seed } = settings;
-  return new BatchStream(rows, { batchSize, shuffle, dropLast, seed });
-}
-
 function withRole({ adapted }: TrainingSetup, role: TrainedTensor["role"]): TrainedTensor[] {
   return adapted.trained.filter((member) => member.role === role);
-}
-
-/** Optimiser steps of `epochs` passes, at least one. */
-function stepsOf(epochs: number, batches: BatchStream, batchesPerStep: number): number {
-  return epochs === 0 ? 0 : Math.max(1, Math.ceil((epochs * batches.batchesPerPass) / batchesPerStep));
 }

@@ -9,7 +9,14 @@ const position = z.object({ pass: count, index: count });
 export const plainState = z.object({ steps: count, batches: position });
 
 /** The same of a search. */
-export const bilevelState = z.object({ lower: count, upper: count, lowerBatches: position, upperBatches: position });
+export const bilevelState = z.object({
+  lower: count,
+  upper: count,
+  lowerBatches: position,
+  upperBatches: position,
+  /** Where the losses of passes over the upper rows are told. */
+  upperPass: z.object({ sum: z.number(), weight: z.number().min(0) }).optional(),
+});
 
 export type PlainState = z.infer<typeof plainState>;
 export type BilevelState = z.infer<typeof bilevelState>;

@@ -5,6 +5,7 @@ import type { JsonValue, Phase } from "./events.js";
 export interface StepReport {
   readonly loss: number;
   readonly upperLoss?: number;
+  readonly upperPassLoss?: number;
   readonly hypergradientNorm?: number;
   readonly learningRate: number;
   readonly rows: number;

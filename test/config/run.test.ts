@@ -127,6 +127,20 @@ describe("a setting without effect is refused by name", () => {
     [{ retrainSteps: 3, retrainEpochs: 1 }, /--retrain-epochs .*without --retrain-steps/],
     [{ retrainSteps: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate .*and a retrain phase/],
     [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
+    [
+      { searchFolds: 2, searchFraction: 0.5 },
+      /--search-fraction \(acts only with --method bidora and without --search-folds/,
+    ],
+    [{ searchFolds: 2, searchPatience: 1 }, /--search-patience \(acts only .*without --search-folds\)/],
+    [
+      { method: "dora", searchFolds: 2, searchPatience: 1, warmStart: true },
+      /--search-folds .*--search-patience .*--warm-start/,
+    ],
+    [{ retrainSteps: 0, warmStart: true }, /--warm-start \(acts only .*and a retrain phase\)/],
+    [
+      { retrainEpochs: 0, searchPatience: 1, evalEvery: 1, earlyStopping: 1 },
+      /No effect in this run: --early-stopping \(acts only where/,
+    ],
     [{ momentum: 0.5 }, /--momentum \(acts only with --optimizer sgd\)/],
     [
       { method: "lora", optimizer: "sgd", adamBeta1: 0.8, adamEpsilon: 1e-6 },

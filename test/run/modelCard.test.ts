@@ -1,19 +1,31 @@
 import { expect, test } from "vitest";
-import { resolveRun } from "../../src/config/index.js";
+import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import { renderModelCard } from "../../src/run/modelCard.js";
 
-test("a model card shows a label's control characters and holds none", () => {
-  const card = renderModelCard({
-    config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv" }),
+const cardOf = (settings: RunSettings, labels: readonly string[] = []): string =>
+  renderModelCard({
+    config: resolveRun({ model: "M", task: "sequence-classification", train: "t.csv", ...settings }),
     isForPeft: true,
-    labels: ["a\u001b[31m", "b\u009b1m"],
+    labels,
     rows: { train: 1 },
     parameters: { total: 2, trained: 1 },
     metrics: { accuracy: 1 },
     versions: { bidora: "1", node: "1", libtorch: "1", onednn: "1", blas: "1" } as never,
     machine: { processor: "p", threads: 1 } as never,
   });
+
+test("a model card shows a label's control characters and holds none", () => {
+  const card = cardOf({}, ["a\u001b[31m", "b\u009b1m"]);
   expect(card).toContain("`a\\x1b[31m`, `b\\x9b1m`");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
   expect(card).not.toMatch(/[\u001b\u009b]/);
+});
+
+test("a model card says what is out of the ordinary about a search", () => {
+  const told = [/each of 5 folds/, /after 3 passes over/, /went on from the directions and the head/];
+  const which = (settings: RunSettings) => told.map((sentence) => sentence.test(cardOf(settings)));
+  expect(which({})).toEqual([false, false, false]);
+  expect(which({ searchFolds: 5 })).toEqual([true, false, false]);
+  expect(which({ searchPatience: 3, warmStart: true })).toEqual([false, true, true]);
+  expect(which({ method: "dora", searchFolds: 5, searchPatience: 3, warmStart: true })).toEqual([false, false, false]);
 });

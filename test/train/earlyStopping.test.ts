@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { TrainedTensor } from "../../src/adapters/index.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { EarlyStopping, type EarlyStoppingOptions } from "../../src/train/earlyStopping.js";
+import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../../src/train/earlyStopping.js";
 import type { Phase } from "../../src/train/events.js";
 import type { RunHandle } from "../../src/train/observer.js";
 import { takeSnapshot } from "../../src/train/trained.js";
@@ -10,10 +10,11 @@ import { takeSnapshot } from "../../src/train/trained.js";
 const STEPS = 6;
 
 /** One trained number, which counts the steps; a phase in which it is evaluated after each. */
-function watched(options: Partial<EarlyStoppingOptions> = {}) {
+function watched(options: Partial<Pick<Judge, "patience" | "goal">> = {}) {
   const tensor = torch.tensor([0]);
   const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
-  const stopping = new EarlyStopping({ patience: 2, metric: "score", goal: "maximize", trained, ...options });
+  const judge = byMetric("score", { patience: 2, goal: "maximize", ...options });
+  const stopping = new EarlyStopping({ judges: { train: judge, search: judge, retrain: judge }, trained });
 
   /** @returns the step that the phase ended at; what is trained, after it */
   function runPhase(phase: Phase, scores: readonly number[], from = 0): { ended: number; value: number } {
@@ -49,6 +50,49 @@ describe("the state of the best evaluation is put back", () => {
 
 test("patience counts evaluations", () => {
   for (const patience of [1, 3]) expect(watched({ patience }).runPhase("train", falling).ended).toBe(1 + patience);
+});
+
+describe("a search with a patience of its own", () => {
+  const retrain = byMetric("score", { patience: 9, goal: "maximize" });
+  const step = {
+    time: "",
+    phase: "search",
+    event: "step",
+    loss: 0,
+    learningRate: 0,
+    seconds: 0,
+    rows: 1,
+    tokens: 1,
+  } as const;
+
+  test("is judged by the passes that its steps tell, and by nothing else", () => {
+    const tensor = torch.tensor([0]);
+    const trained = [new TrainedTensor("weight", Parameter.of(tensor), "direction", true)];
+    const stopping = new EarlyStopping({ judges: { search: byUpperLoss(2), retrain }, trained });
+    let ended = 0;
+    const passes = [undefined, 5, undefined, 4, undefined, 4, undefined, 4.5, undefined, 1];
+    for (const [i, upperPassLoss] of passes.entries()) {
+      torch.noGrad(() => torch.copy_(tensor, torch.tensor([i + 1])));
+      const told = { ...step, step: i + 1, upperLoss: 0, ...(upperPassLoss !== undefined && { upperPassLoss }) };
+      const run = { phase: "search", isPhaseEnd: false, stop: () => (ended = i + 1) } as unknown as RunHandle;
+      stopping.on({ time: "", event: "evaluation", phase: "search", step: i + 1, metrics: { score: 10 - i } }, run);
+      stopping.on(told, run);
+      if (ended) break;
+    }
+    expect([ended, tensor.item()]).toEqual([8, 4]);
+    expect(stopping.state).toEqual({ phase: "search", best: 4, failures: 2 });
+  });
+
+  test("leaves a phase without a judge alone", () => {
+    const stopping = new EarlyStopping({ judges: { search: byUpperLoss(1) }, trained: [] });
+    const stop = () => expect.unreachable();
+    for (const upperPassLoss of [1, 2, 3])
+      stopping.on({ ...step, phase: "retrain", step: 1, upperPassLoss }, {
+        isPhaseEnd: true,
+        stop,
+      } as unknown as RunHandle);
+    expect(stopping.snapshot).toBeUndefined();
+  });
 });
 
 test("each phase is judged by itself", () => {

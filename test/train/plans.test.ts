@@ -6,7 +6,7 @@ import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { type Snapshot, takeSnapshot } from "../../src/train/trained.js";
+import { putBack, type Snapshot, takeSnapshot } from "../../src/train/trained.js";
 import { openAdapted, openModel } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -128,6 +128,42 @@ describe("the retraining", () => {
       expect(searched.get(name), name).not.toEqual(began.get(name));
     }
     for (const { name, tensor } of directions) expect([...tensor.toArray()], name).not.toEqual(began.get(name));
+  });
+
+  test("from a warm start begins where the search ended, with a new optimiser and a schedule of its own", async () => {
+    const settings = {
+      learningRate: 1e-2,
+      upperLearningRate: 1e-2,
+      retrainLearningRate: 1e-2,
+      warmStart: true,
+    } as const;
+    const { adapted, plans, start } = await plansOf({ ...settings, batchSize: 22, maxSteps: 4, retrainSteps: 2 });
+    const search = plans[0]!.begin();
+    for (let i = 0; i < 4; i++) torch.scope(() => search.step());
+    const searched = valuesOf(takeSnapshot(adapted.trained));
+    const retrain = plans[1]!.begin();
+    expect(valuesOf(takeSnapshot(adapted.trained))).toEqual(searched);
+    const { values, tensors } = retrain.save();
+    expect(values).toEqual({ steps: 0, batches: { pass: 0, index: 0 } });
+    for (const tensor of tensors.values()) expect(tensor.toArray().every((value) => value === 0)).toBe(true);
+    const { loss, learningRate, rows: count } = torch.scope(() => retrain.step());
+    expect([learningRate, count]).toEqual([1e-2, 22]);
+    for (const { name, tensor, role } of adapted.trained) {
+      if (role === "magnitude") expect([...tensor.toArray()], name).toEqual(searched.get(name));
+      else expect([...tensor.toArray()], name).not.toEqual(searched.get(name));
+    }
+
+    // The loss of all rows by what the search ended with, and not by the start.
+    const lossBy = async (kept: Snapshot) => {
+      const other = await plansOf({ ...settings, method: "dora", batchSize: 22, maxSteps: 1 });
+      putBack(other.adapted.trained, kept);
+      return torch.scope(() => other.plans[0]!.begin().step().loss);
+    };
+    const asTensors = new Map(
+      adapted.trained.map(({ name, tensor }) => [name, torch.reshape(torch.tensor(searched.get(name)!), tensor.shape)]),
+    );
+    expect(loss).toBe(await lossBy(asTensors));
+    expect(loss).not.toBeCloseTo(await lossBy(start), 3);
   });
 
   test("has a new optimiser, goes on with the random numbers, and takes all rows from their start", async () => {

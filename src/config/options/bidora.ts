@@ -1,6 +1,13 @@
-import { withDerivative, withEstimators, withMethods, withoutRetrainSteps, withRetraining } from "../conditions.js";
+import {
+  withDerivative,
+  withEstimators,
+  withMethods,
+  withoutFolds,
+  withoutRetrainSteps,
+  withRetraining,
+} from "../conditions.js";
 import { estimatorNames, estimatorsWith } from "../estimators.js";
-import { choice, choiceOrNumber, number, option, whole } from "../option.js";
+import { choice, choiceOrNumber, number, option, toggle, whole } from "../option.js";
 
 const bilevel = withMethods("bidora");
 
@@ -18,7 +25,22 @@ export const bidoraOptions = {
     help: "share of the rows for the lower level",
     default: 0.8,
     advanced: true,
+    acts: withoutFolds,
+  }),
+  searchFolds: option(whole(2), {
+    group: "BiDoRA",
+    help: "split the rows into so many folds, each the upper level's for its share of the search's steps, the others the lower level's",
+    placeholder: "K",
+    defaultText: "off",
+    advanced: true,
     acts: bilevel,
+  }),
+  searchPatience: option(whole(1), {
+    group: "BiDoRA",
+    help: "end the search after so many passes over the upper rows without a lower mean loss, and take its best",
+    defaultText: "off",
+    advanced: true,
+    acts: withoutFolds,
   }),
   retrainSteps: option(whole(0), {
     group: "BiDoRA",
@@ -37,6 +59,13 @@ export const bidoraOptions = {
     group: "BiDoRA",
     help: "peak rate of the retrain phase",
     defaultText: "as the search",
+    advanced: true,
+    acts: withRetraining,
+  }),
+  warmStart: option(toggle, {
+    group: "BiDoRA",
+    help: "retrain from the directions and head that the search ended with, not from the pretrained start",
+    default: false,
     advanced: true,
     acts: withRetraining,
   }),

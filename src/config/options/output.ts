@@ -1,4 +1,4 @@
-import { withSaving } from "../conditions.js";
+import { withPhaseToJudge, withSaving } from "../conditions.js";
 import { option, text, toggle, whole } from "../option.js";
 
 const folder = text("DIR");
@@ -37,6 +37,7 @@ export const outputOptions = {
     help: "stop after this many evaluations without a better result",
     defaultText: "off",
     advanced: true,
+    acts: withPhaseToJudge,
   }),
   profile: option(toggle, {
     group: "Output",

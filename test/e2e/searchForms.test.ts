@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { createProgress } from "../../src/cli/progress.js";
+import type { RunSettings } from "../../src/config/index.js";
+import { abortAfter, BERT, bytes, eventsIn, fresh, json, list, run, stepsOf, write } from "./support.js";
+
+const RANDOM = { method: "bidora", model: join(BERT, "dropout"), dropout: 0.2, maxSteps: 6, seed: 3 } as const;
+/** Rates at which the upper loss soon goes up again. */
+const RESTLESS = { ...RANDOM, learningRate: 0.1, upperLearningRate: 0.1, maxSteps: 20, searchPatience: 1 } as const;
+
+/** What a run leaves and that must not depend on having been interrupted. */
+const results = (output: string) => ({
+  adapter: bytes(output),
+  side: json(join(output, "bidora.json")),
+  steps: stepsOf(eventsIn(output)).map(({ seconds: _, time: __, ...told }) => told),
+  files: list(output).filter((name) => !name.startsWith("checkpoint-")),
+});
+
+/** Compares a run that is left after each of some steps, and gone on with, with one that went through. */
+async function expectSameWherever(settings: RunSettings, places: (total: number) => readonly number[]) {
+  const whole = await run(settings);
+  for (const step of places(stepsOf(whole.events).length)) {
+    const output = fresh();
+    await run({ ...settings, output }, abortAfter(step));
+    await run({ ...settings, output, resume: true });
+    expect(results(output), `left after step ${step}`).toEqual(results(whole.output));
+  }
+}
+
+describe("left and gone on with, it has the bits of a run that went through", () => {
+  test.each([
+    { searchFolds: 3 },
+    { searchFolds: 4, unrollSteps: 2, gradientAccumulation: 2, optimizer: "sgd" },
+  ] as const)("in every stretch: %j", (more) =>
+    expectSameWherever({ ...RANDOM, ...more, retrainSteps: 1 }, () => [1, 2, 3, 4, 5, 6]),
+  );
+
+  test("a warm start, in both phases", () => expectSameWherever({ ...RANDOM, warmStart: true }, () => [2, 6, 7, 9]));
+
+  test.each([{}, { warmStart: true }, { gradientAccumulation: 2 }] as const)("a search with patience: %j", (more) =>
+    expectSameWherever({ ...RESTLESS, ...more, retrainSteps: 2 }, (total) =>
+      Array.from({ length: total }, (_, i) => i + 1),
+    ),
+  );
+});
+
+test("a search that ends early: steps as planned in the start event, and numbers that go on", async () => {
+  const { output, events, notes } = await run({ ...RESTLESS, retrainSteps: 3 });
+  expect(notes).toEqual([]);
+  expect(events[0]).toMatchObject({ event: "start", steps: { search: 20, retrain: 3 } });
+  const steps = stepsOf(events);
+  const search = steps.filter(({ phase }) => phase === "search");
+  expect(search.length).toBeLessThan(20);
+  expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
+  expect(steps).toHaveLength(search.length + 3);
+  expect(json(join(output, "bidora.json"))).toMatchObject({ search: { steps: search.length, retrainSteps: 3 } });
+  expect(list(output)).toEqual(expect.arrayContaining(["report.html", "metrics.json"]));
+
+  let shown = "";
+  const progress = createProgress({ write: (text) => (shown += text) }, () => 0);
+  for (const event of events) progress(event);
+  expect(shown).toContain("retrain 1/3");
+  expect(shown).toContain("retrain 3/3");
+});
+
+test("a run.yaml that says a fraction is run in folds by the flag", async () => {
+  const { output } = await run({ ...RANDOM, searchFraction: 0.6, retrainSteps: 0 });
+  const { output: folded } = await run({ ...RANDOM, searchFolds: 3, retrainSteps: 0 });
+  const [plain, inFolds] = [output, folded].map((folder) =>
+    Buffer.from(bytes(folder, "run.yaml"), "base64").toString(),
+  );
+  expect(plain).toContain("searchFraction: 0.6");
+  expect(plain).not.toContain("searchFolds");
+  expect(inFolds).toContain("searchFolds: 3");
+  expect(inFolds).not.toContain("searchFraction");
+  expect(bytes(folded)).not.toBe(bytes(output));
+});
+
+test("more folds than rows are refused, and nothing is left", async () => {
+  const train = write("rows.csv", "text,label\na,yes\nb,no\nc,no\n");
+  const output = fresh();
+  await expect(run({ ...RANDOM, train, output, searchFolds: 4 })).rejects.toThrow(
+    "--search-folds 4 is more than the training rows that there are (3)",
+  );
+  expect(list(output)).toEqual([]);
+});

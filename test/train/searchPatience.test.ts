@@ -1,0 +1,151 @@
+import { beforeAll, describe, expect, test } from "vitest";
+import type { RunSettings } from "../../src/config/index.js";
+import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
+import * as torch from "../../src/torch/index.js";
+import { byUpperLoss, EarlyStopping } from "../../src/train/earlyStopping.js";
+import type { StepEvent } from "../../src/train/events.js";
+import { runLoop } from "../../src/train/loop.js";
+import { ReplayableMasks } from "../../src/train/masks.js";
+import type { RunObserver } from "../../src/train/observer.js";
+import { PassMean } from "../../src/train/passMean.js";
+import { planPhases } from "../../src/train/plans.js";
+import { takeSnapshot } from "../../src/train/trained.js";
+import { openAdapted } from "../parity/support/adapted.js";
+import { ofRole } from "../parity/support/bilevel.js";
+import { planSettings } from "../parity/support/phases.js";
+import { encodeRows } from "../parity/support/rows.js";
+
+const CASE = { checkpoint: "single", adapter: "adapters/dora-wide", rows: "train", maxLength: 20 };
+let rows: EncodedRow[];
+beforeAll(async () => {
+  rows = await encodeRows("bert", CASE);
+});
+
+/** The 22 rows: 15 below, 7 above, in batches of 3, 3 and 1. */
+const SETTINGS = {
+  batchSize: 3,
+  searchFraction: 0.7,
+  learningRate: 0.05,
+  schedule: "constant",
+  upperLearningRate: 0.05,
+  maxSteps: 30,
+  retrainSteps: 2,
+} as const;
+const WEIGHTS = [3, 3, 1];
+
+/** A whole run; by step what it told and the values of what is trained, before early stopping puts any back. */
+async function train(settings: RunSettings) {
+  const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
+  const masks = new ReplayableMasks(new torch.Generator(0));
+  const setup = {
+    model,
+    adapted,
+    rows,
+    task: TASKS["sequence-classification"],
+    masks,
+    start: takeSnapshot(adapted.trained),
+  };
+  const resolved = planSettings({ method: "bidora", ...SETTINGS, ...settings });
+  const plans = planPhases({ ...setup, task: TASKS["sequence-classification"] }, resolved);
+  const values = (role: "direction" | "magnitude") =>
+    ofRole(adapted, role).map(({ name, tensor }) => [name, [...tensor.toArray()]]);
+  const steps: StepEvent[] = [];
+  const states: { readonly direction: unknown; readonly magnitude: unknown }[] = [];
+  const log: RunObserver = {
+    on(event) {
+      if (event.event !== "step") return;
+      steps.push(event);
+      states.push({ direction: values("direction"), magnitude: values("magnitude") });
+    },
+  };
+  const { searchPatience } = resolved;
+  const judges = searchPatience === undefined ? {} : { search: byUpperLoss(searchPatience) };
+  const stopping = new EarlyStopping({ judges, trained: adapted.trained });
+  await runLoop({ plans, observers: [log, stopping], signal: new AbortController().signal });
+  return { plans, steps, states };
+}
+
+/** Of a search without patience, from its upper losses alone: where it would end, and at which step the best pass did. */
+function byHand(losses: readonly number[], patience: number): { ended: number; best: number } {
+  const passes = Array.from(
+    { length: Math.floor(losses.length / 3) },
+    (_, pass) => WEIGHTS.reduce((sum, weight, i) => sum + weight * losses[3 * pass + i]!, 0) / 7,
+  );
+  let best = 0;
+  for (const [pass, mean] of passes.entries()) {
+    if (mean < passes[best]!) best = pass;
+    if (pass - best === patience) return { ended: 3 * (pass + 1), best: 3 * (best + 1) };
+  }
+  return { ended: losses.length, best: 3 * (best + 1) };
+}
+
+describe("the search ends when the mean upper loss of a pass has not become lower for so many passes", () => {
+  test.each([1, 2, 3])("%d", async (searchPatience) => {
+    const plain = await train({});
+    const losses = plain.steps.flatMap(({ upperLoss }) => upperLoss ?? []);
+    expect(losses).toHaveLength(30);
+    const { ended, best } = byHand(losses, searchPatience);
+
+    const { plans, steps, states } = await train({ searchPatience });
+    expect(plans.map(({ steps: planned }) => planned)).toEqual([30, 2]);
+    const search = steps.filter(({ phase }) => phase === "search");
+    expect(search.map(({ upperLoss }) => upperLoss)).toEqual(losses.slice(0, ended));
+    expect(ended).toBeLessThan(30);
+    expect(best).toBeLessThan(ended);
+    expect(steps.slice(ended).map(({ phase, step }) => [phase, step])).toEqual([
+      ["retrain", ended + 1],
+      ["retrain", ended + 2],
+    ]);
+    for (const { magnitude } of states.slice(ended)) expect(magnitude).toEqual(states[best - 1]!.magnitude);
+    expect(states[best - 1]!.magnitude).not.toEqual(states[ended - 1]!.magnitude);
+  });
+
+  test("and a warm start takes the directions of the best pass, too", async () => {
+    const settings = { searchPatience: 1, warmStart: true, retrainLearningRate: 0 } as const;
+    const { steps, states } = await train(settings);
+    const ended = steps.findIndex(({ phase }) => phase === "retrain");
+    const losses = (await train({})).steps.flatMap(({ upperLoss }) => upperLoss ?? []);
+    const { best } = byHand(losses, 1);
+    // A rate of zero leaves them as they are.
+    expect(states[ended]).toEqual(states[best - 1]);
+  });
+
+  test("at the planned end, too, the best pass is taken", async () => {
+    const losses = (await train({})).steps.flatMap(({ upperLoss }) => upperLoss ?? []);
+    const { ended, best } = byHand(losses, 1);
+    const { steps, states } = await train({ searchPatience: 100, maxSteps: ended });
+    expect(steps).toHaveLength(ended + 2);
+    expect(states.at(-1)!.magnitude).toEqual(states[best - 1]!.magnitude);
+    expect(states.at(-1)!.magnitude).not.toEqual(states[ended - 1]!.magnitude);
+  });
+
+  test("a search shorter than a pass keeps what it came to", async () => {
+    const { steps, states } = await train({ searchPatience: 1, maxSteps: 2 });
+    expect(steps.map(({ upperPassLoss }) => upperPassLoss)).toEqual([undefined, undefined, undefined, undefined]);
+    expect(states[3]!.magnitude).toEqual(states[1]!.magnitude);
+  });
+});
+
+test("a pass's loss is told by the step that takes its last batch, weighted by rows, and only where it is asked for", async () => {
+  const { steps } = await train({ searchPatience: 100, maxSteps: 6 });
+  const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
+  expect(told.map((value) => value === undefined)).toEqual([true, true, false, true, true, false]);
+  const mean = WEIGHTS.reduce((sum, weight, i) => sum + weight * steps[i]!.upperLoss!, 0) / 7;
+  expect(told[2]).toBeCloseTo(mean, 12);
+  expect((await train({ maxSteps: 6 })).steps.every((step) => !("upperPassLoss" in step))).toBe(true);
+});
+
+test("a step that takes batches of two passes counts with the one that it ends", async () => {
+  const { steps } = await train({ searchPatience: 100, maxSteps: 6, gradientAccumulation: 2 });
+  const told = steps.slice(0, 6).map(({ upperPassLoss }) => upperPassLoss);
+  expect(told.map((value) => value !== undefined)).toEqual([false, true, true, false, true, true]);
+  // Batches of 3 and 3, then of 1 and 3: the pass has 10 rows.
+  expect(told[1]).toBeCloseTo((6 * steps[0]!.upperLoss! + 4 * steps[1]!.upperLoss!) / 10, 12);
+  expect(told[2]).toBeCloseTo(steps[2]!.upperLoss!, 12);
+});
+
+test("a pass in which nothing bears loss tells none, and the next one begins anew", () => {
+  const pass = new PassMean();
+  expect([pass.add(0, 0, false), pass.add(0, 0, true)]).toEqual([undefined, undefined]);
+  expect([pass.add(4, 1, false), pass.add(1, 2, true), pass.add(7, 1, true)]).toEqual([undefined, 2, 7]);
+});
