@@ -50,6 +50,10 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     about: "training rows as the model gets them",
     load: async () => (await import("./preview.js")).preview,
   },
+  estimate: {
+    about: "parameters, memory and time before a run",
+    load: async () => (await import("./estimate.js")).estimate,
+  },
   inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
   report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
   "verify-hypergradient": {

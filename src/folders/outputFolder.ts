@@ -1,4 +1,6 @@
 import {
+  accessSync,
+  constants,
   existsSync,
   lstatSync,
   mkdtempSync,
@@ -23,8 +25,27 @@ export async function holdOutput<T>(output: string | undefined, body: (folder: s
   if (output === undefined) throw new UsageError("--output is missing: name the folder to write.");
   const folder = behindLinks(output);
   checkWritable(folder);
-  if (statOf(folder)?.isDirectory() === false) throw inUse(`${output} is a file; name a folder`);
+  refuseFile(output);
   return holdFolder(folder, () => body(folder));
+}
+
+/**
+ * Refuses a folder that could not be made or written, as far as that can be seen without writing anything.
+ * @throws BidoraError `OUTPUT`, `OUTPUT_IN_USE`
+ */
+export function checkOutput(output: string): void {
+  const folder = behindLinks(output);
+  const above = nearestThere(folder);
+  try {
+    accessSync(`${above}/`, constants.W_OK);
+  } catch (cause) {
+    throw unwritable(folder, above, cause);
+  }
+  refuseFile(output);
+}
+
+function refuseFile(output: string): void {
+  if (statOf(behindLinks(output))?.isDirectory() === false) throw inUse(`${output} is a file; name a folder`);
 }
 
 /**
@@ -80,11 +101,15 @@ function checkWritable(path: string): void {
   try {
     rmdirSync(mkdtempSync(join(above, ".bidora-")));
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    const why =
-      code === "ENOTDIR" ? `${above} is a file` : `${above} does not let anything be written (${code ?? message})`;
-    throw new BidoraError("OUTPUT", `--output ${path} can't be written: ${why}.`, { cause });
+    throw unwritable(path, above, cause);
   }
+}
+
+function unwritable(path: string, above: string, cause: unknown): BidoraError {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  const why =
+    code === "ENOTDIR" ? `${above} is a file` : `${above} does not let anything be written (${code ?? message})`;
+  return new BidoraError("OUTPUT", `--output ${path} can't be written: ${why}.`, { cause });
 }
 
 /** The path itself if it is a folder that is there, else the nearest thing above it that is. */

@@ -75,7 +75,7 @@ export function writeBeside(folder: string, prepared: Prepared, metrics: Metrics
   writeFileAtomic(join(folder, CARD), card);
 }
 
-export function parameterCounts({ loaded, adapted }: Prepared): ParameterCounts {
+export function parameterCounts({ loaded, adapted }: Pick<Prepared, "loaded" | "adapted">): ParameterCounts {
   const parameters = new Set([...loaded.model.namedParameters()].map(([, parameter]) => parameter));
   const total = [...parameters].reduce((sum, { shape }) => sum + numelOf(shape), 0);
   return { total, trained: adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0) };

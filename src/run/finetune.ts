@@ -6,7 +6,7 @@ import type { HubOptions } from "../io/hub/snapshot.js";
 import type { NamedTask } from "../tasks/index.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { type RunStart, startOf } from "./adapterStart.js";
-import { prepare } from "./prepare.js";
+import { type Prepared, prepare } from "./prepare.js";
 import { ProvenanceSource } from "./provenanceSource.js";
 import { checkpointToResume } from "./resumeRun.js";
 import { TrainingRun } from "./trainingRun.js";
@@ -56,20 +56,24 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
   if (isFresh && config.resume)
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   const prepared = await prepare({ ...begin, task: options.task }, options.hub);
-  const { config: adapter } = prepared.adapted;
-  const notForPeft = adapter && whyNotPeft(adapter);
-  if (notForPeft) options.hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);
-  const { method, hypergradient, dtype } = prepared.config;
-  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
-    options.hub?.onNote?.(
-      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
-    );
+  noteSettings(prepared, options.hub);
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance }).go();
 }
 
+/** What people should know of the settings once model and data have been read. */
+export function noteSettings({ adapted, config }: Prepared, hub: HubOptions | undefined): void {
+  const notForPeft = adapted.config && whyNotPeft(adapted.config);
+  if (notForPeft) hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);
+  const { method, hypergradient, dtype } = config;
+  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
+    hub?.onNote?.(
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
+}
+
 /** What the run reads from the disk, where it is a path. */
-function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
+export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
   return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
 }

@@ -66,7 +66,7 @@ export class RunEvaluation {
   }
 }
 
-const wishesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
+export const wishesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
   beams,
   lengthPenalty,
   noRepeatNgram,

@@ -14,6 +14,8 @@ export interface BatchSource {
   readonly state: OrderState;
   next(): Batch;
   restore(state: OrderState): void;
+  /** The rows of each batch from the first one on. Where the source stands is left as it is. */
+  ahead(): Generator<readonly EncodedRow[]>;
 }
 
 /** The endless sequence of batches of some rows. */
@@ -42,7 +44,16 @@ export class BatchStream implements BatchSource {
   }
 
   next(): Batch {
-    return batchOf(this.#order.next().map((row) => this.#rows[row] as EncodedRow));
+    return batchOf(this.#take(this.#order));
+  }
+
+  /** The rows of each batch from the first one on, without an end. Where the stream stands is left as it is. */
+  *ahead(): Generator<readonly EncodedRow[]> {
+    for (const order = this.#makeOrder(); ; ) yield this.#take(order);
+  }
+
+  #take(order: BatchOrder): EncodedRow[] {
+    return order.next().map((row) => this.#rows[row] as EncodedRow);
   }
 }
 

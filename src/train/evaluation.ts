@@ -44,7 +44,7 @@ export async function predictRows(
   onPrediction: OnPrediction,
 ): Promise<void> {
   const { task, batchSize, signal } = options;
-  for (const stretch of stretchesOf(rows, batchSize * STRETCH_BATCHES)) {
+  for (const stretch of stretchesOf(rows, batchSize)) {
     const readings = new Map<EncodedRow, object>();
     for (const batch of batchesOf(stretch, batchSize)) {
       for (const [i, reading] of predictBatch(model, batch, options).entries())
@@ -75,8 +75,14 @@ function predictBatch(
   );
 }
 
-/** Stretches of at least `size` rows, each of whole examples. */
-function* stretchesOf(rows: Rows, size: number): Generator<Rows> {
+/** The batches in which rows are passed through a model, of all of them, in that order. */
+export function* evaluationBatches(rows: Rows, batchSize: number): Generator<Rows> {
+  for (const stretch of stretchesOf(rows, batchSize)) yield* batchesOf(stretch, batchSize);
+}
+
+/** Stretches of so many batches at least, each of whole examples. */
+function* stretchesOf(rows: Rows, batchSize: number): Generator<Rows> {
+  const size = batchSize * STRETCH_BATCHES;
   for (let start = 0, end = 0; start < rows.length; start = end) {
     end = Math.min(start + size, rows.length);
     while (end < rows.length && rows[end]?.at === rows[end - 1]?.at) end++;

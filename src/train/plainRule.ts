@@ -3,7 +3,7 @@ import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type Penalty, stepGradients, takeBatches } from "./accumulation.js";
-import type { BatchStream } from "./batches.js";
+import type { BatchSource } from "./batches.js";
 import type { Phase } from "./events.js";
 import { checkGradients } from "./gradients.js";
 import { hookMemory } from "./hookMemory.js";
@@ -18,7 +18,7 @@ export interface PlainRuleOptions {
   readonly task: Task;
   readonly model: TaskModel;
   readonly level: Level;
-  readonly batches: BatchStream;
+  readonly batches: BatchSource;
   readonly masks: ReplayableMasks;
   readonly gradientAccumulation: number;
   /** A term added to every step's loss: BiDoRA's weighted regulariser, or the adapter method's own. */

@@ -1,0 +1,42 @@
+import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
+import { readRunFile, resolveRun, runOptions } from "../config/index.js";
+import type { Estimate } from "../run/estimate.js";
+import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
+import { formatTable } from "./output.js";
+
+export const estimate = defineCommand({
+  usage: "estimate [run.yaml] [flags]",
+  about: "Says what finetune with the same flags takes: parameters, memory, time. Writes nothing.",
+  options: runOptions,
+  positionals: 1,
+  interruptible: true,
+  run: async ({ given, positionals: [file], output, signal }) => {
+    const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
+    const { estimate: ask } = await import("../run/estimate.js");
+    const found = await ask(config, { signal, hub: { signal, ...downloadHooks(output) } });
+    const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds } = found;
+    output.result({ parameters, peakMemoryBytes, secondsPerStep, steps, seconds }, table(found));
+    for (const note of found.notes) output.note(note);
+  },
+});
+
+function table(found: Estimate): string {
+  const { parameters, peakMemoryBytes, availableMemoryBytes, secondsPerStep, steps, seconds, stepsOfPhases } = found;
+  const share = ((100 * parameters.trained) / parameters.total).toPrecision(3);
+  const phases = Object.entries(stepsOfPhases).map(([phase, count]) => `${phase} ${formatCount(count)}`);
+  return formatTable(
+    ["what", "estimate"],
+    [
+      ["parameters", formatCount(parameters.total)],
+      ["trained", `${formatCount(parameters.trained)} (${share} %)`],
+      ["peak memory", `${formatBytes(peakMemoryBytes)} of ${formatBytes(availableMemoryBytes)} available`],
+      [
+        "typical step",
+        secondsPerStep < 0.1 ? `${(1000 * secondsPerStep).toFixed(1)} ms` : formatSeconds(secondsPerStep),
+      ],
+      ["steps", phases.length > 1 ? `${formatCount(steps)} (${phases.join(", ")})` : formatCount(steps)],
+      ["whole run", formatSeconds(seconds)],
+    ],
+  );
+}

@@ -1,0 +1,161 @@
+import { sum } from "d3-array";
+import { availableMemory } from "../../common/availableMemory.js";
+import { type RunConfig, refuseWithoutEffect, runOptions } from "../../config/index.js";
+import { checkOutput } from "../../folders/outputFolder.js";
+import { inspectOutput } from "../../folders/runFolder.js";
+import type { HubOptions } from "../../io/hub/snapshot.js";
+import { namingBadWeights } from "../../train/badWeights.js";
+import type { ParameterCounts, Phase } from "../../train/events.js";
+import { peakMemoryBytes } from "../../train/machine.js";
+import { type RunStart, startOf } from "../adapterStart.js";
+import { parameterCounts } from "../artefacts.js";
+import { inputsOf, noteSettings } from "../finetune.js";
+import { ownWeights, type Prepared, prepare } from "../prepare.js";
+import { ProvenanceSource } from "../provenanceSource.js";
+import { plansOf } from "../runPlans.js";
+import { secondsOfReport, secondsOfWriting } from "./ending.js";
+import { judgings, rehearseRows, rehearseTexts } from "./judging.js";
+import { type PhaseCost, rehearsePhase, type Times, typicalSeconds } from "./phases.js";
+import type { Sampled } from "./sampler.js";
+
+/** What a run is going to take. */
+export interface Estimate {
+  /** As the run's `start` event has them. */
+  readonly parameters: ParameterCounts;
+  /** The most that the whole process is going to have, as the run's `done` event has it. */
+  readonly peakMemoryBytes: number;
+  /** Of a typical step: half of the steps take longer. */
+  readonly secondsPerStep: number;
+  /** Optimiser steps of all phases. */
+  readonly steps: number;
+  /** From the start of the process to its end. */
+  readonly seconds: number;
+  /** Memory that was there to be had when it began. */
+  readonly availableMemoryBytes: number;
+  readonly stepsOfPhases: Partial<Record<Phase, number>>;
+  /** Sentences on how sure the figures are. */
+  readonly notes: readonly string[];
+}
+
+export interface MeasureOptions {
+  readonly hub?: HubOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** When the last piece of work must have ended, and what each kind of work has at most, in milliseconds. */
+const DEADLINE = 45_000;
+const EACH = 8_000;
+/** Of the time that is left, what one kind of work may take when it is a long one. */
+const SHARE = 0.5;
+
+/**
+ * Does what a run does, but only some of its steps and evaluations, and writes nothing. Memory is that of the process: it must have
+ * done nothing else before.
+ * @throws BidoraError, UsageError as the run itself would before its first step, or at one that is tried
+ */
+export async function measureRun(config: RunConfig, { hub, signal }: MeasureOptions = {}): Promise<Estimate> {
+  const available = availableMemory();
+  const begin = await checkedStart(config, hub);
+  const prepared = await prepare(begin, hub);
+  noteSettings(prepared, hub);
+  const secondsOfStart = performance.now() / 1000;
+  return namingBadWeights(
+    () => ownWeights(prepared),
+    async () => {
+      const phases = await rehearsePhases(prepared, signal);
+      const steps = sum(phases, (phase) => phase.steps);
+      const judging = await rehearseJudging(prepared, steps, signal);
+      const peak = peakMemoryBytes() + beyond(prepared, [...phases.map(({ sampled }) => sampled), ...judging.sampled]);
+      const seconds = [
+        secondsOfStart,
+        sum(phases, (phase) => phase.seconds),
+        judging.seconds,
+        await secondsOfProvenance(prepared),
+        secondsOfWriting(prepared, steps),
+        await secondsOfReport(prepared, phases),
+      ];
+      return {
+        parameters: parameterCounts(prepared),
+        peakMemoryBytes: peak,
+        secondsPerStep: typicalSeconds(phases),
+        steps,
+        seconds: sum(seconds),
+        availableMemoryBytes: available,
+        stepsOfPhases: Object.fromEntries(phases.map(({ phase, steps }) => [phase, steps])),
+        notes: notesOf(prepared, phases),
+      };
+    },
+  );
+}
+
+/** Refuses what the run refuses. */
+async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Promise<RunStart> {
+  const begin = await startOf(config, hub);
+  refuseWithoutEffect(runOptions, config.given, begin.config);
+  checkOutput(begin.config.output);
+  inspectOutput(begin.config.output, begin.config, inputsOf(begin.config));
+  return begin;
+}
+
+/** For one of several kinds of work that are yet to be measured. */
+function timesFor(left: number, signal: AbortSignal | undefined): Times {
+  const now = performance.now();
+  const most = Math.max(0, DEADLINE - now) * Math.max(SHARE, 1 / left);
+  return { until: now + Math.min(EACH, most), deadline: now + most, signal };
+}
+
+async function rehearsePhases(prepared: Prepared, signal: AbortSignal | undefined): Promise<PhaseCost[]> {
+  const plans = plansOf(prepared);
+  const phases: PhaseCost[] = [];
+  for (const [i, plan] of plans.entries())
+    phases.push(await rehearsePhase(plan, prepared, timesFor(plans.length - i + 1, signal)));
+  return phases;
+}
+
+/** What all evaluations take. Rows of one kind of split are much like those of another: only the most often judged are tried. */
+async function rehearseJudging(
+  prepared: Prepared,
+  steps: number,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly seconds: number; readonly sampled: readonly Sampled[] }> {
+  const counts = judgings(prepared, steps);
+  const sampled: Sampled[] = [];
+  let seconds = 0;
+  for (const split of ["validation", "test", "holdout"] as const) {
+    const rows = prepared.data[split];
+    if (!rows || counts[split] === 0) continue;
+    const cost = await rehearseRows(prepared, rows, timesFor(2, signal));
+    sampled.push(cost.sampled);
+    seconds += counts[split] * cost.seconds;
+  }
+  for (const split of ["validation", "test"] as const) seconds += await rehearseTexts(prepared, split, signal);
+  return { seconds, sampled };
+}
+
+/** Bytes beyond the peak so far: of what was too heavy to be tried, and of the best state that early stopping keeps. */
+function beyond({ config, adapted }: Prepared, sampled: readonly Sampled[]): number {
+  const best = config.earlyStopping === undefined ? 0 : sum(adapted.trained, ({ tensor }) => tensor.nbytes);
+  return best + sampled.reduce((most, { bytesBeyond }) => Math.max(most, bytesBeyond), 0);
+}
+
+/** A run finds out between its steps what it is made from. */
+async function secondsOfProvenance(prepared: Prepared): Promise<number> {
+  const source = new ProvenanceSource(prepared);
+  const timer = setTimeout(() => source.end(), Math.max(0, DEADLINE - performance.now()));
+  const began = performance.now();
+  await source.find();
+  clearTimeout(timer);
+  return (performance.now() - began) / 1000;
+}
+
+function notesOf({ config }: Prepared, phases: readonly PhaseCost[]): string[] {
+  const notes = phases.map(({ phase, steps, sampled: { count, reached, heaviest } }) =>
+    reached < heaviest
+      ? `No whole step of ${phase} was tried: the heaviest has ${heaviest} tokens, and time and memory are a straight line on from ${reached}. They may be off by a half.`
+      : `${count} of ${steps} steps of ${phase} were tried, the heaviest (${heaviest} tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
+  );
+  if (config.earlyStopping !== undefined)
+    notes.push("Early stopping may end the run sooner: steps and time are the most.");
+  if (config.resume) notes.push("The figures are those of the whole run, from its first step.");
+  return notes;
+}

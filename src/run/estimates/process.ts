@@ -1,0 +1,25 @@
+// A process of its own, which does some of a run and is told of the settings by the one that made it.
+import { type RunSettings, resolveRun } from "../../config/index.js";
+import { preloadEngine } from "../../torch/native.js";
+import { type Told, toldError } from "./told.js";
+
+const tell = (told: Told) => new Promise<void>((resolve) => void process.send?.(told, () => resolve()));
+
+async function work(settings: RunSettings): Promise<Told> {
+  try {
+    const { measureRun } = await import("./measureRun.js");
+    const onNote = (note: string) => void tell({ note });
+    return { estimate: await measureRun(resolveRun(settings), { hub: { onNote } }) };
+  } catch (error) {
+    return { error: toldError(error) };
+  }
+}
+
+preloadEngine();
+process.once("disconnect", () => process.exit(1));
+process.once("message", (settings: RunSettings) => {
+  void work(settings).then(async (told) => {
+    await tell(told);
+    process.exit(0);
+  });
+});

@@ -1,0 +1,123 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { peakMemoryBytes } from "../../train/machine.js";
+import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../train/rehearsal.js";
+import { fitLine, type Line, meanOverLine, spread, type Timed } from "./line.js";
+
+/** What work of one kind takes, by some of it. */
+export interface Sampled {
+  /** Seconds over tokens. */
+  readonly line: Line;
+  /** How much longer than that it takes in the mean. */
+  readonly overLine: number;
+  /** Whole pieces that were done; 0 where not even the heaviest could be. */
+  readonly count: number;
+  /** Tokens of the heaviest piece, and of what was done of it. */
+  readonly heaviest: number;
+  readonly reached: number;
+  /** Bytes that the heaviest piece is going to take beyond the process's peak so far. */
+  readonly bytesBeyond: number;
+}
+
+export interface SamplerOptions {
+  /** Pieces to choose from, the heaviest among them. */
+  readonly works: readonly Work[];
+  /** Does one. @returns the seconds that it took */
+  readonly run: (work: Work) => number | Promise<number>;
+  /** Until when more is measured, and when all must have ended: in the process's milliseconds. */
+  readonly until: number;
+  readonly deadline: number;
+  /** Bytes that may still be taken. */
+  readonly room: () => number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Tokens from one piece to the next while it is not known what the heaviest takes; less than so many more are not worth it. */
+const GROWTH = 8;
+const LEAST_GROWTH = 1.5;
+/** What the next piece may be expected to take of the time and the memory that are left. */
+const CAUTION = 0.8;
+/** Whole pieces that are measured at most, and those that are even when `until` is over. */
+const MOST = 64;
+const LEAST = 4;
+
+interface Measured extends Timed {
+  /** Tokens of the largest batch, which decide about memory. */
+  readonly batchTokens: number;
+  /** The process's peak afterwards. */
+  readonly peak: number;
+}
+
+/**
+ * Does the heaviest piece, after smaller parts of it that show whether there are time and memory for it, and then others that lie
+ * evenly by their tokens. Where there are not, time and memory are taken to go on from the parts in a straight line.
+ */
+export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
+  const heaviest = options.works.reduce((most, work) => (batchTokens(work) > batchTokens(most) ? work : most));
+  const parts = await climb(heaviest, options);
+  const top = parts.at(-1) as Measured;
+  const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens };
+  if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts), ...sizes };
+  const whole = [top, ...(await sampleOthers(heaviest, top.seconds, options))];
+  const line = fitLine(whole.length > 1 ? whole : parts.slice(-2));
+  return { line, overLine: meanOverLine(line, whole), count: whole.length, bytesBeyond: 0, ...sizes };
+}
+
+/** Larger and larger parts of a piece, as far as time and memory allow; the last one is the whole where they do. */
+async function climb(heaviest: Work, options: SamplerOptions): Promise<Measured[]> {
+  const parts = [await measure(reduced(heaviest, 0), options)];
+  for (;;) {
+    const last = parts.at(-1) as Measured;
+    const growth = Math.min(GROWTH, growthByTime(last, options), growthByMemory(parts, options));
+    const next = reduced(heaviest, Math.min(1, (growth * last.tokens) / tokensOfWork(heaviest)));
+    if (growth < LEAST_GROWTH || tokensOfWork(next) <= last.tokens) return parts;
+    parts.push(await measure(next, options));
+  }
+}
+
+/** Twice the tokens take twice the time at the most. */
+const growthByTime = ({ seconds }: Measured, { deadline }: SamplerOptions): number =>
+  (CAUTION * (deadline - performance.now())) / (1000 * seconds);
+
+function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): number {
+  const last = parts.at(-1) as Measured;
+  const slope = bytesPerToken(parts);
+  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.batchTokens) : GROWTH;
+}
+
+/** Between the last two; 0 while there is one, which takes memory for much that comes but once. */
+function bytesPerToken(parts: readonly Measured[]): number {
+  const [before, last] = parts.slice(-2);
+  if (!before || !last) return 0;
+  return Math.max(0, (last.peak - before.peak) / Math.max(1, last.batchTokens - before.batchTokens));
+}
+
+function extrapolate(
+  heaviest: Work,
+  parts: readonly Measured[],
+): Pick<Sampled, "line" | "overLine" | "count" | "bytesBeyond"> {
+  const last = parts.at(-1) as Measured;
+  const bytesBeyond = bytesPerToken(parts) * (batchTokens(heaviest) - last.batchTokens);
+  return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
+}
+
+async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOptions): Promise<Measured[]> {
+  const { works, until, deadline } = options;
+  const others = works.filter((work) => work !== heaviest).sort((a, b) => tokensOfWork(a) - tokensOfWork(b));
+  const measured: Measured[] = [];
+  for (const at of spread(others.length, MOST)) {
+    const now = performance.now();
+    const end = measured.length + 1 < LEAST ? deadline : until;
+    if (now + 1000 * seconds > end) break;
+    measured.push(await measure(others[at] as Work, options));
+  }
+  return measured;
+}
+
+async function measure(work: Work, { run, signal }: SamplerOptions): Promise<Measured> {
+  signal?.throwIfAborted();
+  const seconds = await run(work);
+  await nextTurn();
+  return { tokens: tokensOfWork(work), seconds, batchTokens: batchTokens(work), peak: peakMemoryBytes() };
+}
+
+const batchTokens = (work: Work): number => tokensByBatch(work).reduce((most, tokens) => Math.max(most, tokens), 0);
