@@ -47,9 +47,9 @@ export class BatchStream implements BatchSource {
     return batchOf(this.#take(this.#order));
   }
 
-  /** The rows of each batch from the first one on, without an end. Where the stream stands is left as it is. */
-  *ahead(): Generator<readonly EncodedRow[]> {
-    for (const order = this.#makeOrder(); ; ) yield this.#take(order);
+  /** The rows of each batch from a position on, without an end. Where the stream stands is left as it is. */
+  *ahead(from?: OrderState): Generator<readonly EncodedRow[]> {
+    for (const order = this.#makeOrder(from); ; ) yield this.#take(order);
   }
 
   #take(order: BatchOrder): EncodedRow[] {

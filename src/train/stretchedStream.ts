@@ -55,6 +55,15 @@ export class StretchedStream implements BatchSource {
     return batch;
   }
 
+  *ahead(): Generator<readonly EncodedRow[]> {
+    for (const [i, turn] of this.#turns.entries()) {
+      const stream = new BatchStream(turn.rows(), this.options);
+      const batches = stream.ahead({ pass: turn.firstPass, index: 0 });
+      if (i === this.#turns.length - 1) yield* batches;
+      for (let left = turn.batches; left > 0; left--) yield batches.next().value as readonly EncodedRow[];
+    }
+  }
+
   get #turn(): Turn {
     return this.#turns[this.#at] as Turn;
   }

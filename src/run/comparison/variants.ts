@@ -22,8 +22,8 @@ const FOLDS = 5;
 const EARLY = "+es";
 
 const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
-  "bidora-folds": { searchFolds: FOLDS } as RunSettings,
-  "bidora-warm": { warmStart: true } as RunSettings,
+  "bidora-folds": { searchFolds: FOLDS },
+  "bidora-warm": { warmStart: true },
 };
 
 /** @throws UsageError for a name that is none, or comes twice */
