@@ -18,6 +18,7 @@ export const compare = defineCommand({
       hub: { signal, ...downloadHooks(output) },
     });
     if (outcome.kind === "listed") output.result(outcome.commands, outcome.commands.join("\n"));
+    if (outcome.kind === "expected") output.result(outcome.costs, outcome.text);
     if (outcome.kind === "compared")
       output.result(outcome.result, `${outcome.text}\nTables and report: ${outcome.output}`);
   },

@@ -1,14 +1,15 @@
 import { mkdirSync } from "node:fs";
-import { BidoraError } from "../common/errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
-import type { CompareSettings, RunConfig, RunSettings } from "../config/index.js";
+import { type CompareSettings, flagOf, type RunSettings } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import { readSplits, taskOf, withSubsets } from "../tasks/index.js";
 import { type Cell, finalCells, gridCells, type Pair, type PairFacts, pairsOf } from "./comparison/cells.js";
 import { collectRuns, judgingOf } from "./comparison/collect.js";
 import { shellLine } from "./comparison/commandLine.js";
+import { costsText, type ExpectedCosts, expectedCosts } from "./comparison/costs.js";
+import { factsIn } from "./comparison/facts.js";
 import { bestPoint } from "./comparison/grid.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { checkComparisonFolder, keepPlan } from "./comparison/plan.js";
@@ -23,10 +24,11 @@ export interface CompareHooks {
   readonly hub?: HubOptions;
 }
 
-/** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs. */
+/** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs, or what they would cost. */
 export type CompareOutcome =
   | { readonly kind: "compared"; readonly result: ComparisonResult; readonly text: string; readonly output: string }
   | { readonly kind: "listed"; readonly commands: readonly string[] }
+  | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
 
 /**
@@ -40,15 +42,18 @@ export async function compare(
   file: string | undefined,
   hooks: CompareHooks = {},
 ): Promise<CompareOutcome> {
-  const { list, collect } = flags;
+  const { list, collect, dryRun } = flags;
+  const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
+  if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
   const spec = readSpec(flags, file);
   if (collect) return gather(spec);
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
-    const facts = factsOf();
+    mkdirSync(output, { recursive: true });
+    const facts = factsIn(output);
     const pairs = pairsOf(spec);
     const tried = await cellsOfGrid(spec, pairs, facts);
-    mkdirSync(output, { recursive: true });
+    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
     await keepPlan(output, tried);
     if (list && !tried.every(hasEnded)) return listed(tried);
     if (!list) {
@@ -66,6 +71,11 @@ export async function compare(
     if (!outcome || failed.length > 0) throw failure(failed, cells.length);
     return outcome;
   });
+}
+
+async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: CompareHooks): Promise<CompareOutcome> {
+  const costs = await expectedCosts(cells, jobs, hooks);
+  return { kind: "expected", costs, text: costsText(costs) };
 }
 
 const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
@@ -167,32 +177,4 @@ async function gather({ output, tasks, variants, reach, budget, jobs, grid, seed
     conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
   });
   return { kind: "compared", result, text, output };
-}
-
-/** What is known of tasks by their rows, which are read once each. */
-function factsOf(): PairFacts {
-  const rows = new Map<string, Promise<number>>();
-  const rowsOf = (config: RunConfig): Promise<number> => {
-    const { task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn } = config;
-    const key = JSON.stringify([task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn]);
-    const known = rows.get(key) ?? countRows(config);
-    rows.set(key, known);
-    return known;
-  };
-  return {
-    async stepsOf(config) {
-      if (config.maxSteps !== undefined) return config.maxSteps;
-      const batch = config.batchSize * config.gradientAccumulation;
-      return Math.max(1, Math.ceil((config.epochs * (await rowsOf(config))) / batch));
-    },
-    secondsOfStep: () => {
-      throw new BidoraError("COMPARISON", "seconds");
-    },
-  };
-}
-
-async function countRows(config: RunConfig): Promise<number> {
-  const choice = taskOf(config.task ?? "");
-  const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
-  return withSubsets(splits, config).train.examples.length;
 }

@@ -1,7 +1,7 @@
 import { type ProteinSet, proteinSplits, readProteins, type Split } from "../../data/index.js";
 import type { NamedDatasetFacts, NamedDatasets } from "./facts.js";
 
-const CLASSES = { task: "sequence-classification", metrics: ["accuracy", "f1"] } as const;
+const CLASSES = { task: "sequence-classification", metrics: ["accuracy", "precision", "recall", "f1"] } as const;
 
 /** Sequences of amino acids, for protein models such as ESM-2. */
 export const protein = {

@@ -1,0 +1,61 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { METHODS, type RunConfig, resolveRun } from "../../config/index.js";
+import { writeFileAtomic } from "../../io/atomic.js";
+import { readJsonObject } from "../../io/json.js";
+import { readSplits, taskOf, withSubsets } from "../../tasks/index.js";
+import { estimate } from "../estimate.js";
+import type { StepCosts } from "./budget.js";
+import type { PairFacts } from "./cells.js";
+
+/** How long steps took when they were asked for first: a budget of seconds stays as many steps, however often it is called. */
+export const STEP_SECONDS = "comparison-steps.json";
+
+/** What is known of tasks by their rows, which are read once each, and of steps by trying some. */
+export function factsIn(output: string): PairFacts {
+  const rows = new Map<string, Promise<number>>();
+  const rowsOf = (config: RunConfig): Promise<number> => {
+    const { task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn } = config;
+    const key = JSON.stringify([task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn]);
+    const known = rows.get(key) ?? countRows(config);
+    rows.set(key, known);
+    return known;
+  };
+  return {
+    async stepsOf(config) {
+      if (config.maxSteps !== undefined) return config.maxSteps;
+      const batch = config.batchSize * config.gradientAccumulation;
+      return Math.max(1, Math.ceil((config.epochs * (await rowsOf(config))) / batch));
+    },
+    async secondsOfStep(config) {
+      const path = join(output, STEP_SECONDS);
+      const known = existsSync(path) ? (readJsonObject(path) as unknown as Record<string, StepCosts>) : {};
+      const key = JSON.stringify(config.given);
+      if (Object.hasOwn(known, key)) return known[key] as StepCosts;
+      const found = await measured(config);
+      writeFileAtomic(path, `${JSON.stringify({ ...known, [key]: found }, undefined, 1)}\n`);
+      return found;
+    },
+  };
+}
+
+async function countRows(config: RunConfig): Promise<number> {
+  const choice = taskOf(config.task ?? "");
+  const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
+  return withSubsets(splits, config).train.examples.length;
+}
+
+/** So many steps are said to be wanted where some are tried. */
+const TRIED = 50;
+
+async function measured({ method, given }: RunConfig): Promise<StepCosts> {
+  const { epochs: _epochs, retrainEpochs: _retrain, ...rest } = given;
+  const typical = async (length: object) => (await estimate(resolveRun({ ...rest, ...length }))).secondsPerStep;
+  if (!METHODS[method].isBilevel) {
+    const train = await typical({ maxSteps: TRIED });
+    return { train, search: train, retrain: train };
+  }
+  const search = await typical({ maxSteps: TRIED, retrainSteps: 0 });
+  const retrain = await typical({ maxSteps: 1, retrainSteps: TRIED });
+  return { train: retrain, search, retrain };
+}
