@@ -104,10 +104,10 @@ async function cellsThatCount(
 
 /** What did best on the rows that the runs of the grid held out. */
 function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
-  const own_ = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
-  if (own_.length === 0) return {};
+  const ofPair = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
+  if (ofPair.length === 0) return {};
   let goal: "maximize" | "minimize" = "maximize";
-  const scores = own_.map((cell) => {
+  const scores = ofPair.map((cell) => {
     const metrics = readMetrics(cell.folder);
     const { main, prefix } = judgingOf({ folder: cell.folder, metrics });
     goal = main.goal;

@@ -133,7 +133,7 @@ function effective(run: RunSettings, shared: RunSettings): RunSettings {
 }
 
 /** A setting that changes nothing in any run was meant to. */
-function refuseIdle({ common, tasks, variants, perMethod }: Spec): void {
+function refuseIdle({ common, mustAct, tasks, variants, perMethod }: Spec): void {
   const runs = tasks.flatMap((task) =>
     variants.map(({ method, name, settings }) =>
       resolveRun({
@@ -146,8 +146,7 @@ function refuseIdle({ common, tasks, variants, perMethod }: Spec): void {
       }),
     ),
   );
-  const shared = { ...common, ...Object.assign({}, ...tasks.map(({ settings }) => settings)) };
-  const idle = Object.keys(shared).find((key) =>
+  const idle = Object.keys(mustAct).find((key) =>
     runs.every((run) => withoutEffect(runOptions, { [key]: true }, run).length > 0),
   );
   if (idle !== undefined)

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { sideFactsOf } from "../../adapters/index.js";
 import { own } from "../../common/own.js";
@@ -48,11 +48,11 @@ export async function collectRuns(output: string): Promise<CollectedRun[]> {
   return found;
 }
 
-const foldersIn = (folder: string): string[] =>
-  readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
-    .map(({ name }) => name)
-    .sort();
+function foldersIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return entries.map(({ name }) => name).sort();
+}
 
 type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
 

@@ -27,6 +27,8 @@ export interface Spec {
   readonly tasks: readonly SpecTask[];
   /** What goes for all runs. */
   readonly common: RunSettings;
+  /** Settings that must have an effect somewhere: a file's may be for methods that were not asked for this time. */
+  readonly mustAct: RunSettings;
   /** What goes for the runs of a variant, or of all variants of a method. */
   readonly perMethod: ReadonlyMap<string, RunSettings>;
   readonly grid: readonly RunSettings[];
@@ -50,11 +52,13 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
   const common = { ...runSettingsIn(rest), ...byFlag };
+  const ofTasks = tasksOf(listed, common, byFlag);
   return {
     variants: variantsOf(methods),
     seeds,
-    tasks: selected(tasksOf(listed, common, byFlag), wanted),
+    tasks: selected(ofTasks, wanted),
     common,
+    mustAct: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
     perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
     grid: gridPoints(grid),
     budget: budget === undefined ? undefined : readBudget(budget),

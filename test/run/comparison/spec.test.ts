@@ -58,9 +58,12 @@ describe("a comparison", () => {
       [4, undefined],
       [4, "first-order"],
     ]);
-    expect(() => pairsOf(readSpec({ methods: ["full", "lora"] }, path))).toThrow(
-      "No effect in any run of this comparison: --hypergradient",
-    );
+    const idle = "No effect in any run of this comparison: --hypergradient";
+    const named = file("task: regression", "train: t", "hypergradient: first-order", "methods: [full, lora]");
+    expect(() => pairsOf(readSpec({}, named))).toThrow(idle);
+    expect(() => pairsOf(readSpec({ methods: ["lora"], hypergradient: "exact" }, path))).toThrow(idle);
+    // The file may be for more methods than are asked for this time.
+    expect(pairsOf(readSpec({ methods: ["full", "lora"] }, path)).length).toBe(2);
   });
 
   it("stops early on as many rows as the upper level has, and looks ten times, unless the file says otherwise", async () => {

@@ -1,0 +1,184 @@
+import { execFileSync } from "node:child_process";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { compare } from "../../src/run/compare.js";
+import { BERT, bidora, fresh, json, jsonl, write } from "./support.js";
+
+const rows = (count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    sentence1: `word ${i}`,
+    sentence2: "the",
+    label: ["alpha", "beta", "gamma"][i % 3],
+  }));
+const train = jsonl(...rows(20));
+const validation = jsonl(...rows(9));
+
+const file = write(
+  "compare.yaml",
+  [
+    `model: ${join(BERT, "single")}`,
+    "task: sequence-classification",
+    `train: ${train}`,
+    `validation: ${validation}`,
+    "maxSteps: 2",
+    "batchSize: 4",
+    "dtype: float32",
+    "threads: 1",
+    "rank: 2",
+  ].join("\n"),
+);
+
+interface Result {
+  readonly runs: readonly { task: string; method: string; seed: number; metrics: Record<string, number> }[];
+  readonly summary: readonly { method: string; metric: string; mean: number; deviation: number | null; n: number }[];
+  readonly tests: readonly { a: string; b: string; test: string; task?: string; pairs: number; p: number }[];
+}
+
+describe("a comparison", () => {
+  const output = fresh("comparison");
+  let result: Result;
+  let notes: string[];
+
+  const call = async (flags: object = {}) => {
+    notes = [];
+    const settings = { methods: ["lora", "dora+es"], seeds: [0, 1], output, jobs: 2, ...flags };
+    return compare(settings, file, { note: (line) => notes.push(line) });
+  };
+
+  beforeAll(async () => {
+    const outcome = await call();
+    if (outcome.kind !== "compared") throw new Error(outcome.kind);
+    result = json(join(output, "comparison.json"));
+    expect(outcome.result).toEqual(result);
+  }, 200_000);
+
+  test("has every run in a folder of its own, and says how far it has come", () => {
+    const folders = ["lora/seed-0", "lora/seed-1", "dora+es/seed-0", "dora+es/seed-1"];
+    for (const folder of folders)
+      expect(existsSync(join(output, "sequence-classification", folder, "adapter_model.safetensors"))).toBe(true);
+    expect(notes.length).toBe(4);
+    expect(notes[3]).toMatch(/^4\/4 sequence-classification (lora|dora\+es) seed [01]: accuracy \d/);
+  });
+
+  test("sums them up as the contract has it", () => {
+    expect(result.runs.length).toBe(4);
+    for (const run of result.runs)
+      expect(run).toMatchObject({
+        task: "sequence-classification",
+        trainedParameters: expect.any(Number),
+        seconds: expect.any(Number),
+        peakMemoryBytes: expect.any(Number),
+        metrics: { accuracy: expect.any(Number), loss: expect.any(Number) },
+      });
+    const of = (method: string) => result.runs.filter((run) => run.method === method);
+    const [a, b] = of("lora").map(({ metrics }) => metrics.accuracy as number) as [number, number];
+    const entry = result.summary.find(({ method, metric }) => method === "lora" && metric === "accuracy");
+    expect(entry).toMatchObject({ mean: expect.closeTo((a + b) / 2, 12), n: 2 });
+    expect(entry?.deviation).toBeCloseTo(Math.abs(a - b) / Math.SQRT2, 12);
+    expect(result.tests.map(({ a, b, test, task }) => [a, b, test, task])).toEqual([
+      ["lora", "dora+es", "wilcoxon", undefined],
+      ["lora", "dora+es", "wilcoxon", "sequence-classification"],
+      ["lora", "dora+es", "bootstrap", "sequence-classification"],
+    ]);
+    expect(result.tests[2]?.pairs).toBe(9);
+    const [{ metrics }] = of("dora+es") as [Result["runs"][number]];
+    expect(metrics).toHaveProperty("holdout_accuracy");
+  });
+
+  test("leaves tables and a report", () => {
+    expect(readFileSync(join(output, "comparison.md"), "utf8")).toMatch(/\| *lora *\|/);
+    expect(readFileSync(join(output, "comparison.tex"), "utf8")).toContain("\\toprule");
+    expect(readFileSync(join(output, "report.html"), "utf8")).toContain("<svg");
+  });
+
+  test("keeps what is finished, and does what is missing", async () => {
+    const kept = join(output, "sequence-classification/lora/seed-0/metrics.json");
+    const before = statSync(kept).mtimeMs;
+    rmSync(join(output, "sequence-classification/lora/seed-1"), { recursive: true });
+    await call();
+    expect(statSync(kept).mtimeMs).toBe(before);
+    expect(notes).toEqual(["3 of 4 runs are there already.", expect.stringMatching(/^1\/1 .* lora seed 1: accuracy/)]);
+    const again = json<Result>(join(output, "comparison.json"));
+    expect(again.runs.map(({ metrics }) => metrics)).toEqual(result.runs.map(({ metrics }) => metrics));
+  }, 100_000);
+
+  test("is not gone on with by other settings or on other rows", async () => {
+    await expect(call({ batchSize: 8 })).rejects.toThrow(
+      /lora\/seed-0 was begun with something else \(batchSize 4, now 8\): name another --output/,
+    );
+    appendFileSync(validation, `${JSON.stringify({ sentence1: "x", sentence2: "y", label: "beta" })}\n`);
+    await expect(call()).rejects.toThrow(`the rows in ${validation}`);
+  });
+
+  test("is gathered from the folders that are there", async () => {
+    const outcome = await call({ collect: true, methods: ["dora+es", "lora"] });
+    if (outcome.kind !== "compared") throw new Error(outcome.kind);
+    expect(outcome.text.indexOf("dora+es")).toBeLessThan(outcome.text.indexOf("lora "));
+    await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
+  });
+});
+
+test("the grid is chosen from on rows that its runs hold out, and the best is trained on all", async () => {
+  const output = fresh("grid");
+  const flags = { methods: ["lora"], grid: ["learningRate=0,0.05"], output, maxSteps: 6 };
+  const outcome = await compare(flags, file);
+  if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  const scores = [0, 0.05].map((rate) => {
+    const folder = join(output, `sequence-classification/lora/grid/learningRate=${rate}`);
+    return json<Record<string, number>>(join(folder, "metrics.json")).holdout_accuracy as number;
+  });
+  const best = (scores[1] as number) > (scores[0] as number) ? 0.05 : 0;
+  const run = readFileSync(join(output, "sequence-classification/lora/seed-0/run.yaml"), "utf8");
+  expect(run).toContain(`learningRate: ${best}\n`);
+  expect(run).not.toContain("holdoutFraction");
+  // Runs of the grid are none of the comparison's.
+  expect((outcome.result.runs as Result["runs"]).length).toBe(1);
+}, 200_000);
+
+describe("by the command", () => {
+  test("--list prints commands that do the runs, complete in themselves", () => {
+    const output = fresh("listed");
+    const listed = bidora("compare", file, "--methods", "full", "--seeds", "0,1", "--output", output, "--list");
+    expect([listed.status, listed.stderr]).toEqual([0, ""]);
+    const commands = listed.stdout.trim().split("\n");
+    expect(commands.length).toBe(2);
+    expect(existsSync(join(output, "sequence-classification"))).toBe(false);
+    for (const command of commands) {
+      expect(command).toMatch(/^npx bidora finetune .*--method=full/);
+      const here = command.replace("npx bidora", `${process.execPath} ${join(process.cwd(), "bin/bidora.js")}`);
+      execFileSync("sh", ["-c", here], { stdio: "pipe", cwd: process.cwd() });
+    }
+    const collected = bidora("compare", file, "--collect", "--output", output, "--json");
+    expect((JSON.parse(collected.stdout) as Result).runs.map(({ seed }) => seed)).toEqual([0, 1]);
+  }, 100_000);
+
+  test("a run that fails holds up no other, and is named at the end", () => {
+    const output = fresh("failing");
+    const broken = jsonl(...rows(4), { sentence1: 5, sentence2: "the", label: "delta" });
+    const list = write(
+      "two.yaml",
+      [
+        readFileSync(file, "utf8").replace(/^(task|train|validation):.*\n/gm, ""),
+        "tasks:",
+        `  - {name: good, task: sequence-classification, train: ${train}}`,
+        `  - {name: bad, task: regression, train: ${broken}}`,
+      ].join("\n"),
+    );
+    const { status, stderr } = bidora("compare", list, "--methods", "lora", "--output", output);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: .*rows\.jsonl line/);
+    expect(readdirSync(output)).toContain("comparison.json");
+    expect(json<Result>(join(output, "comparison.json")).runs.map(({ task }) => task)).toEqual(["good"]);
+  }, 100_000);
+
+  test("a folder of another's is left alone, and modes exclude each other", () => {
+    const other = write("notes.txt", "mine");
+    const folder = join(other, "..");
+    const { status, stderr } = bidora("compare", file, "--output", folder);
+    expect([status, stderr]).toEqual([1, expect.stringContaining("is not empty, and no comparison of bidora's")]);
+    expect(readdirSync(folder)).toEqual(["notes.txt"]);
+    const both = bidora("compare", file, "--list", "--collect", "--output", fresh());
+    expect([both.status, both.stderr]).toEqual([2, expect.stringContaining("--list and --collect exclude each other")]);
+  });
+});
