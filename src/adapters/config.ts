@@ -4,6 +4,8 @@ export interface AdapterConfig {
   readonly method: string;
   /** Biases of the model that are trained beside: none, those of adapted layers, or every one. */
   readonly bias: "none" | "adapted" | "all";
+  /** Whether the norms of the model are trained beside; not unless it says so. */
+  readonly trainsNorms?: boolean;
   /** Modules trained and saved whole: the head, and what was newly drawn. */
   readonly modulesToSave: readonly string[];
 }

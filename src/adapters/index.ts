@@ -10,6 +10,7 @@ export {
 } from "./adapted.js";
 export { Adapter, type Layer } from "./adapter.js";
 export { attachAdapter } from "./attach.js";
+export { ADAPTER_PLACEMENTS, type AdapterPlacement, type BottleneckConfig } from "./bottleneckConfig.js";
 export {
   type AdapterConfig,
   type Pattern,
@@ -25,7 +26,7 @@ export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 export { type LowRankUpdate, type LowRankUpdates, lowRankUpdates, trainedBeside } from "./lowRankUpdates.js";
-export { type Merged, merge, mergedBias, mergedParameters, mergedWeight } from "./merge.js";
+export { type Merged, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
 export type {
   AdapterCodec,
   AdapterMethod,

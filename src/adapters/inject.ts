@@ -54,7 +54,7 @@ function checkSize({ layers, shared }: Pick<Plan, "layers" | "shared">, dtype: t
   torch.requireMemory(
     (isSaved ? numbers : numbers + (TRAINED_COPIES - 1) * trained) * torch.DTYPE_BYTES[dtype],
     `An adapter of ${numbers.toLocaleString("en")} numbers in ${layers.length} modules`,
-    "take a smaller --rank or fewer --target-modules",
+    "make it smaller (--rank, --target-modules, --adapter-size)",
   );
 }
 

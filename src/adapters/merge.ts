@@ -29,7 +29,7 @@ export function mergedBias({ adapter, layer }: Merged, dtype: torch.DType = adap
 const biasOf = (layer: Merged["layer"]) => (layer instanceof Linear ? layer.bias : undefined);
 
 /** @throws BidoraError `MERGE` naming the first module whose adapter no weight and bias can stand for */
-function refuseUnmerged({ modules }: AdaptedModel): void {
+export function refuseUnmerged({ modules }: AdaptedModel): void {
   for (const { path, layer, adapter } of modules) {
     const why = adapter.whyNotMerged(layer);
     if (why !== undefined) throw new BidoraError("MERGE", `${path} ${why}.`);

@@ -1,8 +1,9 @@
 import type { JsonObject } from "../io/json.js";
-import type { Module, Parameter } from "../nn/index.js";
+import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { AdaptedModel, TrainedRole } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
+import type { AdapterPlacement } from "./bottleneckConfig.js";
 import type { AdapterConfig, Pattern, TargetModules } from "./config.js";
 import type { MagnitudeAxis, NormGradient } from "./directionNorm.js";
 import type { Slot } from "./slots.js";
@@ -25,6 +26,8 @@ export interface MethodSettings {
   readonly adaloraTfinal: number;
   readonly adaloraDeltaT: number;
   readonly adaloraOrthogonalWeight: number;
+  readonly adapterSize: number;
+  readonly adapterPlacement: AdapterPlacement;
 }
 
 /** The name of such a setting. */
@@ -65,8 +68,8 @@ export interface AdapterMethod<Config extends AdapterConfig = AdapterConfig> {
   readonly settings: readonly MethodSetting[];
   /** Its own settings, with defaults for absent ones. */
   config(options: Partial<Config>): Config;
-  /** A run's settings in its own terms. */
-  fromSettings(settings: MethodSettings): Partial<Config>;
+  /** A run's settings in its own terms. @param outputs where the model's sub-layers end */
+  fromSettings(settings: MethodSettings, outputs: SubLayerOutputs): Partial<Config>;
   /** And back: what a saved adapter decides in a run that starts from it. */
   toSettings(config: Config): Partial<MethodSettings>;
   /** Of the run's settings those that a run may choose anew for a saved adapter. */

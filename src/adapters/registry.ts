@@ -1,6 +1,7 @@
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
 import { adalora } from "./methods/adalora.js";
+import { adapter } from "./methods/adapter.js";
 import { bitfit } from "./methods/bitfit.js";
 import { dora } from "./methods/dora.js";
 import { lora } from "./methods/lora.js";
@@ -9,6 +10,7 @@ import { vera } from "./methods/vera.js";
 /** Every adapter method by name. */
 export const ADAPTER_METHODS = {
   bitfit,
+  adapter,
   lora,
   vera,
   adalora,

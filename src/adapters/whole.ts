@@ -13,10 +13,13 @@ export interface WholeParameter {
   readonly decays: boolean;
 }
 
-/** Every parameter of a model, or of those of its modules whose path is `wanted`. */
-export function* parametersOf(model: Module, wanted = (_path: string): boolean => true): Generator<WholeParameter> {
+/** Every parameter of a model, or of those of its modules that are `wanted`. */
+export function* parametersOf(
+  model: Module,
+  wanted = (_path: string, _module: Module): boolean => true,
+): Generator<WholeParameter> {
   for (const [path, module] of model.baseModules()) {
-    if (!wanted(path)) continue;
+    if (!wanted(path, module)) continue;
     for (const [key, parameter] of module.ownParameters) {
       const decays = key !== "bias" && !(module instanceof Norm);
       yield { name: path ? `${path}.${key}` : key, parameter, decays };
@@ -25,7 +28,7 @@ export function* parametersOf(model: Module, wanted = (_path: string): boolean =
 }
 
 /**
- * What a configuration trains of the model itself: `modules_to_save`, and the biases that it names.
+ * What a configuration trains of the model itself: `modules_to_save`, and the norms and biases that it names.
  * @throws BidoraError `TARGET` for a module whose weight is another's too
  */
 export function wholeParameters(
@@ -33,14 +36,16 @@ export function wholeParameters(
   config: AdapterConfig,
   adaptedPaths: ReadonlySet<string>,
 ): WholeParameter[] {
-  const { bias, modulesToSave } = config;
+  const { bias, modulesToSave, trainsNorms = false } = config;
   refuseTied(model, modulesToSave);
-  const found = [...parametersOf(model, (path) => isSaved(path, modulesToSave))];
+  const isWhole = (path: string, module: Module) =>
+    isSaved(path, modulesToSave) || (trainsNorms && module instanceof Norm);
+  const found = [...parametersOf(model, isWhole)];
   if (bias === "none") return found;
   for (const [path, module] of model.baseModules()) {
     const parameter = module.ownParameters.get("bias");
     const isAdapted = adaptedPaths.has(path);
-    if (!parameter || isSaved(path, modulesToSave) || (bias === "adapted" && !isAdapted)) continue;
+    if (!parameter || isWhole(path, module) || (bias === "adapted" && !isAdapted)) continue;
     found.push({ name: `${path}.${isAdapted ? "base_layer.bias" : "bias"}`, parameter, decays: false });
   }
   return found;

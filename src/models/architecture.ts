@@ -1,5 +1,6 @@
 import { own } from "../common/own.js";
 import type { JsonObject } from "../io/json.js";
+import type { SubLayerOutputs } from "../nn/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
 import type { HeadDesign, HeadKind } from "./head.js";
@@ -13,6 +14,8 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   readonly prefix: string;
   /** Names of the linear layers that get an adapter where the user names none. */
   readonly defaultTargetModules: readonly string[];
+  /** Where its attention and its feed-forward end, which is where bottleneck adapters stand. */
+  readonly subLayerOutputs: SubLayerOutputs;
   /** Names that a tensor has in other versions of its checkpoints, by its path with the prefix. */
   readonly otherNames?: Readonly<Record<string, readonly string[]>>;
   /** @throws BidoraError `CONFIG` for a setting of the wrong kind or one that is not supported */

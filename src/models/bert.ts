@@ -5,7 +5,7 @@ import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { Embeddings } from "./embeddings.js";
-import { Encoder } from "./encoder.js";
+import { ENCODER_OUTPUTS, Encoder } from "./encoder.js";
 import { EncoderModel } from "./encoderModel.js";
 import type { HeadDesign } from "./head.js";
 
@@ -53,6 +53,7 @@ export const bert = architecture<BertConfig>({
   className: "Bert",
   prefix: "bert",
   defaultTargetModules: ["query", "value"],
+  subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig,
   backbone: (config) => new EncoderModel(new Embeddings(config), new Encoder(config)),
   heads: { ForSequenceClassification: pooledHead },

@@ -15,7 +15,7 @@ import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";
 import { type ConvolutionConfig, type DebertaConfig, parseDebertaConfig } from "./debertaConfig.js";
 import { DisentangledAttention, DistanceEmbeddings, type DistantRows } from "./disentangled.js";
-import { EncoderLayer } from "./encoder.js";
+import { ENCODER_OUTPUTS, EncoderLayer } from "./encoder.js";
 import type { HeadDesign } from "./head.js";
 import type { ModelInput } from "./input.js";
 import { LayerStack, pick } from "./layerStack.js";
@@ -208,6 +208,7 @@ export const debertaV2 = architecture<DebertaConfig>({
   className: "DebertaV2",
   prefix: "deberta",
   defaultTargetModules: ["query_proj", "value_proj"],
+  subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig: parseDebertaConfig,
   backbone: (config) => new DebertaModel(config),
   heads: { ForSequenceClassification: pooledHead },

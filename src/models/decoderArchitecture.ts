@@ -24,6 +24,7 @@ export function decoderArchitecture({
   return architecture<DecoderConfig>({
     ...own,
     prefix: "model",
+    subLayerOutputs: { attention: ["self_attn.o_proj"], feedForward: ["mlp.down_proj"] },
     backbone: (config) => new DecoderModel(config),
     heads: {
       ForCausalLM: languageClassName === undefined ? head : { ...head, className: languageClassName },

@@ -174,6 +174,7 @@ export const distilbert = architecture<DistilBertConfig>({
   className: "DistilBert",
   prefix: "distilbert",
   defaultTargetModules: ["q_lin", "v_lin"],
+  subLayerOutputs: { attention: ["attention.out_lin"], feedForward: ["ffn.lin2"] },
   parseConfig,
   backbone(config) {
     const layers = Array.from({ length: config.layers }, () => new Layer(config));

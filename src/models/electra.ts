@@ -7,7 +7,7 @@ import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { classificationHead } from "./classificationHead.js";
 import { ConfigReader } from "./configReader.js";
 import { Embeddings } from "./embeddings.js";
-import { Encoder } from "./encoder.js";
+import { ENCODER_OUTPUTS, Encoder } from "./encoder.js";
 import { EncoderModel } from "./encoderModel.js";
 import type { ModelInput } from "./input.js";
 
@@ -45,6 +45,7 @@ export const electra = architecture<ElectraConfig>({
   className: "Electra",
   prefix: "electra",
   defaultTargetModules: ["query", "value"],
+  subLayerOutputs: ENCODER_OUTPUTS,
   parseConfig,
   backbone: (config) => new ElectraModel(config),
   heads: { ForSequenceClassification: classificationHead((x) => torch.gelu(x)) },

@@ -13,6 +13,7 @@ import {
   type RotaryTables,
   type RowLayout,
   rotate,
+  type SubLayerOutputs,
 } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
@@ -134,6 +135,12 @@ export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
     return this.output.forward(this.intermediate.forward(attended, context), attended, context);
   }
 }
+
+/** Where the sub-layers of an `EncoderLayer` end. */
+export const ENCODER_OUTPUTS: SubLayerOutputs = {
+  attention: ["attention.output.dense"],
+  feedForward: ["output.dense"],
+};
 
 /** The stack of layers, normalised after each residual sum, that BERT, RoBERTa and their kin share. */
 export class Encoder extends LayerStack {

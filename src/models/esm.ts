@@ -20,7 +20,7 @@ import type { ModelConfig } from "./backbone.js";
 import { classificationHead } from "./classificationHead.js";
 import { ConfigReader, configError } from "./configReader.js";
 import type { PositionRule } from "./embeddings.js";
-import { SelfAttention } from "./encoder.js";
+import { ENCODER_OUTPUTS, SelfAttention } from "./encoder.js";
 import type { ModelInput } from "./input.js";
 import { LayerStack, pick, StackLayer } from "./layerStack.js";
 import { positionsAfterPadding } from "./positionsAfterPadding.js";
@@ -290,6 +290,7 @@ export const esm = architecture<EsmConfig>({
   className: "Esm",
   prefix: "esm",
   defaultTargetModules: ["query", "value"],
+  subLayerOutputs: ENCODER_OUTPUTS,
   otherNames: { "esm.rotary_embeddings.inv_freq": OLD_FREQUENCIES },
   parseConfig,
   backbone: (config) => new EsmModel(config),

@@ -140,6 +140,7 @@ export const gpt2 = architecture<Gpt2Config>({
   className: "GPT2",
   prefix: "transformer",
   defaultTargetModules: ["c_attn"],
+  subLayerOutputs: { attention: ["attn.c_proj"], feedForward: ["mlp.c_proj"] },
   parseConfig: parseGpt2Config,
   backbone: (config) => new Gpt2Model(config),
   heads: {

@@ -300,6 +300,7 @@ export const modernbert = architecture<ModernBertConfig>({
   className: "ModernBert",
   prefix: "model",
   defaultTargetModules: ["Wqkv"],
+  subLayerOutputs: { attention: ["attn.Wo"], feedForward: ["mlp.Wo"] },
   parseConfig,
   backbone: (config) => new ModernBertModel(config),
   heads: {

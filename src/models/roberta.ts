@@ -5,7 +5,7 @@ import { type Architecture, architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { classificationHead } from "./classificationHead.js";
 import { Embeddings } from "./embeddings.js";
-import { Encoder } from "./encoder.js";
+import { ENCODER_OUTPUTS, Encoder } from "./encoder.js";
 import { EncoderModel } from "./encoderModel.js";
 import { positionsAfterPadding } from "./positionsAfterPadding.js";
 
@@ -22,6 +22,7 @@ function robertaLike(className: string, vocabSize: number): Architecture {
     className,
     prefix: "roberta",
     defaultTargetModules: ["query", "value"],
+    subLayerOutputs: ENCODER_OUTPUTS,
     parseConfig: (json) => parseConfig(json, vocabSize),
     backbone(config) {
       const { padTokenId } = config;

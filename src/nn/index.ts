@@ -16,7 +16,7 @@ export { LayerNorm, Norm, OffsetRmsNorm, RmsNorm } from "./norm.js";
 export { OutputLinear } from "./outputLinear.js";
 export { Parameter, turned } from "./parameter.js";
 export { partsOf, projectTogether } from "./projection.js";
-export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions } from "./residual.js";
+export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions, type SubLayerOutputs } from "./residual.js";
 export { type RotaryTables, rotaryTables, rotate } from "./rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "./rows.js";
 export { tokenLosses } from "./tokenLosses.js";

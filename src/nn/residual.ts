@@ -4,6 +4,13 @@ import type { ForwardContext } from "./context.js";
 import type { Dropout } from "./dropout.js";
 import type { Norm } from "./norm.js";
 
+/** The linear layers that sub-layers end with, whose results are added to what came in: ends of their paths, by kind of sub-layer. */
+export interface SubLayerOutputs {
+  readonly attention: readonly string[];
+  /** What ends one of `attention`'s too is that alone. */
+  readonly feedForward: readonly string[];
+}
+
 /** What a residual sum goes through. */
 export interface ResidualOptions {
   readonly dropout: Dropout;

@@ -201,6 +201,6 @@ function adapt(
     return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, drawn: loaded });
   }
   const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;
-  const own = method.fromSettings({ ...config, targetModules });
+  const own = method.fromSettings({ ...config, targetModules }, loaded.architecture.subLayerOutputs);
   return inject(loaded.model, method.config({ ...own, modulesToSave: loaded.trainedModules }), { generator, dtype });
 }

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   ADAPTER_WEIGHT_FILES,
+  type AdapterPlacement,
   adaptedPaths,
   isAdapterFolder,
   type LayerFacts,
@@ -63,6 +64,9 @@ export interface AdapterSettings {
   readonly alpha?: number;
   readonly rslora?: boolean;
   readonly dropout?: number;
+  /** Of bottleneck adapters: width and place. */
+  readonly adapterSize?: number;
+  readonly adapterPlacement?: AdapterPlacement;
   readonly bias: string;
   readonly targetModules?: readonly string[] | string;
   readonly modulesToSave: readonly string[];
@@ -93,14 +97,15 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
 async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const { config, tensors, side, taskType, baseModel } = await readAdapter(folder);
   const method = methodOf(config);
-  const { magnitudeAxis, rank, alpha, rslora, dropout, targetModules } = method.toSettings(config);
+  const { magnitudeAxis, targetModules, ...own } = method.toSettings(config);
+  const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
   return {
     method: side?.method ?? config.method,
     axis: magnitudeAxis ?? null,
     task: side?.task ?? taskType ?? null,
     labels: side?.labels ?? null,
     baseModel: baseModel ?? null,
-    ...({ rank, alpha, rslora, dropout } as Pick<AdapterSettings, "rank" | "alpha" | "rslora" | "dropout">),
+    ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,
     ...(targetModules !== undefined && { targetModules }),
     modulesToSave: config.modulesToSave,
@@ -109,6 +114,11 @@ async function adapterSettings(folder: string): Promise<AdapterSettings> {
       ...method.inLayers?.facts(config, path),
     })),
   };
+}
+
+/** Without keys whose value is undefined. */
+function given<T extends object>(facts: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined)) as never;
 }
 
 async function inspectModel(folder: string): Promise<ModelInspection> {

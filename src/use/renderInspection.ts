@@ -45,6 +45,9 @@ function settingFacts(settings: AdapterSettings): Fact[] {
     ["base model", settings.baseModel ?? "not named"],
     ["task", [settings.task ?? "not named", ...(settings.labels ? [settings.labels.join(", ")] : [])].join(": ")],
     rank === undefined ? undefined : rankFact(rank, alpha, settings.rslora),
+    settings.adapterSize === undefined
+      ? undefined
+      : ["bottlenecks", `of width ${settings.adapterSize}, ${settings.adapterPlacement}`],
     settings.modules.some(({ scale }) => scale !== undefined) ? ["scale", scales(settings)] : undefined,
     dropout === undefined ? undefined : ["dropout", String(dropout)],
     ["bias", settings.bias],

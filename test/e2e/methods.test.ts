@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
@@ -31,7 +32,15 @@ describe.each(methods)("--method %s", (name, method) => {
     const again = await run({ adapter: output, learningRate: 0, dtype: "float32" });
     expect(bytes(again.output, weightsIn(output))).toBe(bytes(output, weightsIn(output)));
     const merged = fresh("merged");
-    await merge({ model: undefined, revision: undefined, adapter: output, output: merged, overwrite: false });
+    const merging = merge({ model: undefined, revision: undefined, adapter: output, output: merged, overwrite: false });
+    if (name === "adapter") {
+      await expect(merging).rejects.toThrow(
+        /^bert\.encoder\.layer\.0\.attention\.output\.dense has a bottleneck behind it, [^\n]+\.$/,
+      );
+      expect(existsSync(merged)).toBe(false);
+      return;
+    }
+    await merging;
     expect(list(merged)).toEqual(expect.arrayContaining(["config.json", "model.safetensors"]));
     expect(list(merged).filter((file) => file.includes("adapter"))).toEqual([]);
     const plain = logits(await predicted({ model: merged, input: ROW_FILE }));
@@ -53,15 +62,24 @@ describe.each(methods)("--method %s", (name, method) => {
     const { output } = await run({ method: name, ...rank(method), maxSteps: 1 });
     const found = await inspect(output);
     expect(found).toMatchObject({ settings: { method: name, task: "sequence-classification" }, refusals: [] });
-    expect(renderInspection(found)).toMatch(new RegExp(`^method +${name}\\b`, "m"));
+    const text = renderInspection(found);
+    expect(text).toMatch(new RegExp(`^method +${name}\\b`, "m"));
+    if (name === "adapter") expect(text).toMatch(/^bottlenecks +of width 64, houlsby$/m);
   });
 
   test.each([
     ["rank", "4"],
     ["alpha", "3"],
     ["magnitude-axis", "in"],
+    ["adapter-size", "3"],
+    ["adapter-placement", "pfeiffer"],
+    ["adalora-init-rank", "9"],
+    ["adalora-tinit", "1"],
+    ["adalora-tfinal", "1"],
+    ["adalora-delta-t", "2"],
+    ["adalora-orthogonal-weight", "0.1"],
   ])("takes --%s where it has an effect", async (flag, value) => {
-    const key = flag.replace(/-a/, "A") as (typeof method.settings)[number];
+    const key = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) as (typeof method.settings)[number];
     const argv = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--method", name];
     const { status, stderr } = await called(...argv, `--${flag}`, value, "--output", fresh(), "--quiet");
     if (method.settings.includes(key)) expect([status, stderr]).toEqual([0, ""]);

@@ -21,6 +21,7 @@ import transformers
 from adapters import write_adapters
 from bidora import check_reference, write_hypergradients, write_runs
 from bitfit import write_bitfit
+from bottleneck import write_bottlenecks
 from checkpoints import write_checkpoints, write_json
 from dropout import write_dropout
 from families import FAMILIES
@@ -44,6 +45,8 @@ def write_family(family, target: Path) -> None:
         manifest["training"] = write_training(family, ROOT, target)
         if not family.is_decoder:
             manifest["bitfit"] = write_bitfit(family, ROOT, target)
+        if bottlenecks := write_bottlenecks(family, ROOT, target):
+            manifest["bottlenecks"] = bottlenecks
         check_reference(family, ROOT, target)
         manifest["hypergradients"] = write_hypergradients(family, ROOT, target)
         manifest["bidora"] = write_runs(family, ROOT, target)

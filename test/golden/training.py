@@ -1,6 +1,7 @@
 """Twelve steps of AdamW from a saved adapter, in file order."""
 
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,8 +67,8 @@ def weight(batch: Batch) -> int:
 
 
 def decays(name: str) -> bool:
-    """Weight decay spares biases (no norm weight is trained here)."""
-    return not name.endswith("bias")
+    """Weight decay spares biases and norm weights."""
+    return not name.endswith("bias") and not re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE)
 
 
 def train(model, stream: Iterator[Batch], settings: dict) -> dict:

@@ -41,6 +41,7 @@ const decoder = architecture<ModelConfig>({
   className: "Tiny",
   prefix: "transformer",
   defaultTargetModules: ["q"],
+  subLayerOutputs: { attention: [], feedForward: [] },
   parseConfig: () => CONFIG,
   backbone: () => new Decoder(),
   heads: {

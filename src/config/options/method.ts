@@ -1,4 +1,4 @@
-import { MAGNITUDE_AXES, NORM_GRADIENTS } from "../../adapters/index.js";
+import { ADAPTER_PLACEMENTS, MAGNITUDE_AXES, NORM_GRADIENTS } from "../../adapters/index.js";
 import { whereUsed } from "../conditions.js";
 import { methodNames } from "../methods.js";
 import { choice, modules, number, option, pattern, toggle, whole } from "../option.js";
@@ -67,6 +67,20 @@ export const methodOptions = {
     defaultText: "bidora: full, else detached",
     advanced: true,
     acts: whereUsed("normGradient"),
+  }),
+  adapterSize: option(whole(1), {
+    group: "Method",
+    help: "width of the bottleneck",
+    default: 64,
+    advanced: true,
+    acts: whereUsed("adapterSize"),
+  }),
+  adapterPlacement: option(choice(ADAPTER_PLACEMENTS), {
+    group: "Method",
+    help: "after attention and feed-forward, with the norms trained, or after feed-forward alone",
+    default: "houlsby",
+    advanced: true,
+    acts: whereUsed("adapterPlacement"),
   }),
   adaloraInitRank: option(whole(1), {
     group: "Method",

@@ -10,6 +10,7 @@ export const outputOptions = {
     group: "Output",
     help: "replace a run that is there; other files stay",
     default: false,
+    advanced: true,
     session: true,
   }),
   resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),

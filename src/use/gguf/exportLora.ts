@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { lowRankUpdates, readAdapter, trainedBeside } from "../../adapters/index.js";
+import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedBeside } from "../../adapters/index.js";
 import { UsageError } from "../../common/errors.js";
 import { GGUF_SOURCE } from "../../io/fileNames.js";
 import { fileTypeNumber } from "../../io/gguf/fileTypes.js";
@@ -40,7 +40,7 @@ export async function exportLora(
   const adapted = opened.adapted!;
   const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
   refuseBadWeights({ folder: source, weights });
-  refuseBeside(trainedBeside(adapted));
+  refuseBeside(adapted);
   const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
   const { alpha, tensors } = loraTensors(updates, opened.model, { architecture, config, fileType: outtype });
   const pairs: GgufPair[] = [
@@ -55,9 +55,11 @@ export async function exportLora(
   return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
 }
 
-/** @throws BidoraError `EXPORT` for what an adapter in llama.cpp can't bring along */
-function refuseBeside([first, ...others]: readonly string[]): void {
+/** @throws BidoraError `EXPORT` for what an adapter in llama.cpp can't bring along, `MERGE` where merging would not help */
+function refuseBeside(adapted: AdaptedModel): void {
+  const [first, ...others] = trainedBeside(adapted);
   if (first === undefined) return;
+  refuseUnmerged(adapted);
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   throw exportError(
     `the adapter trains ${first}${more} beside its updates of weights, which llama.cpp's adapters can't hold: take --to gguf, which merges all.`,

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
@@ -473,6 +473,18 @@ describe("an adapter as GGUF", () => {
     await expect(exportAdapter({ adapter, to: "gguf-lora", output: join(newFolder(), "x.gguf") })).rejects.toThrow(
       /take --to gguf/,
     );
+  });
+
+  test("is refused where no weight stands for what it does, and is not merged for a file either", async () => {
+    const config = ADAPTER_METHODS.adapter.config({ targetModules: ["o_proj"], adapterSize: 2 });
+    const adapter = await tinyAdapter(join(newFolder(), "adapter"), llama(), config);
+    for (const to of ["gguf-lora", "gguf"] as const) {
+      const output = join(newFolder(), "x.gguf");
+      await expect(exportAdapter({ adapter, to, output })).rejects.toThrow(
+        /^model\.layers\.0\.self_attn\.o_proj has a bottleneck behind it/,
+      );
+      expect(existsSync(output)).toBe(false);
+    }
   });
 });
 

@@ -1,0 +1,160 @@
+// Shapes: x [n, in], h and y [n, out], down [m, out], up [out, m], m the width of the bottleneck.
+import * as z from "zod";
+import { BidoraError } from "../../common/errors.js";
+import {
+  type Activation,
+  activation,
+  castTo,
+  type ForwardContext,
+  type Linear,
+  type Parameter,
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { Adapter } from "../adapter.js";
+import { ADAPTER_PLACEMENTS, type BottleneckConfig, bottleneckConfig, placed } from "../bottleneckConfig.js";
+import type { AdapterMethod, TensorSpec } from "../method.js";
+import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
+import { targetSlots } from "../slots.js";
+
+/** As the `adapters` library calls them. */
+const DOWN = { weight: "adapter_down.weight", bias: "adapter_down.bias" } as const;
+const UP = { weight: "adapter_up.weight", bias: "adapter_up.bias" } as const;
+
+const NOT_MERGED = "has a bottleneck behind it, which no weight and bias can stand for: use the adapter as it is";
+
+/**
+ * A bottleneck behind the layer that a sub-layer ends with (arXiv 1902.00751, section 2.1): h = x·W0ᵀ + b,
+ * y = h + up(f(down(h))). The sub-layer's dropout, residual sum and norm come after it.
+ */
+class Bottleneck extends Adapter {
+  constructor(
+    private readonly down: { readonly weight: Parameter; readonly bias: Parameter },
+    private readonly up: { readonly weight: Parameter; readonly bias: Parameter },
+    private readonly activation: Activation,
+  ) {
+    super();
+  }
+
+  get rank(): number {
+    return this.down.weight.shape[0] as number;
+  }
+
+  get dtype(): torch.DType {
+    return this.down.weight.tensor.dtype;
+  }
+
+  forward(x: torch.Tensor, layer: Linear, _context: ForwardContext): torch.Tensor {
+    const h = layer.base(x);
+    const narrowed = this.activation(product(h, this.down)); // n,m
+    return torch.add(h, product(narrowed, this.up));
+  }
+
+  override whyNotMerged(): string {
+    return NOT_MERGED;
+  }
+
+  mergedWeight(): torch.Tensor {
+    throw new BidoraError("MERGE", `A layer ${NOT_MERGED}.`);
+  }
+}
+
+function product(
+  x: torch.Tensor,
+  { weight, bias }: { readonly weight: Parameter; readonly bias: Parameter },
+): torch.Tensor {
+  return torch.linear(x, castTo(weight.tensor, x.dtype), castTo(bias.tensor, x.dtype));
+}
+
+/** Of the weights that narrow, as the `adapters` library draws them. */
+const DEVIATION = 0.02;
+
+function zeros(name: string, shape: readonly number[], decays: boolean): TensorSpec {
+  return { name, shape, decays, start: ({ dtype }) => torch.zeros(shape, { dtype }) };
+}
+
+const ADAPTED_ONLY = "adapter_only";
+
+const keys = targetKeys.extend({
+  adapter_size: z.int().min(1),
+  adapter_placement: z.enum(ADAPTER_PLACEMENTS),
+  non_linearity: z.string(),
+  trains_norms: z.boolean(),
+  bias: z.enum(["none", ADAPTED_ONLY, "all"]),
+});
+
+/** PEFT has no such type; `ADAPTER` stands in this program's own files alone. */
+export const adapter: AdapterMethod<BottleneckConfig> = {
+  about: "bottlenecks behind the sub-layers",
+  learningRate: 1e-3,
+  settings: ["adapterSize", "adapterPlacement"],
+  config: bottleneckConfig,
+  fromSettings: ({ adapterSize, adapterPlacement }, outputs) => ({
+    adapterSize,
+    adapterPlacement,
+    ...placed(adapterPlacement, outputs),
+  }),
+  toSettings: ({ adapterSize, adapterPlacement }) => ({ adapterSize, adapterPlacement }),
+  choices: () => ({}),
+  inLayers: {
+    findSlots(model, config) {
+      const slots = targetSlots(model, config);
+      const embedding = slots.find(({ kind }) => kind === "embedding");
+      if (!embedding) return slots;
+      throw new BidoraError(
+        "ADAPTER_CONFIG",
+        `A bottleneck goes behind linear layers only: exclude the embedding ${embedding.path}.`,
+      );
+    },
+    tensors({ out }, { adapterSize: width }) {
+      const narrowing: TensorSpec = {
+        name: DOWN.weight,
+        shape: [width, out],
+        start: ({ dtype, generator }) =>
+          torch.normal_(torch.empty([width, out], { dtype }), 0, DEVIATION, { generator }),
+      };
+      return [
+        narrowing,
+        zeros(DOWN.bias, [width], false),
+        zeros(UP.weight, [out, width], true),
+        zeros(UP.bias, [out], false),
+      ];
+    },
+    build(_slot, { nonLinearity }, parameters) {
+      const pair = ({ weight, bias }: typeof DOWN | typeof UP) => ({
+        weight: parameters.get(weight) as Parameter,
+        bias: parameters.get(bias) as Parameter,
+      });
+      return new Bottleneck(pair(DOWN), pair(UP), activation(nonLinearity));
+    },
+    facts: () => ({}),
+  },
+  codec: {
+    peftType: "ADAPTER",
+    whyNotPeft: () => "PEFT has no bottleneck adapters",
+    defaults: {
+      ...TARGET_KEY_DEFAULTS,
+      adapter_size: 64,
+      adapter_placement: "houlsby",
+      non_linearity: "gelu_new",
+      trains_norms: true,
+    },
+    parse(file, json) {
+      const data = checkedKeys(file, keys, json);
+      return bottleneckConfig({
+        ...parseTargetKeys(data, ADAPTED_ONLY),
+        adapterSize: data.adapter_size,
+        adapterPlacement: data.adapter_placement,
+        nonLinearity: data.non_linearity,
+        trainsNorms: data.trains_norms,
+      });
+    },
+    render: (config) => ({
+      ...renderTargetKeys(config, ADAPTED_ONLY),
+      adapter_size: config.adapterSize,
+      adapter_placement: config.adapterPlacement,
+      non_linearity: config.nonLinearity,
+      trains_norms: config.trainsNorms,
+    }),
+    suffixes: [DOWN.weight, DOWN.bias, UP.weight, UP.bias],
+  },
+};
