@@ -199,6 +199,8 @@ describe("a setting without effect is refused by name", () => {
     const given = (file: RunSettings, flags: RunSettings) => resolveRun({ model: "m", ...flags }, { file }).given;
     expect(given({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ model: "m", rank: 4, epochs: 1 });
     expect(given({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ model: "m", retrainSteps: 1 });
+    expect(given({ searchFraction: 0.5 }, { searchFolds: 3 })).toEqual({ model: "m", searchFolds: 3 });
+    expect(given({ searchFolds: 3 }, { searchFraction: 0.5 })).toEqual({ model: "m", searchFraction: 0.5 });
     expect(given({ epochs: 5, retrainSteps: 2 }, { rank: 1 })).toEqual({
       model: "m",
       epochs: 5,
