@@ -42,8 +42,8 @@ export function searchBatches(rows: Rows, settings: RunConfig): SearchBatches {
  * than folds the last folds' turns don't come.
  *
  * Stretches, and not another fold at each step, since the upper loss is to say how the directions do on rows that they are not
- * being fitted to. In T-fold cross-validation as a bilevel problem (Bennett, Kunapuli, Hu, Ji & Pang, "Bilevel optimization and
- * machine learning", 2008) each fold has a lower problem of its own; here one set of directions has to do for all. Were the fold
+ * being fitted to. In T-fold cross-validation as a bilevel problem (Bennett, Hu, Ji, Kunapuli & Pang, "Model selection via bilevel
+ * optimization", IJCNN 2006) each fold has a lower problem of its own; here one set of directions has to do for all. Were the fold
  * another one at each step, its rows would have been trained on the step before, and the upper loss would be one more training
  * loss; in a stretch they rest for T/K steps. The optimisers' memories, too, average over gradients of one objective then.
  */

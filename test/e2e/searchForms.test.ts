@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createProgress } from "../../src/cli/progress.js";
 import type { RunSettings } from "../../src/config/index.js";
-import { abortAfter, BERT, bytes, eventsIn, fresh, json, list, run, stepsOf, write } from "./support.js";
+import { abortAfter, BERT, bytes, eventsIn, fresh, json, list, ROWS, run, stepsOf, write } from "./support.js";
 
 const RANDOM = { method: "bidora", model: join(BERT, "dropout"), dropout: 0.2, maxSteps: 6, seed: 3 } as const;
 /** Rates at which the upper loss soon goes up again. */
@@ -42,6 +42,30 @@ describe("left and gone on with, it has the bits of a run that went through", ()
       Array.from({ length: total }, (_, i) => i + 1),
     ),
   );
+});
+
+test("beside a patience of the search, early stopping judges the retraining alone", async () => {
+  const validation = join(ROWS, "pairs.jsonl");
+  const judged = {
+    ...RESTLESS,
+    validation,
+    evalEvery: 1,
+    earlyStopping: 1,
+    retrainLearningRate: 0.3,
+    retrainSteps: 12,
+  } as const;
+  const phasesOf = async (settings: RunSettings) => {
+    const phases = stepsOf((await run(settings)).events).map(({ phase }) => phase);
+    const [search, retrain] = (["search", "retrain"] as const).map(
+      (which) => phases.filter((phase) => phase === which).length,
+    );
+    return { search: search as number, retrain: retrain as number };
+  };
+  const both = await phasesOf(judged);
+  const { search } = await phasesOf({ ...RESTLESS, retrainSteps: 0 });
+  expect(both.search).toBe(search);
+  expect(both.retrain).toBeLessThan(12);
+  await expectSameWherever(judged, (total) => [2, search, search + 1, total]);
 });
 
 test("a search that ends early: steps as planned in the start event, and numbers that go on", async () => {
