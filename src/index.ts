@@ -2,7 +2,7 @@
  * The library: what the command line does, and the parts that it is made of.
  *
  * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `generate`, `merge`, `exportAdapter`,
- *   `inspect`.
+ *   `inspect`, `analyze`.
  *   Their settings are the commands' flags in camelCase; docs/options.md explains each.
  * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
  * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
@@ -15,6 +15,7 @@
 
 export { BidoraError, UsageError } from "./common/errors.js";
 export {
+  type AnalyzeSettings,
   type EvaluateSettings,
   type ExportSettings,
   type GenerateSettings,
@@ -29,6 +30,15 @@ export {
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
 export { type Estimate, estimate } from "./run/estimate.js";
+export type {
+  AgainstFull,
+  Analysis,
+  AnalyzedFits,
+  AnalyzedLayer,
+  AnalyzedRun,
+  AnalyzedStep,
+  LineFit,
+} from "./report/analysis.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
 export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";
 export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
@@ -52,6 +62,7 @@ export type {
   StepEvent,
   Versions,
 } from "./train/events.js";
+export { type AnalyzeResult, analyze } from "./use/analyze.js";
 export { type EvaluateResult, evaluate } from "./use/evaluate.js";
 export { type ExportResult, exportAdapter } from "./use/export.js";
 export { generate } from "./use/generate.js";

@@ -62,3 +62,4 @@ export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";
 export type { FinishedStep, SavedState, TrainingHooks } from "./trainingHooks.js";
+export { type WeightChange, weightChange } from "./weightChange.js";

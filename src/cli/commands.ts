@@ -56,6 +56,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
   report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
+  analyze: {
+    usesEngine: true,
+    about: "how weights moved, magnitude and direction apart",
+    load: async () => (await import("./analyze.js")).analyze,
+  },
   "verify-hypergradient": {
     usesEngine: true,
     about: "an estimator against the exact hypergradient",

@@ -1,10 +1,12 @@
 /** The options of the commands beside `finetune`: mostly the run's own, so that a word means the same everywhere. */
 
+import { MAGNITUDE_AXES } from "../adapters/index.js";
 import {
   asAdvanced,
   choice,
   type Given,
   inGroup,
+  modules,
   names,
   number,
   omit,
@@ -208,6 +210,38 @@ export const reportOptions = {
   ...overwrite,
   ...session,
 };
+
+export const analyzeOptions = {
+  model: {
+    ...runOptions.model,
+    group: "Analysis",
+    help: "the pretrained model: a local folder, a GGUF file or a Hub repository",
+    defaultText: "the one that the run names",
+  },
+  revision: { ...runOptions.revision, group: "Analysis" },
+  axis: option(choice(MAGNITUDE_AXES), {
+    group: "Analysis",
+    help: "vectors that have a magnitude each: a weight's output rows, or its input columns",
+    defaultText: "that of the runs' magnitudes, else out",
+  }),
+  targetModules: option(modules, {
+    group: "Analysis",
+    placeholder: "M",
+    help: "layers of a run with --method full: query,value; a pattern; or all-linear",
+    defaultText: "by model",
+  }),
+  threads: { ...runOptions.threads, group: "Analysis" },
+  output: option(text("DIR"), {
+    group: "Output",
+    help: "the folder of analysis.html and analysis.json",
+    defaultText: "the run's, or the comparison's; of several the current one",
+  }),
+  overwrite: { ...runOptions.overwrite, help: "replace analysis.html and analysis.json, whoever wrote them" },
+  ...session,
+};
+
+/** What `analyze` takes: the flags of `bidora analyze`, in camelCase. */
+export type AnalyzeSettings = Given<typeof analyzeOptions>;
 
 export const downloadOptions = { ...pick(runOptions, "revision"), ...session };
 

@@ -14,6 +14,7 @@ export const EVENTS = "events.jsonl";
 export const METRICS = "metrics.json";
 export const CARD = "README.md";
 export const REPORT = "report.html";
+export const ANALYSIS = { page: "analysis.html", data: "analysis.json" } as const;
 export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
 export const PROFILE = { table: "profile.txt", trace: "profile.json" } as const;
 
@@ -22,7 +23,18 @@ const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FIL
 
 /** Every file that a run, a merge or an export writes at the top of its folder, whatever its settings. */
 const OWN: ReadonlySet<string> = new Set([
-  ...[MARKER, RUN_FILE, EVENTS, METRICS, CARD, REPORT, ...Object.values(PREDICTIONS), PROFILE.table, PROFILE.trace],
+  ...[
+    MARKER,
+    RUN_FILE,
+    EVENTS,
+    METRICS,
+    CARD,
+    REPORT,
+    ...Object.values(ANALYSIS),
+    ...Object.values(PREDICTIONS),
+    PROFILE.table,
+    PROFILE.trace,
+  ],
   ...MODEL,
 ]);
 

@@ -9,3 +9,4 @@ export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./regist
 export type { Rope } from "./ropeScalings.js";
 export { checkLayers } from "./sizes.js";
 export { TaskModel } from "./taskModel.js";
+export { WeightSource } from "./weightSource.js";

@@ -22,6 +22,14 @@ export const runColour = (run: number): string => `var(--run-${run % LIGHT.runs.
 export const runDash = (run: number): string => DASHES[Math.floor(run / LIGHT.runs.length) % DASHES.length]!;
 export const depthColour = (step: number): string => `var(--depth-${step})`;
 
+/** A place between the first layer, 0, and the last, 1: no two layers have the same colour. */
+export function depthBetween(place: number): string {
+  const at = place * (DEPTH_COLOURS - 1);
+  const below = Math.min(Math.floor(at), DEPTH_COLOURS - 2);
+  const share = Math.round((at - below) * 1000) / 10;
+  return `color-mix(in oklab,${depthColour(below + 1)} ${share}%,${depthColour(below)})`;
+}
+
 const declare = ({ runs, depths }: typeof LIGHT): string =>
   [
     ...runs.map((colour, index) => `--run-${index}:${colour};`),

@@ -11,12 +11,14 @@ export interface Drawing {
   readonly width: number;
   readonly height: number;
   readonly yDomain?: readonly [number, number];
+  /** What the axes are of; steps and the values of the title by default. */
+  readonly labels?: { readonly x: string; readonly y: string };
 }
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** Draws to SVG with axes for steps and values. Colours are custom properties of the page, so that they follow its theme. */
-export function draw({ alt, marks, width, height, yDomain }: Drawing): Markup {
+/** Draws to SVG with two axes. Colours are custom properties of the page, so that they follow its theme. */
+export function draw({ alt, marks, width, height, yDomain, labels }: Drawing): Markup {
   const svg: { outerHTML: string } = Plot.plot({
     document,
     className: "plot",
@@ -31,9 +33,15 @@ export function draw({ alt, marks, width, height, yDomain }: Drawing): Markup {
     y: { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
     marks: [
       Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ticks: height / 45 }),
-      Plot.axisY({ label: null, tickSize: 0, ticks: height / 45, fill: "var(--soft)" }),
+      Plot.axisY({
+        label: labels?.y ?? null,
+        labelArrow: "none",
+        tickSize: 0,
+        ticks: height / 45,
+        fill: "var(--soft)",
+      }),
       Plot.axisX({
-        label: "step",
+        label: labels?.x ?? "step",
         labelAnchor: "right",
         labelArrow: "none",
         ticks: width / 90,
@@ -46,6 +54,23 @@ export function draw({ alt, marks, width, height, yDomain }: Drawing): Markup {
   });
   const opening = `<svg role="img" aria-label="${escapeHtml(alt)}" `;
   return new Markup(svg.outerHTML.replace("<svg ", () => opening));
+}
+
+/** A small square drawing without axes, for a legend: a mark at (0, 0). */
+export function drawBare(marks: Plot.Markish[], size: number): Markup {
+  const axes = { axis: null, domain: [-1, 1] };
+  const svg: { outerHTML: string } = Plot.plot({
+    document,
+    className: "mark",
+    width: size,
+    height: size,
+    margin: 0,
+    x: axes,
+    y: axes,
+    marks,
+  });
+  const bare = svg.outerHTML.replace(/<style>.*?<\/style>/s, "");
+  return new Markup(bare.replace("<svg ", () => '<svg aria-hidden="true" '));
 }
 
 /** A run's curve, one line a phase; a raw one lies faintly behind its trend. */

@@ -1,11 +1,11 @@
 import { formatTime } from "../common/format.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
-import { html, Markup } from "./html.js";
+import { html, type Markup } from "./html.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
+import { page } from "./page.js";
 import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
-import { style } from "./style.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
 /**
@@ -15,34 +15,20 @@ import { evaluationsTable, machineTables, resultsTable, settingsTables } from ".
 export function renderReport(logs: readonly RunLog[]): string {
   const runs = toRuns(logs);
   const title = `${runs.map(({ name }) => name).join(", ")} – training report`;
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="bidora">
-<title>${title}</title>
-<style>${new Markup(style)}</style>
-</head>
-<body>
-<main>
-${heading(runs)}
-${runs.map(alerts)}
-<section><h2>Results</h2>${resultsTable(runs)}${evaluationsTable(runs)}</section>
-${legend(runs)}
-${lossFigure(runs)}
-${metricsFigure(runs)}
-${upperLevelFigure(runs)}
-${magnitudesFigure(runs)}
-${learningRateFigure(runs)}
-${settingsTables(runs)}
-${machineTables(runs)}
-<footer>Made by bidora from the runs' events.jsonl.</footer>
-</main>
-</body>
-</html>
-`;
-  return page.source;
+  return page(title, [
+    heading(runs),
+    runs.map(alerts),
+    html`<section><h2>Results</h2>${resultsTable(runs)}${evaluationsTable(runs)}</section>`,
+    legend(runs),
+    lossFigure(runs),
+    metricsFigure(runs),
+    upperLevelFigure(runs),
+    magnitudesFigure(runs),
+    learningRateFigure(runs),
+    settingsTables(runs),
+    machineTables(runs),
+    html`<footer>Made by bidora from the runs' events.jsonl.</footer>`,
+  ]);
 }
 
 function heading(runs: readonly Run[]): Markup {

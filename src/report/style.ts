@@ -26,6 +26,8 @@ figcaption{margin-top:10px;color:var(--soft);font-size:14px}
 .depths{display:flex;align-items:center;gap:8px;margin:0 0 12px;font-size:13px;color:var(--soft)}
 .depths span{display:inline-flex;border-radius:3px;overflow:hidden}
 .depths i{width:18px;height:10px}
+.layers{display:flex;flex-wrap:wrap;gap:2px 12px;list-style:none;margin:0 0 8px;padding:0;font-size:13px;color:var(--soft)}
+.layers i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:4px;vertical-align:-1px}
 .scroll{overflow-x:auto;position:relative}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
 caption{text-align:left;font-size:13px;font-weight:600;color:var(--soft);padding-bottom:4px}

@@ -6,7 +6,8 @@ import { html, type Markup } from "./html.js";
 import { runMark } from "./legend.js";
 import type { Run } from "./runs.js";
 
-const NOTHING = "–";
+/** Stands where there is no value. */
+export const NOTHING = "–";
 
 /** Final metrics and cost, a row a run. */
 export function resultsTable(runs: readonly Run[]): Markup {
@@ -131,7 +132,8 @@ function valueText(value: JsonValue | undefined): string {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-function table(caption: string, head: readonly string[], rows: readonly Markup[], kind = "figures"): Markup {
+/** Rows of `<tr>` under their titles, which scroll sideways where there is no room. */
+export function table(caption: string, head: readonly string[], rows: readonly Markup[], kind = "figures"): Markup {
   const titles = head.map((title) => html`<th scope="col">${title}</th>`);
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="${kind}"><caption>${caption}</caption><thead><tr>${titles}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }

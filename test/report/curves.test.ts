@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { smooth, thin } from "../../src/report/curves.js";
-import { modulePathOf } from "../../src/report/magnitudes.js";
+import { modulePathOf } from "../../src/report/modulePath.js";
 import type { Point } from "../../src/report/runs.js";
 
 const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>

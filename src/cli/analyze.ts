@@ -1,0 +1,31 @@
+import { formatNumber } from "../common/format.js";
+import { analyzeOptions } from "../config/index.js";
+import type { Analysis } from "../report/analysis.js";
+import { defineCommand } from "./command.js";
+import { downloadHooks } from "./downloadProgress.js";
+import { formatTable } from "./output.js";
+
+export const analyze = defineCommand({
+  usage: "analyze RUN… [--axis out|in] [--output DIR] [--overwrite]",
+  about:
+    "How weights moved in runs, magnitude and direction apart (DoRA, section 3.2), with regression lines: analysis.html and analysis.json. A run is its output folder; so is a comparison.",
+  options: analyzeOptions,
+  positionals: Number.POSITIVE_INFINITY,
+  leavesFiles: true,
+  run: async ({ given, positionals: runs, output }) => {
+    const { analyze: look } = await import("../use/analyze.js");
+    const { analysis, page, data } = await look(runs, given, { hub: downloadHooks(output) });
+    output.result({ output: page, data, ...analysis }, `${slopes(analysis)}\n\nFigures in ${page}, numbers in ${data}`);
+  },
+});
+
+/** A row a run and kind of layer. */
+function slopes({ axis, runs }: Analysis): string {
+  const rows = runs.flatMap(({ name, method, fits }) =>
+    Object.entries({ all: fits.all, ...fits.kinds }).map(([kind, { slope, correlation, points, note }]) => {
+      const numbers = [slope, correlation].map((value) => (value === null ? "–" : formatNumber(value)));
+      return [name, method, kind, ...numbers, points, note ?? ""];
+    }),
+  );
+  return `Slope of ΔM over ΔD, magnitudes along ${axis}\n${formatTable(["run", "method", "layers", "slope", "correlation", "points", ""], rows)}`;
+}

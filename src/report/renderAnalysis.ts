@@ -1,0 +1,82 @@
+import { formatNumber } from "../common/format.js";
+import type { Analysis, AnalyzedRun, LineFit } from "./analysis.js";
+import { changesFigure } from "./analysisFigures.js";
+import { html, type Markup } from "./html.js";
+import { page } from "./page.js";
+import { NOTHING, table } from "./tables.js";
+
+/**
+ * An analysis as one HTML file that needs nothing beside it. All that names come from is escaped.
+ * @param generator what says who wrote it, near the beginning
+ */
+export function renderAnalysis(analysis: Analysis, generator: string): string {
+  const { runs, notes } = analysis;
+  const names = runs.map(({ name }) => name).join(", ");
+  const title = runs.length < 5 ? names : `${runs.length} runs`;
+  return page(
+    `${names} – weight decomposition`,
+    [
+      html`<header><h1>Weight decomposition: ${title}</h1><p>${axisText(analysis)}</p></header>`,
+      notes.map((note) => html`<div class="alert" role="note"><p>${note}</p></div>`),
+      html`<section><h2>Slopes</h2>${slopesTable(runs)}</section>`,
+      changesFigure(runs),
+      html`<section><h2>Numbers</h2>${runs.map(numbersTable)}</section>`,
+      html`<footer>Made by bidora from the runs' saved steps, as section 3.2 of DoRA (arXiv 2402.09353) has it. The numbers in full are in analysis.json.</footer>`,
+    ],
+    generator,
+  );
+}
+
+const FROM = {
+  asked: "as asked for",
+  runs: "as the runs' own magnitudes are",
+  default: "as this program's DoRA has it by default",
+} as const;
+
+function axisText({ axis, axisFrom }: Analysis): string {
+  const what = axis === "out" ? "each output (a row of the weight)" : "each input (a column of the weight)";
+  return `One magnitude and one direction for ${what}: axis ${axis}, ${FROM[axisFrom]}.`;
+}
+
+/** A row a run and kind of layer. */
+function slopesTable(runs: readonly AnalyzedRun[]): Markup {
+  const hasFull = runs.some(({ againstFull }) => againstFull !== undefined);
+  const rows = runs.flatMap((run) =>
+    fitsByName(run).map(([name, fit], at) => {
+      const beside = at === 0 ? run.againstFull : undefined;
+      const full = [
+        number(beside?.slope),
+        number(beside?.difference),
+        beside ? (beside.hasSameSign ? "yes" : "no") : "",
+      ];
+      const cells = [
+        ...[run.method, name, number(fit.slope), number(fit.intercept), number(fit.correlation), String(fit.points)],
+        ...(hasFull ? full : []),
+      ];
+      const title = fit.note === undefined ? html`` : html` title="${fit.note}"`;
+      return html`<tr${title}><th scope="row">${run.name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+    }),
+  );
+  const head = ["Run", "Method", "Layers", "Slope", "Intercept", "Correlation", "Points"];
+  const beside = ["Slope of full fine-tuning", "Difference", "Same sign"];
+  const notes = [...new Set(runs.flatMap((run) => fitsByName(run).flatMap(([, { note }]) => note ?? [])))];
+  return html`${table("Lines of ΔM over ΔD", hasFull ? [...head, ...beside] : head, rows)}${notes.map((note) => html`<p>${NOTHING}: ${note}</p>`)}`;
+}
+
+function fitsByName({ fits }: AnalyzedRun): (readonly [name: string, fit: LineFit])[] {
+  const kinds = Object.entries(fits.kinds);
+  return [["all", fits.all], ...(kinds.length > 1 ? kinds : []), ...Object.entries(fits.phases ?? {})];
+}
+
+function numbersTable({ name, layers }: AnalyzedRun): Markup {
+  const rows = layers.flatMap(({ path, steps }) =>
+    steps.map(({ step, phase, deltaM, deltaD }) => {
+      const cells = [step === null ? "end" : String(step), phase ?? NOTHING, number(deltaM), number(deltaD)];
+      return html`<tr><th scope="row">${path}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+    }),
+  );
+  return html`<details><summary>${name}</summary>${table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows)}</details>`;
+}
+
+const number = (value: number | null | undefined): string =>
+  value === null || value === undefined ? NOTHING : formatNumber(value);

@@ -1,0 +1,231 @@
+import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseHTML } from "linkedom";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { RunSettings } from "../../src/config/index.js";
+import type { Analysis, AnalyzedRun } from "../../src/report/analysis.js";
+import { analyze } from "../../src/use/analyze.js";
+import { readTensors } from "../parity/goldenFiles.js";
+import { bidora, fresh, GOLDEN, json, run, SMALL } from "./support.js";
+
+const SAVING = { maxSteps: 6, saveEvery: 2, warmupRatio: 0, dtype: "float32" } as const satisfies RunSettings;
+const GPT2 = join(GOLDEN, "gpt2", "single");
+
+const analysisOf = async (path: string, settings: Parameters<typeof analyze>[1] = {}): Promise<AnalyzedRun> => {
+  const { analysis } = await analyze([path], { output: fresh(), ...settings });
+  return analysis.runs[0]!;
+};
+
+const changes = (analyzed: AnalyzedRun) =>
+  analyzed.layers.flatMap(({ steps }) => steps.map(({ deltaM, deltaD }) => [deltaM, deltaD]));
+
+/** ΔM and ΔD of vectors that lie in `count` runs of `length` numbers each, plainly. */
+function plainly(before: readonly number[], after: readonly number[], count: number) {
+  const length = before.length / count;
+  let [deltaM, deltaD] = [0, 0];
+  for (let n = 0; n < count; n++) {
+    const [a, b] = [before, after].map((all) => all.slice(n * length, (n + 1) * length));
+    const dot = a!.reduce((sum, value, at) => sum + value * b![at]!, 0);
+    const [normA, normB] = [Math.hypot(...a!), Math.hypot(...b!)];
+    deltaM += Math.abs(normB - normA) / count;
+    deltaD += (1 - dot / (normA * normB)) / count;
+  }
+  return { deltaM, deltaD };
+}
+
+const turned = (values: readonly number[], columns: number): number[] => {
+  const rows = values.length / columns;
+  return Array.from({ length: values.length }, (_, at) => values[(at % rows) * columns + Math.floor(at / rows)]!);
+};
+
+describe("a comparison's runs", () => {
+  const comparison = fresh("comparison");
+  const notes: string[] = [];
+  let analysis: Analysis;
+
+  beforeAll(async () => {
+    for (const method of ["full", "lora", "bidora", "bitfit"] as const) {
+      const retraining = method === "bidora" ? { retrainSteps: 4 } : {};
+      await run({ ...SMALL, ...SAVING, method, ...retraining, output: join(comparison, "task", method, "seed-10") });
+    }
+    await run({ ...SMALL, ...SAVING, method: "lora", seed: 2, output: join(comparison, "task", "lora", "seed-2") });
+    await run({ ...SMALL, method: "lora", maxSteps: 1, output: join(comparison, "other", "lora", "seed-0") });
+    ({ analysis } = await analyze([comparison], {}, { hub: { onNote: (note) => notes.push(note) } }));
+  });
+
+  test("are found, in the order of their numbers, and what leaves weights alone is left out with a sentence", () => {
+    expect(analysis.runs.map(({ name, method }) => [name, method])).toEqual([
+      ["other/lora/seed-0", "lora"],
+      ["task/bidora/seed-10", "bidora"],
+      ["task/full/seed-10", "full"],
+      ["task/lora/seed-2", "lora"],
+      ["task/lora/seed-10", "lora"],
+    ]);
+    expect(analysis.notes).toEqual([
+      expect.stringMatching(/^Left out: .*bitfit.* was trained by bitfit, which leaves/),
+    ]);
+    expect(notes).toEqual(analysis.notes);
+    expect(bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({
+      status: 1,
+      stdout: "",
+      stderr: expect.stringContaining("was trained by bitfit"),
+    });
+  });
+
+  test("have every layer at every saved step, the phases told", () => {
+    expect(analysis.axis).toBe("out");
+    const stepsOf = (at: number) => analysis.runs[at]!.layers.map(({ steps }) => steps.map(({ step }) => step));
+    expect(stepsOf(0)).toEqual(Array(6).fill([1]));
+    expect(stepsOf(1)).toEqual(Array(6).fill([2, 4, 6, 8, 10]));
+    expect(stepsOf(3)).toEqual(Array(6).fill([2, 4, 6]));
+    const { layers, fits } = analysis.runs[1]!;
+    expect(layers[0]!.steps.map(({ phase }) => phase)).toEqual(["search", "search", "search", "retrain", "retrain"]);
+    expect(fits).toMatchObject({ all: { points: 30 }, kinds: { query: { points: 15 }, value: { points: 15 } } });
+    expect(fits.phases).toMatchObject({ search: { points: 18 }, retrain: { points: 12 } });
+    expect(analysis.runs[3]!.fits.phases).toBeUndefined();
+    const frozen = layers[0]!.steps.map(({ deltaM }) => deltaM);
+    expect(frozen[3]).toBeCloseTo(frozen[4]!, 14);
+  });
+
+  test("stand beside full fine-tuning of their own task", () => {
+    const full = analysis.runs[2]!;
+    expect(analysis.runs[0]!.againstFull).toBeUndefined();
+    expect(full.againstFull).toBeUndefined();
+    for (const at of [1, 3, 4]) {
+      const { againstFull, fits } = analysis.runs[at]!;
+      expect(againstFull).toMatchObject({ runs: ["task/full/seed-10"], slope: full.fits.all.slope });
+      expect(againstFull!.difference).toBeCloseTo(fits.all.slope! - full.fits.all.slope!, 12);
+    }
+  });
+
+  test("full fine-tuning's layers are those that LoRA takes, and change as the files say", () => {
+    const { layers } = analysis.runs[2]!;
+    expect(layers.map(({ path }) => path)).toEqual(analysis.runs[3]!.layers.map(({ path }) => path));
+    const read = (folder: string) => readTensors(join(folder, "model.safetensors"));
+    const [before, after] = [SMALL.model, join(comparison, "task", "full", "seed-10", "checkpoint-4")].map(read);
+    for (const { path, steps } of layers) {
+      const [a, b] = [before, after].map((tensors) => tensors!.get(`${path}.weight`)!.toArray());
+      const wanted = plainly(a!, b!, 36);
+      expect(steps[1]!.deltaM).toBeCloseTo(wanted.deltaM, 13);
+      expect(steps[1]!.deltaD).toBeCloseTo(wanted.deltaD, 13);
+    }
+  });
+
+  test("leave the same numbers in a file, and a page that needs no other", () => {
+    const [output, data] = [join(comparison, "analysis.html"), join(comparison, "analysis.json")];
+    expect(json(data)).toEqual({ madeBy: "bidora analyze", ...analysis });
+    const source = readFileSync(output, "utf8");
+    expect(source).not.toMatch(/(?:src|href)="(?!#|data:)|@import|url\((?!#|data:)|<script|NaN/);
+    const { document } = parseHTML(source);
+    const plots = [...document.querySelectorAll("svg.plot")];
+    expect(plots).toHaveLength(5 * 2);
+    const labels = plots.map((plot) => plot.getAttribute("aria-label") ?? "");
+    expect(labels[2]).toMatch(/^ΔM over ΔD of task\/bidora\/seed-10, query, 15 points: slope/);
+    const titles = [...plots[2]!.querySelectorAll("title")].map(({ textContent }) => textContent);
+    expect(new Set(titles).size).toBe(15);
+    const marks = new Set(
+      [...plots[2]!.querySelectorAll('[aria-label="dot"]')].map((mark) => mark.getAttribute("fill")),
+    );
+    expect(marks.size).toBe(3);
+    expect(plots[2]!.querySelectorAll('[aria-label="line"] path')).toHaveLength(1);
+  });
+
+  test("a second call replaces the first one's files, and prints the same", () => {
+    const again = bidora("analyze", comparison, "--json");
+    const [output, data] = [join(comparison, "analysis.html"), join(comparison, "analysis.json")];
+    expect(again.status).toBe(0);
+    expect(again.stderr).toContain("Left out");
+    expect(JSON.parse(again.stdout)).toEqual({ output, data, ...analysis });
+    const { stdout } = bidora("analyze", join(comparison, "task", "full", "seed-10"), "--quiet");
+    expect(stdout).toMatch(/seed-10 +full +query +\S+/);
+  });
+});
+
+test("GPT-2's weights, which lie turned round in files, are told along both axes", async () => {
+  const { output } = await run({ ...SMALL, ...SAVING, model: GPT2, method: "full" });
+  const read = (folder: string) => readTensors(join(folder, "model.safetensors"));
+  const [before, after] = [read(GPT2), read(output)];
+  for (const axis of ["out", "in"] as const) {
+    const { layers } = await analysisOf(output, { axis });
+    expect(layers.map(({ kind }) => kind)).toEqual(Array(layers.length).fill("c_attn"));
+    for (const { path, vectors, steps } of layers) {
+      const [a, b] = [before, after].map((tensors) => tensors!.get(`${path}.weight`)!);
+      const [inputs, outputs] = a!.shape as [number, number];
+      expect(vectors).toBe(axis === "out" ? outputs : inputs);
+      const [from, to] = [a!.toArray(), b!.toArray()].map((all) => (axis === "in" ? all : turned(all, outputs)));
+      const wanted = plainly(from!, to!, vectors);
+      expect(steps.at(-1)!.deltaM).toBeCloseTo(wanted.deltaM, 13);
+      expect(steps.at(-1)!.deltaD).toBeCloseTo(wanted.deltaD, 13);
+    }
+  }
+});
+
+test.each([
+  ["dora", {}],
+  ["dora", { magnitudeAxis: "in" }],
+  ["dora", { dtype: "bfloat16" }],
+  ["lora", {}],
+  ["vera", {}],
+  ["adalora", {}],
+  ["full", {}],
+] as const)("a run with --method %s %o that learns nothing has moved by exactly nothing", async (method, settings) => {
+  const { output } = await run({ ...SMALL, ...SAVING, learningRate: 0, method, ...settings });
+  for (const axis of ["out", "in"] as const) {
+    const analyzed = await analysisOf(output, { axis });
+    expect(new Set(changes(analyzed).flat())).toEqual(new Set([0]));
+    expect(analyzed.fits.all).toMatchObject({ slope: null, note: expect.stringContaining("no slope") });
+  }
+});
+
+test("magnitudes along in are taken along in, frozen ones are at rest", async () => {
+  const settings = {
+    magnitudeAxis: "in",
+    upperLearningRate: 0,
+    retrainSteps: 2,
+    targetModules: ["intermediate.dense"],
+  };
+  const { output } = await run({ ...SMALL, ...SAVING, method: "bidora", ...settings } as RunSettings);
+  const { analysis } = await analyze([output], { output: fresh() });
+  expect(analysis).toMatchObject({ axis: "in", axisFrom: "runs" });
+  const [one] = analysis.runs as [AnalyzedRun];
+  expect(one.layers[0]).toMatchObject({ vectors: 36 });
+  for (const [deltaM, deltaD] of changes(one)) {
+    expect(deltaM).toBe(0);
+    expect(deltaD).toBeGreaterThan(0);
+  }
+  expect(one.fits.all).toMatchObject({ slope: 0, correlation: null });
+});
+
+test("layers of full fine-tuning are as --target-modules says, as far as the pretrained model has them", async () => {
+  const { output } = await run({ ...SMALL, ...SAVING, method: "full" });
+  const whole = await analysisOf(output, { targetModules: "all-linear" });
+  const kinds = Object.keys(whole.fits.kinds);
+  expect(kinds).toEqual([
+    "query",
+    "key",
+    "value",
+    "attention.output.dense",
+    "intermediate.dense",
+    "output.dense",
+    "pooler.dense",
+  ]);
+  const bare = await run({ ...SMALL, ...SAVING, model: join(GOLDEN, "bert", "no-prefix"), method: "full" });
+  const { fits } = await analysisOf(bare.output, { targetModules: "all-linear" });
+  expect(Object.keys(fits.kinds)).toEqual(kinds.slice(0, -1));
+  await expect(analysisOf(output, { targetModules: ["gone"] })).rejects.toMatchObject({ code: "TARGET" });
+  const copy = fresh("moved");
+  cpSync(output, copy, { recursive: true });
+  writeFileSync(join(copy, "run.yaml"), "method: full\n");
+  await expect(analysisOf(copy)).rejects.toMatchObject({ code: "MODEL_MISSING" });
+  expect((await analysisOf(copy, { model: SMALL.model })).fits).toEqual((await analysisOf(output)).fits);
+});
+
+test("steps after a run's end are none of its own, and --overwrite takes an analysis away with the run", async () => {
+  const { output } = await run({ ...SMALL, ...SAVING, method: "lora" });
+  cpSync(join(output, "checkpoint-4"), join(output, "checkpoint-20"), { recursive: true });
+  await analyze([output]);
+  const [one] = json<Analysis>(join(output, "analysis.json")).runs as [AnalyzedRun];
+  expect(one.layers[0]!.steps.map(({ step }) => step)).toEqual([2, 4, 6]);
+  await run({ ...SMALL, maxSteps: 1, method: "lora", output, overwrite: true });
+  expect(existsSync(join(output, "analysis.json")) || existsSync(join(output, "analysis.html"))).toBe(false);
+});
