@@ -29,7 +29,6 @@ export {
 } from "./config/index.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
-export { type Estimate, estimate } from "./run/estimate.js";
 export type {
   AgainstFull,
   Analysis,
@@ -39,6 +38,7 @@ export type {
   AnalyzedStep,
   LineFit,
 } from "./report/analysis.js";
+export { type Estimate, estimate } from "./run/estimate.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
 export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";
 export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
