@@ -85,7 +85,7 @@ function pick<Key extends keyof MethodSettings>(
 
 export const adalora: AdapterMethod<AdaloraConfig> = {
   about: "a low-rank update whose ranks go where they matter",
-  learningRate: 1e-3,
+  learningRate: 5e-3,
   settings: SETTINGS,
   config: adaloraConfig,
   fromSettings: (settings) => {

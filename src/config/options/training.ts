@@ -14,7 +14,7 @@ export const trainingOptions = {
   batchSize: option(whole(1), { group: "Training", help: "rows in a batch", default: 32 }),
   learningRate: option(number({ least: 0 }), {
     group: "Training",
-    help: "peak rate",
+    help: "peak",
     defaultText: learningRates(),
   }),
   gradientAccumulation: option(whole(1), {
