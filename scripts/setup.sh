@@ -2,7 +2,7 @@
 # Makes a clone ready: Debian packages, npm packages, native addon, TypeScript build, the `bidora` command. An installed package
 # brings its npm packages and TypeScript build. Each step is skipped when its result is there.
 # LIBTORCH may name a folder with another libtorch than Debian's. --yes installs system packages without asking; --lint adds those
-# that scripts/lint-native.sh needs.
+# that scripts/lint-native.sh and the tests of examples/cluster need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -97,7 +97,7 @@ lint_tools=()
 for word in "$@"; do
   case "$word" in
     --yes) yes=true ;;
-    --lint) lint_tools=(clang-format-19 clang-tidy-19) ;;
+    --lint) lint_tools=(clang-format-19 clang-tidy-19 parallel) ;;
     *) fail "unknown word $word; there are --yes and --lint." ;;
   esac
 done
