@@ -209,7 +209,8 @@ test("layers of full fine-tuning are as --target-modules says, as far as the pre
     "output.dense",
     "pooler.dense",
   ]);
-  const bare = await run({ ...SMALL, ...SAVING, model: join(GOLDEN, "bert", "no-prefix"), method: "full" });
+  const model = join(GOLDEN, "bert", "no-prefix");
+  const bare = await run({ ...SMALL, ...SAVING, model, task: "sequence-classification", method: "full" });
   const { fits } = await analysisOf(bare.output, { targetModules: "all-linear" });
   expect(Object.keys(fits.kinds)).toEqual(kinds.slice(0, -1));
   await expect(analysisOf(output, { targetModules: ["gone"] })).rejects.toMatchObject({ code: "TARGET" });
