@@ -9,7 +9,7 @@ import { ReplayableMasks } from "../../src/train/masks.js";
 import type { RunObserver } from "../../src/train/observer.js";
 import { PassMean } from "../../src/train/passMean.js";
 import { planPhases } from "../../src/train/plans.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { putBack, takeSnapshot } from "../../src/train/trained.js";
 import { openAdapted } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";
@@ -33,20 +33,18 @@ const SETTINGS = {
 } as const;
 const WEIGHTS = [3, 3, 1];
 
-/** A whole run; by step what it told and the values of what is trained, before early stopping puts any back. */
-async function train(settings: RunSettings) {
+async function open(settings: RunSettings) {
   const { model, adapted } = await openAdapted("bert", CASE, { normGradient: "full" });
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const setup = {
-    model,
-    adapted,
-    rows,
-    task: TASKS["sequence-classification"],
-    masks,
-    start: takeSnapshot(adapted.trained),
-  };
+  const task = TASKS["sequence-classification"];
+  const setup = { model, adapted, rows, task, masks, start: takeSnapshot(adapted.trained) } as const;
   const resolved = planSettings({ method: "bidora", ...SETTINGS, ...settings });
-  const plans = planPhases({ ...setup, task: TASKS["sequence-classification"] }, resolved);
+  return { adapted, resolved, plans: planPhases(setup, resolved) };
+}
+
+/** A whole run; by step what it told and the values of what is trained, before early stopping puts any back. */
+async function train(settings: RunSettings) {
+  const { adapted, resolved, plans } = await open(settings);
   const values = (role: "direction" | "magnitude") =>
     ofRole(adapted, role).map(({ name, tensor }) => [name, [...tensor.toArray()]]);
   const steps: StepEvent[] = [];
@@ -148,4 +146,17 @@ test("a pass in which nothing bears loss tells none, and the next one begins ane
   const pass = new PassMean();
   expect([pass.add(0, 0, false), pass.add(0, 0, true)]).toEqual([undefined, undefined]);
   expect([pass.add(4, 1, false), pass.add(1, 2, true), pass.add(7, 1, true)]).toEqual([undefined, 2, 7]);
+});
+
+test("a pass that is left half-way is told of whole", async () => {
+  const settings = { searchPatience: 100, maxSteps: 6 };
+  const expected = (await train(settings)).steps[5]!.upperPassLoss;
+  const [left, resumed] = [await open(settings), await open(settings)];
+  const [rule, other] = [left, resumed].map(({ plans }) => plans[0]!.begin());
+  for (let i = 0; i < 4; i++) torch.scope(() => rule!.step());
+  const { tensors, values } = rule!.save();
+  other!.restore({ tensors, values: JSON.parse(JSON.stringify(values)) });
+  putBack(resumed.adapted.trained, takeSnapshot(left.adapted.trained));
+  expect(torch.scope(() => other!.step()).upperPassLoss).toBeUndefined();
+  expect(torch.scope(() => other!.step()).upperPassLoss).toBe(expected);
 });
