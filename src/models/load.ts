@@ -25,6 +25,8 @@ export interface LoadOptions {
   readonly generator: torch.Generator;
   /** `new-head` draws the output module even where the checkpoint has one that fits. */
   readonly initWeights?: (typeof INIT_WEIGHTS)[number];
+  /** Memory that is there to be had: a model that takes more is refused before any of it is read. */
+  readonly availableBytes?: number;
 }
 
 /** A model whose parameters are filled, and what of it the checkpoint did not have. */
@@ -63,7 +65,7 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
   const kept = options.masterDtype ?? options.dtype;
   const backbone = [...model.namedParameters()].filter(([path]) => !isWithinAny(path, headModules));
   for (const [path, parameter] of backbone) weights.require(path, parameter);
-  checkModelSize(model, kept);
+  checkModelSize(model, kept, options.availableBytes);
   for (const [path, parameter] of backbone) {
     weights.fill(path, parameter, kept);
     parameter.computeDtype = options.dtype;

@@ -12,13 +12,17 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   throw configError(`it asks for ${layers} layers, but the checkpoint has ${tensors} tensors in all.`);
 }
 
-/** @throws BidoraError `MEMORY` for a model that does not fit into the machine */
-export function checkModelSize(model: TaskModel, dtype: torch.DType): void {
+/**
+ * @param available bytes that are there to be had; where it is not known, the machine's memory is asked alone
+ * @throws BidoraError `MEMORY` for a model that does not fit into the machine, or into what is available of it
+ */
+export function checkModelSize(model: TaskModel, dtype: torch.DType, available?: number): void {
   let elements = 0;
   for (const [, { shape }] of model.namedParameters()) elements += torch.numelOf(shape);
   torch.requireMemory(
     elements * torch.DTYPE_BYTES[dtype],
     `The model that config.json describes, ${elements} parameters,`,
     "check config.json, or take a smaller model",
+    available,
   );
 }

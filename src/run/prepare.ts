@@ -9,7 +9,9 @@ import {
   type SavedAdapter,
   trainEverything,
 } from "../adapters/index.js";
+import { availableMemory } from "../common/availableMemory.js";
 import { UsageError } from "../common/errors.js";
+import { formatBytes } from "../common/format.js";
 import { METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
@@ -31,6 +33,7 @@ import type { RowCounts } from "../train/events.js";
 import { type Snapshot, takeSnapshot } from "../train/trained.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 import type { RunStart } from "./adapterStart.js";
+import { MemoryNeed, whatFits } from "./memoryNeed.js";
 import { readRunData } from "./runData.js";
 
 /** Everything that a run needs, loaded and checked. */
@@ -77,6 +80,7 @@ export async function prepare(
   precision?: "float32" | "float64",
 ): Promise<Prepared> {
   if (config.threads !== undefined) setThreads(config.threads);
+  const available = availableMemory();
   const read = await readRunData({ config, saved, adapterFolder, task }, hub);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
   checkWatching(config, splits);
@@ -95,10 +99,12 @@ export async function prepare(
       ...masters,
       generator,
       initWeights: config.initWeights,
+      availableBytes: available,
     }),
   ]);
   noteRowsWithoutLoss(choice.task, data, hub);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
+  noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
   noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
   return {
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
@@ -170,6 +176,18 @@ function rowsOf({ train, validation, test }: Splits): RowCounts {
     ...(validation && { validation: validation.examples.length }),
     ...(test && { test: test.examples.length }),
   };
+}
+
+/** What is there is told as it was before the weights were read. */
+function noteNeed(need: MemoryNeed, config: RunConfig, available: number, hub: HubOptions | undefined): void {
+  const bytes = need.with();
+  if (bytes <= available) return;
+  const fitting = whatFits(need, config, available);
+  const advice =
+    fitting === undefined ? "take a smaller model, or fewer trained parameters" : `what fits is ${fitting}`;
+  hub?.onNote?.(
+    `This run takes at least ${formatBytes(bytes)} of memory, and ${formatBytes(available)} are available: ${advice}.`,
+  );
 }
 
 /** The columns of all files, or none where they differ from file to file. */

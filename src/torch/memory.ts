@@ -10,15 +10,14 @@ function memoryLimit(): number {
 /**
  * Judges a size before anything of it is allocated.
  * @param what the subject of the sentence @param advice what to do about it
- * @throws BidoraError `MEMORY` for more than the machine has
+ * @param available bytes that are there to be had, where less than all is
+ * @throws BidoraError `MEMORY` for more than the machine has, or than is available
  */
-export function requireMemory(bytes: number, what: string, advice: string): void {
+export function requireMemory(bytes: number, what: string, advice: string, available?: number): void {
   const limit = memoryLimit();
-  if (bytes <= limit) return;
-  throw new BidoraError(
-    "MEMORY",
-    `${what} takes ${gigabytes(bytes)} of memory, but this machine has ${gigabytes(limit)}: ${advice}.`,
-  );
+  if (bytes <= Math.min(limit, available ?? limit)) return;
+  const has = bytes > limit ? `this machine has ${gigabytes(limit)}` : `${gigabytes(available ?? limit)} are available`;
+  throw new BidoraError("MEMORY", `${what} takes ${gigabytes(bytes)} of memory, but ${has}: ${advice}.`);
 }
 
 function gigabytes(bytes: number): string {

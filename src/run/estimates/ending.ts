@@ -4,7 +4,7 @@ import { machineFacts, versions } from "../../train/machine.js";
 import { checkpointBytes } from "../../train/reserve.js";
 import { parameterCounts } from "../artefacts.js";
 import type { Prepared } from "../prepare.js";
-import type { PhaseCost } from "./phases.js";
+import type { PhaseCost, Times } from "./phases.js";
 
 /** What a disk is taken to write in a second, checksums included: nothing is written to find it out. */
 const BYTES_A_SECOND = 250e6;
@@ -22,13 +22,17 @@ export function secondsOfWriting({ config, adapted, loaded }: Prepared, steps: n
 }
 
 /** Seconds that a run's report takes, by one of made-up steps that goes nowhere. Its libraries are loaded for it, as in the run. */
-export async function secondsOfReport(prepared: Prepared, phases: readonly PhaseCost[]): Promise<number> {
-  const began = performance.now();
+export async function secondsOfReport(
+  prepared: Prepared,
+  phases: readonly PhaseCost[],
+  clock: Times["clock"],
+): Promise<number> {
+  const began = clock();
   const { renderReport } = await import("../../report/index.js");
-  const drawn = performance.now();
+  const drawn = clock();
   const events = madeUpEvents(prepared, phases);
   renderReport([{ name: "estimate", events, isTorn: false }]);
-  const ended = performance.now();
+  const ended = clock();
   const steps = phases.reduce((sum, phase) => sum + phase.steps, 0);
   return (drawn - began + (ended - drawn) * Math.max(1, steps / MOST_STEPS)) / 1000;
 }

@@ -36,11 +36,11 @@ export async function rehearseRows(
   const onOutputs = (batch: Batch, outputs: torch.Tensor) => void task.loss(outputs, batch).item();
   const works: Work[] = Array.from(evaluationBatches(rows, config.batchSize), (batch) => [[batch]]);
   const run = async (work: Work): Promise<number> => {
-    const began = performance.now();
+    const began = times.clock();
     const [batch] = work.flat() as [readonly EncodedRow[]];
     const options = { task, labels, batchSize: batch.length, onOutputs };
     await predictRows(loaded.model, batch, options, () => {});
-    return (performance.now() - began) / 1000;
+    return (times.clock() - began) / 1000;
   };
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
   return { seconds: sampled.overLine * sum(works, (work) => secondsAt(sampled.line, tokensOfWork(work))), sampled };
@@ -54,7 +54,7 @@ const LONGER = 12;
 export async function rehearseTexts(
   prepared: Prepared,
   split: "validation" | "test",
-  signal: AbortSignal | undefined,
+  { clock, signal }: Pick<Times, "clock" | "signal">,
 ): Promise<number> {
   const { loaded, tokenizer, folder, config, choice, data } = prepared;
   const examples = (prepared.texts?.[split]?.examples ?? []) as readonly LanguageExample[];
@@ -62,10 +62,10 @@ export async function rehearseTexts(
   const model = { model: loaded.model, tokenizer, folder, checkpointConfig: readConfig(folder) };
   const some = firstPrompts(examples, config.batchSize);
   const secondsOf = async (most: number) => {
-    const began = performance.now();
+    const began = clock();
     const wishes = { ...wishesOf(config), maxNewTokens: Math.min(most, config.maxNewTokens ?? most) };
     await evaluateTexts(model, some, { batchSize: config.batchSize, wishes, signal });
-    return (performance.now() - began) / 1000;
+    return (clock() - began) / 1000;
   };
   await secondsOf(1);
   const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];

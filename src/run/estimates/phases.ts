@@ -20,10 +20,12 @@ export interface PhaseCost {
   readonly sampled: Sampled;
 }
 
-/** When a phase's steps are measured, in the process's milliseconds: until when, and by when they must have ended. */
+/** When work is measured, in the process's milliseconds: until when, and by when it must have ended. */
 export interface Times {
   readonly until: number;
   readonly deadline: number;
+  /** Milliseconds that the process has taken so far: what seconds are told by. */
+  readonly clock: () => number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,7 +38,7 @@ export async function rehearsePhase(plan: PhasePlan, prepared: Prepared, times: 
   const rehearsal = new Rehearsal(rule);
   const works = takeAhead(rehearsal.ahead(), plan.steps);
   const besides: number[] = [];
-  const run = runnerOf(rule, rehearsal, prepared, besides);
+  const run = runnerOf(rule, rehearsal, prepared, { besides, clock: times.clock });
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
   const secondsOfSteps = works.map((work) => secondsAt(sampled.line, tokensOfWork(work)));
   const ofMeanStep = (sampled.overLine * sum(secondsOfSteps)) / works.length + (median(besides) ?? 0);
@@ -55,16 +57,21 @@ function takeAhead(ahead: Generator<Work>, steps: number): Work[] {
 }
 
 /** A step as the loop does it; what is kept for the case that the next one fails takes memory, and time besides. */
-function runnerOf(rule: StepRule, rehearsal: Rehearsal, { adapted, generator }: Prepared, besides: number[]) {
+function runnerOf(
+  rule: StepRule,
+  rehearsal: Rehearsal,
+  { adapted, generator }: Prepared,
+  { besides, clock }: Pick<Times, "clock"> & { readonly besides: number[] },
+) {
   const lastGood = new LastGood(adapted.trained, generator);
   const handle = { rule, phase: rule.phase, step: 1, phaseStep: 1, isPhaseEnd: false, isStopped: false };
   return (work: Work): number => {
-    const began = performance.now();
+    const began = clock();
     const report = torch.scope(() => rehearsal.step(work));
-    const ended = performance.now();
+    const ended = clock();
     const event = { event: "step", time: "", phase: rule.phase, step: 1, seconds: 0, ...report } as const;
     lastGood.on(event, { ...handle, emit: async () => {}, stop: () => {} });
-    besides.push((performance.now() - ended) / 1000);
+    besides.push((clock() - ended) / 1000);
     return (ended - began) / 1000;
   };
 }

@@ -48,8 +48,9 @@ interface Measured extends Timed {
 }
 
 /**
- * Does the heaviest piece, after smaller parts of it that show whether there are time and memory for it, and then others that lie
- * evenly by their tokens. Where there are not, time and memory are taken to go on from the parts in a straight line.
+ * Does the heaviest piece, after smaller parts of it that show whether there are time and memory for it, then others that lie evenly
+ * by their tokens, and the heaviest again: what others have left is in pieces that it can't take, as in a run. Where time or memory
+ * are not enough, both are taken to go on from the parts in a straight line.
  */
 export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const heaviest = options.works.reduce((most, work) => (batchTokens(work) > batchTokens(most) ? work : most));
@@ -57,7 +58,8 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const top = parts.at(-1) as Measured;
   const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens };
   if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts), ...sizes };
-  const whole = [top, ...(await sampleOthers(heaviest, top.seconds, options))];
+  const others = await sampleOthers(heaviest, top.seconds, options);
+  const whole = [top, ...others, ...(others.length > 0 ? [await measure(heaviest, options)] : [])];
   const line = fitLine(whole.length > 1 ? whole : parts.slice(-2));
   return { line, overLine: meanOverLine(line, whole), count: whole.length, bytesBeyond: 0, ...sizes };
 }
@@ -67,9 +69,12 @@ async function climb(heaviest: Work, options: SamplerOptions): Promise<Measured[
   const parts = [await measure(reduced(heaviest, 0), options)];
   for (;;) {
     const last = parts.at(-1) as Measured;
-    const growth = Math.min(GROWTH, growthByTime(last, options), growthByMemory(parts, options));
-    const next = reduced(heaviest, Math.min(1, (growth * last.tokens) / tokensOfWork(heaviest)));
-    if (growth < LEAST_GROWTH || tokensOfWork(next) <= last.tokens) return parts;
+    const wanted = tokensOfWork(heaviest) / last.tokens;
+    // A last step that is hardly larger than the one before would tell nothing new.
+    const most = wanted < GROWTH * LEAST_GROWTH ? wanted : GROWTH;
+    const growth = Math.min(most, growthByTime(last, options), growthByMemory(parts, options));
+    const next = reduced(heaviest, Math.min(1, growth / wanted));
+    if (growth < Math.min(wanted, LEAST_GROWTH) || tokensOfWork(next) <= last.tokens) return parts;
     parts.push(await measure(next, options));
   }
 }
@@ -81,7 +86,7 @@ const growthByTime = ({ seconds }: Measured, { deadline }: SamplerOptions): numb
 function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): number {
   const last = parts.at(-1) as Measured;
   const slope = bytesPerToken(parts);
-  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.batchTokens) : GROWTH;
+  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.batchTokens) : GROWTH * LEAST_GROWTH;
 }
 
 /** Between the last two; 0 while there is one, which takes memory for much that comes but once. */
@@ -100,6 +105,7 @@ function extrapolate(
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
 }
 
+/** As many as there is time for, with the heaviest once more after each. */
 async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOptions): Promise<Measured[]> {
   const { works, until, deadline } = options;
   const others = works.filter((work) => work !== heaviest).sort((a, b) => tokensOfWork(a) - tokensOfWork(b));
@@ -107,7 +113,7 @@ async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOpt
   for (const at of spread(others.length, MOST)) {
     const now = performance.now();
     const end = measured.length + 1 < LEAST ? deadline : until;
-    if (now + 1000 * seconds > end) break;
+    if (now + 2000 * seconds > end) break;
     measured.push(await measure(others[at] as Work, options));
   }
   return measured;

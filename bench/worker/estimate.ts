@@ -1,0 +1,56 @@
+// A process that estimates a run, or runs it, once: its memory and its time are those of nothing else.
+import { type RunSettings, resolveRun } from "../../src/config/index.js";
+import { measureRun } from "../../src/run/estimates/measureRun.js";
+import { finetune } from "../../src/run/finetune.js";
+import { preloadEngine } from "../../src/torch/native.js";
+import type { Clock } from "../compare.js";
+import { median } from "../compare.js";
+
+/** Memory in bytes, time in seconds: of a typical step, and of all. */
+export interface Figures {
+  readonly memory: number;
+  readonly step: number;
+  readonly whole: number;
+}
+
+interface Job {
+  readonly job: "estimate" | "run";
+  readonly settings: RunSettings;
+  readonly clock: Clock;
+}
+
+const CLOCKS: Readonly<Record<Clock, () => number>> = {
+  wall: () => performance.now(),
+  cpu: () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1000;
+  },
+};
+
+async function estimated(settings: RunSettings, clock: () => number): Promise<Figures> {
+  const { peakMemoryBytes, secondsPerStep, seconds } = await measureRun(resolveRun(settings), { clock });
+  return { memory: peakMemoryBytes, step: secondsPerStep, whole: seconds };
+}
+
+async function run(settings: RunSettings, clock: () => number): Promise<Figures> {
+  const steps: number[] = [];
+  let [memory, before] = [0, 0];
+  const observe: Parameters<typeof finetune>[1] = {
+    observers: [
+      (event) => {
+        const now = clock();
+        if (event.event === "step") steps.push((now - before) / 1000);
+        if (event.event === "done") memory = event.peakMemoryBytes;
+        before = clock();
+      },
+    ],
+  };
+  await finetune(resolveRun(settings), observe);
+  return { memory, step: median(steps), whole: clock() / 1000 };
+}
+
+preloadEngine();
+process.once("message", ({ job, settings, clock }: Job) => {
+  const work = job === "estimate" ? estimated : run;
+  void work(settings, CLOCKS[clock]).then((figures) => process.send?.(figures, () => process.exit(0)));
+});
