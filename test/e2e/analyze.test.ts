@@ -49,7 +49,13 @@ describe("a comparison's runs", () => {
       await run({ ...SMALL, ...SAVING, method, ...retraining, output: join(comparison, "task", method, "seed-10") });
     }
     await run({ ...SMALL, ...SAVING, method: "lora", seed: 2, output: join(comparison, "task", "lora", "seed-2") });
-    await run({ ...SMALL, method: "lora", maxSteps: 1, output: join(comparison, "other", "lora", "seed-0") });
+    await run({
+      ...SMALL,
+      method: "lora",
+      maxSteps: 2,
+      warmupRatio: 0,
+      output: join(comparison, "other", "lora", "seed-0"),
+    });
     ({ analysis } = await analyze([comparison], {}, { hub: { onNote: (note) => notes.push(note) } }));
   });
 
@@ -75,7 +81,7 @@ describe("a comparison's runs", () => {
   test("have every layer at every saved step, the phases told", () => {
     expect(analysis.axis).toBe("out");
     const stepsOf = (at: number) => analysis.runs[at]!.layers.map(({ steps }) => steps.map(({ step }) => step));
-    expect(stepsOf(0)).toEqual(Array(6).fill([1]));
+    expect(stepsOf(0)).toEqual(Array(6).fill([2]));
     expect(stepsOf(1)).toEqual(Array(6).fill([2, 4, 6, 8, 10]));
     expect(stepsOf(3)).toEqual(Array(6).fill([2, 4, 6]));
     const { layers, fits } = analysis.runs[1]!;
@@ -89,6 +95,7 @@ describe("a comparison's runs", () => {
 
   test("stand beside full fine-tuning of their own task", () => {
     const full = analysis.runs[2]!;
+    expect(analysis.runs[0]!.fits.all.slope).toBeGreaterThan(0);
     expect(analysis.runs[0]!.againstFull).toBeUndefined();
     expect(full.againstFull).toBeUndefined();
     for (const at of [1, 3, 4]) {
