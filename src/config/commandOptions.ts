@@ -150,6 +150,7 @@ export const verifyOptions = {
     "saveEvery",
     "keepCheckpoints",
     "earlyStopping",
+    "log",
     "profile",
     "retrainSteps",
     "retrainEpochs",

@@ -102,6 +102,15 @@ export const choice = <const W extends readonly string[]>(words: W): Kind<W[numb
   fromText: (text) => text,
 });
 
+/** Some of the words, separated by commas; a list in YAML. */
+export const choices = <const W extends readonly string[]>(words: W): Kind<readonly W[number][]> => ({
+  schema: z.array(z.enum(words)).min(1),
+  takes: words.length < 2 ? alternatives(words) : `one or more of ${words.join(", ")}, separated by commas`,
+  placeholder: words.join("|"),
+  words,
+  fromText: commaSeparated,
+});
+
 /** One of the words, or a number of at least 0. */
 export const choiceOrNumber = <const W extends readonly string[]>(words: W): Kind<W[number] | number> => ({
   schema: z.union([z.enum(words), z.number().min(0)]),

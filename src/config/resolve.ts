@@ -95,7 +95,7 @@ export function renderRunYaml(config: RunConfig): string {
 }
 
 /** They say where results go and how fast they come, and make no other run of it. */
-const BESIDE: ReadonlySet<string> = new Set<RunKey>(["output", "threads"]);
+const BESIDE: ReadonlySet<string> = new Set<RunKey>(["output", "threads", "log"]);
 
 /** The settings that make a run what it is, for its log and its checkpoints. */
 export function settingsOf(config: RunConfig): JsonObject {

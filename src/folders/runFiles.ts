@@ -6,6 +6,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../io/fileNames.js";
 import { isLock } from "../io/folderLock.js";
 import { TOKENIZER_FILES } from "../text/index.js";
 import { CHECKPOINT_FILES, checkpointStep } from "../train/checkpointState.js";
+import { isEventFile } from "../train/eventFileName.js";
 
 /** Written first: what says that a folder is a run of this program's. */
 export const MARKER = ".bidora-run";
@@ -16,6 +17,8 @@ export const CARD = "README.md";
 export const REPORT = "report.html";
 export const ANALYSIS = { page: "analysis.html", data: "analysis.json" } as const;
 export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
+/** Where TensorBoard is to look. */
+export const TENSORBOARD = "tensorboard";
 export const PROFILE = { table: "profile.txt", trace: "profile.json" } as const;
 
 /** The files of an adapter or a model. */
@@ -52,13 +55,16 @@ export function removeOwnFiles(folder: string): void {
 
 /** The name of something of another's making that stands where a run writes, or undefined. */
 export function foreignInTheWay(folder: string): string | undefined {
-  const isWritten = (name: string): boolean => OWN.has(name) || checkpointStep(name) !== undefined;
+  const isWritten = (name: string): boolean =>
+    OWN.has(name) || name === TENSORBOARD || checkpointStep(name) !== undefined;
   return contentsOf(folder).find((entry) => isWritten(entry.name) && !isOwn(folder, entry))?.name;
 }
 
 function isOwn(folder: string, entry: Dirent): boolean {
   if (!entry.isDirectory()) return OWN.has(entry.name);
-  return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(join(folder, entry.name));
+  const path = join(folder, entry.name);
+  if (entry.name === TENSORBOARD) return readdirSync(path).every(isEventFile);
+  return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(path);
 }
 
 /** Other programs name their checkpoints so, too; this one's tell themselves by their state, or hold nothing else than it would. */

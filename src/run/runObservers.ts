@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { EVENTS, PROFILE } from "../folders/runFiles.js";
+import { EVENTS, PROFILE, TENSORBOARD } from "../folders/runFiles.js";
 import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../train/earlyStopping.js";
 import { evaluator } from "../train/evaluator.js";
@@ -8,6 +8,7 @@ import type { LastGood } from "../train/lastGood.js";
 import type { RunObserver, StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/profiler.js";
 import { runLogWriter } from "../train/runLogWriter.js";
+import { tensorboardWriter } from "../train/tensorboardWriter.js";
 import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";
 
@@ -35,7 +36,12 @@ export function runObservers(prepared: Prepared, options: ObserverOptions): Stag
   const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
   return {
     record: [runLogWriter(join(config.output, EVENTS), { prepare: prepareFolder, from })],
-    follow: [...told.map((on) => ({ on })), ...followers, ...(config.profile ? [profilerOf(prepared)] : [])],
+    follow: [
+      ...told.map((on) => ({ on })),
+      ...followers,
+      ...(config.log?.includes("tensorboard") ? [tensorboardOf(prepared, options)] : []),
+      ...(config.profile ? [profilerOf(prepared)] : []),
+    ],
     measure:
       every && (data.holdout ?? data.validation)
         ? [evaluator({ every, evaluate, trained: adapted.trained, start })]
@@ -59,6 +65,11 @@ export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): 
   const search = searchPatience === undefined ? judge : byUpperLoss(searchPatience);
   const judges = { ...(judge && { train: judge, retrain: judge }), ...(search && { search }) };
   return new EarlyStopping({ judges, trained: adapted.trained });
+}
+
+function tensorboardOf({ config, data }: Prepared, { from, isPrepared }: ObserverOptions): RunObserver {
+  const evaluated = data.holdout ? "holdout" : "validation";
+  return tensorboardWriter({ folder: join(config.output, TENSORBOARD), from, evaluated, isPrepared });
 }
 
 function profilerOf({ config, loaded }: Prepared): RunObserver {

@@ -1,7 +1,7 @@
-import { appendFileSync, existsSync, readFileSync, statSync, truncateSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { refuseSpecialFile } from "../common/inputFile.js";
+import { appendWhole } from "../io/append.js";
 import { writeFileAtomic } from "../io/atomic.js";
-import { writeFailure } from "../io/writeFailure.js";
 import type { RunEvent } from "./events.js";
 import type { RunObserver } from "./observer.js";
 
@@ -28,31 +28,12 @@ export function runLogWriter(path: string, { prepare, from }: RunLogOptions): Ru
       if (waiting) {
         prepare();
         forgetAfter(path, from);
-        append(path, waiting.join(""));
+        appendWhole(path, waiting.join(""));
         waiting = undefined;
       }
-      append(path, line);
+      appendWhole(path, line);
     },
   };
-}
-
-/** Whole or not at all, as far as a full disk lets it: what is told later stands on lines of its own. */
-function append(path: string, lines: string): void {
-  let size: number | undefined;
-  try {
-    size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    appendFileSync(path, lines);
-  } catch (error) {
-    cutTo(path, size);
-    throw writeFailure(path, error);
-  }
-}
-
-/** What goes wrong here has a reason that has been told. */
-function cutTo(path: string, size: number | undefined): void {
-  try {
-    if (size !== undefined) truncateSync(path, size);
-  } catch {}
 }
 
 /** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */

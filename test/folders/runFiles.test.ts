@@ -35,6 +35,7 @@ test("what locks and killed writers left is none of a folder's contents", () => 
 test("only this program's own files and checkpoints are removed", () => {
   put(MARKER, METRICS, "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "events.jsonl");
   put("checkpoint-4/training_state.json", "checkpoint-4/adapter_model.safetensors", "checkpoint-8/config.json");
+  put("analysis.html", "analysis.json", "tensorboard/events.out.tfevents.1764150000.bidora.12");
   put("notes.txt", "checkpoint-5/optimizer.pt", "checkpoint-x/training_state.json", "run.yaml/mine.txt");
   removeOwnFiles(folder);
   expect(left()).toEqual(["checkpoint-5", "checkpoint-x", "notes.txt", "run.yaml"]);
@@ -46,7 +47,10 @@ describe("in the way of a run is", () => {
     expect(foreignInTheWay(folder)).toBeUndefined();
   });
 
-  test.each(["checkpoint-5/optimizer.pt", "run.yaml/mine.txt", "checkpoint-7"])("another's %s", (path) => {
+  test.each([
+    ...["checkpoint-5/optimizer.pt", "run.yaml/mine.txt", "checkpoint-7"],
+    ...["tensorboard", "tensorboard/events.out.tfevents.1764150000.host.12.0", "tensorboard/bidora.1/x"],
+  ])("another's %s", (path) => {
     put(METRICS, path);
     expect(foreignInTheWay(folder)).toBe(path.split("/")[0]);
   });

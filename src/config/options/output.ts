@@ -1,7 +1,10 @@
 import { withPhaseToJudge, withSaving } from "../conditions.js";
-import { option, text, toggle, whole } from "../option.js";
+import { choices, option, text, toggle, whole } from "../option.js";
 
 const folder = text("DIR");
+
+/** What shows curves, beside this program's own report. */
+const LOGGERS = ["tensorboard"] as const;
 
 /** What is left, and when. */
 export const outputOptions = {
@@ -39,6 +42,12 @@ export const outputOptions = {
     defaultText: "off",
     advanced: true,
     acts: withPhaseToJudge,
+  }),
+  log: option(choices(LOGGERS), {
+    group: "Output",
+    help: "write the run's curves for these too: tensorboard",
+    defaultText: "none",
+    advanced: true,
   }),
   profile: option(toggle, {
     group: "Output",

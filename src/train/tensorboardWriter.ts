@@ -1,0 +1,82 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { appendWhole } from "../io/append.js";
+import { tfRecord } from "../io/tfrecord.js";
+import { writeFailure } from "../io/writeFailure.js";
+import { eventFileName, eventFileSeconds } from "./eventFileName.js";
+import type { EvaluationEvent, RunEvent, StepEvent } from "./events.js";
+import type { RunHandle, RunObserver } from "./observer.js";
+import { restartEvent, scalarsEvent, versionEvent } from "./tensorboardEvents.js";
+
+/** What curves are told of, and how. */
+export interface TensorboardOptions {
+  /** The folder of the files, for TensorBoard's `--logdir`. */
+  readonly folder: string;
+  /** The step that the run goes on from. */
+  readonly from: number;
+  /** Which rows evaluations in training are on. */
+  readonly evaluated: "validation" | "holdout";
+  /** Whether the run's folder may be written to. */
+  readonly isPrepared: () => boolean;
+}
+
+type Scalars = readonly (readonly [tag: string, value: number])[];
+
+/**
+ * Writes a run's numbers for TensorBoard: losses, rates and norms of steps under `train/`, metrics under the name of their rows. A
+ * resumed run begins a file of its own, which takes back what earlier ones tell of the steps after the checkpoint.
+ */
+export function tensorboardWriter({ folder, from, evaluated, isPrepared }: TensorboardOptions): RunObserver {
+  const waiting: Uint8Array[] = [];
+  let path: string | undefined;
+  return {
+    on(event, run) {
+      const record = recordOf(event, run, evaluated);
+      if (record) waiting.push(record);
+      if (waiting.length === 0 || !isPrepared()) return;
+      path ??= begin(folder, event.time, from);
+      appendWhole(path, Buffer.concat(waiting.splice(0)));
+    },
+  };
+}
+
+const secondsOf = (time: string): number => Date.parse(time) / 1000;
+
+function recordOf(
+  event: RunEvent,
+  run: RunHandle | undefined,
+  evaluated: TensorboardOptions["evaluated"],
+): Uint8Array | undefined {
+  if (event.event !== "step" && event.event !== "evaluation") return undefined;
+  const scalars = event.event === "step" ? scalarsOf(event) : metricsOf(event, run ? evaluated : "validation");
+  return tfRecord(scalarsEvent({ wallTime: secondsOf(event.time), step: event.step }, scalars));
+}
+
+function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate }: StepEvent): Scalars {
+  const found = Object.entries({ loss, upperLoss, hypergradientNorm, learningRate });
+  return found.flatMap(([name, value]) => (value === undefined ? [] : [[`train/${name}`, value] as const]));
+}
+
+/** `test_accuracy` is `test/accuracy`; what names no rows is of those that are watched. */
+function metricsOf({ metrics }: EvaluationEvent, rows: string): Scalars {
+  return Object.entries(metrics).map(([name, value]) => {
+    const [, split = rows, metric = name] = /^(test|holdout)_(.+)$/.exec(name) ?? [];
+    return [`${split}/${metric}`, value] as const;
+  });
+}
+
+/** Makes a file with its first events. Its name comes after those of earlier ones, since TensorBoard reads them in that order. */
+function begin(folder: string, time: string, from: number): string {
+  const wallTime = secondsOf(time);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw writeFailure(folder, error);
+  }
+  const earlier = readdirSync(folder).map(eventFileSeconds);
+  const seconds = earlier.reduce((latest, other) => Math.max(latest, other + 1), Math.floor(wallTime));
+  const path = join(folder, eventFileName(seconds));
+  const restart = from > 0 ? [tfRecord(restartEvent({ wallTime, step: from + 1 }))] : [];
+  appendWhole(path, Buffer.concat([tfRecord(versionEvent({ wallTime })), ...restart]));
+  return path;
+}
