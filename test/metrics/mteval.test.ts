@@ -8,6 +8,10 @@ describe("words as mteval-v13a has them", () => {
     expect(mtevalWords(prediction)).toStrictEqual(mteval);
   });
 
+  it.each(golden.mtevalWords)("%j", (text, words) => {
+    expect(mtevalWords(text)).toStrictEqual(words);
+  });
+
   it("are none in an empty text, and keep points and commas within numbers", () => {
     expect(mtevalWords(" \u2003\n")).toStrictEqual([]);
     expect(mtevalWords("1,250.5 a,b .5 3-D x-ray it's")).toStrictEqual(
@@ -24,10 +28,24 @@ describe("BLEU", () => {
     }
   });
 
-  it("is 0 without a hit of four words, or without a word, and 1 for a reference itself", () => {
-    expect(over(bleu(), [["a b c", "a b c"]])).toStrictEqual({ bleu: 0 });
+  it("is 0 without a word, and 1 for a reference itself, however short", () => {
     expect(over(bleu(), [["", "a b c d"]])).toStrictEqual({ bleu: 0 });
     expect(over(bleu(), [["A b c d", "x y", "a B c d"]])).toStrictEqual({ bleu: 1 });
+    expect(over(bleu(), [["a b c", "a b c"]])).toStrictEqual({ bleu: 1 });
+  });
+
+  it("has half an n-gram where none was met, then a quarter", () => {
+    expect(over(bleu(), [["a b x c d", "a b c d e"]]).bleu).toBeCloseTo(
+      ((4 / 5) * (2 / 4) * (1 / 6) * (1 / 8)) ** 0.25,
+      12,
+    );
+  });
+
+  it("does not take a reference without words for the closest, wherever it stands", () => {
+    const expected = over(bleu(), [["a b", "a b c d e f g"]]);
+    expect(over(bleu(), [["a b", "", "a b c d e f g"]])).toStrictEqual(expected);
+    expect(over(bleu(), [["a b", "a b c d e f g", " "]])).toStrictEqual(expected);
+    expect(over(bleu(), [["a b", ""]]).bleu).toBeCloseTo((1 / 16) ** 0.25, 12); // no hit: a half of 2, a quarter of 1
   });
 
   it("takes the shorter of two references that are as close", () => {
@@ -37,10 +55,23 @@ describe("BLEU", () => {
 });
 
 describe("NIST", () => {
-  const known = golden.corpora.filter(({ nist: expected }) => expected !== undefined);
+  it.each(golden.corpora)("of $name", ({ rows, nist: expected, each }) => {
+    const corpus = measured(nist(), rows);
+    expect(nist().result(corpus).nist).toBeCloseTo(expected, 11);
+    for (const [index, row] of corpus.entries()) {
+      expect(nist().result([row], corpus).nist).toBeCloseTo(each.nist[index]!, 11);
+    }
+  });
 
-  it.each(known)("of $name", ({ rows, nist: expected }) => {
-    expect(nist().result(measured(nist(), rows)).nist).toBeCloseTo(expected!, 11);
+  it("compares lengths with the mean of all references, not of each row's, and counts those without words nowhere", () => {
+    const rows = [
+      ["a b", "a b c d", "a b c d"],
+      ["e f", "e f"],
+    ] as const;
+    const penalty = 0.5 ** ((Math.log(4 / (2 * (10 / 3))) / Math.log(2 / 3)) ** 2);
+    const bits = (2 * Math.log2(10 / 2) + 2 * Math.log2(10 / 1)) / 4;
+    expect(over(nist(), rows).nist).toBeCloseTo(bits * penalty, 12);
+    expect(over(nist(), [[...rows[0], " "], rows[1]])).toStrictEqual(over(nist(), rows));
   });
 
   it("takes the information of n-grams from the corpus, not from the sample", () => {
@@ -72,6 +103,12 @@ describe("NIST", () => {
       ]).nist,
     ).toBeCloseTo(bits * penalty, 12);
   });
+});
+
+it("BLEU of no words, and both without words to compare with, are numbers", () => {
+  expect(over(bleu(), [["", " "]])).toStrictEqual({ bleu: 0 });
+  expect(over(nist(), [["", " "]])).toStrictEqual({ nist: 0 });
+  expect(over(nist(), [["a b", ""]])).toStrictEqual({ nist: 0 });
 });
 
 describe("rows that cannot be measured", () => {

@@ -7,13 +7,12 @@ export interface GoldenCorpus {
   /** Which rows; one and the same may be in several corpora. */
   rows: number[];
   bleu: number;
-  /** Not where a text is so short that the reference has negative numbers of n-grams. */
-  nist?: number;
+  nist: number;
   meteor: number;
   rougeL: number;
   cider: number;
-  /** For each row alone, but CIDEr's document frequencies, which are the corpus's. */
-  each: { bleu: number[]; meteor: number[]; rougeL: number[]; cider: number[] };
+  /** For each row alone, but CIDEr's document frequencies and NIST's information, which are the corpus's. */
+  each: { bleu: number[]; nist: number[]; meteor: number[]; rougeL: number[]; cider: number[] };
 }
 
 interface Golden {
@@ -26,6 +25,8 @@ interface Golden {
   }[];
   /** Texts, and their words as pycocoevalcap's tokenizer has them. */
   lines: [text: string, words: string][];
+  /** Texts, and their words as mteval-v13a has them. */
+  mtevalWords: [text: string, words: string[]][];
   /** Texts, and their words as METEOR has them. */
   meteorWords: [text: string, words: string][];
   /** Words, and the numbers of their meanings in METEOR's dictionary. */

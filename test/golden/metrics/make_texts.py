@@ -1,10 +1,11 @@
 """Writes texts.json beside this file: measures of generated texts by their public implementations.
 
-    pip install sacrebleu==2.6.0 pycocoevalcap==1.2     # and a JDK of version 11 or more, for METEOR 1.5 and the tokenizer
-    python test/golden/metrics/make_texts.py E2E_METRICS
+    pip install pycocoevalcap==1.2     # and Perl, and a JDK of version 11 or more, for METEOR 1.5 and the tokenizer
+    python test/golden/metrics/make_texts.py MTEVAL
 
-E2E_METRICS is a checkout of the E2E challenge's script, https://github.com/tuetschek/e2e-metrics; its `metrics/pymteval.py`
-is used. METEOR is run with its modules but the paraphrases, as is the metric here.
+MTEVAL is the Perl program of the E2E challenge's script, https://github.com/tuetschek/e2e-metrics, by which it measures BLEU
+and NIST unless told otherwise: mteval/mteval-v13a-sig.pl, of a version that counts the references that are not empty.
+METEOR is run with its modules but the paraphrases, as is the metric here.
 """
 
 import json
@@ -14,15 +15,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import mteval
 import pycocoevalcap.meteor.meteor as meteor
-import sacrebleu
 from pycocoevalcap.cider.cider import Cider
 from pycocoevalcap.rouge.rouge import Rouge
 from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
-from text_rows import AWKWARD, DRAWN, GOOD, LINES, SKIPPED, WORDS
-
-sys.path.insert(0, sys.argv[1])
-from metrics.pymteval import BLEUScore, NISTScore  # noqa: E402
+from text_rows import AWKWARD, DRAWN, GOOD, LINES, SKIPPED, SPACES, WORDS
 
 JAR = Path(meteor.__file__).with_name(meteor.METEOR_JAR)
 MODULES = ["-m", "exact stem synonym", "-w", "1.0 0.6 0.8"]
@@ -97,24 +95,6 @@ def ptb(rows):
     return [(split[i][:-1], split[i][-1]) for i in range(len(rows))]
 
 
-def bleu_of(rows):
-    longest = max(len(references) for references, _ in rows)
-    references = [[refs[k] if k < len(refs) else None for refs, _ in rows] for k in range(longest)]
-    settings = {"tokenize": "13a", "smooth_method": "none", "lowercase": True}
-    return sacrebleu.corpus_bleu([prediction for _, prediction in rows], references, **settings).score / 100
-
-
-def mteval(score, rows):
-    for references, prediction in rows:
-        score.append(prediction, references)
-    return score.score()
-
-
-def long_enough(rows):
-    """Rows on which pymteval has no negative numbers of n-grams."""
-    return [i for i, (_, prediction) in enumerate(rows) if len(BLEUScore().tokenize(prediction)) >= 5]
-
-
 def corpus_case(name, rows, tokenized, statistics, chosen):
     some = [rows[i] for i in chosen]
     gts = {i: tokenized[i][0] for i in chosen}
@@ -122,51 +102,54 @@ def corpus_case(name, rows, tokenized, statistics, chosen):
     rouge, rouge_rows = Rouge().compute_score(gts, res)
     cider, cider_rows = Cider().compute_score(gts, res)
     meteor_rows, meteor_all = PROGRAM.scores([statistics[i] for i in chosen])
-    case = {
+    ours = mteval.run(sys.argv[1], some)
+    return {
         "name": name,
         "rows": list(chosen),
-        "bleu": bleu_of(some),
+        "bleu": ours["bleu"],
+        "nist": ours["nist"],
         "meteor": meteor_all,
         "rougeL": float(rouge),
         "cider": float(cider),
         "each": {
-            "bleu": [bleu_of([row]) for row in some],
+            **ours["each"],
             "meteor": meteor_rows,
             "rougeL": [float(score) for score in rouge_rows],
             "cider": [float(score) for score in cider_rows],
         },
     }
-    if set(chosen) <= set(long_enough(rows)):
-        case["nist"] = mteval(NISTScore(), some)
-        assert abs(mteval(BLEUScore(), some) - case["bleu"]) < 1e-12
-    return case
 
 
 def main():
     rows = GOOD + AWKWARD + DRAWN + SKIPPED
     tokenized = ptb(rows)
     statistics = [PROGRAM.statistics(*row) for row in tokenized]
-    words = [BLEUScore().tokenize(prediction) for _, prediction in rows]
+    words = mteval.run(sys.argv[1], rows)["words"]
     corpora = [
         corpus_case("outputs of the usual kind", rows, tokenized, statistics, range(len(GOOD))),
         corpus_case("all rows", rows, tokenized, statistics, range(len(rows))),
-        corpus_case("of five words at least", rows, tokenized, statistics, long_enough(rows)),
         corpus_case("shorter than their references", rows, tokenized, statistics, [5, 14]),
+        corpus_case("shorter, and one row with more references", rows, tokenized, statistics, [0, 3, 5, 9, 18]),
         corpus_case("one row", rows, tokenized, statistics, [1]),
+        corpus_case("a single word", rows, tokenized, statistics, [9]),
+        corpus_case("nothing met", rows, tokenized, statistics, [8, 20]),
+        corpus_case("no word", rows, tokenized, statistics, [8]),
     ]
     lines = [split[0] for split, _ in ptb([([line], "") for line in LINES])]
+    spaced = LINES + SPACES
     golden = {
         "rows": [
             {
                 "references": references,
                 "prediction": prediction,
-                "mteval": [word.lower() for word in words[i] if word],
+                "mteval": words[i],
                 "ptb": {"references": tokenized[i][0], "prediction": tokenized[i][1]},
                 "meteorStatistics": [float(number) for number in statistics[i].split()],
             }
             for i, (references, prediction) in enumerate(rows)
         ],
         "lines": list(zip(LINES, lines)),
+        "mtevalWords": list(zip(spaced, mteval.run(sys.argv[1], [(["a"], line) for line in spaced])["words"])),
         "meteorWords": list(zip(LINES, ask_meteor([("words", line) for line in lines]))),
         "meanings": [[word, json.loads(found)] for word, found in zip(WORDS, ask_meteor([("meanings", word) for word in WORDS]))],
         "corpora": corpora,

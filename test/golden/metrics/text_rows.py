@@ -71,6 +71,7 @@ AWKWARD = [
     ([".", "..."], "!"),
     (["x.y end.Next www.lunabay.com/menu?x=1 chef@lunabay.com 50% off 3*4 a+b=c ½"],
      "x.y  end. Next\twww.lunabay.com/menu?x=1 chef@lunabay.com 50 % off 3 * 4 a + b = c 1/2\r\n"),
+    (["0 stars of 5 for ÉCLAIR, 0 stars for Éclair; 0 of 9."], "0 stars for ÉCLAIR and éclair, well-\nmade. BUT 0 of 9"),
 ]
 
 def drawn(random, words, longest):
@@ -108,6 +109,9 @@ U.S.A U.S., (U.S.) etc., e.g., "etc." est. 1990 op. 5 op. five figs. 3 Jan. 5 ma
 5:30-6:30 1,5-2,5 12-34-56 1-800-555-1234 2018-2019 F-16s B-52 A- -based well-known- three-and-a-half 24/7 n/a km/h TCP/IP
 &lt;pub&gt; &quot;fine&quot; <p> </p> <br/> < b >
 """.strip().split("\n")
+
+# Where mteval-v13a sees a space, and where none.
+SPACES = ["a\u2003b\u00a0c\u0085d\u3000e\x0bf", "a\x1cb\u200bc\ufeffd\u180ee", "well-\nmade well-\r\nmade\n", "<skipped>a<skipped>b&amp;lt;", "İSTANBUL ŒUVRE É e"]
 
 # Words whose meanings are asked for: regular and irregular forms, such that only look like forms, and none.
 WORDS = """
