@@ -260,7 +260,14 @@ export {
   type WordsPrediction,
   type WordsRow,
 } from "./tasks/index.js";
-export { type EvaluationOptions, evaluateRows, type PassOptions, predictRows } from "./train/evaluation.js";
+export {
+  type EvaluationOptions,
+  evaluateRows,
+  type Judgement,
+  type OnPrediction,
+  type PassOptions,
+  predictRows,
+} from "./train/evaluation.js";
 
 // For a pass and a step of one's own.
 

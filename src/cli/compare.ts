@@ -5,7 +5,7 @@ import { downloadHooks } from "./downloadProgress.js";
 export const compare = defineCommand({
   usage: "compare run.yaml [flags]",
   about:
-    "Runs methods on tasks with several seeds, each run in a process of its own, and tells them apart: tables, tests, costs. Called again it goes on with what is missing.",
+    "Runs methods on tasks with several seeds, each run in a process of its own, and tells them apart: tables, tests, costs. Called again it goes on with what is missing. It takes the options of finetune, for all runs.",
   options: compareOptions,
   positionals: 1,
   interruptible: true,

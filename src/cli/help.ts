@@ -17,7 +17,8 @@ export interface CommandHelp {
 export function renderHelp({ usage, about, options }: CommandHelp, all = false): string {
   const sections = [...groupOptions(options)].map(([group, entries]) => renderGroup(group, entries, all));
   const hasAdvanced = Object.values(options).some((option) => option.advanced);
-  const more = hasAdvanced && !all ? ["Options after “also” are explained by --help-all and in docs/options.md."] : [];
+  const more =
+    hasAdvanced && !all ? ["Options after “also”, and rarer ones, are in --help-all and docs/options.md."] : [];
   return [`Usage: bidora ${usage}`, ...wrap(about, ""), ...sections.flat(), ...more].join("\n");
 }
 
@@ -34,7 +35,8 @@ function groupOptions(options: OptionTable): Map<string, [string, Option][]> {
 
 function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   const shown = entries.filter(([, option]) => all || !option.advanced);
-  const rest = entries.filter(([, option]) => !all && option.advanced);
+  const rest = entries.filter(([, option]) => !all && option.advanced && !option.rare);
+  if (shown.length + rest.length === 0) return [];
   const lines = shown.flatMap(([key, option]) => renderOption(key, option, all));
   const also = rest.map(([key, option]) => shownFlag(key, option)).join(", ");
   return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, "    ", "  ") : [])];

@@ -2,7 +2,7 @@
 
 import { MAGNITUDE_AXES } from "../adapters/index.js";
 import {
-  asAdvanced,
+  asRare,
   choice,
   type Given,
   inGroup,
@@ -177,7 +177,7 @@ export const previewOptions = {
 export const compareOptions = {
   ...comparisonOptions,
   ...pick(runOptions, "model", "task", "train", "validation", "epochs", "maxSteps"),
-  ...asAdvanced(
+  ...asRare(
     omit(
       runOptions,
       ...(["model", "task", "train", "validation", "epochs", "maxSteps"] as const),

@@ -30,6 +30,8 @@ export interface Option<T = unknown> extends Kind<T> {
   readonly defaultText?: string;
   /** Named without its help line in `--help`, to keep that to a screen. */
   readonly advanced?: boolean;
+  /** Not even named in `--help`: for few runs, or explained by another command. */
+  readonly rare?: boolean;
   /** Belongs to the call and not to the run, so it is not written to `run.yaml`. */
   readonly session?: boolean;
   /** Where it has an effect; absent for an option that always has. */
@@ -219,10 +221,10 @@ export function inGroup<Table extends OptionTable>(group: string, table: Table):
   return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, { ...option, group }])) as Table;
 }
 
-/** The same options, named without their help lines in `--help`. */
-export function asAdvanced<Table extends OptionTable>(table: Table): Table {
+/** The same options, which `--help` leaves to another command's. */
+export function asRare<Table extends OptionTable>(table: Table): Table {
   return Object.fromEntries(
-    Object.entries(table).map(([key, option]) => [key, { ...option, advanced: true }]),
+    Object.entries(table).map(([key, option]) => [key, { ...option, advanced: true, rare: true }]),
   ) as Table;
 }
 

@@ -8,7 +8,7 @@ import { type Counts, emptyCounts, macroScores, microScores } from "./scores.js"
 export type LabelSet = ArrayLike<number>;
 
 /** Both sides of one row. */
-type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
+export type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
 
 /**
  * `microPrecision`, `microRecall`, `microF1` over all rows and labels together, and `macroPrecision`, `macroRecall`,

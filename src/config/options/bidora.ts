@@ -46,6 +46,7 @@ export const bidoraOptions = {
     group: "BiDoRA",
     help: "of the retrain phase; 0 skips it",
     defaultText: "as the search",
+    advanced: true,
     acts: bilevel,
   }),
   retrainEpochs: option(number({ least: 0 }), {

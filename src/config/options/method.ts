@@ -45,6 +45,7 @@ export const methodOptions = {
     help: "other ranks for the modules that match",
     defaultText: "none",
     advanced: true,
+    rare: true,
     acts: whereUsed("rankPattern"),
   }),
   alphaPattern: option(pattern(number({ above: 0 })), {
@@ -52,6 +53,7 @@ export const methodOptions = {
     help: "other alphas for the modules that match",
     defaultText: "none",
     advanced: true,
+    rare: true,
     acts: whereUsed("alphaPattern"),
   }),
   magnitudeAxis: option(choice(MAGNITUDE_AXES), {
@@ -73,6 +75,7 @@ export const methodOptions = {
     help: "width of the bottleneck",
     default: 64,
     advanced: true,
+    rare: true,
     acts: whereUsed("adapterSize"),
   }),
   adapterPlacement: option(choice(ADAPTER_PLACEMENTS), {
@@ -80,6 +83,7 @@ export const methodOptions = {
     help: "after attention and feed-forward, with the norms trained, or after feed-forward alone",
     default: "houlsby",
     advanced: true,
+    rare: true,
     acts: whereUsed("adapterPlacement"),
   }),
   adaloraInitRank: option(whole(1), {
@@ -87,6 +91,7 @@ export const methodOptions = {
     help: "of every layer at first; --rank is what their mean comes to",
     defaultText: "1.5 x rank, rounded up",
     advanced: true,
+    rare: true,
     acts: whereUsed("adaloraInitRank"),
   }),
   adaloraTinit: option(whole(0), {
@@ -94,6 +99,7 @@ export const methodOptions = {
     help: "steps before the first rank is taken away",
     default: 0,
     advanced: true,
+    rare: true,
     acts: whereUsed("adaloraTinit"),
   }),
   adaloraTfinal: option(whole(0), {
@@ -101,6 +107,7 @@ export const methodOptions = {
     help: "steps after the last one is",
     default: 0,
     advanced: true,
+    rare: true,
     acts: whereUsed("adaloraTfinal"),
   }),
   adaloraDeltaT: option(whole(1), {
@@ -108,6 +115,7 @@ export const methodOptions = {
     help: "steps from one allocation of ranks to the next",
     default: 1,
     advanced: true,
+    rare: true,
     acts: whereUsed("adaloraDeltaT"),
   }),
   adaloraOrthogonalWeight: option(number({ least: 0 }), {
@@ -115,6 +123,7 @@ export const methodOptions = {
     help: "of the penalty that keeps factors orthogonal",
     default: 0.5,
     advanced: true,
+    rare: true,
     acts: whereUsed("adaloraOrthogonalWeight"),
   }),
 };

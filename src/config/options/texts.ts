@@ -6,7 +6,7 @@ const { maxNewTokens, beams, lengthPenalty, noRepeatNgram } = inGroup(
   "Texts",
   pick(generationOptions, "maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"),
 );
-const inRuns = { advanced: true, acts: withTexts } as const;
+const inRuns = { advanced: true, rare: true, acts: withTexts } as const;
 
 /** How a run goes on from prompts where it is judged by texts. */
 export const textOptions = {
