@@ -1,10 +1,18 @@
 // A process that estimates a run, or runs it, once: its memory and its time are those of nothing else.
-import { type RunSettings, resolveRun } from "../../src/config/index.js";
-import { measureRun } from "../../src/run/estimates/measureRun.js";
-import { finetune } from "../../src/run/finetune.js";
-import { preloadEngine } from "../../src/torch/native.js";
+import type { RunSettings } from "../../src/config/index.js";
 import type { Clock } from "../compare.js";
 import { median } from "../compare.js";
+import { ROOT } from "../programs.js";
+
+// A run tells the program's version, which stands beside the program itself.
+const built = (path: string) => import(`${ROOT}dist/${path}`);
+const { preloadEngine } = (await built("torch/native.js")) as typeof import("../../src/torch/native.js");
+preloadEngine();
+const { resolveRun } = (await built("config/index.js")) as typeof import("../../src/config/index.js");
+const { finetune } = (await built("run/finetune.js")) as typeof import("../../src/run/finetune.js");
+const { measureRun } = (await built(
+  "run/estimates/measureRun.js",
+)) as typeof import("../../src/run/estimates/measureRun.js");
 
 /** Memory in bytes, time in seconds: of a typical step, and of all. */
 export interface Figures {
@@ -49,7 +57,6 @@ async function run(settings: RunSettings, clock: () => number): Promise<Figures>
   return { memory, step: median(steps), whole: clock() / 1000 };
 }
 
-preloadEngine();
 process.once("message", ({ job, settings, clock }: Job) => {
   const work = job === "estimate" ? estimated : run;
   void work(settings, CLOCKS[clock]).then((figures) => process.send?.(figures, () => process.exit(0)));

@@ -84,5 +84,12 @@ export function typicalSeconds(phases: readonly Pick<PhaseCost, "steps" | "secon
   each.sort((a, b) => a.seconds - b.seconds);
   const upTo = cumsum(each, ({ weight }) => weight);
   const half = (upTo.at(-1) ?? 0) / 2;
-  return each[upTo.findIndex((weight) => weight >= half)]?.seconds ?? 0;
+  const at = upTo.findIndex((weight) => weight >= half * (1 - ROUNDING));
+  const [lower, upper] = [each[at], each[at + 1]];
+  // Where just half of them are done, it is between two, and with two phases as long as each other these may be far apart.
+  const isBetween = upper !== undefined && (upTo[at] as number) <= half * (1 + ROUNDING);
+  return ((lower?.seconds ?? 0) + ((isBetween ? upper : lower)?.seconds ?? 0)) / 2;
 }
+
+/** What sums of weights may be off by. */
+const ROUNDING = 1e-9;

@@ -41,8 +41,8 @@ const MOST = 64;
 const LEAST = 4;
 
 interface Measured extends Timed {
-  /** Tokens of the largest batch, which decide about memory. */
-  readonly batchTokens: number;
+  /** Tokens that decide about memory. */
+  readonly load: number;
   /** The process's peak afterwards. */
   readonly peak: number;
 }
@@ -53,7 +53,7 @@ interface Measured extends Timed {
  * are not enough, both are taken to go on from the parts in a straight line.
  */
 export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
-  const heaviest = options.works.reduce((most, work) => (batchTokens(work) > batchTokens(most) ? work : most));
+  const heaviest = options.works.reduce((most, work) => (loadOf(work) > loadOf(most) ? work : most));
   const parts = await climb(heaviest, options);
   const top = parts.at(-1) as Measured;
   const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens };
@@ -61,7 +61,7 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const others = await sampleOthers(heaviest, top.seconds, options);
   const whole = [top, ...others, ...(others.length > 0 ? [await measure(heaviest, options)] : [])];
   const line = fitLine(whole.length > 1 ? whole : parts.slice(-2));
-  return { line, overLine: meanOverLine(line, whole), count: whole.length, bytesBeyond: 0, ...sizes };
+  return { line, overLine: meanOverLine(line, whole), count: 1 + others.length, bytesBeyond: 0, ...sizes };
 }
 
 /** Larger and larger parts of a piece, as far as time and memory allow; the last one is the whole where they do. */
@@ -86,14 +86,14 @@ const growthByTime = ({ seconds }: Measured, { deadline }: SamplerOptions): numb
 function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): number {
   const last = parts.at(-1) as Measured;
   const slope = bytesPerToken(parts);
-  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.batchTokens) : GROWTH * LEAST_GROWTH;
+  return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
 }
 
 /** Between the last two; 0 while there is one, which takes memory for much that comes but once. */
 function bytesPerToken(parts: readonly Measured[]): number {
   const [before, last] = parts.slice(-2);
   if (!before || !last) return 0;
-  return Math.max(0, (last.peak - before.peak) / Math.max(1, last.batchTokens - before.batchTokens));
+  return Math.max(0, (last.peak - before.peak) / Math.max(1, last.load - before.load));
 }
 
 function extrapolate(
@@ -101,7 +101,7 @@ function extrapolate(
   parts: readonly Measured[],
 ): Pick<Sampled, "line" | "overLine" | "count" | "bytesBeyond"> {
   const last = parts.at(-1) as Measured;
-  const bytesBeyond = bytesPerToken(parts) * (batchTokens(heaviest) - last.batchTokens);
+  const bytesBeyond = bytesPerToken(parts) * (loadOf(heaviest) - last.load);
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
 }
 
@@ -123,7 +123,9 @@ async function measure(work: Work, { run, signal }: SamplerOptions): Promise<Mea
   signal?.throwIfAborted();
   const seconds = await run(work);
   await nextTurn();
-  return { tokens: tokensOfWork(work), seconds, batchTokens: batchTokens(work), peak: peakMemoryBytes() };
+  return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: peakMemoryBytes() };
 }
 
-const batchTokens = (work: Work): number => tokensByBatch(work).reduce((most, tokens) => Math.max(most, tokens), 0);
+/** Tokens that decide about memory: of the largest batch, or, where several gradients are taken on each other, of all of them. */
+const loadOf = (work: Work): number =>
+  work.length > 1 ? tokensOfWork(work) : tokensByBatch(work).reduce((most, tokens) => Math.max(most, tokens), 0);

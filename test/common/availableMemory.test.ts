@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { availableMemory } from "../../src/common/availableMemory.js";
+
+const root = mkdtempSync(join(tmpdir(), "bidora-memory-"));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+let count = 0;
+function places(files: Readonly<Record<string, string>>) {
+  const folder = join(root, String(count++));
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, name)), { recursive: true });
+    writeFileSync(join(folder, name), text);
+  }
+  return { proc: join(folder, "proc"), cgroup: join(folder, "cgroup") };
+}
+
+const MACHINE = {
+  "proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:   5000 kB\nSwapFree:  7000 kB\n",
+};
+
+test("what the machine says is available, swap left out", () => {
+  expect(availableMemory(places(MACHINE))).toBe(5000 * 1024);
+});
+
+test("less where a control group leaves less, or one that it is in; files' pages are given back", () => {
+  const groups = (inner: string, outer: string) => ({
+    ...MACHINE,
+    "proc/self/cgroup": "0::/outer/inner\n",
+    "cgroup/outer/inner/memory.max": `${inner}\n`,
+    "cgroup/outer/inner/memory.current": "300000\n",
+    "cgroup/outer/inner/memory.stat": "anon 200000\ninactive_file 100000\n",
+    "cgroup/outer/memory.max": `${outer}\n`,
+    "cgroup/outer/memory.current": "400000\n",
+  });
+  expect(availableMemory(places(groups("1000000", "max")))).toBe(800_000);
+  expect(availableMemory(places(groups("1000000", "900000")))).toBe(500_000);
+  expect(availableMemory(places(groups("max", "max")))).toBe(5000 * 1024);
+  expect(availableMemory(places(groups("100", "max")))).toBe(0);
+});
+
+test("control groups of the first kind, and a container that shows its own as the root", () => {
+  const first = {
+    ...MACHINE,
+    "proc/self/cgroup": "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n",
+    "cgroup/memory/memory.limit_in_bytes": "600000\n",
+    "cgroup/memory/memory.usage_in_bytes": "200000\n",
+    "cgroup/memory/memory.stat": "total_inactive_file 50000\n",
+  };
+  expect(availableMemory(places(first))).toBe(450_000);
+});
+
+test("where nothing is told, what the system has free", () => {
+  expect(availableMemory(places({}))).toBeGreaterThan(0);
+});

@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { resolveRun } from "../../src/config/index.js";
+import { estimate } from "../../src/run/estimate.js";
+import type { RunEvent } from "../../src/train/events.js";
+import { bidora, fresh, jsonl, SMALL, start, write } from "./support.js";
+
+const flags = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--max-steps", "6"];
+const validation = ["--validation", SMALL.train];
+
+describe("estimate", () => {
+  it("prints exactly what is promised, memory within 15 % of the run's own", () => {
+    const output = fresh("run");
+    for (const method of ["lora", "bidora"]) {
+      const all = [...flags, ...validation, "--method", method, "--output", join(output, method), "--json", "--quiet"];
+      const said = bidora("estimate", ...all);
+      expect([said.status, said.stderr]).toEqual([0, ""]);
+      expect(existsSync(output)).toBe(method === "bidora");
+      const found = JSON.parse(said.stdout);
+      const events = bidora("finetune", ...all)
+        .stdout.trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line) as RunEvent);
+      const [begin, done] = (["start", "done"] as const).map((name) => events.find(({ event }) => event === name));
+      expect(found).toEqual({
+        parameters: begin?.event === "start" && begin.parameters,
+        peakMemoryBytes: expect.any(Number),
+        secondsPerStep: expect.any(Number),
+        steps: events.filter(({ event }) => event === "step").length,
+        seconds: expect.any(Number),
+      });
+      const peak = (done?.event === "done" && done.peakMemoryBytes) as number;
+      expect(Math.abs(found.peakMemoryBytes / peak - 1)).toBeLessThan(0.15);
+      expect(found.seconds).toBeGreaterThan(found.secondsPerStep);
+    }
+  });
+
+  it("is a table for people, and takes a run's file", () => {
+    const { train, model } = SMALL;
+    const yaml = write("run.yaml", JSON.stringify({ model, train, method: "lora", maxSteps: 3 }));
+    const { stdout, stderr, status } = bidora("estimate", yaml, "--max-steps", "1234", "--batch-size", "4");
+    expect(stdout).toMatch(
+      /^what +estimate\nparameters +[\d,]+\ntrained +[\d,]+ \([\d.]+ %\)\npeak memory +\d+ MiB of .* available\n/,
+    );
+    expect(stdout).toMatch(/\ntypical step +[\d.]+ m?s\nsteps +1,234\nwhole run +[\d.]+ \w+/);
+    expect(stderr).toContain("of 1234 steps of train were tried");
+    expect(status).toBe(0);
+  });
+
+  it("ends with the status that finetune has for what it refuses", () => {
+    const refused = (...more: string[]) => {
+      const [said, did] = ["estimate", "finetune"].map((command) =>
+        bidora(command, ...flags, ...more, "--output", fresh()),
+      );
+      expect(said).toEqual({ ...did, stdout: "" });
+      return said!.status;
+    };
+    expect(refused("--method", "lora", "--xi", "1")).toBe(2);
+    expect(refused("--train", jsonl({ text: "no label" }))).toBe(1);
+    expect(refused("--model", fresh("nothing"))).toBe(1);
+  });
+
+  it("ends with Ctrl-C, and its process with it", async () => {
+    const { child, ended } = start("estimate", ...flags, "--method", "bidora", "--init-weights", "new-head");
+    // The first note comes from the process that it has made.
+    await once(child.stderr!, "data");
+    const made = readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ");
+    expect(made).toHaveLength(1);
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+    expect(existsSync(`/proc/${made[0]}`)).toBe(false);
+  });
+});
+
+describe("the function", () => {
+  it("measures in a process of its own, whatever this one has had", async () => {
+    const held = Buffer.alloc(2 ** 30, 1);
+    const config = resolveRun({ ...SMALL, method: "lora", output: fresh("none") });
+    const { peakMemoryBytes, steps, stepsOfPhases, availableMemoryBytes } = await estimate(config);
+    expect(peakMemoryBytes).toBeLessThan(held.length);
+    expect({ steps, stepsOfPhases }).toEqual({ steps: 4, stepsOfPhases: { train: 4 } });
+    expect(availableMemoryBytes).toBeGreaterThan(0);
+  });
+
+  it("throws what the run would, notes of the run included", async () => {
+    const config = resolveRun({ ...SMALL, method: "lora", train: jsonl({ text: "no label" }) });
+    await expect(estimate(config)).rejects.toMatchObject({ name: "BidoraError", exitStatus: 1 });
+    const notes: string[] = [];
+    const drawn = resolveRun({ ...SMALL, method: "lora", initWeights: "new-head", output: fresh("none") });
+    await estimate(drawn, { hub: { onNote: (line) => notes.push(line) } });
+    expect(notes).toEqual([expect.stringContaining("Drew a new head")]);
+  });
+
+  it("is broken off by its signal", async () => {
+    const controller = new AbortController();
+    const asked = estimate(resolveRun({ ...SMALL, method: "lora", output: fresh("none") }), {
+      signal: controller.signal,
+    });
+    setTimeout(() => controller.abort(), 300);
+    await expect(asked).rejects.toMatchObject({ name: "AbortError" });
+    await expect(estimate(resolveRun({ ...SMALL }), { signal: controller.signal })).rejects.toMatchObject({
+      name: "AbortError",
+    });
+  });
+});

@@ -1,0 +1,158 @@
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { methodNames, type RunSettings, resolveRun } from "../../../src/config/index.js";
+import { judgings, rehearseTexts } from "../../../src/run/estimates/judging.js";
+import { measureRun } from "../../../src/run/estimates/measureRun.js";
+import { type Prepared, prepare } from "../../../src/run/prepare.js";
+import { namedDatasets } from "../../../src/tasks/index.js";
+import type { RunEvent } from "../../../src/train/events.js";
+import { fresh, GOLDEN, jsonl, run, SMALL, write } from "../../e2e/support.js";
+
+const configOf = (settings: RunSettings) => resolveRun({ ...SMALL, output: fresh("none"), ...settings });
+
+const measured = (settings: RunSettings) => measureRun(configOf(settings));
+
+const startOf = (events: readonly RunEvent[]) => events.find((event) => event.event === "start")!;
+
+/** Of the run itself. */
+async function told(settings: RunSettings) {
+  const { events } = await run(settings);
+  const { parameters, steps } = startOf(events);
+  return { parameters, stepsOfPhases: steps, steps: events.filter(({ event }) => event === "step").length };
+}
+
+describe("counts", () => {
+  it.each(methodNames)("are those of the run, by %s", async (method) => {
+    const settings = { method, maxSteps: 2 } as const;
+    expect(await measured(settings)).toMatchObject(await told(settings));
+  });
+
+  it.each<RunSettings>([
+    { method: "lora", maxSteps: undefined, epochs: 2, batchSize: 5 },
+    { method: "lora", maxSteps: undefined, epochs: 1.5, batchSize: 5, gradientAccumulation: 3, dropLast: true },
+    { method: "bidora", maxSteps: undefined, epochs: 1, unrollSteps: 2, gradientAccumulation: 2 },
+    { method: "bidora", maxSteps: 3, retrainSteps: 5 },
+    { method: "bidora", retrainSteps: 0 },
+    { method: "lora", maxSteps: undefined, epochs: 1, trainLimit: 9, holdoutFraction: 0.3, evalEvery: 1 },
+  ])("of steps are those of the run with %o", async (settings) => {
+    const { steps, stepsOfPhases } = await told(settings);
+    expect(await measured(settings)).toMatchObject({ steps, stepsOfPhases });
+  });
+});
+
+describe("what is measured", () => {
+  it("leaves nothing, not even a folder", async () => {
+    const output = fresh("none");
+    const before = readdirSync(process.cwd());
+    await measured({ method: "bidora", output, saveEvery: 1, validation: SMALL.train, evalEvery: 1 });
+    expect(existsSync(output)).toBe(false);
+    expect(readdirSync(process.cwd())).toEqual(before);
+  });
+
+  it("is time above zero, of more steps and evaluations more", async () => {
+    const few = await measured({ method: "lora", maxSteps: 4 });
+    expect(few.secondsPerStep).toBeGreaterThan(0);
+    const many = await measured({ method: "lora", maxSteps: 40_000 });
+    expect(many.seconds).toBeGreaterThan(few.seconds + 39_000 * 0.3 * few.secondsPerStep);
+    const judged = await measured({ method: "lora", maxSteps: 40_000, validation: SMALL.train, evalEvery: 1 });
+    expect(judged.seconds).toBeGreaterThan(1.2 * many.seconds);
+  });
+
+  it("is told in seconds of the clock that is given", async () => {
+    let now = 0;
+    const config = resolveRun({ ...SMALL, method: "lora", maxSteps: 10, output: fresh("none") });
+    const { secondsPerStep } = await measureRun(config, { clock: () => (now += 1000) });
+    // From one look at the clock to the next.
+    expect(secondsPerStep).toBe(1);
+  });
+
+  it("says what was tried, and what it can't know", async () => {
+    const { notes } = await measured({ method: "bidora", maxSteps: 2 });
+    expect(notes.map((note) => note.replace(/heaviest \(\d+/, "heaviest (N"))).toEqual(
+      ["search", "retrain"].map(
+        (phase) =>
+          `2 of 2 steps of ${phase} were tried, the heaviest (N tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
+      ),
+    );
+    const stopping = { method: "lora", earlyStopping: 1, evalEvery: 1, validation: SMALL.train } as const;
+    expect((await measured(stopping)).notes.join("\n")).toContain("Early stopping may end the run sooner");
+  });
+
+  it("counts evaluations as the run makes them", () => {
+    const of = (config: object, data: object) => judgings({ config, data } as unknown as Prepared, 10);
+    const [validation, test, holdout] = [[], [], []];
+    expect(of({}, { validation, test })).toEqual({ validation: 1, test: 1, holdout: 0 });
+    expect(of({ evalEvery: 4 }, { validation })).toEqual({ validation: 3, test: 0, holdout: 0 });
+    // The last step's evaluation is the run's own.
+    expect(of({ evalEvery: 5 }, { validation })).toEqual({ validation: 2, test: 0, holdout: 0 });
+    expect(of({ evalEvery: 5, earlyStopping: 1 }, { validation })).toEqual({ validation: 3, test: 0, holdout: 0 });
+    expect(of({ evalEvery: 5 }, { validation, holdout })).toEqual({ validation: 1, test: 0, holdout: 2 });
+    expect(of({}, {})).toEqual({ validation: 0, test: 0, holdout: 0 });
+  });
+});
+
+describe("a data set that is reported by texts", () => {
+  /** 20 meanings with two texts each. */
+  const rows = Array.from({ length: 40 }, (_, i) => `name[n${i >> 1}],the cat sat on mat ${i}`).join("\n");
+  const data = dirname(write("trainset.csv", `mr,ref\n${rows}\n`));
+  for (const name of ["devset.csv", "testset_w_refs.csv"]) writeFileSync(join(data, name), `mr,ref\n${rows}\n`);
+  const settings = { model: join(GOLDEN, "gpt2/lm"), task: "e2e-nlg", data, train: undefined, method: "lora" } as const;
+
+  /** What such a run prepares. */
+  async function prepared(more: RunSettings = {}): Promise<Prepared> {
+    const run = { config: configOf({ ...settings, ...more }), saved: undefined, adapterFolder: undefined };
+    return {
+      ...(await prepare(run)),
+      texts: { validation: await namedDatasets["e2e-nlg"].load(data, "validation"), test: undefined },
+    };
+  }
+
+  it("takes time for the texts, with more for beams", async () => {
+    const clock = () => performance.now();
+    const secondsOf = async (of: Prepared) => rehearseTexts(of, "validation", { clock });
+    const [less, more] = [await secondsOf(await prepared()), await secondsOf(await prepared({ beams: 8 }))];
+    expect(less).toBeGreaterThan(0);
+    expect(more).toBeGreaterThan(less);
+    expect(await secondsOf({ ...(await prepared()), texts: undefined })).toBe(0);
+  });
+
+  it("is about what they take", async () => {
+    // Each look at the clock is a second later: 20 prompts by 4 are 5 batches, of which each takes one.
+    let now = 0;
+    const clock = () => {
+      now += 1000;
+      return now;
+    };
+    expect(await rehearseTexts(await prepared(), "validation", { clock })).toBe(5);
+  });
+
+  it("is estimated as a whole", async () => {
+    expect((await measured({ ...settings, maxSteps: 2 })).seconds).toBeGreaterThan(0);
+  });
+});
+
+describe("refused as by the run", () => {
+  it.each<readonly [RunSettings, RegExp]>([
+    [{ method: "lora", xi: 1 }, /No effect in this run: --xi/],
+    [{ method: "lora", earlyStopping: 2 }, /--early-stopping needs/],
+    [{ method: "lora", train: jsonl({ text: "no label" }) }, /label/],
+    [{ method: "lora", output: write("file.txt", "x") }, /is a file; name a folder/],
+  ])("%o", async (settings, message) => {
+    const failure = async (body: () => Promise<unknown>) =>
+      body().then(
+        () => "none",
+        (error: Error) => error.message,
+      );
+    const said = await failure(() => measured(settings));
+    expect(said).toMatch(message);
+    expect(said).toBe(await failure(() => run(settings)));
+  });
+
+  it("a folder with something in it, unless it may be replaced", async () => {
+    const { output } = await run({ method: "lora", maxSteps: 1 });
+    await expect(measured({ method: "lora", output })).rejects.toThrow(/is not empty/);
+    expect((await measured({ method: "lora", output, overwrite: true })).steps).toBe(4);
+    expect(existsSync(`${output}/metrics.json`)).toBe(true);
+  });
+});

@@ -1,0 +1,105 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import type { RunSettings } from "../../src/config/index.js";
+import { resolveRun } from "../../src/config/index.js";
+import type { ModelConfig } from "../../src/models/index.js";
+import { MemoryNeed, whatFits } from "../../src/run/memoryNeed.js";
+import { prepare } from "../../src/run/prepare.js";
+import { run, SMALL } from "../e2e/support.js";
+
+const memory = vi.hoisted(() => ({ available: Number.MAX_SAFE_INTEGER }));
+vi.mock("../../src/common/availableMemory.js", () => ({ availableMemory: () => memory.available }));
+afterEach(() => {
+  memory.available = Number.MAX_SAFE_INTEGER;
+});
+
+async function needOf(settings: RunSettings) {
+  const config = resolveRun({ ...SMALL, dtype: "float32", batchSize: 8, ...settings });
+  const prepared = await prepare({ config, saved: undefined, adapterFolder: undefined });
+  return { need: new MemoryNeed(prepared), ...prepared };
+}
+
+describe("what a run takes at the least", () => {
+  it("is weights, trained tensors with what goes with them, and what the backward pass asks for", async () => {
+    const { need, loaded, adapted, data } = await needOf({ method: "lora", targetModules: "all-linear" });
+    const trained = adapted.trained.reduce((sum, { tensor }) => sum + tensor.numel, 0);
+    const all = [...loaded.model.namedParameters()].reduce((sum, [, { tensor }]) => sum + tensor.numel, 0);
+    // Of all layers but the last: query, key, value, two dense layers of H, one of I.
+    const { layers, ...layer } = loaded.model.config as ModelConfig & { intermediateSize: number };
+    const widths = (layers - 1) * (5 * layer.hiddenSize + layer.intermediateSize);
+    const lengths = data.train.map(({ inputIds }) => inputIds.length).toSorted((a, b) => a - b);
+    const batches = [0, 8, 16].map((start) => lengths.slice(start, start + 8).reduce((a, b) => a + b, 0));
+    const tokens = Math.max(...batches);
+    // Tensor, gradient, start, and AdamW's two numbers.
+    expect(need.with()).toBe(4 * (all - trained) + 20 * trained + 4 * tokens * widths);
+  });
+
+  it("is less with smaller batches, checkpointing, half the bytes, an optimiser that remembers less", async () => {
+    const { need } = await needOf({ method: "full" });
+    const whole = need.with();
+    for (const change of [{ batchSize: 1 }, { gradientCheckpointing: true }, { dtype: "bfloat16" } as const])
+      expect(need.with(change)).toBeLessThan(whole);
+    const { need: sgd } = await needOf({ method: "full", optimizer: "sgd", momentum: 0 });
+    expect(sgd.with()).toBeLessThan(whole);
+  });
+
+  it("leaves out layers below the lowest that is trained", async () => {
+    const { need: last } = await needOf({ method: "lora", targetModules: "encoder.layer.2.attention.self.query" });
+    const { need: all } = await needOf({ method: "lora" });
+    expect(last.with({ batchSize: 1 }) - last.with()).toBe(0);
+    expect(all.with()).toBeGreaterThan(all.with({ batchSize: 1 }));
+  });
+});
+
+describe("what fits", () => {
+  it("is told by the same bound, the largest batch first", async () => {
+    const { need, config } = await needOf({ method: "lora", gradientAccumulation: 2 });
+    for (const batchSize of [4, 2, 1]) {
+      const available = need.with({ batchSize });
+      const flags = whatFits(need, config, available);
+      expect(flags).toContain(`--batch-size ${batchSize} with --gradient-accumulation ${16 / batchSize}`);
+    }
+    expect(whatFits(need, config, need.with({ gradientCheckpointing: true }))).toContain("--gradient-checkpointing");
+  });
+
+  it("takes several changes together where none alone is enough, and is nothing where they are not either", async () => {
+    const { need, config } = await needOf({ method: "lora" });
+    const least = { dtype: "bfloat16", gradientCheckpointing: true, batchSize: 1 } as const;
+    expect(whatFits(need, config, need.with(least))).toBe(
+      "--dtype bfloat16 and --gradient-checkpointing and --batch-size 1 with --gradient-accumulation 8",
+    );
+    expect(whatFits(need, config, need.with(least) - 1)).toBeUndefined();
+  });
+
+  it("does not name what is on already, nor bfloat16 where all weights are trained", async () => {
+    const { need, config } = await needOf({ method: "full", gradientCheckpointing: true });
+    const flags = whatFits(need, config, need.with({ batchSize: 1 }));
+    expect(flags).toBe("--batch-size 1 with --gradient-accumulation 8");
+  });
+});
+
+describe("finetune", () => {
+  const settings = { method: "lora", dtype: "float32", batchSize: 8, maxSteps: 1 } as const;
+
+  it("says before the run that it won't fit, and trains all the same", async () => {
+    const { need } = await needOf({ ...settings, targetModules: undefined });
+    memory.available = need.with({ batchSize: 4 });
+    const { notes, events } = await run(settings);
+    const [note, ...more] = notes.filter((line) => line.includes("available"));
+    expect(note).toMatch(
+      /^This run takes at least .* of memory, and .* are available: what fits is --batch-size 4 with --gradient-accumulation 2/,
+    );
+    expect(more).toEqual([]);
+    expect(events.some(({ event }) => event === "done")).toBe(true);
+  });
+
+  it("says nothing where there is enough", async () => {
+    const { need } = await needOf(settings);
+    memory.available = need.with();
+    expect((await run(settings)).notes.filter((line) => line.includes("available"))).toEqual([]);
+  });
+
+  it("refuses weights that alone are more than there is", async () => {
+    memory.available = 10_000;
+    await expect(run(settings)).rejects.toThrow(/^The model .* takes .* of memory, but 0\.00001 GB are available: /);
+  });
+});
