@@ -1,8 +1,8 @@
 /**
  * The library: what the command line does, and the parts that it is made of.
  *
- * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `generate`, `merge`, `exportAdapter`,
- *   `inspect`, `analyze`.
+ * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `generate`, `compare`, `estimate`, `merge`,
+ *   `exportAdapter`, `inspect`, `analyze`.
  *   Their settings are the commands' flags in camelCase; docs/options.md explains each.
  * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
  * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
@@ -14,8 +14,12 @@
 // What the commands do.
 
 export { BidoraError, UsageError } from "./common/errors.js";
+export type { PairedEffect } from "./compare/effectSize.js";
+export type { BootstrapTest, SignificanceTest, WilcoxonTest } from "./compare/significance.js";
+export type { SummaryEntry } from "./compare/summary.js";
 export {
   type AnalyzeSettings,
+  type CompareSettings,
   type EvaluateSettings,
   type ExportSettings,
   type GenerateSettings,
@@ -38,6 +42,9 @@ export type {
   AnalyzedStep,
   LineFit,
 } from "./report/analysis.js";
+export { type CompareHooks, type CompareOutcome, compare } from "./run/compare.js";
+export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
+export type { ComparisonResult } from "./run/comparison/write.js";
 export { type Estimate, estimate } from "./run/estimate.js";
 export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
 export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";

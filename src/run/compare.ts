@@ -17,6 +17,7 @@ import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js"
 import { readSpec, type Spec } from "./comparison/spec.js";
 import { type ComparisonResult, writeComparison } from "./comparison/write.js";
 
+/** What a call can say beside the settings. */
 export interface CompareHooks {
   readonly signal?: AbortSignal;
   /** Told what people should know while it runs. */

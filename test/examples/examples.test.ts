@@ -44,6 +44,11 @@ const CASES: readonly (readonly [name: string, args: readonly string[], prints: 
   ["ownStep", [MODEL], /^step 1: loss 0\.\d+\n[\s\S]*step 5: loss 0\.\d+\n$/],
   ["ownObserver", [MODEL, join(SMS, "train.tsv"), join(work, "watched"), "0"], /^ {3}1 #+ \d\.\d{3}\nOut of time: /],
   ["ownTask", [MODEL, SHARES, SHARES, join(work, "share")], /^trained: \{ meanAbsoluteError: /],
+  [
+    "compare",
+    [MODEL, join(SMS, "test.tsv"), join(SMS, "test.tsv"), join(work, "compared")],
+    /^1\/4 [\s\S]*4\/4 [\s\S]*Method +Accuracy[\s\S]*lora against dora, bootstrap: p = \d\.\d{3}\n$/,
+  ],
   ["ownMethod", [MODEL], /^6 vectors, such as .*ia3_l\n[\s\S]*Merged, .* \[36,36\]\.\n$/],
 ];
 

@@ -1,0 +1,24 @@
+// Compares methods as `bidora compare` does: node build/examples/compare.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
+import { compare } from "bidora";
+
+const [
+  model = "sentence-transformers/all-MiniLM-L6-v2",
+  train = "examples/data/sms_spam/train.tsv",
+  validation = "examples/data/sms_spam/test.tsv",
+  output = "runs/compared",
+] = process.argv.slice(2);
+
+// The flags of the command line in camelCase. Each run is a process of its own; called again it goes on with what is missing.
+const outcome = await compare(
+  {
+    ...{ model, train, validation, output, task: "sequence-classification" },
+    ...{ methods: ["lora", "dora"], seeds: [0, 1], maxSteps: 20, batchSize: 16, learningRate: 2e-3, jobs: 2 },
+  },
+  undefined,
+  { note: (line) => console.log(line) },
+);
+
+if (outcome.kind === "compared") {
+  console.log(outcome.text);
+  for (const { a, b, test, p } of outcome.result.tests) console.log(`${a} against ${b}, ${test}: p = ${p.toFixed(3)}`);
+}
