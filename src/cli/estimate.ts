@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
-import { readRunFile, resolveRun, runOptions } from "../config/index.js";
+import { estimateOptions, readRunFile, resolveRun } from "../config/index.js";
 import type { Estimate } from "../run/estimate.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
@@ -7,8 +7,8 @@ import { formatTable } from "./output.js";
 
 export const estimate = defineCommand({
   usage: "estimate [run.yaml] [flags]",
-  about: "Says what finetune with the same flags takes: parameters, memory, time. Writes nothing.",
-  options: runOptions,
+  about: "Says what finetune takes with the same flags: parameters, memory, time.",
+  options: estimateOptions,
   positionals: 1,
   interruptible: true,
   run: async ({ given, positionals: [file], output, signal }) => {

@@ -190,6 +190,14 @@ export const compareOptions = {
 /** What `compare` takes: the flags of `bidora compare`, in camelCase. */
 export type CompareSettings = Given<typeof compareOptions>;
 
+/** A run's own. Nothing is written, so that where it would be matters little. */
+export const estimateOptions = {
+  ...runOptions,
+  output: { ...runOptions.output, advanced: true },
+  overwrite: { ...runOptions.overwrite, advanced: true },
+  resume: { ...runOptions.resume, advanced: true },
+};
+
 export const quickstartOptions = {
   methods: option(names("NAMES"), { group: "Run", help: "what to compare", default: ["lora", "dora", "bidora"] }),
   output: option(text("DIR"), {

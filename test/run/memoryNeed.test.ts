@@ -30,7 +30,12 @@ describe("what a run takes at the least", () => {
     const batches = [0, 8, 16].map((start) => lengths.slice(start, start + 8).reduce((a, b) => a + b, 0));
     const tokens = Math.max(...batches);
     // Tensor, gradient, start, and AdamW's two numbers.
-    expect(need.with()).toBe(4 * (all - trained) + 20 * trained + 4 * tokens * widths);
+    for (const [dtype, bytes] of [
+      ["float32", 4],
+      ["bfloat16", 2],
+    ] as const)
+      expect(need.with({ dtype })).toBe(bytes * (all - trained) + 20 * trained + bytes * tokens * widths);
+    expect(need.with()).toBe(need.with({ dtype: "float32" }));
   });
 
   it("is less with smaller batches, checkpointing, half the bytes, an optimiser that remembers less", async () => {
@@ -74,6 +79,7 @@ describe("what fits", () => {
     const { need, config } = await needOf({ method: "full", gradientCheckpointing: true });
     const flags = whatFits(need, config, need.with({ batchSize: 1 }));
     expect(flags).toBe("--batch-size 1 with --gradient-accumulation 8");
+    expect(whatFits(need, config, need.with({ dtype: "bfloat16" }))).not.toContain("dtype");
   });
 });
 

@@ -54,7 +54,7 @@ const LONGER = 12;
 export async function rehearseTexts(
   prepared: Prepared,
   split: "validation" | "test",
-  { clock, signal }: Pick<Times, "clock" | "signal">,
+  { clock, signal, deadline }: Omit<Times, "until">,
 ): Promise<number> {
   const { loaded, tokenizer, folder, config, choice, data } = prepared;
   const examples = (prepared.texts?.[split]?.examples ?? []) as readonly LanguageExample[];
@@ -67,14 +67,16 @@ export async function rehearseTexts(
     await evaluateTexts(model, some, { batchSize: config.batchSize, wishes, signal });
     return (clock() - began) / 1000;
   };
-  await secondsOf(1);
-  const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];
-  const perToken = Math.max(0, longer - short) / (LONGER - SHORT);
+  const first = await secondsOf(1);
   const tokens = longestInBatch(
     (data[split] ?? []).map((row) => choice.task.weight(row)),
     config.batchSize,
   );
   const batches = Math.ceil(meaningsOf(examples).length / config.batchSize);
+  // A first token takes its prompt besides, so that this is the most.
+  if (performance.now() + 1000 * first * (SHORT + LONGER) > deadline) return batches * first * tokens;
+  const [short, longer] = [await secondsOf(SHORT), await secondsOf(LONGER)];
+  const perToken = Math.max(0, longer - short) / (LONGER - SHORT);
   return batches * Math.max(short, short + perToken * (Math.min(tokens, config.maxNewTokens ?? tokens) - SHORT));
 }
 

@@ -6,7 +6,7 @@ const on = (base: number, perToken: number) => (tokens: number) => ({ tokens, se
 
 test("a line is found, though one of its points was disturbed", () => {
   const points = [100, 200, 400, 700, 900, 1500].map(on(0.5, 0.01));
-  const disturbed = points.map((point, i) => (i === 3 ? { ...point, seconds: 10 * point.seconds } : point));
+  const disturbed = points.map((point, i) => (i === 1 ? { ...point, seconds: 10 * point.seconds } : point));
   for (const measured of [points, disturbed]) {
     const line = fitLine(measured);
     expect(line.base).toBeCloseTo(0.5, 6);

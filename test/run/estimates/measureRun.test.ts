@@ -110,7 +110,8 @@ describe("a data set that is reported by texts", () => {
 
   it("takes time for the texts, with more for beams", async () => {
     const clock = () => performance.now();
-    const secondsOf = async (of: Prepared) => rehearseTexts(of, "validation", { clock });
+    const secondsOf = async (of: Prepared) =>
+      rehearseTexts(of, "validation", { clock, deadline: Number.POSITIVE_INFINITY });
     const [less, more] = [await secondsOf(await prepared()), await secondsOf(await prepared({ beams: 8 }))];
     expect(less).toBeGreaterThan(0);
     expect(more).toBeGreaterThan(less);
@@ -124,7 +125,11 @@ describe("a data set that is reported by texts", () => {
       now += 1000;
       return now;
     };
-    expect(await rehearseTexts(await prepared(), "validation", { clock })).toBe(5);
+    expect(await rehearseTexts(await prepared(), "validation", { clock, deadline: Number.POSITIVE_INFINITY })).toBe(5);
+    // No time for more than the first token: each of the texts' tokens is taken to be as long.
+    const rough = await rehearseTexts(await prepared(), "validation", { clock, deadline: 0 });
+    expect(rough % 5).toBeCloseTo(0, 6);
+    expect(rough).toBeGreaterThan(5);
   });
 
   it("is estimated as a whole", async () => {
