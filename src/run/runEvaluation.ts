@@ -8,21 +8,27 @@ import { evaluateRows } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
+import { promptText, rowText, shortText } from "./rowText.js";
 
 /** Rows that a run judges its model by. */
 export type JudgedSplit = "validation" | "test" | "holdout";
 
-/** A row as it was judged: where it stands, what is right, and what was predicted. */
+/** A row as it was judged: where it stands, what it says, what is right, and what was predicted. */
 export interface JudgedRow {
   readonly file: string;
   readonly line: number;
+  /** Its beginning, as the model's tokens spell it. */
+  readonly text: string;
   readonly reference: unknown;
   readonly prediction: object;
 }
 
+/** A judged row whose text is not spelled out yet. */
+type Unspelled = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
+
 /** Judges a run's model as it is when it is asked, and remembers what it said of each row. */
 export class RunEvaluation {
-  readonly #judged = new Map<JudgedSplit, readonly JudgedRow[]>();
+  readonly #judged = new Map<JudgedSplit, readonly (Unspelled | JudgedRow)[]>();
 
   constructor(private readonly prepared: Prepared) {}
 
@@ -31,9 +37,13 @@ export class RunEvaluation {
     const { config, choice, labels, positive, loaded, data } = this.prepared;
     const { task, metrics } = choice;
     const options = { task, labels, batchSize: config.batchSize, metrics, positive, signal };
-    const judged: JudgedRow[] = [];
-    const found = await evaluateRows(loaded.model, data[split] ?? [], options, ({ at, reference }, prediction) =>
-      judged.push({ ...at, reference, prediction: withoutNumbers(prediction) }),
+    const judged: Unspelled[] = [];
+    const found = await evaluateRows(
+      loaded.model,
+      data[split] ?? [],
+      options,
+      ({ at, inputIds, reference }, prediction) =>
+        judged.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
     );
     this.#judged.set(split, judged);
     return found.metrics;
@@ -50,19 +60,35 @@ export class RunEvaluation {
       model,
       dataset.examples as readonly LanguageExample[],
       { batchSize: config.batchSize, wishes: wishesOf(config), signal },
-      ({ at }, reference, prediction) => judged.push({ ...at, reference, prediction }),
+      ({ at, input }, reference, prediction) =>
+        judged.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
     );
     this.#judged.set(split, judged);
     return found.metrics;
   }
 
   /** Writes what was said of each validation and test row when it was judged last. */
-  write(folder: string): void {
+  async write(folder: string): Promise<void> {
     for (const split of ["validation", "test"] as const) {
-      const rows = this.#judged.get(split);
-      if (!rows) continue;
+      const judged = this.#judged.get(split);
+      if (!judged) continue;
+      const rows = await this.#spelled(judged);
       writeFileAtomic(join(folder, PREDICTIONS[split]), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     }
+  }
+
+  async #spelled(judged: readonly (Unspelled | JudgedRow)[]): Promise<JudgedRow[]> {
+    const { tokenizer } = this.prepared;
+    const ends = { front: await tokenizer.frontIds(), back: await tokenizer.backIds() };
+    const rows: JudgedRow[] = [];
+    for (const row of judged) {
+      if ("text" in row) rows.push(row);
+      else {
+        const { inputIds, reference, prediction, ...at } = row;
+        rows.push({ ...at, text: await rowText(tokenizer, inputIds, ends), reference, prediction });
+      }
+    }
+    return rows;
   }
 }
 

@@ -148,7 +148,8 @@ export class TrainingRun {
     const { config, rows } = this.prepared;
     const parameters = parameterCounts(this.prepared);
     const settings = settingsOf(config);
-    return { event: "start", versions: versions(), machine: machineFacts(), settings, parameters, rows, steps };
+    const [facts, judgedBy] = [{ versions: versions(), machine: machineFacts() }, judgedByOf(this.prepared)];
+    return { event: "start", ...facts, settings, parameters, rows, judgedBy, steps };
   }
 
   async #leaveAborted(): Promise<Metrics> {
@@ -162,7 +163,7 @@ export class TrainingRun {
     const metrics = await this.#finalMetrics();
     await writeTrained(config.output, this.prepared, this.#at?.phase);
     writeBeside(config.output, this.prepared, metrics);
-    this.#evaluation.write(config.output);
+    await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
     await this.#tell({ event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
     writeMetrics(config.output, metrics);
@@ -221,6 +222,11 @@ export class TrainingRun {
     await this.#tell({ event: "error", ...at, code, message }).catch(() => {});
     return withNote(error, note);
   }
+}
+
+function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: "maximize" | "minimize" } {
+  const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
+  return { metric: main, goal };
 }
 
 const prefixed = (split: string, metrics: Metrics): Metrics =>

@@ -1,5 +1,6 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
 import type { RunConfig } from "../config/index.js";
+import { totalNorm } from "../optim/index.js";
 import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
 import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
@@ -43,6 +44,20 @@ interface LowerStep {
   readonly tapes: readonly TangentTape[];
 }
 
+interface Hypergradient {
+  /** Of the upper level's rows. */
+  readonly loss: number;
+  /** One tensor a magnitude. */
+  readonly tensors: readonly torch.Tensor[];
+  /** Of the second term; undefined where it is left out. */
+  readonly secondNorm?: number;
+}
+
+function shareOf(secondNorm: number | undefined, norm: number): { readonly secondOrderShare?: number } {
+  const share = secondNorm === undefined ? Number.NaN : secondNorm / norm;
+  return Number.isFinite(share) ? { secondOrderShare: share } : {};
+}
+
 /**
  * BiDoRA's search step (section 3.2): `unrollSteps` optimiser steps on V with the lower rows, then one on M with
  *
@@ -82,7 +97,7 @@ export class BilevelRule implements StepRule {
     const last = taken.at(-1) as LowerStep;
     const { pass } = upperBatches.state;
     const above = takeBatches(task, upperBatches, gradientAccumulation);
-    const { loss: upperLoss, tensors } = torch.scope(() => this.#hypergradient(last, above));
+    const { loss: upperLoss, tensors, secondNorm } = torch.scope(() => this.#hypergradient(last, above));
     const gradients = checkGradients(tensors, "hypergradient");
     for (const tape of last.tapes) tape.dispose();
     for (const tensor of last.point.directions) tensor.dispose();
@@ -92,6 +107,7 @@ export class BilevelRule implements StepRule {
       upperLoss,
       ...this.#passLoss(upperLoss, above, upperBatches.state.pass > pass),
       hypergradientNorm: gradients.norm,
+      ...shareOf(secondNorm, gradients.norm),
       learningRate: last.update.learningRate,
       rows: all.reduce((sum, { rows }) => sum + rows, 0),
       tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
@@ -160,10 +176,7 @@ export class BilevelRule implements StepRule {
     });
   }
 
-  #hypergradient(
-    last: LowerStep,
-    batches: StepBatches,
-  ): { readonly loss: number; readonly tensors: readonly torch.Tensor[] } {
+  #hypergradient(last: LowerStep, batches: StepBatches): Hypergradient {
     const { task, model, lower, upper, masks, estimator } = this.options;
     const magnitudes = upper.tensors();
     const inputs = estimator.isSecondOrder ? [...magnitudes, ...lower.tensors()] : magnitudes;
@@ -177,7 +190,8 @@ export class BilevelRule implements StepRule {
       learningRate: last.update.learningRate,
       weighted: this.#weighted(v, last),
     });
-    return { loss, tensors: torch.noGrad(() => torch.foreachSub(first, second)) };
+    const secondNorm = totalNorm(second);
+    return { loss, tensors: torch.noGrad(() => torch.foreachSub(first, second)), secondNorm };
   }
 
   /** ξ·v, or D∘v with D the derivative of the lower optimiser's step. */

@@ -87,6 +87,8 @@ export interface StartEvent extends Timed {
   readonly parameters: ParameterCounts;
   /** Of each file, before long ones are split. */
   readonly rows: RowCounts;
+  /** What evaluations are judged by: the task's main metric, which early stopping goes by too, and which way is better. */
+  readonly judgedBy?: { readonly metric: string; readonly goal: "maximize" | "minimize" };
   /** Optimiser steps that each phase is going to have. */
   readonly steps: Partial<Readonly<Record<Phase, number>>>;
 }
@@ -105,6 +107,11 @@ export interface StepEvent extends InTraining {
   readonly upperPassLoss?: number;
   /** Euclidean norm of the hypergradient over all magnitudes, in a search. */
   readonly hypergradientNorm?: number;
+  /**
+   * How much of it is second-order: the Euclidean norm of what the second term takes away over `hypergradientNorm`. Above 1 where the
+   * two terms oppose each other; absent from a first-order search, and where the hypergradient is zero.
+   */
+  readonly secondOrderShare?: number;
   readonly learningRate: number;
   /** Wall time of the step. */
   readonly seconds: number;

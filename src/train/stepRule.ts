@@ -7,6 +7,7 @@ export interface StepReport {
   readonly upperLoss?: number;
   readonly upperPassLoss?: number;
   readonly hypergradientNorm?: number;
+  readonly secondOrderShare?: number;
   readonly learningRate: number;
   readonly rows: number;
   readonly tokens: number;

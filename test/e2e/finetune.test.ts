@@ -64,6 +64,7 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
       for (const key of ["loss", "learningRate", "seconds", "rows", "tokens"] as const)
         expect(step[key]).toEqual(expect.any(Number));
       expect("hypergradientNorm" in step && "upperLoss" in step).toBe(step.phase === "search");
+      expect("secondOrderShare" in step).toBe(step.phase === "search");
     }
     const evaluations = events.filter(({ event }) => event === "evaluation").map((event) => (event as StepEvent).step);
     expect(evaluations).toEqual(Array.from({ length: 2 * phases.length }, (_, i) => 2 * (i + 1)));

@@ -205,8 +205,16 @@ describe("a run", () => {
   test("leaves what it said of each validation row", async () => {
     const { output, metrics } = await run({ ...small, test: validation });
     for (const name of ["validation-predictions.jsonl", "test-predictions.jsonl"]) {
-      const rows = readRows(join(output, name)) as unknown as { line: number; reference: number; prediction: object }[];
+      const rows = readRows(join(output, name)) as unknown as {
+        line: number;
+        text: string;
+        reference: number;
+        prediction: object;
+      }[];
       expect(rows.map(({ line }) => line)).toEqual([1, 2, 3, 4, 5, 6]);
+      expect(rows.map(({ text }) => text)).toEqual(
+        [0, 1, 2, 3, 4, 5].map(() => expect.stringMatching(/^\S.* \[SEP\] the$/)),
+      );
       expect(Object.keys(rows[0]!.prediction)).toEqual(["label", "score"]);
       const labels = ["alpha", "beta", "gamma"];
       const right = rows.filter(

@@ -165,11 +165,13 @@ test("a run's phases take so many batches a step", async () => {
 type Report = ReturnType<PlainRule["step"]>;
 
 function expectSameReports(many: readonly Report[], one: readonly Report[]): void {
-  for (const [i, { loss, upperLoss, hypergradientNorm, ...exact }] of many.entries()) {
-    const { loss: oneLoss, upperLoss: oneUpper, hypergradientNorm: oneNorm, ...oneExact } = one[i] as Report;
+  for (const [i, { loss, upperLoss, hypergradientNorm, secondOrderShare, ...exact }] of many.entries()) {
+    const { loss: oneLoss, upperLoss: oneUpper, hypergradientNorm: oneNorm, ...oneRest } = one[i] as Report;
+    const { secondOrderShare: oneShare, ...oneExact } = oneRest;
     expect(exact).toEqual(oneExact);
     expect(loss).toBeCloseTo(oneLoss, 8);
     if (oneUpper !== undefined) expect(upperLoss).toBeCloseTo(oneUpper, 8);
     if (oneNorm !== undefined) expect(hypergradientNorm! / oneNorm).toBeCloseTo(1, 8);
+    if (oneShare !== undefined) expect(secondOrderShare! / oneShare).toBeCloseTo(1, 7);
   }
 }

@@ -109,6 +109,21 @@ test("a lower step whose gradient is not finite changes nothing", async () => {
   expect(values()).toEqual(before);
 });
 
+test("the second-order share is the length of what the second term takes away over that of the whole", async () => {
+  const hypergradient = async (name: "exact" | "first-order") => {
+    const { rule } = await open("bidora", { hypergradient: name, xi: 50, unrollSteps: 1 });
+    const { report, gradients } = (rule as BilevelRule).descend();
+    return { report, values: gradients.tensors.flatMap((tensor) => [...tensor.toArray()].map(Number)) };
+  };
+  const [whole, first] = [await hypergradient("exact"), await hypergradient("first-order")];
+  const length = (values: readonly number[]) => Math.hypot(...values);
+  const second = length(first.values.map((value, i) => value - whole.values[i]!));
+  expect(second).toBeGreaterThan(0.01 * length(whole.values));
+  expect(whole.report.secondOrderShare! / (second / length(whole.values))).toBeCloseTo(1, 4);
+  expect(first.report.hypergradientNorm).toBeGreaterThan(0);
+  expect("secondOrderShare" in first.report).toBe(false);
+});
+
 test("the derivative of a step of SGD is its rate, times what clipping took away", async () => {
   const told = async (more: RunSettings) => {
     const settings = { optimizer: "sgd", momentum: 0.5, learningRate: 0.1, unrollSteps: 1, ...more } as const;
