@@ -1,0 +1,82 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { classScores, confusion, entityTypeScores, labelScores } from "../../src/compare/classScores.js";
+import { entityScores } from "../../src/metrics/entityScores.js";
+
+const golden = JSON.parse(readFileSync(new URL("../golden/compare/classes.json", import.meta.url), "utf8"));
+const names: string[] = golden.names;
+
+interface Columns {
+  readonly precision: readonly number[];
+  readonly recall: readonly number[];
+  readonly f1: readonly number[];
+  readonly support: readonly number[];
+}
+
+function expectColumns(found: ReturnType<typeof classScores>, columns: Columns): void {
+  expect(found.map(({ name }) => name)).toEqual(names);
+  for (const key of ["precision", "recall", "f1", "support"] as const)
+    for (const [i, scores] of found.entries())
+      expect(scores[key], `${key} of ${names[i]}`).toBeCloseTo(columns[key][i]!, 11);
+}
+
+describe("scores of classes", () => {
+  const { reference, prediction, confusion: matrix } = golden.classes;
+  const rows = (reference as string[]).map((one, i) => ({ reference: one, prediction: prediction[i] as string }));
+
+  it("are scikit-learn's", () => expectColumns(classScores(names, rows), golden.classes));
+
+  it("go with its confusion matrix: a row what is right, a column what was said", () => {
+    expect(matrix).not.toEqual(names.map((_, i) => names.map((_, j) => matrix[j][i])));
+    expect(confusion(names, rows)).toEqual(matrix);
+  });
+
+  it("count a row of which nothing is said for its own class alone", () => {
+    expect(classScores(["a", "b"], [{ reference: "a", prediction: null }])).toEqual([
+      { name: "a", support: 1, precision: 0, recall: 0, f1: 0 },
+      { name: "b", support: 0, precision: 0, recall: 0, f1: 0 },
+    ]);
+  });
+
+  it("leave classes out of a matrix that it has no place for", () => {
+    const all = [...rows, { reference: "beta", prediction: null }];
+    expect(confusion(["beta", "alpha"], all)).toEqual([
+      [matrix[1][1], matrix[1][0]],
+      [matrix[0][1], matrix[0][0]],
+    ]);
+  });
+});
+
+it("scores of labels are scikit-learn's", () => {
+  const named = (row: readonly number[]) => names.filter((_, i) => row[i] === 1);
+  const { reference, prediction } = golden.labels as { reference: number[][]; prediction: number[][] };
+  const rows = reference.map((row, i) => ({ reference: named(row), prediction: named(prediction[i]!) }));
+  expectColumns(labelScores(names, rows), golden.labels);
+});
+
+describe("scores of types of entities", () => {
+  const { reference, prediction, types } = golden.entities;
+  const rows = (reference as string[][]).map((one, i) => ({ reference: one, prediction: prediction[i] as string[] }));
+
+  it("are seqeval's", () => {
+    const found = entityTypeScores(rows);
+    expect(found.map(({ name }) => name)).toEqual(Object.keys(types));
+    for (const { name, precision, recall, f1, support } of found) {
+      expect(support).toBe(types[name].support);
+      expect(precision).toBeCloseTo(types[name].precision, 11);
+      expect(recall).toBeCloseTo(types[name].recall, 11);
+      expect(f1).toBeCloseTo(types[name]["f1-score"], 11);
+    }
+  });
+
+  it("take words that were cut off as outside, as the metric of all types does", () => {
+    const cut = [{ reference: ["B-PER", "I-PER", "O", "B-LOC"], prediction: ["B-PER", "I-PER", null] }];
+    expect(entityTypeScores(cut).map(({ name, f1, support }) => [name, f1, support])).toEqual([
+      ["LOC", 0, 1],
+      ["PER", 1, 1],
+    ]);
+    const metric = entityScores();
+    const all = metric.result(cut.map((row, i) => metric.measure(row.reference, row.prediction, i + 1)));
+    expect(all.recall).toBe(0.5);
+  });
+});
