@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { packageVersion } from "../common/packageVersion.js";
 import * as torch from "../torch/index.js";
@@ -25,6 +25,22 @@ export function versions(): Versions {
 
 /** The most memory this process has had, in bytes: `VmHWM` where the system tells it. */
 export function peakMemoryBytes(): number {
+  return Math.max(before, peakSinceRestart());
+}
+
+let before = 0;
+
+/** Counts the peak anew, for `peakSinceRestart` alone. Where the system does not let it, it is counted on. */
+export function restartPeak(): void {
+  before = peakMemoryBytes();
+  try {
+    writeFileSync("/proc/self/clear_refs", "5");
+  } catch {
+    // Not Linux, or not allowed.
+  }
+}
+
+export function peakSinceRestart(): number {
   try {
     const found = /^VmHWM:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "utf8"));
     if (found) return Number(found[1]) * 1024;

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { peakMemoryBytes } from "../../train/machine.js";
+import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../train/machine.js";
 import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../train/rehearsal.js";
 import { fitLine, type Line, meanOverLine, spread, type Timed } from "./line.js";
 
@@ -43,7 +43,7 @@ const LEAST = 4;
 interface Measured extends Timed {
   /** Tokens that decide about memory. */
   readonly load: number;
-  /** The process's peak afterwards. */
+  /** The process's peak while it was done. */
   readonly peak: number;
 }
 
@@ -101,7 +101,8 @@ function extrapolate(
   parts: readonly Measured[],
 ): Pick<Sampled, "line" | "overLine" | "count" | "bytesBeyond"> {
   const last = parts.at(-1) as Measured;
-  const bytesBeyond = bytesPerToken(parts) * (loadOf(heaviest) - last.load);
+  const peak = last.peak + bytesPerToken(parts) * (loadOf(heaviest) - last.load);
+  const bytesBeyond = Math.max(0, peak - peakMemoryBytes());
   return { line: fitLine(parts.slice(-2)), overLine: 1, count: 0, bytesBeyond };
 }
 
@@ -121,9 +122,10 @@ async function sampleOthers(heaviest: Work, seconds: number, options: SamplerOpt
 
 async function measure(work: Work, { run, signal }: SamplerOptions): Promise<Measured> {
   signal?.throwIfAborted();
+  restartPeak();
   const seconds = await run(work);
   await nextTurn();
-  return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: peakMemoryBytes() };
+  return { tokens: tokensOfWork(work), seconds, load: loadOf(work), peak: peakSinceRestart() };
 }
 
 /** Tokens that decide about memory: of the largest batch, or, where several gradients are taken on each other, of all of them. */

@@ -1,0 +1,16 @@
+import { expect, test } from "vitest";
+import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../src/train/machine.js";
+
+test("a peak that is counted anew leaves the process's own as it was", () => {
+  let held: Buffer | undefined = Buffer.alloc(2 ** 28, 1);
+  const whole = peakMemoryBytes();
+  expect(whole).toBeGreaterThan(held.length);
+  held = undefined;
+  restartPeak();
+  expect(peakMemoryBytes()).toBeGreaterThanOrEqual(whole);
+  const since = peakSinceRestart();
+  expect(since).toBeGreaterThan(0);
+  const more = Buffer.alloc(2 ** 29, 1);
+  expect(peakSinceRestart() - since).toBeGreaterThan(0.5 * more.length);
+  expect(peakMemoryBytes()).toBeGreaterThanOrEqual(whole);
+});
