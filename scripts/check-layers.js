@@ -25,7 +25,7 @@ const LAYERS = Object.fromEntries(ORDER.flatMap((folders, layer) => folders.map(
 
 /** The report reads what a run has told, a comparison what runs have measured; they know nothing of how it came about. */
 const READS_ONLY = {
-  report: new Set(["train/events.ts", "common"]),
+  report: new Set(["train/events.ts", "common", "compare"]),
   compare: new Set(["common", "metrics", "config"]),
 };
 

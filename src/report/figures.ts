@@ -1,103 +1,135 @@
-import { formatNumber, words } from "../common/format.js";
+import { words } from "../common/format.js";
 import type { StepEvent } from "../train/events.js";
-import { smooth, thin } from "./curves.js";
+import { bestPoints, courseOf, metricCourse } from "./course.js";
+import { drawCurves } from "./drawCurves.js";
+import { curveNumbers, curvesTable } from "./figureTable.js";
 import type { Markup } from "./html.js";
-import { figure, panels, type Size, WIDE } from "./layout.js";
-import { curve, dots, draw, retrainRules } from "./plot.js";
-import { type Point, pointsOf, type Run } from "./runs.js";
+import { type FigureParts, figure, fitting, panels, type Size, titled } from "./layout.js";
+import { pointsOf, type Run } from "./runs.js";
+import { type Curve, curvesOf, type Subject } from "./subjects.js";
+import { folded } from "./table.js";
 
-/** `lora from 0.693 to 0.21 in 300 steps; …`: what a curve shows, for those who can't see it. */
-function describe(curves: readonly Curve[]): string {
-  return curves
-    .flatMap(({ run, points }) => {
-      const [first, last] = [points[0], points.at(-1)];
-      if (!first || !last) return [];
-      return `${run.name} from ${formatNumber(first.value)} to ${formatNumber(last.value)} at step ${last.step}`;
-    })
-    .join("; ");
-}
+const stepCurves = (
+  subjects: readonly Subject[],
+  read: (step: StepEvent) => number | undefined,
+  isNoisy = true,
+): Curve[] => curvesOf(subjects, (run) => pointsOf(run, run.of("step"), read), isNoisy);
 
-interface Curve {
-  readonly run: Run;
-  readonly points: readonly Point[];
-}
+/** Said under curves that are means. */
+export const BAND =
+  " A curve is the mean over a method’s seeds as far as all of them go, its band one sample deviation to either side.";
 
-const toCurves = (runs: readonly Run[], pointsOfRun: (run: Run) => Point[]): Curve[] =>
-  runs.map((run) => ({ run, points: pointsOfRun(run) })).filter(({ points }) => points.length > 0);
+const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
+const bandNote = (curves: readonly Curve[]): string => (isAveraged(curves) ? BAND : "");
 
-const stepCurves = (runs: readonly Run[], read: (step: StepEvent) => number | undefined): Curve[] =>
-  toCurves(runs, (run) => pointsOf(run, run.of("step"), read));
-
-/** Noisy curves: smoothed, over the raw ones drawn faintly. */
-function smoothed(runs: readonly Run[], curves: readonly Curve[], title: string, size: Size): Markup {
-  const raw = curves.map(({ run, points }) => curve(run, thin(points), true));
-  const trends = curves.map(({ run, points }) => ({ run, points: smooth(points) }));
-  return draw({
-    alt: `${title}, smoothed: ${describe(trends)}.`,
-    marks: [...retrainRules(runs), ...raw, ...trends.map(({ run, points }) => curve(run, thin(points)))],
-    ...size,
+export function lossFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+  const curves = stepCurves(subjects, (step) => step.loss);
+  if (curves.length === 0) return undefined;
+  const [title, trend] = [
+    "Training loss",
+    isAveraged(curves) ? "" : ": its trend, with the steps’ own values faint behind",
+  ];
+  return figure({
+    id: "training-loss",
+    title,
+    task,
+    drawings: [fitting((size) => drawCurves({ title, curves }, size))],
+    caption: `Loss of each step’s training rows${trend}.${bandNote(curves)}`,
+    data: curvesTable(titled(`${title}, smoothed`, task), curves),
   });
 }
 
-export function lossFigure(runs: readonly Run[]): Markup | undefined {
-  const curves = stepCurves(runs, (step) => step.loss);
-  if (curves.length === 0) return undefined;
-  const drawing = smoothed(runs, curves, "Training loss", WIDE);
-  return figure(
-    "Training loss",
-    [drawing],
-    "Loss of each step's training rows: its trend, with the steps' own values faint behind.",
-  );
+/** A title, and the curves under it. */
+interface Told {
+  readonly title: string;
+  readonly curves: readonly Curve[];
+}
+
+/** Panels of what there are curves of. */
+function panelFigure(
+  told: readonly Told[],
+  about: Pick<FigureParts, "id" | "title" | "task" | "caption">,
+  draw: (one: Told, size: Size) => Markup = (one, size) => drawCurves(one, size),
+): Markup | undefined {
+  const list = told.filter(({ curves }) => curves.length > 0);
+  if (list.length === 0) return undefined;
+  const all = list.flatMap(({ curves }) => curves);
+  return figure({
+    ...about,
+    caption: `${about.caption}${bandNote(all)}`,
+    drawings: [panels(list.map((one) => ({ title: one.title, draw: (size) => draw(one, size) })))],
+    data: folded(
+      "The figure’s numbers",
+      list.map(({ title, curves }) => curveNumbers(titled(title, about.task), curves)),
+    ),
+  });
 }
 
 /** What only a search tells: the upper level's loss and the hypergradient. */
-export function upperLevelFigure(runs: readonly Run[]): Markup | undefined {
+export function upperLevelFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const told = [
-    { title: "Upper-level loss", curves: stepCurves(runs, (step) => step.upperLoss) },
-    { title: "Norm of the hypergradient", curves: stepCurves(runs, (step) => step.hypergradientNorm) },
-  ].filter(({ curves }) => curves.length > 0);
-  if (told.length === 0) return undefined;
-  const list = told.map(({ title, curves }) => ({ title, draw: (size: Size) => smoothed([], curves, title, size) }));
-  return figure(
-    "Search: the upper level",
-    [panels(list)],
-    "Loss on the rows that the magnitudes are learned from, and the length of the hypergradient over all magnitudes; their trends over the steps' own values.",
-  );
+    { title: "Upper-level loss", curves: stepCurves(subjects, (step) => step.upperLoss) },
+    {
+      title: "Lower-level loss",
+      curves: stepCurves(subjects, ({ phase, loss }) => (phase === "search" ? loss : undefined)),
+    },
+    { title: "Norm of the hypergradient", curves: stepCurves(subjects, (step) => step.hypergradientNorm) },
+    { title: "Second-order share", curves: stepCurves(subjects, (step) => step.secondOrderShare) },
+  ];
+  return panelFigure(told, {
+    id: "search",
+    title: "Search: the two levels",
+    task,
+    caption:
+      "Loss on the rows that the magnitudes are learned from and on those of the directions, the length of the hypergradient over all magnitudes, and the length of its second-order term over that of the whole.",
+  });
 }
 
-export function metricsFigure(runs: readonly Run[]): Markup | undefined {
-  const list = metricNames(runs).map((name) => ({
+export function metricsFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+  const runs = subjects.flatMap((subject) => subject.runs);
+  const told = metricNames(runs).map((name) => ({
+    name,
     title: metricTitle(name),
-    draw: (size: Size) => drawMetric(runs, name, size),
+    curves: curvesOf(subjects, (run) => metricCourse(run, name)),
   }));
-  if (list.length === 0) return undefined;
-  return figure("Validation", [panels(list)], "Metrics on the validation rows at each evaluation.");
-}
-
-function drawMetric(runs: readonly Run[], name: string, size: Size): Markup {
-  const curves = toCurves(runs, (run) => pointsOf(run, run.of("evaluation"), ({ metrics }) => metrics[name]));
-  const tell = (point: Point) => `${point.run}, step ${point.step}: ${formatNumber(point.value)}`;
-  const lines = curves.flatMap(({ run, points }) => [curve(run, points), dots(run, points, tell)]);
-  const alt = `${metricTitle(name)}: ${describe(curves)}.`;
-  return draw({ alt, marks: [...retrainRules(runs), ...lines], ...size });
-}
-
-export function learningRateFigure(runs: readonly Run[]): Markup | undefined {
-  const curves = stepCurves(runs, (step) => step.learningRate);
-  if (curves.length === 0) return undefined;
-  const marks = [...retrainRules(runs), ...curves.map(({ run, points }) => curve(run, thin(points)))];
-  const drawing = draw({ alt: `Learning rate: ${describe(curves)}.`, marks, width: 860, height: 200 });
-  return figure(
-    "Learning rate",
-    [drawing],
-    "Rate of each step, as the schedule gave it; of a search, the lower level's.",
+  const single = subjects.filter((subject) => subject.runs.length === 1);
+  const best = single.flatMap(({ index, runs: [run] }) => bestPoints(run!).map((point) => ({ ...point, index })));
+  const stopped = best.length > 0 ? " A ring marks the state that early stopping goes back to." : "";
+  return panelFigure(
+    told,
+    {
+      id: "validation",
+      title: "Validation",
+      task,
+      caption: `Metrics at each evaluation on the validation rows, or on the rows that a run held out to watch.${stopped}`,
+    },
+    ({ title, curves }, size) =>
+      drawCurves(
+        { title, curves, withDots: true, best: best.filter(({ metric }) => metricTitle(metric) === title) },
+        size,
+      ),
   );
 }
 
-/** Names of the metrics that any run has a figure of, in the order they first came. */
+export function learningRateFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+  const curves = stepCurves(subjects, (step) => step.learningRate, false).map((one) => ({ ...one, band: [] }));
+  if (curves.length === 0) return undefined;
+  const title = "Learning rate";
+  return figure({
+    id: "learning-rate",
+    title,
+    task,
+    drawings: [fitting(({ width }) => drawCurves({ title, curves }, { width, height: 200 }))],
+    caption: "Rate of each step, as the schedule gave it; of a search, the lower level’s.",
+    data: curvesTable(titled(title, task), curves),
+  });
+}
+
+/** Names of the metrics that any run's course has a figure of, in the order they first came. */
 export function metricNames(runs: readonly Run[]): string[] {
-  const entries = runs.flatMap((run) => run.of("evaluation").flatMap(({ metrics }) => Object.entries(metrics)));
-  return [...new Set(entries.filter(([, value]) => Number.isFinite(value)).map(([name]) => name))];
+  const entries = runs.flatMap((run) => courseOf(run).flatMap(({ metrics }) => Object.entries(metrics)));
+  const names = entries.filter(([, value]) => Number.isFinite(value)).map(([name]) => name);
+  return [...new Set(names)].filter((name) => !/^(test|holdout)_/.test(name));
 }
 
 /** A loss among the metrics is the one on held-out rows, unlike the training loss. */

@@ -1,2 +1,2 @@
 export { renderReport } from "./renderReport.js";
-export { type RunLog, readRunLog } from "./runLog.js";
+export { type RunLog, readRun, readRunLog } from "./runLog.js";

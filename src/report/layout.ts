@@ -13,17 +13,54 @@ export interface Panel {
 }
 
 export const WIDE: Size = { width: 860, height: 330 };
-const HALF: Size = { width: 420, height: 220 };
+/** The same figure where the page is narrow: scaled down, the wide one's labels could not be read. */
+export const NARROW: Size = { width: 380, height: 270 };
+const HALF: Size = { width: 420, height: 230 };
 const THIRD: Size = { width: 300, height: 210 };
 
-/** A figure with its drawings and the caption below. */
-export function figure(title: string, drawings: readonly Markup[], caption: string): Markup {
-  return html`<figure><h2>${title}</h2><div class="scroll">${drawings}</div><figcaption>${caption}</figcaption></figure>`;
+export interface FigureParts {
+  /** What it is found by in the page. */
+  readonly id: string;
+  readonly title: string;
+  /** Of several the task that it is about. */
+  readonly task?: string | undefined;
+  readonly drawings: readonly (Markup | string)[];
+  readonly caption: string;
+  /** The numbers behind it. */
+  readonly data?: Markup | readonly Markup[] | undefined;
 }
+
+/** A figure with its drawings, the caption below, and its numbers for whoever can't see it. */
+export function figure({ id: part, title, task, drawings, caption, data }: FigureParts): Markup {
+  const id = task === undefined ? part : `${part}-${idOf(task)}`;
+  return html`<figure id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${titled(title, task)}</h2>${drawings}<figcaption>${caption}</figcaption>${data}</figure>`;
+}
+
+/** A title that says which of several tasks it is about. */
+export const titled = (title: string, task: string | undefined): string =>
+  task === undefined ? title : `${task}: ${title}`;
+
+/** A name as part of an id: what can't stand in one by its number. */
+const idOf = (name: string): string =>
+  Array.from(name, (character) => (/[a-z0-9-]/i.test(character) ? character : `_${character.codePointAt(0)}_`)).join(
+    "",
+  );
+
+/** A section with a heading, named by it. */
+export function section(id: string, title: string, content: readonly (Markup | string | undefined)[]): Markup {
+  return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>`;
+}
+
+/** One drawing in two forms, of which the page shows the one that fits. */
+export const fitting = (draw: (size: Size) => Markup, size: Size = WIDE): Markup =>
+  html`<div class="wide">${draw(size)}</div><div class="narrow">${draw(NARROW)}</div>`;
 
 /** Panels side by side: three abreast where that fills the rows, else two. */
 export function panels(list: readonly Panel[], rowLength = list.length): Markup {
-  const size = list.length === 1 ? WIDE : rowLength % 3 === 0 ? THIRD : HALF;
+  const [only] = list;
+  if (only && list.length === 1)
+    return html`<div class="panel"><h3>${only.title}</h3>${fitting((size) => only.draw(size))}</div>`;
+  const size = rowLength % 3 === 0 ? THIRD : HALF;
   const cells = list.map(({ title, draw }) => html`<div class="panel"><h3>${title}</h3>${draw(size)}</div>`);
   return html`<div class="${size === THIRD ? "panels thirds" : "panels"}">${cells}</div>`;
 }

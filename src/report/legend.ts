@@ -1,14 +1,42 @@
-import { html, type Markup } from "./html.js";
-import { runColour, runDash } from "./palette.js";
-import type { Run } from "./runs.js";
+import * as Plot from "@observablehq/plot";
+import { parseHTML } from "linkedom";
+import { html, Markup } from "./html.js";
+import { runColour, runDash, runSymbol } from "./palette.js";
 
-/** The stroke that a run's curves are drawn with. */
-export function runMark({ index }: Run): Markup {
-  return html`<svg class="mark" viewBox="0 0 22 8" width="22" height="8" aria-hidden="true"><line x1="0" y1="4" x2="22" y2="4" stroke="${runColour(index)}" stroke-width="3" stroke-dasharray="${runDash(index)}"/></svg>`;
+const { document } = parseHTML("<!doctype html><html><body></body></html>");
+
+/** The stroke and the mark that a subject's curves are drawn with. */
+export function runMark({ index }: { readonly index: number }): Markup {
+  const colour = runColour(index);
+  return html`<svg class="mark" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${runDash(index)}"/><g fill="${colour}" transform="translate(13,5)">${symbolPath(index)}</g></svg>`;
 }
 
-/** Which curve is whose; the figures of several runs need it, that of one does not. */
-export function legend(runs: readonly Run[]): Markup | undefined {
-  if (runs.length < 2) return undefined;
-  return html`<ul class="legend" aria-label="Runs">${runs.map((run) => html`<li>${runMark(run)} ${run.name}</li>`)}</ul>`;
+const paths = new Map<string, Markup>();
+
+/** A mark's outline around 0, 0, as the figures have it. */
+function symbolPath(index: number): Markup {
+  const symbol = runSymbol(index);
+  const known = paths.get(symbol);
+  if (known) return known;
+  const dot = Plot.dot([0], { x: 0, y: 0, r: 4, symbol });
+  const options = {
+    document,
+    width: 0,
+    height: 0,
+    margin: 0,
+    axis: null,
+    x: { domain: [0, 1] },
+    y: { domain: [0, 1] },
+  };
+  const svg = (Plot.plot({ ...options, marks: [dot] }) as unknown as { outerHTML: string }).outerHTML;
+  const outline = /\bd="([^"]*)"/.exec(svg)?.[1];
+  const made = outline === undefined ? new Markup('<circle r="4"/>') : html`<path d="${outline}"/>`;
+  paths.set(symbol, made);
+  return made;
+}
+
+/** Which curve is whose; the figures of several subjects need it, that of one does not. */
+export function legend(subjects: readonly { readonly index: number; readonly name: string }[]): Markup | undefined {
+  if (subjects.length < 2) return undefined;
+  return html`<ul class="legend" aria-label="What is drawn how">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
 }

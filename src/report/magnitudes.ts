@@ -1,56 +1,92 @@
 import * as Plot from "@observablehq/plot";
-import { formatNumber } from "../common/format.js";
+import { rollups } from "d3-array";
+import { formatCount, formatNumber } from "../common/format.js";
+import { mean } from "../compare/moments.js";
 import { html, type Markup } from "./html.js";
-import { figure, panels, type Size } from "./layout.js";
-import { type ModulePath, modulePathOf } from "./modulePath.js";
+import { figure, panels, type Size, titled } from "./layout.js";
 import { DEPTH_COLOURS, depthColour } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 import type { Run } from "./runs.js";
+import type { Subject } from "./subjects.js";
+import { folded, NOTHING, row, table } from "./table.js";
+
+/** A module's path taken apart: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
+interface ModulePath {
+  readonly layer: number;
+  readonly kind: string;
+}
 
 interface Moved extends ModulePath {
   readonly step: number;
   readonly value: number;
 }
 
-/** How far each module's magnitudes moved: a panel for each run and kind of module, a line a layer. */
-export function magnitudesFigure(runs: readonly Run[]): Markup | undefined {
-  const moving = runs.map((run) => ({ run, moved: movementOf(run) })).filter(({ moved }) => moved.length > 0);
-  if (moving.length === 0) return undefined;
-  const all = moving.flatMap(({ moved }) => moved);
-  const largest = all.reduce((max, { value }) => Math.max(max, value), 0);
-  const lastLayer = all.reduce((max, { layer }) => Math.max(max, layer), 0);
-  const kindsOf = (moved: readonly Moved[]) => [...new Set(moved.map(({ kind }) => kind))];
-  const list = moving.flatMap(({ run, moved }) =>
-    kindsOf(moved).map((kind) => ({
-      title: `${run.name} · ${kind}`,
-      draw: (size: Size) =>
-        drawLayers(
-          run,
-          moved.filter((one) => one.kind === kind),
-          { largest, lastLayer },
-          size,
-        ),
-    })),
-  );
-  const kinds = kindsOf(all).length;
-  return figure(
-    "Movement of the magnitudes",
-    [depthLegend(lastLayer), panels(list, kinds > 1 ? kinds : list.length)],
-    "Mean of |m − m₀| over each module's magnitudes since the start of the run; all panels on one scale.",
-  );
+export function modulePathOf(path: string): ModulePath {
+  const parts = path.split(".");
+  const at = parts.findIndex((part) => /^\d+$/.test(part));
+  return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
 }
 
-function movementOf(run: Run): Moved[] {
-  const told = run
-    .of("magnitudes")
-    .flatMap(({ step, layers }) =>
+/** One drawing: the layers of one kind of module, of one subject. */
+interface Group {
+  readonly subject: Subject;
+  readonly kind: string;
+  readonly moved: readonly Moved[];
+}
+
+/** How far each module's magnitudes moved: a panel for each subject and kind of module, a line a layer. */
+export function magnitudesFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
+  const groups = subjects.flatMap(groupsOf);
+  if (groups.length === 0) return undefined;
+  const all = groups.flatMap(({ moved }) => moved);
+  const largest = all.reduce((max, { value }) => Math.max(max, value), 0);
+  const lastLayer = all.reduce((max, { layer }) => Math.max(max, layer), 0);
+  const list = groups.map((group) => ({
+    title: `${group.subject.name} · ${group.kind}`,
+    draw: (size: Size) => drawLayers(group, { largest, lastLayer }, size),
+  }));
+  const kinds = new Set(groups.map(({ kind }) => kind)).size;
+  const isMean = groups.some(({ subject }) => subject.runs.length > 1);
+  return figure({
+    id: "magnitudes",
+    title: "Movement of the magnitudes",
+    task,
+    drawings: [depthLegend(lastLayer), panels(list, kinds > 1 ? kinds : list.length)],
+    caption: `Mean of |m − m₀| over each module’s magnitudes since the start of the run${isMean ? ", and over a method’s seeds" : ""}; all panels on one scale.`,
+    data: folded(
+      "The figure’s numbers",
+      groups.map((group) => layersTable(group, task)),
+    ),
+  });
+}
+
+function groupsOf(subject: Subject): Group[] {
+  const moved = movementOf(subject.runs);
+  return [...new Set(moved.map(({ kind }) => kind))].map((kind) => ({
+    subject,
+    kind,
+    moved: moved.filter((one) => one.kind === kind),
+  }));
+}
+
+/** Over several runs their mean at each step that any of them tells of. */
+function movementOf(runs: readonly Run[]): Moved[] {
+  const told = runs.flatMap((run) => {
+    // Told twice at a step, by an evaluation on the way and that of the end, it is the first that belongs on the curve.
+    const events = run.of("magnitudes").filter(({ step }, i, all) => all.findIndex((one) => one.step === step) === i);
+    return events.flatMap(({ step, layers }) =>
       Object.entries(layers).flatMap(([path, value]) =>
-        Number.isFinite(value) ? [{ ...modulePathOf(path), step, value }] : [],
+        Number.isFinite(value) && Number.isFinite(step) ? [{ ...modulePathOf(path), step, value }] : [],
       ),
     );
-  const modules = new Map(told.map((one) => [`${one.layer} ${one.kind}`, one]));
+  });
+  const keyOf = (one: Moved) => JSON.stringify([one.kind, one.layer, one.step]);
+  const means = rollups(told, (same) => ({ ...same[0]!, value: mean(same.map(({ value }) => value)) }), keyOf).map(
+    ([, one]) => one,
+  );
+  const modules = new Map(told.map((one) => [JSON.stringify([one.layer, one.kind]), one]));
   // Nothing has moved at the start, by definition.
-  return [...[...modules.values()].map((one) => ({ ...one, step: 0, value: 0 })), ...told];
+  return [...[...modules.values()].map((one) => ({ ...one, step: 0, value: 0 })), ...means];
 }
 
 /** What all panels share. */
@@ -59,19 +95,22 @@ interface Scale {
   readonly lastLayer: number;
 }
 
-function drawLayers(run: Run, moved: readonly Moved[], { largest, lastLayer }: Scale, size: Size): Markup {
+const layersOf = (moved: readonly Moved[]): number[] =>
+  [...new Set(moved.map(({ layer }) => layer))].sort((a, b) => a - b);
+
+function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Scale, size: Size): Markup {
   const colour = ({ layer }: Moved) => depthColour(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLOURS - 1)));
-  const layers = [...new Set(moved.map(({ layer }) => layer))].sort((a, b) => a - b);
-  const ends = layers.map((layer) => moved.findLast((one) => one.layer === layer)!);
+  const ends = layersOf(moved).map((layer) => moved.findLast((one) => one.layer === layer)!);
   const told = ends.map(({ layer, value }) => `layer ${layer} by ${formatNumber(value)}`).join(", ");
   return draw({
-    alt: `Magnitudes of ${run.name}, ${moved[0]?.kind ?? ""}, moved at the end: ${told}.`,
+    title: `Magnitudes of ${subject.name}, ${kind}`,
+    description: `Moved at the end: ${told}.`,
     ...size,
     yDomain: [0, largest || 1],
     marks: [
-      ...retrainRules([run]),
-      ...layers.map((layer) => {
-        const line = moved.filter((one) => one.layer === layer);
+      ...retrainRules(subject.runs),
+      ...layersOf(moved).map((layer) => {
+        const line = moved.filter((one) => one.layer === layer).sort((a, b) => a.step - b.step);
         return Plot.line(line, { x: "step", y: "value", stroke: colour(line[0]!), strokeWidth: 1.8 });
       }),
       Plot.dot(ends, {
@@ -81,8 +120,39 @@ function drawLayers(run: Run, moved: readonly Moved[], { largest, lastLayer }: S
         fill: colour,
         title: ({ layer, value }: Moved) => `layer ${layer}: ${formatNumber(value)}`,
       }),
+      // The deepest and the shallowest by name: lightness alone tells little.
+      Plot.text(ends.length > 1 ? [ends[0]!, ends.at(-1)!] : ends, {
+        x: "step",
+        y: "value",
+        dx: -6,
+        dy: -8,
+        textAnchor: "end",
+        text: ({ layer }: Moved) => String(layer),
+        fill: "var(--soft)",
+        stroke: "var(--card)",
+        strokeWidth: 3,
+      }),
     ],
   });
+}
+
+/** Layers by steps, of which some. */
+function layersTable({ subject, kind, moved }: Group, task: string | undefined): Markup {
+  const steps = [...new Set(moved.map(({ step }) => step))].sort((a, b) => a - b);
+  const stretch = Math.ceil(steps.length / 8);
+  const shown = steps.filter((_, place) => (steps.length - 1 - place) % stretch === 0);
+  const known = new Map(moved.map(({ layer, step, value }) => [`${layer} ${step}`, value]));
+  const rows = layersOf(moved).map((layer) =>
+    row(
+      `Layer ${layer}`,
+      shown.map((step) => {
+        const value = known.get(`${layer} ${step}`);
+        return value === undefined ? NOTHING : formatNumber(value);
+      }),
+    ),
+  );
+  const head = ["", ...shown.map((step) => `Step ${formatCount(step)}`)];
+  return table(titled(`Movement of ${subject.name}, ${kind}`, task), head, rows);
 }
 
 function depthLegend(lastLayer: number): Markup {

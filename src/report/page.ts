@@ -1,25 +1,54 @@
-import { type HtmlValue, html, Markup } from "./html.js";
+import { html, Markup } from "./html.js";
 import { style } from "./style.js";
 
+/** A page's parts. */
+export interface Page {
+  readonly title: string;
+  readonly heading: string;
+  /** A line under it. */
+  readonly about: string;
+  readonly content: readonly (Markup | undefined)[];
+  /** What it was made from. */
+  readonly source: string;
+}
+
 /**
- * One HTML file that needs nothing beside it: no script, no font, no network.
- * @param generator what says who wrote it, near the beginning
+ * One HTML file that needs nothing beside it: no script, no font, no network. What it is told by heading, with a list of its parts
+ * that jumps to them.
  */
-export function page(title: string, body: readonly HtmlValue[], generator = "bidora"): string {
-  const parts = body.map((part) => html`${part}\n`);
-  return html`<!doctype html>
+export function renderPage({ title, heading, about, content, source }: Page): string {
+  const page = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="${generator}">
+<meta name="generator" content="bidora">
 <title>${title}</title>
 <style>${new Markup(style)}</style>
 </head>
 <body>
-<main>
-${parts}</main>
+<a class="skip" href="#main">Skip to the results</a>
+<header><h1>${heading}</h1><p>${about}</p></header>
+${contents(content)}
+<main id="main" tabindex="-1">
+${content.map(
+  (part) => html`${part}
+`,
+)}</main>
+<footer>${source}</footer>
 </body>
 </html>
-`.source;
+`;
+  return page.source;
+}
+
+const HEADED = /<h2 id="([\w-]+)-title">(.*?)<\/h2>/g;
+
+/** Links to the parts that have a heading; a page of two or three needs none. */
+function contents(parts: readonly (Markup | undefined)[]): Markup | undefined {
+  const found = parts.flatMap((part) => [...(part?.source ?? "").matchAll(HEADED)]);
+  if (found.length < 4) return undefined;
+  // The titles are HTML already.
+  const links = found.map(([, id, title]) => html`<li><a href="#${id}">${new Markup(title ?? "")}</a></li>`);
+  return html`<nav aria-label="Contents"><ul>${links}</ul></nav>`;
 }

@@ -1,6 +1,6 @@
 /**
  * Colours as custom properties, one set for light and one for dark. Runs take Okabe and Ito's palette, told apart with any
- * kind of colour vision; its order here keeps neighbours apart in lightness too. After the last colour, lines are dashed.
+ * kind of colour vision; its order here keeps neighbours apart in lightness too. Dashes and marks tell them apart without colour.
  */
 const LIGHT = {
   runs: ["#0072b2", "#d55e00", "#009e73", "#b8558f", "#8a6d00", "#3a9bd9", "#5c5c5c"],
@@ -15,11 +15,18 @@ const DARK = {
 
 const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
 
+const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
+
+/** The form of a run's marks, by its name in d3. */
+export type RunSymbol = (typeof SYMBOLS)[number];
+
 /** Steps in the colours for depth. */
 export const DEPTH_COLOURS = LIGHT.depths.length;
 
 export const runColour = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
-export const runDash = (run: number): string => DASHES[Math.floor(run / LIGHT.runs.length) % DASHES.length]!;
+export const runDash = (run: number): string => DASHES[run % DASHES.length]!;
+/** Seven marks and four dashes: 28 runs before both come again. */
+export const runSymbol = (run: number): RunSymbol => SYMBOLS[run % SYMBOLS.length]!;
 export const depthColour = (step: number): string => `var(--depth-${step})`;
 
 /** A place between the first layer, 0, and the last, 1: no two layers have the same colour. */

@@ -1,94 +1,99 @@
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { escapeHtml, Markup } from "./html.js";
-import { runColour, runDash } from "./palette.js";
+import { runColour, runDash, runSymbol } from "./palette.js";
 import type { Point, Run } from "./runs.js";
+import type { Subject } from "./subjects.js";
 
 /** One figure's drawing: its marks between the axes, and what a reader who can't see it is told. */
 export interface Drawing {
-  readonly alt: string;
+  readonly title: string;
+  /** What it shows, in words. */
+  readonly description: string;
   readonly marks: Plot.Markish[];
   readonly width: number;
   readonly height: number;
-  readonly yDomain?: readonly [number, number];
-  /** What the axes are of; steps and the values of the title by default. */
-  readonly labels?: { readonly x: string; readonly y: string };
+  readonly yDomain?: readonly [number, number] | undefined;
+  /** By default steps, from 0. */
+  readonly x?: {
+    readonly label: string;
+    readonly domain?: readonly [number, number];
+    readonly format?: (value: number) => string;
+  };
+  /** Names on the y axis in the place of values, from the top. */
+  readonly bands?: readonly string[];
 }
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** Draws to SVG with two axes. Colours are custom properties of the page, so that they follow its theme. */
-export function draw({ alt, marks, width, height, yDomain, labels }: Drawing): Markup {
+const MARGINS = { marginLeft: 58, marginRight: 16, marginTop: 22, marginBottom: 38 };
+
+/** Draws to SVG with axes for steps and values. Colours are custom properties of the page, so that they follow its theme. */
+export function draw(drawing: Drawing): Markup {
+  const { title, description, marks, width, height, yDomain, bands, x = { label: "step" } } = drawing;
+  const ticks = height / 45;
   const svg: { outerHTML: string } = Plot.plot({
     document,
     className: "plot",
     width,
     height,
-    marginLeft: 58,
-    marginRight: 14,
-    marginTop: 22,
-    marginBottom: 38,
+    ...MARGINS,
+    ...(bands && { marginLeft: Math.min(width / 2.4, 30 + 7 * Math.max(...bands.map((name) => name.length))) }),
     style: { fontSize: "12px" },
-    x: { nice: true, zero: true },
-    y: { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
+    x: x.domain ? { domain: [...x.domain] } : { nice: true, zero: true },
+    y: bands ? { type: "point", domain: [...bands] } : { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
     marks: [
-      Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ticks: height / 45 }),
-      Plot.axisY({
-        label: labels?.y ?? null,
-        labelArrow: "none",
-        tickSize: 0,
-        ticks: height / 45,
-        fill: "var(--soft)",
-      }),
+      Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ...(bands ? {} : { ticks }) }),
+      Plot.axisY({ label: null, tickSize: 0, fill: "var(--soft)", ...(bands ? {} : { ticks }) }),
       Plot.axisX({
-        label: labels?.x ?? "step",
+        label: x.label,
         labelAnchor: "right",
         labelArrow: "none",
         ticks: width / 90,
         tickSize: 4,
         fill: "var(--soft)",
         stroke: "var(--soft)",
+        ...(x.format && { tickFormat: x.format }),
       }),
       ...marks,
     ],
   });
-  const opening = `<svg role="img" aria-label="${escapeHtml(alt)}" `;
-  return new Markup(svg.outerHTML.replace("<svg ", () => opening));
+  return new Markup(named(svg.outerHTML, title, description));
 }
 
-/** A small square drawing without axes, for a legend: a mark at (0, 0). */
-export function drawBare(marks: Plot.Markish[], size: number): Markup {
-  const axes = { axis: null, domain: [-1, 1] };
-  const svg: { outerHTML: string } = Plot.plot({
-    document,
-    className: "mark",
-    width: size,
-    height: size,
-    margin: 0,
-    x: axes,
-    y: axes,
-    marks,
-  });
-  const bare = svg.outerHTML.replace(/<style>.*?<\/style>/s, "");
-  return new Markup(bare.replace("<svg ", () => '<svg aria-hidden="true" '));
+/** The page has the drawings' style once; a title and a description are what screen readers tell. */
+function named(svg: string, title: string, description: string): string {
+  const told = `<title>${escapeHtml(title)}</title><desc>${escapeHtml(description)}</desc>`;
+  const one = svg.replace(/<style>[^<]*<\/style>/, () => told).replace("<svg ", () => '<svg role="img" ');
+  // Inside an image nothing has a name of its own.
+  return shortened(one.replaceAll(' aria-label="', ' data-mark="'));
 }
 
-/** A run's curve, one line a phase; a raw one lies faintly behind its trend. */
-export function curve(run: Run, points: readonly Point[], isRaw = false): Plot.Markish {
+/** Places to a hundredth, which is less than a pixel; text is left alone. */
+const shortened = (svg: string): string =>
+  svg.replace(/="[^"]*\.\d{3}[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
+
+/** A curve, one line a phase; a raw one lies faintly behind its trend. */
+export function curve({ index }: Pick<Subject, "index">, points: readonly Point[], isRaw = false): Plot.Markish {
   return Plot.line(points, {
     x: "step",
     y: "value",
     z: "phase",
-    stroke: runColour(run.index),
+    stroke: runColour(index),
     strokeWidth: isRaw ? 1 : 2,
-    strokeOpacity: isRaw ? 0.22 : 1,
-    strokeDasharray: isRaw ? "none" : runDash(run.index),
+    strokeOpacity: isRaw ? 0.25 : 1,
+    strokeDasharray: isRaw ? "none" : runDash(index),
   });
 }
 
-/** Dots that tell their value when pointed at. */
-export function dots(run: Run, points: readonly Point[], tell: (point: Point) => string): Plot.Markish {
-  return Plot.dot(points, { x: "step", y: "value", r: 2.8, fill: runColour(run.index), title: tell });
+/** Marks of a subject's own form, that tell their value when pointed at. */
+export function dots<P extends Point>(
+  { index }: Pick<Subject, "index">,
+  points: readonly P[],
+  tell?: (point: P) => string,
+): Plot.Markish {
+  const options = { x: "step", y: "value", r: 3.2, symbol: runSymbol(index), fill: runColour(index) } as const;
+  return Plot.dot(points, tell ? { ...options, title: tell } : options);
 }
 
 /** Dotted uprights where runs turn from search to retraining. */

@@ -1,55 +1,72 @@
 import { formatTime } from "../common/format.js";
+import { own } from "../common/own.js";
+import { costFigure, type Judge, type Spent } from "./cost.js";
+import { finalMetrics } from "./course.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
+import { gapFigure } from "./gap.js";
 import { html, type Markup } from "./html.js";
+import { section } from "./layout.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
-import { page } from "./page.js";
+import { renderPage } from "./page.js";
+import { rowSections } from "./rowSections.js";
 import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
+import { subjectsOf } from "./subjects.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
-/**
- * One or more runs as one HTML file that needs nothing beside it: no script, no font, no network. All that the logs hold is
- * escaped.
- */
+/** One or more runs as one HTML file that needs nothing beside it. All that the logs hold is escaped. */
 export function renderReport(logs: readonly RunLog[]): string {
   const runs = toRuns(logs);
-  const title = `${runs.map(({ name }) => name).join(", ")} – training report`;
-  return page(title, [
-    heading(runs),
-    runs.map(alerts),
-    html`<section><h2>Results</h2>${resultsTable(runs)}${evaluationsTable(runs)}</section>`,
-    legend(runs),
-    lossFigure(runs),
-    metricsFigure(runs),
-    upperLevelFigure(runs),
-    magnitudesFigure(runs),
-    learningRateFigure(runs),
-    settingsTables(runs),
-    machineTables(runs),
-    html`<footer>Made by bidora from the runs' events.jsonl.</footer>`,
-  ]);
+  const subjects = subjectsOf(runs);
+  const judged = runs.flatMap((run, i) => {
+    const judgements = logs[i]?.judgements;
+    return judgements ? [{ run, judgements }] : [];
+  });
+  return renderPage({
+    title: `${runs.map(({ name }) => name).join(", ")} – training report`,
+    heading: headingOf(runs),
+    about: aboutOf(runs),
+    content: [
+      ...runs.map(alertOf),
+      section("results", "Results", [resultsTable(runs), evaluationsTable(runs)]),
+      legend(runs),
+      lossFigure(subjects),
+      metricsFigure(subjects),
+      gapFigure(subjects),
+      upperLevelFigure(subjects),
+      magnitudesFigure(subjects),
+      learningRateFigure(subjects),
+      costOf(runs),
+      ...rowSections(judged),
+      settingsTables(subjects),
+      machineTables(subjects),
+    ],
+    source: "Made by bidora from the runs’ events.jsonl and predictions.",
+  });
 }
 
-function heading(runs: readonly Run[]): Markup {
+function headingOf(runs: readonly Run[]): string {
+  const names = runs.map(({ name }) => name).join(", ");
+  if (runs.length === 1) return `Run ${names}`;
+  // The legend names them all; a heading of many lines helps nobody.
+  return runs.length < 5 ? `${runs.length} runs: ${names}` : `${runs.length} runs`;
+}
+
+function aboutOf(runs: readonly Run[]): string {
   const begun = runs.flatMap(({ start }) => start?.time ?? []).sort()[0];
   const about = ["model", "task"].flatMap((key) => sharedSetting(runs, key) ?? []);
-  const line = [...about, ...(begun ? [formatTime(begun)] : [])].join(" · ");
-  const names = runs.map(({ name }) => name).join(", ");
-  // The legend names them all; a heading of many lines helps nobody.
-  const several = runs.length < 5 ? `${runs.length} runs: ${names}` : `${runs.length} runs`;
-  const title = runs.length === 1 ? `Run ${names}` : several;
-  return html`<header><h1>${title}</h1><p>${line}</p></header>`;
+  return [...about, ...(begun ? [formatTime(begun)] : [])].join(" · ");
 }
 
-function sharedSetting(runs: readonly Run[], key: string): string | undefined {
-  const values = new Set(runs.map(({ start }) => start?.settings[key]));
+export function sharedSetting(runs: readonly Run[], key: string): string | undefined {
+  const values = new Set(runs.map(({ start }) => own(start?.settings ?? {}, key)));
   const [value] = values;
   return values.size === 1 && typeof value === "string" ? value : undefined;
 }
 
 /** Whatever makes a run less than whole is said before its figures. */
-function alerts(run: Run): Markup | undefined {
+export function alertOf(run: Run): Markup | undefined {
   const step = run.of("step").at(-1)?.step;
   const where = step === undefined ? "before its first step" : `after step ${step}`;
   if (run.error) {
@@ -58,4 +75,39 @@ function alerts(run: Run): Markup | undefined {
   if (run.done) return undefined;
   const torn = run.isTorn ? ", in the middle of a line" : "";
   return html`<div class="alert" role="note"><p><strong>${run.name}</strong> has not ended: its log stops ${where}${torn}. It still runs, or was stopped.</p></div>`;
+}
+
+/** Runs on one task by what they are judged by; those of one method are told as one. */
+function costOf(runs: readonly Run[]): Markup | undefined {
+  const judge = judgeOf(runs);
+  if (!judge || sharedSetting(runs, "task") === undefined) return undefined;
+  const methods = runs.map((run) => String(own(run.start?.settings ?? {}, "method") ?? run.name));
+  const isRepeated = new Set(methods).size < runs.length;
+  const spent = runs.flatMap((run, i): Spent[] => {
+    const score = scoreOf(run, judge.metric);
+    if (score === undefined || !run.done || !run.start) return [];
+    // Several runs of a method have its colour: that of its first run.
+    const [name, index] = isRepeated ? [methods[i]!, methods.indexOf(methods[i]!)] : [run.name, run.index];
+    const { seconds, peakMemoryBytes } = run.done;
+    return [
+      { name, index, run: run.name, score, seconds, peakMemoryBytes, trainedParameters: run.start.parameters.trained },
+    ];
+  });
+  return costFigure(spent, judge);
+}
+
+function judgeOf(runs: readonly Run[]): Judge | undefined {
+  const told = runs.map(({ start }) => start?.judgedBy);
+  const [first] = told;
+  if (first && told.every((one) => one?.metric === first.metric)) return first;
+  const names = Object.keys(runs[0] ? finalMetrics(runs[0]) : {});
+  const metric = names.find((name) => name !== "loss" && runs.every((run) => scoreOf(run, name) !== undefined));
+  return metric === undefined ? undefined : { metric };
+}
+
+/** On validation rows, else on test rows. */
+function scoreOf(run: Run, metric: string): number | undefined {
+  const metrics = finalMetrics(run);
+  const score = own(metrics, metric) ?? own(metrics, `test_${metric}`);
+  return typeof score === "number" && Number.isFinite(score) ? score : undefined;
 }

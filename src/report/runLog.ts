@@ -3,6 +3,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 import type { EventName, RunEvent } from "../train/events.js";
+import { type Judgements, readJudgements } from "./judgedRows.js";
 
 /** What one run told, in order. */
 export interface RunLog {
@@ -11,6 +12,8 @@ export interface RunLog {
   readonly events: readonly RunEvent[];
   /** The last line was torn: the run was killed while it wrote, or is writing just now. */
   readonly isTorn: boolean;
+  /** What it said of single rows, where that was asked for. */
+  readonly judgements?: Judgements;
 }
 
 /** The events that are known, each with the fields that hold objects, without which it says nothing. */
@@ -43,6 +46,12 @@ export async function readRunLog(path: string): Promise<RunLog> {
     throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not begun.`);
   }
   return { name: basename(dirname(resolve(file))), events: withoutLostSteps(events), isTorn };
+}
+
+/** The same, with what the run said of single rows. */
+export async function readRun(path: string): Promise<RunLog> {
+  const log = await readRunLog(path);
+  return { ...log, judgements: await readJudgements((await isFolder(path)) ? path : dirname(path)) };
 }
 
 async function isFolder(path: string): Promise<boolean> {

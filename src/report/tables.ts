@@ -1,13 +1,14 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import { own } from "../common/own.js";
-import type { JsonValue, MachineFacts, Versions } from "../train/events.js";
+import type { JsonValue, MachineFacts, RowCounts, Versions } from "../train/events.js";
+import { finalMetrics } from "./course.js";
 import { metricNames, metricTitle } from "./figures.js";
 import { html, type Markup } from "./html.js";
+import { section } from "./layout.js";
 import { runMark } from "./legend.js";
 import type { Run } from "./runs.js";
-
-/** Stands where there is no value. */
-export const NOTHING = "–";
+import type { Subject } from "./subjects.js";
+import { folded, NOTHING, number, row, table } from "./table.js";
 
 /** Final metrics and cost, a row a run. */
 export function resultsTable(runs: readonly Run[]): Markup {
@@ -24,15 +25,13 @@ export function resultsTable(runs: readonly Run[]): Markup {
   ];
   const rows = runs.map((run) => {
     const found = finalMetrics(run);
-    const cells = [...metrics.map((name) => number(found[name], formatNumber)), ...cost(run)];
-    return html`<tr><th scope="row">${runMark(run)} ${run.name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
+    return row(html`${runMark(run)} ${run.name}`, [
+      ...metrics.map((name) => number(own(found, name), formatNumber)),
+      ...cost(run),
+    ]);
   });
-  return table("Results at the end of each run", head, rows);
+  return table("Results at the end of each run", head, rows, { hidesCaption: true });
 }
-
-/** Metrics as the run gave them at its end, else of its last evaluation. */
-const finalMetrics = (run: Run): Readonly<Record<string, number>> =>
-  run.done?.metrics ?? run.of("evaluation").at(-1)?.metrics ?? {};
 
 function cost(run: Run): string[] {
   const steps = run.of("step");
@@ -49,34 +48,34 @@ function cost(run: Run): string[] {
   ];
 }
 
-/** Logs are read as they are: what is no finite number there shows as nothing. */
-function number(value: unknown, format: (value: number) => string): string {
-  return typeof value === "number" && Number.isFinite(value) ? format(value) : NOTHING;
-}
-
 /** Every evaluation in figures, for those who want the numbers behind the curves. */
 export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   const names = metricNames(runs);
   const rows = runs.flatMap((run) =>
-    run.of("evaluation").map(({ step, phase, metrics }) => {
-      const cells = [phase, number(step, formatCount), ...names.map((name) => number(metrics[name], formatNumber))];
-      return html`<tr><th scope="row">${runMark(run)} ${run.name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
-    }),
+    run
+      .of("evaluation")
+      .map(({ step, phase, metrics }) =>
+        row(html`${runMark(run)} ${run.name}`, [
+          phase,
+          number(step, formatCount),
+          ...names.map((name) => number(own(metrics, name), formatNumber)),
+        ]),
+      ),
   );
   if (rows.length === 0) return undefined;
   const head = ["Run", "Phase", "Step", ...names.map(metricTitle)];
-  return html`<details><summary>All evaluations as a table</summary>${table("Metrics at each evaluation", head, rows)}</details>`;
+  return folded("All evaluations as a table", table("Metrics at each evaluation", head, rows));
 }
 
-/** Settings under their keys: first those that set the runs apart, a column a run, then what they share. */
-export function settingsTables(runs: readonly Run[]): Markup | undefined {
-  const facts = runs.map(({ start }) => start?.settings ?? {});
-  const keys = [...new Set(facts.flatMap(Object.keys))];
+/** Settings under their keys: first those that set the subjects apart, a column each, then what they share. */
+export function settingsTables(subjects: readonly Subject[], leftOut: readonly string[] = []): Markup | undefined {
+  const facts = subjects.map(({ runs }) => runs.map(({ start }) => start?.settings ?? {}));
+  const keys = [...new Set(facts.flatMap((own) => own.flatMap(Object.keys)))].filter((key) => !leftOut.includes(key));
   const rows = keys.map((key) => ({
     name: html`<code>${key}</code>`,
-    values: facts.map((one) => valueText(own(one, key))),
+    values: facts.map((each) => together(each.map((settings) => valueText(own(settings, key))))),
   }));
-  return comparison("Settings", runs, rows);
+  return comparison({ id: "settings", title: "Settings" }, subjects, rows);
 }
 
 const MACHINE: Readonly<Record<keyof MachineFacts | keyof Versions, string>> = {
@@ -93,36 +92,72 @@ const MACHINE: Readonly<Record<keyof MachineFacts | keyof Versions, string>> = {
   libtorch: "libtorch",
 };
 
-/** Machine and versions, in the same two parts. */
-export function machineTables(runs: readonly Run[]): Markup | undefined {
-  const facts = runs.map(({ start }): Facts => ({ ...start?.machine, ...start?.versions }));
-  const rows = Object.entries(MACHINE).map(([key, name]) => ({
-    name,
-    values: facts.map((one) => (key === "memoryBytes" ? number(one[key], formatBytes) : valueText(one[key]))),
-  }));
-  return comparison("Machine and versions", runs, rows);
+const ROWS: Readonly<Record<keyof RowCounts, string>> = {
+  train: "Training rows",
+  validation: "Validation rows",
+  test: "Test rows",
+};
+
+/** Rows and parameters, machine and versions, in the same two parts. */
+export function machineTables(subjects: readonly Subject[]): Markup | undefined {
+  const starts = subjects.map(({ runs }) => runs.flatMap(({ start }) => start ?? []));
+  const values = (read: (start: NonNullable<Run["start"]>) => string) => starts.map((each) => together(each.map(read)));
+  const rows = [
+    ...Object.entries(ROWS).map(([key, name]) => ({
+      name,
+      values: values((start) => number(start.rows?.[key as keyof RowCounts], formatCount)),
+    })),
+    { name: "Parameters", values: values(({ parameters }) => number(parameters.total, formatCount)) },
+    { name: "Trained parameters", values: values(({ parameters }) => number(parameters.trained, formatCount)) },
+    ...Object.entries(MACHINE).map(([key, name]) => ({
+      name,
+      values: values((start) => {
+        const facts: Facts = { ...start.machine, ...start.versions };
+        return key === "memoryBytes" ? number(facts[key], formatBytes) : valueText(facts[key]);
+      }),
+    })),
+  ];
+  return comparison({ id: "machine", title: "Rows, machine and versions" }, subjects, rows);
 }
 
 type Facts = Readonly<Record<string, JsonValue | undefined>>;
 
-/** One fact of all runs. */
+/** The values that several runs have, each once; of many the first few. */
+function together(values: readonly string[]): string {
+  const each = [...new Set(values)];
+  const more = each.length > 4 ? ` and ${each.length - 4} more` : "";
+  return each.length === 0 ? NOTHING : `${each.slice(0, 4).join(" · ")}${more}`;
+}
+
+/** One fact of all subjects. */
 interface Row {
   readonly name: string | Markup;
   readonly values: readonly string[];
 }
 
-function comparison(title: string, runs: readonly Run[], rows: readonly Row[]): Markup | undefined {
+function comparison(
+  { id, title }: { readonly id: string; readonly title: string },
+  subjects: readonly Subject[],
+  rows: readonly Row[],
+): Markup | undefined {
   const differs = ({ values }: Row) => values.some((value) => value !== values[0]);
-  const [apart, shared] = [rows.filter(differs), rows.filter((row) => !differs(row))];
+  const [apart, shared] = [rows.filter(differs), rows.filter((one) => !differs(one))];
   if (rows.every(({ values }) => values.every((value) => value === NOTHING))) return undefined;
-  const toRow = ({ name, values }: Row) =>
-    html`<tr><th scope="row">${name}</th>${values.map((value) => html`<td>${value}</td>`)}</tr>`;
-  const head = ["", ...runs.map(({ name }) => name)];
-  return html`<section><h2>${title}</h2>${[
-    apart.length > 0 ? table("Where the runs differ", head, apart.map(toRow), "text") : "",
-    apart.length > 0 && shared.length > 0 ? html`<h3>Shared by all runs</h3>` : "",
-    html`<dl>${shared.map(({ name, values }) => html`<div><dt>${name}</dt><dd>${values[0]}</dd></div>`)}</dl>`,
-  ]}</section>`;
+  const head = ["", ...subjects.map(({ name }) => name)];
+  return section(id, title, [
+    apart.length > 0
+      ? table(
+          `Where they differ (${title.toLowerCase()})`,
+          head,
+          apart.map(({ name, values }) => row(name, values)),
+          { kind: "text" },
+        )
+      : undefined,
+    apart.length > 0 && shared.length > 0 ? html`<h3>Shared by all</h3>` : undefined,
+    shared.length > 0
+      ? html`<dl>${shared.map(({ name, values }) => html`<div><dt>${name}</dt><dd>${values[0]}</dd></div>`)}</dl>`
+      : undefined,
+  ]);
 }
 
 function valueText(value: JsonValue | undefined): string {
@@ -130,10 +165,4 @@ function valueText(value: JsonValue | undefined): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (Array.isArray(value)) return value.map((one) => valueText(one)).join(", ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
-}
-
-/** Rows of `<tr>` under their titles, which scroll sideways where there is no room. */
-export function table(caption: string, head: readonly string[], rows: readonly Markup[], kind = "figures"): Markup {
-  const titles = head.map((title) => html`<th scope="col">${title}</th>`);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}"><table class="${kind}"><caption>${caption}</caption><thead><tr>${titles}</tr></thead><tbody>${rows}</tbody></table></div>`;
 }

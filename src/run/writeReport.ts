@@ -35,8 +35,8 @@ const folderOf = (run: string): string => (basename(run) === EVENTS ? dirname(ru
  * @throws BidoraError `RUN_LOG` for a folder without a whole log; nothing is written then
  */
 export async function writeReport(path: string, runs: readonly string[]): Promise<void> {
-  const { readRunLog, renderReport } = await import("../report/index.js");
-  const html = renderReport(await Promise.all(runs.map((run) => readRunLog(run))));
+  const { readRun, renderReport } = await import("../report/index.js");
+  const html = renderReport(await Promise.all(runs.map((run) => readRun(run))));
   mkdirSync(dirname(path), { recursive: true });
   writeFileAtomic(path, html);
 }

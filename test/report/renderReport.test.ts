@@ -1,28 +1,10 @@
-import { parseHTML } from "linkedom";
 import { describe, expect, it } from "vitest";
-import { type RunLog, renderReport } from "../../src/report/index.js";
+import { renderReport } from "../../src/report/index.js";
 import type { RunEvent } from "../../src/train/events.js";
+import { all, changed, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 
-interface Element {
-  readonly textContent: string;
-  readonly attributes: Iterable<{ readonly name: string; readonly value: string }>;
-  querySelector(selector: string): Element | null;
-  querySelectorAll(selector: string): Iterable<Element>;
-  getAttribute(name: string): string | null;
-}
-
-const parse = (page: string): Element => parseHTML(page).document as unknown as Element;
-const all = (page: Element, selector: string): Element[] => [...page.querySelectorAll(selector)];
-const texts = (page: Element, selector: string): string[] =>
-  all(page, selector).map(({ textContent }) => textContent.trim());
-
 const three = (["lora", "dora", "bidora"] as const).map((method) => sampleRun({ name: method, method, steps: 60 }));
-const changed = (log: RunLog, change: (event: RunEvent) => RunEvent | undefined): RunLog => ({
-  ...log,
-  events: log.events.flatMap((event) => change(event) ?? []),
-});
-
 describe("a report of three runs", () => {
   const source = renderReport(three);
   const page = parse(source);
@@ -31,30 +13,35 @@ describe("a report of three runs", () => {
     expect(texts(page, "figure h2")).toEqual([
       "Training loss",
       "Validation",
-      "Search: the upper level",
+      "Generalisation gap",
+      "Search: the two levels",
       "Movement of the magnitudes",
       "Learning rate",
+      "Score and cost",
     ]);
     expect(texts(page, "figcaption").every((caption) => caption.length > 20)).toBe(true);
     const drawings = all(page, "figure svg.plot");
-    expect(drawings.length).toBe(1 + 3 + 2 + 4 + 1);
+    // Loss, gap and learning rate have a second form for narrow pages.
+    expect(drawings.length).toBe(2 + 3 + 2 + 4 + 4 + 2 + 3);
     for (const drawing of drawings) {
       expect(drawing.getAttribute("role")).toBe("img");
-      expect(drawing.getAttribute("aria-label")).toMatch(/ (from|moved)/);
+      expect(texts(drawing, "svg > title")[0]!.length).toBeGreaterThan(1);
+      expect(texts(drawing, "svg > desc")[0]).toMatch(/ (from|by|at) /);
+      expect(all(drawing, "[aria-label]")).toEqual([]);
     }
   });
 
   it("draws all runs' losses in one figure, in their own colours, search and retraining apart", () => {
     const [loss] = all(page, "figure svg.plot");
-    const strokes = all(loss!, '[aria-label="line"]').map((line) => line.getAttribute("stroke"));
+    const strokes = all(loss!, '[data-mark="line"]').map((line) => line.getAttribute("stroke"));
     for (const run of [0, 1, 2]) expect(strokes.filter((stroke) => stroke === `var(--run-${run})`)).toHaveLength(2);
-    const paths = all(loss!, '[aria-label="line"]').map((line) => all(line, "path").length);
+    const paths = all(loss!, '[data-mark="line"]').map((line) => all(line, "path").length);
     expect(paths).toEqual([1, 1, 2, 1, 1, 2]);
     expect(loss!.textContent).toContain("retraining");
   });
 
   it("puts results in a row a run", () => {
-    const rows = all(page, "table.figures")[0]!;
+    const rows = all(page, "#results table.figures")[0]!;
     expect(texts(rows, "thead th").slice(0, 5)).toEqual([
       "Run",
       "Validation loss",
@@ -69,18 +56,49 @@ describe("a report of three runs", () => {
   });
 
   it("tells apart the settings that differ and those that all runs share", () => {
-    expect(texts(page, "table.text tbody tr")[0]).toBe("methodloradorabidora");
-    expect(texts(page, "table.text tbody th")).toEqual(["method", "hypergradient", "xi", "searchFraction"]);
+    expect(texts(page, "#settings table.text tbody tr")[0]).toBe("methodloradorabidora");
+    expect(texts(page, "#settings table.text tbody th")).toEqual(["method", "hypergradient", "xi", "searchFraction"]);
     expect(texts(page, "dl div")).toContain("targetModulesquery, value");
     expect(texts(page, "dl div")).toContain("Memory7,915 MiB");
   });
 
   it("needs nothing beside it and has both themes", () => {
     expect(all(page, "script, link, img, iframe, object")).toEqual([]);
-    expect(source).not.toMatch(/https?:|url\(|@import|@font-face|\bsrc=|\bhref=/);
+    expect(source).not.toMatch(/https?:|url\(|@import|@font-face|\bsrc=|\bhref="[^#]/);
     expect(source).toContain("prefers-color-scheme:dark");
     expect(page.querySelector("title")!.textContent).toBe("lora, dora, bidora – training report");
     expect(page.querySelector("html")!.getAttribute("lang")).toBe("en");
+  });
+
+  it("can be found one's way in: landmarks, a way past them, headings in order, and links that lead somewhere", () => {
+    for (const landmark of ["header", "nav[aria-label]", "main#main", "footer"])
+      expect(all(page, `body > ${landmark}`), landmark).toHaveLength(1);
+    expect(all(page, "body > *")[0]!.getAttribute("href")).toBe("#main");
+    const levels = all(page, "h1, h2, h3").map(({ tagName }) => Number(tagName.slice(1)));
+    expect(levels[0]).toBe(1);
+    for (const [i, level] of levels.entries()) expect(level - (levels[i - 1] ?? 0)).toBeLessThanOrEqual(1);
+    const ids = all(page, "[id]").map(({ id }) => id);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const link of all(page, "nav a")) expect(ids).toContain(link.getAttribute("href")!.slice(1));
+    for (const region of all(page, "[role=region]")) expect(region.getAttribute("tabindex")).toBe("0");
+    for (const table of all(page, "table")) expect(texts(table, "caption")[0]).toMatch(/\w/);
+    for (const head of all(page, "th")) expect(head.getAttribute("scope")).toMatch(/^(row|col)$/);
+  });
+
+  it("has the numbers of every figure in a table", () => {
+    for (const figure of all(page, "figure")) expect(all(figure, "details table").length, figure.id).toBeGreaterThan(0);
+    const rows = all(page, "#training-loss details tbody tr");
+    expect(rows.length).toBe(20);
+    expect(texts(page, "#training-loss details caption")).toEqual(["Training loss, smoothed (20 of 120 steps)"]);
+    const last = three[0]!.events.findLast((event) => event.event === "evaluation");
+    const accuracy = texts(all(page, "#validation details table")[1]!, "tbody tr").find((row) => row.startsWith("60"));
+    expect(accuracy).toContain(last!.metrics.accuracy!.toFixed(4));
+  });
+
+  it("tells runs apart without colour", () => {
+    const dashes = all(page, ".legend line").map((line) => line.getAttribute("stroke-dasharray"));
+    expect(new Set(dashes).size).toBe(3);
+    expect(new Set(all(page, ".legend g").map((mark) => mark.querySelector("path")?.getAttribute("d"))).size).toBe(3);
   });
 
   it("holds no NaN, undefined or infinity", () => {
@@ -108,9 +126,7 @@ describe("what a log may hold", () => {
     for (const selector of ["h1", ".alert", ".legend", "figure h3", "circle title", "code", "dd", "tbody th"]) {
       expect(texts(page, selector).join(), selector).toContain(evil);
     }
-    expect(
-      all(page, "svg.plot").filter((svg) => svg.getAttribute("aria-label")!.includes(evil)).length,
-    ).toBeGreaterThan(2);
+    expect(texts(page, "svg.plot > desc").filter((told) => told.includes(evil)).length).toBeGreaterThan(2);
   });
 
   it("may be values that JSON could not hold", () => {
@@ -127,7 +143,7 @@ describe("what a log may hold", () => {
     const page = parse(renderReport([{ ...three[0]!, events: three[0]!.events.slice(0, 1) }]));
     expect(texts(page, ".alert")[0]).toContain("before its first step");
     expect(all(page, "figure")).toEqual([]);
-    expect(texts(page, "tbody td").slice(-4)).toEqual(["–", "–", "–", "–"]);
+    expect(texts(page, "#results tbody td").slice(-4)).toEqual(["–", "–", "–", "–"]);
   });
 
   it("may be a single step", () => {
@@ -147,7 +163,7 @@ describe("what a log may hold", () => {
 
   it("may be the log of a method without magnitudes or search", () => {
     const page = parse(renderReport([three[0]!]));
-    expect(texts(page, "figure h2")).toEqual(["Training loss", "Validation", "Learning rate"]);
+    expect(texts(page, "figure h2")).toEqual(["Training loss", "Validation", "Generalisation gap", "Learning rate"]);
     expect(all(page, ".legend")).toEqual([]);
   });
 });

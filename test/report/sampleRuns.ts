@@ -21,7 +21,9 @@ export function sampleRun({ name, method, steps, settings = {} }: SampleOptions)
     const at = { time: timeOf(step), phase, step };
     const loss = 0.18 + 0.52 * Math.exp((-3 * within) / steps) + 0.16 * (random() - 0.5);
     const search =
-      phase === "search" ? { upperLoss: loss + 0.05 * random(), hypergradientNorm: 0.02 + 0.03 * random() } : {};
+      phase === "search"
+        ? { upperLoss: loss + 0.05 * random(), hypergradientNorm: 0.02 + 0.03 * random(), secondOrderShare: 0.2 / step }
+        : {};
     const learningRate = (4e-4 * (steps - within)) / steps;
     events.push({
       event: "step",
@@ -81,6 +83,7 @@ function start(method: string, settings: Readonly<Record<string, JsonValue>>): R
     },
     rows: { train: 3668, validation: 408 },
     parameters: { total: 22_800_000, trained: method === "lora" ? 222_722 : 227_330 },
+    judgedBy: { metric: "accuracy", goal: "maximize" },
     steps: { train: 100 },
   };
 }

@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import { bestPoints, metricCourse } from "../../src/report/course.js";
+import { gapCourse, gapOf } from "../../src/report/gap.js";
+import type { RunLog } from "../../src/report/index.js";
+import { toRuns } from "../../src/report/runs.js";
+import type { Phase, RunEvent } from "../../src/train/events.js";
+
+const time = "2026-05-17T09:30:00.000Z";
+
+const step = (number: number, loss: number, phase: Phase = "train"): RunEvent => ({
+  event: "step",
+  time,
+  phase,
+  step: number,
+  loss,
+  learningRate: 1,
+  seconds: 1,
+  rows: 1,
+  tokens: 1,
+});
+
+const evaluation = (at: number, metrics: Record<string, number>, phase: Phase = "train"): RunEvent => ({
+  event: "evaluation",
+  time,
+  phase,
+  step: at,
+  metrics,
+});
+
+const done = (metrics: Record<string, number>): RunEvent => ({
+  event: "done",
+  time,
+  metrics,
+  seconds: 1,
+  peakMemoryBytes: 1,
+});
+
+const start = (settings: Record<string, number | null>): RunEvent =>
+  ({
+    event: "start",
+    time,
+    versions: {},
+    machine: {},
+    settings,
+    parameters: { total: 1, trained: 1 },
+    rows: { train: 1 },
+    judgedBy: { metric: "accuracy", goal: "maximize" },
+    steps: {},
+  }) as unknown as RunEvent;
+
+const run = (...events: RunEvent[]) => toRuns([{ name: "a", events, isTorn: false } satisfies RunLog])[0]!;
+/** Losses 1, 0.99, 0.98, …: the mean of a tenth tells where it was taken. */
+const losses = (count: number, phase: Phase = "train", from = 1) =>
+  Array.from({ length: count }, (_, i) => step(from + i, (100 - i) / 100, phase));
+
+describe("the gap of a run", () => {
+  it("is the validation loss less the mean training loss of the last tenth, above 0 where new rows are harder", () => {
+    const { train, heldOut, gap } = gapOf(run(...losses(40), done({ loss: 0.9, accuracy: 0.5 })))!;
+    expect(train).toBeCloseTo((0.64 + 0.63 + 0.62 + 0.61) / 4, 12);
+    expect(heldOut).toBe(0.9);
+    expect(gap).toBeCloseTo(0.275, 12);
+  });
+
+  it("is of the retraining alone, after a search", () => {
+    const found = gapOf(run(...losses(30, "search"), ...losses(10, "retrain", 31), done({ loss: 0.5 })))!;
+    expect(found.train).toBeCloseTo(0.91, 12);
+    expect(found.gap).toBeCloseTo(-0.41, 12);
+  });
+
+  it("takes test rows where there are no validation rows, and is not there without either", () => {
+    expect(gapOf(run(...losses(10), done({ test_loss: 2 })))!.gap).toBeCloseTo(2 - 0.91, 12);
+    expect(gapOf(run(...losses(10), done({ holdout_loss: 2 })))).toBeUndefined();
+    expect(gapOf(run(done({ loss: 2 })))).toBeUndefined();
+    expect(gapOf(run(...losses(10)))).toBeUndefined();
+  });
+
+  it("ends with the state that early stopping goes back to", () => {
+    const events = [
+      start({ earlyStopping: 2 }),
+      ...losses(20),
+      evaluation(5, { loss: 0.7, accuracy: 0.6 }),
+      evaluation(10, { loss: 0.6, accuracy: 0.8 }),
+      evaluation(15, { loss: 0.65, accuracy: 0.8 }),
+      evaluation(20, { loss: 0.7, accuracy: 0.7 }),
+      evaluation(20, { loss: 0.6, accuracy: 0.8 }),
+      done({ loss: 0.6, accuracy: 0.8 }),
+    ];
+    const stopped = run(...events);
+    expect(bestPoints(stopped).map(({ step: at, value, metric }) => [at, value, metric])).toEqual([
+      [10, 0.8, "accuracy"],
+    ]);
+    // Steps 9 and 10: a tenth of 20.
+    expect(gapOf(stopped)!.train).toBeCloseTo((0.92 + 0.91) / 2, 12);
+    expect(metricCourse(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
+  });
+
+  it("goes step by step with the losses up to each evaluation", () => {
+    const course = gapCourse(run(...losses(20), evaluation(10, { loss: 1 }), evaluation(20, { loss: 1 })));
+    expect(course.map(({ step: at }) => at)).toEqual([10, 20]);
+    expect(course[0]!.value).toBeCloseTo(1 - (0.92 + 0.91) / 2, 12);
+    expect(course[1]!.value).toBeCloseTo(1 - (0.82 + 0.81) / 2, 12);
+  });
+});
+
+describe("the course of a metric", () => {
+  it("is of the rows that were held out alone, not of the validation rows at the end", () => {
+    const watched = run(
+      start({ holdoutFraction: 0.2 }),
+      ...losses(10),
+      evaluation(5, { loss: 0.7 }),
+      evaluation(10, { loss: 0.6 }),
+      evaluation(10, { loss: 0.1, holdout_loss: 0.6 }),
+      done({ loss: 0.1, holdout_loss: 0.6 }),
+    );
+    expect(metricCourse(watched, "loss").map(({ value }) => value)).toEqual([0.7, 0.6]);
+  });
+
+  it("is the held-out value where there is only the end", () => {
+    const only = run(start({ holdoutFraction: 0.2 }), ...losses(3), evaluation(3, { loss: 0.1, holdout_loss: 0.6 }));
+    expect(metricCourse(only, "loss").map(({ value }) => value)).toEqual([0.6]);
+  });
+
+  it("has one value a step", () => {
+    const twice = run(...losses(3), evaluation(3, { loss: 0.5 }), evaluation(3, { loss: 0.5, test_loss: 0.4 }));
+    expect(metricCourse(twice, "loss")).toHaveLength(1);
+  });
+});
+
+it("knows no best point where nothing stops early, or nobody says what is better", () => {
+  expect(bestPoints(run(start({ earlyStopping: null }), ...losses(3), evaluation(3, { accuracy: 1 })))).toEqual([]);
+  expect(bestPoints(run(...losses(3), evaluation(3, { accuracy: 1 })))).toEqual([]);
+});
