@@ -4,13 +4,15 @@ import { reportPath, writeReport } from "../run/writeReport.js";
 import { defineCommand } from "./command.js";
 
 export const report = defineCommand({
-  usage: "report RUN… [--output FILE] [--overwrite]",
-  about: "One self-contained HTML file of one run, or of several side by side. A run is its output folder.",
+  usage: "report RUN… | COMPARISON [--output FILE] [--overwrite]",
+  about:
+    "One self-contained HTML file of one run, of several side by side, or of a comparison. Each is named by its output folder.",
   options: reportOptions,
   positionals: Number.POSITIVE_INFINITY,
   leavesFiles: true,
   run: async ({ settings, positionals: runs, output }) => {
-    if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
+    if (runs.length === 0)
+      throw new UsageError("The run is missing: give the output folder of at least one run, or of a comparison.");
     const path = reportPath(runs, settings);
     await writeReport(path, runs);
     output.result({ output: path }, `Report in ${path}`);

@@ -214,7 +214,7 @@ export const reportOptions = {
   output: option(text("FILE"), {
     group: "Output",
     help: "the HTML file",
-    defaultText: "report.html in the run's folder",
+    defaultText: "report.html in the run's or comparison's folder",
   }),
   ...overwrite,
   ...session,

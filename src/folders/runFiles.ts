@@ -16,6 +16,8 @@ export const METRICS = "metrics.json";
 export const CARD = "README.md";
 export const REPORT = "report.html";
 export const ANALYSIS = { page: "analysis.html", data: "analysis.json" } as const;
+/** In a comparison's folder, what it found. */
+export const COMPARISON = "comparison.json";
 export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
 /** Where TensorBoard is to look. */
 export const TENSORBOARD = "tensorboard";

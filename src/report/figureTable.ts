@@ -17,7 +17,8 @@ export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const shown = spread(steps);
   const all = curves.flatMap(({ points }) => points);
   const hasPhases = phasesIn(all).length > 1;
-  const phaseOf = new Map(all.map(({ step, phase }) => [step, phase]));
+  // Beside a search others are in their one phase.
+  const phasesAt = (step: number) => phasesIn(all.filter((point) => point.step === step)).join(", ");
   const known = curves.map(({ points }) => new Map(points.map((point) => [point.step, point])));
   const cell = (point: Partial<BandPoint> | undefined) => {
     if (point?.value === undefined) return NOTHING;
@@ -25,10 +26,7 @@ export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
     return `${formatNumber(point.value)}${half}`;
   };
   const rows = shown.map((step) =>
-    row(formatCount(step), [
-      ...(hasPhases ? [phaseOf.get(step) ?? NOTHING] : []),
-      ...known.map((points) => cell(points.get(step))),
-    ]),
+    row(formatCount(step), [...(hasPhases ? [phasesAt(step)] : []), ...known.map((points) => cell(points.get(step)))]),
   );
   const which = shown.length < steps.length ? ` (${shown.length} of ${formatCount(steps.length)} steps)` : "";
   const names = curves.map(({ subject }) => subject.name);

@@ -74,4 +74,4 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Where a row stands, for people: the file's own name will do. */
-export const placeOf = ({ file, line }: Pick<JudgedRow, "file" | "line">): string => `${basename(file)} ${line}`;
+export const placeOf = ({ file, line }: Pick<JudgedRow, "file" | "line">): string => `${basename(file)} line ${line}`;

@@ -27,7 +27,7 @@ export function rowSections(judged: readonly JudgedRun[]): Markup[] {
 }
 
 const asOne = ({ run }: JudgedRun, parts: readonly Markup[], isFolded: boolean): Markup =>
-  isFolded ? html`<details><summary>${run.name}</summary>${parts}</details>` : html`${parts}`;
+  isFolded ? html`<details class="run"><summary>${run.name}</summary>${parts}</details>` : html`${parts}`;
 
 function partsOf(
   { run, judgements: { labels, splits } }: JudgedRun,

@@ -1,13 +1,14 @@
 import { existsSync, mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { UsageError } from "../common/errors.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { EVENTS, REPORT } from "../folders/runFiles.js";
+import { COMPARISON, EVENTS, REPORT } from "../folders/runFiles.js";
 import { isRunFolder } from "../folders/runFolder.js";
 import { writeFileAtomic } from "../io/atomic.js";
 
 /**
- * Where a report goes: to `output`, else into the folder of the one run, else into the current folder. A run's own report is
- * renewed, any other file stays unless `overwrite` gives it away.
+ * Where a report goes: to `output`, else into the folder of the one run or comparison, else into the current folder. A run's own report, or
+ * a comparison's, is renewed, any other file stays unless `overwrite` gives it away.
  * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
  */
 export function reportPath(
@@ -17,26 +18,37 @@ export function reportPath(
   const [only, ...more] = runs;
   const path = output ?? (only !== undefined && more.length === 0 ? join(folderOf(only), REPORT) : REPORT);
   const file = existsSync(path) ? realpathSync(path) : path;
-  const isRunsOwn = basename(file) === REPORT && isRunFolder(dirname(file));
+  const isTheirOwn = basename(file) === REPORT && (isRunFolder(dirname(file)) || isComparison(dirname(file)));
   return freeFile(
     path,
-    overwrite || isRunsOwn,
-    runs.map((run) => join(folderOf(run), EVENTS)),
+    overwrite || isTheirOwn,
+    runs.flatMap((run) => [EVENTS, COMPARISON].map((name) => join(folderOf(run), name))),
   );
 }
 
 /** A run may be named by its log. */
 const folderOf = (run: string): string => (basename(run) === EVENTS ? dirname(run) : run);
 
+/** A comparison's folder holds what it found. */
+const isComparison = (folder: string): boolean => existsSync(join(folder, COMPARISON));
+
 /**
- * Writes the report of one run, or of several side by side, from their own logs. Its libraries are loaded here, so that they
- * do not hold up a run's first step.
- * @param runs their output folders
- * @throws BidoraError `RUN_LOG` for a folder without a whole log; nothing is written then
+ * Writes the report of one run, of several side by side, or of a comparison, from what lies in their folders. Its libraries are
+ * loaded here, so that they do not hold up a run's first step.
+ * @param folders output folders of runs, or the one of a comparison
+ * @throws UsageError for a comparison beside anything else, BidoraError `RUN_LOG` for a folder without a whole log and
+ *   `COMPARISON` for a comparison that can't be read; nothing is written then
  */
-export async function writeReport(path: string, runs: readonly string[]): Promise<void> {
-  const { readRun, renderReport } = await import("../report/index.js");
-  const html = renderReport(await Promise.all(runs.map((run) => readRun(run))));
+export async function writeReport(path: string, folders: readonly string[]): Promise<void> {
+  const html = await rendered(folders);
   mkdirSync(dirname(path), { recursive: true });
   writeFileAtomic(path, html);
+}
+
+async function rendered(folders: readonly string[]): Promise<string> {
+  const { readComparison, readRun, renderComparison, renderReport } = await import("../report/index.js");
+  const comparison = folders.find(isComparison);
+  if (comparison === undefined) return renderReport(await Promise.all(folders.map((run) => readRun(run))));
+  if (folders.length === 1) return renderComparison(await readComparison(comparison));
+  throw new UsageError(`A comparison has a report by itself: give ${comparison} alone, or runs within it.`);
 }

@@ -53,15 +53,60 @@ describe("the report command on two runs", () => {
 
   test("draws both runs' curves, and the search of the one that has it", () => {
     expect(texts(page, "figure h2")).toEqual(
-      expect.arrayContaining(["Training loss", "Validation", "Search: the upper level", "Learning rate"]),
+      expect.arrayContaining(["Training loss", "Validation", "Search: the two levels", "Learning rate"]),
     );
     const [loss] = all(page, "figure svg.plot") as [Element];
-    const strokes = new Set(all(loss, '[aria-label="line"]').map((line) => line.getAttribute("stroke")));
+    const strokes = new Set(all(loss, '[data-mark="line"]').map((line) => line.getAttribute("stroke")));
     expect(strokes).toEqual(new Set(["var(--run-0)", "var(--run-1)"]));
   });
 
   test("needs no other file", () => {
     const source = readFileSync(output, "utf8");
     expect(source).not.toMatch(/(?:src|href)="(?!#|data:)|@import|url\((?!#|data:)/);
+  });
+});
+
+describe("the report command on a comparison", () => {
+  const output = join(fresh(), "cmp");
+  const [task, ...parts] = [
+    "sequence-classification",
+    ["lora", "0"],
+    ["lora", "1"],
+    ["dora", "0"],
+    ["dora", "1"],
+  ] as const;
+  const folderOf = ([method, seed]: readonly string[]) => join(output, task, method!, `seed-${seed}`);
+  const report = join(output, "report.html");
+
+  beforeAll(async () => {
+    for (const part of parts)
+      await run({
+        ...SMALL,
+        validation: SMALL.train,
+        method: part[0],
+        seed: Number(part[1]),
+        output: folderOf(part),
+      });
+    const asked = ["--methods", "lora,dora", "--seeds", "0,1", "--task", task, "--train", SMALL.train];
+    const gathered = bidora("compare", ...asked, "--output", output, "--collect", "--json");
+    expect(gathered).toMatchObject({ status: 0, stderr: "" });
+  });
+
+  test("renews the page that compare left, from comparison.json and the runs", () => {
+    const before = readFileSync(report, "utf8");
+    expect(bidora("report", output)).toMatchObject({ status: 0, stdout: `Report in ${report}\n` });
+    expect(readFileSync(report, "utf8")).toBe(before);
+    const page = parseHTML(before).document as unknown as Element;
+    expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
+    expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora"]);
+    expect(texts(page, "#differences h3")).toEqual(["sequence-classification: Accuracy"]);
+    expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
+  });
+
+  test("is refused beside anything else, and never written over what it reads", () => {
+    const { status, stderr } = bidora("report", output, folderOf(parts[0]), "--output", join(fresh(), "any.html"));
+    expect([status, stderr]).toEqual([2, expect.stringContaining("A comparison has a report by itself")]);
+    const own = bidora("report", output, "--output", join(output, "comparison.json"), "--overwrite");
+    expect([own.status, own.stderr]).toEqual([1, expect.stringContaining("is read by this very command")]);
   });
 });

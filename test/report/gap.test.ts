@@ -94,6 +94,20 @@ describe("the gap of a run", () => {
     expect(metricCourse(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
   });
 
+  it("leaves out of the course what is told at the end of the state that was put back", () => {
+    const told = [
+      evaluation(5, { accuracy: 0.8 }),
+      evaluation(10, { accuracy: 0.7 }),
+      evaluation(12, { accuracy: 0.8 }),
+    ];
+    const course = (...events: RunEvent[]) => metricCourse(run(...events), "accuracy").map(({ step: at }) => at);
+    expect(course(start({ earlyStopping: 3 }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([5, 10]);
+    expect(course(start({ earlyStopping: 3 }), ...losses(12), ...told)).toEqual([5, 10, 12]);
+    expect(course(start({ earlyStopping: null }), ...losses(12), ...told, done({ accuracy: 0.8 }))).toEqual([
+      5, 10, 12,
+    ]);
+  });
+
   it("goes step by step with the losses up to each evaluation", () => {
     const course = gapCourse(run(...losses(20), evaluation(10, { loss: 1 }), evaluation(20, { loss: 1 })));
     expect(course.map(({ step: at }) => at)).toEqual([10, 20]);

@@ -90,6 +90,8 @@ describe("a report of three runs", () => {
     const rows = all(page, "#training-loss details tbody tr");
     expect(rows.length).toBe(20);
     expect(texts(page, "#training-loss details caption")).toEqual(["Training loss, smoothed (20 of 120 steps)"]);
+    expect(texts(page, "#training-loss details tbody tr:first-child td")[0]).toBe("train, search");
+    expect(texts(page, "#training-loss details tbody tr:last-child td")[0]).toBe("retrain");
     const last = three[0]!.events.findLast((event) => event.event === "evaluation");
     const accuracy = texts(all(page, "#validation details table")[1]!, "tbody tr").find((row) => row.startsWith("60"));
     expect(accuracy).toContain(last!.metrics.accuracy!.toFixed(4));

@@ -37,8 +37,8 @@ describe("rows of one class", () => {
   });
 
   it("list the wrong ones, the surest first, with their texts", () => {
-    expect(texts(found, ".rows .place")).toEqual(["dev.tsv 3", "dev.tsv 2"]);
-    expect(texts(found, ".rows li")[0]).toBe("dev.tsv 3text 3ReferencenoPredictionyesConfidence80.0 %");
+    expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 3", "dev.tsv line 2"]);
+    expect(texts(found, ".rows li")[0]).toBe("dev.tsv line 3text 3ReferencenoPredictionyesConfidence80.0 %");
   });
 
   it("of more than twenty show twenty", () => {
@@ -100,7 +100,7 @@ describe("rows of other kinds", () => {
       { reference: [0, 0, 0], prediction: { labels: [] } },
     ]);
     expect(texts(found, "#classes tbody tr")).toEqual(["a1.0000.5000.6672", "b0.0000.0000.0001", "c0.0000.0000.0001"]);
-    expect(texts(found, ".rows li").map((text) => text.slice(0, 9))).toEqual(["dev.tsv 2", "dev.tsv 1"]);
+    expect(texts(found, ".rows li").map((text) => text.slice(0, 14))).toEqual(["dev.tsv line 2", "dev.tsv line 1"]);
     expect(texts(found, ".rows li")[0]).toContain("Wrong labels3");
   });
 
@@ -138,7 +138,7 @@ describe("rows of other kinds", () => {
         { reference: ["a cat sat"], prediction: { text: "a cat stood" } },
       ],
     );
-    expect(texts(found, ".rows .place")).toEqual(["dev.tsv 2", "dev.tsv 3"]);
+    expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 2", "dev.tsv line 3"]);
     expect(texts(found, ".rows dd").slice(0, 3)).toEqual(["a cat sat", "nothing like it", "0.000"]);
   });
 
@@ -151,7 +151,7 @@ describe("rows of other kinds", () => {
         { reference: ["Rome"], prediction: { answer: "", score: 0.9 } },
       ],
     );
-    expect(texts(found, ".rows .place")).toEqual(["dev.tsv 2", "dev.tsv 3"]);
+    expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 2", "dev.tsv line 3"]);
     expect(texts(found, ".rows dd")).toEqual(["nothing", "Paris", "0.000", "Rome", "nothing", "0.000"]);
   });
 

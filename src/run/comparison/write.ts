@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ComparedTask, Comparison } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
+import type { ScoreReached } from "../../compare/costColumns.js";
 import { latexTable } from "../../compare/latexTable.js";
 import { markdownTable } from "../../compare/markdownTable.js";
 import { type SignificanceTest, significance } from "../../compare/significance.js";
@@ -8,7 +9,7 @@ import { significanceTable } from "../../compare/significanceTable.js";
 import { type SummaryEntry, summary } from "../../compare/summary.js";
 import type { Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
-import { REPORT } from "../../folders/runFiles.js";
+import { COMPARISON, REPORT } from "../../folders/runFiles.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { writeReport } from "../writeReport.js";
 import { type CollectedRun, inOrder, judgingOf, reachedIn, tasksOf } from "./collect.js";
@@ -19,6 +20,11 @@ export interface ComparisonResult {
   readonly runs: readonly object[];
   readonly summary: readonly SummaryEntry[];
   readonly tests: readonly SignificanceTest[];
+  /** In the order in which they are shown, with what is shown of each. */
+  readonly tasks: readonly ComparedTask[];
+  readonly methods: readonly string[];
+  /** What was spent until a score was reached, where one was named. */
+  readonly reached: readonly ScoreReached[];
   /** Under which conditions, for whoever reads the figures. */
   readonly conditions: object;
 }
@@ -51,15 +57,15 @@ export async function writeComparison(
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, ...run }) => run),
     summary: summary(runs),
     tests,
+    tasks,
+    methods,
+    reached,
     conditions: options.conditions,
   };
-  writeFileAtomic(join(output, "comparison.json"), `${JSON.stringify(result, undefined, 2)}\n`);
+  writeFileAtomic(join(output, COMPARISON), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileAtomic(join(output, "comparison.md"), joined(tables, markdownTable));
   writeFileAtomic(join(output, "comparison.tex"), joined(tables, latexTable));
-  await writeReport(
-    join(output, REPORT),
-    runs.map(({ folder }) => folder),
-  );
+  await writeReport(join(output, REPORT), [output]);
   return { result, text: joined(tables, terminalTable) };
 }
 

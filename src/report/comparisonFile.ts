@@ -1,0 +1,104 @@
+import { readFile } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import * as z from "zod";
+import { BidoraError } from "../common/errors.js";
+import { refuseSpecialFile } from "../common/inputFile.js";
+import { type RunLog, readRunLog } from "./runLog.js";
+
+/** What sums up a comparison in its folder, beside its runs. */
+export const COMPARISON = "comparison.json";
+
+const number = z.number();
+const name = z.string();
+
+const run = z.object({
+  task: name,
+  method: name,
+  seed: number,
+  metrics: z.record(name, number),
+  trainedParameters: number,
+  seconds: number,
+  peakMemoryBytes: number,
+});
+
+const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]) });
+
+const tested = { a: name, b: name, metric: name, p: number, pHolm: number, pairs: number, statistic: number };
+const task = name.exactOptional();
+const effect = z.object({
+  meanDifference: number,
+  standardError: number.nullable(),
+  cohensDz: number.nullable(),
+  rankBiserial: number,
+});
+
+const test = z.discriminatedUnion("test", [
+  z.object({ ...tested, test: z.literal("wilcoxon"), unmatched: number, effect, task }),
+  z.object({ ...tested, test: z.literal("bootstrap"), low: number, high: number, task }),
+]);
+
+const cost = z.object({ seconds: number, step: number });
+const reached = z.object({
+  task: name,
+  target: number,
+  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+});
+
+const schema = z.object({
+  runs: z.array(run),
+  tests: z.array(test),
+  tasks: z.array(z.object({ name, metrics: z.tuple([metric], metric) })),
+  methods: z.array(name),
+  reached: z.array(reached),
+  conditions: z.record(name, z.unknown()),
+});
+
+/** What a comparison found, as its file holds it. */
+export type ComparisonFile = z.infer<typeof schema>;
+
+/** A comparison with the logs of those of its runs whose folders are there. */
+export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
+  /** Name of the comparison's folder. */
+  readonly name: string;
+  readonly runs: readonly (ComparisonFile["runs"][number] & { readonly log: RunLog | undefined })[];
+}
+
+/**
+ * Reads a comparison from its folder, TASK/METHOD/seed-N beside `comparison.json`.
+ * @throws BidoraError `COMPARISON` for a file that can't be read or is of another form
+ */
+export async function readComparison(folder: string): Promise<ComparisonLog> {
+  const found = await readFileOf(join(folder, COMPARISON));
+  const runs = found.runs.map(async (one) => ({ ...one, log: await logOf(folder, one) }));
+  return { ...found, name: basename(resolve(folder)), runs: await Promise.all(runs) };
+}
+
+async function readFileOf(path: string): Promise<ComparisonFile> {
+  refuseSpecialFile(path);
+  const text = await readFile(path, "utf8").catch(() => "");
+  const parsed = schema.safeParse(parse(text));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new BidoraError(
+    "COMPARISON",
+    `Expected in ${path} what a comparison found, it is not in order (${issue?.path.join(".") || "the file"}: ${issue?.message}); write it anew by compare --collect.`,
+  );
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A run whose log is gone has its figures in the comparison's file all the same. */
+function logOf(folder: string, { task, method, seed }: ComparisonFile["runs"][number]): Promise<RunLog | undefined> {
+  // Names come from a file: none may lead out of the folder.
+  if ([task, method].some((part) => /[/\\]/.test(part) || part === "..")) return Promise.resolve(undefined);
+  return readRunLog(join(folder, task, method, `seed-${seed}`)).then(
+    (log) => ({ ...log, name: `${task} ${method} seed ${seed}` }),
+    () => undefined,
+  );
+}

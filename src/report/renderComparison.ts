@@ -1,0 +1,110 @@
+import { formatTime } from "../common/format.js";
+import { own } from "../common/own.js";
+import type { ComparedTask, Comparison } from "../compare/comparison.js";
+import { comparisonTables } from "../compare/comparisonTables.js";
+import { significanceTable } from "../compare/significanceTable.js";
+import { comparedTable } from "./comparedTable.js";
+import type { ComparisonLog } from "./comparisonFile.js";
+import { conditionsSection } from "./conditions.js";
+import { costFigure, type Spent } from "./cost.js";
+import { differencesFigure } from "./differences.js";
+import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
+import { gapFigure } from "./gap.js";
+import { html, type Markup } from "./html.js";
+import { section } from "./layout.js";
+import { legend } from "./legend.js";
+import { magnitudesFigure } from "./magnitudes.js";
+import { renderPage } from "./page.js";
+import { alertOf, sharedSetting } from "./renderReport.js";
+import { type Run, toRuns } from "./runs.js";
+import type { Subject } from "./subjects.js";
+import { machineTables, settingsTables } from "./tables.js";
+
+/** A comparison as one HTML file: its tables, what they are made of, and each method's curves as means over its seeds. */
+export function renderComparison(found: ComparisonLog): string {
+  const { tasks, tests, name } = found;
+  const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
+  const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
+  const isOne = tasks.length === 1;
+  const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
+    comparedTable(
+      table,
+      isOne ? "Scores and costs of each method" : (["Scores of each method", "Costs of each method"][i] ?? ""),
+    ),
+  );
+  const significance =
+    tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of every two methods") : undefined;
+  const all = subjectsOf();
+  return renderPage({
+    title: `${name} – comparison`,
+    heading: `Comparison ${name}`,
+    about: aboutOf(found, runs),
+    content: [
+      missingAlert(found),
+      ...runs.map(alertOf),
+      section("scores", "Scores and costs", tables),
+      differencesFigure(found),
+      significance && section("significance", "Significance", [significance]),
+      legend(all),
+      ...tasks.map((task) => costOf(found, task, isOne)),
+      ...tasks.flatMap((task) => curvesOfTask(subjectsOf(task.name), isOne ? undefined : task.name)),
+      conditionsSection(found),
+      settingsTables(all, ["seed", "output"]),
+      machineTables(all),
+    ],
+    source:
+      "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",
+  });
+}
+
+function aboutOf({ tasks, runs }: ComparisonLog, logs: readonly Run[]): string {
+  const begun = logs.flatMap(({ start }) => start?.time ?? []).sort()[0];
+  const model = sharedSetting(logs, "model");
+  const counts = `${runs.length} runs on ${tasks.length === 1 ? tasks[0]!.name : `${tasks.length} tasks`}`;
+  return [...(model === undefined ? [] : [model]), counts, ...(begun ? [formatTime(begun)] : [])].join(" · ");
+}
+
+function missingAlert({ runs }: ComparisonLog): Markup | undefined {
+  const missing = runs.filter(({ log }) => log === undefined);
+  if (missing.length === 0) return undefined;
+  const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
+  return html`<div class="alert" role="note"><p>Without a log that can be read, and so in no curve: ${names}.</p></div>`;
+}
+
+/** The methods with their runs on one task, or on all of them. */
+function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], task: string | undefined): Subject[] {
+  // The logs stand in the order of those runs that have one.
+  const known = runs.filter(({ log }) => log !== undefined);
+  return methods.map((name, index) => ({
+    index,
+    name,
+    runs: logs.filter((_, i) => known[i]!.method === name && (task === undefined || known[i]!.task === task)),
+  }));
+}
+
+/** A task's figures, named by it where there are several. */
+function curvesOfTask(subjects: readonly Subject[], task: string | undefined): (Markup | undefined)[] {
+  return [
+    lossFigure(subjects, task),
+    metricsFigure(subjects, task),
+    gapFigure(subjects, task),
+    upperLevelFigure(subjects, task),
+    magnitudesFigure(subjects, task),
+    learningRateFigure(subjects, task),
+  ];
+}
+
+function costOf(
+  { runs, methods }: ComparisonLog,
+  { name, metrics: [main] }: ComparedTask,
+  isOne: boolean,
+): Markup | undefined {
+  const spent = runs.flatMap((run): Spent[] => {
+    const score = own(run.metrics, main.name);
+    if (run.task !== name || score === undefined) return [];
+    const { method, seed, seconds, trainedParameters, peakMemoryBytes } = run;
+    const cost = { seconds, trainedParameters, peakMemoryBytes };
+    return [{ name: method, index: methods.indexOf(method), run: `${method} seed ${seed}`, score, ...cost }];
+  });
+  return costFigure(spent, { metric: main.name, goal: main.goal }, isOne ? undefined : name);
+}

@@ -1,0 +1,228 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { significance } from "../../src/compare/significance.js";
+import { pairDifferences } from "../../src/report/differences.js";
+import { type ComparisonLog, readComparison, renderComparison } from "../../src/report/index.js";
+import { all, parse, texts } from "./page.js";
+import { sampleRun } from "./sampleRuns.js";
+
+const METHODS = ["lora", "dora", "bidora"] as const;
+const ACCURACY = { lora: 0.8, dora: 0.82, bidora: 0.85 };
+
+/** Made-up runs: each seed adds a hundredth, and bidora's loss is the least. */
+function comparison(tasks: readonly string[], seeds: number, steps = 20): ComparisonLog {
+  const runs = tasks.flatMap((task) =>
+    METHODS.flatMap((method) =>
+      Array.from({ length: seeds }, (_, seed) => ({
+        task,
+        method,
+        seed,
+        metrics: { accuracy: ACCURACY[method] + seed / 100, loss: 1 - ACCURACY[method] },
+        trainedParameters: 1000,
+        seconds: 10 + seed,
+        peakMemoryBytes: 2 ** 30,
+        log: {
+          ...sampleRun({ name: `${seed}`, method, steps, settings: { seed, rank: 8 } }),
+          name: `${task} ${method} seed ${seed}`,
+        },
+      })),
+    ),
+  );
+  const main = { name: "accuracy", goal: "maximize" } as const;
+  const compared = {
+    tasks: tasks.map((name): ComparisonLog["tasks"][number] => ({
+      name,
+      metrics: [main, { name: "loss", goal: "minimize" }],
+    })),
+    methods: [...METHODS],
+    runs,
+  };
+  const conditions = { seeds: [0, 1], jobs: 1, budget: { of: "steps", amount: 20 } };
+  return { name: "cmp", ...compared, tests: significance(compared), reached: [], conditions };
+}
+
+describe("a comparison on one task", () => {
+  const found = comparison(["mrpc"], 2);
+  const source = renderComparison(found);
+  const page = parse(source);
+
+  it("has its parts, each found by a link", () => {
+    expect(texts(page, "h2")).toEqual([
+      "Scores and costs",
+      "Paired differences",
+      "Significance",
+      "Score and cost",
+      "Training loss",
+      "Validation",
+      "Generalisation gap",
+      "Search: the two levels",
+      "Movement of the magnitudes",
+      "Learning rate",
+      "Conditions",
+      "Settings",
+      "Rows, machine and versions",
+    ]);
+    expect(texts(page, "nav a")).toEqual(texts(page, "h2"));
+    expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
+  });
+
+  it("has the scores with the best in bold, and says so to those who don't see it", () => {
+    const rows = all(page, "#scores tbody tr").map((row) => texts(row, "th, td").slice(0, 3));
+    expect(rows[2]).toEqual(["bidora", "0.8550 ± 0.0071 (best)", "0.1500 ± 0.0000 (best)"]);
+    expect(texts(page, "#scores strong")).toEqual(["0.8550 ± 0.0071", "0.1500 ± 0.0000"]);
+    expect(all(page, "#scores thead th").map((head) => head.getAttribute("scope"))).toEqual([
+      "colgroup",
+      ...Array(6).fill("col"),
+    ]);
+    expect(texts(page, "#significance .note").join(" ")).toContain("too few to tell");
+  });
+
+  it("has each method's curves as a mean with a band, and no curve a run", () => {
+    const lines = all(page, "#training-loss .wide [data-mark=line]");
+    expect(lines.map((line) => line.getAttribute("stroke"))).toEqual(["var(--run-0)", "var(--run-1)", "var(--run-2)"]);
+    expect(all(page, "#training-loss .wide [data-mark=area] path")).toHaveLength(4);
+    expect(texts(page, "#training-loss details tbody td")[0]).toBe("train, search");
+    expect(texts(page, "#training-loss details tbody td")[1]).toMatch(/^0\.\d{4} ± 0\.\d{4}$/);
+  });
+
+  it("names the conditions, and settings method by method", () => {
+    expect(texts(page, "#conditions dl div")).toContain("Budget of each run20 steps");
+    expect(texts(page, "#settings thead th")).toEqual(["lora", "dora", "bidora"]);
+    expect(texts(page, "#settings tbody th")).not.toContain("seed");
+    expect(texts(page, "#settings dl div")).toContain("rank8");
+  });
+
+  it("needs nothing beside it, and holds no NaN", () => {
+    expect(source).not.toMatch(/https?:|url\(|@import|\bsrc=|\bhref="[^#]/);
+    expect(source).not.toMatch(/NaN|undefined|Infinity|\[object/);
+  });
+});
+
+describe("differences of pairs", () => {
+  const found = comparison(["mrpc"], 2);
+  const [task] = found.tasks;
+
+  it("are the first method less the second, seed by seed", () => {
+    const pairs = pairDifferences(found, task!);
+    expect(pairs.map(({ pair }) => pair)).toEqual(["lora – dora", "lora – bidora", "dora – bidora"]);
+    expect(pairs[1]!.seeds.map(({ seed }) => seed)).toEqual([0, 1]);
+    for (const { difference } of pairs[1]!.seeds) expect(difference).toBeCloseTo(0.8 - 0.85, 12);
+  });
+
+  it("are above 0 where the first is better, also where less is better", () => {
+    const loss = { name: "mrpc", metrics: [{ name: "loss", goal: "minimize" }] } as const;
+    const tests = [
+      { a: "lora", b: "bidora", metric: "loss", p: 1, pHolm: 1, pairs: 9, statistic: 0.05, low: 0.01, high: 0.09 },
+    ].map((test) => ({ ...test, test: "bootstrap", task: "mrpc" }) as const);
+    const [, pair] = pairDifferences({ ...found, tests }, { ...loss, metrics: [...loss.metrics] });
+    expect(pair!.seeds[0]!.difference).toBeCloseTo(-0.05, 12);
+    expect(pair!.interval).toEqual([-0.09, -0.01]);
+  });
+
+  it("are of seeds that both have", () => {
+    const fewer = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 1) };
+    expect(pairDifferences(fewer, task!)[0]!.seeds.map(({ seed }) => seed)).toEqual([1]);
+    const none = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 7) };
+    expect(pairDifferences(none, task!).map(({ pair }) => pair)).toEqual(["lora – bidora"]);
+  });
+
+  it("of many methods are those with the first", () => {
+    const methods = Array.from({ length: 8 }, (_, i) => `m${i}`);
+    const runs = methods.map((method) => ({ ...found.runs[0]!, method, log: undefined }));
+    expect(pairDifferences({ methods, runs, tests: [] }, task!)).toHaveLength(7);
+  });
+});
+
+it("gives each of several tasks figures of its own, and stays small with forty runs and long curves", () => {
+  const tasks = ["mrpc", "a/b <c>", "a/b (c)"];
+  const found = comparison(tasks, 5, 2000);
+  const source = renderComparison(found);
+  expect(source.length).toBeLessThan(5e6);
+  const page = parse(source);
+  const ids = all(page, "[id]").map(({ id }) => id);
+  expect(new Set(ids).size).toBe(ids.length);
+  for (const link of all(page, "nav a")) expect(ids).toContain(link.getAttribute("href")!.slice(1));
+  expect(texts(page, "h2").filter((title) => title.endsWith(": Training loss"))).toEqual(
+    tasks.map((task) => `${task}: Training loss`),
+  );
+  const regions = all(page, "[role=region]").map((region) => region.getAttribute("aria-label"));
+  expect(regions.filter((name, i) => regions.indexOf(name) !== i)).toEqual([]);
+});
+
+it("goes as far as all seeds go, and does without logs that are gone", () => {
+  const found = comparison(["mrpc"], 2);
+  const runs = found.runs.map((run) =>
+    run.method === "dora" && run.seed === 1
+      ? {
+          ...run,
+          log: { ...run.log!, events: run.log!.events.filter((event) => !("step" in event) || event.step <= 10) },
+        }
+      : run.method === "lora"
+        ? { ...run, log: undefined }
+        : run,
+  );
+  const page = parse(renderComparison({ ...found, runs }));
+  expect(texts(page, ".alert")[0]).toContain("mrpc lora seed 0, mrpc lora seed 1");
+  expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora", "bidora"]);
+  const line = texts(page, "#training-loss .wide svg > desc")[0]!;
+  expect(line).not.toContain("lora from 0");
+  expect(line).toMatch(/^dora from .* at step 10; bidora/);
+  const none = parse(renderComparison({ ...found, runs: runs.map((run) => ({ ...run, log: undefined })) }));
+  expect(texts(none, "h2")).toEqual([
+    "Scores and costs",
+    "Paired differences",
+    "Significance",
+    "Score and cost",
+    "Conditions",
+  ]);
+});
+
+it("shows what was tried, and what was chosen of it", () => {
+  const found = comparison(["mrpc"], 1);
+  const grid = [{ rank: 4 }, { rank: 8 }];
+  const page = parse(renderComparison({ ...found, conditions: { ...found.conditions, grid } }));
+  expect(texts(page, "#conditions .note")[0]).toContain("Grid of 2 points");
+  expect(texts(page, "#conditions .note")[0]).toContain("rank: 4, 8");
+  expect(texts(page, "#conditions tbody tr")).toEqual(["loramrpc8", "doramrpc8", "bidoramrpc8"]);
+});
+
+describe("a comparison's folder", () => {
+  let folder: string;
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "cmp-"));
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  const write = (value: unknown) => writeFile(join(folder, "comparison.json"), JSON.stringify(value));
+
+  it("gives what it found, with the logs of the runs that are there", async () => {
+    const { runs, name: _name, ...rest } = comparison(["mrpc"], 1);
+    await write({ ...rest, runs: runs.map(({ log: _log, ...run }) => run), summary: [] });
+    const at = join(folder, "mrpc", "dora", "seed-0");
+    await mkdir(at, { recursive: true });
+    await writeFile(join(at, "events.jsonl"), runs[1]!.log!.events.map((event) => JSON.stringify(event)).join("\n"));
+    const found = await readComparison(folder);
+    expect(found.runs.map(({ log }) => log?.name)).toEqual([undefined, "mrpc dora seed 0", undefined]);
+    expect(renderComparison(found)).toContain("<h1>Comparison cmp-");
+  });
+
+  it("reads no log outside of it", async () => {
+    const { runs, name: _name, ...rest } = comparison(["mrpc"], 1);
+    const [{ log: _log, ...run }] = runs as [(typeof runs)[0]];
+    const out = { ...run, method: ".." };
+    await write({ ...rest, methods: [".."], runs: [out], tests: [] });
+    await mkdir(join(folder, "seed-0"));
+    await writeFile(join(folder, "seed-0", "events.jsonl"), JSON.stringify(runs[0]!.log!.events[0]));
+    expect((await readComparison(folder)).runs[0]!.log).toBeUndefined();
+  });
+
+  it("is refused where its file is of another form", async () => {
+    await expect(readComparison(folder)).rejects.toMatchObject({ code: "COMPARISON" });
+    await write({ runs: [], summary: [], tests: [], conditions: {} });
+    await expect(readComparison(folder)).rejects.toThrow("tasks: ");
+    await write([]);
+    await expect(readComparison(folder)).rejects.toThrow("compare --collect");
+  });
+});
