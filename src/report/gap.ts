@@ -61,7 +61,7 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     (subject) =>
       html`<tr><th scope="row">${runMark(subject)} ${subject.name}</th>${(["train", "heldOut", "gap"] as const).map((key) => html`<td>${cell(subject, key)}</td>`)}</tr>`,
   );
-  const head = ["", "Training loss", "Held-out loss", "Gap"];
+  const head = ["", "Training loss", "Loss on new rows", "Gap"];
   const curves = curvesOf(known, gapCourse).filter(({ points }) => points.length > 1);
   const drawing =
     curves.length > 0

@@ -82,7 +82,7 @@ footer{margin-top:28px;color:var(--soft);font-size:13px}
 @media (max-width:640px){body{padding:20px 12px 36px}h1{font-size:23px}figure,section{padding:16px 12px}.wide{display:none}.narrow{display:block}.panels,.thirds{grid-template-columns:minmax(0,1fr)}.legend{gap:2px 14px;font-size:13px}nav ul{gap:2px 14px}}
 @page{margin:14mm}
 @media print{:root{--page:#fff;color-scheme:light}body{max-width:none;padding:0;font-size:12px}nav,.skip{display:none}.legend{position:static}
-h1{font-size:20px}h2{font-size:14px}h3,figcaption,.note,table,caption,dl,details,footer,.legend,.depths{font-size:10px}
+h1{font-size:20px}h2{font-size:14px}h3,figcaption,.note,table,caption,dl,details,footer,.legend,.depths,.rows,.place{font-size:10px}
 th,td{padding:4px 0 4px 8px}tbody th{min-width:0}.text td,.text th{min-width:0}.scroll{overflow:visible}figure,section{padding:12px 14px;margin-top:12px;border-color:#bbb}
 .wide{display:block}.narrow{display:none}.panels{grid-template-columns:1fr 1fr}.thirds{grid-template-columns:1fr 1fr 1fr}
 figure{break-inside:avoid}details:not([open]):not(.run){display:none}.run::details-content{content-visibility:visible;block-size:auto}
