@@ -23,11 +23,13 @@ export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
   const kindsOf = (run: AnalyzedRun) => [...new Set(run.layers.map(({ kind }) => kind))];
   const list = runs.flatMap((run) => kindsOf(run).map((kind) => panelOf(run, kind, colour, marks)));
   const rowLength = Math.max(...runs.map((run) => kindsOf(run).length));
-  return figure(
-    "Magnitude over direction",
-    [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
-    "Each layer at each saved step: how far its magnitudes are from the pretrained weight's (ΔM) over how far its directions are (ΔD), and the line through the points by least squares. Every panel has scales of its own.",
-  );
+  return figure({
+    id: "changes",
+    title: "Magnitude over direction",
+    drawings: [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
+    caption:
+      "Each layer at each saved step: how far its magnitudes are from the pretrained weight’s (ΔM) over how far its directions are (ΔD), and the line through the points by least squares. Every panel has scales of its own. The numbers are below.",
+  });
 }
 
 function panelOf(run: AnalyzedRun, kind: string, colour: Colour, marks: StepMarks): Panel {
@@ -48,9 +50,11 @@ interface Look {
 function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, colour, marks, size }: Look): Markup {
   const points = layers.flatMap(({ path, layer, steps }) => steps.map((step): Point => ({ ...step, path, layer })));
   return draw({
-    alt: `ΔM over ΔD of ${title}, ${points.length} points: ${slopeText(fit)}.`,
+    title: `ΔM over ΔD of ${title}`,
+    description: `${points.length} points: ${slopeText(fit)}.`,
     ...size,
-    labels: { x: "ΔD", y: "ΔM" },
+    x: { label: "ΔD" },
+    yLabel: "ΔM",
     marks: [
       line(points, fit),
       ...layers.flatMap(({ layer }) =>

@@ -4,27 +4,16 @@ import { formatCount, formatNumber } from "../common/format.js";
 import { mean } from "../compare/moments.js";
 import { html, type Markup } from "./html.js";
 import { figure, panels, type Size, titled } from "./layout.js";
+import { type ModulePath, modulePathOf } from "./modulePath.js";
 import { DEPTH_COLOURS, depthColour } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
 import type { Run } from "./runs.js";
 import type { Subject } from "./subjects.js";
 import { folded, NOTHING, row, table } from "./table.js";
 
-/** A module's path taken apart: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
-interface ModulePath {
-  readonly layer: number;
-  readonly kind: string;
-}
-
 interface Moved extends ModulePath {
   readonly step: number;
   readonly value: number;
-}
-
-export function modulePathOf(path: string): ModulePath {
-  const parts = path.split(".");
-  const at = parts.findIndex((part) => /^\d+$/.test(part));
-  return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
 }
 
 /** One drawing: the layers of one kind of module, of one subject. */

@@ -10,19 +10,21 @@ export interface Page {
   readonly content: readonly (Markup | undefined)[];
   /** What it was made from. */
   readonly source: string;
+  /** What says who wrote it, near the beginning. */
+  readonly generator?: string;
 }
 
 /**
  * One HTML file that needs nothing beside it: no script, no font, no network. What it is told by heading, with a list of its parts
  * that jumps to them.
  */
-export function renderPage({ title, heading, about, content, source }: Page): string {
+export function renderPage({ title, heading, about, content, source, generator = "bidora" }: Page): string {
   const page = html`<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="bidora">
+<meta name="generator" content="${generator}">
 <title>${title}</title>
 <style>${new Markup(style)}</style>
 </head>

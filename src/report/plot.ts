@@ -20,6 +20,8 @@ export interface Drawing {
     readonly domain?: readonly [number, number];
     readonly format?: (value: number) => string;
   };
+  /** By default the values of the title. */
+  readonly yLabel?: string;
   /** Names on the y axis in the place of values, from the top. */
   readonly bands?: readonly string[];
 }
@@ -30,7 +32,7 @@ const MARGINS = { marginLeft: 58, marginRight: 16, marginTop: 22, marginBottom: 
 
 /** Draws to SVG with axes for steps and values. Colours are custom properties of the page, so that they follow its theme. */
 export function draw(drawing: Drawing): Markup {
-  const { title, description, marks, width, height, yDomain, bands, x = { label: "step" } } = drawing;
+  const { title, description, marks, width, height, yDomain, bands, x = { label: "step" }, yLabel } = drawing;
   const ticks = height / 45;
   const svg: { outerHTML: string } = Plot.plot({
     document,
@@ -44,7 +46,13 @@ export function draw(drawing: Drawing): Markup {
     y: bands ? { type: "point", domain: [...bands] } : { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
     marks: [
       Plot.gridY({ stroke: "var(--grid)", strokeOpacity: 1, ...(bands ? {} : { ticks }) }),
-      Plot.axisY({ label: null, tickSize: 0, fill: "var(--soft)", ...(bands ? {} : { ticks }) }),
+      Plot.axisY({
+        label: yLabel ?? null,
+        labelArrow: "none",
+        tickSize: 0,
+        fill: "var(--soft)",
+        ...(bands ? {} : { ticks }),
+      }),
       Plot.axisX({
         label: x.label,
         labelAnchor: "right",
@@ -59,6 +67,23 @@ export function draw(drawing: Drawing): Markup {
     ],
   });
   return new Markup(named(svg.outerHTML, title, description));
+}
+
+/** A small square drawing without axes, for a legend: a mark at (0, 0). */
+export function drawBare(marks: Plot.Markish[], size: number): Markup {
+  const axes = { axis: null, domain: [-1, 1] };
+  const svg: { outerHTML: string } = Plot.plot({
+    document,
+    className: "mark",
+    width: size,
+    height: size,
+    margin: 0,
+    x: axes,
+    y: axes,
+    marks,
+  });
+  const bare = svg.outerHTML.replace(/<style>.*?<\/style>/s, "");
+  return new Markup(bare.replace("<svg ", () => '<svg aria-hidden="true" '));
 }
 
 /** The page has the drawings' style once; a title and a description are what screen readers tell. */

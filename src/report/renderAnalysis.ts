@@ -2,8 +2,9 @@ import { formatNumber } from "../common/format.js";
 import type { Analysis, AnalyzedRun, LineFit } from "./analysis.js";
 import { changesFigure } from "./analysisFigures.js";
 import { html, type Markup } from "./html.js";
-import { page } from "./page.js";
-import { NOTHING, table } from "./tables.js";
+import { section } from "./layout.js";
+import { renderPage } from "./page.js";
+import { folded, NOTHING, table } from "./table.js";
 
 /**
  * An analysis as one HTML file that needs nothing beside it. All that names come from is escaped.
@@ -12,19 +13,20 @@ import { NOTHING, table } from "./tables.js";
 export function renderAnalysis(analysis: Analysis, generator: string): string {
   const { runs, notes } = analysis;
   const names = runs.map(({ name }) => name).join(", ");
-  const title = runs.length < 5 ? names : `${runs.length} runs`;
-  return page(
-    `${names} – weight decomposition`,
-    [
-      html`<header><h1>Weight decomposition: ${title}</h1><p>${axisText(analysis)}</p></header>`,
-      notes.map((note) => html`<div class="alert" role="note"><p>${note}</p></div>`),
-      html`<section><h2>Slopes</h2>${slopesTable(runs)}</section>`,
+  return renderPage({
+    title: `${names} – weight decomposition`,
+    heading: `Weight decomposition: ${runs.length < 5 ? names : `${runs.length} runs`}`,
+    about: axisText(analysis),
+    content: [
+      ...notes.map((note) => html`<div class="alert" role="note"><p>${note}</p></div>`),
+      section("slopes", "Slopes", [slopesTable(runs)]),
       changesFigure(runs),
-      html`<section><h2>Numbers</h2>${runs.map(numbersTable)}</section>`,
-      html`<footer>Made by bidora from the runs' saved steps, as section 3.2 of DoRA (arXiv 2402.09353) has it. The numbers in full are in analysis.json.</footer>`,
+      section("numbers", "Numbers", runs.map(numbersTable)),
     ],
+    source:
+      "Made by bidora from the runs’ saved steps, as section 3.2 of DoRA (arXiv 2402.09353) has it. The numbers in full are in analysis.json.",
     generator,
-  );
+  });
 }
 
 const FROM = {
@@ -75,7 +77,7 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
       return html`<tr><th scope="row">${path}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
     }),
   );
-  return html`<details><summary>${name}</summary>${table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows)}</details>`;
+  return folded(name, table(`Layers of ${name}`, ["Layer", "Step", "Phase", "ΔM", "ΔD"], rows));
 }
 
 const number = (value: number | null | undefined): string =>
