@@ -64,13 +64,20 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
 
 /** What people should know of the settings once model and data have been read. */
 export function noteSettings({ adapted, config }: Prepared, hub: HubOptions | undefined): void {
-  const notForPeft = adapted.config && whyNotPeft(adapted.config);
-  if (notForPeft) hub?.onNote?.(`${notForPeft}: \`bidora merge\` makes a plain model of the result.`);
+  noteNotForPeft(prepared, options.hub);
   const { method, hypergradient, dtype } = config;
   if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
     hub?.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
     );
+}
+
+/** An adapter that PEFT lacks is of use there as a plain model alone, where it can be one. */
+function noteNotForPeft({ adapted }: Prepared, hub: HubOptions | undefined): void {
+  const why = adapted.config && whyNotPeft(adapted.config);
+  if (!why) return;
+  const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
+  hub?.onNote?.(`${why}${isMerged ? ": `bidora merge` makes a plain model of the result" : ""}.`);
 }
 
 /** What the run reads from the disk, where it is a path. */

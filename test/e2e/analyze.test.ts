@@ -131,10 +131,10 @@ describe("a comparison's runs", () => {
     const titles = [...plots[2]!.querySelectorAll("title")].map(({ textContent }) => textContent);
     expect(new Set(titles).size).toBe(15);
     const marks = new Set(
-      [...plots[2]!.querySelectorAll('[aria-label="dot"]')].map((mark) => mark.getAttribute("fill")),
+      [...plots[2]!.querySelectorAll('[data-mark="dot"]')].map((mark) => mark.getAttribute("fill")),
     );
     expect(marks.size).toBe(3);
-    expect(plots[2]!.querySelectorAll('[aria-label="line"] path')).toHaveLength(1);
+    expect(plots[2]!.querySelectorAll('[data-mark="line"] path')).toHaveLength(1);
   });
 
   test("a second call replaces the first one's files, and prints the same", () => {

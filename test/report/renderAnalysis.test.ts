@@ -26,7 +26,7 @@ function page(name: string, layers: readonly AnalyzedLayer[]) {
 
 /** What each drawn point looks like, wherever it is. */
 const looks = (document: ReturnType<typeof page>["document"]): string[] =>
-  [...document.querySelectorAll('svg.plot [aria-label="dot"]')].flatMap((group) =>
+  [...document.querySelectorAll('.wide svg.plot [data-mark="dot"]')].flatMap((group) =>
     [...group.children].map(
       (shape) =>
         `${group.getAttribute("fill")} ${group.getAttribute("stroke")} ${shape.getAttribute("d") ?? shape.getAttribute("r")}`,
@@ -54,7 +54,10 @@ test("names are text, not markup", () => {
 test("the line goes from the first point to the last; without a slope there is none, and the page says why", () => {
   const line = (layers: readonly AnalyzedLayer[]) => {
     const { document } = page("run", layers);
-    return [document.querySelectorAll('svg.plot [aria-label="line"] path').length, document.body.textContent] as const;
+    return [
+      document.querySelectorAll('.wide svg.plot [data-mark="line"] path').length,
+      document.body.textContent,
+    ] as const;
   };
   const [drawn, text] = line([layer(0, [1, 2, 3])]);
   expect([drawn, text]).toEqual([1, expect.stringContaining("slope 10")]);
