@@ -63,9 +63,9 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
 }
 
 /** What people should know of the settings once model and data have been read. */
-export function noteSettings({ adapted, config }: Prepared, hub: HubOptions | undefined): void {
-  noteNotForPeft(prepared, options.hub);
-  const { method, hypergradient, dtype } = config;
+export function noteSettings(prepared: Prepared, hub: HubOptions | undefined): void {
+  noteNotForPeft(prepared, hub);
+  const { method, hypergradient, dtype } = prepared.config;
   if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
     hub?.onNote?.(
       `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
