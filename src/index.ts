@@ -14,6 +14,9 @@
 // What the commands do.
 
 export { BidoraError, UsageError } from "./common/errors.js";
+export type { ComparedMetric, ComparedTask } from "./compare/comparison.js";
+export type { ScoreReached } from "./compare/costColumns.js";
+export type { Cost } from "./compare/costToReach.js";
 export type { PairedEffect } from "./compare/effectSize.js";
 export type { BootstrapTest, SignificanceTest, WilcoxonTest } from "./compare/significance.js";
 export type { SummaryEntry } from "./compare/summary.js";

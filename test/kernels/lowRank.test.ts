@@ -131,9 +131,11 @@ describe("a linear layer with its low-rank update", () => {
   });
 
   // MKL sums its products otherwise with other threads.
-  test.skipIf(torch.engineFacts().mkl).each(torch.engineFacts().ownProducts as torch.DType[])(
+  test.skipIf(torch.engineFacts().mkl).for(torch.engineFacts().ownProducts as torch.DType[])(
     "the same bits with any number of threads in %s",
-    (dtype) => {
+    (dtype, { skip }) => {
+      // At a lower level of instructions the products are BLAS', which may sum otherwise with other threads.
+      if (!torch.engineFacts().ownProducts.includes(dtype)) skip();
       torch.scope(() => {
         for (const form of FORMS) {
           const drawn = draw(form, dtype);
