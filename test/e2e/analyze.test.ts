@@ -126,9 +126,9 @@ describe("a comparison's runs", () => {
     const { document } = parseHTML(source);
     const plots = [...document.querySelectorAll("svg.plot")];
     expect(plots).toHaveLength(5 * 2);
-    const labels = plots.map((plot) => plot.getAttribute("aria-label") ?? "");
-    expect(labels[2]).toMatch(/^ΔM over ΔD of task\/bidora\/seed-10, query, 15 points: slope/);
-    const titles = [...plots[2]!.querySelectorAll("title")].map(({ textContent }) => textContent);
+    const [of, ...titles] = [...plots[2]!.querySelectorAll("title")].map(({ textContent }) => textContent);
+    expect(of).toBe("ΔM over ΔD of task/bidora/seed-10, query");
+    expect(plots[2]!.querySelector("desc")?.textContent).toMatch(/^15 points: slope/);
     expect(new Set(titles).size).toBe(15);
     const marks = new Set(
       [...plots[2]!.querySelectorAll('[data-mark="dot"]')].map((mark) => mark.getAttribute("fill")),

@@ -125,7 +125,7 @@ describe("data", () => {
   ] as const)("%s", (_, flags, message) => refused(flags(), 1, message));
 
   test.each([
-    ["no rows for the upper level", ["--method", "bidora", "--search-fraction", "0.01"], /rows for both levels/],
+    ["no rows for the upper level", ["--method", "bidora", "--search-fraction", "0.01"], /leaves one of them none/],
     ["a batch larger than the rows, dropped", ["--batch-size", "100", "--drop-last"], /22 rows make no batch of 100/],
     ["a length beyond the model", ["--max-length", "49"], /--max-length 49 is more than the 48 tokens/],
     ["a length without room for a token", ["--max-length", "2"], /2/],

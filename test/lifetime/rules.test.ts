@@ -75,8 +75,8 @@ it.each([
   {
     rule: "bilevel, with inverse Hessians",
     phases: ["search"],
-    warmUp: 250,
-    settings: { method: "bidora", maxSteps: 500, retrainSteps: 0, hypergradient: "cg", hypergradientTerms: 2 },
+    warmUp: 350,
+    settings: { method: "bidora", maxSteps: 700, retrainSteps: 0, hypergradient: "cg", hypergradientTerms: 2 },
   },
 ])("keeps handles and resident memory flat under the $rule rule, with evaluations", ({ phases, warmUp, settings }) => {
   // While code is compiled and caches fill, looks do not count.

