@@ -136,6 +136,33 @@ test("the grid is chosen from on rows that its runs hold out, and the best is tr
   expect((outcome.result.runs as Result["runs"]).length).toBe(1);
 }, 200_000);
 
+test("what it would cost is told, and nothing is done", async () => {
+  const output = fresh("expected");
+  const flags = { methods: ["lora", "bidora"], seeds: [0, 1, 2], jobs: 2, output, dryRun: true };
+  const outcome = await compare(flags, file);
+  if (outcome.kind !== "expected") throw new Error(outcome.kind);
+  const [lora, bidora] = outcome.costs.pairs;
+  expect(lora).toMatchObject({ task: "sequence-classification", method: "lora", runs: 3, steps: 2 });
+  expect(bidora).toMatchObject({ method: "bidora", runs: 3, steps: 4 });
+  const whole = (3 * (lora!.seconds + bidora!.seconds)) / 2;
+  expect(outcome.costs.seconds).toBeCloseTo(whole, 9);
+  expect(outcome.text).toMatch(/All of it: about .* and up to .* at once\./);
+  expect(existsSync(output)).toBe(false);
+}, 100_000);
+
+test("a budget of seconds becomes steps, and stays so", async () => {
+  const output = fresh("seconds");
+  const flags = { methods: ["lora"], budget: "seconds=0.2", output };
+  await compare(flags, file);
+  const folder = join(output, "sequence-classification/lora/seed-0");
+  const steps = /maxSteps: (\d+)/.exec(readFileSync(join(folder, "run.yaml"), "utf8"))?.[1];
+  expect(Number(steps)).toBeGreaterThanOrEqual(1);
+  const before = statSync(join(folder, "metrics.json")).mtimeMs;
+  // Steps measured anew would be another run.
+  await compare(flags, file);
+  expect(statSync(join(folder, "metrics.json")).mtimeMs).toBe(before);
+}, 100_000);
+
 describe("by the command", () => {
   test("--list prints commands that do the runs, complete in themselves", () => {
     const output = fresh("listed");

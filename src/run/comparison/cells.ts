@@ -1,7 +1,15 @@
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../../common/errors.js";
-import { flagOf, type RunConfig, type RunSettings, resolveRun, runOptions } from "../../config/index.js";
+import {
+  flagOf,
+  METHODS,
+  type Method,
+  type RunConfig,
+  type RunSettings,
+  resolveRun,
+  runOptions,
+} from "../../config/index.js";
 import { withoutEffect } from "../../config/withoutEffect.js";
 import { lengthWithin, ONE_A_STEP, rowsOfStep, type StepCosts } from "./budget.js";
 import { pointName } from "./grid.js";
@@ -112,19 +120,22 @@ const NO_LENGTH: RunSettings = { epochs: undefined, retrainEpochs: undefined, re
 
 /** What early stopping looks at, and how often; and checkpoints, from which a killed run goes on. */
 async function watchingOf(
-  { stopsEarly }: Variant,
+  { method, stopsEarly }: Variant,
   settings: RunSettings,
   searchFraction: number | undefined,
   facts: PairFacts,
 ): Promise<RunSettings> {
   const steps = await facts.stepsOf(resolveRun(settings));
   const often = (times: number) => Math.max(1, Math.floor(steps / times));
-  const saving = settings.saveEvery === undefined ? { saveEvery: often(SAVES), keepCheckpoints: 1 } : {};
+  const saving = settings.saveEvery === undefined ? { saveEvery: often(SAVES), ...keeping(method) } : {};
   if (!stopsEarly) return saving;
   const upper = searchFraction === undefined ? HOLDOUT : 1 - searchFraction;
   const { evalEvery = often(LOOKS), holdoutFraction = upper } = settings;
   return { ...saving, evalEvery, holdoutFraction };
 }
+
+/** Adapters are small, and show how weights moved; of whole models the newest is enough to go on from. */
+const keeping = (method: Method): RunSettings => (METHODS[method].adapter === undefined ? { keepCheckpoints: 1 } : {});
 
 /** Of settings that go for several methods those that have an effect in this run. */
 function effective(run: RunSettings, shared: RunSettings): RunSettings {

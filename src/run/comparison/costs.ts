@@ -6,6 +6,7 @@ import { resolveRun } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { estimate } from "../estimate.js";
 import type { Cell } from "./cells.js";
+import { nowhere } from "./facts.js";
 
 /** What the runs of a method on a task would take, each of them. */
 export interface ExpectedCost {
@@ -36,7 +37,7 @@ export async function expectedCosts(
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
     const [{ task, variant, settings }] = own as [Cell];
-    const found = await estimate(resolveRun(settings), {
+    const found = await estimate(resolveRun({ ...settings, output: nowhere() }), {
       ...(hooks.hub && { hub: hooks.hub }),
       ...(hooks.signal && { signal: hooks.signal }),
     });

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METHODS, type RunConfig, resolveRun } from "../../config/index.js";
 import { writeFileAtomic } from "../../io/atomic.js";
@@ -45,12 +46,16 @@ async function countRows(config: RunConfig): Promise<number> {
   return withSubsets(splits, config).train.examples.length;
 }
 
+/** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */
+export const nowhere = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
+
 /** So many steps are said to be wanted where some are tried. */
 const TRIED = 50;
 
 async function measured({ method, given }: RunConfig): Promise<StepCosts> {
   const { epochs: _epochs, retrainEpochs: _retrain, ...rest } = given;
-  const typical = async (length: object) => (await estimate(resolveRun({ ...rest, ...length }))).secondsPerStep;
+  const typical = async (length: object) =>
+    (await estimate(resolveRun({ ...rest, ...length, output: nowhere() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {
     const train = await typical({ maxSteps: TRIED });
     return { train, search: train, retrain: train };

@@ -77,6 +77,17 @@ describe("a comparison", () => {
     expect(own?.settings).toMatchObject({ evalEvery: 7, learningRate: 0.5 });
   });
 
+  it("saves five times on the way, and keeps all but whole models", async () => {
+    const path = file("task: regression", "train: t");
+    const cells = await cellsOf({ methods: ["lora", "full"] }, path);
+    expect(cells.map(({ settings }) => [settings.saveEvery, settings.keepCheckpoints])).toEqual([
+      [8, undefined],
+      [8, 1],
+    ]);
+    const [own] = await cellsOf({ methods: ["full"], saveEvery: 3 }, path);
+    expect([own?.settings.saveEvery, own?.settings.keepCheckpoints]).toEqual([3, undefined]);
+  });
+
   it("keeps its budget with what a grid tries", async () => {
     const flags = { methods: ["lora", "bidora"], grid: ["batchSize=2,8"], budget: "rows=160", epochs: 9 } as const;
     const spec = readSpec(flags, file("task: regression", "train: t"));
