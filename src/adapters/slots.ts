@@ -1,3 +1,4 @@
+import { BidoraError } from "../common/errors.js";
 import { Embedding, type Linear, type Module } from "../nn/index.js";
 import type { TargetedConfig } from "./config.js";
 import { findTargets } from "./targets.js";
@@ -26,4 +27,16 @@ export function targetSlots(model: Module, config: TargetedConfig): Slot[] {
 function slotOf(path: string, layer: Linear | Embedding): Slot {
   if (layer instanceof Embedding) return { path, kind: "embedding", layer, out: layer.dim, in: layer.count };
   return { path, kind: "linear", layer, out: layer.outFeatures, in: layer.inFeatures };
+}
+
+/**
+ * The same for a method that goes to linear layers alone.
+ * @param what says so: the beginning of a sentence
+ * @throws BidoraError `ADAPTER_CONFIG` naming an embedding among them
+ */
+export function linearSlots(model: Module, config: TargetedConfig, what: string): Slot[] {
+  const slots = targetSlots(model, config);
+  const embedding = slots.find(({ kind }) => kind === "embedding");
+  if (!embedding) return slots;
+  throw new BidoraError("ADAPTER_CONFIG", `${what}: exclude the embedding ${embedding.path}.`);
 }

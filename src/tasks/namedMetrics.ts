@@ -45,3 +45,9 @@ export function namedMetrics(
   const { key, goal } = METRICS[main];
   return { main: key, goal, metric: together(...metrics.map(({ make }) => make(positive))) };
 }
+
+/** Whether more or less of a value of a result is better. @param key its name there */
+export function goalOf(key: string): "maximize" | "minimize" {
+  if (key === "loss" || key === "perplexity") return "minimize";
+  return Object.values<NumberMetric>(METRICS).find((metric) => metric.key === key)?.goal ?? "maximize";
+}

@@ -1,5 +1,4 @@
 // Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
-import { BidoraError } from "../../common/errors.js";
 import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import { type AdaloraConfig, adaloraConfig, adaloraScale, ranksOf } from "../adaloraConfig.js";
@@ -7,7 +6,7 @@ import { Adapter } from "../adapter.js";
 import type { AdapterMethod, MethodSettings, TensorSpec } from "../method.js";
 import { ADALORA_DEFAULTS, adaloraContradiction, parseAdaloraKeys, renderAdaloraKeys } from "../peft/adaloraKeys.js";
 import { A, B, E, RankAllocator } from "../rankAllocator.js";
-import { targetSlots } from "../slots.js";
+import { linearSlots } from "../slots.js";
 
 /** AdaLoRA (arXiv 2303.10512): y = x·W0ᵀ + b + s·(x·(E ⊙ A)ᵀ)·Bᵀ, s = alpha / (first rank + 1e-5) as in PEFT. */
 class AdaloraLinear extends Adapter {
@@ -95,15 +94,7 @@ export const adalora: AdapterMethod<AdaloraConfig> = {
   toSettings: (config) => pick(config, SETTINGS),
   choices: (settings) => pick(settings, ["dropout", ...SCHEDULE]),
   inLayers: {
-    findSlots(model, config) {
-      const slots = targetSlots(model, config);
-      const embedding = slots.find(({ kind }) => kind === "embedding");
-      if (!embedding) return slots;
-      throw new BidoraError(
-        "ADAPTER_CONFIG",
-        `AdaLoRA goes to linear layers only, as in PEFT: exclude the embedding ${embedding.path}.`,
-      );
-    },
+    findSlots: (model, config) => linearSlots(model, config, "AdaLoRA goes to linear layers only, as in PEFT"),
     tensors(slot, config) {
       const rank = ranksOf(config, slot.path);
       const zeros = ({ dtype }: { readonly dtype: torch.DType }) => torch.zeros([rank, 1], { dtype });

@@ -14,7 +14,7 @@ import { Adapter } from "../adapter.js";
 import { ADAPTER_PLACEMENTS, type BottleneckConfig, bottleneckConfig, placed } from "../bottleneckConfig.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
-import { targetSlots } from "../slots.js";
+import { linearSlots } from "../slots.js";
 
 /** As the `adapters` library calls them. */
 const DOWN = { weight: "adapter_down.weight", bias: "adapter_down.bias" } as const;
@@ -96,15 +96,7 @@ export const adapter: AdapterMethod<BottleneckConfig> = {
   toSettings: ({ adapterSize, adapterPlacement }) => ({ adapterSize, adapterPlacement }),
   choices: () => ({}),
   inLayers: {
-    findSlots(model, config) {
-      const slots = targetSlots(model, config);
-      const embedding = slots.find(({ kind }) => kind === "embedding");
-      if (!embedding) return slots;
-      throw new BidoraError(
-        "ADAPTER_CONFIG",
-        `A bottleneck goes behind linear layers only: exclude the embedding ${embedding.path}.`,
-      );
-    },
+    findSlots: (model, config) => linearSlots(model, config, "A bottleneck goes behind linear layers only"),
     tensors({ out }, { adapterSize: width }) {
       const narrowing: TensorSpec = {
         name: DOWN.weight,

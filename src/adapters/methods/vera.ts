@@ -14,7 +14,7 @@ import {
   TARGET_KEY_DEFAULTS,
   targetKeys,
 } from "../peft/targetKeys.js";
-import { type Slot, targetSlots } from "../slots.js";
+import { linearSlots, type Slot } from "../slots.js";
 
 /** Settings of VeRA; meanings and defaults are PEFT's. */
 export interface VeraConfig extends TargetedConfig {
@@ -120,15 +120,7 @@ export const vera: AdapterMethod<VeraConfig> = {
   toSettings: ({ rank, dropout, targetModules }) => ({ rank, dropout, targetModules }),
   choices: ({ dropout }) => ({ dropout }),
   inLayers: {
-    findSlots(model, config) {
-      const slots = targetSlots(model, config);
-      const embedding = slots.find(({ kind }) => kind === "embedding");
-      if (!embedding) return slots;
-      throw new BidoraError(
-        "ADAPTER_CONFIG",
-        `VeRA goes to linear layers only, as in PEFT: exclude the embedding ${embedding.path}.`,
-      );
-    },
+    findSlots: (model, config) => linearSlots(model, config, "VeRA goes to linear layers only, as in PEFT"),
     shared: (slots, { rank }) => [
       projection(A, [rank, Math.max(...slots.map((slot) => slot.in))]),
       projection(B, [Math.max(...slots.map((slot) => slot.out)), rank]),

@@ -9,7 +9,7 @@ import { readRunFile } from "../../config/index.js";
 import { EVENTS, RUN_FILE } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Metric } from "../../metrics/index.js";
-import { taskOf, textScorer } from "../../tasks/index.js";
+import { goalOf, taskOf, textScorer } from "../../tasks/index.js";
 import type { Metrics, RunEvent } from "../../train/events.js";
 
 /** A finished run of a comparison. */
@@ -85,9 +85,6 @@ function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
   return starts.slice(1).reduce((sum, next, i) => sum + (at(next - 1) - at(starts[i] as number)) / 1000, 0);
 }
 
-/** Metrics of which less is better. */
-const LESS: ReadonlySet<string> = new Set(["loss", "perplexity", "meanSquaredError"]);
-
 /** How the rows of a run are judged: by its task, on its validation rows or, where it had none, its test rows. */
 export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "metrics">): Judging {
   const { task } = readRunFile(join(folder, RUN_FILE));
@@ -97,10 +94,7 @@ export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "me
     ? textScorer
     : choice.task.scorer({ labels: side?.labels ?? [], metrics: choice.metrics });
   const prefix = own(metrics, scorer.main) === undefined ? "test_" : "";
-  const compared = (name: string): ComparedMetric => ({
-    name: `${prefix}${name}`,
-    goal: LESS.has(name) ? "minimize" : "maximize",
-  });
+  const compared = (name: string): ComparedMetric => ({ name: `${prefix}${name}`, goal: goalOf(name) });
   const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
   const names = Object.keys(metrics)
     .filter(isOwn)
