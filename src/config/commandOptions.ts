@@ -33,7 +33,11 @@ const part = {
     help: "the part of a named data set",
     defaultText: "validation, or test where it has none",
   }),
-  limit: option(whole(1), { group: "Data", help: "the first so many rows", defaultText: "all" }),
+  limit: option(whole(1), {
+    group: "Data",
+    help: "the first so many rows; where texts are judged, prompts",
+    defaultText: "all",
+  }),
 };
 const overwrite = { overwrite: { ...runOptions.overwrite, help: "replace what bidora wrote there; other files stay" } };
 

@@ -57,6 +57,13 @@ function contentOf(content: unknown): string {
   return Array.isArray(content) ? content.map((part: { text?: unknown }) => String(part.text ?? "")).join("") : "";
 }
 
+/** The rows of the first so many prompts, all of each: a prompt is judged by all of its references. */
+export function rowsOfPrompts(examples: readonly LanguageExample[], count: number): LanguageExample[] {
+  const keys = examples.map((example) => JSON.stringify(partsOf(example).prompt));
+  const taken = new Set([...new Set(keys)].slice(0, count));
+  return examples.filter((_, i) => taken.has(keys[i] as string));
+}
+
 /** What a row's text is compared with. */
 export interface References extends Pick<Meaning, "references"> {
   /** What the row's prompt is told from others by; undefined for a row without one. */

@@ -1,11 +1,10 @@
 import { UsageError } from "../common/errors.js";
 import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
-import type { Dataset, LanguageExample } from "../data/index.js";
+import { type Dataset, type LanguageExample, rowsOfPrompts } from "../data/index.js";
 import { bootstrapIntervals, type Interval } from "../metrics/index.js";
 import {
   askedTask,
   encodeRows,
-  isNamedFolder,
   positiveOf,
   readLabelled,
   type TaskChoice,
@@ -19,7 +18,7 @@ import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 import { judgePredictions } from "./judgePredictions.js";
-import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
+import { type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 
 /** What `evaluate` found. */
@@ -44,7 +43,8 @@ export async function evaluate(given: EvaluateSettings, hooks: InferenceHooks = 
   if (data === undefined)
     throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
   const named = askedTask(settings.task, hooks.task);
-  refuseIdle(settings.given, data, named);
+  refuseIdleParts(settings.given, named, data);
+  refuseIdleSeed(settings.given);
   const found =
     predictions === undefined
       ? await judgeModel({ ...settings, data }, named, hooks)
@@ -77,7 +77,11 @@ async function judgeModel(
   const choice = named ?? taskOf(open.kind);
   const wishes = textWishes(settings, choice);
   const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
-  const dataset = { ...all, examples: limited(all.examples, settings.limit) };
+  const { limit = all.examples.length } = settings;
+  const examples = wishes
+    ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
+    : all.examples.slice(0, limit);
+  const dataset = { ...all, examples };
   return namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     async () => {
@@ -116,9 +120,6 @@ async function judgeRows(
   });
 }
 
-/** The first so many, or all. */
-export const limited = <T>(list: readonly T[], limit: number | undefined): readonly T[] => list.slice(0, limit);
-
 const TEXT_KEYS = ["beams", "lengthPenalty", "noRepeatNgram", "maxNewTokens"] as const;
 
 /**
@@ -140,18 +141,8 @@ function textWishes(
   );
 }
 
-/**
- * A named data set's folder has splits, a file has columns to name.
- * @throws UsageError for the one where there is the other
- */
-function refuseIdle(given: object, data: string, task: TaskChoice | undefined): void {
-  const isFolder = task !== undefined && isNamedFolder(task, data);
-  const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
-  const found = idle.find((key) => key in given);
-  if (found !== undefined) {
-    const only = isFolder ? "on a file of rows" : "on a named data set's folder";
-    throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${data}); leave it out.`);
-  }
+/** @throws UsageError for a seed that nothing is drawn by */
+function refuseIdleSeed(given: object): void {
   if (!("seed" in given) || "confidence" in given) return;
   throw new UsageError("No effect here: --seed (acts only with --confidence); leave it out.");
 }

@@ -2,11 +2,8 @@ import { BidoraError, UsageError } from "../common/errors.js";
 import { type EvaluateSettings, flagOf } from "../config/index.js";
 import {
   byPrompt,
-  type Dataset,
   type Example,
-  LabelMap,
   type LanguageExample,
-  labelMap,
   loadReferences,
   loadTable,
   meaningsOf,
@@ -16,6 +13,7 @@ import {
 } from "../data/index.js";
 import { isNamedFolder, positiveOf, readLabelled, type TaskChoice, textScorer } from "../tasks/index.js";
 import type { Judgement } from "../train/evaluation.js";
+import { spellLabels } from "./predictedLabels.js";
 
 /** What is judged by what. */
 export interface PredictionFile extends Omit<EvaluateSettings, "task"> {
@@ -97,8 +95,9 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   const { data, split, limit } = settings;
   const all = await readLabelled(choice, data, split, settings);
   const examples = all.examples.slice(0, limit);
-  const predictions = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
-  const labels = choice.task.outputs ? undefined : labelsOf({ ...all, examples }, predictions);
+  const read = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
+  const spelled = choice.task.outputs ? undefined : spellLabels({ ...all, examples }, read);
+  const { labels, predictions } = spelled ?? { labels: undefined, predictions: read };
   const { metric } = choice.task.scorer({
     labels: labels?.names ?? [],
     metrics: choice.metrics,
@@ -109,17 +108,6 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   );
   return { metrics: metric.result(measured), metric, measured };
 };
-
-/** Those of the rows, and those that are predicted alone. */
-function labelsOf({ examples, labelNames }: Dataset, predictions: readonly object[]): LabelMap {
-  const { names } = labelMap(examples, { dataset: labelNames });
-  const predicted = predictions.flatMap((prediction) => {
-    const { label, labels = label === undefined ? [] : [label] } = prediction as { label?: string; labels?: string[] };
-    return labels.filter((name) => name !== null);
-  });
-  const map = new LabelMap(names);
-  return new LabelMap([...names, ...new Set(predicted.filter((name) => map.find(name) === undefined))]);
-}
 
 /** @throws BidoraError for another number than there are rows, or naming the line that says nothing for the task */
 function readPredictions<Prediction>(

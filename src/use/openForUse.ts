@@ -1,7 +1,8 @@
-import type { evaluateOptions, Settings } from "../config/index.js";
+import { UsageError } from "../common/errors.js";
+import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
-import { maxLengthOf, type NamedTask } from "../tasks/index.js";
+import { isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
 
@@ -35,4 +36,17 @@ export function lengthFor(
   const isGiven = "maxLength" in given;
   const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
+}
+
+/**
+ * A named data set's folder has splits, a file has columns to name.
+ * @throws UsageError for the one where there is the other
+ */
+export function refuseIdleParts(given: object, task: TaskChoice | undefined, path: string): void {
+  const isFolder = task !== undefined && isNamedFolder(task, path);
+  const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
+  const found = idle.find((key) => key in given);
+  if (found === undefined) return;
+  const only = isFolder ? "on a file of rows" : "on a named data set's folder";
+  throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${path}); leave it out.`);
 }

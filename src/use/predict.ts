@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { flagOf, type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
+import { type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
 import {
   type Dataset,
   type Example,
@@ -16,12 +16,11 @@ import {
   type NamedChoice,
   readRows,
   readSplit,
-  type TaskChoice,
   usualColumns,
 } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
-import { type InferenceHooks, lengthFor, openForUse } from "./openForUse.js";
+import { type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 import { TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
@@ -48,7 +47,7 @@ export async function predict(
   const path = freeFile(output, overwrite, read);
   const asked = askedTask(settings.task, own);
   const folder = asked && isNamedFolder(asked, input) ? asked : undefined;
-  refuseIdle(settings.given, folder, input);
+  refuseIdleParts(settings.given, asked, input);
   const open = await openForUse(settings, asked, hub);
   const rowsOf: RowsOf = async (read) => {
     const examples = folder ? await rowsOfSplit(folder, input, settings.split) : (await read()).examples;
@@ -111,17 +110,6 @@ const goOn: Predict = async (open, input, settings, rowsOf, signal, onPrediction
   }))
     onPrediction({ text, tokens });
 };
-
-/**
- * Only a named data set's folder has splits, and only a file has columns to name.
- * @throws UsageError for the one where there is the other
- */
-function refuseIdle(given: object, folder: TaskChoice | undefined, input: string): void {
-  const idle = folder ? "textColumns" : "split";
-  if (!(idle in given)) return;
-  const only = folder ? "on a file of rows" : "on a named data set's folder";
-  throw new UsageError(`No effect here: ${flagOf(idle)} (acts only ${only}, not on ${input}); leave it out.`);
-}
 
 /** Of a data set that is reported by texts one row for each prompt. */
 async function rowsOfSplit(choice: NamedChoice, folder: string, split: Split | undefined): Promise<readonly Example[]> {

@@ -1,9 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../src/run/compare.js";
-import { BERT, bidora, fresh, json, jsonl, write } from "./support.js";
+import { BERT, bidora, changed, fresh, json, jsonl, write } from "./support.js";
 
 const rows = (count: number) =>
   Array.from({ length: count }, (_, i) => ({
@@ -108,7 +108,7 @@ describe("a comparison", () => {
       /lora\/seed-0 was begun with something else \(batchSize 4, now 8\): name another --output/,
     );
     appendFileSync(validation, `${JSON.stringify({ sentence1: "x", sentence2: "y", label: "beta" })}\n`);
-    await expect(call()).rejects.toThrow(`the rows in ${validation}`);
+    await expect(call()).rejects.toThrow(`what is in ${validation}`);
   });
 
   test("is gathered from the folders that are there", async () => {
@@ -118,6 +118,14 @@ describe("a comparison", () => {
     await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
   });
 });
+
+test("a model that was changed between two calls is not mixed in", async () => {
+  const [output, model] = [fresh("changed-model"), changed("bert/single", "config.json", {})];
+  const call = () => compare({ methods: ["lora"], model, maxSteps: 1, output }, file);
+  await call();
+  writeFileSync(join(model, "config.json"), `${readFileSync(join(model, "config.json"), "utf8")} `);
+  await expect(call()).rejects.toThrow(/seed-0 was begun with something else \(what is in .*config\.json\)/);
+}, 100_000);
 
 test("the grid is chosen from on rows that its runs hold out, and the best is trained on all", async () => {
   const output = fresh("grid");

@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { EvaluateSettings } from "../../src/config/index.js";
@@ -68,6 +68,29 @@ describe("predictions in a file", () => {
     expect(metrics.macroF1).toBeCloseTo(2 / 3 / 3, 12);
   });
 
+  test("may have a model's stand-ins for a named data set's labels, which stand for their ids", async () => {
+    const folder = fresh("MRPC");
+    mkdirSync(folder);
+    const rows = [1, 0, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
+    writeFileSync(join(folder, "dev.tsv"), `Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n${rows}`);
+    const judged = async (...labels: readonly (string | number)[]) =>
+      (
+        await evaluate({
+          task: "glue/mrpc",
+          data: folder,
+          predictions: fileOf(labels.map((label) => ({ label }))),
+        })
+      ).metrics;
+    const named = await judged("equivalent", "not_equivalent", "equivalent");
+    expect(named).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
+    expect(await judged("LABEL_1", "LABEL_0", "LABEL_1")).toEqual(named);
+    expect(await judged(1, 0, 1)).toEqual(named);
+    expect(await judged("Equivalent", "NOT_EQUIVALENT", "equivalent")).toEqual(named);
+    await expect(judged("yes", "no", "yes")).rejects.toThrow(
+      /none of the predicted labels \(yes, no\) is one of the rows' \(not_equivalent, equivalent\)/,
+    );
+  });
+
   test("may have numbers for labels", async () => {
     const numbered = fileOf([0, 1, 1].map((label) => ({ text: "x", label })));
     const predictions = fileOf([0, 1, 0].map((label) => ({ label })));
@@ -77,7 +100,6 @@ describe("predictions in a file", () => {
   test("are judged by the label that F1 is about in the named data set", async () => {
     const folder = fresh("MRPC");
     const rows = [1, 1, 0].map((quality) => `${quality}\t1\t2\tone\ttwo\n`).join("");
-    const { mkdirSync } = await import("node:fs");
     mkdirSync(folder);
     writeFileSync(join(folder, "dev.tsv"), `Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n${rows}`);
     const labels = ["equivalent", "not_equivalent", "not_equivalent"].map((label) => ({ label }));
@@ -168,6 +190,12 @@ describe("texts that a model goes on with", () => {
     expect(perplexity).toBeGreaterThan(1);
     expect(loss).toBeCloseTo(Math.log(perplexity as number), 6);
     expect(tokenAccuracy).toBeGreaterThanOrEqual(0);
+  });
+
+  test("are judged by all references of the first so many prompts", async () => {
+    const one = await evaluated({ ...settings, limit: 1 });
+    const [cat, , again] = rows;
+    expect(one).toEqual(await evaluated({ ...settings, data: fileOf([cat, again] as object[]) }));
   });
 
   test("of several references each is foretold", async () => {

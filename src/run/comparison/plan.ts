@@ -15,7 +15,7 @@ export const PLAN = "comparison-plan.json";
 /** By a run's folder within the comparison. */
 interface Planned {
   readonly settings: JsonObject;
-  /** Of the files with its rows. */
+  /** Of the files with its rows, and its model's. */
   readonly data: JsonObject;
 }
 
@@ -32,7 +32,7 @@ export function checkComparisonFolder(folder: string): void {
 }
 
 /**
- * Keeps what cells are asked for with. A run that has begun must have been asked for with the same, on the same rows: else what
+ * Keeps what cells are asked for with. A run that has begun must have been asked for with the same, on the same rows and model: else what
  * is compared would not be what the table says.
  * @throws BidoraError `COMPARISON` naming the run and what differs
  */
@@ -62,7 +62,7 @@ function refuseChanged(folder: string, before: Planned, now: Planned): void {
   const settings = differing(before.settings, now.settings).map(
     (key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`,
   );
-  const data = differing(before.data, now.data).map((file) => `the rows in ${file}`);
+  const data = differing(before.data, now.data).map((file) => `what is in ${file}`);
   const changed = [...settings, ...data];
   if (changed.length === 0) return;
   throw new BidoraError(
@@ -73,12 +73,12 @@ function refuseChanged(folder: string, before: Planned, now: Planned): void {
 
 const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
 
-/** The files with a run's rows, and what is in them. */
+/** The files of this machine with a run's rows and its model, and what is in them. */
 async function dataOf(
-  { data, train, validation, test }: RunSettings,
+  { model, data, train, validation, test }: RunSettings,
   digests: Map<string, Promise<string>>,
 ): Promise<JsonObject> {
-  const files = [data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
+  const files = [model, data, train, validation, test].filter((path) => path !== undefined).flatMap(filesOf);
   const found: Record<string, string> = {};
   for (const file of files) {
     const digest = digests.get(file) ?? sha256OfFile(file);

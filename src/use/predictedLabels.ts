@@ -1,0 +1,61 @@
+import { BidoraError } from "../common/errors.js";
+
+import { type Dataset, LabelMap, labelMap } from "../data/index.js";
+
+/** Predictions whose labels are spelled as the rows spell theirs, and all labels. */
+export interface SpelledPredictions {
+  readonly labels: LabelMap;
+  readonly predictions: readonly object[];
+}
+
+/**
+ * Gives predicted labels the rows' spelling: a model may have them in other letters, or stand-ins (`LABEL_1`) and numbers for the ids
+ * of a named data set. What no row has stays as it is, and is wrong.
+ * @throws BidoraError `PREDICTIONS` where a named data set has none of the predicted labels
+ */
+export function spellLabels(dataset: Dataset, predictions: readonly object[]): SpelledPredictions {
+  const { names } = labelMap(dataset.examples, { dataset: dataset.labelNames });
+  const spell = spelling(names, dataset.labelNames !== undefined);
+  const spelled = predictions.map((prediction) => withLabels(prediction, spell));
+  const found = [...new Set(spelled.flatMap(labelsIn))];
+  const own = new Set(names);
+  if (dataset.labelNames && found.length > 0 && !found.some((name) => own.has(name)))
+    throw new BidoraError(
+      "PREDICTIONS",
+      `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
+    );
+  return { labels: new LabelMap([...names, ...found.filter((name) => !own.has(name))]), predictions: spelled };
+}
+
+const ID = /^(?:LABEL_)?(\d+)$/;
+
+/** @param areIds whether the names stand in the order of a data set's ids */
+function spelling(names: readonly string[], areIds: boolean): (name: string) => string {
+  const exact = new Set(names);
+  const lower = new Map(names.map((name) => [name.toLowerCase(), name]));
+  return (name) => {
+    if (exact.has(name)) return name;
+    const id = ID.exec(name)?.[1];
+    const byId = id === undefined ? undefined : areIds ? names[Number(id)] : names.find((known) => known === id);
+    return byId ?? (lower.size === names.length ? lower.get(name.toLowerCase()) : undefined) ?? name;
+  };
+}
+
+interface Labelled {
+  readonly label?: string;
+  readonly labels?: readonly (string | null)[];
+}
+
+function withLabels(prediction: object, spell: (name: string) => string): object {
+  const { label, labels } = prediction as Labelled;
+  return {
+    ...prediction,
+    ...(label !== undefined && { label: spell(label) }),
+    ...(labels && { labels: labels.map((name) => name && spell(name)) }),
+  };
+}
+
+function labelsIn(prediction: object): string[] {
+  const { label, labels = [] } = prediction as Labelled;
+  return [...(label === undefined ? [] : [label]), ...labels.filter((name) => name !== null)];
+}
