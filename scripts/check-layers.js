@@ -16,6 +16,7 @@ const ORDER = [
   ["train"],
   ["report"],
   ["folders"],
+  ["dashboard"],
   ["run", "use"],
   ["cli", "index.ts"],
 ];

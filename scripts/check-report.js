@@ -1,6 +1,7 @@
 // Looks at reports in a browser: nothing may be wider than a phone, nothing be fetched, and axe-core find nothing.
 // Leaves pictures (wide and narrow, light and dark) and a PDF of each. No part of the suite: it needs a Chromium.
-// Usage: node scripts/check-report.js REPORT.html… [--chromium PATH] [--output FOLDER]
+// A page that is served live (finetune --dashboard=PORT) is named by its address; it may fetch from there.
+// Usage: node scripts/check-report.js REPORT.html|URL… [--chromium PATH] [--output FOLDER]
 import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join, resolve } from "node:path";
@@ -25,6 +26,11 @@ const VIEWS = [
   { name: "phone-dark", viewport: { width: 390, height: 844 }, colorScheme: /** @type {const} */ ("dark") },
 ];
 
+/** @param {string} file */
+const isServed = (file) => /^https?:/.test(file);
+/** @param {string} file */
+const addressOf = (file) => (isServed(file) ? file : pathToFileURL(resolve(file)).href);
+
 /** What axe-core finds, a line each. Runs in the page. */
 const FIND = `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.flatMap(({ id, nodes }) => nodes.slice(0, 3).map(({ target, failureSummary }) =>
@@ -40,13 +46,14 @@ const FIND = `axe.run(document, { resultTypes: ["violations"] }).then(({ violati
 async function look(browser, file, { viewport, colorScheme }, name) {
   const context = await browser.newContext({ viewport, colorScheme, deviceScaleFactor: 1 });
   const page = await context.newPage();
+  const address = addressOf(file);
   /** @type {string[]} */
   const wrong = [];
   page.on("request", (request) => {
-    if (!request.url().startsWith("file:")) wrong.push(`fetches ${request.url()}`);
+    if (new URL(request.url()).origin !== new URL(address).origin) wrong.push(`fetches ${request.url()}`);
   });
   page.on("console", (message) => wrong.push(`says ${message.text()}`));
-  await page.goto(pathToFileURL(resolve(file)).href);
+  await page.goto(address);
   await page.screenshot({ path: `${name}.png`, fullPage: true });
   await page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
   const width = /** @type {number} */ (await page.evaluate("document.documentElement.scrollWidth"));
@@ -60,7 +67,10 @@ async function look(browser, file, { viewport, colorScheme }, name) {
 const browser = await chromium.launch({ executablePath: values.chromium, args: ["--no-sandbox"] });
 try {
   for (const file of positionals) {
-    const folder = join(values.output, basename(resolve(file, "..")));
+    const folder = join(
+      values.output,
+      isServed(file) ? new URL(file).pathname.replaceAll("/", "_") : basename(resolve(file, "..")),
+    );
     mkdirSync(folder, { recursive: true });
     for (const view of VIEWS)
       for (const line of await look(browser, file, view, join(folder, view.name))) {
@@ -68,7 +78,7 @@ try {
         process.exitCode = 1;
       }
     const page = await browser.newPage();
-    await page.goto(pathToFileURL(resolve(file)).href);
+    await page.goto(addressOf(file));
     await page.pdf({ path: join(folder, "print.pdf"), format: "A4" });
     await page.close();
   }

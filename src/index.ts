@@ -53,6 +53,7 @@ export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finet
 export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";
 export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
 export { writeReport } from "./run/writeReport.js";
+export { CheckpointRequest } from "./train/checkpointRequest.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
 export type {
   CheckpointEvent,

@@ -1,6 +1,7 @@
 import { compareOptions } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
+import { INTERRUPTED } from "./interrupts.js";
 
 export const compare = defineCommand({
   usage: "compare run.yaml [flags]",
@@ -17,9 +18,11 @@ export const compare = defineCommand({
       note: output.note,
       hub: { signal, ...downloadHooks(output) },
     });
+    if (outcome.kind === "stopped") return INTERRUPTED;
     if (outcome.kind === "listed") output.result(outcome.commands, outcome.commands.join("\n"));
     if (outcome.kind === "expected") output.result(outcome.costs, outcome.text);
     if (outcome.kind === "compared")
       output.result(outcome.result, `${outcome.text}\nTables and report: ${outcome.output}`);
+    return 0;
   },
 });

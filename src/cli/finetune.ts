@@ -1,6 +1,8 @@
 import { readRunFile, resolveRun, runOptions } from "../config/index.js";
+import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpointRequest.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
+import { INTERRUPTED } from "./interrupts.js";
 import { formatMetrics, observersFor } from "./observers.js";
 
 export const finetune = defineCommand({
@@ -13,13 +15,23 @@ export const finetune = defineCommand({
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
     const { finetune: train } = await import("../run/finetune.js");
-    const { metrics, output: folder } = await train(config, {
+    const result = await train(config, {
       signal,
+      checkpoints: checkpointsAtSignal(),
       observers: observersFor(output),
       hub: { signal, ...downloadHooks(output) },
     });
-    if (output.json || signal.aborted) return;
+    if (result.isStopped) return INTERRUPTED;
+    if (output.json) return;
+    const { metrics, output: folder } = result;
     const figures = Object.keys(metrics).length ? `${formatMetrics(metrics)}\n` : "";
     output.result(metrics, `${figures}Saved in ${folder}`);
   },
 });
+
+/** A checkpoint at every such signal, from now on. */
+function checkpointsAtSignal(): CheckpointRequest {
+  const request = new CheckpointRequest();
+  process.on(CHECKPOINT_SIGNAL, () => request.ask());
+  return request;
+}

@@ -4,12 +4,9 @@ import { printable } from "../common/printable.js";
 import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
 import { COMMANDS, commandNamed } from "./commands.js";
-import { type Interrupts, watchInterrupts } from "./interrupts.js";
+import { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.js";
 import { createOutput } from "./output.js";
 import { leaveClosedTerminal, stderr, stdout } from "./streams.js";
-
-/** Exit status after Ctrl-C, as shells count it: 128 + SIGINT. */
-const INTERRUPTED = 130;
 
 const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
 

@@ -150,6 +150,7 @@ export const verifyOptions = {
     "output",
     "overwrite",
     "resume",
+    "dashboard",
     "evalEvery",
     "saveEvery",
     "keepCheckpoints",
@@ -173,7 +174,7 @@ export const verifyOptions = {
 
 /** A run's own, so that its command can be asked for its rows first. */
 export const previewOptions = {
-  ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints"),
+  ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints", "dashboard"),
   limit: option(whole(1), { group: "Data", help: "how many rows are shown", default: 5 }),
 };
 
@@ -185,9 +186,10 @@ export const compareOptions = {
     omit(
       runOptions,
       ...(["model", "task", "train", "validation", "epochs", "maxSteps"] as const),
-      ...(["method", "seed", "output", "overwrite", "resume", "profile", "adapter"] as const),
+      ...(["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const),
     ),
   ),
+  dashboard: { ...runOptions.dashboard, help: "serve how far it is, live, on any free port of this machine or =PORT" },
   output: option(text("DIR"), { group: "Output", help: "where its runs and tables go", default: "runs/comparison" }),
 };
 
@@ -196,7 +198,7 @@ export type CompareSettings = Given<typeof compareOptions>;
 
 /** A run's own. Nothing is written, so that where it would be matters little. */
 export const estimateOptions = {
-  ...runOptions,
+  ...omit(runOptions, "dashboard"),
   output: { ...runOptions.output, advanced: true },
   overwrite: { ...runOptions.overwrite, advanced: true },
   resume: { ...runOptions.resume, advanced: true },

@@ -170,6 +170,16 @@ export const toggleOr = <const W extends string>(word: W): Kind<boolean | W> => 
   fromText: toggle.fromText,
 });
 
+/** A switch that can be turned on with a number: `--flag`, `--no-flag`, `--flag=N`. */
+export const toggleOrNumber = (schema: z.ZodType<number>, takes: string): Kind<boolean | number> => ({
+  schema: z.union([z.boolean(), schema]),
+  takes: `true, false or ${takes}`,
+  placeholder: "",
+  words: ["true", "false"],
+  fromText: (given) => (WHOLE.test(given) ? Number(given) : toggle.fromText(given)),
+});
+const WHOLE = /^\d+$/;
+
 /** Module names (a list), or one regular expression or `all-linear` (a string). */
 export const modules: Kind<string | readonly string[]> = {
   schema: z.union([z.string().min(1).refine(isPattern), z.array(z.string().min(1)).min(1)]),

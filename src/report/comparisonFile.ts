@@ -3,6 +3,9 @@ import { basename, join, resolve } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
+import type { Comparison } from "../compare/comparison.js";
+import type { ScoreReached } from "../compare/costColumns.js";
+import type { SignificanceTest } from "../compare/significance.js";
 import { type RunLog, readRunLog } from "./runLog.js";
 
 /** What sums up a comparison in its folder, beside its runs. */
@@ -54,7 +57,11 @@ const schema = z.object({
 });
 
 /** What a comparison found, as its file holds it. */
-export type ComparisonFile = z.infer<typeof schema>;
+export interface ComparisonFile extends Comparison {
+  readonly tests: readonly SignificanceTest[];
+  readonly reached: readonly ScoreReached[];
+  readonly conditions: Readonly<Record<string, unknown>>;
+}
 
 /** A comparison with the logs of those of its runs whose folders are there. */
 export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
@@ -68,7 +75,11 @@ export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
  * @throws BidoraError `COMPARISON` for a file that can't be read or is of another form
  */
 export async function readComparison(folder: string): Promise<ComparisonLog> {
-  const found = await readFileOf(join(folder, COMPARISON));
+  return withLogs(folder, await readFileOf(join(folder, COMPARISON)));
+}
+
+/** What a comparison found, with the logs of its runs where they are there. */
+export async function withLogs(folder: string, found: ComparisonFile): Promise<ComparisonLog> {
   const runs = found.runs.map(async (one) => ({ ...one, log: await logOf(folder, one) }));
   return { ...found, name: basename(resolve(folder)), runs: await Promise.all(runs) };
 }

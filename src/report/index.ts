@@ -1,4 +1,7 @@
-export { type ComparisonLog, readComparison } from "./comparisonFile.js";
+export { type ComparisonLog, readComparison, withLogs } from "./comparisonFile.js";
+export { html, type Markup } from "./html.js";
+export { section } from "./layout.js";
+export type { LivePart } from "./page.js";
 export { renderComparison } from "./renderComparison.js";
-export { renderReport } from "./renderReport.js";
+export { renderReport, renderWaiting } from "./renderReport.js";
 export { type RunLog, readRun, readRunLog } from "./runLog.js";

@@ -12,13 +12,22 @@ export interface Page {
   readonly source: string;
   /** What says who wrote it, near the beginning. */
   readonly generator?: string;
+  readonly live?: LivePart | undefined;
+}
+
+/** What keeps a page up to date where it is served. */
+export interface LivePart {
+  /** How far the runs are: the page's first part. */
+  readonly status: Markup;
+  /** Where the scripts are that put in what is new. */
+  readonly scripts: readonly string[];
 }
 
 /**
- * One HTML file that needs nothing beside it: no script, no font, no network. What it is told by heading, with a list of its parts
+ * One HTML file that needs nothing beside it: no script (unless it is served live), no font, no network. What it is told by heading, with a list of its parts
  * that jumps to them.
  */
-export function renderPage({ title, heading, about, content, source, generator = "bidora" }: Page): string {
+export function renderPage({ title, heading, about, content, source, generator = "bidora", live }: Page): string {
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -27,13 +36,20 @@ export function renderPage({ title, heading, about, content, source, generator =
 <meta name="generator" content="${generator}">
 <title>${title}</title>
 <style>${new Markup(style)}</style>
-</head>
+${live?.scripts.map(
+  (script) => html`<script src="${script}" defer></script>
+`,
+)}</head>
 <body>
 <a class="skip" href="#main">Skip to the results</a>
 <header><h1>${heading}</h1><p>${about}</p></header>
 ${contents(content)}
-<main id="main" tabindex="-1">
-${content.map(
+${
+  live &&
+  html`<p id="connection" role="status"></p>
+`
+}<main id="main" tabindex="-1">
+${live?.status}${content.map(
   (part) => html`${part}
 `,
 )}</main>

@@ -14,14 +14,17 @@ import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
-import { renderPage } from "./page.js";
+import { type LivePart, renderPage } from "./page.js";
 import { alertOf, sharedSetting } from "./renderReport.js";
 import { type Run, toRuns } from "./runs.js";
 import type { Subject } from "./subjects.js";
 import { machineTables, settingsTables } from "./tables.js";
 
-/** A comparison as one HTML file: its tables, what they are made of, and each method's curves as means over its seeds. */
-export function renderComparison(found: ComparisonLog): string {
+/**
+ * A comparison as one HTML file: its tables, what they are made of, and each method's curves as means over its seeds.
+ * @param live what says how far its runs are, where the page is served while they go on
+ */
+export function renderComparison(found: ComparisonLog, live?: LivePart): string {
   const { tasks, tests, name } = found;
   const runs = toRuns(found.runs.flatMap(({ log }) => log ?? []));
   const subjectsOf = (task?: string) => methodSubjects(found, runs, task);
@@ -54,6 +57,7 @@ export function renderComparison(found: ComparisonLog): string {
     ],
     source:
       "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",
+    live,
   });
 }
 

@@ -8,15 +8,18 @@ import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
-import { renderPage } from "./page.js";
+import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
 import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
 import { subjectsOf } from "./subjects.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
-/** One or more runs as one HTML file that needs nothing beside it. All that the logs hold is escaped. */
-export function renderReport(logs: readonly RunLog[]): string {
+/**
+ * One or more runs as one HTML file that needs nothing beside it. All that the logs hold is escaped.
+ * @param live what says how far they are, where the page is served while they go on
+ */
+export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   const runs = toRuns(logs);
   const subjects = subjectsOf(runs);
   const judged = runs.flatMap((run, i) => {
@@ -28,7 +31,7 @@ export function renderReport(logs: readonly RunLog[]): string {
     heading: headingOf(runs),
     about: aboutOf(runs),
     content: [
-      ...runs.map(alertOf),
+      ...(live ? [] : runs.map(alertOf)),
       section("results", "Results", [resultsTable(runs), evaluationsTable(runs)]),
       legend(runs),
       lossFigure(subjects),
@@ -43,8 +46,20 @@ export function renderReport(logs: readonly RunLog[]): string {
       machineTables(subjects),
     ],
     source: "Made by bidora from the runs’ events.jsonl and predictions.",
+    live,
   });
 }
+
+/** The page of what has no figures yet. */
+export const renderWaiting = (name: string, live: LivePart): string =>
+  renderPage({
+    title: `${name} – live`,
+    heading: name,
+    about: "Figures come with the first steps.",
+    content: [],
+    source: "Made by bidora.",
+    live,
+  });
 
 function headingOf(runs: readonly Run[]): string {
   const names = runs.map(({ name }) => name).join(", ");

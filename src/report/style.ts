@@ -76,6 +76,13 @@ dd{margin:0;text-align:right;overflow-wrap:anywhere;min-width:0;font-variant-num
 details{margin-top:16px;font-size:14px}
 summary{cursor:pointer;color:var(--link);padding:3px 0}
 details>.scroll,details>details{margin-top:12px}
+progress{display:block;width:100%;height:10px;margin:10px 0;accent-color:var(--link)}
+.buttons{display:flex;flex-wrap:wrap;gap:8px}
+.buttons:empty{display:none}
+button{font:inherit;font-size:14px;padding:6px 14px;color:var(--ink);background:var(--page);border:1px solid var(--soft);border-radius:6px;cursor:pointer}
+button[aria-disabled]{color:var(--soft);cursor:default}
+#connection{margin:14px 0 0;color:var(--soft);font-size:14px}
+#connection:empty{display:none}
 footer{margin-top:28px;color:var(--soft);font-size:13px}
 :focus-visible{outline:2px solid var(--link);outline-offset:2px;border-radius:2px}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}*{animation:none!important;transition:none!important}}

@@ -15,6 +15,7 @@ import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { checkComparisonFolder, keepPlan } from "./comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
 import { readSpec, type Spec } from "./comparison/spec.js";
+import type { ComparisonWatch } from "./comparison/watch.js";
 import { type ComparisonResult, writeComparison } from "./comparison/write.js";
 
 /** What a call can say beside the settings. */
@@ -54,24 +55,41 @@ export async function compare(
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     const tried = await cellsOfGrid(spec, pairs, facts);
+    const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
     await keepPlan(output, tried);
-    if (list && !tried.every(hasEnded)) return listed(tried);
-    if (!list) {
-      const failed = await runAll(tried, spec, hooks);
-      if (failed === "stopped") return { kind: "stopped" };
-      if (failed.length > 0) throw failure(failed, tried.length);
-    }
-    const cells = await cellsThatCount(spec, pairs, facts, tried);
-    await keepPlan(output, cells);
-    if (list) return listed(cells);
-    const failed = await runAll(cells, spec, hooks);
-    if (failed === "stopped") return { kind: "stopped" };
-    // What is there is summed up in any case.
-    const outcome = failed.length < cells.length ? await gather(spec) : undefined;
-    if (!outcome || failed.length > 0) throw failure(failed, cells.length);
-    return outcome;
+    if (list) return listed(tried.every(hasEnded) ? await planned(output, cellsOnceTried) : tried);
+    return onPage(spec, hooks, async (hooks) => {
+      const unfinished = await runAll(tried, spec, hooks);
+      if (unfinished === "stopped") return { kind: "stopped" };
+      if (unfinished.length > 0) throw failure(unfinished, tried.length);
+      return compareCells(await planned(output, cellsOnceTried), spec, hooks);
+    });
   });
+}
+
+async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
+  const cells = await cellsOnceTried();
+  await keepPlan(output, cells);
+  return cells;
+}
+
+async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
+  const unfinished = await runAll(cells, spec, hooks);
+  if (unfinished === "stopped") return { kind: "stopped" };
+  // What is there is summed up in any case.
+  const outcome = unfinished.length < cells.length ? await gather(spec) : undefined;
+  if (!outcome || unfinished.length > 0) throw failure(unfinished, cells.length);
+  return outcome;
+}
+
+type WatchedHooks = CompareHooks & { readonly watch?: ComparisonWatch };
+
+/** Does the runs with a page that shows them, where one is asked for. */
+async function onPage<T>(spec: Spec, hooks: CompareHooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
+  if (spec.dashboard === false) return body(hooks);
+  const { watched } = await import("./comparison/watch.js");
+  return watched(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
 }
 
 async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: CompareHooks): Promise<CompareOutcome> {
@@ -121,25 +139,35 @@ function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings
   return bestPoint(scores, goal);
 }
 
-/** @returns the runs that failed */
+/** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
   { jobs }: Spec,
-  hooks: CompareHooks,
+  { watch, ...hooks }: WatchedHooks,
 ): Promise<readonly Ended[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
   const note = hooks.note ?? (() => {});
   if (waiting.length < cells.length)
     note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
+  watch?.expect(cells.filter(hasEnded), "done");
+  watch?.expect(waiting, "waiting");
   const progress = new ComparisonProgress(waiting, note);
   const signal = hooks.signal ?? new AbortController().signal;
   const ended = await runCells(waiting, jobs, {
     signal,
-    onEvent: (cell, event) => progress.event(cell, event),
-    onEnd: (end) => progress.end(end, scoreOf(end)),
+    onBegin: (cell, controls) => watch?.begin(cell, controls),
+    onEvent: (cell, event) => {
+      progress.event(cell, event);
+      watch?.event(cell, event);
+    },
+    onEnd: (end) => {
+      const score = scoreOf(end);
+      progress.end(end, score);
+      watch?.end(end, score);
+    },
   });
   if (signal.aborted) return "stopped";
-  return ended.filter(({ status }) => status === "failed");
+  return ended.filter(({ status }) => status !== "done");
 }
 
 function scoreOf({ cell, status }: Ended): string | undefined {

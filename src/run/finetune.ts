@@ -4,12 +4,14 @@ import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { NamedTask } from "../tasks/index.js";
+import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { type RunStart, startOf } from "./adapterStart.js";
 import { type Prepared, prepare } from "./prepare.js";
 import { ProvenanceSource } from "./provenanceSource.js";
 import { checkpointToResume } from "./resumeRun.js";
 import { TrainingRun } from "./trainingRun.js";
+import { watchedRun } from "./watchedRun.js";
 
 /** What a call can say beside the settings. */
 export interface FinetuneOptions {
@@ -17,6 +19,8 @@ export interface FinetuneOptions {
   readonly signal?: AbortSignal;
   /** A task of one's own, in the place of one that the settings name. Its word stands in what the run leaves. */
   readonly task?: NamedTask;
+  /** Asks the run for checkpoints, beside those that its settings have it save. */
+  readonly checkpoints?: CheckpointRequest;
   /** Told every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[];
   /** Notes for people, and the progress of downloads. */
@@ -29,6 +33,8 @@ export interface FinetuneResult {
   readonly metrics: Metrics;
   /** The folder with the adapter and everything else. */
   readonly output: string;
+  /** It was ended before its last step, with a checkpoint: the same settings with `resume` go on with it. */
+  readonly isStopped: boolean;
 }
 
 /**
@@ -45,12 +51,12 @@ export async function finetune(asked: RunConfig, options: FinetuneOptions = {}):
     options.hub?.onNote?.(
       `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`,
     );
-    return { metrics: readMetrics(output), output };
+    return { metrics: readMetrics(output), output, isStopped: false };
   }
-  return { metrics: await holdOutput(output, () => train(begin, options)), output };
+  return holdOutput(output, () => watchedRun(begin.config, options, (watched) => train(begin, watched)));
 }
 
-async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics> {
+async function train(begin: RunStart, options: FinetuneOptions): Promise<FinetuneResult> {
   const { config } = begin;
   const isFresh = inspectOutput(config.output, config, inputsOf(config)) === "fresh";
   if (isFresh && config.resume)
@@ -59,7 +65,8 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Metrics
   noteSettings(prepared, options.hub);
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
-  return new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance }).go();
+  const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
+  return { metrics: await run.go(), output: config.output, isStopped: options.signal?.aborted === true };
 }
 
 /** What people should know of the settings once model and data have been read. */

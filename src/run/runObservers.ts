@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { EVENTS, PROFILE, TENSORBOARD } from "../folders/runFiles.js";
+import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../train/earlyStopping.js";
 import { evaluator } from "../train/evaluator.js";
@@ -18,6 +19,8 @@ export interface ObserverOptions {
   readonly followers: readonly RunObserver[];
   readonly earlyStopping: EarlyStopping | undefined;
   readonly checkpoint: CheckpointOptions;
+  /** Asks for checkpoints beside those of the settings. */
+  readonly checkpoints: CheckpointRequest | undefined;
   readonly lastGood: LastGood;
   readonly evaluation: RunEvaluation;
   /** The step that the run goes on from. */
@@ -31,7 +34,8 @@ export interface ObserverOptions {
 /** Everything that watches a run, by the stage in which it is told. */
 export function runObservers(prepared: Prepared, options: ObserverOptions): StagedObservers {
   const { config, adapted, start, data } = prepared;
-  const { told, followers, earlyStopping, checkpoint, lastGood, from, prepareFolder, isPrepared } = options;
+  const { told, followers, earlyStopping, checkpoint, checkpoints, lastGood, from, prepareFolder, isPrepared } =
+    options;
   const { evalEvery: every, saveEvery } = config;
   const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
   return {
@@ -47,7 +51,7 @@ export function runObservers(prepared: Prepared, options: ObserverOptions): Stag
         ? [evaluator({ every, evaluate, trained: adapted.trained, start })]
         : [],
     judge: earlyStopping ? [earlyStopping] : [],
-    save: saveEvery ? [onlyIf(isPrepared, checkpointer(saveEvery, checkpoint))] : [],
+    save: [onlyIf(isPrepared, checkpointer(saveEvery, checkpoints, checkpoint))],
     keep: [lastGood],
   };
 }

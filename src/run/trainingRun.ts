@@ -5,6 +5,7 @@ import { REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { prepareOutput, writeMetrics } from "../folders/runFolder.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import { namingBadWeights } from "../train/badWeights.js";
+import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import { type CheckpointOptions, saveCheckpoint } from "../train/checkpoints.js";
 import type { EarlyStopping } from "../train/earlyStopping.js";
 import { tellEvaluation } from "../train/evaluator.js";
@@ -28,6 +29,8 @@ import { writeReport } from "./writeReport.js";
 
 export interface TrainingRunOptions {
   readonly signal?: AbortSignal | undefined;
+  /** Asks for checkpoints on the way. */
+  readonly checkpoints?: CheckpointRequest | undefined;
   /** Told every event of the run. */
   readonly observers?: readonly ((event: RunEvent) => void)[] | undefined;
   /** Told what people should know and what does not stop the run. */
@@ -79,6 +82,7 @@ export class TrainingRun {
         followers: [this.#memory, options.provenance],
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
+        checkpoints: options.checkpoints,
         lastGood: this.#lastGood,
         evaluation: this.#evaluation,
         from: this.#from?.step ?? 0,

@@ -5,6 +5,7 @@ import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
 import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
+import type { CheckpointRequest } from "./checkpointRequest.js";
 import { BEST, checkpointName, checkpointStep, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { JsonValue } from "./events.js";
@@ -27,11 +28,17 @@ export interface CheckpointOptions {
   writeModel(folder: string): void | Promise<void>;
 }
 
-/** Saves a checkpoint every so many steps. */
-export function checkpointer(every: number, options: CheckpointOptions): RunObserver {
+/** Saves a checkpoint every so many steps, and whenever one is asked for. */
+export function checkpointer(
+  every: number | undefined,
+  request: CheckpointRequest | undefined,
+  options: CheckpointOptions,
+): RunObserver {
   return {
     async on(event, run) {
-      if (event.event === "step" && run && event.step % every === 0) await saveCheckpoint(options, run);
+      if (event.event !== "step" || !run) return;
+      const isAsked = request?.take() === true;
+      if (isAsked || (every !== undefined && event.step % every === 0)) await saveCheckpoint(options, run);
     },
   };
 }

@@ -85,12 +85,12 @@ export async function run(settings: RunSettings, options: FinetuneOptions = {}) 
   const events: RunEvent[] = [];
   const notes: string[] = [];
   const config = resolveRun({ ...SMALL, ...settings, output });
-  const { metrics } = await finetune(config, {
+  const { metrics, isStopped } = await finetune(config, {
     ...options,
     observers: [...(options.observers ?? []), (event) => events.push(event)],
     hub: { onNote: (line) => notes.push(line) },
   });
-  return { output, metrics, events, notes };
+  return { output, metrics, isStopped, events, notes };
 }
 
 export type PredictedRow = Record<string, unknown> & { logits: number[] };

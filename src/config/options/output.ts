@@ -1,5 +1,6 @@
+import * as z from "zod";
 import { withPhaseToJudge, withSaving } from "../conditions.js";
-import { choices, option, text, toggle, whole } from "../option.js";
+import { choices, option, text, toggle, toggleOrNumber, whole } from "../option.js";
 
 const folder = text("DIR");
 
@@ -52,6 +53,13 @@ export const outputOptions = {
   profile: option(toggle, {
     group: "Output",
     help: "record a few steps: time by operator and module, and a trace for Chrome",
+    default: false,
+    session: true,
+    advanced: true,
+  }),
+  dashboard: option(toggleOrNumber(z.int().min(1).max(65535), "a port from 1 to 65535"), {
+    group: "Output",
+    help: "serve the report live to this machine's browsers, on any free port or =PORT",
     default: false,
     session: true,
     advanced: true,

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { packageRoot } from "../../torch/installation.js";
+import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
 import type { RunEvent } from "../../train/events.js";
 import type { Cell } from "./cells.js";
 import { flagsOf } from "./commandLine.js";
@@ -18,14 +19,23 @@ export const commandOf = ({ settings, folder }: Cell): string[] => [
 export interface Ended {
   readonly cell: Cell;
   readonly status: "done" | "stopped" | "failed";
-  /** Of a run that failed, its last words. */
+  /** Of a run that failed, its last words; of a stopped one that it was. */
   readonly message: string | undefined;
+}
+
+/** What can be done to a run that goes on. */
+export interface JobControls {
+  /** Ends it in good order. */
+  stop(): void;
+  /** Has it save a checkpoint. It must have told that it has started: before that, the signal would end it. */
+  checkpoint(): void;
 }
 
 export interface JobHooks {
   /** Ends what runs in good order, each run with a checkpoint. */
   readonly signal: AbortSignal;
   /** Told what runs tell, and when they end. */
+  readonly onBegin: (cell: Cell, controls: JobControls) => void;
   readonly onEvent: (cell: Cell, event: RunEvent) => void;
   readonly onEnd: (ended: Ended) => void;
 }
@@ -47,14 +57,19 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
   return ended;
 }
 
-async function runCell(cell: Cell, { signal, onEvent }: JobHooks): Promise<Ended> {
+async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<Ended> {
   // A process group of its own: the terminal's Ctrl-C reaches it once, through this process.
   const child = spawn(process.execPath, [BIN, ...commandOf(cell), "--json", "--quiet"], {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
-  const stop = () => child.kill("SIGINT");
+  let isStopped = false;
+  const stop = () => {
+    isStopped = true;
+    child.kill("SIGINT");
+  };
   signal.addEventListener("abort", stop, { once: true });
+  onBegin(cell, { stop, checkpoint: () => child.kill(CHECKPOINT_SIGNAL) });
   const words: string[] = [];
   child.stderr.setEncoding("utf8").on("data", (text: string) => words.push(text));
   createInterface({ input: child.stdout }).on("line", (line) => {
@@ -64,7 +79,7 @@ async function runCell(cell: Cell, { signal, onEvent }: JobHooks): Promise<Ended
   const [code] = (await once(child, "close")) as [number | null];
   signal.removeEventListener("abort", stop);
   if (code === 0) return { cell, status: "done", message: undefined };
-  if (signal.aborted) return { cell, status: "stopped", message: undefined };
+  if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
   const message = words.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
   return { cell, status: "failed", message };
 }

@@ -35,6 +35,8 @@ export interface Spec {
   readonly budget: Budget | undefined;
   readonly reach: number | undefined;
   readonly jobs: number;
+  /** Whether its runs are shown live, and on which port of this machine if that matters. */
+  readonly dashboard: boolean | number;
   readonly output: string;
 }
 
@@ -47,7 +49,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
   const settings = resolveSettings(compareOptions, { ...rest, ...given });
-  const { methods, seeds, grid, budget, reach, jobs, output } = settings;
+  const { methods, seeds, grid, budget, reach, jobs, dashboard, output } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);
   const byFlag = runSettingsIn(given);
@@ -64,12 +66,20 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     budget: budget === undefined ? undefined : readBudget(budget),
     reach,
     jobs,
+    dashboard,
     output,
   };
 }
 
 /** Without what belongs to the call, and what is the comparison's own. */
-const OWN: ReadonlySet<string> = new Set([...Object.keys(comparisonOptions), "output", "json", "quiet", "debug"]);
+const OWN: ReadonlySet<string> = new Set([
+  ...Object.keys(comparisonOptions),
+  "output",
+  "dashboard",
+  "json",
+  "quiet",
+  "debug",
+]);
 
 const runSettingsIn = (given: object): RunSettings =>
   Object.fromEntries(Object.entries(given).filter(([key, value]) => !OWN.has(key) && value !== undefined));

@@ -1,0 +1,4 @@
+export { Board, type EndState, type RunState, type RunStatus } from "./board.js";
+export type { Watched } from "./pages.js";
+export { runPage } from "./runPage.js";
+export { type Dashboard, serveDashboard } from "./server.js";

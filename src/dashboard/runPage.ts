@@ -1,0 +1,13 @@
+import { BidoraError } from "../common/errors.js";
+import { type LivePart, readRun, renderReport, renderWaiting } from "../report/index.js";
+
+/** The report of a run that goes on, from what its folder holds so far. */
+export async function runPage(folder: string, name: string, live: LivePart): Promise<string> {
+  try {
+    return renderReport([await readRun(folder)], live);
+  } catch (error) {
+    // Before its first step a run has left nothing.
+    if (error instanceof BidoraError && error.code === "RUN_LOG") return renderWaiting(name, live);
+    throw error;
+  }
+}

@@ -1,0 +1,56 @@
+import { relative } from "node:path";
+import type { RunEvent } from "../../train/events.js";
+import { portOf } from "../watchedRun.js";
+import type { Cell } from "./cells.js";
+import { comparisonPage } from "./comparisonPage.js";
+import type { Ended, JobControls } from "./jobs.js";
+import type { Spec } from "./spec.js";
+
+/** What a comparison's runs tell, to a page that shows them live. */
+export interface ComparisonWatch {
+  expect(cells: readonly Cell[], state: "waiting" | "done"): void;
+  begin(cell: Cell, controls: JobControls): void;
+  event(cell: Cell, event: RunEvent): void;
+  end(ended: Ended, score: string | undefined): void;
+}
+
+/**
+ * Does a comparison with a page of it, and of each of its runs, served live.
+ * @param body gets a signal that the page aborts too, and what is to be told
+ * @throws BidoraError `DASHBOARD` for a port that can't be had
+ */
+export async function watched<T>(
+  spec: Spec,
+  hooks: { readonly signal?: AbortSignal; readonly note?: (line: string) => void },
+  dashboard: true | number,
+  body: (signal: AbortSignal, watch: ComparisonWatch) => Promise<T>,
+): Promise<T> {
+  const { Board, runPage, serveDashboard } = await import("../../dashboard/index.js");
+  const { output } = spec;
+  const board = new Board();
+  const known = new Map<string, { readonly cell: Cell; readonly controls?: JobControls }>();
+  const stopping = new AbortController();
+  const nameOf = ({ folder }: Cell): string => relative(output, folder);
+  const page = await serveDashboard(
+    {
+      board,
+      draw: (run, live) =>
+        run === undefined ? comparisonPage(spec, live) : runPage(known.get(run)?.cell.folder ?? "", run, live),
+      stop: (run) => (run === undefined ? stopping.abort() : known.get(run)?.controls?.stop()),
+      checkpoint: (run) => known.get(run)?.controls?.checkpoint(),
+    },
+    portOf(dashboard),
+  );
+  hooks.note?.(`Live at ${page.url}`);
+  const watch: ComparisonWatch = {
+    expect: (cells, state) => {
+      for (const cell of cells) known.set(nameOf(cell), { cell });
+      board.add(cells.map(nameOf), state);
+    },
+    begin: (cell, controls) => known.set(nameOf(cell), { cell, controls }),
+    event: (cell, event) => board.event(nameOf(cell), event),
+    end: ({ cell, status, message }, score) => board.ended(nameOf(cell), status, score ?? message),
+  };
+  const signals = [stopping.signal, ...(hooks.signal ? [hooks.signal] : [])];
+  return body(AbortSignal.any(signals), watch).finally(() => page.close());
+}

@@ -1,0 +1,46 @@
+import type { RunConfig } from "../config/index.js";
+import type { Watched } from "../dashboard/index.js";
+import { CheckpointRequest } from "../train/checkpointRequest.js";
+import type { RunEvent } from "../train/events.js";
+import type { FinetuneOptions } from "./finetune.js";
+
+/**
+ * Does a run, with its report served live beside it where that is asked for: who looks at it can end the run, or have it save a
+ * checkpoint.
+ * @param train gets the options with what the page adds to them
+ * @throws BidoraError `DASHBOARD` for a port that can't be had, before the run begins
+ */
+export async function watchedRun<T>(
+  { dashboard, output }: Pick<RunConfig, "dashboard" | "output">,
+  options: FinetuneOptions,
+  train: (options: FinetuneOptions) => Promise<T>,
+): Promise<T> {
+  if (dashboard === false) return train(options);
+  const { Board, runPage, serveDashboard } = await import("../dashboard/index.js");
+  const board = new Board();
+  board.add([ALONE], "waiting");
+  const stopping = new AbortController();
+  const checkpoints = options.checkpoints ?? new CheckpointRequest();
+  const draw: Watched["draw"] = (_, live) => runPage(output, output, live);
+  const stop = () => stopping.abort();
+  const page = await serveDashboard({ board, draw, stop, checkpoint: () => checkpoints.ask() }, portOf(dashboard));
+  options.hub?.onNote?.(`Live at ${page.url}`);
+  const signal = AbortSignal.any([stopping.signal, ...(options.signal ? [options.signal] : [])]);
+  const observers = [...(options.observers ?? []), (event: RunEvent) => board.event(ALONE, event)];
+  try {
+    const result = await train({ ...options, signal, observers, checkpoints });
+    board.ended(ALONE, signal.aborted ? "stopped" : "done");
+    return result;
+  } catch (error) {
+    board.ended(ALONE, "failed", (error as Error).message);
+    throw error;
+  } finally {
+    await page.close();
+  }
+}
+
+/** The name of a run that is alone on its page. */
+const ALONE = "";
+
+/** Any free port, where none is named. */
+export const portOf = (dashboard: true | number): number => (dashboard === true ? 0 : dashboard);

@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { LivePage } from "../../src/dashboard/livePage.js";
+
+/** A page whose drawing takes so many milliseconds of a clock of its own. */
+function pageThatTakes(milliseconds: number) {
+  const clock = { now: 0 };
+  let drawn = 0;
+  const page = new LivePage(
+    async () => {
+      clock.now += milliseconds;
+      return `drawing ${++drawn}`;
+    },
+    () => clock.now,
+  );
+  return { page, clock };
+}
+
+test("is drawn once for all who ask while nothing changes", async () => {
+  const { page, clock } = pageThatTakes(10);
+  expect(await page.html()).toBe("drawing 1");
+  clock.now += 1e6;
+  expect(page.isDue).toBe(false);
+  expect(await page.html()).toBe("drawing 1");
+});
+
+test("what has changed is drawn when two seconds have passed", async () => {
+  const { page, clock } = pageThatTakes(10);
+  await page.html();
+  page.changed();
+  clock.now += 1999;
+  expect(page.isDue).toBe(false);
+  expect(await page.html()).toBe("drawing 1");
+  clock.now += 1;
+  expect(page.isDue).toBe(true);
+  expect(await page.html()).toBe("drawing 2");
+});
+
+test("a page that takes long is drawn a tenth of the time", async () => {
+  const { page, clock } = pageThatTakes(1000);
+  await page.html();
+  page.changed();
+  clock.now += 9999;
+  expect(page.isDue).toBe(false);
+  clock.now += 1;
+  expect(page.isDue).toBe(true);
+});
+
+test("at the end it is drawn at once, if anything is new", async () => {
+  const { page } = pageThatTakes(10);
+  await page.html();
+  expect(await page.html(true)).toBe("drawing 1");
+  page.changed();
+  expect(await page.html(true)).toBe("drawing 2");
+});
+
+test("two who ask at once get one drawing, and a failed one is tried again", async () => {
+  const { page } = pageThatTakes(10);
+  expect(await Promise.all([page.html(), page.html()])).toEqual(["drawing 1", "drawing 1"]);
+  let fails = true;
+  const clock = { now: 0 };
+  const other = new LivePage(
+    () => (fails ? Promise.reject(new Error("torn")) : Promise.resolve("whole")),
+    () => clock.now,
+  );
+  await expect(other.html()).rejects.toThrow("torn");
+  fails = false;
+  other.changed();
+  clock.now += 2000;
+  expect(await other.html()).toBe("whole");
+});

@@ -1,0 +1,164 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { isFinished } from "../../src/folders/runFolder.js";
+import { compare } from "../../src/run/compare.js";
+import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
+import { checkpointSteps } from "../../src/train/checkpoints.js";
+import { BERT, fresh, ROWS, run, SMALL, start, write } from "./support.js";
+
+const LONG = 100_000;
+const HOURS = [
+  "--model",
+  SMALL.model,
+  "--train",
+  SMALL.train,
+  "--max-steps",
+  String(LONG),
+  "--batch-size",
+  "4",
+] as const;
+
+/** Presses a button of a page, as a browser does. */
+const press = (url: string, path: string) =>
+  fetch(new URL(path, url), { method: "POST", headers: { origin: new URL(url).origin }, redirect: "manual" });
+
+const textOf = async (url: string): Promise<string> => (await fetch(url)).text();
+const WITHIN = { timeout: 30_000, interval: 100 };
+
+/** The address that a command tells on stderr. */
+const addressOf = (text: string): string | undefined => /Live at (http:\S+)/.exec(text)?.[1];
+
+/** Starts `bidora finetune` on more steps than it will do. */
+function startLong(...flags: readonly string[]) {
+  const output = fresh();
+  const { child, ended } = start("finetune", ...HOURS, "--method", "lora", "--output", output, ...flags);
+  let told = "";
+  child.stderr?.on("data", (text: string) => {
+    told += text;
+  });
+  return { child, ended, output, told: () => told };
+}
+
+describe("finetune --dashboard", () => {
+  test("shows the run, saves when asked, and stops as at Ctrl-C", async () => {
+    const { ended, output, told } = startLong("--dashboard");
+    await expect.poll(() => addressOf(told()), WITHIN).toBeDefined();
+    const url = addressOf(told())!;
+    await expect.poll(() => textOf(url), WITHIN).toMatch(/train, step \d+ of 100,000/);
+    await expect.poll(() => textOf(url), WITHIN).toContain("Training loss");
+    expect(await textOf(url)).not.toContain("has not ended");
+    expect((await press(url, "/checkpoint")).status).toBe(303);
+    await expect.poll(() => checkpointSteps(output).length, WITHIN).toBe(1);
+    const [saved] = checkpointSteps(output);
+    await press(url, "/stop");
+    expect(await ended).toBe(130);
+    expect(checkpointSteps(output)[0]).toBeGreaterThan(saved!);
+    expect(isFinished(output)).toBe(false);
+    await expect(fetch(url)).rejects.toThrow();
+  });
+
+  test("a port that is taken is told before anything is done", async () => {
+    const first = startLong("--dashboard");
+    await expect.poll(() => addressOf(first.told()), WITHIN).toBeDefined();
+    const port = new URL(addressOf(first.told())!).port;
+    const second = startLong(`--dashboard=${port}`);
+    expect(await second.ended).toBe(1);
+    expect(second.told()).toContain(`--dashboard=${port} can't be served: something else listens there.`);
+    expect(existsSync(second.output)).toBe(false);
+    first.child.kill("SIGINT");
+    expect(await first.ended).toBe(130);
+  });
+
+  test("a signal of a queue has a run save a checkpoint and go on", async () => {
+    const { child, ended, output } = startLong();
+    await expect.poll(() => existsSync(join(output, "events.jsonl")), WITHIN).toBe(true);
+    for (const count of [1, 2]) {
+      child.kill("SIGUSR2");
+      await expect.poll(() => checkpointSteps(output).length, WITHIN).toBe(count);
+    }
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
+  });
+});
+
+test("a run that goes on from a checkpoint that was asked for ends with the same bits", async () => {
+  const whole = await run({ method: "bidora", maxSteps: 3 });
+  const checkpoints = new CheckpointRequest();
+  const stopping = new AbortController();
+  const output = fresh();
+  const half = await run(
+    { method: "bidora", maxSteps: 3, output },
+    {
+      checkpoints,
+      signal: stopping.signal,
+      observers: [
+        ({ event }) => {
+          if (event === "checkpoint") stopping.abort(new Error("killed"));
+          if (event === "step") checkpoints.ask();
+        },
+      ],
+    },
+  );
+  expect(half.isStopped).toBe(true);
+  expect(checkpointSteps(output)).toEqual([1]);
+  const resumed = await run({ method: "bidora", maxSteps: 3, output, resume: true });
+  expect(resumed.isStopped).toBe(false);
+  expect(resumed.metrics).toEqual(whole.metrics);
+  const losses = (events: typeof whole.events) => events.flatMap((one) => (one.event === "step" ? one.loss : []));
+  expect([losses(half.events), losses(resumed.events)].flat()).toEqual(losses(whole.events));
+});
+
+describe("compare --dashboard", () => {
+  const file = write(
+    "compare.yaml",
+    [
+      `model: ${join(BERT, "single")}`,
+      "task: sequence-classification",
+      `train: ${join(ROWS, "train.jsonl")}`,
+      `validation: ${join(ROWS, "train.jsonl")}`,
+      "batchSize: 4",
+      "dtype: float32",
+      "threads: 1",
+      "maxSteps: 2",
+      "perMethod:",
+      `  dora: {maxSteps: ${LONG}}`,
+    ].join("\n"),
+  );
+
+  /** Compares a short run with an endless one. */
+  function begin() {
+    const output = fresh("comparison");
+    const notes: string[] = [];
+    const settings = { methods: ["lora", "dora"], jobs: 2, dashboard: true, output };
+    const outcome = compare(settings, file, { note: (line) => notes.push(line) });
+    return { outcome: outcome.catch((error: Error) => error), output, url: () => addressOf(notes.join("\n")) };
+  }
+
+  test("shows all runs and each, and one can be stopped while others go on", async () => {
+    const { outcome, output, url } = begin();
+    await expect.poll(url, WITHIN).toBeDefined();
+    const at = url()!;
+    const name = "sequence-classification/dora/seed-0";
+    await expect.poll(() => textOf(at), { ...WITHIN, interval: 500 }).toContain("Scores and costs");
+    expect(await textOf(at)).toContain(`href="/runs/${name}"`);
+    await expect.poll(() => textOf(`${at}runs/${name}`), WITHIN).toContain("Training loss");
+    await press(at, `/runs/${name}/checkpoint`);
+    const folder = join(output, name);
+    await expect.poll(() => checkpointSteps(folder).length, WITHIN).toBe(1);
+    await press(at, `/runs/${name}/stop`);
+    const error = await outcome;
+    expect(error).toBeInstanceOf(Error);
+    expect((error as Error).message).toContain("dora seed 0: it was stopped");
+    expect(isFinished(folder)).toBe(false);
+    expect(existsSync(join(output, "comparison.json"))).toBe(true);
+  });
+
+  test("all can be stopped", async () => {
+    const { outcome, url } = begin();
+    await expect.poll(url, WITHIN).toBeDefined();
+    await expect.poll(() => textOf(url()!), WITHIN).toContain("Stop all");
+    await press(url()!, "/stop");
+    expect(await outcome).toEqual({ kind: "stopped" });
+  });
+});
