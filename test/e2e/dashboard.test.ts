@@ -5,6 +5,7 @@ import { isFinished } from "../../src/folders/runFolder.js";
 import { compare } from "../../src/run/compare.js";
 import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
 import { checkpointSteps } from "../../src/train/checkpoints.js";
+import type { RunEvent } from "../../src/train/events.js";
 import { BERT, fresh, ROWS, run, SMALL, start, write } from "./support.js";
 
 const LONG = 100_000;
@@ -80,6 +81,15 @@ describe("finetune --dashboard", () => {
     child.kill("SIGINT");
     expect(await ended).toBe(130);
   });
+});
+
+test("what is asked for once is saved once, beside what the settings save", async () => {
+  const checkpoints = new CheckpointRequest();
+  const ask = (event: RunEvent) => {
+    if (event.event === "step" && event.step === 2) checkpoints.ask();
+  };
+  const { output } = await run({ method: "lora", maxSteps: 4, saveEvery: 3 }, { checkpoints, observers: [ask] });
+  expect(checkpointSteps(output)).toEqual([3, 2]);
 });
 
 test("a run that goes on from a checkpoint that was asked for ends with the same bits", async () => {
