@@ -14,7 +14,7 @@ import { bestPoint } from "./comparison/grid.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { checkComparisonFolder, keepPlan } from "./comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
-import { readSpec, type Spec } from "./comparison/spec.js";
+import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
 import type { ComparisonWatch } from "./comparison/watch.js";
 import { type ComparisonResult, writeComparison } from "./comparison/write.js";
 
@@ -192,18 +192,14 @@ function failure(failed: readonly Ended[], all: number): BidoraError {
   );
 }
 
-async function gather({ output, tasks, variants, reach, budget, jobs, grid, seeds }: Spec): Promise<CompareOutcome> {
+async function gather(spec: Spec): Promise<CompareOutcome> {
+  const { output } = spec;
   const runs = await collectRuns(output);
   if (runs.length === 0)
     throw new BidoraError(
       "COMPARISON",
       `There is no finished run in ${output}: TASK/METHOD/seed-N folders are expected.`,
     );
-  const { result, text } = await writeComparison(output, runs, {
-    tasks: tasks.map(({ name }) => name),
-    methods: variants.map(({ name }) => name),
-    reach,
-    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
-  });
+  const { result, text } = await writeComparison(output, runs, askedFor(spec));
   return { kind: "compared", result, text, output };
 }

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { sideFactsOf } from "../../adapters/index.js";
 import { own } from "../../common/own.js";
-import type { ComparedMetric, ComparedRun, ComparedTask } from "../../compare/comparison.js";
+import type { ComparedMetric, ComparedRun, ComparedTask, Comparison } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
 import { readRunFile } from "../../config/index.js";
@@ -107,8 +107,29 @@ export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "me
   };
 }
 
+/** What a comparison was asked for, as far as what is made of its runs goes. */
+export interface AskedFor {
+  /** Names, in the order of rows and columns. */
+  readonly tasks: readonly string[];
+  readonly methods: readonly string[];
+  /** A score to be reached. */
+  readonly reach: number | undefined;
+}
+
+/** Runs as a comparison, with what they had spent when they first had a score that was named. */
+export function gathered(
+  runs: readonly CollectedRun[],
+  asked: AskedFor,
+): Comparison & { readonly reached: readonly ScoreReached[] } {
+  const tasks = tasksOf(runs, asked.tasks);
+  const used = runs.map(({ method }) => method);
+  const { reach } = asked;
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
+  return { tasks, methods: inOrder(used, asked.methods), runs, reached };
+}
+
 /** The tasks of runs, each with its metrics. @param order names in the order in which they were asked for */
-export function tasksOf(runs: readonly CollectedRun[], order: readonly string[]): ComparedTask[] {
+function tasksOf(runs: readonly CollectedRun[], order: readonly string[]): ComparedTask[] {
   return inOrder(
     runs.map(({ task }) => task),
     order,
@@ -119,7 +140,7 @@ export function tasksOf(runs: readonly CollectedRun[], order: readonly string[])
 }
 
 /** Names that are there, those of the order first. */
-export function inOrder(names: readonly string[], order: readonly string[]): string[] {
+function inOrder(names: readonly string[], order: readonly string[]): string[] {
   const there = new Set(names);
   return [...order.filter((name) => there.has(name)), ...[...there].filter((name) => !order.includes(name)).sort()];
 }
@@ -128,7 +149,7 @@ export function inOrder(names: readonly string[], order: readonly string[]): str
  * What runs had spent when they first had a score of their task's main metric. Runs that looked at rows which they held out are
  * left out: those say nothing of the validation rows.
  */
-export function reachedIn(
+function reachedIn(
   runs: readonly CollectedRun[],
   { name, metrics: [main] }: ComparedTask,
   target: number,

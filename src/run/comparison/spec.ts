@@ -13,6 +13,7 @@ import { checkSettings } from "../../config/settings.js";
 import { type Budget, readBudget } from "./budget.js";
 import { gridPoints } from "./grid.js";
 import { type Variant, variantsOf } from "./variants.js";
+import type { WriteOptions } from "./write.js";
 
 /** A task of a comparison, under its name. */
 export interface SpecTask {
@@ -68,6 +69,16 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     jobs,
     dashboard,
     output,
+  };
+}
+
+/** What of it goes into what is made of its runs. */
+export function askedFor({ tasks, variants, reach, budget, jobs, grid, seeds }: Spec): WriteOptions {
+  return {
+    tasks: tasks.map(({ name }) => name),
+    methods: variants.map(({ name }) => name),
+    reach,
+    conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
   };
 }
 

@@ -4,7 +4,7 @@ import { portOf } from "../watchedRun.js";
 import type { Cell } from "./cells.js";
 import { comparisonPage } from "./comparisonPage.js";
 import type { Ended, JobControls } from "./jobs.js";
-import type { Spec } from "./spec.js";
+import { askedFor, type Spec } from "./spec.js";
 
 /** What a comparison's runs tell, to a page that shows them live. */
 export interface ComparisonWatch {
@@ -35,7 +35,9 @@ export async function watched<T>(
     {
       board,
       draw: (run, live) =>
-        run === undefined ? comparisonPage(spec, live) : runPage(known.get(run)?.cell.folder ?? "", run, live),
+        run === undefined
+          ? comparisonPage(output, askedFor(spec), live)
+          : runPage(known.get(run)?.cell.folder ?? "", run, live),
       stop: (run) => (run === undefined ? stopping.abort() : known.get(run)?.controls?.stop()),
       checkpoint: (run) => known.get(run)?.controls?.checkpoint(),
     },

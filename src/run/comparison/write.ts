@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import type { ComparedTask, Comparison } from "../../compare/comparison.js";
+import type { ComparedTask } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { latexTable } from "../../compare/latexTable.js";
@@ -12,7 +12,7 @@ import { terminalTable } from "../../compare/terminalTable.js";
 import { COMPARISON, REPORT } from "../../folders/runFiles.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { writeReport } from "../writeReport.js";
-import { type CollectedRun, inOrder, judgingOf, reachedIn, tasksOf } from "./collect.js";
+import { type AskedFor, type CollectedRun, gathered, judgingOf } from "./collect.js";
 import { rowTests } from "./rowTests.js";
 
 /** What `comparison.json` holds. */
@@ -29,11 +29,7 @@ export interface ComparisonResult {
   readonly conditions: object;
 }
 
-export interface WriteOptions {
-  /** Names as they were asked for: the order of rows and columns. */
-  readonly tasks: readonly string[];
-  readonly methods: readonly string[];
-  readonly reach: number | undefined;
+export interface WriteOptions extends AskedFor {
   readonly conditions: object;
 }
 
@@ -43,14 +39,8 @@ export async function writeComparison(
   runs: readonly CollectedRun[],
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonResult; readonly text: string }> {
-  const tasks = tasksOf(runs, options.tasks);
-  const methods = inOrder(
-    runs.map(({ method }) => method),
-    options.methods,
-  );
-  const comparison: Comparison = { tasks, methods, runs };
-  const { reach } = options;
-  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
+  const comparison = gathered(runs, options);
+  const { tasks, methods, reached } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(tasks, methods, runs))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonResult = {
