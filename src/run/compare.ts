@@ -5,14 +5,22 @@ import { type CompareSettings, flagOf, type RunSettings } from "../config/index.
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import { type Cell, finalCells, gridCells, type Pair, type PairFacts, pairsOf } from "./comparison/cells.js";
-import { collectRuns, judgingOf } from "./comparison/collect.js";
+import {
+  type Cell,
+  cellsBeside,
+  finalCells,
+  gridCells,
+  type Pair,
+  type PairFacts,
+  pairsOf,
+} from "./comparison/cells.js";
+import { collectRuns, judgingOf, placesIn } from "./comparison/collect.js";
 import { shellLine } from "./comparison/commandLine.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "./comparison/costs.js";
 import { factsIn } from "./comparison/facts.js";
 import { bestPoint } from "./comparison/grid.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
-import { checkComparisonFolder, keepPlan } from "./comparison/plan.js";
+import { checkBegun, checkComparisonFolder, keepPlan } from "./comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
 import type { ComparisonWatch } from "./comparison/watch.js";
@@ -57,13 +65,15 @@ export async function compare(
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
-    await keepPlan(output, tried);
-    if (list) return listed(tried.every(hasEnded) ? await planned(output, cellsOnceTried) : tried);
+    const beside = await cellsBeside(spec, placesIn(output), facts);
+    await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await keepPlan(spec.output, tried);
+    if (list) return listed(tried.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : tried);
     return onPage(spec, hooks, async (hooks) => {
       const unfinished = await runAll(tried, spec, hooks);
       if (unfinished === "stopped") return { kind: "stopped" };
       if (unfinished.length > 0) throw failure(unfinished, tried.length);
-      return compareCells(await planned(output, cellsOnceTried), spec, hooks);
+      return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
     });
   });
 }

@@ -14,7 +14,7 @@ import { withoutEffect } from "../../config/withoutEffect.js";
 import { lengthWithin, ONE_A_STEP, rowsOfStep, type StepCosts } from "./budget.js";
 import { pointName } from "./grid.js";
 import type { Spec, SpecTask } from "./spec.js";
-import type { Variant } from "./variants.js";
+import { type Variant, variantNamed } from "./variants.js";
 
 /** One run of a comparison. */
 export interface Cell {
@@ -76,6 +76,26 @@ export async function finalCells(spec: Spec, pair: Pair, facts: PairFacts, chose
     cell(pair, { seed, point: undefined, folder: join(pair.folder, `seed-${seed}`), settings: { ...settings, seed } }),
   );
 }
+
+/**
+ * Runs of a comparison's tasks that are in its folder and not asked for this time, as they would be asked for now: their figures are
+ * summed up with the others'.
+ */
+export async function cellsBeside(spec: Spec, places: readonly Place[], facts: PairFacts): Promise<Cell[]> {
+  const isAsked = ({ method, seed }: Place) =>
+    spec.seeds.includes(seed) && spec.variants.some(({ name }) => name === method);
+  const cells = places.map(async (place) => {
+    const task = spec.tasks.find(({ name }) => name === place.task);
+    const variant = variantNamed(place.method);
+    if (!task || !variant || isAsked(place)) return [];
+    const pair = { task, variant, folder: join(spec.output, task.name, variant.name) };
+    return finalCells({ ...spec, seeds: [place.seed] }, pair, facts);
+  });
+  return (await Promise.all(cells)).flat();
+}
+
+/** Where a run lies. */
+type Place = Pick<Cell, "task" | "seed"> & { readonly method: string };
 
 const cell = ({ task, variant }: Pair, rest: Omit<Cell, "task" | "variant">): Cell => ({
   task: task.name,

@@ -32,20 +32,28 @@ export interface Judging {
 
 const SEED = /^seed-(\d+)$/;
 
-/** Every finished run in a comparison's folder: TASK/METHOD/seed-N. */
+/** Every finished run in a comparison's folder. */
 export async function collectRuns(output: string): Promise<CollectedRun[]> {
   const { readRunLog } = await import("../../report/index.js");
   const found: CollectedRun[] = [];
-  for (const task of foldersIn(output))
-    for (const method of foldersIn(join(output, task)))
-      for (const name of foldersIn(join(output, task, method))) {
-        const folder = join(output, task, method, name);
-        const seed = SEED.exec(name)?.[1];
-        if (seed === undefined || !isFinished(folder)) continue;
-        const { events } = await readRunLog(join(folder, EVENTS));
-        found.push({ task, method, seed: Number(seed), folder, metrics: readMetrics(folder), ...spentIn(events) });
-      }
+  for (const run of placesIn(output)) {
+    if (!isFinished(run.folder)) continue;
+    const { events } = await readRunLog(join(run.folder, EVENTS));
+    found.push({ ...run, metrics: readMetrics(run.folder), ...spentIn(events) });
+  }
   return found;
+}
+
+/** The folders of runs that count in a comparison's folder, begun or not: TASK/METHOD/seed-N. */
+export function placesIn(output: string): Pick<CollectedRun, "task" | "method" | "seed" | "folder">[] {
+  return foldersIn(output).flatMap((task) =>
+    foldersIn(join(output, task)).flatMap((method) =>
+      foldersIn(join(output, task, method)).flatMap((name) => {
+        const seed = SEED.exec(name)?.[1];
+        return seed === undefined ? [] : { task, method, seed: Number(seed), folder: join(output, task, method, name) };
+      }),
+    ),
+  );
 }
 
 function foldersIn(folder: string): string[] {

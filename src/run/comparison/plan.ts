@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import type { RunSettings } from "../../config/index.js";
-import { contentsOf } from "../../folders/runFiles.js";
+import { type RunSettings, readRunFile, resolveRun } from "../../config/index.js";
+import { contentsOf, RUN_FILE } from "../../folders/runFiles.js";
 import { isRunFolder } from "../../folders/runFolder.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { sha256OfFile } from "../../io/checksums.js";
@@ -32,36 +32,58 @@ export function checkComparisonFolder(folder: string): void {
 }
 
 /**
- * Keeps what cells are asked for with. A run that has begun must have been asked for with the same, on the same rows and model: else what
- * is compared would not be what the table says.
- * @throws BidoraError `COMPARISON` naming the run and what differs
+ * Keeps what cells are asked for with, once they are found good.
+ * @throws BidoraError `COMPARISON` as `checkBegun`
  */
 export async function keepPlan(folder: string, cells: readonly Cell[]): Promise<void> {
-  const path = join(folder, PLAN);
-  const known = existsSync(path) ? (readJsonObject(path) as unknown as Record<string, Planned>) : {};
+  const planned = { ...readPlan(folder), ...(await checkBegun(folder, cells)) };
+  writeFileAtomic(join(folder, PLAN), `${JSON.stringify(planned, undefined, 1)}\n`);
+}
+
+/**
+ * A run that has begun must have been asked for with the same, on the same rows and model, and be what was asked for: else what is
+ * compared would not be what the table says.
+ * @param tried settings that a grid chooses, which may have come out in another way
+ * @returns what the cells are asked for with
+ * @throws BidoraError `COMPARISON` naming the run and what differs
+ */
+export async function checkBegun(
+  folder: string,
+  cells: readonly Cell[],
+  tried: readonly string[] = [],
+): Promise<Record<string, Planned>> {
+  const known = readPlan(folder);
   const digests = new Map<string, Promise<string>>();
-  const planned: Record<string, Planned> = { ...known };
+  const found: Record<string, Planned> = {};
   for (const cell of cells) {
     const name = relative(folder, cell.folder);
     const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
+    found[name] = own;
+    if (!isRunFolder(cell.folder)) continue;
     const before = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (before && isRunFolder(cell.folder)) refuseChanged(cell.folder, before, own);
-    planned[name] = own;
+    if (!before) throw strange(cell.folder, "this comparison did not begin it");
+    refuseChanged(cell.folder, before, own, tried);
+    refuseEdited(cell.folder, before);
   }
-  writeFileAtomic(path, `${JSON.stringify(planned, undefined, 1)}\n`);
+  return found;
+}
+
+function readPlan(folder: string): Readonly<Record<string, Planned>> {
+  const path = join(folder, PLAN);
+  return existsSync(path) ? (readJsonObject(path) as unknown as Record<string, Planned>) : {};
 }
 
 const askedFor = (settings: RunSettings): JsonObject =>
   JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !BESIDE.has(key)))));
 
-function refuseChanged(folder: string, before: Planned, now: Planned): void {
+const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+function refuseChanged(folder: string, before: Planned, now: Planned, tried: readonly string[]): void {
   const differing = (a: JsonObject, b: JsonObject) =>
-    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter(
-      (key) => JSON.stringify(a[key]) !== JSON.stringify(b[key]),
-    );
-  const settings = differing(before.settings, now.settings).map(
-    (key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`,
-  );
+    [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSame(a[key], b[key]));
+  const settings = differing(before.settings, now.settings)
+    .filter((key) => !tried.includes(key))
+    .map((key) => `${key} ${shown(before.settings[key])}, now ${shown(now.settings[key])}`);
   const data = differing(before.data, now.data).map((file) => `what is in ${file}`);
   const changed = [...settings, ...data];
   if (changed.length === 0) return;
@@ -70,6 +92,34 @@ function refuseChanged(folder: string, before: Planned, now: Planned): void {
     `${folder} was begun with something else (${changed.join("; ")}): name another --output, or remove that folder.`,
   );
 }
+
+/** Settings that model and data make something else of. */
+const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
+  "task",
+  "textColumns",
+  "labelColumn",
+  "maxLength",
+  "dtype",
+  "targetModules",
+]);
+
+/** Refuses a run that stands in the place of the one that was asked for. */
+function refuseEdited(folder: string, { settings }: Planned): void {
+  const path = join(folder, RUN_FILE);
+  // A run that was ended before its first step has none.
+  if (!existsSync(path)) return;
+  const [asked, made] = [resolveRun(settings as RunSettings), readRunFile(path)];
+  const keys = Object.keys({ ...settings, ...made }) as (keyof RunSettings)[];
+  const key = keys.find((key) => !BESIDE.has(key) && !FOUND.has(key) && !isSame(asked[key], made[key]));
+  if (key === undefined) return;
+  throw strange(folder, `its ${RUN_FILE} says ${key} ${shown(made[key])}, asked for was ${shown(asked[key])}`);
+}
+
+const strange = (folder: string, why: string): BidoraError =>
+  new BidoraError(
+    "COMPARISON",
+    `${folder} is another run than this comparison's (${why}): move it away, or name another --output.`,
+  );
 
 const shown = (value: unknown): string => (value === undefined ? "not set" : JSON.stringify(value));
 

@@ -1,12 +1,11 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { own } from "../../common/own.js";
 import { withHolm } from "../../compare/holm.js";
+import { mean } from "../../compare/moments.js";
 import { pairedBootstrap } from "../../compare/pairedBootstrap.js";
 import type { BootstrapTest } from "../../compare/significance.js";
-import { loadTable } from "../../data/index.js";
-import { PREDICTIONS } from "../../folders/runFiles.js";
 import type { OverRows } from "../../metrics/metric.js";
-import type { CollectedRun, Judging } from "./collect.js";
+import type { Judging } from "./collect.js";
+import type { JudgedRun } from "./judgedRuns.js";
 
 /** A row as both seeds and methods have judged it: what was measured of it in each run. */
 type Measured = readonly unknown[];
@@ -14,22 +13,15 @@ type Measured = readonly unknown[];
 /**
  * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
  * the runs of all common seeds said of it.
+ * @param runs of the task
  */
-export async function rowTests(
+export function rowTests(
   task: string,
   methods: readonly string[],
-  runs: readonly CollectedRun[],
+  runs: readonly JudgedRun[],
   judging: Judging,
-): Promise<BootstrapTest[]> {
-  const measured = new Map<string, ReadonlyMap<number, Measured>>();
-  for (const method of methods)
-    measured.set(
-      method,
-      await measuredBySeed(
-        runs.filter((run) => run.task === task && run.method === method),
-        judging,
-      ),
-    );
+): BootstrapTest[] {
+  const measured = new Map(methods.map((method) => [method, measuredBySeed(method, runs, judging)]));
   const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
   const tests = pairs.flatMap(([a, b]) => testOf(task, [a, b], [measured.get(a), measured.get(b)], judging));
   return withHolm<Omit<BootstrapTest, "pHolm">>(tests);
@@ -61,32 +53,40 @@ function rowsOf(bySeed: ReadonlyMap<number, Measured> | undefined, seeds: readon
   return first.map((_, row) => each.map((rows) => rows[row]));
 }
 
-/** The metric of rows that hold several measurements each. */
-const overSeeds = (metric: OverRows<unknown>): OverRows<Measured> => {
-  const flat = new WeakMap<readonly Measured[], readonly unknown[]>();
-  const flattened = (rows: readonly Measured[]) => {
-    const known = flat.get(rows) ?? rows.flat(1);
-    flat.set(rows, known);
+/**
+ * The mean over runs of the metric of rows that hold a measurement of each run, as the table has it: of correlations and the like it
+ * is another than that of all runs' rows together.
+ */
+export const overSeeds = (metric: OverRows<unknown>): OverRows<Measured> => {
+  const corpora = new WeakMap<readonly Measured[], readonly (readonly unknown[])[]>();
+  const byRun = (rows: readonly Measured[]) => (rows[0] ?? []).map((_, run) => rows.map((row) => row[run]));
+  const corpusOf = (rows: readonly Measured[]) => {
+    const known = corpora.get(rows) ?? byRun(rows);
+    corpora.set(rows, known);
     return known;
   };
   return {
-    result: (rows, corpus = rows) => metric.result(rows === corpus ? flattened(rows) : rows.flat(1), flattened(corpus)),
+    result: (rows, corpus = rows) => {
+      const whole = corpusOf(corpus);
+      const results = (rows === corpus ? whole : byRun(rows)).map((rowsOfRun, run) =>
+        metric.result(rowsOfRun, whole[run]),
+      );
+      const names = Object.keys(results[0] ?? {});
+      return Object.fromEntries(names.map((name) => [name, mean(results.map((of) => own(of, name) ?? Number.NaN))]));
+    },
   };
 };
 
-async function measuredBySeed(
-  runs: readonly CollectedRun[],
-  { metric, prefix }: Judging,
-): Promise<Map<number, Measured>> {
-  const bySeed = new Map<number, Measured>();
-  for (const { folder, seed } of runs) {
-    const file = join(folder, PREDICTIONS[prefix === "" ? "validation" : "test"]);
-    if (!existsSync(file)) continue;
-    const { rows } = await loadTable(file);
-    bySeed.set(
+function measuredBySeed(
+  method: string,
+  runs: readonly JudgedRun[],
+  { metric }: Judging,
+): ReadonlyMap<number, Measured> {
+  const judged = runs.filter(({ run, rows }) => run.method === method && rows !== undefined);
+  return new Map(
+    judged.map(({ run: { seed }, rows = [] }) => [
       seed,
-      rows.map(({ values }, i) => metric.measure(values.reference, values.prediction as object, i + 1)),
-    );
-  }
-  return bySeed;
+      rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1)),
+    ]),
+  );
 }

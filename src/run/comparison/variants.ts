@@ -33,6 +33,15 @@ export function variantsOf(names: readonly string[]): Variant[] {
   return names.map(variantOf);
 }
 
+/** Undefined for a name that is none. */
+export function variantNamed(name: string): Variant | undefined {
+  try {
+    return variantOf(name);
+  } catch {
+    return undefined;
+  }
+}
+
 function variantOf(name: string): Variant {
   const stopsEarly = name.endsWith(EARLY);
   const base = stopsEarly ? name.slice(0, -EARLY.length) : name;

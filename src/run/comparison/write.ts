@@ -13,6 +13,7 @@ import { COMPARISON, REPORT } from "../../folders/runFiles.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { writeReport } from "../writeReport.js";
 import { type AskedFor, type CollectedRun, gathered, judgingOf } from "./collect.js";
+import { judgedRuns } from "./judgedRuns.js";
 import { rowTests } from "./rowTests.js";
 
 /** What `comparison.json` holds. */
@@ -69,8 +70,9 @@ async function allRowTests(
 ): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of tasks) {
-    const judging = judgingOf(runs.find(({ task }) => task === name) as CollectedRun);
-    tests.push(...(await rowTests(name, methods, runs, judging)));
+    const own = runs.filter(({ task }) => task === name);
+    const judging = judgingOf(own[0] as CollectedRun);
+    tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging));
   }
   return tests;
 }

@@ -1,0 +1,78 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { pearson } from "../../../src/metrics/index.js";
+import { readingFrom } from "../../../src/metrics/metric.js";
+import type { CollectedRun, Judging } from "../../../src/run/comparison/collect.js";
+import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
+import { rowTests } from "../../../src/run/comparison/rowTests.js";
+import { fresh } from "../../e2e/support.js";
+
+const judging: Judging = {
+  main: { name: "pearson", goal: "maximize" },
+  others: [],
+  metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Judging["metric"],
+  prefix: "",
+};
+
+const REFERENCES = [1, 2, 3, 4, 5, 6, 7, 9];
+
+function run(method: string, seed: number, rows: readonly object[] | undefined): CollectedRun {
+  const folder = fresh(`${method}-${seed}`);
+  mkdirSync(folder, { recursive: true });
+  const text = rows?.map((row) => `${JSON.stringify(row)}\n`).join("");
+  if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
+  const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [] };
+  return { task: "t", method, seed, folder, metrics: {}, ...spent };
+}
+
+const rowsOf = (values: readonly number[], references: readonly (number | null)[] = REFERENCES) =>
+  references.map((reference, i) => ({
+    file: `/machine-${values[0]}/rows.csv`,
+    line: i + 2,
+    text: `row ${i}`,
+    reference,
+    prediction: { value: values[i] },
+  }));
+
+const A = [1, 2, 2, 4, 6, 5, 7, 8];
+const B = [2, 1, 4, 3, 6, 5, 9, 4];
+/** On another scale: together with A's the correlation is another one. */
+const C = A.map((value, i) => 1000 - 100 * value + i * i * 30);
+
+describe("the rows of a task", () => {
+  it("must be the same in all runs, wherever the file lay", async () => {
+    const [one, other] = [run("lora", 0, rowsOf(A)), run("dora", 0, rowsOf(B))];
+    await expect(judgedRuns([one, other], judging)).resolves.toHaveLength(2);
+    const swapped = run("dora", 1, rowsOf(B, REFERENCES.with(2, 4).with(3, 3)));
+    await expect(judgedRuns([one, other, swapped], judging)).rejects.toThrow(
+      /lora-0 and .*dora-1 were judged by different rows \(row 3 is another\)/,
+    );
+    const fewer = run("dora", 1, rowsOf(B).slice(0, 5));
+    await expect(judgedRuns([one, fewer], judging)).rejects.toThrow("different rows (8 and 5)");
+    await expect(judgedRuns([fewer, one], judging)).rejects.toThrow("different rows (5 and 8)");
+    const bare = REFERENCES.map(() => null);
+    const text = rowsOf(A, bare).with(1, { ...rowsOf(A, bare)[1]!, text: "another" });
+    await expect(judgedRuns([run("a", 0, rowsOf(A, bare)), run("b", 0, text)], judging)).rejects.toThrow(
+      "row 2 is another",
+    );
+  });
+
+  it("are nothing to compare where a file is gone", async () => {
+    const judged = await judgedRuns([run("a", 0, undefined), run("b", 0, rowsOf(A)), run("c", 0, rowsOf(B))], judging);
+    expect(rowTests("t", ["a", "b", "c"], judged, judging).map(({ a, b }) => [a, b])).toEqual([["b", "c"]]);
+  });
+});
+
+it("the difference over rows is that of the means which the table shows", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("b", 0, rowsOf(B)), run("b", 1, rowsOf(A))];
+  const [test] = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  const scoreOf = (values: readonly number[]) => {
+    const rows = REFERENCES.map((reference, i) => judging.metric.measure(reference, { value: values[i] }, i + 1));
+    return judging.metric.result(rows).pearson as number;
+  };
+  const mean = (one: readonly number[], other: readonly number[]) => (scoreOf(one) + scoreOf(other)) / 2;
+  expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
+  expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
+  expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
+});
