@@ -1,27 +1,21 @@
 import { mkdirSync } from "node:fs";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
-import { type CompareSettings, flagOf, type RunSettings } from "../config/index.js";
+import { type CompareSettings, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import {
-  type Cell,
-  cellsBeside,
-  finalCells,
-  gridCells,
-  type Pair,
-  type PairFacts,
-  pairsOf,
-} from "./comparison/cells.js";
+import type { RunFacts } from "./comparison/cellSettings.js";
+import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "./comparison/cells.js";
+import { chosenFor } from "./comparison/chosen.js";
 import { collectRuns, judgingOf, placesIn } from "./comparison/collect.js";
 import { shellLine } from "./comparison/commandLine.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "./comparison/costs.js";
 import { factsIn } from "./comparison/facts.js";
-import { bestPoint } from "./comparison/grid.js";
+import { checkFiles, failure } from "./comparison/failure.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { checkBegun, checkComparisonFolder, keepPlan } from "./comparison/plan.js";
-import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
+import { ComparisonProgress, scoreText } from "./comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
 import type { ComparisonWatch } from "./comparison/watch.js";
 import { type ComparisonResult, writeComparison } from "./comparison/write.js";
@@ -67,6 +61,7 @@ export async function compare(
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
     const beside = await cellsBeside(spec, placesIn(output), facts);
     await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
+    if (!list) checkFiles(spec);
     await keepPlan(spec.output, tried);
     if (list) return listed(tried.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : tried);
     return onPage(spec, hooks, async (hooks) => {
@@ -114,7 +109,7 @@ const listed = (cells: readonly Cell[]): CompareOutcome => ({
   commands: cells.map((cell) => shellLine(["npx", "bidora", ...commandOf(cell)])),
 });
 
-async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: PairFacts): Promise<Cell[]> {
+async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
   return cells;
@@ -123,30 +118,12 @@ async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: PairFacts)
 async function cellsThatCount(
   spec: Spec,
   pairs: readonly Pair[],
-  facts: PairFacts,
+  facts: RunFacts,
   tried: readonly Cell[],
 ): Promise<Cell[]> {
   const cells: Cell[] = [];
   for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, chosenFor(pair, tried))));
   return cells;
-}
-
-/** What did best on the rows that the runs of the grid held out. */
-function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
-  const ofPair = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
-  if (ofPair.length === 0) return {};
-  let goal: "maximize" | "minimize" = "maximize";
-  const scores = ofPair.map((cell) => {
-    const metrics = readMetrics(cell.folder);
-    const { main, prefix } = judgingOf({ folder: cell.folder, metrics });
-    goal = main.goal;
-    const name = `holdout_${main.name.slice(prefix.length)}`;
-    const score = own(metrics, name);
-    if (score === undefined)
-      throw new BidoraError("COMPARISON", `${cell.folder} has no ${name}, by which the grid is chosen from.`);
-    return { point: cell.point ?? {}, score };
-  });
-  return bestPoint(scores, goal);
 }
 
 /** @returns the runs that failed or were stopped */
@@ -185,21 +162,6 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   const metrics = readMetrics(cell.folder);
   const { main } = judgingOf({ folder: cell.folder, metrics });
   return scoreText(main.name, own(metrics, main.name));
-}
-
-function failure(failed: readonly Ended[], all: number): BidoraError {
-  const [{ cell, message }] = failed as [Ended];
-  const others =
-    failed.length > 1
-      ? ` So did ${failed
-          .slice(1)
-          .map((end) => nameOf(end.cell))
-          .join(", ")}.`
-      : "";
-  return new BidoraError(
-    "COMPARISON",
-    `${failed.length} of ${all} runs failed; the others are kept, and the same command goes on with what is missing. ${nameOf(cell)}: ${message}${others}`,
-  );
 }
 
 async function gather(spec: Spec): Promise<CompareOutcome> {

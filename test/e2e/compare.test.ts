@@ -3,6 +3,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../src/run/compare.js";
+import { secondsOfAll } from "../../src/run/comparison/costs.js";
 import { BERT, bidora, changed, fresh, json, jsonl, write } from "./support.js";
 
 const rows = (count: number) =>
@@ -152,11 +153,45 @@ test("what it would cost is told, and nothing is done", async () => {
   const [lora, bidora] = outcome.costs.pairs;
   expect(lora).toMatchObject({ task: "sequence-classification", method: "lora", runs: 3, steps: 2 });
   expect(bidora).toMatchObject({ method: "bidora", runs: 3, steps: 4 });
-  const whole = (3 * (lora!.seconds + bidora!.seconds)) / 2;
-  expect(outcome.costs.seconds).toBeCloseTo(whole, 9);
+  expect(outcome.costs.seconds).toBe(secondsOfAll([lora!, bidora!], 2));
   expect(outcome.text).toMatch(/All of it: about .* and up to .* at once\./);
   expect(existsSync(output)).toBe(false);
 }, 100_000);
+
+test("a grid's runs are told apart, and no more run at once than there are", async () => {
+  const output = fresh("expected-grid");
+  const flags = { methods: ["lora"], grid: ["learningRate=0,1e-3"], epochs: 2, jobs: 8, output, dryRun: true };
+  const outcome = await compare(flags, write("epochs.yaml", readFileSync(file, "utf8").replace(/maxSteps.*\n/, "")));
+  if (outcome.kind !== "expected") throw new Error(outcome.kind);
+  const [tried, counted, ...more] = outcome.costs.pairs;
+  // Four fifths of 20 rows in batches of 4, and all of them.
+  expect(tried).toMatchObject({ isOfGrid: true, runs: 2, steps: 8 });
+  expect(counted).toMatchObject({ isOfGrid: false, runs: 1, steps: 10 });
+  expect(more).toEqual([]);
+  expect(outcome.costs.seconds).toBe(tried!.seconds + counted!.seconds);
+  expect(outcome.costs.peakMemoryBytes).toBe(2 * tried!.peakMemoryBytes);
+  expect(outcome.text).toMatch(/^lora \(grid\)/m);
+}, 100_000);
+
+test("early stopping has a budget of seconds too, and what it would cost is in no one's way", async () => {
+  const flags = { methods: ["lora+es"], budget: "seconds=0.3", output: fresh("seconds-early") };
+  const { kind } = await compare({ ...flags, dryRun: true }, file);
+  expect(kind).toBe("expected");
+  const outcome = await compare({ ...flags, list: true }, file);
+  if (outcome.kind !== "listed") throw new Error(outcome.kind);
+  expect(outcome.commands[0]).toMatch(/--max-steps=\d+ .*--holdout-fraction=0\.2 .*--eval-every=/);
+}, 100_000);
+
+test("rows that are not there are told before the first run", async () => {
+  const notes: string[] = [];
+  const call = compare({ validation: "no-such.jsonl", output: fresh("no-rows") }, file, {
+    note: (line) => notes.push(line),
+  });
+  await expect(call).rejects.toThrow(
+    "There is no no-such.jsonl, which --validation of sequence-classification names: no run has been begun.",
+  );
+  expect(notes).toEqual([]);
+});
 
 test("a budget of seconds becomes steps, and stays so", async () => {
   const output = fresh("seconds");
@@ -202,7 +237,7 @@ describe("by the command", () => {
     );
     const { status, stderr } = bidora("compare", list, "--methods", "lora", "--output", output);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: .*rows\.jsonl line/);
+    expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: (?!bidora).*rows\.jsonl line/);
     expect(readdirSync(output)).toContain("comparison.json");
     expect(json<Result>(join(output, "comparison.json")).runs.map(({ task }) => task)).toEqual(["good"]);
   }, 100_000);

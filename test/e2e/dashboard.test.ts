@@ -159,7 +159,7 @@ describe("compare --dashboard", () => {
     await press(at, `/runs/${name}/stop`);
     const error = await outcome;
     expect(error).toBeInstanceOf(Error);
-    expect((error as Error).message).toContain("dora seed 0: it was stopped");
+    expect((error as Error).message).toMatch(/^1 of 2 runs were stopped; .* dora seed 0: it was stopped$/);
     expect(isFinished(folder)).toBe(false);
     expect(existsSync(join(output, "comparison.json"))).toBe(true);
   });

@@ -95,12 +95,8 @@ function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
 
 /** How the rows of a run are judged: by its task, on its validation rows or, where it had none, its test rows. */
 export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "metrics">): Judging {
-  const { task } = readRunFile(join(folder, RUN_FILE));
-  const side = sideFactsOf(folder);
-  const choice = taskOf(task ?? side?.task ?? "");
-  const scorer = choice.texts
-    ? textScorer
-    : choice.task.scorer({ labels: side?.labels ?? [], metrics: choice.metrics });
+  const { isOfTexts, byRows } = scorersOf(folder);
+  const scorer = isOfTexts ? textScorer : byRows;
   const prefix = own(metrics, scorer.main) === undefined ? "test_" : "";
   const compared = (name: string): ComparedMetric => ({ name: `${prefix}${name}`, goal: goalOf(name) });
   const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
@@ -134,6 +130,22 @@ export function gathered(
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
   return { tasks, methods: inOrder(used, asked.methods), runs, reached };
+}
+
+/** What the rows that a run held out are judged by: no texts are written for them. */
+export function watchedOf(folder: string): ComparedMetric {
+  const { main, goal } = scorersOf(folder).byRows;
+  return { name: main, goal };
+}
+
+function scorersOf(folder: string) {
+  const { task } = readRunFile(join(folder, RUN_FILE));
+  const side = sideFactsOf(folder);
+  const choice = taskOf(task ?? side?.task ?? "");
+  return {
+    isOfTexts: choice.texts,
+    byRows: choice.task.scorer({ labels: side?.labels ?? [], metrics: choice.metrics }),
+  };
 }
 
 /** The tasks of runs, each with its metrics. @param order names in the order in which they were asked for */

@@ -1,4 +1,4 @@
-import { group } from "d3-array";
+import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
 import { type Column, plain, type Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
@@ -12,6 +12,8 @@ import { nowhere } from "./facts.js";
 export interface ExpectedCost {
   readonly task: string;
   readonly method: string;
+  /** Whether they try the points of a grid. */
+  readonly isOfGrid: boolean;
   readonly runs: number;
   readonly trainedParameters: number;
   readonly steps: number;
@@ -27,16 +29,16 @@ export interface ExpectedCosts {
   readonly peakMemoryBytes: number;
 }
 
-/** Estimates one run of each method on each task. */
+/** Estimates one run of each method on each task, and one of those that try a grid, which train on fewer rows. */
 export async function expectedCosts(
   cells: readonly Cell[],
   jobs: number,
   hooks: { readonly signal?: AbortSignal | undefined; readonly hub?: HubOptions | undefined },
 ): Promise<ExpectedCosts> {
-  const groups = group(cells, ({ task, variant }) => JSON.stringify([task, variant.name]));
+  const groups = group(cells, ({ task, variant, point }) => JSON.stringify([task, variant.name, point !== undefined]));
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
-    const [{ task, variant, settings }] = own as [Cell];
+    const [{ task, variant, settings, point }] = own as [Cell];
     const found = await estimate(resolveRun({ ...settings, output: nowhere() }), {
       ...(hooks.hub && { hub: hooks.hub }),
       ...(hooks.signal && { signal: hooks.signal }),
@@ -45,6 +47,7 @@ export async function expectedCosts(
     pairs.push({
       task,
       method: variant.name,
+      isOfGrid: point !== undefined,
       runs: own.length,
       trainedParameters: parameters.trained,
       steps,
@@ -52,9 +55,24 @@ export async function expectedCosts(
       peakMemoryBytes,
     });
   }
-  const total = pairs.reduce((sum, { runs, seconds }) => sum + runs * seconds, 0);
-  const largest = Math.max(...pairs.map((pair) => pair.peakMemoryBytes));
-  return { pairs, seconds: total / jobs, peakMemoryBytes: jobs * largest };
+  const stages = [pairs.filter(({ isOfGrid }) => isOfGrid), pairs.filter(({ isOfGrid }) => !isOfGrid)];
+  const largest = stages.map((stage) => sum(largestFirst(stage).slice(0, jobs)));
+  return {
+    pairs,
+    seconds: sum(stages.map((stage) => secondsOfAll(stage, jobs))),
+    peakMemoryBytes: Math.max(...largest),
+  };
+}
+
+const largestFirst = (pairs: readonly ExpectedCost[]): number[] =>
+  pairs.flatMap(({ runs, peakMemoryBytes }) => Array<number>(runs).fill(peakMemoryBytes)).sort((a, b) => b - a);
+
+/** What runs take of which so many are done at once, in their order: the next one begins when one ends. */
+export function secondsOfAll(pairs: readonly Pick<ExpectedCost, "runs" | "seconds">[], jobs: number): number {
+  const busy = Array<number>(jobs).fill(0);
+  for (const seconds of pairs.flatMap(({ runs, seconds }) => Array<number>(runs).fill(seconds)))
+    busy[busy.indexOf(Math.min(...busy))]! += seconds;
+  return Math.max(...busy);
 }
 
 /** The same for the terminal. */
@@ -67,7 +85,7 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): s
   });
   const table: Table = {
     heading: "Method",
-    names: pairs.map(({ method }) => method),
+    names: pairs.map(({ method, isOfGrid }) => (isOfGrid ? `${method} (grid)` : method)),
     columns: [
       column("Task", ({ task }) => task, "left"),
       column("Runs", ({ runs }) => formatCount(runs)),

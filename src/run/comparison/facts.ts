@@ -7,13 +7,13 @@ import { readJsonObject } from "../../io/json.js";
 import { readSplits, taskOf, withSubsets } from "../../tasks/index.js";
 import { estimate } from "../estimate.js";
 import type { StepCosts } from "./budget.js";
-import type { PairFacts } from "./cells.js";
+import type { RunFacts } from "./cellSettings.js";
 
 /** How long steps took when they were asked for first: a budget of seconds stays as many steps, however often it is called. */
 export const STEP_SECONDS = "comparison-steps.json";
 
 /** What is known of tasks by their rows, which are read once each, and of steps by trying some. */
-export function factsIn(output: string): PairFacts {
+export function factsIn(output: string): RunFacts {
   const rows = new Map<string, Promise<number>>();
   const rowsOf = (config: RunConfig): Promise<number> => {
     const { task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn } = config;
@@ -23,6 +23,7 @@ export function factsIn(output: string): PairFacts {
     return known;
   };
   return {
+    rowsOf,
     async stepsOf(config) {
       if (config.maxSteps !== undefined) return config.maxSteps;
       const batch = config.batchSize * config.gradientAccumulation;
@@ -49,11 +50,15 @@ async function countRows(config: RunConfig): Promise<number> {
 /** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */
 export const nowhere = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
 
+/** Whether a folder holds what was measured for a comparison that has not begun. */
+export const hasStepSeconds = (folder: string): boolean => existsSync(join(folder, STEP_SECONDS));
+
 /** So many steps are said to be wanted where some are tried. */
 const TRIED = 50;
 
 async function measured({ method, given }: RunConfig): Promise<StepCosts> {
-  const { epochs: _epochs, retrainEpochs: _retrain, ...rest } = given;
+  // What is looked at on the way, and when it ends, makes no other step of it.
+  const { epochs: _epochs, retrainEpochs: _retrain, evalEvery: _often, earlyStopping: _patience, ...rest } = given;
   const typical = async (length: object) =>
     (await estimate(resolveRun({ ...rest, ...length, output: nowhere() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {

@@ -9,11 +9,20 @@ type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
 export function gridPoints(given: Given | undefined): RunSettings[] {
   if (given === undefined) return [];
   const axes = Object.entries(Array.isArray(given) ? fromTexts(given) : (given as Record<string, readonly unknown[]>));
-  return axes.reduce<RunSettings[]>(
-    (points, [key, values]) =>
-      points.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value) }))),
+  const points = axes.reduce<RunSettings[]>(
+    (some, [key, values]) =>
+      some.flatMap((point) => values.map((value) => ({ ...point, [key]: triedValue(key, value) }))),
     [{}],
   );
+  refuseTwice(points);
+  return points;
+}
+
+/** Each point has a folder of its own. */
+function refuseTwice(points: readonly RunSettings[]): void {
+  const names = points.map(pointName);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new UsageError(`--grid has ${twice} twice: give each value once.`);
 }
 
 function fromTexts(texts: readonly string[]): Record<string, readonly string[]> {
@@ -40,9 +49,18 @@ function triedValue(key: string, value: unknown): unknown {
 /** A point as a folder's name. */
 export const pointName = (point: RunSettings): string =>
   Object.entries(point)
-    .map(([key, value]) => `${key}=${String(value)}`)
+    .map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : String(value)}`)
     .join(",")
-    .replaceAll(/[^\w=,.+-]/g, "_");
+    .replaceAll(/[^\w=,.+-]/g, (sign) => (sign === "/" ? "_" : `%${sign.codePointAt(0)?.toString(16)}`));
+
+/** Of cells that are the same run one, the first. */
+export function distinctPoints<Of extends { readonly settings: RunSettings }>(cells: readonly Of[]): Of[] {
+  const seen = new Set<string>();
+  return cells.filter(({ settings }) => {
+    const run = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
+    return !seen.has(run) && seen.add(run);
+  });
+}
 
 /** What a point came to: its run's score on the rows that it held out. */
 export interface GridScore {

@@ -8,6 +8,7 @@ import { writeFileAtomic } from "../../io/atomic.js";
 import { sha256OfFile } from "../../io/checksums.js";
 import { type JsonObject, readJsonObject } from "../../io/json.js";
 import type { Cell } from "./cells.js";
+import { hasStepSeconds } from "./facts.js";
 
 /** What a comparison's runs were asked for with: what says that a folder is a comparison of this program's. */
 export const PLAN = "comparison-plan.json";
@@ -24,7 +25,8 @@ const BESIDE: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder of another's */
 export function checkComparisonFolder(folder: string): void {
-  if (!existsSync(folder) || existsSync(join(folder, PLAN)) || contentsOf(folder).length === 0) return;
+  const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepSeconds(folder);
+  if (isOwn || contentsOf(folder).length === 0) return;
   throw new BidoraError(
     "OUTPUT_IN_USE",
     `--output ${folder} is not empty, and no comparison of bidora's (it has no ${PLAN}): name another folder.`,

@@ -3,6 +3,7 @@ import { didYouMean } from "../../common/nearest.js";
 import {
   type CompareSettings,
   compareOptions,
+  type RunKey,
   type RunSettings,
   readSettingsFile,
   resolveSettings,
@@ -26,6 +27,8 @@ export interface Spec {
   readonly variants: readonly Variant[];
   readonly seeds: readonly number[];
   readonly tasks: readonly SpecTask[];
+  /** What of a run was set by flags. */
+  readonly byFlag: RunSettings;
   /** What goes for all runs. */
   readonly common: RunSettings;
   /** Settings that must have an effect somewhere: a file's may be for methods that were not asked for this time. */
@@ -60,6 +63,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
     variants: variantsOf(methods),
     seeds,
     tasks: selected(ofTasks, wanted),
+    byFlag,
     common,
     mustAct: given.methods ? byFlag : Object.assign({}, common, ...ofTasks.map((task) => task.settings)),
     perMethod: perMethodOf(settings.perMethod ?? {}, byFlag),
@@ -119,7 +123,14 @@ function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
   return { name: folderName(named), settings: { ...own, ...byFlag } };
 }
 
-function checked(settings: object, where: string): RunSettings {
+/** Rows are a task's, and the same for all methods. */
+const ROWS: readonly string[] = ["task", "data", "train", "validation", "test", "testSplit"] satisfies RunKey[];
+
+function checked(settings: object, where: string, others: readonly string[] = []): RunSettings {
+  const isOthers = (key: string) => others.includes(key) || OWN.has(key) || !Object.hasOwn(compareOptions, key);
+  const stray = Object.keys(settings).find((key) => Object.hasOwn(runOptions, key) && isOthers(key));
+  if (stray !== undefined)
+    throw new UsageError(`In ${where}: ${stray} is none of its own, the comparison says it; leave it out.`);
   try {
     return checkSettings(runOptions, settings as RunSettings);
   } catch (error) {
@@ -147,7 +158,7 @@ function perMethodOf(given: Readonly<Record<string, object>>, byFlag: RunSetting
   return new Map(
     Object.entries(given).map(([name, settings]) => {
       variantsOf([name]);
-      return [name, { ...checked(settings, `the settings of ${name}`), ...byFlag }];
+      return [name, { ...checked(settings, `the settings of ${name}`, ROWS), ...byFlag }];
     }),
   );
 }

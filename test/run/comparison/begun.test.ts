@@ -9,9 +9,14 @@ import { checkBegun, keepPlan } from "../../../src/run/comparison/plan.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { fresh, write } from "../../e2e/support.js";
 
-const facts = { stepsOf: async () => 40, secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }) };
+const facts = {
+  rowsOf: async () => 10_000,
+  stepsOf: async () => 40,
+  secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
+};
 const train = write("rows.jsonl", "{}\n");
-const file = write("compare.yaml", `model: m\ntask: regression\ntrain: ${train}\nrank: 4\n`);
+const model = join(write("config.json", "{}"), "..");
+const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${train}\nrank: 4\n`);
 
 /** Looks at what is in the folder, as a comparison does before it begins, and keeps what is asked for. */
 async function asked(flags: CompareSettings): Promise<Cell[]> {
@@ -43,6 +48,9 @@ describe("runs that have begun", () => {
     writeFileSync(train, "{} \n");
     await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`what is in ${train}`);
     writeFileSync(train, "{}\n");
+    writeFileSync(join(model, "config.json"), "{ }");
+    await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`what is in ${join(model, "config.json")}`);
+    writeFileSync(join(model, "config.json"), "{}");
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
   });
 

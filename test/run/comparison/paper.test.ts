@@ -8,7 +8,11 @@ import { readSpec } from "../../../src/run/comparison/spec.js";
 
 const folder = fileURLToPath(new URL("../../../examples/paper/", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
-const facts = { stepsOf: async () => 1000, secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }) };
+const facts = {
+  rowsOf: async () => 10_000,
+  stepsOf: async () => 1000,
+  secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
+};
 
 describe.each(files)("the paper's experiment in %s", (name) => {
   it("says of every run what has an effect there, with the paper's five seeds", async () => {

@@ -5,7 +5,10 @@ import { parseArguments } from "../../../src/cli/args.js";
 import { type RunSettings, resolveRun, runOptions } from "../../../src/config/index.js";
 import { lengthWithin, ONE_A_STEP, readBudget, rowsOfStep } from "../../../src/run/comparison/budget.js";
 import { flagsOf, shellLine } from "../../../src/run/comparison/commandLine.js";
+import { secondsOfAll } from "../../../src/run/comparison/costs.js";
+import { failure } from "../../../src/run/comparison/failure.js";
 import { bestPoint, gridPoints, pointName } from "../../../src/run/comparison/grid.js";
+import type { Ended } from "../../../src/run/comparison/jobs.js";
 import { variantsOf } from "../../../src/run/comparison/variants.js";
 
 describe("variants", () => {
@@ -66,20 +69,44 @@ describe("a budget", () => {
   const config = (settings: RunSettings) => resolveRun({ model: "m", batchSize: 4, ...settings });
 
   it("of steps is used up by every method, a search as much as the retraining", () => {
-    const { amount } = readBudget("steps=101");
+    const amount = readBudget("steps=101");
     expect(lengthWithin(config({ method: "lora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 101 });
     expect(lengthWithin(config({ method: "bidora" }), amount, ONE_A_STEP)).toEqual({ maxSteps: 50, retrainSteps: 51 });
   });
 
   it("of rows counts those of the upper level", () => {
     const bidora = config({ method: "bidora", unrollSteps: 2, gradientAccumulation: 3 });
-    expect(rowsOfStep(bidora)).toEqual({ train: 12, search: 36, retrain: 12 });
-    const { maxSteps, retrainSteps } = lengthWithin(bidora, 7200, rowsOfStep(bidora)) as Record<string, number>;
-    expect([maxSteps, retrainSteps]).toEqual([100, 300]);
+    expect(rowsOfStep(bidora, 400)).toEqual({ train: 12, search: 36, retrain: 12 });
+    const length = lengthWithin(bidora, readBudget("rows=7200"), rowsOfStep(bidora, 400));
+    expect(length).toEqual({ maxSteps: 100, retrainSteps: 300 });
   });
 
-  it("of next to nothing is a step in each phase", () => {
-    expect(lengthWithin(config({ method: "bidora" }), 1, ONE_A_STEP)).toEqual({ maxSteps: 1, retrainSteps: 1 });
+  it("of rows counts short batches as they are", () => {
+    // Passes of 10 rows are batches of 4, 4 and 2; below are 8 of them, above 2.
+    const costs = rowsOfStep(config({ method: "bidora" }), 10);
+    expect(costs).toEqual({ train: 10 / 3, search: 4 + 2, retrain: 10 / 3 });
+    expect(lengthWithin(config({ method: "bidora" }), readBudget("rows=60"), costs)).toEqual({
+      maxSteps: 5,
+      retrainSteps: 9,
+    });
+    expect(lengthWithin(config({ method: "lora" }), readBudget("rows=60"), costs)).toEqual({ maxSteps: 18 });
+    expect(rowsOfStep(config({ method: "lora", dropLast: true }), 10).train).toBe(4);
+    expect(rowsOfStep(config({ method: "bidora", searchFolds: 5 }), 10).search).toBe(4 + 2);
+    expect(rowsOfStep(config({ method: "bidora", searchFraction: 0.5 }), 10).search).toBe(2.5 + 2.5);
+  });
+
+  it("that not every method could keep is refused", () => {
+    const costs = { train: 4, search: 9, retrain: 4 };
+    const length = (method: "lora" | "bidora", rows: number) =>
+      lengthWithin(config({ method }), readBudget(`rows=${rows}`), costs);
+    expect(length("lora", 4)).toEqual({ maxSteps: 1 });
+    expect(() => length("lora", 3)).toThrow("--budget rows=3 is not enough for a step of lora: it takes 4.");
+    expect(length("bidora", 18)).toEqual({ maxSteps: 1, retrainSteps: 2 });
+    expect(() => length("bidora", 17)).toThrow(
+      "rows=17 is not enough for a step in each phase of bidora: it takes 18.",
+    );
+    expect(() => lengthWithin(config({ method: "bidora" }), readBudget("steps=1"), ONE_A_STEP)).toThrow("it takes 2.");
+    expect(() => lengthWithin(config({ method: "lora" }), readBudget("steps=0"), ONE_A_STEP)).toThrow("it takes 1.");
   });
 });
 
@@ -96,12 +123,15 @@ describe("a grid", () => {
     expect(gridPoints(undefined)).toEqual([]);
     expect(new Set(expected.map(pointName)).size).toBe(4);
     expect(pointName({ targetModules: "a/b" } as RunSettings)).not.toMatch(/\//);
+    const patterns = gridPoints({ rankPattern: [{ query: 4 }, { query: 8 }], targetModules: [["query"], ".*query"] });
+    expect(new Set(patterns.map(pointName)).size).toBe(4);
   });
 
   it("takes settings of a run alone, with values that they have", () => {
     expect(() => gridPoints(["learnRate=1"])).toThrow('got learnRate. Did you mean "learningRate"?');
     expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
     expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
+    expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--grid has learningRate=0.0001 twice");
     for (const key of ["seed", "output", "method"]) expect(() => gridPoints([`${key}=1`])).toThrow("settings of a run");
   });
 
@@ -109,5 +139,29 @@ describe("a grid", () => {
     const scores = [1, 3, 3, 2].map((score, rank) => ({ score, point: { rank } }));
     expect(bestPoint(scores, "maximize")).toEqual({ rank: 1 });
     expect(bestPoint(scores, "minimize")).toEqual({ rank: 0 });
+  });
+});
+
+it("what runs take together is what they take one after the other, as many at once as there are jobs", () => {
+  const pairs = [
+    { runs: 3, seconds: 1 },
+    { runs: 2, seconds: 5 },
+  ];
+  expect([1, 2, 3, 5, 9].map((jobs) => secondsOfAll(pairs, jobs))).toEqual([13, 7, 6, 5, 5]);
+  expect(secondsOfAll([], 2)).toBe(0);
+});
+
+describe("runs that failed", () => {
+  const ended = (count: number): Ended[] =>
+    Array.from({ length: count }, (_, seed) => ({
+      cell: { task: "t", variant: variantsOf(["lora"])[0]!, seed, point: undefined, folder: "", settings: {} },
+      status: "failed",
+      message: "bidora: no such thing.",
+    }));
+
+  it("are named, a few of them", () => {
+    expect(failure(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
+    expect(failure(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
+    expect(failure(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);
   });
 });

@@ -1,9 +1,14 @@
 import { describe, expect, it } from "vitest";
+import type { RunConfig } from "../../../src/config/index.js";
 import { finalCells, gridCells, pairsOf } from "../../../src/run/comparison/cells.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { write } from "../../e2e/support.js";
 
-const facts = { stepsOf: async () => 40, secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }) };
+const facts = {
+  rowsOf: async () => 400,
+  stepsOf: async () => 40,
+  secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
+};
 const file = (...lines: readonly string[]) => write("compare.yaml", ["model: m", ...lines].join("\n"));
 
 const LIST = [
@@ -66,6 +71,51 @@ describe("a comparison", () => {
     expect(pairsOf(readSpec({ methods: ["full", "lora"] }, path)).length).toBe(2);
   });
 
+  it("refuses what has no effect on the method that it is for, in a grid, or beside a budget", () => {
+    const idle = (lines: readonly string[], flags: Parameters<typeof readSpec>[0] = {}) =>
+      expect(() => pairsOf(readSpec(flags, file("task: regression", "train: t", ...lines))));
+    const mine = "perMethod: {lora: {xi: 0.5}}";
+    idle([mine], { methods: ["bidora", "lora+es"] }).toThrow("No effect in any run of lora: --xi");
+    idle([mine], { methods: ["bidora"] }).not.toThrow();
+    idle(["perMethod: {bidora: {searchFraction: 0.7}}"], { methods: ["bidora", "bidora-folds"] }).not.toThrow();
+    idle([], { methods: ["lora"], grid: ["xi=0.1,0.2"] }).toThrow("No effect in any run of the grid: --xi");
+    idle([], { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2"] }).not.toThrow();
+    idle([], { budget: "steps=9", epochs: 2 }).toThrow(
+      "No effect beside --budget, which says how long runs are: --epochs",
+    );
+    idle([], { budget: "steps=9", grid: ["maxSteps=1,2"] }).toThrow("how long runs are: --max-steps");
+    idle(["epochs: 2"], { budget: "steps=9" }).not.toThrow();
+  });
+
+  it("gives a variant what acts in it", async () => {
+    const path = file("task: regression", "train: t", "searchFraction: 0.7", "perMethod: {bidora: {xi: 0.1}}");
+    const [bidora, folds] = await cellsOf({ methods: ["bidora", "bidora-folds"] }, path);
+    expect(bidora?.settings).toMatchObject({ searchFraction: 0.7, xi: 0.1 });
+    expect(folds?.settings).toMatchObject({ searchFolds: 5, xi: 0.1 });
+    expect(folds?.settings).not.toHaveProperty("searchFraction");
+  });
+
+  it("tries points that are one run but once", async () => {
+    const flags = { methods: ["lora", "bidora"], grid: ["xi=0.1,0.2", "rank=2,4"] };
+    const spec = readSpec(flags, file("task: regression", "train: t"));
+    const cells = await Promise.all(pairsOf(spec).map((pair) => gridCells(spec, pair, facts)));
+    expect(cells.map(({ length }) => length)).toEqual([2, 4]);
+    expect(cells[0]?.map(({ settings }) => settings.rank)).toEqual([2, 4]);
+  });
+
+  it("looks ten times in a run by the rows that are left to train on", async () => {
+    const steps = { ...facts, stepsOf: async (run: RunConfig) => (run.holdoutFraction === 0.2 ? 800 : 1000) };
+    const spec = readSpec({ methods: ["lora+es"] }, file("task: regression", "train: t"));
+    const [cell] = await finalCells(spec, pairsOf(spec)[0]!, steps);
+    expect(cell?.settings.evalEvery).toBe(80);
+  });
+
+  it("holds out what BiDoRA's upper level has, whoever says how much", async () => {
+    const path = file("task: regression", "train: t", "perMethod: {bidora: {searchFraction: 0.75}}");
+    const [early] = await cellsOf({ methods: ["lora+es"] }, path);
+    expect(early?.settings.holdoutFraction).toBe(0.25);
+  });
+
   it("stops early on as many rows as the upper level has, and looks ten times, unless the file says otherwise", async () => {
     const path = file("task: regression", "train: t");
     const [plain, early] = await cellsOf({ methods: ["dora", "dora+es"] }, path);
@@ -89,8 +139,8 @@ describe("a comparison", () => {
   });
 
   it("keeps its budget with what a grid tries", async () => {
-    const flags = { methods: ["lora", "bidora"], grid: ["batchSize=2,8"], budget: "rows=160", epochs: 9 } as const;
-    const spec = readSpec(flags, file("task: regression", "train: t"));
+    const flags = { methods: ["lora", "bidora"], grid: ["batchSize=2,8"], budget: "rows=160" } as const;
+    const spec = readSpec(flags, file("task: regression", "train: t", "epochs: 9"));
     const [lora, bidora] = await Promise.all(pairsOf(spec).map((pair) => gridCells(spec, pair, facts)));
     expect(lora?.map(({ settings }) => [settings.batchSize, settings.maxSteps, settings.epochs])).toEqual([
       [2, 80, undefined],
@@ -124,6 +174,10 @@ describe("a comparison", () => {
     [["tasks: [{name: a, task: regression}]"], { tasks: ["b"] }, "--tasks takes names of the file's tasks (a); got b."],
     [["task: regression", "perMethod: {lorra: {rank: 4}}"], {}, "got lorra"],
     [["task: regression", "perMethod: {lora: {rank: x}}"], {}, "In the settings of lora: rank takes a whole number"],
+    [["task: regression", "perMethod: {lora: {seed: 3}}"], {}, "In the settings of lora: seed is none of its own"],
+    [["task: regression", "perMethod: {lora: {validation: f}}"], {}, "validation is none of its own"],
+    [["tasks: [{name: a, task: regression, output: x}]"], {}, "In task 1 of the list: output is none of its own"],
+    [["tasks: [{name: a, task: regression, seeds: [1]}]"], {}, 'Unknown setting "seeds"'],
     [["task: regression", "seeds: [0, 0]"], {}, "--seeds names 0 twice"],
     [["task: regression", "seeds: [0.5]"], {}, "seeds takes whole numbers"],
     [["task: regression", "budget: tokens=5"], {}, "budget takes steps=N, rows=N or seconds=N"],
