@@ -14,6 +14,13 @@ export function withMethods(...methods: readonly Method[]): Acts {
   return { only: `with --method ${alternatives(methods)}`, in: ({ method }) => methods.includes(method) };
 }
 
+/** Where ranks are taken away in training. */
+export const withRanksToTake: Acts = {
+  only: "with --method adalora and an --adalora-init-rank above --rank",
+  in: ({ method, rank, adaloraInitRank = rank }) =>
+    methodsWith("adaloraInitRank").includes(method) && adaloraInitRank > rank,
+};
+
 function withOptimizers(which: (name: OptimizerName) => boolean): Acts {
   const names = (Object.keys(OPTIMIZERS) as OptimizerName[]).filter(which);
   return { only: `with --optimizer ${alternatives(names)}`, in: ({ optimizer }) => names.includes(optimizer) };

@@ -88,3 +88,14 @@ test("every option is read by what runs", () => {
     .join("\n");
   for (const [key] of options) expect(text, key).toMatch(new RegExp(`\\b${key}\\b`));
 });
+
+test("where AdaLoRA has no rank to take away, nothing says when it would", () => {
+  const run = (adaloraInitRank: number) => resolveRun({ model: "m", method: "adalora", rank: 4, adaloraInitRank });
+  for (const key of ["adaloraTinit", "adaloraTfinal", "adaloraDeltaT"]) {
+    expect(errorOf(key, 1, run(5))).toBeUndefined();
+    expect(errorOf(key, 1, run(4))).toContain(
+      "acts only with --method adalora and an --adalora-init-rank above --rank",
+    );
+  }
+  expect(errorOf("adaloraOrthogonalWeight", 1, run(4))).toBeUndefined();
+});

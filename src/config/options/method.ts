@@ -1,5 +1,5 @@
 import { ADAPTER_PLACEMENTS, MAGNITUDE_AXES, NORM_GRADIENTS } from "../../adapters/index.js";
-import { whereUsed } from "../conditions.js";
+import { whereUsed, withRanksToTake } from "../conditions.js";
 import { methodNames } from "../methods.js";
 import { choice, modules, number, option, pattern, toggle, whole } from "../option.js";
 
@@ -100,7 +100,7 @@ export const methodOptions = {
     default: 0,
     advanced: true,
     rare: true,
-    acts: whereUsed("adaloraTinit"),
+    acts: withRanksToTake,
   }),
   adaloraTfinal: option(whole(0), {
     group: "Method",
@@ -108,7 +108,7 @@ export const methodOptions = {
     default: 0,
     advanced: true,
     rare: true,
-    acts: whereUsed("adaloraTfinal"),
+    acts: withRanksToTake,
   }),
   adaloraDeltaT: option(whole(1), {
     group: "Method",
@@ -116,7 +116,7 @@ export const methodOptions = {
     default: 1,
     advanced: true,
     rare: true,
-    acts: whereUsed("adaloraDeltaT"),
+    acts: withRanksToTake,
   }),
   adaloraOrthogonalWeight: option(number({ least: 0 }), {
     group: "Method",

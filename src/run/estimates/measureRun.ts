@@ -113,12 +113,13 @@ async function rehearse(
 const shareUntried = (phases: readonly PhaseCost[]): number =>
   1 - sum(phases, ({ sampled }) => sampled.count) / sum(phases, ({ steps }) => steps);
 
-/** Refuses what the run refuses. */
+/** Refuses what the run refuses, but for a folder with something in it: nothing is written, and the run may have been there before. */
 async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Promise<RunStart> {
   const begin = await startOf(config, hub);
   refuseWithoutEffect(runOptions, config.given, begin.config);
-  checkOutput(begin.config.output);
-  inspectOutput(begin.config.output, begin.config, inputsOf(begin.config));
+  const { output, resume, overwrite } = begin.config;
+  checkOutput(output);
+  if (resume || overwrite) inspectOutput(output, begin.config, inputsOf(begin.config));
   return begin;
 }
 
@@ -181,7 +182,7 @@ function notesOf({ config }: Prepared, phases: readonly PhaseCost[]): string[] {
       ? `No whole step of ${phase} was tried: the heaviest has ${heaviest} tokens, and time and memory are a straight line on from ${reached}. They may be off by a half.`
       : `${count} of ${steps} steps of ${phase} were tried, the heaviest (${heaviest} tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
   );
-  if (config.earlyStopping !== undefined)
+  if (config.earlyStopping !== undefined || config.searchPatience !== undefined)
     notes.push("Early stopping may end the run sooner: steps and time are the most.");
   if (config.resume) notes.push("The figures are those of the whole run, from its first step.");
   return notes;

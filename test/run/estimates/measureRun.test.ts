@@ -154,9 +154,11 @@ describe("refused as by the run", () => {
     expect(said).toBe(await failure(() => run(settings)));
   });
 
-  it("a folder with something in it, unless it may be replaced", async () => {
+  it("a folder that could not be gone on with; nothing is written, so that one with a run in it is none", async () => {
     const { output } = await run({ method: "lora", maxSteps: 1 });
-    await expect(measured({ method: "lora", output })).rejects.toThrow(/is not empty/);
+    expect((await measured({ method: "lora", output })).steps).toBe(4);
+    const other = join(write("mine.txt", "x"), "..");
+    await expect(measured({ method: "lora", output: other, resume: true })).rejects.toThrow(/no run of bidora's/);
     expect((await measured({ method: "lora", output, overwrite: true })).steps).toBe(4);
     expect(existsSync(`${output}/metrics.json`)).toBe(true);
   });
