@@ -109,9 +109,11 @@ describe("a data set that is reported by texts", () => {
   }
 
   it("takes time for the texts, with more for beams", async () => {
-    const clock = () => performance.now();
+    // Processor time, which other processes don't lengthen; the first call's is that of everything that is loaded.
+    const clock = () => process.cpuUsage().user / 1000;
     const secondsOf = async (of: Prepared) =>
       rehearseTexts(of, "validation", { clock, deadline: Number.POSITIVE_INFINITY });
+    await secondsOf(await prepared({ beams: 8 }));
     const [less, more] = [await secondsOf(await prepared()), await secondsOf(await prepared({ beams: 8 }))];
     expect(less).toBeGreaterThan(0);
     expect(more).toBeGreaterThan(less);
