@@ -43,26 +43,47 @@ export interface BootstrapTest extends Tested, Interval {
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 
+/** Stands for the main metric of each task, where a test is over tasks that have unlike ones. */
+export const MAIN = "main";
+
 /**
  * Wilcoxon's test of all pairs of methods, which are entries only where they have a pair of runs. For each main metric over all
  * tasks and seeds: a metric goes into one test with itself alone, and so all runs that have it count, also on tasks that are
- * told by another. Then for each task by its main metric over its seeds. Families of p-values are corrected by Holm.
+ * told by another. Where there are several main metrics of which more is better (shares and correlations, which are of one size), there is
+ * `main` too: each task by its own, as the BiDoRA paper's test over GLUE has it. Then for each task by its main metric over its seeds.
+ * Families of p-values are corrected by Holm.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {
   checkComparison(comparison);
   const { tasks, runs } = comparison;
-  const mains = new Map(tasks.map(({ metrics: [main] }) => [main.name, main]));
-  const overall = [...mains.values()].flatMap((metric) => testsOf(comparison, runsOfTasksWith(metric, runs), metric));
+  const mains = [...new Map(tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
+  const overall = mains.flatMap((metric) =>
+    testsOf(comparison, runsOfTasksWith(metric, runs), metric.name, () => metric),
+  );
   const single = tasks.flatMap(({ name, metrics: [main] }) =>
     testsOf(
       comparison,
       runs.filter(({ task }) => task === name),
-      main,
+      main.name,
+      () => main,
     ).map((test) => ({ ...test, task: name })),
   );
-  return withHolm<Uncorrected>([...overall, ...single]);
+  return withHolm<Uncorrected>([...overall, ...pooled(comparison), ...single]);
 }
+
+/** Over all tasks that are told by something of which more is better, where that is not one metric for all of them. */
+function pooled({ tasks, methods, runs }: Comparison): Uncorrected[] {
+  const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
+  const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
+  if (new Set(maximized.map(([, { name }]) => name)).size < 2) return [];
+  const of = new Map(maximized);
+  const known = runs.filter(({ task }) => of.has(task));
+  return testsOf({ methods }, known, MAIN, (task) => of.get(task)!);
+}
+
+/** What a run on a task is told by. */
+type MetricOf = (task: string) => ComparedMetric;
 
 /** A run without the metric counts as missing only where others of its task have it. */
 function runsOfTasksWith({ name }: ComparedMetric, runs: readonly ComparedRun[]): ComparedRun[] {
@@ -70,13 +91,26 @@ function runsOfTasksWith({ name }: ComparedMetric, runs: readonly ComparedRun[])
   return runs.filter(({ task }) => tasks.has(task));
 }
 
-function testsOf({ methods }: Comparison, runs: readonly ComparedRun[], metric: ComparedMetric): Uncorrected[] {
+function testsOf(
+  { methods }: Pick<Comparison, "methods">,
+  runs: readonly ComparedRun[],
+  metric: string,
+  metricOf: MetricOf,
+): Uncorrected[] {
   const pairs = methods.flatMap((a, place) => methods.slice(place + 1).map((b): [string, string] => [a, b]));
-  return pairs.flatMap(([a, b]) => testOf(a, b, metric, runs) ?? []);
+  return pairs.flatMap(([a, b]) => {
+    const test = testOf(a, b, metricOf, runs);
+    return test ? { ...test, metric } : [];
+  });
 }
 
-function testOf(a: string, b: string, metric: ComparedMetric, runs: readonly ComparedRun[]): Uncorrected | undefined {
-  const of = (method: string) => scores(runs, method, metric);
+function testOf(
+  a: string,
+  b: string,
+  metricOf: MetricOf,
+  runs: readonly ComparedRun[],
+): Omit<Uncorrected, "metric"> | undefined {
+  const of = (method: string) => scores(runs, method, metricOf);
   const [left, right] = [of(a), of(b)];
   const matched = [...left.keys()].filter((key) => right.has(key));
   const [x, y] = [matched.map((key) => left.get(key)!), matched.map((key) => right.get(key)!)];
@@ -85,16 +119,17 @@ function testOf(a: string, b: string, metric: ComparedMetric, runs: readonly Com
   const { statistic, p } = wilcoxon(x, y);
   const those = runs.filter(({ method }) => method === a || method === b).length;
   const [pairs, unmatched] = [matched.length, those - 2 * matched.length];
-  return { a, b, metric: metric.name, pairs, unmatched, statistic, p, test: "wilcoxon", effect };
+  return { a, b, pairs, unmatched, statistic, p, test: "wilcoxon", effect };
 }
 
 /** The scores of one method by task and seed, turned so that more is better. */
-function scores(runs: readonly ComparedRun[], method: string, { name, goal }: ComparedMetric): Map<string, number> {
-  const sign = goal === "minimize" ? -1 : 1;
+function scores(runs: readonly ComparedRun[], method: string, metricOf: MetricOf): Map<string, number> {
   const found = new Map<string, number>();
-  for (const run of runs) {
+  for (const run of runs.filter((one) => one.method === method)) {
+    const { name, goal } = metricOf(run.task);
+    const sign = goal === "minimize" ? -1 : 1;
     const value = own(run.metrics, name);
-    if (run.method === method && value !== undefined) found.set(JSON.stringify([run.task, run.seed]), sign * value);
+    if (value !== undefined) found.set(JSON.stringify([run.task, run.seed]), sign * value);
   }
   return found;
 }

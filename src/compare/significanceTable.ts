@@ -1,7 +1,7 @@
 import { group } from "d3-array";
 import { formatNumber, words } from "../common/format.js";
 import { familyOf } from "./holm.js";
-import type { SignificanceTest } from "./significance.js";
+import { MAIN, type SignificanceTest } from "./significance.js";
 import { type Column, NOTHING, plain, type Table } from "./table.js";
 import { tooFewToTell } from "./tooFewToTell.js";
 
@@ -24,7 +24,7 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
     names: tests.map(({ a, b }) => `${a} – ${b}`),
     columns: [
       column("Task", ({ task }) => task ?? "all", "left"),
-      column("Metric", ({ metric }) => words(metric), "left"),
+      column("Metric", ({ metric }) => (metric === MAIN ? "each task's main" : words(metric)), "left"),
       column("Test", ({ test }) => TEST_NAMES[test], "left"),
       column("Pairs", pairsText),
       column("Statistic", ({ statistic }) => formatNumber(statistic)),

@@ -71,10 +71,32 @@ test("one metric goes into one test: over the tasks that have it, also where ano
     ["accuracy", undefined, 4, 0],
     ["f1", undefined, 2, 0],
     ["perplexity", undefined, 2, 0],
+    ["main", undefined, 4, 0],
     ["accuracy", "sst2", 2, 0],
     ["f1", "mrpc", 2, 0],
     ["perplexity", "lm", 2, 0],
   ]);
+});
+
+test("tasks with unlike main metrics are pooled as well, each by its own", () => {
+  const runs = ["lora", "dora"].flatMap((method, shift) => [
+    ...[0, 1].map((seed) =>
+      run("cola", method, seed, { matthews: 0.5 + 0.1 * shift + seed, accuracy: 0.9 - 0.3 * shift }),
+    ),
+    ...[0, 1, 2].map((seed) => run("sst2", method, seed, { accuracy: 0.6 - 0.02 * shift * (seed + 1) })),
+    ...[0, 1].map((seed) => run("lm", method, seed, { perplexity: 30 + 9 * shift })),
+  ]);
+  const matthews = { name: "matthews", goal: "maximize" } as const;
+  const tasks = [task("cola", matthews, accuracy), task("sst2", accuracy), task("lm", perplexity)];
+  const found = significance({ methods: ["lora", "dora"], tasks, runs }).filter(({ metric }) => metric === "main");
+  // CoLA by its Matthews correlation (−0.1, −0.1), SST-2 by its accuracy (0.02, 0.04, 0.06), and no perplexity.
+  const expected = wilcoxon([0.02, 0.04, 0.06, 0, 0], [0, 0, 0, 0.1, 0.1]);
+  expect(found).toEqual([expect.objectContaining({ pairs: 5, unmatched: 0, ...pick(expected) })]);
+  const alike = [task("mrpc", f1, accuracy), task("qqp", f1)];
+  const one = ["mrpc", "qqp"].flatMap((name) => [run(name, "lora", 0, { f1: 0.5 }), run(name, "dora", 0, { f1: 0.4 })]);
+  expect(
+    significance({ methods: ["lora", "dora"], tasks: alike, runs: one }).map(({ metric }) => metric),
+  ).not.toContain("main");
 });
 
 test("the effect is how much better a is, also where less is better", () => {
