@@ -46,9 +46,13 @@ export async function compare(
   file: string | undefined,
   hooks: CompareHooks = {},
 ): Promise<CompareOutcome> {
-  const { list, collect, dryRun } = flags;
+  const { list, collect, dryRun, dashboard } = flags;
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
+  if (modes.length > 0 && dashboard)
+    throw new UsageError(
+      `No effect here: --dashboard (acts only where runs are done, not with ${flagOf(modes[0]![0])}); leave it out.`,
+    );
   const spec = readSpec(flags, file);
   if (collect) return gather(spec);
   return holdOutput(spec.output, async (output) => {

@@ -164,6 +164,11 @@ describe("compare --dashboard", () => {
     expect(existsSync(join(output, "comparison.json"))).toBe(true);
   });
 
+  test.each(["list", "collect", "dryRun"])("is refused beside %s, where no run is done", async (mode) => {
+    const settings = { methods: ["lora"], dashboard: true, output: fresh(), [mode]: true };
+    await expect(compare(settings, file)).rejects.toThrow("No effect here: --dashboard");
+  });
+
   test("all can be stopped", async () => {
     const { outcome, url } = begin();
     await expect.poll(url, WITHIN).toBeDefined();
