@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, realpathSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../common/errors.js";
+import { methodNames } from "../config/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { COMPARISON, EVENTS, REPORT } from "../folders/runFiles.js";
 import { isRunFolder } from "../folders/runFolder.js";
@@ -45,10 +46,31 @@ export async function writeReport(path: string, folders: readonly string[]): Pro
   writeFileAtomic(path, html);
 }
 
-async function rendered(folders: readonly string[]): Promise<string> {
+async function rendered(named: readonly string[]): Promise<string> {
   const { readComparison, readRun, renderComparison, renderReport } = await import("../report/index.js");
+  const folders = named.flatMap((folder) => quickstartRuns(folder) ?? folder);
   const comparison = folders.find(isComparison);
   if (comparison === undefined) return renderReport(await Promise.all(folders.map((run) => readRun(run))));
   if (folders.length === 1) return renderComparison(await readComparison(comparison));
   throw new UsageError(`A comparison has a report by itself: give ${comparison} alone, or runs within it.`);
+}
+
+/** The runs in a quickstart's folder, METHOD beside figures that are a list of them; undefined for any other folder. */
+function quickstartRuns(folder: string): string[] | undefined {
+  const figures = isComparison(folder) ? parsed(join(folder, COMPARISON)) : undefined;
+  if (!Array.isArray(figures)) return undefined;
+  const named = figures.map((one: { readonly method?: unknown } | null) => one?.method);
+  const methods = methodNames.filter((method) => named.includes(method));
+  return methods.length > 0
+    ? methods.sort((a, b) => named.indexOf(a) - named.indexOf(b)).map((method) => join(folder, method))
+    : undefined;
+}
+
+/** A file that can't be read is told of by whoever needs it. */
+function parsed(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch {
+    return undefined;
+  }
 }

@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
+import { cpSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
+import { reportPath, writeReport } from "../../src/run/writeReport.js";
 import { bidora, fresh, json, run, SMALL } from "./support.js";
 
 interface Element {
@@ -26,6 +27,20 @@ describe("the report command on two runs", () => {
     await run({ ...SMALL, ...shared, method: "bidora", output: bidoraRun });
     printed = bidora("report", lora, join(bidoraRun, "events.jsonl"), "--output", output, "--json");
     page = parseHTML(readFileSync(output, "utf8")).document as unknown as Element;
+  });
+
+  test("is that of the quickstart's runs where its folder is named", async () => {
+    const folder = fresh("quickstart");
+    cpSync(lora, join(folder, "lora"), { recursive: true });
+    cpSync(bidoraRun, join(folder, "bidora"), { recursive: true });
+    writeFileSync(join(folder, "comparison.json"), JSON.stringify([{ method: "lora" }, { method: "bidora" }]));
+    const path = reportPath([folder], { overwrite: false });
+    await writeReport(path, [folder]);
+    expect(path).toBe(join(folder, "report.html"));
+    const { document } = parseHTML(readFileSync(path, "utf8"));
+    expect(texts(document as unknown as Element, "h1")).toEqual(["2 runs: lora, bidora"]);
+    writeFileSync(join(folder, "comparison.json"), JSON.stringify([{ method: "../lora" }]));
+    await expect(writeReport(path, [folder])).rejects.toThrow("it is not in order");
   });
 
   test("says where it is, and leaves the runs' own reports", () => {
