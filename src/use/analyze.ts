@@ -6,7 +6,7 @@ import { askedTask } from "../tasks/index.js";
 import { setThreads } from "../torch/index.js";
 import { adapterCourse } from "./analysis/adapterCourse.js";
 import { type AnalyzedFolder, describeRun } from "./analysis/analyzedFolder.js";
-import { analyzedRuns } from "./analysis/analyzedRuns.js";
+import { analyzedRuns, isOfOneTask } from "./analysis/analyzedRuns.js";
 import type { RunCourse } from "./analysis/course.js";
 import { type ModelCourseOptions, modelCourse } from "./analysis/modelCourse.js";
 import { type RunFolder, runFolders } from "./analysis/runFolders.js";
@@ -54,8 +54,7 @@ async function analysisOf(
   const { axis, axisFrom } = axisOf(settings.axis, folders);
   const { model, revision, targetModules } = settings;
   const options = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own) };
-  const courses: RunCourse[] = [];
-  for (const folder of folders) courses.push(await courseOf(folder, options));
+  const courses = await coursesOf(folders, options);
   for (const note of notes) hub?.onNote?.(note);
   return { axis, axisFrom, runs: analyzedRuns(folders, courses), notes };
 }
@@ -93,7 +92,17 @@ function axisOf(
   return axis === undefined ? { axis: "out", axisFrom: "default" } : { axis, axisFrom: "runs" };
 }
 
-function courseOf(folder: AnalyzedFolder, options: ModelCourseOptions): Promise<RunCourse> {
-  const { adapter } = folder;
-  return adapter ? adapterCourse({ ...folder, adapter }, options) : modelCourse(folder, options);
+/** Whole models come last: they are read at the layers that the adapters beside them have, unless others are asked for. */
+async function coursesOf(folders: readonly AnalyzedFolder[], options: ModelCourseOptions): Promise<RunCourse[]> {
+  const found = new Map<AnalyzedFolder, RunCourse>();
+  for (const folder of folders)
+    if (folder.adapter) found.set(folder, await adapterCourse({ ...folder, adapter: folder.adapter }, options));
+  for (const folder of folders) {
+    if (folder.adapter) continue;
+    const beside = [...found].filter(([other]) => other.adapter && isOfOneTask(other, folder));
+    const layers = [...new Set(beside.flatMap(([, course]) => course.layers.map(({ path }) => path)))];
+    const targetModules = options.targetModules ?? (layers.length > 0 ? layers : undefined);
+    found.set(folder, await modelCourse(folder, { ...options, targetModules }));
+  }
+  return folders.map((folder) => found.get(folder) as RunCourse);
 }

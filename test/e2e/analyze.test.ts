@@ -6,7 +6,7 @@ import type { RunSettings } from "../../src/config/index.js";
 import type { Analysis, AnalyzedRun } from "../../src/report/analysis.js";
 import { analyze } from "../../src/use/analyze.js";
 import { readTensors } from "../parity/goldenFiles.js";
-import { bidora, fresh, GOLDEN, json, run, SMALL } from "./support.js";
+import { bidora, fresh, GOLDEN, json, jsonl, readRows, run, SMALL } from "./support.js";
 
 const SAVING = { maxSteps: 6, saveEvery: 2, warmupRatio: 0, dtype: "float32" } as const satisfies RunSettings;
 const GPT2 = join(GOLDEN, "gpt2", "single");
@@ -147,6 +147,27 @@ describe("a comparison's runs", () => {
     expect(stdout).toMatch(/seed-10 +full +query +\S+/);
   });
 });
+
+test("full fine-tuning is told by the layers of the runs beside it, and each by those that both have", async () => {
+  const comparison = fresh("targets");
+  const at = (method: string) => join(comparison, "task", method, "seed-0");
+  const targetModules = ["query", "key", "output.dense"];
+  await run({ ...SMALL, ...SAVING, method: "full", output: at("full") });
+  await run({ ...SMALL, ...SAVING, method: "lora", targetModules, output: at("lora") });
+  await run({ ...SMALL, ...SAVING, method: "dora", targetModules: ["key"], output: at("dora") });
+  const { analysis } = await analyze([comparison], { output: fresh() });
+  const [dora, full, lora] = analysis.runs as [AnalyzedRun, AnalyzedRun, AnalyzedRun];
+  const paths = ({ layers }: AnalyzedRun) => layers.map(({ path }) => path).sort();
+  expect(paths(full)).toEqual(paths(lora));
+  expect(lora.againstFull?.slope).toBe(full.fits.all.slope);
+  expect(dora.againstFull?.slope).toBe(full.fits.kinds.key?.slope);
+  expect(dora.againstFull?.difference).toBe(dora.fits.all.slope! - full.fits.kinds.key!.slope!);
+  const others = fresh("other-task");
+  const other = jsonl(...readRows(SMALL.train));
+  await run({ ...SMALL, ...SAVING, method: "lora", train: other, output: others });
+  const named = await analyze([at("full"), others], { output: fresh() });
+  expect(named.analysis.runs[1]?.againstFull).toBeUndefined();
+}, 100_000);
 
 test("GPT-2's weights, which lie turned round in files, are told along both axes", async () => {
   const { output } = await run({ ...SMALL, ...SAVING, model: GPT2, method: "full" });

@@ -1,4 +1,4 @@
-import type { AnalyzedLayer, AnalyzedRun } from "../../report/analysis.js";
+import type { AgainstFull, AnalyzedLayer, AnalyzedRun } from "../../report/analysis.js";
 import { modulePathOf } from "../../report/modulePath.js";
 import { type AnalyzedFolder, isFull } from "./analyzedFolder.js";
 import type { RunCourse } from "./course.js";
@@ -10,7 +10,7 @@ export function analyzedRuns(folders: readonly AnalyzedFolder[], courses: readon
   const kinds = kindsOf(courses.flatMap(({ layers }) => layers.map(({ path }) => path)));
   const runs = folders.map((folder, at) => ({ folder, run: analyzedRun(folder, courses[at]!, kinds) }));
   return runs.map((one) => {
-    const compared = isFull(one.folder) ? undefined : againstFull(one.run.fits.all, fullBeside(one, runs));
+    const compared = isFull(one.folder) ? undefined : besideFull(one, runs);
     return { ...one.run, ...(compared && { againstFull: compared }) };
   });
 }
@@ -32,10 +32,26 @@ function analyzedRun(
   return { name, path, method, model, layers, fits: fitsOf(layers) };
 }
 
-/** Slopes are compared where runs began from one model, and, in a comparison, are of one task. */
-function fullBeside({ folder, run }: Described, runs: readonly Described[]) {
-  const beside = runs.filter(
-    (other) => isFull(other.folder) && other.run.model === run.model && other.folder.group === folder.group,
+/** Slopes are compared where runs began from one model, are of one task, and by the layers that all of them have. */
+function besideFull({ folder, run }: Described, runs: readonly Described[]): AgainstFull | undefined {
+  const full = runs.filter(
+    (other) => isFull(other.folder) && other.run.model === run.model && isOfOneTask(other.folder, folder),
   );
-  return beside.map(({ run: { name, fits } }) => ({ name, slope: fits.all.slope }));
+  const isCommon = ({ path }: AnalyzedLayer) =>
+    full.every((other) => other.run.layers.some((layer) => layer.path === path));
+  const common = run.layers.filter(isCommon);
+  const paths = new Set(common.map(({ path }) => path));
+  const lineOf = (layers: readonly AnalyzedLayer[]) => fitsOf(layers.filter(({ path }) => paths.has(path))).all;
+  return againstFull(
+    lineOf(run.layers),
+    full.map((other) => ({ name: other.run.name, slope: lineOf(other.run.layers).slope })),
+  );
+}
+
+/** In a comparison the same folder's; else by what the runs say that they were trained on, where both do. */
+export function isOfOneTask(a: AnalyzedFolder, b: AnalyzedFolder): boolean {
+  const keys = ["task", "data", "train"] as const;
+  const isSame = keys.every((key) => a.settings[key] === b.settings[key]);
+  const isTold = a.settings.task !== undefined && b.settings.task !== undefined;
+  return a.group === b.group && (isSame || !isTold);
 }
