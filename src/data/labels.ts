@@ -128,13 +128,12 @@ function fitCheckpoint(
   if (lower.size === names.length && folded.every((pair): pair is [string, number] => pair[1] !== undefined)) {
     return new LabelMap(names, new Map(folded));
   }
-  if (dataset === undefined && numbered?.length === names.length && names.every(isStandIn)) {
-    const known = new Set(numbered);
-    if ([...found].every((label) => known.has(label))) return new LabelMap(numbered);
-  }
-  if (dataset === undefined && [...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length)) {
-    return new LabelMap(names, new Map(names.map((_, id) => [String(id), indexOfId(id, lower, numbered)])));
-  }
+  if (dataset !== undefined) return undefined;
+  const own = numbered?.length === names.length && names.every(isStandIn) ? numbered : names;
+  const known = new Set(own);
+  if (own === numbered && [...found].every((label) => known.has(label))) return new LabelMap(own);
+  if ([...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length))
+    return new LabelMap(own, new Map(names.map((_, id) => [String(id), indexOfId(id, lower, numbered)])));
   return undefined;
 }
 

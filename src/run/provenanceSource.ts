@@ -45,6 +45,7 @@ export class ProvenanceSource implements RunObserver {
       train: await digestRows(data.train),
       validation: data.validation ? await digestRows(data.validation) : null,
       test: data.test ? await digestRows(data.test) : null,
+      holdout: data.holdout ? await digestRows(data.holdout) : null,
       labels: [...labels],
       config: await this.#digest(folder, () => [CONFIG_FILE]),
       weights: await this.#digest(folder, () => weightFiles(folder)),

@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { loadTexts, readNumber, type TextExample } from "../data/index.js";
+import { BidoraError } from "../common/errors.js";
+import { type Dataset, type LoadOptions, loadTexts, readNumber, type TextExample } from "../data/index.js";
 import { readingFrom } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -22,7 +23,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   peftTaskType: "SEQ_CLS",
   problem: { type: "regression", outputs: [1, 1], isAssumed: true },
   outputs: ["value"],
-  read: (file, options) => loadTexts(file, { read: readNumber }, options),
+  read,
   reference,
   encode: (examples, tokenizer, options) => encodeTexts(examples, tokenizer, options, reference),
   weight: () => 1,
@@ -35,6 +36,21 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
     return { ...facts, metric: readingFrom(metric, ({ value }) => value) };
   },
 };
+
+/** @throws BidoraError `NO_LABELS` for rows of which none has a label, as the Hub's test files of GLUE say it */
+async function read(file: string, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
+  const dataset = await loadTexts(file, { read: readNumber }, options);
+  const { examples } = dataset;
+  if (options.labels === "optional" || examples.length < 2 || examples.some(({ label }) => label !== UNLABELLED))
+    return dataset;
+  throw new BidoraError(
+    "NO_LABELS",
+    `${file} has ${UNLABELLED} for every row's label: a file with labels is expected.`,
+  );
+}
+
+/** Stands for a label that was not published. */
+const UNLABELLED = -1;
 
 function reference({ label, at }: TextExample<number>): number {
   if (typeof label !== "number") throw misfit(label, at, "a number");

@@ -14,6 +14,8 @@ export const provenance = z.object({
   train: rows,
   validation: rows.nullable(),
   test: rows.nullable(),
+  /** Of the training rows that are held out; absent in checkpoints before it was kept. */
+  holdout: rows.nullable().optional(),
   /** In the order of the model's outputs. */
   labels: z.array(z.string()),
   /** Of the files of base model, tokenizer and start adapter: null where there are none, or none any more. */
@@ -57,9 +59,10 @@ function labelDifferences({ labels: then }: Provenance, { labels: now }: Provena
 }
 
 function rowDifferences(then: Provenance, now: Provenance): string[] {
-  const names = { train: "training", validation: "validation", test: "test" } as const;
+  const names = { train: "training", validation: "validation", test: "test", holdout: "held-out" } as const;
   return Object.entries(names).flatMap(([key, name]) => {
     const [before, after] = [then[key as keyof typeof names], now[key as keyof typeof names]];
+    if (before === undefined) return [];
     if (before?.rows !== after?.rows)
       return [`${before?.rows ?? "no"} ${name} rows, now there are ${after?.rows ?? "none"}`];
     return before?.sha256 === after?.sha256 ? [] : [`other ${name} rows, though as many (${before?.rows})`];

@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
-import { type Dataset, type LanguageExample, rowsOfPrompts } from "../data/index.js";
+import { type Dataset, type LabelMap, type LanguageExample, rowsOfPrompts } from "../data/index.js";
 import { bootstrapIntervals, type Interval } from "../metrics/index.js";
 import {
   askedTask,
@@ -81,15 +81,16 @@ async function judgeModel(
   const examples = wishes
     ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
     : all.examples.slice(0, limit);
-  const dataset = { ...all, examples };
   return namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     async () => {
-      const judgements = [await judgeRows(open, choice, dataset, settings, hooks)];
-      const texts = dataset.examples as readonly LanguageExample[];
+      // What the labels are is known from all rows, however few of them are judged.
+      const labels = usedLabels(choice, all, open.labels);
+      const judgements = [await judgeRows(open, choice, { examples, labels }, settings, hooks)];
+      const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (wishes) judgements.unshift(await evaluateTexts(open, texts, { batchSize, wishes, signal: hooks.signal }));
-      return { judgements, rows: dataset.examples.length };
+      return { judgements, rows: examples.length };
     },
   );
 }
@@ -97,12 +98,11 @@ async function judgeModel(
 async function judgeRows(
   open: OpenModel,
   choice: TaskChoice,
-  dataset: Dataset,
+  { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
   settings: EvaluateCall,
   { signal, hub }: InferenceHooks,
 ): Promise<Judgement> {
-  const labels = usedLabels(choice, dataset, open.labels);
-  const rows = await encodeRows(choice.task, dataset.examples, open.tokenizer, {
+  const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
     trainOn: settings.trainOn ?? open.side?.trainOn,
@@ -112,7 +112,8 @@ async function judgeRows(
   if (note !== undefined) hub?.onNote?.(note);
   return evaluateRows(open.model, rows, {
     task: choice.task,
-    labels: open.labels,
+    // As the rows spell them: a word's label is compared by its name.
+    labels: labels?.names ?? open.labels,
     batchSize: settings.batchSize,
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),

@@ -1,4 +1,5 @@
 import { BidoraError, UsageError } from "../common/errors.js";
+import { own } from "../common/own.js";
 import { type EvaluateSettings, flagOf } from "../config/index.js";
 import {
   byPrompt,
@@ -10,6 +11,7 @@ import {
   type References,
   rowError,
   type Split,
+  where,
 } from "../data/index.js";
 import { isNamedFolder, positiveOf, readLabelled, type TaskChoice, textScorer } from "../tasks/index.js";
 import type { Judgement } from "../train/evaluation.js";
@@ -88,7 +90,12 @@ async function referencesOf(
   const rows = await loadReferences(data);
   const prompts = rows.every(({ prompt }) => prompt !== undefined) ? byPrompt(rows).slice(0, limit) : [];
   const each = rows.slice(0, limit);
-  return prompts.length === count && each.length !== count ? prompts : each;
+  if (prompts.length !== count) return each;
+  if (each.length === count && JSON.stringify(each) !== JSON.stringify(prompts))
+    throw new UsageError(
+      `--limit ${limit} leaves it open whether the ${count} texts are for ${data}'s first rows or for its first prompts, of which some have several rows: leave it out, or put the rows of each prompt into one with references.`,
+    );
+  return prompts;
 }
 
 const judgeLabels: Judge = async (settings, choice, written) => {
@@ -96,18 +103,27 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   const all = await readLabelled(choice, data, split, settings);
   const examples = all.examples.slice(0, limit);
   const read = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
-  const spelled = choice.task.outputs ? undefined : spellLabels({ ...all, examples }, read);
+  const spelled = choice.task.outputs ? undefined : spellLabels(all, read);
   const { labels, predictions } = spelled ?? { labels: undefined, predictions: read };
   const { metric } = choice.task.scorer({
     labels: labels?.names ?? [],
     metrics: choice.metrics,
     positive: positiveOf(choice, labels),
   });
-  const measured = predictions.map((prediction, i) =>
-    metric.measure(choice.task.reference(examples[i] as Example, labels), prediction, i + 1),
-  );
+  const measured = predictions.map((prediction, i) => {
+    const example = examples[i] as Example;
+    checkWords(written[i] as Written, example);
+    return metric.measure(choice.task.reference(example, labels), prediction, i + 1);
+  });
   return { metrics: metric.result(measured), metric, measured };
 };
+
+/** Where a prediction brings the words that it is about, they are its row's. @throws BidoraError naming the line */
+function checkWords({ values, at }: Written, { input, at: row }: Example): void {
+  const words = own(values as Readonly<Record<string, unknown>>, "tokens");
+  if (!Array.isArray(words) || !Array.isArray(input) || JSON.stringify(words) === JSON.stringify(input)) return;
+  throw rowError(at.file, at.line, `the tokens are other ones than in ${where(row)}: the same rows are expected.`);
+}
 
 /** @throws BidoraError for another number than there are rows, or naming the line that says nothing for the task */
 function readPredictions<Prediction>(

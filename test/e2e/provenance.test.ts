@@ -137,6 +137,19 @@ describe("what a run was made from", () => {
   });
 });
 
+test("other held-out rows are refused by name", async () => {
+  const rows = Array.from({ length: 10 }, (_, i) => ({ text: `cold rain ${i}`, label: i % 2 ? "alpha" : "beta" }));
+  const train = jsonl(...rows);
+  const watched = { holdoutFraction: 0.2, evalEvery: 1, earlyStopping: 3, shuffle: false } as const;
+  const settings = { train, method: "lora", output: fresh(), ...watched } as const;
+  await run(settings, abortAfter(2));
+  const changed = rows.map((one, i) => (i === 9 ? { ...one, text: "warm sun" } : one));
+  writeFileSync(train, changed.map((one) => `${JSON.stringify(one)}\n`).join(""));
+  await expect(run({ ...settings, resume: true })).rejects.toThrow(
+    "was made from other held-out rows, though as many (2)",
+  );
+});
+
 test("a renamed label that turns the order of the labels round is refused by name", async () => {
   const rows = (other: string) =>
     ["m", other, "m", other].map((label) => `${JSON.stringify({ text: "cold rain", label })}\n`).join("");

@@ -1,0 +1,107 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { evaluate } from "../../src/use/evaluate.js";
+import { BERT, evaluated, fresh, json, jsonl, run } from "./support.js";
+
+describe("a model with stand-ins for a named set's tags", () => {
+  const folder = fresh("conll");
+  let model: string;
+  beforeAll(async () => {
+    mkdirSync(folder);
+    const text = "the DT O B-ORG\nsmall JJ O I-ORG\nboat NN O O\n\nharbour NN O B-PER\nthe DT O O\n";
+    for (const name of ["train.txt", "valid.txt"]) writeFileSync(join(folder, name), text);
+    const tokens = join(BERT, "tokens");
+    const settings = { model: tokens, train: undefined, task: "conll2003", data: folder, method: "full" } as const;
+    ({ output: model } = await run({ ...settings, maxSteps: 30, dtype: "float32" }));
+    const ids = Array.from({ length: 9 }, (_, id) => [id, `LABEL_${id}`] as const);
+    const names = {
+      id2label: Object.fromEntries(ids),
+      label2id: Object.fromEntries(ids.map(([id, name]) => [name, id])),
+    };
+    const config = join(model, "config.json");
+    writeFileSync(config, JSON.stringify({ ...json(config), ...names }));
+  });
+
+  test("is judged by the tags, entities too", async () => {
+    const { loss: _, ...metrics } = await evaluated({ model, task: "conll2003", data: folder });
+    expect(metrics).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
+  });
+
+  test("is judged alike by rows with their numbers", async () => {
+    const data = jsonl(
+      { tokens: ["the", "small", "boat"], labels: [3, 4, 0] },
+      { tokens: ["harbour", "the"], labels: [1, 0] },
+    );
+    expect(await evaluated({ model, task: "conll2003", data })).toMatchObject({ accuracy: 1, f1: 1 });
+  });
+});
+
+describe("the labels are those of all rows, however few are judged", () => {
+  test("by a model: numbers that are not its ids are refused", async () => {
+    const data = jsonl(...["1", "2", "3"].map((label) => ({ sentence1: "the boat", sentence2: "the", label })));
+    const judged = evaluated({ model: join(BERT, "single"), data, limit: 2 });
+    await expect(judged).rejects.toThrow("the label 1 is none of those known: alpha, beta, gamma");
+  });
+
+  test("by a file: three labels have no positive one", async () => {
+    const data = jsonl(...["a", "b", "b", "c"].map((label) => ({ text: "x", label })));
+    const predictions = jsonl(...["a", "b", "a"].map((label) => ({ label })));
+    const { metrics } = await evaluate({ task: "sequence-classification", data, predictions, limit: 3 });
+    expect(Object.keys(metrics)).toEqual(["accuracy", "macroF1"]);
+  });
+
+  test("by a file: rows without any are judged too", async () => {
+    const data = jsonl(...[[], [], ["a"]].map((labels) => ({ text: "x", labels })));
+    const predictions = jsonl({ labels: [] }, { labels: ["a"] });
+    const { metrics } = await evaluate({ task: "multi-label-classification", data, predictions, limit: 2 });
+    expect(metrics.subsetAccuracy).toBe(0.5);
+  });
+});
+
+describe("texts in a file, of rows of which some have one prompt", () => {
+  const data = jsonl(
+    ...[
+      ["a", "one two"],
+      ["a", "four five"],
+      ["b", "six"],
+      ["c", "x y z"],
+    ].map(([prompt, completion]) => ({ prompt, completion })),
+  );
+  const judged = async (texts: readonly string[], limit?: number) => {
+    const predictions = jsonl(...texts.map((text) => ({ text })));
+    return (await evaluate({ task: "causal-lm", data, predictions, ...(limit !== undefined && { limit }) })).metrics
+      .rougeL;
+  };
+
+  test("are refused where a limit leaves it open which rows they are for", async () => {
+    await expect(judged(["one two", "six"], 2)).rejects.toThrow("--limit 2 leaves it open whether the 2 texts are for");
+  });
+
+  test("are for the rows or prompts of which there are as many", async () => {
+    expect(await judged(["one two"], 1).catch(() => "refused")).toBe("refused");
+    expect(await judged(["four five", "six", "x y z"])).toBe(1);
+    expect(await judged(["one two", "four five", "six", "x y z"])).toBe(1);
+    expect(await judged(["four five", "six", "x y z"], 8)).toBe(1);
+  });
+});
+
+test("words that are not those of the row are refused by line", async () => {
+  const rows = [
+    { tokens: ["a", "b"], labels: ["O", "B-X"] },
+    { tokens: ["c", "d"], labels: ["B-X", "O"] },
+  ];
+  const judged = (predictions: readonly object[]) =>
+    evaluate({ task: "token-classification", data: jsonl(...rows), predictions: jsonl(...predictions) });
+  expect((await judged(rows)).metrics.f1).toBe(1);
+  expect((await judged(rows.map(({ labels }) => ({ labels })))).metrics.f1).toBe(1);
+  await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens are other ones than in .* line 1/);
+});
+
+test("scores of which each is -1 are none", async () => {
+  const rows = (labels: readonly number[]) => jsonl(...labels.map((label) => ({ text: "the boat", label })));
+  const judged = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
+  await expect(judged([-1, -1])).rejects.toThrow("has -1 for every row's label");
+  expect(await judged([-1, 0])).toMatchObject({ pearson: expect.any(Number) });
+  expect(await judged([-1])).toMatchObject({ meanSquaredError: expect.any(Number) });
+});
