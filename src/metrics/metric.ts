@@ -1,3 +1,5 @@
+import { perCorpus } from "./texts/perCorpus.js";
+
 /**
  * A measure over rows: what of each row it is made of, and what rows come to together. What is measured is kept, so that a
  * sample of the rows can be judged without measuring them again.
@@ -25,12 +27,9 @@ export type OverRows<Measured> = Pick<Metric<never, never, Measured>, "result">;
 export function together<Reference, Prediction>(
   ...metrics: readonly Metric<Reference, Prediction>[]
 ): Metric<Reference, Prediction, readonly unknown[]> {
-  const columns = new WeakMap<readonly (readonly unknown[])[], readonly (readonly unknown[])[]>();
-  const columnsOf = (rows: readonly (readonly unknown[])[]) => {
-    const known = columns.get(rows) ?? metrics.map((_, i) => rows.map((row) => row[i]));
-    columns.set(rows, known);
-    return known;
-  };
+  const columnsOf = perCorpus((rows: readonly (readonly unknown[])[]) =>
+    metrics.map((_, i) => rows.map((row) => row[i])),
+  );
   return {
     measure: (reference, prediction, row) => metrics.map((metric) => metric.measure(reference, prediction, row)),
     result(rows, corpus = rows) {

@@ -104,6 +104,14 @@ it("hands the same columns of a corpus to what remembers it", () => {
   expect(seen.size).toBe(1);
 });
 
+it("counts rows that came since it was last asked", () => {
+  const both = together(accuracy(), f1(1));
+  const rows = [both.measure(1, 1, 1)];
+  expect(both.result(rows)).toEqual({ accuracy: 1, f1: 1 });
+  rows.push(both.measure(0, 1, 2));
+  expect(both.result(rows)).toEqual({ accuracy: 0.5, f1: 2 / 3 });
+});
+
 it("refuses to speak of rows without words", () => {
   expect(() => score(wordAccuracy(), [[[], []]])).toThrow("at least one row");
 });
