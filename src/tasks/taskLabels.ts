@@ -1,3 +1,4 @@
+import { BidoraError } from "../common/errors.js";
 import { type Dataset, type LabelMap, labelMap, modelLabels, positiveLabel } from "../data/index.js";
 import { type NamedDatasetFacts, namedDatasets } from "./datasets/index.js";
 import type { Splits } from "./rows.js";
@@ -19,15 +20,29 @@ export function labelsFor(
 /**
  * The labels of a model that is only used, with the spellings that labelled rows have for them; undefined for a task whose
  * outputs are no labels.
+ * @throws BidoraError `UNKNOWN_LABEL` for a label that rows with a column for each have no column for
  */
 export function usedLabels(
   { task, dataset: name }: TaskChoice,
-  { examples, labelNames }: Dataset,
+  { examples, labelNames, columns }: Dataset,
   checkpoint: readonly string[],
 ): LabelMap | undefined {
   if (task.outputs) return undefined;
   const numbered = name && namedDatasets[name].labelNames;
-  return modelLabels(examples, { checkpoint, dataset: labelNames, numbered });
+  const labels = modelLabels(examples, { checkpoint, dataset: labelNames, numbered });
+  if (columns?.label && columns.label.length > 1) checkColumns(labels, columns.label);
+  return labels;
+}
+
+/** Of a label without a column no row says whether it has it. */
+function checkColumns(labels: LabelMap, columns: readonly string[]): void {
+  const found = new Set(columns.map((name) => labels.find(name)));
+  const missing = labels.names.filter((_, id) => !found.has(id));
+  if (missing.length === 0) return;
+  throw new BidoraError(
+    "UNKNOWN_LABEL",
+    `No column says which rows have ${missing.slice(0, 20).join(", ")}, which the model tells: name a column for each of its labels by --label-column.`,
+  );
 }
 
 /** What a model's outputs stand for, in their order. */

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { evaluate } from "../../src/use/evaluate.js";
-import { BERT, evaluated, fresh, json, jsonl, run } from "./support.js";
+import { BERT, evaluated, fresh, json, jsonl, run, write } from "./support.js";
 
 describe("a model with stand-ins for a named set's tags", () => {
   const folder = fresh("conll");
@@ -96,6 +96,14 @@ test("words that are not those of the row are refused by line", async () => {
   expect((await judged(rows)).metrics.f1).toBe(1);
   expect((await judged(rows.map(({ labels }) => ({ labels })))).metrics.f1).toBe(1);
   await expect(judged(rows.toReversed())).rejects.toThrow(/line 1: the tokens are other ones than in .* line 1/);
+});
+
+test("a label of the model without a column is refused, of those with one each", async () => {
+  const data = write("rows.csv", "text,north,east,south,west\nthe boat,1,0,1,0\nthe,0,1,0,1\n");
+  const settings = { model: join(BERT, "multi"), task: "multi-label-classification", data } as const;
+  const judged = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
+  expect(await judged("west", "east", "south", "north")).toEqual(await judged("north", "east", "south", "west"));
+  await expect(judged("north", "east")).rejects.toThrow("No column says which rows have south, west");
 });
 
 test("scores of which each is -1 are none", async () => {
