@@ -106,8 +106,8 @@ class TableBuilder {
   }
 
   #addRow(line: number, fields: readonly string[], header: readonly string[]): void {
-    this.#isEmpty = false;
     if (fields.length < header.length && this.options.skipShortRows) return;
+    this.#isEmpty = false;
     if (fields.length !== header.length) {
       const what = this.options.header === undefined ? "the header has" : "there should be";
       throw new TableError(line, this.file, `${columnCount(fields.length)}, but ${what} ${header.length}.`);

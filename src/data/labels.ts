@@ -54,14 +54,16 @@ export function labelMap(examples: readonly Example[], sources: LabelSources = {
 
 /**
  * The labels of a model that is only used, in its order, with the spellings that the rows have for them: for stand-ins such as
- * `LABEL_0` the data set's own names. A label of the rows that the model lacks is an error later.
+ * `LABEL_0` the data set's own names, where their order is published. A label of the rows that the model lacks is an error later.
  */
 export function modelLabels(
   examples: readonly Example[],
   sources: LabelSources & { readonly checkpoint: readonly string[] },
 ): LabelMap {
-  const { checkpoint, dataset } = sources;
-  if (dataset && dataset.length === checkpoint.length && checkpoint.every(isStandIn)) return new LabelMap(dataset);
+  const { checkpoint, dataset, numbered } = sources;
+  const counts = [dataset?.length, numbered?.length];
+  if (dataset && counts.every((count) => count === checkpoint.length) && checkpoint.every(isStandIn))
+    return new LabelMap(dataset);
   return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
 }
 

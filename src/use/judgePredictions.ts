@@ -103,7 +103,7 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   const all = await readLabelled(choice, data, split, settings);
   const examples = all.examples.slice(0, limit);
   const read = readPredictions<object>(settings, choice, written, examples.length, "labelled rows");
-  const spelled = choice.task.outputs ? undefined : spellLabels(all, read);
+  const spelled = choice.task.outputs ? undefined : spellLabels(choice, all, read);
   const { labels, predictions } = spelled ?? { labels: undefined, predictions: read };
   const { metric } = choice.task.scorer({
     labels: labels?.names ?? [],

@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
-
 import { type Dataset, LabelMap, labelMap } from "../data/index.js";
+import { namedDatasets, type TaskChoice } from "../tasks/index.js";
 
 /** Predictions whose labels are spelled as the rows spell theirs, and all labels. */
 export interface SpelledPredictions {
@@ -10,16 +10,21 @@ export interface SpelledPredictions {
 
 /**
  * Gives predicted labels the rows' spelling: a model may have them in other letters, or stand-ins (`LABEL_1`) and numbers for the ids
- * of a named data set. What no row has stays as it is, and is wrong.
- * @throws BidoraError `PREDICTIONS` where a named data set has none of the predicted labels
+ * of a named data set, and rows the numbers. What no row has stays as it is, and is wrong.
+ * @throws BidoraError `PREDICTIONS` where a named data set has none of the predicted labels, and where one side has numbers alone
  */
-export function spellLabels(dataset: Dataset, predictions: readonly object[]): SpelledPredictions {
+export function spellLabels(
+  { dataset: name }: Pick<TaskChoice, "dataset">,
+  dataset: Dataset,
+  predictions: readonly object[],
+): SpelledPredictions {
   const { names } = labelMap(dataset.examples, { dataset: dataset.labelNames });
-  const spell = spelling(names, dataset.labelNames !== undefined);
+  const spell = spelling(names, name ? namedDatasets[name].labelNames : []);
   const spelled = predictions.map((prediction) => withLabels(prediction, spell));
   const found = [...new Set(spelled.flatMap(labelsIn))];
   const own = new Set(names);
-  if (dataset.labelNames && found.length > 0 && !found.some((name) => own.has(name)))
+  const isOther = dataset.labelNames !== undefined || areNumbers(found) !== areNumbers(names);
+  if (isOther && found.length > 0 && !found.some((name) => own.has(name)))
     throw new BidoraError(
       "PREDICTIONS",
       `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
@@ -29,15 +34,18 @@ export function spellLabels(dataset: Dataset, predictions: readonly object[]): S
 
 const ID = /^(?:LABEL_)?(\d+)$/;
 
-/** @param areIds whether the names stand in the order of a data set's ids */
-function spelling(names: readonly string[], areIds: boolean): (name: string) => string {
+const areNumbers = (names: readonly string[]): boolean => names.every((name) => ID.test(name));
+
+/** @param numbered the names that a data set's ids stand for; none of one whose files alone say them */
+function spelling(names: readonly string[], numbered: readonly string[]): (name: string) => string {
   const exact = new Set(names);
   const lower = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const ids = new Map(numbered.map((name, id) => [name.toLowerCase(), String(id)]));
+  const known = (name: string): string | undefined => (exact.has(name) ? name : undefined);
   return (name) => {
-    if (exact.has(name)) return name;
-    const id = ID.exec(name)?.[1];
-    const byId = id === undefined ? undefined : areIds ? names[Number(id)] : names.find((known) => known === id);
-    return byId ?? (lower.size === names.length ? lower.get(name.toLowerCase()) : undefined) ?? name;
+    const id = ID.exec(name)?.[1] ?? ids.get(name.toLowerCase()) ?? name;
+    const folded = lower.size === names.length ? lower.get(name.toLowerCase()) : undefined;
+    return known(name) ?? known(numbered[Number(id)] ?? id) ?? known(id) ?? folded ?? name;
   };
 }
 

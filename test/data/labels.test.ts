@@ -78,12 +78,19 @@ describe("the labels of a model that is only used", () => {
       ["LABEL_0", "LABEL_1"],
       ["0", "1"],
     ])
-      expect(modelLabels(texts(), { checkpoint, dataset }).names).toEqual(dataset);
-    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_1", "LABEL_0"], dataset }).names).toEqual([
+      expect(modelLabels(texts(), { checkpoint, dataset, numbered: dataset }).names).toEqual(dataset);
+    const others = { dataset, numbered: dataset };
+    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_1", "LABEL_0"], ...others }).names).toEqual([
       "LABEL_1",
       "LABEL_0",
     ]);
-    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_0"], dataset }).names).toEqual(["LABEL_0"]);
+    expect(modelLabels(texts("no"), { checkpoint: ["LABEL_0"], ...others }).names).toEqual(["LABEL_0"]);
+  });
+
+  it("are not those whose order the files alone say", () => {
+    const checkpoint = ["LABEL_0", "LABEL_1"];
+    expect(modelLabels(texts(), { checkpoint, dataset }).names).toEqual(checkpoint);
+    expect(modelLabels(texts(), { checkpoint, dataset, numbered: [] }).names).toEqual(checkpoint);
   });
 
   it("are a named data set's where its file has them and the model has stand-ins", () => {

@@ -60,6 +60,8 @@ describe("CSV and TSV", () => {
     const fewer = file("fewer.tsv", "text\tlabel\na\t1\nb\n");
     expect(await fault(readPlainTsv(fewer))).toBe("fewer.tsv line 3: 1 column, but the header has 2.");
     expect((await readPlainTsv(fewer, { skipShortRows: true })).rows).toHaveLength(1);
+    const none = file("none.tsv", "text\tlabel\nb\n");
+    expect(await fault(readPlainTsv(none, { skipShortRows: true }))).toContain("none.tsv is empty");
   });
 
   it("TSV takes quotes by CSV's rules where the file obeys them, else as characters", async () => {

@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { EvaluateSettings } from "../../src/config/index.js";
 import { evaluate } from "../../src/use/evaluate.js";
-import { BERT, evaluated, fresh, json, jsonl, run, write } from "./support.js";
+import { BERT, changed, evaluated, fresh, json, jsonl, run, write } from "./support.js";
 
 describe("a model with stand-ins for a named set's tags", () => {
   const folder = fresh("conll");
@@ -104,6 +105,53 @@ test("a label of the model without a column is refused, of those with one each",
   const judged = (...labelColumn: string[]) => evaluated({ ...settings, labelColumn });
   expect(await judged("west", "east", "south", "north")).toEqual(await judged("north", "east", "south", "west"));
   await expect(judged("north", "east")).rejects.toThrow("No column says which rows have south, west");
+});
+
+describe("stand-ins for labels whose order no one published", () => {
+  const ids = Array.from({ length: 4 }, (_, id) => [id, `LABEL_${id}`] as const);
+  const id2label = Object.fromEntries(ids);
+  const label2id = Object.fromEntries(ids.map(([id, name]) => [name, id]));
+  const data = write("rows.csv", "text,north,east,south,west\nthe boat,1,0,1,0\nthe,0,1,0,1\n");
+  const rows = { task: "multi-label-classification", data, labelColumn: ["north", "east", "south", "west"] } as const;
+
+  test("are not taken for the columns of a file", async () => {
+    const model = changed("bert/multi", "config.json", { id2label, label2id });
+    await expect(evaluated({ model, ...rows })).rejects.toThrow("No column says which rows have LABEL_0");
+  });
+
+  test("are not in a file of predictions either", async () => {
+    const judged = (...labels: string[]) =>
+      evaluate({ ...rows, predictions: jsonl(...labels.map((label) => ({ labels: [label] }))) });
+    await expect(judged("LABEL_0", "LABEL_1")).rejects.toThrow(
+      "none of the predicted labels (LABEL_0, LABEL_1) is one of",
+    );
+    expect((await judged("south", "LABEL_0")).metrics.microPrecision).toBe(0.5);
+  });
+});
+
+describe("labels in a file of predictions, and numbers in the rows", () => {
+  const pairs = (labels: readonly (string | number)[]) =>
+    jsonl(...labels.map((label) => ({ sentence1: "x", sentence2: "y", label })));
+  const judged = async (
+    task: NonNullable<EvaluateSettings["task"]>,
+    data: string,
+    labels: readonly (string | number)[],
+  ) => (await evaluate({ task, data, predictions: jsonl(...labels.map((label) => ({ label }))) })).metrics;
+
+  test("go together by a named set's ids, either way", async () => {
+    const right = { accuracy: 1, f1: 1 };
+    const names = ["equivalent", "not_equivalent"];
+    expect(await judged("glue/mrpc", pairs([1, 0]), names)).toEqual(right);
+    expect(await judged("glue/mrpc", pairs(names), [1, 0])).toEqual(right);
+    expect(await judged("glue/mrpc", pairs(names), ["LABEL_1", "LABEL_0"])).toEqual(right);
+  });
+
+  test("are refused where nothing says which is which", async () => {
+    const refused = "none of the predicted labels (pos, neg) is one of the rows' (0, 1)";
+    await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
+    await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow("(1, 0) is one of");
+    expect(await judged("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
+  });
 });
 
 test("scores of which each is -1 are none", async () => {
