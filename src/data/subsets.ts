@@ -26,10 +26,13 @@ export function subsetsOf<Row>(
 ): Subsets<Row> {
   const chosen = trainLimit === undefined ? rows : drawn(rows, trainLimit, options);
   if (holdoutFraction === undefined) return { train: chosen, holdout: undefined };
-  const { lower, upper } = splitForSearch(chosen.length, { ...options, fraction: 1 - holdoutFraction });
+  const { lower, upper } = splitForSearch(chosen.length, { ...options, fraction: rest(holdoutFraction) });
   const pick = (indices: readonly number[]) => inOrder(indices).map((index) => chosen[index] as Row);
   return { train: pick(lower), holdout: pick(upper) };
 }
+
+/** What a share leaves, to 12 decimals: 1 − 0.8 is a little less than 0.2 in binary, and a fifth of ten rows would be one of them. */
+const rest = (fraction: number): number => Number((1 - fraction).toFixed(12));
 
 function drawn<Row>(
   rows: readonly Row[],

@@ -44,3 +44,15 @@ describe("the rows that are trained on", () => {
     expect(() => subsetsOf([1], { ...DRAWN, holdoutFraction: 0.5 })).toThrow("leaves one of them none");
   });
 });
+
+it("what a run holds out is what the upper level has, at every share", () => {
+  for (let percent = 1; percent < 100; percent++) {
+    const fraction = percent / 100;
+    for (const count of [100, 250, 1000]) {
+      const rows = Array.from({ length: count }, (_, row) => row);
+      const { upper } = splitForSearch(count, { ...DRAWN, fraction });
+      const { holdout } = subsetsOf(rows, { ...DRAWN, holdoutFraction: 1 - fraction });
+      expect(holdout).toEqual(upper.toSorted((a, b) => a - b));
+    }
+  }
+});

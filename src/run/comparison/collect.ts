@@ -1,6 +1,8 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { sum } from "d3-array";
 import { sideFactsOf } from "../../adapters/index.js";
+import { BidoraError } from "../../common/errors.js";
 import { own } from "../../common/own.js";
 import type { ComparedMetric, ComparedRun, ComparedTask, Comparison } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
@@ -8,7 +10,7 @@ import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js"
 import { readRunFile } from "../../config/index.js";
 import { EVENTS, RUN_FILE } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
-import type { Metric } from "../../metrics/index.js";
+import type { Foretold, Metric } from "../../metrics/index.js";
 import { goalOf, taskOf, textScorer } from "../../tasks/index.js";
 import type { Metrics, RunEvent } from "../../train/events.js";
 
@@ -39,7 +41,7 @@ export async function collectRuns(output: string): Promise<CollectedRun[]> {
   for (const run of placesIn(output)) {
     if (!isFinished(run.folder)) continue;
     const { events } = await readRunLog(join(run.folder, EVENTS));
-    found.push({ ...run, metrics: readMetrics(run.folder), ...spentIn(events) });
+    found.push({ ...run, metrics: readMetrics(run.folder), ...spentIn(events, run.folder) });
   }
   return found;
 }
@@ -64,10 +66,18 @@ function foldersIn(folder: string): string[] {
 
 type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;
 
-/** What a run's events say of its cost, over all its sessions. */
-function spentIn(events: readonly RunEvent[]): Spent {
+/**
+ * What a run's events say of its cost, over all its sessions.
+ * @throws BidoraError `COMPARISON` where its beginning or its end is gone, which tell it
+ */
+function spentIn(events: readonly RunEvent[], folder: string): Spent {
   const start = events.find((event) => event.event === "start");
   const done = events.findLast((event) => event.event === "done");
+  if (!start || !done)
+    throw new BidoraError(
+      "COMPARISON",
+      `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, and with it what the run took: remove ${folder}, and do the run anew.`,
+    );
   const steps = events.filter((event) => event.event === "step");
   const before = secondsOfEarlierSessions(events);
   let seconds = 0;
@@ -77,9 +87,9 @@ function spentIn(events: readonly RunEvent[]): Spent {
     if (event.event === "evaluation") evaluations.push({ ...event.metrics, step: event.step, seconds });
   }
   return {
-    trainedParameters: start?.parameters.trained ?? 0,
-    seconds: before + (done?.seconds ?? 0),
-    peakMemoryBytes: done?.peakMemoryBytes ?? 0,
+    trainedParameters: start.parameters.trained,
+    seconds: before + done.seconds,
+    peakMemoryBytes: done.peakMemoryBytes,
     steps: steps.length,
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
     evaluations,
@@ -106,7 +116,9 @@ export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "me
   return {
     main: { ...compared(scorer.main), goal: scorer.goal },
     others: names.filter((name) => name !== scorer.main && name !== "loss").map(compared),
-    metric: scorer.metric as Judging["metric"],
+    metric: (scorer.main === "loss"
+      ? withLoss(byRows.metric as Metric<unknown, object, Foretold>)
+      : scorer.metric) as Judging["metric"],
     prefix,
   };
 }
@@ -130,6 +142,19 @@ export function gathered(
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
   return { tasks, methods: inOrder(used, asked.methods), runs, reached };
+}
+
+/** Of language models it is the evaluation that adds the loss to their metrics: the mean over tokens. */
+function withLoss<Reference, Prediction>(
+  metric: Metric<Reference, Prediction, Foretold>,
+): Metric<Reference, Prediction, Foretold> {
+  return {
+    measure: metric.measure,
+    result: (rows, corpus) => ({
+      ...metric.result(rows, corpus),
+      loss: sum(rows, ({ loss }) => loss) / sum(rows, ({ tokens }) => tokens),
+    }),
+  };
 }
 
 /** What the rows that a run held out are judged by: no texts are written for them. */

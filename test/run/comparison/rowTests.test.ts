@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { pearson } from "../../../src/metrics/index.js";
 import { readingFrom } from "../../../src/metrics/metric.js";
-import type { CollectedRun, Judging } from "../../../src/run/comparison/collect.js";
+import {
+  type CollectedRun,
+  collectRuns,
+  type Judging,
+  judgingOf,
+  watchedOf,
+} from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
 import { rowTests } from "../../../src/run/comparison/rowTests.js";
 import { fresh } from "../../e2e/support.js";
@@ -75,4 +81,44 @@ it("the difference over rows is that of the means which the table shows", async 
   expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
   expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
   expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
+});
+
+it("of language models the difference is that of their losses, a mean over tokens", async () => {
+  const losses = [
+    [3, 8, 5, 2],
+    [4, 6, 5, 1],
+  ].map((values) => values.map((loss, i) => ({ line: i, text: "", prediction: { loss, tokens: i + 1, correct: 0 } })));
+  const runs = losses.map((rows, i) => run(`method-${i}`, 0, rows));
+  writeFileSync(join(runs[0]!.folder, "run.yaml"), "task: causal-lm\n");
+  const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
+  const found = judgingOf({ folder: runs[0]!.folder, metrics });
+  expect(found.main).toEqual({ name: "loss", goal: "minimize" });
+  const [test] = rowTests("t", ["method-0", "method-1"], await judgedRuns(runs, found), found);
+  expect(test).toMatchObject({ metric: "loss", pairs: 4 });
+  expect(test?.statistic).toBeCloseTo(18 / 10 - 16 / 10, 12);
+});
+
+it("a set that is reported by texts is judged by these, and rows that are held out of it by their loss", () => {
+  const { folder } = run("lora", 0, []);
+  writeFileSync(join(folder, "run.yaml"), "task: e2e-nlg\n");
+  expect(judgingOf({ folder, metrics: { bleu: 0.5, loss: 1 } }).main).toEqual({ name: "bleu", goal: "maximize" });
+  expect(watchedOf(folder)).toEqual({ name: "loss", goal: "minimize" });
+});
+
+it("a run whose log has lost its end is none of no cost", async () => {
+  const output = fresh("comparison");
+  const folder = join(output, "t/lora/seed-0");
+  mkdirSync(folder, { recursive: true });
+  const start = { event: "start", versions: {}, machine: {}, settings: {}, parameters: { trained: 5, total: 9 } };
+  const done = { event: "done", metrics: {}, seconds: 3, peakMemoryBytes: 7 };
+  writeFileSync(join(folder, ".bidora-run"), "");
+  writeFileSync(join(folder, "metrics.json"), "{}");
+  const tell = (...events: object[]) =>
+    writeFileSync(join(folder, "events.jsonl"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+  tell(start, done);
+  expect(await collectRuns(output)).toMatchObject([{ trainedParameters: 5, seconds: 3, peakMemoryBytes: 7 }]);
+  tell(start);
+  await expect(collectRuns(output)).rejects.toThrow("events.jsonl has lost the end of its run");
+  tell(done);
+  await expect(collectRuns(output)).rejects.toThrow("has lost the beginning of its run");
 });
