@@ -100,10 +100,11 @@ function costOf(runs: readonly Run[]): Markup | undefined {
   const isRepeated = new Set(methods).size < runs.length;
   const spent = runs.flatMap((run, i): Spent[] => {
     const score = scoreOf(run, judge.metric);
-    if (score === undefined || !run.done || !run.start) return [];
+    const { seconds } = run;
+    if (score === undefined || !run.done || seconds === undefined || !run.start) return [];
     // Several runs of a method have its colour: that of its first run.
     const [name, index] = isRepeated ? [methods[i]!, methods.indexOf(methods[i]!)] : [run.name, run.index];
-    const { seconds, peakMemoryBytes } = run.done;
+    const { peakMemoryBytes } = run.done;
     return [
       { name, index, run: run.name, score, seconds, peakMemoryBytes, trainedParameters: run.start.parameters.trained },
     ];

@@ -1,5 +1,6 @@
 import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../train/events.js";
 import type { RunLog } from "./runLog.js";
+import { secondsOfEarlierSessions } from "./sessions.js";
 
 /** A run with its events by kind, its number in the report, and a name that no other run has. */
 export interface Run {
@@ -8,6 +9,8 @@ export interface Run {
   readonly isTorn: boolean;
   readonly start: StartEvent | undefined;
   readonly done: DoneEvent | undefined;
+  /** Of a run that has ended, in all its sessions. */
+  readonly seconds: number | undefined;
   readonly error: ErrorEvent | undefined;
   of<E extends RunEvent["event"]>(event: E): readonly Extract<RunEvent, { event: E }>[];
 }
@@ -27,7 +30,9 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
     // A run that was resumed after a failure and then ended well has not failed.
     const done = of("done").at(-1);
     const error = done ? undefined : of("error").at(-1);
-    return { index, name: uniqueName(logs, index), isTorn: log.isTorn, start: of("start").at(-1), done, error, of };
+    const seconds = done && secondsOfEarlierSessions(log.events) + done.seconds;
+    const facts = { index, name: uniqueName(logs, index), isTorn: log.isTorn, start: of("start").at(-1) };
+    return { ...facts, done, seconds, error, of };
   });
 }
 

@@ -42,7 +42,7 @@ function cost(run: Run): string[] {
     number(parameters?.trained, formatCount),
     number(parameters && (100 * parameters.trained) / parameters.total, (share) => `${share.toFixed(2)} %`),
     number(steps.at(-1)?.step, formatCount),
-    number(run.done?.seconds, formatSeconds),
+    number(run.seconds, formatSeconds),
     number(sum((step) => step.tokens) / seconds, (rate) => formatCount(Math.round(rate))),
     number(run.done?.peakMemoryBytes, formatBytes),
   ];

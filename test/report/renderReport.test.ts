@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { formatSeconds } from "../../src/common/format.js";
 import { renderReport } from "../../src/report/index.js";
 import type { RunEvent } from "../../src/train/events.js";
 import { all, changed, parse, texts } from "./page.js";
@@ -175,4 +176,16 @@ it("gives runs of one name different ones, and stays small for long runs", () =>
   const source = renderReport([long, long]);
   expect(texts(parse(source), ".legend li")).toEqual(["same", "same (2)"]);
   expect(source.length).toBeLessThan(400_000);
+});
+
+it("tells of a run that was gone on with what all its sessions took", () => {
+  const run = sampleRun({ name: "lora", method: "lora", steps: 60 });
+  const [start] = run.events as [RunEvent];
+  const at = run.events.findIndex((event) => event.event === "step" && event.step === 31);
+  const last = run.events[at - 1] as RunEvent;
+  const resumed = { ...run, events: run.events.toSpliced(at, 0, { ...start, time: "2031-01-01T00:00:00Z" }) };
+  const earlier = (Date.parse(last.time) - Date.parse(start.time)) / 1000;
+  expect(earlier).toBeGreaterThan(1);
+  const [results] = all(parse(renderReport([resumed])), "#results table.figures");
+  expect(texts(results!, "tbody td").at(-3)).toBe(formatSeconds(60 * 0.135 + earlier));
 });

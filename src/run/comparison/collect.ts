@@ -11,6 +11,7 @@ import { readRunFile } from "../../config/index.js";
 import { EVENTS, RUN_FILE } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Foretold, Metric } from "../../metrics/index.js";
+import { secondsOfEarlierSessions } from "../../report/sessions.js";
 import { goalOf, taskOf, textScorer } from "../../tasks/index.js";
 import type { Metrics, RunEvent } from "../../train/events.js";
 
@@ -94,13 +95,6 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
     evaluations,
   };
-}
-
-/** From each start that was not the last to what was told before the next. */
-function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
-  const starts = events.flatMap((event, i) => (event.event === "start" ? [i] : []));
-  const at = (i: number) => Date.parse(events[i]?.time ?? "");
-  return starts.slice(1).reduce((sum, next, i) => sum + (at(next - 1) - at(starts[i] as number)) / 1000, 0);
 }
 
 /** How the rows of a run are judged: by its task, on its validation rows or, where it had none, its test rows. */
