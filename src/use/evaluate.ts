@@ -18,7 +18,7 @@ import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 import { judgePredictions } from "./judgePredictions.js";
-import { type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
+import { checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 
 /** What `evaluate` found. */
@@ -77,6 +77,7 @@ async function judgeModel(
   const choice = named ?? taskOf(open.kind);
   const wishes = textWishes(settings, choice);
   const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
+  checkTexts(all, open, settings.data, settings);
   const { limit = all.examples.length } = settings;
   const examples = wishes
     ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)

@@ -1,5 +1,6 @@
-import { UsageError } from "../common/errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
+import type { Dataset } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
 import { isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";
@@ -36,6 +37,25 @@ export function lengthFor(
   const isGiven = "maxLength" in given;
   const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
+}
+
+/**
+ * A model of pairs says something else of texts alone, and the other way round: where nobody names the columns, rows have as many as
+ * it was trained on.
+ * @throws BidoraError `UNKNOWN_COLUMN` naming both
+ */
+export function checkTexts(
+  { columns }: Pick<Dataset, "columns">,
+  { side, task }: Pick<OpenModel, "side" | "task">,
+  path: string,
+  { textColumns: given }: { readonly textColumns?: readonly string[] | undefined },
+): void {
+  const [trained, found] = [side?.textColumns, columns?.text];
+  if (given || task.isGenerative || !trained || !found || trained.length === found.length) return;
+  throw new BidoraError(
+    "UNKNOWN_COLUMN",
+    `The model was trained on ${trained.join(" and ")}, but ${path} has ${found.join(" and ")} for it: name the columns by --text-columns.`,
+  );
 }
 
 /**

@@ -20,7 +20,7 @@ import {
 } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
-import { type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
+import { checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 import { TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
@@ -82,7 +82,11 @@ const predictEach: Predict = (open, input, settings, ...rest) => {
 const readOutputs: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
   const { task, labels } = open;
   const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
-  const examples = await rowsOf(() => readRows(task, input, columns, "optional"));
+  const examples = await rowsOf(async () => {
+    const dataset = await readRows(task, input, columns, "optional");
+    checkTexts(dataset, open, input, settings);
+    return dataset;
+  });
   const rows = await encodeRows(task, examples.map(withoutLabel), open.tokenizer, {
     labels: undefined,
     maxLength: lengthFor(settings, open),

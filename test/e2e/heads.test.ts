@@ -123,7 +123,13 @@ async function twoClasses(labels: readonly [string, string]): Promise<string> {
   const { output } = await run({
     model: join(BERT, "no-prefix"),
     task: "sequence-classification",
-    train: jsonl(...Array.from({ length: 8 }, (_, i) => ({ sentence: i % 2 ? "a boat" : "rain", label: i % 2 }))),
+    train: jsonl(
+      ...Array.from({ length: 8 }, (_, i) => ({
+        sentence1: i % 2 ? "a boat" : "rain",
+        sentence2: i % 2 ? "a boat" : "rain",
+        label: i % 2,
+      })),
+    ),
     method: "full",
     learningRate: 1e-3,
   });

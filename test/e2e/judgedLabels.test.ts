@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { EvaluateSettings } from "../../src/config/index.js";
 import { evaluate } from "../../src/use/evaluate.js";
-import { BERT, changed, evaluated, fresh, json, jsonl, run, write } from "./support.js";
+import { BERT, changed, evaluated, fresh, json, jsonl, predicted, run, write } from "./support.js";
 
 describe("a model with stand-ins for a named set's tags", () => {
   const folder = fresh("conll");
@@ -152,6 +152,17 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow("(1, 0) is one of");
     expect(await judged("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
   });
+});
+
+test("a model of pairs takes no single texts, unless their column is named", async () => {
+  const { output: adapter } = await run({ method: "lora", maxSteps: 1 });
+  const data = jsonl({ text: "the boat", label: "alpha" }, { text: "cold rain", label: "beta" });
+  const model = { model: join(BERT, "single"), adapter };
+  const refused = /trained on sentence1 and sentence2, but .* has text for it: name the columns by --text-columns/;
+  await expect(evaluated({ ...model, data })).rejects.toThrow(refused);
+  await expect(predicted({ ...model, input: data })).rejects.toThrow(refused);
+  expect(await evaluated({ ...model, data, textColumns: ["text"] })).toMatchObject({ accuracy: expect.any(Number) });
+  expect(await predicted({ ...model, input: data, textColumns: ["text"] })).toHaveLength(2);
 });
 
 test("scores of which each is -1 are none", async () => {
