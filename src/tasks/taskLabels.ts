@@ -50,10 +50,14 @@ export function outputNames({ outputs }: Task, labels: LabelMap | undefined): re
   return outputs ?? labels?.names ?? [];
 }
 
-/** Of two labels, the id of the one that F1 is about; undefined where there are not two. */
+/**
+ * Of two labels, the id of the one that F1 is about; undefined where there are not two, but of a named data set that says it, which
+ * may be judged by predictions of further ones.
+ */
 export function positiveOf({ dataset }: TaskChoice, labels: LabelMap | undefined): number | undefined {
-  if (labels?.names.length !== 2) return undefined;
-  return positiveLabel(labels, dataset ? namedDatasets[dataset] : setOf(labels));
+  const facts: NamedDatasetFacts | undefined = dataset && namedDatasets[dataset];
+  if (!labels || (labels.names.length !== 2 && facts?.positive === undefined)) return undefined;
+  return positiveLabel(labels, facts ?? setOf(labels));
 }
 
 /** The data set whose label names these are: a model that was trained on it is scored alike without its --task. */

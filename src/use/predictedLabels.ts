@@ -22,14 +22,15 @@ export function spellLabels(
   const spell = spelling(names, name ? namedDatasets[name].labelNames : []);
   const spelled = predictions.map((prediction) => withLabels(prediction, spell));
   const found = [...new Set(spelled.flatMap(labelsIn))];
-  const own = new Set(names);
+  const rowLabels = new LabelMap(names);
+  const others = found.filter((name) => rowLabels.find(name) === undefined);
   const isOther = dataset.labelNames !== undefined || areNumbers(found) !== areNumbers(names);
-  if (isOther && found.length > 0 && !found.some((name) => own.has(name)))
+  if (isOther && found.length > 0 && others.length === found.length)
     throw new BidoraError(
       "PREDICTIONS",
       `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
     );
-  return { labels: new LabelMap([...names, ...found.filter((name) => !own.has(name))]), predictions: spelled };
+  return { labels: new LabelMap([...names, ...others]), predictions: spelled };
 }
 
 const ID = /^(?:LABEL_)?(\d+)$/;

@@ -146,6 +146,19 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     expect(await judged("glue/mrpc", pairs(names), ["LABEL_1", "LABEL_0"])).toEqual(right);
   });
 
+  test("go together whatever their letters", async () => {
+    expect(await judged("sequence-classification", pairs(["Ham", "Spam"]), ["ham", "SPAM"])).toEqual({
+      accuracy: 1,
+      f1: 1,
+    });
+  });
+
+  test("take nothing from the label that F1 is about where one is predicted that no row has", async () => {
+    const names = ["equivalent", "not_equivalent", "equivalent"];
+    const metrics = await judged("glue/mrpc", pairs(names), ["equivalent", "not_equivalent", "maybe"]);
+    expect(metrics).toEqual({ accuracy: 2 / 3, f1: 2 / 3 });
+  });
+
   test("are refused where nothing says which is which", async () => {
     const refused = "none of the predicted labels (pos, neg) is one of the rows' (0, 1)";
     await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
