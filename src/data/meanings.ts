@@ -3,6 +3,7 @@ import { where } from "./example.js";
 import { type LanguageExample, loadLanguage, type Writing } from "./languageRows.js";
 import { loadTable } from "./load.js";
 import { rowError } from "./textFile.js";
+import { isAbsent } from "./values.js";
 
 /** A prompt, and all that was written to go on from it. */
 export interface Meaning {
@@ -83,6 +84,8 @@ export async function loadReferences(file: string): Promise<References[]> {
   }
   return table.rows.map(({ values, line }) => {
     const { prompt, references, completion } = values as Readonly<Record<string, unknown>>;
+    if (!isAbsent(references) && !isAbsent(completion))
+      throw rowError(file, line, "completion and references exclude each other: leave one out.");
     const found = references ?? (typeof completion === "string" ? [completion] : undefined);
     const isList = Array.isArray(found) && found.length > 0 && found.every((text) => typeof text === "string");
     if (!isList) throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");

@@ -178,6 +178,12 @@ test("a model of pairs takes no single texts, unless their column is named", asy
   expect(await predicted({ ...model, input: data, textColumns: ["text"] })).toHaveLength(2);
 });
 
+test("references beside a completion are refused, as where a model is judged", async () => {
+  const data = jsonl({ prompt: "a", references: ["x y"], completion: "p q" });
+  const judged = evaluate({ task: "causal-lm", data, predictions: jsonl({ text: "p q" }) });
+  await expect(judged).rejects.toThrow("line 1: completion and references exclude each other");
+});
+
 test("scores of which each is -1 are none", async () => {
   const rows = (labels: readonly number[]) => jsonl(...labels.map((label) => ({ text: "the boat", label })));
   const judged = (labels: readonly number[]) => evaluated({ model: join(BERT, "regression"), data: rows(labels) });
