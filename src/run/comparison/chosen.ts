@@ -3,8 +3,8 @@ import { own } from "../../common/own.js";
 import type { RunSettings } from "../../config/index.js";
 import { readMetrics } from "../../folders/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
-import { watchedOf } from "./collect.js";
 import { bestPoint } from "./grid.js";
+import { watchedOf } from "./judging.js";
 
 /** What did best on the rows that the runs of the grid held out; nothing where there is no grid. */
 export function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {

@@ -1,6 +1,7 @@
 import { significance } from "../../compare/significance.js";
 import { type LivePart, renderComparison, renderWaiting, withLogs } from "../../report/index.js";
-import { type AskedFor, collectRuns, gathered } from "./collect.js";
+import { collectRuns } from "./collect.js";
+import { type AskedFor, gathered } from "./gathered.js";
 
 /** The report of a comparison that goes on, from the runs that have ended so far; without the tests over rows, which take long. */
 export async function comparisonPage(

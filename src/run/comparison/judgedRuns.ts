@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { loadTable } from "../../data/index.js";
 import { PREDICTIONS } from "../../folders/runFiles.js";
-import type { CollectedRun, Judging } from "./collect.js";
+import type { CollectedRun } from "./collect.js";
+import type { Judging } from "./judging.js";
 
 /** What a run said of a row. */
 interface Row {

@@ -4,8 +4,8 @@ import { mean } from "../../compare/moments.js";
 import { pairedBootstrap } from "../../compare/pairedBootstrap.js";
 import type { BootstrapTest } from "../../compare/significance.js";
 import type { OverRows } from "../../metrics/metric.js";
-import type { Judging } from "./collect.js";
 import type { JudgedRun } from "./judgedRuns.js";
+import type { Judging } from "./judging.js";
 
 /** A row as both seeds and methods have judged it: what was measured of it in each run. */
 type Measured = readonly unknown[];

@@ -12,8 +12,10 @@ import { terminalTable } from "../../compare/terminalTable.js";
 import { COMPARISON, REPORT } from "../../folders/runFiles.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { writeReport } from "../writeReport.js";
-import { type AskedFor, type CollectedRun, gathered, judgingOf } from "./collect.js";
+import type { CollectedRun } from "./collect.js";
+import { type AskedFor, gathered } from "./gathered.js";
 import { judgedRuns } from "./judgedRuns.js";
+import { judgingOf } from "./judging.js";
 import { rowTests } from "./rowTests.js";
 
 /** What `comparison.json` holds. */

@@ -3,14 +3,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { pearson } from "../../../src/metrics/index.js";
 import { readingFrom } from "../../../src/metrics/metric.js";
-import {
-  type CollectedRun,
-  collectRuns,
-  type Judging,
-  judgingOf,
-  watchedOf,
-} from "../../../src/run/comparison/collect.js";
+import { type CollectedRun, collectRuns } from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
+import { type Judging, judgingOf, watchedOf } from "../../../src/run/comparison/judging.js";
 import { rowTests } from "../../../src/run/comparison/rowTests.js";
 import { fresh } from "../../e2e/support.js";
 
