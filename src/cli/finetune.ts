@@ -15,12 +15,14 @@ export const finetune = defineCommand({
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
     const { finetune: train } = await import("../run/finetune.js");
-    const result = await train(config, {
-      signal,
-      checkpoints: checkpointsAtSignal(),
-      observers: observersFor(output),
-      hub: { signal, ...downloadHooks(output) },
-    });
+    const result = await withCheckpointSignal((checkpoints) =>
+      train(config, {
+        signal,
+        checkpoints,
+        observers: observersFor(output),
+        hub: { signal, ...downloadHooks(output) },
+      }),
+    );
     if (result.isStopped) return INTERRUPTED;
     if (output.json) return;
     const { metrics, output: folder } = result;
@@ -29,9 +31,14 @@ export const finetune = defineCommand({
   },
 });
 
-/** A checkpoint at every such signal, from now on. */
-function checkpointsAtSignal(): CheckpointRequest {
-  const request = new CheckpointRequest();
-  process.on(CHECKPOINT_SIGNAL, () => request.ask());
-  return request;
+/** Has a run save a checkpoint at every signal that asks for one. */
+async function withCheckpointSignal<T>(body: (checkpoints: CheckpointRequest) => Promise<T>): Promise<T> {
+  const checkpoints = new CheckpointRequest();
+  const ask = () => checkpoints.ask();
+  process.on(CHECKPOINT_SIGNAL, ask);
+  try {
+    return await body(checkpoints);
+  } finally {
+    process.off(CHECKPOINT_SIGNAL, ask);
+  }
 }
