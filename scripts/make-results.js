@@ -1,0 +1,105 @@
+// Writes the tables of docs/results.md, and the short one of README.md, from docs/results/*/comparison.json; with --check only compares.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { comparisonTables } from "../dist/compare/comparisonTables.js";
+import { markdownTable } from "../dist/compare/markdownTable.js";
+import { significanceTable } from "../dist/compare/significanceTable.js";
+
+/** @typedef {import("../src/compare/comparison.js").Comparison} Comparison */
+/** @typedef {import("../src/compare/significance.js").SignificanceTest} SignificanceTest */
+/** @typedef {Comparison & { readonly tests: readonly SignificanceTest[] }} Found */
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const studies = join(root, "docs/results");
+
+/** Methods that stand side by side in the short table. */
+const SHORT = ["lora", "lora+es", "dora", "dora+es", "bidora", "bidora-folds"];
+
+/** @param {string} study @returns {Found} */
+const read = (study) => JSON.parse(readFileSync(join(studies, study, "comparison.json"), "utf8"));
+
+/** @type {{ readonly name: string, readonly goal: "minimize" }} */
+const LOSS = { name: "loss", goal: "minimize" };
+
+/**
+ * Each task by its main metric and, where runs have it, the loss: it shows what a method is sure of.
+ * @param {Found} found
+ * @returns {Comparison}
+ */
+const told = ({ tasks, methods, runs }) => ({
+  methods,
+  runs,
+  tasks: tasks.map(({ name, metrics: [main, ...others] }) => {
+    const hasLoss = main.name !== "loss" && runs.some((run) => run.task === name && "loss" in run.metrics);
+    // Texts are told by several metrics, of which none stands for the others.
+    const more = main.name === "bleu" ? others : hasLoss ? [LOSS] : [];
+    return { name, metrics: [main, ...more] };
+  }),
+});
+
+/** BiDoRA against what it is to be measured by, over all tasks of the study. @param {SignificanceTest} test */
+const isTold = ({ a, b, task, test }) =>
+  test === "wilcoxon" && task === undefined && b.startsWith("bidora") && /^(lora|dora)/.test(a);
+
+/** The study whose runs had the machine to themselves: of others times say nothing. */
+const QUIET = "cost";
+const COSTS = new Set(["Trained parameters", "Time", "Peak memory"]);
+
+/** @param {string} study */
+function tablesOf(study) {
+  const found = read(study);
+  const tests = study === QUIET ? [] : found.tests.filter(isTold);
+  const tables = comparisonTables(told(found)).map((table) => ({
+    ...table,
+    columns: table.columns.filter(({ title }) => study === QUIET || !COSTS.has(title)),
+    notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
+  }));
+  const shown = tables.filter(({ columns }) => columns.length > 0);
+  return [...shown, ...(tests.length > 0 ? [significanceTable(tests)] : [])].map(markdownTable).join("\n");
+}
+
+/** A row a task, with the main metric of the methods that matter most. */
+function shortTable() {
+  const rows = readdirSync(studies)
+    .filter((study) => study !== QUIET && existsSync(join(studies, study, "comparison.json")))
+    .flatMap((study) => read(study).tasks.map((task) => rowOf(study, task)));
+  return markdownTable({
+    heading: "Study, task",
+    names: rows.map(({ name }) => name),
+    columns: SHORT.map((method, column) => ({
+      ...{ group: "", title: method, align: /** @type {const} */ ("right") },
+      cells: rows.map(({ cells }) => cells[column] ?? { text: "–", best: false }),
+    })),
+    notes: [],
+  });
+}
+
+/**
+ * @param {string} study
+ * @param {Comparison["tasks"][number]} task
+ */
+function rowOf(study, { name, metrics: [main] }) {
+  const { runs } = read(study);
+  const kept = runs.filter((run) => run.task === name && SHORT.includes(run.method));
+  const methods = SHORT.filter((method) => kept.some((run) => run.method === method));
+  const [table] = comparisonTables({ methods, tasks: [{ name, metrics: [main] }], runs: kept });
+  const scores = table?.columns[0]?.cells ?? [];
+  return { name: `${study}, ${name}`, cells: SHORT.map((method) => scores[methods.indexOf(method)]) };
+}
+
+const PLACE = /(<!-- generated: results( [\w-]+)? -->\n)[\s\S]*?(<!-- end of generated -->)/g;
+
+for (const file of ["docs/results.md", "README.md"]) {
+  const path = join(root, file);
+  const before = readFileSync(path, "utf8");
+  const after = before.replace(PLACE, (_, begin, study, end) => {
+    const tables = study ? tablesOf(study.trim()) : shortTable();
+    return `${begin}\n${tables}\n${end}`;
+  });
+  if (!process.argv.includes("--check")) writeFileSync(path, after);
+  else if (before !== after) {
+    console.error(`The tables of ${file} are not fresh; run: npm run generate`);
+    process.exitCode = 1;
+  }
+}
