@@ -1,5 +1,5 @@
 import type { MagnitudeAxis } from "../adapters/index.js";
-import { BidoraError, UsageError } from "../common/errors.js";
+import { UsageError } from "../common/errors.js";
 import { type AnalyzeSettings, analyzeOptions, resolveSettings, type Settings } from "../config/index.js";
 import type { Analysis } from "../report/analysis.js";
 import { askedTask } from "../tasks/index.js";
@@ -10,6 +10,7 @@ import { analyzedRuns, isOfOneTask } from "./analysis/analyzedRuns.js";
 import type { RunCourse } from "./analysis/course.js";
 import { type ModelCourseOptions, modelCourse } from "./analysis/modelCourse.js";
 import { type RunFolder, runFolders } from "./analysis/runFolders.js";
+import { UnfitRuns } from "./analysis/unfitRuns.js";
 import type { InferenceHooks } from "./openForUse.js";
 
 /** An analysis, and the files that it was written to. */
@@ -46,35 +47,32 @@ async function analysisOf(
   settings: Settings<typeof analyzeOptions>,
   { hub, task: own }: Omit<InferenceHooks, "signal">,
 ): Promise<Analysis> {
-  const { folders, notes } = await describe(runFolders(given));
-  if (settings.targetModules !== undefined && folders.every(({ adapter }) => adapter))
+  const unfit = new UnfitRuns();
+  const described = await describe(runFolders(given), unfit);
+  if (settings.targetModules !== undefined && described.every(({ adapter }) => adapter))
     throw new UsageError(
       "No effect: --target-modules is for runs with --method full, and there is none among these; leave it out.",
     );
-  const { axis, axisFrom } = axisOf(settings.axis, folders);
+  const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
   const options = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own) };
-  const courses = await coursesOf(folders, options);
-  for (const note of notes) hub?.onNote?.(note);
-  return { axis, axisFrom, runs: analyzedRuns(folders, courses), notes };
+  const courses = await coursesOf(described, options, unfit);
+  const folders = unfit.refuseNone(described.filter((folder) => courses.has(folder)));
+  for (const note of unfit.notes) hub?.onNote?.(note);
+  const runs = analyzedRuns(
+    folders,
+    folders.map((folder) => courses.get(folder)!),
+  );
+  return { axis, axisFrom, runs, notes: unfit.notes };
 }
 
-/** What is asked for by name must be fit to be analysed; of a comparison what is. */
-async function describe(
-  runs: readonly RunFolder[],
-): Promise<{ readonly folders: readonly AnalyzedFolder[]; readonly notes: readonly string[] }> {
+async function describe(runs: readonly RunFolder[], unfit: UnfitRuns): Promise<AnalyzedFolder[]> {
   const folders: AnalyzedFolder[] = [];
-  const notes: string[] = [];
   for (const run of runs) {
-    try {
-      folders.push(await describeRun(run));
-    } catch (error) {
-      if (!(run.isFound && error instanceof BidoraError && error.code === "ANALYSIS")) throw error;
-      notes.push(`Left out: ${error.message}`);
-    }
+    const folder = await unfit.orElse(run, () => describeRun(run));
+    if (folder) folders.push(folder);
   }
-  if (folders.length > 0) return { folders, notes };
-  throw new BidoraError("ANALYSIS", `None of the runs can be analyzed. ${notes.join(" ")}`);
+  return unfit.refuseNone(folders);
 }
 
 /** One for all runs, so that they can be compared. @throws UsageError where the runs' own differ, and none is asked for */
@@ -93,10 +91,17 @@ function axisOf(
 }
 
 /** Whole models come last: they are read at the layers that the adapters beside them have, unless others are asked for. */
-async function coursesOf(folders: readonly AnalyzedFolder[], options: ModelCourseOptions): Promise<RunCourse[]> {
+async function coursesOf(
+  folders: readonly AnalyzedFolder[],
+  options: ModelCourseOptions,
+  unfit: UnfitRuns,
+): Promise<Map<AnalyzedFolder, RunCourse>> {
   const found = new Map<AnalyzedFolder, RunCourse>();
-  for (const folder of folders)
-    if (folder.adapter) found.set(folder, await adapterCourse({ ...folder, adapter: folder.adapter }, options));
+  for (const folder of folders) {
+    const { adapter } = folder;
+    const course = adapter && (await unfit.orElse(folder, () => adapterCourse({ ...folder, adapter }, options)));
+    if (course) found.set(folder, course);
+  }
   for (const folder of folders) {
     if (folder.adapter) continue;
     const beside = [...found].filter(([other]) => other.adapter && isOfOneTask(other, folder));
@@ -104,5 +109,5 @@ async function coursesOf(folders: readonly AnalyzedFolder[], options: ModelCours
     const targetModules = options.targetModules ?? (layers.length > 0 ? layers : undefined);
     found.set(folder, await modelCourse(folder, { ...options, targetModules }));
   }
-  return folders.map((folder) => found.get(folder) as RunCourse);
+  return found;
 }

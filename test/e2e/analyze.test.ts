@@ -44,7 +44,7 @@ describe("a comparison's runs", () => {
   let analysis: Analysis;
 
   beforeAll(async () => {
-    for (const method of ["full", "lora", "bidora", "bitfit"] as const) {
+    for (const method of ["full", "lora", "bidora", "bitfit", "adapter"] as const) {
       const retraining = method === "bidora" ? { retrainSteps: 4 } : {};
       await run({ ...SMALL, ...SAVING, method, ...retraining, output: join(comparison, "task", method, "seed-10") });
     }
@@ -69,6 +69,7 @@ describe("a comparison's runs", () => {
     ]);
     expect(analysis.notes).toEqual([
       expect.stringMatching(/^Left out: .*bitfit.* was trained by bitfit, which leaves/),
+      expect.stringMatching(/^Left out: .*adapter.* was trained by adapter, and .* has a bottleneck behind it/),
     ]);
     expect(notes).toEqual(analysis.notes);
     expect(bidora("analyze", join(comparison, "task", "bitfit", "seed-10"))).toMatchObject({
