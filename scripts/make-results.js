@@ -38,9 +38,24 @@ const told = ({ tasks, methods, runs }) => ({
   }),
 });
 
-/** BiDoRA against what it is to be measured by, over all tasks of the study. @param {SignificanceTest} test */
-const isTold = ({ a, b, task, test }) =>
-  test === "wilcoxon" && task === undefined && b.startsWith("bidora") && /^(lora|dora)/.test(a);
+/** BiDoRA against what it is to be measured by. @param {SignificanceTest} test */
+const isTold = ({ a, b }) => b.startsWith("bidora") && /^(lora|dora)/.test(a);
+
+/**
+ * Of the tests over all tasks of the study those of BiDoRA; what is said under them is about the whole family.
+ * @param {Found} found
+ */
+function testsTable({ tests }) {
+  const overall = tests.filter(({ task, test }) => test === "wilcoxon" && task === undefined);
+  const table = significanceTable(overall);
+  /** @template T @param {readonly T[]} list */
+  const told = (list) => list.filter((_, row) => isTold(/** @type {SignificanceTest} */ (overall[row])));
+  return {
+    ...table,
+    names: told(table.names),
+    columns: table.columns.map((column) => ({ ...column, cells: told(column.cells) })),
+  };
+}
 
 /** The study whose runs had the machine to themselves: of others times say nothing. */
 const QUIET = "cost";
@@ -49,14 +64,13 @@ const COSTS = new Set(["Trained parameters", "Time", "Peak memory"]);
 /** @param {string} study */
 function tablesOf(study) {
   const found = read(study);
-  const tests = study === QUIET ? [] : found.tests.filter(isTold);
   const tables = comparisonTables(told(found)).map((table) => ({
     ...table,
     columns: table.columns.filter(({ title }) => study === QUIET || !COSTS.has(title)),
     notes: table.notes.filter((note) => study === QUIET || !note.startsWith("Time")),
   }));
   const shown = tables.filter(({ columns }) => columns.length > 0);
-  return [...shown, ...(tests.length > 0 ? [significanceTable(tests)] : [])].map(markdownTable).join("\n");
+  return [...shown, ...(study === QUIET ? [] : [testsTable(found)])].map(markdownTable).join("\n");
 }
 
 /** A row a task, with the main metric of the methods that matter most. */
