@@ -1,4 +1,4 @@
-import type { LivePart, Markup } from "../report/index.js";
+import { type LivePart, Markup } from "../report/index.js";
 import type { Board } from "./board.js";
 import { LivePage } from "./livePage.js";
 import { boardSection, RUNS, runSection } from "./statusSection.js";
@@ -20,6 +20,9 @@ export interface Shown {
   readonly page: LivePage;
 }
 
+/** Stands in a drawn page where it says how far its runs are: that changes with every step. */
+const STATUS = new Markup("<!-- live -->");
+
 /** The pages of a dashboard by their paths, each made when somebody asks for it. */
 export class Pages {
   readonly #shown = new Map<string, Shown>();
@@ -40,7 +43,10 @@ export class Pages {
     if (known) return known;
     const run = this.#runAt(path);
     if (run === undefined && path !== "/") return undefined;
-    const shown: Shown = { run, page: new LivePage(() => this.watched.draw(run, this.#liveOf(run))) };
+    const shown: Shown = {
+      run,
+      page: new LivePage(() => this.watched.draw(run, { status: STATUS, scripts: this.scripts })),
+    };
     this.#shown.set(path, shown);
     return shown;
   }
@@ -51,8 +57,10 @@ export class Pages {
     return name === undefined ? undefined : this.watched.board.run(name)?.name;
   }
 
-  #liveOf(run: string | undefined): LivePart {
-    return { status: this.statusOf(run), scripts: this.scripts };
+  /** A page with its figures as they were drawn last, and how far its runs are now. @param isWanted as of `LivePage` */
+  async html({ run, page }: Shown, isWanted: boolean): Promise<string> {
+    const drawn = await page.html(isWanted);
+    return drawn.replace(STATUS.source, () => this.statusOf(run).source);
   }
 
   /** How far a run is, or all are. */

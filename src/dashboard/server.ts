@@ -113,7 +113,7 @@ class DashboardServer {
     const listens = path === EVENTS || path.startsWith(`${EVENTS}/`);
     const shown = this.#pages.at(listens ? path.slice(EVENTS.length) || "/" : path);
     if (!shown) return notFound(response);
-    if (!listens) return send(response, 200, "text/html", await shown.page.html(this.#hasEnded));
+    if (!listens) return send(response, 200, "text/html", await this.#pages.html(shown, this.#hasEnded));
     this.#news.add(response, shown);
     this.#news.send("status", this.#pages.statusOf(shown.run).source, shown);
   }
