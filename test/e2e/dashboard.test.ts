@@ -1,6 +1,7 @@
+import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { isFinished } from "../../src/folders/runFolder.js";
 import { compare } from "../../src/run/compare.js";
 import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
@@ -30,10 +31,17 @@ const WITHIN = { timeout: 90_000, interval: 100 };
 /** The address that a command tells on stderr. */
 const addressOf = (text: string): string | undefined => /Live at (http:\S+)/.exec(text)?.[1];
 
+/** A test that fails leaves none of its runs behind. */
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
+
 /** Starts `bidora finetune` on more steps than it will do. */
 function startLong(...flags: readonly string[]) {
   const output = fresh();
   const { child, ended } = start("finetune", ...HOURS, "--method", "lora", "--output", output, ...flags);
+  children.push(child);
   let told = "";
   child.stderr?.on("data", (text: string) => {
     told += text;
