@@ -49,11 +49,11 @@ function testsTable({ tests }) {
   const overall = tests.filter(({ task, test }) => test === "wilcoxon" && task === undefined);
   const table = significanceTable(overall);
   /** @template T @param {readonly T[]} list */
-  const told = (list) => list.filter((_, row) => isTold(/** @type {SignificanceTest} */ (overall[row])));
+  const ofBidora = (list) => list.filter((_, row) => isTold(/** @type {SignificanceTest} */ (overall[row])));
   return {
     ...table,
-    names: told(table.names),
-    columns: table.columns.map((column) => ({ ...column, cells: told(column.cells) })),
+    names: ofBidora(table.names),
+    columns: table.columns.map((column) => ({ ...column, cells: ofBidora(column.cells) })),
   };
 }
 
@@ -77,7 +77,10 @@ function tablesOf(study) {
 function shortTable() {
   const rows = readdirSync(studies)
     .filter((study) => study !== QUIET && existsSync(join(studies, study, "comparison.json")))
-    .flatMap((study) => read(study).tasks.map((task) => rowOf(study, task)));
+    .flatMap((study) => {
+      const found = read(study);
+      return found.tasks.map((task) => rowOf(study, found, task));
+    });
   return markdownTable({
     heading: "Study, task",
     names: rows.map(({ name }) => name),
@@ -91,10 +94,10 @@ function shortTable() {
 
 /**
  * @param {string} study
+ * @param {Found} found
  * @param {Comparison["tasks"][number]} task
  */
-function rowOf(study, { name, metrics: [main] }) {
-  const { runs } = read(study);
+function rowOf(study, { runs }, { name, metrics: [main] }) {
   const kept = runs.filter((run) => run.task === name && SHORT.includes(run.method));
   const methods = SHORT.filter((method) => kept.some((run) => run.method === method));
   const [table] = comparisonTables({ methods, tasks: [{ name, metrics: [main] }], runs: kept });

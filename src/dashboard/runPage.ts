@@ -1,8 +1,12 @@
 import { BidoraError } from "../common/errors.js";
 import { type LivePart, readRun, renderReport, renderWaiting } from "../report/index.js";
 
-/** The report of a run that goes on, from what its folder holds so far. */
-export async function runPage(folder: string, name: string, live: LivePart): Promise<string> {
+/**
+ * The report of a run that goes on, from what its folder holds so far.
+ * @param isThere false where what the folder holds is of an earlier run, which this one replaces with its first step
+ */
+export async function runPage(folder: string, name: string, live: LivePart, isThere = true): Promise<string> {
+  if (!isThere) return renderWaiting(name, live);
   try {
     return renderReport([await readRun(folder)], live);
   } catch (error) {

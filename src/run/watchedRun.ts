@@ -11,7 +11,7 @@ import type { FinetuneOptions } from "./finetune.js";
  * @throws BidoraError `DASHBOARD` for a port that can't be had, before the run begins
  */
 export async function watchedRun<T>(
-  { dashboard, output }: Pick<RunConfig, "dashboard" | "output">,
+  { dashboard, output, resume }: Pick<RunConfig, "dashboard" | "output" | "resume">,
   options: FinetuneOptions,
   train: (options: FinetuneOptions) => Promise<T>,
 ): Promise<T> {
@@ -21,7 +21,8 @@ export async function watchedRun<T>(
   board.add([ALONE], "waiting");
   const stopping = new AbortController();
   const checkpoints = options.checkpoints ?? new CheckpointRequest();
-  const draw: Watched["draw"] = (_, live) => runPage(output, output, live);
+  const isThere = () => resume || (board.run(ALONE)?.step ?? 0) > 0;
+  const draw: Watched["draw"] = (_, live) => runPage(output, output, live, isThere());
   const stop = () => stopping.abort();
   const page = await serveDashboard({ board, draw, stop, checkpoint: () => checkpoints.ask() }, portOf(dashboard));
   options.hub?.onNote?.(`Live at ${page.url}`);

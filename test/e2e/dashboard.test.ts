@@ -2,8 +2,10 @@ import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { resolveRun } from "../../src/config/index.js";
 import { isFinished } from "../../src/folders/runFolder.js";
 import { compare } from "../../src/run/compare.js";
+import { finetune } from "../../src/run/finetune.js";
 import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
 import { checkpointSteps } from "../../src/train/checkpoints.js";
 import type { RunEvent } from "../../src/train/events.js";
@@ -89,6 +91,19 @@ describe("finetune --dashboard", () => {
     child.kill("SIGINT");
     expect(await ended).toBe(130);
   });
+});
+
+test("what an earlier run left in the folder is not shown as the run's that replaces it", async () => {
+  const { output } = await run({ method: "lora", maxSteps: 2 });
+  const shown: string[] = [];
+  const notes: string[] = [];
+  const look = async ({ event }: RunEvent) => {
+    if (event === "start" || event === "step") shown.push(await textOf(addressOf(notes.join("\n"))!));
+  };
+  const config = resolveRun({ ...SMALL, method: "lora", maxSteps: 1, output, overwrite: true, dashboard: true });
+  await finetune(config, { observers: [look], hub: { onNote: (line) => notes.push(line) } });
+  expect(shown[0]).not.toContain("Training loss");
+  expect(shown[0]).toContain("Figures come with the first steps.");
 });
 
 test("what is asked for once is saved once, beside what the settings save", async () => {

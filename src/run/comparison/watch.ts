@@ -1,4 +1,4 @@
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import type { RunEvent } from "../../train/events.js";
 import { portOf } from "../watchedRun.js";
 import type { Cell } from "./cells.js";
@@ -28,28 +28,23 @@ export async function watched<T>(
   const { Board, runPage, serveDashboard } = await import("../../dashboard/index.js");
   const { output } = spec;
   const board = new Board();
-  const known = new Map<string, { readonly cell: Cell; readonly controls?: JobControls }>();
+  const controls = new Map<string, JobControls>();
   const stopping = new AbortController();
   const nameOf = ({ folder }: Cell): string => relative(output, folder);
   const page = await serveDashboard(
     {
       board,
       draw: (run, live) =>
-        run === undefined
-          ? comparisonPage(output, askedFor(spec), live)
-          : runPage(known.get(run)?.cell.folder ?? "", run, live),
-      stop: (run) => (run === undefined ? stopping.abort() : known.get(run)?.controls?.stop()),
-      checkpoint: (run) => known.get(run)?.controls?.checkpoint(),
+        run === undefined ? comparisonPage(output, askedFor(spec), live) : runPage(join(output, run), run, live),
+      stop: (run) => (run === undefined ? stopping.abort() : controls.get(run)?.stop()),
+      checkpoint: (run) => controls.get(run)?.checkpoint(),
     },
     portOf(dashboard),
   );
   hooks.note?.(`Live at ${page.url}`);
   const watch: ComparisonWatch = {
-    expect: (cells, state) => {
-      for (const cell of cells) known.set(nameOf(cell), { cell });
-      board.add(cells.map(nameOf), state);
-    },
-    begin: (cell, controls) => known.set(nameOf(cell), { cell, controls }),
+    expect: (cells, state) => board.add(cells.map(nameOf), state),
+    begin: (cell, ofRun) => controls.set(nameOf(cell), ofRun),
     event: (cell, event) => board.event(nameOf(cell), event),
     end: ({ cell, status, message }, score) => board.ended(nameOf(cell), status, score ?? message),
   };

@@ -2,17 +2,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { refuseWithoutEffect, resolveRun, runOptions } from "../../../src/config/index.js";
-import { finalCells, gridCells, pairsOf } from "../../../src/run/comparison/cells.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
+import { expectEffects } from "./effects.js";
 
 const folder = fileURLToPath(new URL("../../../examples/paper/", import.meta.url));
 const files = readdirSync(folder).filter((name) => name.endsWith(".yaml"));
-const facts = {
-  rowsOf: async () => 10_000,
-  stepsOf: async () => 1000,
-  secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
-};
 
 describe.each(files)("the paper's experiment in %s", (name) => {
   it("says of every run what has an effect there, with the paper's five seeds", async () => {
@@ -20,9 +14,7 @@ describe.each(files)("the paper's experiment in %s", (name) => {
     expect(spec.seeds).toEqual([0, 1, 2, 3, 4]);
     const methods = spec.variants.map((variant) => variant.name);
     expect(methods).toEqual(expect.arrayContaining(["lora", "lora+es", "dora", "dora+es", "bidora"]));
-    for (const pair of pairsOf(spec))
-      for (const cell of [...(await gridCells(spec, pair, facts)), ...(await finalCells(spec, pair, facts))])
-        expect(() => refuseWithoutEffect(runOptions, cell.settings, resolveRun(cell.settings))).not.toThrow();
+    await expectEffects(spec, 10_000);
   });
 });
 

@@ -2,18 +2,12 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { refuseWithoutEffect, resolveRun, runOptions } from "../../../src/config/index.js";
-import { finalCells, gridCells, pairsOf } from "../../../src/run/comparison/cells.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
+import { expectEffects } from "./effects.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const found = readdirSync(join(root, "docs/results"), { recursive: true, encoding: "utf8" });
 const files = found.filter((name) => name.endsWith(".yaml")).map((name) => join("docs/results", name));
-const facts = {
-  rowsOf: async () => 800,
-  stepsOf: async () => 200,
-  secondsOfStep: async () => ({ train: 1, search: 3, retrain: 1 }),
-};
 const page = readFileSync(join(root, "docs/results.md"), "utf8");
 
 describe.each(files)("the study in %s", (name) => {
@@ -23,9 +17,7 @@ describe.each(files)("the study in %s", (name) => {
   );
 
   it("says of every run what has an effect there", async () => {
-    for (const pair of pairsOf(spec))
-      for (const cell of [...(await gridCells(spec, pair, facts)), ...(await finalCells(spec, pair, facts))])
-        expect(() => refuseWithoutEffect(runOptions, cell.settings, resolveRun(cell.settings))).not.toThrow();
+    await expectEffects(spec, 800);
   });
 
   it("is named by the page, and has its table there once it has been made", () => {
