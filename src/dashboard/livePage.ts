@@ -1,7 +1,8 @@
-/** Drawing takes at most this share of the time: the runs need the rest. */
+/** Drawing takes at most this share of the time, as the runs need the rest: unless one would wait too long for it. */
 const SHARE = 0.1;
-/** Milliseconds between two drawings, at the least. */
+/** Milliseconds between two drawings, at the least and at the most. */
 const LEAST = 2000;
+const MOST = 30_000;
 
 /** A page that is drawn when somebody asks for it and something has changed, and not too often. */
 export class LivePage {
@@ -33,7 +34,7 @@ export class LivePage {
     this.#notBefore = Number.POSITIVE_INFINITY;
     this.#html = this.draw().finally(() => {
       const spent = this.now() - began;
-      this.#notBefore = this.now() + Math.max(LEAST, spent / SHARE);
+      this.#notBefore = this.now() + Math.min(MOST, Math.max(LEAST, spent / SHARE));
     });
     return this.#html;
   }

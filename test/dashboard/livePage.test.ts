@@ -45,6 +45,16 @@ test("a page that takes long is drawn a tenth of the time", async () => {
   expect(page.isDue).toBe(true);
 });
 
+test("nobody waits longer than half a minute for a drawing", async () => {
+  const { page, clock } = pageThatTakes(20_000);
+  await page.html();
+  page.changed();
+  clock.now += 29_999;
+  expect(page.isDue).toBe(false);
+  clock.now += 1;
+  expect(page.isDue).toBe(true);
+});
+
 test("at the end it is drawn at once, if anything is new", async () => {
   const { page } = pageThatTakes(10);
   await page.html();

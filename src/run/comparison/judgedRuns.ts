@@ -14,32 +14,36 @@ interface Row {
   readonly prediction: unknown;
 }
 
-/** A run with what it said of each row that it is judged by; undefined where that file is gone. */
+/** A run with what it said of each row that it is judged by. */
 export interface JudgedRun {
   readonly run: CollectedRun;
-  readonly rows: readonly Row[] | undefined;
+  readonly rows: readonly Row[];
 }
 
 /**
  * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
- * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows
+ * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
  */
 export async function judgedRuns(runs: readonly CollectedRun[], { prefix }: Judging): Promise<JudgedRun[]> {
   const judged: JudgedRun[] = [];
-  for (const run of runs) judged.push({ run, rows: await rowsIn(run.folder, prefix) });
-  const [first, ...others] = judged.filter(({ rows }) => rows !== undefined);
-  for (const other of others) if (first) refuseOthers(first, other);
+  for (const run of runs)
+    judged.push({ run, rows: await rowsIn(join(run.folder, PREDICTIONS[prefix === "" ? "validation" : "test"])) });
+  const [first, ...others] = judged;
+  for (const other of others) refuseOthers(first as JudgedRun, other);
   return judged;
 }
 
-async function rowsIn(folder: string, prefix: string): Promise<readonly Row[] | undefined> {
-  const file = join(folder, PREDICTIONS[prefix === "" ? "validation" : "test"]);
-  if (!existsSync(file)) return undefined;
+async function rowsIn(file: string): Promise<readonly Row[]> {
+  if (!existsSync(file))
+    throw new BidoraError(
+      "COMPARISON",
+      `${file} is gone, which says how its run judged each row: bring it back, or remove its folder and do the run anew.`,
+    );
   const { rows } = await loadTable(file);
   return rows.map(({ values }) => values as unknown as Row);
 }
 
-function refuseOthers({ run: one, rows: ours = [] }: JudgedRun, { run: other, rows: theirs = [] }: JudgedRun): void {
+function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: theirs }: JudgedRun): void {
   const place = ours.findIndex((row, i) => identityOf(row) !== identityOf(theirs[i]));
   if (place === -1 && ours.length === theirs.length) return;
   const what = ours.length === theirs.length ? `row ${place + 1} is another` : `${ours.length} and ${theirs.length}`;

@@ -82,9 +82,9 @@ function measuredBySeed(
   runs: readonly JudgedRun[],
   { metric }: Judging,
 ): ReadonlyMap<number, Measured> {
-  const judged = runs.filter(({ run, rows }) => run.method === method && rows !== undefined);
+  const judged = runs.filter(({ run }) => run.method === method);
   return new Map(
-    judged.map(({ run: { seed }, rows = [] }) => [
+    judged.map(({ run: { seed }, rows }) => [
       seed,
       rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1)),
     ]),
