@@ -78,6 +78,28 @@ test("an end that is the newest checkpoint, byte by byte, counts once; another o
   expect(await stepsOf()).toEqual([3, 6, 9, null]);
 });
 
+test("a run that stopped early ended with the step which it went back to", async () => {
+  const run = join(newFolder(), "run");
+  cpSync(PEFT_RUN, run, { recursive: true });
+  cpSync(join(PEFT_RUN, "checkpoint-6"), run, { recursive: true });
+  const stepsOf = async (...events: readonly object[]) => {
+    writeFileSync(join(run, "events.jsonl"), events.map((event) => `${JSON.stringify(event)}\n`).join(""));
+    return (await analyzed(run, "out")).layers[0]!.steps.map(({ step }) => step);
+  };
+  const facts = { versions: {}, machine: {}, parameters: {}, judgedBy: { metric: "accuracy", goal: "maximize" } };
+  const start = (settings: object) => ({ event: "start", ...facts, settings });
+  const judged = (step: number, accuracy: number) => ({
+    event: "evaluation",
+    phase: "train",
+    step,
+    metrics: { accuracy },
+  });
+  const last = { event: "step", phase: "train", step: 9, loss: 1 };
+  const told = [judged(3, 0.5), judged(6, 0.7), judged(9, 0.6), last, judged(9, 0.7), { event: "done", metrics: {} }];
+  expect(await stepsOf(start({ earlyStopping: 1 }), ...told)).toEqual([3, 6]);
+  expect(await stepsOf(start({ earlyStopping: null }), ...told)).toEqual([3, 6, 9]);
+});
+
 test("the axis is that of the runs' magnitudes, else out; runs that differ ask for one", async () => {
   const adapters = join(GOLDEN, "bert", "adapters");
   const axisOf = async (...runs: string[]) => {

@@ -3,9 +3,12 @@ import { join } from "node:path";
 import { ADAPTER_WEIGHT_FILES, isAdapterFolder, sideFactsOf } from "../../adapters/index.js";
 import { BidoraError } from "../../common/errors.js";
 import type { Phase } from "../../common/phase.js";
+import { EVENTS } from "../../folders/runFiles.js";
 import { CHECKSUMS, verifyChecksums } from "../../io/checksums.js";
 import { CONFIG_FILE } from "../../io/fileNames.js";
+import { bestPoints } from "../../report/course.js";
 import { readRunLog } from "../../report/runLog.js";
+import { type Run, toRuns } from "../../report/runs.js";
 import { checkpointPath, checkpointSteps } from "../../train/checkpoints.js";
 
 /** A step of a run whose weights lie in a folder. */
@@ -24,8 +27,8 @@ export const hasWeights = (folder: string): boolean => isAdapterFolder(folder) |
  * @throws BidoraError `ANALYSIS` for a checkpoint that is not as it was saved
  */
 export async function statesOf(run: string): Promise<RunState[]> {
-  const end = hasWeights(run) ? await lastStep(run) : undefined;
-  // Later ones are of a run that was begun anew from an earlier one.
+  const end = hasWeights(run) ? await endStep(run) : undefined;
+  // Later ones are no part of the way there: early stopping went back behind them, or the run was begun anew from an earlier one.
   const isInRun = (step: number) => end === undefined || end === null || step < end;
   const steps = checkpointSteps(run)
     .filter((step) => isInRun(step) && hasWeights(checkpointPath(run, step)))
@@ -41,11 +44,13 @@ function stateIn(folder: string, step: number | null): RunState {
   return { folder, step, phase: sideFactsOf(folder)?.phase ?? null };
 }
 
-/** The step that a run ended with, by its log; null without one. */
-async function lastStep(run: string): Promise<number | null> {
-  if (!existsSync(join(run, "events.jsonl"))) return null;
-  const { events } = await readRunLog(run);
-  return events.findLast((event) => event.event === "step")?.step ?? null;
+/** The step whose weights a run ended with, by its log: the one that early stopping put back, or the last; null without a log. */
+async function endStep(run: string): Promise<number | null> {
+  if (!existsSync(join(run, EVENTS))) return null;
+  const [told] = toRuns([await readRunLog(run)]) as [Run];
+  const last = told.of("step").at(-1);
+  const best = bestPoints(told).find(({ phase }) => phase === last?.phase);
+  return best?.step ?? last?.step ?? null;
 }
 
 /** @throws BidoraError `ANALYSIS` */
