@@ -4,7 +4,7 @@ import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.
 import type { AdapterConfig } from "./config.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import { nameIn, type Plan, type PlannedLayer, planOf } from "./plan.js";
-import { ownCopy, trainWhole } from "./whole.js";
+import { ownCopy, requireBiases, trainWhole } from "./whole.js";
 
 /** How an adapter is put into a model. */
 export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
@@ -29,6 +29,7 @@ export function inject<Config extends AdapterConfig>(
   { layers, generator, dtype = "float32", saved }: InjectOptions<Config>,
 ): AdaptedModel<Config> {
   return torch.noGrad(() => {
+    if (!saved) requireBiases(model, config);
     const plan = planOf(model, config, layers);
     checkSize(plan, dtype, saved !== undefined);
     const fill: Fill = (name, spec) => {

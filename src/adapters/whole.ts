@@ -51,6 +51,18 @@ export function wholeParameters(
   return found;
 }
 
+/** @throws BidoraError `TARGET` where a configuration trains all biases of a model that has none but in its head */
+export function requireBiases(model: Module, { method, bias, modulesToSave }: AdapterConfig): void {
+  if (bias !== "all") return;
+  const hasBias = ([path, module]: readonly [string, Module]) =>
+    module.ownParameters.has("bias") && !isSaved(path, modulesToSave);
+  if ([...model.baseModules()].some(hasBias)) return;
+  throw new BidoraError(
+    "TARGET",
+    `${method} is to train the model's biases, and this model's layers have none: choose another method, such as lora.`,
+  );
+}
+
 /** PEFT trains a copy of such a module, apart from the one that it was tied to. */
 function refuseTied(model: Module, modulesToSave: readonly string[]): void {
   const modules = [...model.baseModules()];

@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { expect, test } from "vitest";
 import { ADAPTER_METHODS, inject, readAdapter, savedTensors, toLora, writeAdapter } from "../../src/adapters/index.js";
+import { Linear, Module } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { SmallModel } from "./smallModel.js";
@@ -20,6 +21,17 @@ test("every bias is trained, those of norms too, and the whole head; biases do n
     ["norm.bias", false, "direction"],
     ["classifier.bias", false, "direction"],
   ]);
+});
+
+test("a model whose layers have no biases is refused: its head alone would be trained, or nothing", () => {
+  class NoBiases extends Module {
+    readonly query = this.child("query", new Linear(4, 4, { bias: false }));
+    readonly head = this.child("head", new Linear(4, 2));
+  }
+  const start = (modulesToSave: string[]) =>
+    inject(new NoBiases(), ADAPTER_METHODS.bitfit.config({ modulesToSave }), { generator: new torch.Generator(3) });
+  expect(() => start(["head"])).toThrow(/bitfit is to train the model's biases, .* choose another method/);
+  expect(() => start([])).toThrow("before it was loaded");
 });
 
 test("it lies in files that PEFT does not take for its own, with its settings", async () => {
