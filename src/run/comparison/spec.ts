@@ -139,8 +139,15 @@ function checked(settings: object, where: string, others: readonly string[] = []
   }
 }
 
-/** A name that can be a folder's. */
-const folderName = (name: string): string => name.replaceAll(/[^\w.+-]/g, "-");
+/** Names in a comparison's folder that are not a task's to take. */
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+
+/** A name that can be a folder's. @throws UsageError for one that leads elsewhere, or that a file of the comparison has */
+function folderName(name: string): string {
+  const found = name.replaceAll(/[^\w.+-]/g, "-");
+  if (!TAKEN.test(found)) return found;
+  throw new UsageError(`A task can't be named ${name}, for its runs lie in a folder of its name: give it another one.`);
+}
 
 function selected(tasks: readonly SpecTask[], wanted: CompareSettings["tasks"]): readonly SpecTask[] {
   if (wanted === undefined) return tasks;
