@@ -37,12 +37,32 @@ function fromTexts(texts: readonly string[]): Record<string, readonly string[]> 
 }
 
 /** They are a comparison's own to set. */
-const NOT_TRIED: ReadonlySet<string> = new Set(["seed", "method", "output", "model", "task", "resume", "overwrite"]);
+const OWN: readonly RunKey[] = [
+  "seed",
+  "method",
+  "output",
+  "model",
+  "revision",
+  "adapter",
+  "task",
+  "resume",
+  "overwrite",
+];
+/** Points that differ in these are judged by other rows or tokens than each other: their scores can't be compared. */
+const JUDGED_BY: readonly RunKey[] = [
+  ...(["data", "train", "validation", "test", "testSplit", "trainLimit", "holdoutFraction"] as const),
+  ...(["shuffle", "labelColumn", "trainOn"] as const),
+];
+/** They change nothing of the score that chooses: no texts are written for rows that are held out. */
+const NO_SCORE: readonly RunKey[] = ["maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"];
+const NOT_TRIED: ReadonlySet<string> = new Set([...OWN, ...JUDGED_BY, ...NO_SCORE]);
 
 function triedValue(key: string, value: unknown): unknown {
   const option: Option | undefined = Object.hasOwn(runOptions, key) ? runOptions[key as RunKey] : undefined;
-  if (!option || NOT_TRIED.has(key))
+  if (!option)
     throw new UsageError(`--grid takes settings of a run; got ${key}.${didYouMean(key, Object.keys(runOptions))}`);
+  if (NOT_TRIED.has(key))
+    throw new UsageError(`--grid takes settings of a run that it can choose by the rows held out; got ${key}.`);
   return checkValue(option, value, `--grid ${key}`);
 }
 

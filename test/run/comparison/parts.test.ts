@@ -132,7 +132,11 @@ describe("a grid", () => {
     expect(() => gridPoints(["rank=4.5"])).toThrow("--grid rank takes a whole number");
     expect(() => gridPoints(["rank=4", "rank=8"])).toThrow("names rank twice");
     expect(() => gridPoints(["learningRate=1e-4,0.0001"])).toThrow("--grid has learningRate=0.0001 twice");
-    for (const key of ["seed", "output", "method"]) expect(() => gridPoints([`${key}=1`])).toThrow("settings of a run");
+    const others = ["seed", "output", "method", "revision", "adapter"];
+    const judgedBy = ["train", "validation", "trainLimit", "holdoutFraction", "shuffle", "labelColumn", "trainOn"];
+    const noScore = ["beams", "maxNewTokens", "lengthPenalty", "noRepeatNgram"];
+    for (const key of [...others, ...judgedBy, ...noScore])
+      expect(() => gridPoints([`${key}=1`])).toThrow("settings of a run");
   });
 
   it("is chosen from by the best score, the first of equals", () => {
