@@ -15,7 +15,7 @@ import { factsIn } from "./comparison/facts.js";
 import { checkFiles, failure } from "./comparison/failure.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { judgingOf } from "./comparison/judging.js";
-import { checkBegun, checkComparisonFolder, keepPlan } from "./comparison/plan.js";
+import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "./comparison/plan.js";
 import { ComparisonProgress, scoreText } from "./comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
 import type { ComparisonWatch } from "./comparison/watch.js";
@@ -55,7 +55,10 @@ export async function compare(
       `No effect here: --dashboard (acts only where runs are done, not with ${flagOf(modes[0]![0])}); leave it out.`,
     );
   const spec = readSpec(flags, file);
-  if (collect) return gather(spec);
+  if (collect) {
+    refuseStrange(spec.output, placesIn(spec.output));
+    return gather(spec);
+  }
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
     mkdirSync(output, { recursive: true });

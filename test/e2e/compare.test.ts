@@ -1,5 +1,14 @@
 import { execFileSync } from "node:child_process";
-import { appendFileSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { compare } from "../../src/run/compare.js";
@@ -117,6 +126,20 @@ describe("a comparison", () => {
     if (outcome.kind !== "compared") throw new Error(outcome.kind);
     expect(outcome.text.indexOf("dora+es")).toBeLessThan(outcome.text.indexOf("lora "));
     await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
+  });
+
+  test("is not gathered from runs in the place of others", async () => {
+    const [lora, dora] = ["lora", "dora"].map((method) => join(output, "sequence-classification", method, "seed-0"));
+    cpSync(lora as string, dora as string, { recursive: true });
+    await expect(call({ collect: true })).rejects.toThrow(/dora.seed-0 is another run .*did not begin it/);
+    rmSync(join(dora as string, ".."), { recursive: true });
+    const [one, other] = [0, 1].map((seed) =>
+      join(output, "sequence-classification", "lora", `seed-${seed}`, "run.yaml"),
+    );
+    const before = readFileSync(other as string);
+    writeFileSync(other as string, readFileSync(one as string));
+    await expect(call({ collect: true })).rejects.toThrow("says seed 0, asked for was 1");
+    writeFileSync(other as string, before);
   });
 });
 

@@ -62,12 +62,30 @@ export async function checkBegun(
     const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
     found[name] = own;
     if (!isRunFolder(cell.folder)) continue;
-    const before = Object.hasOwn(known, name) ? known[name] : undefined;
-    if (!before) throw strange(cell.folder, "this comparison did not begin it");
+    const before = begunAs(cell.folder, known, name);
     refuseChanged(cell.folder, before, own, tried);
     refuseEdited(cell.folder, before);
   }
   return found;
+}
+
+/**
+ * Refuses runs that stand in the place of those that were asked for, before they are summed up; a folder without a plan says nothing
+ * of what was.
+ * @throws BidoraError `COMPARISON` naming the run and what differs
+ */
+export function refuseStrange(folder: string, runs: readonly Pick<Cell, "folder">[]): void {
+  if (!existsSync(join(folder, PLAN))) return;
+  const known = readPlan(folder);
+  for (const run of runs)
+    if (isRunFolder(run.folder)) refuseEdited(run.folder, begunAs(run.folder, known, relative(folder, run.folder)));
+}
+
+/** @throws BidoraError `COMPARISON` for a run that no plan knows */
+function begunAs(folder: string, known: Readonly<Record<string, Planned>>, name: string): Planned {
+  const before = Object.hasOwn(known, name) ? known[name] : undefined;
+  if (!before) throw strange(folder, "this comparison did not begin it");
+  return before;
 }
 
 function readPlan(folder: string): Readonly<Record<string, Planned>> {

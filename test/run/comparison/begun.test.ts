@@ -1,11 +1,11 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CompareSettings, renderRunYaml, resolveRun } from "../../../src/config/index.js";
 import { MARKER, RUN_FILE } from "../../../src/folders/runFiles.js";
 import { type Cell, cellsBeside, finalCells, pairsOf } from "../../../src/run/comparison/cells.js";
 import { placesIn } from "../../../src/run/comparison/collect.js";
-import { checkBegun, keepPlan } from "../../../src/run/comparison/plan.js";
+import { checkBegun, keepPlan, PLAN, refuseStrange } from "../../../src/run/comparison/plan.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { fresh, write } from "../../e2e/support.js";
 
@@ -84,5 +84,19 @@ describe("runs that have begun", () => {
     );
     begin(lora!, { seed: 3 });
     await expect(asked({ methods: ["lora"], output })).rejects.toThrow("says seed 3, asked for was 0");
+  });
+
+  it("are gathered only where they are what was asked for, as far as a plan says what that was", async () => {
+    const output = fresh();
+    const [lora] = await asked({ methods: ["lora"], output });
+    begin(lora!);
+    refuseStrange(output, placesIn(output));
+    begin(lora!, { seed: 3 });
+    expect(() => refuseStrange(output, placesIn(output))).toThrow("says seed 3, asked for was 0");
+    begin(lora!);
+    begin({ ...lora!, folder: join(output, "regression/dora/seed-0") });
+    expect(() => refuseStrange(output, placesIn(output))).toThrow("this comparison did not begin it");
+    rmSync(join(output, PLAN));
+    refuseStrange(output, placesIn(output));
   });
 });
