@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import type { Tensor } from "../torch/index.js";
 import { GGUF_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "./fileNames.js";
@@ -41,6 +41,13 @@ export function openWeights(folder: string): Weights {
   const names = readdirSync(folder);
   if (names.includes(GGUF_FILE)) return openFromGguf(folder);
   throw noWeights(folder, names);
+}
+
+/** Names of the files with a model folder's weights. @throws BidoraError as `openWeights` */
+export function weightFileNames(folder: string): string[] {
+  const found = openWeights(folder);
+  found.close();
+  return found.files.map((path) => basename(path));
 }
 
 function openFromGguf(folder: string): Weights {

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { ADAPTER_FILES } from "../adapters/index.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
 import { CONFIG_FILE } from "../io/fileNames.js";
-import { openWeights } from "../io/weights.js";
+import { weightFileNames } from "../io/weights.js";
 import type { EncodedRow } from "../tasks/index.js";
 import type { RunEvent } from "../train/events.js";
 import type { RunObserver } from "../train/observer.js";
@@ -48,7 +48,7 @@ export class ProvenanceSource implements RunObserver {
       holdout: data.holdout ? await digestRows(data.holdout) : null,
       labels: [...labels],
       config: await this.#digest(folder, () => [CONFIG_FILE]),
-      weights: await this.#digest(folder, () => weightFiles(folder)),
+      weights: await this.#digest(folder, () => weightFileNames(folder)),
       tokenizer: await this.#digest(folder, () => tokenizer.files()),
       adapter:
         adapterFolder === undefined ? null : await this.#digest(adapterFolder, () => adapterFiles(adapterFolder)),
@@ -73,12 +73,6 @@ async function digestRows(rows: readonly EncodedRow[]): Promise<{ rows: number; 
     if (i % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await nextTurn();
   }
   return { rows: rows.length, sha256: hash.digest("hex") };
-}
-
-function weightFiles(folder: string): string[] {
-  const weights = openWeights(folder);
-  weights.close();
-  return weights.files.map((path) => basename(path));
 }
 
 function adapterFiles(folder: string): string[] {

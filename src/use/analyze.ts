@@ -10,6 +10,7 @@ import { analyzedRuns, isOfOneTask } from "./analysis/analyzedRuns.js";
 import type { RunCourse } from "./analysis/course.js";
 import { type ModelCourseOptions, modelCourse } from "./analysis/modelCourse.js";
 import { type RunFolder, runFolders } from "./analysis/runFolders.js";
+import { SameBase } from "./analysis/sameBase.js";
 import { UnfitRuns } from "./analysis/unfitRuns.js";
 import type { InferenceHooks } from "./openForUse.js";
 
@@ -25,7 +26,7 @@ export interface AnalyzeResult {
  * layer at every saved step, with regression lines; a page with figures, and the numbers as JSON.
  * @param runs output folders of runs, or a comparison's
  * @throws BidoraError `ANALYSIS` for a folder with nothing to analyse, and for a run whose method leaves weights as they are;
- *   `OUTPUT_IN_USE`; UsageError for a setting without effect
+ *   `MODEL_CHANGED`, `OUTPUT_IN_USE`; UsageError for a setting without effect
  */
 export async function analyze(
   runs: readonly string[],
@@ -55,7 +56,7 @@ async function analysisOf(
     );
   const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
-  const options = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own) };
+  const options = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own), base: new SameBase() };
   const courses = await coursesOf(described, options, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => courses.has(folder)));
   for (const note of unfit.notes) hub?.onNote?.(note);

@@ -259,3 +259,19 @@ test("steps after a run's end are none of its own, and --overwrite takes an anal
   await run({ ...SMALL, maxSteps: 1, method: "lora", output, overwrite: true });
   expect(existsSync(join(output, "analysis.json")) || existsSync(join(output, "analysis.html"))).toBe(false);
 });
+
+test("weights that the run did not begin from are refused", async () => {
+  const model = fresh("base");
+  cpSync(SMALL.model, model, { recursive: true });
+  const runs: string[] = [];
+  for (const method of ["lora", "full"] as const)
+    runs.push((await run({ ...SMALL, ...SAVING, maxSteps: 2, saveEvery: 1, model, method })).output);
+  const weights = join(model, "model.safetensors");
+  const bytes = readFileSync(weights);
+  bytes.writeFloatLE(0.5, bytes.length - 4);
+  writeFileSync(weights, bytes);
+  for (const path of runs) {
+    await expect(analysisOf(path)).rejects.toMatchObject({ code: "MODEL_CHANGED" });
+    expect((await analysisOf(path, { model: SMALL.model })).layers.length).toBeGreaterThan(0);
+  }
+});

@@ -15,6 +15,7 @@ import * as torch from "../../torch/index.js";
 import { findModel, openWithAdapter } from "../openModel.js";
 import { type AnalyzedFolder, unchanged } from "./analyzedFolder.js";
 import { Courses, type RunCourse } from "./course.js";
+import type { SameBase } from "./sameBase.js";
 
 /** How a run is read. */
 export interface CourseOptions {
@@ -24,6 +25,7 @@ export interface CourseOptions {
   readonly revision: string | undefined;
   readonly task: NamedTask | undefined;
   readonly hub: HubOptions | undefined;
+  readonly base: SameBase;
 }
 
 /** Magnitudes are kept in float32, their norms at the start too. */
@@ -38,11 +40,12 @@ const FLOAT64_ROUNDING = 1e-13;
  */
 export async function adapterCourse(
   run: AnalyzedFolder & { readonly adapter: SavedAdapter },
-  { axis, task, ...options }: CourseOptions,
+  { axis, task, base, ...options }: CourseOptions,
 ): Promise<RunCourse> {
   const { model, revision, hub } = options;
   const where = { model, revision, adapter: run.states[0].folder, ...(hub && { hub }) };
   const found = await findModel(where);
+  await base.check(run, found.folder);
   const dtype = computedWith(found.folder, run);
   const { adapted: first, ...opened } = await openWithAdapter({ ...where, task, dtype }, found);
   const courses = new Courses(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);

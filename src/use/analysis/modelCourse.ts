@@ -26,6 +26,7 @@ const ROUNDING = { float64: 1e-6, others: 1e-13 };
  */
 export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptions): Promise<RunCourse> {
   const model = await pretrainedOf(run, options);
+  await options.base.check(run, model);
   const config = readConfig(run.states[0].folder);
   const architecture = architectureOf(config);
   const pretrained = openCheckpoint(model);
