@@ -125,6 +125,9 @@ describe("a comparison", () => {
     const outcome = await call({ collect: true, methods: ["dora+es", "lora"] });
     if (outcome.kind !== "compared") throw new Error(outcome.kind);
     expect(outcome.text.indexOf("dora+es")).toBeLessThan(outcome.text.indexOf("lora "));
+    const again = await call({ collect: true, seeds: [1] });
+    if (again.kind !== "compared") throw new Error(again.kind);
+    expect(again.result.conditions).toMatchObject({ seeds: [0, 1] });
     await expect(call({ collect: true, output: fresh("nothing") })).rejects.toThrow("There is no finished run");
   });
 
@@ -194,6 +197,19 @@ test("a grid's runs are told apart, and no more run at once than there are", asy
   expect(outcome.costs.seconds).toBe(tried!.seconds + counted!.seconds);
   expect(outcome.costs.peakMemoryBytes).toBe(2 * tried!.peakMemoryBytes);
   expect(outcome.text).toMatch(/^lora \(grid\)/m);
+}, 100_000);
+
+test("a grid's points that cost different amounts are told each, and that nothing has been chosen yet", async () => {
+  const grid = ["maxSteps=1,3", "learningRate=0,1e-3"];
+  const outcome = await compare({ methods: ["lora"], grid, output: fresh("unequal-grid"), dryRun: true }, file);
+  if (outcome.kind !== "expected") throw new Error(outcome.kind);
+  expect(outcome.costs.pairs.map(({ tried, runs, steps }) => [tried, runs, steps])).toEqual([
+    [{ maxSteps: 1 }, 2, 1],
+    [{ maxSteps: 3 }, 2, 3],
+    [{}, 1, 2],
+  ]);
+  expect(outcome.text).toMatch(/^lora \(grid maxSteps=3\) /m);
+  expect(outcome.text).toContain("without what the grid is going to choose");
 }, 100_000);
 
 test("early stopping has a budget of seconds too, and what it would cost is in no one's way", async () => {

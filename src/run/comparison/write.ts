@@ -53,7 +53,7 @@ export async function writeComparison(
     tasks,
     methods,
     reached,
-    conditions: options.conditions,
+    conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };
   writeFileAtomic(join(output, COMPARISON), `${JSON.stringify(result, undefined, 2)}\n`);
   writeFileAtomic(join(output, "comparison.md"), joined(tables, markdownTable));
@@ -61,6 +61,10 @@ export async function writeComparison(
   await writeReport(join(output, REPORT), [output]);
   return { result, text: joined(tables, terminalTable) };
 }
+
+/** Of all that is summed up: runs that are there from an earlier call may have others than were asked for. */
+const seedsOf = (runs: readonly CollectedRun[]): number[] =>
+  [...new Set(runs.map(({ seed }) => seed))].sort((a, b) => a - b);
 
 const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
