@@ -2,7 +2,7 @@ import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
 import { type Column, plain, type Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
-import { resolveRun } from "../../config/index.js";
+import { type RunKey, type RunSettings, resolveRun } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { estimate } from "../estimate.js";
 import type { Cell } from "./cells.js";
@@ -14,6 +14,8 @@ export interface ExpectedCost {
   readonly method: string;
   /** Whether they try the points of a grid. */
   readonly isOfGrid: boolean;
+  /** Of these points, the settings that they have in common and that cost: empty where the grid has none such. */
+  readonly tried: RunSettings;
   readonly runs: number;
   readonly trainedParameters: number;
   readonly steps: number;
@@ -29,13 +31,27 @@ export interface ExpectedCosts {
   readonly peakMemoryBytes: number;
 }
 
-/** Estimates one run of each method on each task, and one of those that try a grid, which train on fewer rows. */
+/** Settings that make no step longer or larger, and no other number of them. */
+const FREE: ReadonlySet<string> = new Set<RunKey>([
+  ...(["learningRate", "upperLearningRate", "retrainLearningRate", "warmupRatio", "schedule"] as const),
+  ...(["weightDecay", "upperWeightDecay", "adamBeta1", "adamBeta2", "adamEpsilon", "alpha"] as const),
+]);
+
+const thatCost = (point: RunSettings = {}): RunSettings =>
+  Object.fromEntries(Object.entries(point).filter(([key]) => !FREE.has(key)));
+
+/**
+ * Estimates one run of each method on each task, and one of those that try a grid, which train on fewer rows: of points that cost
+ * different amounts each.
+ */
 export async function expectedCosts(
   cells: readonly Cell[],
   jobs: number,
   hooks: { readonly signal?: AbortSignal | undefined; readonly hub?: HubOptions | undefined },
 ): Promise<ExpectedCosts> {
-  const groups = group(cells, ({ task, variant, point }) => JSON.stringify([task, variant.name, point !== undefined]));
+  const groups = group(cells, ({ task, variant, point }) =>
+    JSON.stringify([task, variant.name, point && thatCost(point)]),
+  );
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
     const [{ task, variant, settings, point }] = own as [Cell];
@@ -48,6 +64,7 @@ export async function expectedCosts(
       task,
       method: variant.name,
       isOfGrid: point !== undefined,
+      tried: thatCost(point),
       runs: own.length,
       trainedParameters: parameters.trained,
       steps,
@@ -75,6 +92,14 @@ export function secondsOfAll(pairs: readonly Pick<ExpectedCost, "runs" | "second
   return Math.max(...busy);
 }
 
+const NOT_CHOSEN =
+  "Runs that count are told without what the grid is going to choose for them: with it they may take another time and memory.";
+
+function nameOf({ method, isOfGrid, tried }: ExpectedCost): string {
+  const words = Object.entries(tried).map(([key, value]) => ` ${key}=${String(value)}`);
+  return isOfGrid ? `${method} (grid${words.join("")})` : method;
+}
+
 /** The same for the terminal. */
 export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): string {
   const column = (title: string, textOf: (pair: ExpectedCost) => string, align: Column["align"] = "right"): Column => ({
@@ -85,7 +110,7 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): s
   });
   const table: Table = {
     heading: "Method",
-    names: pairs.map(({ method, isOfGrid }) => (isOfGrid ? `${method} (grid)` : method)),
+    names: pairs.map(nameOf),
     columns: [
       column("Task", ({ task }) => task, "left"),
       column("Runs", ({ runs }) => formatCount(runs)),
@@ -94,7 +119,10 @@ export function costsText({ pairs, seconds, peakMemoryBytes }: ExpectedCosts): s
       column("Time of one", (pair) => formatSeconds(pair.seconds)),
       column("Peak memory", (pair) => formatBytes(pair.peakMemoryBytes)),
     ],
-    notes: [`All of it: about ${formatSeconds(seconds)}, and up to ${formatBytes(peakMemoryBytes)} at once.`],
+    notes: [
+      `All of it: about ${formatSeconds(seconds)}, and up to ${formatBytes(peakMemoryBytes)} at once.`,
+      ...(pairs.some(({ tried }) => Object.keys(tried).length > 0) ? [NOT_CHOSEN] : []),
+    ],
   };
   return terminalTable(table);
 }
