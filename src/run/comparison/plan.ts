@@ -158,11 +158,10 @@ async function dataOf(
   return found;
 }
 
+/** Links are followed: the Hub's cache, for one, has nothing else in a model's folder. */
 function filesOf(path: string): string[] {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (!found?.isDirectory()) return found ? [path] : [];
-  return readdirSync(path, { withFileTypes: true, recursive: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
+  const statOf = (file: string) => statSync(file, { throwIfNoEntry: false });
+  if (!statOf(path)?.isDirectory()) return statOf(path) ? [path] : [];
+  const inside = readdirSync(path, { encoding: "utf8", recursive: true }).map((name) => join(path, name));
+  return inside.filter((file) => statOf(file)?.isFile()).sort();
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CompareSettings, renderRunYaml, resolveRun } from "../../../src/config/index.js";
@@ -52,6 +52,15 @@ describe("runs that have begun", () => {
     await expect(asked({ methods: ["bidora"], output })).rejects.toThrow(`what is in ${join(model, "config.json")}`);
     writeFileSync(join(model, "config.json"), "{}");
     await expect(asked({ methods: ["bidora"], output })).resolves.toHaveLength(1);
+  });
+
+  it("must have the files that a folder links to", async () => {
+    const [output, model, kept] = [fresh(), fresh("linked"), write("config.json", "{}")];
+    mkdirSync(model);
+    symlinkSync(kept, join(model, "config.json"));
+    for (const cell of await asked({ methods: ["lora"], model, output })) begin(cell);
+    writeFileSync(kept, "{ }");
+    await expect(asked({ methods: ["lora"], model, output })).rejects.toThrow(`in ${join(model, "config.json")}`);
   });
 
   it("may have another value of what a grid chooses", async () => {
