@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import { UsageError } from "../../common/errors.js";
 import { METHODS, type Method, type RunConfig, type RunSettings, resolveRun, runOptions } from "../../config/index.js";
 import { withoutEffect } from "../../config/withoutEffect.js";
 import { LENGTHS, lengthWithin, ONE_A_STEP, rowsOfStep, type StepCosts } from "./budget.js";
@@ -53,6 +54,24 @@ export function askedOf(spec: Spec, task: SpecTask, variant: Variant, tried: Run
   const whole = { ...variant.settings, ...said, method };
   const idle = new Set(withoutEffect(runOptions, said, resolveRun(whole)));
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
+}
+
+/** Refuses two names for one run, of which a table would tell as of two competitors. @throws UsageError naming both */
+export function refuseSame(spec: Spec): void {
+  for (const task of spec.tasks) {
+    const named = new Map<string, string>();
+    for (const variant of spec.variants) {
+      const asked = askedOf(spec, task, variant);
+      const all = Object.entries({ ...asked, ...holdoutOf(spec, task, variant, asked) });
+      const run = JSON.stringify(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+      const other = named.get(run);
+      if (other !== undefined)
+        throw new UsageError(
+          `${other} and ${variant.name} are the same run on ${task.name}, by what is set beside their names: leave one of them out.`,
+        );
+      named.set(run, variant.name);
+    }
+  }
 }
 
 const withoutOpen = (settings: RunSettings): RunSettings =>

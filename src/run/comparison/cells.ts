@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { RunSettings } from "../../config/index.js";
-import { HOLDOUT, type RunFacts, settingsOf } from "./cellSettings.js";
+import { HOLDOUT, type RunFacts, refuseSame, settingsOf } from "./cellSettings.js";
 import { distinctPoints, pointName } from "./grid.js";
 import { refuseIdle } from "./idle.js";
 import type { Spec, SpecTask } from "./spec.js";
@@ -25,9 +25,10 @@ export interface Pair {
   readonly folder: string;
 }
 
-/** Every method on every task, in their order. @throws UsageError for settings that have no effect on any method */
+/** Every method on every task, in their order. @throws UsageError for settings that have no effect on any method, and for two that are one */
 export function pairsOf(spec: Spec): Pair[] {
   refuseIdle(spec);
+  refuseSame(spec);
   return spec.tasks.flatMap((task) =>
     spec.variants.map((variant) => ({ task, variant, folder: join(spec.output, task.name, variant.name) })),
   );

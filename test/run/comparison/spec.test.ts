@@ -87,6 +87,18 @@ describe("a comparison", () => {
     idle(["epochs: 2"], { budget: "steps=9" }).not.toThrow();
   });
 
+  it("refuses two names for one run", () => {
+    const same = (flags: Parameters<typeof readSpec>[0]) =>
+      expect(() => pairsOf(readSpec(flags, file("task: regression", "train: t"))));
+    const warm = { methods: ["lora", "bidora", "bidora-warm"] };
+    same(warm).not.toThrow();
+    same({ ...warm, warmStart: true }).toThrow("bidora and bidora-warm are the same run on regression");
+    same({ methods: ["bidora-folds", "bidora"], searchFolds: 3 }).toThrow("bidora-folds and bidora are the same run");
+    const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 5 };
+    same(early).not.toThrow();
+    same({ ...early, holdoutFraction: 0.2 }).toThrow("lora and lora+es are the same run");
+  });
+
   it("gives a variant what acts in it", async () => {
     const path = file("task: regression", "train: t", "searchFraction: 0.7", "perMethod: {bidora: {xi: 0.1}}");
     const [bidora, folds] = await cellsOf({ methods: ["bidora", "bidora-folds"] }, path);
