@@ -134,6 +134,8 @@ function fitCheckpoint(
   const own = numbered?.length === names.length && names.every(isStandIn) ? numbered : names;
   const known = new Set(own);
   if (own === numbered && [...found].every((label) => known.has(label))) return new LabelMap(own);
+  // Among names that are numbers themselves, and not the ids, a number would stand for two labels.
+  if (own.some((name, id) => isInteger(name) && name !== String(id))) return undefined;
   if ([...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length))
     return new LabelMap(own, new Map(names.map((_, id) => [String(id), indexOfId(id, lower, numbered)])));
   return undefined;

@@ -37,6 +37,14 @@ describe("the order of labels", () => {
     expect(labelMap(texts(1, 0), { checkpoint: ["1", "0"] }).indexOf(1, at)).toBe(0);
   });
 
+  it("takes no whole numbers for ids where the checkpoint's names are other ones", () => {
+    const checkpoint = ["1", "2", "3"];
+    expect(labelMap(texts(0, 1, 2), { checkpoint }).names).toEqual(["0", "1", "2"]);
+    const used = modelLabels(texts(0, 1, 2), { checkpoint });
+    expect(() => used.indexOf(0, at)).toThrow("the label 0 is none of those known: 1, 2, 3.");
+    expect(modelLabels(texts(2), { checkpoint: ["0", "1", "other"] }).find(2)).toBe(2);
+  });
+
   it("is the data set's own, unless the checkpoint has these names in another order", () => {
     const dataset = ["entailment", "not_entailment"];
     const rows = texts("not_entailment");
