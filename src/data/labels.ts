@@ -18,6 +18,11 @@ export class LabelMap {
     return this.#index.get(String(label));
   }
 
+  /** The same with further labels behind these. */
+  and(names: readonly string[]): LabelMap {
+    return new LabelMap([...this.names, ...names], this.#index);
+  }
+
   /** The label's index. @throws BidoraError if there is no such label. */
   indexOf(label: string | number, at: Location): number {
     const index = this.find(label);

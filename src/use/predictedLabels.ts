@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { type Dataset, LabelMap, labelMap } from "../data/index.js";
+import { type Dataset, type LabelMap, labelMap } from "../data/index.js";
 import { namedDatasets, type TaskChoice } from "../tasks/index.js";
 
 /** Predictions whose labels are spelled as the rows spell theirs, and all labels. */
@@ -11,27 +11,34 @@ export interface SpelledPredictions {
 /**
  * Gives predicted labels the rows' spelling: a model may have them in other letters, or stand-ins (`LABEL_1`) and numbers for the ids
  * of a named data set, and rows the numbers. What no row has stays as it is, and is wrong.
- * @throws BidoraError `PREDICTIONS` where a named data set has none of the predicted labels, and where one side has numbers alone
+ * @throws BidoraError `PREDICTIONS` where a named data set has none of the predicted labels, where one side has numbers alone, and
+ *   where every row's label is -1, as the Hub's test files say that there is none
  */
 export function spellLabels(
   { dataset: name }: Pick<TaskChoice, "dataset">,
   dataset: Dataset,
   predictions: readonly object[],
 ): SpelledPredictions {
-  const { names } = labelMap(dataset.examples, { dataset: dataset.labelNames });
-  const spell = spelling(names, name ? namedDatasets[name].labelNames : []);
+  const numbered = name ? namedDatasets[name].labelNames : [];
+  // By its names a named data set's labels are judged alike whether the rows have these or their numbers.
+  const rowLabels = labelMap(dataset.examples, { checkpoint: numbered, dataset: dataset.labelNames });
+  const { names } = rowLabels;
+  const spell = spelling(names, numbered);
   const spelled = predictions.map((prediction) => withLabels(prediction, spell));
   const found = [...new Set(spelled.flatMap(labelsIn))];
-  const rowLabels = new LabelMap(names);
   const others = found.filter((name) => rowLabels.find(name) === undefined);
-  const isOther = dataset.labelNames !== undefined || areNumbers(found) !== areNumbers(names);
+  const isPublished = dataset.labelNames !== undefined || numbered.length > 0;
+  const isOther = isPublished || areNumbers(found) !== areNumbers(names) || names.every((name) => name === UNLABELLED);
   if (isOther && found.length > 0 && others.length === found.length)
     throw new BidoraError(
       "PREDICTIONS",
       `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
     );
-  return { labels: new LabelMap([...names, ...others]), predictions: spelled };
+  return { labels: rowLabels.and(others), predictions: spelled };
 }
+
+/** Stands for a label that was not published. */
+const UNLABELLED = "-1";
 
 const ID = /^(?:LABEL_)?(\d+)$/;
 

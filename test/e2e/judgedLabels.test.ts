@@ -153,6 +153,13 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     });
   });
 
+  test("have the entities of a named set where the rows have its numbers", async () => {
+    const rows = (labels: readonly (string | number)[]) => jsonl({ tokens: ["a", "b", "c"], labels });
+    const names = ["B-PER", "I-PER", "O"];
+    const { metrics } = await evaluate({ task: "conll2003", data: rows([1, 2, 0]), predictions: rows(names) });
+    expect(metrics).toEqual({ accuracy: 1, precision: 1, recall: 1, f1: 1 });
+  });
+
   test("take nothing from the label that F1 is about where one is predicted that no row has", async () => {
     const names = ["equivalent", "not_equivalent", "equivalent"];
     const metrics = await judged("glue/mrpc", pairs(names), ["equivalent", "not_equivalent", "maybe"]);
@@ -164,6 +171,9 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     await expect(judged("sequence-classification", pairs([1, 0]), ["pos", "neg"])).rejects.toThrow(refused);
     await expect(judged("sequence-classification", pairs(["a", "b"]), [1, 0])).rejects.toThrow("(1, 0) is one of");
     expect(await judged("sequence-classification", pairs(["a", "b"]), ["c", "c"])).toMatchObject({ accuracy: 0 });
+    await expect(judged("glue/mrpc", pairs([0, 1]), ["pos", "neg"])).rejects.toThrow("(pos, neg) is one of the rows'");
+    for (const task of ["glue/mrpc", "sequence-classification"] as const)
+      await expect(judged(task, pairs([-1, -1]), ["equivalent", "not_equivalent"])).rejects.toThrow("the rows' (-1)");
   });
 });
 
