@@ -3,7 +3,7 @@ import { type LabelMap, loadTexts, readStrings, type TextExample } from "../data
 import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { rowsOf } from "./outputs.js";
+import { rowsOf, writtenLogits } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 
@@ -43,7 +43,7 @@ export const multiLabelClassification: Task<
       const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
       return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
     }),
-  prediction: z.object({ labels: z.array(z.string()) }),
+  prediction: z.object({ labels: z.array(z.string()), logits: writtenLogits }),
   scorer: ({ labels }) => ({
     main: "microF1",
     goal: "maximize",

@@ -1,3 +1,4 @@
+import * as z from "zod";
 import type { Tensor } from "../torch/index.js";
 
 /** The outputs of each row, or of each token. outputs: [n, width] → n lists of width numbers */
@@ -14,3 +15,6 @@ export function softmax(logits: Float64Array): Float64Array {
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }
+
+/** The logits of a prediction in a file, by which it is known how many labels there are; undefined where there are none. */
+export const writtenLogits = z.array(z.unknown()).optional().catch(undefined);

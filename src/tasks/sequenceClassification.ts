@@ -5,7 +5,7 @@ import { readingFrom } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics } from "./namedMetrics.js";
-import { rowsOf, softmax } from "./outputs.js";
+import { rowsOf, softmax, writtenLogits } from "./outputs.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
@@ -44,7 +44,7 @@ export const sequenceClassification: Task<
       const best = argmax(logits);
       return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
     }),
-  prediction: z.object({ label: z.union([z.string(), z.number().transform(String)]) }),
+  prediction: z.object({ label: z.union([z.string(), z.number().transform(String)]), logits: writtenLogits }),
   scorer,
 };
 

@@ -34,7 +34,18 @@ export function spellLabels(
       "PREDICTIONS",
       `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
     );
-  return { labels: rowLabels.and(others), predictions: spelled };
+  return { labels: withUnnamed(rowLabels.and(others), predictions), predictions: spelled };
+}
+
+/**
+ * The same with stand-ins for labels of the model that neither rows nor predictions have: they count in what is a mean over all, and
+ * more than two have no positive one. Which of two labels is the positive one the only name that is known does not say.
+ */
+function withUnnamed(labels: LabelMap, predictions: readonly Labelled[]): LabelMap {
+  const count = predictions.reduce((most, { logits = [] }) => Math.max(most, logits.length), 0);
+  const isOneOfTwo = count === 2 && predictions.some(({ label }) => label !== undefined);
+  const unnamed = isOneOfTwo ? 0 : Math.max(0, count - labels.names.length);
+  return labels.and(Array.from({ length: unnamed }, (_, i) => `unnamed label ${i + 1}`));
 }
 
 /** Stands for a label that was not published. */
@@ -60,6 +71,8 @@ function spelling(names: readonly string[], numbered: readonly string[]): (name:
 interface Labelled {
   readonly label?: string;
   readonly labels?: readonly (string | null)[];
+  /** One for each label of the model. */
+  readonly logits?: readonly unknown[];
 }
 
 function withLabels(prediction: object, spell: (name: string) => string): object {

@@ -177,6 +177,40 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
   });
 });
 
+describe("labels of a model that neither rows nor predictions have", () => {
+  const rows = (key: string, each: readonly unknown[]) =>
+    each.map((value) => ({ sentence1: "the boat", text: "the boat", sentence2: "the", [key]: value }));
+
+  test.each([
+    ["sequence-classification", "single", rows("label", ["alpha", "beta"])],
+    ["multi-label-classification", "multi", rows("labels", [["north"], ["east"]])],
+  ] as const)("count in a file of predictions too: %s", async (task, name, examples) => {
+    const [model, data] = [join(BERT, name), jsonl(...examples)];
+    const { loss: _, ...metrics } = await evaluated({ model, task, data });
+    const predictions = jsonl(...(await predicted({ model, input: data })));
+    expect((await evaluate({ task, data, predictions })).metrics).toEqual(metrics);
+  });
+
+  test("do not make the only one known of two the other's opposite", async () => {
+    const data = jsonl(...rows("label", [1, 1]));
+    const predictions = jsonl({ label: "1", logits: [0, 1] }, { label: "1", logits: [0, 2] });
+    const { metrics } = await evaluate({ task: "sequence-classification", data, predictions });
+    expect(metrics).toEqual({ accuracy: 1, macroF1: 1 });
+  });
+
+  test("are none where a file does not say that there are any", async () => {
+    const data = jsonl(...rows("label", ["a", "b"]));
+    const judged = (logits: unknown) =>
+      evaluate({
+        task: "sequence-classification",
+        data,
+        predictions: jsonl(...["a", "b"].map((label) => ({ label, logits }))),
+      });
+    for (const logits of [undefined, null, "high", [1, 2]])
+      expect((await judged(logits)).metrics).toEqual({ accuracy: 1, f1: 1 });
+  });
+});
+
 test("a model of pairs takes no single texts, unless their column is named", async () => {
   const { output: adapter } = await run({ method: "lora", maxSteps: 1 });
   const data = jsonl({ text: "the boat", label: "alpha" }, { text: "cold rain", label: "beta" });
