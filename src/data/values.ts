@@ -1,5 +1,6 @@
 /** What stands in one column of one row of a table. */
 import { own } from "../common/own.js";
+import { isWhole } from "../text/index.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
 
@@ -12,8 +13,17 @@ export function isAbsent(value: unknown): boolean {
 
 export const readText: ValueReader<string> = (table, row, column) => {
   const value = own(row.values, column);
-  return typeof value === "string" ? value : fail(table, row, column, "a text");
+  if (typeof value !== "string") return fail(table, row, column, "a text");
+  requireWhole(table, row, column, value);
+  return value;
 };
+
+/** A tokenizer would put another character in the place of a half, without a word. */
+function requireWhole({ file }: Table, { line }: TableRow, column: string, text: string): void {
+  if (isWhole(text)) return;
+  const fault = `the column ${column} has half of a character (a lone surrogate such as \\ud83d): put the text right.`;
+  throw rowError(file, line, fault);
+}
 
 /** A label's name, or its number. */
 export const readName: ValueReader<string | number> = (table, row, column) => {
@@ -32,7 +42,9 @@ export const readNumber: ValueReader<number> = (table, row, column) => {
 export const readStrings: ValueReader<string[]> = (table, row, column) => {
   const value = own(row.values, column);
   const fits = Array.isArray(value) && value.every((v) => typeof v === "string" || Number.isSafeInteger(v));
-  return fits ? value.map(String) : fail(table, row, column, "a list of strings");
+  if (!fits) return fail(table, row, column, "a list of strings");
+  for (const text of value) requireWhole(table, row, column, String(text));
+  return value.map(String);
 };
 
 export const readFlag: ValueReader<boolean> = (table, row, column) => {

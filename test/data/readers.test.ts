@@ -241,6 +241,16 @@ describe("columns", () => {
     expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl line 2: the column label must hold");
   });
 
+  it("have whole characters", async () => {
+    const half = "has half of a character (a lone surrogate such as \\ud83d): put the text right.";
+    expect(await fault(loadExamples(jsonl({ text: "a\ud83d", label: "x" }), classify))).toContain(
+      `line 1: the column text ${half}`,
+    );
+    const words = jsonl({ tokens: ["a", "\ude00"], labels: ["O", "O"] });
+    expect(await fault(loadExamples(words, { task: "token-classification" }))).toContain(`the column tokens ${half}`);
+    expect((await loadExamples(jsonl({ text: "\u{1F600}", label: "x" }), classify)).examples).toHaveLength(1);
+  });
+
   it("labels of several kinds", async () => {
     const multi = { task: "multi-label-classification" } as const;
     const lists = await loadExamples(jsonl({ text: "a", labels: ["x", "y"] }, { text: "b", labels: [] }), multi);
