@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import { readCsv } from "./csv.js";
 import type { Dataset, TextExample } from "./example.js";
 import { namesIn, noFiles, type Split } from "./setFolder.js";
@@ -128,10 +127,17 @@ function splitReader(table: Table): (row: TableRow) => Split {
   return (row) => {
     const split = WORDS.get(readText(table, row, column).trim().toLowerCase());
     if (split === undefined) return fail(table, row, column, "train, validation or test");
-    const isHeldOut = flag !== undefined && /^(true|1)$/i.test(String(own(row.values, flag)));
+    const isHeldOut = flag !== undefined && readMark(table, row, flag);
     return split === "train" && isHeldOut ? "validation" : split;
   };
 }
+
+/** As programs write truth: nothing where it was never said. */
+const readMark: ValueReader<boolean> = (table, row, column) => {
+  const word = readText(table, row, column).trim().toLowerCase();
+  if (["true", "1", "1.0"].includes(word)) return true;
+  return ["", "false", "0", "0.0", "nan"].includes(word) ? false : fail(table, row, column, "True or False");
+};
 
 /** Amino acids by their letters, which models know in upper case. */
 const readSequence: ValueReader<string> = (table, row, column) => {

@@ -81,6 +81,17 @@ describe("proteins in one file", () => {
     expect((await rowsOf("protein/hotprotein-s2c2", folder, "test")).inputs).toEqual([["AD"]]);
   });
 
+  it("are held out by whatever word there is for it, or the word is refused", async () => {
+    const marked = (word: string) => {
+      const csv = `sequence,target,set,validation\nAA,0,train,0.0\nAC,1,train,${word}\n`;
+      return rowsOf("protein/hotprotein-s2c2", folderOf({ "s2c2_0.csv": csv }), "validation");
+    };
+    for (const word of ["TRUE", "1", "1.0"]) expect((await marked(word)).inputs).toEqual([["AC"]]);
+    expect(await faultOf(marked("yes"))).toContain(
+      'line 3: the column validation must hold True or False, but holds "yes"',
+    );
+  });
+
   it("have the splits that there are rows of", async () => {
     const folder = folderOf({ "S2C2.csv": "sequence,label,split\nAA,0,Train\nAC,1,train\nAD,0,test\n" });
     expect(await splitsOf("protein/hotprotein-s2c2", folder)).toEqual(["train", "test"]);
