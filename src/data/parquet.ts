@@ -7,7 +7,7 @@ import { emptyFile, fileError } from "./textFile.js";
 
 /**
  * A Parquet file, with any of the format's compressions.
- * @throws BidoraError if the file is missing, damaged or has no row.
+ * @throws BidoraError if the file is missing, damaged, has two columns of one name or no row.
  */
 export async function readParquet(path: string): Promise<Table> {
   refuseSpecialFile(path);
@@ -18,6 +18,12 @@ export async function readParquet(path: string): Promise<Table> {
   try {
     const metadata = await parquetMetadataAsync(file);
     const columns = parquetSchema(metadata).children.map((column) => column.element.name);
+    const twice = columns.find((name, i) => columns.indexOf(name) !== i);
+    if (twice !== undefined)
+      throw new BidoraError(
+        "BAD_FILE",
+        `${path} has the column ${JSON.stringify(twice)} twice: leave one of them there.`,
+      );
     const objects = await parquetReadObjects({ file, metadata, compressors });
     if (objects.length === 0) throw emptyFile(path);
     const rows = objects.map((values, i) => ({ line: i + 1, values: mapValues(values) }));

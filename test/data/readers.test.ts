@@ -131,6 +131,7 @@ describe("Parquet", () => {
   });
 
   it("damaged", async () => {
+    expect(await fault(readParquet(golden("twice")))).toContain('twice.parquet has the column "label" twice');
     expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(
       "bad.parquet is not a whole Parquet file",
     );

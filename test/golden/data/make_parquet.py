@@ -25,3 +25,7 @@ talks = [
     [{"role": "user", "content": "line\nbreak"}],
 ]
 pq.write_table(pa.table({"messages": pa.array(talks, pa.list_(message))}), HERE / "messages.parquet")
+
+label = pa.array([1, 0], pa.int8())
+twice = pa.table([pa.array(["a", "b"]), label, label], names=["text", "label", "label"])
+pq.write_table(twice, HERE / "twice.parquet", compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
