@@ -153,6 +153,11 @@ describe("labels in a file of predictions, and numbers in the rows", () => {
     });
   });
 
+  test("are those of stand-ins where no set is named", async () => {
+    const metrics = await judged("sequence-classification", pairs([1, 0]), ["LABEL_1", "LABEL_0"]);
+    expect(metrics).toEqual({ accuracy: 1, f1: 1 });
+  });
+
   test("have the entities of a named set where the rows have its numbers", async () => {
     const rows = (labels: readonly (string | number)[]) => jsonl({ tokens: ["a", "b", "c"], labels });
     const names = ["B-PER", "I-PER", "O"];
