@@ -64,7 +64,7 @@ function spelling(names: readonly string[], numbered: readonly string[]): (name:
   return (name) => {
     const id = ID.exec(name)?.[1] ?? ids.get(name.toLowerCase()) ?? name;
     const folded = lower.size === names.length ? lower.get(name.toLowerCase()) : undefined;
-    return known(name) ?? known(numbered[Number(id)] ?? id) ?? known(id) ?? folded ?? name;
+    return known(name) ?? known(numbered[Number(id)] ?? id) ?? folded ?? name;
   };
 }
 
