@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { own } from "../../common/own.js";
 import { loadTable } from "../../data/index.js";
 import { PREDICTIONS } from "../../folders/runFiles.js";
 import type { CollectedRun } from "./collect.js";
@@ -14,7 +15,7 @@ interface Row {
   readonly prediction: unknown;
 }
 
-/** A run with what it said of each row that it is judged by. */
+/** A run with what it said of each row that it is judged by: of none where it had no such rows. */
 export interface JudgedRun {
   readonly run: CollectedRun;
   readonly rows: readonly Row[];
@@ -24,10 +25,13 @@ export interface JudgedRun {
  * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
  * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
  */
-export async function judgedRuns(runs: readonly CollectedRun[], { prefix }: Judging): Promise<JudgedRun[]> {
+export async function judgedRuns(runs: readonly CollectedRun[], { main, prefix }: Judging): Promise<JudgedRun[]> {
+  const name = PREDICTIONS[prefix === "" ? "validation" : "test"];
   const judged: JudgedRun[] = [];
-  for (const run of runs)
-    judged.push({ run, rows: await rowsIn(join(run.folder, PREDICTIONS[prefix === "" ? "validation" : "test"])) });
+  for (const run of runs) {
+    const isJudged = own(run.metrics, main.name) !== undefined;
+    judged.push({ run, rows: isJudged ? await rowsIn(join(run.folder, name)) : [] });
+  }
   const [first, ...others] = judged;
   for (const other of others) refuseOthers(first as JudgedRun, other);
   return judged;

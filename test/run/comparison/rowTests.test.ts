@@ -24,7 +24,7 @@ function run(method: string, seed: number, rows: readonly object[] | undefined):
   const text = rows?.map((row) => `${JSON.stringify(row)}\n`).join("");
   if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
   const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [] };
-  return { task: "t", method, seed, folder, metrics: {}, ...spent };
+  return { task: "t", method, seed, folder, metrics: { pearson: 0.5, loss: 1 }, ...spent };
 }
 
 const rowsOf = (values: readonly number[], references: readonly (number | null)[] = REFERENCES) =>
@@ -64,6 +64,8 @@ describe("the rows of a task", () => {
     await expect(judgedRuns([there, gone], judging)).rejects.toThrow(
       /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove its folder and do the run anew\./,
     );
+    const unjudged = { ...gone, metrics: {} };
+    expect(await judgedRuns([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
   });
 });
 
