@@ -13,10 +13,11 @@ export function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunS
   if (!first) return {};
   const { name, goal } = watchedOf(first.folder);
   const scores = ofPair.map(({ folder, point = {} }) => {
-    const score = own(readMetrics(folder), `holdout_${name}`);
+    const metrics = readMetrics(folder);
+    const score = own(metrics, `holdout_${name}`);
     if (score === undefined)
       throw new BidoraError("COMPARISON", `${folder} has no holdout_${name}, by which the grid is chosen from.`);
-    return { point, score };
+    return { point, score, loss: own(metrics, "holdout_loss") };
   });
   return bestPoint(scores, goal);
 }

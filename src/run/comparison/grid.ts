@@ -82,14 +82,19 @@ export function distinctPoints<Of extends { readonly settings: RunSettings }>(ce
   });
 }
 
-/** What a point came to: its run's score on the rows that it held out. */
+/** What a point came to: its run's score on the rows that it held out, and the loss there. */
 export interface GridScore {
   readonly point: RunSettings;
   readonly score: number;
+  readonly loss?: number | undefined;
 }
 
-/** The best point, the first of equals. */
+/** The best point; of those with one score, as where nothing is learned yet, the one of the least loss, and the first of equals. */
 export function bestPoint(scores: readonly GridScore[], goal: "maximize" | "minimize"): RunSettings {
-  const isBetter = (a: number, b: number) => (goal === "maximize" ? a > b : a < b);
-  return scores.reduce((best, other) => (isBetter(other.score, best.score) ? other : best)).point;
+  const lossOf = ({ loss = Number.POSITIVE_INFINITY }: GridScore) => loss;
+  const isBetter = (a: GridScore, b: GridScore) => {
+    if (a.score === b.score) return lossOf(a) < lossOf(b);
+    return goal === "maximize" ? a.score > b.score : a.score < b.score;
+  };
+  return scores.reduce((best, other) => (isBetter(other, best) ? other : best)).point;
 }

@@ -143,6 +143,8 @@ describe("a grid", () => {
     const scores = [1, 3, 3, 2].map((score, rank) => ({ score, point: { rank } }));
     expect(bestPoint(scores, "maximize")).toEqual({ rank: 1 });
     expect(bestPoint(scores, "minimize")).toEqual({ rank: 0 });
+    const unlearned = [0.9, 0.7, 0.7].map((loss, rank) => ({ point: { rank }, score: 0, loss }));
+    expect(bestPoint(unlearned, "maximize")).toEqual({ rank: 1 });
   });
 });
 
