@@ -13,6 +13,13 @@ export interface PairedBootstrap extends Interval {
   readonly p: number;
 }
 
+/** One value of a metric for one method, of all rows and of each resample; NaN where there is none. */
+export interface Resampled {
+  readonly rows: number;
+  readonly whole: number;
+  readonly drawn: readonly number[];
+}
+
 /**
  * The paired bootstrap (Koehn 2004) of the difference δ of one metric between two methods: rows are drawn with replacement,
  * the same ones for both. The drawn differences δ_i centre on δ, not on 0, so that chance is what takes them as far from δ
@@ -32,24 +39,36 @@ export function pairedBootstrap<Measured>(
   b: readonly Measured[],
   options: BootstrapOptions,
 ): PairedBootstrap {
-  const settings = checkBootstrap(options);
   checkRows(a.length, b.length);
-  const difference = subtract(own(metric.result(a, a), name), own(metric.result(b, b), name));
-  if (!Number.isFinite(difference)) throw undefinedDifference(name, "over all rows");
-  const drawn: number[] = [];
-  for (const rows of drawnRows(a.length, settings)) {
-    const [left, right] = [resultOfDrawn(metric, a, rows), resultOfDrawn(metric, b, rows)];
-    const found = subtract(own(left, name), own(right, name));
-    if (Number.isFinite(found)) drawn.push(found);
-  }
-  const missing = settings.resamples - drawn.length;
-  if (!areEnough(drawn.length, settings.resamples))
-    throw undefinedDifference(name, `in ${missing} of ${settings.resamples} samples drawn from them`);
-  return { difference, ...percentiles(drawn, settings.confidence), p: shareAsFar(drawn, difference) };
+  return differenceOf(name, resampled(metric, name, a, options), resampled(metric, name, b, options), options);
 }
 
-/** NaN where one side has no value. */
-const subtract = (a = Number.NaN, b = Number.NaN): number => a - b;
+/** One side of a paired bootstrap: what it is against many others has to be found once. @param rows the measured ones of a method */
+export function resampled<Measured>(
+  metric: OverRows<Measured>,
+  name: string,
+  rows: readonly Measured[],
+  options: BootstrapOptions,
+): Resampled {
+  const valueIn = (result: Readonly<Record<string, number>>) => own(result, name) ?? Number.NaN;
+  const whole = valueIn(metric.result(rows, rows));
+  const drawn: number[] = [];
+  for (const places of drawnRows(rows.length, checkBootstrap(options)))
+    drawn.push(valueIn(resultOfDrawn(metric, rows, places)));
+  return { rows: rows.length, whole, drawn };
+}
+
+/** The paired bootstrap of two sides that were drawn with the same options. @throws BidoraError as `pairedBootstrap` */
+export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
+  const { resamples, confidence } = checkBootstrap(options);
+  checkRows(a.rows, b.rows);
+  const difference = a.whole - b.whole;
+  if (!Number.isFinite(difference)) throw undefinedDifference(name, "over all rows");
+  const drawn = a.drawn.map((value, i) => value - b.drawn[i]!).filter(Number.isFinite);
+  if (!areEnough(drawn.length, resamples))
+    throw undefinedDifference(name, `in ${resamples - drawn.length} of ${resamples} samples drawn from them`);
+  return { difference, ...percentiles(drawn, confidence), p: shareAsFar(drawn, difference) };
+}
 
 function shareAsFar(drawn: readonly number[], difference: number): number {
   const far = round12(Math.abs(difference));

@@ -1,7 +1,7 @@
 import { own } from "../../common/own.js";
 import { withHolm } from "../../compare/holm.js";
 import { mean } from "../../compare/moments.js";
-import { pairedBootstrap } from "../../compare/pairedBootstrap.js";
+import { differenceOf, type Resampled, resampled } from "../../compare/pairedBootstrap.js";
 import type { BootstrapTest } from "../../compare/significance.js";
 import type { OverRows } from "../../metrics/metric.js";
 import type { JudgedRun } from "./judgedRuns.js";
@@ -21,33 +21,56 @@ export function rowTests(
   runs: readonly JudgedRun[],
   judging: Judging,
 ): BootstrapTest[] {
-  const measured = new Map(methods.map((method) => [method, measuredBySeed(method, runs, judging)]));
+  const sides = new Sides(runs, judging);
   const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
-  const tests = pairs.flatMap(([a, b]) => testOf(task, [a, b], [measured.get(a), measured.get(b)], judging));
-  return withHolm<Omit<BootstrapTest, "pHolm">>(tests);
+  return withHolm<Omit<BootstrapTest, "pHolm">>(pairs.flatMap((pair) => testOf(task, pair, sides, judging)));
 }
 
 function testOf(
   task: string,
   [a, b]: readonly [string, string],
-  [left, right]: readonly [ReadonlyMap<number, Measured> | undefined, ReadonlyMap<number, Measured> | undefined],
-  { metric, main, prefix }: Judging,
+  sides: Sides,
+  { main }: Judging,
 ): Omit<BootstrapTest, "pHolm">[] {
-  const seeds = [...(left?.keys() ?? [])].filter((seed) => right?.has(seed));
-  const [ofA, ofB] = [rowsOf(left, seeds), rowsOf(right, seeds)];
-  if (ofA.length < 2 || ofA.length !== ofB.length) return [];
-  const { difference, p, low, high } = pairedBootstrap(overSeeds(metric), main.name.slice(prefix.length), ofA, ofB, {
-    confidence: CONFIDENCE,
-    seed: 0,
-  });
-  return [{ a, b, metric: main.name, pairs: ofA.length, statistic: difference, p, low, high, test: "bootstrap", task }];
+  const seeds = sides.seedsOf(a).filter((seed) => sides.seedsOf(b).includes(seed));
+  const [ofA, ofB] = [sides.over(a, seeds), sides.over(b, seeds)];
+  if (!ofA || !ofB || ofA.rows !== ofB.rows) return [];
+  const { difference, p, low, high } = differenceOf(main.name, ofA, ofB, OPTIONS);
+  return [{ a, b, metric: main.name, pairs: ofA.rows, statistic: difference, p, low, high, test: "bootstrap", task }];
 }
 
-const CONFIDENCE = 0.95;
+/** What each method's runs said of the rows, drawn anew for all seeds that a pair has in common: for every pair, but once. */
+class Sides {
+  readonly #known = new Map<string, Resampled | undefined>();
+
+  constructor(
+    private readonly runs: readonly JudgedRun[],
+    private readonly judging: Judging,
+  ) {}
+
+  seedsOf(method: string): number[] {
+    return this.runs.flatMap(({ run }) => (run.method === method ? [run.seed] : []));
+  }
+
+  /** Nothing where fewer than two rows have been judged by all these runs. */
+  over(method: string, seeds: readonly number[]): Resampled | undefined {
+    const key = JSON.stringify([method, seeds]);
+    if (!this.#known.has(key)) this.#known.set(key, this.#drawn(method, seeds));
+    return this.#known.get(key);
+  }
+
+  #drawn(method: string, seeds: readonly number[]): Resampled | undefined {
+    const { metric, main, prefix } = this.judging;
+    const rows = rowsOf(measuredBySeed(method, this.runs, this.judging), seeds);
+    return rows.length < 2 ? undefined : resampled(overSeeds(metric), main.name.slice(prefix.length), rows, OPTIONS);
+  }
+}
+
+const OPTIONS = { confidence: 0.95, seed: 0 } as const;
 
 /** By row, what the runs of these seeds said of it; none where they have not judged the same rows. */
-function rowsOf(bySeed: ReadonlyMap<number, Measured> | undefined, seeds: readonly number[]): Measured[] {
-  const each = seeds.map((seed) => bySeed?.get(seed) ?? []);
+function rowsOf(bySeed: ReadonlyMap<number, Measured>, seeds: readonly number[]): Measured[] {
+  const each = seeds.map((seed) => bySeed.get(seed) ?? []);
   const [first] = each;
   if (!first || each.some(({ length }) => length !== first.length)) return [];
   return first.map((_, row) => each.map((rows) => rows[row]));
