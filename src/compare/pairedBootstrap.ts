@@ -39,7 +39,6 @@ export function pairedBootstrap<Measured>(
   b: readonly Measured[],
   options: BootstrapOptions,
 ): PairedBootstrap {
-  checkRows(a.length, b.length);
   return differenceOf(name, resampled(metric, name, a, options), resampled(metric, name, b, options), options);
 }
 
