@@ -29,8 +29,8 @@ export function inject<Config extends AdapterConfig>(
   { layers, generator, dtype = "float32", saved }: InjectOptions<Config>,
 ): AdaptedModel<Config> {
   return torch.noGrad(() => {
-    if (!saved) requireBiases(model, config);
     const plan = planOf(model, config, layers);
+    if (plan.layers.length === 0) requireBiases(config, plan.whole);
     checkSize(plan, dtype, saved !== undefined);
     const fill: Fill = (name, spec) => {
       const own = saved?.get(name);

@@ -51,15 +51,12 @@ export function wholeParameters(
   return found;
 }
 
-/** @throws BidoraError `TARGET` where a configuration trains all biases of a model that has none but in its head */
-export function requireBiases(model: Module, { method, bias, modulesToSave }: AdapterConfig): void {
-  if (bias !== "all") return;
-  const hasBias = ([path, module]: readonly [string, Module]) =>
-    module.ownParameters.has("bias") && !isSaved(path, modulesToSave);
-  if ([...model.baseModules()].some(hasBias)) return;
+/** @throws BidoraError `TARGET` where biases are all that is to be trained, and the model has none */
+export function requireBiases({ method, bias }: AdapterConfig, whole: readonly WholeParameter[]): void {
+  if (bias !== "all" || whole.length > 0) return;
   throw new BidoraError(
     "TARGET",
-    `${method} is to train the model's biases, and this model's layers have none: choose another method, such as lora.`,
+    `${method} is to train the model's biases, and this model has none, nor a head: choose another method, such as lora.`,
   );
 }
 
