@@ -1,4 +1,5 @@
 import { BidoraError, UsageError } from "../common/errors.js";
+import { firstRepeated } from "../common/repeated.js";
 import type { Table } from "./table.js";
 
 /** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */
@@ -82,7 +83,7 @@ function checkOwn(given: readonly string[], texts: readonly string[]): void {
     throw new UsageError(
       `The column ${shared} is named for the text and for the label: name another by --label-column.`,
     );
-  const twice = given.find((name, i) => given.indexOf(name) !== i);
+  const twice = firstRepeated(given);
   if (twice !== undefined) throw new UsageError(`--label-column names ${twice} twice: name each column once.`);
 }
 

@@ -2,6 +2,7 @@ import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
 import { BidoraError } from "../common/errors.js";
+import { firstRepeated } from "../common/repeated.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readText, rowError } from "./textFile.js";
 
@@ -100,7 +101,7 @@ class TableBuilder {
   }
 
   #checkedHeader(header: readonly string[]): readonly string[] {
-    const twice = header.find((name, i) => header.indexOf(name) !== i);
+    const twice = firstRepeated(header);
     if (twice === undefined) return header;
     throw new TableError(1, this.file, `the header has the column ${JSON.stringify(twice)} twice.`);
   }

@@ -2,6 +2,7 @@ import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetS
 import { compressors } from "hyparquet-compressors";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
+import { firstRepeated } from "../common/repeated.js";
 import type { Table } from "./table.js";
 import { emptyFile, fileError } from "./textFile.js";
 
@@ -18,7 +19,7 @@ export async function readParquet(path: string): Promise<Table> {
   try {
     const metadata = await parquetMetadataAsync(file);
     const columns = parquetSchema(metadata).children.map((column) => column.element.name);
-    const twice = columns.find((name, i) => columns.indexOf(name) !== i);
+    const twice = firstRepeated(columns);
     if (twice !== undefined)
       throw new BidoraError(
         "BAD_FILE",

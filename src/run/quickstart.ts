@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { UsageError } from "../common/errors.js";
+import { firstRepeated } from "../common/repeated.js";
 import {
   METHODS,
   type Method,
@@ -85,7 +86,7 @@ async function compareMethods(
 function knownMethods(names: readonly string[]): readonly Method[] {
   const unknown = names.find((name) => !(methodNames as readonly string[]).includes(name));
   if (unknown !== undefined) throw new UsageError(`--methods takes ${methodNames.join(", ")}; got ${unknown}.`);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
   return names as readonly Method[];
 }

@@ -35,21 +35,14 @@ test("what has changed is drawn when two seconds have passed", async () => {
   expect(await page.html()).toBe("drawing 2");
 });
 
-test("a page that takes long is drawn a tenth of the time", async () => {
-  const { page, clock } = pageThatTakes(1000);
+test.each([
+  ["a page that takes long is drawn a tenth of the time", 1000, 10_000],
+  ["nobody waits longer than half a minute for a drawing", 20_000, 30_000],
+])("%s", async (_, takes, waits) => {
+  const { page, clock } = pageThatTakes(takes);
   await page.html();
   page.changed();
-  clock.now += 9999;
-  expect(page.isDue).toBe(false);
-  clock.now += 1;
-  expect(page.isDue).toBe(true);
-});
-
-test("nobody waits longer than half a minute for a drawing", async () => {
-  const { page, clock } = pageThatTakes(20_000);
-  await page.html();
-  page.changed();
-  clock.now += 29_999;
+  clock.now += waits - 1;
   expect(page.isDue).toBe(false);
   clock.now += 1;
   expect(page.isDue).toBe(true);

@@ -4,6 +4,7 @@ import { METHODS, type Method, type RunConfig, type RunSettings, resolveRun, run
 import { withoutEffect } from "../../config/withoutEffect.js";
 import { LENGTHS, lengthWithin, ONE_A_STEP, rowsOfStep, type StepCosts } from "./budget.js";
 import type { Pair } from "./cells.js";
+import { keyOf } from "./grid.js";
 import type { Spec, SpecTask } from "./spec.js";
 import type { Variant } from "./variants.js";
 
@@ -62,8 +63,7 @@ export function refuseSame(spec: Spec): void {
     const named = new Map<string, string>();
     for (const variant of spec.variants) {
       const asked = askedOf(spec, task, variant);
-      const all = Object.entries({ ...asked, ...holdoutOf(spec, task, variant, asked) });
-      const run = JSON.stringify(all.sort(([a], [b]) => (a < b ? -1 : 1)));
+      const run = keyOf({ ...asked, ...holdoutOf(spec, task, variant, asked) });
       const other = named.get(run);
       if (other !== undefined)
         throw new UsageError(

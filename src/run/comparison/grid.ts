@@ -1,5 +1,6 @@
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/nearest.js";
+import { firstRepeated } from "../../common/repeated.js";
 import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
 import { checkValue, type Option } from "../../config/option.js";
 
@@ -21,7 +22,7 @@ export function gridPoints(given: Given | undefined): RunSettings[] {
 /** Each point has a folder of its own. */
 function refuseTwice(points: readonly RunSettings[]): void {
   const names = points.map(pointName);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`--grid has ${twice} twice: give each value once.`);
 }
 
@@ -73,11 +74,15 @@ export const pointName = (point: RunSettings): string =>
     .join(",")
     .replaceAll(/[^\w=,.+-]/g, (sign) => (sign === "/" ? "_" : `%${sign.codePointAt(0)?.toString(16)}`));
 
+/** The same for settings that are the same, in whatever order they stand. */
+export const keyOf = (settings: RunSettings): string =>
+  JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
+
 /** Of cells that are the same run one, the first. */
 export function distinctPoints<Of extends { readonly settings: RunSettings }>(cells: readonly Of[]): Of[] {
   const seen = new Set<string>();
   return cells.filter(({ settings }) => {
-    const run = JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)));
+    const run = keyOf(settings);
     return !seen.has(run) && seen.add(run);
   });
 }

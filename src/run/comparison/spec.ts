@@ -1,5 +1,6 @@
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/nearest.js";
+import { firstRepeated } from "../../common/repeated.js";
 import {
   type CompareSettings,
   compareOptions,
@@ -108,7 +109,7 @@ function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: 
   }
   const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
   const names = tasks.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`The list of tasks names ${twice} twice: give each a name of its own.`);
   return tasks;
 }

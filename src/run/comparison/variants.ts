@@ -1,5 +1,6 @@
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/nearest.js";
+import { firstRepeated } from "../../common/repeated.js";
 import { type Method, methodNames, type RunSettings } from "../../config/index.js";
 
 /** A method as it stands in a comparison: a method, or one with something added that makes it another competitor. */
@@ -28,7 +29,7 @@ const OF_BIDORA: Readonly<Record<string, RunSettings>> = {
 
 /** @throws UsageError for a name that is none, or comes twice */
 export function variantsOf(names: readonly string[]): Variant[] {
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = firstRepeated(names);
   if (twice !== undefined) throw new UsageError(`--methods names ${twice} twice: name each method once.`);
   return names.map(variantOf);
 }
