@@ -30,8 +30,10 @@ const LOSS = { name: "loss", goal: "minimize" };
 const told = ({ tasks, methods, runs }) => ({
   methods,
   runs,
-  tasks: tasks.map(({ name, metrics: [main, ...others] }) => {
-    const hasLoss = main.name !== "loss" && runs.some((run) => run.task === name && "loss" in run.metrics);
+  tasks: tasks.map(({ name, metrics: [main, ...others], rows }) => {
+    // The loss that is shown beside a score is of the validation rows.
+    const isOfThem = rows?.split !== "test" && main.name !== "loss";
+    const hasLoss = isOfThem && runs.some((run) => run.task === name && "loss" in run.metrics);
     // Texts are told by several metrics, of which none stands for the others.
     const more = main.name === "bleu" ? others : hasLoss ? [LOSS] : [];
     return { name, metrics: [main, ...more] };

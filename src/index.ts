@@ -14,7 +14,7 @@
 // What the commands do.
 
 export { BidoraError, UsageError } from "./common/errors.js";
-export type { ComparedMetric, ComparedTask } from "./compare/comparison.js";
+export type { ComparedMetric, ComparedTask, ScoredRows } from "./compare/comparison.js";
 export type { ScoreReached } from "./compare/costColumns.js";
 export type { Cost } from "./compare/costToReach.js";
 export type { PairedEffect } from "./compare/effectSize.js";

@@ -18,11 +18,24 @@ export interface ComparedMetric {
   readonly goal: "maximize" | "minimize";
 }
 
+/** The rows that scores are of. */
+export interface ScoredRows {
+  readonly split: "validation" | "test";
+  /** How many there are, where the runs say it. */
+  readonly count?: number;
+}
+
 /** A task by its name in the runs. */
 export interface ComparedTask {
   readonly name: string;
   /** What is shown of it; methods are tested by the first, its main metric. */
   readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
+  /** The rows that these metrics are of; files of earlier versions do not say it. */
+  readonly rows?: ScoredRows;
+  /** Scores of other rows, which are shown beside these and tested nowhere. */
+  readonly beside?: { readonly rows: ScoredRows; readonly metrics: readonly ComparedMetric[] };
+  /** Methods whose training was stopped by the very rows that the metrics are of. */
+  readonly chosenByRows?: readonly string[];
 }
 
 /** What is compared. Tasks and methods are shown in this order; the order of runs has no say. */

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { type Comparison, checkComparison } from "./comparison.js";
+import { type ComparedTask, type Comparison, checkComparison } from "./comparison.js";
 import { costColumns, type ScoreReached } from "./costColumns.js";
 import { scoreColumns, seedCounts } from "./scoreColumns.js";
 import type { Column, Table } from "./table.js";
@@ -23,7 +23,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     columns: columns.flat(),
     notes,
   });
-  const scoreNotes = seedsNote(usual, counts);
+  const scoreNotes = [...seedsNote(usual, counts), ...tasks.flatMap(rowsNotes)];
   const costNotes = usual > 1 ? ["Time and memory are means over seeds."] : [];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
@@ -44,6 +44,19 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
       `Expected a score to reach of the tasks and methods that are compared, one of "${stray}" came; name it among them.`,
     );
   }
+}
+
+/** What must be said of the rows that a task's scores are of. */
+function rowsNotes({ name, rows, beside, chosenByRows = [] }: ComparedTask): string[] {
+  if (rows === undefined) return [];
+  const tested = beside ? [`Of ${name} the ${rows.split} rows are what methods are compared and tested by.`] : [];
+  const chosen =
+    chosenByRows.length > 0
+      ? [
+          `Of ${name} the ${rows.split} rows also decided when ${chosenByRows.join(", ")} stopped: those scores are the best of several looks at the rows that they are of, and too good.`,
+        ]
+      : [];
+  return [...tested, ...chosen];
 }
 
 function seedsNote(usual: number, counts: readonly number[]): string[] {

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type { ComparedRun, ComparedTask, Comparison } from "./comparison.js";
+import type { ComparedRun, ComparedTask, Comparison, ScoredRows } from "./comparison.js";
 import type { Cost } from "./costToReach.js";
 import { mean } from "./moments.js";
 import { type Cell, type Column, NOTHING, plain } from "./table.js";
@@ -9,6 +9,8 @@ export interface ScoreReached {
   readonly task: string;
   /** The score of the task's main metric. */
   readonly target: number;
+  /** The rows that were looked at on the way, where that is known. */
+  readonly split?: ScoredRows["split"];
   /** An entry a run that was looked at; its cost is null where it never had the score. */
   readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
 }
@@ -47,12 +49,13 @@ export function costColumns(
         (values) => formatBytes(mean(values)),
       ),
     ),
-    ...(reached ? reachColumns(reached, column) : []),
+    ...(reached ? reachColumns(reached, task.rows, column) : []),
   ];
 }
 
 function reachColumns(
-  { target, runs }: ScoreReached,
+  { target, split, runs }: ScoreReached,
+  rows: ScoredRows | undefined,
   column: (title: string, cellOf: (method: string) => Cell) => Column,
 ): Column[] {
   const over = (read: (cost: Cost) => number, format: (value: number) => string) => (method: string) => {
@@ -64,7 +67,8 @@ function reachColumns(
     const share = costs.length < looked.length ? ` (${costs.length} of ${looked.length})` : "";
     return plain(`${format(mean(costs))}${share}`);
   };
-  const score = formatNumber(target);
+  const isOther = split !== undefined && rows !== undefined && split !== rows.split;
+  const score = `${formatNumber(target)}${isOther ? ` on ${split} rows` : ""}`;
   return [
     column(
       `Time to ${score}`,

@@ -1,8 +1,8 @@
-import { words } from "../common/format.js";
 import { own } from "../common/own.js";
-import type { ComparedMetric, ComparedTask, Comparison } from "./comparison.js";
+import type { ComparedMetric, ComparedTask, Comparison, ScoredRows } from "./comparison.js";
 import { round12 } from "./differences.js";
 import { mean, sampleDeviation } from "./moments.js";
+import { metricHeading, scoresHeading } from "./scoredRows.js";
 import { type Cell, type Column, NOTHING, plain } from "./table.js";
 
 interface Score {
@@ -11,14 +11,24 @@ interface Score {
   readonly n: number;
 }
 
-/** A column for each of a task's metrics: means ± sample deviations over seeds, their number said where it is not the usual one. */
+/**
+ * A column for each of a task's metrics: means ± sample deviations over seeds, their number said where it is not the usual one; then
+ * what is shown beside them, in which no score is marked as the best.
+ */
 export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
-  return task.metrics.map((metric) => {
-    const scores = comparison.methods.map((method) => scoreOf(comparison, task.name, method, metric.name));
-    const title = metric.goal === "minimize" ? `${words(metric.name)} ↓` : words(metric.name);
-    return { group: task.name, title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
-  });
+  const { name, metrics, rows, beside } = task;
+  const columnsOf = (some: readonly ComparedMetric[], of: ScoredRows | undefined): Column[] =>
+    some.map((metric) => {
+      const scores = comparison.methods.map((method) => scoreOf(comparison, name, method, metric.name));
+      const heading = metricHeading(metric, of);
+      const title = metric.goal === "minimize" ? `${heading} ↓` : heading;
+      return { group: scoresHeading(name, of), title, align: "right", cells: cellsOf(scores, metric.goal, usualSeeds) };
+    });
+  const shown = beside ? columnsOf(beside.metrics, beside.rows).map(unmarked) : [];
+  return [...columnsOf(metrics, rows), ...shown];
 }
+
+const unmarked = (column: Column): Column => ({ ...column, cells: column.cells.map(({ text }) => plain(text)) });
 
 /** How many runs each score of the table is over, those without any left out. */
 export function seedCounts(comparison: Comparison): number[] {

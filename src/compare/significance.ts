@@ -3,6 +3,7 @@ import type { Interval } from "../metrics/bootstrap.js";
 import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
 import { type PairedEffect, pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";
+import { isOfRows } from "./scoredRows.js";
 import { wilcoxon } from "./wilcoxon.js";
 
 /** One test of two methods, as it stands in `comparison.json`. */
@@ -59,7 +60,7 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
   const { tasks, runs } = comparison;
   const mains = [...new Map(tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
   const overall = mains.flatMap((metric) =>
-    testsOf(comparison, runsOfTasksWith(metric, runs), metric.name, () => metric),
+    testsOf(comparison, runsOfTasksWith(metric, comparison), metric.name, () => metric),
   );
   const single = tasks.flatMap(({ name, metrics: [main] }) =>
     testsOf(
@@ -85,9 +86,14 @@ function pooled({ tasks, methods, runs }: Comparison): Uncorrected[] {
 /** What a run on a task is told by. */
 type MetricOf = (task: string) => ComparedMetric;
 
-/** A run without the metric counts as missing only where others of its task have it. */
-function runsOfTasksWith({ name }: ComparedMetric, runs: readonly ComparedRun[]): ComparedRun[] {
-  const tasks = new Set(runs.filter(({ metrics }) => own(metrics, name) !== undefined).map(({ task }) => task));
+/**
+ * A run without the metric counts as missing only where others of its task have it. A task whose scores are of other rows than the
+ * metric is left out: what is shown beside them is not tested.
+ */
+function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
+  const judged = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
+  const having = runs.filter(({ task, metrics }) => judged.has(task) && own(metrics, name) !== undefined);
+  const tasks = new Set(having.map(({ task }) => task));
   return runs.filter(({ task }) => tasks.has(task));
 }
 

@@ -26,6 +26,16 @@ const run = z.object({
 
 const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]) });
 
+const split = z.enum(["validation", "test"]);
+const rows = z.object({ split, count: number.exactOptional() });
+const comparedTask = z.object({
+  name,
+  metrics: z.tuple([metric], metric),
+  rows: rows.exactOptional(),
+  beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
+  chosenByRows: z.array(name).exactOptional(),
+});
+
 const tested = { a: name, b: name, metric: name, p: number, pHolm: number, pairs: number, statistic: number };
 const task = name.exactOptional();
 const effect = z.object({
@@ -44,13 +54,14 @@ const cost = z.object({ seconds: number, step: number });
 const reached = z.object({
   task: name,
   target: number,
+  split: split.exactOptional(),
   runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
 });
 
 const schema = z.object({
   runs: z.array(run),
   tests: z.array(test),
-  tasks: z.array(z.object({ name, metrics: z.tuple([metric], metric) })),
+  tasks: z.array(comparedTask),
   methods: z.array(name),
   reached: z.array(reached),
   conditions: z.record(name, z.unknown()),

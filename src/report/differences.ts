@@ -1,8 +1,9 @@
 import * as Plot from "@observablehq/plot";
-import { formatNumber, words } from "../common/format.js";
+import { formatNumber } from "../common/format.js";
 import { own } from "../common/own.js";
 import type { ComparedTask } from "../compare/comparison.js";
 import { mean } from "../compare/moments.js";
+import { mainHeading } from "../compare/scoredRows.js";
 import type { ComparisonLog } from "./comparisonFile.js";
 import { around } from "./domain.js";
 import { html, type Markup } from "./html.js";
@@ -64,7 +65,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
   });
   if (list.length === 0) return undefined;
   const left = found.methods.length * (found.methods.length - 1) > 2 * MOST_PAIRS;
-  const title = ({ name, metrics: [main] }: ComparedTask) => `${name}: ${words(main.name)}`;
+  const title = (task: ComparedTask) => `${task.name}: ${mainHeading(task)}`;
   const hasIntervals = list.some(({ pairs }) => pairs.some(({ interval }) => interval));
   return figure({
     id: "differences",

@@ -2,6 +2,7 @@ import { formatTime } from "../common/format.js";
 import { own } from "../common/own.js";
 import type { ComparedTask, Comparison } from "../compare/comparison.js";
 import { comparisonTables } from "../compare/comparisonTables.js";
+import { scoresHeading } from "../compare/scoredRows.js";
 import { significanceTable } from "../compare/significanceTable.js";
 import { comparedTable } from "./comparedTable.js";
 import type { ComparisonLog } from "./comparisonFile.js";
@@ -32,7 +33,9 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const tables = comparisonTables(found satisfies Comparison, found.reached).map((table, i) =>
     comparedTable(
       table,
-      isOne ? "Scores and costs of each method" : (["Scores of each method", "Costs of each method"][i] ?? ""),
+      isOne
+        ? scoresHeading("Scores and costs of each method", tasks[0]?.rows)
+        : (["Scores of each method", "Costs of each method"][i] ?? ""),
     ),
   );
   const significance =

@@ -168,7 +168,7 @@ async function runAll(
 function scoreOf({ cell, status }: Ended): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
-  const { main } = judgingOf({ folder: cell.folder, metrics });
+  const { main } = judgingOf([{ folder: cell.folder, metrics }]);
   return scoreText(main.name, own(metrics, main.name));
 }
 

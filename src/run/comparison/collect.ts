@@ -5,7 +5,8 @@ import type { ComparedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import { secondsOfEarlierSessions } from "../../report/sessions.js";
-import type { Metrics, RunEvent } from "../../train/events.js";
+import type { Metrics, RowCounts, RunEvent } from "../../train/events.js";
+import { stopsByValidation } from "../../train/stopsByValidation.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
@@ -13,6 +14,8 @@ export interface CollectedRun extends ComparedRun {
   /** Optimiser steps over all phases, and rows passed through in them. */
   readonly steps: number;
   readonly rows: number;
+  /** How many validation and test rows there were, and whether the validation rows decided when the training stopped. */
+  readonly scored: Partial<RowCounts> & { readonly stopsByValidation: boolean };
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
 }
 
@@ -76,6 +79,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
     peakMemoryBytes: done.peakMemoryBytes,
     steps: steps.length,
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
+    scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
     evaluations,
   };
 }

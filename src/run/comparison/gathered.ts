@@ -1,5 +1,5 @@
 import { own } from "../../common/own.js";
-import type { ComparedTask, Comparison } from "../../compare/comparison.js";
+import type { ComparedTask, Comparison, ScoredRows } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
 import type { CollectedRun } from "./collect.js";
@@ -32,9 +32,26 @@ function tasksOf(runs: readonly CollectedRun[], order: readonly string[]): Compa
     runs.map(({ task }) => task),
     order,
   ).map((name) => {
-    const { main, others } = judgingOf(runs.find(({ task }) => task === name) as CollectedRun);
-    return { name, metrics: [main, ...others] };
+    return taskOf(name, runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]]);
   });
+}
+
+/** A task with its metrics, and the rows that they are of. */
+function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
+  const { main, others, prefix, beside } = judgingOf(runs);
+  const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
+    const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
+    return { split, ...(count !== undefined && { count }) };
+  };
+  const rows = rowsOf(prefix === "" ? "validation" : "test");
+  const chosen = rows.split === "validation" ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
+  return {
+    name,
+    metrics: [main, ...others],
+    rows,
+    ...(beside.length > 0 && { beside: { rows: rowsOf("validation"), metrics: beside } }),
+    ...(chosen.length > 0 && { chosenByRows: [...new Set(chosen.map(({ method }) => method))] }),
+  };
 }
 
 /** Names that are there, those of the order first. */
@@ -44,18 +61,22 @@ function inOrder(names: readonly string[], order: readonly string[]): string[] {
 }
 
 /**
- * What runs had spent when they first had a score of their task's main metric. Runs that looked at rows which they held out are
- * left out: those say nothing of the validation rows.
+ * What runs had spent when they first had a score of their task's main metric: on validation rows, for these are looked at on the way,
+ * and on test rows only where there are no others. Runs that looked at rows which they held out are left out: those say nothing of the
+ * validation rows.
  */
 function reachedIn(
   runs: readonly CollectedRun[],
-  { name, metrics: [main] }: ComparedTask,
+  { name, metrics: [reported], beside }: ComparedTask,
   target: number,
 ): ScoreReached {
+  const main = beside?.metrics[0] ?? reported;
+  const split = main.name.startsWith("test_") ? "test" : "validation";
   const looked = runs.filter(({ task, metrics }) => task === name && !Object.keys(metrics).some(isHeldOut));
   return {
     task: name,
     target,
+    split,
     runs: looked.map(({ method, seed, evaluations }) => {
       const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
         const value = own(values, main.name);

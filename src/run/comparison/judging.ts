@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { sum } from "d3-array";
 import { sideFactsOf } from "../../adapters/index.js";
+import { BidoraError } from "../../common/errors.js";
 import { own } from "../../common/own.js";
 import type { ComparedMetric } from "../../compare/comparison.js";
 import { readRunFile } from "../../config/index.js";
@@ -9,33 +10,55 @@ import type { Foretold, Metric } from "../../metrics/index.js";
 import { goalOf, taskOf, textScorer } from "../../tasks/index.js";
 import type { CollectedRun } from "./collect.js";
 
-/** How a run's rows are judged. */
+/** How the rows of a task's runs are judged. */
 export interface Judging {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
   /** Of what its metrics are made, row by row; `prefix` stands before their names. */
   readonly metric: Metric<unknown, object>;
-  readonly prefix: string;
+  readonly prefix: "" | "test_";
+  /** The main metric of the validation rows, where the runs are judged by their test rows and have both. */
+  readonly beside: readonly ComparedMetric[];
 }
 
-/** How the rows of a run are judged: by its task, on its validation rows or, where it had none, its test rows. */
-export function judgingOf({ folder, metrics }: Pick<CollectedRun, "folder" | "metrics">): Judging {
-  const { isOfTexts, byRows } = scorersOf(folder);
+/** What a run is judged by. */
+type Scored = Pick<CollectedRun, "folder" | "metrics">;
+
+/**
+ * How the rows of one task's runs are judged: by the task, on the test rows where they are there, else on the validation rows.
+ * @throws BidoraError `COMPARISON` where some runs have scores of test rows and others of validation rows alone
+ */
+export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
+  const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
-  const prefix = own(metrics, scorer.main) === undefined ? "test_" : "";
-  const compared = (name: string): ComparedMetric => ({ name: `${prefix}${name}`, goal: goalOf(name) });
+  const prefix = prefixOf(runs, scorer.main);
+  const named = (name: string, goal = goalOf(name)): ComparedMetric => ({ name: `${prefix}${name}`, goal });
+  const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
-  const names = Object.keys(metrics)
-    .filter(isOwn)
-    .map((name) => name.slice(prefix.length));
+  const names = [...all].filter(isOwn).map((name) => name.slice(prefix.length));
+  const main = named(scorer.main, scorer.goal);
   return {
-    main: { ...compared(scorer.main), goal: scorer.goal },
-    others: names.filter((name) => name !== scorer.main && name !== "loss").map(compared),
+    main,
+    others: names.filter((name) => name !== scorer.main && name !== "loss").map((name) => named(name)),
     metric: (scorer.main === "loss"
       ? withLoss(byRows.metric as Metric<unknown, object, Foretold>)
       : scorer.metric) as Judging["metric"],
     prefix,
+    beside: prefix !== "" && all.has(scorer.main) ? [{ name: scorer.main, goal: scorer.goal }] : [],
   };
+}
+
+/** The rows that all runs of a task are judged by: a score of some rows can't be compared with one of others. */
+function prefixOf(runs: readonly Scored[], main: string): Judging["prefix"] {
+  const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
+  const [tested, validated] = [has(`test_${main}`), has(main)];
+  if (validated.length === 0 || tested.length === 0) return validated.length === 0 ? "test_" : "";
+  const untested = validated.find((run) => !tested.includes(run));
+  if (untested === undefined) return "test_";
+  throw new BidoraError(
+    "COMPARISON",
+    `${(tested[0] as Scored).folder} was judged by test rows, ${untested.folder} by validation rows alone, so that their scores can't be compared: take one of them out of the comparison, or do it anew.`,
+  );
 }
 
 /** Of language models it is the evaluation that adds the loss to their metrics: the mean over tokens. */

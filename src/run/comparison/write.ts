@@ -47,7 +47,7 @@ export async function writeComparison(
   const tests = [...significance(comparison), ...(await allRowTests(tasks, methods, runs))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonResult = {
-    runs: runs.map(({ folder: _folder, evaluations: _evaluations, ...run }) => run),
+    runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
     summary: summary(runs),
     tests,
     tasks,
@@ -76,8 +76,8 @@ async function allRowTests(
 ): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of tasks) {
-    const own = runs.filter(({ task }) => task === name);
-    const judging = judgingOf(own[0] as CollectedRun);
+    const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
+    const judging = judgingOf(own);
     tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging));
   }
   return tests;

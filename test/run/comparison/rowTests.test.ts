@@ -14,6 +14,7 @@ const judging: Judging = {
   others: [],
   metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Judging["metric"],
   prefix: "",
+  beside: [],
 };
 
 const REFERENCES = [1, 2, 3, 4, 5, 6, 7, 9];
@@ -23,7 +24,8 @@ function run(method: string, seed: number, rows: readonly object[] | undefined):
   mkdirSync(folder, { recursive: true });
   const text = rows?.map((row) => `${JSON.stringify(row)}\n`).join("");
   if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
-  const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [] };
+  const scored = { stopsByValidation: false };
+  const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [], scored };
   return { task: "t", method, seed, folder, metrics: { pearson: 0.5, loss: 1 }, ...spent };
 }
 
@@ -90,7 +92,7 @@ it("of language models the difference is that of their losses, a mean over token
   const runs = losses.map((rows, i) => run(`method-${i}`, 0, rows));
   writeFileSync(join(runs[0]!.folder, "run.yaml"), "task: causal-lm\n");
   const metrics = { perplexity: 2, tokenAccuracy: 0, loss: 1.8 };
-  const found = judgingOf({ folder: runs[0]!.folder, metrics });
+  const found = judgingOf([{ folder: runs[0]!.folder, metrics }]);
   expect(found.main).toEqual({ name: "loss", goal: "minimize" });
   const [test] = rowTests("t", ["method-0", "method-1"], await judgedRuns(runs, found), found);
   expect(test).toMatchObject({ metric: "loss", pairs: 4 });
@@ -100,7 +102,7 @@ it("of language models the difference is that of their losses, a mean over token
 it("a set that is reported by texts is judged by these, and rows that are held out of it by their loss", () => {
   const { folder } = run("lora", 0, []);
   writeFileSync(join(folder, "run.yaml"), "task: e2e-nlg\n");
-  expect(judgingOf({ folder, metrics: { bleu: 0.5, loss: 1 } }).main).toEqual({ name: "bleu", goal: "maximize" });
+  expect(judgingOf([{ folder, metrics: { bleu: 0.5, loss: 1 } }]).main).toEqual({ name: "bleu", goal: "maximize" });
   expect(watchedOf(folder)).toEqual({ name: "loss", goal: "minimize" });
 });
 

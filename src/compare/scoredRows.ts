@@ -1,0 +1,25 @@
+import { formatCount, words } from "../common/format.js";
+import type { ComparedMetric, ComparedTask, ScoredRows } from "./comparison.js";
+
+/** What stands before the names of metrics of the test rows; those of the validation rows have nothing there. */
+const TEST = "test_";
+
+/** Whether a metric is of these rows. Where nothing is known of the rows, it is. */
+export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean =>
+  rows === undefined || metric.startsWith(TEST) === (rows.split === "test");
+
+/** The rows in words: `test, 4,693 rows`. */
+export const rowsText = ({ split, count }: ScoredRows): string =>
+  count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} rows`;
+
+/** What stands over the scores of a task: its name, with the rows that the scores are of. */
+export const scoresHeading = (task: string, rows: ScoredRows | undefined): string =>
+  rows === undefined ? task : `${task} (${rowsText(rows)})`;
+
+/** A metric's name in a column whose heading names the rows. */
+export const metricHeading = ({ name }: ComparedMetric, rows: ScoredRows | undefined): string =>
+  words(rows?.split === "test" && name.startsWith(TEST) ? name.slice(TEST.length) : name);
+
+/** A task's main metric with the rows that it is of: `F1 (test, 4,693 rows)`. */
+export const mainHeading = ({ metrics: [main], rows }: ComparedTask): string =>
+  scoresHeading(metricHeading(main, rows), rows);
