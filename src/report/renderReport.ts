@@ -12,6 +12,7 @@ import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
 import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
+import { selectionNote } from "./selection.js";
 import { subjectsOf } from "./subjects.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
@@ -32,7 +33,7 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
     about: aboutOf(runs),
     content: [
       ...(live ? [] : runs.map(alertOf)),
-      section("results", "Results", [resultsTable(runs), evaluationsTable(runs)]),
+      section("results", "Results", [resultsTable(runs), selectionNote(runs), evaluationsTable(runs)]),
       legend(runs),
       lossFigure(subjects),
       metricsFigure(subjects),

@@ -7,12 +7,13 @@ import { isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { RunFacts } from "./comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "./comparison/cells.js";
+import { checkTasks } from "./comparison/checkTasks.js";
 import { chosenFor } from "./comparison/chosen.js";
 import { collectRuns, placesIn } from "./comparison/collect.js";
 import { shellLine } from "./comparison/commandLine.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "./comparison/costs.js";
 import { factsIn } from "./comparison/facts.js";
-import { checkFiles, failure } from "./comparison/failure.js";
+import { failure } from "./comparison/failure.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { judgingOf } from "./comparison/judging.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "./comparison/plan.js";
@@ -64,12 +65,12 @@ export async function compare(
     mkdirSync(output, { recursive: true });
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
+    await checkTasks(spec, facts, { hub: hooks.hub, isListed: list === true });
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
     const beside = await cellsBeside(spec, placesIn(output), facts);
     await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
-    if (!list) checkFiles(spec);
     await keepPlan(spec.output, tried);
     if (list) return listed(tried.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : tried);
     return onPage(spec, hooks, async (hooks) => {

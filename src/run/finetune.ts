@@ -1,4 +1,5 @@
 import { whyNotPeft } from "../adapters/index.js";
+import { stopsByValidation } from "../common/stopsByValidation.js";
 import { isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
@@ -63,11 +64,15 @@ async function train(begin: RunStart, options: FinetuneOptions): Promise<Finetun
     options.hub?.onNote?.(`There is no whole checkpoint in ${config.output}: starting afresh.`);
   const prepared = await prepare({ ...begin, task: options.task }, options.hub);
   noteSettings(prepared, options.hub);
+  if (stopsByValidation(config)) options.hub?.onNote?.(SELECTED);
   const provenance = new ProvenanceSource(prepared);
   const from = isFresh ? undefined : await checkpointToResume(prepared, provenance, options.hub?.onNote);
   const run = new TrainingRun(prepared, { ...options, onNote: options.hub?.onNote, from, provenance });
   return { metrics: await run.go(), output: config.output, isStopped: options.signal?.aborted === true };
 }
+
+const SELECTED =
+  "--early-stopping keeps the state that is best on the validation rows, so that their score is too good an estimate for new rows: --test rows give one, and with --holdout-fraction the validation rows do.";
 
 /** What people should know of the settings once model and data have been read. */
 export function noteSettings(prepared: Prepared, hub: HubOptions | undefined): void {

@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { printable } from "../common/printable.js";
+import { stopsByValidation } from "../common/stopsByValidation.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Metrics, Versions } from "../train/events.js";
 
@@ -39,10 +40,16 @@ ${table(
   Object.entries(facts.metrics).map(([name, value]) => [name, value.toPrecision(5)]),
 )}
 
-Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
+${chosenBy(config)}Trained ${parameters.trained.toLocaleString("en")} of ${parameters.total.toLocaleString("en")} parameters on ${machine.processor}, ${machine.threads} threads,
 with bidora ${versions.bidora} and libtorch ${versions.libtorch}. Every setting is in \`run.yaml\`, every step in \`events.jsonl\`.
 ${searchOf(config)}${METHODS[config.method].adapter === undefined ? "" : usage(config.model)}`);
 }
+
+/** A score of rows that chose is none of an estimate. */
+const chosenBy = (config: RunConfig): string =>
+  stopsByValidation(config)
+    ? "Early stopping kept the state that was best on the validation rows: their metrics were used for selection, and are too good an estimate for new rows.\n\n"
+    : "";
 
 /** What is out of the ordinary about a search. */
 function searchOf({ method, searchFolds, searchPatience, warmStart }: RunConfig): string {

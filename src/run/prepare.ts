@@ -125,7 +125,11 @@ export async function prepare(
   };
 }
 
-function checkWatching({ evalEvery, earlyStopping }: RunConfig, { validation, holdout }: Splits): void {
+/** @throws UsageError where there are no rows to watch while training */
+export function checkWatching(
+  { evalEvery, earlyStopping }: Pick<RunConfig, "evalEvery" | "earlyStopping">,
+  { validation, holdout }: Pick<Splits, "validation" | "holdout">,
+): void {
   const watched = holdout ?? validation;
   if (earlyStopping !== undefined && (evalEvery === undefined || !watched))
     throw new UsageError("--early-stopping needs --eval-every and validation rows to judge by, or --holdout-fraction.");

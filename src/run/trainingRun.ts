@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { stopsByValidation } from "../common/stopsByValidation.js";
 import { renderRunYaml, settingsOf } from "../config/index.js";
 import { REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { prepareOutput, writeMetrics } from "../folders/runFolder.js";
@@ -163,13 +164,14 @@ export class TrainingRun {
 
   async #finish(): Promise<Metrics> {
     const { config, adapted } = this.prepared;
+    const chosen = stopsByValidation(config) ? ({ chosenBy: "validation" } as const) : {};
     checkFinite(adapted.trained, this.#at?.step ?? 0);
     const metrics = await this.#finalMetrics();
     await writeTrained(config.output, this.prepared, this.#at?.phase);
     writeBeside(config.output, this.prepared, metrics);
     await this.#evaluation.write(config.output);
     const seconds = (performance.now() - this.#began) / 1000;
-    await this.#tell({ event: "done", metrics, seconds, peakMemoryBytes: peakMemoryBytes() });
+    await this.#tell({ event: "done", metrics, ...chosen, seconds, peakMemoryBytes: peakMemoryBytes() });
     writeMetrics(config.output, metrics);
     await this.#writeReport();
     return metrics;

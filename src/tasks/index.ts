@@ -24,6 +24,7 @@ export {
   readSplit,
   readSplits,
   type Splits,
+  splitsToRead,
   usualColumns,
   withSubsets,
 } from "./rows.js";

@@ -46,6 +46,18 @@ export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
   return { ...splits, train: part(train), holdout: holdout && part(holdout) };
 }
 
+/** The splits that a run has rows of, before any is read. @throws BidoraError for a named data set's folder that is not in order */
+export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettings): Promise<readonly Split[]> {
+  const { data } = settings;
+  const own = dataset === undefined || data === undefined ? [] : await labelledSplits(dataset, data);
+  const isOwn = (split: Split) => own.includes(split) && (split !== "test" || takesTest(settings, own));
+  return (["train", "validation", "test"] as const).filter((split) => settings[split] !== undefined || isOwn(split));
+}
+
+/** A set without validation rows is judged by its test rows. */
+const takesTest = ({ testSplit }: DataSettings, own: readonly Split[] | undefined): boolean =>
+  testSplit ?? own?.includes("validation") === false;
+
 /** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
 export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
   const { train, validation, test, data } = settings;
@@ -53,13 +65,12 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
     dataset !== undefined && (train === undefined || data !== undefined) ? await setIn(dataset, data) : undefined;
   if (train === undefined && !own)
     throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
-  const takesTest = settings.testSplit ?? own?.splits.includes("validation") === false;
   const read = (file: string | undefined, split: Split, isWanted = true) =>
     file === undefined ? (isWanted ? own?.read(split) : undefined) : readRows(task, file, settings);
   return {
     train: (await read(train, "train")) as Dataset,
     validation: await read(validation, "validation"),
-    test: await read(test, "test", takesTest),
+    test: await read(test, "test", takesTest(settings, own?.splits)),
   };
 }
 

@@ -145,6 +145,8 @@ export interface CheckpointEvent extends InTraining {
 export interface DoneEvent extends Timed {
   readonly event: "done";
   readonly metrics: Metrics;
+  /** Rows whose metrics are too good: they decided when the training stopped, and which state was kept. Absent where there are none. */
+  readonly chosenBy?: "validation";
   /** Wall time of the whole run, evaluations included. */
   readonly seconds: number;
   readonly peakMemoryBytes: number;

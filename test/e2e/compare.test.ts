@@ -42,7 +42,15 @@ const file = write(
 interface Result {
   readonly runs: readonly { task: string; method: string; seed: number; metrics: Record<string, number> }[];
   readonly summary: readonly { method: string; metric: string; mean: number; deviation: number | null; n: number }[];
-  readonly tests: readonly { a: string; b: string; test: string; task?: string; pairs: number; p: number }[];
+  readonly tests: readonly {
+    a: string;
+    b: string;
+    test: string;
+    metric: string;
+    task?: string;
+    pairs: number;
+    p: number;
+  }[];
 }
 
 describe("a comparison", () => {
@@ -221,13 +229,54 @@ test("early stopping has a budget of seconds too, and what it would cost is in n
   expect(outcome.commands[0]).toMatch(/--max-steps=\d+ .*--holdout-fraction=0\.2 .*--eval-every=/);
 }, 100_000);
 
+test("where there are test rows they are what is reported, and everything names them", async () => {
+  const output = fresh("tested");
+  const flags = { methods: ["lora", "dora"], test: jsonl(...rows(7)), output, maxSteps: 1 };
+  const outcome = await compare(flags, file);
+  if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  const { tasks, tests } = json<Result & { tasks: object[] }>(join(output, "comparison.json"));
+  expect(tasks).toMatchObject([
+    {
+      metrics: [{ name: "test_accuracy" }, { name: "test_macroF1" }],
+      rows: { split: "test", count: 7 },
+      beside: { rows: { split: "validation" }, metrics: [{ name: "accuracy" }] },
+    },
+  ]);
+  expect(tests.map(({ metric }) => metric)).toEqual(tests.map(() => "test_accuracy"));
+  expect(tests.find(({ test }) => test === "bootstrap")?.pairs).toBe(7);
+  for (const name of ["comparison.md", "comparison.tex", "report.html"]) {
+    const text = readFileSync(join(output, name), "utf8");
+    expect(text).toContain("sequence-classification (test, 7 rows)");
+    expect(text).toMatch(/sequence-classification \(validation, \d+ rows\)/);
+  }
+}, 100_000);
+
+test("what the results could not be told by is refused before the first run", async () => {
+  const notes: string[] = [];
+  const call = (flags: object) => {
+    const output = fresh("refused");
+    return compare({ output, ...flags }, file, { note: (line) => notes.push(line) }).finally(() =>
+      expect(existsSync(join(output, "sequence-classification"))).toBe(false),
+    );
+  };
+  const early = { methods: ["lora", "lora+es"], earlyStopping: 2, evalEvery: 1 };
+  await expect(call(early)).rejects.toThrow(
+    "--early-stopping would stop lora by the validation rows that its results are of",
+  );
+  await expect(call({ labelColumn: ["kind"], dryRun: true })).rejects.toThrow("has no column kind");
+  const bare = write("bare.yaml", readFileSync(file, "utf8").replace(/^validation:.*\n/m, ""));
+  const listed = bidora("compare", bare, "--output", fresh("bare"), "--list");
+  expect([listed.status, listed.stderr]).toEqual([2, expect.stringContaining("neither validation nor test rows")]);
+  expect(notes).toEqual([]);
+}, 100_000);
+
 test("rows that are not there are told before the first run", async () => {
   const notes: string[] = [];
   const call = compare({ validation: "no-such.jsonl", output: fresh("no-rows") }, file, {
     note: (line) => notes.push(line),
   });
   await expect(call).rejects.toThrow(
-    "There is no no-such.jsonl, which --validation of sequence-classification names: no run has been begun.",
+    "No run has been begun. sequence-classification: There is no no-such.jsonl, which --validation names.",
   );
   expect(notes).toEqual([]);
 });
@@ -264,19 +313,18 @@ describe("by the command", () => {
 
   test("a run that fails holds up no other, and is named at the end", () => {
     const output = fresh("failing");
-    const broken = jsonl(...rows(4), { sentence1: 5, sentence2: "the", label: "delta" });
     const list = write(
       "two.yaml",
       [
         readFileSync(file, "utf8").replace(/^(task|train|validation):.*\n/gm, ""),
         "tasks:",
-        `  - {name: good, task: sequence-classification, train: ${train}}`,
-        `  - {name: bad, task: regression, train: ${broken}}`,
+        `  - {name: good, task: sequence-classification, train: ${train}, validation: ${train}}`,
+        `  - {name: bad, task: sequence-classification, train: ${train}, validation: ${train}, learningRate: 1e38}`,
       ].join("\n"),
     );
     const { status, stderr } = bidora("compare", list, "--methods", "lora", "--output", output);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: (?!bidora).*rows\.jsonl line/);
+    expect(stderr).toMatch(/1 of 2 runs failed; .* bad lora seed 0: (?!bidora).*not/);
     expect(readdirSync(output)).toContain("comparison.json");
     expect(json<Result>(join(output, "comparison.json")).runs.map(({ task }) => task)).toEqual(["good"]);
   }, 100_000);

@@ -184,7 +184,7 @@ test("gradient accumulation, short last batches, and passes", async () => {
 });
 
 test("early stopping ends each phase and saves its best state", async () => {
-  const { events, metrics } = await run({
+  const { events, metrics, output } = await run({
     method: "bidora",
     validation: VALIDATION,
     evalEvery: 1,
@@ -197,6 +197,10 @@ test("early stopping ends each phase and saves its best state", async () => {
   const retrain = events.filter((event) => event.event === "evaluation" && event.phase === "retrain");
   const best = Math.max(...retrain.map((event) => ("metrics" in event ? (event.metrics.accuracy ?? 0) : 0)));
   expect(metrics.accuracy).toBe(best);
+  // The score is of rows that chose what it is of: whoever reads it is told.
+  expect(events.at(-1)).toMatchObject({ event: "done", chosenBy: "validation" });
+  expect(readFileSync(join(output, "README.md"), "utf8")).toContain("were used for selection");
+  expect(readFileSync(join(output, "report.html"), "utf8")).toContain("was used for selection");
 });
 
 describe("--adapter", () => {

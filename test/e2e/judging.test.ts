@@ -262,6 +262,7 @@ describe("a run", () => {
     expect(held.length).toBeGreaterThan(0);
     expect(held).toContain(metrics.holdout_loss);
     expect(held).not.toContain(metrics.loss);
+    expect(events.at(-1)).not.toHaveProperty("chosenBy");
   });
 
   test("can watch without any validation rows", async () => {

@@ -6,6 +6,21 @@ import { all, changed, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 
 const three = (["lora", "dora", "bidora"] as const).map((method) => sampleRun({ name: method, method, steps: 60 }));
+it("says of a validation score that it was used for selection, where it was, and of which run", () => {
+  const early = { earlyStopping: 3, evalEvery: 8 };
+  const [plain, stopped, held] = [{}, early, { ...early, holdoutFraction: 0.2 }].map((settings, i) =>
+    sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings }),
+  );
+  const noteOf = (...logs: Parameters<typeof renderReport>[0][number][]) =>
+    texts(parse(renderReport(logs)), "#results .note").filter((text) => text.startsWith("Early stopping"));
+  expect(noteOf(stopped!)).toEqual([
+    "Early stopping kept the state that was best on the validation rows: the validation score was used for selection, and is too good an estimate for new rows.",
+  ]);
+  expect(noteOf(plain!)).toEqual([]);
+  expect(noteOf(held!)).toEqual([]);
+  expect(noteOf(plain!, stopped!, held!)).toEqual([expect.stringContaining("kept the state of run-1 that was best")]);
+});
+
 describe("a report of three runs", () => {
   const source = renderReport(three);
   const page = parse(source);

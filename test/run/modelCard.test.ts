@@ -21,6 +21,15 @@ test("a model card shows a label's control characters and holds none", () => {
   expect(card).not.toMatch(/[\u001b\u009b]/);
 });
 
+test("a model card says of validation rows that they were used for selection, where they were", () => {
+  const told =
+    /Early stopping kept the state that was best on the validation rows: their metrics were used for selection/;
+  const early = { earlyStopping: 2, evalEvery: 5 };
+  expect(cardOf(early)).toMatch(told);
+  expect(cardOf({ evalEvery: 5 })).not.toMatch(told);
+  expect(cardOf({ ...early, holdoutFraction: 0.2 })).not.toMatch(told);
+});
+
 test("a model card says what is out of the ordinary about a search", () => {
   const told = [/each of 5 folds/, /after 3 passes over/, /went on from the directions and the head/];
   const which = (settings: RunSettings) => told.map((sentence) => sentence.test(cardOf(settings)));

@@ -35,9 +35,9 @@ export async function settingsOf(
   facts: RunFacts,
   tried: RunSettings,
 ): Promise<RunSettings> {
-  const asked = askedOf(spec, task, variant, tried);
+  const asked = heldOf(spec, task, variant, tried);
   const threads = asked.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
-  const held = { ...asked, threads, ...holdoutOf(spec, task, variant, asked) };
+  const held = { ...asked, threads };
   const sized = { ...held, ...(await lengthOf(spec, held, facts)) };
   return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, facts)) });
 }
@@ -57,13 +57,18 @@ export function askedOf(spec: Spec, task: SpecTask, variant: Variant, tried: Run
   return Object.fromEntries(Object.entries(whole).filter(([key]) => !idle.has(key)));
 }
 
+/** The same, with the share of the rows that the run holds out. */
+export function heldOf(spec: Spec, task: SpecTask, variant: Variant, tried: RunSettings = {}): RunSettings {
+  const asked = askedOf(spec, task, variant, tried);
+  return { ...asked, ...holdoutOf(spec, task, variant, asked) };
+}
+
 /** Refuses two names for one run, of which a table would tell as of two competitors. @throws UsageError naming both */
 export function refuseSame(spec: Spec): void {
   for (const task of spec.tasks) {
     const named = new Map<string, string>();
     for (const variant of spec.variants) {
-      const asked = askedOf(spec, task, variant);
-      const run = keyOf({ ...asked, ...holdoutOf(spec, task, variant, asked) });
+      const run = keyOf(heldOf(spec, task, variant));
       const other = named.get(run);
       if (other !== undefined)
         throw new UsageError(

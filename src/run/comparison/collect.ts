@@ -1,12 +1,12 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { stopsByValidation } from "../../common/stopsByValidation.js";
 import type { ComparedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import { secondsOfEarlierSessions } from "../../report/sessions.js";
 import type { Metrics, RowCounts, RunEvent } from "../../train/events.js";
-import { stopsByValidation } from "../../train/stopsByValidation.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {

@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METHODS, type RunConfig, resolveRun } from "../../config/index.js";
+import { subsetsOf } from "../../data/index.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { readJsonObject } from "../../io/json.js";
-import { readSplits, taskOf, withSubsets } from "../../tasks/index.js";
+import { readSplits, taskOf } from "../../tasks/index.js";
 import { estimate } from "../estimate.js";
 import type { StepCosts } from "./budget.js";
 import type { RunFacts } from "./cellSettings.js";
@@ -12,18 +13,26 @@ import type { RunFacts } from "./cellSettings.js";
 /** How long steps took when they were asked for first: a budget of seconds stays as many steps, however often it is called. */
 export const STEP_SECONDS = "comparison-steps.json";
 
+/** What is known of tasks, with a way to tell it. */
+export interface KnownFacts extends RunFacts {
+  /** Keeps how many training rows there are, so that they need not be read again for their number. */
+  learn(config: RunConfig, rows: number): void;
+}
+
 /** What is known of tasks by their rows, which are read once each, and of steps by trying some. */
-export function factsIn(output: string): RunFacts {
-  const rows = new Map<string, Promise<number>>();
-  const rowsOf = (config: RunConfig): Promise<number> => {
-    const { task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn } = config;
-    const key = JSON.stringify([task, data, train, trainLimit, holdoutFraction, textColumns, labelColumn]);
-    const known = rows.get(key) ?? countRows(config);
-    rows.set(key, known);
-    return known;
+export function factsIn(output: string): KnownFacts {
+  const files = new Map<string, Promise<number>>();
+  const keyOf = ({ task, data, train, textColumns, labelColumn }: RunConfig) =>
+    JSON.stringify([task, data, train, textColumns, labelColumn]);
+  const rowsOf = async (config: RunConfig): Promise<number> => {
+    const key = keyOf(config);
+    const known = files.get(key) ?? countRows(config);
+    files.set(key, known);
+    return subsetsOf(Array.from({ length: await known }), config).train.length;
   };
   return {
     rowsOf,
+    learn: (config, rows) => void files.set(keyOf(config), Promise.resolve(rows)),
     async stepsOf(config) {
       if (config.maxSteps !== undefined) return config.maxSteps;
       const batch = config.batchSize * config.gradientAccumulation;
@@ -44,7 +53,7 @@ export function factsIn(output: string): RunFacts {
 async function countRows(config: RunConfig): Promise<number> {
   const choice = taskOf(config.task ?? "");
   const splits = await readSplits(choice, { ...config, validation: undefined, test: undefined, testSplit: false });
-  return withSubsets(splits, config).train.examples.length;
+  return splits.train.examples.length;
 }
 
 /** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */

@@ -1,9 +1,6 @@
-import { existsSync } from "node:fs";
 import { BidoraError } from "../../common/errors.js";
-import { flagOf } from "../../config/index.js";
 import type { Ended } from "./jobs.js";
 import { nameOf } from "./progress.js";
-import type { Spec } from "./spec.js";
 
 /** Runs that are named beside the first. */
 const NAMED = 3;
@@ -24,22 +21,4 @@ function alsoFailed(others: readonly Ended[]): string {
   const named = others.slice(0, NAMED).map(({ cell }) => nameOf(cell));
   const more = others.length - named.length;
   return ` So did ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`;
-}
-
-const FILES = ["data", "train", "validation", "test"] as const;
-
-/**
- * Refuses what all runs of a task would fail for, before the first one.
- * @throws BidoraError `COMPARISON` for files with rows that are not there
- */
-export function checkFiles({ tasks, common }: Spec): void {
-  for (const { name, settings } of tasks) {
-    const said = { ...common, ...settings };
-    const key = FILES.find((file) => said[file] !== undefined && !existsSync(said[file]));
-    if (key !== undefined)
-      throw new BidoraError(
-        "COMPARISON",
-        `There is no ${said[key]}, which ${flagOf(key)} of ${name} names: no run has been begun.`,
-      );
-  }
 }

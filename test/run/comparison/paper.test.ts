@@ -1,8 +1,10 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { reportedRows } from "../../../src/run/comparison/reportedRows.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
+import { fresh } from "../../e2e/support.js";
 import { expectEffects } from "./effects.js";
 
 const folder = fileURLToPath(new URL("../../../examples/paper/", import.meta.url));
@@ -28,4 +30,28 @@ it("all of the paper's data sets are there", () => {
     ...["bbp", "hotprotein-s2c2", "mic"].map((set) => `protein-${set}`),
     ...["modapte", "modhayes", "modlewis"].map((set) => `reuters21578-${set}`),
   ]);
+});
+
+/** Folders as published, as far as their files' names say what splits they have. */
+const FILES: Readonly<Record<string, readonly string[]>> = {
+  conll2003: ["train.txt", "valid.txt", "test.txt"],
+  jnlpba: ["train.tsv", "devel.tsv", "test.tsv"],
+};
+
+/** What the files say of the rows that the figures are of; without a word they are those of validation rows, where there are such. */
+const SAYS_TEST = /figures of the paper are those of test rows|the figures are those of the test rows|testSplit: true/;
+
+describe.each(files.filter((name) => !name.startsWith("proteins")))("the rows of %s", (name) => {
+  it("are those that the file says its figures are of", async () => {
+    const path = join(folder, name);
+    const expected = SAYS_TEST.test(readFileSync(path, "utf8")) ? "test" : "validation";
+    expect(expected).toBe(/glue/.test(name) ? "validation" : "test");
+    const { tasks, common } = readSpec({}, path);
+    for (const task of tasks) {
+      const data = fresh();
+      mkdirSync(data);
+      for (const file of FILES[task.name] ?? []) writeFileSync(join(data, file), "");
+      expect(await reportedRows({ ...common, ...task.settings, data })).toBe(expected);
+    }
+  });
 });
