@@ -95,7 +95,7 @@ export function alertOf(run: Run): Markup | undefined {
 
 /** Runs on one task by what they are judged by; those of one method are told as one. */
 function costOf(runs: readonly Run[]): Markup | undefined {
-  const judge = judgeOf(runs);
+  const judge = ofCommonRows(judgeOf(runs), runs);
   if (!judge || sharedSetting(runs, "task") === undefined) return undefined;
   const methods = runs.map((run) => String(own(run.start?.settings ?? {}, "method") ?? run.name));
   const isRepeated = new Set(methods).size < runs.length;
@@ -118,13 +118,23 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
   const [first] = told;
   if (first && told.every((one) => one?.metric === first.metric)) return first;
   const names = Object.keys(runs[0] ? finalMetrics(runs[0]) : {});
-  const metric = names.find((name) => name !== "loss" && runs.every((run) => scoreOf(run, name) !== undefined));
+  const metric = names.find(
+    (name) =>
+      name !== "loss" && !/^(test|holdout)_/.test(name) && runs.every((run) => scoreOf(run, name) !== undefined),
+  );
   return metric === undefined ? undefined : { metric };
 }
 
-/** On validation rows, else on test rows. */
+/** On test rows where all runs that have been judged have them, else on validation rows: scores of both say nothing of each other. */
+function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | undefined {
+  if (!judge) return undefined;
+  const names = [`test_${judge.metric}`, judge.metric];
+  const judged = runs.filter((run) => names.some((name) => scoreOf(run, name) !== undefined));
+  const metric = names.find((name) => judged.every((run) => scoreOf(run, name) !== undefined));
+  return metric === undefined ? undefined : { ...judge, metric };
+}
+
 function scoreOf(run: Run, metric: string): number | undefined {
-  const metrics = finalMetrics(run);
-  const score = own(metrics, metric) ?? own(metrics, `test_${metric}`);
+  const score = own(finalMetrics(run), metric);
   return typeof score === "number" && Number.isFinite(score) ? score : undefined;
 }

@@ -21,6 +21,20 @@ it("says of a validation score that it was used for selection, where it was, and
   expect(noteOf(plain!, stopped!, held!)).toEqual([expect.stringContaining("kept the state of run-1 that was best")]);
 });
 
+it("sets scores against costs by rows that all runs were judged by, the test rows first", () => {
+  const of = (...each: readonly Readonly<Record<string, number>>[]) => {
+    const logs = each.map((metrics, i) => {
+      const log = sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings: { task: "mine" } });
+      return { ...log, events: log.events.map((event) => (event.event === "done" ? { ...event, metrics } : event)) };
+    });
+    return texts(parse(renderReport(logs)), "#cost figcaption").map((caption) => caption.split(" over ")[0]);
+  };
+  const both = { accuracy: 0.5, test_accuracy: 0.6 };
+  expect(of(both, both)).toEqual([expect.stringMatching(/^Test accuracy/)]);
+  expect(of(both, { accuracy: 0.7 })).toEqual([expect.stringMatching(/^Accuracy/)]);
+  expect(of({ test_accuracy: 0.7 }, { accuracy: 0.7 })).toEqual([]);
+});
+
 describe("a report of three runs", () => {
   const source = renderReport(three);
   const page = parse(source);

@@ -35,9 +35,9 @@ export async function settingsOf(
   facts: RunFacts,
   tried: RunSettings,
 ): Promise<RunSettings> {
-  const asked = heldOf(spec, task, variant, tried);
+  const asked = askedOf(spec, task, variant, tried);
   const threads = asked.threads ?? Math.max(1, Math.floor(availableParallelism() / spec.jobs));
-  const held = { ...asked, threads };
+  const held = { ...asked, threads, ...holdoutOf(spec, task, variant, asked) };
   const sized = { ...held, ...(await lengthOf(spec, held, facts)) };
   return withoutOpen({ ...sized, ...(await watchingOf(variant, sized, facts)) });
 }
