@@ -23,7 +23,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     columns: columns.flat(),
     notes,
   });
-  const scoreNotes = [...seedsNote(usual, counts), ...tasks.flatMap(rowsNotes)];
+  const scoreNotes = [...seedsNote(usual, counts), ...rowsNotes(tasks)];
   const costNotes = usual > 1 ? ["Time and memory are means over seeds."] : [];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]
@@ -46,17 +46,17 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
   }
 }
 
-/** What must be said of the rows that a task's scores are of. */
-function rowsNotes({ name, rows, beside, chosenByRows = [] }: ComparedTask): string[] {
-  if (rows === undefined) return [];
-  const tested = beside ? [`Of ${name} the ${rows.split} rows are what methods are compared and tested by.`] : [];
-  const chosen =
-    chosenByRows.length > 0
-      ? [
-          `Of ${name} the ${rows.split} rows also decided when ${chosenByRows.join(", ")} stopped: those scores are the best of several looks at the rows that they are of, and too good.`,
-        ]
-      : [];
-  return [...tested, ...chosen];
+/** What must be said of the rows that scores are of. */
+function rowsNotes(tasks: readonly ComparedTask[]): string[] {
+  const beside = "Methods are compared and tested by the test rows; validation rows are shown beside them.";
+  const chosen = tasks.flatMap(({ name, rows, chosenByRows = [] }) =>
+    chosenByRows.length === 0
+      ? []
+      : [
+          `On ${name}, ${chosenByRows.join(", ")} stopped early by the ${rows?.split} rows that the scores are of: these scores were used for selection and are too good.`,
+        ],
+  );
+  return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
 }
 
 function seedsNote(usual: number, counts: readonly number[]): string[] {

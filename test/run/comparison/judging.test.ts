@@ -68,6 +68,9 @@ describe("runs with test rows", () => {
       ["t (test, 4,693 rows)", "Macro F1", "0.6000*", "0.5000"],
       ["t (validation, 408 rows)", "Accuracy", "0.8000", "0.9000"],
     ]);
+    expect(table!.notes).toContain(
+      "Methods are compared and tested by the test rows; validation rows are shown beside them.",
+    );
     expect(told[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
     expect(terminalTable(table!)).toContain("t (test, 4,693 rows)");
     expect(latexTable(table!)).toContain("\\multicolumn{1}{c}{t (validation, 408 rows)}");
@@ -170,7 +173,9 @@ describe("runs with validation rows alone", () => {
     ];
     const found = gathered(stopped({ accuracy: 0.7 }), asked);
     expect(found.tasks[0]?.chosenByRows).toEqual(["lora"]);
-    expect(comparisonTables(found)[0]?.notes.join(" ")).toContain("validation rows also decided when lora stopped");
+    expect(comparisonTables(found)[0]?.notes.join(" ")).toContain(
+      "On t, lora stopped early by the validation rows that the scores are of",
+    );
     expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]).not.toHaveProperty("chosenByRows");
   });
 });
