@@ -6,7 +6,6 @@ import type { Dataset } from "../../data/index.js";
 import { readConfig } from "../../io/checkpoint.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { architectureOf, designOf } from "../../models/index.js";
-import { startOf } from "../adapterStart.js";
 import { checkWatching } from "../prepare.js";
 import { type RunData, readRunData } from "../runData.js";
 import { heldOf } from "./cellSettings.js";
@@ -49,12 +48,14 @@ async function problemsOf(
   const missing = missingFiles(said);
   const design = await caught(() => designProblems(spec, task));
   const runs = runsOf(spec, task);
-  const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => isModelHere(config)));
-  return [...(isListed ? [] : missing), ...design, ...(isHere ? await rowProblems(runs, facts, hub) : [])];
+  // What the Hub has is not fetched for a list.
+  const isHere = missing.length === 0 && (!isListed || runs.every(({ config }) => existsSync(config.model)));
+  const found = [...missing, ...design, ...(isHere ? await rowProblems(runs, facts, hub) : [])];
+  return isListed ? found.filter(({ code }) => code !== MISSING) : found;
 }
 
-/** What the Hub has is not fetched for a list. */
-const isModelHere = ({ model, adapter = model }: RunConfig): boolean => existsSync(model) && existsSync(adapter);
+/** The code of errors about files that are not there. */
+const MISSING = "FILE";
 
 const FILES = ["data", "train", "validation", "test"] as const;
 
@@ -62,7 +63,7 @@ const missingFiles = (said: RunSettings): BidoraError[] =>
   FILES.flatMap((key) => {
     const path = said[key];
     if (path === undefined || existsSync(path)) return [];
-    return new BidoraError("COMPARISON", `There is no ${path}, which ${flagOf(key)} names.`);
+    return new BidoraError(MISSING, `There is no ${path}, which ${flagOf(key)} names.`);
   });
 
 /** A run as far as it is settled before its rows are counted. */
@@ -81,7 +82,7 @@ function runsOf(spec: Spec, task: SpecTask): AskedRun[] {
 
 /** Settings by which runs read other rows, or read them in another way. */
 const READ_BY = [
-  ...(["model", "revision", "adapter", "task", "data", "train", "validation", "test", "testSplit"] as const),
+  ...(["model", "revision", "task", "data", "train", "validation", "test", "testSplit"] as const),
   ...(["textColumns", "labelColumn", "maxLength"] as const),
 ];
 
@@ -108,7 +109,7 @@ async function problemsOfAlike(
   hub: HubOptions | undefined,
 ): Promise<BidoraError[]> {
   const { trainLimit: _limit, holdoutFraction: _share, ...given } = runs[0].config.given;
-  const data = await readRunData(await startOf(resolveRun(given), hub), hub);
+  const data = await readRunData({ config: resolveRun(given), saved: undefined, adapterFolder: undefined }, hub);
   const { splits } = data;
   facts.learn(runs[0].config, splits.train.examples.length);
   designOf(architectureOf(readConfig(data.folder)), data.choice.task.head);

@@ -91,6 +91,23 @@ describe("before the first run", () => {
     await expect(check([wrong], { model: "org/on-the-hub" }, true)).resolves.toBeUndefined();
     const folder = { name: "set", task: "jnlpba", data: "no-such-folder" };
     await expect(check([folder], {}, true)).resolves.toBeUndefined();
+    // The place where the other machine has it may be there, and empty.
+    const empty = fresh("mount");
+    mkdirSync(empty);
+    await expect(check([{ ...folder, data: empty }], {}, true)).resolves.toBeUndefined();
+    await expect(check([{ ...folder, data: empty }])).rejects.toThrow(/set: \S+ has no files of JNLPBA/);
+  });
+
+  it("a task's kind may follow from the model, and a data set may have test rows of a user's own", async () => {
+    const { task: _task, ...kindless } = good;
+    await expect(check([kindless])).resolves.toBeUndefined();
+    await expect(check([{ ...kindless, name: "bare", validation: undefined }])).rejects.toThrow(
+      "bare: there are neither",
+    );
+    const early = { earlyStopping: 2, evalEvery: 5 };
+    const mrpc = { name: "mrpc", task: "glue/mrpc", train, validation, ...early };
+    await expect(check([mrpc])).rejects.toThrow("mrpc: --early-stopping would stop lora");
+    await expect(check([{ ...mrpc, test: other }])).resolves.toBeUndefined();
   });
 
   it("settings of single methods are looked at, and rows are counted once for all", async () => {
