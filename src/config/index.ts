@@ -5,7 +5,7 @@ export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimator
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { flagOf } from "./option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
-export { renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
+export { idleSettings, renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
 export { resolveSettings, type Settings } from "./settings.js";
 export { refuseWithoutEffect } from "./withoutEffect.js";
 export { readRunFile, readSettingsFile } from "./yaml.js";

@@ -82,10 +82,13 @@ function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
   return Object.fromEntries(Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey)));
 }
 
+/** The settings that change nothing in this run, whatever their values. */
+export const idleSettings = (config: RunConfig): string[] => withoutEffect(runOptions, runOptions, config);
+
 /** The text of `run.yaml`: every setting that has an effect, as resolved, enough to run it again. */
 export function renderRunYaml(config: RunConfig): string {
   const groups = new Map<string, Record<string, unknown>>();
-  const idle = new Set(withoutEffect(runOptions, runOptions, config));
+  const idle = new Set(idleSettings(config));
   for (const [key, option] of Object.entries<Option>(runOptions)) {
     const value = config[key as RunKey];
     if (option.session || idle.has(key) || value === undefined) continue;

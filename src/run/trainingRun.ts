@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/stopsByValidation.js";
-import { renderRunYaml, settingsOf } from "../config/index.js";
+import { idleSettings, renderRunYaml, settingsOf } from "../config/index.js";
 import { REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { prepareOutput, writeMetrics } from "../folders/runFolder.js";
 import { writeFileAtomic } from "../io/atomic.js";
@@ -152,9 +152,9 @@ export class TrainingRun {
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
     const { config, rows } = this.prepared;
     const parameters = parameterCounts(this.prepared);
-    const settings = settingsOf(config);
+    const [settings, idle] = [settingsOf(config), idleSettings(config)];
     const [facts, judgedBy] = [{ versions: versions(), machine: machineFacts() }, judgedByOf(this.prepared)];
-    return { event: "start", ...facts, settings, parameters, rows, judgedBy, steps };
+    return { event: "start", ...facts, settings, idle, parameters, rows, judgedBy, steps };
   }
 
   async #leaveAborted(): Promise<Metrics> {

@@ -84,6 +84,8 @@ export interface StartEvent extends Timed {
   readonly machine: MachineFacts;
   /** Every setting of the run as resolved, by its key in `run.yaml`. */
   readonly settings: Readonly<Record<string, JsonValue>>;
+  /** The keys of those that have no effect in the run. */
+  readonly idle?: readonly string[];
   readonly parameters: ParameterCounts;
   /** Of each file, before long ones are split. */
   readonly rows: RowCounts;

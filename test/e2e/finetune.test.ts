@@ -74,6 +74,11 @@ describe.each(["full", "lora", "dora", "bidora"] as const)("finetune --method %s
     const { document } = parseHTML(readFileSync(join(output, "report.html"), "utf8"));
     expect(document.querySelectorAll("svg").length).toBeGreaterThan(0);
     expect(document.documentElement.outerHTML).not.toMatch(/(src|href)="https?:/);
+    const listed = [...document.querySelectorAll("#settings code")].map(
+      ({ textContent }: { textContent: string | null }) => textContent,
+    );
+    expect(listed).toContain("learningRate");
+    expect(Object.keys(readRunFile(join(output, "run.yaml")))).toEqual(expect.arrayContaining(listed));
   });
 
   test("run.yaml gives the same bits again, and names every setting as resolved", async () => {
