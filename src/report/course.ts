@@ -9,7 +9,29 @@ export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? run.of("
 const watchesHeldOut = (run: Run): boolean =>
   run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
 
-const isHeldOut = (name: string): boolean => name.startsWith("holdout_");
+/** What stands before a metric's name where a run's end tells of rows that it held out, beside those that it is judged by. */
+const HELD_OUT = "holdout_";
+const isHeldOut = (name: string): boolean => name.startsWith(HELD_OUT);
+
+/** The rows that a run's evaluations on the way are of. */
+export const WATCHED = ["validation rows", "held-out training rows"] as const;
+export type WatchedRows = (typeof WATCHED)[number];
+
+export const rowsWatched = (run: Run): WatchedRows => WATCHED[watchesHeldOut(run) ? 1 : 0];
+
+/** One event's metrics by the rows that they are of: the last event of a run that held rows out tells of both. */
+export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly [WatchedRows, Metrics])[] {
+  const entries = Object.entries(metrics);
+  const heldOut = entries
+    .filter(([name]) => isHeldOut(name))
+    .map(([name, value]) => [name.slice(HELD_OUT.length), value]);
+  if (heldOut.length === 0) return [[rowsWatched(run), metrics]];
+  const others = entries.filter(([name]) => !isHeldOut(name));
+  return [
+    ...(others.length > 0 ? [[WATCHED[0], Object.fromEntries(others)] as const] : []),
+    [WATCHED[1], Object.fromEntries(heldOut)],
+  ];
+}
 
 const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
 const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
@@ -31,8 +53,22 @@ export const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
 
 /** A metric of the rows that were watched, as a curve. */
 export function metricCourse(run: Run, name: string): Point[] {
-  const isLast = (event: EvaluationEvent) => Object.keys(event.metrics).some(isHeldOut);
-  return pointsOf(run, courseOf(run), (event) => own(event.metrics, isLast(event) ? `holdout_${name}` : name));
+  const rows = rowsWatched(run);
+  return pointsOf(run, courseOf(run), (event) => {
+    const found = metricsByRows(run, event).find(([of]) => of === rows);
+    return own(found?.[1] ?? {}, name);
+  });
+}
+
+/** The same where the run watched these rows; nothing where it watched others. */
+export const metricCourseOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
+  rowsWatched(run) === rows ? metricCourse(run, name) : [];
+
+/** Names of the metrics that any run's course has a figure of, in the order they first came. */
+export function metricNames(runs: readonly Run[]): string[] {
+  const told = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
+  const names = told.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  return [...new Set(names.map(([name]) => name))].filter((name) => !name.startsWith("test_"));
 }
 
 /** The value that early stopping goes back to in a phase: the best one, the first of equals. */

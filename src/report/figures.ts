@@ -1,13 +1,13 @@
 import { words } from "../common/format.js";
 import type { StepEvent } from "../train/events.js";
-import { bestPoints, courseOf, metricCourse } from "./course.js";
+import { bestPoints, metricCourseOn, metricNames, rowsWatched, WATCHED, type WatchedRows } from "./course.js";
+import { curvePanels, panelNumbers, type Told } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";
-import { curveNumbers, curvesTable } from "./figureTable.js";
+import { curvesTable } from "./figureTable.js";
 import type { Markup } from "./html.js";
-import { type FigureParts, figure, fitting, panels, type Size, titled } from "./layout.js";
-import { pointsOf, type Run } from "./runs.js";
+import { type FigureParts, figure, fitting, type Size, titled } from "./layout.js";
+import { pointsOf } from "./runs.js";
 import { type Curve, curvesOf, type Subject } from "./subjects.js";
-import { folded } from "./table.js";
 
 const stepCurves = (
   subjects: readonly Subject[],
@@ -39,17 +39,12 @@ export function lossFigure(subjects: readonly Subject[], task?: string): Markup 
   });
 }
 
-/** A title, and the curves under it. */
-interface Told {
-  readonly title: string;
-  readonly curves: readonly Curve[];
-}
-
-/** Panels of what there are curves of. */
-function panelFigure(
-  told: readonly Told[],
+/** A figure of panels, of what there are curves of. @param abreast how many panels belong in one row */
+function panelFigure<T extends Told>(
+  told: readonly T[],
   about: Pick<FigureParts, "id" | "title" | "task" | "caption">,
-  draw: (one: Told, size: Size) => Markup = (one, size) => drawCurves(one, size),
+  draw: (one: T, size: Size) => Markup = (one, size) => drawCurves(one, size),
+  abreast = 1,
 ): Markup | undefined {
   const list = told.filter(({ curves }) => curves.length > 0);
   if (list.length === 0) return undefined;
@@ -57,11 +52,8 @@ function panelFigure(
   return figure({
     ...about,
     caption: `${about.caption}${bandNote(all)}`,
-    drawings: [panels(list.map((one) => ({ title: one.title, draw: (size) => draw(one, size) })))],
-    data: folded(
-      "The figure’s numbers",
-      list.map(({ title, curves }) => curveNumbers(titled(title, about.task), curves)),
-    ),
+    drawings: [curvePanels(list, draw, abreast)],
+    data: panelNumbers(list, about.task),
   });
 }
 
@@ -85,29 +77,45 @@ export function upperLevelFigure(subjects: readonly Subject[], task?: string): M
   });
 }
 
+/** One metric on one kind of rows. */
+interface Watched extends Told {
+  readonly name: string;
+  readonly rows: WatchedRows;
+}
+
+/** A panel for each metric on each kind of rows: values on rows that a run held out say nothing beside those on validation rows. */
 export function metricsFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const runs = subjects.flatMap((subject) => subject.runs);
-  const told = metricNames(runs).map((name) => ({
-    name,
-    title: metricTitle(name),
-    curves: curvesOf(subjects, (run) => metricCourse(run, name)),
-  }));
+  const kinds = WATCHED.filter((rows) => runs.some((run) => rowsWatched(run) === rows));
+  const told = metricNames(runs).flatMap((name) =>
+    kinds.map(
+      (rows): Watched => ({
+        name,
+        rows,
+        title: kinds.length > 1 || rows !== WATCHED[0] ? metricOnRows(name, rows) : metricTitle(name),
+        curves: curvesOf(subjects, (run) => metricCourseOn(run, name, rows)),
+      }),
+    ),
+  );
   const single = subjects.filter((subject) => subject.runs.length === 1);
-  const best = single.flatMap(({ index, runs: [run] }) => bestPoints(run!).map((point) => ({ ...point, index })));
+  const best = single.flatMap(({ index, runs: [run] }) =>
+    bestPoints(run!).map((point) => ({ ...point, index, rows: rowsWatched(run!) })),
+  );
   const stopped = best.length > 0 ? " A ring marks the state that early stopping goes back to." : "";
   return panelFigure(
     told,
     {
       id: "validation",
-      title: "Validation",
+      title: kinds.includes(WATCHED[1]) ? "Evaluations during training" : "Validation",
       task,
-      caption: `Metrics at each evaluation on the validation rows, or on the rows that a run held out to watch.${stopped}`,
+      caption: `Metrics at each evaluation on the ${kinds.join(", or on the ")}${kinds.length > 1 ? " of a run that held some out to watch: these are other rows, so that the two can’t be compared" : ""}.${stopped}`,
     },
-    ({ title, curves }, size) =>
+    ({ title, curves, name, rows }, size) =>
       drawCurves(
-        { title, curves, withDots: true, best: best.filter(({ metric }) => metricTitle(metric) === title) },
+        { title, curves, withDots: true, best: best.filter((one) => one.metric === name && one.rows === rows) },
         size,
       ),
+    kinds.length,
   );
 }
 
@@ -125,12 +133,8 @@ export function learningRateFigure(subjects: readonly Subject[], task?: string):
   });
 }
 
-/** Names of the metrics that any run's course has a figure of, in the order they first came. */
-export function metricNames(runs: readonly Run[]): string[] {
-  const entries = runs.flatMap((run) => courseOf(run).flatMap(({ metrics }) => Object.entries(metrics)));
-  const names = entries.filter(([, value]) => Number.isFinite(value)).map(([name]) => name);
-  return [...new Set(names)].filter((name) => !/^(test|holdout)_/.test(name));
-}
-
 /** A loss among the metrics is the one on held-out rows, unlike the training loss. */
 export const metricTitle = (name: string): string => (name === "loss" ? "Validation loss" : words(name));
+
+/** A metric with the rows that it is of. */
+const metricOnRows = (name: string, rows: WatchedRows): string => `${words(name)} on ${rows}`;

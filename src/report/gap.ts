@@ -2,15 +2,15 @@ import { formatNumber } from "../common/format.js";
 import { own } from "../common/own.js";
 import { mean } from "../compare/moments.js";
 import type { StepEvent } from "../train/events.js";
-import { bestPoints, finalMetrics, metricCourse } from "./course.js";
+import { bestPoints, finalMetrics, metricCourse, rowsWatched, WATCHED, type WatchedRows } from "./course.js";
+import { curvePanels, panelNumbers } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";
-import { curvesTable } from "./figureTable.js";
 import { html, type Markup } from "./html.js";
-import { figure, fitting, titled } from "./layout.js";
+import { figure, titled } from "./layout.js";
 import { runMark } from "./legend.js";
 import type { Point, Run } from "./runs.js";
 import { curvesOf, type Subject, valuesOf } from "./subjects.js";
-import { meanAndSpread, table } from "./table.js";
+import { meanAndSpread, row, table } from "./table.js";
 
 /** Loss on training rows and on rows that were not learned from, and how much larger that is. */
 export interface Gap {
@@ -21,10 +21,16 @@ export interface Gap {
   readonly gap: number;
 }
 
-/** Undefined for a run without steps, or without a loss on validation or test rows. */
+/** On validation rows, else on test rows. Undefined for a run without steps, or without a loss on such rows. */
 export function gapOf(run: Run): Gap | undefined {
   const metrics = finalMetrics(run);
-  const heldOut = own(metrics, "loss") ?? own(metrics, "test_loss");
+  return gapTo(run, own(metrics, "loss") ?? own(metrics, "test_loss"));
+}
+
+/** On the training rows that a run held out, which early stopping has chosen by. */
+export const heldOutGapOf = (run: Run): Gap | undefined => gapTo(run, own(finalMetrics(run), "holdout_loss"));
+
+function gapTo(run: Run, heldOut: number | undefined): Gap | undefined {
   const phase = run.of("step").at(-1)?.phase;
   if (phase === undefined || typeof heldOut !== "number" || !Number.isFinite(heldOut)) return undefined;
   const best = bestPoints(run).find((point) => point.phase === phase);
@@ -48,32 +54,56 @@ export function gapCourse(run: Run): Point[] {
   });
 }
 
-/** A row a subject; and how the gap went, where runs were evaluated on the way. */
+/** A kind of rows that a gap is to. */
+interface Kind {
+  readonly rows: string;
+  /** At the end of a run. */
+  readonly of: (run: Run) => Gap | undefined;
+  readonly course: (run: Run) => readonly Point[];
+}
+
+const isJudgedByTest = (run: Run): boolean => own(finalMetrics(run), "loss") === undefined;
+
+const KINDS: readonly Kind[] = [
+  {
+    rows: WATCHED[0],
+    of: (run) => (isJudgedByTest(run) ? undefined : gapOf(run)),
+    course: (run) => gapCourseOn(run, WATCHED[0]),
+  },
+  { rows: "test rows", of: (run) => (isJudgedByTest(run) ? gapOf(run) : undefined), course: () => [] },
+  { rows: WATCHED[1], of: heldOutGapOf, course: (run) => gapCourseOn(run, WATCHED[1]) },
+];
+
+const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => (rowsWatched(run) === rows ? gapCourse(run) : []);
+
+/** A row a subject and kind of rows; and how the gap went, where runs were evaluated on the way. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
-  const known = subjects.filter((subject) => valuesOf(subject, (run) => gapOf(run)?.gap).length > 0);
-  if (known.length === 0) return undefined;
-  const cell = (subject: Subject, key: keyof Gap) =>
-    meanAndSpread(
-      valuesOf(subject, (run) => gapOf(run)?.[key]),
-      formatNumber,
-    );
-  const rows = known.map(
-    (subject) =>
-      html`<tr><th scope="row">${runMark(subject)} ${subject.name}</th>${(["train", "heldOut", "gap"] as const).map((key) => html`<td>${cell(subject, key)}</td>`)}</tr>`,
-  );
-  const head = ["", "Training loss", "Loss on new rows", "Gap"];
-  const curves = curvesOf(known, gapCourse).filter(({ points }) => points.length > 1);
-  const drawing =
-    curves.length > 0
-      ? fitting((size) => drawCurves({ title: "Generalisation gap", curves, withDots: true }, size))
-      : "";
+  const rows = subjects.flatMap((subject) => KINDS.flatMap((kind) => gapRow(subject, kind) ?? []));
+  if (rows.length === 0) return undefined;
+  const courses = KINDS.map(({ rows, course }) => ({
+    rows,
+    curves: curvesOf(subjects, course).filter(({ points }) => points.length > 1),
+  })).filter(({ curves }) => curves.length > 0);
+  const told = courses.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
   return figure({
     id: "gap",
     title: "Generalisation gap",
     task,
-    drawings: [table(titled("Losses at the end, and the gap between them", task), head, rows), drawing],
+    drawings: [
+      table(titled("Losses at the end, and the gap between them", task), ["", ...HEAD], rows),
+      ...(told.length > 0 ? [curvePanels(told, (one, size) => drawCurves({ ...one, withDots: true }, size))] : []),
+    ],
     caption:
-      "Loss on rows that were not learned from (validation rows, else test rows) less the mean training loss of the last tenth of the steps: above 0 the model does worse on new rows. Training loss is taken while the weights move and under dropout, so that a gap can be below 0.",
-    data: curves.length > 0 ? curvesTable(titled("Generalisation gap at each evaluation", task), curves) : undefined,
+      "Loss on rows that were not learned from less the mean training loss of the last tenth of the steps: above 0 the model does worse on new rows. Training loss is taken while the weights move and under dropout, so that a gap can be below 0.",
+    data: told.length > 0 ? panelNumbers(told, task) : undefined,
   });
+}
+
+const HEAD = ["New rows", "Training loss", "Loss on new rows", "Gap"];
+
+function gapRow(subject: Subject, { rows, of }: Kind): Markup | undefined {
+  const values = (key: keyof Gap) => valuesOf(subject, (run) => of(run)?.[key]);
+  if (values("gap").length === 0) return undefined;
+  const cells = (["train", "heldOut", "gap"] as const).map((key) => meanAndSpread(values(key), formatNumber));
+  return row(html`${runMark(subject)} ${subject.name}`, [rows, ...cells]);
 }

@@ -1,8 +1,8 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import { own } from "../common/own.js";
 import type { JsonValue, MachineFacts, RowCounts, Versions } from "../train/events.js";
-import { finalMetrics } from "./course.js";
-import { metricNames, metricTitle } from "./figures.js";
+import { finalMetrics, metricNames, metricsByRows } from "./course.js";
+import { metricTitle } from "./figures.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
 import { runMark } from "./legend.js";
@@ -54,22 +54,26 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   const rows = runs.flatMap((run) =>
     run
       .of("evaluation")
-      .map(({ step, phase, metrics }) =>
-        row(html`${runMark(run)} ${run.name}`, [
-          phase,
-          number(step, formatCount),
-          ...names.map((name) => number(own(metrics, name), formatNumber)),
-        ]),
+      .flatMap((event) =>
+        metricsByRows(run, event).map(([rows, metrics]) =>
+          row(html`${runMark(run)} ${run.name}`, [
+            event.phase,
+            number(event.step, formatCount),
+            rows,
+            ...names.map((name) => number(own(metrics, name), formatNumber)),
+          ]),
+        ),
       ),
   );
   if (rows.length === 0) return undefined;
-  const head = ["Run", "Phase", "Step", ...names.map(metricTitle)];
+  const titles = names.map((name) => (name === "loss" ? "Loss" : metricTitle(name)));
+  const head = ["Run", "Phase", "Step", "Rows", ...titles];
   return folded("All evaluations as a table", table("Metrics at each evaluation", head, rows));
 }
 
 /** Settings under their keys: first those that set the subjects apart, a column each, then what they share. */
 export function settingsTables(subjects: readonly Subject[], leftOut: readonly string[] = []): Markup | undefined {
-  const facts = subjects.map(({ runs }) => runs.map(({ start }) => start?.settings ?? {}));
+  const facts = subjects.map(({ runs }) => runs.map(actingSettings));
   const keys = [...new Set(facts.flatMap((own) => own.flatMap(Object.keys)))].filter((key) => !leftOut.includes(key));
   const rows = keys.map((key) => ({
     name: html`<code>${key}</code>`,
@@ -77,6 +81,10 @@ export function settingsTables(subjects: readonly Subject[], leftOut: readonly s
   }));
   return comparison({ id: "settings", title: "Settings" }, subjects, rows);
 }
+
+/** Without those that changed nothing in the run. */
+const actingSettings = ({ start }: Run): Facts =>
+  Object.fromEntries(Object.entries(start?.settings ?? {}).filter(([key]) => !start?.idle?.includes(key)));
 
 const MACHINE: Readonly<Record<keyof MachineFacts | keyof Versions, string>> = {
   system: "System",

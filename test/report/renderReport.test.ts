@@ -3,7 +3,7 @@ import { formatSeconds } from "../../src/common/format.js";
 import { renderReport } from "../../src/report/index.js";
 import type { RunEvent } from "../../src/train/events.js";
 import { all, changed, parse, texts } from "./page.js";
-import { sampleRun } from "./sampleRuns.js";
+import { heldOutRun, sampleRun } from "./sampleRuns.js";
 
 const three = (["lora", "dora", "bidora"] as const).map((method) => sampleRun({ name: method, method, steps: 60 }));
 it("says of a validation score that it was used for selection, where it was, and of which run", () => {
@@ -140,6 +140,63 @@ describe("a report of three runs", () => {
   it("is the same at every call", () => {
     expect(renderReport(three)).toBe(source);
   });
+});
+
+describe("runs that watched rows which they held out, beside others", () => {
+  const heldOut = heldOutRun({ name: "lora+es", method: "lora", steps: 60 });
+  const page = parse(renderReport([three[0]!, heldOut]));
+  const [validation, watched] = ["validation rows", "held-out training rows"];
+
+  it("have panels of their own, with the rows named", () => {
+    expect(texts(page, "#validation h3")).toEqual(
+      ["Loss", "Accuracy", "F1"].flatMap((metric) => [`${metric} on ${validation}`, `${metric} on ${watched}`]),
+    );
+    const strokes = all(page, "#validation .panel").map((panel) => [
+      ...new Set(all(panel, "[data-mark=line]").map((line) => line.getAttribute("stroke"))),
+    ]);
+    expect(strokes).toEqual([0, 1, 0, 1, 0, 1].map((run) => [`var(--run-${run})`]));
+    const ringed = all(page, "#validation .panel").map((panel) => panel.textContent.includes("best"));
+    expect(ringed).toEqual([false, false, false, true, false, false]);
+    expect(texts(page, "#validation figcaption")[0]).toContain(`on the ${validation}, or on the ${watched}`);
+  });
+
+  it("have a gap to each kind of rows, of which the curve shows the one that its table has", () => {
+    const rows = all(page, "#gap > .scroll tbody tr").map((row) => texts(row, "th, td"));
+    expect(rows.map(([name, of]) => [name, of])).toEqual([
+      ["lora", validation],
+      ["lora+es", validation],
+      ["lora+es", watched],
+    ]);
+    expect(texts(page, "#gap h3")).toEqual([`Gap to the loss on ${validation}`, `Gap to the loss on ${watched}`]);
+    const best = /best at step (\d+)/.exec(texts(page, "#validation svg > desc").join())![1]!;
+    const numbers = all(page, "#gap details table")[1]!;
+    expect(texts(numbers, "tbody tr")).toContain(`${best}${rows[2]!.at(-1)}`);
+  });
+
+  it("are told apart in the table of all evaluations", () => {
+    const rows = all(page, "#results details tbody tr").map((row) => texts(row, "th, td"));
+    expect(new Set(rows.filter(([name]) => name === "lora").map((row) => row[3]))).toEqual(new Set([validation]));
+    const ofEs = rows.filter(([name]) => name === "lora+es").map((row) => row[3]);
+    expect(ofEs.slice(-2)).toEqual([validation, watched]);
+    expect(new Set(ofEs.slice(0, -2))).toEqual(new Set([watched]));
+  });
+
+  it("have their panels alone where no other runs are there, and are named too", () => {
+    const alone = parse(renderReport([heldOut]));
+    expect(texts(alone, "#validation h3")[1]).toBe(`Accuracy on ${watched}`);
+    expect(texts(alone, "#gap h3")).toEqual([`Gap to the loss on ${watched}`]);
+  });
+});
+
+it("lists no setting that had no effect in the run, though the log has its value", () => {
+  const idle = changed(three[0]!, (event) =>
+    event.event === "start" ? { ...event, idle: ["alpha", "dtype"] } : event,
+  );
+  const settings = texts(parse(renderReport([idle])), "#settings dt");
+  expect(settings).toContain("rank");
+  expect(settings.filter((key) => ["alpha", "dtype"].includes(key))).toEqual([]);
+  const both = all(parse(renderReport([idle, three[1]!])), "#settings tbody tr").map((row) => texts(row, "th, td"));
+  expect(both).toContainEqual(["alpha", "–", "16"]);
 });
 
 describe("what a log may hold", () => {

@@ -49,6 +49,24 @@ export function sampleRun({ name, method, steps, settings = {} }: SampleOptions)
   return { name, events, isTorn: false };
 }
 
+/** A made-up run that watched rows which it held out, as early stopping does; its end tells of the validation rows too. */
+export function heldOutRun(options: SampleOptions): RunLog {
+  const run = sampleRun({ ...options, settings: { ...options.settings, earlyStopping: 3, holdoutFraction: 0.2 } });
+  const evaluations = run.events.filter((event) => event.event === "evaluation");
+  const judged = (metrics: Readonly<Record<string, number>>) => metrics.accuracy!;
+  const best = evaluations.reduce((a, b) => (judged(b.metrics) > judged(a.metrics) ? b : a)).metrics;
+  const heldOut = Object.fromEntries(Object.entries(best).map(([name, value]) => [`holdout_${name}`, value]));
+  const last = evaluations.at(-1)!;
+  const ofEnd = (done: RunEvent): RunEvent[] =>
+    done.event === "done"
+      ? [
+          { ...last, metrics: { ...done.metrics, ...heldOut } },
+          { ...done, metrics: { ...done.metrics, ...heldOut } },
+        ]
+      : [done];
+  return { ...run, events: run.events.flatMap(ofEnd) };
+}
+
 function start(method: string, settings: Readonly<Record<string, JsonValue>>): RunEvent {
   return {
     event: "start",
