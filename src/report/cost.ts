@@ -70,7 +70,7 @@ export function costFigure(spent: readonly Spent[], judge: Judge, task?: string)
     id: "cost",
     title: "Score and cost",
     task,
-    drawings: [panels(list)],
+    drawings: [panels(list, 2)],
     caption: `${judgeTitle(judge)} over what a run took${several ? "; small marks are runs, large ones means over a method’s runs, with one sample deviation to either side" : ""}.`,
     data: folded("The figure’s numbers", costTable(spent, judge, axes, task)),
   });

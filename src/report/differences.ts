@@ -4,6 +4,7 @@ import { own } from "../common/own.js";
 import type { ComparedTask } from "../compare/comparison.js";
 import { mean } from "../compare/moments.js";
 import { mainHeading } from "../compare/scoredRows.js";
+import { apart } from "./apart.js";
 import type { ComparisonLog } from "./comparisonFile.js";
 import { around } from "./domain.js";
 import { html, type Markup } from "./html.js";
@@ -98,14 +99,21 @@ function drawPairs(title: string, pairs: readonly PairDifferences[], { width }: 
     marks: [
       Plot.ruleX([0], { stroke: "var(--soft)" }),
       Plot.ruleY(bars, { y: "pair", x1: "low", x2: "high", stroke: runColour(0), strokeWidth: 5, strokeOpacity: 0.35 }),
-      Plot.dot(seeds, {
-        y: "pair",
-        x: "difference",
-        r: 4,
-        stroke: "var(--ink)",
-        title: ({ pair, seed, difference }) => `${pair}, seed ${seed}: ${formatNumber(difference)}`,
-      }),
       Plot.dot(marks, { y: "pair", x: "mean", r: 6, symbol: "diamond", fill: runColour(1) }),
+      Plot.dot(
+        seeds,
+        apart(
+          {
+            y: "pair",
+            x: "difference",
+            r: 4,
+            stroke: "var(--ink)",
+            title: ({ pair, seed, difference }: (typeof seeds)[number]) =>
+              `${pair}, seed ${seed}: ${formatNumber(difference)}`,
+          },
+          { near: 7, room: 22 },
+        ),
+      ),
     ],
   });
 }

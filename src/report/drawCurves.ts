@@ -26,8 +26,11 @@ const RAW = 500;
 /** Curves over steps: their trends, what is behind them, bands of spread, and best points. */
 export function drawCurves({ title, curves, withDots = false, best = [] }: CurvesDrawing, size: Size): Markup {
   const share = Math.max(1, curves.length / 4);
-  const all = curves.flatMap(({ points, raw, band }) => [...points, ...raw, ...band]);
-  const isFlat = all.every(({ value }) => value === all[0]?.value);
+  const all = curves.flatMap(({ points, raw, band }) => [
+    ...[...points, ...raw].map(({ value }) => value),
+    ...band.flatMap(({ low, high }) => [low, high]),
+  ]);
+  const isFlat = all.every((value) => value === all[0]);
   const thinned = curves.map((one) => ({ ...one, points: thin(one.points, TREND) }));
   return draw({
     title,
@@ -44,7 +47,7 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
     ],
     ...size,
     // An axis of one value would have a single tick, with all its digits.
-    ...(isFlat && { yDomain: around(all.map(({ value }) => value)) }),
+    ...(isFlat && { yDomain: around(all) }),
   });
 }
 

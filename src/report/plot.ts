@@ -4,6 +4,7 @@ import { escapeHtml, Markup } from "./html.js";
 import { runColour, runDash, runSymbol } from "./palette.js";
 import type { Point, Run } from "./runs.js";
 import type { Subject } from "./subjects.js";
+import { ticksWithin } from "./ticks.js";
 
 /** One figure's drawing: its marks between the axes, and what a reader who can't see it is told. */
 export interface Drawing {
@@ -15,11 +16,9 @@ export interface Drawing {
   readonly height: number;
   readonly yDomain?: readonly [number, number] | undefined;
   /** By default steps, from 0. */
-  readonly x?: {
-    readonly label: string;
-    readonly domain?: readonly [number, number];
-    readonly format?: (value: number) => string;
-  };
+  readonly x?: { readonly label: string; readonly domain?: readonly [number, number] };
+  /** Room to the right of the axes. */
+  readonly marginRight?: number;
   /** By default the values of the title. */
   readonly yLabel?: string;
   /** Names on the y axis in the place of values, from the top. */
@@ -28,19 +27,24 @@ export interface Drawing {
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-const MARGINS = { marginLeft: 58, marginRight: 16, marginTop: 22, marginBottom: 38 };
+const MARGINS = { marginTop: 22, marginBottom: 38 };
+const [LEFT, RIGHT] = [58, 16];
 
 /** Draws to SVG with axes for steps and values. Colours are custom properties of the page, so that they follow its theme. */
 export function draw(drawing: Drawing): Markup {
   const { title, description, marks, width, height, yDomain, bands, x = { label: "step" }, yLabel } = drawing;
+  const { marginRight = RIGHT } = drawing;
   const ticks = height / 45;
+  const marginLeft = bands ? Math.min(width / 2.4, 30 + 7 * Math.max(...bands.map((name) => name.length))) : LEFT;
+  const xTicks = x.domain && ticksWithin(x.domain, width - marginLeft - marginRight);
   const svg: { outerHTML: string } = Plot.plot({
     document,
     className: "plot",
     width,
     height,
     ...MARGINS,
-    ...(bands && { marginLeft: Math.min(width / 2.4, 30 + 7 * Math.max(...bands.map((name) => name.length))) }),
+    marginLeft,
+    marginRight,
     style: { fontSize: "12px" },
     x: x.domain ? { domain: [...x.domain] } : { nice: true, zero: true },
     y: bands ? { type: "point", domain: [...bands] } : { nice: true, ...(yDomain ? { domain: [...yDomain] } : {}) },
@@ -55,13 +59,12 @@ export function draw(drawing: Drawing): Markup {
       }),
       Plot.axisX({
         label: x.label,
-        labelAnchor: "right",
+        labelAnchor: x.domain ? "center" : "right",
         labelArrow: "none",
-        ticks: width / 90,
+        ...(xTicks ? { ticks: [...xTicks.values], tickFormat: xTicks.format } : { ticks: width / 90 }),
         tickSize: 4,
         fill: "var(--soft)",
         stroke: "var(--soft)",
-        ...(x.format && { tickFormat: x.format }),
       }),
       ...marks,
     ],

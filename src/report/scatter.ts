@@ -5,30 +5,32 @@ import { mean, sampleDeviation } from "../compare/moments.js";
 import type { Axis, Spent } from "./cost.js";
 import { around } from "./domain.js";
 import type { Markup } from "./html.js";
+import { labelsOf } from "./labels.js";
 import type { Size } from "./layout.js";
 import { runColour, runSymbol } from "./palette.js";
 import { draw } from "./plot.js";
 
-const short = new Intl.NumberFormat("en-US", { notation: "compact", maximumFractionDigits: 1 });
-
-/** Scores over one cost: a large mark the mean of a method, small ones its runs, and lines for the spread of both. */
+/** Scores over one cost: a large mark the mean of a method, named beside the axes, small ones its runs, and lines for the spread of both. */
 export function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size): Markup {
   const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
   const several = means.filter(({ runs }) => runs.length > 1);
   const ends = (read: (one: Mean) => readonly number[]) => means.flatMap(read);
   const told = means.map(({ name, x, y }) => `${name} ${formatNumber(y)} at ${axis.format(x)}`).join("; ");
   const tell = ({ name, x, y }: Mean) => `${name}: ${formatNumber(y)}, ${axis.format(x)}`;
+  const labels = labelsOf(means);
   return draw({
     title: `${score} over ${axis.title.toLowerCase()}`,
     description: `${told}.`,
-    ...size,
+    width: size.width,
+    height: Math.max(size.height, labels?.height ?? 0),
+    ...(labels && { marginRight: labels.marginRight }),
     x: {
       label: axis.unit,
-      format: (value) => short.format(value),
       domain: around([...ends(({ xLow, xHigh }) => [xLow, xHigh]), ...spent.map(axis.of)]),
     },
     yDomain: around([...ends(({ yLow, yHigh }) => [yLow, yHigh]), ...spent.map((one) => one.score)]),
     marks: [
+      ...(labels?.marks ?? []),
       Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "colour", strokeWidth: 1.5 }),
       Plot.ruleY(several, { y: "y", x1: "xLow", x2: "xHigh", stroke: "colour", strokeWidth: 1.5 }),
       ...several.map(({ index, runs }) =>
