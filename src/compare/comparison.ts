@@ -28,6 +28,8 @@ export interface ScoredRows {
 /** A task by its name in the runs. */
 export interface ComparedTask {
   readonly name: string;
+  /** What it was asked for by, where that can be no folder's name. */
+  readonly title?: string;
   /** What is shown of it; methods are tested by the first, its main metric. */
   readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
   /** The rows that these metrics are of; files of earlier versions do not say it. */

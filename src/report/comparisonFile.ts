@@ -30,6 +30,7 @@ const split = z.enum(["validation", "test"]);
 const rows = z.object({ split, count: number.exactOptional() });
 const comparedTask = z.object({
   name,
+  title: name.exactOptional(),
   metrics: z.tuple([metric], metric),
   rows: rows.exactOptional(),
   beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
@@ -89,10 +90,23 @@ export async function readComparison(folder: string): Promise<ComparisonLog> {
   return withLogs(folder, await readFileOf(join(folder, COMPARISON)));
 }
 
-/** What a comparison found, with the logs of its runs where they are there. */
+/** What a comparison found, with the logs of its runs where they are there; tasks by the names that they were asked for by. */
 export async function withLogs(folder: string, found: ComparisonFile): Promise<ComparisonLog> {
-  const runs = found.runs.map(async (one) => ({ ...one, log: await logOf(folder, one) }));
-  return { ...found, name: basename(resolve(folder)), runs: await Promise.all(runs) };
+  const titles = new Map(found.tasks.map(({ name, title = name }) => [name, title]));
+  const renamed = <T extends { readonly task?: string }>(one: T): T =>
+    one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
+  const runs = found.runs.map(async (one) => {
+    const [shown, log] = [renamed(one), await logOf(folder, one)];
+    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
+  });
+  return {
+    ...found,
+    name: basename(resolve(folder)),
+    tasks: found.tasks.map(({ title, ...task }) => ({ ...task, name: title ?? task.name })),
+    tests: found.tests.map(renamed),
+    reached: found.reached.map(renamed),
+    runs: await Promise.all(runs),
+  };
 }
 
 async function readFileOf(path: string): Promise<ComparisonFile> {
@@ -119,8 +133,5 @@ function parse(text: string): unknown {
 function logOf(folder: string, { task, method, seed }: ComparisonFile["runs"][number]): Promise<RunLog | undefined> {
   // Names come from a file: none may lead out of the folder.
   if ([task, method].some((part) => /[/\\]/.test(part) || part === "..")) return Promise.resolve(undefined);
-  return readRunLog(join(folder, task, method, `seed-${seed}`)).then(
-    (log) => ({ ...log, name: `${task} ${method} seed ${seed}` }),
-    () => undefined,
-  );
+  return readRunLog(join(folder, task, method, `seed-${seed}`)).catch(() => undefined);
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
 import { reportPath, writeReport } from "../../src/run/writeReport.js";
-import { bidora, fresh, json, run, SMALL } from "./support.js";
+import { bidora, fresh, json, run, SMALL, write } from "./support.js";
 
 interface Element {
   readonly textContent: string;
@@ -116,6 +116,25 @@ describe("the report command on a comparison", () => {
     expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora"]);
     expect(texts(page, "#differences h3")).toEqual(["sequence-classification: Accuracy"]);
     expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
+  });
+
+  test("calls tasks what they were asked for by, though their folders can't be named so", async () => {
+    const copy = join(fresh(), "copy");
+    cpSync(join(output, task), join(copy, task), { recursive: true });
+    const file = write(
+      "compare.yaml",
+      `tasks:\n  - {name: "sequence classification", task: ${task}, train: ${SMALL.train}}\n`,
+    );
+    const asked = ["--methods", "lora,dora", "--seeds", "0,1", "--output", copy];
+    expect(bidora("compare", file, ...asked, "--collect", "--json")).toMatchObject({ status: 0, stderr: "" });
+    const page = parseHTML(readFileSync(join(copy, "report.html"), "utf8")).document as unknown as Element;
+    expect(texts(page, "#differences h3")).toEqual(["sequence classification: Accuracy"]);
+    expect(texts(page, "#conditions dl div")).toContain("Taskssequence classification");
+    expect(texts(page, ".alert").join()).toBe("");
+    expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
+    const { runs, tasks } = json<{ runs: { task: string }[]; tasks: object[] }>(join(copy, "comparison.json"));
+    expect(runs[0]?.task).toBe(task);
+    expect(tasks).toMatchObject([{ name: task, title: "sequence classification" }]);
   });
 
   test("is refused beside anything else, and never written over what it reads", () => {

@@ -9,6 +9,8 @@ import { judgingOf } from "./judging.js";
 export interface AskedFor {
   /** Names, in the order of rows and columns. */
   readonly tasks: readonly string[];
+  /** What tasks were asked for by, where that is another name. */
+  readonly titles?: Readonly<Record<string, string>>;
   readonly methods: readonly string[];
   /** A score to be reached. */
   readonly reach: number | undefined;
@@ -19,20 +21,22 @@ export function gathered(
   runs: readonly CollectedRun[],
   asked: AskedFor,
 ): Comparison & { readonly reached: readonly ScoreReached[] } {
-  const tasks = tasksOf(runs, asked.tasks);
+  const tasks = tasksOf(runs, asked);
   const used = runs.map(({ method }) => method);
   const { reach } = asked;
   const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
   return { tasks, methods: inOrder(used, asked.methods), runs, reached };
 }
 
-/** The tasks of runs, each with its metrics. @param order names in the order in which they were asked for */
-function tasksOf(runs: readonly CollectedRun[], order: readonly string[]): ComparedTask[] {
+/** The tasks of runs, each with its metrics. */
+function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: AskedFor): ComparedTask[] {
   return inOrder(
     runs.map(({ task }) => task),
-    order,
+    tasks,
   ).map((name) => {
-    return taskOf(name, runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]]);
+    const title = own(titles, name);
+    const task = taskOf(name, runs.filter((run) => run.task === name) as [CollectedRun, ...CollectedRun[]]);
+    return { ...task, ...(title !== undefined && { title }) };
   });
 }
 

@@ -17,9 +17,11 @@ import { gridPoints } from "./grid.js";
 import { type Variant, variantsOf } from "./variants.js";
 import type { WriteOptions } from "./write.js";
 
-/** A task of a comparison, under its name. */
+/** A task of a comparison, under the name of its folder. */
 export interface SpecTask {
   readonly name: string;
+  /** As it was asked for. */
+  readonly title: string;
   readonly settings: RunSettings;
 }
 
@@ -81,6 +83,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
 export function askedFor({ tasks, variants, reach, budget, jobs, grid, seeds }: Spec): WriteOptions {
   return {
     tasks: tasks.map(({ name }) => name),
+    titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
     reach,
     conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
@@ -105,7 +108,7 @@ function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: 
     const { task } = common;
     if (task === undefined)
       throw new UsageError("--task is missing: give it in the file or as a flag, or the file a list of tasks.");
-    return [{ name: folderName(task), settings: {} }];
+    return [{ ...named(task), settings: {} }];
   }
   const tasks = listed.map((entry, i) => taskOf(entry, i, byFlag));
   const names = tasks.map(({ name }) => name);
@@ -116,12 +119,12 @@ function tasksOf(listed: CompareSettings["tasks"], common: RunSettings, byFlag: 
 
 function taskOf(entry: unknown, index: number, byFlag: RunSettings): SpecTask {
   const where = `task ${index + 1} of the list`;
-  if (typeof entry === "string") return { name: folderName(entry), settings: checked({ task: entry }, where) };
+  if (typeof entry === "string") return { ...named(entry), settings: checked({ task: entry }, where) };
   const { name, ...settings } = entry as { readonly name?: unknown } & RunSettings;
   const own = checked(settings, where);
-  const named = name ?? own.task;
-  if (typeof named !== "string" || named === "") throw new UsageError(`A name is missing in ${where}.`);
-  return { name: folderName(named), settings: { ...own, ...byFlag } };
+  const title = name ?? own.task;
+  if (typeof title !== "string" || title === "") throw new UsageError(`A name is missing in ${where}.`);
+  return { ...named(title), settings: { ...own, ...byFlag } };
 }
 
 /** Rows are a task's, and the same for all methods. */
@@ -142,6 +145,8 @@ function checked(settings: object, where: string, others: readonly string[] = []
 
 /** Names in a comparison's folder that are not a task's to take. */
 const TAKEN = /^(\.{1,2}|comparison(-plan|-steps)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+
+const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
 
 /** A name that can be a folder's. @throws UsageError for one that leads elsewhere, or that a file of the comparison has */
 function folderName(name: string): string {
