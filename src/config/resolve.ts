@@ -83,7 +83,10 @@ function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
 }
 
 /** The settings that change nothing in this run, whatever their values. */
-export const idleSettings = (config: RunConfig): string[] => withoutEffect(runOptions, runOptions, config);
+export function idleSettings(config: RunConfig): string[] {
+  const replaced = config.maxSteps === undefined ? [] : ["epochs"];
+  return [...withoutEffect(runOptions, runOptions, config), ...replaced];
+}
 
 /** The text of `run.yaml`: every setting that has an effect, as resolved, enough to run it again. */
 export function renderRunYaml(config: RunConfig): string {

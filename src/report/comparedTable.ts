@@ -1,6 +1,6 @@
 import { groupSpans, type Table } from "../compare/table.js";
 import { html, type Markup } from "./html.js";
-import { scrolling } from "./table.js";
+import { foldedIfLong, scrolling } from "./table.js";
 
 /** A table of a comparison in HTML: groups over their columns, the best of each column bold and said. */
 export function comparedTable(table: Table, caption: string): Markup {
@@ -21,7 +21,7 @@ export function comparedTable(table: Table, caption: string): Markup {
   const content = html`<table class="figures"><caption>${caption}</caption><thead>${over}<tr><th scope="col">${heading}</th>${titles}</tr></thead><tbody>${body}</tbody></table>`;
   const hasBest = columns.some(({ cells }) => cells.some(({ best }) => best));
   const said = [...(hasBest ? ["Bold: the best mean."] : []), ...notes];
-  return html`${scrolling(caption, content)}${said.map((note) => html`<p class="note">${note}</p>`)}`;
+  return html`${foldedIfLong(caption, names.length, scrolling(caption, content))}${said.map((note) => html`<p class="note">${note}</p>`)}`;
 }
 
 const leftOf = (align: "left" | "right"): Markup | undefined => (align === "left" ? html` class="left"` : undefined);

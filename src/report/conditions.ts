@@ -2,7 +2,7 @@ import { own } from "../common/own.js";
 import type { ComparisonLog } from "./comparisonFile.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
-import { counted, NOTHING, row, table } from "./table.js";
+import { counted, foldedIfLong, NOTHING, row, table } from "./table.js";
 
 /** Under which conditions a comparison was made: what every run might use up, and what was tried and chosen. */
 export function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog): Markup {
@@ -58,7 +58,7 @@ function gridTable(
       .map((method) => row(method, [task, ...keys.map((key) => chosen(task, method, key))])),
   );
   const about = html`<p class="note">Grid of ${counted(points.length, "point")}, each judged on rows held out of the training rows: ${tried.join("; ")}.</p>`;
-  return html`${about}${table("Chosen from the grid", ["Method", "Task", ...keys], rows)}`;
+  return html`${about}${foldedIfLong("Chosen from the grid", rows.length, table("Chosen from the grid", ["Method", "Task", ...keys], rows))}`;
 }
 
 function settingsIn(log: ComparisonLog["runs"][number]["log"]): Readonly<Record<string, unknown>> {

@@ -10,7 +10,7 @@ import { figure, titled } from "./layout.js";
 import { runMark } from "./legend.js";
 import type { Point, Run } from "./runs.js";
 import { curvesOf, type Subject, valuesOf } from "./subjects.js";
-import { meanAndSpread, row, table } from "./table.js";
+import { foldedIfLong, meanAndSpread, row, table } from "./table.js";
 
 /** Loss on training rows and on rows that were not learned from, and how much larger that is. */
 export interface Gap {
@@ -85,12 +85,13 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     curves: curvesOf(subjects, course).filter(({ points }) => points.length > 1),
   })).filter(({ curves }) => curves.length > 0);
   const told = courses.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
+  const caption = titled("Losses at the end, and the gap between them", task);
   return figure({
     id: "gap",
     title: "Generalisation gap",
     task,
     drawings: [
-      table(titled("Losses at the end, and the gap between them", task), ["", ...HEAD], rows),
+      foldedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),
       ...(told.length > 0 ? [curvePanels(told, (one, size) => drawCurves({ ...one, withDots: true }, size))] : []),
     ],
     caption:

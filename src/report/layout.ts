@@ -1,4 +1,5 @@
 import { html, type Markup } from "./html.js";
+import { folded } from "./table.js";
 
 /** Size of a drawing in its own units; the page scales it to the room there is. */
 export interface Size {
@@ -17,6 +18,9 @@ export const WIDE: Size = { width: 860, height: 330 };
 export const NARROW: Size = { width: 380, height: 270 };
 const HALF: Size = { width: 420, height: 230 };
 const THIRD: Size = { width: 300, height: 210 };
+
+/** Panels that stand open; more are folded up. */
+const MOST_PANELS = 16;
 
 export interface FigureParts {
   /** What it is found by in the page. */
@@ -51,6 +55,10 @@ export function section(id: string, title: string, content: readonly (Markup | s
   return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>`;
 }
 
+/** What is about one of several tasks, folded up under its name: a page of all of them at once is too long to find one's way in. */
+export const taskPart = (task: string, title: string, content: readonly (Markup | undefined)[]): Markup =>
+  html`<details class="part" id="task-${idOf(task)}"><summary id="task-${idOf(task)}-title">${title}</summary>${content}</details>`;
+
 /** One drawing in two forms, of which the page shows the one that fits. */
 export const fitting = (draw: (size: Size) => Markup, size: Size = WIDE): Markup =>
   html`<div class="wide">${draw(size)}</div><div class="narrow">${draw(NARROW)}</div>`;
@@ -62,5 +70,6 @@ export function panels(list: readonly Panel[], rowLength = list.length): Markup 
     return html`<div class="panel"><h3>${only.title}</h3>${fitting((size) => only.draw(size))}</div>`;
   const size = rowLength % 3 === 0 ? THIRD : HALF;
   const cells = list.map(({ title, draw }) => html`<div class="panel"><h3>${title}</h3>${draw(size)}</div>`);
-  return html`<div class="${size === THIRD ? "panels thirds" : "panels"}">${cells}</div>`;
+  const all = html`<div class="${size === THIRD ? "panels thirds" : "panels"}">${cells}</div>`;
+  return list.length > MOST_PANELS ? folded(`All ${list.length} panels`, all) : all;
 }

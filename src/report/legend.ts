@@ -35,8 +35,11 @@ function symbolPath(index: number): Markup {
   return made;
 }
 
+/** Subjects whose legend stays in sight; that of more would hide what it explains. */
+const MOST_ALONG = 20;
+
 /** Which curve is whose; the figures of several subjects need it, that of one does not. */
 export function legend(subjects: readonly { readonly index: number; readonly name: string }[]): Markup | undefined {
   if (subjects.length < 2) return undefined;
-  return html`<ul class="legend" aria-label="What is drawn how">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
+  return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="What is drawn how">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;
 }

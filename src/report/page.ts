@@ -60,11 +60,15 @@ ${live?.status}${content.map(
   return page.source;
 }
 
-const HEADED = /<h2 id="([\w-]+)-title">(.*?)<\/h2>/g;
+const HEADED = /<(?:h2|summary) id="([\w-]+)-title">(.*?)<\/(?:h2|summary)>/g;
+const isFolded = ({ source }: Markup): boolean => source.startsWith("<details");
 
-/** Links to the parts that have a heading; a page of two or three needs none. */
+/** Links to the parts that have a heading, and to those that are folded up as a whole; a page of two or three needs none. */
 function contents(parts: readonly (Markup | undefined)[]): Markup | undefined {
-  const found = parts.flatMap((part) => [...(part?.source ?? "").matchAll(HEADED)]);
+  const found = parts.flatMap((part) => {
+    const headings = [...(part?.source ?? "").matchAll(HEADED)];
+    return part && isFolded(part) ? headings.slice(0, 1) : headings;
+  });
   if (found.length < 4) return undefined;
   // The titles are HTML already.
   const links = found.map(([, id, title]) => html`<li><a href="#${id}">${new Markup(title ?? "")}</a></li>`);

@@ -12,7 +12,7 @@ import { differencesFigure } from "./differences.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
 import { gapFigure } from "./gap.js";
 import { html, type Markup } from "./html.js";
-import { section } from "./layout.js";
+import { section, taskPart } from "./layout.js";
 import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
 import { type LivePart, renderPage } from "./page.js";
@@ -52,8 +52,10 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
       differencesFigure(found),
       significance && section("significance", "Significance", [significance]),
       legend(all),
-      ...tasks.map((task) => costOf(found, task, isOne)),
-      ...tasks.flatMap((task) => curvesOfTask(subjectsOf(task.name), isOne ? undefined : task.name)),
+      ...tasks.flatMap((task) => {
+        const figures = figuresOfTask(found, task, subjectsOf(task.name));
+        return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
+      }),
       conditionsSection(found),
       settingsTables(all, ["seed", "output"]),
       machineTables(all),
@@ -90,8 +92,14 @@ function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], 
 }
 
 /** A task's figures, named by it where there are several. */
-function curvesOfTask(subjects: readonly Subject[], task: string | undefined): (Markup | undefined)[] {
+function figuresOfTask(
+  found: ComparisonLog,
+  compared: ComparedTask,
+  subjects: readonly Subject[],
+): (Markup | undefined)[] {
+  const task = found.tasks.length === 1 ? undefined : compared.name;
   return [
+    costOf(found, compared, task),
     lossFigure(subjects, task),
     metricsFigure(subjects, task),
     gapFigure(subjects, task),
@@ -104,7 +112,7 @@ function curvesOfTask(subjects: readonly Subject[], task: string | undefined): (
 function costOf(
   { runs, methods }: ComparisonLog,
   { name, metrics: [main] }: ComparedTask,
-  isOne: boolean,
+  task: string | undefined,
 ): Markup | undefined {
   const spent = runs.flatMap((run): Spent[] => {
     const score = own(run.metrics, main.name);
@@ -113,5 +121,5 @@ function costOf(
     const cost = { seconds, trainedParameters, peakMemoryBytes };
     return [{ name: method, index: methods.indexOf(method), run: `${method} seed ${seed}`, score, ...cost }];
   });
-  return costFigure(spent, { metric: main.name, goal: main.goal }, isOne ? undefined : name);
+  return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }

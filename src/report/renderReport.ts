@@ -28,7 +28,7 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
     return judgements ? [{ run, judgements }] : [];
   });
   return renderPage({
-    title: `${runs.map(({ name }) => name).join(", ")} – training report`,
+    title: `${runs.length < MOST_NAMED ? namesOf(runs) : headingOf(runs)} – training report`,
     heading: headingOf(runs),
     about: aboutOf(runs),
     content: [
@@ -62,11 +62,14 @@ export const renderWaiting = (name: string, live: LivePart): string =>
     live,
   });
 
+/** The legend names them all; a heading of many lines helps nobody. */
+const MOST_NAMED = 5;
+
+const namesOf = (runs: readonly Run[]): string => runs.map(({ name }) => name).join(", ");
+
 function headingOf(runs: readonly Run[]): string {
-  const names = runs.map(({ name }) => name).join(", ");
-  if (runs.length === 1) return `Run ${names}`;
-  // The legend names them all; a heading of many lines helps nobody.
-  return runs.length < 5 ? `${runs.length} runs: ${names}` : `${runs.length} runs`;
+  if (runs.length === 1) return `Run ${namesOf(runs)}`;
+  return runs.length < MOST_NAMED ? `${runs.length} runs: ${namesOf(runs)}` : `${runs.length} runs`;
 }
 
 function aboutOf(runs: readonly Run[]): string {

@@ -20,11 +20,18 @@ export function rowSections(judged: readonly JudgedRun[]): Markup[] {
     told.flatMap(({ one, parts }) => (parts[key].length > 0 ? [asOne(one, parts[key], judged.length > 1)] : []));
   const [classes, wrong] = [ofAll("classes"), ofAll("wrong")];
   const about = html`<p class="note">Texts are shown as the model’s tokens spell them, up to 300 characters.</p>`;
+  const each = (runs: Markup[]) =>
+    runs.length > MOST_RUNS
+      ? [html`<details class="run"><summary>${counted(runs.length, "run")}</summary>${runs}</details>`]
+      : runs;
   return [
-    ...(classes.length > 0 ? [section("classes", "Class by class", classes)] : []),
-    ...(wrong.length > 0 ? [section("wrong-rows", "Rows that went wrong", [about, ...wrong])] : []),
+    ...(classes.length > 0 ? [section("classes", "Class by class", each(classes))] : []),
+    ...(wrong.length > 0 ? [section("wrong-rows", "Rows that went wrong", [about, ...each(wrong)])] : []),
   ];
 }
+
+/** Runs whose names stand open. */
+const MOST_RUNS = 12;
 
 const asOne = ({ run }: JudgedRun, parts: readonly Markup[], isFolded: boolean): Markup =>
   isFolded ? html`<details class="run"><summary>${run.name}</summary>${parts}</details>` : html`${parts}`;

@@ -1,5 +1,5 @@
 import { readFile, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 import type { EventName, RunEvent } from "../train/events.js";
@@ -9,6 +9,8 @@ import { type Judgements, readJudgements } from "./judgedRows.js";
 export interface RunLog {
   /** Name of the run's folder. */
   readonly name: string;
+  /** The folders that it lies in, its own last. */
+  readonly place?: readonly string[];
   readonly events: readonly RunEvent[];
   /** The last line was torn: the run was killed while it wrote, or is writing just now. */
   readonly isTorn: boolean;
@@ -45,7 +47,8 @@ export async function readRunLog(path: string): Promise<RunLog> {
   if (events.length === 0) {
     throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not begun.`);
   }
-  return { name: basename(dirname(resolve(file))), events: withoutLostSteps(events), isTorn };
+  const place = dirname(resolve(file)).split(sep);
+  return { name: place.at(-1) ?? "", place, events: withoutLostSteps(events), isTorn };
 }
 
 /** The same, with what the run said of single rows. */

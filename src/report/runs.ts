@@ -24,6 +24,7 @@ export interface Point {
 }
 
 export function toRuns(logs: readonly RunLog[]): Run[] {
+  const names = uniqueNames(logs);
   return logs.map((log, index) => {
     const of: Run["of"] = (event) =>
       log.events.filter((one): one is Extract<RunEvent, { event: typeof event }> => one.event === event);
@@ -31,15 +32,33 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
     const done = of("done").at(-1);
     const error = done ? undefined : of("error").at(-1);
     const seconds = done && secondsOfEarlierSessions(log.events) + done.seconds;
-    const facts = { index, name: uniqueName(logs, index), isTorn: log.isTorn, start: of("start").at(-1) };
+    const facts = { index, name: names[index]!, isTorn: log.isTorn, start: of("start").at(-1) };
     return { ...facts, done, seconds, error, of };
   });
 }
 
-function uniqueName(logs: readonly RunLog[], index: number): string {
-  const name = logs[index]!.name;
-  const count = logs.slice(0, index + 1).filter((log) => log.name === name).length;
-  return count === 1 ? name : `${name} (${count})`;
+/** The names of runs; of those that share one each with as much of its path as sets it apart, and a number where nothing does. */
+function uniqueNames(logs: readonly RunLog[]): string[] {
+  const names = logs.map((log) =>
+    nameAmong(
+      log,
+      logs.filter(({ name }) => name === log.name),
+    ),
+  );
+  return names.map((name, i) => {
+    const count = names.slice(0, i + 1).filter((one) => one === name).length;
+    return count === 1 ? name : `${name} (${count})`;
+  });
+}
+
+/** All namesakes get paths of one length. */
+function nameAmong(log: RunLog, namesakes: readonly RunLog[]): string {
+  const tail = ({ name, place = [] }: RunLog, depth: number) => (depth === 1 ? name : place.slice(-depth).join("/"));
+  const places = new Set(namesakes.map((one) => tail(one, Number.POSITIVE_INFINITY)));
+  const longest = Math.max(...namesakes.map(({ place = [] }) => place.length), 1);
+  for (let depth = 1; depth < longest; depth++)
+    if (new Set(namesakes.map((one) => tail(one, depth))).size === places.size) return tail(log, depth);
+  return tail(log, longest);
 }
 
 /** An event that stands on the step axis. */

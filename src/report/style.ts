@@ -1,7 +1,7 @@
 import { darkColours, lightColours } from "./palette.js";
 
-const light = `--page:#f6f6f3;--card:#fff;--ink:#1c1f24;--soft:#565d68;--grid:#e6e7ea;--rule:#d9dbe0;--alert:#fff1e0;--alert-rule:#d55e00;--link:#005a8c;${lightColours}`;
-const dark = `--page:#14161a;--card:#1c1f25;--ink:#e8eaee;--soft:#a9b1bd;--grid:#2c313a;--rule:#363c47;--alert:#3a2a18;--alert-rule:#ff8a3d;--link:#7cc4f0;${darkColours}`;
+const light = `--page:#f6f6f3;--card:#fff;--ink:#1c1f24;--soft:#565d68;--grid:#e6e7ea;--rule:#d9dbe0;--alert:#fff1e0;--alert-rule:#d55e00;--link:#005a8c;--shade:#1c1f2459;${lightColours}`;
+const dark = `--page:#14161a;--card:#1c1f25;--ink:#e8eaee;--soft:#a9b1bd;--grid:#2c313a;--rule:#363c47;--alert:#3a2a18;--alert-rule:#ff8a3d;--link:#7cc4f0;--shade:#00000099;${darkColours}`;
 
 /** The page's whole style sheet: system fonts, two themes, a narrow screen and paper. */
 export const style = `
@@ -31,6 +31,7 @@ figcaption,.note{margin:10px 0 0;color:var(--soft);font-size:14px}
 .thirds{grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr))}
 .panel{min-width:0}
 .legend{position:sticky;top:0;z-index:1;display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;margin:20px 0 -8px;padding:10px 4px;background:var(--page);font-size:14px;font-weight:600}
+.legend.many{position:static}
 .legend li{overflow-wrap:anywhere}
 .mark{vertical-align:middle;margin-right:4px;overflow:visible}
 .depths{display:flex;align-items:center;gap:8px;margin:0 0 12px;font-size:13px;color:var(--soft)}
@@ -38,7 +39,7 @@ figcaption,.note{margin:10px 0 0;color:var(--soft);font-size:14px}
 .depths i{width:18px;height:10px}
 .layers{display:flex;flex-wrap:wrap;gap:2px 12px;list-style:none;margin:0 0 8px;padding:0;font-size:13px;color:var(--soft)}
 .layers i{display:inline-block;width:12px;height:12px;border-radius:3px;margin-right:4px;vertical-align:-1px}
-.scroll{overflow-x:auto;position:relative}
+.scroll{overflow-x:auto;position:relative;background:linear-gradient(90deg,var(--card) 40%,transparent) 0 0/48px 100% no-repeat local,linear-gradient(270deg,var(--card) 40%,transparent) 100% 0/48px 100% no-repeat local,linear-gradient(90deg,var(--shade),transparent) 0 0/20px 100% no-repeat scroll,linear-gradient(270deg,var(--shade),transparent) 100% 0/20px 100% no-repeat scroll}
 .scroll+.scroll{margin-top:24px}
 .scroll+.wide,.scroll+.narrow,.scroll+.panels{margin-top:16px}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
@@ -52,7 +53,7 @@ thead th{color:var(--soft);font-weight:600;vertical-align:bottom}
 thead th[scope=colgroup]{text-align:center}
 tbody tr:last-child>*{border-bottom:0}
 td{white-space:nowrap}
-.text td,.text th{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:70px;vertical-align:top}
+.text td,.text th{text-align:left;white-space:normal;overflow-wrap:anywhere;min-width:96px;vertical-align:top}
 .rows{margin:8px 0 0;padding:0;list-style:none;font-size:14px}
 .rows li{padding:10px 0;border-top:1px solid var(--rule);overflow-wrap:anywhere}
 .rows p{margin:2px 0 4px}
@@ -61,9 +62,10 @@ td{white-space:nowrap}
 .rows dt{flex:none}
 .rows dd{text-align:left;font-weight:600}
 .place{color:var(--soft);font-size:13px}
-tbody th{font-weight:600;min-width:110px}
+tbody th{font-weight:600;min-width:min(200px,34vw)}
+.scroll th:first-child,.scroll td:first-child{position:sticky;left:0;z-index:1;background:var(--card)}
 .matrix th,.matrix td{padding:7px 10px;text-align:center}
-.matrix tbody th{text-align:left;padding-left:0}
+.matrix tbody th{text-align:left;padding-left:0;min-width:110px}
 .matrix thead th{overflow-wrap:normal;vertical-align:bottom}
 .matrix td{background:color-mix(in srgb,var(--run-0) var(--share,0%),transparent)}
 .matrix .right{outline:2px solid var(--soft);outline-offset:-2px;font-weight:600}
@@ -72,10 +74,13 @@ dl div{display:flex;justify-content:space-between;gap:14px;padding:6px 0;border-
 dt{color:var(--soft)}
 code{font:.93em ui-monospace,"SF Mono",Menlo,Consolas,monospace}
 dd{margin:0;text-align:right;overflow-wrap:anywhere;min-width:0;font-variant-numeric:tabular-nums}
-.scroll+h3,.note+h3,.rows+h3{margin-top:20px}
+.scroll+h3,.note+h3,.rows+h3,.narrow+h3{margin-top:20px}
+.note+.scroll,.note+details{margin-top:24px}
 details{margin-top:16px;font-size:14px}
 summary{cursor:pointer;color:var(--link);padding:3px 0}
-details>.scroll,details>details{margin-top:12px}
+details>.scroll,details>details,details>.panels{margin-top:12px}
+.part>summary{margin-top:20px;padding:14px 24px;background:var(--card);border:1px solid var(--rule);border-radius:10px;font-size:18px;font-weight:700;overflow-wrap:anywhere}
+.part{margin:0}
 progress{display:block;width:100%;height:10px;margin:10px 0;accent-color:var(--link)}
 .buttons{display:flex;flex-wrap:wrap;gap:8px}
 .buttons:empty{display:none}
@@ -92,7 +97,7 @@ footer{margin-top:28px;color:var(--soft);font-size:13px}
 h1{font-size:20px}h2{font-size:14px}h3,figcaption,.note,table,caption,dl,details,footer,.legend,.depths,.rows,.place{font-size:10px}
 th,td{padding:4px 0 4px 8px}tbody th{min-width:0}.text td,.text th{min-width:0}.scroll{overflow:visible}figure,section{padding:12px 14px;margin-top:12px;border-color:#bbb}
 .wide{display:block}.narrow{display:none}.panels{grid-template-columns:1fr 1fr}.thirds{grid-template-columns:1fr 1fr 1fr}
-figure{break-inside:avoid}details:not([open]):not(.run){display:none}.run::details-content{content-visibility:visible;block-size:auto}
+figure{break-inside:avoid}details:not([open]):not(.run,.part){display:none}:is(.run,.part)::details-content{content-visibility:visible;block-size:auto}
 .panel,tr,li,dl div,.alert,.plot{break-inside:avoid}h2,h3,caption{break-after:avoid}thead{display:table-header-group}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 `.trim();

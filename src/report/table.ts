@@ -40,6 +40,13 @@ export function table(
 export const scrolling = (label: string, content: Markup): Markup =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 
+/** Rows of a table that stand open; a longer one is folded up. */
+const MOST_ROWS = 30;
+
+/** A table, folded up under its caption where it is long. */
+export const foldedIfLong = (caption: string, rows: number, content: Markup): Markup =>
+  rows > MOST_ROWS ? folded(`${caption} (${counted(rows, "row")})`, content) : content;
+
 /** A row: its name, and its cells. */
 export const row = (name: string | Markup, cells: readonly (string | Markup)[]): Markup =>
   html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;

@@ -76,11 +76,15 @@ export function settingsTables(subjects: readonly Subject[], leftOut: readonly s
   const facts = subjects.map(({ runs }) => runs.map(actingSettings));
   const keys = [...new Set(facts.flatMap((own) => own.flatMap(Object.keys)))].filter((key) => !leftOut.includes(key));
   const rows = keys.map((key) => ({
-    name: html`<code>${key}</code>`,
+    name: html`<code>${breakable(key)}</code>`,
     values: facts.map((each) => together(each.map((settings) => valueText(own(settings, key))))),
   }));
   return comparison({ id: "settings", title: "Settings" }, subjects, rows);
 }
+
+/** A key that is broken between its words, where there is no room for it. */
+const breakable = (key: string): Markup[] =>
+  key.split(/(?=[A-Z])/).map((word, i) => (i === 0 ? html`${word}` : html`<wbr>${word}`));
 
 /** Without those that changed nothing in the run. */
 const actingSettings = ({ start }: Run): Facts =>

@@ -147,8 +147,32 @@ it("gives each of several tasks figures of its own, and stays small with forty r
   expect(texts(page, "h2").filter((title) => title.endsWith(": Training loss"))).toEqual(
     tasks.map((task) => `${task}: Training loss`),
   );
+  const parts = all(page, "main > details.part");
+  expect(texts(page, "main > details.part > summary")).toEqual(tasks.map((task) => `${task}: costs and curves`));
+  expect(parts.map((part) => all(part, "figure").length)).toEqual([7, 7, 7]);
+  expect(texts(page, "nav a")).toEqual([
+    "Scores and costs",
+    "Paired differences",
+    "Significance",
+    ...tasks.map((task) => `${task}: costs and curves`),
+    "Conditions",
+    "Settings",
+    "Rows, machine and versions",
+  ]);
   const regions = all(page, "[role=region]").map((region) => region.getAttribute("aria-label"));
   expect(regions.filter((name, i) => regions.indexOf(name) !== i)).toEqual([]);
+});
+
+it("folds up a long table under its caption, its notes beside it", () => {
+  const found = comparison(["mrpc", "rte", "cola"], 2, 5);
+  const tests = Array.from({ length: 4 }, () => found.tests).flat();
+  const page = parse(renderComparison({ ...found, tests }));
+  expect(texts(page, "#significance > details > summary")).toEqual([
+    `Tests of every two methods (${tests.length} rows)`,
+  ]);
+  expect(tests.length).toBeGreaterThan(30);
+  expect(all(page, "#significance > .note").length).toBeGreaterThan(0);
+  expect(all(page, "#scores > details")).toEqual([]);
 });
 
 it("goes as far as all seeds go, and does without logs that are gone", () => {
@@ -205,6 +229,13 @@ describe("a comparison's folder", () => {
     await writeFile(join(at, "events.jsonl"), runs[1]!.log!.events.map((event) => JSON.stringify(event)).join("\n"));
     const found = await readComparison(folder);
     expect(found.runs.map(({ log }) => log?.name)).toEqual([undefined, "mrpc dora seed 0", undefined]);
+    const [task] = rest.tasks;
+    await write({ ...rest, tasks: [{ ...task, title: "m/r p&c" }], runs: runs.map(({ log: _log, ...run }) => run) });
+    const titled = await readComparison(folder);
+    expect(titled.runs.map(({ log }) => log?.name)).toEqual([undefined, "m/r p&c dora seed 0", undefined]);
+    expect(new Set([...titled.runs, ...titled.tests].map((one) => one.task).filter(Boolean))).toEqual(
+      new Set(["m/r p&c"]),
+    );
     expect(renderComparison(found)).toContain("<h1>Comparison cmp-");
   });
 

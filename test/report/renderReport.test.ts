@@ -264,6 +264,65 @@ it("gives runs of one name different ones, and stays small for long runs", () =>
   expect(source.length).toBeLessThan(400_000);
 });
 
+it("tells runs of one folder's name apart by as much of their paths as it takes", () => {
+  const [run] = three as [(typeof three)[0]];
+  const at = (path: string) => ({ ...run, name: path.split("/").at(-1)!, place: `/runs/${path}`.split("/") });
+  const named = (...paths: string[]) => texts(parse(renderReport(paths.map(at))), ".legend li");
+  expect(named("a/lora/seed-0", "a/lora/seed-1")).toEqual(["seed-0", "seed-1"]);
+  expect(named("a/lora/seed-0", "a/dora/seed-0", "c/best")).toEqual(["lora/seed-0", "dora/seed-0", "best"]);
+  expect(named("a/lora/seed-0", "a/dora/seed-0", "b/dora/seed-0")).toEqual([
+    "a/lora/seed-0",
+    "a/dora/seed-0",
+    "b/dora/seed-0",
+  ]);
+  expect(named("a/lora/seed-0", "a/lora/seed-0", "b/lora/seed-0")).toEqual([
+    "a/lora/seed-0",
+    "a/lora/seed-0 (2)",
+    "b/lora/seed-0",
+  ]);
+});
+
+describe("a report of many runs", () => {
+  const many = Array.from({ length: 24 }, (_, i) => sampleRun({ name: `run-${i}`, method: "dora", steps: 20 }));
+  const page = parse(renderReport(many));
+
+  it("folds up what is long, and has a heading and a title of one line", () => {
+    expect(texts(page, "#magnitudes details summary")[0]).toBe("All 48 panels");
+    expect(all(page, "#magnitudes > .panels")).toEqual([]);
+    expect(page.querySelector("title")!.textContent).toBe("24 runs – training report");
+  });
+
+  it("has a legend that does not cover what it explains", () => {
+    expect(all(page, ".legend.many li")).toHaveLength(24);
+    expect(all(parse(renderReport(three)), ".legend.many")).toEqual([]);
+  });
+});
+
+describe("methods that cost the same and reach the same", () => {
+  const same = Array.from({ length: 7 }, (_, i) =>
+    sampleRun({ name: `method ${i}`, method: "lora", steps: 20, settings: { method: `${i}` } }),
+  );
+  const [, parameters] = all(parse(renderReport(same)), "#cost .panel");
+
+  it("are each named beside their points, no two names in one line", () => {
+    const names = same.map(({ name }) => name);
+    const labels = all(parameters!, "[data-mark=text] text").filter(({ textContent }) => names.includes(textContent));
+    expect(labels.map(({ textContent }) => textContent)).toEqual(names);
+    const heights = labels.map((label) => Number(/,([\d.]+)\)/.exec(label.getAttribute("transform")!)![1]));
+    for (const [i, one] of heights.sort((a, b) => a - b).entries())
+      if (i > 0) expect(one - heights[i - 1]!).toBeGreaterThanOrEqual(14.9);
+    expect(all(parameters!, "[data-mark=link] path")).toHaveLength(7);
+  });
+
+  it("have no tick twice", () => {
+    for (const axis of all(parameters!, "[data-mark='x-axis tick label']")) {
+      const ticks = texts(axis, "text");
+      expect(ticks.length).toBeGreaterThan(1);
+      expect(new Set(ticks).size).toBe(ticks.length);
+    }
+  });
+});
+
 it("tells of a run that was gone on with what all its sessions took", () => {
   const run = sampleRun({ name: "lora", method: "lora", steps: 60 });
   const [start] = run.events as [RunEvent];

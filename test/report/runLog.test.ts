@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { basename, join, sep } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { readRunLog } from "../../src/report/index.js";
 import { sampleRun } from "./sampleRuns.js";
@@ -20,7 +20,7 @@ describe("readRunLog", () => {
   it("reads a folder and its file alike, named after the folder", async () => {
     await write(`${lines.join("\n")}\n`);
     const log = await readRunLog(folder);
-    expect(log).toEqual({ name: basename(folder), events, isTorn: false });
+    expect(log).toEqual({ name: basename(folder), place: folder.split(sep), events, isTorn: false });
     expect(await readRunLog(join(folder, "events.jsonl"))).toEqual(log);
   });
 

@@ -49,6 +49,18 @@ describe.each(["light", "dark"].map((name, i) => ({ name, theme: themes[i]! })))
   });
 });
 
+it("shows at which side a table goes on: a shadow that stays, under a cover that is scrolled away with what it covers", () => {
+  const rule = /\.scroll\{([^}]*)\}/.exec(style)![1]!;
+  expect(rule).toContain("overflow-x:auto");
+  const layers = [...rule.matchAll(/linear-gradient\((\d+deg),var\(--(card|shade)\).*?(local|scroll)/g)];
+  expect(layers.map(([, side, colour, moves]) => [side, colour, moves])).toEqual([
+    ["90deg", "card", "local"],
+    ["270deg", "card", "local"],
+    ["90deg", "shade", "scroll"],
+    ["270deg", "shade", "scroll"],
+  ]);
+});
+
 it("tells twenty runs apart by marks and dashes alone", () => {
   const forms = Array.from({ length: 20 }, (_, run) => `${runDash(run)} ${runSymbol(run)}`);
   expect(new Set(forms).size).toBe(20);
