@@ -70,7 +70,10 @@ function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSet
   return maxSteps === undefined ? { retrainEpochs: epochs } : { retrainSteps: maxSteps };
 }
 
-/** Two words for one length, or one split: the one on the command line stands in for the other one in the file. */
+/**
+ * Two words for one length, or one split, of which the first is stronger; but one on the command line stands in for the other one in
+ * the file.
+ */
 const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
   ["maxSteps", "epochs"],
   ["retrainSteps", "retrainEpochs"],
@@ -82,16 +85,16 @@ function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
   return Object.fromEntries(Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey)));
 }
 
-/** The settings that change nothing in this run, whatever their values. */
+/** The settings that change nothing in this run, those among them that another one stands in for. */
 export function idleSettings(config: RunConfig): string[] {
-  const replaced = config.maxSteps === undefined ? [] : ["epochs"];
+  const replaced = ALTERNATIVES.flatMap(([stronger, other]) => (config[stronger] === undefined ? [] : [other]));
   return [...withoutEffect(runOptions, runOptions, config), ...replaced];
 }
 
 /** The text of `run.yaml`: every setting that has an effect, as resolved, enough to run it again. */
 export function renderRunYaml(config: RunConfig): string {
   const groups = new Map<string, Record<string, unknown>>();
-  const idle = new Set(idleSettings(config));
+  const idle = new Set(withoutEffect(runOptions, runOptions, config));
   for (const [key, option] of Object.entries<Option>(runOptions)) {
     const value = config[key as RunKey];
     if (option.session || idle.has(key) || value === undefined) continue;

@@ -16,7 +16,7 @@ h2{font-size:18px;line-height:1.3;margin:0 0 12px;overflow-wrap:anywhere}
 h3{font-size:13px;font-weight:600;color:var(--soft);margin:0 0 4px;overflow-wrap:anywhere}
 main:focus{outline:none}
 a{color:var(--link)}
-.skip{position:absolute;left:-9999px;top:0;z-index:2;padding:8px 14px;background:var(--card);border:2px solid var(--link);border-radius:0 0 8px 0}
+.skip{position:absolute;left:-9999px;top:0;z-index:3;padding:8px 14px;background:var(--card);border:2px solid var(--link);border-radius:0 0 8px 0}
 .skip:focus{left:0}
 nav ul{display:flex;flex-wrap:wrap;gap:4px 18px;margin:14px 0 0;padding:0;list-style:none;font-size:14px}
 nav a{display:inline-block;padding:3px 0}
@@ -30,7 +30,7 @@ figcaption,.note{margin:10px 0 0;color:var(--soft);font-size:14px}
 .panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,340px),1fr));gap:20px 24px}
 .thirds{grid-template-columns:repeat(auto-fit,minmax(min(100%,240px),1fr))}
 .panel{min-width:0}
-.legend{position:sticky;top:0;z-index:1;display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;margin:20px 0 -8px;padding:10px 4px;background:var(--page);font-size:14px;font-weight:600}
+.legend{position:sticky;top:0;z-index:2;display:flex;flex-wrap:wrap;gap:4px 20px;list-style:none;margin:20px 0 -8px;padding:10px 4px;background:var(--page);font-size:14px;font-weight:600}
 .legend.many{position:static}
 .legend li{overflow-wrap:anywhere}
 .mark{vertical-align:middle;margin-right:4px;overflow:visible}
