@@ -74,7 +74,7 @@ const KINDS: readonly Kind[] = [
   { rows: WATCHED[1], of: heldOutGapOf, course: (run) => gapCourseOn(run, WATCHED[1]) },
 ];
 
-const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => (rowsWatched(run) === rows ? gapCourse(run) : []);
+export const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => (rowsWatched(run) === rows ? gapCourse(run) : []);
 
 /** A row a subject and kind of rows; and how the gap went, where runs were evaluated on the way. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {

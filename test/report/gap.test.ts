@@ -1,8 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { bestPoints, metricCourse } from "../../src/report/course.js";
-import { gapCourse, gapOf } from "../../src/report/gap.js";
+import {
+  bestPoints,
+  metricCourse,
+  metricCourseOn,
+  metricNames,
+  metricsByRows,
+  rowsWatched,
+  type WatchedRows,
+} from "../../src/report/course.js";
+import { gapCourse, gapCourseOn, gapOf, heldOutGapOf } from "../../src/report/gap.js";
 import type { RunLog } from "../../src/report/index.js";
-import { toRuns } from "../../src/report/runs.js";
+import { type Point, type Run, toRuns } from "../../src/report/runs.js";
 import type { Phase, RunEvent } from "../../src/train/events.js";
 
 const time = "2026-05-17T09:30:00.000Z";
@@ -127,6 +135,39 @@ describe("the course of a metric", () => {
       done({ loss: 0.1, holdout_loss: 0.6 }),
     );
     expect(metricCourse(watched, "loss").map(({ value }) => value)).toEqual([0.7, 0.6]);
+  });
+
+  it("is on the rows that were watched alone, and so is the gap", () => {
+    const others = run(...losses(10), evaluation(5, { loss: 0.7 }), done({ loss: 0.1 }));
+    const watched = run(
+      start({ holdoutFraction: 0.2 }),
+      ...losses(10),
+      evaluation(5, { loss: 0.7 }),
+      evaluation(10, { loss: 0.1, holdout_loss: 0.6, test_loss: 0.4 }),
+      done({ loss: 0.1, holdout_loss: 0.6, test_loss: 0.4 }),
+    );
+    const [validation, heldOut] = ["validation rows", "held-out training rows"] as const;
+    expect([rowsWatched(others), rowsWatched(watched)]).toEqual([validation, heldOut]);
+    const counts = (course: (run: Run, rows: WatchedRows) => Point[]) =>
+      [others, watched].map((one) => [validation, heldOut].map((rows) => course(one, rows).length));
+    expect(counts((one, rows) => metricCourseOn(one, "loss", rows))).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+    expect(counts(gapCourseOn)).toEqual([
+      [1, 0],
+      [0, 1],
+    ]);
+    expect(gapOf(watched)!.heldOut).toBe(0.1);
+    expect(heldOutGapOf(watched)!.heldOut).toBe(0.6);
+    expect(heldOutGapOf(others)).toBeUndefined();
+    const [first, last] = watched.of("evaluation").map((event) => metricsByRows(watched, event));
+    expect(first).toEqual([[heldOut, { loss: 0.7 }]]);
+    expect(last).toEqual([
+      [validation, { loss: 0.1, test_loss: 0.4 }],
+      [heldOut, { loss: 0.6 }],
+    ]);
+    expect(metricNames([others, watched])).toEqual(["loss"]);
   });
 
   it("is the held-out value where there is only the end", () => {
