@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
+  idleSettings,
   type RunSettings,
   readRunFile,
   refuseWithoutEffect,
@@ -208,6 +209,17 @@ describe("a setting without effect is refused by name", () => {
       rank: 1,
     });
   });
+});
+
+test("settings have no effect where the method has none for them, or a stronger word is given", () => {
+  const idle = (given: object) => idleSettings(resolveRun({ model: "m", method: "lora", ...given }));
+  expect(idle({})).toEqual(expect.arrayContaining(["xi", "hypergradient", "searchFraction"]));
+  for (const key of ["rank", "epochs", "learningRate"]) expect(idle({})).not.toContain(key);
+  expect(idle({ maxSteps: 5 })).toContain("epochs");
+  expect(idle({ maxSteps: 5 })).not.toContain("maxSteps");
+  const search = { method: "bidora", retrainSteps: 3, retrainEpochs: 2 };
+  expect(idle(search)).toContain("retrainEpochs");
+  expect(idle(search)).not.toContain("retrainSteps");
 });
 
 describe("YAML", () => {
