@@ -114,7 +114,7 @@ describe("the report command on a comparison", () => {
     const page = parseHTML(before).document as unknown as Element;
     expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
     expect(texts(page, "#scores tbody th")).toEqual(["lora", "dora"]);
-    expect(texts(page, "#differences h3")).toEqual(["sequence-classification: Accuracy"]);
+    expect(texts(page, "#differences h3")).toEqual(["sequence-classification: Accuracy (validation, 22 rows)"]);
     expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
   });
 
@@ -128,7 +128,7 @@ describe("the report command on a comparison", () => {
     const asked = ["--methods", "lora,dora", "--seeds", "0,1", "--output", copy];
     expect(bidora("compare", file, ...asked, "--collect", "--json")).toMatchObject({ status: 0, stderr: "" });
     const page = parseHTML(readFileSync(join(copy, "report.html"), "utf8")).document as unknown as Element;
-    expect(texts(page, "#differences h3")).toEqual(["sequence classification: Accuracy"]);
+    expect(texts(page, "#differences h3")).toEqual(["sequence classification: Accuracy (validation, 22 rows)"]);
     expect(texts(page, "#conditions dl div")).toContain("Taskssequence classification");
     expect(texts(page, ".alert").join()).toBe("");
     expect(texts(page, "#training-loss h2")).toEqual(["Training loss"]);
