@@ -6,7 +6,7 @@ set -euo pipefail
 
 file=$1 output=$2 jobs=$3
 threads=$(( $(nproc) / jobs ))
-bidora=${BIDORA:-npx bidora}
+bidora=${BIDORA:-npx --no -- bidora}
 
 $bidora compare "$file" --output "$output" --threads "$(( threads > 0 ? threads : 1 ))" --list |
   parallel --jobs "$jobs" --joblog "$output.joblog"

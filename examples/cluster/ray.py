@@ -1,8 +1,8 @@
 """A comparison by Ray: a task a run.
 
-    npx bidora compare run.yaml --threads 8 --output runs/cmp --list > commands.txt
+    npx --no -- bidora compare run.yaml --threads 8 --output runs/cmp --list > commands.txt
     python examples/cluster/ray.py commands.txt 8
-    npx bidora compare run.yaml --output runs/cmp --collect
+    npx --no -- bidora compare run.yaml --output runs/cmp --collect
 """
 
 import subprocess

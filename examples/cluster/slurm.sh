@@ -1,8 +1,8 @@
 #!/bin/bash
 # A comparison as a Slurm job array.
-#   npx bidora compare run.yaml --threads 8 --output runs/cmp --list > commands.txt
+#   npx --no -- bidora compare run.yaml --threads 8 --output runs/cmp --list > commands.txt
 #   sbatch --array=1-$(wc -l < commands.txt) examples/cluster/slurm.sh commands.txt
-#   npx bidora compare run.yaml --output runs/cmp --collect
+#   npx --no -- bidora compare run.yaml --output runs/cmp --collect
 #SBATCH --job-name=bidora
 #SBATCH --cpus-per-task=8
 #SBATCH --mem=16G

@@ -1,6 +1,7 @@
 import { UsageError } from "../common/errors.js";
 import { quickstartOptions } from "../config/index.js";
 import type { QuickstartResult, TOPICS, TopicName } from "../run/quickstart.js";
+import { HINTED_COMMAND } from "../torch/installation.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { observersFor } from "./observers.js";
@@ -33,18 +34,18 @@ const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
   messages: (result) => `
 Try one of them on your own messages (one JSON object a line, with "text"):
   echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
-  npx bidora predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
+  ${HINTED_COMMAND} predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
 
 Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
-  npx bidora finetune --model sentence-transformers/all-MiniLM-L6-v2 --task sequence-classification \\
+  ${HINTED_COMMAND} finetune --model sentence-transformers/all-MiniLM-L6-v2 --task sequence-classification \\
     --train train.csv --validation validation.csv --output runs/mine
 `,
   chat: (result) => `
 Talk to one of them:
-  npx bidora generate --adapter ${bestOf(result)} --chat
+  ${HINTED_COMMAND} generate --adapter ${bestOf(result)} --chat
 
 Train on your own conversations (JSONL with "messages", or "prompt" and "completion"):
-  npx bidora finetune --model ${result.model} \\
+  ${HINTED_COMMAND} finetune --model ${result.model} \\
     --task causal-lm --train chat.jsonl --validation chat-valid.jsonl --output runs/mine
 `,
 };

@@ -5,6 +5,7 @@ import { type CompareSettings, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
+import { ownCommand } from "../torch/installation.js";
 import type { RunFacts } from "./comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "./comparison/cells.js";
 import { checkTasks } from "./comparison/checkTasks.js";
@@ -115,7 +116,7 @@ const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
 
 const listed = (cells: readonly Cell[]): CompareOutcome => ({
   kind: "listed",
-  commands: cells.map((cell) => shellLine(["npx", "bidora", ...commandOf(cell)])),
+  commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
 });
 
 async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {

@@ -19,7 +19,13 @@ export function addonPath(): string {
   return join(packageRoot, "build", `native-${name}`, "bidora.node");
 }
 
+/** The words that run this installation from whatever folder: npx looks for a package, and would ask the registry for a stranger's. */
+export const ownCommand: readonly string[] = [process.execPath, join(packageRoot, "bin", "bidora.js")];
+
+/** How hints for people name the command: npx finds what the project has installed, and never installs anything itself. */
+export const HINTED_COMMAND = "npx --no -- bidora";
+
 /** What to call to build the addon: a clone has a script for it, a project that bidora is installed in has the command. */
 export function setupCommand(): string {
-  return existsSync(join(packageRoot, "src")) ? "npm run setup" : "npx bidora setup";
+  return existsSync(join(packageRoot, "src")) ? "npm run setup" : `${HINTED_COMMAND} setup`;
 }

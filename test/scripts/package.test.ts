@@ -75,7 +75,7 @@ describe("an installed package", () => {
   test("names the command to run where the addon is not built yet", () => {
     const { status, stderr } = bidora("doctor");
     expect(status).toBe(1);
-    expect(stderr).toMatch(/not built.*run `npx bidora setup`\.\n$/);
+    expect(stderr).toMatch(/not built.*run `npx --no -- bidora setup`\.\n$/);
     expect(stderr).not.toContain("npm run");
   });
 
@@ -134,7 +134,7 @@ console.log(task.peftTaskType, config.rank, layer.inFeatures, torch.tensor([1, 2
     const { status, stderr } = bidora("doctor");
     expect([status, stderr]).toEqual([
       1,
-      expect.stringMatching(/libtorch_cpu\S* was replaced\); run `npx bidora setup`\.\n$/),
+      expect.stringMatching(/libtorch_cpu\S* was replaced\); run `npx --no -- bidora setup`\.\n$/),
     ]);
     expect(setUp().status).toBe(0);
     expect(readFileSync(stamp, "utf8")).toBe(written);

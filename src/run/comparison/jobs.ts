@@ -1,8 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { packageRoot } from "../../torch/installation.js";
+import { ownCommand } from "../../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
 import type { RunEvent } from "../../train/events.js";
 import type { Cell } from "./cells.js";
@@ -40,8 +39,6 @@ export interface JobHooks {
   readonly onEnd: (ended: Ended) => void;
 }
 
-const BIN = join(packageRoot, "bin", "bidora.js");
-
 /** Does the runs of cells, so many at once, each in a process of its own, in their order. */
 export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobHooks): Promise<Ended[]> {
   const waiting = [...cells];
@@ -59,7 +56,8 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
 
 async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<Ended> {
   // A process group of its own: the terminal's Ctrl-C reaches it once, through this process.
-  const child = spawn(process.execPath, [BIN, ...commandOf(cell), "--json", "--quiet"], {
+  const [program, ...words] = [...ownCommand, ...commandOf(cell), "--json", "--quiet"];
+  const child = spawn(program as string, words, {
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -70,8 +68,8 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   };
   signal.addEventListener("abort", stop, { once: true });
   onBegin(cell, { stop, checkpoint: () => child.kill(CHECKPOINT_SIGNAL) });
-  const words: string[] = [];
-  child.stderr.setEncoding("utf8").on("data", (text: string) => words.push(text));
+  const said: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => said.push(text));
   createInterface({ input: child.stdout }).on("line", (line) => {
     const event = eventOf(line);
     if (event) onEvent(cell, event);
@@ -80,7 +78,7 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   signal.removeEventListener("abort", stop);
   if (code === 0) return { cell, status: "done", message: undefined };
   if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
-  const message = words.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
+  const message = said.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
   return { cell, status: "failed", message };
 }
 
