@@ -1,4 +1,5 @@
 import { readRunFile, resolveRun, runOptions } from "../config/index.js";
+import { hasLifeline } from "../io/lifeline.js";
 import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpointRequest.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
@@ -18,6 +19,8 @@ export const finetune = defineCommand({
     const result = await withCheckpointSignal((checkpoints) =>
       train(config, {
         signal,
+        // The process that a killed comparison began may still be saving its checkpoint.
+        waits: hasLifeline,
         checkpoints,
         observers: observersFor(output),
         hub: { signal, ...downloadHooks(output) },

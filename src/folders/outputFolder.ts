@@ -12,21 +12,25 @@ import {
 } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { holdFolder } from "../io/folderLock.js";
+import { holdFolder, type Waiting } from "../io/folderLock.js";
 import { contentsOf, foreignInTheWay } from "./runFiles.js";
 
 /**
  * Keeps the folder that a command writes to the command alone while `body` runs; it is made where there is none, and goes again
  * where nothing has been written.
- * @param body gets the folder's path, behind links
+ * @param body gets the folder's path, behind links @param waiting says to wait for another writer rather than to refuse
  * @throws UsageError when none is named, BidoraError `OUTPUT`, `OUTPUT_IN_USE`, `LOCKED`
  */
-export async function holdOutput<T>(output: string | undefined, body: (folder: string) => Promise<T>): Promise<T> {
+export async function holdOutput<T>(
+  output: string | undefined,
+  body: (folder: string) => Promise<T>,
+  waiting?: Waiting,
+): Promise<T> {
   if (output === undefined) throw new UsageError("--output is missing: name the folder to write.");
   const folder = behindLinks(output);
   checkWritable(folder);
   refuseFile(output);
-  return holdFolder(folder, () => body(folder));
+  return holdFolder(folder, () => body(folder), waiting);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
@@ -16,16 +17,28 @@ const PREFIX = ".bidora-lock";
 const NAME = /^\.bidora-lock\.(\d+)\.([^.]+)\.([^.]+)\.[0-9a-f]{12}\.(.+)$/;
 const ATTEMPTS = 5;
 const LONGEST_PAUSE_MS = 80;
+const WAITING_PAUSE_MS = 500;
 
 /** True for a name that a lock's file has. */
 export const isLock = (name: string): boolean => NAME.test(name);
 
+/** What is done where another process of this machine has the folder. */
+export interface Waiting {
+  /** Waits for its end in the place of an error. */
+  readonly waits: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
  * Keeps a folder to one writer while `body` runs; folders that are made for it and stay empty go again.
- * @throws BidoraError `LOCKED` when another process, or another call in this one, has it
+ * @throws BidoraError `LOCKED` when another process, or another call in this one, has it and is not waited for
  */
-export async function holdFolder<T>(folder: string, body: () => Promise<T>): Promise<T> {
-  const release = await lock(folder);
+export async function holdFolder<T>(
+  folder: string,
+  body: () => Promise<T>,
+  waiting: Waiting = { waits: false },
+): Promise<T> {
+  const release = await lock(folder, waiting);
   try {
     return await body();
   } finally {
@@ -33,14 +46,17 @@ export async function holdFolder<T>(folder: string, body: () => Promise<T>): Pro
   }
 }
 
-async function lock(folder: string): Promise<() => void> {
+async function lock(folder: string, { waits, signal }: Waiting): Promise<() => void> {
   for (let attempt = 1; ; attempt++) {
     const release = announce(folder);
     const other = release && otherOwner(folder, release.file);
     if (release && !other) return release.now;
     release?.now();
-    if (attempt >= ATTEMPTS) throw locked(folder, other);
-    await sleep(LONGEST_PAUSE_MS * (0.25 + 0.75 * Math.random()));
+    // Whether one on another machine still lives can't be seen: it might be waited for in vain.
+    const isWaitedFor = waits && other?.host === hostname() && other.pid !== process.pid;
+    if (attempt >= ATTEMPTS && !isWaitedFor) throw locked(folder, other);
+    const pause = attempt < ATTEMPTS ? LONGEST_PAUSE_MS : WAITING_PAUSE_MS;
+    await sleep(pause * (0.25 + 0.75 * Math.random()), undefined, { signal });
   }
 }
 
@@ -97,13 +113,19 @@ interface Owner extends ProcessIdentity {
 }
 
 function otherOwner(folder: string, own: string): Owner | undefined {
-  for (const file of readdirSync(folder)) {
-    const owner = file === own ? undefined : ownerOf(file);
-    if (!owner) continue;
+  for (const owner of ownersIn(folder)) {
+    if (owner.file === own) continue;
     if (mayBeAlive(owner)) return owner;
-    rmSync(join(folder, file), { force: true });
+    rmSync(join(folder, owner.file), { force: true });
   }
   return undefined;
+}
+
+const ownersIn = (folder: string): Owner[] => readdirSync(folder).flatMap((file) => ownerOf(file) ?? []);
+
+/** The process that has a folder now, as far as can be seen from here; undefined where none has. */
+export function writerOf(folder: string): ProcessIdentity | undefined {
+  return existsSync(folder) ? ownersIn(folder).find(mayBeAlive) : undefined;
 }
 
 function lockName({ pid, start, boot, host }: ProcessIdentity): string {

@@ -4,6 +4,7 @@ import { own } from "../common/own.js";
 import { type CompareSettings, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
+import { writerOf } from "../io/folderLock.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { ownCommand } from "../torch/installation.js";
 import type { RunFacts } from "./comparison/cellSettings.js";
@@ -18,7 +19,7 @@ import { failure } from "./comparison/failure.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { judgingOf } from "./comparison/judging.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "./comparison/plan.js";
-import { ComparisonProgress, scoreText } from "./comparison/progress.js";
+import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
 import type { ComparisonWatch } from "./comparison/watch.js";
 import { type ComparisonResult, writeComparison } from "./comparison/write.js";
@@ -152,7 +153,11 @@ async function runAll(
   const signal = hooks.signal ?? new AbortController().signal;
   const ended = await runCells(waiting, jobs, {
     signal,
-    onBegin: (cell, controls) => watch?.begin(cell, controls),
+    onBegin: (cell, controls) => {
+      const writer = writerOf(cell.folder);
+      if (writer) note(`${nameOf(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
+      watch?.begin(cell, controls);
+    },
     onEvent: (cell, event) => {
       progress.event(cell, event);
       watch?.event(cell, event);

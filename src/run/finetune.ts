@@ -18,6 +18,8 @@ import { watchedRun } from "./watchedRun.js";
 export interface FinetuneOptions {
   /** Ends the run in good order, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Waits while another process of this machine writes the run's folder, and goes on with what it leaves, in the place of an error. */
+  readonly waits?: boolean;
   /** A task of one's own, in the place of one that the settings name. Its word stands in what the run leaves. */
   readonly task?: NamedTask;
   /** Asks the run for checkpoints, beside those that its settings have it save. */
@@ -47,14 +49,20 @@ export interface FinetuneResult {
 export async function finetune(asked: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
   const begin = await startOf(asked, options.hub);
   refuseWithoutEffect(runOptions, asked.given, begin.config);
-  const { output, resume } = begin.config;
-  if (resume && isFinished(output)) {
-    options.hub?.onNote?.(
-      `The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`,
-    );
-    return { metrics: readMetrics(output), output, isStopped: false };
-  }
-  return holdOutput(output, () => watchedRun(begin.config, options, (watched) => train(begin, watched)));
+  const { waits = false, signal } = options;
+  const work = () => watchedRun(begin.config, options, (watched) => train(begin, watched));
+  // Another process may have ended the run while it was waited for.
+  return (
+    ended(begin, options) ??
+    holdOutput(begin.config.output, async () => ended(begin, options) ?? work(), { waits, signal })
+  );
+}
+
+/** What a run that is to be gone on with and has ended already came to; undefined for any other. */
+function ended({ config: { output, resume } }: RunStart, { hub }: FinetuneOptions): FinetuneResult | undefined {
+  if (!resume || !isFinished(output)) return undefined;
+  hub?.onNote?.(`The run in ${output} has ended already: nothing was done. It had the settings of its run.yaml.`);
+  return { metrics: readMetrics(output), output, isStopped: false };
 }
 
 async function train(begin: RunStart, options: FinetuneOptions): Promise<FinetuneResult> {

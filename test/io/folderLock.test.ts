@@ -1,11 +1,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { holdFolder, isLock } from "../../src/io/folderLock.js";
+import { holdFolder, isLock, writerOf } from "../../src/io/folderLock.js";
 import { mayBeAlive, thisProcess } from "../../src/io/processIdentity.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
@@ -53,6 +53,46 @@ describe("holdFolder", () => {
     for (const end of ends) if (end.status === "rejected") expect(end.reason).toMatchObject({ code: "LOCKED" });
     await holdFolder(where, nothing);
     expect(existsSync(where)).toBe(false);
+  });
+});
+
+describe("a folder that another process has", () => {
+  /** A folder with the lock of a process that runs, on this machine or as if on another. */
+  async function heldByOther(host?: string) {
+    const where = folder();
+    const held = spawn("sleep", ["60"]);
+    const stat = readFileSync(`/proc/${held.pid}/stat`, "utf8");
+    const start = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] as string;
+    const own = thisProcess();
+    const name = [held.pid, start, own.boot, "0123456789ab", encodeURIComponent(host ?? own.host)].join(".");
+    writeFileSync(join(where, `.bidora-lock.${name}`), "");
+    return { where, held };
+  }
+
+  it("is waited for where that is asked for, and had when it has ended", async () => {
+    const { where, held } = await heldByOther();
+    expect(writerOf(where)?.pid).toBe(held.pid);
+    let isIn = false;
+    const entered = holdFolder(where, async () => void (isIn = true), { waits: true });
+    // Longer than the attempts of one that does not wait.
+    await sleep(1000);
+    expect(isIn).toBe(false);
+    held.kill("SIGKILL");
+    await entered;
+    expect(isIn).toBe(true);
+    expect(writerOf(where)).toBeUndefined();
+  });
+
+  it("is waited for no longer than until Ctrl-C, and never on another machine", async () => {
+    const { where, held } = await heldByOther();
+    const ending = new AbortController();
+    const waiting = holdFolder(where, nothing, { waits: true, signal: ending.signal });
+    setTimeout(() => ending.abort(), 600);
+    await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
+    held.kill("SIGKILL");
+    const elsewhere = await heldByOther("elsewhere");
+    await expect(holdFolder(elsewhere.where, nothing, { waits: true })).rejects.toMatchObject({ code: "LOCKED" });
+    elsewhere.held.kill("SIGKILL");
   });
 });
 

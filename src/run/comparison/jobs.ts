@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { spawnWithLifeline } from "../../io/lifeline.js";
 import { ownCommand } from "../../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
 import type { RunEvent } from "../../train/events.js";
@@ -55,12 +55,8 @@ export async function runCells(cells: readonly Cell[], jobs: number, hooks: JobH
 }
 
 async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Promise<Ended> {
-  // A process group of its own: the terminal's Ctrl-C reaches it once, through this process.
   const [program, ...words] = [...ownCommand, ...commandOf(cell), "--json", "--quiet"];
-  const child = spawn(program as string, words, {
-    detached: true,
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  const child = spawnWithLifeline(program as string, words);
   let isStopped = false;
   const stop = () => {
     isStopped = true;

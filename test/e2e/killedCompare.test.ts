@@ -1,0 +1,97 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test, vi } from "vitest";
+import { isAlive } from "../../src/io/processIdentity.js";
+import { BERT, bidora, eventsIn, fresh, json, list, ROWS, start, stepsOf, write } from "./support.js";
+
+const file = write(
+  "compare.yaml",
+  [
+    `model: ${join(BERT, "single")}`,
+    "task: sequence-classification",
+    `train: ${join(ROWS, "train.jsonl")}`,
+    `validation: ${join(ROWS, "train.jsonl")}`,
+    "methods: [lora]",
+    "seeds: [0, 1]",
+    "maxSteps: 200",
+    "batchSize: 4",
+    "saveEvery: 100000",
+    "threads: 1",
+  ].join("\n"),
+);
+
+/** The process that writes a run, by the name of its lock. */
+const writerIn = (folder: string): number | undefined => {
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  const pid = names.map((name) => /^\.bidora-lock\.(\d+)\./.exec(name)?.[1]).find((found) => found !== undefined);
+  return pid === undefined ? undefined : Number(pid);
+};
+
+const patience = { timeout: 60_000, interval: 5 };
+
+describe("a comparison that is killed", () => {
+  test("takes its run along, which saves its state, and the same command does all runs", async () => {
+    const output = fresh("killed");
+    const folder = join(output, "sequence-classification/lora/seed-0");
+    const { child, ended } = start("compare", file, "--output", output);
+    await vi.waitUntil(
+      () => existsSync(join(folder, "events.jsonl")) && stepsOf(eventsIn(folder)).length > 3,
+      patience,
+    );
+    const pid = writerIn(folder) as number;
+    expect(isAlive(pid)).toBe(true);
+    child.kill("SIGKILL");
+    expect(await ended).toBe("SIGKILL");
+    const again = bidora("compare", file, "--output", output, "--json");
+    expect([again.status, again.stderr]).toEqual([0, expect.not.stringContaining("failed")]);
+    expect(isAlive(pid)).toBe(false);
+    const { runs } = json<{ runs: { seed: number; steps: number }[] }>(join(output, "comparison.json"));
+    expect(runs.map(({ seed, steps }) => [seed, steps])).toEqual([0, 1].map((seed) => [seed, 200]));
+    // The run went on from what the first process saved, and did nothing twice.
+    expect(eventsIn(folder).filter(({ event }) => event === "start")).toHaveLength(2);
+  }, 200_000);
+
+  test("leaves a checkpoint of the run where nothing follows", async () => {
+    const output = fresh("killed-alone");
+    const folder = join(output, "sequence-classification/lora/seed-0");
+    const { child } = start("compare", file, "--output", output);
+    await vi.waitUntil(
+      () => existsSync(join(folder, "events.jsonl")) && stepsOf(eventsIn(folder)).length > 3,
+      patience,
+    );
+    const pid = writerIn(folder) as number;
+    child.kill("SIGKILL");
+    await vi.waitUntil(() => !isAlive(pid), patience);
+    expect(list(folder).filter((name) => name.startsWith("checkpoint-"))).toHaveLength(1);
+    expect(list(folder)).not.toContain("metrics.json");
+  }, 200_000);
+});
+
+test("a run that another process started goes on when that one has gone, and with its input closed", async () => {
+  const output = fresh("by-hand");
+  const words = [
+    "finetune",
+    "--model",
+    join(BERT, "single"),
+    "--train",
+    join(ROWS, "train.jsonl"),
+    "--max-steps",
+    "20",
+    "--method",
+    "lora",
+    "--threads",
+    "1",
+  ];
+  const bin = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
+  const child = spawn(process.execPath, [bin, ...words, "--batch-size", "4", "--output", output], {
+    stdio: ["pipe", "ignore", "ignore", "pipe"],
+  });
+  const ended = once(child, "exit");
+  child.stdin?.end();
+  (child.stdio[3] as NodeJS.WritableStream).end();
+  expect(await ended).toEqual([0, null]);
+  expect(list(output)).toContain("metrics.json");
+}, 100_000);
