@@ -73,7 +73,10 @@ describe("a folder that another process has", () => {
     const { where, held } = await heldByOther();
     expect(writerOf(where)?.pid).toBe(held.pid);
     let isIn = false;
-    const entered = holdFolder(where, async () => void (isIn = true), { waits: true });
+    const enter = async () => {
+      isIn = true;
+    };
+    const entered = holdFolder(where, enter, { waits: true });
     // Longer than the attempts of one that does not wait.
     await sleep(1000);
     expect(isIn).toBe(false);

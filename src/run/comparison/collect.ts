@@ -5,7 +5,7 @@ import { stopsByValidation } from "../../common/stopsByValidation.js";
 import type { ComparedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
-import { secondsOfEarlierSessions } from "../../report/sessions.js";
+import { secondsAtEvents, secondsOfEarlierSessions } from "../../report/sessions.js";
 import type { Metrics, RowCounts, RunEvent } from "../../train/events.js";
 
 /** A finished run of a comparison. */
@@ -67,12 +67,6 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
     );
   const steps = events.filter((event) => event.event === "step");
   const before = secondsOfEarlierSessions(events);
-  let seconds = 0;
-  const evaluations: Spent["evaluations"][number][] = [];
-  for (const event of events) {
-    if (event.event === "step") seconds += event.seconds;
-    if (event.event === "evaluation") evaluations.push({ ...event.metrics, step: event.step, seconds });
-  }
   return {
     trainedParameters: start.parameters.trained,
     seconds: before + done.seconds,
@@ -80,6 +74,20 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
     steps: steps.length,
     rows: steps.reduce((sum, step) => sum + step.rows, 0),
     scored: { ...start.rows, stopsByValidation: stopsByValidation(start.settings) },
-    evaluations,
+    evaluations: looksIn(events),
   };
+}
+
+/**
+ * What the model that a run leaves scored on the way: of a search with a retraining after it no look counts, for its directions are
+ * thrown away. What was spent by then is counted from the run's first step all the same.
+ */
+export function looksIn(events: readonly RunEvent[]): Spent["evaluations"] {
+  const seconds = secondsAtEvents(events);
+  const last = events.findLast((event) => event.event === "step")?.phase;
+  return events.flatMap((event, i) =>
+    event.event === "evaluation" && event.phase === last
+      ? [{ ...event.metrics, step: event.step, seconds: seconds[i] as number }]
+      : [],
+  );
 }
