@@ -27,9 +27,11 @@ const LOSS = { name: "loss", goal: "minimize" };
  * @param {Found} found
  * @returns {Comparison}
  */
-const told = ({ tasks, methods, runs }) => ({
+const told = ({ tasks, methods, runs, failed, unfinished }) => ({
   methods,
   runs,
+  ...(failed && { failed }),
+  ...(unfinished && { unfinished }),
   tasks: tasks.map(({ name, metrics: [main, ...others], rows }) => {
     // The loss that is shown beside a score is of the validation rows.
     const isOfThem = rows?.split !== "test" && main.name !== "loss";
@@ -99,10 +101,11 @@ function shortTable() {
  * @param {Found} found
  * @param {Comparison["tasks"][number]} task
  */
-function rowOf(study, { runs }, { name, metrics: [main] }) {
+function rowOf(study, { runs, failed = [] }, { name, metrics: [main] }) {
   const kept = runs.filter((run) => run.task === name && SHORT.includes(run.method));
-  const methods = SHORT.filter((method) => kept.some((run) => run.method === method));
-  const [table] = comparisonTables({ methods, tasks: [{ name, metrics: [main] }], runs: kept });
+  const lost = failed.filter((run) => run.task === name && SHORT.includes(run.method));
+  const methods = SHORT.filter((method) => [...kept, ...lost].some((run) => run.method === method));
+  const [table] = comparisonTables({ methods, tasks: [{ name, metrics: [main] }], runs: kept, failed: lost });
   const scores = table?.columns[0]?.cells ?? [];
   return { name: `${study}, ${name}`, cells: SHORT.map((method) => scores[methods.indexOf(method)]) };
 }

@@ -18,6 +18,7 @@ export type { ComparedMetric, ComparedTask, ScoredRows } from "./compare/compari
 export type { ScoreReached } from "./compare/costColumns.js";
 export type { Cost } from "./compare/costToReach.js";
 export type { PairedEffect } from "./compare/effectSize.js";
+export type { FailedRun, UnfinishedRun } from "./compare/missingRuns.js";
 export type { BootstrapTest, SignificanceTest, WilcoxonTest } from "./compare/significance.js";
 export type { SummaryEntry } from "./compare/summary.js";
 export {
@@ -45,7 +46,7 @@ export type {
   AnalyzedStep,
   LineFit,
 } from "./report/analysis.js";
-export { type CompareHooks, type CompareOutcome, compare } from "./run/compare.js";
+export { type Compared, type CompareHooks, type CompareOutcome, compare } from "./run/compare.js";
 export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
 export type { ComparisonResult } from "./run/comparison/write.js";
 export { type Estimate, estimate } from "./run/estimate.js";

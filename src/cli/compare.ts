@@ -1,4 +1,5 @@
 import { compareOptions } from "../config/index.js";
+import type { Compared } from "../run/compare.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { INTERRUPTED } from "./interrupts.js";
@@ -13,16 +14,18 @@ export const compare = defineCommand({
   leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
     const { compare: runAll } = await import("../run/compare.js");
+    const show = ({ result, text, output: folder }: Compared): void =>
+      output.result(result, `${text}\nTables and report: ${folder}`);
     const outcome = await runAll(given, file, {
       signal,
+      onPartial: show,
       note: output.note,
       hub: { signal, ...downloadHooks(output) },
     });
     if (outcome.kind === "stopped") return INTERRUPTED;
     if (outcome.kind === "listed") output.result(outcome.commands, outcome.commands.join("\n"));
     if (outcome.kind === "expected") output.result(outcome.costs, outcome.text);
-    if (outcome.kind === "compared")
-      output.result(outcome.result, `${outcome.text}\nTables and report: ${outcome.output}`);
+    if (outcome.kind === "compared") show(outcome);
     return 0;
   },
 });

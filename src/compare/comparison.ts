@@ -1,4 +1,5 @@
 import { BidoraError } from "../common/errors.js";
+import type { FailedRun, UnfinishedRun } from "./missingRuns.js";
 
 /** What one finished run says, as it stands in `comparison.json`. */
 export interface ComparedRun {
@@ -45,6 +46,9 @@ export interface Comparison {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
   readonly runs: readonly ComparedRun[];
+  /** Runs without results; files of earlier versions do not name them. */
+  readonly failed?: readonly FailedRun[];
+  readonly unfinished?: readonly UnfinishedRun[];
 }
 
 /**
@@ -52,12 +56,12 @@ export interface Comparison {
  * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is no finite number, for a task
  *   or method that is named twice or not at all, and for a metric that two tasks want to go different ways
  */
-export function checkComparison({ tasks, methods, runs }: Comparison): void {
+export function checkComparison({ tasks, methods, runs, failed = [] }: Comparison): void {
   checkRuns(runs);
   checkGoals(tasks);
   const names = tasks.map(({ name }) => name);
   checkNames("task", names, new Set(runs.map(({ task }) => task)));
-  checkNames("method", methods, new Set(runs.map(({ method }) => method)));
+  checkNames("method", methods, new Set([...runs, ...failed].map(({ method }) => method)));
 }
 
 function checkNames(what: string, named: readonly string[], used: ReadonlySet<string>): void {

@@ -1,6 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import { type ComparedTask, type Comparison, checkComparison } from "./comparison.js";
 import { costColumns, type ScoreReached } from "./costColumns.js";
+import { missingNotes } from "./missingRuns.js";
 import { scoreColumns, seedCounts } from "./scoreColumns.js";
 import type { Column, Table } from "./table.js";
 
@@ -23,7 +24,7 @@ export function comparisonTables(comparison: Comparison, reached: readonly Score
     columns: columns.flat(),
     notes,
   });
-  const scoreNotes = [...seedsNote(usual, counts), ...rowsNotes(tasks)];
+  const scoreNotes = [...seedsNote(usual, counts), ...missingNotes(comparison), ...rowsNotes(tasks)];
   const costNotes = usual > 1 ? ["Time and memory are means over seeds."] : [];
   return tasks.length <= 1
     ? [table([...scores, ...costs], [...scoreNotes, ...costNotes])]

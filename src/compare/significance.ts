@@ -3,6 +3,7 @@ import type { Interval } from "../metrics/bootstrap.js";
 import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
 import { type PairedEffect, pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";
+import { methodsWithoutFailure } from "./missingRuns.js";
 import { isOfRows } from "./scoredRows.js";
 import { wilcoxon } from "./wilcoxon.js";
 
@@ -52,7 +53,7 @@ export const MAIN = "main";
  * tasks and seeds: a metric goes into one test with itself alone, and so all runs that have it count, also on tasks that are
  * told by another. Where there are several main metrics of which more is better (shares and correlations, which are of one size), there is
  * `main` too: each task by its own, as the BiDoRA paper's test over GLUE has it. Then for each task by its main metric over its seeds.
- * Families of p-values are corrected by Holm.
+ * Methods of which a run failed on these tasks are left out. Families of p-values are corrected by Holm.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {
@@ -74,13 +75,14 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
 }
 
 /** Over all tasks that are told by something of which more is better, where that is not one metric for all of them. */
-function pooled({ tasks, methods, runs }: Comparison): Uncorrected[] {
+function pooled(comparison: Comparison): Uncorrected[] {
+  const { tasks, runs } = comparison;
   const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
   const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
   if (new Set(maximized.map(([, { name }]) => name)).size < 2) return [];
   const of = new Map(maximized);
   const known = runs.filter(({ task }) => of.has(task));
-  return testsOf({ methods }, known, MAIN, (task) => of.get(task)!);
+  return testsOf(comparison, known, MAIN, (task) => of.get(task)!);
 }
 
 /** What a run on a task is told by. */
@@ -98,12 +100,13 @@ function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Co
 }
 
 function testsOf(
-  { methods }: Pick<Comparison, "methods">,
+  comparison: Pick<Comparison, "methods" | "failed">,
   runs: readonly ComparedRun[],
   metric: string,
   metricOf: MetricOf,
 ): Uncorrected[] {
-  const pairs = methods.flatMap((a, place) => methods.slice(place + 1).map((b): [string, string] => [a, b]));
+  const sound = methodsWithoutFailure(comparison, new Set(runs.map(({ task }) => task)));
+  const pairs = sound.flatMap((a, place) => sound.slice(place + 1).map((b): [string, string] => [a, b]));
   return pairs.flatMap(([a, b]) => {
     const test = testOf(a, b, metricOf, runs);
     return test ? { ...test, metric } : [];

@@ -51,6 +51,10 @@ const test = z.discriminatedUnion("test", [
   z.object({ ...tested, test: z.literal("bootstrap"), low: number, high: number, task }),
 ]);
 
+const named = { task: name, method: name, seed: number };
+const failed = z.object({ ...named, reason: name, code: name.exactOptional(), step: number.exactOptional() });
+const unfinished = z.object({ ...named, state: z.enum(["running", "stopped", "waiting"]) });
+
 const cost = z.object({ seconds: number, step: number });
 const reached = z.object({
   task: name,
@@ -62,6 +66,8 @@ const reached = z.object({
 const schema = z.object({
   runs: z.array(run),
   tests: z.array(test),
+  failed: z.array(failed).default([]),
+  unfinished: z.array(unfinished).default([]),
   tasks: z.array(comparedTask),
   methods: z.array(name),
   reached: z.array(reached),

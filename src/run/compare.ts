@@ -10,14 +10,16 @@ import { ownCommand } from "../torch/installation.js";
 import type { RunFacts } from "./comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "./comparison/cells.js";
 import { checkTasks } from "./comparison/checkTasks.js";
-import { chosenFor } from "./comparison/chosen.js";
+import { chosenFor, divergedOf } from "./comparison/chosen.js";
 import { collectRuns, placesIn } from "./comparison/collect.js";
 import { shellLine } from "./comparison/commandLine.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "./comparison/costs.js";
 import { factsIn } from "./comparison/facts.js";
 import { failure } from "./comparison/failure.js";
+import { forgetFailure, keepFailure } from "./comparison/failures.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
 import { judgingOf } from "./comparison/judging.js";
+import { hasDiverged, missingRuns } from "./comparison/missing.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "./comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "./comparison/spec.js";
@@ -30,11 +32,21 @@ export interface CompareHooks {
   /** Told what people should know while it runs. */
   readonly note?: (line: string) => void;
   readonly hub?: HubOptions;
+  /** Told what the runs that have ended come to, before the error that says that others failed. */
+  readonly onPartial?: (outcome: Compared) => void;
+}
+
+/** What a comparison found. */
+export interface Compared {
+  readonly kind: "compared";
+  readonly result: ComparisonResult;
+  readonly text: string;
+  readonly output: string;
 }
 
 /** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs, or what they would cost. */
 export type CompareOutcome =
-  | { readonly kind: "compared"; readonly result: ComparisonResult; readonly text: string; readonly output: string }
+  | Compared
   | { readonly kind: "listed"; readonly commands: readonly string[] }
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
@@ -74,11 +86,15 @@ export async function compare(
     const beside = await cellsBeside(spec, placesIn(output), facts);
     await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
     await keepPlan(spec.output, tried);
-    if (list) return listed(tried.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : tried);
+    const diverged = await divergedOf(output, tried);
+    const open = tried.filter((cell) => !diverged.has(cell));
+    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
     return onPage(spec, hooks, async (hooks) => {
-      const unfinished = await runAll(tried, spec, hooks);
+      const unfinished = await runAll(open, spec, hooks);
       if (unfinished === "stopped") return { kind: "stopped" };
-      if (unfinished.length > 0) throw failure(unfinished, tried.length);
+      // A point that diverges has lost: the others are chosen from.
+      const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
+      if (inTheWay.length > 0) throw failure(inTheWay, tried.length);
       return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
     });
   });
@@ -95,8 +111,9 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
   if (unfinished === "stopped") return { kind: "stopped" };
   // What is there is summed up in any case.
   const outcome = unfinished.length < cells.length ? await gather(spec) : undefined;
-  if (!outcome || unfinished.length > 0) throw failure(unfinished, cells.length);
-  return outcome;
+  if (outcome && unfinished.length === 0) return outcome;
+  if (outcome) hooks.onPartial?.(outcome);
+  throw failure(unfinished, cells.length);
 }
 
 type WatchedHooks = CompareHooks & { readonly watch?: ComparisonWatch };
@@ -140,7 +157,7 @@ async function cellsThatCount(
 /** @returns the runs that failed or were stopped */
 async function runAll(
   cells: readonly Cell[],
-  { jobs }: Spec,
+  { jobs, output }: Spec,
   { watch, ...hooks }: WatchedHooks,
 ): Promise<readonly Ended[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
@@ -156,6 +173,7 @@ async function runAll(
     onBegin: (cell, controls) => {
       const writer = writerOf(cell.folder);
       if (writer) note(`${nameOf(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
+      forgetFailure(output, cell);
       watch?.begin(cell, controls);
     },
     onEvent: (cell, event) => {
@@ -163,6 +181,7 @@ async function runAll(
       watch?.event(cell, event);
     },
     onEnd: (end) => {
+      if (end.status === "failed") keepFailure(output, end);
       const score = scoreOf(end);
       progress.end(end, score);
       watch?.end(end, score);
@@ -179,14 +198,17 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   return scoreText(main.name, own(metrics, main.name));
 }
 
-async function gather(spec: Spec): Promise<CompareOutcome> {
+async function gather(spec: Spec): Promise<Compared> {
   const { output } = spec;
-  const runs = await collectRuns(output);
+  const [runs, asked] = [await collectRuns(output), askedFor(spec)];
+  const missing = await missingRuns(output, asked);
+  const [failed] = missing.failed;
+  const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
   if (runs.length === 0)
     throw new BidoraError(
       "COMPARISON",
-      `There is no finished run in ${output}: TASK/METHOD/seed-N folders are expected.`,
+      `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, askedFor(spec));
+  const { result, text } = await writeComparison(output, runs, missing, asked);
   return { kind: "compared", result, text, output };
 }

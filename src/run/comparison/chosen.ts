@@ -1,18 +1,34 @@
 import { BidoraError } from "../../common/errors.js";
 import { own } from "../../common/own.js";
 import type { RunSettings } from "../../config/index.js";
-import { readMetrics } from "../../folders/runFolder.js";
+import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
 import { bestPoint } from "./grid.js";
 import { watchedOf } from "./judging.js";
+import { hasDiverged, standingOf } from "./missing.js";
 
-/** What did best on the rows that the runs of the grid held out; nothing where there is no grid. */
+/** The points of a grid whose runs diverged, as they would again: they are not tried anew. */
+export async function divergedOf(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
+  const diverged = new Set<Cell>();
+  for (const cell of tried) {
+    if (isFinished(cell.folder)) continue;
+    const standing = await standingOf(output, cell.folder);
+    if (standing.state === "failed" && hasDiverged(standing)) diverged.add(cell);
+  }
+  return diverged;
+}
+
+/**
+ * What did best on the rows that the runs of the grid held out; nothing where there is no grid. A point that diverged has lost to all
+ * others; where all did, the first is taken, whose runs say what came of it.
+ */
 export function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunSettings {
   const ofPair = tried.filter((cell) => cell.task === task.name && cell.variant === variant);
-  const [first] = ofPair;
-  if (!first) return {};
+  const ended = ofPair.filter(({ folder }) => isFinished(folder));
+  const [first] = ended;
+  if (!first) return ofPair[0]?.point ?? {};
   const { name, goal } = watchedOf(first.folder);
-  const scores = ofPair.map(({ folder, point = {} }) => {
+  const scores = ended.map(({ folder, point = {} }) => {
     const metrics = readMetrics(folder);
     const score = own(metrics, `holdout_${name}`);
     if (score === undefined)

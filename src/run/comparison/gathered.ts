@@ -2,8 +2,10 @@ import { own } from "../../common/own.js";
 import type { ComparedTask, Comparison, ScoredRows } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
+import type { MissingRuns } from "../../compare/missingRuns.js";
 import type { CollectedRun } from "./collect.js";
 import { judgingOf } from "./judging.js";
+import { variantNamed } from "./variants.js";
 
 /** What a comparison was asked for, as far as what is made of its runs goes. */
 export interface AskedFor {
@@ -16,16 +18,17 @@ export interface AskedFor {
   readonly reach: number | undefined;
 }
 
-/** Runs as a comparison, with what they had spent when they first had a score that was named. */
+/** Runs as a comparison, with those that have no results, and what they had spent when they first had a score that was named. */
 export function gathered(
   runs: readonly CollectedRun[],
   asked: AskedFor,
-): Comparison & { readonly reached: readonly ScoreReached[] } {
+  missing: MissingRuns = { failed: [], unfinished: [] },
+): Comparison & MissingRuns & { readonly reached: readonly ScoreReached[] } {
   const tasks = tasksOf(runs, asked);
-  const used = runs.map(({ method }) => method);
+  const used = [...runs, ...missing.failed].map(({ method }) => method);
   const { reach } = asked;
-  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, task, reach));
-  return { tasks, methods: inOrder(used, asked.methods), runs, reached };
+  const reached = reach === undefined ? [] : tasks.map((task) => reachedIn(runs, missing, task, reach));
+  return { tasks, methods: inOrder(used, asked.methods), runs, ...missing, reached };
 }
 
 /** The tasks of runs, each with its metrics. */
@@ -67,28 +70,30 @@ function inOrder(names: readonly string[], order: readonly string[]): string[] {
 /**
  * What runs had spent when they first had a score of their task's main metric: on validation rows, for these are looked at on the way,
  * and on test rows only where there are no others. Runs that looked at rows which they held out are left out: those say nothing of the
- * validation rows.
+ * validation rows. A run that failed did not get there, whatever it had on the way: no model was left that has the score.
  */
 function reachedIn(
   runs: readonly CollectedRun[],
+  { failed }: MissingRuns,
   { name, metrics: [reported], beside }: ComparedTask,
   target: number,
 ): ScoreReached {
   const main = beside?.metrics[0] ?? reported;
   const split = main.name.startsWith("test_") ? "test" : "validation";
-  const looked = runs.filter(({ task, metrics }) => task === name && !Object.keys(metrics).some(isHeldOut));
-  return {
-    task: name,
-    target,
-    split,
-    runs: looked.map(({ method, seed, evaluations }) => {
-      const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
-        const value = own(values, main.name);
-        return value === undefined ? [] : [{ step, seconds, value }];
-      });
-      return { method, seed, cost: costToReach(points, target, main.goal) };
-    }),
+  const ofTask = runs.filter(({ task }) => task === name);
+  const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some(isHeldOut));
+  const holdsOut = (method: string) =>
+    ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
+  const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
+  const costOf = ({ method, seed, evaluations }: CollectedRun) => {
+    const points = evaluations.flatMap(({ step, seconds, ...values }): EvaluationPoint[] => {
+      const value = own(values, main.name);
+      return value === undefined ? [] : [{ step, seconds, value }];
+    });
+    return { method, seed, cost: costToReach(points, target, main.goal) };
   };
+  const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
+  return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
 }
 
 const isHeldOut = (name: string): boolean => name.startsWith("holdout_");

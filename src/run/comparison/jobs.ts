@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { spawnWithLifeline } from "../../io/lifeline.js";
 import { ownCommand } from "../../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
-import type { RunEvent } from "../../train/events.js";
+import type { ErrorEvent, RunEvent } from "../../train/events.js";
 import type { Cell } from "./cells.js";
 import { flagsOf } from "./commandLine.js";
 
@@ -20,6 +20,8 @@ export interface Ended {
   readonly status: "done" | "stopped" | "failed";
   /** Of a run that failed, its last words; of a stopped one that it was. */
   readonly message: string | undefined;
+  /** What it told of its failure, where it had begun. */
+  readonly error?: ErrorEvent | undefined;
 }
 
 /** What can be done to a run that goes on. */
@@ -65,9 +67,11 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   signal.addEventListener("abort", stop, { once: true });
   onBegin(cell, { stop, checkpoint: () => child.kill(CHECKPOINT_SIGNAL) });
   const said: string[] = [];
+  let error: ErrorEvent | undefined;
   child.stderr.setEncoding("utf8").on("data", (text: string) => said.push(text));
   createInterface({ input: child.stdout }).on("line", (line) => {
     const event = eventOf(line);
+    if (event?.event === "error") error = event;
     if (event) onEvent(cell, event);
   });
   const [code] = (await once(child, "close")) as [number | null];
@@ -75,7 +79,7 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
   if (code === 0) return { cell, status: "done", message: undefined };
   if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
   const message = said.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
-  return { cell, status: "failed", message };
+  return { cell, status: "failed", message, error };
 }
 
 function eventOf(line: string): RunEvent | undefined {

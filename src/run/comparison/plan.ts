@@ -93,6 +93,17 @@ function readPlan(folder: string): Readonly<Record<string, Planned>> {
   return existsSync(path) ? (readJsonObject(path) as unknown as Record<string, Planned>) : {};
 }
 
+const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
+
+/** The runs that count and were asked for at some time, begun or not. */
+export function plannedRuns(folder: string) {
+  return Object.keys(readPlan(folder)).flatMap((name) => {
+    const [, task, method, seed] = COUNTED.exec(name) ?? [];
+    if (task === undefined || method === undefined || seed === undefined) return [];
+    return { task, method, seed: Number(seed), folder: join(folder, task, method, `seed-${seed}`) };
+  });
+}
+
 const askedFor = (settings: RunSettings): JsonObject =>
   JSON.parse(JSON.stringify(Object.fromEntries(Object.entries(settings).filter(([key]) => !BESIDE.has(key)))));
 

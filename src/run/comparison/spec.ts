@@ -144,7 +144,7 @@ function checked(settings: object, where: string, others: readonly string[] = []
 }
 
 /** Names in a comparison's folder that are not a task's to take. */
-const TAKEN = /^(\.{1,2}|comparison(-plan|-steps)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
+const TAKEN = /^(\.{1,2}|comparison(-plan|-steps|-failed)?\.(json|md|tex)|(report|analysis)\.(html|json))$/;
 
 const named = (title: string): Pick<SpecTask, "name" | "title"> => ({ name: folderName(title), title });
 

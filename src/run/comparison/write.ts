@@ -1,9 +1,15 @@
 import { join } from "node:path";
-import type { ComparedTask } from "../../compare/comparison.js";
+import type { ComparedTask, Comparison } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { latexTable } from "../../compare/latexTable.js";
 import { markdownTable } from "../../compare/markdownTable.js";
+import {
+  type FailedRun,
+  type MissingRuns,
+  methodsWithoutFailure,
+  type UnfinishedRun,
+} from "../../compare/missingRuns.js";
 import { type SignificanceTest, significance } from "../../compare/significance.js";
 import { significanceTable } from "../../compare/significanceTable.js";
 import { type SummaryEntry, summary } from "../../compare/summary.js";
@@ -23,6 +29,9 @@ export interface ComparisonResult {
   readonly runs: readonly object[];
   readonly summary: readonly SummaryEntry[];
   readonly tests: readonly SignificanceTest[];
+  /** Runs without results: those that failed, with the reason, and those that go on, were stopped or have not begun. */
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
   /** In the order in which they are shown, with what is shown of each. */
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
@@ -40,16 +49,18 @@ export interface WriteOptions extends AskedFor {
 export async function writeComparison(
   output: string,
   runs: readonly CollectedRun[],
+  missing: MissingRuns,
   options: WriteOptions,
 ): Promise<{ readonly result: ComparisonResult; readonly text: string }> {
-  const comparison = gathered(runs, options);
+  const comparison = gathered(runs, options, missing);
   const { tasks, methods, reached } = comparison;
-  const tests = [...significance(comparison), ...(await allRowTests(tasks, methods, runs))];
+  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonResult = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
     summary: summary(runs),
     tests,
+    ...missing,
     tasks,
     methods,
     reached,
@@ -69,13 +80,10 @@ const seedsOf = (runs: readonly CollectedRun[]): number[] =>
 const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
 
-async function allRowTests(
-  tasks: readonly ComparedTask[],
-  methods: readonly string[],
-  runs: readonly CollectedRun[],
-): Promise<SignificanceTest[]> {
+async function allRowTests(comparison: Comparison, runs: readonly CollectedRun[]): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
-  for (const { name } of tasks) {
+  for (const { name } of comparison.tasks) {
+    const methods = methodsWithoutFailure(comparison, new Set([name]));
     const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
     const judging = judgingOf(own);
     tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging));
