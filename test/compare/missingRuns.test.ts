@@ -39,6 +39,11 @@ describe("a method of which runs failed", () => {
     expect(scores(minimized).map((text) => text.endsWith("*"))).toEqual([true, false, false, false]);
   });
 
+  test("is not marked where what is left of it is as good as the best, either", () => {
+    const runs = comparison.runs.map((run) => (run.method === "b" ? { ...run, metrics: { accuracy: 0.625 } } : run));
+    expect(scores({ ...comparison, runs }).map((text) => text.endsWith("*"))).toEqual([true, false, false, false]);
+  });
+
   test("leaves nobody marked where one method alone is whole", () => {
     const runs = comparison.runs.filter(({ method }) => method !== "d");
     expect(scores({ ...comparison, methods: ["a", "b", "c"], runs }).join()).not.toContain("*");
