@@ -19,7 +19,7 @@ export class StopTexts {
   }
 
   /** Whether the newest of a continuation's tokens brings one; none was there before it. */
-  async isBrought(tokenizer: Pick<Tokenizer, "decode">, ids: readonly number[]): Promise<boolean> {
+  async isBrought(tokenizer: Pick<Tokenizer, "decode" | "runStart">, ids: readonly number[]): Promise<boolean> {
     return this.find(await textEnd(tokenizer, ids, this.#longest)) !== undefined;
   }
 

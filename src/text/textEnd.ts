@@ -1,7 +1,7 @@
+import { REPLACEMENT } from "./decoder.js";
 import type { Tokenizer } from "./tokenizer.js";
 
-/** What stands for bytes that are no character, or not yet. */
-export const REPLACEMENT = "\uFFFD";
+type Decoding = Pick<Tokenizer, "decode" | "runStart">;
 
 /** The most tokens that the bytes of one character are spread over: a new token may change the text of so many. */
 const CHARACTER = 4;
@@ -12,11 +12,7 @@ const MARGIN = 16;
  * The end of the text of tokens, from no more of them than that takes: what the newest may have changed, and at least `length`
  * characters before it, or all.
  */
-export async function textEnd(
-  tokenizer: Pick<Tokenizer, "decode">,
-  ids: readonly number[],
-  length: number,
-): Promise<string> {
+export async function textEnd(tokenizer: Decoding, ids: readonly number[], length: number): Promise<string> {
   const fresh = await tokenizer.decode(ids.slice(-CHARACTER));
   const wanted = length + fresh.length + CHARACTER;
   for (let count = wanted + MARGIN; count < ids.length; count *= 2) {
@@ -27,13 +23,9 @@ export async function textEnd(
 }
 
 /** The text from a token on, or from one shortly before it; undefined where all of these begin within a character. */
-async function decodeFrom(
-  tokenizer: Pick<Tokenizer, "decode">,
-  ids: readonly number[],
-  start: number,
-): Promise<string | undefined> {
+async function decodeFrom(tokenizer: Decoding, ids: readonly number[], start: number): Promise<string | undefined> {
   for (let before = 0; before < CHARACTER; before++) {
-    const text = await tokenizer.decode(ids.slice(Math.max(0, start - before)));
+    const text = await tokenizer.decode(ids.slice(tokenizer.runStart(ids, Math.max(0, start - before))));
     if (!text.startsWith(REPLACEMENT)) return text;
   }
   return undefined;

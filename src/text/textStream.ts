@@ -1,9 +1,9 @@
-import { REPLACEMENT } from "./textEnd.js";
+import type { DecodeOptions } from "./decoder.js";
 import type { Tokenizer } from "./tokenizer.js";
 
 /**
- * The text of tokens as they come. All that it gives, put together, is what the tokenizer decodes from all tokens at once; a
- * character whose bytes are spread over tokens comes with the last of them.
+ * The text of tokens as they come. All that it gives, put together, is what the tokenizer decodes from all tokens at once: text
+ * that further tokens may still change is held back.
  */
 export class TextStream {
   /** The tokens that are still looked at: some whose text was given, for what stands before a text is written otherwise; then new ones. */
@@ -12,15 +12,15 @@ export class TextStream {
   #given = 0;
 
   constructor(
-    private readonly tokenizer: Pick<Tokenizer, "decode">,
-    private readonly options: { readonly skipSpecialTokens?: boolean } = {},
+    private readonly tokenizer: Pick<Tokenizer, "decode" | "isSettled">,
+    private readonly options: DecodeOptions = {},
   ) {}
 
   /** Takes further tokens. @returns the text that is certain now, perhaps none */
   async put(...ids: readonly number[]): Promise<string> {
     this.#ids.push(...ids);
     const { before, after } = await this.#texts();
-    if (after.length <= before.length || after.endsWith(REPLACEMENT) || !after.startsWith(before)) return "";
+    if (after.length <= before.length || !(await this.tokenizer.isSettled(this.#ids, after, this.options))) return "";
     this.#ids = this.#ids.slice(this.#given);
     this.#given = this.#ids.length;
     return after.slice(before.length);

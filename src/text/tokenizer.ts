@@ -3,6 +3,7 @@ import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError } from "../common/errors.js";
 import { boundariesOf } from "./boundaries.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
+import { type DecodeOptions, Decoder } from "./decoder.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
@@ -32,6 +33,7 @@ export interface EncodedWords extends Encoded {
 export class Tokenizer {
   readonly #native: NativeTokenizer;
   readonly #encoder: StartEncoder;
+  readonly #decoder: Decoder;
   readonly #files: readonly TokenizerFile[];
   readonly #spec: JsonObject;
   readonly #layouts = new Map<number, Promise<Layout>>();
@@ -57,6 +59,7 @@ export class Tokenizer {
     this.#spec = spec;
     this.#native = createNative(text);
     this.#encoder = new StartEncoder(this.#native, boundariesOf(spec));
+    this.#decoder = new Decoder(this.#native, spec, settings.config);
     this.#files = files;
     this.#settings = settings;
     this.padTokenId = padTokenId(this.#native, settings);
@@ -120,8 +123,18 @@ export class Tokenizer {
   }
 
   /** The text of tokens, special ones left out unless they are wanted. */
-  decode(ids: readonly number[], { skipSpecialTokens = true } = {}): Promise<string> {
-    return this.#native.decode([...ids], skipSpecialTokens);
+  decode(ids: readonly number[], options: DecodeOptions = {}): Promise<string> {
+    return this.#decoder.decode(ids, options);
+  }
+
+  /** Whether `text`, that of these tokens, stays as it is whatever tokens follow. */
+  isSettled(ids: readonly number[], text: string, options: DecodeOptions = {}): Promise<boolean> {
+    return this.#decoder.isSettled(ids, text, options);
+  }
+
+  /** From where on the text of tokens is that in the whole: from one on, or from one before it whose text depends on its. */
+  runStart(ids: readonly number[], at: number): number {
+    return this.#decoder.runStart(ids, at);
   }
 
   /** One row, as `encodeBatch`. */
@@ -131,7 +144,7 @@ export class Tokenizer {
 
   /**
    * Encodes many rows at once, on all cores. Of a text that is cut, no more is looked at than the cut needs.
-   * @throws UncuttableText for a text in which no boundary for that is known
+   * @throws RefusedText for a text with half of a character, or in which no boundary for that is known
    */
   async encodeBatch(rows: readonly Texts[], options: EncodeOptions = {}): Promise<Encoded[]> {
     const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };

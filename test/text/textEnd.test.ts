@@ -4,6 +4,8 @@ import { describe, expect, test } from "vitest";
 import { StopTexts } from "../../src/generation/stopTexts.js";
 import { loadTokenizer, type Tokenizer, textEnd } from "../../src/text/index.js";
 
+type Decoding = Pick<Tokenizer, "decode" | "runStart">;
+
 const golden = (path: string) => fileURLToPath(new URL(`../golden/${path}`, import.meta.url));
 const FOLDERS = [
   "generation/llama",
@@ -65,7 +67,8 @@ describe.each(FOLDERS)("%s", (folder) => {
     const ids = (await tokenizer.encode([textOf(5)])).inputIds;
     const decodedOf = async (tokens: readonly number[]) => {
       let most = 0;
-      const counted: Pick<Tokenizer, "decode"> = {
+      const counted: Decoding = {
+        runStart: (some, at) => tokenizer.runStart(some, at),
         decode(some, options) {
           most = Math.max(most, some.length);
           return tokenizer.decode(some, options);
@@ -85,8 +88,9 @@ describe.each(FOLDERS)("%s", (folder) => {
 });
 
 describe("tokens that", () => {
-  const decoder = (texts: readonly string[], finish = (text: string) => text): Pick<Tokenizer, "decode"> => ({
+  const decoder = (texts: readonly string[], finish = (text: string) => text): Decoding => ({
     decode: async (ids) => finish(ids.map((id) => texts[id]).join("")),
+    runStart: (_, at) => at,
   });
   const repeated = (ids: readonly number[], count: number) => Array.from({ length: count }, () => ids).flat();
 

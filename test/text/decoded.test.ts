@@ -1,0 +1,53 @@
+// The text of tokens cut at any place is what transformers decodes from them, at once and as it comes.
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { StopTexts } from "../../src/generation/stopTexts.js";
+import { loadTokenizer, TextStream, type Tokenizer } from "../../src/text/index.js";
+
+const folder = fileURLToPath(new URL("../golden", import.meta.url));
+/** By tokenizer: tokens, and the text of the first one, the first two, and so on. */
+const golden: Readonly<Record<string, readonly { ids: readonly number[]; texts: readonly string[] }[]>> = JSON.parse(
+  readFileSync(`${folder}/text/decoded.json`, "utf8"),
+);
+
+async function streamed(tokenizer: Tokenizer, ids: readonly number[]): Promise<string> {
+  const stream = new TextStream(tokenizer);
+  let text = "";
+  for (const id of ids) text += await stream.put(id);
+  return text + (await stream.end());
+}
+
+describe.each(Object.entries(golden))("tokens of %s", (name, sequences) => {
+  const loaded = loadTokenizer(`${folder}/${name}`);
+
+  it("have transformers' text wherever they are cut", async () => {
+    const tokenizer = await loaded;
+    for (const { ids, texts } of sequences) {
+      const decoded = await Promise.all(texts.map((_, i) => tokenizer.decode(ids.slice(0, i + 1))));
+      expect(decoded).toEqual(texts);
+    }
+  });
+
+  it("have the same text when it comes in pieces", async () => {
+    const tokenizer = await loaded;
+    for (const { ids, texts } of sequences) {
+      const joined = await Promise.all(texts.map((_, i) => streamed(tokenizer, ids.slice(0, i + 1))));
+      expect(joined).toEqual(texts);
+      const stream = new TextStream(tokenizer);
+      expect((await stream.put(...ids)) + (await stream.end())).toBe(texts.at(-1));
+    }
+  });
+});
+
+describe("texts that end a continuation", () => {
+  it("are not found among bytes in a row that are not all characters, however many", async () => {
+    const tokenizer = await loadTokenizer(`${folder}/chat/tokenizers/sentence-piece`);
+    const bytes = (await tokenizer.encode(["漢字".repeat(100)])).inputIds.slice(2);
+    const stops = new StopTexts(["字漢"]);
+    expect(await stops.isBrought(tokenizer, bytes)).toBe(true);
+    expect(await stops.isBrought(tokenizer, bytes.slice(1))).toBe(false);
+    const marked = [...bytes.slice(1, 300), tokenizer.eosTokenId as number, ...bytes.slice(300, 450)];
+    expect(await stops.isBrought(tokenizer, marked)).toBe(false);
+  });
+});
