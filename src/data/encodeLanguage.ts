@@ -4,6 +4,7 @@ import { ChatRenderer, type MarkedText } from "./chatSpans.js";
 import type { Location } from "./example.js";
 import type { LanguageExample, LanguageInput } from "./languageRows.js";
 import { codePointSpans, marksOf } from "./lossMarks.js";
+import { namingRow } from "./namingRow.js";
 
 export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
@@ -41,8 +42,10 @@ export async function encodeLanguageRows(
   const renderer = new ChatRenderer(tokenizer);
   const rows: LanguageTokens[][] = [];
   for (let first = 0; first < examples.length; first += CHUNK) {
-    const plans = examples.slice(first, first + CHUNK).map((example) => planOf(example, renderer, trainOn));
-    const tokens = await tokenizer.tokensOf(plans.flatMap(({ texts }) => texts));
+    const plans = examples
+      .slice(first, first + CHUNK)
+      .map((example) => ({ ...planOf(example, renderer, trainOn), at: example.at }));
+    const tokens = await tokensOf(tokenizer, plans);
     let next = 0;
     for (const plan of plans) {
       const own = tokens.slice(next, next + plan.texts.length);
@@ -68,16 +71,26 @@ export async function encodePrompts(
   const prompts = examples.map(({ input, at }) => {
     const writing = writingOf(input);
     return typeof writing === "string"
-      ? { text: writing, front }
-      : { text: renderer.render(writing, true, at).text, front: [] };
+      ? { texts: [writing], front, at }
+      : { texts: [renderer.render(writing, true, at).text], front: [], at };
   });
-  const tokens = await tokenizer.tokensOf(prompts.map(({ text }) => text));
+  const tokens = await tokensOf(tokenizer, prompts);
   return tokens.map(({ ids }, i) => [...(prompts[i]?.front ?? []), ...ids]);
 }
 
 function writingOf(input: LanguageInput): string | readonly Message[] {
   if (input.kind === "prompt") return input.prompt;
   return input.kind === "text" ? input.text : input.messages;
+}
+
+interface Texts {
+  readonly texts: readonly string[];
+  readonly at: Location;
+}
+
+/** The tokens of all texts of rows. @throws BidoraError naming the row whose text the tokenizer refuses */
+function tokensOf(tokenizer: Tokenizer, rows: readonly Texts[]): Promise<TextTokens[]> {
+  return namingRow(tokenizer.tokensOf(rows.flatMap(({ texts }) => texts)), rows, ({ texts }) => texts);
 }
 
 /** The texts of a row that are tokenised, and how its tokens are put together. */

@@ -21,6 +21,7 @@ export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
 export { byPrompt, loadReferences, type Meaning, meaningsOf, type References, rowsOfPrompts } from "./meanings.js";
+export { namingRow } from "./namingRow.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type ProteinSet, proteinSplits, readProteins } from "./proteins.js";
 export { uniforms } from "./random.js";

@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
-import { isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
+import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
 import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
@@ -178,7 +178,7 @@ class Reader {
   private wellFormed(value: unknown, place: string): string {
     if (typeof value !== "string") throw this.error(`${place} must be a text, but is ${shown(value)}.`);
     if (isWhole(value)) return value;
-    throw this.error(`${place} has half of a character (a lone surrogate such as \\ud83d): put the text right.`);
+    throw this.error(`${place} ${HAS_HALF}.`);
   }
 }
 

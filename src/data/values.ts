@@ -1,6 +1,6 @@
 /** What stands in one column of one row of a table. */
 import { own } from "../common/own.js";
-import { isWhole } from "../text/index.js";
+import { HAS_HALF, isWhole } from "../text/index.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
 
@@ -21,8 +21,7 @@ export const readText: ValueReader<string> = (table, row, column) => {
 /** A tokenizer would put another character in the place of a half, without a word. */
 function requireWhole({ file }: Table, { line }: TableRow, column: string, text: string): void {
   if (isWhole(text)) return;
-  const fault = `the column ${column} has half of a character (a lone surrogate such as \\ud83d): put the text right.`;
-  throw rowError(file, line, fault);
+  throw rowError(file, line, `the column ${column} ${HAS_HALF}.`);
 }
 
 /** A label's name, or its number. */

@@ -1,6 +1,6 @@
 import { BidoraError, UsageError } from "../common/errors.js";
-import { type Example, rowError, where } from "../data/index.js";
-import { type Tokenizer, UncuttableText } from "../text/index.js";
+import { type Example, namingRow, where } from "../data/index.js";
+import type { Tokenizer } from "../text/index.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
 import { checkIds, type VectorCounts } from "./vectorCounts.js";
 
@@ -22,9 +22,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
 ): Promise<Row[]> {
   if (options.trainOn !== undefined && !task.takesTrainOn)
     throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
-  const rows = await task.encode(examples, tokenizer, options).catch((error: unknown) => {
-    throw error instanceof UncuttableText ? tooLong(examples, error) : error;
-  });
+  const rows = await namingRow(task.encode(examples, tokenizer, options), examples, textsOf);
   const empty = rows.find((row) => row.inputIds.length === 0);
   if (empty)
     throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text gives no token at all: leave the row out.`);
@@ -53,7 +51,5 @@ function withoutTypes<Row extends EncodedRow>(row: Row): Row {
   return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
 }
 
-function tooLong(examples: readonly Example[], error: UncuttableText): BidoraError {
-  const found = examples.find(({ input }) => Object.values(input as object).includes(error.text));
-  return found === undefined ? error : rowError(found.at.file, found.at.line, error.message);
-}
+/** The texts of a row, or its words. */
+const textsOf = ({ input }: Example): readonly unknown[] => Object.values(input as object);

@@ -6,6 +6,7 @@ import { parseTemplate, type Template } from "./jinja/parse.js";
 import { type Rendered, renderTemplate } from "./jinja/render.js";
 import type { Value } from "./jinja/values.js";
 import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./settings.js";
+import { HAS_HALF, isWhole } from "./surrogates.js";
 
 /** A conversation as one text. */
 export interface RenderedChat {
@@ -77,11 +78,17 @@ function parsed(source: string): Template {
   }
 }
 
-const messageValue = (message: Message): Value =>
-  new Map(Object.entries(withReasoning(message)).map(([name, field]) => [name, fieldOf(field)]));
+const messageValue = (message: Message, i: number): Value =>
+  new Map(
+    Object.entries(withReasoning(message)).map(([name, field]) => [name, fieldOf(field, `messages[${i}].${name}`)]),
+  );
 
-function fieldOf(field: string | boolean | readonly TextPart[]): Value {
-  return typeof field === "object" ? field.map(({ type, text }) => new Map(Object.entries({ type, text }))) : field;
+/** @throws ChatTemplateError for half of a character, to which a template might put the other half */
+function fieldOf(field: string | boolean | readonly TextPart[], place: string): Value {
+  if (typeof field === "object")
+    return field.map(({ type, text }) => new Map(Object.entries({ type, text: fieldOf(text, place) })));
+  if (typeof field === "string" && !isWhole(field)) throw new ChatTemplateError(`${place} ${HAS_HALF}`);
+  return field;
 }
 
 /**

@@ -4,8 +4,7 @@ export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { joinedPieces, metaspace } from "./metaspace.js";
-export { UncuttableText } from "./start.js";
-export { isWhole } from "./surrogates.js";
+export { HAS_HALF, isWhole, RefusedText } from "./surrogates.js";
 export { textEnd } from "./textEnd.js";
 export { TextStream } from "./textStream.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";

@@ -1,6 +1,6 @@
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
-import { BidoraError } from "../common/errors.js";
 import type { Boundaries } from "./boundaries.js";
+import { RefusedText, requireWhole } from "./surrogates.js";
 
 /** The tokens of a text's start, or of all of it. */
 export interface Start {
@@ -10,12 +10,10 @@ export interface Start {
 }
 
 /** A text in which no boundary is known where it must be cut. */
-export class UncuttableText extends BidoraError {
-  constructor(
-    readonly text: string,
-    length: number,
-  ) {
+export class UncuttableText extends RefusedText {
+  constructor(text: string, length: number) {
     super(
+      text,
       "LONG_TEXT",
       `${length} characters of the text have no space between two words where it could be cut: split the text, or leave the row out.`,
     );
@@ -45,8 +43,9 @@ export class StartEncoder {
     private readonly boundaries: Boundaries | undefined,
   ) {}
 
-  /** @throws UncuttableText */
+  /** @throws RefusedText */
   async encode(texts: readonly string[], wanted: Wanted): Promise<Start[]> {
+    requireWhole(texts);
     const starts: Start[] = [];
     for (let first = 0; first < texts.length; first += CHUNK) {
       const pieces = texts.slice(first, first + CHUNK).map((text) => this.piece(text, wanted));

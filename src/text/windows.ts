@@ -1,5 +1,6 @@
 import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { assemble, type Encoded, type Layout } from "./layout.js";
+import { requireWhole } from "./surrogates.js";
 
 /** The tokens of a text, without special ones. */
 export interface TextTokens {
@@ -16,8 +17,9 @@ export interface Window extends Encoded {
   readonly offsets: TextTokens["offsets"];
 }
 
-/** The tokens of whole texts with the characters that they cover. */
+/** The tokens of whole texts with the characters that they cover. @throws RefusedText */
 export async function tokensOf(native: NativeTokenizer, texts: readonly string[]): Promise<TextTokens[]> {
+  requireWhole(texts);
   const encodings = await native.encodeBatch([...texts], { addSpecialTokens: false });
   return encodings.map((encoding) => ({
     ids: encoding.getIds(),

@@ -40,3 +40,11 @@ test("a prompt with a token that the tokenizer's settings add, and the model has
     /^Prompt 2: the tokenizer gives the token id \d+, but the model has \d+ tokens/,
   );
 });
+
+test("half of a character in a prompt, a message or a text that ends is refused", async () => {
+  const half = /has half of a character/;
+  await expect(TextGenerator.open({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
+  const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
+  await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
+  await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^prompts line 2: .*has half/);
+});
