@@ -84,11 +84,13 @@ const messageValue = (message: Message, i: number): Value =>
   );
 
 /** @throws ChatTemplateError for half of a character, to which a template might put the other half */
-function fieldOf(field: string | boolean | readonly TextPart[], place: string): Value {
+function fieldOf(field: string | number | boolean | readonly TextPart[], place: string): Value {
   if (typeof field === "object")
     return field.map(({ type, text }) => new Map(Object.entries({ type, text: fieldOf(text, place) })));
   if (typeof field === "string" && !isWhole(field)) throw new ChatTemplateError(`${place} ${HAS_HALF}`);
-  return field;
+  if (typeof field === "number" && Math.abs(field) > Number.MAX_SAFE_INTEGER)
+    throw new ChatTemplateError(`${place} is ${field}, a number that is not exact`);
+  return typeof field === "number" && Number.isInteger(field) ? BigInt(field) : field;
 }
 
 /**

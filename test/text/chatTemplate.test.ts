@@ -82,7 +82,9 @@ describe("a template", () => {
     expect(() => new ChatTemplate("{% if true %}", tokens)).toThrow(
       "The tokenizer's chat template can't be used: it breaks Jinja's rules (a block or a bracket is not closed).",
     );
-    expect(() => new ChatTemplate("\ufeff{{ 1 }}", tokens)).toThrow("white space is not clear");
+    expect(() => new ChatTemplate("{{ 1 ; 2 }}", tokens)).toThrow('has ";" in a block');
+    expect(() => new ChatTemplate("{% raw %}x", tokens)).toThrow("{% raw %} is not closed");
+    expect(() => new ChatTemplate("{{ (1] }}", tokens)).toThrow("it has ] where none was opened");
     expect(() => new ChatTemplate("{% include 'x' %}", tokens)).toThrow("Unknown statement type: include");
   });
 

@@ -1,4 +1,4 @@
-/** The nodes of a parsed template, as @huggingface/jinja's parser gives them. */
+/** The nodes of a parsed template, as @huggingface/jinja's parser gives them. Numbers come as identifiers. */
 
 export interface Operator {
   readonly value: string;
@@ -63,6 +63,12 @@ export interface Select {
   readonly test: Expression;
 }
 
+/** `*a` or `**a` among arguments. */
+export interface Spread {
+  readonly type: "SpreadExpression" | "KeywordSpreadExpression";
+  readonly argument: Expression;
+}
+
 export type Expression =
   | Identifier
   | KeywordArgument
@@ -73,7 +79,7 @@ export type Expression =
   | Filter
   | Test
   | Select
-  | { readonly type: "IntegerLiteral"; readonly value: number }
+  | Spread
   | { readonly type: "StringLiteral"; readonly value: string }
   | { readonly type: "ArrayLiteral" | "TupleLiteral"; readonly value: readonly Expression[] }
   | { readonly type: "ObjectLiteral"; readonly value: ReadonlyMap<Expression, Expression> }
@@ -110,13 +116,23 @@ export interface SetStatement {
 export interface Macro {
   readonly type: "Macro";
   readonly name: Identifier;
-  readonly args: readonly (Identifier | KeywordArgument)[];
+  readonly args: readonly Parameter[];
   readonly body: readonly Statement[];
 }
+
+export type Parameter = Identifier | KeywordArgument;
 
 export interface CallStatement {
   readonly type: "CallStatement";
   readonly call: Call;
+  /** What the block takes from the macro that calls it. */
+  readonly callerArgs: readonly Parameter[] | null;
+  readonly body: readonly Statement[];
+}
+
+export interface FilterStatement {
+  readonly type: "FilterStatement";
+  readonly filter: Identifier | Call;
   readonly body: readonly Statement[];
 }
 
@@ -127,4 +143,5 @@ export type Statement =
   | SetStatement
   | Macro
   | CallStatement
+  | FilterStatement
   | { readonly type: "Break" | "Continue" | "Comment" };

@@ -1,19 +1,27 @@
 import type { Call, Expression, Identifier, Member } from "./ast.js";
 import { refuse } from "./fault.js";
-import { applyFilter, applyTest } from "./filters.js";
+import { applyFilter } from "./filters.js";
+import { numberOf } from "./literals.js";
 import { attribute, item } from "./members.js";
 import { operate } from "./operators.js";
+import { TEST, TUPLE_END } from "./rewrite.js";
 import type { Scope } from "./scope.js";
 import type { Steps } from "./steps.js";
 import { stringOf } from "./strings.js";
+import { applyTest } from "./tests.js";
 import {
   type Arguments,
   Callable,
+  isDict,
   isList,
+  isNumber,
   isTrue,
+  itemsOf,
+  keyOf,
   kindOf,
   numberLike,
   sliceOf,
+  Tuple,
   type Value,
   wholeNumber,
 } from "./values.js";
@@ -41,16 +49,16 @@ export function evaluate(node: Expression, scope: Scope, steps: Steps): Value {
 function compute(node: Expression, scope: Scope, steps: Steps): Value {
   const of = (part: Expression): Value => evaluate(part, scope, steps);
   switch (node.type) {
-    case "IntegerLiteral":
     case "StringLiteral":
       return node.value;
     case "ArrayLiteral":
-    case "TupleLiteral":
       return node.value.map(of);
+    case "TupleLiteral":
+      return Tuple.from(node.value.filter((part) => !isTupleEnd(part)).map(of));
     case "ObjectLiteral":
-      return new Map([...node.value].map(([key, value]) => [stringOf(of(key)), of(value)]));
+      return new Map([...node.value].map(([key, value]) => [keyOf(of(key)), of(value)]));
     case "Identifier":
-      return scope.get(node.value);
+      return numberOf(node.value) ?? scope.get(node.value);
     case "UnaryExpression":
       return unary(node.operator.value, of(node.argument));
     case "BinaryExpression": {
@@ -78,19 +86,30 @@ function compute(node: Expression, scope: Scope, steps: Steps): Value {
 
 function unary(operator: string, value: Value): Value {
   if (operator === "not") return !isTrue(value);
-  const number = wholeNumber(value, "what has a sign");
+  const number = numberLike(value);
+  if (!isNumber(number)) return refuse(`it has ${kindOf(value)} with a sign`);
   return operator === "-" ? -number : number;
 }
 
-function filtered(value: Value, filter: Identifier | Call, scope: Scope, steps: Steps): Value {
+const isTupleEnd = (node: Expression): boolean => node.type === "Identifier" && node.value === TUPLE_END;
+
+export function filtered(value: Value, filter: Identifier | Call, scope: Scope, steps: Steps): Value {
   if (filter.type === "Identifier") return applyFilter(filter.value, value, NO_ARGUMENTS);
   if (filter.callee.type !== "Identifier") return refuse("it has a filter without a name");
-  return applyFilter(filter.callee.value, value, argumentsOf(filter, scope, steps));
+  const [name, args] = [filter.callee.value, argumentsOf(filter, scope, steps)];
+  return name.startsWith(TEST) ? tested(name.slice(TEST.length), value, args) : applyFilter(name, value, args);
+}
+
+function tested(test: string, value: Value, { positional, named }: Arguments): boolean {
+  const name = test.replace(/^not /, "");
+  if (named.size > 0) return refuse(`the arguments of the test ${name} are not known`);
+  return applyTest(name, value, positional) === (name === test);
 }
 
 function member({ object, property, computed }: Member, of: (part: Expression) => Value): Value {
   const value = of(object);
-  if (!computed) return property.type === "Identifier" ? attribute(value, property.value) : item(value, of(property));
+  if (!computed && property.type === "Identifier")
+    return numberOf(property.value) === undefined ? attribute(value, property.value) : item(value, of(property));
   if (property.type !== "SliceExpression") return item(value, of(property));
   const bounds = [property.start, property.stop, property.step].map((part) => part && boundOf(of(part)));
   return sliceOf(value, bounds);
@@ -98,7 +117,7 @@ function member({ object, property, computed }: Member, of: (part: Expression) =
 
 /** None is as good as no bound. */
 const boundOf = (bound: Value): number | undefined =>
-  bound === null ? undefined : wholeNumber(numberLike(bound), "the bound of a slice");
+  bound === null ? undefined : Number(wholeNumber(bound, "the bound of a slice"));
 
 function call(node: Call, scope: Scope, steps: Steps): Value {
   const callee = evaluate(node.callee, scope, steps);
@@ -108,12 +127,18 @@ function call(node: Call, scope: Scope, steps: Steps): Value {
 
 const nameOf = (node: Expression): string => (node.type === "Identifier" ? node.value : "what is no name");
 
-function argumentsOf({ args }: Call, scope: Scope, steps: Steps): Arguments {
+export function argumentsOf({ args }: Call, scope: Scope, steps: Steps): Arguments {
   const positional: Value[] = [];
   const named = new Map<string, Value>();
   for (const argument of args) {
-    if (argument.type === "KeywordArgumentExpression") {
+    if (argument.type === "KeywordArgumentExpression")
       named.set(argument.key.value, evaluate(argument.value, scope, steps));
+    else if (argument.type === "SpreadExpression")
+      positional.push(...itemsOf(evaluate(argument.argument, scope, steps)));
+    else if (argument.type === "KeywordSpreadExpression") {
+      const given = evaluate(argument.argument, scope, steps);
+      for (const [key, value] of isDict(given) ? given : refuse(`it has ** before ${kindOf(given)}`))
+        named.set(stringOf(key), value);
     } else positional.push(evaluate(argument, scope, steps));
   }
   return { positional, named };

@@ -1,36 +1,38 @@
 import { refuse } from "./fault.js";
-import { Callable, type Value } from "./values.js";
+import { Callable, Fields, type Value } from "./values.js";
 
-/** What a loop's body finds as `loop`: one dict for the whole loop, as in Jinja. */
+/** What a loop's body finds as `loop`: one value for the whole loop, as in Jinja. */
 export class LoopVariable {
-  private readonly entries: Map<string, Value>;
+  private readonly fields: Fields;
 
   constructor(private readonly items: readonly Value[]) {
-    this.entries = new Map<string, Value>([
-      ["length", items.length],
+    const fields: [string, Value][] = [
+      ["length", BigInt(items.length)],
       // Loops inside loops are none the deeper: Jinja counts recursion alone.
-      ["depth", 1],
-      ["depth0", 0],
+      ["depth", 1n],
+      ["depth0", 0n],
       ["cycle", new Callable("cycle", ({ positional }) => positional[this.index % positional.length])],
       ["changed", new Callable("changed", () => refuse("loop.changed() is not known"))],
-    ]);
+    ];
+    this.fields = new Fields(new Map(fields));
   }
 
   /** For one of the items. */
   at(i: number): Value {
     const { length } = this.items;
-    return this.entries
-      .set("index", i + 1)
-      .set("index0", i)
-      .set("revindex", length - i)
-      .set("revindex0", length - i - 1)
+    this.fields.attributes
+      .set("index", BigInt(i + 1))
+      .set("index0", BigInt(i))
+      .set("revindex", BigInt(length - i))
+      .set("revindex0", BigInt(length - i - 1))
       .set("first", i === 0)
       .set("last", i === length - 1)
       .set("previtem", this.items[i - 1])
       .set("nextitem", this.items[i + 1]);
+    return this.fields;
   }
 
   private get index(): number {
-    return this.entries.get("index0") as number;
+    return Number(this.fields.attributes.get("index0"));
   }
 }

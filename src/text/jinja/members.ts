@@ -5,29 +5,38 @@ import {
   type Arguments,
   Callable,
   type Dict,
+  Fields,
   isDict,
   isList,
+  isNumber,
+  type Key,
   kindOf,
-  Namespace,
   numberLike,
+  Tuple,
   type Value,
+  View,
 } from "./values.js";
 
 const names = (list: string): ReadonlySet<string> => new Set(list.split(" "));
 
 /** Python's methods that are there but not followed here. */
 const OTHER_STRING_METHODS = names(
-  "casefold center count encode expandtabs find format format_map index isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans partition removeprefix removesuffix rfind rindex rjust rpartition rsplit splitlines swapcase translate zfill",
+  "casefold center count encode expandtabs find format format_map index isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans partition removeprefix removesuffix rfind rindex rjust rpartition rsplit swapcase translate zfill",
 );
 const OTHER_DICT_METHODS = names("clear copy fromkeys pop popitem setdefault update");
 const LIST_METHODS = names("append clear copy count extend index insert pop remove reverse sort");
 
 const DICT_METHODS: Readonly<Record<string, (dict: Dict, args: readonly Value[]) => Value>> = {
-  get: (dict, [key, other = null]) => (typeof key === "string" && dict.has(key) ? dict.get(key) : other),
-  items: (dict) => [...dict],
-  keys: (dict) => [...dict.keys()],
-  values: (dict) => [...dict.values()],
+  get: (dict, [key, other = null]) => (isKey(key) && dict.has(key) ? dict.get(key) : other),
+  items: (dict) => new View("dict_items", pairsOf(dict)),
+  keys: (dict) => new View("dict_keys", [...dict.keys()]),
+  values: (dict) => new View("dict_values", [...dict.values()]),
 };
+
+/** A dict's keys with their values, as tuples. */
+export const pairsOf = (dict: Dict): Value[] => [...dict].map((pair) => Tuple.from<Value>(pair));
+
+const isKey = (key: Value): key is Key => typeof key === "string" || typeof key === "bigint" || key === null;
 
 /** `value.name`: a method comes before a dict's own key. */
 export function attribute(value: Value, name: string): Value {
@@ -38,28 +47,29 @@ export function attribute(value: Value, name: string): Value {
 
 /** `value[key]`: a dict's own key comes before a method. */
 export function item(value: Value, key: Value): Value {
+  if (typeof key === "string") checkName(value, key);
   const index = numberLike(key);
-  if (typeof index === "number") {
-    if (typeof value === "string") return Array.from(value).at(index);
-    if (isList(value)) return value.at(index);
-    if (value === undefined) return refuse(`it takes item ${index} of nothing (it is undefined)`);
-    return undefined;
-  }
+  if (isDict(value) && isKey(key) && value.has(key)) return value.get(key);
+  if (typeof index === "bigint") return atIndex(value, index);
   if (typeof key !== "string") return refuse(`it takes an item by ${kindOf(key)}`);
-  checkName(value, key);
-  if (isDict(value) && value.has(key)) return value.get(key);
   return method(value, key);
+}
+
+function atIndex(value: Value, index: bigint): Value {
+  if (value === undefined) return refuse(`it takes item ${index} of nothing (it is undefined)`);
+  if (typeof value === "string") return Array.from(value).at(Number(index));
+  return isList(value) ? value.at(Number(index)) : undefined;
 }
 
 function checkName(value: Value, name: string): void {
   if (name.startsWith("_")) refuse(`it looks at ${JSON.stringify(name)}, which no template may`);
   if (value === undefined) refuse(`it takes ${JSON.stringify(name)} of nothing (it is undefined)`);
-  if (value instanceof Callable || typeof value === "number" || typeof value === "boolean")
+  if (value instanceof Callable || isNumber(value) || typeof value === "boolean")
     refuse(`it takes ${JSON.stringify(name)} of ${kindOf(value)}`);
 }
 
 function method(value: Value, name: string): Value {
-  if (value instanceof Namespace) return value.attributes.get(name);
+  if (value instanceof Fields) return value.attributes.get(name);
   if (typeof value === "string") {
     if (Object.hasOwn(STRING_METHODS, name)) return new Callable(name, (args) => callStringMethod(name, value, args));
     return OTHER_STRING_METHODS.has(name) ? unknown(name, "a text") : undefined;

@@ -1,13 +1,17 @@
-import type { CallStatement, Expression, For, Macro, SetStatement, Statement } from "./ast.js";
-import { evaluate } from "./expressions.js";
+import type { CallStatement, Expression, Filter, FilterStatement, For, Macro, SetStatement, Statement } from "./ast.js";
+import { argumentsOf, evaluate, filtered } from "./expressions.js";
 import { refuse } from "./fault.js";
 import { globals } from "./globals.js";
+import { GENERATION } from "./lexer.js";
+import { numberOf } from "./literals.js";
 import { LoopVariable } from "./loop.js";
+import { macroOf, takenBeside } from "./macro.js";
 import { Output, type Span } from "./output.js";
-import { GENERATION, type Template } from "./parse.js";
+import type { Template } from "./parse.js";
+import { textOf } from "./repr.js";
 import { Scope } from "./scope.js";
 import { Steps } from "./steps.js";
-import { type Arguments, Callable, isList, isTrue, itemsOf, Namespace, textOf, type Value } from "./values.js";
+import { Callable, isTrue, itemsOf, kindOf, Namespace, type Value } from "./values.js";
 
 export interface Rendered {
   readonly text: string;
@@ -72,7 +76,9 @@ class Renderer {
         place.scope.set(node.name.value, this.macro(node, place));
         return undefined;
       case "CallStatement":
-        return this.generation(node, place);
+        return this.callBlock(node, place);
+      case "FilterStatement":
+        return this.filterBlock(node, place);
       default:
         place.output.write(textOf(this.value(node, place)));
         return undefined;
@@ -103,8 +109,21 @@ class Renderer {
   }
 
   private assign({ assignee, value, body }: SetStatement, place: Place): End {
-    this.unpack(assignee, value === null ? this.written(body, place) : this.value(value, place), place);
+    if (value !== null) this.unpack(assignee, this.value(value, place), place);
+    else this.assignBlock(assignee, this.written(body, place), place);
     return undefined;
+  }
+
+  /** `{% set name | filter %}` puts what the block writes through filters first. */
+  private assignBlock(assignee: Expression, text: Value, place: Place): void {
+    const filters: Filter["filter"][] = [];
+    let target = assignee;
+    for (; target.type === "FilterExpression"; target = target.operand) filters.unshift(target.filter);
+    this.unpack(
+      target,
+      filters.reduce((value, filter) => filtered(value, filter, place.scope, this.steps), text),
+      place,
+    );
   }
 
   /** What a block writes, as a text; its variables are its own. */
@@ -115,10 +134,10 @@ class Renderer {
   }
 
   private unpack(target: Expression, value: Value, place: Place): void {
-    if (target.type === "Identifier") place.scope.set(target.value, value);
+    if (target.type === "Identifier") place.scope.set(variableName(target.value), value);
     else if (target.type === "TupleLiteral") {
-      const parts =
-        isList(value) && value.length === target.value.length ? value : refuse("it takes apart what has other parts");
+      const parts = itemsOf(value);
+      if (parts.length !== target.value.length) refuse("it takes apart what has other parts");
       for (const [i, part] of target.value.entries()) this.unpack(part, parts[i], place);
     } else {
       const isMember = target.type === "MemberExpression" && !target.computed;
@@ -130,26 +149,34 @@ class Renderer {
   }
 
   private macro({ name, args, body }: Macro, place: Place): Callable {
-    return new Callable(name.value, (given) => {
-      const scope = new Scope(place.scope);
-      const taken = new Set<string>();
-      for (const [i, parameter] of args.entries()) {
-        const key = parameter.type === "Identifier" ? parameter.value : parameter.key.value;
-        const isGiven = i < given.positional.length || given.named.has(key);
-        const standard = parameter.type === "Identifier" ? undefined : evaluate(parameter.value, scope, this.steps);
-        scope.set(key, isGiven ? argumentOf(given, i, key) : standard);
-        taken.add(key);
-      }
-      const extra = [...given.named.keys()].some((key) => !taken.has(key));
-      if (extra || given.positional.length > args.length) refuse(`the macro ${name.value} is given more than it takes`);
-      return this.written(body, { scope });
-    });
+    return macroOf({ name: name.value, parameters: args, takes: takenBeside(body) }, place.scope, this.steps, (scope) =>
+      this.written(body, { scope }),
+    );
+  }
+
+  /** `{% call %}`: a macro that is handed the block. */
+  private callBlock({ call, callerArgs, body }: CallStatement, place: Place): End {
+    if (call.callee.type === "Identifier" && call.callee.value === GENERATION) return this.generation(body, place);
+    const macro = this.value(call.callee, place);
+    if (!(macro instanceof Callable)) return refuse(`it calls with a block what is ${kindOf(macro)}`);
+    const caller = macroOf(
+      { name: "caller", parameters: callerArgs ?? [], takes: takenBeside(body) },
+      place.scope,
+      this.steps,
+      (scope) => this.written(body, { scope }),
+    );
+    const { positional, named } = argumentsOf(call, place.scope, this.steps);
+    place.output.write(textOf(macro.call({ positional, named: new Map(named).set("caller", caller) })));
+    return undefined;
+  }
+
+  private filterBlock({ filter, body }: FilterStatement, place: Place): End {
+    place.output.write(textOf(filtered(this.written(body, place), filter, place.scope, this.steps)));
+    return undefined;
   }
 
   /** `{% generation %}`: its text stands in the whole, and is marked there. */
-  private generation({ call, body }: CallStatement, place: Place): End {
-    const isGeneration = call.callee.type === "Identifier" && call.callee.value === GENERATION;
-    if (!isGeneration) return refuse("it has a call block, which is not known");
+  private generation(body: readonly Statement[], place: Place): End {
     if (!place.output.isMain) return refuse("{% generation %} stands in a macro or a variable");
     const from = place.output.text.length;
     const end = this.block(body, { ...place, scope: new Scope(place.scope), isLoop: false });
@@ -158,10 +185,8 @@ class Renderer {
   }
 }
 
-function argumentOf({ positional, named }: Arguments, i: number, key: string): Value {
-  if (i >= positional.length) return named.get(key);
-  return named.has(key) ? refuse(`the parameter ${key} is given twice`) : positional[i];
-}
+const variableName = (name: string): string =>
+  numberOf(name) === undefined ? name : refuse("it sets a number, which is no variable");
 
 function attributeName(property: Expression): string {
   const name = property.type === "Identifier" ? property.value : refuse("it sets an attribute without a name");

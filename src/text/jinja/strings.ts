@@ -1,13 +1,8 @@
 /** Texts and what they can do, as Python's `str` does it. */
-import { isWhole } from "../surrogates.js";
 import { refuse } from "./fault.js";
-import { type Arguments, isList, itemsOf, kindOf, textOf, type Value } from "./values.js";
-
-/** What Python takes for white space: with the separators of ASCII, without the byte-order mark that JavaScript counts in. */
-const SPACE = "\\t-\\r\\x1c-\\x20\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-const SPACES = new RegExp(`[${SPACE}]+`, "u");
-const LEADING = new RegExp(`^[${SPACE}]+`, "u");
-const TRAILING = new RegExp(`(?<![${SPACE}])[${SPACE}]+$`, "u");
+import { textOf } from "./repr.js";
+import { linesOf, SPACES, trimmedEnd, trimmedStart } from "./spaces.js";
+import { type Arguments, isTrue, itemsOf, kindOf, smallNumber, Tuple, type Value } from "./values.js";
 
 type Method = (text: string, args: readonly Value[]) => Value;
 
@@ -25,13 +20,14 @@ export const STRING_METHODS: Readonly<Record<string, Method>> = {
   capitalize: (text) => capitalized(asciiOf(text).toLowerCase()),
   startswith: (text, [start]) => candidates(start).some((part) => text.startsWith(part)),
   endswith: (text, [end]) => candidates(end).some((part) => text.endsWith(part)),
-  replace: (text, [old, by]) => replaced(text, stringOf(old), stringOf(by)),
+  replace: (text, [old, by, count]) => replaced(text, stringOf(old), stringOf(by), count),
   split: (text, [separator, most]) => splitText(text, separator, most),
+  splitlines: (text, [keepsEnds]) => linesOf(text, isTrue(keepsEnds)),
   join: (text, [items]) => itemsOf(items).map(stringOf).join(text),
 };
 
 /** How many arguments a method has at most, where it is not one. */
-const MOST: Readonly<Record<string, number>> = { upper: 0, lower: 0, title: 0, capitalize: 0, replace: 2, split: 2 };
+const MOST: Readonly<Record<string, number>> = { upper: 0, lower: 0, title: 0, capitalize: 0, replace: 3, split: 2 };
 
 /** @throws TemplateFault for arguments that this method does not follow Python with */
 export function callStringMethod(name: string, text: string, { positional, named }: Arguments): Value {
@@ -48,8 +44,13 @@ export function asciiOf(text: string): string {
 
 export const capitalized = (word: string): string => word.charAt(0).toUpperCase() + word.slice(1).toLowerCase();
 
-export function replaced(text: string, old: string, by: string): string {
-  return old === "" ? refuse("it replaces an empty text") : text.split(old).join(by);
+/** @param count how often at most; all where it is negative or not given */
+export function replaced(text: string, old: string, by: string, count?: Value): string {
+  if (old === "") return refuse("it replaces an empty text");
+  const most = count === undefined || count === null ? -1 : smallNumber(count, "how often a text is replaced");
+  const parts = text.split(old);
+  if (most < 0 || parts.length <= most + 1) return parts.join(by);
+  return [parts.slice(0, most + 1).join(by), ...parts.slice(most + 1)].join(old);
 }
 
 export function strip(text: string, characters?: Value): string {
@@ -57,20 +58,20 @@ export function strip(text: string, characters?: Value): string {
 }
 
 function stripStart(text: string, characters: Value): string {
-  if (characters === undefined || characters === null) return text.replace(LEADING, "");
+  if (characters === undefined || characters === null) return trimmedStart(text);
   const [own, set] = [Array.from(text), new Set(stringOf(characters))];
   const first = own.findIndex((character) => !set.has(character));
   return first === -1 ? "" : own.slice(first).join("");
 }
 
 function stripEnd(text: string, characters: Value): string {
-  if (characters === undefined || characters === null) return text.replace(TRAILING, "");
+  if (characters === undefined || characters === null) return trimmedEnd(text);
   const [own, set] = [Array.from(text), new Set(stringOf(characters))];
   return own.slice(0, own.findLastIndex((character) => !set.has(character)) + 1).join("");
 }
 
 function splitText(text: string, separator: Value, most: Value): Value {
-  if (most !== undefined && (typeof most !== "number" || most < 0))
+  if (most !== undefined && (typeof most !== "bigint" || most < 0n))
     return refuse("split() has a limit that is not known");
   if (separator === undefined || separator === null) {
     if (most !== undefined) return refuse("split() at white space has a limit");
@@ -78,35 +79,16 @@ function splitText(text: string, separator: Value, most: Value): Value {
   }
   const by = stringOf(separator);
   if (by === "") return refuse("it splits at an empty text");
-  const parts = text.split(by);
-  return most === undefined || parts.length <= most + 1 ? parts : [...parts.slice(0, most), parts.slice(most).join(by)];
+  const [parts, count] = [text.split(by), Number(most ?? text.length)];
+  return parts.length <= count + 1 ? parts : [...parts.slice(0, count), parts.slice(count).join(by)];
 }
 
 function candidates(value: Value): string[] {
-  return isList(value) ? value.map(stringOf) : [stringOf(value)];
+  return value instanceof Tuple ? value.map(stringOf) : [stringOf(value)];
 }
 
 export function stringOf(value: Value): string {
   return typeof value === "string" ? value : refuse(`a text is expected, but ${kindOf(value)} came`);
-}
-
-/** JSON as Python's `json.dumps` writes it, with non-ASCII letters as they are. */
-export function jsonOf(value: Value, indent: number | undefined, depth = 0): string {
-  if (typeof value === "string")
-    return isWhole(value) ? JSON.stringify(value) : refuse("it writes half a character as JSON");
-  if (value === null || typeof value === "boolean" || typeof value === "number") return JSON.stringify(value);
-  const [inner, outer] = [depth + 1, depth].map((d) => (indent === undefined ? "" : `\n${" ".repeat(indent * d)}`));
-  const enclosed = (open: string, parts: readonly string[], close: string) =>
-    parts.length === 0 ? open + close : open + inner + parts.join(`,${inner || " "}`) + outer + close;
-  if (isList(value))
-    return enclosed(
-      "[",
-      value.map((item) => jsonOf(item, indent, depth + 1)),
-      "]",
-    );
-  if (!(value instanceof Map)) return refuse(`it writes ${kindOf(value)} as JSON`);
-  const entries = [...value].map(([key, item]) => `${jsonOf(key, undefined)}: ${jsonOf(item, indent, depth + 1)}`);
-  return enclosed("{", entries, "}");
 }
 
 export const concatenated = (...values: readonly Value[]): string => values.map(textOf).join("");

@@ -18,12 +18,12 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 
 def render(tokenizer, messages: list[dict], prompt: bool):
-    """The text, or null where the template raises an error, or writes a list as Python spells it."""
+    """The text, or null where the template raises an error, or writes what has its place in memory beside it."""
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
     except Exception:
         return None
-    return None if "[{'type'" in text else text
+    return None if " at 0x" in text else text
 
 
 def tokenizer_with(template: str) -> PreTrainedTokenizerFast:
