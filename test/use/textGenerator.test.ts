@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as adapterFiles from "../../src/adapters/peft/format.js";
 import * as models from "../../src/models/load.js";
+import { loadTokenizer } from "../../src/text/index.js";
 import { TextGenerator } from "../../src/use/textGenerator.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
@@ -47,4 +48,23 @@ test("half of a character in a prompt, a message or a text that ends is refused"
   const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
   await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
   await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^prompts line 2: .*has half/);
+});
+
+test("texts are what the tokenizer decodes from their tokens, bytes of no character too, and pieces end the same", async () => {
+  const folder = join(newFolder(), "model");
+  cpSync(join(GOLDEN, "generation/llama"), folder, { recursive: true });
+  for (const file of ["tokenizer.json", "tokenizer_config.json"])
+    cpSync(join(GOLDEN, "chat/tokenizers/sentence-piece", file), join(folder, file));
+  const tokenizer = await loadTokenizer(folder);
+  const generator = await TextGenerator.open({ model: folder, maxNewTokens: 24, temperature: 5, topK: 0, seed: 1 });
+  const texts: string[] = [];
+  for await (const { text, tokens } of generator.rows(["a", "b", "c", "d"])) {
+    texts.push(text);
+    expect(text).toBe(await tokenizer.decode(tokens));
+    let joined = "";
+    for await (const piece of generator.stream("abcd"[texts.length - 1] as string, { stream: texts.length - 1 }))
+      joined += piece.text;
+    expect(joined).toBe(text);
+  }
+  expect(texts.every((text) => text.includes("\ufffd\ufffd"))).toBe(true);
 });

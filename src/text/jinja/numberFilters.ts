@@ -16,7 +16,7 @@ export const NUMBER_FILTERS: Readonly<Record<string, Filter>> = {
   float: (value, args) => floatOf(value, parameters("float", args, "default")[0] ?? 0),
   abs: plain("abs", (value) => {
     const number = numberOf("abs", value);
-    return number < 0 ? -number : number;
+    return number < 0 || Object.is(number, -0) ? -number : number;
   }),
   round: (value, args) => {
     const [precision = 0n, method = "common"] = parameters("round", args, "precision", "method");

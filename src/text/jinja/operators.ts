@@ -37,6 +37,8 @@ const ON_FLOATS: Readonly<Record<string, (a: number, b: number) => number>> = {
   "-": (a, b) => a - b,
   "*": (a, b) => a * b,
   "/": (a, b) => a / b,
+  "//": floorQuotient,
+  "%": floatModulo,
 };
 
 /** So many characters or items a repeated text or list may have. */
@@ -97,6 +99,21 @@ function floatOf(number: bigint | number): number {
 
 function modulo(a: bigint, b: bigint): bigint {
   return ((a % b) + b) % b;
+}
+
+/** With the divisor's sign, as Python's. */
+function floatModulo(a: number, b: number): number {
+  const rest = a % b;
+  if (rest === 0) return b < 0 ? -0 : 0;
+  return rest < 0 === b < 0 ? rest : rest + b;
+}
+
+function floorQuotient(a: number, b: number): number {
+  const rest = a % b;
+  const quotient = (a - rest) / b - (rest !== 0 && rest < 0 !== b < 0 ? 1 : 0);
+  if (quotient === 0) return a / b < 0 || Object.is(a / b, -0) ? -0 : 0;
+  const floor = Math.floor(quotient);
+  return quotient - floor > 0.5 ? floor + 1 : floor;
 }
 
 function power(base: bigint, exponent: bigint): bigint {

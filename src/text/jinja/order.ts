@@ -20,16 +20,9 @@ function compareLists(a: readonly Value[], b: readonly Value[]): number {
 
 /** JavaScript compares UTF-16 units, Python characters. */
 export function byCodePoints(a: string, b: string): number {
-  const at = firstDifference(a, b);
-  if (at === Math.min(a.length, b.length)) return a.length - b.length;
-  const start = isLowSurrogate(a.charCodeAt(at)) && isLowSurrogate(b.charCodeAt(at)) ? at - 1 : at;
-  return (a.codePointAt(start) as number) - (b.codePointAt(start) as number);
-}
-
-function firstDifference(a: string, b: string): number {
   let at = 0;
   while (at < a.length && at < b.length && a.charCodeAt(at) === b.charCodeAt(at)) at++;
-  return at;
+  if (at === Math.min(a.length, b.length)) return a.length - b.length;
+  // Of two characters that begin alike, the second halves are in the order of the characters.
+  return (a.codePointAt(at) as number) - (b.codePointAt(at) as number);
 }
-
-const isLowSurrogate = (unit: number): boolean => unit >= 0xdc00 && unit <= 0xdfff;

@@ -36,7 +36,8 @@ const TESTS: Readonly<Record<string, Test>> = {
   mapping: isDict,
   sequence: isSequence,
   iterable: isIterable,
-  callable: (value) => value instanceof Callable,
+  // Jinja's undefined has the method that makes it so.
+  callable: (value) => value === undefined || value instanceof Callable,
   odd: (value) => wholeNumber(value, "what is odd") % 2n !== 0n,
   even: (value) => wholeNumber(value, "what is even") % 2n === 0n,
 };
