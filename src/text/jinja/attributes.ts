@@ -2,7 +2,7 @@
 import { refuse } from "./fault.js";
 import { item } from "./members.js";
 import { stringOf } from "./strings.js";
-import type { Value } from "./values.js";
+import { isNumber, kindOf, numberLike, Tuple, type Value } from "./values.js";
 
 export type Getter = (value: Value) => Value;
 
@@ -29,8 +29,12 @@ export function sortKey(attributes: Value, isCaseSensitive: boolean): (value: Va
 
 export const withoutCase = (value: Value): Value => (typeof value === "string" ? value.toLowerCase() : value);
 
-/** Python puts into a set what can't change. */
-export function requireHashable(value: Value): void {
-  if (value instanceof Map || (Array.isArray(value) && value.constructor === Array))
-    refuse("it looks for what comes twice among lists or dicts");
+/** A text that two values have in common exactly where Python's sets take them for one. */
+export function hashOf(value: Value): string {
+  const number = numberLike(value);
+  if (isNumber(number)) return `${Number.isInteger(number) ? BigInt(number) : number}`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value instanceof Tuple) return `(${value.map(hashOf).join()})`;
+  if (value === null || value === undefined) return `${value}`;
+  return refuse(`it looks for what comes twice among values such as ${kindOf(value)}`);
 }

@@ -1,23 +1,12 @@
 /** Jinja's filters on lists, dicts and numbers. */
-import { attributeGetter, requireHashable, sortKey, withoutCase } from "./attributes.js";
+import { attributeGetter, hashOf, sortKey, withoutCase } from "./attributes.js";
 import { refuse } from "./fault.js";
 import { pairsOf } from "./members.js";
 import { operate } from "./operators.js";
 import { compare } from "./order.js";
 import { type Filter, parameters, plain } from "./parameters.js";
 import { textOf } from "./repr.js";
-import {
-  type Arguments,
-  isDict,
-  isEqual,
-  isList,
-  isTrue,
-  itemsOf,
-  kindOf,
-  lengthOf,
-  Once,
-  type Value,
-} from "./values.js";
+import { type Arguments, isDict, isList, isTrue, itemsOf, kindOf, lengthOf, Once, type Value } from "./values.js";
 
 const length = plain("length", lengthOf);
 
@@ -93,13 +82,12 @@ const attributeOf = (path: Value): Value =>
   typeof path === "string" && path.includes(",") ? refuse("the filter unique takes one attribute") : path;
 
 function unique(items: readonly Value[], key: (value: Value) => readonly Value[]): Value[] {
-  const seen: (readonly Value[])[] = [];
+  const seen = new Set<string>();
   return items.filter((item) => {
-    const own = key(item);
-    own.forEach(requireHashable);
-    if (seen.some((other) => isEqual(other, own))) return false;
-    seen.push(own);
-    return true;
+    const hash = key(item).map(hashOf).join();
+    const isNew = !seen.has(hash);
+    seen.add(hash);
+    return isNew;
   });
 }
 

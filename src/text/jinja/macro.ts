@@ -55,8 +55,17 @@ function bindBeside({ name, takes }: Signature, names: readonly string[], given:
   if (takes.has("varargs")) scope.set("varargs", Tuple.from(more));
 }
 
+/** By body: a macro may be met again and again. */
+const known = new WeakMap<readonly Statement[], Beside>();
+
 /** Which of those names a macro's body looks at. */
 export function takenBeside(body: readonly Statement[]): Beside {
+  const found = known.get(body) ?? lookedAt(body);
+  known.set(body, found);
+  return found;
+}
+
+function lookedAt(body: readonly Statement[]): Beside {
   const found = new Set<string>();
   collectNames(body, found);
   return new Set(BESIDE.filter((name) => found.has(name)));

@@ -21,7 +21,7 @@ const names = (list: string): ReadonlySet<string> => new Set(list.split(" "));
 
 /** Python's methods that are there but not followed here. */
 const OTHER_STRING_METHODS = names(
-  "casefold center count encode expandtabs find format format_map index isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans partition removeprefix removesuffix rfind rindex rjust rpartition rsplit swapcase translate zfill",
+  "casefold center encode expandtabs format format_map index isalnum isalpha isascii isdecimal isdigit isidentifier islower isnumeric isprintable isspace istitle isupper ljust maketrans rindex rjust swapcase translate zfill",
 );
 const OTHER_DICT_METHODS = names("clear copy fromkeys pop popitem setdefault update");
 const LIST_METHODS = names("append clear copy count extend index insert pop remove reverse sort");

@@ -6,7 +6,7 @@ import { isDict, isList, isNumber, keyOf, kindOf, numberLike, Tuple, type Value 
 
 const SPECIFIER = /%(?:\(([^()]*)\))?([-#0 +]*)(\*|\d*)(?:\.(\*|\d*))?[hlL]?([\s\S]?)/gu;
 /** What a value may be widened to. */
-const MOST_WIDTH = 2 ** 16;
+const MOST_WIDTH = 2 ** 10;
 
 interface Specifier {
   readonly flags: string;

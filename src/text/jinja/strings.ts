@@ -2,7 +2,7 @@
 import { refuse } from "./fault.js";
 import { textOf } from "./repr.js";
 import { linesOf, SPACES, trimmedEnd, trimmedStart } from "./spaces.js";
-import { type Arguments, isTrue, itemsOf, kindOf, smallNumber, Tuple, type Value } from "./values.js";
+import { type Arguments, isList, isTrue, itemsOf, kindOf, smallNumber, Tuple, type Value } from "./values.js";
 
 type Method = (text: string, args: readonly Value[]) => Value;
 
@@ -22,12 +22,29 @@ export const STRING_METHODS: Readonly<Record<string, Method>> = {
   endswith: (text, [end]) => candidates(end).some((part) => text.endsWith(part)),
   replace: (text, [old, by, count]) => replaced(text, stringOf(old), stringOf(by), count),
   split: (text, [separator, most]) => splitText(text, separator, most),
+  count: (text, [part]) => BigInt(parted(text, part).length - 1),
+  find: (text, [part]) => placeIn(text, text.indexOf(stringOf(part))),
+  rfind: (text, [part]) => placeIn(text, text.lastIndexOf(stringOf(part))),
+  removeprefix: (text, [part]) => (text.startsWith(stringOf(part)) ? text.slice(stringOf(part).length) : text),
+  removesuffix: (text, [part]) =>
+    part !== "" && text.endsWith(stringOf(part)) ? text.slice(0, -stringOf(part).length) : text,
+  rsplit: (text, [separator, most]) => splitEnd(text, separator, most),
+  partition: (text, [part]) => parts(text, part, text.indexOf(stringOf(part)), [text, "", ""]),
+  rpartition: (text, [part]) => parts(text, part, text.lastIndexOf(stringOf(part)), ["", "", text]),
   splitlines: (text, [keepsEnds]) => linesOf(text, isTrue(keepsEnds)),
   join: (text, [items]) => itemsOf(items).map(stringOf).join(text),
 };
 
 /** How many arguments a method has at most, where it is not one. */
-const MOST: Readonly<Record<string, number>> = { upper: 0, lower: 0, title: 0, capitalize: 0, replace: 3, split: 2 };
+const MOST: Readonly<Record<string, number>> = {
+  upper: 0,
+  lower: 0,
+  title: 0,
+  capitalize: 0,
+  replace: 3,
+  split: 2,
+  rsplit: 2,
+};
 
 /** @throws TemplateFault for arguments that this method does not follow Python with */
 export function callStringMethod(name: string, text: string, { positional, named }: Arguments): Value {
@@ -81,6 +98,30 @@ function splitText(text: string, separator: Value, most: Value): Value {
   if (by === "") return refuse("it splits at an empty text");
   const [parts, count] = [text.split(by), Number(most ?? text.length)];
   return parts.length <= count + 1 ? parts : [...parts.slice(0, count), parts.slice(count).join(by)];
+}
+
+function parted(text: string, part: Value): string[] {
+  return part === "" ? refuse("it looks for an empty text") : text.split(stringOf(part));
+}
+
+/** Python counts characters. */
+const placeIn = (text: string, at: number): bigint => BigInt(at < 0 ? at : Array.from(text.slice(0, at)).length);
+
+/** `rsplit()` with a limit keeps what is on the left together. */
+function splitEnd(text: string, separator: Value, most: Value): Value {
+  const all = splitText(text, separator, undefined);
+  if (most === undefined || !isList(all)) return all;
+  const by =
+    separator === undefined || separator === null ? refuse("rsplit() at white space has a limit") : stringOf(separator);
+  const kept = all.length - smallNumber(most, "the limit of rsplit()");
+  if (kept > all.length) return all;
+  return kept <= 1 ? all : [all.slice(0, kept).join(by), ...all.slice(kept)];
+}
+
+function parts(text: string, part: Value, at: number, none: readonly string[]): Tuple {
+  if (part === "") return refuse("it parts a text at an empty one");
+  const by = stringOf(part);
+  return Tuple.from<Value>(at < 0 ? none : [text.slice(0, at), by, text.slice(at + by.length)]) as Tuple;
 }
 
 function candidates(value: Value): string[] {

@@ -46,7 +46,8 @@ SNIPPETS = [
     "{{ 'abc'.startswith('ab') }}|{{ 'abc'.endswith(('x', 'bc')) }}|{{ 'abc'.startswith('') }}|{{ 'aXbX'.replace('X', '$&') }}|{{ 'aXb' | replace('X', '\\\\1') }}",
     "{{ ', '.join(['a', 'b']) }}|{{ ['a', 1, none, true] | join('-') }}|{{ 'abc' | join('-') }}|{{ 'abc' | first }}{{ 'abc' | last }}|{{ [] | first }}",
     "{{ 'a'.format(1) }}",
-    "{{ 'abc'.find('c') }}",
+    "{{ 'abc'.center(9) }}",
+    "{{ 'é😀c'.find('c') }}|{{ 'abc'.find('x') }}|{{ 'abcabc'.rfind('b') }}|{{ 'aXbXc'.count('X') }}|{{ 'aaa'.count('aa') }}|{{ 'abc'.removeprefix('a') }}|{{ 'abc'.removesuffix('bc') }}|{{ 'abc'.removesuffix('') }}|{{ 'a/b/c'.rsplit('/', 1) }}|{{ 'a/b/c'.rsplit('/') }}|{{ ' a b '.rsplit() }}|{{ 'a/b/c'.rsplit('/', 0) }}|{{ 'a/b/c'.rsplit('/', -1) }}|{{ 'a/b/c'.partition('/') }}|{{ 'abc'.partition('/') }}|{{ 'a/b/c'.rpartition('/') }}|{{ 'abc'.rpartition('/')[2] }}",
     # Lists and dicts
     "{{ messages[1:] | length }}|{{ messages[-1].role }}|{{ messages[:-1][0].role }}|{{ messages[::2] | length }}|{{ messages[5:] | length }}|{{ messages[-9:2] | length }}|{{ messages[::-1][0].role }}",
     "{{ messages }}",
@@ -123,7 +124,7 @@ SNIPPETS = [
     "{{ ['b', 'A', 'c', 'B', 'a'] | sort }}|{{ ['b', 'A', 'c', 'B', 'a'] | sort(case_sensitive=true) }}|{{ ['b', 'A', 'c', 'B', 'a'] | sort(reverse=true) }}|{{ [3, 1.5, true, 2] | sort }}|{{ ['b', 'A'] | sort(true, true) }}|{{ 'bca' | sort }}|{{ {'b': 1, 'a': 2} | sort }}",
     "{{ messages | sort(attribute='role') | map(attribute='role') | join(',') }}|{{ messages | sort(attribute='content', reverse=true) | map(attribute='role') | join(',') }}|{{ [{'a': {'b': 2}, 'c': 'x'}, {'a': {'b': 1}, 'c': 'X'}] | sort(attribute='c,a.b') }}|{{ [[2, 'x'], [1, 'y']] | sort(attribute=0) }}|{{ [[2, 'x'], [1, 'y']] | sort(attribute='1') }}",
     "{{ ['a', 1] | sort }}", "{{ ['a'] | sort(nothing_known=1) }}", "{{ [none, 1] | sort }}",
-    "{{ {'b': 1, 'A': 3, 'a': 2} | dictsort }}|{{ {'b': 1, 'A': 3, 'a': 2} | dictsort(true) }}|{{ {'b': 1, 'A': 3, 'a': 2} | dictsort(by='value') }}|{{ {'b': 1, 'A': 3} | dictsort(false, 'value', true) }}|{{ {'b': 'x', 'A': 'Y'} | dictsort(reverse=true) }}|{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k }}{{ v }}{% endfor %}",
+    "{{ {'B': 1, 'a': 2} | dictsort }}|{{ {'B': 1, 'a': 2} | dictsort(true) }}|{{ {'b': 1, 'A': 3, 'a': 2} | dictsort }}|{{ {'b': 1, 'A': 3, 'a': 2} | dictsort(true) }}|{{ {'b': 1, 'A': 3, 'a': 2} | dictsort(by='value') }}|{{ {'b': 1, 'A': 3} | dictsort(false, 'value', true) }}|{{ {'b': 'x', 'A': 'Y'} | dictsort(reverse=true) }}|{% for k, v in {'b': 1, 'a': 2} | dictsort %}{{ k }}{{ v }}{% endfor %}",
     "{{ {'a': 1} | dictsort(by='size') }}", "{{ [1] | dictsort }}", "{{ {'a': 1, 2: 3} | dictsort }}",
     "[{{ 'a\nb\n\nc' | indent }}][{{ 'a\nb' | indent(2) }}][{{ 'a\n\nb' | indent(2, true) }}][{{ 'a\n\nb' | indent(2, blank=true) }}][{{ 'a\nb' | indent('> ', first=true) }}][{{ '' | indent }}][{{ 'a\n' | indent }}][{{ 'a\r\nb\x0bc\u2028d' | indent(1) }}][{{ 'a\nb' | indent(width=-1) }}]",
     "{{ 1 | indent }}", "{{ nothing | indent }}",
@@ -170,6 +171,6 @@ SNIPPETS = [
 REFUSED = [
     "{{ 1 < 2 < 3 }}",
     "{{ 'a'.format(1) }}",
-    "{{ 'abc'.find('c') }}",
+    "{{ 'abc'.center(9) }}",
     "{{ messages[0].__class__ }}",
 ]
