@@ -135,6 +135,7 @@ export {
 } from "./models/index.js";
 export {
   type ChatTemplate,
+  type DecodeOptions,
   type Encoded,
   type EncodedWords,
   type EncodeOptions as TokenizeOptions,

@@ -4,7 +4,9 @@ import { isJsonObject, type JsonObject } from "./files.js";
 /** What stands for bytes that are no character, or not yet. */
 export const REPLACEMENT = "\uFFFD";
 
+/** How tokens become a text. */
 export interface DecodeOptions {
+  /** Whether special tokens are left out; true if not given. */
   readonly skipSpecialTokens?: boolean | undefined;
 }
 

@@ -1,5 +1,6 @@
 export { ChatTemplate, ChatTemplateError, type RenderedChat, type RenderOptions } from "./chatTemplate.js";
 export { type Message, ROLES, type TextPart } from "./conversation.js";
+export type { DecodeOptions } from "./decoder.js";
 export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js";
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
