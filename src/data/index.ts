@@ -34,5 +34,5 @@ export { type SubsetOptions, type Subsets, subsetsOf } from "./subsets.js";
 export type { Table, TableRow } from "./table.js";
 export type { LabelForm } from "./tableExamples.js";
 export { rowError } from "./textFile.js";
-export { readName, readNumber, readStrings, type ValueReader } from "./values.js";
+export { readLabels, readName, readNumber, readStrings, type ValueReader } from "./values.js";
 export { readWordsSet, tagNames, type WordsSet, wordsSetSplits } from "./wordsSet.js";

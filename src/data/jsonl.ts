@@ -1,10 +1,11 @@
+import { duplicateKeyIn } from "../common/duplicateKey.js";
 import { BidoraError } from "../common/errors.js";
 import type { Table, TableRow } from "./table.js";
 import { readLines, rowError } from "./textFile.js";
 
 /**
  * One JSON object a line; blank lines are passed over. The columns are all keys that occur.
- * @throws BidoraError naming the line that isn't an object.
+ * @throws BidoraError naming the line that isn't an object, or in which an object has a key twice.
  */
 export async function readJsonl(file: string): Promise<Table> {
   const rows: TableRow[] = [];
@@ -30,13 +31,16 @@ function arrayError(file: string, line: number): BidoraError {
   );
 }
 
-function parseObject(file: string, line: number, json: string): Record<string, unknown> {
+function parseObject(file: string, line: number, json: string): TableRow["values"] {
   let value: unknown;
   try {
     value = JSON.parse(json);
   } catch (cause) {
     throw rowError(file, line, `not valid JSON (${(cause as Error).message}); each line must hold one JSON object.`);
   }
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw rowError(file, line, 'expected a JSON object, such as {"text": "…", "label": "…"}.');
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw rowError(file, line, 'expected a JSON object, such as {"text": "…", "label": "…"}.');
+  const twice = duplicateKeyIn(json, value);
+  if (twice === undefined) return value as TableRow["values"];
+  throw rowError(file, line, `an object has the key ${JSON.stringify(twice)} twice: leave one of them there.`);
 }

@@ -36,12 +36,19 @@ export async function readParquet(path: string): Promise<Table> {
 }
 
 function mapValues(values: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, asNumber(value)]));
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withNumbers(value)]));
 }
 
-/** 64-bit integers, alone or in a list, as numbers: labels are small. */
-function asNumber(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(asNumber);
-  return value;
+/**
+ * 64-bit integers as numbers, in lists and structs too. Those that no number holds exactly stay what they are: readers of values
+ * refuse them, and a column of such ids that nobody reads does no harm.
+ */
+function withNumbers(value: unknown): unknown {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
+  if (Array.isArray(value)) return value.map(withNumbers);
+  return isStruct(value) ? mapValues(value) : value;
 }
+
+/** Dates and bytes are objects of classes of their own. */
+const isStruct = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -75,7 +75,7 @@ function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
     ? value.map((answer) => [partOf(answer, "text"), partOf(answer, "answer_start")])
     : listOf(value, "text").map((text, i) => [text, listOf(value, "answer_start")[i]]);
   const isWhole = Array.isArray(value) || Array.isArray(partOf(value, "text"));
-  const answers = each.map(([text, start]) => ({ text, start: typeof start === "bigint" ? Number(start) : start }));
+  const answers = each.map(([text, start]) => ({ text, start }));
   const fits = answers.every(({ text, start }) => typeof text === "string" && Number.isSafeInteger(start));
   if (isWhole && fits) return answers as Answer[];
   return fail(table, row, column, 'answers, {"text": [texts], "answer_start": [numbers]}');

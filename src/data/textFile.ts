@@ -6,11 +6,12 @@ import { refuseSpecialFile } from "../common/inputFile.js";
 /** So much of a file is in memory at once, beside what is made of it. */
 const CHUNK_BYTES = 2 ** 20;
 const LF = 0x0a;
+const CR = 0x0d;
 
 /**
  * The lines of a UTF-8 file from its start, some at a time, so that a file may be longer than memory or a string. Without LF or CRLF,
  * without a byte-order mark, and without an empty one after the last line's end.
- * @throws BidoraError if the file is missing, blank or not UTF-8 (naming the line).
+ * @throws BidoraError if the file is missing, blank, not UTF-8 (naming the line), or has CR alone for line ends.
  */
 export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<readonly string[]> {
   for await (const text of readText(file, chunkBytes)) {
@@ -26,6 +27,7 @@ export async function* readText(file: string, chunkBytes = CHUNK_BYTES): AsyncGe
   let isBlank = true;
   for await (const bytes of wholeLines(file, chunkBytes)) {
     if (!isUtf8(bytes)) throw encodingError(file, bytes, line);
+    if (line === 1 && hasBareReturns(bytes)) throw lineEndError(file);
     if (bytes.length > constants.MAX_STRING_LENGTH) throw rowError(file, line, "the line is too long for one row.");
     const text = bytes.toString("utf8");
     const start = line === 1 && text.startsWith("\uFEFF") ? 1 : 0;
@@ -94,6 +96,20 @@ function countLines(bytes: Buffer): number {
   let count = 0;
   for (let at = bytes.indexOf(LF); at !== -1; at = bytes.indexOf(LF, at + 1)) count++;
   return count;
+}
+
+/** Whether the first line, before its own end, goes on after a CR: no text that is read here begins so. */
+function hasBareReturns(bytes: Buffer): boolean {
+  const end = bytes.indexOf(LF);
+  const first = bytes.indexOf(CR);
+  return first !== -1 && first < (end === -1 ? bytes.length : end) - 1;
+}
+
+function lineEndError(file: string): BidoraError {
+  return new BidoraError(
+    "LINE_ENDS",
+    `${file} line 1: its lines end with CR alone, but LF or CRLF is expected: save it with one of these, or turn them by tr '\\r' '\\n'.`,
+  );
 }
 
 function encodingError(file: string, bytes: Buffer, firstLine: number): BidoraError {

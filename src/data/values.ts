@@ -1,5 +1,6 @@
 /** What stands in one column of one row of a table. */
 import { own } from "../common/own.js";
+import { firstRepeated } from "../common/repeated.js";
 import { HAS_HALF, isWhole } from "../text/index.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
@@ -46,6 +47,18 @@ export const readStrings: ValueReader<string[]> = (table, row, column) => {
   return value.map(String);
 };
 
+/** The labels of a row that may have any number of them. A label twice is a 0 or 1 for each label rather than a name. */
+export const readLabels: ValueReader<string[]> = (table, row, column) => {
+  const labels = readStrings(table, row, column);
+  const twice = firstRepeated(labels);
+  if (twice === undefined) return labels;
+  throw rowError(
+    table.file,
+    row.line,
+    `the column ${column} has the label ${JSON.stringify(twice)} twice: list each of the row's labels once. For a 0 or 1 for each label, write one column a label and name them all: --label-column a,b,c.`,
+  );
+};
+
 export const readFlag: ValueReader<boolean> = (table, row, column) => {
   const value = own(row.values, column);
   if (["0", 0, false].includes(value as string)) return false;
@@ -55,6 +68,13 @@ export const readFlag: ValueReader<boolean> = (table, row, column) => {
 
 export function fail(table: Table, row: TableRow, column: string, expected: string): never {
   const value = own(row.values, column);
-  const came = value === undefined ? "nothing" : (JSON.stringify(value) ?? String(value)).slice(0, 60);
-  throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${came}.`);
+  throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${written(value)}.`);
+}
+
+/** As JSON, which has no integers that a JavaScript number can't hold. */
+function written(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "bigint") return `${value}: whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} only`;
+  const json = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? String(part) : part)) ?? String(value);
+  return json.slice(0, 60);
 }

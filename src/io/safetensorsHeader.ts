@@ -1,5 +1,6 @@
+import { duplicateKey } from "../common/duplicateKey.js";
 import { BidoraError } from "../common/errors.js";
-import { duplicateKey, isJsonObject, type JsonObject } from "./json.js";
+import { isJsonObject, type JsonObject } from "./json.js";
 import { bitsOf, isSafetensorsDtype, type SafetensorsDtype } from "./safetensorsDtypes.js";
 
 /** The format's limit on the header, in bytes. */

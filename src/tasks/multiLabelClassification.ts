@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type LabelMap, loadTexts, readStrings, type TextExample } from "../data/index.js";
+import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/index.js";
 import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -27,11 +27,11 @@ export const multiLabelClassification: Task<
   LabelsPrediction,
   readonly number[]
 > = {
-  rows: "one or two texts, a list of labels or one 0/1 column a label",
+  rows: "one or two texts, a list of labels, each once, or one 0/1 column a label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
   problem: { type: "multi_label_classification", outputs: [1, Number.POSITIVE_INFINITY], isAssumed: false },
-  read: (file, options) => loadTexts(file, { read: readStrings, ofNames: (names) => names }, options),
+  read: (file, options) => loadTexts(file, { read: readLabels, ofNames: (names) => names }, options),
   reference,
   encode: (examples, tokenizer, options) =>
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),

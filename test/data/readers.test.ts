@@ -101,6 +101,33 @@ describe("text files", () => {
     expect(await fault(loadExamples(lines('"text"'), classify))).toContain("rows.jsonl line 2: expected a JSON object");
     expect(await fault(loadExamples(file("array.json", '[{"text":"a"}]'), classify))).toContain("array begins");
   });
+
+  it("JSON rows have each key once, in objects inside them too", async () => {
+    const row = (json: string) => file("keys.jsonl", `{"text":"a","label":1}\n${json}\n`);
+    for (const json of [
+      '{"text":"a","label":1,"label":2}',
+      '{"text":"a","label":1,"l\\u0061bel":1}',
+      '{"text":"a","more":[{"label":1,"x":"\\\\","label":{"label":1}}],"label":1}',
+      '{"text":"\\"","label":1,"label":"\\""}',
+    ])
+      expect(await fault(loadExamples(row(json), classify))).toBe(
+        'keys.jsonl line 2: an object has the key "label" twice: leave one of them there.',
+      );
+    const once = '{"text":"\\"label\\":1, \\\\","label":"a:\\"","more":[{"label":[]},{"label":null}],"":"\\\\\\""}';
+    expect((await loadExamples(row(once), classify)).examples).toHaveLength(2);
+  });
+
+  it("of lines that end with CR alone are named, whatever their format", async () => {
+    const wrong = "line 1: its lines end with CR alone, but LF or CRLF is expected";
+    for (const content of ["text,label\ra,1\rb,0\r", "text,label\ra,1\rb,0", "text,label\ra,1\rb,0\n"])
+      expect(await fault(loadExamples(file("mac.csv", content), classify))).toContain(`mac.csv ${wrong}`);
+    expect(await fault(loadExamples(file("mac.jsonl", '{"text":"a"}\r{"text":"b"}'), classify))).toContain(wrong);
+    expect(await fault(loadExamples(file("mac.conll", "a O\rb O\r"), tag))).toContain(wrong);
+    const last = await loadExamples(file("last.jsonl", '{"text":"a","label":1}\r'), classify);
+    expect(last.examples).toHaveLength(1);
+    const inside = await loadExamples(file("inside.csv", 'text,label\n"a\rb",1\n'), classify);
+    expect(inside.examples[0]?.input).toEqual(["a\rb"]);
+  });
 });
 
 describe("Parquet", () => {
@@ -128,6 +155,31 @@ describe("Parquet", () => {
     expect(texts.examples[0]).toMatchObject({ input: ["Ein Mädchen 😀", "eins"], label: 0 });
     const words = await loadExamples(golden("snappy"), tag);
     expect(words.examples[2]).toMatchObject({ input: ["on", "the", "mat"], label: ["2", "0", "0"] });
+  });
+
+  it("integers of 64 bits are exact: at any depth as numbers, and those that no number holds are refused where they are read", async () => {
+    const { rows } = await readParquet(golden("integers"));
+    expect(rows[0]?.values).toEqual({
+      text: "a",
+      label: 9007199254740991,
+      id: 2n ** 53n + 1n,
+      struct: { id: -3, deep: [{ n: 4 }] },
+      date: new Date("2024-02-29"),
+    });
+    expect((await loadExamples(golden("integers"), classify)).examples[0]?.label).toBe(9007199254740991);
+    const read = (column: string) => loadExamples(golden("integers"), { ...classify, labelColumns: [column] });
+    expect(await fault(read("id"))).toMatch(
+      /integers.parquet line 1: the column id must hold a label's name or whole number, but holds 9007199254740993: whole numbers are exact up to 9007199254740991 only/,
+    );
+    expect(await fault(read("struct"))).toContain(
+      'line 1: the column struct must hold a label\'s name or whole number, but holds {"id":-3,"deep":[{"n":4}]}',
+    );
+    expect(
+      await fault(loadExamples(golden("integers"), { task: "multi-label-classification", labelColumns: ["struct"] })),
+    ).toContain("line 1: the column struct must hold a list of strings");
+    expect(await fault(loadExamples(golden("integers"), { task: "regression", labelColumns: ["id"] }))).toContain(
+      "line 1: the column id must hold a number, but holds 9007199254740993",
+    );
   });
 
   it("damaged", async () => {
@@ -256,6 +308,14 @@ describe("columns", () => {
     const multi = { task: "multi-label-classification" } as const;
     const lists = await loadExamples(jsonl({ text: "a", labels: ["x", "y"] }, { text: "b", labels: [] }), multi);
     expect(lists.examples.map((e) => e.label)).toEqual([["x", "y"], []]);
+    for (const labels of [
+      [1, 0, 1],
+      ["1", "0", 0],
+      ["x", "x"],
+    ])
+      expect(await fault(loadExamples(jsonl({ text: "a", labels: [] }, { text: "b", labels }), multi))).toMatch(
+        /^columns.jsonl line 2: the column labels has the label "[01x]" twice: .*--label-column a,b,c/,
+      );
     const flags = file("flags.csv", "text,b,a\nt,0,1\nu,1,1\n");
     const columns = await loadExamples(flags, { ...multi, labelColumns: ["b", "a"] });
     expect(columns.labelNames).toEqual(["a", "b"]);

@@ -1,5 +1,6 @@
 """Makes the Parquet files beside this one, as pyarrow writes them: python test/golden/data/make_parquet.py"""
 
+import datetime
 import pathlib
 
 import pyarrow as pa
@@ -29,3 +30,15 @@ pq.write_table(pa.table({"messages": pa.array(talks, pa.list_(message))}), HERE 
 label = pa.array([1, 0], pa.int8())
 twice = pa.table([pa.array(["a", "b"]), label, label], names=["text", "label", "label"])
 pq.write_table(twice, HERE / "twice.parquet", compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
+
+struct = pa.struct({"id": pa.int64(), "deep": pa.list_(pa.struct({"n": pa.int64()}))})
+integers = pa.table(
+    {
+        "text": ["a"],
+        "label": pa.array([2**53 - 1], pa.int64()),
+        "id": pa.array([2**53 + 1], pa.int64()),
+        "struct": pa.array([{"id": -3, "deep": [{"n": 4}]}], struct),
+        "date": pa.array([datetime.date(2024, 2, 29)], pa.date32()),
+    }
+)
+pq.write_table(integers, HERE / "integers.parquet", compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
