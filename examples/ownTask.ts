@@ -25,6 +25,7 @@ const targets = (rows: readonly NumberRow[]) =>
   );
 
 const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
+  values: { meanAbsoluteError: { goal: "minimize" } },
   measure: (reference, { share }) => Math.abs(share - reference),
   result: (errors) => ({ meanAbsoluteError: errors.reduce((a, b) => a + b, 0) / errors.length }),
 };
@@ -45,7 +46,7 @@ const share: Task<TextExample<number>, NumberRow, SharePrediction, SharePredicti
       .toArray()
       .map((value) => ({ share: value })),
   reference: ({ label }) => label as number,
-  scorer: () => ({ main: "meanAbsoluteError", goal: "minimize", metric: meanAbsoluteError }),
+  scorer: () => ({ main: "meanAbsoluteError", metric: meanAbsoluteError }),
 };
 
 const [

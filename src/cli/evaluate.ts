@@ -11,7 +11,10 @@ export const evaluate = defineCommand({
   interruptible: true,
   run: async ({ given, output, signal }) => {
     const { evaluate: measure } = await import("../use/evaluate.js");
-    const { metrics, intervals } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
-    output.result({ ...metrics, ...(intervals && { intervals }) }, formatMetrics(metrics, intervals));
+    const { metrics, intervals, notes } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
+    output.result(
+      { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
+      formatMetrics(metrics, intervals),
+    );
   },
 });

@@ -21,9 +21,11 @@ const writeEvent: RunObserver = (event) => {
 export function formatMetrics(metrics: Metrics, intervals?: EvaluateResult["intervals"]): string {
   const rows = Object.entries(metrics);
   if (!intervals) return formatTable(["metric", "value"], rows);
-  const bounds = (name: string) => [intervals[name]?.low ?? "", intervals[name]?.high ?? ""];
   return formatTable(
-    ["metric", "value", "from", "to"],
-    rows.map(([name, value]) => [name, value, ...bounds(name)]),
+    ["metric", "value", "from", "to", "by"],
+    rows.map(([name, value]) => {
+      const { low = "", high = "", method = "" } = intervals[name] ?? {};
+      return [name, value, low, high, method];
+    }),
   );
 }

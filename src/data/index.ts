@@ -20,7 +20,15 @@ export type { GlueSet } from "./glueSet.js";
 export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
 export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
-export { byPrompt, loadReferences, type Meaning, meaningsOf, type References, rowsOfPrompts } from "./meanings.js";
+export {
+  byPrompt,
+  loadReferences,
+  type Meaning,
+  meaningsOf,
+  type References,
+  rowsByPrompt,
+  rowsOfPrompts,
+} from "./meanings.js";
 export { namingRow } from "./namingRow.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type ProteinSet, proteinSplits, readProteins } from "./proteins.js";

@@ -65,6 +65,21 @@ export function rowsOfPrompts(examples: readonly LanguageExample[], count: numbe
   return examples.filter((_, i) => taken.has(keys[i] as string));
 }
 
+/** Numbers of rows, from 0, that belong together: those with one prompt. A row that is gone on from by nothing is by itself. */
+export function rowsByPrompt(examples: readonly LanguageExample[]): number[][] {
+  const groups = new Map<string, number[]>();
+  for (const [row, { input }] of examples.entries()) {
+    const key = JSON.stringify(promptOf(input) ?? row);
+    groups.set(key, [...(groups.get(key) ?? []), row]);
+  }
+  return [...groups.values()];
+}
+
+function promptOf(input: LanguageExample["input"]): Writing | undefined {
+  if (input.kind === "prompt") return input.prompt;
+  return input.kind === "messages" ? input.messages.slice(0, -1) : undefined;
+}
+
 /** What a row's text is compared with. */
 export interface References extends Pick<Meaning, "references"> {
   /** What the row's prompt is told from others by; undefined for a row without one. */

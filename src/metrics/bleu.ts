@@ -1,4 +1,5 @@
 import { atLeastOne } from "./checks.js";
+import { MORE_IS_BETTER } from "./metric.js";
 import type { TextMetric } from "./textMetric.js";
 import { mtevalWords } from "./texts/mtevalWords.js";
 import { inCommon, mostOften, ngramsUpTo, total } from "./texts/ngrams.js";
@@ -30,6 +31,7 @@ export interface BleuRow {
  */
 export function bleu(): TextMetric<BleuRow> {
   return {
+    values: { bleu: MORE_IS_BETTER },
     measure(references, prediction, row) {
       const words = mtevalWords(prediction);
       const known = atLeastOneReference(references, row).map(mtevalWords);

@@ -1,4 +1,5 @@
 import { atLeastOne } from "./checks.js";
+import { MORE_IS_BETTER } from "./metric.js";
 import type { TextMetric } from "./textMetric.js";
 import { addCounts, type NgramCounts, ngramsUpTo } from "./texts/ngrams.js";
 import { once, perCorpus } from "./texts/perCorpus.js";
@@ -32,6 +33,7 @@ export interface CiderRow {
  */
 export function cider(): TextMetric<CiderRow> {
   return {
+    values: { cider: MORE_IS_BETTER },
     measure(references, prediction, row) {
       const known = atLeastOneReference(references, row);
       return { prediction: ciderText(prediction), references: known.map(ciderText) };

@@ -1,5 +1,5 @@
 import { atLeastOne } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER } from "./metric.js";
 import { type Counts, emptyCounts } from "./scores.js";
 
 /** Classes of one row. */
@@ -11,13 +11,15 @@ export type ClassPair = readonly [reference: number, prediction: number];
  */
 export type ClassCounts = ReadonlyMap<number, Counts>;
 
-/** A metric of how often classes are the reference, are predicted, and are both. */
+/** A metric of how often classes are the reference, are predicted, and are both; more of it is better. */
 export function overClassCounts(
-  resultOf: (counts: ClassCounts, rows: number) => Readonly<Record<string, number>>,
+  name: string,
+  of: (counts: ClassCounts, rows: number) => number,
 ): Metric<number, number, ClassPair> {
   return {
+    values: { [name]: MORE_IS_BETTER },
     measure: (reference, prediction) => [reference, prediction],
-    result: (rows) => resultOf(countClasses(rows), atLeastOne(rows.length)),
+    result: (rows) => ({ [name]: of(countClasses(rows), atLeastOne(rows.length)) }),
   };
 }
 

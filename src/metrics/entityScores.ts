@@ -1,6 +1,6 @@
 import { atLeastOne } from "./checks.js";
 import { type Entity, lenientEntities } from "./entities.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER } from "./metric.js";
 import { type Counts, microScores } from "./scores.js";
 import { strictEntities, type TagScheme } from "./strictEntities.js";
 import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
@@ -14,6 +14,7 @@ import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.j
 export function entityScores(scheme?: TagScheme): Metric<WordLabels, PredictedWordLabels, Counts> {
   const find = (tags: readonly string[]) => (scheme ? strictEntities(tags, scheme) : lenientEntities(tags));
   return {
+    values: { precision: MORE_IS_BETTER, recall: MORE_IS_BETTER, f1: MORE_IS_BETTER },
     measure(labels, predicted, row) {
       const guesses = alignWords(labels, predicted, row);
       const actual = new Set(find(labels).map(key));

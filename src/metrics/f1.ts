@@ -6,7 +6,7 @@ import { emptyCounts, macroScores, type Scores, scoresOf } from "./scores.js";
 const ofClass =
   <Name extends keyof Scores>(name: Name) =>
   (positive: number): Metric<number, number, ClassPair> =>
-    overClassCounts((counts) => ({ [name]: scoresOf(counts.get(positive) ?? emptyCounts())[name] }));
+    overClassCounts(name, (counts) => scoresOf(counts.get(positive) ?? emptyCounts())[name]);
 
 /** `precision` of one class, in [0, 1]; 0 where it was never predicted. */
 export const precision = ofClass("precision");
@@ -22,5 +22,5 @@ export const f1 = ofClass("f1");
  * that neither side has does not count.
  */
 export function macroF1(): Metric<number, number, ClassPair> {
-  return overClassCounts((counts) => ({ macroF1: macroScores(counts.values()).f1 }));
+  return overClassCounts("macroF1", (counts) => macroScores(counts.values()).f1);
 }

@@ -1,5 +1,5 @@
 import { atLeastOne, sum } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER } from "./metric.js";
 
 /** How well a language model foretells some tokens. */
 export interface Foretold {
@@ -14,6 +14,7 @@ export interface Foretold {
 export function foretelling(): Metric<unknown, Foretold, Foretold> {
   const total = (rows: readonly Foretold[], key: keyof Foretold) => sum(rows.map((row) => row[key]));
   return {
+    values: { perplexity: LESS_IS_BETTER, tokenAccuracy: MORE_IS_BETTER },
     measure: (_reference, foretold) => foretold,
     result(rows) {
       const tokens = atLeastOne(total(rows, "tokens"));

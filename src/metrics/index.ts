@@ -1,15 +1,16 @@
 export { accuracy } from "./accuracy.js";
 export { type BleuRow, bleu } from "./bleu.js";
-export { bootstrapIntervals, type Interval } from "./bootstrap.js";
+export type { Interval } from "./bootstrap.js";
 export { type CiderRow, type CiderText, cider } from "./cider.js";
 export type { ClassPair } from "./classCounts.js";
+export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
 export { entityScores } from "./entityScores.js";
 export { f1, macroF1, precision, recall } from "./f1.js";
 export { type Foretold, foretelling } from "./foretelling.js";
 export { matthewsCorrelation } from "./matthewsCorrelation.js";
 export { meanSquaredError } from "./meanSquaredError.js";
 export { type MeteorRow, meteor } from "./meteor.js";
-export { type Metric, type OverRows, readingFrom, score, together } from "./metric.js";
+export { type Goal, type Metric, type MetricValue, type OverRows, readingFrom, score, together } from "./metric.js";
 export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./multiLabel.js";
 export { type NistRow, nist } from "./nist.js";
 export { type NumberPair, pearson } from "./pearson.js";

@@ -6,7 +6,7 @@ import type { Metric } from "./metric.js";
  * single class, where it is undefined.
  */
 export function matthewsCorrelation(): Metric<number, number, ClassPair> {
-  return overClassCounts((counts, rows) => ({ matthewsCorrelation: correlation(counts, rows) }));
+  return overClassCounts("matthewsCorrelation", correlation);
 }
 
 function correlation(counts: ClassCounts, rows: number): number {

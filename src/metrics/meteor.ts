@@ -1,4 +1,5 @@
 import { atLeastOne } from "./checks.js";
+import { MORE_IS_BETTER } from "./metric.js";
 import type { TextMetric } from "./textMetric.js";
 import { align } from "./texts/meteorAlignment.js";
 import { meteorWords } from "./texts/meteorWords.js";
@@ -48,6 +49,7 @@ export interface MeteorRow {
  */
 export function meteor(): TextMetric<MeteorRow> {
   return {
+    values: { meteor: MORE_IS_BETTER },
     measure(references, prediction, row) {
       const words = meteorWords(prediction);
       let best: MeteorRow | undefined;

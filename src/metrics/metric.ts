@@ -1,10 +1,27 @@
 import { perCorpus } from "./texts/perCorpus.js";
 
+/** What is known of a value of a result before there is any row. */
+export interface MetricValue {
+  /** Whether more or less of it is better. */
+  readonly goal: Goal;
+  /** It is the share of rows that are right: the mean of a 0 or 1 for each. */
+  readonly isShareOfRows?: boolean;
+}
+
+/** Whether more or less of a value is better. */
+export type Goal = "maximize" | "minimize";
+
+export const MORE_IS_BETTER: MetricValue = { goal: "maximize" };
+export const LESS_IS_BETTER: MetricValue = { goal: "minimize" };
+export const SHARE_OF_ROWS: MetricValue = { goal: "maximize", isShareOfRows: true };
+
 /**
  * A measure over rows: what of each row it is made of, and what rows come to together. What is measured is kept, so that a
  * sample of the rows can be judged without measuring them again.
  */
 export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
+  /** Each value that `result` gives, by its name there. */
+  readonly values: Readonly<Record<string, MetricValue>>;
   /**
    * What of one row the metric is made of.
    * @param row its number from 1, for errors
@@ -18,6 +35,8 @@ export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
    * @throws BidoraError `METRIC_ROWS` when there are none
    */
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
+  /** What has to be known of these rows to read the result right, a sentence each. */
+  notes?(rows: readonly Measured[]): readonly string[];
 }
 
 /** The part of a metric that works on rows as they were measured. */
@@ -31,6 +50,7 @@ export function together<Reference, Prediction>(
     metrics.map((_, i) => rows.map((row) => row[i])),
   );
   return {
+    values: Object.assign({}, ...metrics.map(({ values }) => values)),
     measure: (reference, prediction, row) => metrics.map((metric) => metric.measure(reference, prediction, row)),
     result(rows, corpus = rows) {
       // The same corpus gives the same columns, by which a metric may remember what it counted there.
@@ -38,6 +58,7 @@ export function together<Reference, Prediction>(
       const own = rows === corpus ? whole : metrics.map((_, i) => rows.map((row) => row[i]));
       return Object.assign({}, ...metrics.map((metric, i) => metric.result(own[i] ?? [], whole[i])));
     },
+    notes: (rows) => [...new Set(metrics.flatMap((metric, i) => metric.notes?.(rows.map((row) => row[i])) ?? []))],
   };
 }
 
@@ -47,8 +68,10 @@ export function readingFrom<Reference, Prediction, Read, Measured>(
   read: (prediction: Prediction) => Read,
 ): Metric<Reference, Prediction, Measured> {
   return {
+    values: metric.values,
     measure: (reference, prediction, row) => metric.measure(reference, read(prediction), row),
     result: (rows, corpus) => metric.result(rows, corpus),
+    notes: (rows) => metric.notes?.(rows) ?? [],
   };
 }
 

@@ -1,7 +1,7 @@
 // Shapes: L labels. A row is one 0/1 entry a label.
 import { BidoraError } from "../common/errors.js";
 import { atLeastOne, mean } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
 import { type Counts, emptyCounts, macroScores, microScores } from "./scores.js";
 
 /** One row's labels: an entry a label, 1 where the row has it. */
@@ -17,6 +17,14 @@ export type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
  */
 export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
   return {
+    values: {
+      microPrecision: MORE_IS_BETTER,
+      microRecall: MORE_IS_BETTER,
+      microF1: MORE_IS_BETTER,
+      macroPrecision: MORE_IS_BETTER,
+      macroRecall: MORE_IS_BETTER,
+      macroF1: MORE_IS_BETTER,
+    },
     measure: bothSides,
     result(rows) {
       const counts = countLabels(rows);
@@ -36,6 +44,7 @@ export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
 /** `subsetAccuracy`: the share of rows whose labels are all right. Throws METRIC_ROWS for rows of different width. */
 export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
   return {
+    values: { subsetAccuracy: SHARE_OF_ROWS },
     measure: bothSides,
     result(rows) {
       checkWidths(rows);

@@ -1,4 +1,5 @@
 import { atLeastOne } from "./checks.js";
+import { MORE_IS_BETTER } from "./metric.js";
 import type { TextMetric } from "./textMetric.js";
 import { mtevalWords } from "./texts/mtevalWords.js";
 import { addCounts, inCommon, mostOften, type NgramCounts, ngramsUpTo } from "./texts/ngrams.js";
@@ -38,6 +39,7 @@ export interface NistRow {
  */
 export function nist(): TextMetric<NistRow> {
   return {
+    values: { nist: MORE_IS_BETTER },
     measure(references, prediction, row) {
       const words = mtevalWords(prediction);
       const known = atLeastOneReference(references, row).map(mtevalWords);

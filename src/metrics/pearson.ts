@@ -1,12 +1,12 @@
 import { atLeastOne, checkFinite } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER } from "./metric.js";
 
 /**
  * `pearson`: Pearson's correlation, in [-1, 1]. Where one side is constant it is undefined and 0 is given (a constant
  * prediction explains nothing). Throws METRIC_NOT_FINITE.
  */
 export function pearson(): Metric<number, number, NumberPair> {
-  return overAllRows((references, predictions) => ({ pearson: correlation(references, predictions) }));
+  return correlationOfRows("pearson", correlation);
 }
 
 type Numbers = readonly number[];
@@ -15,10 +15,12 @@ type Numbers = readonly number[];
 export type NumberPair = readonly [reference: number, prediction: number];
 
 /** Keeps both numbers of every row: sums that run along lose digits where values are far from zero. */
-export function overAllRows(
-  resultOf: (references: Numbers, predictions: Numbers) => Readonly<Record<string, number>>,
+export function correlationOfRows(
+  name: string,
+  of: (references: Numbers, predictions: Numbers) => number,
 ): Metric<number, number, NumberPair> {
   return {
+    values: { [name]: MORE_IS_BETTER },
     measure(reference, prediction, row) {
       checkFinite(reference, "references", row);
       checkFinite(prediction, "predictions", row);
@@ -26,13 +28,23 @@ export function overAllRows(
     },
     result(rows) {
       atLeastOne(rows.length);
-      return resultOf(
-        rows.map(([reference]) => reference),
-        rows.map(([, prediction]) => prediction),
+      return { [name]: of(...columnsOf(rows)) };
+    },
+    notes(rows) {
+      const sides = columnsOf(rows).flatMap((values, side) => (isConstant(values) ? [SIDES[side]!] : []));
+      return sides.map(
+        (side) => `The ${side} are constant: correlations are undefined (scipy gives nan), and reported as 0.`,
       );
     },
   };
 }
+
+const SIDES = ["references", "predictions"];
+
+const columnsOf = (rows: readonly NumberPair[]): [references: Numbers, predictions: Numbers] => [
+  rows.map(([reference]) => reference),
+  rows.map(([, prediction]) => prediction),
+];
 
 /** Pearson's correlation of two columns of one length; 0 where one is constant. */
 export function correlation(references: ArrayLike<number>, predictions: ArrayLike<number>): number {

@@ -44,6 +44,29 @@ export function* drawnRows(rows: number, { resamples, seed }: Required<Bootstrap
   }
 }
 
+/** A jackknife over so many groups finds the skewness well enough, for a fraction of what single rows cost of many rows. */
+const MOST_GROUPS = 200;
+
+/**
+ * Row numbers, from 0, of all rows but one, or, of more than 200, but a group of them drawn by chance: a grouped jackknife (Efron &
+ * Narasimhan 2020, § 4).
+ */
+export function* leftOutRows(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
+  const groups = Math.min(rows, MOST_GROUPS);
+  const order = shuffled(rows, seed);
+  for (let group = 0; group < groups; group++) yield order.filter((_, place) => place % groups !== group);
+}
+
+function shuffled(rows: number, seed: number): Int32Array {
+  const random = seededGenerator(seed, STREAM);
+  const order = Int32Array.from({ length: rows }, (_, row) => row);
+  for (let last = rows - 1; last > 0; last--) {
+    const place = uniformInt(random, 0, last);
+    [order[last], order[place]] = [order[place]!, order[last]!];
+  }
+  return order;
+}
+
 /** The metric over drawn rows; nothing where it refuses them (METRIC_ROWS), as when none has a word to be scored by. */
 export function resultOfDrawn<Measured>(
   metric: OverRows<Measured>,

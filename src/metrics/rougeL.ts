@@ -1,4 +1,5 @@
 import { atLeastOne } from "./checks.js";
+import { MORE_IS_BETTER } from "./metric.js";
 import type { TextMetric } from "./textMetric.js";
 import { ptbWords } from "./texts/ptbWords.js";
 import { atLeastOneReference } from "./texts/references.js";
@@ -14,6 +15,7 @@ const BETA = 1.2;
  */
 export function rougeL(): TextMetric<number> {
   return {
+    values: { rougeL: MORE_IS_BETTER },
     measure(references, prediction, row) {
       const words = wordsOrEmpty(prediction);
       const known = atLeastOneReference(references, row).map(wordsOrEmpty);

@@ -1,14 +1,14 @@
 import type { Metric } from "./metric.js";
-import { correlation, type NumberPair, overAllRows } from "./pearson.js";
+import { correlation, correlationOfRows, type NumberPair } from "./pearson.js";
 
 /**
  * `spearman`: the rank correlation, in [-1, 1]: Pearson's of the ranks, equal values sharing the mean of their ranks. 0
  * where one side is constant. Throws METRIC_NOT_FINITE.
  */
 export function spearman(): Metric<number, number, NumberPair> {
-  return overAllRows((references, predictions) => ({
-    spearman: correlation(averageRanks(references), averageRanks(predictions)),
-  }));
+  return correlationOfRows("spearman", (references, predictions) =>
+    correlation(averageRanks(references), averageRanks(predictions)),
+  );
 }
 
 /** Ranks from 1, equal values sharing the mean of theirs. */

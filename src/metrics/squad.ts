@@ -1,5 +1,5 @@
 import { mean } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
 
 /** What one answer is worth, as fractions. */
 export interface AnswerScores {
@@ -14,6 +14,7 @@ export interface AnswerScores {
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return {
+    values: { exactMatch: SHARE_OF_ROWS, f1: MORE_IS_BETTER },
     measure(references, prediction) {
       const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
       const answers = known.length > 0 ? known : [""];

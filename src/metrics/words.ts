@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import { atLeastOne, sum } from "./checks.js";
-import type { Metric } from "./metric.js";
+import { type Metric, MORE_IS_BETTER } from "./metric.js";
 
 /** The reference labels of one row's words. */
 export type WordLabels = readonly string[];
@@ -20,6 +20,7 @@ export interface WordHits {
  */
 export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels, WordHits> {
   return {
+    values: { accuracy: MORE_IS_BETTER },
     measure(labels, predicted, row) {
       const guesses = alignWords(labels, predicted, row);
       return { words: labels.length, right: labels.filter((label, word) => label === guesses[word]).length };

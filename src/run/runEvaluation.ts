@@ -4,7 +4,7 @@ import type { Dataset, LanguageExample } from "../data/index.js";
 import { PREDICTIONS } from "../folders/runFiles.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import { readConfig } from "../io/checkpoint.js";
-import { evaluateRows } from "../train/evaluation.js";
+import { evaluateRows, notesOf } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
@@ -30,7 +30,12 @@ type Unspelled = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[
 export class RunEvaluation {
   readonly #judged = new Map<JudgedSplit, readonly (Unspelled | JudgedRow)[]>();
 
-  constructor(private readonly prepared: Prepared) {}
+  readonly #noted = new Set<string>();
+
+  constructor(
+    private readonly prepared: Prepared,
+    private readonly onNote?: (line: string) => void,
+  ) {}
 
   /** The task's metrics. */
   async rows(split: JudgedSplit, signal?: AbortSignal): Promise<Metrics> {
@@ -46,7 +51,14 @@ export class RunEvaluation {
         judged.push({ ...at, inputIds, reference, prediction: withoutNumbers(prediction) }),
     );
     this.#judged.set(split, judged);
+    for (const note of notesOf(found)) this.#tellOnce(`Of the ${split} rows: ${note}`);
     return found.metrics;
+  }
+
+  /** A run is evaluated often. */
+  #tellOnce(note: string): void {
+    if (!this.#noted.has(note)) this.onNote?.(note);
+    this.#noted.add(note);
   }
 
   /** The metrics of texts that the model writes; none where the data set is not reported by these. */

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { EVENTS, PROFILE, TENSORBOARD } from "../folders/runFiles.js";
+import { goalOf } from "../tasks/index.js";
 import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../train/earlyStopping.js";
@@ -63,9 +64,9 @@ const onlyIf = (isWanted: () => boolean, { on }: RunObserver): RunObserver => ({
 export function earlyStoppingOf({ config, choice, labels, adapted }: Prepared): EarlyStopping | undefined {
   const { earlyStopping, searchPatience } = config;
   if (earlyStopping === undefined && searchPatience === undefined) return undefined;
-  const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
+  const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
   const judge: Judge | undefined =
-    earlyStopping === undefined ? undefined : byMetric(main, { patience: earlyStopping, goal });
+    earlyStopping === undefined ? undefined : byMetric(main, { patience: earlyStopping, goal: goalOf(main, metric) });
   const search = searchPatience === undefined ? judge : byUpperLoss(searchPatience);
   const judges = { ...(judge && { train: judge, retrain: judge }), ...(search && { search }) };
   return new EarlyStopping({ judges, trained: adapted.trained });

@@ -5,6 +5,7 @@ import { idleSettings, renderRunYaml, settingsOf } from "../config/index.js";
 import { REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { prepareOutput, writeMetrics } from "../folders/runFolder.js";
 import { writeFileAtomic } from "../io/atomic.js";
+import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import { type CheckpointOptions, saveCheckpoint } from "../train/checkpoints.js";
@@ -76,7 +77,7 @@ export class TrainingRun {
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
     this.#reserve = new Reserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
     this.#lastGood = new LastGood(adapted.trained, generator);
-    this.#evaluation = new RunEvaluation(prepared);
+    this.#evaluation = new RunEvaluation(prepared, options.onNote);
     this.#observers = inOrder(
       runObservers(prepared, {
         told: options.observers ?? [],
@@ -231,8 +232,8 @@ export class TrainingRun {
 }
 
 function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: "maximize" | "minimize" } {
-  const { main, goal } = choice.task.scorer({ labels, metrics: choice.metrics });
-  return { metric: main, goal };
+  const { main, metric } = choice.task.scorer({ labels, metrics: choice.metrics });
+  return { metric: main, goal: goalOf(main, metric) };
 }
 
 const prefixed = (split: string, metrics: Metrics): Metrics =>

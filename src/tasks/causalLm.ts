@@ -52,7 +52,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   },
   join: (readings) => readings.reduce(together),
   prediction: z.object({ text: z.string() }),
-  scorer: () => ({ main: "loss", goal: "minimize", metric: foretelling() }),
+  scorer: () => ({ main: "loss", metric: foretelling() }),
 };
 
 /** Each of several references is a completion of its own. */

@@ -5,7 +5,7 @@ export { encodeRows, type RowEncoding } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";
 export { maxLengthOf } from "./maxLength.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
-export { goalOf, type MetricName } from "./namedMetrics.js";
+export type { MetricName } from "./namedMetrics.js";
 export {
   questionAnswering,
   type SpanPrediction,
@@ -28,7 +28,7 @@ export {
   usualColumns,
   withSubsets,
 } from "./rows.js";
-export type { Scorer, ScorerOptions } from "./scorer.js";
+export { checkValues, goalOf, type Scorer, type ScorerOptions } from "./scorer.js";
 export { type ClassPrediction, type ClassRow, sequenceClassification } from "./sequenceClassification.js";
 export type { EncodedRow, EncodeOptions, Problem, Task } from "./task.js";
 export { askedTask, type NamedTask, namedTask, type TaskChoice, taskOf } from "./taskChoice.js";

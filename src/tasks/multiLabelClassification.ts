@@ -46,7 +46,6 @@ export const multiLabelClassification: Task<
   prediction: z.object({ labels: z.array(z.string()), logits: writtenLogits }),
   scorer: ({ labels }) => ({
     main: "microF1",
-    goal: "maximize",
     metric: readingFrom(together<LabelSet, LabelSet>(labelScores(), subsetAccuracy()), (prediction) => {
       const found = new Set(prediction.labels);
       return labels.map((name) => (found.has(name) ? 1 : 0));

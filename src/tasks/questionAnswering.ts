@@ -83,7 +83,7 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, W
     return { ...best.answer, score: Math.exp(best.score - total) };
   },
   prediction: z.object({ answer: z.string() }),
-  scorer: () => ({ main: "f1", goal: "maximize", metric: readingFrom(squad(), ({ answer }) => answer) }),
+  scorer: () => ({ main: "f1", metric: readingFrom(squad(), ({ answer }) => answer) }),
 };
 
 // Rows

@@ -9,6 +9,5 @@ export interface WrittenText {
 /** How generated texts are measured: against all references of their prompt. Space around them does not count. */
 export const textScorer: Scorer<readonly string[], WrittenText> = {
   main: "bleu",
-  goal: "maximize",
   metric: readingFrom(textScores(), ({ text }) => text.trim()),
 };

@@ -82,7 +82,6 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
     const metric = together<WordLabels, PredictedWordLabels>(wordAccuracy(), ...(areEntities ? [entityScores()] : []));
     return {
       main: areEntities ? "f1" : "accuracy",
-      goal: "maximize",
       metric: readingFrom(metric, (prediction) => prediction.labels),
     };
   },

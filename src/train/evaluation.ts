@@ -6,6 +6,7 @@ import { EVALUATION } from "../nn/index.js";
 import {
   type Batch,
   batchOf,
+  checkValues,
   type EncodedRow,
   lossWeight,
   outputsOf,
@@ -141,7 +142,13 @@ export interface Judgement {
   readonly metric: Metric<unknown, object>;
   /** What the metric is made of, for each example in its order. */
   readonly measured: readonly unknown[];
+  /** What was measured, where it is not rows. */
+  readonly units?: "prompts";
 }
+
+/** What the metrics don't say by themselves, a sentence each. */
+export const notesOf = ({ metric, measured }: Pick<Judgement, "metric" | "measured">): readonly string[] =>
+  metric.notes?.(measured) ?? [];
 
 /** Told an example's first row and its prediction. */
 export type OnPrediction = (row: EncodedRow, prediction: object) => void;
@@ -169,7 +176,9 @@ export async function evaluateRows(
     onPrediction(row, prediction);
   });
   const loss = losses.weight ? losses.sum / losses.weight : 0;
-  return { metrics: { ...metric.result(measured), loss }, metric, measured };
+  const result = metric.result(measured);
+  checkValues(result, metric);
+  return { metrics: { ...result, loss }, metric, measured };
 }
 
 /** Finite outputs can be too large for a loss. @throws BidoraError `NOT_FINITE` naming the row of the largest */

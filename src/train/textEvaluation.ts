@@ -52,5 +52,5 @@ export async function evaluateTexts(
     measured.push(metric.measure(references, { text }, measured.length + 1));
     onText(example, references, { text });
   }
-  return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured };
+  return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured, units: "prompts" };
 }

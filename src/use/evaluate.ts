@@ -1,19 +1,20 @@
 import { UsageError } from "../common/errors.js";
 import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
-import { type Dataset, type LabelMap, type LanguageExample, rowsOfPrompts } from "../data/index.js";
-import { bootstrapIntervals, type Interval } from "../metrics/index.js";
+import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
+import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import {
   askedTask,
   encodeRows,
   positiveOf,
   readLabelled,
+  type Task,
   type TaskChoice,
   taskOf,
   usedLabels,
   usualColumns,
 } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { evaluateRows, type Judgement } from "../train/evaluation.js";
+import { evaluateRows, type Judgement, notesOf } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
@@ -25,7 +26,9 @@ import type { OpenModel } from "./openModel.js";
 export interface EvaluateResult {
   readonly metrics: Metrics;
   /** Of each metric's value, with `confidence`; null where the rows say nothing of its spread. */
-  readonly intervals?: Readonly<Record<string, Interval | null>>;
+  readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
+  /** What the metrics don't say by themselves, a sentence each; absent where there is nothing to add. */
+  readonly notes?: readonly string[];
   /** Rows that were judged. */
   readonly rows: number;
 }
@@ -49,7 +52,9 @@ export async function evaluate(given: EvaluateSettings, hooks: InferenceHooks = 
     predictions === undefined
       ? await judgeModel({ ...settings, data }, named, hooks)
       : await judgePredictions({ ...settings, data, predictions }, named);
-  return { ...figuresOf(found, settings), rows: found.rows };
+  const { notes, ...figures } = figuresOf(found, settings);
+  for (const note of notes) hooks.hub?.onNote?.(note);
+  return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
 }
 
 /** How rows were judged, each kind of metric by itself. */
@@ -61,11 +66,15 @@ interface Judged {
 function figuresOf(
   { judgements }: Judged,
   { confidence, seed }: Pick<EvaluateCall, "confidence" | "seed">,
-): Omit<EvaluateResult, "rows"> {
+): Pick<EvaluateResult, "metrics" | "intervals"> & { readonly notes: readonly string[] } {
   const metrics = Object.assign({}, ...judgements.map((judgement) => judgement.metrics));
-  if (confidence === undefined) return { metrics };
-  const each = judgements.map(({ metric, measured }) => bootstrapIntervals(metric, measured, { confidence, seed }));
-  return { metrics, intervals: Object.assign({}, ...each) };
+  const notes = judgements.flatMap(notesOf);
+  if (confidence === undefined) return { metrics, notes };
+  const each = judgements.map(({ metric, measured, units }) =>
+    confidenceIntervals(metric, measured, { confidence, seed }, units),
+  );
+  const intervals = Object.assign({}, ...each.map((found) => found.intervals));
+  return { metrics, intervals, notes: [...notes, ...each.flatMap((found) => found.notes)] };
 }
 
 async function judgeModel(
@@ -87,7 +96,8 @@ async function judgeModel(
     async () => {
       // What the labels are is known from all rows, however few of them are judged.
       const labels = usedLabels(choice, all, open.labels);
-      const judgements = [await judgeRows(open, choice, { examples, labels }, settings, hooks)];
+      const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
+      const judgements = [choice.task.isGenerative ? byPrompts(judged, choice.task, examples) : judged];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (wishes) judgements.unshift(await evaluateTexts(open, texts, { batchSize, wishes, signal: hooks.signal }));
@@ -120,6 +130,17 @@ async function judgeRows(
     positive: positiveOf(choice, labels),
     signal,
   });
+}
+
+/** What was measured of rows with one prompt, as of one row: they are no independent ones. */
+function byPrompts(judgement: Judgement, { join }: Task, examples: Dataset["examples"]): Judgement {
+  const { metric, measured } = judgement;
+  if (!join) return judgement;
+  const groups = rowsByPrompt(examples as readonly LanguageExample[]);
+  const joined = groups.map((rows, i) =>
+    metric.measure(undefined, join(rows.map((row) => measured[row] as object)), i + 1),
+  );
+  return { ...judgement, measured: joined, units: "prompts" };
 }
 
 const TEXT_KEYS = ["beams", "lengthPenalty", "noRepeatNgram", "maxNewTokens"] as const;

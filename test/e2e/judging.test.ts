@@ -22,12 +22,17 @@ describe.each(CASES)("%s", (task, model, data) => {
     expect(await evaluate({ task, data, predictions })).toMatchObject({ metrics });
   });
 
-  test("every metric has an interval, the same again from the same seed", async () => {
+  test("every metric has an interval or a reason, the same again from the same seed", async () => {
     const predictions = fileOf(await predicted({ model, input: data }));
     const judged = (given: EvaluateSettings) => evaluate({ task, data, predictions, confidence: 0.9, ...given });
-    const { metrics, intervals } = await judged({});
+    const { metrics, intervals, notes } = await judged({});
     expect(Object.keys(intervals ?? {})).toEqual(Object.keys(metrics));
-    for (const bounds of Object.values(intervals ?? {})) expect(bounds!.low).toBeLessThanOrEqual(bounds!.high);
+    const without = Object.entries(intervals ?? {}).flatMap(([name, interval]) => (interval ? [] : [name]));
+    expect(notes).toEqual([
+      expect.stringMatching(`^No interval for ${without.join(", ")}: . rows are too few for the bootstrap`),
+    ]);
+    for (const interval of Object.values(intervals ?? {}))
+      if (interval) expect(interval.low).toBeLessThanOrEqual(interval.high);
     expect((await judged({})).intervals).toEqual(intervals);
   });
 
@@ -45,7 +50,7 @@ test("intervals narrow with the confidence, and follow the seed", async () => {
   const data = fileOf(labels.map((label) => ({ text: "x", label })));
   const predictions = fileOf(labels.map((_, i) => ({ label: i % 2 === 0 ? "a" : "b" })));
   const judged = async (given: EvaluateSettings) =>
-    (await evaluate({ task: "sequence-classification", data, predictions, ...given })).intervals?.accuracy;
+    (await evaluate({ task: "sequence-classification", data, predictions, ...given })).intervals?.f1;
   const [wide, narrow, other] = [
     await judged({ confidence: 0.95 }),
     await judged({ confidence: 0.5 }),
@@ -158,9 +163,29 @@ test("evaluate prints every metric at the top, and the intervals beside", () => 
   expect(JSON.parse(stdout)).toMatchObject({
     accuracy: expect.any(Number),
     loss: expect.any(Number),
-    intervals: { accuracy: { low: expect.any(Number), high: expect.any(Number) } },
+    intervals: { accuracy: { low: expect.any(Number), high: expect.any(Number), method: "wilson" }, macroF1: null },
+    notes: [expect.stringContaining("No interval for macroF1")],
   });
-  expect(bidora("evaluate", ...flags).stdout).toMatch(/metric +value +from +to/);
+  const { stdout: table, stderr } = bidora("evaluate", ...flags);
+  expect(table).toMatch(/metric +value +from +to +by\n/);
+  expect(table).toMatch(/\naccuracy +[\d.]+ +[\d.]+ +[\d.]+ +wilson\n/);
+  expect(stderr).toContain("No interval for macroF1");
+});
+
+test("predictions that are all the same number have correlations of 0 and a note, in JSON too", () => {
+  const data = fileOf([1, 2, 3].map((label) => ({ text: "x", label })));
+  const flags = [
+    "--task",
+    "regression",
+    "--data",
+    data,
+    "--predictions",
+    fileOf([1, 2, 3].map(() => ({ value: 2.5 }))),
+  ];
+  const { stdout, stderr } = bidora("evaluate", ...flags, "--json");
+  const note = "The predictions are constant: correlations are undefined (scipy gives nan), and reported as 0.";
+  expect(JSON.parse(stdout)).toMatchObject({ pearson: 0, spearman: 0, notes: [note] });
+  expect(stderr).toContain(note);
 });
 
 describe("texts that a model goes on with", () => {
@@ -190,6 +215,24 @@ describe("texts that a model goes on with", () => {
     expect(perplexity).toBeGreaterThan(1);
     expect(loss).toBeCloseTo(Math.log(perplexity as number), 6);
     expect(tokenAccuracy).toBeGreaterThanOrEqual(0);
+  });
+
+  test("with one prompt count as one row of an interval", async () => {
+    const spread = (prompts: number) =>
+      fileOf(
+        Array.from({ length: 2 * prompts }, (_, i) => ({
+          prompt: `the cat ${i >> 1}`,
+          completion: " sat".repeat(1 + (i % 5)),
+        })),
+      );
+    const judged = (prompts: number) =>
+      evaluate({ model, task: "causal-lm", data: spread(prompts), confidence: 0.9, batchSize: 32 });
+    const few = await judged(29);
+    expect(few.intervals).toEqual({ perplexity: null, tokenAccuracy: null });
+    expect(few.notes).toEqual([expect.stringContaining("29 prompts are too few for the bootstrap")]);
+    const { metrics, intervals } = await judged(30);
+    expect(intervals?.perplexity?.low).toBeLessThan(metrics.perplexity as number);
+    expect(intervals?.perplexity?.high).toBeGreaterThan(metrics.perplexity as number);
   });
 
   test("are judged by all references of the first so many prompts", async () => {
@@ -229,6 +272,17 @@ describe("a run", () => {
     })),
   );
   const small = { method: "lora", train, validation, maxSteps: 4, dtype: "float32" } as const;
+
+  test("says where correlations of its predictions are undefined", () => {
+    const rows = join(ROWS, "regression.jsonl");
+    const one = fileOf(readRows(rows).slice(0, 1));
+    const settings = ["--model", join(BERT, "regression"), "--task", "regression", "--max-steps", "1"];
+    const notesOf = (validation: string) =>
+      bidora("finetune", ...settings, "--train", rows, "--validation", validation, "--output", fresh("run")).stderr;
+    const note = "Of the validation rows: The predictions are constant: correlations are undefined";
+    expect(notesOf(one)).toContain(note);
+    expect(notesOf(rows)).not.toContain(note);
+  });
 
   test("leaves what it said of each validation row", async () => {
     const { output, metrics } = await run({ ...small, test: validation });

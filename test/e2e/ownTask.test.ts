@@ -21,8 +21,8 @@ const halved: NamedTask = {
     reference: ({ label }) => label,
     scorer: () => ({
       main: "error",
-      goal: "minimize",
       metric: {
+        values: { error: { goal: "minimize" } },
         measure: (reference, prediction) => Math.abs((prediction as { half: number }).half - (reference as number)),
         result: (errors) => ({ error: (errors as number[]).reduce((a, b) => a + b, 0) / errors.length }),
       },

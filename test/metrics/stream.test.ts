@@ -17,6 +17,7 @@ import {
   together,
   wordAccuracy,
 } from "../../src/metrics/index.js";
+import { MORE_IS_BETTER } from "../../src/metrics/metric.js";
 
 const classId = fc.integer({ min: 0, max: 4 });
 const number = fc.double({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 });
@@ -71,6 +72,7 @@ describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { ma
     fc.assert(
       fc.property(rows, (all) => {
         const counter: Metric<unknown> = {
+          values: { rows: MORE_IS_BETTER, corpus: MORE_IS_BETTER },
           measure: () => 1,
           result: (own, corpus) => ({ rows: own.length, corpus: corpus?.length ?? 0 }),
         };
@@ -91,6 +93,7 @@ describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { ma
 it("hands the same columns of a corpus to what remembers it", () => {
   const seen = new Set<unknown>();
   const watcher: Metric<unknown> = {
+    values: {},
     measure: () => 1,
     result(_, corpus) {
       seen.add(corpus);

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { score } from "../../src/metrics/index.js";
-import { namedDatasets, type ScorerOptions, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
+import {
+  checkValues,
+  goalOf,
+  namedDatasets,
+  type ScorerOptions,
+  TASKS,
+  type Task,
+  type TaskKind,
+} from "../../src/tasks/index.js";
 
 const LABELS = ["no", "yes"];
 const CLASSES = { targets: [1, 1, 0, 0], predicted: [1, 0, 0, 0] };
@@ -12,9 +20,9 @@ function scored(
   references: readonly unknown[],
   predictions: readonly object[],
 ) {
-  const { main, goal, metric } = (TASKS[kind] as Task).scorer({ labels: [], ...options });
+  const { main, metric } = (TASKS[kind] as Task).scorer({ labels: [], ...options });
   const pairs = references.map((reference, i) => [reference, predictions[i] as object] as const);
-  return { main, goal, metrics: score(metric, pairs) };
+  return { main, goal: goalOf(main, metric), metrics: score(metric, pairs) };
 }
 
 function classes(
@@ -74,6 +82,35 @@ it("numbers are judged by their distance, STS-B by correlation", () => {
   const stsb = scored("regression", { metrics: namedDatasets["glue/stsb"].metrics }, [1, 2, 3], predictions);
   expect([stsb.main, stsb.goal]).toEqual(["pearson", "maximize"]);
   expect(Object.keys(stsb.metrics)).toEqual(["pearson", "spearman"]);
+});
+
+it("constant numbers have no correlation: it is 0, and a note says so", () => {
+  const notesOf = (references: readonly number[], values: readonly number[]) => {
+    const { metric } = TASKS.regression.scorer({ labels: [] });
+    const rows = references.map((reference, i) => metric.measure(reference, { value: values[i] as number }, i + 1));
+    return { result: metric.result(rows), notes: metric.notes?.(rows) };
+  };
+  const { result, notes } = notesOf([1, 2, 3], [0.1, 0.1, 0.1]);
+  expect(result).toMatchObject({ pearson: 0, spearman: 0 });
+  expect(notes).toEqual([
+    "The predictions are constant: correlations are undefined (scipy gives nan), and reported as 0.",
+  ]);
+  expect(notesOf([2, 2], [1, 2]).notes).toEqual([expect.stringMatching(/^The references are constant: /)]);
+  expect(notesOf([1, 2], [1, 2]).notes).toEqual([]);
+});
+
+it("every task says of each of its values whether more is better; a value of which nothing says it is refused", () => {
+  const minimized = ["loss", "perplexity", "meanSquaredError"];
+  for (const task of Object.values(TASKS) as Task[]) {
+    const { main, metric } = task.scorer({ labels: ["O", "B-X"] });
+    for (const name of [main, ...Object.keys(metric.values)])
+      expect([name, goalOf(name, metric)]).toEqual([name, minimized.includes(name) ? "minimize" : "maximize"]);
+  }
+  const own = { values: { error: { goal: "minimize" } } } as const;
+  expect(goalOf("error", own)).toBe("minimize");
+  for (const name of ["accuracy", "toString", "__proto__"])
+    expect(() => goalOf(name, own)).toThrow(`No metric of the task says whether more of "${name}" is better`);
+  expect(() => checkValues({ error: 1, other: 2 }, own)).toThrow('more of "other"');
 });
 
 it("entities are looked for only where the labels mark some", () => {

@@ -32,19 +32,22 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
   const prefix = prefixOf(runs, scorer.main);
-  const named = (name: string, goal = goalOf(name)): ComparedMetric => ({ name: `${prefix}${name}`, goal });
+  const named = (name: string): ComparedMetric => ({
+    name: `${prefix}${name}`,
+    goal: goalOf(name, scorer.metric, byRows.metric),
+  });
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
   const names = [...all].filter(isOwn).map((name) => name.slice(prefix.length));
-  const main = named(scorer.main, scorer.goal);
+  const main = named(scorer.main);
   return {
     main,
-    others: names.filter((name) => name !== scorer.main && name !== "loss").map((name) => named(name)),
+    others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
     metric: (scorer.main === "loss"
       ? withLoss(byRows.metric as Metric<unknown, object, Foretold>)
       : scorer.metric) as Judging["metric"],
     prefix,
-    beside: prefix !== "" && all.has(scorer.main) ? [{ name: scorer.main, goal: scorer.goal }] : [],
+    beside: prefix !== "" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
   };
 }
 
@@ -66,6 +69,7 @@ function withLoss<Reference, Prediction>(
   metric: Metric<Reference, Prediction, Foretold>,
 ): Metric<Reference, Prediction, Foretold> {
   return {
+    values: metric.values,
     measure: metric.measure,
     result: (rows, corpus) => ({
       ...metric.result(rows, corpus),
@@ -76,8 +80,8 @@ function withLoss<Reference, Prediction>(
 
 /** What the rows that a run held out are judged by: no texts are written for them. */
 export function watchedOf(folder: string): ComparedMetric {
-  const { main, goal } = scorersOf(folder).byRows;
-  return { name: main, goal };
+  const { main, metric } = scorersOf(folder).byRows;
+  return { name: main, goal: goalOf(main, metric) };
 }
 
 function scorersOf(folder: string) {

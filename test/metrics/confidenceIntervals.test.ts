@@ -1,0 +1,222 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it, test } from "vitest";
+import { BidoraError } from "../../src/common/errors.js";
+import { uniforms } from "../../src/data/random.js";
+import { bca } from "../../src/metrics/bca.js";
+import type { Interval } from "../../src/metrics/bootstrap.js";
+import { confidenceIntervals } from "../../src/metrics/confidenceIntervals.js";
+import { type Metric, type MetricValue, MORE_IS_BETTER } from "../../src/metrics/metric.js";
+import { wilson } from "../../src/metrics/wilson.js";
+import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
+
+interface Golden {
+  readonly draws: readonly number[][];
+  readonly cases: readonly {
+    readonly metric: "accuracy" | "meanSquaredError" | "pearson";
+    readonly references: readonly number[];
+    readonly predictions: readonly number[];
+    readonly intervals: Readonly<Record<string, Interval>>;
+  }[];
+  readonly shares: readonly (Interval & { right: number; rows: number; confidence: number })[];
+}
+const golden: Golden = JSON.parse(readFileSync(new URL("../golden/metrics/intervals.json", import.meta.url), "utf8"));
+
+const METRICS = { accuracy, meanSquaredError, pearson } as Readonly<Record<string, Metric<number, number>>>;
+
+/** A metric of given values over rows that are numbers. */
+const metricOf = (
+  result: (rows: readonly number[], corpus?: readonly number[]) => Readonly<Record<string, number>>,
+  value: MetricValue = MORE_IS_BETTER,
+) => ({ values: Object.fromEntries(Object.keys(result([1], [1])).map((name) => [name, value])), result });
+
+const sum = (rows: readonly number[]) => rows.reduce((a, b) => a + b, 0);
+const spread = Array.from({ length: 40 }, (_, row) => (row * row) % 7);
+
+describe("BCa is scipy's of the same draws", () => {
+  it.each(golden.cases)("$metric", ({ metric: name, references, predictions, intervals }) => {
+    const metric = METRICS[name]!;
+    const rows = measured(metric, references, predictions);
+    const over = (places: readonly number[]) => metric.result(places.map((place) => rows[place]))[name]!;
+    const all = rows.map((_, row) => row);
+    const resampled = {
+      whole: over(all),
+      drawn: golden.draws.map(over),
+      leftOut: all.map((left) => over(all.filter((row) => row !== left))),
+    };
+    for (const [confidence, { low, high }] of Object.entries(intervals)) {
+      const found = bca(resampled, Number(confidence));
+      expect(found!.low).toBeCloseTo(low, 12);
+      expect(found!.high).toBeCloseTo(high, 12);
+    }
+  });
+});
+
+test.each(golden.shares)(
+  "Wilson of $right of $rows is scipy's at $confidence",
+  ({ right, rows, confidence, ...ends }) => {
+    const { low, high } = wilson(right / rows, rows, confidence);
+    expect(low).toBeCloseTo(ends.low, 12);
+    expect(high).toBeCloseTo(ends.high, 12);
+  },
+);
+
+test("Wilson of all and of none ends at 1 and at 0, whatever is rounded", () => {
+  for (let rows = 1; rows < 300; rows++) {
+    expect(wilson(1, rows, 0.95).high).toBe(1);
+    expect(wilson(0, rows, 0.95).low).toBe(0);
+  }
+});
+
+describe("intervals of 95 % hold the true value about so often", () => {
+  /** In how many of `samples` samples of rows, of those that have an interval. */
+  function coverage(samples: number, truth: number, intervalOf: (draw: () => number, seed: number) => Interval | null) {
+    const draw = uniforms(7, 0);
+    const found = Array.from({ length: samples }, (_, seed) => intervalOf(draw, seed)).filter((one) => one !== null);
+    return found.filter(({ low, high }) => low <= truth && truth <= high).length / found.length;
+  }
+
+  // Three standard errors of a share of 1000 and of 200 are 0.021 and 0.046.
+  it.each([
+    [20, 0.95],
+    [20, 0.5],
+    [30, 0.98],
+    [100, 0.9],
+  ])("accuracy of %i rows, of which %d are right", (rows, truth) => {
+    const covered = coverage(1000, truth, (draw, seed) => {
+      const right = Array.from({ length: rows }, () => (draw() < truth ? 1 : 0));
+      return confidenceIntervals(accuracy, right, { seed }).intervals.accuracy!;
+    });
+    expect(covered).toBeGreaterThan(0.9);
+    expect(covered).toBeLessThan(0.99);
+  });
+
+  it.each([[30], [100]])("a skewed mean of %i rows", (rows) => {
+    const covered = coverage(200, 1 / 3, (draw, seed) => {
+      const squares = Array.from({ length: rows }, () => draw() ** 2);
+      return confidenceIntervals(meanSquaredError, squares, { resamples: 400, seed }).intervals.meanSquaredError!;
+    });
+    expect(covered).toBeGreaterThan(0.9);
+    expect(covered).toBeLessThan(0.99);
+  });
+
+  it("a ratio near its end, wherever there is an interval", () => {
+    // The mean of 1, or of less in a row of 25.
+    const mean = metricOf((rows) => ({ mean: sum(rows) / rows.length }));
+    const covered = coverage(200, 1 - 0.04 / 2, (draw, seed) => {
+      const rows = Array.from({ length: 100 }, () => (draw() < 0.04 ? draw() : 1));
+      return confidenceIntervals(mean, rows, { resamples: 400, seed }).intervals.mean!;
+    });
+    expect(covered).toBeGreaterThan(0.9);
+  });
+});
+
+test("a share of all rows is no point, and says by which method", () => {
+  const all = Array.from({ length: 20 }, () => 1);
+  const { intervals, notes } = confidenceIntervals(accuracy, all, { seed: 0 });
+  expect(intervals).toEqual({ accuracy: { low: expect.closeTo(0.8389, 4), high: 1, method: "wilson" } });
+  expect(notes).toEqual([]);
+  expect(confidenceIntervals(accuracy, [0], { seed: 0 }).intervals.accuracy).toMatchObject({ low: 0 });
+});
+
+test("fewer than 30 rows have intervals of shares alone, and a sentence", () => {
+  const both = metricOf((rows) => ({ mean: sum(rows) / rows.length, total: sum(rows) }));
+  const few = confidenceIntervals(both, spread.slice(0, 29), { seed: 0 });
+  expect(few.intervals).toEqual({ mean: null, total: null });
+  expect(few.notes).toEqual([
+    "No interval for mean, total: 29 rows are too few for the bootstrap, which takes 30 or more.",
+  ]);
+  const enough = confidenceIntervals(both, spread.slice(0, 30), { seed: 0 });
+  expect(enough.notes).toEqual([]);
+  expect(enough.intervals.mean).toMatchObject({ method: "bca" });
+});
+
+test("there is none of rows of which too few differ, as where all are right", () => {
+  const mean = metricOf((rows) => ({ mean: sum(rows) / rows.length }));
+  const wrong = (count: number) => Array.from({ length: 60 }, (_, row) => (row < count ? 0.5 : 1));
+  for (const count of [0, 1, 3, 57, 60]) {
+    const { intervals, notes } = confidenceIntervals(mean, wrong(count), { seed: 0 });
+    expect(intervals).toEqual({ mean: null });
+    expect(notes).toEqual([
+      "No interval for mean: too few rows differ in it, so that samples of them often agree on its highest or lowest value.",
+    ]);
+  }
+  expect(confidenceIntervals(mean, wrong(6), { seed: 0 }).intervals.mean).toMatchObject({ method: "bca" });
+});
+
+test("a value beyond all samples has none, and rows that all change it alike have no skewness", () => {
+  const drawn = [1, 2, 3, 4];
+  expect(bca({ whole: 5, drawn, leftOut: [1, 2, 4] }, 0.9)).toBe(undefined);
+  expect(bca({ whole: 0, drawn, leftOut: [1, 2, 4] }, 0.9)).toBe(undefined);
+  expect(bca({ whole: 2.5, drawn, leftOut: [2, 2, 2] }, 0.5)).toEqual({
+    low: expect.closeTo(1.75, 12),
+    high: expect.closeTo(3.25, 12),
+  });
+});
+
+test("the seed decides, and an interval of more confidence holds that of less", () => {
+  const of = (seed: number, confidence: number) =>
+    confidenceIntervals(meanSquaredError, spread, { confidence, seed }).intervals.meanSquaredError!;
+  expect(of(1, 0.95)).toEqual(of(1, 0.95));
+  expect(of(1, 0.95)).not.toEqual(of(2, 0.95));
+  expect(of(1, 0.99).low).toBeLessThan(of(1, 0.5).low);
+  expect(of(1, 0.99).high).toBeGreaterThan(of(1, 0.5).high);
+  expect(confidenceIntervals(meanSquaredError, spread, { seed: 1 }).intervals.meanSquaredError).toEqual(of(1, 0.95));
+});
+
+test("samples without a value are left out where they are few; where they are many there is no interval", () => {
+  const some = (bearing: number) => Array.from({ length: 60 }, (_, row) => (row < bearing ? row : null));
+  // Of 4 bearing rows in 60 about 1.6 % of the samples have none, of one 36 %.
+  expect(confidenceIntervals(meanOfSome, some(4), { seed: 0, confidence: 0.8 }).intervals.some).toMatchObject({
+    method: "bca",
+  });
+  expect(confidenceIntervals(meanOfSome, some(1), { seed: 0 })).toEqual({
+    intervals: { some: null },
+    notes: ["No interval for some: it is undefined in too many samples of the rows."],
+  });
+});
+
+test("an interval is of the finite values alone, where few are not, and NaN and infinities have no say for other values", () => {
+  const metric = metricOf((rows) => ({
+    sum: sum(rows),
+    odd: rows.includes(0) ? Number.NaN : 1,
+    endless: Number.POSITIVE_INFINITY,
+    rare: rows[0] === 3 && rows[1] === 3 ? Number.POSITIVE_INFINITY : sum(rows) + 1,
+  }));
+  const { intervals, notes } = confidenceIntervals(metric, spread, { seed: 0 });
+  const finite = { low: expect.any(Number), high: expect.any(Number), method: "bca" };
+  expect(intervals).toEqual({ sum: finite, odd: null, endless: null, rare: finite });
+  expect(intervals.rare!.high).toBeLessThan(sum(spread) * 2);
+  expect(notes).toEqual(["No interval for odd, endless: it is not a finite number."]);
+  expect(JSON.stringify(intervals)).not.toMatch(/null,"high|NaN|Infinity/);
+});
+
+test("what has no value over all rows has no interval, though samples of them may have one", () => {
+  const metric = metricOf((rows, all) => ({ x: rows === all ? Number.NaN : sum(rows) }));
+  expect(confidenceIntervals(metric, spread, { seed: 0 }).intervals).toEqual({ x: null });
+});
+
+test("of no rows there is the metric's own error, and no other error is taken for a missing value", () => {
+  expect(() => confidenceIntervals(accuracy, [], { seed: 0 })).toThrow(BidoraError);
+  const broken = metricOf((rows, corpus) => {
+    if (rows !== corpus && rows.length > 1) throw new TypeError("broken");
+    return { x: 1 };
+  });
+  expect(() => confidenceIntervals(broken, spread, { seed: 0 })).toThrow("broken");
+});
+
+test("a metric sees all rows beside those drawn", () => {
+  const metric = metricOf((rows, corpus) => ({ size: sum(rows) / sum(corpus ?? []) }));
+  const { low, high } = confidenceIntervals(metric, spread, { seed: 0 }).intervals.size!;
+  expect(low).toBeLessThan(1);
+  expect(high).toBeGreaterThan(1);
+});
+
+test.each([
+  [{ resamples: 0, seed: 0 }, "a whole number of resamples from 1, 0 came"],
+  [{ resamples: 2.5, seed: 0 }, "2.5 came"],
+  [{ confidence: 95, seed: 0 }, "a confidence between 0 and 1, 95 came"],
+  [{ confidence: Number.NaN, seed: 0 }, "NaN came"],
+  [{ seed: -1 }, "seed"],
+])("refuses %j", (options, why) => {
+  expect(() => confidenceIntervals(accuracy, [1, 0], options)).toThrow(why);
+});
