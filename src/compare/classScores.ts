@@ -1,5 +1,6 @@
-import { lenientEntities } from "../metrics/entities.js";
+import type { Entity } from "../metrics/entities.js";
 import { type Counts, emptyCounts, type Scores, scoresOf } from "../metrics/scores.js";
+import { entitiesBy, entityRulesOf } from "../metrics/tags.js";
 
 /** How well one class, label or type of entity is told from the rest; what is undefined is 0, as in scikit-learn. */
 export interface ClassScores extends Scores {
@@ -71,21 +72,26 @@ export function labelScores(
   return counts.scores();
 }
 
-/** Scores of each type of entity, by the rules of seqeval's default: a hit has the type and both ends of the reference. */
+/** Scores of each type of entity: a hit has the type and both ends of the reference. Undefined where the tags mark no entities. */
 export function entityTypeScores(
   rows: readonly { readonly reference: readonly string[]; readonly prediction: readonly (string | null)[] }[],
-): ClassScores[] {
+): ClassScores[] | undefined {
+  const tags = new Set(rows.flatMap(({ reference, prediction }) => [...reference, ...prediction]));
+  const rules = entityRulesOf([...tags].filter((tag) => tag !== null));
+  if (!rules) return undefined;
   const counts = new CountsByName();
   for (const { reference, prediction } of rows) {
-    const key = ({ type, start, end }: { type: string; start: number; end: number }) => `${start} ${end} ${type}`;
-    const actual = lenientEntities(reference);
+    const actual = entitiesBy(rules, reference);
     const there = new Set(actual.map(key));
     for (const { type } of actual) counts.of(type).actual++;
     // A word of which nothing is said counts as outside.
-    for (const entity of lenientEntities(reference.map((_, word) => prediction[word] ?? "O"))) {
+    const guesses = reference.map((_, word) => prediction[word] ?? "O");
+    for (const entity of entitiesBy(rules, guesses)) {
       counts.of(entity.type).predicted++;
       if (there.has(key(entity))) counts.of(entity.type).truePositives++;
     }
   }
   return counts.scores().sort((a, b) => (a.name < b.name ? -1 : 1));
 }
+
+const key = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;

@@ -1,24 +1,26 @@
 import { atLeastOne } from "./checks.js";
-import { type Entity, lenientEntities } from "./entities.js";
+import type { Entity } from "./entities.js";
 import { type Metric, MORE_IS_BETTER } from "./metric.js";
 import { type Counts, microScores } from "./scores.js";
-import { strictEntities, type TagScheme } from "./strictEntities.js";
+import { type EntityRules, entitiesBy } from "./tags.js";
 import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
 
 /**
  * `precision`, `recall` and `f1` of entities over all rows together, as seqeval gives them: a hit has the same type, first
- * and last word as the reference. By the lenient rules without a scheme, by `mode="strict"` with one. A word that was cut
- * off counts as outside. All 0 where neither side has an entity.
+ * and last word as the reference. By the lenient rules, or by `mode="strict"` of a scheme. A word that was cut off counts as
+ * outside. All 0 where neither side has an entity.
  * Throws METRIC_ROWS for a row with more predictions than words, and METRIC_TAG for tags outside the scheme.
  */
-export function entityScores(scheme?: TagScheme): Metric<WordLabels, PredictedWordLabels, Counts> {
-  const find = (tags: readonly string[]) => (scheme ? strictEntities(tags, scheme) : lenientEntities(tags));
+export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels, PredictedWordLabels, Counts> {
   return {
     values: { precision: MORE_IS_BETTER, recall: MORE_IS_BETTER, f1: MORE_IS_BETTER },
     measure(labels, predicted, row) {
       const guesses = alignWords(labels, predicted, row);
-      const actual = new Set(find(labels).map(key));
-      const found = find(guesses.map((label) => label ?? "O")).map(key);
+      const actual = new Set(entitiesBy(rules, labels).map(key));
+      const found = entitiesBy(
+        rules,
+        guesses.map((label) => label ?? "O"),
+      ).map(key);
       const truePositives = found.filter((entity) => actual.has(entity)).length;
       return { truePositives, predicted: found.length, actual: actual.size };
     },

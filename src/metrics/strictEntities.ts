@@ -1,8 +1,8 @@
 import { BidoraError } from "../common/errors.js";
 import type { Entity } from "./entities.js";
 
-/** How tags mark entities: `IOB1` (B only between neighbours of one type), `IOB2` (B always), `BIOES` (E ends, S alone). */
-export type TagScheme = "IOB1" | "IOB2" | "BIOES";
+/** How tags mark entities: `IOB1` (B only between neighbours of one type), `IOB2` (B always), `BIOES` (E ends, S alone), `BILOU` (L ends, U alone). */
+export type TagScheme = "IOB1" | "IOB2" | "BIOES" | "BILOU";
 
 interface Tag {
   readonly prefix: string;
@@ -21,6 +21,15 @@ const same = (a: Tag, b: Tag): boolean => a.type === b.type;
 const isInside = (tag: Tag): boolean => tag.prefix === "B" || tag.prefix === "I";
 const iobContinues = (previous: Tag, tag: Tag): boolean =>
   isInside(previous) && tag.prefix === "I" && same(previous, tag);
+
+/** Entities whose last word, and whose only word, have a prefix of their own. */
+const withEnds = (last: string, alone: string): SchemeRules => ({
+  prefixes: `IOB${last}${alone}`,
+  starts: (_, tag) => tag.prefix === "B" || tag.prefix === alone,
+  continues: (previous, tag) =>
+    isInside(previous) && (tag.prefix === "I" || tag.prefix === last) && same(previous, tag),
+  ends: (previous) => previous.prefix === last || previous.prefix === alone,
+});
 
 const SCHEMES: Readonly<Record<TagScheme, SchemeRules>> = {
   IOB1: {
@@ -44,13 +53,8 @@ const SCHEMES: Readonly<Record<TagScheme, SchemeRules>> = {
     continues: iobContinues,
     ends: (previous, tag) => isInside(previous) && !iobContinues(previous, tag),
   },
-  BIOES: {
-    prefixes: "IOBES",
-    starts: (_, tag) => tag.prefix === "B" || tag.prefix === "S",
-    continues: (previous, tag) =>
-      isInside(previous) && (tag.prefix === "I" || tag.prefix === "E") && same(previous, tag),
-    ends: (previous) => previous.prefix === "E" || previous.prefix === "S",
-  },
+  BIOES: withEnds("E", "S"),
+  BILOU: withEnds("L", "U"),
 };
 
 /**

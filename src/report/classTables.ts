@@ -32,16 +32,16 @@ export function classTables(found: RowsOfKind, labels: readonly string[], split:
       ];
     case "labels":
       return [scoresTable(labelScores(labels, found.rows), { one: "label", many: "labels" }, split)];
-    case "words":
-      return found.rows.every(({ reference }) => reference.every(isEntityTag))
-        ? [scoresTable(entityTypeScores(found.rows), { one: "type of entity", many: "types of entities" }, split)]
+    case "words": {
+      const types = entityTypeScores(found.rows);
+      return types
+        ? [scoresTable(types, { one: "type of entity", many: "types of entities" }, split)]
         : [scoresTable(classScores([], found.rows.flatMap(wordsOf)), { one: "label", many: "labels" }, split)];
+    }
     default:
       return [];
   }
 }
-
-const isEntityTag = (label: string): boolean => label === "O" || /^[BIES]-./.test(label);
 
 /** Each word of a sentence as a row of its own. */
 const wordsOf = ({ reference, prediction }: Extract<RowsOfKind, { kind: "words" }>["rows"][number]): Classified[] =>

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { argmax } from "../common/argmax.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import {
+  entityRulesOf,
   entityScores,
   type PredictedWordLabels,
   readingFrom,
@@ -78,10 +79,10 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   prediction: z.object({ labels: z.array(z.string().nullable()) }),
   scorer({ labels }) {
     // Labels that mark no entities, such as parts of speech, are scored word by word alone.
-    const areEntities = labels.every(isEntityTag);
-    const metric = together<WordLabels, PredictedWordLabels>(wordAccuracy(), ...(areEntities ? [entityScores()] : []));
+    const rules = entityRulesOf(labels);
+    const metric = together<WordLabels, PredictedWordLabels>(wordAccuracy(), ...(rules ? [entityScores(rules)] : []));
     return {
-      main: areEntities ? "f1" : "accuracy",
+      main: rules ? "f1" : "accuracy",
       metric: readingFrom(metric, (prediction) => prediction.labels),
     };
   },
@@ -113,5 +114,3 @@ function tokenTargets({ inputIds, wordStarts }: EncodedWords, words: readonly nu
 function reference({ label = [], at }: WordsExample, labels: LabelMap | undefined): WordLabels {
   return label.map((name) => labels?.names[labels.indexOf(name, at)] ?? name);
 }
-
-const isEntityTag = (label: string): boolean => label === "O" || /^[BIES]-./.test(label);

@@ -59,7 +59,7 @@ describe("scores of types of entities", () => {
   const rows = (reference as string[][]).map((one, i) => ({ reference: one, prediction: prediction[i] as string[] }));
 
   it("are seqeval's", () => {
-    const found = entityTypeScores(rows);
+    const found = entityTypeScores(rows)!;
     expect(found.map(({ name }) => name)).toEqual(Object.keys(types));
     for (const { name, precision, recall, f1, support } of found) {
       expect(support).toBe(types[name].support);
@@ -69,9 +69,20 @@ describe("scores of types of entities", () => {
     }
   });
 
+  it("are those of BILOU too, and none of labels that mark no entities", () => {
+    const scores = (tags: readonly string[]) =>
+      entityTypeScores([{ reference: tags, prediction: tags }])?.map(({ name, f1, support }) => [name, f1, support]);
+    expect(scores(["U-X", "B-Y", "I-Y", "L-Y"])).toEqual([
+      ["X", 1, 1],
+      ["Y", 1, 1],
+    ]);
+    expect(scores(["NOUN", "O"])).toBe(undefined);
+    expect(scores(["U-X", "S-Y"])).toBe(undefined);
+  });
+
   it("take words that were cut off as outside, as the metric of all types does", () => {
     const cut = [{ reference: ["B-PER", "I-PER", "O", "B-LOC"], prediction: ["B-PER", "I-PER", null] }];
-    expect(entityTypeScores(cut).map(({ name, f1, support }) => [name, f1, support])).toEqual([
+    expect(entityTypeScores(cut)?.map(({ name, f1, support }) => [name, f1, support])).toEqual([
       ["LOC", 0, 1],
       ["PER", 1, 1],
     ]);

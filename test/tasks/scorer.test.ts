@@ -113,6 +113,20 @@ it("every task says of each of its values whether more is better; a value of whi
   expect(() => checkValues({ error: 1, other: 2 }, own)).toThrow('more of "other"');
 });
 
+it("BILOU marks entities, strictly, where no label is of BIOES alone", () => {
+  const f1Of = (labels: readonly string[], tags: readonly string[], predicted: readonly string[]) =>
+    scored("token-classification", { labels }, [tags], [{ labels: predicted }]);
+  const tags = ["U-X", "O", "B-X", "I-X", "L-X"];
+  const bilou = ["O", "B-X", "I-X", "L-X", "U-X"];
+  expect(f1Of(bilou, tags, tags)).toMatchObject({ main: "f1", metrics: { accuracy: 1, f1: 1 } });
+  // One entity right, one without its end.
+  expect(f1Of(bilou, tags, ["U-X", "O", "B-X", "I-X", "I-X"]).metrics).toMatchObject({ precision: 1, recall: 0.5 });
+  // Labels of IOB are read leniently, as ever; ends of both schemes say of neither which it is.
+  expect(f1Of(["O", "B-X", "I-X"], ["I-X", "O"], ["B-X", "O"]).metrics.f1).toBe(1);
+  for (const more of ["E-X", "S-Y", "X-X", "L", "ADJ"])
+    expect(f1Of([...bilou, more], tags, tags)).toMatchObject({ main: "accuracy", metrics: { accuracy: 1 } });
+});
+
 it("entities are looked for only where the labels mark some", () => {
   const words = (labels: readonly string[], targets: readonly number[], predicted: readonly (string | null)[]) =>
     scored("token-classification", { labels }, [targets.map((label) => labels[label])], [{ labels: predicted }]);

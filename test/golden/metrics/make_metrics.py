@@ -14,7 +14,7 @@ import sklearn.metrics as sk
 from seqeval.metrics import accuracy_score
 from seqeval.metrics.sequence_labeling import precision_recall_fscore_support
 from seqeval.metrics.v1 import precision_recall_fscore_support as strict_scores
-from seqeval.scheme import IOB1, IOB2, IOBES
+from seqeval.scheme import BILOU, IOB1, IOB2, IOBES
 
 warnings.filterwarnings("ignore")
 random = np.random.default_rng(20)
@@ -130,7 +130,7 @@ def tags_case(name, references, predictions, schemes):
     def micro(function, **options):
         return as_scores(function(references, predictions, average="micro", **options))
 
-    strict = {"IOB1": IOB1, "IOB2": IOB2, "BIOES": IOBES}
+    strict = {"IOB1": IOB1, "IOB2": IOB2, "BIOES": IOBES, "BILOU": BILOU}
     return {
         "name": name,
         "references": references,
@@ -154,7 +154,7 @@ def disturbed(rows, prefixes):
 
 def tag_cases():
     iob, bioes = drawn_rows("BI"), drawn_rows("BIES", 90)
-    return [
+    cases = [
         tags_case("IOB, sequences whole and broken", iob, disturbed(iob, "BI"), ["IOB1", "IOB2", "BIOES"]),
         tags_case("BIOES, sequences whole and broken", bioes, disturbed(bioes, "BIES"), ["BIOES"]),
         tags_case("whole sequences", [["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "I-PER", "O", "B-PER"]], ["IOB2"]),
@@ -163,6 +163,13 @@ def tag_cases():
         tags_case("tags without a type", [["B", "I", "O", "I"], ["B-", "O", "B"]], [["O", "B", "O", "I"], ["B", "O", "O"]], ["IOB2"]),
         tags_case("no entity predicted", [["B-PER", "O"]], [["O", "O"]], ["IOB1", "IOB2", "BIOES"]),
         tags_case("no entity at all", [["O", "O"]], [["O", "O"]], ["IOB1", "IOB2", "BIOES"]),
+    ]
+    bilou = drawn_rows("BILU", 90)
+    whole = [["U-PER", "O", "B-LOC", "I-LOC", "L-LOC", "B-PER", "L-PER"]]
+    return [
+        *cases,
+        tags_case("BILOU, sequences whole and broken", bilou, disturbed(bilou, "BILU"), ["BILOU"]),
+        tags_case("BILOU, whole sequences", whole, [[*whole[0][:5], "U-PER", "U-PER"]], ["BILOU"]),
     ]
 
 
