@@ -5,7 +5,7 @@ export { encodeRows, type RowEncoding } from "./encodeRows.js";
 export { inferTask, type TrainedHead } from "./inferTask.js";
 export { maxLengthOf } from "./maxLength.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
-export type { MetricName } from "./namedMetrics.js";
+export { type MetricName, NAMED_VALUES } from "./namedMetrics.js";
 export {
   questionAnswering,
   type SpanPrediction,

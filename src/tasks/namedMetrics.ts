@@ -37,3 +37,8 @@ export function namedMetrics(
   const metric = together(...metrics);
   return { main: Object.keys(metric.values)[0]!, metric };
 }
+
+/** What is known of the values of all of them, whichever a run was judged by. */
+export const NAMED_VALUES: Pick<Metric<number>, "values"> = together(
+  ...Object.values(METRICS).map((make): Metric<number> => make(1)),
+);

@@ -7,7 +7,7 @@ import type { ComparedMetric } from "../../compare/comparison.js";
 import { readRunFile } from "../../config/index.js";
 import { RUN_FILE } from "../../folders/runFiles.js";
 import type { Foretold, Metric } from "../../metrics/index.js";
-import { goalOf, taskOf, textScorer } from "../../tasks/index.js";
+import { goalOf, NAMED_VALUES, taskOf, textScorer } from "../../tasks/index.js";
 import type { CollectedRun } from "./collect.js";
 
 /** How the rows of a task's runs are judged. */
@@ -34,7 +34,8 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
   const prefix = prefixOf(runs, scorer.main);
   const named = (name: string): ComparedMetric => ({
     name: `${prefix}${name}`,
-    goal: goalOf(name, scorer.metric, byRows.metric),
+    // Whether F1 is of one label or of all goes by the labels, of which the folder may say nothing.
+    goal: goalOf(name, scorer.metric, byRows.metric, NAMED_VALUES),
   });
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
   const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
