@@ -2,7 +2,7 @@ import { extent } from "d3-array";
 import { own } from "../common/own.js";
 import { bca } from "./bca.js";
 import type { Interval } from "./bootstrap.js";
-import type { Metric } from "./metric.js";
+import type { Metric, OverRows } from "./metric.js";
 import {
   areEnough,
   type BootstrapOptions,
@@ -32,8 +32,6 @@ export const FEWEST_ROWS = 30;
 /** So many BCa asks for (Efron 1987, § 9): its percentiles lie further out than those of the plain bootstrap. */
 const RESAMPLES = 2000;
 
-type OverRows<Measured> = Pick<Metric<never, never, Measured>, "values" | "result">;
-
 /**
  * Confidence intervals for every value of a metric: Wilson's for shares of the rows, for all others the BCa bootstrap over rows. A
  * row is drawn with all that was measured of it, so that words of one sentence, or texts with one prompt, stay together.
@@ -45,7 +43,7 @@ type OverRows<Measured> = Pick<Metric<never, never, Measured>, "values" | "resul
  * @throws UsageError for options that no bootstrap can be drawn by
  */
 export function confidenceIntervals<Measured>(
-  metric: OverRows<Measured>,
+  metric: Pick<Metric<never, never, Measured>, "values" | "result">,
   rows: readonly Measured[],
   options: BootstrapOptions,
   units = "rows",
