@@ -8,6 +8,9 @@ export function ownCacheFolder(environment: Environment = process.env): string {
   return join(userCache(environment), "bidora");
 }
 
+/** The variable that says where that is. */
+export const CACHE_SETTING = "XDG_CACHE_HOME";
+
 export function userCache(environment: Environment): string {
-  return environment.XDG_CACHE_HOME || join(homedir(), ".cache");
+  return environment[CACHE_SETTING] || join(homedir(), ".cache");
 }

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
+import { writeFailure } from "../common/writeFailure.js";
 import { sweepTemporary, writeFileAtomic } from "../io/atomic.js";
 import { readJsonObject } from "../io/json.js";
-import { writeFailure } from "../io/writeFailure.js";
 import { newestCheckpoint } from "../train/checkpoints.js";
 import type { Metrics } from "../train/events.js";
 import { refuseForeign, refuseOccupied } from "./outputFolder.js";
@@ -49,7 +50,7 @@ export function prepareOutput(folder: string, use: FolderUse): void {
   // While model and data were loaded, somebody may have put something there.
   inspectOutput(folder, use, []);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     if (use.overwrite) removeOwnFiles(folder);
     writeFileSync(join(folder, MARKER), MARK);
   } catch (error) {

@@ -1,5 +1,5 @@
 import { appendFileSync, statSync, truncateSync } from "node:fs";
-import { writeFailure } from "./writeFailure.js";
+import { writeFailure } from "../common/writeFailure.js";
 
 /**
  * Puts something at the end of a file: whole or not at all, as far as a full disk lets it, so that what is put there later begins

@@ -3,7 +3,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -14,7 +13,8 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { writeFailure } from "./writeFailure.js";
+import { makeFolder } from "../common/makeFolder.js";
+import { writeFailure } from "../common/writeFailure.js";
 
 /** `writeSync` takes no more than this at once. */
 const WRITE_LIMIT = 2 ** 30;
@@ -119,7 +119,7 @@ async function placeFolder(
   fresh = temporaryPath(path),
 ): Promise<void> {
   try {
-    mkdirSync(fresh, { recursive: true });
+    makeFolder(fresh);
     await fill(fresh);
     syncTree(fresh);
     place(fresh);

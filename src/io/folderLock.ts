@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
+import { writeFailure } from "../common/writeFailure.js";
 import { mayBeAlive, type ProcessIdentity, thisProcess } from "./processIdentity.js";
-import { writeFailure } from "./writeFailure.js";
 
 /*
  * Who wants a folder puts an empty file into it whose name says who it is, then looks for those of others. Of two that come at
@@ -68,7 +69,7 @@ interface Release {
 /** Undefined when the folder went away under our hands, because another took its lock out of it. */
 function announce(folder: string): Release | undefined {
   try {
-    const made = mkdirSync(folder, { recursive: true });
+    const made = makeFolder(folder);
     const file = lockName(thisProcess());
     closeSync(openSync(join(folder, file), "wx"));
     return { file, now: heldUntilExit(() => leave(folder, file, made)) };

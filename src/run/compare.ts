@@ -1,5 +1,5 @@
-import { mkdirSync } from "node:fs";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
 import { own } from "../common/own.js";
 import { type CompareSettings, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
@@ -76,7 +76,7 @@ export async function compare(
   }
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
-    mkdirSync(output, { recursive: true });
+    makeFolder(output);
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
     await checkTasks(spec, facts, { hub: hooks.hub, isListed: list === true });

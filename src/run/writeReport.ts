@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
 import { methodNames } from "../config/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { COMPARISON, EVENTS, REPORT } from "../folders/runFiles.js";
@@ -42,7 +43,7 @@ const isComparison = (folder: string): boolean => existsSync(join(folder, COMPAR
  */
 export async function writeReport(path: string, folders: readonly string[]): Promise<void> {
   const html = await rendered(folders);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeFileAtomic(path, html);
 }
 

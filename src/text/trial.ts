@@ -1,11 +1,12 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ownCacheFolder } from "../common/cacheFolder.js";
 import { BidoraError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
 
 /*
  * The native library ends the whole process on some tokenizer files: on a character map that it can't parse, on a template with a
@@ -49,7 +50,7 @@ export async function tryTokenizer(spec: string, file: string, limitMs = LIMIT_M
   if (outcome === "unknown") return;
   if (outcome !== "passed") throw refusal(file, outcome, limitMs);
   try {
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     writeFileSync(mark, "");
   } catch {
     // It is tried again next time.

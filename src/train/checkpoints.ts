@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
+import { makeFolder } from "../common/makeFolder.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
@@ -53,7 +54,7 @@ export async function saveCheckpoint(options: CheckpointOptions, run: RunHandle)
   const path = checkpointPath(folder, run.step);
   const madeFrom = await options.provenance();
   await replaceFolderAtomic(path, async (fresh) => {
-    mkdirSync(fresh, { recursive: true });
+    makeFolder(fresh);
     await options.writeModel(fresh);
     writeState(fresh, options, run, madeFrom);
     await writeChecksums(fresh);

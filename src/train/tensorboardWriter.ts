@@ -1,8 +1,8 @@
-import { mkdirSync, readdirSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { makeFolder } from "../common/makeFolder.js";
 import { appendWhole } from "../io/append.js";
 import { tfRecord } from "../io/tfrecord.js";
-import { writeFailure } from "../io/writeFailure.js";
 import { eventFileName, eventFileSeconds } from "./eventFileName.js";
 import type { EvaluationEvent, RunEvent, StepEvent } from "./events.js";
 import type { RunHandle, RunObserver } from "./observer.js";
@@ -68,11 +68,7 @@ function metricsOf({ metrics }: EvaluationEvent, rows: string): Scalars {
 /** Makes a file with its first events. Its name comes after those of earlier ones, since TensorBoard reads them in that order. */
 function begin(folder: string, time: string, from: number): string {
   const wallTime = secondsOf(time);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    throw writeFailure(folder, error);
-  }
+  makeFolder(folder);
   const earlier = readdirSync(folder).map(eventFileSeconds);
   const seconds = earlier.reduce((latest, other) => Math.max(latest, other + 1), Math.floor(wallTime));
   const path = join(folder, eventFileName(seconds));

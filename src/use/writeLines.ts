@@ -1,10 +1,10 @@
-import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../common/makeFolder.js";
 import { writeAll, writeAtomic } from "../io/atomic.js";
 
 /** A file appears whole. */
 export function writeLines(path: string, lines: readonly string[]): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeAtomic(path, (descriptor) => {
     for (const line of lines) writeAll(descriptor, Buffer.from(line));
   });

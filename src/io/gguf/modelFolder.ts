@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, realpathSync, statSync, symlinkSync } from "node:fs";
+import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { type Environment, ownCacheFolder } from "../../common/cacheFolder.js";
+import { CACHE_SETTING, type Environment, ownCacheFolder } from "../../common/cacheFolder.js";
+import { makeFolder } from "../../common/makeFolder.js";
 import { packageVersion } from "../../common/packageVersion.js";
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../atomic.js";
 import { sha256 } from "../checksums.js";
@@ -32,7 +33,7 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
     const name = `${basename(path).replace(/[^\w.-]/g, "_")}-${key.slice(0, 16)}`;
     const folder = join(ownCacheFolder(environment), "gguf", name);
     if (existsSync(join(folder, CONFIG_FILE))) return folder;
-    mkdirSync(dirname(folder), { recursive: true });
+    makeFolder(dirname(folder), CACHE_SETTING);
     sweepTemporary(dirname(folder), LEFTOVER_AGE_MS);
     await createFolderAtomic(folder, (temporary) => write(temporary, file, source));
     return folder;

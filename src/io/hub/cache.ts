@@ -1,11 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
+import { makeFolder } from "../../common/makeFolder.js";
 import { TOKENIZER_SPECS } from "../../text/index.js";
 import { temporaryPath, writeFileAtomic } from "../atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
 import { readWeightMap } from "../weightFiles.js";
-import type { HubSettings } from "./settings.js";
+import { HUB_CACHE_SETTING, type HubSettings } from "./settings.js";
 
 /*
  * The layout of Python's huggingface_hub, shared with it:
@@ -46,7 +47,7 @@ export function cachedCommit(folder: string, revision: string): string | undefin
 export function writeRef(folder: string, revision: string, commit: string): void {
   if (isCommit(revision) || cachedCommit(folder, revision) === commit) return;
   const path = join(folder, "refs", revision);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path), HUB_CACHE_SETTING);
   writeFileAtomic(path, commit);
 }
 
@@ -71,7 +72,7 @@ export function linkIntoSnapshot(folder: string, commit: string, file: string, e
   const path = join(snapshotFolder(folder, commit), file);
   if (existsSync(path)) return;
   const blob = blobPath(folder, etag);
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path), HUB_CACHE_SETTING);
   const temporary = temporaryPath(path);
   try {
     symlinkSync(relative(dirname(path), blob), temporary);

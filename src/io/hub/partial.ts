@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { makeFolder } from "../../common/makeFolder.js";
 import { isAlive } from "../processIdentity.js";
+import { HUB_CACHE_SETTING } from "./settings.js";
 
 /*
  * A download under way is called `<blob>.<process>-<random>.incomplete`, so that two processes never write into the same file. One
@@ -10,7 +12,7 @@ import { isAlive } from "../processIdentity.js";
 
 /** Takes over what an ended download of this blob left, or starts with nothing. @returns the path to append to */
 export function claimPartial(blob: string): string {
-  mkdirSync(dirname(blob), { recursive: true });
+  makeFolder(dirname(blob), HUB_CACHE_SETTING);
   const own = `${blob}.${process.pid}-${randomBytes(4).toString("hex")}.incomplete`;
   for (const left of abandoned(blob)) {
     try {

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type Environment, userCache } from "../../common/cacheFolder.js";
+import { CACHE_SETTING, type Environment, userCache } from "../../common/cacheFolder.js";
 import { UsageError } from "../../common/errors.js";
 
 /** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
@@ -12,6 +12,9 @@ export interface HubSettings {
   readonly token: string | undefined;
   readonly offline: boolean;
 }
+
+/** The variables that say where the cache is. */
+export const HUB_CACHE_SETTING = `HF_HUB_CACHE, HF_HOME or ${CACHE_SETTING}`;
 
 export function hubSettings(environment: Environment = process.env): HubSettings {
   const home = hubHome(environment);

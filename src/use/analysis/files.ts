@@ -1,5 +1,6 @@
-import { closeSync, existsSync, mkdirSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../../common/makeFolder.js";
 import { freeFile } from "../../folders/outputFolder.js";
 import { ANALYSIS } from "../../folders/runFiles.js";
 import { writeFileAtomic } from "../../io/atomic.js";
@@ -39,7 +40,7 @@ export function analysisFiles(
 export async function writeAnalysis({ page, data }: AnalysisFiles, analysis: Analysis): Promise<void> {
   const { renderAnalysis } = await import("../../report/renderAnalysis.js");
   const html = renderAnalysis(analysis, MADE_BY);
-  mkdirSync(dirname(page), { recursive: true });
+  makeFolder(dirname(page));
   writeFileAtomic(data, `${JSON.stringify({ madeBy: MADE_BY, ...analysis }, undefined, 2)}\n`);
   writeFileAtomic(page, html);
 }

@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { basename, dirname } from "node:path";
 import { UsageError } from "../../common/errors.js";
+import { makeFolder } from "../../common/makeFolder.js";
 import { freeFile } from "../../folders/outputFolder.js";
 import type { GgufPair } from "../../io/gguf/pairs.js";
 import { type GgufEntry, writeGguf } from "../../io/gguf/writer.js";
@@ -36,7 +36,7 @@ export function writeBoth(
   tensors: readonly GgufEntry[],
   parts: (own: string) => ModelfileParts,
 ): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolder(dirname(path));
   writeGguf(path, metadata, tensors);
   writeModelfile(modelfile, parts(`./${basename(path)}`));
 }

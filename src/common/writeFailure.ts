@@ -1,4 +1,4 @@
-import { BidoraError } from "../common/errors.js";
+import { BidoraError } from "./errors.js";
 
 /** In words, with what to do, where the system's own are not plain. */
 const REASONS: Readonly<Partial<Record<string, string>>> = {
