@@ -1,10 +1,10 @@
-import { basename, dirname } from "node:path";
+import { dirname } from "node:path";
 import { UsageError } from "../../common/errors.js";
 import { makeFolder } from "../../common/makeFolder.js";
 import { freeFile } from "../../folders/outputFolder.js";
 import type { GgufPair } from "../../io/gguf/pairs.js";
 import { type GgufEntry, writeGguf } from "../../io/gguf/writer.js";
-import { freeModelfile, type ModelfileParts, writeModelfile } from "./modelfile.js";
+import { besideModelfile, freeModelfile, type ModelfileParts, writeModelfile } from "./modelfile.js";
 
 /** Where a GGUF file and its Modelfile go. */
 export interface Destination {
@@ -38,5 +38,5 @@ export function writeBoth(
 ): void {
   makeFolder(dirname(path));
   writeGguf(path, metadata, tensors);
-  writeModelfile(modelfile, parts(`./${basename(path)}`));
+  writeModelfile(modelfile, parts(besideModelfile(path)));
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, test, vi } from "vitest";
@@ -100,7 +100,7 @@ describe("a model as GGUF", () => {
       "blk.0.attn_q.weight": "F16", // rows of 40 fill no blocks of 32
     });
     expect(
-      readFileSync(join(output, "..", "Modelfile"), "utf8")
+      readFileSync(join(output, "..", "model.Modelfile"), "utf8")
         .split("\n")
         .slice(1),
     ).toEqual(["FROM ./model.gguf", 'PARAMETER stop "<|endoftext|>"', 'PARAMETER stop "<|im_end|>"', ""]);
@@ -360,7 +360,7 @@ describe("an adapter as GGUF", () => {
       expectClose(torch.mulScalar(b, alpha / a.shape[0]!), wanted, 1e-6);
     }
     expect(
-      readFileSync(join(output, "..", "Modelfile"), "utf8")
+      readFileSync(join(output, "..", "lora.Modelfile"), "utf8")
         .split("\n")
         .slice(1, 3),
     ).toEqual([`FROM ${model}`, "ADAPTER ./lora.gguf"]);
@@ -408,7 +408,7 @@ describe("an adapter as GGUF", () => {
     expect(relativeError).toBeGreaterThan(0.01);
     const { tensors } = openGguf(output);
     expect(new Set([...tensors.values()].map(({ type }) => type))).toEqual(new Set(["F16"]));
-    expect(readFileSync(join(output, "..", "Modelfile"), "utf8")).toContain(`FROM ${model}\n`);
+    expect(readFileSync(join(output, "..", "lora.Modelfile"), "utf8")).toContain(`FROM ${model}\n`);
     const larger = await exportAdapter({
       ...{ model, adapter, to: "gguf-lora" as const, rank: 6, output: join(folder, "larger", "lora.gguf") },
     });
@@ -497,14 +497,47 @@ describe("files that are there", () => {
     const output = join(folder, "m.gguf");
     await write(model, output);
     await expect(write(model, output)).rejects.toThrow(/m.gguf exists: give another --output, or --overwrite/);
-    await expect(write(model, join(folder, "n.gguf"))).rejects.toThrow(
-      /n.gguf goes with a Modelfile beside it, but .*Modelfile exists: give --overwrite/,
+    rmSync(output);
+    await expect(write(model, output)).rejects.toThrow(
+      /m.gguf goes with m.Modelfile beside it, but .*m.Modelfile exists: give --overwrite/,
     );
     await write(model, output, true);
-    writeFileSync(join(folder, "Modelfile"), "FROM mine\n");
-    await expect(write(model, output, true)).rejects.toThrow(/Modelfile exists: name another folder/);
-    expect(readFileSync(join(folder, "Modelfile"), "utf8")).toBe("FROM mine\n");
-    expect(readdirSync(folder).sort()).toEqual(["Modelfile", "m.gguf"]);
+    writeFileSync(join(folder, "m.Modelfile"), "FROM ./m.gguf\n");
+    await expect(write(model, output, true)).rejects.toThrow(/m.Modelfile exists: give another --output\./);
+    expect(readFileSync(join(folder, "m.Modelfile"), "utf8")).toBe("FROM ./m.gguf\n");
+    expect(readdirSync(folder).sort()).toEqual(["m.Modelfile", "m.gguf"]);
+  });
+
+  test("stand beside each other, each with a Modelfile of its own that refers to it", async () => {
+    const [model, folder] = [llama(), newFolder()];
+    const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
+    const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
+    const linesOf = (name: string) => readFileSync(join(folder, name), "utf8").split("\n");
+    await write(model, join(folder, "base.gguf"));
+    await write(model, join(folder, "other.GGUF"));
+    await exportAdapter({ adapter, to: "gguf-lora", output: join(folder, "lora.gguf") });
+    const models = ["base.gguf", "lora.gguf", "other.GGUF"];
+    const modelfiles = ["base.Modelfile", "lora.Modelfile", "other.Modelfile"];
+    expect(readdirSync(folder).sort()).toEqual([...models, ...modelfiles].sort());
+    expect(linesOf("base.Modelfile").slice(0, 2)).toEqual([
+      "# Written by bidora export; use it with: ollama create NAME -f base.Modelfile",
+      "FROM ./base.gguf",
+    ]);
+    expect(linesOf("other.Modelfile")[1]).toBe("FROM ./other.GGUF");
+    expect(linesOf("lora.Modelfile").slice(1, 3)).toEqual([`FROM ${model}`, "ADAPTER ./lora.gguf"]);
+  });
+
+  test("leave another file's Modelfile alone, told to overwrite or not", async () => {
+    const [model, folder] = [llama(), newFolder()];
+    await write(model, join(folder, "m.GGUF"));
+    await expect(write(model, join(folder, "m.gguf"), true)).rejects.toThrow(/m.Modelfile exists: give another/);
+    expect(readFileSync(join(folder, "m.Modelfile"), "utf8")).toContain("FROM ./m.GGUF\n");
+    const lora = join(folder, "again.gguf");
+    const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
+    const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
+    await exportAdapter({ adapter, to: "gguf-lora", output: lora });
+    await write(model, lora, true);
+    expect(readFileSync(join(folder, "again.Modelfile"), "utf8")).toContain("FROM ./again.gguf\n");
   });
 
   test("are never replaced where they are read", async () => {
