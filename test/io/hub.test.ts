@@ -1,4 +1,5 @@
 import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { scanCachedRepo } from "@huggingface/hub";
 import { describe, expect, it } from "vitest";
@@ -240,11 +241,130 @@ describe("tokens", () => {
     [403, "GatedRepo", { HF_TOKEN: "hf_secret" }, /accept its conditions at http.*\/org\/model/],
     [404, "RepoNotFound", { HF_TOKEN: "hf_secret" }, /There is no model org\/model at .* no folder of that name/],
     [418, "", { HF_TOKEN: "hf_secret" }, /status 418/],
+    [502, "", { HF_TOKEN: "hf_secret" }, /status 502; set HF_ENDPOINT/],
   ])("are not shown when the Hub answers %i", async (status, code, environment, message) => {
     const { fetch, hub } = await setup(environment);
     hub.status = status;
     hub.errorCode = code;
     expect((await failure(fetch())).message).toMatch(message);
+  });
+
+  it.each([
+    ["a line break", "hf_secret\nhf_other"],
+    ["a space", "hf_secret hf_other"],
+    ["a character outside ASCII", "hf_secret–x"],
+  ])("with %s are refused before anything is asked", async (_, token) => {
+    const { fetch, hub, home } = await setup({ HF_TOKEN: token });
+    const message =
+      /^The Hub's token can't be sent, because .* set HF_TOKEN \(or the token file\) to the token alone\.$/;
+    const error = await failure(fetch());
+    expect(error).toMatchObject({ message: expect.stringMatching(message), exitStatus: 2 });
+    expect(hub.requests).toEqual([]);
+    const second = await setup();
+    writeFileSync(join(second.home, "token"), `${token}\n`);
+    expect((await failure(second.fetch())).message).toMatch(message);
+    expect((await failure(second.fetch({ token }))).message).toMatch(message);
+    expect(second.hub.requests).toEqual([]);
+    expect(readdirSync(home)).toEqual([]);
+  });
+});
+
+describe("a file that the listing names", () => {
+  const gone =
+    (status: number, code = "EntryNotFound") =>
+    (response: ServerResponse) =>
+      response.writeHead(status, { "X-Error-Code": code }).end('{"error":"no hf_secret"}');
+
+  it("and that is not there is named, not the model", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/tokenizer.json", gone(404));
+    const { code, message } = await failure(fetch());
+    expect(code).toBe("HUB_NOT_FOUND");
+    expect(message).toMatch(
+      /^http:\S+ lists tokenizer\.json in org\/model but has no such file \(404\): try again later, give another --revision, or set HF_ENDPOINT/,
+    );
+  });
+
+  it("is named with a status that nobody expects", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/config.json", gone(418));
+    expect((await failure(fetch())).message).toMatch(/request for config\.json of org\/model with status 418/);
+  });
+});
+
+describe("a redirect", () => {
+  const to = (location: string) => (response: ServerResponse) => response.writeHead(302, { Location: location }).end();
+
+  it.each([
+    [
+      "file:///etc/passwd",
+      /redirects model\.safetensors to a file: address, where http: or https: is expected; set HF_/,
+    ],
+    ["http://", /redirects model\.safetensors to something that is not an address; set HF_ENDPOINT/],
+    ["http://me:hf_secret@127.0.0.1/x", /model\.safetensors to http:\/\/127\.0\.0\.1\/x with a user name or password/],
+  ])("to %s is named and not followed", async (location, message) => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/model.safetensors", to(location));
+    const { code, message: said } = await failure(fetch());
+    expect([code, said]).toEqual(["HUB_UNREACHABLE", expect.stringMatching(message)]);
+  });
+
+  it("that leads back to itself is named, without what stands behind its path", async () => {
+    const { fetch, hub } = await setup();
+    hub.odd.set("/model.safetensors", to("model.safetensors?signature=hf_secret"));
+    expect((await failure(fetch())).message).toMatch(
+      /redirects model\.safetensors more than 10 times, last to http:\/\/\S+\/model\.safetensors; set HF_ENDPOINT/,
+    );
+    hub.odd.set("/main", to("main"));
+    hub.requests.length = 0;
+    expect((await failure(fetch())).message).toMatch(/redirects the request more than 10 times, last to .*\/main;/);
+    expect(hub.requests.length).toBe(11);
+  });
+
+  it("of a model that was renamed is followed", async () => {
+    const { hub, options } = await setup();
+    hub.odd.set("/org/old/revision/main", to("/api/models/org/model/revision/main"));
+    hub.odd.set(`/org/old/tree/${COMMIT}`, to(`/api/models/org/model/tree/${COMMIT}`));
+    for (const file of Object.keys(FILES))
+      hub.odd.set(`/org/old/resolve/${COMMIT}/${file}`, to(`/org/model/resolve/${COMMIT}/${file}`));
+    const snapshot = await resolveModel("org/old", options);
+    expect(readFileSync(join(snapshot, "model.safetensors"))).toEqual(WEIGHTS);
+  });
+
+  it.each([
+    [
+      404,
+      "HUB_FAILED",
+      /redirects model\.safetensors of org\/model to http:\/\/localhost:\d+, which answered with status 404: try/,
+    ],
+    [
+      403,
+      "HUB_FAILED",
+      /to http:\/\/localhost:\d+, which answered with status 403: try again later, or set HF_ENDPOINT/,
+    ],
+    [
+      503,
+      "HUB_UNREACHABLE",
+      /redirects model\.safetensors to http:\/\/localhost:\d+, which answered with status 503; set/,
+    ],
+  ])("to a server that answers %i is named", async (status, code, message) => {
+    const { fetch, hub } = await setup({ HF_TOKEN: "hf_secret" });
+    hub.odd.set("/model.safetensors", (response, { headers, url }) => {
+      const [host, port] = headers.host!.split(":");
+      if (host === "localhost") response.writeHead(status).end();
+      else response.writeHead(302, { Location: `http://localhost:${port}${url}?signature=hf_secret` }).end();
+    });
+    const error = await failure(fetch());
+    expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
+  });
+
+  it("to nowhere lets the cache stand in", async () => {
+    const { fetch, hub } = await setup();
+    const snapshot = await fetch();
+    hub.odd.set("/main", to("file:///etc/passwd"));
+    const notes: string[] = [];
+    expect(await fetch({ onNote: (note) => notes.push(note) })).toBe(snapshot);
+    expect(notes.join()).toMatch(/redirects the request to a file: address.* The copy in the cache is used\./);
   });
 });
 
@@ -300,6 +420,30 @@ describe("an address that is not the Hub's", () => {
     expect((await failure(fetch())).message).toMatch(/that was not expected: parts of it are missing/);
     const broken = await setup({ HF_ENDPOINT: "hub" });
     expect((await failure(broken.fetch())).message).toMatch(/HF_ENDPOINT must be an address .* but is 'hub'/);
+  });
+
+  it.each(["file:///hub", "ftp://hub", "localhost:8080"])("is refused with another protocol: %s", async (address) => {
+    const { fetch } = await setup({ HF_ENDPOINT: address });
+    expect((await failure(fetch())).message).toBe(
+      `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${address}'.`,
+    );
+  });
+
+  it("is refused with a user name or password, of which nothing is shown", async () => {
+    const { hub, options } = await setup();
+    const endpoint = options.environment!.HF_ENDPOINT!;
+    for (const user of ["hf_secret", "me:hf_secret", "me:hf_se@hf_secret"]) {
+      const address = endpoint.replace("//", `//${user}@`);
+      const { fetch } = await setup({ HF_ENDPOINT: `${address}/` });
+      const { message, exitStatus } = await failure(fetch());
+      expect(message).toBe(
+        `HF_ENDPOINT must have no user name or password in it: set it to ${endpoint}, and HF_TOKEN to a token if the Hub asks for one.`,
+      );
+      expect(exitStatus).toBe(2);
+      const unreadable = await setup({ HF_ENDPOINT: `http://${user}@hub name` });
+      expect((await failure(unreadable.fetch())).message).toMatch(/but is '…@hub name'\.$/);
+    }
+    expect(hub.requests).toEqual([]);
   });
 });
 

@@ -2,7 +2,8 @@ import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { BidoraError } from "../../common/errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
 import { type HubQuestion, refusal, unreachable } from "./errors.js";
-import { shownUrl } from "./settings.js";
+import { throughRedirects } from "./redirects.js";
+import { shownUrl, tokenFor } from "./settings.js";
 
 export interface RemoteFile {
   readonly path: string;
@@ -94,18 +95,27 @@ export function hubFetch(
   maxBytes: number,
   wholeMs?: number,
 ): typeof fetch {
-  const { endpoint, token } = question.settings;
+  const limits = { silenceMs: timeoutMs, wholeMs, maxBytes, signal };
   return async (input, init) => {
-    const url = new URL(input instanceof Request ? input.url : input);
-    const headers = new Headers(init?.headers);
-    headers.set("User-Agent", "bidora");
-    if (token !== undefined && url.origin === new URL(endpoint).origin) headers.set("Authorization", `Bearer ${token}`);
-    const limits = { silenceMs: timeoutMs, wholeMs, maxBytes, signal };
-    const response = await attempt(question, { signal }, () => fetchWithin(url, { ...init, headers }, limits));
+    const ask = (url: URL) => {
+      const signed: RequestInit = { ...init, headers: headersFor(url, question, init), redirect: "manual" };
+      return attempt(question, { signal }, () => fetchWithin(url, signed, limits));
+    };
+    const first = new URL(input instanceof Request ? input.url : input);
+    const { response, url } = await throughRedirects(question, first, ask);
     if (response.ok || response.status === 416) return response;
     await response.body?.cancel();
-    throw refusal(question, response);
+    throw refusal(question, response, url);
   };
+}
+
+/** With the token for the endpoint alone. */
+function headersFor(url: URL, { settings }: HubQuestion, init: RequestInit | undefined): Headers {
+  const headers = new Headers(init?.headers);
+  headers.set("User-Agent", "bidora");
+  const token = tokenFor(url, settings);
+  if (token !== undefined) headers.set("Authorization", `Bearer ${token}`);
+  return headers;
 }
 
 /** Runs a request; the caller's own cancellation passes through, every other failure says why the Hub cannot be reached. */

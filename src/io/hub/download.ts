@@ -85,7 +85,8 @@ async function receiveAll(download: BlobDownload, arrived: Arrived): Promise<voi
 
 /** One request for what is missing. */
 async function receive(download: BlobDownload, arrived: Arrived): Promise<void> {
-  const { question, url, limits, file } = download;
+  const { url, limits, file } = download;
+  const question = { ...download.question, file: file.path };
   const headers = { "Accept-Encoding": "identity", ...(arrived.bytes > 0 && { Range: `bytes=${arrived.bytes}-` }) };
   const response = await hubFetch(question, limits, Number.POSITIVE_INFINITY)(url, { headers });
   if (!continues(response, arrived.bytes)) restart(download, arrived);

@@ -6,6 +6,8 @@ export interface HubQuestion {
   readonly repo: string;
   readonly revision: string;
   readonly settings: HubSettings;
+  /** The file that is fetched; undefined for what is asked of the repository. */
+  readonly file?: string | undefined;
 }
 
 /** No answer, or one that says to come back later: what is in the cache may stand in for it. */
@@ -28,9 +30,13 @@ export function notCached({ repo, revision, settings }: HubQuestion): BidoraErro
   );
 }
 
-/** The sentence for an answer other than success. Its body is not shown: it may repeat what was sent. */
-export function refusal(question: HubQuestion, response: Response): BidoraError {
-  const { repo, revision, settings } = question;
+/**
+ * The sentence for an answer other than success. Its body is not shown: it may repeat what was sent.
+ * @param url the address that answered, behind redirects
+ */
+export function refusal(question: HubQuestion, response: Response, url: URL): BidoraError {
+  const { repo, revision, settings, file } = question;
+  if (url.origin !== new URL(settings.endpoint).origin) return refusedElsewhere(question, response.status, url);
   const host = shownUrl(settings.endpoint);
   const { status, headers } = response;
   const fault = headers.get("X-Error-Code");
@@ -58,6 +64,12 @@ export function refusal(question: HubQuestion, response: Response): BidoraError 
       `${repo} has no revision '${revision}' (404): expected a branch, a tag or a full commit hash.`,
     );
   }
+  if (status === 404 && file !== undefined) {
+    return new BidoraError(
+      "HUB_NOT_FOUND",
+      `${host} lists ${file} in ${repo} but has no such file (404): try again later, give another --revision, or set HF_ENDPOINT to another mirror.`,
+    );
+  }
   if (status === 404) {
     return new BidoraError(
       "HUB_NOT_FOUND",
@@ -67,6 +79,18 @@ export function refusal(question: HubQuestion, response: Response): BidoraError 
   if (status === 429 || status >= 500) return unreachable(question, `answered with status ${status}`);
   return new BidoraError(
     "HUB_FAILED",
-    `${host} answered the request for ${repo} with status ${status}, which was not expected.`,
+    `${host} answered the request for ${file === undefined ? repo : `${file} of ${repo}`} with status ${status}, which was not expected.`,
+  );
+}
+
+/** Of a server that the Hub only refers to: it knows nothing of tokens, revisions or conditions. */
+function refusedElsewhere(question: HubQuestion, status: number, { origin }: URL): BidoraError {
+  const { repo, settings, file } = question;
+  const what = file === undefined ? "the request" : file;
+  if (status === 429 || status >= 500)
+    return unreachable(question, `redirects ${what} to ${origin}, which answered with status ${status}`);
+  return new BidoraError(
+    "HUB_FAILED",
+    `${shownUrl(settings.endpoint)} redirects ${what} of ${repo} to ${origin}, which answered with status ${status}: try again later, or set HF_ENDPOINT to another mirror.`,
   );
 }

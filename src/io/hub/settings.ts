@@ -16,6 +16,7 @@ export interface HubSettings {
 /** The variables that say where the cache is. */
 export const HUB_CACHE_SETTING = `HF_HUB_CACHE, HF_HOME or ${CACHE_SETTING}`;
 
+/** @throws UsageError for an HF_ENDPOINT that can't be asked */
 export function hubSettings(environment: Environment = process.env): HubSettings {
   const home = hubHome(environment);
   const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, "hub");
@@ -29,13 +30,31 @@ export function hubSettings(environment: Environment = process.env): HubSettings
 
 /** Text as it may be shown: without the user name and password of any address in it. */
 export function shownUrl(text: string): string {
-  return text.replace(/\/\/[^/@\s]*@/g, "//");
+  return text.replace(/\/\/[^/\s]*@/g, "//");
 }
 
 function endpointOf(address: string): string {
-  if (URL.canParse(address)) return address.replace(/\/+$/, "");
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new UsageError(
+      `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${address.replace(/^.*@/s, "…@")}'.`,
+    );
+  if (url.username !== "" || url.password !== "")
+    throw new UsageError(
+      `HF_ENDPOINT must have no user name or password in it: set it to ${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}, and HF_TOKEN to a token if the Hub asks for one.`,
+    );
+  return address.replace(/\/+$/, "");
+}
+
+/**
+ * The token for an address: the endpoint's alone gets it.
+ * @throws UsageError for one that can't be sent; it is not shown
+ */
+export function tokenFor(url: URL, { endpoint, token }: HubSettings): string | undefined {
+  if (token === undefined || url.origin !== new URL(endpoint).origin) return undefined;
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new UsageError(
-    `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${shownUrl(address)}'.`,
+    "The Hub's token can't be sent, because there is a line break, a space or a character outside ASCII in it: set HF_TOKEN (or the token file) to the token alone.",
   );
 }
 
