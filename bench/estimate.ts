@@ -19,6 +19,7 @@ const { values } = parseArgs({
     models: { type: "string", default: "minilm,bert,gpt2" },
     methods: { type: "string", default: "full,lora,dora,bidora" },
     batches: { type: "string", default: "4,16,32" },
+    accumulation: { type: "string", default: "1" },
     rounds: { type: "string", default: "1" },
     threads: { type: "string", default: "2" },
     clock: { type: "string", default: "wall" },
@@ -80,6 +81,12 @@ function ask(job: "estimate" | "run", settings: RunSettings): Promise<Figures & 
   });
 }
 
+/** Each size with each number of batches in a gradient. */
+function batchesOf({ batches, accumulation }: { readonly batches: string; readonly accumulation: string }) {
+  const sizes = batches.split(",").map(Number);
+  return accumulation.split(",").flatMap((count) => sizes.map((size) => ({ size, count: Number(count) })));
+}
+
 const mebibytes = (bytes: number) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 const ratioOf = (a: number, b: number) => (a / b).toFixed(2);
 
@@ -96,7 +103,7 @@ const lines = [
 for (let round = 0; round < Number(values.rounds); round++)
   for (const name of values.models.split(","))
     for (const method of values.methods.split(","))
-      for (const batch of values.batches.split(",")) {
+      for (const batch of batchesOf(values)) {
         const { model, task, steps } = known[name] as Subject;
         const rows = task === "causal-lm" ? "texts" : "pairs";
         const count = method === "bidora" ? Math.ceil(steps / 2) : steps;
@@ -106,7 +113,8 @@ for (let round = 0; round < Number(values.rounds); round++)
           train: join(scratch, `${rows}-train.jsonl`),
           validation: join(scratch, `${rows}-validation.jsonl`),
           method: method as Method,
-          batchSize: Number(batch),
+          batchSize: batch.size,
+          gradientAccumulation: batch.count,
           maxSteps: count,
           threads: Number(values.threads),
           output: join(scratch, "run"),
@@ -118,7 +126,7 @@ for (let round = 0; round < Number(values.rounds); round++)
         const row = [
           name,
           method,
-          batch,
+          batch.count > 1 ? `${batch.count} × ${batch.size}` : String(batch.size),
           mebibytes(said.memory),
           mebibytes(did.memory),
           ratioOf(said.memory, did.memory),

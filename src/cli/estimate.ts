@@ -15,9 +15,9 @@ export const estimate = defineCommand({
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
     const { estimate: ask } = await import("../run/estimate.js");
     const found = await ask(config, { signal, hub: { signal, ...downloadHooks(output) } });
-    const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds } = found;
-    output.result({ parameters, peakMemoryBytes, secondsPerStep, steps, seconds }, table(found));
-    for (const note of found.notes) output.note(note);
+    const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, notes, warnings } = found;
+    output.result({ parameters, peakMemoryBytes, secondsPerStep, steps, seconds, warnings }, table(found));
+    for (const note of [...notes, ...warnings]) output.note(note);
   },
 });
 

@@ -17,7 +17,7 @@ const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
  * Says before a run how many parameters it has and trains, how much memory it is going to take, how long a step and how long all of
  * it. A process of its own does what the run does, but of its steps and evaluations only some that cover what batches there are, the
  * heaviest among them; it writes nothing. Time goes on from these in a straight line over the tokens, memory is that process's own
- * peak. What could not be tried within the minute, or would not have fit, is told in `notes`.
+ * peak. What could not be tried within the minute, or would not have fit, is told in `warnings`.
  * @throws BidoraError, UsageError as `finetune` before its first step; `MEMORY` where a step that was tried took too much
  */
 export async function estimate(

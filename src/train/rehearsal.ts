@@ -94,19 +94,48 @@ class GivenBatches implements BatchSource {
 }
 
 /** Tokens of each batch. */
-export const tokensByBatch = (work: Work): number[] =>
-  work.flatMap((batches) => batches.map((rows) => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0)));
+export const tokensByBatch = (work: Work): number[] => work.flatMap((batches) => batches.map(tokensOfRows));
+
+const tokensOfRows = (rows: Rows): number => rows.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
 
 /** The tokens of all batches together. */
 export const tokensOfWork = (work: Work): number => tokensByBatch(work).reduce((sum, tokens) => sum + tokens, 0);
 
-/** Less of the same: fewer batches first, then fewer rows in each, those that are left as long as the others were. */
+/**
+ * Less of the same, so that time and memory go on from it in a straight line; the rows that are left are as long as the others were.
+ * A gradient by itself holds one batch at a time, and is taken of fewer batches, the largest first, before that one loses rows. Where
+ * gradients are taken on each other, some batches are held and some are not: all of them lose rows alike, before there are fewer.
+ */
 export function reduced(work: Work, share: number): Work {
+  const [only, ...others] = work;
+  if (others.length > 0) return withFewerRows(work, share);
+  return only ? [withFewerBatches(only, share)] : [];
+}
+
+/** The share at which `reduced` goes from fewer batches to fewer rows, or back: a straight line holds on one side of it. */
+export function turningShare(work: Work): number {
+  const [only, ...others] = work;
+  return 1 / Math.max(1, others.length > 0 ? mostRows(work) : (only?.length ?? 0));
+}
+
+const mostRows = (work: Work): number => work.flat().reduce((most, rows) => Math.max(most, rows.length), 0);
+
+/** All gradients have the same number of batches. */
+function withFewerRows(work: Work, share: number): Work {
+  const batchShare = Math.min(1, share * mostRows(work));
   return work.map((batches) => {
-    const count = Math.max(1, Math.ceil(batches.length * share));
-    const rowShare = Math.min(1, (share * batches.length) / count);
-    return batches.slice(0, count).map((rows) => thinned(rows, rowShare));
+    const count = Math.max(1, Math.ceil(batches.length * batchShare));
+    return batches.slice(0, count).map((rows) => thinned(rows, share));
   });
+}
+
+/** What a share of some batches may be off by. */
+const ROUNDING = 1e-9;
+
+function withFewerBatches(batches: readonly Rows[], share: number): Rows[] {
+  const count = batches.length * share + ROUNDING;
+  const largestFirst = [...batches].sort((a, b) => tokensOfRows(b) - tokensOfRows(a));
+  return largestFirst.slice(0, Math.max(1, Math.floor(count))).map((rows) => thinned(rows, Math.min(1, count)));
 }
 
 function thinned(rows: Rows, share: number): Rows {

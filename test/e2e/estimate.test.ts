@@ -30,11 +30,21 @@ describe("estimate", () => {
         secondsPerStep: expect.any(Number),
         steps: events.filter(({ event }) => event === "step").length,
         seconds: expect.any(Number),
+        warnings: [],
       });
       const peak = (done?.event === "done" && done.peakMemoryBytes) as number;
       expect(Math.abs(found.peakMemoryBytes / peak - 1)).toBeLessThan(0.15);
       expect(found.seconds).toBeGreaterThan(found.secondsPerStep);
     }
+  });
+
+  it("carries its warnings in JSON too, quiet or not", () => {
+    const stopping = [...flags, ...validation, "--method", "lora", "--eval-every", "2", "--early-stopping", "2"];
+    const sentence = "Early stopping may end the run sooner: steps and time are the most.";
+    const quiet = bidora("estimate", ...stopping, "--output", fresh(), "--json", "--quiet");
+    expect([quiet.status, quiet.stderr]).toEqual([0, ""]);
+    expect(JSON.parse(quiet.stdout).warnings).toEqual([sentence]);
+    expect(bidora("estimate", ...stopping, "--output", fresh(), "--json").stderr).toContain(`${sentence}\n`);
   });
 
   it("is a table for people, and takes a run's file", () => {

@@ -43,7 +43,8 @@ export async function rehearseRows(
     return (times.clock() - began) / 1000;
   };
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
-  return { seconds: sampled.overLine * sum(works, (work) => secondsAt(sampled.line, tokensOfWork(work))), sampled };
+  const seconds = sampled.overLine * sum(works, (work) => secondsAt(sampled.line, tokensOfWork(work)));
+  return { seconds, sampled };
 }
 
 /** Tokens after each prompt that are waited for: what the second goes on for beyond the first tells what a token takes. */

@@ -17,6 +17,7 @@ import { secondsOfReport, secondsOfWriting } from "./ending.js";
 import { judgings, rehearseRows, rehearseTexts } from "./judging.js";
 import { type PhaseCost, rehearsePhase, type Times, typicalSeconds } from "./phases.js";
 import type { Sampled } from "./sampler.js";
+import { notesOf, warningsOf } from "./sentences.js";
 
 /** What a run is going to take. */
 export interface Estimate {
@@ -33,8 +34,10 @@ export interface Estimate {
   /** Memory that was there to be had when it began. */
   readonly availableMemoryBytes: number;
   readonly stepsOfPhases: Partial<Record<Phase, number>>;
-  /** Sentences on how sure the figures are. */
+  /** What was tried, and how near the figures are then: a sentence a phase. */
   readonly notes: readonly string[];
+  /** Sentences on what may make the figures wrong. */
+  readonly warnings: readonly string[];
 }
 
 export interface MeasureOptions {
@@ -106,7 +109,8 @@ async function rehearse(
     steps,
     seconds: sum(seconds),
     stepsOfPhases: Object.fromEntries(phases.map((phase) => [phase.phase, phase.steps])),
-    notes: notesOf(prepared, phases),
+    notes: notesOf(phases),
+    warnings: warningsOf(prepared, phases),
   };
 }
 
@@ -174,16 +178,4 @@ async function secondsOfProvenance(prepared: Prepared, { deadline, clock }: Limi
   await source.find();
   clearTimeout(timer);
   return (clock() - began) / 1000;
-}
-
-function notesOf({ config }: Prepared, phases: readonly PhaseCost[]): string[] {
-  const notes = phases.map(({ phase, steps, sampled: { count, reached, heaviest } }) =>
-    reached < heaviest
-      ? `No whole step of ${phase} was tried: the heaviest has ${heaviest} tokens, and time and memory are a straight line on from ${reached}. They may be off by a half.`
-      : `${count} of ${steps} steps of ${phase} were tried, the heaviest (${heaviest} tokens) among them: expect memory within 15 % and time within 30 % on a machine that is as busy as it is now.`,
-  );
-  if (config.earlyStopping !== undefined || config.searchPatience !== undefined)
-    notes.push("Early stopping may end the run sooner: steps and time are the most.");
-  if (config.resume) notes.push("The figures are those of the whole run, from its first step.");
-  return notes;
 }

@@ -42,7 +42,8 @@ export async function rehearsePhase(plan: PhasePlan, prepared: Prepared, times: 
   const sampled = await sampleWork({ works, run, room: availableMemory, ...times });
   const secondsOfSteps = works.map((work) => secondsAt(sampled.line, tokensOfWork(work)));
   const ofMeanStep = (sampled.overLine * sum(secondsOfSteps)) / works.length + (median(besides) ?? 0);
-  return { phase: plan.phase, steps: plan.steps, seconds: plan.steps * ofMeanStep, secondsOfSteps, sampled };
+  const seconds = plan.steps * ofMeanStep + sampled.once;
+  return { phase: plan.phase, steps: plan.steps, seconds, secondsOfSteps, sampled };
 }
 
 function takeAhead(ahead: Generator<Work>, steps: number): Work[] {

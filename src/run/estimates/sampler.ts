@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../train/machine.js";
-import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../train/rehearsal.js";
+import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/rehearsal.js";
 import { fitLine, type Line, meanOverLine, spread, type Timed } from "./line.js";
 
 /** What work of one kind takes, by some of it. */
@@ -16,6 +16,8 @@ export interface Sampled {
   readonly reached: number;
   /** Bytes that the heaviest piece is going to take beyond the process's peak so far. */
   readonly bytesBeyond: number;
+  /** Seconds that the first piece takes beyond any other, for what is made but once. */
+  readonly once: number;
 }
 
 export interface SamplerOptions {
@@ -36,6 +38,8 @@ const GROWTH = 8;
 const LEAST_GROWTH = 1.5;
 /** What the next piece may be expected to take of the time and the memory that are left. */
 const CAUTION = 0.8;
+/** Milliseconds that there are for a second part, though time is over: one part alone says nothing of a line. */
+const LEAST_TIME = 3000;
 /** Whole pieces that are measured at most, and those that are even when `until` is over. */
 const MOST = 64;
 const LEAST = 4;
@@ -54,9 +58,11 @@ interface Measured extends Timed {
  */
 export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   const heaviest = options.works.reduce((most, work) => (loadOf(work) > loadOf(most) ? work : most));
-  const parts = await climb(heaviest, options);
+  const first = await measure(reduced(heaviest, 0), options);
+  const parts = await climb(heaviest, first, options);
   const top = parts.at(-1) as Measured;
-  const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens };
+  const once = Math.max(0, first.seconds - (parts[0] as Measured).seconds);
+  const sizes = { heaviest: tokensOfWork(heaviest), reached: top.tokens, once };
   if (sizes.reached < sizes.heaviest) return { ...extrapolate(heaviest, parts), ...sizes };
   const others = await sampleOthers(heaviest, top.seconds, options);
   const whole = [top, ...others, ...(others.length > 0 ? [await measure(heaviest, options)] : [])];
@@ -64,24 +70,37 @@ export async function sampleWork(options: SamplerOptions): Promise<Sampled> {
   return { line, overLine: meanOverLine(line, whole), count: 1 + others.length, bytesBeyond: 0, ...sizes };
 }
 
-/** Larger and larger parts of a piece, as far as time and memory allow; the last one is the whole where they do. */
-async function climb(heaviest: Work, options: SamplerOptions): Promise<Measured[]> {
-  const parts = [await measure(reduced(heaviest, 0), options)];
+/**
+ * Larger and larger parts of a piece, as far as time and memory allow; the last one is the whole where they do. The smallest is done
+ * again: what is loaded and made in the first piece of all would make it seem slow, and larger ones cheap beside it.
+ */
+async function climb(heaviest: Work, first: Measured, options: SamplerOptions): Promise<Measured[]> {
+  const parts = [growthByTime([first], options) < 1 ? first : await measure(reduced(heaviest, 0), options)];
   for (;;) {
     const last = parts.at(-1) as Measured;
     const wanted = tokensOfWork(heaviest) / last.tokens;
     // A last step that is hardly larger than the one before would tell nothing new.
     const most = wanted < GROWTH * LEAST_GROWTH ? wanted : GROWTH;
-    const growth = Math.min(most, growthByTime(last, options), growthByMemory(parts, options));
-    const next = reduced(heaviest, Math.min(1, growth / wanted));
+    const growth = Math.min(most, growthByTime(parts, options), growthByMemory(parts, options));
+    const next = notBeyondTurn(heaviest, Math.min(1, growth / wanted), last);
     if (growth < Math.min(wanted, LEAST_GROWTH) || tokensOfWork(next) <= last.tokens) return parts;
     parts.push(await measure(next, options));
   }
 }
 
+/** So much of a piece, or as much as lies on the same side as the part before of where batches, or rows, begin to be fewer. */
+function notBeyondTurn(heaviest: Work, share: number, last: Measured): Work {
+  const [next, turn] = [share, turningShare(heaviest)].map((share) => reduced(heaviest, share)) as [Work, Work];
+  const isBetween = last.tokens < tokensOfWork(turn) && tokensOfWork(turn) < tokensOfWork(next);
+  return isBetween ? turn : next;
+}
+
 /** Twice the tokens take twice the time at the most. */
-const growthByTime = ({ seconds }: Measured, { deadline }: SamplerOptions): number =>
-  (CAUTION * (deadline - performance.now())) / (1000 * seconds);
+function growthByTime(parts: readonly Measured[], { deadline }: SamplerOptions): number {
+  const { seconds } = parts.at(-1) as Measured;
+  const left = Math.max(deadline - performance.now(), parts.length === 1 ? LEAST_TIME : 0);
+  return (CAUTION * left) / (1000 * seconds);
+}
 
 function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): number {
   const last = parts.at(-1) as Measured;

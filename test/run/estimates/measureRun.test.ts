@@ -4,6 +4,8 @@ import { describe, expect, it } from "vitest";
 import { methodNames, type RunSettings, resolveRun } from "../../../src/config/index.js";
 import { judgings, rehearseTexts } from "../../../src/run/estimates/judging.js";
 import { measureRun } from "../../../src/run/estimates/measureRun.js";
+import type { PhaseCost } from "../../../src/run/estimates/phases.js";
+import { notesOf, warningsOf } from "../../../src/run/estimates/sentences.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
 import { namedDatasets } from "../../../src/tasks/index.js";
 import type { RunEvent } from "../../../src/train/events.js";
@@ -73,7 +75,8 @@ describe("what is measured", () => {
   });
 
   it("says what was tried, and what it can't know", async () => {
-    const { notes } = await measured({ method: "bidora", maxSteps: 2 });
+    const { notes, warnings } = await measured({ method: "bidora", maxSteps: 2 });
+    expect(warnings).toEqual([]);
     expect(notes.map((note) => note.replace(/heaviest \(\d+/, "heaviest (N"))).toEqual(
       ["search", "retrain"].map(
         (phase) =>
@@ -81,7 +84,24 @@ describe("what is measured", () => {
       ),
     );
     const stopping = { method: "lora", earlyStopping: 1, evalEvery: 1, validation: SMALL.train } as const;
-    expect((await measured(stopping)).notes.join("\n")).toContain("Early stopping may end the run sooner");
+    expect((await measured(stopping)).warnings).toEqual([
+      "Early stopping may end the run sooner: steps and time are the most.",
+    ]);
+    const patient = await measured({ method: "bidora", maxSteps: 2, searchPatience: 1 });
+    expect(patient.warnings).toEqual([expect.stringContaining("Early stopping")]);
+  });
+
+  it("is a warning for each phase of which no whole step was tried", () => {
+    const phase = (name: "search" | "retrain", reached: number) =>
+      ({ phase: name, steps: 4, sampled: { count: Number(reached === 90), reached, heaviest: 90 } }) as PhaseCost;
+    const phases = [phase("search", 30), phase("retrain", 90)];
+    const config = configOf({ method: "bidora" });
+    expect(warningsOf({ config }, phases)).toEqual([
+      "No whole step of search was tried: the heaviest has 90 tokens, and time and memory are a straight line on from 30. They may be off by a half.",
+    ]);
+    expect(notesOf(phases)).toEqual([expect.stringMatching(/^1 of 4 steps of retrain were tried/)]);
+    const resumed = warningsOf({ config: { ...config, resume: true } }, []);
+    expect(resumed).toEqual(["The figures are those of the whole run, from its first step."]);
   });
 
   it("counts evaluations as the run makes them", () => {
