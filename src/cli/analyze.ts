@@ -1,6 +1,7 @@
 import { formatNumber } from "../common/format.js";
 import { analyzeOptions } from "../config/index.js";
 import type { Analysis } from "../report/analysis.js";
+import { linesOf, phaseNotes } from "../report/analysisLines.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
@@ -19,13 +20,14 @@ export const analyze = defineCommand({
   },
 });
 
-/** A row a run and kind of layer. */
+/** A row a run and kind of layer, and one for each phase that does not compare. */
 function slopes({ axis, runs }: Analysis): string {
-  const rows = runs.flatMap(({ name, method, fits }) =>
-    Object.entries({ all: fits.all, ...fits.kinds }).map(([kind, { slope, correlation, points, note }]) => {
+  const rows = runs.flatMap((run) =>
+    linesOf(run).map(({ layers, phase, fit: { slope, correlation, points, note } }) => {
       const numbers = [slope, correlation].map((value) => (value === null ? "–" : formatNumber(value)));
-      return [name, method, kind, ...numbers, points, note ?? ""];
+      return [run.name, run.method, layers, phase ?? "–", ...numbers, points, note ?? ""];
     }),
   );
-  return `Slope of ΔM over ΔD, magnitudes along ${axis}\n${formatTable(["run", "method", "layers", "slope", "correlation", "points", ""], rows)}`;
+  const table = formatTable(["run", "method", "layers", "phase", "slope", "correlation", "points", ""], rows);
+  return [`Slope of ΔM over ΔD, magnitudes along ${axis}`, table, ...phaseNotes(runs)].join("\n");
 }

@@ -37,15 +37,22 @@ export interface AnalyzedLayer {
 
 /** The lines of one run. */
 export interface AnalyzedFits {
-  /** Through the points of all layers and steps. */
+  /**
+   * The phase that `all` and `kinds` are of, and that compares with full fine-tuning: of a run with several the search, in which
+   * magnitudes and directions move together. Null where the saved steps tell none.
+   */
+  readonly phase: Phase | null;
+  /** Through the points of all layers. */
   readonly all: LineFit;
   readonly kinds: Readonly<Record<string, LineFit>>;
-  /** By phase, in a run of several. */
+  /** The lines of all layers by phase, in a run of several. */
   readonly phases?: Partial<Readonly<Record<Phase, LineFit>>>;
 }
 
 /** A run's slope beside that of full fine-tuning. */
 export interface AgainstFull {
+  /** The run's phase that is compared. */
+  readonly phase: Phase | null;
   /** The runs of full fine-tuning, and the mean of their slopes. */
   readonly runs: readonly string[];
   readonly slope: number;

@@ -1,5 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { formatNumber } from "../common/format.js";
+import type { Phase } from "../train/events.js";
 import type { AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from "./analysis.js";
 import { html, type Markup } from "./html.js";
 import { figure, type Panel, panels, type Size } from "./layout.js";
@@ -28,7 +29,7 @@ export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
     title: "Magnitude over direction",
     drawings: [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
     caption:
-      "Each layer at each saved step: how far its magnitudes are from the pretrained weight’s (ΔM) over how far its directions are (ΔD), and the line through the points by least squares. Every panel has scales of its own. The numbers are below.",
+      "Each layer at each saved step: how far its magnitudes are from the pretrained weight’s (ΔM) over how far its directions are (ΔD), and the line by least squares through the points, of a run with several phases through those of the phase that it names. Every panel has scales of its own. The numbers are below.",
   });
 }
 
@@ -36,27 +37,33 @@ function panelOf(run: AnalyzedRun, kind: string, colour: Colour, marks: StepMark
   const layers = run.layers.filter((layer) => layer.kind === kind);
   return {
     title: `${run.name} · ${kind}`,
-    draw: (size) => drawKind(layers, run.fits.kinds[kind]!, { title: `${run.name}, ${kind}`, colour, marks, size }),
+    draw: (size) => {
+      const of = { title: `${run.name}, ${kind}`, phase: run.fits.phases && run.fits.phase, colour, marks, size };
+      return drawKind(layers, run.fits.kinds[kind]!, of);
+    },
   };
 }
 
 interface Look {
   readonly title: string;
+  /** The one that the line is of, in a run of several. */
+  readonly phase: Phase | null | undefined;
   readonly colour: Colour;
   readonly marks: StepMarks;
   readonly size: Size;
 }
 
-function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, colour, marks, size }: Look): Markup {
+function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase, colour, marks, size }: Look): Markup {
   const points = layers.flatMap(({ path, layer, steps }) => steps.map((step): Point => ({ ...step, path, layer })));
+  const said = phase ? `${phase}: ${slopeText(fit)}` : slopeText(fit);
   return draw({
     title: `ΔM over ΔD of ${title}`,
-    description: `${points.length} points: ${slopeText(fit)}.`,
+    description: `${points.length} points, ${said}.`,
     ...size,
     x: { label: "ΔD" },
     yLabel: "ΔM",
     marks: [
-      line(points, fit),
+      line(phase ? points.filter((point) => point.phase === phase) : points, fit),
       ...layers.flatMap(({ layer }) =>
         marks.draw(
           points.filter((point) => point.layer === layer),
@@ -64,7 +71,7 @@ function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, colou
           tell,
         ),
       ),
-      Plot.text([slopeText(fit)], {
+      Plot.text([said], {
         frameAnchor: "top-right",
         dy: -16,
         text: (text: string) => text,

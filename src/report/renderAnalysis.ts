@@ -1,6 +1,7 @@
 import { formatNumber } from "../common/format.js";
-import type { Analysis, AnalyzedRun, LineFit } from "./analysis.js";
+import type { Analysis, AnalyzedRun } from "./analysis.js";
 import { changesFigure } from "./analysisFigures.js";
+import { linesOf, phaseNotes } from "./analysisLines.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
 import { renderPage } from "./page.js";
@@ -44,7 +45,7 @@ function axisText({ axis, axisFrom }: Analysis): string {
 function slopesTable(runs: readonly AnalyzedRun[]): Markup {
   const hasFull = runs.some(({ againstFull }) => againstFull !== undefined);
   const rows = runs.flatMap((run) =>
-    fitsByName(run).map(([name, fit], at) => {
+    linesOf(run).map(({ layers, phase, fit }, at) => {
       const beside = at === 0 ? run.againstFull : undefined;
       const full = [
         number(beside?.slope),
@@ -52,22 +53,18 @@ function slopesTable(runs: readonly AnalyzedRun[]): Markup {
         beside ? (beside.hasSameSign ? "yes" : "no") : "",
       ];
       const cells = [
-        ...[run.method, name, number(fit.slope), number(fit.intercept), number(fit.correlation), String(fit.points)],
+        ...[run.method, layers, phase ?? NOTHING],
+        ...[number(fit.slope), number(fit.intercept), number(fit.correlation), String(fit.points)],
         ...(hasFull ? full : []),
       ];
       const title = fit.note === undefined ? html`` : html` title="${fit.note}"`;
       return html`<tr${title}><th scope="row">${run.name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
     }),
   );
-  const head = ["Run", "Method", "Layers", "Slope", "Intercept", "Correlation", "Points"];
+  const head = ["Run", "Method", "Layers", "Phase", "Slope", "Intercept", "Correlation", "Points"];
   const beside = ["Slope of full fine-tuning", "Difference", "Same sign"];
-  const notes = [...new Set(runs.flatMap((run) => fitsByName(run).flatMap(([, { note }]) => note ?? [])))];
-  return html`${table("Lines of ΔM over ΔD", hasFull ? [...head, ...beside] : head, rows)}${notes.map((note) => html`<p>${NOTHING}: ${note}</p>`)}`;
-}
-
-function fitsByName({ fits }: AnalyzedRun): (readonly [name: string, fit: LineFit])[] {
-  const kinds = Object.entries(fits.kinds);
-  return [["all", fits.all], ...(kinds.length > 1 ? kinds : []), ...Object.entries(fits.phases ?? {})];
+  const notes = [...new Set(runs.flatMap((run) => linesOf(run).flatMap(({ fit }) => fit.note ?? [])))];
+  return html`${table("Lines of ΔM over ΔD", hasFull ? [...head, ...beside] : head, rows)}${notes.map((note) => html`<p>${NOTHING}: ${note}</p>`)}${phaseNotes(runs).map((note) => html`<p>${note}</p>`)}`;
 }
 
 function numbersTable({ name, layers }: AnalyzedRun): Markup {

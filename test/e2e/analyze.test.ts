@@ -87,8 +87,14 @@ describe("a comparison's runs", () => {
     expect(stepsOf(3)).toEqual(Array(6).fill([2, 4, 6]));
     const { layers, fits } = analysis.runs[1]!;
     expect(layers[0]!.steps.map(({ phase }) => phase)).toEqual(["search", "search", "search", "retrain", "retrain"]);
-    expect(fits).toMatchObject({ all: { points: 30 }, kinds: { query: { points: 15 }, value: { points: 15 } } });
+    expect(fits).toMatchObject({
+      phase: "search",
+      all: { points: 18 },
+      kinds: { query: { points: 9 }, value: { points: 9 } },
+    });
     expect(fits.phases).toMatchObject({ search: { points: 18 }, retrain: { points: 12 } });
+    expect(fits.all).toEqual(fits.phases!.search);
+    expect(analysis.runs[3]!.fits).toMatchObject({ phase: "train", all: { points: 18 } });
     expect(analysis.runs[3]!.fits.phases).toBeUndefined();
     const frozen = layers[0]!.steps.map(({ deltaM }) => deltaM);
     expect(frozen[3]).toBeCloseTo(frozen[4]!, 14);
@@ -102,6 +108,7 @@ describe("a comparison's runs", () => {
     for (const at of [1, 3, 4]) {
       const { againstFull, fits } = analysis.runs[at]!;
       expect(againstFull).toMatchObject({ runs: ["task/full/seed-10"], slope: full.fits.all.slope });
+      expect(againstFull!.phase).toBe(at === 1 ? "search" : "train");
       expect(againstFull!.difference).toBeCloseTo(fits.all.slope! - full.fits.all.slope!, 12);
     }
   });
@@ -129,7 +136,7 @@ describe("a comparison's runs", () => {
     expect(plots).toHaveLength(5 * 2);
     const [of, ...titles] = [...plots[2]!.querySelectorAll("title")].map(({ textContent }) => textContent);
     expect(of).toBe("ΔM over ΔD of task/bidora/seed-10, query");
-    expect(plots[2]!.querySelector("desc")?.textContent).toMatch(/^15 points: slope/);
+    expect(plots[2]!.querySelector("desc")?.textContent).toMatch(/^15 points, search: slope/);
     expect(new Set(titles).size).toBe(15);
     const marks = new Set(
       [...plots[2]!.querySelectorAll('[data-mark="dot"]')].map((mark) => mark.getAttribute("fill")),
@@ -145,8 +152,61 @@ describe("a comparison's runs", () => {
     expect(again.stderr).toContain("Left out");
     expect(JSON.parse(again.stdout)).toEqual({ output, data, ...analysis });
     const { stdout } = bidora("analyze", join(comparison, "task", "full", "seed-10"), "--quiet");
-    expect(stdout).toMatch(/seed-10 +full +query +\S+/);
+    expect(stdout).toMatch(/seed-10 +full +query +– +\S+/);
+    expect(stdout).not.toContain("phase of");
   });
+});
+
+describe("a BiDoRA run's phases", () => {
+  const bidoraRun = (settings: RunSettings) => run({ ...SMALL, ...SAVING, method: "bidora", ...settings });
+  const phasesOf = ({ layers }: AnalyzedRun) => layers[0]!.steps.map(({ step, phase }) => [step, phase]);
+
+  test("have lines apart in the terminal and on the page, and the one that compares is named", async () => {
+    const { output } = await bidoraRun({ retrainSteps: 4 });
+    const { stdout } = bidora("analyze", output, "--quiet");
+    const rows = stdout.split("\n").map((line) => line.trim().split(/ +/).slice(1, 4).join(" "));
+    expect(rows.filter((row) => row.startsWith("bidora"))).toEqual([
+      "bidora all search",
+      "bidora query search",
+      "bidora value search",
+      "bidora all retrain",
+    ]);
+    const sentence = /The phase of \S+ that compares with full fine-tuning is the search: magnitudes and directions/;
+    expect(stdout).toMatch(sentence);
+    const { document } = parseHTML(readFileSync(join(output, "analysis.html"), "utf8"));
+    expect(document.querySelector("#slopes")?.textContent).toMatch(sentence);
+    const cells = [...document.querySelectorAll("#slopes tbody tr")].map((row) => row.querySelectorAll("td")[2]);
+    expect(cells.map((cell) => cell?.textContent)).toEqual(["search", "search", "search", "retrain"]);
+  });
+
+  test("of a run without retraining are the search alone", async () => {
+    const analyzed = await analysisOf((await bidoraRun({ retrainSteps: 0 })).output);
+    expect(analyzed.fits).toMatchObject({ phase: "search", all: { points: 18 } });
+    expect(analyzed.fits.phases).toBeUndefined();
+  });
+
+  test("of a run that saved its end alone say that the search is not among them", async () => {
+    const { output } = await bidoraRun({ saveEvery: undefined });
+    expect((await analysisOf(output)).fits).toMatchObject({ phase: "retrain", all: { points: 6 } });
+    expect(bidora("analyze", output, "--quiet").stdout).toMatch(
+      /The line of \S+ goes through retraining alone, .* --save-every keeps steps of the search/,
+    );
+  });
+
+  test.each([[{ retrainSteps: 4 }], [{ retrainSteps: 0 }]])(
+    "leave out what a search with patience threw away: %o",
+    async (retraining) => {
+      const settings = { maxSteps: 40, saveEvery: 1, searchPatience: 1, learningRate: 3e-2, ...retraining };
+      const { output, events } = await bidoraRun(settings);
+      const passes = events.flatMap((event) =>
+        event.event === "step" && event.upperPassLoss !== undefined ? [[event.upperPassLoss, event.step] as const] : [],
+      );
+      const [, best] = passes.reduce((a, b) => (b[0] < a[0] ? b : a));
+      const search = phasesOf(await analysisOf(output)).filter(([, phase]) => phase === "search");
+      expect(search.map(([step]) => step)).toEqual(Array.from({ length: best }, (_, at) => at + 1));
+      expect(passes.at(-1)![1]).toBeGreaterThan(best);
+    },
+  );
 });
 
 test("full fine-tuning is told by the layers of the runs beside it, and each by those that both have", async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { LineFit } from "../../src/report/analysis.js";
 import { againstFull } from "../../src/use/analysis/fits.js";
 import { kindsOf } from "../../src/use/analysis/kinds.js";
 import { leastSquares } from "../../src/use/analysis/leastSquares.js";
@@ -72,9 +73,16 @@ test("a slope stands beside the mean of those of full fine-tuning", () => {
     { name: "b", slope: null },
     { name: "c", slope: -2 },
   ];
-  expect(againstFull(fit, full)).toEqual({ runs: ["a", "c"], slope: -1.5, difference: 4.5, hasSameSign: false });
-  expect(againstFull(fit, [{ name: "b", slope: null }])).toBeUndefined();
-  expect(againstFull(leastSquares([]), full)).toBeUndefined();
+  const fitted = (all: LineFit) => ({ phase: "search", all, kinds: {} }) as const;
+  expect(againstFull(fitted(fit), full)).toEqual({
+    phase: "search",
+    runs: ["a", "c"],
+    slope: -1.5,
+    difference: 4.5,
+    hasSameSign: false,
+  });
+  expect(againstFull(fitted(fit), [{ name: "b", slope: null }])).toBeUndefined();
+  expect(againstFull(fitted(leastSquares([])), full)).toBeUndefined();
 });
 
 test("kinds of layers are as short as tells them apart", () => {

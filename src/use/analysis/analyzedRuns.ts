@@ -41,10 +41,10 @@ function besideFull({ folder, run }: Described, runs: readonly Described[]): Aga
     full.every((other) => other.run.layers.some((layer) => layer.path === path));
   const common = run.layers.filter(isCommon);
   const paths = new Set(common.map(({ path }) => path));
-  const lineOf = (layers: readonly AnalyzedLayer[]) => fitsOf(layers.filter(({ path }) => paths.has(path))).all;
+  const linesOf = (layers: readonly AnalyzedLayer[]) => fitsOf(layers.filter(({ path }) => paths.has(path)));
   return againstFull(
-    lineOf(run.layers),
-    full.map((other) => ({ name: other.run.name, slope: lineOf(other.run.layers).slope })),
+    linesOf(run.layers),
+    full.map((other) => ({ name: other.run.name, slope: linesOf(other.run.layers).all.slope })),
   );
 }
 

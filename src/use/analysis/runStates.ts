@@ -27,14 +27,23 @@ export const hasWeights = (folder: string): boolean => isAdapterFolder(folder) |
  * @throws BidoraError `ANALYSIS` for a checkpoint that is not as it was saved
  */
 export async function statesOf(run: string): Promise<RunState[]> {
-  const end = hasWeights(run) ? await endStep(run) : undefined;
+  const told = existsSync(join(run, EVENTS)) ? toRuns([await readRunLog(run)])[0] : undefined;
+  const bests = told ? bestSteps(told) : new Map<Phase, number>();
+  const last = told?.of("step").at(-1);
+  const end = hasWeights(run) ? ((last && bests.get(last.phase)) ?? last?.step ?? null) : undefined;
   // Later ones are no part of the way there: early stopping went back behind them, or the run was begun anew from an earlier one.
   const isInRun = (step: number) => end === undefined || end === null || step < end;
   const steps = checkpointSteps(run)
     .filter((step) => isInRun(step) && hasWeights(checkpointPath(run, step)))
     .reverse();
   for (const step of steps) await refuseDamaged(checkpointPath(run, step));
-  const states = steps.map((step) => stateIn(checkpointPath(run, step), step));
+  // Of a phase that is over, the next one goes on from the best step.
+  const isOnTheWay = ({ phase }: RunState, step: number) =>
+    phase === null || phase === last?.phase || step <= (bests.get(phase) ?? Number.POSITIVE_INFINITY);
+  const states = steps.flatMap((step) => {
+    const state = stateIn(checkpointPath(run, step), step);
+    return isOnTheWay(state, step) ? [state] : [];
+  });
   const newest = states.at(-1);
   const isTwice = end === null && newest !== undefined && isSameAdapter(newest.folder, run);
   return end === undefined || isTwice ? states : [...states, stateIn(run, end)];
@@ -44,13 +53,17 @@ function stateIn(folder: string, step: number | null): RunState {
   return { folder, step, phase: sideFactsOf(folder)?.phase ?? null };
 }
 
-/** The step whose weights a run ended with, by its log: the one that early stopping put back, or the last; null without a log. */
-async function endStep(run: string): Promise<number | null> {
-  if (!existsSync(join(run, EVENTS))) return null;
-  const [told] = toRuns([await readRunLog(run)]) as [Run];
-  const last = told.of("step").at(-1);
-  const best = bestPoints(told).find(({ phase }) => phase === last?.phase);
-  return best?.step ?? last?.step ?? null;
+/** The step that each phase went back to at its end, where it was watched: by its evaluations, or a search by the upper loss. */
+function bestSteps(told: Run): Map<Phase, number> {
+  const bests = new Map(bestPoints(told).map(({ phase, step }) => [phase, step]));
+  const passes = told
+    .of("step")
+    .flatMap(({ phase, step, upperPassLoss: loss }) =>
+      phase === "search" && loss !== undefined ? [{ step, loss }] : [],
+    );
+  const [first, ...others] = passes;
+  if (first) bests.set("search", others.reduce((best, pass) => (pass.loss < best.loss ? pass : best), first).step);
+  return bests;
 }
 
 /** @throws BidoraError `ANALYSIS` */
