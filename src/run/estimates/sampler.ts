@@ -108,11 +108,11 @@ function growthByMemory(parts: readonly Measured[], { room }: SamplerOptions): n
   return slope > 0 ? 1 + (CAUTION * room()) / (slope * last.load) : GROWTH * LEAST_GROWTH;
 }
 
-/** Between the last two; 0 while there is one, which takes memory for much that comes but once. */
+/** Between the last two; 0 while there is one, which takes memory for much that comes but once, and where only batches were added. */
 function bytesPerToken(parts: readonly Measured[]): number {
   const [before, last] = parts.slice(-2);
-  if (!before || !last) return 0;
-  return Math.max(0, (last.peak - before.peak) / Math.max(1, last.load - before.load));
+  if (!before || !last || last.load <= before.load) return 0;
+  return Math.max(0, (last.peak - before.peak) / (last.load - before.load));
 }
 
 function extrapolate(

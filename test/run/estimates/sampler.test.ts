@@ -145,6 +145,19 @@ describe("pieces of work", () => {
     expect(8e8 + sampled.bytesBeyond).toBeCloseTo(12e8, -6);
   });
 
+  test("of one gradient need no more room for more batches, though peaks differ", async () => {
+    const whole: Work = [Array.from({ length: 40 }, () => batch(...Array.from({ length: 20 }, () => 5)))];
+    let noise = 0;
+    const run = (work: Work) => {
+      noise += 1e6;
+      memory.peak = 8e8 + noise + 1e3 * Math.max(...tokensByBatch(work));
+      return 1e-6;
+    };
+    const deadline = performance.now() + 60_000;
+    const sampled = await sampleWork({ works: [whole], run, until: deadline, deadline, room: () => 2e7 });
+    expect(sampled.reached).toBe(sampled.heaviest);
+  });
+
   test("of two levels are as heavy as all their batches, others as their largest", async () => {
     const heaviestOf = async (works: Work[]) => {
       const deadline = performance.now() + 60_000;
