@@ -19,7 +19,7 @@ export type { ScoreReached } from "./compare/costColumns.js";
 export type { Cost } from "./compare/costToReach.js";
 export type { PairedEffect } from "./compare/effectSize.js";
 export type { FailedRun, UnfinishedRun } from "./compare/missingRuns.js";
-export type { BootstrapTest, SignificanceTest, WilcoxonTest } from "./compare/significance.js";
+export type { BootstrapTest, Population, SignificanceTest, WilcoxonTest } from "./compare/significanceTest.js";
 export type { SummaryEntry } from "./compare/summary.js";
 export {
   type AnalyzeSettings,

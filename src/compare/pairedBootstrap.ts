@@ -1,9 +1,17 @@
 import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { type Interval, percentiles } from "../metrics/bootstrap.js";
-import type { OverRows } from "../metrics/metric.js";
+import type { MeasuredRows, OverRows } from "../metrics/metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resamples.js";
 import { round12 } from "./differences.js";
+
+/** Resamples of a family of tests, unless it needs more. */
+const USUAL = 10_000;
+/** Resamples a test of a family: the smallest p that they can give is a hundredth once Holm has multiplied it. */
+const A_TEST = 100;
+
+/** How many resamples each test of a family of so many draws. */
+export const resamplesFor = (family: number): number => Math.max(USUAL, A_TEST * family);
 
 /** What the same rows, drawn anew, say of the difference between two methods. */
 export interface PairedBootstrap extends Interval {
@@ -11,11 +19,12 @@ export interface PairedBootstrap extends Interval {
   readonly difference: number;
   /** Two-sided, in (0, 1]. */
   readonly p: number;
+  /** Of p over all resamples that could have been drawn: √(p(1 − p) / (1 + B)). */
+  readonly pStandardError: number;
 }
 
 /** One value of a metric for one method, of all rows and of each resample; NaN where there is none. */
 export interface Resampled {
-  readonly rows: number;
   readonly whole: number;
   readonly drawn: readonly number[];
 }
@@ -39,34 +48,48 @@ export function pairedBootstrap<Measured>(
   b: readonly Measured[],
   options: BootstrapOptions,
 ): PairedBootstrap {
-  return differenceOf(name, resampled(metric, name, a, options), resampled(metric, name, b, options), options);
+  const sides = [a, b].map((rows): MeasuredRows => ({ metric: metric as OverRows<unknown>, rows }));
+  const [ofA, ofB] = resampled(name, sides, options);
+  return differenceOf(name, ofA!, ofB!, options);
 }
 
-/** One side of a paired bootstrap: what it is against many others has to be found once. @param rows the measured ones of a method */
-export function resampled<Measured>(
-  metric: OverRows<Measured>,
+/**
+ * The sides of paired bootstraps: each is found once, whatever it is paired with, and all over the same draws.
+ * @param sides what was measured of the same rows
+ * @param onDrawn told how many resamples were drawn
+ * @throws BidoraError `PAIRED_SAMPLES` for rows that are not the same number, or fewer than two
+ */
+export function resampled(
   name: string,
-  rows: readonly Measured[],
+  sides: readonly MeasuredRows[],
   options: BootstrapOptions,
-): Resampled {
+  onDrawn: (done: number) => void = () => {},
+): Resampled[] {
+  const count = sides[0]?.rows.length ?? 0;
+  for (const { rows } of sides) checkRows(count, rows.length);
   const valueIn = (result: Readonly<Record<string, number>>) => own(result, name) ?? Number.NaN;
-  const whole = valueIn(metric.result(rows, rows));
-  const drawn: number[] = [];
-  for (const places of drawnRows(rows.length, checkBootstrap(options)))
-    drawn.push(valueIn(resultOfDrawn(metric, rows, places)));
-  return { rows: rows.length, whole, drawn };
+  const drawn = sides.map((): number[] => []);
+  for (const places of drawnRows(count, checkBootstrap(options))) {
+    for (const [i, { metric, rows }] of sides.entries()) drawn[i]!.push(valueIn(resultOfDrawn(metric, rows, places)));
+    onDrawn(drawn[0]!.length);
+  }
+  return sides.map(({ metric, rows }, i) => ({
+    whole: valueIn(metric.result(rows, rows)),
+    drawn: drawn[i]!,
+  }));
 }
 
-/** The paired bootstrap of two sides that were drawn with the same options. @throws BidoraError as `pairedBootstrap` */
+/** The paired bootstrap of two sides that were drawn together, with the same options. @throws BidoraError as `pairedBootstrap` */
 export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
   const { resamples, confidence } = checkBootstrap(options);
-  checkRows(a.rows, b.rows);
   const difference = a.whole - b.whole;
   if (!Number.isFinite(difference)) throw undefinedDifference(name, "over all rows");
   const drawn = a.drawn.map((value, i) => value - b.drawn[i]!).filter(Number.isFinite);
   if (!areEnough(drawn.length, resamples))
     throw undefinedDifference(name, `in ${resamples - drawn.length} of ${resamples} samples drawn from them`);
-  return { difference, ...percentiles(drawn, confidence), p: shareAsFar(drawn, difference) };
+  const p = shareAsFar(drawn, difference);
+  const pStandardError = Math.sqrt((p * (1 - p)) / (1 + drawn.length));
+  return { difference, ...percentiles(drawn, confidence), p, pStandardError };
 }
 
 function shareAsFar(drawn: readonly number[], difference: number): number {

@@ -1,47 +1,13 @@
 import { own } from "../common/own.js";
-import type { Interval } from "../metrics/bootstrap.js";
 import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
-import { type PairedEffect, pairedEffect } from "./effectSize.js";
+import { pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";
 import { methodsWithoutFailure } from "./missingRuns.js";
+import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedRuns.js";
 import { isOfRows } from "./scoredRows.js";
+import type { WilcoxonTest } from "./significanceTest.js";
+import { pairsNeeded } from "./tooFewToTell.js";
 import { wilcoxon } from "./wilcoxon.js";
-
-/** One test of two methods, as it stands in `comparison.json`. */
-export type SignificanceTest = WilcoxonTest | BootstrapTest;
-
-interface Tested {
-  readonly a: string;
-  readonly b: string;
-  readonly metric: string;
-  readonly p: number;
-  /** p corrected within the entries of one test, one metric and one task. */
-  readonly pHolm: number;
-  /** The task that it is about; without one, all tasks are. */
-  readonly task?: string;
-}
-
-/** Wilcoxon's signed-rank test over pairs of runs. */
-export interface WilcoxonTest extends Tested {
-  readonly test: "wilcoxon";
-  /** How many runs of a have a partner: the run of b on the same task with the same seed. */
-  readonly pairs: number;
-  /** How many runs of a and b, on tasks that have the metric, have no partner or lack the metric, and are left out. */
-  readonly unmatched: number;
-  /** min(W+, W−) */
-  readonly statistic: number;
-  /** How much better a is than b: positive where it is better, also for metrics of which less is better. */
-  readonly effect: PairedEffect;
-}
-
-/** The paired bootstrap over rows that both methods have predicted. */
-export interface BootstrapTest extends Tested, Interval {
-  readonly test: "bootstrap";
-  /** The number of rows. */
-  readonly pairs: number;
-  /** The metric of a less that of b, in an interval from `low` to `high`. */
-  readonly statistic: number;
-}
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 
@@ -49,44 +15,38 @@ type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 export const MAIN = "main";
 
 /**
- * Wilcoxon's test of all pairs of methods, which are entries only where they have a pair of runs. For each main metric over all
- * tasks and seeds: a metric goes into one test with itself alone, and so all runs that have it count, also on tasks that are
- * told by another. Where there are several main metrics of which more is better (shares and correlations, which are of one size), there is
- * `main` too: each task by its own, as the BiDoRA paper's test over GLUE has it. Then for each task by its main metric over its seeds.
- * Methods of which a run failed on these tasks are left out. Families of p-values are corrected by Holm.
+ * Wilcoxon's test of all pairs of methods, which are entries only where they have a pair of runs. For each main metric over the
+ * seeds of all tasks that have it, also of those that are told by another, where these are several. Where there are several main
+ * metrics of which more is better (shares and correlations, which are of one size), there is `main` too: each task by its own, as
+ * the BiDoRA paper's test over GLUE has it. Seeds of one task are alike, so that these tests speak of these tasks alone; what is
+ * to hold for tasks of this kind is tested over the tasks' means (Demšar 2006, §3.1), where they are enough to tell anything. Then
+ * each task by its main metric over its seeds. Methods of which a run failed on these tasks are left out. Families of p-values are corrected by Holm.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {
   checkComparison(comparison);
   const { tasks, runs } = comparison;
-  const mains = [...new Map(tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
-  const overall = mains.flatMap((metric) =>
-    testsOf(comparison, runsOfTasksWith(metric, comparison), metric.name, () => metric),
-  );
-  const single = tasks.flatMap(({ name, metrics: [main] }) =>
-    testsOf(
-      comparison,
-      runs.filter(({ task }) => task === name),
-      main.name,
-      () => main,
-    ).map((test) => ({ ...test, task: name })),
-  );
-  return withHolm<Uncorrected>([...overall, ...pooled(comparison), ...single]);
+  const several = [...overTasksWith(comparison), ...pooled(comparison)].filter(isOfSeveralTasks);
+  const single = tasks.flatMap(({ name, metrics: [main] }) => {
+    const scope = { metric: main.name, metricOf: () => main, runs: runs.filter(({ task }) => task === name) };
+    return testsOf(comparison, scope, overSeeds("seeds of this task")).map((test) => ({ ...test, task: name }));
+  });
+  return withHolm<Uncorrected>([
+    ...several.flatMap((scope) => testsOf(comparison, scope, overSeeds("seeds of these tasks"))),
+    ...several.flatMap((scope) => testsOf(comparison, scope, OVER_TASKS)),
+    ...single,
+  ]);
 }
 
-/** Over all tasks that are told by something of which more is better, where that is not one metric for all of them. */
-function pooled(comparison: Comparison): Uncorrected[] {
-  const { tasks, runs } = comparison;
-  const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
-  const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
-  if (new Set(maximized.map(([, { name }]) => name)).size < 2) return [];
-  const of = new Map(maximized);
-  const known = runs.filter(({ task }) => of.has(task));
-  return testsOf(comparison, known, MAIN, (task) => of.get(task)!);
-}
+type NamedScope = Scope & { readonly metric: string };
 
-/** What a run on a task is told by. */
-type MetricOf = (task: string) => ComparedMetric;
+const isOfSeveralTasks = ({ runs }: Scope): boolean => new Set(runs.map(({ task }) => task)).size > 1;
+
+/** For each main metric all tasks that have it: a metric goes into one test with itself alone. */
+function overTasksWith(comparison: Comparison): NamedScope[] {
+  const mains = [...new Map(comparison.tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
+  return mains.map((main) => ({ metric: main.name, metricOf: () => main, runs: runsOfTasksWith(main, comparison) }));
+}
 
 /**
  * A run without the metric counts as missing only where others of its task have it. A task whose scores are of other rows than the
@@ -99,46 +59,50 @@ function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Co
   return runs.filter(({ task }) => tasks.has(task));
 }
 
+/** All tasks that are told by something of which more is better, where that is not one metric for all of them. */
+function pooled({ tasks, runs }: Comparison): NamedScope[] {
+  const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
+  const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
+  if (new Set(maximized.map(([, { name }]) => name)).size < 2) return [];
+  const of = new Map(maximized);
+  return [{ metric: MAIN, metricOf: (task) => of.get(task)!, runs: runs.filter(({ task }) => of.has(task)) }];
+}
+
+/** What is paired in a test, from how many pairs on, and of what that makes it speak. */
+interface Pairing extends Pick<WilcoxonTest, "test" | "population"> {
+  readonly pairsOf: (scope: Scope, a: string, b: string) => PairedScores;
+  readonly least: number;
+}
+
+const overSeeds = (population: WilcoxonTest["population"]): Pairing => ({
+  ...{ test: "wilcoxon", population, pairsOf: pairsOfRuns, least: 1 },
+});
+
+/** Of fewer tasks no outcome is significant. */
+const OVER_TASKS: Pairing = {
+  ...{ test: "wilcoxon-tasks", population: "tasks", pairsOf: pairsOfTasks, least: pairsNeeded() },
+};
+
 function testsOf(
   comparison: Pick<Comparison, "methods" | "failed">,
-  runs: readonly ComparedRun[],
-  metric: string,
-  metricOf: MetricOf,
+  scope: NamedScope,
+  pairing: Pairing,
 ): Uncorrected[] {
-  const sound = methodsWithoutFailure(comparison, new Set(runs.map(({ task }) => task)));
+  const sound = methodsWithoutFailure(comparison, new Set(scope.runs.map(({ task }) => task)));
   const pairs = sound.flatMap((a, place) => sound.slice(place + 1).map((b): [string, string] => [a, b]));
-  return pairs.flatMap(([a, b]) => {
-    const test = testOf(a, b, metricOf, runs);
-    return test ? { ...test, metric } : [];
-  });
+  return pairs.flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
 }
 
 function testOf(
   a: string,
   b: string,
-  metricOf: MetricOf,
-  runs: readonly ComparedRun[],
-): Omit<Uncorrected, "metric"> | undefined {
-  const of = (method: string) => scores(runs, method, metricOf);
-  const [left, right] = [of(a), of(b)];
-  const matched = [...left.keys()].filter((key) => right.has(key));
-  const [x, y] = [matched.map((key) => left.get(key)!), matched.map((key) => right.get(key)!)];
-  const effect = pairedEffect(x, y);
+  scope: NamedScope,
+  { test, population, pairsOf, least }: Pairing,
+): Uncorrected | undefined {
+  const scores = pairsOf(scope, a, b);
+  const effect = scores.a.length < least ? undefined : pairedEffect(scores.a, scores.b);
   if (!effect) return undefined;
-  const { statistic, p } = wilcoxon(x, y);
-  const those = runs.filter(({ method }) => method === a || method === b).length;
-  const [pairs, unmatched] = [matched.length, those - 2 * matched.length];
-  return { a, b, pairs, unmatched, statistic, p, test: "wilcoxon", effect };
-}
-
-/** The scores of one method by task and seed, turned so that more is better. */
-function scores(runs: readonly ComparedRun[], method: string, metricOf: MetricOf): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const run of runs.filter((one) => one.method === method)) {
-    const { name, goal } = metricOf(run.task);
-    const sign = goal === "minimize" ? -1 : 1;
-    const value = own(run.metrics, name);
-    if (value !== undefined) found.set(JSON.stringify([run.task, run.seed]), sign * value);
-  }
-  return found;
+  const { statistic, p, differing } = wilcoxon(scores.a, scores.b);
+  const [pairs, { unmatched }, { metric }] = [scores.a.length, scores, scope];
+  return { a, b, metric, population, pairs, differing, unmatched, statistic, p, test, effect };
 }

@@ -1,16 +1,18 @@
 import { group } from "d3-array";
-import { formatNumber, words } from "../common/format.js";
+import { formatCount, formatNumber, words } from "../common/format.js";
 import { familyOf } from "./holm.js";
-import { MAIN, type SignificanceTest } from "./significance.js";
+import { MAIN } from "./significance.js";
+import type { SignificanceTest } from "./significanceTest.js";
 import { type Column, NOTHING, plain, type Table } from "./table.js";
 import { tooFewToTell } from "./tooFewToTell.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   wilcoxon: "Wilcoxon",
+  "wilcoxon-tasks": "Wilcoxon",
   bootstrap: "Paired bootstrap",
 };
 
-/** A row a test, in the given order, with what must be said where runs are too few to tell methods apart. */
+/** A row a test, in the given order, with what each speaks of and what must be said where there is too little to tell methods apart. */
 export function significanceTable(tests: readonly SignificanceTest[]): Table {
   type Read = (test: SignificanceTest) => string;
   const column = (title: string, read: Read, align: Column["align"] = "right"): Column => ({
@@ -26,27 +28,50 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
       column("Task", ({ task }) => task ?? "all", "left"),
       column("Metric", ({ metric }) => (metric === MAIN ? "each task's main" : words(metric)), "left"),
       column("Test", ({ test }) => TEST_NAMES[test], "left"),
+      column("Speaks of", ({ population }) => population, "left"),
       column("Pairs", pairsText),
       column("Statistic", ({ statistic }) => formatNumber(statistic)),
-      column("p", ({ p }) => formatNumber(p)),
+      column("p", pText),
       column("p (Holm)", ({ pHolm }) => formatNumber(pHolm)),
-      column("Rank-biserial", (test) => (test.test === "wilcoxon" ? formatNumber(test.effect.rankBiserial) : NOTHING)),
+      column("Rank-biserial", (test) => (test.test === "bootstrap" ? NOTHING : formatNumber(test.effect.rankBiserial))),
     ],
     notes: notesOf(tests),
   };
 }
 
 function pairsText(test: SignificanceTest): string {
-  const unmatched = test.test === "wilcoxon" ? test.unmatched : 0;
-  return unmatched === 0 ? `${test.pairs}` : `${test.pairs} (${unmatched} left out)`;
+  const { pairs, differing } = test;
+  const unmatched = test.test === "bootstrap" ? 0 : test.unmatched;
+  const said = [
+    ...(differing < pairs ? [`${pairs - differing} equal`] : []),
+    ...(unmatched > 0 ? [`${unmatched} left out`] : []),
+  ];
+  return said.length === 0 ? `${pairs}` : `${pairs} (${said.join(", ")})`;
 }
 
+const pText = (test: SignificanceTest): string =>
+  test.test === "bootstrap" ? `${formatNumber(test.p)} ± ${formatNumber(test.pStandardError)}` : formatNumber(test.p);
+
 function notesOf(tests: readonly SignificanceTest[]): string[] {
+  if (tests.length === 0) return [];
   const families = [...group(tests, familyOf).values()];
-  const few = families.flatMap((family) =>
-    family.flatMap(({ test, pairs }) => (test === "wilcoxon" ? (tooFewToTell(pairs, family.length) ?? []) : [])),
-  );
-  const effect =
-    "The rank-biserial correlation is 1 where the first is better in every pair that differs, −1 where the second is.";
-  return tests.length === 0 ? [] : [effect, ...new Set(few)];
+  const hasRanks = tests.some(({ test }) => test !== "bootstrap");
+  return [
+    "A test speaks of other seeds, tasks or rows as its column says, and of nothing else: over seeds of these tasks nothing is said of other tasks, over rows nothing of other seeds.",
+    ...(hasRanks ? [RANKS] : []),
+    ...resamplesNote(tests),
+    ...new Set(families.flatMap(tooFewToTell)),
+  ];
+}
+
+const RANKS =
+  "The rank-biserial correlation is 1 where the first is better in every pair that differs, −1 where the second is.";
+
+function resamplesNote(tests: readonly SignificanceTest[]): string[] {
+  const counts = new Set(tests.flatMap((test) => (test.test === "bootstrap" ? [test.resamples] : [])));
+  if (counts.size === 0) return [];
+  const drawn = [...counts].sort((a, b) => a - b).map(formatCount);
+  return [
+    `The p of a bootstrap is from ${drawn.join(" or ")} resamples; after it stands the standard error that drawing them leaves.`,
+  ];
 }

@@ -1,21 +1,64 @@
+import { group } from "d3-array";
+import { formatCount } from "../common/format.js";
+import { holm } from "./holm.js";
+import type { SignificanceTest } from "./significanceTest.js";
+
 const LEVEL = 0.05;
 
-/** The smallest p-value that n pairs can have: all signs one way, one of the 2^n equally likely ones on either side. */
-const smallest = (pairs: number): number => Math.min(1, 2 / 2 ** pairs);
+/** What limits how small a p-value can be. */
+interface Limit {
+  /** The smallest p-value that there can be, whatever comes out. */
+  readonly least: number;
+  readonly of: keyof typeof WORDS;
+  readonly count: number;
+}
+
+const WORDS = {
+  wilcoxon: ["pair of runs that differs", "pairs of runs that differ", "an exact test"],
+  "wilcoxon-tasks": ["task whose means differ", "tasks whose means differ", "an exact test"],
+  bootstrap: ["row that is judged differently", "rows that are judged differently", "an exact test"],
+  resamples: ["resample", "resamples", "a bootstrap"],
+} as const;
+
+/** The smallest p-value of n pairs that differ: all signs one way, one of the 2^n equally likely ones on either side. */
+const leastOfSigns = (pairs: number): number => Math.min(1, 2 / 2 ** pairs);
+
+/** How many pairs must differ so that an exact test can give p < 0.05. @param family how many tests Holm's correction is over */
+export const pairsNeeded = (family = 1): number => Math.floor(Math.log2((2 * family) / LEVEL)) + 1;
+
+/** How many resamples it takes so that p < 0.05 is possible. */
+const resamplesNeeded = (family: number): number => Math.ceil(family / LEVEL);
 
 /**
- * The sentence to say where no outcome whatever could be significant (p < 0.05 by Wilcoxon's exact test), undefined where one
- * could. It holds for ties too: there the normal distribution stands in for the exact one, and from 4 tied pairs on gives p-values
- * below 0.05 that no exact test of so few has.
- * @param pairs how many pairs are tested; those without a difference tell nothing, so that fewer may count
- * @param family how many tests Holm's correction is over: their smallest p-value is multiplied by it
+ * The sentences to say where no outcome whatever could be significant (p < 0.05 once corrected), none where every test can be.
+ * Of so many pairs that differ an exact test gives no smaller p than that of all signs one way; a bootstrap, which has no such floor
+ * of its own, would claim more than its rows can tell, and can't go below what its resamples count.
+ * @param family tests that Holm's correction is over: it multiplies their smallest p-value by their number
  */
-export function tooFewToTell(pairs: number, family = 1): string | undefined {
-  const least = smallest(pairs) * family;
-  if (least < LEVEL) return undefined;
-  const needed = Math.floor(Math.log2((2 * family) / LEVEL)) + 1;
+export function tooFewToTell(family: readonly SignificanceTest[]): string[] {
+  const limits = family.map(limitOf);
+  // Corrected p-values never fall where others rise: what is best for all is best for each.
+  const corrected = holm(limits.map(({ least }) => least));
+  const few = limits.flatMap((limit, i) => (corrected[i]! < LEVEL ? [] : [{ ...limit, least: corrected[i]! }]));
+  return [...group(few, ({ of }) => of).values()].map((alike) => sentence(alike, family.length));
+}
+
+function limitOf(test: SignificanceTest): Limit {
+  const signs = leastOfSigns(test.differing);
+  const counted = test.test === "bootstrap" ? 1 / (1 + test.resamples) : 0;
+  return test.test === "bootstrap" && counted > signs
+    ? { least: counted, of: "resamples", count: test.resamples }
+    : { least: signs, of: test.test, count: test.differing };
+}
+
+/** @param alike tests of a family that are limited by the same thing */
+function sentence(alike: readonly Limit[], family: number): string {
+  const counts = alike.map(({ count }) => count);
+  const [most, isOne, of] = [Math.max(...counts), new Set(counts).size === 1, alike[0]!.of];
+  const [single, several, test] = WORDS[of];
+  const have = `${isOne ? "" : "At most "}${formatCount(most)} ${most === 1 ? `${single} is` : `${several} are`}`;
+  const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
-  const have = pairs === 1 ? "1 pair of runs is" : `${pairs} pairs of runs are`;
-  const limit = Number(Math.min(1, least).toPrecision(3));
-  return `${have} too few to tell: whatever comes out, the smallest p that an exact test can give is ${limit}${corrected}; at least ${needed} pairs are needed for p < ${LEVEL}.`;
+  const needed = of === "resamples" ? resamplesNeeded(family) : pairsNeeded(family);
+  return `${have} too few to tell: whatever comes out, the smallest p that ${test} can give is ${limit}${corrected}; with ${formatCount(needed)}, p < ${LEVEL} is possible.`;
 }

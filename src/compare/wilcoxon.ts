@@ -1,5 +1,4 @@
 import erfc from "@stdlib/math-base-special-erfc";
-import signedRankCdf from "@stdlib/stats-base-dists-signrank-cdf";
 import { signedRanks } from "./signedRanks.js";
 
 /** The largest number of differences for which the exact distribution is taken. */
@@ -18,9 +17,10 @@ export interface WilcoxonResult {
 
 /**
  * Wilcoxon's signed-rank test of paired samples (Wilcoxon 1945), two-sided. Differences are rounded to 12 decimals, so that
- * those which only rounding sets apart are ties; then zeros are dropped (Wilcoxon's own way with them). The distribution is
- * the exact one for up to 25 differences of distinct size, else the normal one, its variance corrected for ties and without
- * correction for continuity (as `scipy.stats.wilcoxon` with `correction=False`). Nothing left to test gives p = 1.
+ * those which only rounding sets apart are ties; then zeros are dropped (Wilcoxon's own way with them), and equal sizes share the
+ * mean of their ranks. Up to 25 differences p is exact, with ties too: the share of all ways to sign the ranks that give a
+ * statistic as small. Beyond it comes from the normal distribution, its variance corrected for ties and without correction for
+ * continuity (as `scipy.stats.wilcoxon` with `correction=False`). Nothing left to test gives p = 1.
  * @throws BidoraError `PAIRED_SAMPLES` for samples of different length or values that are not finite
  */
 export function wilcoxon(a: readonly number[], b: readonly number[]): WilcoxonResult {
@@ -28,36 +28,46 @@ export function wilcoxon(a: readonly number[], b: readonly number[]): WilcoxonRe
   const differing = ranks.length;
   const statistic = Math.min(positive, negative);
   if (differing === 0) return { statistic, p: 1, differing, distribution: "exact" };
-  const tied = tieGroups(ranks);
-  const isExact = differing <= EXACT_UP_TO && tied.length === 0;
+  const isExact = differing <= EXACT_UP_TO;
   return {
     statistic,
-    p: isExact ? exactTails(statistic, differing) : normalTails(statistic, differing, tied),
+    p: isExact ? exactTails(statistic, ranks) : normalTails(statistic, ranks),
     differing,
     distribution: isExact ? "exact" : "normal",
   };
 }
 
-/** Of the 2^n equally likely ways to sign the ranks, the share with a statistic as small. */
-function exactTails(statistic: number, n: number): number {
-  // The library computes 2^-n by the exponential function; the count is a whole number again once that is taken back.
-  const ways = Math.round(signedRankCdf(statistic, n) * 2 ** n);
+/** Of the 2^n equally likely ways to sign the ranks, the share in which the smaller sum is at most the statistic. */
+function exactTails(statistic: number, ranks: Float64Array): number {
+  // Mid-ranks are halves of whole numbers, so that twice a sum is one.
+  const ways = waysToSum(ranks.map((rank) => 2 * rank));
+  const tail = ways.subarray(0, 2 * statistic + 1).reduce((sum, count) => sum + count, 0);
   // At the centre twice the tail is more than 1, for the value there is in both tails.
-  return Math.min(1, (2 * ways) / 2 ** n);
+  return Math.min(1, (2 * tail) / 2 ** ranks.length);
 }
 
-/** Both tails of the normal distribution of the rank sum over n differences, with Lehmann's variance for ties (1975, ch. 3). */
-function normalTails(statistic: number, n: number, tied: readonly number[]): number {
-  const ties = tied.reduce((sum, size) => sum + size ** 3 - size, 0);
+/** For each sum from 0 to that of all values, how many subsets of the values, which are whole numbers, have it. */
+function waysToSum(values: Float64Array): Float64Array {
+  const total = values.reduce((sum, value) => sum + value, 0);
+  const ways = new Float64Array(total + 1);
+  ways[0] = 1;
+  for (const value of values) for (let sum = total; sum >= value; sum--) ways[sum]! += ways[sum - value]!;
+  return ways;
+}
+
+/** Both tails of the normal distribution of the rank sum, with Lehmann's variance for ties (1975, ch. 3). */
+function normalTails(statistic: number, ranks: Float64Array): number {
+  const n = ranks.length;
+  const ties = tieGroups(ranks).reduce((sum, size) => sum + size ** 3 - size, 0);
   const variance = (n * (n + 1) * (2 * n + 1) - ties / 2) / 24;
   const z = (statistic - (n * (n + 1)) / 4) / Math.sqrt(variance);
   // The tails by themselves: 1 less the rest has no digits left where z is large.
   return erfc(Math.abs(z) / Math.SQRT2);
 }
 
-/** The sizes of the groups of equal ranks, singles left out. */
+/** The sizes of the groups of equal ranks; a single one adds nothing to what is made of them. */
 function tieGroups(ranks: Float64Array): number[] {
   const sizes = new Map<number, number>();
   for (const rank of ranks) sizes.set(rank, (sizes.get(rank) ?? 0) + 1);
-  return [...sizes.values()].filter((size) => size > 1);
+  return [...sizes.values()];
 }

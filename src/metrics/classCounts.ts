@@ -1,6 +1,7 @@
 import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER } from "./metric.js";
-import { type Counts, emptyCounts } from "./scores.js";
+import { COUNTS, type Counts, countsIn } from "./scores.js";
+import { overSums, type Sums } from "./sums.js";
 
 /** Classes of one row. */
 export type ClassPair = readonly [reference: number, prediction: number];
@@ -16,24 +17,35 @@ export function overClassCounts(
   name: string,
   of: (counts: ClassCounts, rows: number) => number,
 ): Metric<number, number, ClassPair> {
+  return overSums(
+    { [name]: MORE_IS_BETTER },
+    (reference, prediction) => [reference, prediction],
+    (corpus) => classSums(corpus, (counts, rows) => ({ [name]: of(counts, rows) })),
+  );
+}
+
+/** Three sums a class, for all classes that the rows have. */
+function classSums(
+  corpus: readonly ClassPair[],
+  resultOf: (counts: ClassCounts, rows: number) => Readonly<Record<string, number>>,
+): Sums<ClassPair> {
+  const from = new Map([...new Set(corpus.flat())].map((id, place) => [id, COUNTS * place]));
   return {
-    values: { [name]: MORE_IS_BETTER },
-    measure: (reference, prediction) => [reference, prediction],
-    result: (rows) => ({ [name]: of(countClasses(rows), atLeastOne(rows.length)) }),
+    width: COUNTS * from.size,
+    add([reference, prediction], sums) {
+      const [ofReference, ofPrediction] = [from.get(reference)!, from.get(prediction)!];
+      if (reference === prediction) sums[ofReference]! += 1;
+      sums[ofPrediction + 1]! += 1;
+      sums[ofReference + 2]! += 1;
+    },
+    result: (sums, rows) => resultOf(countsByClass(from, sums), atLeastOne(rows)),
   };
 }
 
-function countClasses(rows: readonly ClassPair[]): ClassCounts {
-  const byClass = new Map<number, Counts>();
-  const countsOf = (id: number): Counts => {
-    const counts = byClass.get(id) ?? emptyCounts();
-    byClass.set(id, counts);
-    return counts;
-  };
-  for (const [reference, prediction] of rows) {
-    countsOf(reference).actual++;
-    countsOf(prediction).predicted++;
-    if (reference === prediction) countsOf(reference).truePositives++;
-  }
-  return byClass;
-}
+/** The counts of those classes that came up. */
+const countsByClass = (from: ReadonlyMap<number, number>, sums: Float64Array): ClassCounts =>
+  new Map(
+    [...from]
+      .map(([id, place]): [number, Counts] => [id, countsIn(sums, place)])
+      .filter(([, { predicted, actual }]) => predicted + actual > 0),
+  );

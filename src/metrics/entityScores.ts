@@ -1,7 +1,8 @@
 import { atLeastOne } from "./checks.js";
 import type { Entity } from "./entities.js";
 import { type Metric, MORE_IS_BETTER } from "./metric.js";
-import { type Counts, microScores } from "./scores.js";
+import { addCounts, COUNTS, type Counts, countsIn, scoresOf } from "./scores.js";
+import { overSums, type Sums } from "./sums.js";
 import { type EntityRules, entitiesBy } from "./tags.js";
 import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
 
@@ -12,9 +13,9 @@ import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.j
  * Throws METRIC_ROWS for a row with more predictions than words, and METRIC_TAG for tags outside the scheme.
  */
 export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels, PredictedWordLabels, Counts> {
-  return {
-    values: { precision: MORE_IS_BETTER, recall: MORE_IS_BETTER, f1: MORE_IS_BETTER },
-    measure(labels, predicted, row) {
+  return overSums(
+    { precision: MORE_IS_BETTER, recall: MORE_IS_BETTER, f1: MORE_IS_BETTER },
+    (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       const actual = new Set(entitiesBy(rules, labels).map(key));
       const found = entitiesBy(
@@ -24,11 +25,17 @@ export function entityScores(rules: EntityRules = "lenient"): Metric<WordLabels,
       const truePositives = found.filter((entity) => actual.has(entity)).length;
       return { truePositives, predicted: found.length, actual: actual.size };
     },
-    result(rows) {
-      atLeastOne(rows.length);
-      return { ...microScores(rows) };
-    },
-  };
+    () => OF_COUNTS,
+  );
 }
+
+const OF_COUNTS: Sums<Counts> = {
+  width: COUNTS,
+  add: (counts, sums) => addCounts(counts, sums),
+  result(sums, rows) {
+    atLeastOne(rows);
+    return { ...scoresOf(countsIn(sums)) };
+  },
+};
 
 const key = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;

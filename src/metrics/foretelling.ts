@@ -1,5 +1,6 @@
-import { atLeastOne, sum } from "./checks.js";
+import { atLeastOne } from "./checks.js";
 import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER } from "./metric.js";
+import { overSums, type Sums } from "./sums.js";
 
 /** How well a language model foretells some tokens. */
 export interface Foretold {
@@ -12,13 +13,25 @@ export interface Foretold {
 
 /** `perplexity`, the exponential of the mean cross-entropy over all tokens, and `tokenAccuracy`. Throws METRIC_ROWS for no token. */
 export function foretelling(): Metric<unknown, Foretold, Foretold> {
-  const total = (rows: readonly Foretold[], key: keyof Foretold) => sum(rows.map((row) => row[key]));
-  return {
-    values: { perplexity: LESS_IS_BETTER, tokenAccuracy: MORE_IS_BETTER },
-    measure: (_reference, foretold) => foretold,
-    result(rows) {
-      const tokens = atLeastOne(total(rows, "tokens"));
-      return { perplexity: Math.exp(total(rows, "loss") / tokens), tokenAccuracy: total(rows, "correct") / tokens };
-    },
-  };
+  return overSums(
+    { perplexity: LESS_IS_BETTER, tokenAccuracy: MORE_IS_BETTER },
+    (_reference, foretold) => foretold,
+    () => foretoldSums((loss, accuracy) => ({ perplexity: Math.exp(loss), tokenAccuracy: accuracy })),
+  );
 }
+
+/** What follows from means over all tokens: of the loss, and of the share that the model holds for the likeliest. */
+export const foretoldSums = (
+  resultOf: (loss: number, accuracy: number) => Readonly<Record<string, number>>,
+): Sums<Foretold> => ({
+  width: 3,
+  add({ loss, correct, tokens }, sums) {
+    sums[0]! += loss;
+    sums[1]! += correct;
+    sums[2]! += tokens;
+  },
+  result([loss, correct, tokens]) {
+    const count = atLeastOne(tokens!);
+    return resultOf(loss! / count, correct! / count);
+  },
+});

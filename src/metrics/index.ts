@@ -20,6 +20,7 @@ export type { Counts } from "./scores.js";
 export { spearman } from "./spearman.js";
 export { type AnswerScores, squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";
+export type { Sums } from "./sums.js";
 export { type EntityRules, entityRulesOf } from "./tags.js";
 export type { TextMetric } from "./textMetric.js";
 export { textScores } from "./textScores.js";

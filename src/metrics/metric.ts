@@ -1,3 +1,5 @@
+import { own } from "../common/own.js";
+import { type Sums, sumsOfAll } from "./sums.js";
 import { perCorpus } from "./texts/perCorpus.js";
 
 /** What is known of a value of a result before there is any row. */
@@ -37,10 +39,14 @@ export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
   /** What has to be known of these rows to read the result right, a sentence each. */
   notes?(rows: readonly Measured[]): readonly string[];
+  /** What `result` adds up over samples of a corpus, where its values follow from sums over rows. */
+  sums?(corpus: readonly Measured[]): Sums<Measured>;
+  /** Of a metric that joins others those, each for its place in what is measured of a row. */
+  readonly parts?: readonly OverRows<unknown>[];
 }
 
 /** The part of a metric that works on rows as they were measured. */
-export type OverRows<Measured> = Pick<Metric<never, never, Measured>, "result">;
+export type OverRows<Measured> = Pick<Metric<never, never, Measured>, "values" | "result" | "sums" | "parts">;
 
 /** One metric that measures for several and joins what they give, in their order. */
 export function together<Reference, Prediction>(
@@ -49,8 +55,11 @@ export function together<Reference, Prediction>(
   const columnsOf = perCorpus((rows: readonly (readonly unknown[])[]) =>
     metrics.map((_, i) => rows.map((row) => row[i])),
   );
+  const addUp = metrics.every(({ sums }) => sums !== undefined);
   return {
     values: Object.assign({}, ...metrics.map(({ values }) => values)),
+    parts: metrics,
+    ...(addUp && { sums: (corpus) => sumsOfAll(columnsOf(corpus).map((column, i) => metrics[i]!.sums!(column))) }),
     measure: (reference, prediction, row) => metrics.map((metric) => metric.measure(reference, prediction, row)),
     result(rows, corpus = rows) {
       // The same corpus gives the same columns, by which a metric may remember what it counted there.
@@ -69,10 +78,26 @@ export function readingFrom<Reference, Prediction, Read, Measured>(
 ): Metric<Reference, Prediction, Measured> {
   return {
     values: metric.values,
+    ...(metric.sums && { sums: metric.sums }),
+    ...(metric.parts && { parts: metric.parts }),
     measure: (reference, prediction, row) => metric.measure(reference, read(prediction), row),
     result: (rows, corpus) => metric.result(rows, corpus),
     notes: (rows) => metric.notes?.(rows) ?? [],
   };
+}
+
+/** A metric and what it has measured of rows. */
+export interface MeasuredRows {
+  readonly metric: OverRows<unknown>;
+  readonly rows: readonly unknown[];
+}
+
+/** As little of a metric as gives the value of this name: where it joins several, the last of them that has it. */
+export function partWith(name: string, { metric, rows }: MeasuredRows): MeasuredRows {
+  const columns = (metric.parts ?? []).map(
+    (part, i): MeasuredRows => ({ metric: part, rows: rows.map((row) => (row as readonly unknown[])[i]) }),
+  );
+  return columns.findLast((column) => own(column.metric.values, name) !== undefined) ?? { metric, rows };
 }
 
 /** All at once: what the metric gives for pairs of reference and prediction. */

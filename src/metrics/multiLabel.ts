@@ -1,8 +1,9 @@
 // Shapes: L labels. A row is one 0/1 entry a label.
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne, mean } from "./checks.js";
+import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
-import { type Counts, emptyCounts, macroScores, microScores } from "./scores.js";
+import { COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
+import { overSums } from "./sums.js";
 
 /** One row's labels: an entry a label, 1 where the row has it. */
 export type LabelSet = ArrayLike<number>;
@@ -16,41 +17,59 @@ export type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
  * in scikit-learn. Throws METRIC_ROWS for rows of different width.
  */
 export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
+  return overSums(LABEL_SCORES, bothSides, (corpus) => {
+    const labels = widthOf(corpus);
+    return {
+      width: COUNTS * labels,
+      add([reference /* L */, prediction /* L */], sums) {
+        for (let label = 0; label < labels; label++)
+          addLabel(sums, COUNTS * label, reference[label] === 1, prediction[label] === 1);
+      },
+      result: (sums) => scoresOfLabels(Array.from({ length: labels }, (_, label) => countsIn(sums, COUNTS * label))),
+    };
+  });
+}
+
+const LABEL_SCORES = {
+  microPrecision: MORE_IS_BETTER,
+  microRecall: MORE_IS_BETTER,
+  microF1: MORE_IS_BETTER,
+  macroPrecision: MORE_IS_BETTER,
+  macroRecall: MORE_IS_BETTER,
+  macroF1: MORE_IS_BETTER,
+};
+
+function addLabel(sums: Float64Array, from: number, actual: boolean, predicted: boolean): void {
+  if (actual && predicted) sums[from]! += 1;
+  if (predicted) sums[from + 1]! += 1;
+  if (actual) sums[from + 2]! += 1;
+}
+
+function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof LABEL_SCORES, number>> {
+  atLeastOne(counts.length);
+  const [micro, macro] = [microScores(counts), macroScores(counts)];
   return {
-    values: {
-      microPrecision: MORE_IS_BETTER,
-      microRecall: MORE_IS_BETTER,
-      microF1: MORE_IS_BETTER,
-      macroPrecision: MORE_IS_BETTER,
-      macroRecall: MORE_IS_BETTER,
-      macroF1: MORE_IS_BETTER,
-    },
-    measure: bothSides,
-    result(rows) {
-      const counts = countLabels(rows);
-      const [micro, macro] = [microScores(counts), macroScores(counts)];
-      return {
-        microPrecision: micro.precision,
-        microRecall: micro.recall,
-        microF1: micro.f1,
-        macroPrecision: macro.precision,
-        macroRecall: macro.recall,
-        macroF1: macro.f1,
-      };
-    },
+    microPrecision: micro.precision,
+    microRecall: micro.recall,
+    microF1: micro.f1,
+    macroPrecision: macro.precision,
+    macroRecall: macro.recall,
+    macroF1: macro.f1,
   };
 }
 
 /** `subsetAccuracy`: the share of rows whose labels are all right. Throws METRIC_ROWS for rows of different width. */
 export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
-  return {
-    values: { subsetAccuracy: SHARE_OF_ROWS },
-    measure: bothSides,
-    result(rows) {
-      checkWidths(rows);
-      return { subsetAccuracy: mean(rows.map(([reference, prediction]) => (sameSet(reference, prediction) ? 1 : 0))) };
-    },
-  };
+  return overSums({ subsetAccuracy: SHARE_OF_ROWS }, bothSides, (corpus) => {
+    widthOf(corpus);
+    return {
+      width: 1,
+      add([reference, prediction], sums) {
+        sums[0]! += sameSet(reference, prediction) ? 1 : 0;
+      },
+      result: (sums, rows) => ({ subsetAccuracy: sums[0]! / atLeastOne(rows) }),
+    };
+  });
 }
 
 function bothSides(reference: LabelSet, prediction: LabelSet, row: number): LabelSets {
@@ -58,32 +77,17 @@ function bothSides(reference: LabelSet, prediction: LabelSet, row: number): Labe
   return [reference, prediction];
 }
 
-function countLabels(rows: readonly LabelSets[]): Counts[] {
-  checkWidths(rows);
-  const counts = Array.from({ length: rows[0]?.[0].length ?? 0 }, emptyCounts);
-  atLeastOne(counts.length);
-  for (const [reference /* L */, prediction /* L */] of rows)
-    for (const [label, labelCounts] of counts.entries())
-      countLabel(labelCounts, reference[label] === 1, prediction[label] === 1);
-  return counts;
-}
-
-function countLabel(counts: Counts, actual: boolean, predicted: boolean): void {
-  if (actual) counts.actual++;
-  if (predicted) counts.predicted++;
-  if (actual && predicted) counts.truePositives++;
-}
-
 function sameSet(a: LabelSet, b: LabelSet): boolean {
   for (let label = 0; label < a.length; label++) if (a[label] !== b[label]) return false;
   return true;
 }
 
-/** Refuses rows that have not as many labels as the first. */
-function checkWidths(rows: readonly LabelSets[]): void {
+/** How many labels there are. Refuses rows that have not as many as the first. */
+function widthOf(rows: readonly LabelSets[]): number {
   const width = rows[0]?.[0].length ?? 0;
   const other = rows.findIndex(([reference]) => reference.length !== width);
   if (other !== -1) throw otherWidth(width, other + 1, rows[other] as LabelSets);
+  return width;
 }
 
 function otherWidth(width: number, row: number, [references, predictions]: LabelSets): BidoraError {

@@ -2,6 +2,7 @@ import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { seededGenerator } from "../common/seededGenerator.js";
 import type { OverRows } from "./metric.js";
+import { sampledSums } from "./sums.js";
 
 /** Apart from the streams that rows are shuffled and tokens drawn by. */
 const STREAM = 0x626f6f74;
@@ -74,6 +75,8 @@ export function resultOfDrawn<Measured>(
   drawn: Int32Array,
 ): Readonly<Record<string, number>> {
   try {
+    const addedUp = sampledSums(metric, corpus);
+    if (addedUp) return addedUp(drawn);
     return metric.result(
       Array.from(drawn, (row) => corpus[row]!),
       corpus,

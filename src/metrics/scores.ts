@@ -16,6 +16,23 @@ export interface Counts {
 
 export const emptyCounts = (): Counts => ({ truePositives: 0, predicted: 0, actual: 0 });
 
+/** How many numbers counts are, in the order of `addCounts`. */
+export const COUNTS = 3;
+
+/** Adds counts to sums, from a place on. */
+export function addCounts({ truePositives, predicted, actual }: Counts, sums: Float64Array, from = 0): void {
+  sums[from]! += truePositives;
+  sums[from + 1]! += predicted;
+  sums[from + 2]! += actual;
+}
+
+/** The counts in sums, from a place on. */
+export const countsIn = (sums: Float64Array, from = 0): Counts => ({
+  truePositives: sums[from]!,
+  predicted: sums[from + 1]!,
+  actual: sums[from + 2]!,
+});
+
 /** A ratio without denominator is 0, as scikit-learn and seqeval give it by default. */
 export const ratio = (numerator: number, denominator: number): number =>
   denominator === 0 ? 0 : numerator / denominator;

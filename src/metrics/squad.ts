@@ -1,5 +1,6 @@
-import { mean } from "./checks.js";
+import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
+import { overSums } from "./sums.js";
 
 /** What one answer is worth, as fractions. */
 export interface AnswerScores {
@@ -13,9 +14,9 @@ export interface AnswerScores {
  * A reference of which normalising leaves nothing counts as no answer, and only where there is no other.
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
-  return {
-    values: { exactMatch: SHARE_OF_ROWS, f1: MORE_IS_BETTER },
-    measure(references, prediction) {
+  return overSums(
+    { exactMatch: SHARE_OF_ROWS, f1: MORE_IS_BETTER },
+    (references, prediction) => {
       const known = references.map(normalizeAnswer).filter((answer) => answer !== "");
       const answers = known.length > 0 ? known : [""];
       const guess = normalizeAnswer(prediction);
@@ -24,11 +25,15 @@ export function squad(): Metric<readonly string[], string, AnswerScores> {
         f1: Math.max(...answers.map((answer) => wordF1(answer, guess))),
       };
     },
-    result: (rows) => ({
-      exactMatch: mean(rows.map(({ exactMatch }) => exactMatch)),
-      f1: mean(rows.map((row) => row.f1)),
+    () => ({
+      width: 2,
+      add({ exactMatch, f1 }, sums) {
+        sums[0]! += exactMatch;
+        sums[1]! += f1;
+      },
+      result: ([exactMatch, f1], rows) => ({ exactMatch: exactMatch! / atLeastOne(rows), f1: f1! / rows }),
     }),
-  };
+  );
 }
 
 /** Python's `string.punctuation`. */

@@ -1,6 +1,7 @@
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne, sum } from "./checks.js";
+import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER } from "./metric.js";
+import { overSums } from "./sums.js";
 
 /** The reference labels of one row's words. */
 export type WordLabels = readonly string[];
@@ -19,17 +20,21 @@ export interface WordHits {
  * Throws METRIC_ROWS for a row with more predictions than words, and where there was no word.
  */
 export function wordAccuracy(): Metric<WordLabels, PredictedWordLabels, WordHits> {
-  return {
-    values: { accuracy: MORE_IS_BETTER },
-    measure(labels, predicted, row) {
+  return overSums(
+    { accuracy: MORE_IS_BETTER },
+    (labels, predicted, row) => {
       const guesses = alignWords(labels, predicted, row);
       return { words: labels.length, right: labels.filter((label, word) => label === guesses[word]).length };
     },
-    result(rows) {
-      const words = atLeastOne(sum(rows.map((row) => row.words)));
-      return { accuracy: sum(rows.map(({ right }) => right)) / words };
-    },
-  };
+    () => ({
+      width: 2,
+      add({ words, right }, sums) {
+        sums[0]! += words;
+        sums[1]! += right;
+      },
+      result: ([words, right]) => ({ accuracy: right! / atLeastOne(words!) }),
+    }),
+  );
 }
 
 /** Gives every word of a row (counted from 1) a prediction, null where there is none. Throws METRIC_ROWS where there are too many. */

@@ -5,7 +5,7 @@ import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 import type { Comparison } from "../compare/comparison.js";
 import type { ScoreReached } from "../compare/costColumns.js";
-import type { SignificanceTest } from "../compare/significance.js";
+import type { SignificanceTest } from "../compare/significanceTest.js";
 import { type RunLog, readRunLog } from "./runLog.js";
 
 /** What sums up a comparison in its folder, beside its runs. */
@@ -37,8 +37,11 @@ const comparedTask = z.object({
   chosenByRows: z.array(name).exactOptional(),
 });
 
-const tested = { a: name, b: name, metric: name, p: number, pHolm: number, pairs: number, statistic: number };
-const task = name.exactOptional();
+const tested = {
+  ...{ a: name, b: name, metric: name, p: number, pHolm: number, pairs: number, differing: number, statistic: number },
+  population: z.enum(["seeds of this task", "seeds of these tasks", "tasks", "rows of this task"]),
+  task: name.exactOptional(),
+};
 const effect = z.object({
   meanDifference: number,
   standardError: number.nullable(),
@@ -46,9 +49,11 @@ const effect = z.object({
   rankBiserial: number,
 });
 
+const drawn = { resamples: number, pStandardError: number };
+
 const test = z.discriminatedUnion("test", [
-  z.object({ ...tested, test: z.literal("wilcoxon"), unmatched: number, effect, task }),
-  z.object({ ...tested, test: z.literal("bootstrap"), low: number, high: number, task }),
+  z.object({ ...tested, test: z.enum(["wilcoxon", "wilcoxon-tasks"]), unmatched: number, effect }),
+  z.object({ ...tested, test: z.literal("bootstrap"), ...{ low: number, high: number }, ...drawn }),
 ]);
 
 const named = { task: name, method: name, seed: number };

@@ -72,7 +72,7 @@ export async function compare(
   const spec = readSpec(flags, file);
   if (collect) {
     refuseStrange(spec.output, placesIn(spec.output));
-    return gather(spec);
+    return gather(spec, hooks);
   }
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
@@ -110,7 +110,7 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
   // What is there is summed up in any case.
-  const outcome = unfinished.length < cells.length ? await gather(spec) : undefined;
+  const outcome = unfinished.length < cells.length ? await gather(spec, hooks) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
   throw failure(unfinished, cells.length);
@@ -198,7 +198,7 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   return scoreText(main.name, own(metrics, main.name));
 }
 
-async function gather(spec: Spec): Promise<Compared> {
+async function gather(spec: Spec, { note }: CompareHooks): Promise<Compared> {
   const { output } = spec;
   const [runs, asked] = [await collectRuns(output), askedFor(spec)];
   const missing = await missingRuns(output, asked);
@@ -209,6 +209,6 @@ async function gather(spec: Spec): Promise<Compared> {
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, asked);
+  const { result, text } = await writeComparison(output, runs, missing, { ...asked, note });
   return { kind: "compared", result, text, output };
 }

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { type PairedBootstrap, pairedBootstrap } from "../../src/compare/pairedBootstrap.js";
+import { mean, sampleDeviation } from "../../src/compare/moments.js";
+import { type PairedBootstrap, pairedBootstrap, resampled, resamplesFor } from "../../src/compare/pairedBootstrap.js";
 import { uniforms } from "../../src/data/random.js";
 import type { Metric } from "../../src/metrics/metric.js";
 import type { BootstrapOptions } from "../../src/metrics/resamples.js";
@@ -66,9 +67,41 @@ test("the same rows on both sides: no difference, p = 1; all the better on every
   const wrong = Array.from({ length: 30 }, () => 0);
   const mixed = wrong.map((_, row) => (row % 3 === 0 ? 1 : 0));
   const of = (a: number[], b: number[]) => pairedBootstrap(accuracy, "accuracy", a, b, { resamples: 99, seed: 0 });
-  expect(of(mixed, mixed)).toEqual({ difference: 0, low: 0, high: 0, p: 1 });
+  expect(of(mixed, mixed)).toEqual({ difference: 0, low: 0, high: 0, p: 1, pStandardError: 0 });
   const all = wrong.map(() => 1);
-  expect(of(all, wrong)).toEqual({ difference: 1, low: 1, high: 1, p: 0.01 });
+  const pStandardError = Math.sqrt((0.01 * 0.99) / 100);
+  expect(of(all, wrong)).toEqual({ difference: 1, low: 1, high: 1, p: 0.01, pStandardError });
+});
+
+test("the standard error of p is how far other draws of the same rows have it", () => {
+  const draw = uniforms(4, 0);
+  const scores = (share: number) => Array.from({ length: 80 }, () => (draw() < share ? 1 : 0));
+  const [a, b] = [scores(0.8), scores(0.7)];
+  const found = Array.from({ length: 200 }, (_, seed) =>
+    pairedBootstrap(accuracy, "accuracy", a, b, { resamples: 100, seed }),
+  );
+  const spread = sampleDeviation(found.map(({ p }) => p))!;
+  const stated = mean(found.map(({ pStandardError }) => pStandardError));
+  // The deviation of 200 draws is off by a twentieth of itself, three times that at most.
+  expect(Math.abs(stated / spread - 1)).toBeLessThan(0.15);
+});
+
+test("a family of tests draws 10 000 resamples, or 100 a test where these are more", () => {
+  expect([1, 55, 100, 101, 300].map(resamplesFor)).toEqual([10_000, 10_000, 10_000, 10_100, 30_000]);
+});
+
+test("sides are drawn together: each is what it is alone", () => {
+  const columns = [
+    [1, 0, 1, 1],
+    [0, 0, 1, 0],
+    [1, 1, 1, 0],
+  ] as const;
+  const options = { resamples: 20, seed: 3 };
+  const side = (rows: readonly number[]) => ({ metric: accuracy, rows });
+  const counts: number[] = [];
+  const all = resampled("accuracy", columns.map(side), options, (done) => counts.push(done));
+  expect(all).toEqual(columns.flatMap((rows) => resampled("accuracy", [side(rows)], options)));
+  expect(counts).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
 });
 
 test("a difference as far from the observed one but for rounding counts as far", () => {

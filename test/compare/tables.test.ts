@@ -9,6 +9,7 @@ import { significanceTable } from "../../src/compare/significanceTable.js";
 import type { Table } from "../../src/compare/table.js";
 import { terminalTable } from "../../src/compare/terminalTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
+import { bootstrapTest } from "./sampleTests.js";
 
 const methods = ["lora", "dora", "lora+es"];
 
@@ -214,27 +215,41 @@ test("the tests of significance as a table, with what must be said of few pairs"
     ...runsOf("t", "c", "accuracy", [0.15, 0.1]),
   ];
   const table = significanceTable(significance({ methods: ["a", "b", "c"], tasks: [task("t", accuracy)], runs }));
-  expect(table.names.slice(0, 3)).toEqual(["a – b", "a – c", "b – c"]);
+  expect(table.names).toEqual(["a – b", "a – c", "b – c"]);
   const columns = told(table);
-  expect(columns.Task).toEqual(["all", "all", "all", "t", "t", "t"]);
-  expect(columns.Pairs!.slice(0, 3)).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
+  expect(columns.Task).toEqual(["t", "t", "t"]);
+  expect(columns["Speaks of"]).toEqual(Array(3).fill("seeds of this task"));
+  expect(columns.Pairs).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
   expect(columns.p!.slice(0, 2)).toEqual(["0.2500", "1.000"]);
   expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
   expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
-  expect(table.notes.slice(1)).toEqual([
-    "3 pairs of runs are too few to tell: whatever comes out, the smallest p that an exact test can give is 0.75, corrected for 3 tests; at least 7 pairs are needed for p < 0.05.",
-    "2 pairs of runs are too few to tell: whatever comes out, the smallest p that an exact test can give is 1, corrected for 3 tests; at least 7 pairs are needed for p < 0.05.",
+  expect(table.notes.slice(2)).toEqual([
+    "At most 3 pairs of runs that differ are too few to tell: whatever comes out, the smallest p that an exact test can give is 0.75, corrected for 3 tests; with 7, p < 0.05 is possible.",
   ]);
   expect(significanceTable([]).notes).toEqual([]);
 });
 
-test("a bootstrap is no matter of few pairs, and has no rank correlation", () => {
-  const [statistic, low, high] = [0.1, -0.1, 0.3];
-  const table = significanceTable([
-    { a: "a", b: "b", metric: "f1", pairs: 2, statistic, low, high, p: 0.2, pHolm: 0.2, test: "bootstrap", task: "t" },
+test("rows without a difference are counted apart, and a p that was drawn says how well it is known", () => {
+  const tests = [
+    bootstrapTest({ p: 0.2, pStandardError: 0.004 }),
+    bootstrapTest({ differing: 400, resamples: 30_000 }),
+  ];
+  const table = significanceTable(tests);
+  expect(told(table)).toMatchObject({
+    Test: ["Paired bootstrap", "Paired bootstrap"],
+    "Speaks of": ["rows of this task", "rows of this task"],
+    Pairs: ["400 (360 equal)", "400"],
+    p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
+    "Rank-biserial": ["–", "–"],
+  });
+  expect(table.notes.slice(1)).toEqual([
+    "The p of a bootstrap is from 10,000 or 30,000 resamples; after it stands the standard error that drawing them leaves.",
   ]);
-  expect(told(table)).toMatchObject({ Test: ["Paired bootstrap"], Pairs: ["2"], "Rank-biserial": ["–"] });
-  expect(table.notes).toHaveLength(1);
+});
+
+test("a table of a bootstrap over few rows says that they are too few", () => {
+  const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
+  expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few to tell");
 });
 
 /** Names that every renderer has something against, in a table that is known to the last character. */

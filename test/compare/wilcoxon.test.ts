@@ -12,7 +12,7 @@ interface Case extends Omit<WilcoxonResult, "distribution"> {
 
 const golden = JSON.parse(readFileSync(new URL("../golden/compare/wilcoxon.json", import.meta.url), "utf8")) as Case[];
 
-describe("as scipy", () => {
+describe("as scipy, and as all signs one after the other", () => {
   it.each(golden)("$name", ({ a, b, statistic, p, differing, distribution }) => {
     const found = wilcoxon(a, b);
     expect(found.statistic).toBe(statistic);
@@ -26,26 +26,42 @@ describe("as scipy", () => {
   });
 });
 
-/** Every sign for every rank: the distribution by its definition. */
+/** Every sign for every mid-rank of whole differences: the distribution by its definition. */
 function byEnumeration(differences: readonly number[]): number {
-  const n = differences.length;
-  const sums = Array.from({ length: 2 ** n }, (_, signs) =>
-    differences.reduce((sum, _d, rank) => sum + ((signs >> rank) & 1 ? rank + 1 : 0), 0),
+  const sizes = differences.filter((difference) => difference !== 0).map(Math.abs);
+  const ranks = sizes.map(
+    (size) => (sizes.filter((other) => other < size).length + sizes.filter((other) => other <= size).length + 1) / 2,
   );
-  const { statistic } = wilcoxon(
+  const smaller = (isPositive: (pair: number) => boolean) => {
+    const positive = ranks.reduce((sum, rank, pair) => sum + (isPositive(pair) ? rank : 0), 0);
+    return Math.min(positive, (ranks.length * (ranks.length + 1)) / 2 - positive);
+  };
+  const signs = differences.filter((difference) => difference !== 0).map((difference) => difference > 0);
+  const observed = smaller((pair) => signs[pair]!);
+  const all = Array.from({ length: 2 ** ranks.length }, (_, bits) => smaller((pair) => ((bits >> pair) & 1) === 1));
+  return all.filter((statistic) => statistic <= observed).length / all.length;
+}
+
+const fromZero = (differences: readonly number[]) =>
+  wilcoxon(
     differences,
     differences.map(() => 0),
   );
-  const extreme = sums.filter((sum) => Math.min(sum, (n * (n + 1)) / 2 - sum) <= statistic).length;
-  return extreme / 2 ** n;
-}
 
-test("the exact p-value is the share of all signs with a statistic as small", () => {
+test("the exact p-value is the share of all signs with a statistic as small, with ties and zeros too", () => {
   for (const signs of [0, 1, 2, 5, 37, 200, 511]) {
     const differences = Array.from({ length: 9 }, (_, i) => ((signs >> i) & 1 ? -1 : 1) * (i + 1));
-    const zeros = differences.map(() => 0);
-    expect(wilcoxon(differences, zeros).p).toBe(byEnumeration(differences));
+    expect(fromZero(differences).p).toBe(byEnumeration(differences));
   }
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -4, max: 4 }), { maxLength: 10 }), (differences) => {
+      expect(fromZero(differences).p).toBe(byEnumeration(differences));
+    }),
+  );
+});
+
+test("four equal differences and two zeros are no more than one in eight", () => {
+  expect(fromZero([1, 1, 1, 1, 0, 0])).toEqual({ statistic: 0, p: 0.125, differing: 4, distribution: "exact" });
 });
 
 const pairs = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 })), { maxLength: 60 });

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { significance } from "../../src/compare/significance.js";
 import { pairDifferences } from "../../src/report/differences.js";
 import { type ComparisonLog, readComparison, renderComparison } from "../../src/report/index.js";
+import { bootstrapTest } from "../compare/sampleTests.js";
 import { all, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 
@@ -113,9 +114,7 @@ describe("differences of pairs", () => {
 
   it("are above 0 where the first is better, also where less is better", () => {
     const loss = { name: "mrpc", metrics: [{ name: "loss", goal: "minimize" }] } as const;
-    const tests = [
-      { a: "lora", b: "bidora", metric: "loss", p: 1, pHolm: 1, pairs: 9, statistic: 0.05, low: 0.01, high: 0.09 },
-    ].map((test) => ({ ...test, test: "bootstrap", task: "mrpc" }) as const);
+    const tests = [bootstrapTest({ a: "lora", b: "bidora", metric: "loss", low: 0.01, high: 0.09, task: "mrpc" })];
     const [, pair] = pairDifferences({ ...found, tests }, { ...loss, metrics: [...loss.metrics] });
     expect(pair!.seeds[0]!.difference).toBeCloseTo(-0.05, 12);
     expect(pair!.interval).toEqual([-0.09, -0.01]);

@@ -1,12 +1,14 @@
 import { join } from "node:path";
-import { sum } from "d3-array";
 import { sideFactsOf } from "../../adapters/index.js";
 import { BidoraError } from "../../common/errors.js";
 import { own } from "../../common/own.js";
 import type { ComparedMetric } from "../../compare/comparison.js";
 import { readRunFile } from "../../config/index.js";
 import { RUN_FILE } from "../../folders/runFiles.js";
+import { foretoldSums } from "../../metrics/foretelling.js";
 import type { Foretold, Metric } from "../../metrics/index.js";
+import { LESS_IS_BETTER } from "../../metrics/metric.js";
+import { overSums } from "../../metrics/sums.js";
 import { goalOf, NAMED_VALUES, taskOf, textScorer } from "../../tasks/index.js";
 import type { CollectedRun } from "./collect.js";
 
@@ -45,7 +47,7 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
     main,
     others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
     metric: (scorer.main === "loss"
-      ? withLoss(byRows.metric as Metric<unknown, object, Foretold>)
+      ? lossOf(byRows.metric as Metric<unknown, object, Foretold>)
       : scorer.metric) as Judging["metric"],
     prefix,
     beside: prefix !== "" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
@@ -65,19 +67,9 @@ function prefixOf(runs: readonly Scored[], main: string): Judging["prefix"] {
   );
 }
 
-/** Of language models it is the evaluation that adds the loss to their metrics: the mean over tokens. */
-function withLoss<Reference, Prediction>(
-  metric: Metric<Reference, Prediction, Foretold>,
-): Metric<Reference, Prediction, Foretold> {
-  return {
-    values: metric.values,
-    measure: metric.measure,
-    result: (rows, corpus) => ({
-      ...metric.result(rows, corpus),
-      loss: sum(rows, ({ loss }) => loss) / sum(rows, ({ tokens }) => tokens),
-    }),
-  };
-}
+/** The loss of language models, which their evaluation adds to their metrics: the mean over tokens. */
+const lossOf = ({ measure }: Metric<unknown, object, Foretold>): Metric<unknown, object, Foretold> =>
+  overSums({ loss: LESS_IS_BETTER }, measure, () => foretoldSums((loss) => ({ loss })));
 
 /** What the rows that a run held out are judged by: no texts are written for them. */
 export function watchedOf(folder: string): ComparedMetric {

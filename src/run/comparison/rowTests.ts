@@ -1,115 +1,112 @@
-import { own } from "../../common/own.js";
+import { isDeepStrictEqual } from "node:util";
+import { formatCount, formatSeconds } from "../../common/format.js";
 import { withHolm } from "../../compare/holm.js";
 import { mean } from "../../compare/moments.js";
-import { differenceOf, type Resampled, resampled } from "../../compare/pairedBootstrap.js";
-import type { BootstrapTest } from "../../compare/significance.js";
-import type { OverRows } from "../../metrics/metric.js";
+import { differenceOf, type Resampled, resampled, resamplesFor } from "../../compare/pairedBootstrap.js";
+import type { BootstrapTest } from "../../compare/significanceTest.js";
+import { type MeasuredRows, partWith } from "../../metrics/metric.js";
 import type { JudgedRun } from "./judgedRuns.js";
 import type { Judging } from "./judging.js";
 
-/** A row as both seeds and methods have judged it: what was measured of it in each run. */
-type Measured = readonly unknown[];
-
 /**
  * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
- * the runs of all common seeds said of it.
+ * the runs of all common seeds said of it, and the metric is the mean over these, as the table has it. All of them draw as often.
  * @param runs of the task
+ * @param note told of draws that take long
  */
 export function rowTests(
   task: string,
   methods: readonly string[],
   runs: readonly JudgedRun[],
   judging: Judging,
+  note: (line: string) => void = () => {},
 ): BootstrapTest[] {
-  const sides = new Sides(runs, judging);
-  const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
-  return withHolm<Omit<BootstrapTest, "pHolm">>(pairs.flatMap((pair) => testOf(task, pair, sides, judging)));
-}
-
-function testOf(
-  task: string,
-  [a, b]: readonly [string, string],
-  sides: Sides,
-  { main }: Judging,
-): Omit<BootstrapTest, "pHolm">[] {
-  const seeds = sides.seedsOf(a).filter((seed) => sides.seedsOf(b).includes(seed));
-  const [ofA, ofB] = [sides.over(a, seeds), sides.over(b, seeds)];
-  if (!ofA || !ofB || ofA.rows !== ofB.rows) return [];
-  const { difference, p, low, high } = differenceOf(main.name, ofA, ofB, OPTIONS);
-  return [{ a, b, metric: main.name, pairs: ofA.rows, statistic: difference, p, low, high, test: "bootstrap", task }];
-}
-
-/** What each method's runs said of the rows, drawn anew for all seeds that a pair has in common: for every pair, but once. */
-class Sides {
-  readonly #known = new Map<string, Resampled | undefined>();
-
-  constructor(
-    private readonly runs: readonly JudgedRun[],
-    private readonly judging: Judging,
-  ) {}
-
-  seedsOf(method: string): number[] {
-    return this.runs.flatMap(({ run }) => (run.method === method ? [run.seed] : []));
-  }
-
-  /** Nothing where fewer than two rows have been judged by all these runs. */
-  over(method: string, seeds: readonly number[]): Resampled | undefined {
-    const key = JSON.stringify([method, seeds]);
-    if (!this.#known.has(key)) this.#known.set(key, this.#drawn(method, seeds));
-    return this.#known.get(key);
-  }
-
-  #drawn(method: string, seeds: readonly number[]): Resampled | undefined {
-    const { metric, main, prefix } = this.judging;
-    const rows = rowsOf(measuredBySeed(method, this.runs, this.judging), seeds);
-    return rows.length < 2 ? undefined : resampled(overSeeds(metric), main.name.slice(prefix.length), rows, OPTIONS);
-  }
-}
-
-const OPTIONS = { confidence: 0.95, seed: 0 } as const;
-
-/** By row, what the runs of these seeds said of it; none where they have not judged the same rows. */
-function rowsOf(bySeed: ReadonlyMap<number, Measured>, seeds: readonly number[]): Measured[] {
-  const each = seeds.map((seed) => bySeed.get(seed) ?? []);
-  const [first] = each;
-  if (!first || each.some(({ length }) => length !== first.length)) return [];
-  return first.map((_, row) => each.map((rows) => rows[row]));
-}
-
-/**
- * The mean over runs of the metric of rows that hold a measurement of each run, as the table has it: of correlations and the like it
- * is another than that of all runs' rows together.
- */
-export const overSeeds = (metric: OverRows<unknown>): OverRows<Measured> => {
-  const corpora = new WeakMap<readonly Measured[], readonly (readonly unknown[])[]>();
-  const byRun = (rows: readonly Measured[]) => (rows[0] ?? []).map((_, run) => rows.map((row) => row[run]));
-  const corpusOf = (rows: readonly Measured[]) => {
-    const known = corpora.get(rows) ?? byRun(rows);
-    corpora.set(rows, known);
-    return known;
-  };
-  return {
-    result: (rows, corpus = rows) => {
-      const whole = corpusOf(corpus);
-      const results = (rows === corpus ? whole : byRun(rows)).map((rowsOfRun, run) =>
-        metric.result(rowsOfRun, whole[run]),
-      );
-      const names = Object.keys(results[0] ?? {});
-      return Object.fromEntries(names.map((name) => [name, mean(results.map((of) => own(of, name) ?? Number.NaN))]));
-    },
-  };
-};
-
-function measuredBySeed(
-  method: string,
-  runs: readonly JudgedRun[],
-  { metric }: Judging,
-): ReadonlyMap<number, Measured> {
-  const judged = runs.filter(({ run }) => run.method === method);
-  return new Map(
-    judged.map(({ run: { seed }, rows }) => [
-      seed,
-      rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1)),
-    ]),
+  const { main, prefix } = judging;
+  const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, judging) ?? []) : []));
+  const pairs = pairsOf(methods, sides);
+  if (pairs.length === 0) return [];
+  const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
+  const onDrawn = slowNote(task, options.resamples, note);
+  const found = resampled(main.name.slice(prefix.length), sides, options, onDrawn);
+  const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
+  const meanOver = meansOf((side: Side) => drawn.get(side)!);
+  return withHolm(
+    pairs.map(({ a, b }): Omit<BootstrapTest, "pHolm"> => {
+      const [pairs, differing] = [a[0]!.rows.length, differingRows(a, b)];
+      const { difference, ...rest } = differenceOf(main.name, meanOver(a), meanOver(b), options);
+      return {
+        ...{ a: a[0]!.method, b: b[0]!.method, metric: main.name, population: "rows of this task", pairs, differing },
+        ...{ statistic: difference, ...rest, resamples: options.resamples, test: "bootstrap", task },
+      };
+    }),
   );
+}
+
+/** What a run said of the rows, as far as it is judged by it. */
+interface Side extends MeasuredRows {
+  readonly method: string;
+  readonly seed: number;
+}
+
+/** Nothing where fewer than two rows have been judged. */
+function sideOf({ run, rows }: JudgedRun, { metric, main, prefix }: Judging): Side | undefined {
+  if (rows.length < 2) return undefined;
+  const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
+  const { method, seed } = run;
+  return { method, seed, ...partWith(main.name.slice(prefix.length), { metric, rows: measured }) };
+}
+
+interface Pair {
+  readonly a: readonly Side[];
+  readonly b: readonly Side[];
+}
+
+/** Every two methods that have seeds in common, with their runs of these. */
+function pairsOf(methods: readonly string[], sides: readonly Side[]): Pair[] {
+  const pairs = methods.flatMap((a, i) => methods.slice(i + 1).map((b) => [a, b] as const));
+  return pairs.flatMap(([one, other]) => {
+    const bySeed = new Map(sides.filter(({ method }) => method === other).map((side) => [side.seed, side]));
+    const a = sides.filter(({ method, seed }) => method === one && bySeed.has(seed));
+    return a.length === 0 ? [] : { a, b: a.map(({ seed }) => bySeed.get(seed)!) };
+  });
+}
+
+/** The mean over runs, of all rows and of each draw; once for runs that are in several pairs. */
+function meansOf(drawnOf: (side: Side) => Resampled): (sides: readonly Side[]) => Resampled {
+  const known = new Map<string, Resampled>();
+  return (sides) => {
+    const key = JSON.stringify(sides.map(({ method, seed }) => [method, seed]));
+    const found = known.get(key) ?? meanOf(sides.map(drawnOf));
+    known.set(key, found);
+    return found;
+  };
+}
+
+function meanOf(each: readonly Resampled[]): Resampled {
+  const [{ drawn }] = each as readonly [Resampled];
+  return {
+    whole: mean(each.map(({ whole }) => whole)),
+    drawn: drawn.map((_, i) => mean(each.map((one) => one.drawn[i]!))),
+  };
+}
+
+/** How many rows the runs of two methods judge differently, with some seed. */
+const differingRows = (a: readonly Side[], b: readonly Side[]): number =>
+  a[0]!.rows.filter((_, row) => a.some(({ rows }, run) => !isDeepStrictEqual(rows[row], b[run]!.rows[row]))).length;
+
+/** After so many seconds it is said how long it takes. */
+const SLOW = 5;
+
+function slowNote(task: string, resamples: number, note: (line: string) => void): (done: number) => void {
+  // From the first one on: before it comes what is done once.
+  let start: number | undefined;
+  let isSaid = false;
+  return (done) => {
+    start ??= performance.now();
+    const seconds = (performance.now() - start) / 1000;
+    if (isSaid || seconds < SLOW) return;
+    isSaid = true;
+    const left = formatSeconds((seconds / (done - 1)) * (resamples - done));
+    note(`The bootstrap over the rows of ${task} draws ${formatCount(resamples)} resamples: about ${left} to go.`);
+  };
 }

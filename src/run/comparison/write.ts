@@ -10,8 +10,9 @@ import {
   methodsWithoutFailure,
   type UnfinishedRun,
 } from "../../compare/missingRuns.js";
-import { type SignificanceTest, significance } from "../../compare/significance.js";
+import { significance } from "../../compare/significance.js";
 import { significanceTable } from "../../compare/significanceTable.js";
+import type { SignificanceTest } from "../../compare/significanceTest.js";
 import { type SummaryEntry, summary } from "../../compare/summary.js";
 import type { Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
@@ -43,6 +44,8 @@ export interface ComparisonResult {
 
 export interface WriteOptions extends AskedFor {
   readonly conditions: object;
+  /** Told what people should know while it goes on. */
+  readonly note?: ((line: string) => void) | undefined;
 }
 
 /** Sums up runs, and writes what they say: JSON, Markdown, LaTeX and the report. @returns the result, and its tables for the terminal */
@@ -54,7 +57,7 @@ export async function writeComparison(
 ): Promise<{ readonly result: ComparisonResult; readonly text: string }> {
   const comparison = gathered(runs, options, missing);
   const { tasks, methods, reached } = comparison;
-  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs))];
+  const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
   const result: ComparisonResult = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
@@ -80,13 +83,17 @@ const seedsOf = (runs: readonly CollectedRun[]): number[] =>
 const joined = (tables: readonly Table[], render: (table: Table) => string): string =>
   `${tables.map(render).join("\n\n")}\n`;
 
-async function allRowTests(comparison: Comparison, runs: readonly CollectedRun[]): Promise<SignificanceTest[]> {
+async function allRowTests(
+  comparison: Comparison,
+  runs: readonly CollectedRun[],
+  note: WriteOptions["note"],
+): Promise<SignificanceTest[]> {
   const tests: SignificanceTest[] = [];
   for (const { name } of comparison.tasks) {
     const methods = methodsWithoutFailure(comparison, new Set([name]));
     const own = runs.filter(({ task }) => task === name) as [CollectedRun, ...CollectedRun[]];
     const judging = judgingOf(own);
-    tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging));
+    tests.push(...rowTests(name, methods, await judgedRuns(own, judging), judging, note));
   }
   return tests;
 }

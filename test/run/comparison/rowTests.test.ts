@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
-import { pearson } from "../../../src/metrics/index.js";
+import { describe, expect, it, vi } from "vitest";
+import { accuracy, pearson } from "../../../src/metrics/index.js";
 import { readingFrom } from "../../../src/metrics/metric.js";
 import { type CollectedRun, collectRuns } from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
@@ -82,6 +82,52 @@ it("the difference over rows is that of the means which the table shows", async 
   expect(test?.statistic).toBeCloseTo(mean(A, C) - mean(B, A), 12);
   expect(test).toMatchObject({ pairs: 8, metric: "pearson", task: "t", test: "bootstrap" });
   expect([test!.low <= test!.statistic, test!.statistic <= test!.high]).toEqual([true, true]);
+  const turned = await judgedRuns(runs.toReversed(), judging);
+  expect(rowTests("t", ["a", "b"], turned, judging)).toEqual([test]);
+});
+
+it("all pairs of a task draw as often, and say how many rows they differ in, and of what they speak", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B)), run("c", 0, rowsOf(A))];
+  const found = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, judging), judging);
+  expect(found.map(({ a, b, resamples, population }) => [a, b, resamples, population])).toEqual([
+    ["a", "b", 10_000, "rows of this task"],
+    ["a", "c", 10_000, "rows of this task"],
+    ["b", "c", 10_000, "rows of this task"],
+  ]);
+  const unlike = A.filter((value, row) => value !== B[row]).length;
+  expect(found.map(({ differing }) => differing)).toEqual([unlike, 0, unlike]);
+  for (const { p, pStandardError } of found) expect(pStandardError).toBeCloseTo(Math.sqrt((p * (1 - p)) / 10_001), 12);
+  expect(found[1]).toMatchObject({ statistic: 0, p: 1 });
+});
+
+it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
+  const names = Array.from({ length: 15 }, (_, i) => `m${i}`);
+  const accuracyOnly: Judging = {
+    ...judging,
+    main: { name: "accuracy", goal: "maximize" },
+    metric: readingFrom(accuracy(), ({ value }: { value: number }) => value) as Judging["metric"],
+  };
+  const runs = names.map((method, i) => ({
+    run: run(method, 0, []),
+    rows: rowsOf(A.map((a, row) => (row < i ? 0 : a))),
+  }));
+  const found = rowTests("t", names, runs, accuracyOnly);
+  expect(found).toHaveLength(105);
+  expect(new Set(found.map(({ resamples }) => resamples))).toEqual(new Set([10_500]));
+});
+
+it("says once how long it will take, where it takes long", async () => {
+  const runs = await judgedRuns([run("a", 0, rowsOf(A)), run("b", 0, rowsOf(B))], judging);
+  const lines: string[] = [];
+  let now = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => (now += 10));
+  rowTests("wide", ["a", "b"], runs, judging, (line) => lines.push(line));
+  vi.restoreAllMocks();
+  expect(lines).toEqual([
+    expect.stringMatching(/^The bootstrap over the rows of wide draws 10,000 resamples: about .* to go\.$/),
+  ]);
+  rowTests("t", ["a", "b"], runs, judging, (line) => lines.push(line));
+  expect(lines).toHaveLength(1);
 });
 
 it("of language models the difference is that of their losses, a mean over tokens", async () => {

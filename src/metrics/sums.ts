@@ -1,0 +1,116 @@
+import { atLeastOne } from "./checks.js";
+import type { Metric, MetricValue } from "./metric.js";
+import { once, perCorpus } from "./texts/perCorpus.js";
+
+/** What a metric adds up over rows, where its values follow from these sums: a sample of the rows then costs no more than adding. */
+export interface Sums<Measured> {
+  /** How many sums there are. */
+  readonly width: number;
+  /** Adds what a row counts for. */
+  add(row: Measured, sums: Float64Array): void;
+  /** Names and values, by the sums over so many rows. @throws BidoraError `METRIC_ROWS` where there are none */
+  result(sums: Float64Array, rows: number): Readonly<Record<string, number>>;
+}
+
+/** A metric whose values follow from sums over rows. @param sumsOf what is added up over samples of these rows */
+export function overSums<Reference, Prediction, Measured>(
+  values: Metric<Reference, Prediction, Measured>["values"],
+  measure: Metric<Reference, Prediction, Measured>["measure"],
+  sumsOf: (corpus: readonly Measured[]) => Sums<Measured>,
+): Metric<Reference, Prediction, Measured> {
+  return {
+    values,
+    measure,
+    sums: sumsOf,
+    result(rows, corpus = rows) {
+      const { width, add, result } = sumsOf(corpus);
+      const sums = new Float64Array(width);
+      for (const row of rows) add(row, sums);
+      return result(sums, rows.length);
+    },
+  };
+}
+
+/** The mean over rows of what is measured of each. @param name what it is called in a result */
+export function meanOverRows<Reference, Prediction>(
+  name: string,
+  value: MetricValue,
+  measure: Metric<Reference, Prediction, number>["measure"],
+): Metric<Reference, Prediction, number> {
+  return overSums({ [name]: value }, measure, () => ({
+    width: 1,
+    add(value, sums) {
+      sums[0]! += value;
+    },
+    result: (sums, rows) => ({ [name]: sums[0]! / atLeastOne(rows) }),
+  }));
+}
+
+/** The sums of several metrics over rows that hold what each has measured, in their order. */
+export function sumsOfAll(parts: readonly Sums<unknown>[]): Sums<readonly unknown[]> {
+  const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, { width }) => sum + width, 0));
+  const own = (sums: Float64Array, i: number) => sums.subarray(ends[i]! - parts[i]!.width, ends[i]);
+  return {
+    width: ends.at(-1) ?? 0,
+    add(row, sums) {
+      for (const [i, part] of parts.entries()) part.add(row[i], own(sums, i));
+    },
+    result: (sums, rows) => Object.assign({}, ...parts.map((part, i) => part.result(own(sums, i), rows))),
+  };
+}
+
+/** The values of a metric over rows of a corpus, given by their places; undefined for one that does not follow from sums. */
+export function sampledSums<Measured>(
+  metric: Pick<Metric<never, never, Measured>, "sums">,
+  corpus: readonly Measured[],
+): ((places: Int32Array) => Readonly<Record<string, number>>) | undefined {
+  return metric.sums && addersOf(metric as Summed)(corpus);
+}
+
+type Summed = Required<Pick<Metric<never, never, unknown>, "sums">>;
+type OfPlaces = (places: Int32Array) => Readonly<Record<string, number>>;
+
+const addersOf = once((metric: Summed) =>
+  perCorpus<unknown, OfPlaces>((corpus) => {
+    const sums = metric.sums(corpus);
+    const totals = totalsOf(sums, corpus);
+    return (places) => sums.result(totals(places), places.length);
+  }),
+);
+
+/** Adds up rows given by their places. */
+function totalsOf(sums: Sums<unknown>, corpus: readonly unknown[]): (places: Int32Array) => Float64Array {
+  const columns = columnsOf(sums, corpus);
+  const times = new Int32Array(corpus.length);
+  return (places) => {
+    times.fill(0);
+    for (let i = 0; i < places.length; i++) times[places[i]!]!++;
+    return Float64Array.from(columns, (column) => weightedSum(column, times));
+  };
+}
+
+/** What rows count for in one of the sums: most of them for nothing, and so only the others are kept. */
+interface Column {
+  readonly rows: Int32Array;
+  readonly values: Float64Array;
+}
+
+function weightedSum({ rows, values }: Column, times: Int32Array): number {
+  let sum = 0;
+  for (let i = 0; i < rows.length; i++) sum += times[rows[i]!]! * values[i]!;
+  return sum;
+}
+
+function columnsOf(sums: Sums<unknown>, corpus: readonly unknown[]): Column[] {
+  const columns = Array.from({ length: sums.width }, (): [number[], number[]] => [[], []]);
+  for (const [place, row] of corpus.entries()) {
+    const own = new Float64Array(sums.width);
+    sums.add(row, own);
+    for (let i = 0; i < own.length; i++) {
+      if (own[i] === 0) continue;
+      columns[i]![0].push(place);
+      columns[i]![1].push(own[i]!);
+    }
+  }
+  return columns.map(([rows, values]) => ({ rows: Int32Array.from(rows), values: Float64Array.from(values) }));
+}
