@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { comparisonTables } from "../dist/compare/comparisonTables.js";
 import { markdownTable } from "../dist/compare/markdownTable.js";
+import { significance } from "../dist/compare/significance.js";
 import { significanceTable } from "../dist/compare/significanceTable.js";
 
 /** @typedef {import("../src/compare/comparison.js").Comparison} Comparison */
-/** @typedef {import("../src/compare/significance.js").SignificanceTest} SignificanceTest */
-/** @typedef {Comparison & { readonly tests: readonly SignificanceTest[] }} Found */
+/** @typedef {import("../src/compare/significanceTest.js").SignificanceTest} SignificanceTest */
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const studies = join(root, "docs/results");
@@ -16,7 +16,7 @@ const studies = join(root, "docs/results");
 /** Methods that stand side by side in the short table. */
 const SHORT = ["lora", "lora+es", "dora", "dora+es", "bidora", "bidora-folds"];
 
-/** @param {string} study @returns {Found} */
+/** @param {string} study @returns {Comparison} */
 const read = (study) => JSON.parse(readFileSync(join(studies, study, "comparison.json"), "utf8"));
 
 /** @type {{ readonly name: string, readonly goal: "minimize" }} */
@@ -24,7 +24,7 @@ const LOSS = { name: "loss", goal: "minimize" };
 
 /**
  * Each task by its main metric and, where runs have it, the loss: it shows what a method is sure of.
- * @param {Found} found
+ * @param {Comparison} found
  * @returns {Comparison}
  */
 const told = ({ tasks, methods, runs, failed, unfinished }) => ({
@@ -46,11 +46,14 @@ const told = ({ tasks, methods, runs, failed, unfinished }) => ({
 const isTold = ({ a, b }) => b.startsWith("bidora") && /^(lora|dora)/.test(a);
 
 /**
- * Of the tests over all tasks of the study those of BiDoRA; what is said under them is about the whole family.
- * @param {Found} found
+ * Of the tests over seeds those of BiDoRA, over all tasks of the study or of the only one; what is said under them is about the whole
+ * family. They are made of the runs, as the program tests these now.
+ * @param {Comparison} found
  */
-function testsTable({ tests }) {
-  const overall = tests.filter(({ task, test }) => test === "wilcoxon" && task === undefined);
+function testsTable(found) {
+  const overall = significance(found).filter(
+    ({ task, test }) => test === "wilcoxon" && (task === undefined || found.tasks.length === 1),
+  );
   const table = significanceTable(overall);
   /** @template T @param {readonly T[]} list */
   const ofBidora = (list) => list.filter((_, row) => isTold(/** @type {SignificanceTest} */ (overall[row])));
@@ -98,7 +101,7 @@ function shortTable() {
 
 /**
  * @param {string} study
- * @param {Found} found
+ * @param {Comparison} found
  * @param {Comparison["tasks"][number]} task
  */
 function rowOf(study, { runs, failed = [] }, { name, metrics: [main] }) {

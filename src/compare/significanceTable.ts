@@ -57,12 +57,20 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
   const families = [...group(tests, familyOf).values()];
   const hasRanks = tests.some(({ test }) => test !== "bootstrap");
   return [
-    "A test speaks of other seeds, tasks or rows as its column says, and of nothing else: over seeds of these tasks nothing is said of other tasks, over rows nothing of other seeds.",
+    [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
     ...new Set(families.flatMap(tooFewToTell)),
   ];
 }
+
+/** What a test does not speak of. */
+const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
+  "seeds of this task": "Tests over the seeds of a task say nothing about other tasks.",
+  "seeds of these tasks": "Tests over the seeds of these tasks say nothing about other tasks.",
+  tasks: "Tests over tasks, of their means over seeds, speak of other tasks of this kind.",
+  "rows of this task": "Tests over the rows of a task say nothing about other seeds.",
+};
 
 const RANKS =
   "The rank-biserial correlation is 1 where the first is better in every pair that differs, −1 where the second is.";

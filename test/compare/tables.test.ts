@@ -9,7 +9,7 @@ import { significanceTable } from "../../src/compare/significanceTable.js";
 import type { Table } from "../../src/compare/table.js";
 import { terminalTable } from "../../src/compare/terminalTable.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
-import { bootstrapTest } from "./sampleTests.js";
+import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";
 
 const methods = ["lora", "dora", "lora+es"];
 
@@ -242,9 +242,23 @@ test("rows without a difference are counted apart, and a p that was drawn says h
     p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
     "Rank-biserial": ["–", "–"],
   });
-  expect(table.notes.slice(1)).toEqual([
+  expect(table.notes).toEqual([
+    "Tests over the rows of a task say nothing about other seeds.",
     "The p of a bootstrap is from 10,000 or 30,000 resamples; after it stands the standard error that drawing them leaves.",
   ]);
+});
+
+test("under the table stands what each kind of test does not speak of", () => {
+  const tests = [wilcoxonTest({}), wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks" }), wilcoxonTest({})];
+  const table = significanceTable(tests);
+  expect(told(table)).toMatchObject({
+    Task: ["all", "all", "all"],
+    Test: ["Wilcoxon", "Wilcoxon", "Wilcoxon"],
+    "Speaks of": ["seeds of these tasks", "tasks", "seeds of these tasks"],
+  });
+  expect(table.notes[0]).toBe(
+    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks, of their means over seeds, speak of other tasks of this kind.",
+  );
 });
 
 test("a table of a bootstrap over few rows says that they are too few", () => {
