@@ -22,8 +22,9 @@ export function overSums<Reference, Prediction, Measured>(
     values,
     measure,
     sums: sumsOf,
-    result(rows, corpus = rows) {
-      const { width, add, result } = sumsOf(corpus);
+    result(rows) {
+      // In the order of these rows, so that a sample gives to the bit what its rows alone would.
+      const { width, add, result } = sumsOf(rows);
       const sums = new Float64Array(width);
       for (const row of rows) add(row, sums);
       return result(sums, rows.length);
