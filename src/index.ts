@@ -11,6 +11,12 @@
  * @packageDocumentation
  */
 
+declare global {
+  // These merge with what Node's types and the DOM declare, so that the types of this package need neither.
+  interface AbortSignal {}
+  interface URL {}
+}
+
 // What the commands do.
 
 export { BidoraError, UsageError } from "./common/errors.js";

@@ -1,5 +1,5 @@
-import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError, UsageError } from "../common/errors.js";
+import type { NativeTokenizer } from "./native.js";
 
 /** Where the special tokens stand around one text or two: `[CLS] A [SEP] B [SEP]` has the pieces `[CLS]`, `[SEP]`, `[SEP]`. */
 export interface Layout {

@@ -1,5 +1,5 @@
-import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import type { Boundaries } from "./boundaries.js";
+import type { NativeTokenizer } from "./native.js";
 import { RefusedText, requireWhole } from "./surrogates.js";
 
 /** The tokens of a text's start, or of all of it. */

@@ -1,5 +1,3 @@
-import { createRequire } from "node:module";
-import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { BidoraError } from "../common/errors.js";
 import { boundariesOf } from "./boundaries.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
@@ -7,6 +5,7 @@ import { type DecodeOptions, Decoder } from "./decoder.js";
 import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
+import { createNative, type NativeTokenizer } from "./native.js";
 import { type SpecialToken, specialToken, type TokenizerSettings } from "./settings.js";
 import { type Start, StartEncoder } from "./start.js";
 import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
@@ -255,14 +254,6 @@ export class Tokenizer {
     this.#layouts.set(texts, layout);
     return layout;
   }
-}
-
-const require = createRequire(import.meta.url);
-
-/** Loads the native library at its first use: until libtorch is loaded, in a thread of its own, no other library can be. */
-function createNative(text: string): NativeTokenizer {
-  const { Tokenizer: Native } = require("tokenizers") as typeof import("tokenizers");
-  return Native.fromString(text);
 }
 
 /** A tokenizer.json for the native library. Sections for padding and truncation would act on every encoding, unasked. */

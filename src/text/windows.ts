@@ -1,5 +1,5 @@
-import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { assemble, type Encoded, type Layout } from "./layout.js";
+import type { NativeTokenizer } from "./native.js";
 import { requireWhole } from "./surrogates.js";
 
 /** The tokens of a text, without special ones. */

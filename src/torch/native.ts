@@ -195,13 +195,16 @@ export function preloadEngine(): void {
   process.once("exit", prelude.finishPreload);
 }
 
+/** Signals that ask a process to end. */
+type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
+
 /**
  * Ends the process at once, by status 130, at a second signal that comes later than the grace time after the first, even while
  * the event loop stands still. Node must listen to the signals, and go on until the watch ends. Where nothing that can be loaded
  * is built, nothing is watched.
  * @returns what ends the watch
  */
-export function endAtSecondSignal(signals: readonly NodeJS.Signals[], graceMs: number): () => void {
+export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
   const prelude = preludeIfBuilt();
   if (!prelude) return () => {};
   for (const signal of signals) prelude.watchSignal(constants.signals[signal], graceMs);
