@@ -8,7 +8,7 @@ import {
   type SideFacts,
   sideFactsOf,
 } from "../adapters/index.js";
-import { BidoraError } from "../common/errors.js";
+import { BidoraError, UsageError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { JsonObject } from "../io/json.js";
@@ -82,14 +82,18 @@ export async function openWithAdapter(options: OpenOptions, found?: FoundModel):
   return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, side };
 }
 
-/** The base model's folder: `--model`, else what the adapter says it was made for. */
+/** The base model's folder: `--model`, else what the adapter says it was made for. @throws UsageError where neither says it */
 export async function baseFolder(
   options: Pick<OpenOptions, "model" | "revision" | "hub">,
   adapter: SavedAdapter | undefined,
 ): Promise<string> {
   const name = options.model ?? adapter?.baseModel;
   if (name === undefined)
-    throw new BidoraError("MODEL_MISSING", "--model is missing, and the adapter does not name its base model.");
+    throw new UsageError(
+      adapter
+        ? "--model is missing, and the adapter does not name its base model: give a local folder or a Hub repository."
+        : "--model is missing: give a local folder or a Hub repository, or --adapter with one that names its base model.",
+    );
   const own = options.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
   const revision = options.revision ?? own;
   return resolveModel(name, { ...options.hub, ...(revision === undefined ? {} : { revision }) });

@@ -306,7 +306,10 @@ test("layers of full fine-tuning are as --target-modules says, as far as the pre
   const copy = fresh("moved");
   cpSync(output, copy, { recursive: true });
   writeFileSync(join(copy, "run.yaml"), "method: full\n");
-  await expect(analysisOf(copy)).rejects.toMatchObject({ code: "MODEL_MISSING" });
+  await expect(analysisOf(copy)).rejects.toMatchObject({
+    code: "USAGE",
+    message: expect.stringMatching(/^--model is missing, and .* does not say which model was fine-tuned/),
+  });
   expect((await analysisOf(copy, { model: SMALL.model })).fits).toEqual((await analysisOf(output)).fits);
 });
 

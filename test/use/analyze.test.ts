@@ -136,7 +136,10 @@ test("what can't be analysed is refused in a sentence", async () => {
   await expect(analyze([], { model: MODEL })).rejects.toThrow("The run is missing");
   await expect(analyze([join(empty, "gone")], { model: MODEL })).rejects.toThrow(/^There is no .*gone: name a run/);
   await expect(analyze([empty], { model: MODEL })).rejects.toMatchObject({ code: "ANALYSIS" });
-  await expect(analyze([PEFT_RUN], { output: empty })).rejects.toMatchObject({ code: "MODEL_MISSING" });
+  await expect(analyze([PEFT_RUN], { output: empty })).rejects.toMatchObject({
+    code: "USAGE",
+    message: expect.stringMatching(/^--model is missing, and the adapter does not name its base model/),
+  });
   await expect(analyze([PEFT_RUN], { model: MODEL, output: empty, targetModules: ["query"] })).rejects.toThrow(
     "--target-modules is for runs with --method full",
   );

@@ -1,5 +1,5 @@
 import { findTargets, sideFactsOf, TARGET_DEFAULTS, type TargetModules } from "../../adapters/index.js";
-import { BidoraError } from "../../common/errors.js";
+import { UsageError } from "../../common/errors.js";
 import { type Checkpoint, openCheckpoint, readConfig } from "../../io/checkpoint.js";
 import { resolveModel } from "../../io/resolveModel.js";
 import { type Architecture, architectureOf, buildModel, WeightSource } from "../../models/index.js";
@@ -22,7 +22,7 @@ const ROUNDING = { float64: 1e-6, others: 1e-13 };
 /**
  * How layers moved whose weights were trained whole: those that LoRA would take, or that `targetModules` names, as far as the
  * pretrained model has them. No model is loaded: two weights are read at a time.
- * @throws BidoraError `MODEL_MISSING` where nothing says what was fine-tuned; `TARGET`, `WEIGHTS`
+ * @throws UsageError where nothing says what was fine-tuned; BidoraError `TARGET`, `WEIGHTS`
  */
 export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptions): Promise<RunCourse> {
   const model = await pretrainedOf(run, options);
@@ -58,8 +58,7 @@ export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptio
 async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: CourseOptions): Promise<string> {
   const name = model ?? run.settings.model;
   if (name === undefined)
-    throw new BidoraError(
-      "MODEL_MISSING",
+    throw new UsageError(
       `--model is missing, and ${run.path} does not say which model was fine-tuned: it has no run.yaml.`,
     );
   const wanted = revision ?? (model === undefined ? run.settings.revision : undefined);
