@@ -1,9 +1,12 @@
 import { createInterface } from "node:readline";
+import { BidoraError } from "../common/errors.js";
 import { printable } from "../common/printable.js";
 import type { generateOptions } from "../config/index.js";
+import { PromptTooLong } from "../generation/index.js";
 import type { Message } from "../text/index.js";
 import type { TextGenerator } from "../use/textGenerator.js";
 import type { CommandCall } from "./command.js";
+import { reportError } from "./output.js";
 import { stderr, stdout } from "./streams.js";
 
 /** Exit status where Ctrl-C ends the conversation. */
@@ -11,13 +14,16 @@ const INTERRUPTED = 130;
 
 /**
  * A conversation: a line is what the user says, the model's answer is printed as it comes. Ctrl-C stops an answer, which stays as far
- * as it came; without an answer it ends the conversation, as the end of the input does.
+ * as it came; without an answer it ends the conversation, as the end of the input does. A message that cannot be answered is left
+ * out, with a sentence why.
+ * @throws BidoraError for a model that no conversation can be had with
  */
 export async function chat(
   generator: TextGenerator,
   { settings, output }: CommandCall<typeof generateOptions>,
 ): Promise<number> {
   const messages: Message[] = settings.system === undefined ? [] : [{ role: "system", content: settings.system }];
+  await generator.lengthOf([...messages, said("Hello")]);
   const isTerminal = process.stdin.isTTY === true && stderr.isTTY;
   const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stderr }) });
   const interrupts = watch(lines);
@@ -27,9 +33,7 @@ export async function chat(
   try {
     for await (const line of lines) {
       if (line.trim() !== "") {
-        messages.push({ role: "user", content: line });
-        const text = await answer(generator, messages, interrupts.begin());
-        messages.push({ role: "assistant", content: text });
+        messages.push(...(await turn(generator, messages, line, interrupts.begin())));
         interrupts.end();
       }
       if (interrupts.isOver()) break;
@@ -41,6 +45,43 @@ export async function chat(
   return interrupts.isOver() ? INTERRUPTED : 0;
 }
 
+const said = (content: string): Message => ({ role: "user", content });
+
+/** A message and its answer; neither where there is none, which is told. */
+async function turn(
+  generator: TextGenerator,
+  before: readonly Message[],
+  content: string,
+  signal: AbortSignal,
+): Promise<readonly Message[]> {
+  const message = said(content);
+  try {
+    return [message, { role: "assistant", content: await answer(generator, [...before, message], signal) }];
+  } catch (error) {
+    if (!(error instanceof BidoraError)) throw error;
+    reportError(await inWordsOfUser(error, generator, before, content).catch(() => error));
+    return [];
+  }
+}
+
+/** What is wrong with a message; of one that is too long for the conversation its own length, and what would have fit. */
+async function inWordsOfUser(
+  error: BidoraError,
+  generator: TextGenerator,
+  before: readonly Message[],
+  content: string,
+): Promise<BidoraError> {
+  if (!(error instanceof PromptTooLong))
+    return new BidoraError(error.code, error.message.replace(/^Prompt 1\b/, "Your message"), { cause: error });
+  const around = await generator.lengthOf([...before, said("")]);
+  const length = (await generator.lengthOf([...before, said(content)])) - around;
+  const left = Math.max(0, error.most - around);
+  return new BidoraError(
+    error.code,
+    `Your message has ${length} tokens; ${left} are left in this conversation: shorten it, or begin a new conversation.`,
+  );
+}
+
 async function answer(generator: TextGenerator, messages: readonly Message[], signal: AbortSignal): Promise<string> {
   let text = "";
   try {
@@ -49,7 +90,10 @@ async function answer(generator: TextGenerator, messages: readonly Message[], si
       text += piece.text;
     }
   } catch (error) {
-    if (!signal.aborted || error !== signal.reason) throw error;
+    if (!signal.aborted || error !== signal.reason) {
+      if (text !== "") stdout.write("\n");
+      throw error;
+    }
   }
   stdout.write("\n");
   return text;

@@ -1,11 +1,11 @@
-import { BidoraError, UsageError } from "../common/errors.js";
+import { UsageError } from "../common/errors.js";
 import { packageVersion } from "../common/packageVersion.js";
 import { printable } from "../common/printable.js";
 import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
 import { COMMANDS, commandNamed } from "./commands.js";
 import { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.js";
-import { createOutput } from "./output.js";
+import { createOutput, reportError } from "./output.js";
 import { leaveClosedTerminal, stderr, stdout } from "./streams.js";
 
 const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
@@ -95,13 +95,4 @@ function printOverview(): number {
 function print(text: string): 0 {
   stdout.write(`${text}\n`);
   return 0;
-}
-
-/** One sentence for what a user can mend; the stack trace only on request. */
-function reportError(error: unknown, debug: boolean): 1 | 2 {
-  const known = error instanceof Error ? error : new Error(String(error));
-  const message = known.message.split("\n")[0] || known.name;
-  const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
-  stderr.write(printable(debug ? `${known.name}: ${known.message}${frames}\n` : `bidora: ${message}\n`));
-  return known instanceof BidoraError ? known.exitStatus : 1;
 }

@@ -1,3 +1,4 @@
+import { BidoraError } from "../common/errors.js";
 import { oneLine, printable, printableJson } from "../common/printable.js";
 import { stderr, stdout } from "./streams.js";
 
@@ -22,6 +23,15 @@ export function createOutput({ json = false, quiet = false }): Output {
       stdout.write(`${json ? printableJson(value) : printable(text)}\n`);
     },
   };
+}
+
+/** One sentence for what a user can mend; the stack trace only on request. */
+export function reportError(error: unknown, debug = false): 1 | 2 {
+  const known = error instanceof Error ? error : new Error(String(error));
+  const message = known.message.split("\n")[0] || known.name;
+  const frames = known.stack?.match(/(\n +at .*)+$/)?.[0] ?? "";
+  stderr.write(printable(debug ? `${known.name}: ${known.message}${frames}\n` : `bidora: ${message}\n`));
+  return known instanceof BidoraError ? known.exitStatus : 1;
 }
 
 /** Rows as columns of equal width; numbers stand to the right, with four decimals unless they are whole. */

@@ -28,7 +28,10 @@ export interface Dataset<E extends Example = Example> {
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 
+/** Stands for the file of a prompt that a call gives. */
+export const CALL = "prompts";
+
 /** As errors name it. */
 export function where({ file, line }: Location): string {
-  return `${file} line ${line}`;
+  return file === CALL ? `Prompt ${line}` : `${file} line ${line}`;
 }

@@ -8,6 +8,7 @@ export {
   type TrainOn,
 } from "./encodeLanguage.js";
 export {
+  CALL,
   type Dataset,
   type Example,
   type Location,

@@ -2,6 +2,7 @@ import { constants, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
+import { where } from "./example.js";
 
 /** So much of a file is in memory at once, beside what is made of it. */
 const CHUNK_BYTES = 2 ** 20;
@@ -85,7 +86,7 @@ export function emptyFile(file: string): BidoraError {
 
 /** A row that can't be taken as it is. */
 export function rowError(file: string, line: number, fault: string): BidoraError {
-  return new BidoraError("BAD_ROW", `${file} line ${line}: ${fault}`);
+  return new BidoraError("BAD_ROW", `${where({ file, line })}: ${fault}`);
 }
 
 export function columnCount(columns: number): string {

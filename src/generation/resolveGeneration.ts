@@ -74,12 +74,23 @@ function samplingOf(wishes: GenerationWishes, own: GenerationConfig): SamplingSe
   };
 }
 
+/** A prompt that leaves no room for what is to come after it. */
+export class PromptTooLong extends BidoraError {
+  constructor(
+    /** The most tokens that it may have. */
+    readonly most: number,
+    message: string,
+  ) {
+    super("PROMPT_TOO_LONG", message);
+  }
+}
+
 /**
  * How many tokens may come after a prompt.
  * @param tokens of the prompt
  * @param positions that the model has
  * @param which names the prompt in messages
- * @throws BidoraError `PROMPT_TOO_LONG`
+ * @throws PromptTooLong
  */
 export function roomAfter(
   tokens: number,
@@ -95,8 +106,8 @@ export function roomAfter(
   const whose = limit < positions ? `its max_length is ${limit}` : `the model has ${positions} positions`;
   const beside = maxNewTokens === undefined ? "a new one" : `${maxNewTokens} new ones (--max-new-tokens)`;
   const advice = limit < positions ? "give --max-new-tokens" : "shorten it, or ask for fewer new tokens";
-  throw new BidoraError(
-    "PROMPT_TOO_LONG",
+  throw new PromptTooLong(
+    limit - (maxNewTokens ?? 1),
     `${which} has ${tokens} tokens, which leaves no room for ${beside}: ${whose}; ${advice}.`,
   );
 }

@@ -3,9 +3,6 @@ import { encodePrompts, type LanguageExample, uniforms, where } from "../data/in
 import { type GenerationConfig, type Prompt, roomAfter, type TextModel } from "../generation/index.js";
 import { checkIds } from "../tasks/index.js";
 
-/** Where a prompt stands that is in no file. */
-export const CALL = "prompts";
-
 export interface PromptOptions {
   /** By default the model's own. */
   readonly maxNewTokens?: number | undefined;
@@ -27,7 +24,7 @@ export async function promptsOf(
 ): Promise<Prompt[]> {
   const encoded = await encodePrompts(examples, tokenizer);
   return encoded.map((ids, i) => {
-    const name = nameOf((examples[i] as LanguageExample).at);
+    const name = where((examples[i] as LanguageExample).at);
     if (ids.length === 0)
       throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to go on from: give a text.`);
     if (ids.length > maxLength)
@@ -40,5 +37,3 @@ export async function promptsOf(
     return { ids, maxNewTokens: room, uniform: uniforms(seed, i) };
   });
 }
-
-const nameOf = (at: LanguageExample["at"]): string => (at.file === CALL ? `Prompt ${at.line}` : where(at));

@@ -1,6 +1,6 @@
 import { merge } from "../adapters/index.js";
 import { type GenerateSettings, generateOptions, resolveSettings, type Settings } from "../config/index.js";
-import { type LanguageExample, uniforms, type Writing } from "../data/index.js";
+import { CALL, encodePrompts, type LanguageExample, uniforms, type Writing } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
@@ -19,7 +19,7 @@ import { namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { CALL, promptsOf } from "../train/prompts.js";
+import { promptsOf } from "../train/prompts.js";
 import { refuseExcluding, refuseIdle } from "./generationChecks.js";
 import type { InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
@@ -92,7 +92,13 @@ export class TextGenerator {
     );
   }
 
-  /** Goes on from one prompt, piece by piece. */
+  /** How many tokens a prompt has. @throws BidoraError for a conversation that the chat template does not take */
+  async lengthOf(prompt: Writing): Promise<number> {
+    const [ids] = await encodePrompts([exampleOf(prompt, 0)], this.open.tokenizer);
+    return ids!.length;
+  }
+
+  /** Goes on from one prompt, piece by piece. @throws PromptTooLong for one that leaves no room */
   async *stream(prompt: Writing, { signal, stream = 0 }: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     const [encoded] = (await this.encode([exampleOf(prompt, 0)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };

@@ -9,6 +9,7 @@ import type { GenerateSettings } from "../../src/config/index.js";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { generate } from "../../src/use/generate.js";
+import { openModel } from "../../src/use/openModel.js";
 import { type GeneratedRow, TextGenerator } from "../../src/use/textGenerator.js";
 import { bidora, called, fresh, GOLDEN, jsonl, predicted } from "./support.js";
 
@@ -202,17 +203,10 @@ test("predict goes on from prompts, and from conversations without their last an
 });
 
 describe("bidora generate --chat", () => {
-  const start = (...argv: string[]) => {
-    const child = spawn(process.execPath, [
-      BIN,
-      "generate",
-      "--model",
-      chatModel(),
-      "--dtype",
-      "float32",
-      "--chat",
-      ...argv,
-    ]);
+  const start = (...argv: string[]) => startOn(chatModel(), ...argv);
+  const startOn = (model: string, ...argv: string[]) => {
+    const base = ["generate", "--model", model, "--dtype", "float32", "--chat"];
+    const child = spawn(process.execPath, [BIN, ...base, ...argv]);
     const printed = { stdout: "", stderr: "" };
     child.stdout.on("data", (text) => (printed.stdout += text));
     child.stderr.on("data", (text) => (printed.stderr += text));
@@ -237,6 +231,73 @@ describe("bidora generate --chat", () => {
       wanted += `${answer}\n`;
     }
     expect(printed.stdout).toBe(printable(wanted));
+  });
+
+  /** What the model says to each of these in turn. */
+  async function answers(model: string, contents: readonly string[]): Promise<string> {
+    const generator = await TextGenerator.open({ ...FLOAT32, model, maxNewTokens: 6 });
+    const said: { role: "user" | "assistant"; content: string }[] = [];
+    let printed = "";
+    for (const content of contents) {
+      said.push({ role: "user", content });
+      let answer = "";
+      for await (const { text } of generator.stream(said, { stream: said.length })) answer += text;
+      said.push({ role: "assistant", content: answer });
+      printed += `${answer}\n`;
+    }
+    return printable(printed);
+  }
+
+  test("a message that is too long is refused by its own length, and the conversation goes on without it", async () => {
+    const { child, printed, ended } = start("--max-new-tokens", "6");
+    child.stdin.end(`one\n${"b".repeat(200)}\ntwo\n`);
+    expect(await ended).toEqual([0, null]);
+    expect(printed.stdout).toBe(await answers(chatModel(), ["one", "two"]));
+    const [, length, left] = /^bidora: Your message has (\d+) tokens; (\d+) are left in this conversation/.exec(
+      printed.stderr,
+    ) as RegExpExecArray;
+    expect(printed.stderr.trimEnd().split("\n")).toHaveLength(1);
+    const { tokenizer } = await openModel({ model: LLAMA, dtype: "float32" });
+    const tokens = async (text: string) => (await tokenizer.tokensOf([text]))[0]!.ids.length;
+    expect(Number(length)).toBe(await tokens("b".repeat(200)));
+    const first = await answers(chatModel(), ["one"]);
+    const around = await tokens(`user: one\nassistant: ${first}user: \nassistant: `);
+    expect(Number(left)).toBe(96 - 6 - around);
+  });
+
+  test("what fits is what is told to be left, and not a token more", async () => {
+    const { child, printed, ended } = start("--max-new-tokens", "6");
+    child.stdin.end(`${"b".repeat(200)}\n`);
+    await ended;
+    const left = Number(/; (\d+) are left/.exec(printed.stderr)?.[1]);
+    const second = start("--max-new-tokens", "6");
+    second.child.stdin.end(`${"b".repeat(left + 1)}\n${"b".repeat(left)}\n`);
+    await second.ended;
+    expect(second.printed.stderr).toContain(`has ${left + 1} tokens; ${left} are left`);
+    expect(second.printed.stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(second.printed.stdout.endsWith("\n")).toBe(true);
+  });
+
+  test("a message that the template does not take is left out as well", async () => {
+    const model = chatModel();
+    const check =
+      "{% for m in messages %}{% if m.content == 'bad' %}{{ raise_exception('say something nice') }}{% endif %}{% endfor %}";
+    const template = join(model, "chat_template.jinja");
+    writeFileSync(template, check + readFileSync(template, "utf8"));
+    const { child, printed, ended } = startOn(model, "--max-new-tokens", "6");
+    child.stdin.end("one\nbad\ntwo\n");
+    expect(await ended).toEqual([0, null]);
+    expect(printed.stderr).toMatch(
+      /^bidora: Your message: the chat template does not take the conversation: the template says: say something nice\.\n$/,
+    );
+    expect(printed.stdout).toBe(await answers(chatModel(), ["one", "two"]));
+  });
+
+  test("a model without a template is refused before anything is said", async () => {
+    const { child, printed, ended } = startOn(LLAMA);
+    expect(await ended).toEqual([1, null]);
+    expect([printed.stdout, printed.stderr]).toEqual(["", expect.stringMatching(/^bidora: .*has no chat template/)]);
+    child.stdin.destroy();
   });
 
   test("Ctrl-C without an answer ends it with 130", async () => {

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readGenerationConfig, resolveGeneration, roomAfter } from "../../src/generation/index.js";
+import { PromptTooLong, readGenerationConfig, resolveGeneration, roomAfter } from "../../src/generation/index.js";
 import type { JsonObject } from "../../src/io/json.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 
@@ -125,5 +125,22 @@ describe("room after a prompt", () => {
     expect(() => room(100, undefined)).toThrow(/Row 3 has 100 tokens.*100 positions/);
     expect(() => room(10, 91)).toThrow(/Row 3 has 10 tokens.*91.*100 positions/);
     expect(() => room(40, undefined, { max_length: 40 })).toThrow(/Row 3 has 40 tokens.*max_length is 40/);
+  });
+
+  test.each([
+    [undefined, {}],
+    [7, {}],
+    [undefined, { max_length: 40 }],
+  ])("the most tokens that a refusal names are the most that pass: %j new ones, %j", (maxNewTokens, generation) => {
+    const refusal = (tokens: number): PromptTooLong => {
+      try {
+        return room(tokens, maxNewTokens, generation) as never;
+      } catch (error) {
+        return error as PromptTooLong;
+      }
+    };
+    const { most } = refusal(101);
+    expect(room(most, maxNewTokens, generation)).toBe(maxNewTokens ?? 1);
+    expect(refusal(most + 1)).toBeInstanceOf(PromptTooLong);
   });
 });
