@@ -33,6 +33,7 @@ export {
   type EvaluateSettings,
   type ExportSettings,
   type GenerateSettings,
+  type GeneratorSettings,
   type MergeSettings,
   type Method,
   type PredictSettings,

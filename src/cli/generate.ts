@@ -1,7 +1,7 @@
 import { printable } from "../common/printable.js";
-import { generateOptions } from "../config/index.js";
+import { generateOptions, generatorSettings } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
-import { refuseNoPrompt } from "../use/generationChecks.js";
+import { checkPrompts } from "../use/generationChecks.js";
 import type { TextGenerator } from "../use/textGenerator.js";
 import { type CommandCall, defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
@@ -17,10 +17,10 @@ export const generate = defineCommand({
   interruptible: true,
   ownInterrupts: ({ chat }) => chat === true,
   run: async (call) => {
-    refuseNoPrompt(call.given);
+    checkPrompts(call.given);
     if (call.settings.input !== undefined) return rows(call);
     const { TextGenerator } = await import("../use/textGenerator.js");
-    const generator = await TextGenerator.open(call.given, { hub: hubOf(call) });
+    const generator = await TextGenerator.open(generatorSettings(call.given), { hub: hubOf(call) });
     if (call.settings.chat) return (await import("./chat.js")).chat(generator, call);
     return answer(generator, call);
   },

@@ -9,3 +9,8 @@ export interface Acts {
 
 /** The settings on which it can depend whether others have an effect: all of a run's. */
 export type Deciding = Omit<RunConfig, "given" | "sources">;
+
+/** Where a setting of another call has an effect, by what that call is. */
+export interface Condition<Call> extends Pick<Acts, "only"> {
+  in(call: Call): boolean;
+}

@@ -109,6 +109,18 @@ export const generateOptions = {
 /** What `generate` takes: the flags of `bidora generate`, in camelCase. */
 export type GenerateSettings = Given<typeof generateOptions>;
 
+/** What of it names prompts, and where texts go. */
+export const promptKeys = ["prompt", "input", "chat", "system", "output", "overwrite"] as const;
+
+export const generatorOptions = omit(generateOptions, ...promptKeys);
+
+/** What a `TextGenerator` takes: the flags of `bidora generate` that do not name prompts or files, in camelCase. */
+export type GeneratorSettings = Given<typeof generatorOptions>;
+
+/** Without the settings that are about prompts and files alone. */
+export const generatorSettings = (given: GenerateSettings): GeneratorSettings =>
+  Object.fromEntries(Object.entries(given).filter(([key]) => !(promptKeys as readonly string[]).includes(key)));
+
 export const mergeOptions = {
   ...base,
   output: option(text("DIR"), { group: "Output", help: "the folder of the merged model" }),

@@ -2,10 +2,11 @@
 
 export * from "./commandOptions.js";
 export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimators.js";
+export { callConditions, generatorConditions, promptConditions } from "./generationConditions.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
 export { flagOf } from "./option.js";
 export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
 export { idleSettings, renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
-export { resolveSettings, type Settings } from "./settings.js";
-export { refuseWithoutEffect } from "./withoutEffect.js";
+export { checkSettings, resolveSettings, type Settings } from "./settings.js";
+export { refuseIdle, refuseWithoutEffect } from "./withoutEffect.js";
 export { readRunFile, readSettingsFile } from "./yaml.js";

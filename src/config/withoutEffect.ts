@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
-import type { Acts, Deciding } from "./acts.js";
+import type { Acts, Condition, Deciding } from "./acts.js";
 import { flagOf, type Given, type OptionTable } from "./option.js";
 
 /** Keys of a table that have no effect in the run, of those given. */
@@ -29,6 +29,23 @@ export function refuseWithoutEffect<Table extends OptionTable>(
     const acts = idle.includes(key) ? undefined : actsOfWord(table, key, value);
     if (acts?.in(run) === false) named.push(`${flagOf(key)} ${value} (acts only ${acts.only})`);
   }
-  if (named.length === 0) return;
-  throw new UsageError(`No effect in this run: ${named.join(", ")}; leave ${named.length > 1 ? "them" : "it"} out.`);
+  if (named.length > 0) throw noEffect("in this run", named);
 }
+
+/**
+ * The same for conditions of a call's own. A switch that is off changes nothing anyway.
+ * @throws UsageError naming each such setting, and where it would act
+ */
+export function refuseIdle<Call>(
+  conditions: Readonly<Record<string, Condition<Call>>>,
+  given: Readonly<Record<string, unknown>>,
+  call: Call,
+): void {
+  const named = Object.entries(conditions)
+    .filter(([key, acts]) => given[key] !== undefined && given[key] !== false && !acts.in(call))
+    .map(([key, { only }]) => `${flagOf(key)} (acts only ${only})`);
+  if (named.length > 0) throw noEffect("here", named);
+}
+
+const noEffect = (where: string, named: readonly string[]): UsageError =>
+  new UsageError(`No effect ${where}: ${named.join(", ")}; leave ${named.length > 1 ? "them" : "it"} out.`);

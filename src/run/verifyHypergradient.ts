@@ -23,7 +23,7 @@ export interface Verification extends EstimatorComparison {
  */
 export async function verifyHypergradient(
   config: RunConfig,
-  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined },
+  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined } = {},
 ): Promise<Verification> {
   if (!METHODS[config.method].isBilevel)
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);

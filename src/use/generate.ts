@@ -1,8 +1,8 @@
 import { UsageError } from "../common/errors.js";
-import { type GenerateSettings, generateOptions, resolveSettings } from "../config/index.js";
+import { type GenerateSettings, generateOptions, generatorSettings, resolveSettings } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
-import { refuseNoPrompt } from "./generationChecks.js";
+import { checkPrompts } from "./generationChecks.js";
 import type { InferenceHooks } from "./openForUse.js";
 import { type GeneratedRow, TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
@@ -16,13 +16,14 @@ export async function* generate(
   given: GenerateSettings,
   { signal, hub }: Omit<InferenceHooks, "task"> = {},
 ): AsyncGenerator<GeneratedRow> {
-  refuseNoPrompt(given);
-  if (given.chat) throw new UsageError("--chat is for the terminal: make a TextGenerator, and give it conversations.");
-  const { prompt, input, output, overwrite, model, adapter } = resolveSettings(generateOptions, given);
+  const { prompt, input, output, overwrite, model, adapter, ...settings } = resolveSettings(generateOptions, given);
+  checkPrompts(settings.given);
+  if (settings.chat)
+    throw new UsageError("--chat is for the terminal: make a TextGenerator, and give it conversations.");
   const read = [input, model, adapter].filter((path) => path !== undefined);
   const path = output === undefined ? undefined : freeFile(output, overwrite, read);
   const examples = input === undefined ? undefined : (await loadLanguage(input, { labels: "optional" })).examples;
-  const generator = await TextGenerator.open(given, { hub });
+  const generator = await TextGenerator.open(generatorSettings(settings.given), { hub });
   const rows = examples ? generator.examples(examples, { signal }) : generator.rows([prompt ?? ""], { signal });
   const lines: string[] = [];
   for await (const row of rows) {

@@ -1,5 +1,16 @@
 import { merge } from "../adapters/index.js";
-import { type GenerateSettings, generateOptions, resolveSettings, type Settings } from "../config/index.js";
+import {
+  callConditions,
+  checkSettings,
+  type GeneratorSettings,
+  generateOptions,
+  generatorConditions,
+  generatorOptions,
+  generatorSettings,
+  refuseIdle,
+  resolveSettings,
+  type Settings,
+} from "../config/index.js";
 import { CALL, encodePrompts, type LanguageExample, uniforms, type Writing } from "../data/index.js";
 import {
   type Generated,
@@ -20,7 +31,7 @@ import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { promptsOf } from "../train/prompts.js";
-import { refuseExcluding, refuseIdle } from "./generationChecks.js";
+import { refuseExcluding } from "./generationChecks.js";
 import type { InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
@@ -41,7 +52,7 @@ export interface GenerationHooks {
 export class TextGenerator {
   private constructor(
     private readonly open: Pick<OpenModel, "model" | "tokenizer" | "folder">,
-    private readonly settings: Pick<Settings<typeof generateOptions>, "maxNewTokens" | "batchSize" | "seed">,
+    private readonly settings: Pick<Settings<typeof generatorOptions>, "maxNewTokens" | "batchSize" | "seed">,
     private readonly own: GenerationConfig,
     private readonly generation: GenerationSettings,
     /** The most tokens that a prompt may have. */
@@ -49,18 +60,20 @@ export class TextGenerator {
   ) {}
 
   /**
-   * Opens a model, with an adapter if one is given. Settings that name prompts and files are passed over.
+   * Opens a model, with an adapter if one is given. What it goes on from, `stream` and `rows` are given.
    * @throws UsageError for settings without effect or that exclude each other
    */
-  static async open(given: GenerateSettings, { hub }: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
-    const settings = resolveSettings(generateOptions, given);
+  static async open(given: GeneratorSettings, { hub }: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
+    const asked = checkSettings(generateOptions, given);
+    refuseIdle(callConditions, asked, undefined);
+    const settings = resolveSettings(generatorOptions, generatorSettings(asked));
     const { model, revision, adapter, dtype, threads } = settings;
     refuseExcluding(settings.given);
     const which = { model, revision, adapter, ...(hub && { hub }) };
     const found = await findModel(which);
     const own = readGenerationConfig(found.folder, readConfig(found.folder));
     const generation = resolveGeneration(settings.given, own);
-    refuseIdle(settings.given, generation);
+    refuseIdle(generatorConditions, settings.given, { ...generation, adapter });
     if (threads !== undefined) setThreads(threads);
     const task = namedTask("causal-lm");
     const opened = await openWithAdapter({ ...which, task, dtype: computeDtype(dtype) }, found);

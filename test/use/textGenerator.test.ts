@@ -2,6 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as adapterFiles from "../../src/adapters/peft/format.js";
+import * as generation from "../../src/generation/generateTexts.js";
 import * as models from "../../src/models/load.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { TextGenerator } from "../../src/use/textGenerator.js";
@@ -10,6 +11,7 @@ import { GOLDEN } from "../parity/goldenFiles.js";
 
 vi.mock("../../src/adapters/peft/format.js", { spy: true });
 vi.mock("../../src/models/load.js", { spy: true });
+vi.mock("../../src/generation/generateTexts.js", { spy: true });
 
 const newFolder = temporaryFolders();
 const model = join(GOLDEN, "llama/lm");
@@ -24,6 +26,37 @@ test("an adapter's files are read once, and no weights for settings that are ref
   const rows = [];
   for await (const { tokens } of generator.rows(["a word"])) rows.push(tokens);
   expect(rows.map(({ length }) => length)).toEqual([2]);
+});
+
+test("what acts where rows are given acts here, and what names prompts and files is refused", async () => {
+  const tokens = async (batchSize: number): Promise<(readonly number[])[]> => {
+    const generator = await TextGenerator.open({ model, maxNewTokens: 3, batchSize });
+    const rows = [];
+    for await (const row of generator.rows(["a word", "another", "one more"])) rows.push(row.tokens);
+    return rows;
+  };
+  expect(await tokens(2)).toEqual(await tokens(1));
+  const named = {
+    prompt: "a",
+    input: "rows.jsonl",
+    output: "out.jsonl",
+    overwrite: true,
+    system: "be brief",
+    chat: true,
+  };
+  for (const [key, value] of Object.entries(named))
+    await expect(TextGenerator.open({ model, [key]: value })).rejects.toThrow(
+      `No effect here: --${key} (acts only in generate: here stream() and rows() are given what to go on from)`,
+    );
+  await expect(
+    TextGenerator.open(Object.assign({ model, maxNewTokens: 1 }, { prompt: undefined, chat: false })),
+  ).resolves.toBeDefined();
+});
+
+test("batches are as large as asked for", async () => {
+  const generator = await TextGenerator.open({ model, maxNewTokens: 1, batchSize: 3 });
+  for await (const _ of generator.rows(["a word"]));
+  expect(vi.mocked(generation.generateRows).mock.lastCall?.[3]).toMatchObject({ batchSize: 3 });
 });
 
 test("a prompt with a token that the tokenizer's settings add, and the model has no vector for, is refused by its number", async () => {
