@@ -1,6 +1,8 @@
+import { checkArguments } from "../common/arguments.js";
 import { type Module, type Parameter, turned } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
+import { anAdapted } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import type { Slot } from "./slots.js";
 import type { SavedState, TrainingHooks } from "./trainingHooks.js";
@@ -47,13 +49,16 @@ export interface AdaptedModel<Config extends AdapterConfig | undefined = Adapter
 }
 
 /** What an adapter adds to a model or trains of it, by name without `base_model.model.`: all that is trained, and what layers share. */
-export function savedTensors({ trained, shared }: AdaptedModel): Map<string, Tensor> {
+export function savedTensors(adapted: AdaptedModel): Map<string, Tensor> {
+  checkArguments("savedTensors", ["adapted", adapted, anAdapted]);
+  const { trained, shared } = adapted;
   const kept = Array.from(shared?.ownParameters ?? [], ([name, { tensor }]) => [name, tensor] as const);
   return new Map([...kept, ...trained.map((own) => [own.name, own.stored] as const)]);
 }
 
 /** What an adapter file says and holds: `savedTensors` and the settings, less what training has taken out of both. */
 export function savedState(adapted: AdaptedModel<AdapterConfig>): SavedState {
+  checkArguments("savedState", ["adapted", adapted, anAdapted]);
   const whole = { config: adapted.config, tensors: savedTensors(adapted) };
   return adapted.hooks?.saved?.(whole) ?? whole;
 }

@@ -1,7 +1,9 @@
+import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { castTo, Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
+import { aModule, aSavedAdapter, WITH_GENERATOR } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import { type DrawnModules, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
@@ -26,6 +28,12 @@ export function attachAdapter(
   saved: SavedAdapter,
   options: { readonly generator: torch.Generator; readonly dtype?: torch.DType; readonly drawn?: DrawnModules },
 ): AdaptedModel<AdapterConfig> {
+  checkArguments(
+    "attachAdapter",
+    ["model", model, aModule],
+    ["saved", saved, aSavedAdapter],
+    ["options", options, WITH_GENERATOR],
+  );
   const { generator, dtype, drawn = NOTHING_DRAWN } = options;
   const config = withNewModules(saved.config, drawn);
   const expected = plannedShapes(planOf(model, config));

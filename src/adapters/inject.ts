@@ -1,6 +1,8 @@
+import { checkArguments } from "../common/arguments.js";
 import { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.js";
+import { aConfig, aModule, anAdapted, WITH_GENERATOR } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import { nameIn, type Plan, type PlannedLayer, planOf } from "./plan.js";
@@ -26,8 +28,15 @@ export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
 export function inject<Config extends AdapterConfig>(
   model: Module,
   config: Config,
-  { layers, generator, dtype = "float32", saved }: InjectOptions<Config>,
+  options: InjectOptions<Config>,
 ): AdaptedModel<Config> {
+  checkArguments(
+    "inject",
+    ["model", model, aModule],
+    ["config", config, aConfig],
+    ["options", options, WITH_GENERATOR],
+  );
+  const { layers, generator, dtype = "float32", saved } = options;
   return torch.noGrad(() => {
     const plan = planOf(model, config, layers);
     if (plan.layers.length === 0) requireBiases(config, plan.whole);
@@ -100,13 +109,17 @@ function adapt(
 }
 
 /** Takes the adapters out again: the model computes what its weights say. */
-export function eject({ model, modules, shared }: AdaptedModel): void {
+export function eject(adapted: AdaptedModel): void {
+  checkArguments("eject", ["adapted", adapted, anAdapted]);
+  const { model, modules, shared } = adapted;
   for (const { layer } of modules) layer.adapter = undefined;
   if (shared) model.adapter = undefined;
 }
 
 /** Puts ejected adapters back in. */
-export function reinject({ model, modules, shared }: AdaptedModel): void {
+export function reinject(adapted: AdaptedModel): void {
+  checkArguments("reinject", ["adapted", adapted, anAdapted]);
+  const { model, modules, shared } = adapted;
   for (const { layer, adapter } of modules) layer.adapter = adapter;
   if (shared) model.adapter = shared;
 }

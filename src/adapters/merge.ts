@@ -1,7 +1,9 @@
+import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { castTo, Embedding, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
+import { aMerged, anAdapted } from "./arguments.js";
 import { eject, reinject } from "./inject.js";
 
 /** An adapter, and the layer that it is in. */
@@ -11,17 +13,24 @@ export type Merged = Pick<AdaptedModule, "adapter" | "layer">;
  * The weight that computes what layer and adapter compute together, shaped as the layer's weight.
  * @param dtype of the computation and the result; by default that of the adapter's tensors
  */
-export function mergedWeight({ adapter, layer }: Merged, dtype: torch.DType = adapter.dtype): torch.Tensor {
-  return torch.noGrad(() => torch.scope(() => adapter.mergedWeight(layer, dtype)));
+export function mergedWeight(merged: Merged, dtype?: torch.DType): torch.Tensor {
+  const { adapter, layer, own } = readMerged("mergedWeight", merged, dtype);
+  return torch.noGrad(() => torch.scope(() => adapter.mergedWeight(layer, own)));
+}
+
+function readMerged(call: string, merged: Merged, dtype: torch.DType | undefined) {
+  checkArguments(call, ["merged", merged, aMerged]);
+  return { ...merged, own: dtype ?? merged.adapter.dtype };
 }
 
 /** The bias that goes with `mergedWeight`; undefined where the layer's stays as it is. */
-export function mergedBias({ adapter, layer }: Merged, dtype: torch.DType = adapter.dtype): torch.Tensor | undefined {
+export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | undefined {
+  const { adapter, layer, own } = readMerged("mergedBias", merged, dtype);
   const bias = biasOf(layer);
   return torch.noGrad(() =>
     torch.scope(() => {
-      const update = adapter.biasUpdate(dtype);
-      return update && bias && torch.add(castTo(bias.tensor, dtype), update);
+      const update = adapter.biasUpdate(own);
+      return update && bias && torch.add(castTo(bias.tensor, own), update);
     }),
   );
 }
@@ -53,6 +62,7 @@ function refuseShared({ model, modules }: AdaptedModel): void {
 
 /** The model's parameters that merging changes, by path; each is computed when it is asked for. */
 export function mergedParameters(adapted: AdaptedModel, dtype?: torch.DType): Map<string, () => torch.Tensor> {
+  checkArguments("mergedParameters", ["adapted", adapted, anAdapted]);
   refuseUnmerged(adapted);
   const merged = new Map<string, () => torch.Tensor>();
   for (const module of adapted.modules) {

@@ -1,3 +1,5 @@
+import { checkArguments } from "../common/arguments.js";
+import { aConfig } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
 import { adalora } from "./methods/adalora.js";
@@ -21,6 +23,7 @@ export const ADAPTER_METHODS = {
 export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
 
 /** The method that settings are of. */
-export function methodOf({ method }: AdapterConfig): AdapterMethod {
-  return ADAPTER_METHODS[method as AdapterMethodName];
+export function methodOf(config: AdapterConfig): AdapterMethod {
+  checkArguments("methodOf", ["config", config, aConfig]);
+  return ADAPTER_METHODS[config.method as AdapterMethodName];
 }

@@ -1,5 +1,7 @@
+import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { Embedding, type Linear, type Module } from "../nn/index.js";
+import { aModule, aTargetedConfig } from "./arguments.js";
 import type { TargetedConfig } from "./config.js";
 import { findTargets } from "./targets.js";
 
@@ -21,6 +23,7 @@ export type Slot =
  * @throws BidoraError `TARGET` for none, or for one that can't have an adapter; `PATTERN`
  */
 export function targetSlots(model: Module, config: TargetedConfig): Slot[] {
+  checkArguments("targetSlots", ["model", model, aModule], ["config", config, aTargetedConfig]);
   return Array.from(findTargets(model, config), ([path, layer]) => slotOf(path, layer));
 }
 

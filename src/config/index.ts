@@ -1,5 +1,6 @@
 /** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
 
+export { aRunConfig } from "./checkRunConfig.js";
 export * from "./commandOptions.js";
 export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimators.js";
 export { callConditions, generatorConditions, promptConditions } from "./generationConditions.js";

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UsageError } from "../common/errors.js";
 import { didYouMean } from "../common/nearest.js";
 import { isPattern } from "../common/patterns.js";
+import { shown } from "../common/shown.js";
 import { wholeRecord } from "../common/wholeRecord.js";
 import type { Acts } from "./acts.js";
 
@@ -216,9 +217,8 @@ export const alternatives = (words: readonly string[]): string =>
 export function checkValue<T>(option: Kind<T>, given: unknown, subject: string): T {
   const result = option.schema.safeParse(typeof given === "string" ? option.fromText(given) : given);
   if (result.success) return result.data;
-  const shown = typeof given === "string" ? `"${given}"` : typeof given === "number" ? given : JSON.stringify(given);
   const hint = typeof given === "string" ? didYouMean(given, option.words) : "";
-  throw new UsageError(`${subject} takes ${option.takes}; got ${shown}.${hint}`);
+  throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hint}`);
 }
 
 /** The part of a table that a command shares with another. */

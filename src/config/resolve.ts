@@ -1,5 +1,6 @@
 import { stringify } from "yaml";
 import { firstRank } from "../adapters/index.js";
+import { anObject, checkArguments, optional, options } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import type { JsonObject } from "../io/json.js";
 import { METHODS } from "./methods.js";
@@ -17,8 +18,9 @@ import { withoutEffect } from "./withoutEffect.js";
  */
 export function resolveRun(flags: RunSettings, weaker: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
   const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
-  const [file, adapter] = [check(weaker.file), check(weaker.adapter)];
-  const asked = { flags: check(flags), file: withoutReplaced(file, flags), adapter };
+  checkArguments("resolveRun", ["weaker", weaker, options({ file: optional(anObject), adapter: optional(anObject) })]);
+  const [byFlag, file, adapter] = [check(flags), check(weaker.file), check(weaker.adapter)];
+  const asked = { flags: byFlag, file: withoutReplaced(file, byFlag), adapter };
   const settings = withDefaults(runOptions, settle(asked));
   refuseImpossible(settings);
   return configOf({ ...asked, follows: following(settings) });

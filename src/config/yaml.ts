@@ -11,6 +11,7 @@ import {
   Parser,
   parseDocument,
 } from "yaml";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 import { didYouMean } from "../common/nearest.js";
@@ -23,6 +24,7 @@ import { type RunSettings, runOptions } from "./options.js";
  * @throws BidoraError when the file can't be read; UsageError with the line for broken YAML, unknown keys, wrong values
  */
 export function readRunFile(path: string): RunSettings {
+  checkArguments("readRunFile", ["path", path, aText]);
   return readSettingsFile(path, runOptions);
 }
 

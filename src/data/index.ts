@@ -1,3 +1,4 @@
+export { aWriting, writings } from "./arguments.js";
 export { readE2e } from "./e2eNlg.js";
 export {
   encodeLanguageRows,

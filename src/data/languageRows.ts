@@ -1,6 +1,8 @@
+import { aText, checkArguments } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
+import { loadOptions } from "./arguments.js";
 import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
@@ -43,6 +45,7 @@ const EXPECTED = "messages, or prompt and completion, or text";
  * @throws BidoraError naming the row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
+  checkArguments("loadLanguage", ["file", file, aText], ["options", options, loadOptions]);
   const table = await loadTable(file, options);
   const named = namedColumns(table, options);
   const isPrompt = options.labels === "optional";

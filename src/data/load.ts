@@ -1,6 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { aLabelForm, loadOptions } from "./arguments.js";
 import { readConll } from "./conll.js";
 import { readConllu } from "./conllu.js";
 import { readCsv, readTsv } from "./csv.js";
@@ -39,6 +41,7 @@ export async function loadTexts<Label>(
   form: LabelForm<Label>,
   options: LoadOptions = {},
 ): Promise<Dataset<TextExample<Label>>> {
+  checkArguments("loadTexts", ["file", file, aText], ["form", form, aLabelForm], ["options", options, loadOptions]);
   return textExamples(await loadTable(file, options), form, { labels: "required", ...options });
 }
 
@@ -53,6 +56,7 @@ export function loadTable(file: string, options: Pick<LoadOptions, "header"> = {
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadWords(file: string, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
+  checkArguments("loadWords", ["file", file, aText], ["options", options, loadOptions]);
   const extension = extensionOf(file);
   const columns = { labels: "required", ...options } as const;
   if (LISTS.includes(extension)) return wordsExamples(await loadTable(file, options), columns);

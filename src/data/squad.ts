@@ -1,4 +1,6 @@
+import { aText, checkArguments } from "../common/arguments.js";
 import { own } from "../common/own.js";
+import { loadOptions } from "./arguments.js";
 import { findLabelColumns, findTextColumns, oneColumn } from "./columns.js";
 import type { Dataset, Example, Location } from "./example.js";
 import { type LoadOptions, loadTable } from "./load.js";
@@ -21,6 +23,7 @@ export type QuestionExample = Example<readonly [question: string, context: strin
  * @throws BidoraError naming the row whose answer does not stand where it is said to, or when there is no question
  */
 export async function loadQuestions(file: string, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
+  checkArguments("loadQuestions", ["file", file, aText], ["options", options, loadOptions]);
   const table = unfolded(await loadTable(file, options));
   if (table.rows.length === 0) throw rowError(file, 1, "there is no question in its articles.");
   const optional = options.labels === "optional";

@@ -1,5 +1,7 @@
+import { aWhole, options as optionsOf } from "../common/arguments.js";
 import type { TaskModel } from "../models/index.js";
 import { TextStream, type Tokenizer } from "../text/index.js";
+import { aTextModel, checkGeneration, GENERATE } from "./arguments.js";
 import { beamSearch } from "./beamSearch.js";
 import { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
 import type { GenerationSettings } from "./settings.js";
@@ -26,13 +28,19 @@ export interface TextModel {
   readonly tokenizer: Tokenizer;
 }
 
+const { isStopped: _, ...OWN } = GENERATE;
+const TEXTS = optionsOf(OWN);
+const ROWS = optionsOf({ ...OWN, batchSize: aWhole });
+
 /** Goes on from prompts, each as if it were alone, piece by piece. Under beams each continuation is one piece. */
 export async function* generateTexts(
-  { model, tokenizer }: TextModel,
+  textModel: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
   options: Omit<GenerateOptions, "isStopped"> = {},
 ): AsyncGenerator<GeneratedPiece> {
+  checkGeneration("generateTexts", [textModel, aTextModel], prompts, settings, [options, TEXTS]);
+  const { model, tokenizer } = textModel;
   const stops = new StopTexts(settings.stop);
   const writers = prompts.map(() => new Writer(tokenizer, stops));
   const isStopped = (_: number, ids: readonly number[]) => stops.isBrought(tokenizer, ids);
@@ -73,8 +81,10 @@ export async function* generateRows(
   textModel: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
-  { batchSize, ...options }: Omit<GenerateOptions, "isStopped"> & { readonly batchSize: number },
+  given: Omit<GenerateOptions, "isStopped"> & { readonly batchSize: number },
 ): AsyncGenerator<Generated> {
+  checkGeneration("generateRows", [textModel, aTextModel], prompts, settings, [given, ROWS]);
+  const { batchSize, ...options } = given;
   for (let start = 0; start < prompts.length; start += batchSize) {
     const batch = prompts.slice(start, start + batchSize);
     const rows = batch.map(() => ({ text: "", tokens: [] as number[], finish: "length" as Finish }));

@@ -1,6 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { argmax } from "../common/argmax.js";
+import { options as optionsOf } from "../common/arguments.js";
 import type { TaskModel } from "../models/index.js";
+import { aModel, checkGeneration, GENERATE } from "./arguments.js";
 import { Continuations } from "./continuations.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";
@@ -42,6 +44,8 @@ interface Running extends Prompt {
   readonly all: number[];
 }
 
+const OPTIONS = optionsOf(GENERATE);
+
 /**
  * Goes on from prompts, each as if it were alone, token by token: the likeliest one, or one drawn. Those that have ended leave the
  * batch.
@@ -50,8 +54,10 @@ export async function* generateTokens(
   model: TaskModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
-  { isStopped, signal, cache }: GenerateOptions = {},
+  options: GenerateOptions = {},
 ): AsyncGenerator<NextTokens> {
+  checkGeneration("generateTokens", [model, aModel], prompts, settings, [options, OPTIONS]);
+  const { isStopped, signal, cache } = options;
   const processors = processorsOf(settings);
   const continuations = new Continuations(model, prompts.length, cache);
   let running: Running[] = prompts.map((given, prompt) => ({ ...given, prompt, all: [...given.ids] }));

@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
 import { type JsonObject, readJsonObject } from "./json.js";
@@ -16,6 +17,7 @@ export interface Checkpoint extends Weights {
  * @throws BidoraError `CHECKPOINT`, `JSON`, `WEIGHTS` or `SAFETENSORS`: what is missing or wrong, in one sentence
  */
 export function openCheckpoint(folder: string): Checkpoint {
+  checkArguments("openCheckpoint", ["folder", folder, aText]);
   const config = readConfig(folder);
   return { folder, config, ...openWeights(folder) };
 }

@@ -1,6 +1,8 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { hubOptions } from "./hub/hubOptions.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**
@@ -11,6 +13,7 @@ import type { HubOptions } from "./hub/snapshot.js";
  *   folder with a revision
  */
 export async function resolveModel(nameOrFolder: string, options: HubOptions = {}): Promise<string> {
+  checkArguments("resolveModel", ["nameOrFolder", nameOrFolder, aText], ["options", options, hubOptions]);
   const found = existsSync(nameOrFolder) ? statSync(nameOrFolder) : undefined;
   if (found?.isDirectory()) {
     if (options.revision !== undefined) throw noRevision(nameOrFolder, "a folder");

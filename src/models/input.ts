@@ -1,4 +1,5 @@
 // Shapes: N tokens of all rows, padding left out.
+import { checkArguments, having, listOf } from "../common/arguments.js";
 import { type KeyValueCache, type RowLayout, rowLayout } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
@@ -21,11 +22,14 @@ export interface TokenRow {
   readonly tokenTypeIds: readonly number[];
 }
 
+const ROWS = listOf("a list of rows, as encodeRows gives them", having("a row of tokens", "inputIds", "tokenTypeIds"));
+
 /**
  * Lays rows end to end.
  * @param cache where rows go on from what they had before: their positions too
  */
 export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache): ModelInput {
+  checkArguments("modelInput", ["rows", rows, ROWS]);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const [ids, types, positions] = [new Int32Array(tokens), new Int32Array(tokens), new Int32Array(tokens)];

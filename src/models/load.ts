@@ -1,4 +1,15 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import {
+  aNumber,
+  anObject,
+  aText,
+  checkArguments,
+  isObject,
+  oneOf,
+  optional,
+  options,
+  takes,
+} from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import { isWithin, Linear, Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -39,6 +50,21 @@ export interface LoadedModel {
   readonly trainedModules: readonly string[];
 }
 
+const SOURCE = takes(
+  "a model's folder, or what openCheckpoint gives",
+  (value) =>
+    (typeof value === "string" && value !== "") || (isObject(value) && "config" in value && "readTensor" in value),
+);
+const OPTIONS = options({
+  head: anObject,
+  outputs: aNumber,
+  dtype: aText,
+  masterDtype: optional(aText),
+  generator: anObject,
+  initWeights: optional(oneOf(INIT_WEIGHTS)),
+  availableBytes: optional(aNumber),
+});
+
 /**
  * Builds the model of an unmodified checkpoint. Each tensor is read once and converted on the way; nothing requires a
  * gradient yet; weights of which the model has no parameter are passed over.
@@ -46,6 +72,7 @@ export interface LoadedModel {
  * @throws BidoraError `CONFIG`, `WEIGHTS`: what is missing, unsupported or does not fit
  */
 export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
+  checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
   if (typeof source !== "string") return load(source, options);
   const checkpoint = openCheckpoint(source);
   try {

@@ -1,10 +1,12 @@
+import { aFunction, aText, type Check, checkArguments, optional, options, signal } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/makeFolder.js";
 import { own } from "../common/own.js";
-import { type CompareSettings, flagOf } from "../config/index.js";
+import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import { writerOf } from "../io/folderLock.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { ownCommand } from "../torch/installation.js";
 import type { RunFacts } from "./comparison/cellSettings.js";
@@ -51,6 +53,11 @@ export type CompareOutcome =
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
 
+const HOOKS = options({ signal, note: optional(aFunction), hub: optional(hubOptions) } satisfies Record<
+  keyof CompareHooks,
+  Check
+>);
+
 /**
  * Runs every method on every task with every seed, each run in a process of its own, and sums up what came out. Runs that have
  * ended are kept, others are gone on with.
@@ -59,10 +66,11 @@ export type CompareOutcome =
  */
 export async function compare(
   flags: CompareSettings,
-  file: string | undefined,
+  file?: string | undefined,
   hooks: CompareHooks = {},
 ): Promise<CompareOutcome> {
-  const { list, collect, dryRun, dashboard } = flags;
+  checkArguments("compare", ["file", file, optional(aText)], ["hooks", hooks, HOOKS]);
+  const { list, collect, dryRun, dashboard } = checkSettings(compareOptions, flags);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
   if (modes.length > 0 && dashboard)

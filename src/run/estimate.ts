@@ -1,7 +1,9 @@
 import { fork } from "node:child_process";
 import { join } from "node:path";
+import { signal as aSignal, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { type RunConfig, type RunSettings, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { aRunConfig, type RunConfig, type RunSettings, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { packageRoot } from "../torch/installation.js";
 import { startOf } from "./adapterStart.js";
@@ -13,6 +15,8 @@ export type { Estimate } from "./estimates/measureRun.js";
 
 const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
 
+const OPTIONS = optionsOf({ hub: optional(hubOptions), signal: aSignal });
+
 /**
  * Says before a run how many parameters it has and trains, how much memory it is going to take, how long a step and how long all of
  * it. A process of its own does what the run does, but of its steps and evaluations only some that cover what batches there are, the
@@ -22,8 +26,10 @@ const PROCESS = join(packageRoot, "dist", "run", "estimates", "process.js");
  */
 export async function estimate(
   config: RunConfig,
-  { hub, signal }: Pick<FinetuneOptions, "hub" | "signal"> = {},
+  options: Pick<FinetuneOptions, "hub" | "signal"> = {},
 ): Promise<Estimate> {
+  checkArguments("estimate", ["config", config, aRunConfig], ["options", options, OPTIONS]);
+  const { hub, signal } = options;
   signal?.throwIfAborted();
   const { config: decided, adapterFolder } = await startOf(config, hub);
   refuseWithoutEffect(runOptions, config.given, decided);

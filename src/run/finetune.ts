@@ -1,10 +1,21 @@
 import { whyNotPeft } from "../adapters/index.js";
+import {
+  aFunction,
+  type Check,
+  checkArguments,
+  having,
+  listOf,
+  optional,
+  options as optionsOf,
+  signal,
+} from "../common/arguments.js";
 import { stopsByValidation } from "../common/stopsByValidation.js";
-import { isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { aRunConfig, isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import type { NamedTask } from "../tasks/index.js";
+import { aNamedTask, type NamedTask } from "../tasks/index.js";
 import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { type RunStart, startOf } from "./adapterStart.js";
@@ -40,6 +51,14 @@ export interface FinetuneResult {
   readonly isStopped: boolean;
 }
 
+const OPTIONS = optionsOf({
+  signal,
+  task: optional(aNamedTask),
+  checkpoints: optional(having("a CheckpointRequest", "ask")),
+  observers: optional(listOf("a list of functions", aFunction)),
+  hub: optional(hubOptions),
+} satisfies Record<keyof FinetuneOptions, Check>);
+
 /**
  * Fine-tunes a model as the settings say, and leaves the result in the output folder: the settings' own, or the default, which
  * follows the method.
@@ -47,6 +66,7 @@ export interface FinetuneResult {
  *   everything is found good
  */
 export async function finetune(asked: RunConfig, options: FinetuneOptions = {}): Promise<FinetuneResult> {
+  checkArguments("finetune", ["config", asked, aRunConfig], ["options", options, OPTIONS]);
   const begin = await startOf(asked, options.hub);
   refuseWithoutEffect(runOptions, asked.given, begin.config);
   const { waits = false, signal } = options;

@@ -1,4 +1,6 @@
-import type { RunConfig } from "../config/index.js";
+import { aWhole, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
+import { aRunConfig, type RunConfig } from "../config/index.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import { IGNORED_LABEL } from "../nn/index.js";
 import { type EncodedRow, encodeRows, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
@@ -37,6 +39,8 @@ export interface Preview {
   readonly maxLength: number;
 }
 
+const OPTIONS = optionsOf({ limit: aWhole, hub: optional(hubOptions) });
+
 /**
  * The training rows of a run as token ids, with what of them bears loss. Nothing is trained, and no weights are read.
  * Of these, as many as `limit` says are given
@@ -44,8 +48,10 @@ export interface Preview {
  */
 export async function preview(
   config: RunConfig,
-  { limit, hub }: Pick<FinetuneOptions, "hub"> & { readonly limit: number },
+  options: Pick<FinetuneOptions, "hub"> & { readonly limit: number },
 ): Promise<Preview> {
+  checkArguments("preview", ["config", config, aRunConfig], ["options", options, OPTIONS]);
+  const { limit, hub } = options;
   const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(await startOf(config, hub), hub);
   const { task } = choice;
   const encoding = { labels, maxLength, trainOn: config.trainOn, model };

@@ -1,5 +1,7 @@
+import { checkArguments, oneOf, optional, options as optionsOf, signal } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { aRunConfig, isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
 import { startOf } from "./adapterStart.js";
@@ -15,6 +17,12 @@ export interface Verification extends EstimatorComparison {
   readonly notes: readonly string[];
 }
 
+const OPTIONS = optionsOf({
+  hub: optional(hubOptions),
+  signal,
+  precision: optional(oneOf(["float32", "float64"])),
+});
+
 /**
  * Compares every estimator of the hypergradient with the exact one on the user's own model and data: after the first few
  * steps of the run's search, so that B is no longer zero, on the batches that come next.
@@ -25,6 +33,7 @@ export async function verifyHypergradient(
   config: RunConfig,
   options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined } = {},
 ): Promise<Verification> {
+  checkArguments("verifyHypergradient", ["config", config, aRunConfig], ["options", options, OPTIONS]);
   if (!METHODS[config.method].isBilevel)
     throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
   // Every estimator is computed, so that what acts with some of them only acts here.

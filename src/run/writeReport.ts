@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { aText, checkArguments, texts } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/makeFolder.js";
 import { methodNames } from "../config/index.js";
@@ -42,6 +43,7 @@ const isComparison = (folder: string): boolean => existsSync(join(folder, COMPAR
  *   `COMPARISON` for a comparison that can't be read; nothing is written then
  */
 export async function writeReport(path: string, folders: readonly string[]): Promise<void> {
+  checkArguments("writeReport", ["path", path, aText], ["folders", folders, texts]);
   const html = await rendered(folders);
   makeFolder(dirname(path));
   writeFileAtomic(path, html);

@@ -1,6 +1,17 @@
+import {
+  aNumber,
+  anObject,
+  aText,
+  type Check,
+  checkArguments,
+  having,
+  optional,
+  options,
+} from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type Example, namingRow, where } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
+import { aTokenizer, examplesOfRows } from "./arguments.js";
 import type { EncodedRow, EncodeOptions, Task } from "./task.js";
 import { checkIds, type VectorCounts } from "./vectorCounts.js";
 
@@ -10,6 +21,14 @@ export interface RowEncoding extends EncodeOptions {
   readonly model?: VectorCounts | undefined;
 }
 
+const ENCODES = having("a task, such as sequenceClassification", "encode");
+const ENCODING = options({
+  labels: optional(anObject),
+  maxLength: optional(aNumber),
+  trainOn: optional(aText),
+  model: optional(anObject),
+} satisfies Record<keyof RowEncoding, Check>);
+
 /**
  * Turns examples into the rows that a model is trained on or used with.
  * @throws UsageError for what of a row bears loss, where the task leaves no choice; BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
@@ -18,8 +37,16 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   task: Pick<Task<E, Row>, "encode" | "reference" | "takesTrainOn">,
   examples: readonly E[],
   tokenizer: Tokenizer,
-  { model, ...options }: RowEncoding,
+  encoding: RowEncoding,
 ): Promise<Row[]> {
+  checkArguments(
+    "encodeRows",
+    ["task", task, ENCODES],
+    ["examples", examples, examplesOfRows],
+    ["tokenizer", tokenizer, aTokenizer],
+    ["encoding", encoding, ENCODING],
+  );
+  const { model, ...options } = encoding;
   if (options.trainOn !== undefined && !task.takesTrainOn)
     throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
   const rows = await namingRow(task.encode(examples, tokenizer, options), examples, textsOf);

@@ -1,3 +1,4 @@
+import { anObject, checkArguments } from "../common/arguments.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
 import { ConfigReader, configError, hasHead } from "../models/index.js";
 import { TASK_ENTRIES, type TaskKind } from "./registry.js";
@@ -15,6 +16,7 @@ export interface TrainedHead {
  * @throws BidoraError `CONFIG` for labels that do not number 0, 1, … or do not suit the problem type
  */
 export function inferTask(config: JsonObject): TrainedHead | undefined {
+  checkArguments("inferTask", ["config", config, anObject]);
   const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
   const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => hasHead(name, head, config)));
   if (possible.length === 0) return undefined;

@@ -1,3 +1,4 @@
+import { checkArguments, oneOf } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { isNamedDataset, type NamedDataset, type NamedDatasetFacts, namedDatasets } from "./datasets/index.js";
 import type { MetricName } from "./namedMetrics.js";
@@ -21,7 +22,10 @@ export interface TaskChoice extends NamedTask {
 }
 
 /** The task of the table by its word. */
-export const namedTask = (kind: TaskKind): NamedTask => ({ kind, task: TASKS[kind] });
+export function namedTask(kind: TaskKind): NamedTask {
+  checkArguments("namedTask", ["kind", kind, oneOf(Object.keys(TASKS))]);
+  return { kind, task: TASKS[kind] };
+}
 
 /** @throws UsageError for a word that is neither */
 export function taskOf(word: string): TaskChoice {

@@ -1,5 +1,5 @@
-import type { Tokenizer as NativeTokenizer } from "tokenizers";
 import { isJsonObject, type JsonObject } from "./files.js";
+import type { NativeTokenizer } from "./native.js";
 
 /** What stands for bytes that are no character, or not yet. */
 export const REPLACEMENT = "\uFFFD";

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { isEsm, proteinLetters } from "./esm.js";
 import { listTokenizerFiles, readJsonObject, TOKENIZER_SPECS, type TokenizerFile } from "./files.js";
@@ -14,6 +15,7 @@ import { withSettings } from "./withSettings.js";
  * @throws BidoraError if the folder holds none of these, or a file that is broken.
  */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  checkArguments("loadTokenizer", ["folder", folder, aText]);
   const files = await listTokenizerFiles(folder);
   const settings = await readTokenizerSettings(folder);
   refuseSplitSpecials(folder, settings);

@@ -1,15 +1,29 @@
+import {
+  aFunction,
+  aWhole,
+  type Check,
+  checkArguments,
+  optional,
+  options,
+  signal,
+  takes,
+  texts,
+} from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { where } from "../data/index.js";
 import type { Metric } from "../metrics/index.js";
 import type { TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import {
+  aModel,
+  aTask,
   type Batch,
   batchOf,
   checkValues,
   type EncodedRow,
   lossWeight,
   outputsOf,
+  rowsOfTokens,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -33,6 +47,26 @@ export interface PassOptions {
 /** In stretches of so many batches rows are put together by length, so that little is held at a time. */
 const STRETCH_BATCHES = 64;
 
+function checkPass(call: string, model: unknown, rows: unknown, options: unknown, onPrediction: unknown): void {
+  checkArguments(
+    call,
+    ["model", model, aModel],
+    ["rows", rows, rowsOfTokens],
+    ["options", options, PASS],
+    ["onPrediction", onPrediction, aFunction],
+  );
+}
+
+const PASS = options({
+  task: aTask,
+  labels: texts,
+  batchSize: aWhole,
+  signal,
+  onOutputs: optional(aFunction),
+  metrics: optional(texts),
+  positive: optional(takes("the name of a label", (name) => typeof name === "string")),
+} satisfies Record<keyof PassOptions | keyof EvaluationOptions, Check>);
+
 /**
  * Predicts rows, in their own order, as a stream: no more is held than one stretch of them.
  * @param onPrediction told the prediction of each example, and the first of its rows
@@ -44,6 +78,7 @@ export async function predictRows(
   options: PassOptions,
   onPrediction: OnPrediction,
 ): Promise<void> {
+  checkPass("predictRows", model, rows, options, onPrediction);
   const { task, batchSize, signal } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
     const readings = new Map<EncodedRow, object>();
@@ -160,6 +195,7 @@ export async function evaluateRows(
   options: EvaluationOptions,
   onPrediction: OnPrediction = () => {},
 ): Promise<Judgement> {
+  checkPass("evaluateRows", model, rows, options, onPrediction);
   const { task, labels, metrics, positive } = options;
   const { metric } = task.scorer({ labels, metrics, positive });
   const losses = { sum: 0, weight: 0 };

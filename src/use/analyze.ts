@@ -1,4 +1,5 @@
 import type { MagnitudeAxis } from "../adapters/index.js";
+import { checkArguments, texts } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { type AnalyzeSettings, analyzeOptions, resolveSettings, type Settings } from "../config/index.js";
 import type { Analysis } from "../report/analysis.js";
@@ -12,7 +13,7 @@ import { type ModelCourseOptions, modelCourse } from "./analysis/modelCourse.js"
 import { type RunFolder, runFolders } from "./analysis/runFolders.js";
 import { SameBase } from "./analysis/sameBase.js";
 import { UnfitRuns } from "./analysis/unfitRuns.js";
-import type { InferenceHooks } from "./openForUse.js";
+import { checkHooks, type InferenceHooks } from "./openForUse.js";
 
 /** An analysis, and the files that it was written to. */
 export interface AnalyzeResult {
@@ -33,6 +34,8 @@ export async function analyze(
   given: AnalyzeSettings = {},
   hooks: Omit<InferenceHooks, "signal"> = {},
 ): Promise<AnalyzeResult> {
+  checkArguments("analyze", ["runs", runs, texts]);
+  checkHooks("analyze", hooks, "hub", "task");
   const settings = resolveSettings(analyzeOptions, given);
   if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
   if (settings.threads !== undefined) setThreads(settings.threads);

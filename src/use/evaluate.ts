@@ -19,7 +19,7 @@ import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 import { judgePredictions } from "./judgePredictions.js";
-import { checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
+import { checkHooks, checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 
 /** What `evaluate` found. */
@@ -41,6 +41,7 @@ type EvaluateCall = Settings<typeof evaluateOptions>;
  * @throws UsageError for what is missing, BidoraError for what does not fit
  */
 export async function evaluate(given: EvaluateSettings, hooks: InferenceHooks = {}): Promise<EvaluateResult> {
+  checkHooks("evaluate", hooks, "signal", "hub", "task");
   const settings = resolveSettings(evaluateOptions, given);
   const { data, predictions } = settings;
   if (data === undefined)

@@ -10,7 +10,7 @@ import { refuseBadWeights } from "../train/badWeights.js";
 import { exportLora } from "./gguf/exportLora.js";
 import { exportModel } from "./gguf/exportModel.js";
 import { describeLoss } from "./lossOfRank.js";
-import type { InferenceHooks } from "./openForUse.js";
+import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 type Resolved = Settings<typeof exportOptions>;
@@ -31,12 +31,13 @@ export interface ExportResult {
  */
 export async function exportAdapter(
   given: ExportSettings,
-  { task: own }: Pick<InferenceHooks, "task"> = {},
+  hooks: Pick<InferenceHooks, "task"> = {},
 ): Promise<ExportResult> {
+  checkHooks("exportAdapter", hooks, "task");
   const settings = resolveSettings(exportOptions, given);
   const { to } = settings;
   if (to === undefined) throw new UsageError(`--to is missing: take ${exportOptions.to.takes}.`);
-  const task = own && askedTask(undefined, own);
+  const task = hooks.task && askedTask(undefined, hooks.task);
   if (to === "gguf") refuseSet(settings, "rank", to);
   if (to === "peft-lora") refuseSet(settings, "outtype", to);
   return FORMATS[to](settings, task);

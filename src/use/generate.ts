@@ -3,7 +3,7 @@ import { type GenerateSettings, generateOptions, generatorSettings, resolveSetti
 import { loadLanguage } from "../data/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { checkPrompts } from "./generationChecks.js";
-import type { InferenceHooks } from "./openForUse.js";
+import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { type GeneratedRow, TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
 
@@ -14,8 +14,10 @@ import { writeLines } from "./writeLines.js";
  */
 export async function* generate(
   given: GenerateSettings,
-  { signal, hub }: Omit<InferenceHooks, "task"> = {},
+  hooks: Omit<InferenceHooks, "task"> = {},
 ): AsyncGenerator<GeneratedRow> {
+  checkHooks("generate", hooks, "signal", "hub");
+  const { signal, hub } = hooks;
   const { prompt, input, output, overwrite, model, adapter, ...settings } = resolveSettings(generateOptions, given);
   checkPrompts(settings.given);
   if (settings.chat)

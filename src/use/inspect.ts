@@ -10,6 +10,7 @@ import {
   methodOf,
   readAdapter,
 } from "../adapters/index.js";
+import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { JsonObject } from "../io/json.js";
@@ -82,6 +83,7 @@ export type Inspection = ModelInspection | AdapterInspection;
  * @throws BidoraError `CHECKPOINT` for a folder that is neither
  */
 export async function inspect(path: string): Promise<Inspection> {
+  checkArguments("inspect", ["path", path, aText]);
   const folder = await resolveModel(path);
   return isAdapterFolder(folder) ? inspectAdapter(folder) : inspectModel(folder);
 }

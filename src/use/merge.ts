@@ -10,7 +10,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { askedTask, type NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
-import type { InferenceHooks } from "./openForUse.js";
+import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { baseFolder, openWithAdapter } from "./openModel.js";
 
 /**
@@ -20,15 +20,16 @@ import { baseFolder, openWithAdapter } from "./openModel.js";
  */
 export async function merge(
   given: MergeSettings,
-  { task }: Pick<InferenceHooks, "task"> = {},
+  hooks: Pick<InferenceHooks, "task"> = {},
 ): Promise<{ readonly path: string }> {
+  checkHooks("merge", hooks, "task");
   const settings = resolveSettings(mergeOptions, given);
   if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
   const adapter = await resolveModel(settings.adapter);
   const source = await baseFolder(settings, await readAdapter(adapter));
   return holdOutput(settings.output, async (path) => {
     refuseOccupied(path, settings.overwrite, [source, adapter]);
-    await writeMerged(path, source, adapter, task);
+    await writeMerged(path, source, adapter, hooks.task);
     return { path };
   });
 }

@@ -1,9 +1,11 @@
+import { checkArguments, optional, options, signal } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
-import { isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";
+import { aNamedTask, isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
 
@@ -15,6 +17,14 @@ export interface InferenceHooks {
   /** A task of one's own, in the place of one that the settings name. */
   readonly task?: NamedTask;
 }
+
+/** What is said of a call beside the settings, by the names that it takes. */
+export function checkHooks(call: string, hooks: unknown, ...names: readonly (keyof InferenceHooks)[]): void {
+  const known = Object.fromEntries(names.map((name) => [name, HOOKS[name]]));
+  checkArguments(call, ["hooks", hooks, options(known)]);
+}
+
+const HOOKS = { signal, hub: optional(hubOptions), task: optional(aNamedTask) };
 
 /** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
 export async function openForUse(

@@ -8,13 +8,15 @@ import {
   type SideFacts,
   sideFactsOf,
 } from "../adapters/index.js";
+import { aText, type Check, checkArguments, oneOf, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
-import { type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
+import { aNamedTask, type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import { type DType, Generator } from "../torch/index.js";
 
@@ -58,11 +60,21 @@ export async function findModel(options: Omit<OpenOptions, "task" | "dtype">): P
   return { adapter, folder: await baseFolder(options, adapter) };
 }
 
+const OPTIONS = optionsOf({
+  model: optional(aText),
+  revision: optional(aText),
+  adapter: optional(aText),
+  task: optional(aNamedTask),
+  dtype: oneOf(["float32", "bfloat16", "float64"]),
+  hub: optional(hubOptions),
+} satisfies Record<keyof OpenOptions, Check>);
+
 /**
  * Loads a base model and its adapter for use. The head follows from the adapter, else from the checkpoint.
  * @throws BidoraError `HEAD` when neither has one
  */
 export async function openModel(options: OpenOptions): Promise<OpenModel> {
+  checkArguments("openModel", ["options", options, OPTIONS]);
   const opened = await openWithAdapter(options);
   return { ...opened, tokenizer: await loadTokenizer(opened.folder) };
 }

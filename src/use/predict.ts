@@ -20,7 +20,7 @@ import {
 } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
-import { checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
+import { checkHooks, checkTexts, type InferenceHooks, lengthFor, openForUse, refuseIdleParts } from "./openForUse.js";
 import type { OpenModel } from "./openModel.js";
 import { TextGenerator } from "./textGenerator.js";
 import { writeLines } from "./writeLines.js";
@@ -35,10 +35,9 @@ export interface PredictResult {
  * Writes one JSON object for each row of `--input`, in the same order.
  * @throws UsageError for what is missing, BidoraError `OUTPUT_IN_USE`, `NOT_FINITE` naming the row, and what does not fit
  */
-export async function predict(
-  given: PredictSettings,
-  { signal, hub, task: own }: InferenceHooks = {},
-): Promise<PredictResult> {
+export async function predict(given: PredictSettings, hooks: InferenceHooks = {}): Promise<PredictResult> {
+  checkHooks("predict", hooks, "signal", "hub", "task");
+  const { signal, hub, task: own } = hooks;
   const settings = resolveSettings(predictOptions, given);
   const { input, output, overwrite } = settings;
   if (input === undefined) throw new UsageError("--input is missing: give a file with the rows.");

@@ -1,5 +1,15 @@
 import { merge } from "../adapters/index.js";
 import {
+  aNumber,
+  signal as aSignal,
+  type Check,
+  checkArguments,
+  having,
+  listOf,
+  optional,
+  options as optionsOf,
+} from "../common/arguments.js";
+import {
   callConditions,
   checkSettings,
   type GeneratorSettings,
@@ -11,7 +21,15 @@ import {
   resolveSettings,
   type Settings,
 } from "../config/index.js";
-import { CALL, encodePrompts, type LanguageExample, uniforms, type Writing } from "../data/index.js";
+import {
+  aWriting,
+  CALL,
+  encodePrompts,
+  type LanguageExample,
+  uniforms,
+  type Writing,
+  writings,
+} from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
@@ -32,7 +50,7 @@ import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { promptsOf } from "../train/prompts.js";
 import { refuseExcluding } from "./generationChecks.js";
-import type { InferenceHooks } from "./openForUse.js";
+import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
 /** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */
@@ -47,6 +65,9 @@ export interface GenerationHooks {
   /** Notes for people, and the progress of downloads. */
   readonly hub?: InferenceHooks["hub"] | undefined;
 }
+
+const STREAM = optionsOf({ signal: aSignal, stream: optional(aNumber) } satisfies Record<keyof StreamOptions, Check>);
+const EXAMPLES = listOf("a list of examples, as loadLanguage reads them", having("an example", "input", "at"));
 
 /** A model that goes on from prompts: texts as they are, or conversations, which its chat template writes. */
 export class TextGenerator {
@@ -63,7 +84,9 @@ export class TextGenerator {
    * Opens a model, with an adapter if one is given. What it goes on from, `stream` and `rows` are given.
    * @throws UsageError for settings without effect or that exclude each other
    */
-  static async open(given: GeneratorSettings, { hub }: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
+  static async open(given: GeneratorSettings, hooks: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
+    checkHooks("TextGenerator.open", hooks, "hub");
+    const { hub } = hooks;
     const asked = checkSettings(generateOptions, given);
     refuseIdle(callConditions, asked, undefined);
     const settings = resolveSettings(generatorOptions, generatorSettings(asked));
@@ -107,12 +130,15 @@ export class TextGenerator {
 
   /** How many tokens a prompt has. @throws BidoraError for a conversation that the chat template does not take */
   async lengthOf(prompt: Writing): Promise<number> {
+    checkArguments("lengthOf", ["prompt", prompt, aWriting]);
     const [ids] = await encodePrompts([exampleOf(prompt, 0)], this.open.tokenizer);
     return ids!.length;
   }
 
   /** Goes on from one prompt, piece by piece. @throws PromptTooLong for one that leaves no room */
-  async *stream(prompt: Writing, { signal, stream = 0 }: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+  async *stream(prompt: Writing, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
+    checkArguments("stream", ["prompt", prompt, aWriting], ["options", options, STREAM]);
+    const { signal, stream = 0 } = options;
     const [encoded] = (await this.encode([exampleOf(prompt, 0)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };
     yield* this.naming(generateTexts(this.open, [own], this.generation, { signal }));
@@ -120,6 +146,8 @@ export class TextGenerator {
 
   /** Goes on from prompts, each as if it were alone; continuations come in their order. */
   async *rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
+    checkArguments("rows", ["prompts", prompts, writings]);
+    checkHooks("rows", hooks, "signal");
     yield* this.examples(prompts.map(exampleOf), hooks);
   }
 
@@ -129,8 +157,11 @@ export class TextGenerator {
    */
   async *examples(
     examples: readonly LanguageExample[],
-    { signal }: Pick<GenerationHooks, "signal"> = {},
+    hooks: Pick<GenerationHooks, "signal"> = {},
   ): AsyncGenerator<GeneratedRow> {
+    checkArguments("examples", ["examples", examples, EXAMPLES]);
+    checkHooks("examples", hooks, "signal");
+    const { signal } = hooks;
     const { batchSize } = this.settings;
     const prompts = await this.encode(examples);
     let next = 0;

@@ -1,6 +1,8 @@
 // Shapes: x [n, in], y [n, out], magnitude and norm [out] or [in] by the axis; of an embedding: ids [n], table [vocab, dim],
 // magnitude [dim].
+
 import * as z from "zod";
+import { checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import {
   castTo,
@@ -12,6 +14,7 @@ import {
 } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
+import { configOptions } from "../arguments.js";
 import {
   directionBase,
   directionNorm,
@@ -47,14 +50,14 @@ export interface DoraConfig extends LowRankConfig {
   readonly normGradient: NormGradient;
 }
 
+const DORA_DEFAULTS = { ...LOW_RANK_DEFAULTS, axis: "out", normGradient: "detached" } as const;
+const OPTIONS = configOptions(DORA_DEFAULTS);
+
 /** DoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
-export const doraConfig = (options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig => ({
-  ...LOW_RANK_DEFAULTS,
-  axis: "out",
-  normGradient: "detached",
-  ...options,
-  method: "dora",
-});
+export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig {
+  checkArguments("doraConfig", ["options", options, OPTIONS]);
+  return { ...DORA_DEFAULTS, ...options, method: "dora" };
+}
 
 /** What the adapters of both kinds of layers have in common: the magnitude, and a norm that can be held. */
 abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {

@@ -1,5 +1,7 @@
+import { checkArguments } from "../../common/arguments.js";
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import type * as torch from "../../torch/index.js";
+import { configOptions } from "../arguments.js";
 import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
   fromSettings,
@@ -17,12 +19,13 @@ export interface LoraConfig extends LowRankConfig {
   readonly method: "lora";
 }
 
+const OPTIONS = configOptions(LOW_RANK_DEFAULTS);
+
 /** LoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
-export const loraConfig = (options: Partial<LowRankConfig> = {}): LoraConfig => ({
-  ...LOW_RANK_DEFAULTS,
-  ...options,
-  method: "lora",
-});
+export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
+  checkArguments("loraConfig", ["options", options, OPTIONS]);
+  return { ...LOW_RANK_DEFAULTS, ...options, method: "lora" };
+}
 
 /** LoRA (arXiv 2106.09685): y = x·W0ᵀ + b + s·(x·Aᵀ)·Bᵀ. */
 class LoraLinear extends LowRankAdapter {

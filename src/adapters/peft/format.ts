@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../io/fileNames.js";
@@ -7,6 +8,7 @@ import { readJsonObject } from "../../io/json.js";
 import { saveSafetensors } from "../../io/safetensorsWriter.js";
 import { castTo } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
+import { aSavedAdapter } from "../arguments.js";
 import type { AdapterConfig, TargetedConfig } from "../config.js";
 import { methodOf } from "../registry.js";
 import { isAllLinear } from "../targets.js";
@@ -42,6 +44,7 @@ export function isAdapterFolder(folder: string): boolean {
  *   `SAFETENSORS`, `JSON`
  */
 export async function readAdapter(folder: string): Promise<SavedAdapter> {
+  checkArguments("readAdapter", ["folder", folder, aText]);
   const side = existsSync(join(folder, SIDE_FILE)) ? readSideFile(folder) : undefined;
   const { targetsFromTensors, config, ...origin } = readConfig(folder, side);
   const { codec } = methodOf(config);
@@ -59,6 +62,7 @@ export async function readAdapter(folder: string): Promise<SavedAdapter> {
  * @param folder must exist
  */
 export function writeAdapter(folder: string, adapter: SavedAdapter): void {
+  checkArguments("writeAdapter", ["folder", folder, aText], ["adapter", adapter, aSavedAdapter]);
   const { config, tensors, side } = adapter;
   const { codec } = methodOf(config);
   const paths = adaptedPaths(tensors.keys(), codec);

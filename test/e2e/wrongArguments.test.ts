@@ -1,0 +1,247 @@
+// Every function of the library with arguments of the wrong kind: one sentence on what was expected and what came.
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { UsageError } from "../../src/common/errors.js";
+import * as library from "../../src/index.js";
+import { GOLDEN } from "./support.js";
+
+/** An argument: one that passes, those that do not, and whether it may be left out. */
+interface Argument {
+  readonly good: unknown;
+  readonly wrong: readonly unknown[];
+}
+
+const required = ({ good, wrong }: Argument): Argument => ({ good, wrong: [undefined, ...wrong] });
+const text = (good: string): Argument => required({ good, wrong: [null, 7, "", {}, ["a"]] });
+const object = (good: object): Argument => required({ good, wrong: [null, 7, "one", [], {}] });
+const anyObject = required({ good: {}, wrong: [null, 7, "one", []] });
+const list = (...good: unknown[]): Argument => required({ good, wrong: [null, 7, "one", {}, [7], [null]] });
+const options = (good: object = {}): Argument => ({
+  good,
+  wrong: [null, 7, "one", [], { signall: 1 }, { ...good, onNote: 1 }],
+});
+const hooks: Argument = { good: {}, wrong: [null, 7, "one", [], { singal: 1 }] };
+const number: Argument = required({ good: 1, wrong: [null, "1", {}, Number.NaN] });
+const settings: Argument = { good: {}, wrong: [null, 7, "one", [], { modell: "m" }, { model: 7 }] };
+
+const config: Argument = (() => {
+  const good = library.resolveRun({ model: "nowhere" });
+  return required({
+    good,
+    wrong: [null, 7, "one", [], {}, { model: "m" }, { ...good, rank: "8" }, { ...good, rnak: 8 }],
+  });
+})();
+
+const nothing = () => {};
+const model = object({ forward: nothing, config: {}, namedParameters: nothing });
+const adapted = object({ model: {}, modules: [], trained: [] });
+const adapterConfig = object({ method: "lora", targetModules: "all-linear" });
+const task = object(library.sequenceClassification);
+const row = { inputIds: [1], tokenTypeIds: [0] };
+const batch = object({ rows: [row], input: {} });
+const prompt = { ids: [1], maxNewTokens: 1, uniform: nothing };
+const generation = object(library.GREEDY);
+const open = object({ model: {}, tokenizer: {} });
+const folder = join(GOLDEN, "bert", "single");
+const loadRows = options({ labels: "optional" });
+
+/** The arguments of each function. */
+const CALLS: Readonly<Record<string, readonly Argument[]>> = {
+  analyze: [list("run"), settings, hooks],
+  attachAdapter: [model, object({ config: {}, tensors: new Map() }), object({ generator: {} })],
+  batchOf: [list(row)],
+  compare: [
+    { ...settings, wrong: [...settings.wrong, { seeds: 1.5 }] },
+    { good: undefined, wrong: [null, 7, ""] },
+    hooks,
+  ],
+  doraConfig: [{ good: {}, wrong: [null, 7, "one", [], { rnak: 8 }, { rank: "8" }, { axis: 1 }] }],
+  eject: [adapted],
+  encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],
+  estimate: [config, hooks],
+  evaluate: [{ ...settings, wrong: [...settings.wrong, { batchSize: "8" }] }, hooks],
+  evaluateRows: [model, list(row), options({ task: library.regression, labels: [], batchSize: 1 })],
+  exportAdapter: [settings, hooks],
+  finetune: [config, hooks],
+  generate: [settings, hooks],
+  generateRows: [open, list(prompt), generation, options({ batchSize: 1 })],
+  generateTexts: [open, list(prompt), generation, options()],
+  generateTokens: [model, list(prompt), generation, options()],
+  inferTask: [anyObject],
+  inject: [model, adapterConfig, object({ generator: {} })],
+  inspect: [text(folder)],
+  loadLanguage: [text("rows.jsonl"), loadRows],
+  loadModel: [text(folder), options({ head: {}, outputs: 1, dtype: "float32", generator: {} })],
+  loadQuestions: [text("rows.json"), loadRows],
+  loadTexts: [text("rows.jsonl"), object({ read: library.readName }), loadRows],
+  loadTokenizer: [text(folder)],
+  loadWords: [text("rows.conll"), loadRows],
+  loraConfig: [{ good: {}, wrong: [null, 7, "one", [], { rnak: 8 }, { rank: "8" }, { targetModules: 1 }] }],
+  lossSum: [task, model, batch, anyObject],
+  lossWeight: [task, batch],
+  merge: [settings, hooks],
+  mergedBias: [object({ adapter: {}, layer: {} })],
+  mergedParameters: [adapted],
+  mergedWeight: [object({ adapter: {}, layer: {} })],
+  methodOf: [object({ method: "lora" })],
+  modelInput: [list(row)],
+  namedTask: [text("regression")],
+  openCheckpoint: [text(folder)],
+  openModel: [required({ good: {}, wrong: [null, 7, "one", [], {}, { modell: "m" }, { dtype: "float23" }] })],
+  predict: [settings, hooks],
+  predictRows: [
+    model,
+    list(row),
+    options({ task: library.regression, labels: [], batchSize: 1 }),
+    required({ good: nothing, wrong: [null, 7, {}] }),
+  ],
+  preview: [config, required(options({ limit: 1 }))],
+  readAdapter: [text(folder)],
+  readName: [object({ file: "f" }), object({ values: {}, line: 1 }), text("label")],
+  readNumber: [object({ file: "f" }), object({ values: {}, line: 1 }), text("label")],
+  readRunFile: [text("run.yaml")],
+  reinject: [adapted],
+  resolveModel: [text(folder), options()],
+  resolveRun: [settings, { good: {}, wrong: [null, 7, "one", { flie: {} }, { file: 7 }] }],
+  savedState: [adapted],
+  savedTensors: [adapted],
+  targetSlots: [model, adapterConfig],
+  uniforms: [number, number],
+  verifyHypergradient: [config, hooks],
+  writeAdapter: [text("out"), object({ config: {}, tensors: new Map() })],
+  writeReport: [text("report.html"), list("run")],
+};
+
+/** Made by others of these, or to be extended. */
+const CLASSES = [
+  "Adapter",
+  "Backbone",
+  "BidoraError",
+  "CheckpointRequest",
+  "LabelMap",
+  "LowRank",
+  "TaskModel",
+  "TextGenerator",
+  "TrainedTensor",
+  "UsageError",
+];
+
+type AnyFunction = (...given: readonly unknown[]) => unknown;
+
+/** What a call ends with, however it gives its result. */
+async function errorOf(call: () => unknown): Promise<unknown> {
+  try {
+    const result = call();
+    if (Object(result)[Symbol.asyncIterator]) for await (const _ of result as AsyncIterable<unknown>) break;
+    await result;
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}
+
+test("there is a line here for every function of the library", () => {
+  const functions = Object.entries(library).filter(([, value]) => typeof value === "function");
+  expect(functions.map(([name]) => name).sort()).toEqual([...Object.keys(CALLS), ...CLASSES].sort());
+});
+
+describe.each(Object.entries(CALLS))("%s", (name, given) => {
+  const cases = given.flatMap(({ wrong }, i) => wrong.map((value) => ({ i, value })));
+  test.each(cases)("argument $i: $value", async ({ i, value }) => {
+    const call = (library as unknown as Record<string, AnyFunction>)[name] as AnyFunction;
+    const error = await errorOf(() => call(...given.map(({ good }, k) => (k === i ? value : good))));
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toMatch(/^[^\n]*(takes .*; got |has no "|Unknown setting "|is missing)[^\n]*$/);
+    expect((error as Error).message).not.toMatch(/\[object|destructure|undefined \(/);
+  });
+});
+
+describe("methods and classes", () => {
+  test.each<readonly [string, (open: library.TextGenerator) => unknown, RegExp]>([
+    [
+      "rows of one text",
+      (open) => open.rows("one" as never),
+      /^rows: prompts takes a list of prompts; got one, "one": put it into a list\.$/,
+    ],
+    [
+      "rows of one conversation",
+      (open) => open.rows([{ role: "user", content: "a" }] as never),
+      /^rows: prompts takes a list of prompts; got one, .*put it/,
+    ],
+    [
+      "rows of numbers",
+      (open) => open.rows([1] as never),
+      /^rows: prompts\[0\] takes a text, or a list of messages .*; got 1\.$/,
+    ],
+    [
+      "rows of messages without a role",
+      (open) => open.rows([[{ content: "a" }]] as never),
+      /^rows: prompts\[0\] takes/,
+    ],
+    ["rows of nothing", (open) => open.rows(undefined as never), /^rows: prompts takes a list .*; got undefined\.$/],
+    [
+      "rows with a wrong hook",
+      (open) => open.rows(["a"], { singal: 1 } as never),
+      /^rows: hooks has no "singal"\. Did you mean "signal"\?$/,
+    ],
+    [
+      "stream of a list",
+      (open) => open.stream(["a"] as never),
+      /^stream: prompt takes a text, or a list of messages .*; got \["a"\]\.$/,
+    ],
+    [
+      "stream with a text for a number",
+      (open) => open.stream("a", { stream: "1" as never }),
+      /^stream: options\.stream takes a number; got "1"\.$/,
+    ],
+    [
+      "examples of texts",
+      (open) => open.examples(["a"] as never),
+      /^examples: examples\[0\] takes an example; got "a"\.$/,
+    ],
+    ["the length of a number", (open) => open.lengthOf(1 as never), /^lengthOf: prompt takes/],
+    [
+      "a label map of a text",
+      () => new library.LabelMap("one" as never),
+      /^LabelMap: names takes a list of names; got "one"\.$/,
+    ],
+    [
+      "a label map of numbers",
+      () => new library.LabelMap([1] as never),
+      /^LabelMap: names\[0\] takes a name; got 1\.$/,
+    ],
+    [
+      "open without settings",
+      () => library.TextGenerator.open(null as never),
+      /^The settings takes? an object; got null\.$/,
+    ],
+    [
+      "open with a misspelt one",
+      () => library.TextGenerator.open({ modell: "m" } as never),
+      /^Unknown setting "modell"\. Did you mean "model"\?$/,
+    ],
+    [
+      "open with a wrong hook",
+      () => library.TextGenerator.open({ model: "m" }, 7 as never),
+      /^TextGenerator\.open: hooks takes an object; got 7\.$/,
+    ],
+  ])("%s", async (_, call, message) => {
+    const generator = await library.TextGenerator.open({
+      model: join(GOLDEN, "generation", "llama"),
+      dtype: "float32",
+    });
+    const error = await errorOf(() => call(generator));
+    expect(error).toBeInstanceOf(UsageError);
+    expect((error as Error).message).toMatch(message);
+  });
+
+  test("numbers and switches are no texts, lists may be", () => {
+    const resolve = (given: object) => library.resolveRun({ model: "m", ...given });
+    expect(() => resolve({ rank: "8" })).toThrow('rank takes a whole number of at least 1; got "8".');
+    expect(() => resolve({ rslora: "true" })).toThrow('rslora takes true or false; got "true".');
+    expect(() => resolve({ xi: "0.5" })).toThrow('; got "0.5".');
+    expect(() => resolve({ rank: 2n })).toThrow("got 2.");
+    expect(resolve({ textColumns: "a,b" }).textColumns).toEqual(["a", "b"]);
+    expect(resolve({ xi: "optimizer" }).xi).toBe("optimizer");
+  });
+});
