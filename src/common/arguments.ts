@@ -18,6 +18,8 @@ export const isObject = (value: unknown): value is Readonly<Record<string, unkno
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 export const aText = takes("a text that is not empty", (value) => typeof value === "string" && value !== "");
+/** What a column or a label may be called. */
+export const aName = takes("a text", (value) => typeof value === "string");
 export const aNumber = takes("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const aWhole = takes(
   "a whole number of at least 1",
@@ -54,6 +56,7 @@ export const listOf =
     for (const [i, part] of value.entries()) check(part, `${subject}[${i}]`);
   };
 
+export const names = listOf("a list of texts", aName);
 export const texts = listOf("a list of texts", aText);
 
 /** An object that has all of these, and perhaps more: what another call gives. @param what completes "takes …" */

@@ -1,11 +1,11 @@
 /** What the calls about rows take. */
-import { type Check, having, isObject, listOf, oneOf, optional, options, takes, texts } from "../common/arguments.js";
+import { type Check, having, isObject, listOf, names, oneOf, optional, options, takes } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { shown } from "../common/shown.js";
 import { ROLES } from "../text/index.js";
 import type { LoadOptions } from "./load.js";
 
-const COLUMNS = optional(texts);
+const COLUMNS = optional(names);
 
 export const loadOptions = options({
   textColumns: COLUMNS,

@@ -1,8 +1,7 @@
-import { checkArguments, listOf, takes } from "../common/arguments.js";
+import { checkArguments, names as listOfNames, takes } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { type Example, type Location, where } from "./example.js";
 
-const aName = takes("a name", (value) => typeof value === "string");
 const aMap = takes("a Map of names to indices", (value) => value instanceof Map);
 
 /** The labels of a task in the order of the model's outputs. */
@@ -14,7 +13,7 @@ export class LabelMap {
     readonly names: readonly string[],
     aliases: ReadonlyMap<string, number> = new Map(),
   ) {
-    checkArguments("LabelMap", ["names", names, listOf("a list of names", aName)], ["aliases", aliases, aMap]);
+    checkArguments("LabelMap", ["names", names, listOfNames], ["aliases", aliases, aMap]);
     this.#index = new Map([...aliases, ...names.map((name, i) => [name, i] as const)]);
   }
 

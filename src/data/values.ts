@@ -1,6 +1,6 @@
 /** What stands in one column of one row of a table. */
 
-import { aText, checkArguments } from "../common/arguments.js";
+import { aName, checkArguments } from "../common/arguments.js";
 import { own } from "../common/own.js";
 import { firstRepeated } from "../common/repeated.js";
 import { HAS_HALF, isWhole } from "../text/index.js";
@@ -30,7 +30,7 @@ function requireWhole({ file }: Table, { line }: TableRow, column: string, text:
 
 /** A label's name, or its number. */
 export const readName: ValueReader<string | number> = (table, row, column) => {
-  checkArguments("readName", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aText]);
+  checkArguments("readName", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
   const fits = (typeof value === "string" && value !== "") || Number.isSafeInteger(value);
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
@@ -38,7 +38,7 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
 
 /** A number, or a text that is one. */
 export const readNumber: ValueReader<number> = (table, row, column) => {
-  checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aText]);
+  checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
   const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
   return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : fail(table, row, column, "a number");

@@ -1,12 +1,13 @@
 import {
   aFunction,
+  aNumber,
   aWhole,
   type Check,
   checkArguments,
+  names,
   optional,
   options,
   signal,
-  takes,
   texts,
 } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
@@ -59,12 +60,12 @@ function checkPass(call: string, model: unknown, rows: unknown, options: unknown
 
 const PASS = options({
   task: aTask,
-  labels: texts,
+  labels: names,
   batchSize: aWhole,
   signal,
   onOutputs: optional(aFunction),
   metrics: optional(texts),
-  positive: optional(takes("the name of a label", (name) => typeof name === "string")),
+  positive: optional(aNumber),
 } satisfies Record<keyof PassOptions | keyof EvaluationOptions, Check>);
 
 /**

@@ -18,7 +18,7 @@ import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { aNamedTask, type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
-import { type DType, Generator } from "../torch/index.js";
+import { DTYPE_BYTES, type DType, Generator } from "../torch/index.js";
 
 /** Which model is opened, with which adapter. */
 export interface OpenOptions {
@@ -65,7 +65,7 @@ const OPTIONS = optionsOf({
   revision: optional(aText),
   adapter: optional(aText),
   task: optional(aNamedTask),
-  dtype: oneOf(["float32", "bfloat16", "float64"]),
+  dtype: oneOf(Object.keys(DTYPE_BYTES)),
   hub: optional(hubOptions),
 } satisfies Record<keyof OpenOptions, Check>);
 

@@ -97,8 +97,12 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   ],
   preview: [config, required(options({ limit: 1 }))],
   readAdapter: [text(folder)],
-  readName: [object({ file: "f" }), object({ values: {}, line: 1 }), text("label")],
-  readNumber: [object({ file: "f" }), object({ values: {}, line: 1 }), text("label")],
+  readName: [object({ file: "f" }), object({ values: {}, line: 1 }), required({ good: "label", wrong: [null, 7, {}] })],
+  readNumber: [
+    object({ file: "f" }),
+    object({ values: {}, line: 1 }),
+    required({ good: "label", wrong: [null, 7, {}] }),
+  ],
   readRunFile: [text("run.yaml")],
   reinject: [adapted],
   resolveModel: [text(folder), options()],
@@ -203,12 +207,12 @@ describe("methods and classes", () => {
     [
       "a label map of a text",
       () => new library.LabelMap("one" as never),
-      /^LabelMap: names takes a list of names; got "one"\.$/,
+      /^LabelMap: names takes a list of texts; got "one"\.$/,
     ],
     [
       "a label map of numbers",
       () => new library.LabelMap([1] as never),
-      /^LabelMap: names\[0\] takes a name; got 1\.$/,
+      /^LabelMap: names\[0\] takes a text; got 1\.$/,
     ],
     [
       "open without settings",
