@@ -75,7 +75,7 @@ class Writer {
 
 /**
  * The whole continuations of prompts, in their order.
- * @param batchSize how many are gone on with at once
+ * @param given.batchSize how many are gone on with at once
  */
 export async function* generateRows(
   textModel: TextModel,
