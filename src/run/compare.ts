@@ -53,10 +53,12 @@ export type CompareOutcome =
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
 
-const HOOKS = options({ signal, note: optional(aFunction), hub: optional(hubOptions) } satisfies Record<
-  keyof CompareHooks,
-  Check
->);
+const HOOKS = options({
+  signal,
+  note: optional(aFunction),
+  hub: optional(hubOptions),
+  onPartial: optional(aFunction),
+} satisfies Record<keyof CompareHooks, Check>);
 
 /**
  * Runs every method on every task with every seed, each run in a process of its own, and sums up what came out. Runs that have

@@ -1,6 +1,7 @@
 import { whyNotPeft } from "../adapters/index.js";
 import {
   aFunction,
+  aSwitch,
   type Check,
   checkArguments,
   having,
@@ -53,6 +54,7 @@ export interface FinetuneResult {
 
 const OPTIONS = optionsOf({
   signal,
+  waits: optional(aSwitch),
   task: optional(aNamedTask),
   checkpoints: optional(having("a CheckpointRequest", "ask")),
   observers: optional(listOf("a list of functions", aFunction)),

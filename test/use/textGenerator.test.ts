@@ -80,7 +80,7 @@ test("half of a character in a prompt, a message or a text that ends is refused"
   await expect(TextGenerator.open({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
   const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
   await expect(generator.stream("\ude00").next()).rejects.toThrow(half);
-  await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^prompts line 2: .*has half/);
+  await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has half/);
 });
 
 test("texts are what the tokenizer decodes from their tokens, bytes of no character too, and pieces end the same", async () => {
