@@ -23,6 +23,8 @@ const SETTINGS = {
   earlyStopping: 9,
   validation: join(ROWS, "pairs.jsonl"),
 } as const;
+/** What is said of early stopping by validation rows. */
+const SELECTION = expect.stringMatching(/^--early-stopping keeps the state that is best/);
 const STATE = "training_state.json";
 const TENSORS = "training_state.safetensors";
 
@@ -188,7 +190,10 @@ describe("a damaged newest checkpoint", () => {
     await flip(TENSORS)(join(output, "checkpoint-4"));
     const { notes, events } = await run({ ...SETTINGS, output, resume: true });
     const [newest, before] = [join(output, "checkpoint-4"), join(output, "checkpoint-2")];
-    expect(notes).toEqual([`${newest} is damaged (${TENSORS} is not as it was saved): going on from ${before}.`]);
+    expect(notes).toEqual([
+      SELECTION,
+      `${newest} is damaged (${TENSORS} is not as it was saved): going on from ${before}.`,
+    ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4, 5, 6]);
     expect(bytes(output)).toBe(bytes(whole));
   });
@@ -244,7 +249,7 @@ test("one that a run has only just begun to write is none", async () => {
   mkdirSync(join(output, "checkpoint-2"), { recursive: true });
   writeFileSync(join(output, MARKER), "");
   const { notes } = await run({ ...SETTINGS, output, resume: true });
-  expect(notes).toEqual([expect.stringContaining("There is no whole checkpoint")]);
+  expect(notes).toEqual([expect.stringContaining("There is no whole checkpoint"), SELECTION]);
 });
 
 test("a search's state in which the levels' steps do not fit is damaged too", async () => {

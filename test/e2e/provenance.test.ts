@@ -204,7 +204,7 @@ test.skipIf(kernelLevels.length < 2)("another kind of processor is said, and the
     native.setKernelLevel(kernelLevel);
     const { notes, events } = await run({ method: "lora", output, resume: true });
     expect(notes).toEqual([
-      expect.stringMatching(/checkpoint-2 was computed with libtorch .*, baseline, now it is libtorch /),
+      expect.stringMatching(/checkpoint-2 was computed with libtorch .*, baseline( and AMX)?, now it is libtorch /),
     ]);
     expect(stepsOf(events).map(({ step }) => step)).toEqual([3, 4]);
   } finally {
