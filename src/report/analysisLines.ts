@@ -24,7 +24,7 @@ export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   return [
     ...(several.length > 0
       ? [
-          `The phase of ${namesOf(several)} that compares with full fine-tuning is the search: magnitudes and directions move together there. In retraining the magnitudes are frozen and the directions begin anew, so its line has a row of its own.`,
+          `The phase of ${namesOf(several)} that compares with full fine-tuning is the search: magnitudes and directions move together there. In retraining the magnitudes are frozen and the directions start over, so its line has a row of its own.`,
         ]
       : []),
     ...(retrained.length > 0

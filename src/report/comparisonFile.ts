@@ -128,7 +128,7 @@ async function readFileOf(path: string): Promise<ComparisonFile> {
   const [issue] = parsed.error.issues;
   throw new BidoraError(
     "COMPARISON",
-    `Expected in ${path} what a comparison found, it is not in order (${issue?.path.join(".") || "the file"}: ${issue?.message}); write it anew by compare --collect.`,
+    `Expected the results of a comparison in ${path}, which are incomplete or of an older version (${issue?.path.join(".") || "the file"}: ${issue?.message}); write the file again with compare --collect.`,
   );
 }
 

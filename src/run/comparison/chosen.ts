@@ -7,7 +7,7 @@ import { bestPoint } from "./grid.js";
 import { watchedOf } from "./judging.js";
 import { hasDiverged, standingOf } from "./missing.js";
 
-/** The points of a grid whose runs diverged, as they would again: they are not tried anew. */
+/** The points of a grid whose runs diverged, as they would again: they are not tried again. */
 export async function divergedOf(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
   const diverged = new Set<Cell>();
   for (const cell of tried) {

@@ -63,7 +63,7 @@ function spentIn(events: readonly RunEvent[], folder: string): Spent {
   if (!start || !done)
     throw new BidoraError(
       "COMPARISON",
-      `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, and with it what the run took: remove ${folder}, and do the run anew.`,
+      `${join(folder, EVENTS)} has lost the ${start ? "end" : "beginning"} of its run, and with it what the run took: remove ${folder} and run it again.`,
     );
   const steps = events.filter((event) => event.event === "step");
   const before = secondsOfEarlierSessions(events);

@@ -41,7 +41,7 @@ async function rowsIn(file: string): Promise<readonly Row[]> {
   if (!existsSync(file))
     throw new BidoraError(
       "COMPARISON",
-      `${file} is gone, which says how its run judged each row: bring it back, or remove its folder and do the run anew.`,
+      `${file} is gone, which says how its run judged each row: bring it back, or remove the run's folder and run it again.`,
     );
   const { rows } = await loadTable(file);
   return rows.map(({ values }) => values as unknown as Row);
@@ -53,7 +53,7 @@ function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: t
   const what = ours.length === theirs.length ? `row ${place + 1} is another` : `${ours.length} and ${theirs.length}`;
   throw new BidoraError(
     "COMPARISON",
-    `${one.folder} and ${other.folder} were judged by different rows (${what}), so that their scores can't be compared: take one of them out of the comparison, or do it anew.`,
+    `${one.folder} and ${other.folder} were judged by different rows (${what}), so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
 

@@ -63,7 +63,7 @@ function prefixOf(runs: readonly Scored[], main: string): Judging["prefix"] {
   if (untested === undefined) return "test_";
   throw new BidoraError(
     "COMPARISON",
-    `${(tested[0] as Scored).folder} was judged by test rows, ${untested.folder} by validation rows alone, so that their scores can't be compared: take one of them out of the comparison, or do it anew.`,
+    `${(tested[0] as Scored).folder} was judged by test rows, ${untested.folder} by validation rows alone, so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
   );
 }
 

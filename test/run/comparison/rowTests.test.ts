@@ -64,7 +64,7 @@ describe("the rows of a task", () => {
   it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
     await expect(judgedRuns([there, gone], judging)).rejects.toThrow(
-      /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove its folder and do the run anew\./,
+      /b-0.validation-predictions\.jsonl is gone, .*: bring it back, or remove the run's folder and run it again\./,
     );
     const unjudged = { ...gone, metrics: {} };
     expect(await judgedRuns([unjudged], judging)).toEqual([{ run: unjudged, rows: [] }]);
