@@ -37,15 +37,15 @@ describe("half of a character is refused", () => {
     await expect((await loaded).encode(["😀"])).resolves.toBeDefined();
   });
 
-  const at = { file: "prompts", line: 7 };
+  const at = { file: "rows.jsonl", line: 7 };
   const example = (input: LanguageInput) => ({ input, label: undefined, at });
 
   it("in rows for language models, which are named", async () => {
     const prompt = example({ kind: "prompt", prompt: "a", completion: HALF });
-    const other = { ...prompt, input: { ...prompt.input, completion: "b" }, at: { file: "prompts", line: 6 } };
-    await expect(encodeLanguageRows([other, prompt], await loaded)).rejects.toThrow(`prompts line 7: ${FAULT}`);
+    const other = { ...prompt, input: { ...prompt.input, completion: "b" }, at: { file: "rows.jsonl", line: 6 } };
+    await expect(encodeLanguageRows([other, prompt], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
     const alone = example({ kind: "prompt", prompt: HALF, completion: undefined });
-    await expect(encodePrompts([alone], await loaded)).rejects.toThrow(`prompts line 7: ${FAULT}`);
+    await expect(encodePrompts([alone], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
   });
 
   it("in messages, before a template can put the other half to it", async () => {
@@ -59,7 +59,7 @@ describe("half of a character is refused", () => {
     expect(() => template.render(halves.slice(1))).toThrow(`messages[0].content ${fault}`);
     const chat = example({ kind: "prompt", prompt: halves, completion: undefined });
     await expect(encodePrompts([chat], await loaded)).rejects.toThrow(
-      /^prompts line 7: .*messages\[0\]\.content has half/,
+      /^rows\.jsonl line 7: .*messages\[0\]\.content has half/,
     );
   });
 });
