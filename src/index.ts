@@ -20,11 +20,10 @@ declare global {
 // What the commands do.
 
 export { BidoraError, UsageError } from "./common/errors.js";
-export type { ComparedMetric, ComparedTask, ScoredRows } from "./compare/comparison.js";
+export type { ComparedMetric, ComparedTask, FailedRun, ScoredRows, UnfinishedRun } from "./compare/comparison.js";
 export type { ScoreReached } from "./compare/costColumns.js";
 export type { Cost } from "./compare/costToReach.js";
 export type { PairedEffect } from "./compare/effectSize.js";
-export type { FailedRun, UnfinishedRun } from "./compare/missingRuns.js";
 export type { BootstrapTest, Population, SignificanceTest, WilcoxonTest } from "./compare/significanceTest.js";
 export type { SummaryEntry } from "./compare/summary.js";
 export {

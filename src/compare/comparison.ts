@@ -1,5 +1,4 @@
 import { BidoraError } from "../common/errors.js";
-import type { FailedRun, UnfinishedRun } from "./missingRuns.js";
 
 /** What one finished run says, as it stands in `comparison.json`. */
 export interface ComparedRun {
@@ -41,14 +40,39 @@ export interface ComparedTask {
   readonly chosenByRows?: readonly string[];
 }
 
+/** Names a run. */
+interface Named {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+}
+
+/** A run that ended without results, as it stands in `comparison.json`. */
+export interface FailedRun extends Named {
+  /** Why, in the words of its error. */
+  readonly reason: string;
+  /** Of its error, where it told one. */
+  readonly code?: string;
+  /** The last step that it did. */
+  readonly step?: number;
+}
+
+/** A run without results that has not failed: it goes on, was ended before its last step, or has not begun. */
+export interface UnfinishedRun extends Named {
+  readonly state: "running" | "stopped" | "waiting";
+}
+
+/** The runs of a comparison that have no results; files of earlier versions do not name them. */
+export interface MissingRuns {
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
+}
+
 /** What is compared. Tasks and methods are shown in this order; the order of runs has no say. */
-export interface Comparison {
+export interface Comparison extends Partial<MissingRuns> {
   readonly tasks: readonly ComparedTask[];
   readonly methods: readonly string[];
   readonly runs: readonly ComparedRun[];
-  /** Runs without results; files of earlier versions do not name them. */
-  readonly failed?: readonly FailedRun[];
-  readonly unfinished?: readonly UnfinishedRun[];
 }
 
 /**

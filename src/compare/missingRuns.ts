@@ -1,33 +1,5 @@
 import { group } from "d3-array";
-import type { Comparison } from "./comparison.js";
-
-/** Names a run. */
-interface Named {
-  readonly task: string;
-  readonly method: string;
-  readonly seed: number;
-}
-
-/** A run that ended without results, as it stands in `comparison.json`. */
-export interface FailedRun extends Named {
-  /** Why, in the words of its error. */
-  readonly reason: string;
-  /** Of its error, where it told one. */
-  readonly code?: string;
-  /** The last step that it did. */
-  readonly step?: number;
-}
-
-/** A run without results that has not failed: it goes on, was ended before its last step, or has not begun. */
-export interface UnfinishedRun extends Named {
-  readonly state: "running" | "stopped" | "waiting";
-}
-
-/** The runs of a comparison that have no results. */
-export interface MissingRuns {
-  readonly failed: readonly FailedRun[];
-  readonly unfinished: readonly UnfinishedRun[];
-}
+import type { Comparison, FailedRun, UnfinishedRun } from "./comparison.js";
 
 type WithFailed = Pick<Comparison, "failed">;
 

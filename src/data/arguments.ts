@@ -1,20 +1,8 @@
 /** What the calls about rows take. */
-import { type Check, having, isObject, listOf, names, oneOf, optional, options, takes } from "../common/arguments.js";
+import { type Check, having, isObject, listOf, takes } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { shown } from "../common/shown.js";
 import { ROLES } from "../text/index.js";
-import type { LoadOptions } from "./load.js";
-
-const COLUMNS = optional(names);
-
-export const loadOptions = options({
-  textColumns: COLUMNS,
-  usualTextColumns: COLUMNS,
-  labelColumns: COLUMNS,
-  usualLabelColumns: COLUMNS,
-  labels: optional(oneOf(["required", "optional"])),
-  header: COLUMNS,
-} satisfies Record<keyof LoadOptions, Check>);
 
 export const aLabelForm = having("a form of labels, such as { read: readName }", "read");
 export const aTable = having("a table", "file");

@@ -2,10 +2,9 @@ import { aText, checkArguments } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
-import { loadOptions } from "./arguments.js";
 import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";
-import { type LoadOptions, loadTable } from "./load.js";
+import { type LoadOptions, loadOptions, loadTable } from "./load.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
 

@@ -1,8 +1,16 @@
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
-import { aText, checkArguments } from "../common/arguments.js";
+import {
+  aText,
+  type Check,
+  checkArguments,
+  names,
+  oneOf,
+  optional,
+  options as optionsOf,
+} from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { aLabelForm, loadOptions } from "./arguments.js";
+import { aLabelForm } from "./arguments.js";
 import { readConll } from "./conll.js";
 import { readConllu } from "./conllu.js";
 import { readCsv, readTsv } from "./csv.js";
@@ -17,6 +25,18 @@ export interface LoadOptions extends Partial<ColumnOptions> {
   /** Names of the columns of a CSV or TSV file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
+
+const SOME_NAMES = optional(names);
+
+/** What calls take as `LoadOptions`. */
+export const loadOptions = optionsOf({
+  textColumns: SOME_NAMES,
+  usualTextColumns: SOME_NAMES,
+  labelColumns: SOME_NAMES,
+  usualLabelColumns: SOME_NAMES,
+  labels: optional(oneOf(["required", "optional"])),
+  header: SOME_NAMES,
+} satisfies Record<keyof LoadOptions, Check>);
 
 type TableReader = (file: string, options: Pick<LoadOptions, "header">) => Promise<Table>;
 

@@ -1,9 +1,8 @@
 import { aText, checkArguments } from "../common/arguments.js";
 import { own } from "../common/own.js";
-import { loadOptions } from "./arguments.js";
 import { findLabelColumns, findTextColumns, oneColumn } from "./columns.js";
 import type { Dataset, Example, Location } from "./example.js";
-import { type LoadOptions, loadTable } from "./load.js";
+import { type LoadOptions, loadOptions, loadTable } from "./load.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
 import { fail, isAbsent, readText } from "./values.js";

@@ -1,8 +1,7 @@
 import { own } from "../../common/own.js";
-import type { ComparedTask, Comparison, ScoredRows } from "../../compare/comparison.js";
+import type { ComparedTask, Comparison, MissingRuns, ScoredRows } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
-import type { MissingRuns } from "../../compare/missingRuns.js";
 import type { CollectedRun } from "./collect.js";
 import { judgingOf } from "./judging.js";
 import { variantNamed } from "./variants.js";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { own } from "../../common/own.js";
-import type { FailedRun, MissingRuns, UnfinishedRun } from "../../compare/missingRuns.js";
+import type { FailedRun, MissingRuns, UnfinishedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished } from "../../folders/runFolder.js";
 import { writerOf } from "../../io/folderLock.js";

@@ -1,15 +1,10 @@
 import { join } from "node:path";
-import type { ComparedTask, Comparison } from "../../compare/comparison.js";
+import type { ComparedTask, Comparison, FailedRun, MissingRuns, UnfinishedRun } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { latexTable } from "../../compare/latexTable.js";
 import { markdownTable } from "../../compare/markdownTable.js";
-import {
-  type FailedRun,
-  type MissingRuns,
-  methodsWithoutFailure,
-  type UnfinishedRun,
-} from "../../compare/missingRuns.js";
+import { methodsWithoutFailure } from "../../compare/missingRuns.js";
 import { significance } from "../../compare/significance.js";
 import { significanceTable } from "../../compare/significanceTable.js";
 import type { SignificanceTest } from "../../compare/significanceTest.js";
