@@ -1,8 +1,9 @@
 import { BidoraError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { type Interval, percentiles } from "../metrics/bootstrap.js";
-import type { MeasuredRows, OverRows } from "../metrics/metric.js";
+import type { OverRows } from "../metrics/metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resamples.js";
+import type { MeasuredRows } from "../metrics/together.js";
 import { round12 } from "./differences.js";
 
 /** Resamples of a family of tests, unless it needs more. */

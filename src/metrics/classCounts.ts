@@ -1,7 +1,7 @@
 import { atLeastOne } from "./checks.js";
-import { type Metric, MORE_IS_BETTER } from "./metric.js";
+import { type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
 import { COUNTS, type Counts, countsIn } from "./scores.js";
-import { overSums, type Sums } from "./sums.js";
+import { overSums } from "./sums.js";
 
 /** Classes of one row. */
 export type ClassPair = readonly [reference: number, prediction: number];

@@ -1,8 +1,8 @@
 import { atLeastOne } from "./checks.js";
 import type { Entity } from "./entities.js";
-import { type Metric, MORE_IS_BETTER } from "./metric.js";
+import { type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
 import { addCounts, COUNTS, type Counts, countsIn, scoresOf } from "./scores.js";
-import { overSums, type Sums } from "./sums.js";
+import { overSums } from "./sums.js";
 import { type EntityRules, entitiesBy } from "./tags.js";
 import { alignWords, type PredictedWordLabels, type WordLabels } from "./words.js";
 

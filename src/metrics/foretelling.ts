@@ -1,6 +1,6 @@
 import { atLeastOne } from "./checks.js";
-import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER } from "./metric.js";
-import { overSums, type Sums } from "./sums.js";
+import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
+import { overSums } from "./sums.js";
 
 /** How well a language model foretells some tokens. */
 export interface Foretold {

@@ -1,16 +1,6 @@
 import { atLeastOne } from "./checks.js";
-import type { Metric, MetricValue } from "./metric.js";
+import type { Metric, MetricValue, Sums } from "./metric.js";
 import { once, perCorpus } from "./texts/perCorpus.js";
-
-/** What a metric adds up over rows, where its values follow from these sums: a sample of the rows then costs no more than adding. */
-export interface Sums<Measured> {
-  /** How many sums there are. */
-  readonly width: number;
-  /** Adds what a row counts for. */
-  add(row: Measured, sums: Float64Array): void;
-  /** Names and values, by the sums over so many rows. @throws BidoraError `METRIC_ROWS` where there are none */
-  result(sums: Float64Array, rows: number): Readonly<Record<string, number>>;
-}
 
 /** A metric whose values follow from sums over rows. @param sumsOf what is added up over samples of these rows */
 export function overSums<Reference, Prediction, Measured>(

@@ -17,8 +17,8 @@ import {
   together,
   wordAccuracy,
 } from "../../src/metrics/index.js";
-import { partWith } from "../../src/metrics/metric.js";
 import { resultOfDrawn } from "../../src/metrics/resamples.js";
+import { partWith } from "../../src/metrics/together.js";
 
 const id = fc.integer({ min: 0, max: 3 });
 const tags = fc.array(fc.constantFrom("O", "B-a", "I-a", "B-b", "I-b"), { minLength: 4, maxLength: 4 });

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { accuracy, pearson } from "../../../src/metrics/index.js";
-import { readingFrom } from "../../../src/metrics/metric.js";
+import { readingFrom } from "../../../src/metrics/together.js";
 import { type CollectedRun, collectRuns } from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
 import { type Judging, judgingOf, watchedOf } from "../../../src/run/comparison/judging.js";
