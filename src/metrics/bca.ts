@@ -30,8 +30,14 @@ export function bca({ whole, drawn, leftOut }: Resampled, confidence: number): I
 
 /** Those that are equal count half. */
 function shareBelow(values: readonly number[], value: number): number {
-  return mean(values.map((other) => (other < value ? 1 : other === value ? 0.5 : 0)));
+  return mean(values.map((other) => (areAlike(other, value) ? 0.5 : other < value ? 1 : 0)));
 }
+
+/** Whether two values are the same but for rounding: what rows add up to depends on how often each was drawn. */
+export const areAlike = (a: number, b: number): boolean =>
+  Math.abs(a - b) <= ROUNDING * Math.max(Math.abs(a), Math.abs(b));
+
+const ROUNDING = 1e-12;
 
 /** Of rows that all change the value alike, 0. */
 function skewnessOver6(leftOut: readonly number[]): number {

@@ -1,6 +1,6 @@
 import { extent } from "d3-array";
 import { own } from "../common/own.js";
-import { bca } from "./bca.js";
+import { areAlike, bca } from "./bca.js";
 import type { Interval } from "./bootstrap.js";
 import type { Metric, OverRows } from "./metric.js";
 import {
@@ -31,6 +31,12 @@ export const FEWEST_ROWS = 30;
 
 /** So many BCa asks for (Efron 1987, § 9): its percentiles lie further out than those of the plain bootstrap. */
 const RESAMPLES = 2000;
+const MOST_RESAMPLES = 20_000;
+/** An interval's ends are found well enough where so many values lie beyond each of them. */
+const BEYOND = 10;
+
+/** As many as the confidence needs, up to a limit. */
+const resamplesFor = (tail: number): number => Math.min(Math.max(RESAMPLES, Math.ceil(BEYOND / tail)), MOST_RESAMPLES);
 
 /**
  * Confidence intervals for every value of a metric: Wilson's for shares of the rows, for all others the BCa bootstrap over rows. A
@@ -48,7 +54,8 @@ export function confidenceIntervals<Measured>(
   options: BootstrapOptions,
   units = "rows",
 ): ConfidenceIntervals {
-  const settings = checkBootstrap({ resamples: RESAMPLES, ...options });
+  const { confidence } = checkBootstrap(options);
+  const settings = checkBootstrap({ resamples: resamplesFor((1 - confidence) / 2), ...options });
   const samples = new Samples(metric, rows, settings, units);
   const reasons = new Map<string, string[]>();
   const intervals = Object.entries(metric.result(rows, rows)).map(([name, value]) => {
@@ -83,12 +90,15 @@ class Samples<Measured> {
   interval(name: string, whole: number): ConfidenceInterval | string {
     if (!Number.isFinite(whole)) return "it is not a finite number";
     const { units, rows } = this;
+    const { confidence, resamples } = this.settings;
+    const tail = (1 - confidence) / 2;
     if (rows.length < FEWEST_ROWS)
       return `${rows.length} ${units} are too few for the bootstrap, which takes ${FEWEST_ROWS} or more`;
+    if (resamples * tail < 1)
+      return `${resamples} samples of the ${units} are too few for a confidence of ${confidence}`;
     const [drawn, leftOut] = this.#valuesOf(name);
     if (drawn === undefined || leftOut === undefined) return `it is undefined in too many samples of the ${units}`;
-    const { confidence } = this.settings;
-    if (shareAtEnds(drawn) > (1 - confidence) / 2)
+    if (shareAtEnds(drawn) > tail)
       return `too few ${units} differ in it, so that samples of them often agree on its highest or lowest value`;
     const found = bca({ whole, drawn, leftOut }, confidence);
     return found ? { ...found, method: "bca" } : `it lies beyond what all samples of the ${units} give`;
@@ -115,7 +125,7 @@ class Samples<Measured> {
 
 /** How many of the values are the highest, or the lowest if those are more, as a share. */
 function shareAtEnds(values: readonly number[]): number {
-  const [low, high] = extent(values);
-  const shareOf = (end: number | undefined) => values.filter((value) => value === end).length / values.length;
+  const [low = 0, high = 0] = extent(values);
+  const shareOf = (end: number) => values.filter((value) => areAlike(value, end)).length / values.length;
   return Math.max(shareOf(low), shareOf(high));
 }

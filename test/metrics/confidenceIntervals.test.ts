@@ -5,6 +5,7 @@ import { uniforms } from "../../src/data/random.js";
 import { bca } from "../../src/metrics/bca.js";
 import type { Interval } from "../../src/metrics/bootstrap.js";
 import { confidenceIntervals } from "../../src/metrics/confidenceIntervals.js";
+import { meanSquaredError as summedError } from "../../src/metrics/meanSquaredError.js";
 import { type Metric, type MetricValue, MORE_IS_BETTER } from "../../src/metrics/metric.js";
 import { wilson } from "../../src/metrics/wilson.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
@@ -141,6 +142,45 @@ test("there is none of rows of which too few differ, as where all are right", ()
     ]);
   }
   expect(confidenceIntervals(mean, wrong(6), { seed: 0 }).intervals.mean).toMatchObject({ method: "bca" });
+});
+
+test("values that differ by rounding alone, as sums of one number do, agree", () => {
+  for (const differ of [0, 1, 39, 40]) {
+    const squares = Array.from({ length: 40 }, (_, row) => (row < differ ? 0.5 : 0.09));
+    const { intervals, notes } = confidenceIntervals(summedError(), squares, { seed: 0 });
+    expect(intervals).toEqual({ meanSquaredError: null });
+    expect(notes).toEqual([expect.stringContaining("too few rows differ in it")]);
+  }
+});
+
+test("values that are the whole's but for rounding count half", () => {
+  const leftOut = [1, 2, 4];
+  const of = (tie: number) => bca({ whole: 0.3, drawn: [0.1, tie, tie, 0.6], leftOut }, 0.9);
+  expect(of(0.1 + 0.2)!.low).toBeCloseTo(of(0.3)!.low, 12);
+  expect(of(0.1 + 0.2)!.high).toBeCloseTo(of(0.3)!.high, 12);
+});
+
+test("as many samples are drawn as the confidence needs, and one that needs too many has a sentence", () => {
+  const drawnFor = (confidence: number, resamples?: number) => {
+    let drawn = 0;
+    const mean = metricOf((rows, all) => {
+      if (rows !== all && rows.length === spread.length) drawn++;
+      return { mean: sum(rows) / rows.length };
+    });
+    const found = confidenceIntervals(mean, spread, { confidence, seed: 0, ...(resamples && { resamples }) });
+    return { drawn, ...found };
+  };
+  expect(drawnFor(0.95).drawn).toBe(2000);
+  expect(drawnFor(0.99).drawn).toBe(2000);
+  expect(drawnFor(0.999)).toMatchObject({ drawn: 20_000, notes: [], intervals: { mean: { method: "bca" } } });
+  expect(drawnFor(0.99999)).toEqual({
+    drawn: 0,
+    intervals: { mean: null },
+    notes: ["No interval for mean: 20000 samples of the rows are too few for a confidence of 0.99999."],
+  });
+  expect(drawnFor(0.99, 100).notes).toEqual([
+    "No interval for mean: 100 samples of the rows are too few for a confidence of 0.99.",
+  ]);
 });
 
 test("a value beyond all samples has none, and rows that all change it alike have no skewness", () => {
