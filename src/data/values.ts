@@ -76,10 +76,14 @@ export function fail(table: Table, row: TableRow, column: string, expected: stri
   throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${written(value)}.`);
 }
 
-/** As JSON, which has no integers that a JavaScript number can't hold. */
+/** As JSON, which has no numbers that a JavaScript number can't hold. */
 function written(value: unknown): string {
   if (value === undefined) return "nothing";
-  if (typeof value === "bigint") return `${value}: whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} only`;
+  if (typeof value === "bigint" || (Number.isInteger(value) && !Number.isSafeInteger(value)))
+    return `${value}: whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} only`;
+  if (value === Infinity || value === -Infinity)
+    return `${value}: numbers are at most about ${Number.MAX_VALUE.toPrecision(2)}`;
+  if (Number.isNaN(value)) return "NaN";
   const json = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? String(part) : part)) ?? String(value);
   return json.slice(0, 60);
 }

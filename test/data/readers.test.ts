@@ -329,6 +329,14 @@ describe("columns", () => {
     expect(await fault(loadExamples(jsonl({ text: "a", label: "high" }), { task: "regression" }))).toContain(
       "must hold a number",
     );
+    const endless = file("endless.jsonl", '{"text":"a","label":1e400}\n');
+    expect(await fault(loadExamples(endless, { task: "regression" }))).toBe(
+      "endless.jsonl line 1: the column label must hold a number, but holds Infinity: numbers are at most about 1.8e+308.",
+    );
+    const large = file("large.jsonl", '{"text":"a","label":9007199254740993}\n');
+    expect(await fault(loadExamples(large, classify))).toContain(
+      "but holds 9007199254740992: whole numbers are exact up to 9007199254740991 only",
+    );
     expect(await fault(loadExamples(jsonl({ tokens: ["a", "b"], labels: ["O"] }), tag))).toContain(
       "1 labels for 2 words",
     );
