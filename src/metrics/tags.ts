@@ -14,6 +14,10 @@ export function entityRulesOf(labels: readonly string[]): EntityRules | undefine
   return labels.every((label) => isTag(label, "BILU")) ? "BILOU" : undefined;
 }
 
+/** Whether the labels mark entities, but with ends of BIOES and of BILOU, so that nothing says how to read them. */
+export const mixesEnds = (labels: readonly string[]): boolean =>
+  entityRulesOf(labels) === undefined && labels.every((label) => isTag(label, "BIESLU"));
+
 const isTag = (label: string, prefixes: string): boolean =>
   label === "O" || (prefixes.includes(label.slice(0, 1)) && /^.-./.test(label));
 

@@ -4,6 +4,7 @@ import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import {
   entityRulesOf,
   entityScores,
+  mixesEnds,
   type PredictedWordLabels,
   readingFrom,
   together,
@@ -26,6 +27,9 @@ export interface WordsRow extends EncodedRow<readonly number[], readonly string[
   /** Where the first sub-word of each of the row's words stands in `inputIds`, -1 if it has no token. */
   readonly wordStarts: readonly number[];
 }
+
+const MIXED_ENDS =
+  "The labels have ends of both BIOES (E-, S-) and BILOU (L-, U-): entities are not scored, for nothing says how to read them; write them in one scheme.";
 
 /** The likeliest label of each word. */
 export interface WordsPrediction {
@@ -80,7 +84,8 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   scorer({ labels }) {
     // Labels that mark no entities, such as parts of speech, are scored word by word alone.
     const rules = entityRulesOf(labels);
-    const metric = together<WordLabels, PredictedWordLabels>(wordAccuracy(), ...(rules ? [entityScores(rules)] : []));
+    const words = mixesEnds(labels) ? { ...wordAccuracy(), notes: () => [MIXED_ENDS] } : wordAccuracy();
+    const metric = together<WordLabels, PredictedWordLabels>(words, ...(rules ? [entityScores(rules)] : []));
     return {
       main: rules ? "f1" : "accuracy",
       metric: readingFrom(metric, (prediction) => prediction.labels),

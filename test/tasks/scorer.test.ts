@@ -127,6 +127,25 @@ it("BILOU marks entities, strictly, where no label is of BIOES alone", () => {
     expect(f1Of([...bilou, more], tags, tags)).toMatchObject({ main: "accuracy", metrics: { accuracy: 1 } });
 });
 
+it("references that break BILOU, and labels with ends of two schemes, are named", () => {
+  const notesOf = (labels: readonly string[], rows: readonly (readonly string[])[]) => {
+    const { metric } = (TASKS["token-classification"] as Task).scorer({ labels });
+    return metric.notes!(rows.map((row, i) => metric.measure(row as never, { labels: row } as never, i + 1)));
+  };
+  const bilou = ["O", "B-X", "I-X", "L-X", "U-X"];
+  const whole = ["U-X", "O", "B-X", "I-X", "L-X"];
+  expect(notesOf(bilou, [whole, ["O"]])).toEqual([]);
+  for (const broken of [["B-X", "I-X", "O"], ["L-X"], ["B-X", "U-X"], ["U-X", "B-X"]])
+    expect(notesOf(bilou, [whole, broken, broken])).toEqual([
+      "The labels are read as BILOU, which the references of 2 of 3 rows break: of those, entities that are not begun and ended as it says are not counted.",
+    ]);
+  expect(notesOf(["O", "B-X", "I-X"], [["I-X"], ["B-X", "I-X"]])).toEqual([]);
+  expect(notesOf([...bilou, "S-X"], [whole])).toEqual([
+    expect.stringContaining("ends of both BIOES (E-, S-) and BILOU (L-, U-): entities are not scored"),
+  ]);
+  expect(notesOf(["NOUN", "VERB"], [["NOUN"]])).toEqual([]);
+});
+
 it("entities are looked for only where the labels mark some", () => {
   const words = (labels: readonly string[], targets: readonly number[], predicted: readonly (string | null)[]) =>
     scored("token-classification", { labels }, [targets.map((label) => labels[label])], [{ labels: predicted }]);
