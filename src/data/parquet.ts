@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
 import { BidoraError } from "../common/errors.js";
@@ -25,7 +26,7 @@ export async function readParquet(path: string): Promise<Table> {
         "BAD_FILE",
         `${path} has the column ${JSON.stringify(twice)} twice: leave one of them there.`,
       );
-    const objects = await parquetReadObjects({ file, metadata, compressors });
+    const objects = await parquetReadObjects({ file, metadata, compressors, parsers: { stringFromBytes } });
     if (objects.length === 0) throw emptyFile(path);
     const rows = objects.map((values, i) => ({ line: i + 1, values: mapValues(values) }));
     return { file: path, columns, rows };
@@ -34,6 +35,13 @@ export async function readParquet(path: string): Promise<Table> {
     throw new BidoraError("BAD_FILE", `${path} is not a whole Parquet file: ${(cause as Error).message}`, { cause });
   }
 }
+
+/**
+ * Bytes as a text where they are one. Those that are not stay what they are, and are refused where a text is read: a decoder would put
+ * other characters in their place.
+ */
+const stringFromBytes = (bytes: Uint8Array): string | Uint8Array =>
+  bytes && isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8") : bytes;
 
 function mapValues(values: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, withNumbers(value)]));

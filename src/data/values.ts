@@ -84,6 +84,7 @@ function written(value: unknown): string {
   if (value === Infinity || value === -Infinity)
     return `${value}: numbers are at most about ${Number.MAX_VALUE.toPrecision(2)}`;
   if (Number.isNaN(value)) return "NaN";
+  if (value instanceof Uint8Array) return "bytes that are no text in UTF-8";
   const json = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? String(part) : part)) ?? String(value);
   return json.slice(0, 60);
 }

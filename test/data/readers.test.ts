@@ -182,6 +182,16 @@ describe("Parquet", () => {
     );
   });
 
+  it("bytes that are no text in UTF-8 are refused where they are read as one, and nowhere else", async () => {
+    const { rows } = await readParquet(golden("bytes"));
+    expect(rows.slice(0, 2).map(({ values }) => values.text)).toEqual(["a", "\uFEFFb"]);
+    expect(await fault(loadExamples(golden("bytes"), classify))).toContain(
+      "bytes.parquet line 3: the column text must hold a text, but holds bytes that are no text in UTF-8.",
+    );
+    const read = loadExamples(golden("bytes"), { task: "regression", labelColumns: ["picture"] });
+    expect(await fault(read)).toContain("must hold a number, but holds bytes that are no text in UTF-8");
+  });
+
   it("damaged", async () => {
     expect(await fault(readParquet(golden("twice")))).toContain('twice.parquet has the column "label" twice');
     expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(

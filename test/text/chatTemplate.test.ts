@@ -71,6 +71,7 @@ describe("a template", () => {
       "stands in a macro or a variable",
     ],
     ["says no", "{{ raise_exception('Only cats.') }}", "the template says: Only cats"],
+    ["looks for a list among keys", "{{ [1] in messages[0] }}", "looks for a list among a dict's keys"],
     ["looks at the language", "{{ messages.__proto__ }}", '"__proto__", which no template may'],
     ["sets what it may not", "{% set ns = namespace() %}{% set ns._x = 1 %}", '"_x", which no template may'],
   ])("that %s is refused", (_, template, fault) => {

@@ -168,6 +168,8 @@ export function contains(container: Value, value: Value): boolean {
     if (typeof value === "string") return container.includes(value);
     return refuse(`it looks for ${kindOf(value)} in a text`);
   }
+  if (isDict(container) && (isDict(value) || (isList(value) && !(value instanceof Tuple) && !(value instanceof Range))))
+    return refuse(`it looks for ${kindOf(value)} among a dict's keys`);
   return itemsOf(container).some((item) => isEqual(item, value));
 }
 

@@ -42,3 +42,6 @@ integers = pa.table(
     }
 )
 pq.write_table(integers, HERE / "integers.parquet", compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
+
+bytes = pa.table({"text": pa.array([b"a", b"\xef\xbb\xbfb", b"caf\xe9"]), "label": [0, 1, 0], "picture": pa.array([b"\xff\xd8"] * 3)})
+pq.write_table(bytes, HERE / "bytes.parquet", compression="none", use_dictionary=False, write_statistics=False, store_schema=False)
