@@ -56,7 +56,7 @@ export interface LabelSources {
 export function labelMap(examples: readonly Example[], sources: LabelSources = {}): LabelMap {
   const { checkpoint, dataset } = sources;
   const found = new Set(dataset ?? labelsOf(examples));
-  if (found.size === 0) throw new BidoraError("NO_LABELS", "No training row has a label, but the task needs them.");
+  if (found.size === 0) throw new BidoraError("NO_LABELS", "None of the rows has a label, but the task needs them.");
   const fitted = checkpoint === undefined ? undefined : fitCheckpoint(checkpoint, found, sources);
   return fitted ?? new LabelMap(dataset ?? sortLabels(found));
 }

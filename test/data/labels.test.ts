@@ -121,5 +121,5 @@ it("an unknown label is named with its row", () => {
   expect(() => labelMap(texts("a", "b")).indexOf("c", at)).toThrow(
     "rows.jsonl line 7: the label c is none of those known: a, b.",
   );
-  expect(() => labelMap(texts(undefined))).toThrow("No training row has a label");
+  expect(() => labelMap(texts(undefined))).toThrow("None of the rows has a label");
 });
