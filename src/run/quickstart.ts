@@ -36,7 +36,11 @@ export interface QuickstartResult {
 }
 
 type QuickstartSettings = Settings<typeof quickstartOptions>;
-type QuickstartHooks = FinetuneOptions & { readonly note?: (line: string) => void };
+
+/** What a call can say beside the settings: what each of its runs is told, and a line for people before each. */
+interface QuickstartHooks extends Pick<FinetuneOptions, "signal" | "observers" | "hub"> {
+  readonly note?: (line: string) => void;
+}
 
 /** What the methods are compared on. */
 interface Comparison {
@@ -69,16 +73,16 @@ export async function quickstart(
 async function compareMethods(
   methods: readonly Method[],
   comparison: Comparison,
-  options: QuickstartHooks,
+  { note, ...told }: QuickstartHooks,
 ): Promise<QuickstartResult> {
   const { topic, output, model } = comparison;
   const rows: QuickstartRow[] = [];
   for (const method of methods) {
-    options.note?.(`\n${method}: ${topic.about}`);
-    rows.push(await runMethod(method, comparison, options));
-    if (options.signal?.aborted) break;
+    note?.(`\n${method}: ${topic.about}`);
+    rows.push(await runMethod(method, comparison, told));
+    if (told.signal?.aborted) break;
   }
-  if (!options.signal?.aborted) await writeComparison(output, rows);
+  if (!told.signal?.aborted) await writeComparison(output, rows);
   return { rows, output, model };
 }
 
@@ -94,7 +98,7 @@ function knownMethods(names: readonly string[]): readonly Method[] {
 async function runMethod(
   method: Method,
   { topic: { steps, run }, model, output, settings: { seed, threads, overwrite } }: Comparison,
-  options: FinetuneOptions,
+  told: FinetuneOptions,
 ): Promise<QuickstartRow> {
   const length = METHODS[method].isBilevel ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
   const config = resolveRun({
@@ -110,8 +114,8 @@ async function runMethod(
   });
   const seen: RunEvent[] = [];
   const { metrics } = await finetune(config, {
-    ...options,
-    observers: [...(options.observers ?? []), (event) => seen.push(event)],
+    ...told,
+    observers: [...(told.observers ?? []), (event) => seen.push(event)],
   });
   const start = seen.find((event) => event.event === "start");
   const done = seen.find((event) => event.event === "done");
