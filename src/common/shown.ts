@@ -7,8 +7,10 @@ export function shown(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return short(json(value), `a list of ${value.length}`);
   const name: unknown = value.constructor?.name;
-  return name === undefined || name === "Object" ? short(json(value), "an object") : `a ${String(name)}`;
+  return name === undefined || name === "Object" ? short(json(value), "an object") : withArticle(String(name));
 }
+
+const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
 
 function short(text: string | undefined, what: string): string {
   if (text === undefined) return what;

@@ -13,7 +13,7 @@ export type Settings<Table> = Values<Table> & { readonly given: Given<Table> };
  * @throws UsageError for an unknown name, with the nearest right one, or a wrong value
  */
 export function checkSettings<Table extends OptionTable>(table: Table, given: Given<Table> = {}): Given<Table> {
-  anObject(given, "The settings");
+  anObject(given, "settings");
   const checked: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(given)) {
     if (value === undefined) continue;

@@ -67,7 +67,7 @@ const HOOKS = options({
  * @throws UsageError for what is asked for wrongly, BidoraError `COMPARISON` for runs that failed, after all others are done
  */
 export async function compare(
-  flags: CompareSettings,
+  flags: CompareSettings = {},
   file?: string | undefined,
   hooks: CompareHooks = {},
 ): Promise<CompareOutcome> {

@@ -51,7 +51,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   attachAdapter: [model, object({ config: {}, tensors: new Map() }), object({ generator: {} })],
   batchOf: [list(row)],
   compare: [
-    { ...settings, wrong: [...settings.wrong, { seeds: 1.5 }] },
+    { ...settings, wrong: [undefined, ...settings.wrong, { seeds: 1.5 }] },
     { good: undefined, wrong: [null, 7, ""] },
     hooks,
   ],
@@ -217,7 +217,7 @@ describe("methods and classes", () => {
     [
       "open without settings",
       () => library.TextGenerator.open(null as never),
-      /^The settings takes? an object; got null\.$/,
+      /^settings takes an object; got null\.$/,
     ],
     [
       "open with a misspelt one",
@@ -247,5 +247,14 @@ describe("methods and classes", () => {
     expect(() => resolve({ rank: 2n })).toThrow("got 2.");
     expect(resolve({ textColumns: "a,b" }).textColumns).toEqual(["a", "b"]);
     expect(resolve({ xi: "optimizer" }).xi).toBe("optimizer");
+  });
+
+  test("what came is named with its article", () => {
+    const given = library.resolveRun({ model: "m" });
+    const call = (signal: unknown) => library.finetune(given, { signal: signal as AbortSignal });
+    return Promise.all([
+      expect(call(new AbortController())).rejects.toThrow("takes an AbortSignal; got an AbortController."),
+      expect(call(new Map())).rejects.toThrow("takes an AbortSignal; got a Map."),
+    ]);
   });
 });
