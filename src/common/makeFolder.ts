@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { BidoraError } from "./errors.js";
+import { statOf } from "./statOf.js";
 import { writeFailure } from "./writeFailure.js";
 
 /**
@@ -34,7 +35,7 @@ function make(folder: string): string | undefined {
   }
 }
 
-const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+const isFolder = (path: string): boolean => statOf(path)?.isDirectory() === true;
 
 function refusal(folder: string, error: NodeJS.ErrnoException, setting: string | undefined): unknown {
   const found = error.code === "ENOENT" ? takesNone(folder, error) : writeFailure(folder, error);

@@ -7,6 +7,8 @@ const REASONS: Readonly<Partial<Record<string, string>>> = {
   EFBIG: "the file grows larger than this system allows; raise the limit (ulimit -f), or write elsewhere",
   EROFS: "the file system is read-only; write elsewhere",
   EACCES: "this user may not write there; change its permissions, or write elsewhere",
+  ENOTDIR: "a part of the path is a file, where a folder is expected; write elsewhere",
+  EEXIST: "a file of that name is there; write elsewhere",
   ENOENT: "its folder is gone; run the command again",
   EIO: "the disk reports an error; check it, or write elsewhere",
 };

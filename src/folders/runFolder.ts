@@ -1,7 +1,8 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/makeFolder.js";
+import { statOf } from "../common/statOf.js";
 import { writeFailure } from "../common/writeFailure.js";
 import { sweepTemporary, writeFileAtomic } from "../io/atomic.js";
 import { readJsonObject } from "../io/json.js";
@@ -21,8 +22,7 @@ export interface FolderUse {
 }
 
 /** Whether a run of this program's began in the folder. */
-export const isRunFolder = (folder: string): boolean =>
-  statSync(join(folder, MARKER), { throwIfNoEntry: false })?.isFile() === true;
+export const isRunFolder = (folder: string): boolean => statOf(join(folder, MARKER))?.isFile() === true;
 
 /** Whether a run has ended well in the folder. */
 export const isFinished = (folder: string): boolean => isRunFolder(folder) && existsSync(join(folder, METRICS));

@@ -1,4 +1,5 @@
-import { appendFileSync, statSync, truncateSync } from "node:fs";
+import { appendFileSync, truncateSync } from "node:fs";
+import { statOf } from "../common/statOf.js";
 import { writeFailure } from "../common/writeFailure.js";
 
 /**
@@ -9,7 +10,7 @@ import { writeFailure } from "../common/writeFailure.js";
 export function appendWhole(path: string, data: string | Uint8Array): void {
   let size: number | undefined;
   try {
-    size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    size = statOf(path)?.size ?? 0;
     appendFileSync(path, data);
   } catch (error) {
     cutTo(path, size);

@@ -7,13 +7,13 @@ import {
   readdirSync,
   renameSync,
   rmSync,
-  statSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/makeFolder.js";
+import { statOf } from "../common/statOf.js";
 import { writeFailure } from "../common/writeFailure.js";
 
 /** `writeSync` takes no more than this at once. */
@@ -150,7 +150,7 @@ export function sweepTemporary(folder: string, olderThanMs = 0): void {
 }
 
 function ageMs(path: string): number {
-  return Math.max(0, Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0));
+  return Math.max(0, Date.now() - (statOf(path)?.mtimeMs ?? 0));
 }
 
 /** A rename outlives a power cut only once the contents, then the folder, are on the disk. */

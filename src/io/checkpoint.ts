@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
+import { statOf } from "../common/statOf.js";
 import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
 import { type JsonObject, readJsonObject } from "./json.js";
 import { openWeights, type Weights } from "./weights.js";
@@ -24,7 +25,7 @@ export function openCheckpoint(folder: string): Checkpoint {
 
 /** The `config.json` of a model folder, without touching its weights. @throws as `openCheckpoint` */
 export function readConfig(folder: string): JsonObject {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!statOf(folder)?.isDirectory()) {
     throw new BidoraError(
       "CHECKPOINT",
       `${folder} is not a folder; expected a model folder with config.json and model.safetensors.`,

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { statOf } from "../common/statOf.js";
 import { writeFileAtomic } from "./atomic.js";
 
 /** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
@@ -73,7 +74,7 @@ function readChecksums(folder: string): ReadonlyMap<string, string> {
 
 /** A pipe in a file's place would be waited for without end. */
 function requireFile(folder: string, name: string): void {
-  const found = statSync(join(folder, name), { throwIfNoEntry: false });
+  const found = statOf(join(folder, name));
   if (found === undefined) throw fault(`${name} is missing`);
   if (!found.isFile()) throw fault(`${name} is not a file`);
 }

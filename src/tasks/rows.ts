@@ -1,6 +1,6 @@
-import { statSync } from "node:fs";
 import type { SideFacts } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
+import { statOf } from "../common/statOf.js";
 import { type Dataset, type Split, type SubsetOptions, subsetsOf } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { type NamedDataset, namedDatasets } from "./datasets/index.js";
@@ -104,7 +104,7 @@ export type NamedChoice = TaskChoice & { readonly dataset: NamedDataset };
 
 /** Whether a path is a named data set's folder of files. */
 export function isNamedFolder(choice: TaskChoice, path: string): choice is NamedChoice {
-  return choice.dataset !== undefined && statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+  return choice.dataset !== undefined && statOf(path)?.isDirectory() === true;
 }
 
 /**

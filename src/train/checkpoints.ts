@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, rmSync, statSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
 import { makeFolder } from "../common/makeFolder.js";
+import { statOf } from "../common/statOf.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";
@@ -112,7 +113,7 @@ export function checkpointSteps(folder: string): number[] {
 }
 
 function isFilledFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true && readdirSync(path).length > 0;
+  return statOf(path)?.isDirectory() === true && readdirSync(path).length > 0;
 }
 
 /** Of those up to a step: later ones are damaged, or of a run that was begun anew from an earlier one. */

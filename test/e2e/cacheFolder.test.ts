@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { fakeHubs } from "../io/fakeHub.js";
-import { BERT, GOLDEN } from "./support.js";
+import { BERT, fresh, GOLDEN } from "./support.js";
 
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));
 
@@ -71,5 +71,26 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no
       "--quiet",
     );
     expect([status, stderr]).toEqual([0, ""]);
+  });
+});
+
+describe("a cache below a file", () => {
+  const hubs = fakeHubs();
+
+  test("is refused before a file is fetched", async () => {
+    const { hub, endpoint } = await hubs();
+    hub.files = { "config.json": { content: "{}" }, "model.safetensors": { content: "weights" } };
+    const file = fresh("file");
+    writeFileSync(file, "");
+    const { status, stderr } = await withEnvironment(
+      { HF_ENDPOINT: endpoint, HF_HOME: file, HF_HUB_CACHE: "", HF_TOKEN: "", HF_HUB_OFFLINE: "" },
+      "download",
+      "org/model",
+    );
+    expect(stderr).toBe(
+      `bidora: ${file}/hub/models--org--model/blobs can't be written (ENOTDIR): a part of the path is a file, where a folder is expected; write elsewhere. The folder is set by HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME.\n`,
+    );
+    expect(status).toBe(1);
+    expect(hub.downloads("config.json")).toEqual([]);
   });
 });

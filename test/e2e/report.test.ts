@@ -43,6 +43,11 @@ describe("the report command on two runs", () => {
     await expect(writeReport(path, [folder])).rejects.toThrow("are incomplete or of an older version");
   });
 
+  test("of a file that is no log is refused in a sentence", () => {
+    const file = join(lora, "metrics.json");
+    expect(() => reportPath([file], { overwrite: false })).toThrow(`${file} is a file.`);
+  });
+
   test("says where it is, and leaves the runs' own reports", () => {
     expect(printed).toEqual({ status: 0, stdout: `${JSON.stringify({ output })}\n`, stderr: "" });
     for (const folder of [lora, bidoraRun])

@@ -422,12 +422,15 @@ describe("an address that is not the Hub's", () => {
     expect((await failure(broken.fetch())).message).toMatch(/HF_ENDPOINT must be an address .* but is 'hub'/);
   });
 
-  it.each(["file:///hub", "ftp://hub", "localhost:8080"])("is refused with another protocol: %s", async (address) => {
-    const { fetch } = await setup({ HF_ENDPOINT: address });
-    expect((await failure(fetch())).message).toBe(
-      `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${address}'.`,
-    );
-  });
+  it.each(["file:///hub", "ftp://hub", "localhost:8080", "http://localhost/?mirror=1", "http://localhost#hub"])(
+    "is refused where no path can go on from it: %s",
+    async (address) => {
+      const { fetch } = await setup({ HF_ENDPOINT: address });
+      expect((await failure(fetch())).message).toBe(
+        `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${address}'.`,
+      );
+    },
+  );
 
   it("is refused with a user name or password, of which nothing is shown", async () => {
     const { hub, options } = await setup();

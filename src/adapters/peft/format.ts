@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
+import { statOf } from "../../common/statOf.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../io/fileNames.js";
 import { readJsonObject } from "../../io/json.js";
@@ -98,7 +99,7 @@ function readConfig(folder: string, side: SideFile | undefined): PeftConfig {
 }
 
 function noAdapter(folder: string): string {
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (!statOf(folder)?.isDirectory()) {
     return `${folder} is not a folder; expected an adapter's folder, with ${ADAPTER_CONFIG} and ${ADAPTER_WEIGHTS}.`;
   }
   const inside = readdirSync(folder).find((name) => existsSync(join(folder, name, ADAPTER_CONFIG)));

@@ -3,6 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { CACHE_SETTING, type Environment, ownCacheFolder } from "../../common/cacheFolder.js";
 import { makeFolder } from "../../common/makeFolder.js";
 import { packageVersion } from "../../common/packageVersion.js";
+import { statOf } from "../../common/statOf.js";
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../atomic.js";
 import { sha256 } from "../checksums.js";
 import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../fileNames.js";
@@ -85,7 +86,7 @@ export function checkSource(folder: string): void {
   const record = join(folder, GGUF_SOURCE);
   const linked = join(folder, GGUF_FILE);
   const { path, bytes, modified } = existsSync(record) ? readJsonObject(record) : {};
-  const found = statSync(linked, { throwIfNoEntry: false });
+  const found = statOf(linked);
   const shown = typeof path === "string" ? path : linked;
   const advice = `give the GGUF file as the model again, rather than ${folder}.`;
   if (!found) throw ggufError(shown, `the file is not there any more: ${advice}`);

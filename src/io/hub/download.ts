@@ -1,7 +1,8 @@
 import { createHash, type Hash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync, statSync } from "node:fs";
+import { closeSync, createReadStream, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../../common/errors.js";
+import { statOf } from "../../common/statOf.js";
 import { writeFailure } from "../../common/writeFailure.js";
 import { writeAll } from "../atomic.js";
 import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client.js";
@@ -28,7 +29,7 @@ export interface BlobDownload {
  * @throws BidoraError `HUB_CHECKSUM`, or `HUB_…` as the client
  */
 export async function downloadBlob(download: BlobDownload): Promise<void> {
-  if (statSync(download.blob, { throwIfNoEntry: false })?.size === download.file.size) return;
+  if (statOf(download.blob)?.size === download.file.size) return;
   const path = claimPartial(download.blob);
   try {
     await fillPartial(download, path);

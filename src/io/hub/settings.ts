@@ -35,7 +35,7 @@ export function shownUrl(text: string): string {
 
 function endpointOf(address: string): string {
   const url = URL.canParse(address) ? new URL(address) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol))
+  if (url === undefined || !/^https?:$/.test(url.protocol) || /[?#]/.test(address))
     throw new UsageError(
       `HF_ENDPOINT must be an address such as https://hub.example.org, but is '${address.replace(/^.*@/s, "…@")}'.`,
     );

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { statOf } from "../../common/statOf.js";
 import { type RunSettings, readRunFile, resolveRun } from "../../config/index.js";
 import { contentsOf, RUN_FILE } from "../../folders/runFiles.js";
 import { isRunFolder } from "../../folders/runFolder.js";
@@ -171,7 +172,6 @@ async function dataOf(
 
 /** Links are followed: the Hub's cache, for one, has nothing else in a model's folder. */
 function filesOf(path: string): string[] {
-  const statOf = (file: string) => statSync(file, { throwIfNoEntry: false });
   if (!statOf(path)?.isDirectory()) return statOf(path) ? [path] : [];
   const inside = readdirSync(path, { encoding: "utf8", recursive: true }).map((name) => join(path, name));
   return inside.filter((file) => statOf(file)?.isFile()).sort();

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { BidoraError } from "../../common/errors.js";
+import { statOf } from "../../common/statOf.js";
 import { isRunFolder } from "../../folders/runFolder.js";
 import { checkpointSteps } from "../../train/checkpoints.js";
 import { hasWeights } from "./runStates.js";
@@ -36,7 +37,7 @@ const isRun = (path: string): boolean => hasWeights(path) || checkpointSteps(pat
 
 /** Their paths below the folder, `seed-2` before `seed-10`. */
 function runsBelow(folder: string, depth = DEPTH): string[] {
-  if (depth === 0 || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return [];
+  if (depth === 0 || !statOf(folder)?.isDirectory()) return [];
   const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   const sorted = names.map(({ name }) => name).sort(new Intl.Collator("en", { numeric: true }).compare);
   return sorted.flatMap((name) => {
