@@ -23,7 +23,9 @@ export async function chat(
   { settings, output }: CommandCall<typeof generateOptions>,
 ): Promise<number> {
   const messages: Message[] = settings.system === undefined ? [] : [{ role: "system", content: settings.system }];
-  await generator.lengthOf([...messages, said("Hello")]);
+  await generator.lengthOf([...messages, said("Hello")]).catch((error: unknown) => {
+    throw named(error, settings.system === undefined ? "A conversation" : "A conversation with this --system");
+  });
   const isTerminal = process.stdin.isTTY === true && stderr.isTTY;
   const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stderr }) });
   const interrupts = watch(lines);
@@ -71,16 +73,24 @@ async function inWordsOfUser(
   before: readonly Message[],
   content: string,
 ): Promise<BidoraError> {
-  if (!(error instanceof PromptTooLong))
-    return new BidoraError(error.code, error.message.replace(/^Prompt 1\b/, "Your message"), { cause: error });
+  const itself = named(error, "Your message");
+  if (!(error instanceof PromptTooLong)) return itself;
   const around = await generator.lengthOf([...before, said("")]);
   const length = (await generator.lengthOf([...before, said(content)])) - around;
   const left = Math.max(0, error.most - around);
+  // Not even an empty message fits, though nothing was said before: what else takes the room is named.
+  if (left === 0 && before.every(({ role }) => role === "system")) return itself;
   return new BidoraError(
     error.code,
     `Your message has ${length} tokens; ${left} are left in this conversation: shorten it, or begin a new conversation.`,
   );
 }
+
+/** The error with what is meant in the place of "Prompt 1". */
+const named = <E>(error: E, what: string): E | BidoraError =>
+  error instanceof BidoraError
+    ? new BidoraError(error.code, error.message.replace(/^Prompt 1\b/, what), { cause: error })
+    : error;
 
 async function answer(generator: TextGenerator, messages: readonly Message[], signal: AbortSignal): Promise<string> {
   let text = "";

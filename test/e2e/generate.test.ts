@@ -293,6 +293,28 @@ describe("bidora generate --chat", () => {
     expect(printed.stdout).toBe(await answers(chatModel(), ["one", "two"]));
   });
 
+  test("a --system that the template does not take is refused before anything is said", async () => {
+    const model = chatModel();
+    const template = join(model, "chat_template.jinja");
+    const check = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}{% endif %}";
+    writeFileSync(template, check + readFileSync(template, "utf8"));
+    const { child, printed, ended } = startOn(model, "--system", "be brief");
+    expect(await ended).toEqual([1, null]);
+    expect(printed.stderr).toBe(
+      "bidora: A conversation with this --system: the chat template does not take the conversation: the template says: no system role.\n",
+    );
+    child.stdin.destroy();
+  });
+
+  test("where --max-new-tokens takes all the room, it is named", async () => {
+    const { child, printed, ended } = start("--max-new-tokens", "1000");
+    child.stdin.end("one\n");
+    expect(await ended).toEqual([0, null]);
+    expect(printed.stderr).toMatch(
+      /^bidora: Your message has \d+ tokens, which leaves no room for 1000 new ones \(--max-new-tokens\)/,
+    );
+  });
+
   test("a model without a template is refused before anything is said", async () => {
     const { child, printed, ended } = startOn(LLAMA);
     expect(await ended).toEqual([1, null]);
