@@ -22,7 +22,7 @@ export function renderModelCard(facts: CardFacts): string {
   const front = stringify({
     base_model: config.model,
     ...(facts.isForPeft && { library_name: "peft" }),
-    tags: ["bidora", config.method],
+    tags: [...new Set(["bidora", config.method])],
   });
   return printable(`---
 ${front}---

@@ -38,3 +38,8 @@ test("a model card says what is out of the ordinary about a search", () => {
   expect(which({ searchPatience: 3, warmStart: true })).toEqual([false, true, true]);
   expect(which({ method: "dora", searchFolds: 5, searchPatience: 3, warmStart: true })).toEqual([false, false, false]);
 });
+
+test("a model card names each tag once", () => {
+  expect(cardOf({ method: "lora" })).toContain("tags:\n  - bidora\n  - lora\n---");
+  expect(cardOf({ method: "bidora" })).toContain("tags:\n  - bidora\n---");
+});
