@@ -1,4 +1,3 @@
-import { UsageError } from "../common/errors.js";
 import { reportOptions } from "../config/index.js";
 import { reportPath, writeReport } from "../run/writeReport.js";
 import { defineCommand } from "./command.js";
@@ -11,8 +10,6 @@ export const report = defineCommand({
   positionals: Number.POSITIVE_INFINITY,
   leavesFiles: true,
   run: async ({ settings, positionals: runs, output }) => {
-    if (runs.length === 0)
-      throw new UsageError("The run is missing: give the output folder of at least one run, or of a comparison.");
     const path = reportPath(runs, settings);
     await writeReport(path, runs);
     output.result({ output: path }, `Report in ${path}`);

@@ -7,7 +7,7 @@ export function shown(value: unknown): string {
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return short(json(value), `a list of ${value.length}`);
   const name: unknown = value.constructor?.name;
-  return name === undefined || name === "Object" ? short(json(value), "an object") : withArticle(String(name));
+  return !name || name === "Object" ? short(json(value), "an object") : withArticle(String(name));
 }
 
 const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;

@@ -12,12 +12,13 @@ import { writeFileAtomic } from "../io/atomic.js";
 /**
  * Where a report goes: to `output`, else into the folder of the one run or comparison, else into the current folder. A run's own report, or
  * a comparison's, is renewed, any other file stays unless `overwrite` gives it away.
- * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
+ * @throws UsageError without any run, BidoraError `OUTPUT_IN_USE`, `OUTPUT`
  */
 export function reportPath(
   runs: readonly string[],
   { output, overwrite }: { readonly output?: string | undefined; readonly overwrite: boolean },
 ): string {
+  refuseNone(runs);
   const [only, ...more] = runs;
   const path = output ?? (only !== undefined && more.length === 0 ? join(folderOf(only), REPORT) : REPORT);
   const file = existsSync(path) ? realpathSync(path) : path;
@@ -27,6 +28,11 @@ export function reportPath(
     overwrite || isTheirOwn,
     runs.flatMap((run) => [EVENTS, COMPARISON].map((name) => join(folderOf(run), name))),
   );
+}
+
+function refuseNone(runs: readonly string[]): void {
+  if (runs.length === 0)
+    throw new UsageError("The run is missing: give the output folder of at least one run, or of a comparison.");
 }
 
 /** A run may be named by its log. */
@@ -39,11 +45,12 @@ const isComparison = (folder: string): boolean => existsSync(join(folder, COMPAR
  * Writes the report of one run, of several side by side, or of a comparison, from what lies in their folders. Its libraries are
  * loaded here, so that they do not hold up a run's first step.
  * @param folders output folders of runs, or the one of a comparison
- * @throws UsageError for a comparison beside anything else, BidoraError `RUN_LOG` for a folder without a whole log and
+ * @throws UsageError without any run and for a comparison beside anything else, BidoraError `RUN_LOG` for a folder without a whole log and
  *   `COMPARISON` for a comparison that can't be read; nothing is written then
  */
 export async function writeReport(path: string, folders: readonly string[]): Promise<void> {
   checkArguments("writeReport", ["path", path, aText], ["folders", folders, texts]);
+  refuseNone(folders);
   const html = await rendered(folders);
   makeFolder(dirname(path));
   writeFileAtomic(path, html);

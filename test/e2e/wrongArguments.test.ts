@@ -113,7 +113,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   uniforms: [number, number],
   verifyHypergradient: [config, hooks],
   writeAdapter: [text("out"), object({ config: {}, tensors: new Map() })],
-  writeReport: [text("report.html"), list("run")],
+  writeReport: [text("report.html"), { ...list("run"), wrong: [...list("run").wrong, []] }],
 };
 
 /** Made by others of these, or to be extended. */
@@ -255,6 +255,7 @@ describe("methods and classes", () => {
     return Promise.all([
       expect(call(new AbortController())).rejects.toThrow("takes an AbortSignal; got an AbortController."),
       expect(call(new Map())).rejects.toThrow("takes an AbortSignal; got a Map."),
+      expect(call((function* () {})())).rejects.toThrow("takes an AbortSignal; got {}."),
     ]);
   });
 });
