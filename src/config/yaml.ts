@@ -95,15 +95,19 @@ function toPlain(node: Node | null, document: Document, line: string): unknown {
   }
 }
 
+const UNREADABLE: Readonly<Partial<Record<string, string>>> = {
+  ENOENT: "does not exist; give the path of a YAML file.",
+  EISDIR: "is a folder; give the path of a YAML file, and a model's folder by --model.",
+};
+
 function readText(path: string): string {
   refuseSpecialFile(path);
   try {
     return readFileSync(path, "utf8");
   } catch (cause) {
-    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    const message = missing
-      ? `The run file ${path} does not exist; give the path of a YAML file.`
-      : `The run file ${path} can't be read: ${(cause as Error).message}.`;
-    throw new BidoraError("RUN_FILE", message, { cause });
+    const { code = "", message } = cause as NodeJS.ErrnoException;
+    throw new BidoraError("RUN_FILE", `The run file ${path} ${UNREADABLE[code] ?? `can't be read: ${message}.`}`, {
+      cause,
+    });
   }
 }

@@ -29,6 +29,11 @@ describe("the built command", () => {
     [["finetune", "--rnak", "3"], 2, 'bidora: Unknown flag "--rnak". Did you mean "--rank"?\n'],
     [["finetune", "a", "b"], 2, 'bidora: Unexpected "b"; usage: bidora finetune [run.yaml] [flags]\n'],
     [["finetune", "none.yaml"], 1, "bidora: The run file none.yaml does not exist; give the path of a YAML file.\n"],
+    [
+      ["finetune", "src"],
+      1,
+      "bidora: The run file src is a folder; give the path of a YAML file, and a model's folder by --model.\n",
+    ],
     [["report"], 2, "bidora: The run is missing: give the output folder of at least one run, or of a comparison.\n"],
     [["analyze"], 2, "bidora: The run is missing: give the output folder of at least one run.\n"],
   ])("%j exits with %d and one sentence", (argv, status, message) => {
