@@ -114,6 +114,8 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     ...found,
     name: basename(resolve(folder)),
     tasks: found.tasks.map(({ title, ...task }) => ({ ...task, name: title ?? task.name })),
+    ...(found.failed && { failed: found.failed.map(renamed) }),
+    ...(found.unfinished && { unfinished: found.unfinished.map(renamed) }),
     tests: found.tests.map(renamed),
     reached: found.reached.map(renamed),
     runs: await Promise.all(runs),

@@ -238,6 +238,25 @@ describe("a comparison's folder", () => {
     expect(renderComparison(found)).toContain("<h1>Comparison cmp-");
   });
 
+  it("has failed and unfinished runs under the name that their task was asked for by", async () => {
+    const { runs, name: _name, ...rest } = comparison(["mrpc"], 2);
+    const [task] = rest.tasks;
+    const failed = [{ task: "mrpc", method: "bidora", seed: 1, reason: "it diverged" }];
+    const unfinished = [{ task: "mrpc", method: "dora", seed: 1, state: "stopped" }];
+    const left = runs.filter(({ method, seed }) => method === "lora" || seed === 0);
+    await write({
+      ...rest,
+      tests: [],
+      ...{ failed, unfinished, tasks: [{ ...task, title: "m/r p&c" }] },
+      runs: left.map(({ log: _log, ...run }) => run),
+    });
+    const page = parse(renderComparison(await readComparison(folder)));
+    const rows = all(page, "#scores tbody tr").map((row) => texts(row, "th, td").slice(0, 2));
+    expect(rows[2]).toEqual(["bidora", "0.8500 (n = 1 of 2, 1 failed)"]);
+    expect(texts(page, "#scores .note").join(" ")).toContain("bidora failed in 1 of 2 runs on m/r p&c (seed 1)");
+    expect(texts(page, "#scores .note").join(" ")).toContain("dora seed 1 on m/r p&c (stopped)");
+  });
+
   it("reads no log outside of it", async () => {
     const { runs, name: _name, ...rest } = comparison(["mrpc"], 1);
     const [{ log: _log, ...run }] = runs as [(typeof runs)[0]];
