@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { mean, sampleDeviation } from "../../src/compare/moments.js";
 import { summary } from "../../src/compare/summary.js";
 import { run, runsOf } from "./sampleComparison.js";
 
@@ -46,4 +47,9 @@ test("refuses a run that came twice, and a metric that is no number", () => {
   expect(() => summary([run("mrpc", "lora", 0, { accuracy: Number.NaN })])).toThrow('"accuracy" of "lora"');
   // What JSON makes of NaN.
   expect(() => summary([run("mrpc", "lora", 0, JSON.parse('{"accuracy":null}'))])).toThrow("null came");
+});
+
+test("of values that are not all numbers there is no mean: what is missing is not counted as 0", () => {
+  expect([mean([Number.NaN]), mean([1, Number.NaN]), mean([])]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+  expect(sampleDeviation([1, Number.NaN])).toBe(Number.NaN);
 });

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { BidoraError } from "../../common/errors.js";
 import { formatCount, formatSeconds } from "../../common/format.js";
 import { withHolm } from "../../compare/holm.js";
 import { mean } from "../../compare/moments.js";
@@ -12,7 +13,7 @@ import type { Judging } from "./judging.js";
  * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
  * the runs of all common seeds said of it, and the metric is the mean over these, as the table has it. All of them draw as often.
  * @param runs of the task
- * @param note told of draws that take long
+ * @param note told of draws that take long, and why there is no test
  */
 export function rowTests(
   task: string,
@@ -30,16 +31,34 @@ export function rowTests(
   const found = resampled(main.name.slice(prefix.length), sides, options, onDrawn);
   const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
-  return withHolm(
-    pairs.map(({ a, b }): Omit<BootstrapTest, "pHolm"> => {
-      const [pairs, differing] = [a[0]!.rows.length, differingRows(a, b)];
-      const { difference, ...rest } = differenceOf(main.name, meanOver(a), meanOver(b), options);
-      return {
+  const leftOut = new Set<string>();
+  const tests = pairs.flatMap(({ a, b }): Omit<BootstrapTest, "pHolm">[] => {
+    const [pairs, differing] = [a[0]!.rows.length, differingRows(a, b)];
+    const found = orWhyNot(() => differenceOf(main.name, meanOver(a), meanOver(b), options));
+    if (typeof found === "string") {
+      leftOut.add(found);
+      return [];
+    }
+    const { difference, ...rest } = found;
+    return [
+      {
         ...{ a: a[0]!.method, b: b[0]!.method, metric: main.name, population: "rows of this task", pairs, differing },
         ...{ statistic: difference, ...rest, resamples: options.resamples, test: "bootstrap", task },
-      };
-    }),
-  );
+      },
+    ];
+  });
+  for (const why of leftOut) note(`The bootstrap over the rows of ${task} is left out: ${why}`);
+  return withHolm(tests);
+}
+
+/** What a test finds, or why it finds nothing where its metric has no value for too many samples: the other results stand without it. */
+function orWhyNot<T>(test: () => T): T | string {
+  try {
+    return test();
+  } catch (error) {
+    if (error instanceof BidoraError && error.code === "METRIC_NOT_FINITE") return error.message;
+    throw error;
+  }
 }
 
 /** What a run said of the rows, as far as it is judged by it. */

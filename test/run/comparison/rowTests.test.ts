@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { accuracy, pearson } from "../../../src/metrics/index.js";
+import { accuracy, pearson, wordAccuracy } from "../../../src/metrics/index.js";
 import { readingFrom } from "../../../src/metrics/together.js";
 import { type CollectedRun, collectRuns } from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
@@ -128,6 +128,23 @@ it("says once how long it will take, where it takes long", async () => {
   ]);
   rowTests("t", ["a", "b"], runs, judging, (line) => lines.push(line));
   expect(lines).toHaveLength(1);
+});
+
+it("leaves out a metric that has no value for many of the samples of the rows, and says so once", async () => {
+  const words = { ...judging, main: { name: "accuracy", goal: "maximize" } as const, metric: wordAccuracy() as never };
+  const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: labels });
+  const rows = [["a", "b"], [], [], []].map(row);
+  const runs = ["a", "b", "c"].flatMap((method) =>
+    [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),
+  );
+  const notes: string[] = [];
+  const tests = rowTests("t", ["a", "b", "c"], await judgedRuns(runs, words), words, (line) => notes.push(line));
+  expect(tests).toEqual([]);
+  expect(notes).toEqual([
+    expect.stringMatching(
+      /^The bootstrap over the rows of t is left out: .*"accuracy".* none in \d+ of 10000 samples drawn/,
+    ),
+  ]);
 });
 
 it("of language models the difference is that of their losses, a mean over tokens", async () => {
