@@ -27,20 +27,32 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
   checkComparison(comparison);
   const { tasks, runs } = comparison;
   const several = [...overTasksWith(comparison), ...pooled(comparison)].filter(isOfSeveralTasks);
+  const testsOver = (scope: NamedScope, pairing: Pairing) =>
+    testsOf(comparison, scope, pairing).map((test) => ({ ...test, ...someTasks(comparison, scope) }));
   const single = tasks.flatMap(({ name, metrics: [main] }) => {
     const scope = { metric: main.name, metricOf: () => main, runs: runs.filter(({ task }) => task === name) };
     return testsOf(comparison, scope, overSeeds("seeds of this task")).map((test) => ({ ...test, task: name }));
   });
   return withHolm<Uncorrected>([
-    ...several.flatMap((scope) => testsOf(comparison, scope, overSeeds("seeds of these tasks"))),
-    ...several.flatMap((scope) => testsOf(comparison, scope, OVER_TASKS)),
+    ...several.flatMap((scope) => testsOver(scope, overSeeds("seeds of these tasks"))),
+    ...several.flatMap((scope) => testsOver(scope, OVER_TASKS)),
     ...single,
   ]);
 }
 
 type NamedScope = Scope & { readonly metric: string };
 
-const isOfSeveralTasks = ({ runs }: Scope): boolean => new Set(runs.map(({ task }) => task)).size > 1;
+const tasksIn = ({ runs }: Scope): ReadonlySet<string> => new Set(runs.map(({ task }) => task));
+
+const isOfSeveralTasks = (scope: Scope): boolean => tasksIn(scope).size > 1;
+
+/** The tasks that a test over several of them speaks of, where it leaves others out. */
+function someTasks({ tasks }: Comparison, scope: Scope): Pick<WilcoxonTest, "tasks"> {
+  const tested = tasksIn(scope);
+  return tested.size === tasks.length
+    ? {}
+    : { tasks: tasks.map(({ name }) => name).filter((name) => tested.has(name)) };
+}
 
 /** For each main metric all tasks that have it: a metric goes into one test with itself alone. */
 function overTasksWith(comparison: Comparison): NamedScope[] {
@@ -88,7 +100,7 @@ function testsOf(
   scope: NamedScope,
   pairing: Pairing,
 ): Uncorrected[] {
-  const sound = methodsWithoutFailure(comparison, new Set(scope.runs.map(({ task }) => task)));
+  const sound = methodsWithoutFailure(comparison, tasksIn(scope));
   const pairs = sound.flatMap((a, place) => sound.slice(place + 1).map((b): [string, string] => [a, b]));
   return pairs.flatMap(([a, b]) => testOf(a, b, scope, pairing) ?? []);
 }

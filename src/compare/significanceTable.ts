@@ -25,7 +25,7 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
     heading: "Methods",
     names: tests.map(({ a, b }) => `${a} – ${b}`),
     columns: [
-      column("Task", ({ task }) => task ?? "all", "left"),
+      column("Task", taskText, "left"),
       column("Metric", ({ metric }) => (metric === MAIN ? "each task's main" : words(metric)), "left"),
       column("Test", ({ test }) => TEST_NAMES[test], "left"),
       column("Speaks of", ({ population }) => population, "left"),
@@ -38,6 +38,15 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
     notes: notesOf(tests),
   };
 }
+
+function taskText(test: SignificanceTest): string {
+  const some = tasksOf(test);
+  return test.task ?? (some ? `${some.length} tasks` : "all");
+}
+
+/** The tasks of a test that is over some of them. */
+const tasksOf = (test: SignificanceTest): readonly string[] | undefined =>
+  test.test === "bootstrap" ? undefined : test.tasks;
 
 function pairsText(test: SignificanceTest): string {
   const { pairs, differing } = test;
@@ -58,10 +67,24 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
   const hasRanks = tests.some(({ test }) => test !== "bootstrap");
   return [
     [...new Set(tests.map(({ population }) => LIMITS[population]))].join(" "),
+    ...new Set(tests.flatMap(someTasksNote)),
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
     ...new Set(families.flatMap(tooFewToTell)),
   ];
+}
+
+function someTasksNote(test: SignificanceTest): string[] {
+  const some = tasksOf(test);
+  if (!some) return [];
+  const names = some.join(", ");
+  return test.metric === MAIN
+    ? [
+        `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower are left out.`,
+      ]
+    : [
+        `${words(test.metric)} is tested over ${some.length} tasks: ${names}. Tasks that have no such score of their reported rows are left out.`,
+      ];
 }
 
 /** What a test does not speak of. */

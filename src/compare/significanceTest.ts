@@ -19,7 +19,7 @@ interface Tested {
   readonly p: number;
   /** p corrected within the entries of one test, one metric and one task. */
   readonly pHolm: number;
-  /** The task that it is about; without one, all tasks are. */
+  /** The task that it is about; without one, several tasks are. */
   readonly task?: string;
 }
 
@@ -29,6 +29,8 @@ interface Tested {
  */
 export interface WilcoxonTest extends Tested {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
+  /** Of a test over several tasks, which ones, where these are not all of them. */
+  readonly tasks?: readonly string[];
   /** How many runs (or tasks) of a and b, on tasks that have the metric, have no partner or lack the metric, and are left out. */
   readonly unmatched: number;
   /** min(W+, W−) */

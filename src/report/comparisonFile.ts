@@ -51,8 +51,10 @@ const effect = z.object({
 
 const drawn = { resamples: number, pStandardError: number };
 
+const tasks = z.array(name).exactOptional();
+
 const test = z.discriminatedUnion("test", [
-  z.object({ ...tested, test: z.enum(["wilcoxon", "wilcoxon-tasks"]), unmatched: number, effect }),
+  z.object({ ...tested, test: z.enum(["wilcoxon", "wilcoxon-tasks"]), unmatched: number, effect, tasks }),
   z.object({ ...tested, test: z.literal("bootstrap"), ...{ low: number, high: number }, ...drawn }),
 ]);
 
@@ -106,6 +108,8 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
   const titles = new Map(found.tasks.map(({ name, title = name }) => [name, title]));
   const renamed = <T extends { readonly task?: string }>(one: T): T =>
     one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
+  const renamedTasks = (test: SignificanceTest): SignificanceTest =>
+    "tasks" in test ? { ...test, tasks: test.tasks.map((task) => titles.get(task) ?? task) } : test;
   const runs = found.runs.map(async (one) => {
     const [shown, log] = [renamed(one), await logOf(folder, one)];
     return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
@@ -116,7 +120,7 @@ export async function withLogs(folder: string, found: ComparisonFile): Promise<C
     tasks: found.tasks.map(({ title, ...task }) => ({ ...task, name: title ?? task.name })),
     ...(found.failed && { failed: found.failed.map(renamed) }),
     ...(found.unfinished && { unfinished: found.unfinished.map(renamed) }),
-    tests: found.tests.map(renamed),
+    tests: found.tests.map(renamed).map(renamedTasks),
     reached: found.reached.map(renamed),
     runs: await Promise.all(runs),
   };

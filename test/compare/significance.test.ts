@@ -60,6 +60,25 @@ test("runs are matched by task and seed, in whatever order they come; those with
   expect(entry!.effect.meanDifference).toBeCloseTo(-0.075, 12);
 });
 
+test("a test over several tasks that leaves others out names those that it is over", () => {
+  const runs = ["a", "b"].flatMap((method, shift) =>
+    ["sst2", "mrpc", "lm"].map((of) => run(of, method, 0, { accuracy: shift, f1: shift, perplexity: shift })),
+  );
+  const over = (...tasks: Comparison["tasks"]) =>
+    significance({
+      methods: ["a", "b"],
+      tasks,
+      runs: runs.filter((one) => tasks.some(({ name }) => name === one.task)),
+    })
+      .filter(({ task: of }) => of === undefined)
+      .map(({ metric, tasks: some }) => [metric, some]);
+  expect(over(task("mrpc", f1), task("sst2", accuracy), task("lm", perplexity)).at(-1)).toEqual([
+    "main",
+    ["mrpc", "sst2"],
+  ]);
+  expect(over(task("mrpc", f1), task("sst2", accuracy)).at(-1)).toEqual(["main", undefined]);
+});
+
 test("one metric goes into one test: over the tasks that have it, also where another is their main one", () => {
   const runs = ["lora", "dora"].flatMap((method, shift) => [
     ...[0, 1].map((seed) => run("sst2", method, seed, { accuracy: 0.5 + shift + seed })),

@@ -261,6 +261,18 @@ test("under the table stands what each kind of test does not speak of", () => {
   );
 });
 
+test("a test over some of the tasks is not said to be over all, and which they are stands under the table", () => {
+  const table = significanceTable([
+    wilcoxonTest({ metric: "accuracy", tasks: ["mrpc", "sst2"] }),
+    wilcoxonTest({ metric: "main", tasks: ["mrpc", "cola", "sst2"] }),
+  ]);
+  expect(told(table).Task).toEqual(["2 tasks", "3 tasks"]);
+  expect(table.notes.slice(1, 3)).toEqual([
+    "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks that have no such score of their reported rows are left out.",
+    "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower are left out.",
+  ]);
+});
+
 test("a table of a bootstrap over few rows says that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
   expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few to tell");

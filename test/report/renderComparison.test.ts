@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { significance } from "../../src/compare/significance.js";
 import { pairDifferences } from "../../src/report/differences.js";
 import { type ComparisonLog, readComparison, renderComparison } from "../../src/report/index.js";
-import { bootstrapTest } from "../compare/sampleTests.js";
+import { bootstrapTest, wilcoxonTest } from "../compare/sampleTests.js";
 import { all, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 
@@ -246,11 +246,13 @@ describe("a comparison's folder", () => {
     const left = runs.filter(({ method, seed }) => method === "lora" || seed === 0);
     await write({
       ...rest,
-      tests: [],
+      tests: [wilcoxonTest({ tasks: ["mrpc"] })],
       ...{ failed, unfinished, tasks: [{ ...task, title: "m/r p&c" }] },
       runs: left.map(({ log: _log, ...run }) => run),
     });
-    const page = parse(renderComparison(await readComparison(folder)));
+    const found = await readComparison(folder);
+    expect(found.tests).toMatchObject([{ tasks: ["m/r p&c"] }]);
+    const page = parse(renderComparison(found));
     const rows = all(page, "#scores tbody tr").map((row) => texts(row, "th, td").slice(0, 2));
     expect(rows[2]).toEqual(["bidora", "0.8500 (n = 1 of 2, 1 failed)"]);
     expect(texts(page, "#scores .note").join(" ")).toContain("bidora failed in 1 of 2 runs on m/r p&c (seed 1)");
