@@ -49,11 +49,12 @@ const tasksOf = (test: SignificanceTest): readonly string[] | undefined =>
   test.test === "bootstrap" ? undefined : test.tasks;
 
 function pairsText(test: SignificanceTest): string {
-  const { pairs, differing } = test;
-  const unmatched = test.test === "bootstrap" ? 0 : test.unmatched;
+  const { pairs, differing, unmatched } = test;
+  // Its pairs are rows, of which none is left out.
+  const runs = test.test !== "bootstrap" ? "" : unmatched === 1 ? "run " : "runs ";
   const said = [
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),
-    ...(unmatched > 0 ? [`${unmatched} left out`] : []),
+    ...(unmatched > 0 ? [`${unmatched} ${runs}left out`] : []),
   ];
   return said.length === 0 ? `${pairs}` : `${pairs} (${said.join(", ")})`;
 }

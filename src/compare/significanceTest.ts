@@ -16,6 +16,8 @@ interface Tested {
   readonly pairs: number;
   /** In how many of the pairs the two differ: the others tell nothing. */
   readonly differing: number;
+  /** How many runs (or tasks) of a and b, on tasks that have the metric, have no partner or lack the metric, and are left out. */
+  readonly unmatched: number;
   readonly p: number;
   /** p corrected within the entries of one test, one metric and one task. */
   readonly pHolm: number;
@@ -31,8 +33,6 @@ export interface WilcoxonTest extends Tested {
   readonly test: "wilcoxon" | "wilcoxon-tasks";
   /** Of a test over several tasks, which ones, where these are not all of them. */
   readonly tasks?: readonly string[];
-  /** How many runs (or tasks) of a and b, on tasks that have the metric, have no partner or lack the metric, and are left out. */
-  readonly unmatched: number;
   /** min(W+, W−) */
   readonly statistic: number;
   /** How much better a is than b: positive where it is better, also for metrics of which less is better. */

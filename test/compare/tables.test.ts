@@ -231,14 +231,14 @@ test("the tests of significance as a table, with what must be said of few pairs"
 
 test("rows without a difference are counted apart, and a p that was drawn says how well it is known", () => {
   const tests = [
-    bootstrapTest({ p: 0.2, pStandardError: 0.004 }),
-    bootstrapTest({ differing: 400, resamples: 30_000 }),
+    bootstrapTest({ p: 0.2, pStandardError: 0.004, unmatched: 2 }),
+    bootstrapTest({ differing: 400, resamples: 30_000, unmatched: 1 }),
   ];
   const table = significanceTable(tests);
   expect(told(table)).toMatchObject({
     Test: ["Paired bootstrap", "Paired bootstrap"],
     "Speaks of": ["rows of this task", "rows of this task"],
-    Pairs: ["400 (360 equal)", "400"],
+    Pairs: ["400 (360 equal, 2 runs left out)", "400 (1 run left out)"],
     p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
     "Rank-biserial": ["–", "–"],
   });

@@ -11,7 +11,8 @@ import type { Judging } from "./judging.js";
 
 /**
  * The paired bootstrap of every two methods on one task, over the rows that all their runs have judged: a row is drawn with what
- * the runs of all common seeds said of it, and the metric is the mean over these, as the table has it. All of them draw as often.
+ * the runs of all common seeds said of it, and the metric is the mean over these: that of the table where no run is left out. All of
+ * them draw as often.
  * @param runs of the task
  * @param note told of draws that take long, and why there is no test
  */
@@ -40,9 +41,11 @@ export function rowTests(
       return [];
     }
     const { difference, ...rest } = found;
+    const [one, other] = [a[0]!.method, b[0]!.method];
+    const unmatched = runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length;
     return [
       {
-        ...{ a: a[0]!.method, b: b[0]!.method, metric: main.name, population: "rows of this task", pairs, differing },
+        ...{ a: one, b: other, metric: main.name, population: "rows of this task", pairs, differing, unmatched },
         ...{ statistic: difference, ...rest, resamples: options.resamples, test: "bootstrap", task },
       },
     ];

@@ -130,6 +130,14 @@ it("says once how long it will take, where it takes long", async () => {
   expect(lines).toHaveLength(1);
 });
 
+it("counts the runs whose seed only one of two methods has: the means of the table are not those of the test", async () => {
+  const runs = [run("a", 0, rowsOf(A)), run("a", 1, rowsOf(C)), run("a", 2, rowsOf(C)), run("b", 0, rowsOf(B))];
+  const tests = rowTests("t", ["a", "b"], await judgedRuns(runs, judging), judging);
+  expect(tests).toMatchObject([{ unmatched: 2 }]);
+  const [test] = rowTests("t", ["a", "b"], await judgedRuns([runs[0]!, runs[3]!], judging), judging);
+  expect(test).toEqual({ ...tests[0], unmatched: 0 });
+});
+
 it("leaves out a metric that has no value for many of the samples of the rows, and says so once", async () => {
   const words = { ...judging, main: { name: "accuracy", goal: "maximize" } as const, metric: wordAccuracy() as never };
   const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: labels });
