@@ -20,7 +20,7 @@ import { factsIn } from "./comparison/facts.js";
 import { failure } from "./comparison/failure.js";
 import { forgetFailure, keepFailure } from "./comparison/failures.js";
 import { commandOf, type Ended, runCells } from "./comparison/jobs.js";
-import { judgingOf } from "./comparison/judging.js";
+import { heldOutName, judgingOf, watchedOf } from "./comparison/judging.js";
 import { hasDiverged, missingRuns } from "./comparison/missing.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "./comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "./comparison/progress.js";
@@ -201,11 +201,14 @@ async function runAll(
   return ended.filter(({ status }) => status !== "done");
 }
 
+/** What a run scored on the rows that it is compared by; a point of a grid on those that it is chosen by: it is seen on no others. */
 function scoreOf({ cell, status }: Ended): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
-  const { main } = judgingOf([{ folder: cell.folder, metrics }]);
-  return scoreText(main.name, own(metrics, main.name));
+  const name = cell.point
+    ? heldOutName(watchedOf(cell.folder).name)
+    : judgingOf([{ folder: cell.folder, metrics }]).main.name;
+  return scoreText(name, own(metrics, name));
 }
 
 async function gather(spec: Spec, { note }: CompareHooks): Promise<Compared> {

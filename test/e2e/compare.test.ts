@@ -165,8 +165,14 @@ test("a model that was changed between two calls is not mixed in", async () => {
 test("the grid is chosen from on rows that its runs hold out, and the best is trained on all", async () => {
   const output = fresh("grid");
   const flags = { methods: ["lora"], grid: ["learningRate=0,0.05"], output, maxSteps: 6 };
-  const outcome = await compare(flags, file);
+  const notes: string[] = [];
+  const outcome = await compare(flags, file, { note: (line) => notes.push(line) });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
+  // While it is chosen from, nothing tells what its runs score on the rows that the results are of.
+  expect(notes.map((line) => /(\w+) [\d.]+(;|$)/.exec(line)?.[1])).toEqual([
+    ...["holdout_accuracy", "holdout_accuracy"],
+    "accuracy",
+  ]);
   const scores = [0, 0.05].map((rate) => {
     const folder = join(output, `sequence-classification/lora/grid/learningRate=${rate}`);
     return json<Record<string, number>>(join(folder, "metrics.json")).holdout_accuracy as number;

@@ -4,7 +4,7 @@ import type { RunSettings } from "../../config/index.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
 import { bestPoint } from "./grid.js";
-import { watchedOf } from "./judging.js";
+import { heldOutName, watchedOf } from "./judging.js";
 import { hasDiverged, standingOf } from "./missing.js";
 
 /** The points of a grid whose runs diverged, as they would again: they are not tried again. */
@@ -30,10 +30,10 @@ export function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunS
   const { name, goal } = watchedOf(first.folder);
   const scores = ended.map(({ folder, point = {} }) => {
     const metrics = readMetrics(folder);
-    const score = own(metrics, `holdout_${name}`);
+    const score = own(metrics, heldOutName(name));
     if (score === undefined)
-      throw new BidoraError("COMPARISON", `${folder} has no holdout_${name}, by which the grid is chosen from.`);
-    return { point, score, loss: own(metrics, "holdout_loss") };
+      throw new BidoraError("COMPARISON", `${folder} has no ${heldOutName(name)}, by which the grid is chosen from.`);
+    return { point, score, loss: own(metrics, heldOutName("loss")) };
   });
   return bestPoint(scores, goal);
 }

@@ -77,6 +77,9 @@ export function watchedOf(folder: string): ComparedMetric {
   return { name: main, goal: goalOf(main, metric) };
 }
 
+/** A metric of the rows that a run held out. */
+export const heldOutName = (name: string): string => `holdout_${name}`;
+
 function scorersOf(folder: string) {
   const { task } = readRunFile(join(folder, RUN_FILE));
   const side = sideFactsOf(folder);
