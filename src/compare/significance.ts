@@ -46,12 +46,14 @@ const tasksIn = ({ runs }: Scope): ReadonlySet<string> => new Set(runs.map(({ ta
 
 const isOfSeveralTasks = (scope: Scope): boolean => tasksIn(scope).size > 1;
 
-/** The tasks that a test over several of them speaks of, where it leaves others out. */
-function someTasks({ tasks }: Comparison, scope: Scope): Pick<WilcoxonTest, "tasks"> {
+/** The tasks that a test over several of them speaks of, where it leaves others out: also those of which no run has a result. */
+function someTasks(comparison: Comparison, scope: Scope): Pick<WilcoxonTest, "tasks"> {
+  const { tasks, failed = [], unfinished = [] } = comparison;
   const tested = tasksIn(scope);
-  return tested.size === tasks.length
+  const asked = [...tasks.map(({ name }) => name), ...[...failed, ...unfinished].map(({ task }) => task)];
+  return asked.every((name) => tested.has(name))
     ? {}
-    : { tasks: tasks.map(({ name }) => name).filter((name) => tested.has(name)) };
+    : { tasks: [...new Set(asked)].filter((name) => tested.has(name)) };
 }
 
 /** For each main metric all tasks that have it: a metric goes into one test with itself alone. */

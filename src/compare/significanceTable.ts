@@ -81,7 +81,7 @@ function someTasksNote(test: SignificanceTest): string[] {
   const names = some.join(", ");
   return test.metric === MAIN
     ? [
-        `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower are left out.`,
+        `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower, or that have no result, are left out.`,
       ]
     : [
         `${words(test.metric)} is tested over ${some.length} tasks: ${names}. Tasks that have no such score of their reported rows are left out.`,

@@ -77,6 +77,12 @@ test("a test over several tasks that leaves others out names those that it is ov
     ["mrpc", "sst2"],
   ]);
   expect(over(task("mrpc", f1), task("sst2", accuracy)).at(-1)).toEqual(["main", undefined]);
+  const tasks = [task("mrpc", accuracy), task("sst2", accuracy)];
+  const failed = [{ task: "cola", method: "a", seed: 0, reason: "it diverged" }];
+  const unfinished = [{ task: "rte", method: "a", seed: 0, state: "waiting" }] as const;
+  const found = { methods: ["a", "b"], tasks, runs: runs.filter(({ task: of }) => of !== "lm") };
+  for (const missing of [{ failed }, { unfinished }])
+    expect(significance({ ...found, ...missing })[0]).toMatchObject({ tasks: ["mrpc", "sst2"] });
 });
 
 test("one metric goes into one test: over the tasks that have it, also where another is their main one", () => {

@@ -269,7 +269,7 @@ test("a test over some of the tasks is not said to be over all, and which they a
   expect(told(table).Task).toEqual(["2 tasks", "3 tasks"]);
   expect(table.notes.slice(1, 3)).toEqual([
     "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks that have no such score of their reported rows are left out.",
-    "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower are left out.",
+    "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower, or that have no result, are left out.",
   ]);
 });
 
