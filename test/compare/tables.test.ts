@@ -4,6 +4,7 @@ import type { Comparison } from "../../src/compare/comparison.js";
 import { comparisonTables } from "../../src/compare/comparisonTables.js";
 import { latexTable } from "../../src/compare/latexTable.js";
 import { markdownTable } from "../../src/compare/markdownTable.js";
+import { scoresHeading } from "../../src/compare/scoredRows.js";
 import { significance } from "../../src/compare/significance.js";
 import { significanceTable } from "../../src/compare/significanceTable.js";
 import type { Table } from "../../src/compare/table.js";
@@ -276,6 +277,11 @@ test("a test over some of the tasks is not said to be over all, and which they a
 test("a table of a bootstrap over few rows says that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
   expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few to tell");
+});
+
+test("one row is a row", () => {
+  const of = (count: number) => scoresHeading("mrpc", { split: "test", count });
+  expect([of(1), of(4693)]).toEqual(["mrpc (test, 1 row)", "mrpc (test, 4,693 rows)"]);
 });
 
 /** Names that every renderer has something against, in a table that is known to the last character. */

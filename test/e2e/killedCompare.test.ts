@@ -70,6 +70,24 @@ describe("a comparison that is killed", () => {
   }, 200_000);
 });
 
+test("a run that is killed by itself has failed, by what signal is said, and the same command does it", async () => {
+  const output = fresh("killed-run");
+  const folder = join(output, "sequence-classification/lora/seed-0");
+  const { ended } = start("compare", file, "--output", output, "--max-steps", "60");
+  await vi.waitUntil(() => existsSync(join(folder, "events.jsonl")) && stepsOf(eventsIn(folder)).length > 3, patience);
+  process.kill(writerIn(folder) as number, "SIGKILL");
+  expect(await ended).toBe(1);
+  const { failed } = json<{ failed: { reason: string }[] }>(join(output, "comparison.json"));
+  expect(failed).toEqual([
+    {
+      ...{ task: "sequence-classification", method: "lora", seed: 0 },
+      reason: "its process was killed by SIGKILL, as the system does when memory runs out.",
+    },
+  ]);
+  const again = bidora("compare", file, "--output", output, "--max-steps", "60", "--json");
+  expect([again.status, JSON.parse(again.stdout)]).toMatchObject([0, { failed: [], unfinished: [] }]);
+}, 200_000);
+
 test("a run that another process started goes on when that one has gone, and with its input closed", async () => {
   const output = fresh("by-hand");
   const words = [

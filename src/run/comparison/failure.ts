@@ -12,7 +12,7 @@ export function failure(failed: readonly Ended[], all: number): BidoraError {
   const what = failed.every(({ status }) => status === "stopped") ? "were stopped" : "failed";
   return new BidoraError(
     "COMPARISON",
-    `${failed.length} of ${all} runs ${what}; the others are kept, and the same command goes on with what is missing. ${nameOf(cell)}: ${why}${alsoFailed(others)}`,
+    `${failed.length} of ${all} runs ${what}; ${failed.length < all ? "the others are kept, and " : ""}the same command goes on with what is missing. ${nameOf(cell)}: ${why}${alsoFailed(others)}`,
   );
 }
 

@@ -74,12 +74,19 @@ async function runCell(cell: Cell, { signal, onBegin, onEvent }: JobHooks): Prom
     if (event?.event === "error") error = event;
     if (event) onEvent(cell, event);
   });
-  const [code] = (await once(child, "close")) as [number | null];
+  const [code, killedBy] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
   signal.removeEventListener("abort", stop);
   if (code === 0) return { cell, status: "done", message: undefined };
   if (isStopped) return { cell, status: "stopped", message: "it was stopped" };
-  const message = said.join("").trim().split("\n").at(-1) || `its process ended with ${code ?? "a signal"}`;
+  const message = said.join("").trim().split("\n").at(-1) || endOf(code, killedBy);
   return { cell, status: "failed", message, error };
+}
+
+/** How a process ended that said nothing itself. */
+function endOf(code: number | null, killedBy: NodeJS.Signals | null): string {
+  if (killedBy === null) return `its process ended with status ${code} and no message.`;
+  const why = killedBy === "SIGKILL" ? ", as the system does when memory runs out" : "";
+  return `its process was killed by ${killedBy}${why}.`;
 }
 
 function eventOf(line: string): RunEvent | undefined {

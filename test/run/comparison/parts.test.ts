@@ -167,6 +167,9 @@ describe("runs that failed", () => {
 
   it("are named, a few of them", () => {
     expect(failure(ended(1), 4).message).toMatch(/^1 of 4 runs failed; .*\. t lora seed 0: no such thing\.$/);
+    expect(failure(ended(2), 2).message).toMatch(
+      /^2 of 2 runs failed; the same command goes on with what is missing\. /,
+    );
     expect(failure(ended(4), 4).message).toMatch(/So did t lora seed 1, t lora seed 2, t lora seed 3\.$/);
     expect(failure(ended(88), 90).message).toMatch(/seed 3 and 84 more\.$/);
   });
