@@ -57,6 +57,14 @@ function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: t
   );
 }
 
-/** A row by its place and what is right for it; by its text where nothing is. The file's name may differ from machine to machine. */
+/**
+ * A row by its place and what is right for it; by its text where nothing is, and by how many of its tokens a language model is judged by.
+ * The file's name may differ from machine to machine.
+ */
 const identityOf = (row: Row | undefined): string | undefined =>
-  row && JSON.stringify([row.line, row.reference ?? row.text]);
+  row && JSON.stringify([row.line, row.reference ?? row.text, judgedTokens(row.prediction)]);
+
+const judgedTokens = (prediction: unknown): unknown =>
+  typeof prediction === "object" && prediction !== null && "loss" in prediction && "tokens" in prediction
+    ? prediction.tokens
+    : undefined;

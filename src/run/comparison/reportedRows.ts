@@ -1,7 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { type BidoraError, UsageError } from "../../common/errors.js";
 import { stopsByValidation } from "../../common/stopsByValidation.js";
-import type { RunSettings } from "../../config/index.js";
+import { flagOf, type RunKey, type RunSettings } from "../../config/index.js";
 import { sha256OfFile } from "../../io/checksums.js";
 import { splitsToRead, taskOf } from "../../tasks/index.js";
 import { heldOf } from "./cellSettings.js";
@@ -19,7 +19,10 @@ export async function reportedRows(said: RunSettings): Promise<"test" | "validat
   return (["test", "validation"] as const).find((split) => splits.includes(split)) ?? null;
 }
 
-/** What makes a task's results tell nothing, or too much: no rows to judge by, and runs that are stopped by the rows they are judged by. */
+/**
+ * What makes a task's results tell nothing, or too much: no rows to judge by, runs that are judged by unlike labels or tokens, and runs
+ * that are stopped by the rows they are judged by.
+ */
 export async function designProblems(spec: Spec, task: SpecTask): Promise<BidoraError[]> {
   const said = { ...spec.common, ...task.settings };
   const reported = await reportedRows(said);
@@ -29,6 +32,8 @@ export async function designProblems(spec: Spec, task: SpecTask): Promise<Bidora
         "there are neither validation nor test rows, so that nothing says how good its runs are: name a file by --validation or --test.",
       ),
     ];
+  const unlike = unlikeJudged(spec, task);
+  if (unlike.length > 0) return unlike;
   const isSeen = reported === "validation" || (reported === "test" && (await areSame(said.validation, said.test)));
   const stopped = isSeen ? stoppedBySeen(spec, task) : [];
   if (stopped.length === 0) return [];
@@ -40,9 +45,26 @@ export async function designProblems(spec: Spec, task: SpecTask): Promise<Bidora
   ];
 }
 
+/** Settings by which runs of one task, with whatever a grid tries, would be judged by unlike labels or tokens. */
+function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
+  const runs = spec.variants.flatMap((variant) => pointsOf(spec).map((point) => heldOf(spec, task, variant, point)));
+  const isOfTokens = runs.some((run) => run.task !== undefined && taskOf(run.task).task.takesTrainOn === true);
+  const judgedBy: readonly RunKey[] = ["labelColumn", ...(isOfTokens ? (["maxLength", "trainOn"] as const) : [])];
+  return judgedBy.flatMap((key) => {
+    const values = [...new Set(runs.map((run) => String(run[key] ?? "not set")))];
+    if (values.length < 2) return [];
+    const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];
+    return new UsageError(
+      `${flag} differs between its runs (${values.join(", ")}), which would be judged by other ${what}: give one ${flag} for all of them.`,
+    );
+  });
+}
+
+const pointsOf = ({ grid }: Spec): readonly RunSettings[] => (grid.length > 0 ? grid : [{}]);
+
 /** The methods of which a run, with whatever a grid tries, is stopped by validation rows. */
 function stoppedBySeen(spec: Spec, task: SpecTask): string[] {
-  const points = spec.grid.length > 0 ? spec.grid : [{}];
+  const points = pointsOf(spec);
   const stops = spec.variants.filter((variant) =>
     points.some((point) => stopsByValidation(heldOf(spec, task, variant, point))),
   );

@@ -7,7 +7,7 @@ import { resolveRun } from "../../../src/config/index.js";
 import { checkTasks } from "../../../src/run/comparison/checkTasks.js";
 import { factsIn } from "../../../src/run/comparison/facts.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
-import { BERT, fresh, jsonl, write } from "../../e2e/support.js";
+import { BERT, fresh, GOLDEN, jsonl, write } from "../../e2e/support.js";
 
 const rows = (count: number, label: (i: number) => unknown = (i) => (i % 2 === 0 ? "alpha" : "beta")) =>
   jsonl(...Array.from({ length: count }, (_, i) => ({ sentence1: `word ${i}`, sentence2: "the", label: label(i) })));
@@ -39,6 +39,26 @@ describe("before the first run", () => {
     // Rows that are held out say nothing that could be reported.
     await expect(check([{ ...bare, holdoutFraction: 0.2 }])).rejects.toThrow(refused);
     await expect(check([good, { ...bare, test: other }])).resolves.toBeUndefined();
+  });
+
+  it("runs of one task that would be judged by other labels or tokens are refused, of methods and of a grid", async () => {
+    const text = jsonl(...Array.from({ length: 9 }, (_, i) => ({ prompt: `word ${i}`, completion: "the word" })));
+    const lm = { name: "lm", task: "causal-lm", model: join(GOLDEN, "gpt2/lm"), train: text, validation: text };
+    const methods = ["lora", "dora"];
+    const per = (settings: string) => ["perMethod:", `  dora: {${settings}}`];
+    await expect(check([lm], { methods }, false, per("trainOn: all"))).rejects.toThrow(
+      "lm: --train-on differs between its runs (not set, all), which would be judged by other tokens of its rows",
+    );
+    await expect(check([lm], { methods }, false, per("maxLength: 8"))).rejects.toThrow("--max-length differs");
+    await expect(check([lm], { grid: ["maxLength=8,16"] })).rejects.toThrow(
+      "--max-length differs between its runs (8, 16)",
+    );
+    await expect(check([lm], { methods, maxLength: 8 }, false, per("rank: 2"))).resolves.toBeUndefined();
+    // Classification is judged by the same labels, however much of a text is read.
+    await expect(check([good], { grid: ["maxLength=8,16"] })).resolves.toBeUndefined();
+    await expect(check([good], { methods }, false, per("labelColumn: sentence2"))).rejects.toThrow(
+      "--label-column differs between its runs (not set, sentence2), which would be judged by other labels",
+    );
   });
 
   it("all tasks are told in one message, each with what is wrong with it", async () => {

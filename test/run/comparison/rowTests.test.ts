@@ -61,6 +61,12 @@ describe("the rows of a task", () => {
     );
   });
 
+  it("of a language model are judged by the same tokens", async () => {
+    const of = (tokens: number) => [{ line: 1, text: "a", prediction: { loss: 2, tokens, correct: 0 } }];
+    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(3))], judging)).resolves.toHaveLength(2);
+    await expect(judgedRuns([run("a", 0, of(3)), run("b", 0, of(9))], judging)).rejects.toThrow("row 1 is another");
+  });
+
   it("are missed where a file of them is gone: a test over fewer runs would stand beside a table of all", async () => {
     const [there, gone] = [run("a", 0, rowsOf(A)), run("b", 0, undefined)];
     await expect(judgedRuns([there, gone], judging)).rejects.toThrow(
