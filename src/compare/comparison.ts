@@ -36,7 +36,7 @@ export interface ComparedTask {
   readonly rows?: ScoredRows;
   /** Scores of other rows, which are shown beside these and tested nowhere. */
   readonly beside?: { readonly rows: ScoredRows; readonly metrics: readonly ComparedMetric[] };
-  /** Methods whose training was stopped by the very rows that the metrics are of. */
+  /** Methods whose training was stopped by the validation rows, where scores on these are shown. */
   readonly chosenByRows?: readonly string[];
 }
 

@@ -50,11 +50,11 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
 /** What must be said of the rows that scores are of. */
 function rowsNotes(tasks: readonly ComparedTask[]): string[] {
   const beside = "Methods are compared and tested by the test rows; validation rows are shown beside them.";
-  const chosen = tasks.flatMap(({ name, rows, chosenByRows = [] }) =>
+  const chosen = tasks.flatMap(({ name, chosenByRows = [] }) =>
     chosenByRows.length === 0
       ? []
       : [
-          `On ${name}, ${chosenByRows.join(", ")} stopped early by the ${rows?.split} rows that the scores are of: these scores were used for selection and are too good.`,
+          `On ${name}, ${chosenByRows.join(", ")} stopped early by the validation rows: the scores on those rows were used for selection and are too good.`,
         ],
   );
   return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];

@@ -26,9 +26,9 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
     names: tests.map(({ a, b }) => `${a} – ${b}`),
     columns: [
       column("Task", taskText, "left"),
-      column("Metric", ({ metric }) => (metric === MAIN ? "each task's main" : words(metric)), "left"),
+      column("Metric", metricText, "left"),
       column("Test", ({ test }) => TEST_NAMES[test], "left"),
-      column("Speaks of", ({ population }) => population, "left"),
+      column("Population", ({ population }) => population, "left"),
       column("Pairs", pairsText),
       column("Statistic", ({ statistic }) => formatNumber(statistic)),
       column("p", pText),
@@ -38,6 +38,8 @@ export function significanceTable(tests: readonly SignificanceTest[]): Table {
     notes: notesOf(tests),
   };
 }
+
+const metricText = ({ metric }: SignificanceTest): string => (metric === MAIN ? "each task's main" : words(metric));
 
 function taskText(test: SignificanceTest): string {
   const some = tasksOf(test);
@@ -71,8 +73,24 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
     ...new Set(tests.flatMap(someTasksNote)),
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
-    ...new Set(families.flatMap(tooFewToTell)),
+    ...tooFewNotes(families),
   ];
+}
+
+/** What limits the families of tests, each named where there are several. */
+function tooFewNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
+  const said = families.flatMap((family) =>
+    tooFewToTell(family).map((sentence) => ({ sentence, name: nameOf(family) })),
+  );
+  if (families.length === 1) return said.map(({ sentence }) => sentence);
+  return [...group(said, ({ sentence }) => sentence)].map(
+    ([sentence, alike]) => `${alike.map(({ name }) => name).join("; ")}. ${sentence}`,
+  );
+}
+
+function nameOf([test]: readonly SignificanceTest[]): string {
+  const { population } = test!;
+  return `${TEST_NAMES[test!.test]}, ${taskText(test!)}, ${metricText(test!)}${population === "tasks" ? ", over tasks" : ""}`;
 }
 
 function someTasksNote(test: SignificanceTest): string[] {

@@ -41,6 +41,7 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
   const significance =
     tests.length > 0 ? comparedTable(significanceTable(tests), "Tests of every two methods") : undefined;
   const all = subjectsOf();
+  const begun = all.filter((subject) => subject.runs.length > 0);
   return renderPage({
     title: `${name} – comparison`,
     heading: `Comparison ${name}`,
@@ -57,8 +58,8 @@ export function renderComparison(found: ComparisonLog, live?: LivePart): string 
         return isOne ? figures : taskPart(task.name, `${task.name}: costs and curves`, figures);
       }),
       conditionsSection(found),
-      settingsTables(all, ["seed", "output"]),
-      machineTables(all),
+      settingsTables(begun, ["seed", "output"]),
+      machineTables(begun),
     ],
     source:
       "Made by bidora from comparison.json and the runs’ events.jsonl; each run’s own report has its classes and rows.",

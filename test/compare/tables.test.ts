@@ -219,7 +219,7 @@ test("the tests of significance as a table, with what must be said of few pairs"
   expect(table.names).toEqual(["a – b", "a – c", "b – c"]);
   const columns = told(table);
   expect(columns.Task).toEqual(["t", "t", "t"]);
-  expect(columns["Speaks of"]).toEqual(Array(3).fill("seeds of this task"));
+  expect(columns.Population).toEqual(Array(3).fill("seeds of this task"));
   expect(columns.Pairs).toEqual(["3", "2 (1 left out)", "2 (1 left out)"]);
   expect(columns.p!.slice(0, 2)).toEqual(["0.2500", "1.000"]);
   expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
@@ -238,7 +238,7 @@ test("rows without a difference are counted apart, and a p that was drawn says h
   const table = significanceTable(tests);
   expect(told(table)).toMatchObject({
     Test: ["Paired bootstrap", "Paired bootstrap"],
-    "Speaks of": ["rows of this task", "rows of this task"],
+    Population: ["rows of this task", "rows of this task"],
     Pairs: ["400 (360 equal, 2 runs left out)", "400 (1 run left out)"],
     p: ["0.2000 ± 0.0040", "0.2000 ± 0.0040"],
     "Rank-biserial": ["–", "–"],
@@ -255,7 +255,7 @@ test("under the table stands what each kind of test does not speak of", () => {
   expect(told(table)).toMatchObject({
     Task: ["all", "all", "all"],
     Test: ["Wilcoxon", "Wilcoxon", "Wilcoxon"],
-    "Speaks of": ["seeds of these tasks", "tasks", "seeds of these tasks"],
+    Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
     "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks, of their means over seeds, speak of other tasks of this kind.",
@@ -277,6 +277,15 @@ test("a test over some of the tasks is not said to be over all, and which they a
 test("a table of a bootstrap over few rows says that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
   expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few to tell");
+});
+
+test("where there are several families of tests, what is too few names those that it is about", () => {
+  const few = (task: string, differing: number) => wilcoxonTest({ task, metric: "accuracy", pairs: 5, differing });
+  const { notes } = significanceTable([few("mrpc", 5), few("cola", 5), few("sst2", 4), few("rte", 6)]);
+  expect(notes.slice(-2).map((note) => note.slice(0, note.indexOf(" are too few")))).toEqual([
+    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. 5 pairs of runs that differ",
+    "Wilcoxon, sst2, Accuracy. 4 pairs of runs that differ",
+  ]);
 });
 
 test("one row is a row", () => {

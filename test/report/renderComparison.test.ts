@@ -44,6 +44,12 @@ function comparison(tasks: readonly string[], seeds: number, steps = 20): Compar
   return { name: "cmp", ...compared, tests: significance(compared), reached: [], conditions };
 }
 
+it("a method without a run that began has no part in what sets the methods' settings apart", () => {
+  const found = comparison(["mrpc"], 2);
+  const settings = (log: ComparisonLog) => texts(parse(renderComparison(log)), "#settings table:first-of-type tr");
+  expect(settings({ ...found, methods: [...found.methods, "adapter"] })).toEqual(settings(found));
+});
+
 describe("a comparison on one task", () => {
   const found = comparison(["mrpc"], 2);
   const source = renderComparison(found);

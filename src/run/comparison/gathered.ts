@@ -50,7 +50,8 @@ function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]):
     return { split, ...(count !== undefined && { count }) };
   };
   const rows = rowsOf(prefix === "" ? "validation" : "test");
-  const chosen = rows.split === "validation" ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
+  const hasValidation = rows.split === "validation" || beside.length > 0;
+  const chosen = hasValidation ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
   return {
     name,
     metrics: [main, ...others],

@@ -174,8 +174,9 @@ describe("runs with validation rows alone", () => {
     const found = gathered(stopped({ accuracy: 0.7 }), asked);
     expect(found.tasks[0]?.chosenByRows).toEqual(["lora"]);
     expect(comparisonTables(found)[0]?.notes.join(" ")).toContain(
-      "On t, lora stopped early by the validation rows that the scores are of",
+      "On t, lora stopped early by the validation rows: the scores on those rows were used for selection",
     );
-    expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]).not.toHaveProperty("chosenByRows");
+    expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]?.chosenByRows).toEqual(["lora"]);
+    expect(gathered(stopped({ test_accuracy: 0.7 }), asked).tasks[0]).not.toHaveProperty("chosenByRows");
   });
 });
