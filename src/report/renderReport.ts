@@ -1,5 +1,6 @@
 import { formatTime } from "../common/format.js";
 import { own } from "../common/own.js";
+import { stopsByValidation } from "../common/stopsByValidation.js";
 import { costFigure, type Judge, type Spent } from "./cost.js";
 import { finalMetrics } from "./course.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
@@ -12,7 +13,6 @@ import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
 import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
-import { selectionNote } from "./selection.js";
 import { subjectsOf } from "./subjects.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
@@ -140,4 +140,12 @@ function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | u
 function scoreOf(run: Run, metric: string): number | undefined {
   const score = own(finalMetrics(run), metric);
   return typeof score === "number" && Number.isFinite(score) ? score : undefined;
+}
+
+/** What must be said of a score of rows that chose the state which it is of; nothing where no run has such a one. */
+function selectionNote(runs: readonly Run[]): Markup | undefined {
+  const chosen = runs.filter(({ start, done }) => done && stopsByValidation(start?.settings ?? {}));
+  if (chosen.length === 0) return undefined;
+  const which = runs.length === 1 ? "" : ` of ${chosen.map(({ name }) => name).join(", ")}`;
+  return html`<p class="note">Early stopping kept the state${which} that was best on the validation rows: the validation score was used for selection, and is too good an estimate for new rows.</p>`;
 }
