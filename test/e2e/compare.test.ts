@@ -282,7 +282,7 @@ test("rows that are not there are told before the first run", async () => {
     note: (line) => notes.push(line),
   });
   await expect(call).rejects.toThrow(
-    "No run has been begun. sequence-classification: There is no no-such.jsonl, which --validation names.",
+    "No run was started. sequence-classification: There is no no-such.jsonl, which --validation names.",
   );
   expect(notes).toEqual([]);
 });

@@ -32,7 +32,7 @@ export async function checkTasks(spec: Spec, facts: KnownFacts, options: CheckOp
   const told = [...group(found, ({ problem }) => problem.message)].map(
     ([what, alike]) => `${[...new Set(alike.map(({ task }) => task))].join(", ")}: ${what}`,
   );
-  const message = `No run has been begun. ${told.join(" ")}`;
+  const message = `No run was started. ${told.join(" ")}`;
   throw found.every(({ problem }) => problem instanceof UsageError)
     ? new UsageError(message)
     : new BidoraError("COMPARISON", message);

@@ -32,7 +32,7 @@ const good = { name: "good", task: "sequence-classification", train, validation 
 describe("before the first run", () => {
   it("a task without rows to judge by is refused by name, also for a list", async () => {
     const bare = { name: "bare", task: "sequence-classification", train };
-    const refused = /^No run has been begun\. bare: there are neither validation nor test rows, .*: name a file by/;
+    const refused = /^No run was started\. bare: there are neither validation nor test rows, .*: name a file by/;
     await expect(check([good, bare])).rejects.toThrow(refused);
     await expect(check([good, bare])).rejects.toThrow(UsageError);
     await expect(check([good, bare], {}, true)).rejects.toThrow(refused);
@@ -99,7 +99,7 @@ describe("before the first run", () => {
   it("what is wrong with several tasks alike is said once", async () => {
     const file = "no-such.jsonl";
     await expect(check([good, { ...good, name: "a", test: file }, { ...good, name: "b", test: file }])).rejects.toThrow(
-      "No run has been begun. a, b: There is no no-such.jsonl, which --test names.",
+      "No run was started. a, b: There is no no-such.jsonl, which --test names.",
     );
   });
 
@@ -107,7 +107,7 @@ describe("before the first run", () => {
     const away = { ...good, name: "away", train: "no-such.jsonl" };
     const wrong = { ...good, name: "wrong", labelColumn: ["kind"] };
     await expect(check([away], {}, true)).resolves.toBeUndefined();
-    await expect(check([away, wrong], {}, true)).rejects.toThrow(/begun\. wrong: .*no column kind/);
+    await expect(check([away, wrong], {}, true)).rejects.toThrow(/started\. wrong: .*no column kind/);
     await expect(check([wrong], { model: "org/on-the-hub" }, true)).resolves.toBeUndefined();
     const folder = { name: "set", task: "jnlpba", data: "no-such-folder" };
     await expect(check([folder], {}, true)).resolves.toBeUndefined();
@@ -156,7 +156,7 @@ describe("before the first run", () => {
 describe("early stopping", () => {
   const early = { earlyStopping: 2, evalEvery: 5 };
   const refused =
-    /^No run has been begun\. good: --early-stopping would stop lora by the validation rows that its results are of: take lora\+es/;
+    /^No run was started\. good: --early-stopping would stop lora by the validation rows that its results are of: take lora\+es/;
 
   it("by the rows that are reported is refused, whoever asks for it", async () => {
     await expect(check([good], early)).rejects.toThrow(refused);
