@@ -11,7 +11,6 @@ import {
 } from "../common/arguments.js";
 import { GREEDY } from "./settings.js";
 
-export const aModel = having("a model, as loadModel gives it", "forward");
 export const aTextModel = having("an open model, as openModel gives it", "model", "tokenizer");
 const PROMPTS = listOf(
   "a list of prompts, { ids, maxNewTokens, uniform }",

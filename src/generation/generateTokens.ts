@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { argmax } from "../common/argmax.js";
 import { options as optionsOf } from "../common/arguments.js";
-import type { TaskModel } from "../models/index.js";
-import { aModel, checkGeneration, GENERATE } from "./arguments.js";
+import { aModel, type TaskModel } from "../models/index.js";
+import { checkGeneration, GENERATE } from "./arguments.js";
 import { Continuations } from "./continuations.js";
 import { type Processor, processorsOf } from "./processors.js";
 import { sample } from "./sampling.js";

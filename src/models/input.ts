@@ -22,14 +22,18 @@ export interface TokenRow {
   readonly tokenTypeIds: readonly number[];
 }
 
-const ROWS = listOf("a list of rows, as encodeRows gives them", having("a row of tokens", "inputIds", "tokenTypeIds"));
+/** Rows of tokens, as arguments of a call. */
+export const rowsOfTokens = listOf(
+  "a list of rows, as encodeRows gives them",
+  having("a row of tokens", "inputIds", "tokenTypeIds"),
+);
 
 /**
  * Lays rows end to end.
  * @param cache where rows go on from what they had before: their positions too
  */
 export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache): ModelInput {
-  checkArguments("modelInput", ["rows", rows, ROWS]);
+  checkArguments("modelInput", ["rows", rows, rowsOfTokens]);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const [ids, types, positions] = [new Int32Array(tokens), new Int32Array(tokens), new Int32Array(tokens)];

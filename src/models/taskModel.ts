@@ -1,8 +1,12 @@
+import { having } from "../common/arguments.js";
 import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./head.js";
 import type { ModelInput } from "./input.js";
+
+/** A model, as an argument of a call. */
+export const aModel = having("a model, as loadModel gives it", "forward");
 
 /** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
 export class TaskModel extends Module {

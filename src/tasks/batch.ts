@@ -1,8 +1,8 @@
 import { anObject, checkArguments } from "../common/arguments.js";
-import { modelInput, type TaskModel } from "../models/index.js";
+import { aModel, modelInput, rowsOfTokens, type TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import { aBatch, aModel, aTask, rowsOfTokens } from "./arguments.js";
+import { aBatch, aTask } from "./arguments.js";
 import type { Batch, EncodedRow, Task } from "./task.js";
 
 export type { Batch } from "./task.js";

@@ -1,4 +1,4 @@
-export { aModel, aNamedTask, aTask, aTokenizer, rowsOfTokens } from "./arguments.js";
+export { aNamedTask, aTask, aTokenizer } from "./arguments.js";
 export { type Batch, batchOf, lossSum, lossWeight, outputsOf, tokensOf } from "./batch.js";
 export { causalLm, type LanguageRow } from "./causalLm.js";
 export { type NamedDataset, namedDatasets } from "./datasets/index.js";

@@ -13,10 +13,9 @@ import {
 import { BidoraError } from "../common/errors.js";
 import { where } from "../data/index.js";
 import type { Metric } from "../metrics/index.js";
-import type { TaskModel } from "../models/index.js";
+import { aModel, rowsOfTokens, type TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
 import {
-  aModel,
   aTask,
   type Batch,
   batchOf,
@@ -24,7 +23,6 @@ import {
   type EncodedRow,
   lossWeight,
   outputsOf,
-  rowsOfTokens,
   type ScorerOptions,
   type Task,
   targetOf,

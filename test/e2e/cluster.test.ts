@@ -3,22 +3,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
-import { BERT, bidora, fresh, json, ROWS, write } from "./support.js";
+import { bidora, comparisonFile, fresh, json, write } from "./support.js";
 
 const here = (path: string) => join(process.cwd(), path);
-const file = () =>
-  write(
-    "compare.yaml",
-    [
-      `model: ${join(BERT, "single")}`,
-      "task: sequence-classification",
-      `train: ${join(ROWS, "train.jsonl")}`,
-      `validation: ${join(ROWS, "train.jsonl")}`,
-      "methods: [lora, full]",
-      "maxSteps: 1",
-      "batchSize: 4",
-    ].join("\n"),
-  );
+const file = () => comparisonFile("methods: [lora, full]", "maxSteps: 1", "batchSize: 4");
 const command = `${process.execPath} ${here("bin/bidora.js")}`;
 const seedsIn = (output: string) =>
   json<{ runs: { method: string }[] }>(join(output, "comparison.json")).runs.map(({ method }) => method);

@@ -9,7 +9,7 @@ import { finetune } from "../../src/run/finetune.js";
 import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
 import { checkpointSteps } from "../../src/train/checkpoints.js";
 import type { RunEvent } from "../../src/train/events.js";
-import { BERT, fresh, ROWS, run, SMALL, start, write } from "./support.js";
+import { comparisonFile, fresh, run, SMALL, start } from "./support.js";
 
 const LONG = 100_000;
 const HOURS = [
@@ -143,20 +143,13 @@ test("a run that goes on from a checkpoint that was asked for ends with the same
 });
 
 describe("compare --dashboard", () => {
-  const file = write(
-    "compare.yaml",
-    [
-      `model: ${join(BERT, "single")}`,
-      "task: sequence-classification",
-      `train: ${join(ROWS, "train.jsonl")}`,
-      `validation: ${join(ROWS, "train.jsonl")}`,
-      "batchSize: 4",
-      "dtype: float32",
-      "threads: 1",
-      "maxSteps: 2",
-      "perMethod:",
-      `  dora: {maxSteps: ${LONG}}`,
-    ].join("\n"),
+  const file = comparisonFile(
+    "batchSize: 4",
+    "dtype: float32",
+    "threads: 1",
+    "maxSteps: 2",
+    "perMethod:",
+    `  dora: {maxSteps: ${LONG}}`,
   );
 
   /** Compares a short run with an endless one. */

@@ -1,23 +1,10 @@
 import { cpSync, existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { BERT, bidora, eventsIn, fresh, json, ROWS, write } from "./support.js";
+import { bidora, comparisonFile, eventsIn, fresh, json } from "./support.js";
 
 const settings = (...more: readonly string[]) =>
-  write(
-    "compare.yaml",
-    [
-      `model: ${join(BERT, "single")}`,
-      "task: sequence-classification",
-      `train: ${join(ROWS, "train.jsonl")}`,
-      `validation: ${join(ROWS, "train.jsonl")}`,
-      "maxSteps: 3",
-      "batchSize: 4",
-      "dtype: float32",
-      "threads: 1",
-      ...more,
-    ].join("\n"),
-  );
+  comparisonFile("maxSteps: 3", "batchSize: 4", "dtype: float32", "threads: 1", ...more);
 
 interface Result {
   readonly runs: readonly { readonly method: string }[];

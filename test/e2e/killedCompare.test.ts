@@ -5,22 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test, vi } from "vitest";
 import { isAlive } from "../../src/io/processIdentity.js";
-import { BERT, bidora, eventsIn, fresh, json, list, ROWS, start, stepsOf, write } from "./support.js";
+import { BERT, bidora, comparisonFile, eventsIn, fresh, json, list, ROWS, start, stepsOf } from "./support.js";
 
-const file = write(
-  "compare.yaml",
-  [
-    `model: ${join(BERT, "single")}`,
-    "task: sequence-classification",
-    `train: ${join(ROWS, "train.jsonl")}`,
-    `validation: ${join(ROWS, "train.jsonl")}`,
-    "methods: [lora]",
-    "seeds: [0, 1]",
-    "maxSteps: 200",
-    "batchSize: 4",
-    "saveEvery: 100000",
-    "threads: 1",
-  ].join("\n"),
+const file = comparisonFile(
+  "methods: [lora]",
+  "seeds: [0, 1]",
+  "maxSteps: 200",
+  "batchSize: 4",
+  "saveEvery: 100000",
+  "threads: 1",
 );
 
 /** The process that writes a run, by the name of its lock. */

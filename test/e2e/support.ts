@@ -35,6 +35,19 @@ export function write(name: string, text: string | Uint8Array): string {
   return join(folder, name);
 }
 
+/** A comparison's file, on a small checkpoint that is judged by the rows that it is trained on. @param more further lines */
+export const comparisonFile = (...more: readonly string[]): string =>
+  write(
+    "compare.yaml",
+    [
+      `model: ${join(BERT, "single")}`,
+      "task: sequence-classification",
+      `train: ${join(ROWS, "train.jsonl")}`,
+      `validation: ${join(ROWS, "train.jsonl")}`,
+      ...more,
+    ].join("\n"),
+  );
+
 /** A file of JSON lines. */
 export const jsonl = (...rows: readonly unknown[]): string =>
   write("rows.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));

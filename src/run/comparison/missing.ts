@@ -30,9 +30,10 @@ export async function missingRuns(output: string, asked: AskedFor): Promise<Miss
   for (const { folder, ...place } of [...begun, ...planned]) {
     if (isFinished(folder)) continue;
     const standing = await standingOf(output, folder);
-    const { state, ...why } = standing;
-    if (standing.state === "failed") failed.push({ ...place, ...(why as Omit<FailedRun, keyof Place>) });
-    else unfinished.push({ ...place, state: standing.state });
+    if (standing.state === "failed") {
+      const { state: _state, ...why } = standing;
+      failed.push({ ...place, ...why });
+    } else unfinished.push({ ...place, state: standing.state });
   }
   return { failed, unfinished };
 }
@@ -74,6 +75,6 @@ function isLatest({ time }: KnownFailure, events: readonly RunEvent[]): boolean 
   return last === undefined || Date.parse(last.time) <= Date.parse(time);
 }
 
-/** Whether a run failed since its numbers went beyond all bounds, as it would again. */
+/** Whether a run failed because it diverged, as it would again. */
 export const hasDiverged = ({ code }: { readonly code?: string | undefined }): boolean =>
   /NOT_FINITE$/.test(code ?? "");
