@@ -23,16 +23,20 @@ export function versions(): Versions {
   return { bidora: packageVersion(), node: process.versions.node, libtorch: torch.engineFacts().torchVersion };
 }
 
-/** The most memory this process has had, in bytes: `VmHWM` where the system tells it. */
+/**
+ * The most memory this process has had so far, in bytes: `VmHWM` on Linux. It never falls: Linux estimates a process's
+ * memory from counters per processor, so that two readings of one peak may differ by some pages.
+ */
 export function peakMemoryBytes(): number {
-  return Math.max(before, peakSinceRestart());
+  highest = Math.max(highest, peakSinceRestart());
+  return highest;
 }
 
-let before = 0;
+let highest = 0;
 
-/** Counts the peak anew, for `peakSinceRestart` alone. Where the system does not let it, it is counted on. */
+/** Resets the peak that `peakSinceRestart` reads; where the system refuses that, it goes on from the start of the process. */
 export function restartPeak(): void {
-  before = peakMemoryBytes();
+  peakMemoryBytes();
   try {
     writeFileSync("/proc/self/clear_refs", "5");
   } catch {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../src/train/machine.js";
 
-test("a peak that is counted anew leaves the process's own as it was", () => {
+test("resetting the peak of one part leaves the peak of the process as it was", () => {
   let held: Buffer | undefined = Buffer.alloc(2 ** 28, 1);
   const whole = peakMemoryBytes();
   expect(whole).toBeGreaterThan(held.length);
