@@ -1,5 +1,13 @@
-import { expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { afterEach, expect, test, vi } from "vitest";
 import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../src/train/machine.js";
+
+vi.mock("node:fs", async (original) => {
+  const fs = await original<typeof import("node:fs")>();
+  return { ...fs, readFileSync: vi.fn(fs.readFileSync) };
+});
+
+afterEach(() => vi.mocked(readFileSync).mockReset());
 
 test("resetting the peak of one part leaves the peak of the process as it was", () => {
   let held: Buffer | undefined = Buffer.alloc(2 ** 28, 1);
@@ -14,4 +22,22 @@ test("resetting the peak of one part leaves the peak of the process as it was", 
   const more = Buffer.alloc(2 ** 29, 1);
   expect(peakSinceRestart() - since).toBeGreaterThan(0.3 * more.length);
   expect(peakMemoryBytes()).toBeGreaterThanOrEqual(whole);
+});
+
+const status = (kilobytes: number) => vi.mocked(readFileSync).mockReturnValue(`VmHWM:\t${kilobytes} kB\n`);
+
+test("the peak of the process stays where it was when Linux reads some pages less than before", () => {
+  const high = peakMemoryBytes() / 1024 + 2 ** 30;
+  status(high);
+  expect(peakMemoryBytes()).toBe(1024 * high);
+  status(high - 104);
+  expect(peakMemoryBytes()).toBe(1024 * high);
+});
+
+test("a peak that was reached before a reset, and not read until then, still counts for the process", () => {
+  const high = peakMemoryBytes() / 1024 + 2 ** 30;
+  status(high);
+  restartPeak();
+  status(high / 2);
+  expect(peakMemoryBytes()).toBe(1024 * high);
 });
