@@ -1,3 +1,4 @@
+import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
 
@@ -9,4 +10,16 @@ export function seededGenerator(seed: number, stream: number): RandomGenerator {
   // The generator's own seed has 32 bits; the upper ones of a long seed go into a word that it leaves at 0.
   const [s01, s00, s11] = xoroshiro128plus(mixed).getState() as [number, number, number, number];
   return xoroshiro128plusFromState([s01, s00, s11, high]);
+}
+
+/** A function that shuffles arrays in place; the same seed and stream give the same orders. */
+export function shuffler(seed: number, stream: number): <T>(items: T[]) => T[] {
+  const random = seededGenerator(seed, stream);
+  return (items) => {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = uniformInt(random, 0, i);
+      [items[i], items[j]] = [items[j]!, items[i]!];
+    }
+    return items;
+  };
 }

@@ -72,11 +72,15 @@ export function labelScores(
   return counts.scores();
 }
 
-/** Scores of each type of entity: a hit has the type and both ends of the reference. Undefined where the tags mark no entities. */
+/**
+ * Scores of each type of entity: a hit has the type and both ends of the reference. Undefined where the tags mark no entities.
+ * @param labels the model's, which decide the scheme as for the metric of all types: the rows may lack the tags that tell it
+ */
 export function entityTypeScores(
   rows: readonly { readonly reference: readonly string[]; readonly prediction: readonly (string | null)[] }[],
+  labels: readonly string[],
 ): ClassScores[] | undefined {
-  const tags = new Set(rows.flatMap(({ reference, prediction }) => [...reference, ...prediction]));
+  const tags = new Set([...labels, ...rows.flatMap(({ reference, prediction }) => [...reference, ...prediction])]);
   const rules = entityRulesOf([...tags].filter((tag) => tag !== null));
   if (!rules) return undefined;
   const counts = new CountsByName();

@@ -9,7 +9,7 @@ export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean 
   rows === undefined || metric.startsWith(TEST) === (rows.split === "test");
 
 /** The rows in words: `test, 4,693 rows`. */
-export const rowsText = ({ split, count }: ScoredRows): string =>
+const rowsText = ({ split, count }: ScoredRows): string =>
   count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} ${count === 1 ? "row" : "rows"}`;
 
 /** What stands over the scores of a task: its name, with the rows that the scores are of. */

@@ -1,4 +1,4 @@
-import erfc from "@stdlib/math-base-special-erfc";
+import { normalShare } from "../metrics/normal.js";
 import { signedRanks } from "./signedRanks.js";
 
 /** The largest number of differences for which the exact distribution is taken. */
@@ -62,7 +62,7 @@ function normalTails(statistic: number, ranks: Float64Array): number {
   const variance = (n * (n + 1) * (2 * n + 1) - ties / 2) / 24;
   const z = (statistic - (n * (n + 1)) / 4) / Math.sqrt(variance);
   // The tails by themselves: 1 less the rest has no digits left where z is large.
-  return erfc(Math.abs(z) / Math.SQRT2);
+  return 2 * normalShare(-Math.abs(z));
 }
 
 /** The sizes of the groups of equal ranks; a single one adds nothing to what is made of them. */

@@ -118,8 +118,7 @@ export const generatorOptions = omit(generateOptions, ...promptKeys);
 export type GeneratorSettings = Given<typeof generatorOptions>;
 
 /** Without the settings that are about prompts and files alone. */
-export const generatorSettings = (given: GenerateSettings): GeneratorSettings =>
-  Object.fromEntries(Object.entries(given).filter(([key]) => !(promptKeys as readonly string[]).includes(key)));
+export const generatorSettings = (given: GenerateSettings): GeneratorSettings => omit(given, ...promptKeys);
 
 export const mergeOptions = {
   ...base,

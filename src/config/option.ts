@@ -238,9 +238,9 @@ export function asRare<Table extends OptionTable>(table: Table): Table {
   ) as Table;
 }
 
-/** A table without some of its options. */
-export function omit<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Omit<Table, K> {
-  return Object.fromEntries(Object.entries(table).filter(([key]) => !keys.includes(key as K))) as Omit<Table, K>;
+/** A table without some of its options, or settings without those of some. */
+export function omit<T extends object, K extends keyof T>(from: T, ...keys: readonly K[]): Omit<T, K> {
+  return Object.fromEntries(Object.entries(from).filter(([key]) => !keys.includes(key as K))) as Omit<T, K>;
 }
 
 /** Fills in the defaults that the table declares. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { shuffler } from "./random.js";
+import { shuffler } from "../common/seededGenerator.js";
 
 /** A position in the data, to be saved and resumed from. */
 export interface OrderState {

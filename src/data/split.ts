@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import { evenSizes } from "../common/evenSizes.js";
-import { shuffler } from "./random.js";
+import { shuffler } from "../common/seededGenerator.js";
 
 export interface SearchSplit {
   /** Row numbers of the lower level. */

@@ -1,5 +1,5 @@
 import { UsageError } from "../common/errors.js";
-import { shuffler } from "./random.js";
+import { shuffler } from "../common/seededGenerator.js";
 import { type SplitOptions, splitForSearch } from "./split.js";
 
 export interface SubsetOptions extends Pick<SplitOptions, "shuffle" | "seed"> {

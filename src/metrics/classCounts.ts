@@ -1,6 +1,6 @@
 import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER, type Sums } from "./metric.js";
-import { COUNTS, type Counts, countsIn } from "./scores.js";
+import { addOne, COUNTS, type Counts, countsIn } from "./scores.js";
 import { overSums } from "./sums.js";
 
 /** Classes of one row. */
@@ -33,10 +33,9 @@ function classSums(
   return {
     width: COUNTS * from.size,
     add([reference, prediction], sums) {
-      const [ofReference, ofPrediction] = [from.get(reference)!, from.get(prediction)!];
-      if (reference === prediction) sums[ofReference]! += 1;
-      sums[ofPrediction + 1]! += 1;
-      sums[ofReference + 2]! += 1;
+      const predicted = reference === prediction;
+      addOne({ actual: true, predicted }, sums, from.get(reference)!);
+      if (!predicted) addOne({ actual: false, predicted: true }, sums, from.get(prediction)!);
     },
     result: (sums, rows) => resultOf(countsByClass(from, sums), atLeastOne(rows)),
   };

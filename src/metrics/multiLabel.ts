@@ -2,7 +2,7 @@
 import { BidoraError } from "../common/errors.js";
 import { atLeastOne } from "./checks.js";
 import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
-import { COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
+import { addOne, COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
 import { overSums } from "./sums.js";
 
 /** One row's labels: an entry a label, 1 where the row has it. */
@@ -23,7 +23,7 @@ export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
       width: COUNTS * labels,
       add([reference /* L */, prediction /* L */], sums) {
         for (let label = 0; label < labels; label++)
-          addLabel(sums, COUNTS * label, reference[label] === 1, prediction[label] === 1);
+          addOne({ actual: reference[label] === 1, predicted: prediction[label] === 1 }, sums, COUNTS * label);
       },
       result: (sums) => scoresOfLabels(Array.from({ length: labels }, (_, label) => countsIn(sums, COUNTS * label))),
     };
@@ -38,12 +38,6 @@ const LABEL_SCORES = {
   macroRecall: MORE_IS_BETTER,
   macroF1: MORE_IS_BETTER,
 };
-
-function addLabel(sums: Float64Array, from: number, actual: boolean, predicted: boolean): void {
-  if (actual && predicted) sums[from]! += 1;
-  if (predicted) sums[from + 1]! += 1;
-  if (actual) sums[from + 2]! += 1;
-}
 
 function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof LABEL_SCORES, number>> {
   atLeastOne(counts.length);

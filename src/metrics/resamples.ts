@@ -1,6 +1,6 @@
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { seededGenerator } from "../common/seededGenerator.js";
+import { seededGenerator, shuffler } from "../common/seededGenerator.js";
 import type { OverRows } from "./metric.js";
 import { sampledSums } from "./sums.js";
 
@@ -54,18 +54,8 @@ const MOST_GROUPS = 200;
  */
 export function* leftOutRows(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
   const groups = Math.min(rows, MOST_GROUPS);
-  const order = shuffled(rows, seed);
+  const order = Int32Array.from(shuffler(seed, STREAM)(Array.from({ length: rows }, (_, row) => row)));
   for (let group = 0; group < groups; group++) yield order.filter((_, place) => place % groups !== group);
-}
-
-function shuffled(rows: number, seed: number): Int32Array {
-  const random = seededGenerator(seed, STREAM);
-  const order = Int32Array.from({ length: rows }, (_, row) => row);
-  for (let last = rows - 1; last > 0; last--) {
-    const place = uniformInt(random, 0, last);
-    [order[last], order[place]] = [order[place]!, order[last]!];
-  }
-  return order;
 }
 
 /** The metric over drawn rows; nothing where it refuses them (METRIC_ROWS), as when none has a word to be scored by. */

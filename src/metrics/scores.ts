@@ -16,7 +16,7 @@ export interface Counts {
 
 export const emptyCounts = (): Counts => ({ truePositives: 0, predicted: 0, actual: 0 });
 
-/** How many numbers counts are, in the order of `addCounts`. */
+/** How many numbers counts are, in the order of `addCounts` and `addOne`. */
 export const COUNTS = 3;
 
 /** Adds counts to sums, from a place on. */
@@ -24,6 +24,17 @@ export function addCounts({ truePositives, predicted, actual }: Counts, sums: Fl
   sums[from]! += truePositives;
   sums[from + 1]! += predicted;
   sums[from + 2]! += actual;
+}
+
+/** Adds one row, of which the class is the reference, the prediction, or both, to sums, from a place on. */
+export function addOne(
+  { actual, predicted }: { readonly actual: boolean; readonly predicted: boolean },
+  sums: Float64Array,
+  from: number,
+): void {
+  if (actual && predicted) sums[from]! += 1;
+  if (predicted) sums[from + 1]! += 1;
+  if (actual) sums[from + 2]! += 1;
 }
 
 /** The counts in sums, from a place on. */

@@ -50,8 +50,8 @@ export interface MeasuredRows {
 
 /** As little of a metric as gives the value of this name: where it joins several, the last of them that has it. */
 export function partWith(name: string, { metric, rows }: MeasuredRows): MeasuredRows {
-  const columns = (metric.parts ?? []).map(
-    (part, i): MeasuredRows => ({ metric: part, rows: rows.map((row) => (row as readonly unknown[])[i]) }),
-  );
-  return columns.findLast((column) => own(column.metric.values, name) !== undefined) ?? { metric, rows };
+  const parts = metric.parts ?? [];
+  const at = parts.findLastIndex(({ values }) => own(values, name) !== undefined);
+  const part = parts[at];
+  return part ? { metric: part, rows: rows.map((row) => (row as readonly unknown[])[at]) } : { metric, rows };
 }

@@ -33,7 +33,7 @@ export function classTables(found: RowsOfKind, labels: readonly string[], split:
     case "labels":
       return [scoresTable(labelScores(labels, found.rows), { one: "label", many: "labels" }, split)];
     case "words": {
-      const types = entityTypeScores(found.rows);
+      const types = entityTypeScores(found.rows, labels);
       return types
         ? [scoresTable(types, { one: "type of entity", many: "types of entities" }, split)]
         : [scoresTable(classScores([], found.rows.flatMap(wordsOf)), { one: "label", many: "labels" }, split)];

@@ -82,7 +82,7 @@ export async function compare(
   const spec = readSpec(flags, file);
   if (collect) {
     refuseStrange(spec.output, placesIn(spec.output));
-    return gather(spec, hooks);
+    return gather(spec, hooks, flags.seeds);
   }
   return holdOutput(spec.output, async (output) => {
     checkComparisonFolder(output);
@@ -120,7 +120,7 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
   // What is there is summed up in any case.
-  const outcome = unfinished.length < cells.length ? await gather(spec, hooks) : undefined;
+  const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
   throw failure(unfinished, cells.length);
@@ -211,9 +211,10 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   return scoreText(name, own(metrics, name));
 }
 
-async function gather(spec: Spec, { note }: CompareHooks): Promise<Compared> {
+/** @param seeds whose missing runs are named; those of all planned runs, if undefined */
+async function gather(spec: Spec, { note }: CompareHooks, seeds: readonly number[] | undefined): Promise<Compared> {
   const { output } = spec;
-  const [runs, asked] = [await collectRuns(output), askedFor(spec)];
+  const [runs, asked] = [await collectRuns(output), { ...askedFor(spec), seeds }];
   const missing = await missingRuns(output, asked);
   const [failed] = missing.failed;
   const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;

@@ -59,7 +59,7 @@ describe("scores of types of entities", () => {
   const rows = (reference as string[][]).map((one, i) => ({ reference: one, prediction: prediction[i] as string[] }));
 
   it("are seqeval's", () => {
-    const found = entityTypeScores(rows)!;
+    const found = entityTypeScores(rows, [])!;
     expect(found.map(({ name }) => name)).toEqual(Object.keys(types));
     for (const { name, precision, recall, f1, support } of found) {
       expect(support).toBe(types[name].support);
@@ -71,7 +71,11 @@ describe("scores of types of entities", () => {
 
   it("are those of BILOU too, and none of labels that mark no entities", () => {
     const scores = (tags: readonly string[]) =>
-      entityTypeScores([{ reference: tags, prediction: tags }])?.map(({ name, f1, support }) => [name, f1, support]);
+      entityTypeScores([{ reference: tags, prediction: tags }], [])?.map(({ name, f1, support }) => [
+        name,
+        f1,
+        support,
+      ]);
     expect(scores(["U-X", "B-Y", "I-Y", "L-Y"])).toEqual([
       ["X", 1, 1],
       ["Y", 1, 1],
@@ -80,9 +84,19 @@ describe("scores of types of entities", () => {
     expect(scores(["U-X", "S-Y"])).toBe(undefined);
   });
 
+  it("follow the scheme of the model's labels where the rows have none of its own tags", () => {
+    const rows = [{ reference: ["B-X", "I-X", "O"], prediction: ["B-X", "I-X", "O"] }];
+    const f1 = (labels: readonly string[]) => entityTypeScores(rows, labels)?.map((scores) => scores.f1);
+    expect(f1(["O", "B-X", "I-X"])).toEqual([1]);
+    // In BILOU an entity of two words ends with L: none is begun and ended here, as the metric of all types has it.
+    expect(f1(["O", "B-X", "I-X", "L-X", "U-X"])).toEqual([]);
+    // Two words for a single one: no scheme has both.
+    expect(f1(["O", "B-X", "I-X", "U-X", "S-X"])).toBe(undefined);
+  });
+
   it("take words that were cut off as outside, as the metric of all types does", () => {
     const cut = [{ reference: ["B-PER", "I-PER", "O", "B-LOC"], prediction: ["B-PER", "I-PER", null] }];
-    expect(entityTypeScores(cut)?.map(({ name, f1, support }) => [name, f1, support])).toEqual([
+    expect(entityTypeScores(cut, [])?.map(({ name, f1, support }) => [name, f1, support])).toEqual([
       ["LOC", 0, 1],
       ["PER", 1, 1],
     ]);

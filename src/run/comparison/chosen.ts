@@ -3,16 +3,17 @@ import { own } from "../../common/own.js";
 import type { RunSettings } from "../../config/index.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
+import { failuresIn } from "./failures.js";
 import { bestPoint } from "./grid.js";
 import { heldOutName, watchedOf } from "./judging.js";
 import { hasDiverged, standingOf } from "./missing.js";
 
 /** The points of a grid whose runs diverged, as they would again: they are not tried again. */
 export async function divergedOf(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
-  const diverged = new Set<Cell>();
+  const [diverged, failures] = [new Set<Cell>(), failuresIn(output)];
   for (const cell of tried) {
     if (isFinished(cell.folder)) continue;
-    const standing = await standingOf(output, cell.folder);
+    const standing = await standingOf(output, cell.folder, failures);
     if (standing.state === "failed" && hasDiverged(standing)) diverged.add(cell);
   }
   return diverged;

@@ -24,11 +24,16 @@ export function factsIn(output: string): KnownFacts {
   const files = new Map<string, Promise<number>>();
   const keyOf = ({ task, data, train, textColumns, labelColumn }: RunConfig) =>
     JSON.stringify([task, data, train, textColumns, labelColumn]);
-  const rowsOf = async (config: RunConfig): Promise<number> => {
-    const key = keyOf(config);
-    const known = files.get(key) ?? countRows(config);
-    files.set(key, known);
-    return subsetsOf(Array.from({ length: await known }), config).train.length;
+  const trained = new Map<string, Promise<number>>();
+  const countTrained = async (config: RunConfig): Promise<number> => {
+    const rows = await remembered(files, keyOf(config), () => countRows(config));
+    return subsetsOf(Array.from({ length: rows }), config).train.length;
+  };
+  const rowsOf = (config: RunConfig): Promise<number> => {
+    const { trainLimit, holdoutFraction } = config;
+    return remembered(trained, JSON.stringify([keyOf(config), trainLimit, holdoutFraction]), () =>
+      countTrained(config),
+    );
   };
   return {
     rowsOf,
@@ -48,6 +53,12 @@ export function factsIn(output: string): KnownFacts {
       return found;
     },
   };
+}
+
+function remembered<T>(known: Map<string, T>, key: string, find: () => T): T {
+  const value = known.get(key) ?? find();
+  known.set(key, value);
+  return value;
 }
 
 async function countRows(config: RunConfig): Promise<number> {

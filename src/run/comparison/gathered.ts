@@ -13,6 +13,8 @@ export interface AskedFor {
   /** What tasks were asked for by, where that is another name. */
   readonly titles?: Readonly<Record<string, string>>;
   readonly methods: readonly string[];
+  /** All that were planned, where none are named. */
+  readonly seeds?: readonly number[] | undefined;
   /** A score to be reached. */
   readonly reach: number | undefined;
 }

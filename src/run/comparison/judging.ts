@@ -58,7 +58,8 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
 function prefixOf(runs: readonly Scored[], main: string): Judging["prefix"] {
   const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
   const [tested, validated] = [has(`test_${main}`), has(main)];
-  if (validated.length === 0 || tested.length === 0) return validated.length === 0 ? "test_" : "";
+  if (validated.length === 0) return "test_";
+  if (tested.length === 0) return "";
   const untested = validated.find((run) => !tested.includes(run));
   if (untested === undefined) return "test_";
   throw new BidoraError(

@@ -12,7 +12,7 @@ import type { AskedFor } from "./gathered.js";
 import { plannedRuns } from "./plan.js";
 
 /** How a run stands that has no results. */
-export type Standing = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
+type Standing = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
 
 type Place = Pick<FailedRun, "task" | "method" | "seed">;
 
@@ -22,14 +22,16 @@ type Place = Pick<FailedRun, "task" | "method" | "seed">;
  */
 export async function missingRuns(output: string, asked: AskedFor): Promise<MissingRuns> {
   const begun = placesIn(output);
-  const isAsked = ({ task, method }: Place) => asked.tasks.includes(task) && asked.methods.includes(method);
+  const isAsked = ({ task, method, seed }: Place) =>
+    asked.tasks.includes(task) && asked.methods.includes(method) && (asked.seeds?.includes(seed) ?? true);
   const planned = plannedRuns(output).filter(
     (place) => isAsked(place) && !begun.some(({ folder }) => folder === place.folder),
   );
+  const failures = failuresIn(output);
   const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
   for (const { folder, ...place } of [...begun, ...planned]) {
     if (isFinished(folder)) continue;
-    const standing = await standingOf(output, folder);
+    const standing = await standingOf(output, folder, failures);
     if (standing.state === "failed") {
       const { state: _state, ...why } = standing;
       failed.push({ ...place, ...why });
@@ -38,11 +40,11 @@ export async function missingRuns(output: string, asked: AskedFor): Promise<Miss
   return { failed, unfinished };
 }
 
-/** How a run without results stands: by who writes it, by its log, and by what its process told the comparison. */
-export async function standingOf(output: string, folder: string): Promise<Standing> {
+/** How a run without results stands: by who writes it, by its log, and by what the comparison saw of its process. */
+export async function standingOf(output: string, folder: string, failures = failuresIn(output)): Promise<Standing> {
   if (writerOf(folder)) return { state: "running" };
   const events = await eventsIn(folder);
-  const known = own(failuresIn(output), relative(output, folder));
+  const known = own(failures, relative(output, folder));
   const failure = failureIn(events) ?? (known && isLatest(known, events) ? known : undefined);
   if (failure) {
     const { time: _time, ...why } = failure;

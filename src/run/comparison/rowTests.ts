@@ -33,23 +33,30 @@ export function rowTests(
   const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
   const leftOut = new Set<string>();
-  const tests = pairs.flatMap(({ a, b }): Omit<BootstrapTest, "pHolm">[] => {
-    const [pairs, differing] = [a[0]!.rows.length, differingRows(a, b)];
-    const found = orWhyNot(() => differenceOf(main.name, meanOver(a), meanOver(b), options));
-    if (typeof found === "string") {
-      leftOut.add(found);
-      return [];
+  const tests: Omit<BootstrapTest, "pHolm">[] = [];
+  for (const { a, b } of pairs) {
+    const result = orWhyNot(() => differenceOf(main.name, meanOver(a), meanOver(b), options));
+    if (typeof result === "string") {
+      leftOut.add(result);
+      continue;
     }
-    const { difference, ...rest } = found;
+    const { difference, ...rest } = result;
     const [one, other] = [a[0]!.method, b[0]!.method];
-    const unmatched = runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length;
-    return [
-      {
-        ...{ a: one, b: other, metric: main.name, population: "rows of this task", pairs, differing, unmatched },
-        ...{ statistic: difference, ...rest, resamples: options.resamples, test: "bootstrap", task },
-      },
-    ];
-  });
+    tests.push({
+      a: one,
+      b: other,
+      metric: main.name,
+      population: "rows of this task",
+      pairs: a[0]!.rows.length,
+      differing: differingRows(a, b),
+      unmatched: runs.filter(({ run: { method } }) => method === one || method === other).length - 2 * a.length,
+      statistic: difference,
+      ...rest,
+      resamples: options.resamples,
+      test: "bootstrap",
+      task,
+    });
+  }
   for (const why of leftOut) note(`The bootstrap over the rows of ${task} is left out: ${why}`);
   return withHolm(tests);
 }

@@ -85,6 +85,7 @@ export function askedFor({ tasks, variants, reach, budget, jobs, grid, seeds }: 
     tasks: tasks.map(({ name }) => name),
     titles: Object.fromEntries(tasks.flatMap(({ name, title }) => (title === name ? [] : [[name, title]]))),
     methods: variants.map(({ name }) => name),
+    seeds,
     reach,
     conditions: { ...(budget && { budget }), jobs, seeds, ...(grid.length > 0 && { grid }) },
   };

@@ -90,7 +90,7 @@ async function climb(heaviest: Work, first: Measured, options: SamplerOptions): 
 
 /** So much of a piece, or as much as lies on the same side as the part before of where batches, or rows, begin to be fewer. */
 function notBeyondTurn(heaviest: Work, share: number, last: Measured): Work {
-  const [next, turn] = [share, turningShare(heaviest)].map((share) => reduced(heaviest, share)) as [Work, Work];
+  const [next, turn] = [reduced(heaviest, share), reduced(heaviest, turningShare(heaviest))];
   const isBetween = last.tokens < tokensOfWork(turn) && tokensOfWork(turn) < tokensOfWork(next);
   return isBetween ? turn : next;
 }

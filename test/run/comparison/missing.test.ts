@@ -83,6 +83,9 @@ describe("a run without results", () => {
       failed: [],
       unfinished: [{ task: "t", method: "lora", seed: 0, state: "waiting" }],
     });
+    expect(await missingRuns(own, { ...asked, seeds: [0] })).toEqual(await missingRuns(own, asked));
+    // Seeds of an earlier call are not asked for any more.
+    expect(await missingRuns(own, { ...asked, seeds: [1] })).toEqual({ failed: [], unfinished: [] });
   });
 });
 
