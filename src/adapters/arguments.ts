@@ -1,5 +1,19 @@
 /** What the calls about adapters take. */
-import { type Check, having, isObject, optional, options, takes } from "../common/arguments.js";
+import {
+  aList,
+  aName,
+  aNumber,
+  anObject,
+  aSwitch,
+  type Check,
+  having,
+  oneOf,
+  optional,
+  options,
+  takes,
+} from "../common/arguments.js";
+import { own } from "../common/own.js";
+import { BIASES } from "./config.js";
 
 export const aModule = having("a model, as loadModel gives it", "namedParameters");
 export const anAdapted = having("what inject or attachAdapter gives", "model", "modules", "trained");
@@ -10,35 +24,28 @@ export const aSavedAdapter = having("an adapter, as readAdapter gives it", "conf
 /** Options that draw what a file does not have. */
 export const WITH_GENERATOR = having("an object with a generator", "generator");
 
-const NAMES: Readonly<Record<string, string>> = { string: "a text", number: "a number", boolean: "true or false" };
-const A_LIST = takes("a list", Array.isArray);
 const TARGETS = takes("a list of names, a regular expression, or all-linear", (value) =>
   Array.isArray(value) ? value.every((name) => typeof name === "string") : typeof value === "string",
 );
-/** Settings that have no default to go by. */
-const OPEN: Readonly<Record<string, Check>> = {
+/** Settings that have no default to go by, or take one of some words. */
+const DECLARED: Readonly<Record<string, Check>> = {
   targetModules: TARGETS,
   excludeModules: TARGETS,
-  layersToTransform: A_LIST,
-  layersPattern: A_LIST,
-  trainsNorms: likeDefault(true),
-  method: likeDefault(""),
+  layersToTransform: aList,
+  layersPattern: aList,
+  trainsNorms: aSwitch,
+  method: aName,
+  bias: oneOf(BIASES),
 };
 
-/** Settings with the names and the types of their defaults. */
-export const configOptions = (defaults: object): Check =>
-  options(
-    Object.fromEntries(
-      [...Object.entries(defaults), ...Object.entries(OPEN)].map(([key, value]) => [
-        key,
-        optional(OPEN[key] ?? likeDefault(value)),
-      ]),
-    ),
-  );
-
-function likeDefault(value: unknown): Check {
-  if (Array.isArray(value)) return A_LIST;
-  if (isObject(value)) return takes("an object", isObject);
-  const type = typeof value;
-  return takes(NAMES[type] ?? type, (given) => typeof given === type && !Number.isNaN(given));
+/** Settings with the names and the types of their defaults. @param words checks of a method's own settings that take one of some words */
+export function configOptions(defaults: object, words: Readonly<Record<string, Check>> = {}): Check {
+  const alike = Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, likeDefault(value)]));
+  const checks = Object.entries({ ...alike, ...DECLARED, ...words });
+  return options(Object.fromEntries(checks.map(([key, check]) => [key, optional(check)])));
 }
+
+const BY_TYPE: Readonly<Record<string, Check>> = { string: aName, number: aNumber, boolean: aSwitch };
+
+const likeDefault = (value: unknown): Check =>
+  Array.isArray(value) ? aList : (own(BY_TYPE, typeof value) ?? anObject);

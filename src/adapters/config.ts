@@ -1,9 +1,11 @@
+export const BIASES = ["none", "adapted", "all"] as const;
+
 /** What the settings of every adapter say. */
 export interface AdapterConfig {
   /** Its name in the registry. */
   readonly method: string;
   /** Biases of the model that are trained beside: none, those of adapted layers, or every one. */
-  readonly bias: "none" | "adapted" | "all";
+  readonly bias: (typeof BIASES)[number];
   /** Whether the norms of the model are trained beside; not unless it says so. */
   readonly trainsNorms?: boolean;
   /** Modules trained and saved whole: the head, and what was newly drawn. */

@@ -1,4 +1,4 @@
-import { checkArguments } from "../common/arguments.js";
+import { checkArguments, oneOf } from "../common/arguments.js";
 import { aConfig } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
@@ -22,8 +22,10 @@ export const ADAPTER_METHODS = {
 /** The name of an adapter method of the table. */
 export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
 
-/** The method that settings are of. */
+const KNOWN = oneOf(Object.keys(ADAPTER_METHODS));
+
+/** The method that settings are of. @throws UsageError for settings of a method of one's own */
 export function methodOf(config: AdapterConfig): AdapterMethod {
-  checkArguments("methodOf", ["config", config, aConfig]);
+  checkArguments("methodOf", ["config", config, aConfig], ["config.method", config?.method, KNOWN]);
   return ADAPTER_METHODS[config.method as AdapterMethodName];
 }

@@ -1,4 +1,4 @@
-import { aText, checkArguments } from "../common/arguments.js";
+import { aText, checkArguments, isObject } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { own } from "../common/own.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
@@ -7,6 +7,7 @@ import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
 import type { Table, TableRow } from "./table.js";
 import { rowError } from "./textFile.js";
+import { written } from "./values.js";
 
 /** A text or a conversation. */
 export type Writing = string | readonly Message[];
@@ -184,11 +185,4 @@ class Reader {
   }
 }
 
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-const shown = (value: unknown): string =>
-  value === undefined ? "missing" : (JSON.stringify(value, numbersToo) ?? String(value)).slice(0, 60);
-
-/** Parquet has whole numbers that JSON can't write. */
-const numbersToo = (_: string, value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value);
+const shown = (value: unknown): string => (value === undefined ? "missing" : written(value));

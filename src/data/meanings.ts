@@ -1,3 +1,4 @@
+import { group } from "d3-array";
 import { UsageError } from "../common/errors.js";
 import { where } from "./example.js";
 import { type LanguageExample, loadLanguage, type Writing } from "./languageRows.js";
@@ -65,14 +66,9 @@ export function rowsOfPrompts(examples: readonly LanguageExample[], count: numbe
   return examples.filter((_, i) => taken.has(keys[i] as string));
 }
 
-/** Numbers of rows, from 0, that belong together: those with one prompt. A row that is gone on from by nothing is by itself. */
+/** Numbers of rows, from 0, that belong together: those with one prompt. A row without a prompt is a group of its own. */
 export function rowsByPrompt(examples: readonly LanguageExample[]): number[][] {
-  const groups = new Map<string, number[]>();
-  for (const [row, { input }] of examples.entries()) {
-    const key = JSON.stringify(promptOf(input) ?? row);
-    groups.set(key, [...(groups.get(key) ?? []), row]);
-  }
-  return [...groups.values()];
+  return [...group(examples.keys(), (row) => JSON.stringify(promptOf(examples[row]!.input) ?? row)).values()];
 }
 
 function promptOf(input: LanguageExample["input"]): Writing | undefined {

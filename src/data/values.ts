@@ -77,7 +77,7 @@ export function fail(table: Table, row: TableRow, column: string, expected: stri
 }
 
 /** As JSON, which has no numbers that a JavaScript number can't hold. */
-function written(value: unknown): string {
+export function written(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "bigint" || (Number.isInteger(value) && !Number.isSafeInteger(value)))
     return `${value}: whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} only`;

@@ -4,7 +4,7 @@ export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
 export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";
 export { type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./input.js";
-export { INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
+export { aDType, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./registry.js";
 export type { Rope } from "./ropeScalings.js";
 export { checkLayers } from "./sizes.js";

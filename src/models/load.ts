@@ -1,15 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import {
-  aNumber,
-  anObject,
-  aText,
-  checkArguments,
-  isObject,
-  oneOf,
-  optional,
-  options,
-  takes,
-} from "../common/arguments.js";
+import { aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import { isWithin, Linear, Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
@@ -55,11 +45,12 @@ const SOURCE = takes(
   (value) =>
     (typeof value === "string" && value !== "") || (isObject(value) && "config" in value && "readTensor" in value),
 );
+export const aDType = oneOf(Object.keys(torch.DTYPE_BYTES));
 const OPTIONS = options({
   head: anObject,
   outputs: aNumber,
-  dtype: aText,
-  masterDtype: optional(aText),
+  dtype: aDType,
+  masterDtype: optional(aDType),
   generator: anObject,
   initWeights: optional(oneOf(INIT_WEIGHTS)),
   availableBytes: optional(aNumber),

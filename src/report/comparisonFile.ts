@@ -38,8 +38,15 @@ const comparedTask = z.object({
 });
 
 const tested = {
-  ...{ a: name, b: name, metric: name, p: number, pHolm: number, pairs: number, differing: number },
-  ...{ unmatched: number, statistic: number },
+  a: name,
+  b: name,
+  metric: name,
+  p: number,
+  pHolm: number,
+  pairs: number,
+  differing: number,
+  unmatched: number,
+  statistic: number,
   population: z.enum(["seeds of this task", "seeds of these tasks", "tasks", "rows of this task"]),
   task: name.exactOptional(),
 };
@@ -56,7 +63,7 @@ const tasks = z.array(name).exactOptional();
 
 const test = z.discriminatedUnion("test", [
   z.object({ ...tested, test: z.enum(["wilcoxon", "wilcoxon-tasks"]), effect, tasks }),
-  z.object({ ...tested, test: z.literal("bootstrap"), ...{ low: number, high: number }, ...drawn }),
+  z.object({ ...tested, test: z.literal("bootstrap"), low: number, high: number, ...drawn }),
 ]);
 
 const named = { task: name, method: name, seed: number };

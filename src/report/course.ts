@@ -3,13 +3,20 @@ import type { EvaluationEvent, Metrics, Phase } from "../train/events.js";
 import { type Point, pointsOf, type Run } from "./runs.js";
 
 /** Metrics as the run gave them at its end, else of its last evaluation. */
-export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? run.of("evaluation").at(-1)?.metrics ?? {};
+export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? metricsSoFar(run);
+
+/** Before its end a run gives the metrics of rows that it held out without their prefix. */
+function metricsSoFar(run: Run): Metrics {
+  const last = run.of("evaluation").at(-1)?.metrics ?? {};
+  if (rowsWatched(run) === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
+  return Object.fromEntries(Object.entries(last).map(([name, value]) => [`${HELD_OUT}${name}`, value]));
+}
 
 /** Whether the run held out some of its training rows and watched those. */
 const watchesHeldOut = (run: Run): boolean =>
   run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
 
-/** What stands before a metric's name where a run's end tells of rows that it held out, beside those that it is judged by. */
+/** Prefix of the metrics on held-out training rows in a run's last evaluation. */
 const HELD_OUT = "holdout_";
 const isHeldOut = (name: string): boolean => name.startsWith(HELD_OUT);
 
@@ -25,13 +32,21 @@ export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly
   const heldOut = entries
     .filter(([name]) => isHeldOut(name))
     .map(([name, value]) => [name.slice(HELD_OUT.length), value]);
-  if (heldOut.length === 0) return [[rowsWatched(run), metrics]];
   const others = entries.filter(([name]) => !isHeldOut(name));
-  return [
-    ...(others.length > 0 ? [[WATCHED[0], Object.fromEntries(others)] as const] : []),
-    [WATCHED[1], Object.fromEntries(heldOut)],
-  ];
+  const byRows =
+    heldOut.length === 0
+      ? ([[rowsWatched(run), others]] as const)
+      : ([
+          [WATCHED[0], others],
+          [WATCHED[1], heldOut],
+        ] as const);
+  return byRows
+    .filter(([, own]) => own.some(([name]) => !isOfTest(name as string)))
+    .map(([rows, own]) => [rows, Object.fromEntries(own)]);
 }
+
+/** Metrics of test rows stand beside those of the rows that were watched, which a run may not have. */
+const isOfTest = (name: string): boolean => name.startsWith("test_");
 
 const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
 const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
@@ -62,13 +77,16 @@ export function metricCourse(run: Run, name: string): Point[] {
 
 /** The same where the run watched these rows; nothing where it watched others. */
 export const metricCourseOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
-  rowsWatched(run) === rows ? metricCourse(run, name) : [];
+  ifWatched(run, rows, () => metricCourse(run, name));
+
+export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): Point[] =>
+  rowsWatched(run) === rows ? course() : [];
 
 /** Names of the metrics that any run's course has a figure of, in the order they first came. */
 export function metricNames(runs: readonly Run[]): string[] {
   const told = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
   const names = told.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
-  return [...new Set(names.map(([name]) => name))].filter((name) => !name.startsWith("test_"));
+  return [...new Set(names.map(([name]) => name))].filter((name) => !isOfTest(name));
 }
 
 /** The value that early stopping goes back to in a phase: the best one, the first of equals. */

@@ -2,7 +2,7 @@ import { formatNumber } from "../common/format.js";
 import { own } from "../common/own.js";
 import { mean } from "../compare/moments.js";
 import type { StepEvent } from "../train/events.js";
-import { bestPoints, finalMetrics, metricCourse, rowsWatched, WATCHED, type WatchedRows } from "./course.js";
+import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";
 import { curvePanels, panelNumbers } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";
 import { html, type Markup } from "./html.js";
@@ -74,7 +74,7 @@ const KINDS: readonly Kind[] = [
   { rows: WATCHED[1], of: heldOutGapOf, course: (run) => gapCourseOn(run, WATCHED[1]) },
 ];
 
-export const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => (rowsWatched(run) === rows ? gapCourse(run) : []);
+export const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCourse(run));
 
 /** A row a subject and kind of rows; and how the gap went, where runs were evaluated on the way. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {

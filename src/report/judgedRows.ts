@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { isObject } from "../common/arguments.js";
 import { refuseSpecialFile } from "../common/inputFile.js";
 
 /** A row as its run judged it; each task has a reference and a prediction of its own form. */
@@ -69,9 +70,6 @@ function parsed(text: string): unknown {
     return undefined;
   }
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Where a row stands, for people: the file's own name will do. */
 export const placeOf = ({ file, line }: Pick<JudgedRow, "file" | "line">): string => `${basename(file)} line ${line}`;

@@ -128,11 +128,11 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
   return metric === undefined ? undefined : { metric };
 }
 
-/** On test rows where all runs that have been judged have them, else on validation rows: scores of both say nothing of each other. */
+/** On test rows where all runs that have ended and been judged have them, else on validation rows: scores of both say nothing of each other. */
 function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | undefined {
   if (!judge) return undefined;
   const names = [`test_${judge.metric}`, judge.metric];
-  const judged = runs.filter((run) => names.some((name) => scoreOf(run, name) !== undefined));
+  const judged = runs.filter((run) => run.done && names.some((name) => scoreOf(run, name) !== undefined));
   const metric = names.find((name) => judged.every((run) => scoreOf(run, name) !== undefined));
   return metric === undefined ? undefined : { ...judge, metric };
 }

@@ -1,3 +1,4 @@
+import { group } from "d3-array";
 import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../train/events.js";
 import type { RunLog } from "./runLog.js";
 import { secondsOfEarlierSessions } from "./sessions.js";
@@ -26,8 +27,8 @@ export interface Point {
 export function toRuns(logs: readonly RunLog[]): Run[] {
   const names = uniqueNames(logs);
   return logs.map((log, index) => {
-    const of: Run["of"] = (event) =>
-      log.events.filter((one): one is Extract<RunEvent, { event: typeof event }> => one.event === event);
+    const byKind = group(log.events, ({ event }) => event);
+    const of = (<E extends RunEvent["event"]>(event: E) => byKind.get(event) ?? []) as Run["of"];
     // A run that was resumed after a failure and then ended well has not failed.
     const done = of("done").at(-1);
     const error = done ? undefined : of("error").at(-1);

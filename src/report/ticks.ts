@@ -13,8 +13,8 @@ const GAP = 14;
 const LEAST = 56;
 
 const UNITS = [
-  { size: 1e9, suffix: "G" },
-  { size: 1e6, suffix: "M" },
+  { size: 1e9, divisor: 1e9, suffix: "G" },
+  { size: 1e6, divisor: 1e6, suffix: "M" },
   { size: 1e4, divisor: 1e3, suffix: "K" },
   { size: 0, divisor: 1, suffix: "" },
 ] as const;
@@ -37,12 +37,11 @@ function hasRoom({ values, format }: Ticks, scale: number): boolean {
 function ticksOf(low: number, high: number, count: number): Ticks {
   const values = ticks(low, high, count);
   const largest = Math.max(...values.map(Math.abs));
-  const unit = UNITS.find(({ size }) => largest >= size)!;
-  const divisor = "divisor" in unit ? unit.divisor : unit.size;
+  const { divisor, suffix } = UNITS.find(({ size }) => largest >= size)!;
   const step = tickStep(low, high, count);
   // Steps are 1, 2 or 5 times a power of ten.
   const digits = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step / divisor) - 1e-9)));
-  const format = (value: number) => `${inFigures(value / divisor, digits)}${value === 0 ? "" : unit.suffix}`;
+  const format = (value: number) => `${inFigures(value / divisor, digits)}${value === 0 ? "" : suffix}`;
   return { values, format };
 }
 

@@ -1,4 +1,5 @@
 import { BidoraError } from "../common/errors.js";
+import { shown } from "../common/shown.js";
 import { type Message, type TextPart, withReasoning } from "./conversation.js";
 import { isJsonObject } from "./files.js";
 import { TemplateFault } from "./jinja/fault.js";
@@ -83,15 +84,22 @@ const messageValue = (message: Message, i: number): Value =>
     Object.entries(withReasoning(message)).map(([name, field]) => [name, fieldOf(field, `messages[${i}].${name}`)]),
   );
 
-/** @throws ChatTemplateError for half of a character, to which a template might put the other half */
-function fieldOf(field: string | number | boolean | readonly TextPart[], place: string): Value {
-  if (typeof field === "object")
+/** @throws ChatTemplateError for what no message has, and for half of a character, to which a template might put the other half */
+function fieldOf(field: unknown, place: string): Value {
+  if (field === undefined || typeof field === "boolean") return field;
+  if (typeof field === "string") {
+    if (isWhole(field)) return field;
+    throw new ChatTemplateError(`${place} ${HAS_HALF}`);
+  }
+  if (Array.isArray(field) && field.every(isTextPart))
     return field.map(({ type, text }) => new Map(Object.entries({ type, text: fieldOf(text, place) })));
-  if (typeof field === "string" && !isWhole(field)) throw new ChatTemplateError(`${place} ${HAS_HALF}`);
-  if (typeof field === "number" && Math.abs(field) > Number.MAX_SAFE_INTEGER)
-    throw new ChatTemplateError(`${place} is ${field}, a number that is not exact`);
-  return typeof field === "number" && Number.isInteger(field) ? BigInt(field) : field;
+  throw new ChatTemplateError(
+    `${place} must be a text, true or false, or a list of {"type": "text", "text"}, but is ${shown(field)}`,
+  );
 }
+
+const isTextPart = (part: unknown): part is TextPart =>
+  isJsonObject(part) && part.type === "text" && typeof part.text === "string";
 
 /**
  * The chat template of a tokenizer's folder: chat_template.jinja, else what tokenizer_config.json has, of several the default.

@@ -98,7 +98,8 @@ async function judgeModel(
       // What the labels are is known from all rows, however few of them are judged.
       const labels = usedLabels(choice, all, open.labels);
       const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
-      const judgements = [choice.task.isGenerative ? byPrompts(judged, choice.task, examples) : judged];
+      const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
+      const judgements = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
       if (wishes) judgements.unshift(await evaluateTexts(open, texts, { batchSize, wishes, signal: hooks.signal }));

@@ -8,17 +8,17 @@ import {
   type SideFacts,
   sideFactsOf,
 } from "../adapters/index.js";
-import { aText, type Check, checkArguments, oneOf, optional, options as optionsOf } from "../common/arguments.js";
+import { aText, type Check, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
 import { hubOptions } from "../io/hub/hubOptions.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { architectureOf, type LoadedModel, loadModel } from "../models/index.js";
+import { aDType, architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { aNamedTask, type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
-import { DTYPE_BYTES, type DType, Generator } from "../torch/index.js";
+import { type DType, Generator } from "../torch/index.js";
 
 /** Which model is opened, with which adapter. */
 export interface OpenOptions {
@@ -65,7 +65,7 @@ const OPTIONS = optionsOf({
   revision: optional(aText),
   adapter: optional(aText),
   task: optional(aNamedTask),
-  dtype: oneOf(Object.keys(DTYPE_BYTES)),
+  dtype: aDType,
   hub: optional(hubOptions),
 } satisfies Record<keyof OpenOptions, Check>);
 

@@ -43,6 +43,7 @@ const prompt = { ids: [1], maxNewTokens: 1, uniform: nothing };
 const generation = object(library.GREEDY);
 const open = object({ model: {}, tokenizer: {} });
 const folder = join(GOLDEN, "bert", "single");
+const built = { head: {}, outputs: 1, dtype: "float32", generator: {} };
 const loadRows = options({ labels: "optional" });
 
 /** The arguments of each function. */
@@ -55,7 +56,23 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     { good: undefined, wrong: [null, 7, ""] },
     hooks,
   ],
-  doraConfig: [{ good: {}, wrong: [null, 7, "one", [], { rnak: 8 }, { rank: "8" }, { axis: 1 }] }],
+  doraConfig: [
+    {
+      good: {},
+      wrong: [
+        null,
+        7,
+        "one",
+        [],
+        { rnak: 8 },
+        { rank: "8" },
+        { axis: 1 },
+        { axis: "output" },
+        { normGradient: "half" },
+        { bias: "lora_only" },
+      ],
+    },
+  ],
   eject: [adapted],
   encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],
   estimate: [config, hooks],
@@ -71,19 +88,42 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   inject: [model, adapterConfig, object({ generator: {} })],
   inspect: [text(folder)],
   loadLanguage: [text("rows.jsonl"), loadRows],
-  loadModel: [text(folder), options({ head: {}, outputs: 1, dtype: "float32", generator: {} })],
+  loadModel: [
+    text(folder),
+    {
+      good: built,
+      wrong: [...options(built).wrong, { ...built, dtype: "float23" }, { ...built, masterDtype: "float23" }],
+    },
+  ],
   loadQuestions: [text("rows.json"), loadRows],
   loadTexts: [text("rows.jsonl"), object({ read: library.readName }), loadRows],
   loadTokenizer: [text(folder)],
   loadWords: [text("rows.conll"), loadRows],
-  loraConfig: [{ good: {}, wrong: [null, 7, "one", [], { rnak: 8 }, { rank: "8" }, { targetModules: 1 }] }],
+  loraConfig: [
+    {
+      good: {},
+      wrong: [
+        null,
+        7,
+        "one",
+        [],
+        { rnak: 8 },
+        { rank: "8" },
+        { targetModules: 1 },
+        { bias: "lora_only" },
+        { rank: Number.NaN },
+      ],
+    },
+  ],
   lossSum: [task, model, batch, anyObject],
   lossWeight: [task, batch],
   merge: [settings, hooks],
   mergedBias: [object({ adapter: {}, layer: {} })],
   mergedParameters: [adapted],
   mergedWeight: [object({ adapter: {}, layer: {} })],
-  methodOf: [object({ method: "lora" })],
+  methodOf: [
+    required({ good: { method: "lora" }, wrong: [null, 7, "one", [], {}, { method: "nope" }, { method: "toString" }] }),
+  ],
   modelInput: [list(row)],
   namedTask: [text("regression")],
   openCheckpoint: [text(folder)],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   bestPoints,
+  finalMetrics,
   metricCourse,
   metricCourseOn,
   metricNames,
@@ -168,6 +169,26 @@ describe("the course of a metric", () => {
       [heldOut, { loss: 0.6 }],
     ]);
     expect(metricNames([others, watched])).toEqual(["loss"]);
+  });
+
+  it("is of the held-out rows in the tables too, before the run has ended", () => {
+    const live = run(start({ holdoutFraction: 0.2 }), ...losses(10), evaluation(5, { loss: 0.7 }));
+    expect(gapOf(live)).toBeUndefined();
+    expect(heldOutGapOf(live)!.heldOut).toBe(0.7);
+    expect(finalMetrics(live)).toEqual({ holdout_loss: 0.7 });
+  });
+
+  it("has no validation rows where there are test rows alone", () => {
+    const tested = run(
+      start({ holdoutFraction: 0.2 }),
+      ...losses(10),
+      evaluation(10, { holdout_loss: 0.6, test_loss: 0.4 }),
+      done({ holdout_loss: 0.6, test_loss: 0.4 }),
+    );
+    const [last] = tested.of("evaluation");
+    expect(metricsByRows(tested, last!)).toEqual([["held-out training rows", { loss: 0.6 }]]);
+    const plain = run(...losses(10), evaluation(10, { test_loss: 0.4 }), done({ test_loss: 0.4 }));
+    expect(metricsByRows(plain, plain.of("evaluation")[0]!)).toEqual([]);
   });
 
   it("is the held-out value where there is only the end", () => {

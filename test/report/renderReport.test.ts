@@ -22,17 +22,21 @@ it("says of a validation score that it was used for selection, where it was, and
 });
 
 it("sets scores against costs by rows that all runs were judged by, the test rows first", () => {
-  const of = (...each: readonly Readonly<Record<string, number>>[]) => {
-    const logs = each.map((metrics, i) => {
-      const log = sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings: { task: "mine" } });
-      return { ...log, events: log.events.map((event) => (event.event === "done" ? { ...event, metrics } : event)) };
-    });
-    return texts(parse(renderReport(logs)), "#cost figcaption").map((caption) => caption.split(" over ")[0]);
+  const of = (...each: readonly Readonly<Record<string, number>>[]) => captionsOf(each.map(logOf));
+  const logOf = (metrics: Readonly<Record<string, number>>, i: number) => {
+    const log = sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings: { task: "mine" } });
+    return { ...log, events: log.events.map((event) => (event.event === "done" ? { ...event, metrics } : event)) };
   };
+  const captionsOf = (logs: Parameters<typeof renderReport>[0]) =>
+    texts(parse(renderReport(logs)), "#cost figcaption").map((caption) => caption.split(" over ")[0]);
   const both = { accuracy: 0.5, test_accuracy: 0.6 };
   expect(of(both, both)).toEqual([expect.stringMatching(/^Test accuracy/)]);
   expect(of(both, { accuracy: 0.7 })).toEqual([expect.stringMatching(/^Accuracy/)]);
   expect(of({ test_accuracy: 0.7 }, { accuracy: 0.7 })).toEqual([]);
+  // A run that has not ended has no test score yet, and is no point of the figure.
+  const [first, second, live] = [0, 1, 2].map((i) => logOf(both, i));
+  const unfinished = { ...live!, events: live!.events.filter(({ event }) => event !== "done") };
+  expect(captionsOf([first!, second!, unfinished])).toEqual([expect.stringMatching(/^Test accuracy/)]);
 });
 
 describe("a report of three runs", () => {

@@ -70,6 +70,12 @@ describe("a template", () => {
       "{% set x %}{% generation %}a{% endgeneration %}{% endset %}",
       "stands in a macro or a variable",
     ],
+    [
+      "takes an item of a test",
+      "{{ 4 is divisibleby(2)[0] }}",
+      "item or attribute of a filter or test without brackets",
+    ],
+    ["takes an item of a filter", "{{ 'b' | join(',')[0] }}", "item or attribute of a filter or test without brackets"],
     ["says no", "{{ raise_exception('Only cats.') }}", "the template says: Only cats"],
     ["looks for a list among keys", "{{ [1] in messages[0] }}", "looks for a list among a dict's keys"],
     ["looks at the language", "{{ messages.__proto__ }}", '"__proto__", which no template may'],
@@ -77,6 +83,23 @@ describe("a template", () => {
   ])("that %s is refused", (_, template, fault) => {
     expect(rendering(template)).toThrow(fault);
     expect(rendering(template)).toThrow(/^The chat template does not take the conversation: .*[^.]\.$/);
+  });
+
+  it.each<[string, unknown]>([
+    ["nothing", null],
+    ["a number", 7],
+    ["a text in a list", ["hi"]],
+    ["an image", [{ type: "image", image: "a.png" }]],
+    ["a part of another type, with a text", [{ type: "image", text: "a.png" }]],
+    ["a part without its text", [{ type: "text" }]],
+  ])("takes no message with %s for a content, or for another field", (_, field) => {
+    const template = new ChatTemplate("{{ messages[0].content }}{{ messages[0].tool_calls }}", tokens);
+    const fault = (message: object) => () => template.render([message as Message]);
+    expect(fault({ ...user, content: field })).toThrow(
+      /messages\[0\].content must be a text, true or false, or a list of \{"type": "text", "text"\}, but is /,
+    );
+    expect(fault({ ...user, tool_calls: field })).toThrow(/messages\[0\].tool_calls must be a text/);
+    expect(template.render([{ ...user, content: [{ type: "text", text: "hi" }] }]).text).toContain("'hi'");
   });
 
   it("that is broken is refused before any conversation", () => {

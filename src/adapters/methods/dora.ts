@@ -2,7 +2,7 @@
 // magnitude [dim].
 
 import * as z from "zod";
-import { checkArguments } from "../../common/arguments.js";
+import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import {
   castTo,
@@ -51,7 +51,10 @@ export interface DoraConfig extends LowRankConfig {
 }
 
 const DORA_DEFAULTS = { ...LOW_RANK_DEFAULTS, axis: "out", normGradient: "detached" } as const;
-const OPTIONS = configOptions(DORA_DEFAULTS);
+const OPTIONS = configOptions(DORA_DEFAULTS, {
+  axis: oneOf(MAGNITUDE_AXES),
+  normGradient: oneOf(NORM_GRADIENTS),
+});
 
 /** DoRA's settings; what is not given is as in PEFT, with rank 8, alpha 16 and every linear layer. */
 export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): DoraConfig {

@@ -95,7 +95,8 @@ const isTupleEnd = (node: Expression): boolean => node.type === "Identifier" && 
 
 export function filtered(value: Value, filter: Identifier | Call, scope: Scope, steps: Steps): Value {
   if (filter.type === "Identifier") return applyFilter(filter.value, value, NO_ARGUMENTS);
-  if (filter.callee.type !== "Identifier") return refuse("it has a filter without a name");
+  if (filter.type !== "CallExpression" || filter.callee.type !== "Identifier")
+    return refuse("it takes an item or attribute of a filter or test without brackets around it");
   const [name, args] = [filter.callee.value, argumentsOf(filter, scope, steps)];
   return name.startsWith(TEST) ? tested(name.slice(TEST.length), value, args) : applyFilter(name, value, args);
 }
