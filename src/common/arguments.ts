@@ -1,4 +1,4 @@
-/** What calls of the library take. TypeScript says the same; these say it where nobody asked TypeScript. */
+/** Checks of the library's arguments at run time, for callers who don't use TypeScript. */
 import { UsageError } from "./errors.js";
 import { didYouMean } from "./nearest.js";
 import { own } from "./own.js";

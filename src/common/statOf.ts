@@ -1,6 +1,6 @@
 import { type Stats, statSync } from "node:fs";
 
-/** What stands at a path; undefined where nothing does, be it that a file stands where a folder above it would. */
+/** What stands at a path; undefined if nothing does, also if a parent of the path is a file. */
 export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });

@@ -51,7 +51,7 @@ interface Named {
 export interface FailedRun extends Named {
   /** Why, in the words of its error. */
   readonly reason: string;
-  /** Of its error, where it told one. */
+  /** The error's code, if it had one. */
   readonly code?: string;
   /** The last step that it did. */
   readonly step?: number;

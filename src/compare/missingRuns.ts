@@ -31,7 +31,7 @@ function leftOutNote(failed: readonly FailedRun[]): string[] {
   if (failed.length === 0) return [];
   const methods = [...new Set(failed.map(({ method }) => method))].join(", ");
   return [
-    `Where runs of a method failed (${methods}), it is not marked as the best and is left out of the tests: the runs that are left are no fair sample of its seeds.`,
+    `Methods with failed runs (${methods}) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.`,
   ];
 }
 

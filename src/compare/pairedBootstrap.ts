@@ -20,7 +20,7 @@ export interface PairedBootstrap extends Interval {
   readonly difference: number;
   /** Two-sided, in (0, 1]. */
   readonly p: number;
-  /** Of p over all resamples that could have been drawn: √(p(1 − p) / (1 + B)). */
+  /** Monte Carlo standard error of p: √(p(1 − p) / (1 + B)). */
   readonly pStandardError: number;
 }
 

@@ -102,7 +102,7 @@ function someTasksNote(test: SignificanceTest): string[] {
         `Each task's main metric is tested over ${some.length} tasks: ${names}. Tasks whose main metric is better when lower, or that have no result, are left out.`,
       ]
     : [
-        `${words(test.metric)} is tested over ${some.length} tasks: ${names}. Tasks that have no such score of their reported rows are left out.`,
+        `${words(test.metric)} is tested over ${some.length} tasks: ${names}. Tasks without this metric on their reported rows are left out.`,
       ];
 }
 
@@ -110,7 +110,7 @@ function someTasksNote(test: SignificanceTest): string[] {
 const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
   "seeds of this task": "Tests over the seeds of a task say nothing about other tasks.",
   "seeds of these tasks": "Tests over the seeds of these tasks say nothing about other tasks.",
-  tasks: "Tests over tasks, of their means over seeds, speak of other tasks of this kind.",
+  tasks: "Tests over tasks compare each task's mean over seeds; they generalise to other tasks of this kind.",
   "rows of this task": "Tests over the rows of a task say nothing about other seeds.",
 };
 
@@ -122,6 +122,6 @@ function resamplesNote(tests: readonly SignificanceTest[]): string[] {
   if (counts.size === 0) return [];
   const drawn = [...counts].sort((a, b) => a - b).map(formatCount);
   return [
-    `The p of a bootstrap is from ${drawn.join(" or ")} resamples; after it stands the standard error that drawing them leaves.`,
+    `The p of a bootstrap is from ${drawn.join(" or ")} resamples; the figure after ± is its Monte Carlo standard error.`,
   ];
 }

@@ -53,7 +53,7 @@ export const evaluateOptions = {
   }),
   confidence: option(number({ above: 0, below: 1 }), {
     group: "Figures",
-    help: "intervals of this confidence for every metric: Wilson's for shares of the rows, else by bootstrap",
+    help: "intervals of this confidence for every metric: Wilson score for proportions of rows, otherwise bootstrap",
     defaultText: "none",
   }),
   seed: option(whole(0), { group: "Figures", help: "of the bootstrap", default: 0, advanced: true }),

@@ -18,7 +18,7 @@ export const promptConditions = {
 } satisfies Conditions<GenerateSettings, GenerateSettings>;
 
 const inGenerate: Condition<undefined> = {
-  only: "in generate: here stream() and rows() are given what to go on from",
+  only: "in generate(): a TextGenerator gets its prompts from stream() and rows()",
   in: () => false,
 };
 

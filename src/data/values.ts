@@ -60,7 +60,7 @@ export const readLabels: ValueReader<string[]> = (table, row, column) => {
   throw rowError(
     table.file,
     row.line,
-    `the column ${column} has the label ${JSON.stringify(twice)} twice: list each of the row's labels once. For a 0 or 1 for each label, write one column a label and name them all: --label-column a,b,c.`,
+    `the column ${column} has the label ${JSON.stringify(twice)} twice: list each of the row's labels once. If these are 0/1 flags, use one column per label and name them all: --label-column a,b,c.`,
   );
 };
 

@@ -42,8 +42,8 @@ const resamplesFor = (tail: number): number => Math.min(Math.max(RESAMPLES, Math
  * Confidence intervals for every value of a metric: Wilson's for shares of the rows, for all others the BCa bootstrap over rows. A
  * row is drawn with all that was measured of it, so that words of one sentence, or texts with one prompt, stay together.
  * There is none where fewer than 30 rows are drawn from, and where it is not a finite number over all rows or in more than one of
- * twenty samples; fewer such samples are left out. Nor is there one whose end would be the highest or lowest value of all samples since
- * so many of these agree on it, as where one row in thirty is wrong: it would hold the true value far less often than it says.
+ * twenty samples; fewer such samples are left out. Nor is there one where more samples
+ * than a tail holds share the highest or lowest value, as when one row in thirty is wrong: it would cover the true value far too rarely.
  * @param units what a row is, for notes
  * @throws BidoraError `METRIC_ROWS` for no rows
  * @throws UsageError for options that no bootstrap can be drawn by

@@ -7,7 +7,7 @@ interface Room {
   readonly room: number;
 }
 
-/** Marks in bands, of which those that would hide each other stand over each other. */
+/** Stacks the marks of a band that would overlap. */
 export function apart<T extends object>(options: T, room: Room): T {
   return Plot.initializer(options, (_data, _facets, channels, scales) => {
     const places = (key: "x" | "y") =>

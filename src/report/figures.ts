@@ -108,7 +108,7 @@ export function metricsFigure(subjects: readonly Subject[], task?: string): Mark
       id: "validation",
       title: kinds.includes(WATCHED[1]) ? "Evaluations during training" : "Validation",
       task,
-      caption: `Metrics at each evaluation on the ${kinds.join(", or on the ")}${kinds.length > 1 ? " of a run that held some out to watch: these are other rows, so that the two can’t be compared" : ""}.${stopped}`,
+      caption: `Metrics at each evaluation on the ${kinds.join(", or on the ")}${kinds.length > 1 ? " that a run set aside. The two sets of rows differ, so their values are not comparable" : ""}.${stopped}`,
     },
     ({ title, curves, name, rows }, size) =>
       drawCurves(

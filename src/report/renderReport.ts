@@ -142,7 +142,7 @@ function scoreOf(run: Run, metric: string): number | undefined {
   return typeof score === "number" && Number.isFinite(score) ? score : undefined;
 }
 
-/** What must be said of a score of rows that chose the state which it is of; nothing where no run has such a one. */
+/** Warns that a validation score was also used for early stopping; undefined if none was. */
 function selectionNote(runs: readonly Run[]): Markup | undefined {
   const chosen = runs.filter(({ start, done }) => done && stopsByValidation(start?.settings ?? {}));
   if (chosen.length === 0) return undefined;

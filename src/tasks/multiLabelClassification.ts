@@ -27,7 +27,7 @@ export const multiLabelClassification: Task<
   LabelsPrediction,
   readonly number[]
 > = {
-  rows: "one or two texts, a list of labels, each once, or one 0/1 column a label",
+  rows: "one or two texts, a list of distinct labels, or one 0/1 column per label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
   problem: { type: "multi_label_classification", outputs: [1, Number.POSITIVE_INFINITY], isAssumed: false },

@@ -29,7 +29,7 @@ export interface WordsRow extends EncodedRow<readonly number[], readonly string[
 }
 
 const MIXED_ENDS =
-  "The labels have ends of both BIOES (E-, S-) and BILOU (L-, U-): entities are not scored, for nothing says how to read them; write them in one scheme.";
+  "The labels have ends of both BIOES (E-, S-) and BILOU (L-, U-): entities are not scored, because the scheme is ambiguous; use one scheme.";
 
 /** The likeliest label of each word. */
 export interface WordsPrediction {

@@ -28,7 +28,7 @@ const cleaned = (text: string): string => CLEANED.reduce((done, [from, to]) => d
 
 /** The text of tokens, as transformers decodes it. */
 export class Decoder {
-  /** Tokens for one byte each, by their ids, where a text is spelled in bytes: bytes in a row that are not all characters are all replaced. */
+  /** Tokens that stand for one byte each, by id. In a run of them that isn't valid UTF-8, every byte becomes U+FFFD. */
   readonly #bytes: ReadonlyMap<number, number>;
   /** A token for a byte above ASCII: after others it shows whether theirs may still be replaced. */
   readonly #highByte: number | undefined;
@@ -58,7 +58,7 @@ export class Decoder {
     return (await this.decode([...ids, this.#highByte], options)).startsWith(text);
   }
 
-  /** Where the bytes in a row begin that a token is among, special tokens between them left out; the token itself elsewhere. */
+  /** Where the run of byte tokens that holds `at` begins; special tokens don't end a run. `at` itself outside a run. */
   runStart(ids: readonly number[], at: number): number {
     if (this.#bytes.size === 0) return at;
     let start = at;

@@ -7,7 +7,7 @@ const HALF = /\p{Surrogate}/u;
 const SHOWN = 20;
 
 /** What is said of a text, or of the place where it stands, that has half of a character. */
-export const HAS_HALF = "has half of a character (a lone surrogate such as \\ud83d): put the text right";
+export const HAS_HALF = "has half of a character (a lone surrogate such as \\ud83d): correct the text";
 
 /** A text that a tokenizer does not take. */
 export class RefusedText extends BidoraError {

@@ -131,7 +131,7 @@ export class Tokenizer {
     return this.#decoder.isSettled(ids, text, options);
   }
 
-  /** From where on the text of tokens is that in the whole: from one on, or from one before it whose text depends on its. */
+  /** Where decoding must begin so that the text from token `at` on is as in the whole: at `at`, or where its run of byte tokens begins. */
   runStart(ids: readonly number[], at: number): number {
     return this.#decoder.runStart(ids, at);
   }

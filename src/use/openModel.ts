@@ -104,7 +104,7 @@ export async function baseFolder(
     throw new UsageError(
       adapter
         ? "--model is missing, and the adapter does not name its base model: give a local folder or a Hub repository."
-        : "--model is missing: give a local folder or a Hub repository, or --adapter with one that names its base model.",
+        : "--model is missing: give a local folder or a Hub repository, or an --adapter that names its base model.",
     );
   const own = options.model === undefined && !existsSync(name) ? adapter?.revision : undefined;
   const revision = options.revision ?? own;

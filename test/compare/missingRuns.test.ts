@@ -55,7 +55,7 @@ describe("a method of which runs failed", () => {
       "Mean ± sample standard deviation over 2 seeds, or as many as n says.",
       "b failed in 1 of 2 runs on t (seed 1). Seed 1: The loss is not a number.",
       "c failed in 2 of 2 runs on t (seeds 0, 1). Seed 0: The loss is not a number.",
-      "Where runs of a method failed (b, c), it is not marked as the best and is left out of the tests: the runs that are left are no fair sample of its seeds.",
+      "Methods with failed runs (b, c) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.",
       "Time and memory are means over seeds.",
     ]);
     for (const text of [terminalTable(table!), markdownTable(table!), latexTable(table!)]) {

@@ -245,7 +245,7 @@ test("rows without a difference are counted apart, and a p that was drawn says h
   });
   expect(table.notes).toEqual([
     "Tests over the rows of a task say nothing about other seeds.",
-    "The p of a bootstrap is from 10,000 or 30,000 resamples; after it stands the standard error that drawing them leaves.",
+    "The p of a bootstrap is from 10,000 or 30,000 resamples; the figure after ± is its Monte Carlo standard error.",
   ]);
 });
 
@@ -258,7 +258,7 @@ test("under the table stands what each kind of test does not speak of", () => {
     Population: ["seeds of these tasks", "tasks", "seeds of these tasks"],
   });
   expect(table.notes[0]).toBe(
-    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks, of their means over seeds, speak of other tasks of this kind.",
+    "Tests over the seeds of these tasks say nothing about other tasks. Tests over tasks compare each task's mean over seeds; they generalise to other tasks of this kind.",
   );
 });
 
@@ -269,7 +269,7 @@ test("a test over some of the tasks is not said to be over all, and which they a
   ]);
   expect(told(table).Task).toEqual(["2 tasks", "3 tasks"]);
   expect(table.notes.slice(1, 3)).toEqual([
-    "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks that have no such score of their reported rows are left out.",
+    "Accuracy is tested over 2 tasks: mrpc, sst2. Tasks without this metric on their reported rows are left out.",
     "Each task's main metric is tested over 3 tasks: mrpc, cola, sst2. Tasks whose main metric is better when lower, or that have no result, are left out.",
   ]);
 });

@@ -145,7 +145,7 @@ describe("files of rows for language models", () => {
     [
       "half a character",
       { text: "a\ud83d" },
-      "text has half of a character (a lone surrogate such as \\ud83d): put the text right.",
+      "text has half of a character (a lone surrogate such as \\ud83d): correct the text.",
     ],
   ])("are refused for %s", async (_, row, message) => {
     const fine = {

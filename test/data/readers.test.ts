@@ -305,7 +305,7 @@ describe("columns", () => {
   });
 
   it("have whole characters", async () => {
-    const half = "has half of a character (a lone surrogate such as \\ud83d): put the text right.";
+    const half = "has half of a character (a lone surrogate such as \\ud83d): correct the text.";
     expect(await fault(loadExamples(jsonl({ text: "a\ud83d", label: "x" }), classify))).toContain(
       `line 1: the column text ${half}`,
     );

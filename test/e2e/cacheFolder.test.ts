@@ -60,7 +60,7 @@ describe.runIf(existsSync("/proc/self"))("a cache on a file system that takes no
     );
   });
 
-  test("of tokenizers that were tried is done without", async () => {
+  test("is not needed for tokenizers that were tested before", async () => {
     const { status, stderr } = await withEnvironment(
       { XDG_CACHE_HOME: "/proc/x" },
       "preview",

@@ -257,7 +257,7 @@ test("where there are test rows they are what is reported, and everything names 
   }
 }, 100_000);
 
-test("what the results could not be told by is refused before the first run", async () => {
+test("settings that would make the results unusable are refused before the first run", async () => {
   const notes: string[] = [];
   const call = (flags: object) => {
     const output = fresh("refused");

@@ -7,7 +7,7 @@ import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../..
 
 const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/byte-level", import.meta.url)));
 const HALF = "x\ud83d";
-const FAULT = 'The text "x\\ud83d" has half of a character (a lone surrogate such as \\ud83d): put the text right.';
+const FAULT = 'The text "x\\ud83d" has half of a character (a lone surrogate such as \\ud83d): correct the text.';
 
 describe("half of a character is refused", () => {
   const doors: readonly (readonly [string, (tokenizer: Tokenizer) => Promise<unknown>])[] = [
@@ -27,7 +27,7 @@ describe("half of a character is refused", () => {
       (found: unknown) => found,
     );
     expect(error).toMatchObject({ code: "HALF_CHARACTER" });
-    expect(String(error)).toContain("has half of a character (a lone surrogate such as \\ud83d): put the text right.");
+    expect(String(error)).toContain("has half of a character (a lone surrogate such as \\ud83d): correct the text.");
   });
 
   it("by its end alone, with what stands before it", async () => {
@@ -54,7 +54,7 @@ describe("half of a character is refused", () => {
       { role: "assistant", content: [{ type: "text", text: "\ude00" }] },
     ];
     const template = new ChatTemplate("{{ messages[0].content ~ messages[1].content[0].text }}", new Map());
-    const fault = "has half of a character (a lone surrogate such as \\ud83d): put the text right.";
+    const fault = "has half of a character (a lone surrogate such as \\ud83d): correct the text.";
     expect(() => template.render(halves)).toThrow(`messages[0].content ${fault}`);
     expect(() => template.render(halves.slice(1))).toThrow(`messages[0].content ${fault}`);
     const chat = example({ kind: "prompt", prompt: halves, completion: undefined });

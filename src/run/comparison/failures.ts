@@ -24,7 +24,7 @@ export function failuresIn(output: string): Readonly<Record<string, KnownFailure
 }
 
 export function keepFailure(output: string, { cell, message, error }: Ended): void {
-  const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a word";
+  const words = error?.message ?? message?.replace(/^bidora: /, "") ?? "its process ended without a message";
   const { code, step } = error ?? {};
   const failure = {
     reason: words.split("\n")[0] as string,

@@ -29,7 +29,7 @@ export async function designProblems(spec: Spec, task: SpecTask): Promise<Bidora
   if (reported === null)
     return [
       new UsageError(
-        "there are neither validation nor test rows, so that nothing says how good its runs are: name a file by --validation or --test.",
+        "there are neither validation nor test rows, so its runs cannot be scored: name a file by --validation or --test.",
       ),
     ];
   const unlike = unlikeJudged(spec, task);
@@ -55,7 +55,7 @@ function unlikeJudged(spec: Spec, task: SpecTask): UsageError[] {
     if (values.length < 2) return [];
     const [flag, what] = [flagOf(key), key === "labelColumn" ? "labels" : "tokens of its rows"];
     return new UsageError(
-      `${flag} differs between its runs (${values.join(", ")}), which would be judged by other ${what}: give one ${flag} for all of them.`,
+      `${flag} differs between its runs (${values.join(", ")}), so its runs would be scored on different ${what}: give one ${flag} for all of them.`,
     );
   });
 }

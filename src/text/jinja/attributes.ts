@@ -36,5 +36,5 @@ export function hashOf(value: Value): string {
   if (typeof value === "string") return JSON.stringify(value);
   if (value instanceof Tuple) return `(${value.map(hashOf).join()})`;
   if (value === null || value === undefined) return `${value}`;
-  return refuse(`it looks for what comes twice among values such as ${kindOf(value)}`);
+  return refuse(`the filter unique does not take ${kindOf(value)}`);
 }

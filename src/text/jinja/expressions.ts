@@ -87,7 +87,7 @@ function compute(node: Expression, scope: Scope, steps: Steps): Value {
 function unary(operator: string, value: Value): Value {
   if (operator === "not") return !isTrue(value);
   const number = numberLike(value);
-  if (!isNumber(number)) return refuse(`it has ${kindOf(value)} with a sign`);
+  if (!isNumber(number)) return refuse(`it puts a sign before ${kindOf(value)}`);
   return operator === "-" ? -number : number;
 }
 

@@ -1,4 +1,4 @@
-/** Jinja's filters on lists, dicts and numbers. */
+/** Jinja's filters on lists and dicts. */
 import { attributeGetter, hashOf, sortKey, withoutCase } from "./attributes.js";
 import { refuse } from "./fault.js";
 import { pairsOf } from "./members.js";

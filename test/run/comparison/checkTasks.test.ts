@@ -47,7 +47,7 @@ describe("before the first run", () => {
     const methods = ["lora", "dora"];
     const per = (settings: string) => ["perMethod:", `  dora: {${settings}}`];
     await expect(check([lm], { methods }, false, per("trainOn: all"))).rejects.toThrow(
-      "lm: --train-on differs between its runs (not set, all), which would be judged by other tokens of its rows",
+      "lm: --train-on differs between its runs (not set, all), so its runs would be scored on different tokens of its rows",
     );
     await expect(check([lm], { methods }, false, per("maxLength: 8"))).rejects.toThrow("--max-length differs");
     await expect(check([lm], { grid: ["maxLength=8,16"] })).rejects.toThrow(
@@ -57,7 +57,7 @@ describe("before the first run", () => {
     // Classification is judged by the same labels, however much of a text is read.
     await expect(check([good], { grid: ["maxLength=8,16"] })).resolves.toBeUndefined();
     await expect(check([good], { methods }, false, per("labelColumn: sentence2"))).rejects.toThrow(
-      "--label-column differs between its runs (not set, sentence2), which would be judged by other labels",
+      "--label-column differs between its runs (not set, sentence2), so its runs would be scored on different labels",
     );
   });
 
