@@ -2,7 +2,7 @@ import { isJsonObject, type JsonObject } from "./files.js";
 import type { NativeTokenizer } from "./native.js";
 
 /** What stands for bytes that are no character, or not yet. */
-export const REPLACEMENT = "\uFFFD";
+const REPLACEMENT = "\uFFFD";
 
 /** How tokens become a text. */
 export interface DecodeOptions {

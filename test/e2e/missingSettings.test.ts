@@ -5,8 +5,7 @@ import { describe, expect, test } from "vitest";
 import { called, changed, fresh, ROWS, SMALL } from "./support.js";
 
 const OUTPUT = fresh("missing.gguf");
-const NO_MODEL =
-  /^bidora: --model is missing: give a local folder or a Hub repository, or an --adapter that names/;
+const NO_MODEL = /^bidora: --model is missing: give a local folder or a Hub repository, or an --adapter that names/;
 const NO_MODEL_OF_RUN = /^bidora: --model is missing: give a local folder or a Hub repository\.$/m;
 const FINETUNE = ["--task", "sequence-classification", "--train", SMALL.train];
 
