@@ -81,6 +81,12 @@ Napi::Value setKernelLevel(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// () => bytes in use that came from the C library's allocator, of all threads.
+Napi::Value allocatedBytes(const Napi::CallbackInfo& info) {
+  const struct mallinfo2 use = mallinfo2();
+  return Napi::Number::New(info.Env(), static_cast<double>(use.uordblks + use.hblkhd));
+}
+
 Napi::Value setErrorFactory(const Napi::CallbackInfo& info) {
   environment(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
   return info.Env().Undefined();
@@ -97,6 +103,7 @@ void keepFreedPages() {
 void exportEngine(Napi::Object exports) {
   keepFreedPages();
   defineFunction<engineFacts>(exports, "engineFacts");
+  defineFunction<allocatedBytes>(exports, "allocatedBytes");
   defineFunction<setThreads>(exports, "setThreads");
   defineFunction<setKernelLevel>(exports, "setKernelLevel");
   defineFunction<setErrorFactory>(exports, "setErrorFactory");

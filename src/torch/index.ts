@@ -18,7 +18,7 @@ export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
 export { requireMemory } from "./memory.js";
 export { TorchError } from "./native.js";
-export { collectableBytes, keep, liveHandles, scope } from "./ownership.js";
+export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
 export { numelOf, sameShape } from "./shape.js";

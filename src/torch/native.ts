@@ -86,6 +86,7 @@ export interface Native {
   takeFromCollector(handle: Handle): void;
   collectableBytes(): number;
   liveHandles(): number;
+  allocatedBytes(): number;
   backward(outputs: readonly Handle[], gradients: readonly (Handle | null)[], retain: boolean, create: boolean): void;
   grad(
     outputs: readonly Handle[],

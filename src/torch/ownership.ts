@@ -99,3 +99,8 @@ export function collectableBytes(): number {
 export function liveHandles(): number {
   return native.liveHandles();
 }
+
+/** Bytes in use that came from the C library's allocator: tensors of all threads, and what libtorch and Node keep beside them. */
+export function allocatedBytes(): number {
+  return native.allocatedBytes();
+}
