@@ -34,7 +34,7 @@ export function peakMemoryBytes(): number {
 
 let highest = 0;
 
-/** Resets the peak that `peakSinceRestart` reads; where the system refuses that, it goes on from the start of the process. */
+/** Resets the peak that `peakSinceRestart` reads; where the system refuses, it stays the peak since the process started. */
 export function restartPeak(): void {
   peakMemoryBytes();
   try {

@@ -45,6 +45,10 @@ const open = object({ model: {}, tokenizer: {} });
 const folder = join(GOLDEN, "bert", "single");
 const built = { head: {}, outputs: 1, dtype: "float32", generator: {} };
 const loadRows = options({ labels: "optional" });
+const lowRank = (...wrong: unknown[]): Argument => ({
+  good: {},
+  wrong: [null, 7, "one", [], { rnak: 8 }, { rank: "8" }, { bias: "lora_only" }, ...wrong],
+});
 
 /** The arguments of each function. */
 const CALLS: Readonly<Record<string, readonly Argument[]>> = {
@@ -56,23 +60,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     { good: undefined, wrong: [null, 7, ""] },
     hooks,
   ],
-  doraConfig: [
-    {
-      good: {},
-      wrong: [
-        null,
-        7,
-        "one",
-        [],
-        { rnak: 8 },
-        { rank: "8" },
-        { axis: 1 },
-        { axis: "output" },
-        { normGradient: "half" },
-        { bias: "lora_only" },
-      ],
-    },
-  ],
+  doraConfig: [lowRank({ axis: 1 }, { axis: "output" }, { normGradient: "half" })],
   eject: [adapted],
   encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],
   estimate: [config, hooks],
@@ -99,22 +87,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
   loadTexts: [text("rows.jsonl"), object({ read: library.readName }), loadRows],
   loadTokenizer: [text(folder)],
   loadWords: [text("rows.conll"), loadRows],
-  loraConfig: [
-    {
-      good: {},
-      wrong: [
-        null,
-        7,
-        "one",
-        [],
-        { rnak: 8 },
-        { rank: "8" },
-        { targetModules: 1 },
-        { bias: "lora_only" },
-        { rank: Number.NaN },
-      ],
-    },
-  ],
+  loraConfig: [lowRank({ targetModules: 1 }, { rank: Number.NaN })],
   lossSum: [task, model, batch, anyObject],
   lossWeight: [task, batch],
   merge: [settings, hooks],

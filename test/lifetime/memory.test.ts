@@ -43,6 +43,36 @@ it("keeps resident memory flat over 1 000 training steps", () => {
   expect(at1000 / at200).toBeLessThan(1.05);
 });
 
+it("allocatedBytes counts small and mapped tensors of every thread until they are freed", () => {
+  const UNIT = 16 * 2 ** 20; // far more than what V8 allocates and frees meanwhile
+  const grown = runChild(`
+    const start = torch.allocatedBytes();
+    const grown = {};
+    const note = (name) => (grown[name] = Math.round((torch.allocatedBytes() - start) / ${UNIT}));
+    const small = torch.scope(() => torch.ones([1 << 22]));
+    note("small");
+    const mapped = torch.scope(() => torch.ones([1 << 24])); // above the largest mmap threshold
+    note("mapped");
+    torch.scope(() => { torch.view(small, [-1, 2]); });
+    note("a view");
+    const worker = new Worker(\`
+      import { parentPort } from "node:worker_threads";
+      const torch = await import(\${JSON.stringify(torchPath)});
+      globalThis.held = torch.keep(torch.ones([1 << 24]));
+      parentPort.postMessage("made");
+      parentPort.on("message", () => {});
+    \`, { eval: true });
+    await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+    grown.worker = torch.allocatedBytes() - start > 8.5 * ${UNIT};
+    await worker.terminate();
+    small.dispose();
+    mapped.dispose();
+    note("freed");
+    report(grown);
+  `) as Record<string, number | boolean>;
+  expect(grown).toEqual({ small: 1, mapped: 5, "a view": 5, worker: true, freed: 0 });
+});
+
 it("keeps of a part that is made anew what comes into it, and frees what its backward pass made", () => {
   const grown = (part: string) =>
     runChild(`
