@@ -1,37 +1,26 @@
 // Breaks the sources one place at a time, and sees whether a test notices: npm run mutate -- [PATH …]
 // Only sources whose path starts with one of the PATHs are broken. The breaks stand in test/mutations/*.json: by source file
-// the tests that concern it, and for each break `from` (which occurs once), `to`, and `harmless` with the reason where no test
+// the tests that concern it, and for each break `from` (see mutation-places.js), `to`, and `harmless` with the reason where no test
 // can tell. It works on a copy of src and test in a temporary folder. Exit status 1 when a break survives that is not harmless,
 // when one that is called harmless is noticed, or when a `from` does not fit any more.
 import { fork } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { placeOf, readBreaks } from "./mutation-places.js";
 
 /** A run that takes longer hangs because of the break, which counts as noticed. */
 const LIMIT_MS = 180_000;
 
-/** @typedef {{ file: string, tests: string[], from: string, to: string, harmless?: string }} Break */
-
 const root = fileURLToPath(new URL("..", import.meta.url));
-
-/** @returns {Break[]} */
-function readBreaks() {
-  const folder = join(root, "test/mutations");
-  return readdirSync(folder).flatMap((name) => {
-    const byFile = JSON.parse(readFileSync(join(folder, name), "utf8"));
-    return Object.entries(byFile).flatMap(([file, { tests, breaks }]) =>
-      breaks.map((entry) => ({ file, tests, ...entry })),
-    );
-  });
-}
 
 /** The copy that is broken. */
 function copyTree() {
   const copy = mkdtempSync(join(tmpdir(), "bidora-mutate-"));
   for (const name of [
     "src",
+    "packages",
     "test",
     "scripts",
     "docs",
@@ -40,7 +29,7 @@ function copyTree() {
     "vitest.config.ts",
     "tsconfig.json",
   ])
-    cpSync(join(root, name), join(copy, name), { recursive: true });
+    if (existsSync(join(root, name))) cpSync(join(root, name), join(copy, name), { recursive: true });
   for (const name of ["node_modules", "build", "dist", "native", "bin"])
     symlinkSync(join(root, name), join(copy, name));
   return copy;
@@ -86,23 +75,22 @@ class Runner {
 }
 
 /** @returns {Promise<string | undefined>} what is wrong, or undefined */
-async function tryBreak({ file, tests, from, to, harmless }, runner, copy) {
-  const path = join(copy, file);
+async function tryBreak({ place, tests, to, harmless }, runner, copy) {
+  if (typeof place === "string") return `"from" ${place}`;
+  const path = join(copy, place.file);
   const text = readFileSync(path, "utf8");
-  const count = text.split(from).length - 1;
-  if (count !== 1) return `"from" occurs ${count} times`;
-  writeFileSync(
-    path,
-    text.replace(from, () => to),
-  );
-  const failed = await runner.run(file, tests);
+  writeFileSync(path, text.slice(0, place.start) + to + text.slice(place.end));
+  const failed = await runner.run(place.file, tests);
   writeFileSync(path, text);
   if (failed === null) return harmless ? undefined : "survived";
   return harmless ? `called harmless, but ${failed} notices` : undefined;
 }
 
 async function main(paths) {
-  const breaks = readBreaks().filter(({ file }) => paths.length === 0 || paths.some((path) => file.startsWith(path)));
+  const breaks = readBreaks()
+    .map((entry) => ({ ...entry, place: placeOf(entry) }))
+    .map((entry) => ({ ...entry, file: entry.place.file ?? entry.file }))
+    .filter(({ file }) => paths.length === 0 || paths.some((path) => file.startsWith(path)));
   if (breaks.length === 0) throw new Error(`no breaks for ${paths.join(", ")}`);
   const copy = copyTree();
   const runner = new Runner(copy);
@@ -134,4 +122,4 @@ async function main(paths) {
   process.exit(wrong.length > 0 ? 1 : 0);
 }
 
-await main(process.argv.slice(2).map((path) => (path.startsWith("src") ? path : join("src", path))));
+await main(process.argv.slice(2).map((path) => (/^(src|packages)\b/.test(path) ? path : join("src", path))));
