@@ -1,6 +1,7 @@
-// The import rule: folders are layers, imports point only downward. Prints each import that breaks it; exit status 1.
+// The import rule: folders are layers, imports point only downward; packages import nothing of each other's or of src's by path.
+// Prints each import that breaks it; exit status 1.
 // Usage: node scripts/check-layers.js [folder, if not src]
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -101,12 +102,32 @@ function findCycle(imports) {
   return undefined;
 }
 
+/**
+ * The relative imports of a folder's TypeScript files, and the files.
+ * @param {string} root
+ */
+function read(root) {
+  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
+  return { files, imports: files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8"))) };
+}
+
+/** Imports by which a workspace's sources leave its folder. */
+function strayImports() {
+  const packages = fileURLToPath(new URL("../packages/", import.meta.url));
+  const withSources = readdirSync(packages).filter((name) => existsSync(join(packages, name, "src")));
+  return withSources.flatMap((name) =>
+    read(join(packages, name, "src"))
+      .imports.filter(({ to }) => to.startsWith(".."))
+      .map(({ from, line, text }) => `packages/${name}/src/${from}:${line}: leaves the package: ${text}`),
+  );
+}
+
 function main() {
   const root = process.argv[2] ?? fileURLToPath(new URL("../src/", import.meta.url));
-  const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
-  const imports = files.flatMap((file) => importsOf(file, readFileSync(join(root, file), "utf8")));
+  const { files, imports } = read(root);
   const homeless = files.filter((file) => !(folderOf(file) in LAYERS));
-  const broken = homeless.map((file) => `src/${file}: ${folderOf(file)} has no layer yet: add it to ORDER`);
+  const broken = process.argv[2] === undefined ? strayImports() : [];
+  broken.push(...homeless.map((file) => `src/${file}: ${folderOf(file)} has no layer yet: add it to ORDER`));
   for (const found of imports) {
     const why = violationOf(found);
     if (why) broken.push(`src/${found.from}:${found.line}: ${why}: ${found.text}`);

@@ -77,13 +77,13 @@ build_native() {
 
 build_typescript() {
   local stamp=dist/.built
-  if [ -f "$stamp" ] && [ -z "$(find src tsconfig.json tsconfig.build.json package-lock.json -newer "$stamp" -print -quit)" ]; then
+  if [ -f "$stamp" ] && [ -z "$(find src packages/*/{src,tsconfig.json} tsconfig.json tsconfig.build.json package-lock.json -newer "$stamp" -print -quit)" ]; then
     announce "TypeScript build: there"
     return
   fi
   announce "TypeScript build"
-  rm -rf dist
-  npx --no-install tsc -p tsconfig.build.json >&2 || fail "the TypeScript build failed."
+  rm -rf dist packages/*/dist
+  npm run --silent build >&2 || fail "the TypeScript build failed."
   touch "$stamp"
 }
 

@@ -1,4 +1,4 @@
-import { rougeL } from "../metrics/rougeL.js";
+import { rougeL } from "@bidora/text-metrics";
 
 /** Rows with how wrong each is, the worst first, equals in their own order; a row that is right (0 or less) is none of them. */
 export function worstRows<Row>(
@@ -12,5 +12,5 @@ export function worstRows<Row>(
 
 /** How near a text is to the nearest of its references, by words: ROUGE-L, in [0, 1]. */
 export function likeness(references: readonly string[], text: string): number {
-  return references.length === 0 ? 0 : (rougeL().measure(references, text, 1) as number);
+  return references.length === 0 ? 0 : rougeL().measure(references, text, 1);
 }

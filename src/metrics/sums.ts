@@ -1,6 +1,6 @@
+import { once, perCorpus } from "@bidora/text-metrics";
 import { atLeastOne } from "./checks.js";
 import type { Metric, MetricValue, Sums } from "./metric.js";
-import { once, perCorpus } from "./texts/perCorpus.js";
 
 /** A metric whose values follow from sums over rows. @param sumsOf what is added up over samples of these rows */
 export function overSums<Reference, Prediction, Measured>(

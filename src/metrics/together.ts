@@ -1,8 +1,9 @@
 /** Metrics that are made of others. */
+
+import { perCorpus } from "@bidora/text-metrics";
 import { own } from "../common/own.js";
 import type { Metric, OverRows } from "./metric.js";
 import { sumsOfAll } from "./sums.js";
-import { perCorpus } from "./texts/perCorpus.js";
 
 /** One metric that measures for several and joins what they give, in their order. */
 export function together<Reference, Prediction>(

@@ -21,13 +21,13 @@ const project = mkdtempSync(join(tmpdir(), "bidora-project-"));
 const installed = join(project, "node_modules", "bidora");
 const tools = join(project, "tools");
 
-/** The packages that come with bidora: those of the lock file that are not for development. */
+/** The packages that npm installs beside bidora: those of the lock file that are neither bundled nor for development. */
 function linkDependencies(): void {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
-    packages: Record<string, { dev?: boolean }>;
+    packages: Record<string, { dev?: boolean; link?: boolean }>;
   };
-  for (const [path, { dev }] of Object.entries(packages)) {
-    if (dev || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path))) continue;
+  for (const [path, { dev, link }] of Object.entries(packages)) {
+    if (dev || link || !/^node_modules\/(@[^/]+\/)?[^/]+$/.test(path) || !existsSync(join(root, path))) continue;
     mkdirSync(dirname(join(project, path)), { recursive: true });
     symlinkSync(join(root, path), join(project, path));
   }
@@ -101,6 +101,18 @@ describe("an installed package", () => {
     }
     const script = 'import("bidora").then((library) => console.log(typeof library.finetune))';
     expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toBe("function\n");
+  });
+
+  test("brings its workspaces along, but not METEOR's dictionary", () => {
+    expect(existsSync(join(installed, "node_modules/@bidora/text-metrics/dist/index.js"))).toBe(true);
+    expect(existsSync(join(project, "node_modules/wordnet"))).toBe(false);
+    const script = `import("bidora").then(({ metrics: { bleu, meteor } }) => {
+      console.log(bleu().result([bleu().measure(["a b c d"], "a b c d", 1)]));
+      try { meteor().measure(["a"], "a", 1) } catch (error) { console.log(error.code, error.message) }
+    })`;
+    expect(execFileSync(process.execPath, ["-e", script], { cwd: project, encoding: "utf8" })).toMatch(
+      /^\{ bleu: 1 \}\nWORDNET_MISSING METEOR .* is not installed: run `npm install wordnet`\.\n$/,
+    );
   });
 
   test("is for a TypeScript project: its types are whole, and a program that uses them runs", () => {

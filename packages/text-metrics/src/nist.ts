@@ -1,10 +1,7 @@
-import { atLeastOne } from "./checks.js";
-import { MORE_IS_BETTER } from "./metric.js";
-import type { TextMetric } from "./textMetric.js";
-import { mtevalWords } from "./texts/mtevalWords.js";
-import { addCounts, inCommon, mostOften, type NgramCounts, ngramsUpTo } from "./texts/ngrams.js";
-import { once, perCorpus } from "./texts/perCorpus.js";
-import { atLeastOneReference } from "./texts/references.js";
+import { mtevalWords } from "./mtevalWords.js";
+import { addCounts, inCommon, mostOften, type NgramCounts, ngramsUpTo } from "./ngrams.js";
+import { once, perCorpus } from "./perCorpus.js";
+import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
 
 const LONGEST = 5;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { bleu, nist } from "../../src/metrics/index.js";
-import { mtevalWords } from "../../src/metrics/texts/mtevalWords.js";
-import { golden, measured, over } from "./texts.js";
+import { bleu, nist } from "../src/index.js";
+import { mtevalWords } from "../src/mtevalWords.js";
+import { golden, measured, over } from "./golden.js";
 
 describe("words as mteval-v13a has them", () => {
   it.each(golden.rows)("$prediction", ({ prediction, mteval }) => {

@@ -1,7 +1,7 @@
 /**
  * Words with an irregular form, and their forms: an entry is a base and, after a space each, its forms; "+ren" is put after
  * the base, "-ied" in the place of its last letter, anything else is the form itself. Made by
- * test/golden/metrics/make_irregular.py from the exceptions of WordNet 3.0, Copyright 2006 by Princeton University, which
+ * test/golden/make_irregular.py from the exceptions of WordNet 3.0, Copyright 2006 by Princeton University, which
  * may be used, copied, modified and distributed for any purpose without fee (see NOTICE). Forms that rules find are left out.
  */
 export const IRREGULAR_FORMS = `

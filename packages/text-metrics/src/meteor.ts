@@ -1,9 +1,7 @@
-import { atLeastOne } from "./checks.js";
-import { MORE_IS_BETTER } from "./metric.js";
-import type { TextMetric } from "./textMetric.js";
-import { align } from "./texts/meteorAlignment.js";
-import { meteorWords } from "./texts/meteorWords.js";
-import { atLeastOneReference } from "./texts/references.js";
+import { align } from "./meteorAlignment.js";
+import { meteorWords } from "./meteorWords.js";
+import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
+import { requireWordnet } from "./wordnet.js";
 
 /** METEOR 1.5's parameters for English, task `rank`. */
 const [ALPHA, BETA, GAMMA, DELTA] = [0.85, 0.2, 0.6, 0.75];
@@ -51,6 +49,7 @@ export function meteor(): TextMetric<MeteorRow> {
   return {
     values: { meteor: MORE_IS_BETTER },
     measure(references, prediction, row) {
+      requireWordnet();
       const words = meteorWords(prediction);
       let best: MeteorRow | undefined;
       for (const reference of atLeastOneReference(references, row)) {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { IRREGULAR_FORMS } from "./irregularForms.js";
+import { TextMetricError } from "./textMetric.js";
 
 const require = createRequire(import.meta.url);
 
@@ -38,10 +39,33 @@ export interface Meanings {
 
 let loaded: Meanings | undefined;
 
-/** Reads WordNet's lists of words (6 MB, from the package `wordnet`) at the first call. */
+/** Reads WordNet's word lists (6 MB) at the first call. @throws TextMetricError `WORDNET_MISSING` without the package `wordnet` */
 export function meanings(): Meanings {
-  loaded ??= wordnetMeanings(join(dirname(require.resolve("wordnet/package.json")), "db"));
+  loaded ??= wordnetMeanings(wordnetFolder());
   return loaded;
+}
+
+/**
+ * Throws where METEOR would: call it before long work whose texts METEOR is to score.
+ * @throws TextMetricError `WORDNET_MISSING` without the package `wordnet`
+ */
+export function requireWordnet(): void {
+  wordnetFolder();
+}
+
+let found: string | undefined;
+
+function wordnetFolder(): string {
+  try {
+    found ??= join(dirname(require.resolve("wordnet/package.json")), "db");
+    return found;
+  } catch (cause) {
+    throw new TextMetricError(
+      "WORDNET_MISSING",
+      "METEOR looks up synonyms in the package wordnet (27 MB), which is not installed: run `npm install wordnet`.",
+      { cause },
+    );
+  }
 }
 
 function wordnetMeanings(folder: string): Meanings {

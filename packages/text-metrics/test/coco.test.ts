@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { cider, rougeL } from "../../src/metrics/index.js";
-import { ptbWords } from "../../src/metrics/texts/ptbWords.js";
-import { golden, measured, over } from "./texts.js";
+import { cider, rougeL } from "../src/index.js";
+import { ptbWords } from "../src/ptbWords.js";
+import { golden, measured, over } from "./golden.js";
 
 describe("words of the Penn Treebank, as pycocoevalcap has them", () => {
   it.each(golden.lines)("%s", (text, words) => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { golden, measured } from "../../packages/text-metrics/test/golden.js";
 import { bleu, cider, meteor, nist, rougeL, textScores } from "../../src/metrics/index.js";
-import { golden, measured } from "./texts.js";
 
 describe("the scores of the E2E challenge", () => {
   it.each(golden.corpora)("of $name", ({ rows, bleu: b, nist: n, meteor: m, rougeL: r, cider: c }) => {

@@ -1,7 +1,7 @@
 """Writes texts.json beside this file: measures of generated texts by their public implementations.
 
     pip install pycocoevalcap==1.2     # and Perl, and a JDK of version 11 or more, for METEOR 1.5 and the tokenizer
-    python test/golden/metrics/make_texts.py MTEVAL
+    python test/golden/make_texts.py MTEVAL
 
 MTEVAL is the Perl program of the E2E challenge's script, https://github.com/tuetschek/e2e-metrics, by which it measures BLEU
 and NIST unless told otherwise: mteval/mteval-v13a-sig.pl, of a version that counts the references that are not empty.

@@ -1,8 +1,5 @@
-import { atLeastOne } from "./checks.js";
-import { MORE_IS_BETTER } from "./metric.js";
-import type { TextMetric } from "./textMetric.js";
-import { ptbWords } from "./texts/ptbWords.js";
-import { atLeastOneReference } from "./texts/references.js";
+import { ptbWords } from "./ptbWords.js";
+import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
 
 /** How much more recall weighs than precision. */
 const BETA = 1.2;

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { TextMetric } from "../../src/metrics/index.js";
+import type { TextMetric } from "../src/index.js";
 
 /** Scores of some rows, by the public implementations. */
 export interface GoldenCorpus {
@@ -34,9 +34,7 @@ interface Golden {
   corpora: GoldenCorpus[];
 }
 
-export const golden = JSON.parse(
-  readFileSync(new URL("../golden/metrics/texts.json", import.meta.url), "utf8"),
-) as Golden;
+export const golden = JSON.parse(readFileSync(new URL("golden/texts.json", import.meta.url), "utf8")) as Golden;
 
 /** What a metric measures of golden rows. */
 export function measured<Measured>(metric: TextMetric<Measured>, rows: readonly number[]): Measured[] {

@@ -1,10 +1,10 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, vi } from "vitest";
-import { meteor } from "../../src/metrics/index.js";
-import { align } from "../../src/metrics/texts/meteorAlignment.js";
-import { meteorWords } from "../../src/metrics/texts/meteorWords.js";
-import { meanings } from "../../src/metrics/texts/wordnet.js";
-import { golden, measured, over } from "./texts.js";
+import { meteor } from "../src/index.js";
+import { align } from "../src/meteorAlignment.js";
+import { meteorWords } from "../src/meteorWords.js";
+import { meanings } from "../src/wordnet.js";
+import { golden, measured, over } from "./golden.js";
 
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();
@@ -80,7 +80,7 @@ describe("meanings", () => {
     const read = vi.mocked(readFileSync);
     read.mockClear();
     const lists = () => read.mock.calls.filter(([name]) => String(name).endsWith("index.noun")).length;
-    const fresh = await import("../../src/metrics/index.js");
+    const fresh = await import("../src/index.js");
     fresh.bleu().measure(["a b"], "a b", 1);
     fresh.meteor().measure(["a b"], "a b", 1);
     expect(lists()).toBe(0);

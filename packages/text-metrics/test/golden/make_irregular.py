@@ -1,6 +1,6 @@
-"""Writes src/metrics/texts/irregularForms.ts: words whose base form METEOR's rules do not find by themselves.
+"""Writes src/irregularForms.ts: words whose base form METEOR's rules do not find by themselves.
 
-    python test/golden/metrics/make_irregular.py WORDNET
+    python test/golden/make_irregular.py WORDNET
 
 WORDNET is the folder `dict` of WordNet 3.0, https://wordnet.princeton.edu, with its lists of exceptions (*.exc). Of these
 all are left out that are no single word of letters and digits, and those for which the rules give the same meanings.
@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 DICT = Path(sys.argv[1])
-TARGET = Path(__file__).parents[3] / "src/metrics/texts/irregularForms.ts"
+TARGET = Path(__file__).parents[2] / "src/irregularForms.ts"
 PARTS = ["noun", "verb", "adj", "adv"]
 ENDINGS = [
     ("s", ""), ("ses", "s"), ("xes", "x"), ("zes", "z"), ("ches", "ch"), ("shes", "sh"), ("men", "man"), ("ies", "y"),
@@ -22,7 +22,7 @@ ENDINGS = [
 HEAD = """/**
  * Words with an irregular form, and their forms: an entry is a base and, after a space each, its forms; "+ren" is put after
  * the base, "-ied" in the place of its last letter, anything else is the form itself. Made by
- * test/golden/metrics/make_irregular.py from the exceptions of WordNet 3.0, Copyright 2006 by Princeton University, which
+ * test/golden/make_irregular.py from the exceptions of WordNet 3.0, Copyright 2006 by Princeton University, which
  * may be used, copied, modified and distributed for any purpose without fee (see NOTICE). Forms that rules find are left out.
  */
 export const IRREGULAR_FORMS = `

@@ -1,9 +1,6 @@
-import { atLeastOne } from "./checks.js";
-import { MORE_IS_BETTER } from "./metric.js";
-import type { TextMetric } from "./textMetric.js";
-import { mtevalWords } from "./texts/mtevalWords.js";
-import { inCommon, mostOften, ngramsUpTo, total } from "./texts/ngrams.js";
-import { atLeastOneReference } from "./texts/references.js";
+import { mtevalWords } from "./mtevalWords.js";
+import { inCommon, mostOften, ngramsUpTo, total } from "./ngrams.js";
+import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
 
 const LONGEST = 4;
 
