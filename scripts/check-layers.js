@@ -18,7 +18,9 @@ const ORDER = [
   ["report"],
   ["folders"],
   ["dashboard"],
-  ["run", "use"],
+  ["inference"],
+  ["run", "export", "analysis"],
+  ["commands"],
   ["cli", "index.ts"],
 ];
 

@@ -19,6 +19,16 @@ declare global {
 
 // What the commands do.
 
+export { type AnalyzeResult, analyze } from "./commands/analyze.js";
+export { type Compared, type CompareHooks, type CompareOutcome, compare } from "./commands/compare.js";
+export { type EvaluateResult, evaluate } from "./commands/evaluate.js";
+export { type ExportResult, exportAdapter } from "./commands/export.js";
+export { type FinetuneOptions, type FinetuneResult, finetune } from "./commands/finetune.js";
+export { generate } from "./commands/generate.js";
+export { merge } from "./commands/merge.js";
+export { type PredictResult, predict } from "./commands/predict.js";
+export { type Preview, type PreviewPart, type PreviewRow, preview } from "./commands/preview.js";
+export { type Verification, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
 export type { ComparedMetric, ComparedTask, FailedRun, ScoredRows, UnfinishedRun } from "./compare/comparison.js";
 export type { ScoreReached } from "./compare/costColumns.js";
@@ -41,6 +51,22 @@ export {
   readRunFile,
   resolveRun,
 } from "./config/index.js";
+export {
+  type AdapterInspection,
+  type AdapterSettings,
+  type Contents,
+  type Inspection,
+  inspect,
+  type ModelInspection,
+  type TensorFacts,
+} from "./inference/inspection.js";
+export type { InferenceHooks } from "./inference/openForUse.js";
+export {
+  type GeneratedRow,
+  type GenerationHooks,
+  type StreamOptions,
+  TextGenerator,
+} from "./inference/textGenerator.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type {
@@ -52,13 +78,9 @@ export type {
   AnalyzedStep,
   LineFit,
 } from "./report/analysis.js";
-export { type Compared, type CompareHooks, type CompareOutcome, compare } from "./run/compare.js";
 export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
 export type { ComparisonResult } from "./run/comparison/write.js";
-export { type Estimate, estimate } from "./run/estimate.js";
-export { type FinetuneOptions, type FinetuneResult, finetune } from "./run/finetune.js";
-export { type Preview, type PreviewPart, type PreviewRow, preview } from "./run/preview.js";
-export { type Verification, verifyHypergradient } from "./run/verifyHypergradient.js";
+export { type Estimate, estimate } from "./run/estimates/estimateRun.js";
 export { writeReport } from "./run/writeReport.js";
 export { CheckpointRequest } from "./train/checkpointRequest.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
@@ -80,23 +102,6 @@ export type {
   StepEvent,
   Versions,
 } from "./train/events.js";
-export { type AnalyzeResult, analyze } from "./use/analyze.js";
-export { type EvaluateResult, evaluate } from "./use/evaluate.js";
-export { type ExportResult, exportAdapter } from "./use/export.js";
-export { generate } from "./use/generate.js";
-export {
-  type AdapterInspection,
-  type AdapterSettings,
-  type Contents,
-  type Inspection,
-  inspect,
-  type ModelInspection,
-  type TensorFacts,
-} from "./use/inspect.js";
-export { merge } from "./use/merge.js";
-export type { InferenceHooks } from "./use/openForUse.js";
-export { type PredictResult, predict } from "./use/predict.js";
-export { type GeneratedRow, type GenerationHooks, type StreamOptions, TextGenerator } from "./use/textGenerator.js";
 
 // Text that goes on from text.
 
@@ -119,6 +124,7 @@ export {
 
 // Models.
 
+export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./inference/openModel.js";
 export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
 export type { JsonObject, JsonValue } from "./io/json.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
@@ -155,7 +161,6 @@ export {
   type Tokenizer,
   type Window,
 } from "./text/index.js";
-export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./use/openModel.js";
 
 // Adapters.
 

@@ -14,7 +14,7 @@ export const analyze = defineCommand({
   positionals: Number.POSITIVE_INFINITY,
   leavesFiles: true,
   run: async ({ given, positionals: runs, output }) => {
-    const { analyze: look } = await import("../use/analyze.js");
+    const { analyze: look } = await import("../commands/analyze.js");
     const { analysis, page, data } = await look(runs, given, { hub: downloadHooks(output) });
     output.result({ output: page, data, ...analysis }, `${slopes(analysis)}\n\nFigures in ${page}, numbers in ${data}`);
   },

@@ -1,5 +1,5 @@
+import type { Compared } from "../commands/compare.js";
 import { compareOptions } from "../config/index.js";
-import type { Compared } from "../run/compare.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { INTERRUPTED } from "./interrupts.js";
@@ -13,7 +13,7 @@ export const compare = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
-    const { compare: runAll } = await import("../run/compare.js");
+    const { compare: runAll } = await import("../commands/compare.js");
     const show = ({ result, text, output: folder }: Compared): void =>
       output.result(result, `${text}\nTables and report: ${folder}`);
     const outcome = await runAll(given, file, {

@@ -1,6 +1,6 @@
 import { formatBytes, formatCount, formatSeconds } from "../common/format.js";
 import { estimateOptions, readRunFile, resolveRun } from "../config/index.js";
-import type { Estimate } from "../run/estimate.js";
+import type { Estimate } from "../run/estimates/estimateRun.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";
@@ -13,7 +13,7 @@ export const estimate = defineCommand({
   interruptible: true,
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
-    const { estimate: ask } = await import("../run/estimate.js");
+    const { estimate: ask } = await import("../run/estimates/estimateRun.js");
     const found = await ask(config, { signal, hub: { signal, ...downloadHooks(output) } });
     const { parameters, peakMemoryBytes, secondsPerStep, steps, seconds, notes, warnings } = found;
     output.result({ parameters, peakMemoryBytes, secondsPerStep, steps, seconds, warnings }, table(found));

@@ -10,7 +10,7 @@ export const evaluate = defineCommand({
   positionals: 0,
   interruptible: true,
   run: async ({ given, output, signal }) => {
-    const { evaluate: measure } = await import("../use/evaluate.js");
+    const { evaluate: measure } = await import("../commands/evaluate.js");
     const { metrics, intervals, notes } = await measure(given, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result(
       { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },

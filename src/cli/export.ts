@@ -8,7 +8,7 @@ export const exportAdapter = defineCommand({
   positionals: 0,
   leavesFiles: true,
   run: async ({ given, output }) => {
-    const { exportAdapter: write } = await import("../use/export.js");
+    const { exportAdapter: write } = await import("../commands/export.js");
     const { path, note, relativeError } = await write(given);
     output.result({ output: path, relativeError }, `${note}\nExported to ${path}`);
   },

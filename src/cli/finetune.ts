@@ -15,7 +15,7 @@ export const finetune = defineCommand({
   leavesFiles: true,
   run: async ({ given, positionals: [file], output, signal }) => {
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
-    const { finetune: train } = await import("../run/finetune.js");
+    const { finetune: train } = await import("../commands/finetune.js");
     const result = await withCheckpointSignal((checkpoints) =>
       train(config, {
         signal,

@@ -1,8 +1,8 @@
 import { printable } from "../common/printable.js";
 import { generateOptions, generatorSettings } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
-import { checkPrompts } from "../use/generationChecks.js";
-import type { TextGenerator } from "../use/textGenerator.js";
+import { checkPrompts } from "../inference/generationChecks.js";
+import type { TextGenerator } from "../inference/textGenerator.js";
 import { type CommandCall, defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { stdout } from "./streams.js";
@@ -19,7 +19,7 @@ export const generate = defineCommand({
   run: async (call) => {
     checkPrompts(call.given);
     if (call.settings.input !== undefined) return rows(call);
-    const { TextGenerator } = await import("../use/textGenerator.js");
+    const { TextGenerator } = await import("../inference/textGenerator.js");
     const generator = await TextGenerator.open(generatorSettings(call.given), { hub: hubOf(call) });
     if (call.settings.chat) return (await import("./chat.js")).chat(generator, call);
     return answer(generator, call);
@@ -31,7 +31,7 @@ const hubOf = ({ signal, output }: Call) => ({ signal, ...downloadHooks(output) 
 /** A result a row, or a line on what the file has. */
 async function rows(call: Call): Promise<void> {
   const { given, settings, output, signal } = call;
-  const { generate } = await import("../use/generate.js");
+  const { generate } = await import("../commands/generate.js");
   let count = 0;
   for await (const row of generate(given, { signal, hub: hubOf(call) })) {
     count++;

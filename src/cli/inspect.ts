@@ -7,8 +7,8 @@ export const inspect = defineCommand({
   options: sessionOptions,
   positionals: 1,
   run: async ({ positionals: [path], output }) => {
-    const { inspect: look } = await import("../use/inspect.js");
-    const { renderInspection } = await import("../use/renderInspection.js");
+    const { inspect: look } = await import("../inference/inspection.js");
+    const { renderInspection } = await import("../commands/inspect.js");
     const found = await look(required(path, "The path of a model or an adapter"));
     output.result(found, renderInspection(found));
   },

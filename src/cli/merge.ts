@@ -8,7 +8,7 @@ export const merge = defineCommand({
   positionals: 0,
   leavesFiles: true,
   run: async ({ given, output }) => {
-    const { merge: write } = await import("../use/merge.js");
+    const { merge: write } = await import("../commands/merge.js");
     const { path } = await write(given);
     output.result({ output: path }, `Merged model in ${path}`);
   },

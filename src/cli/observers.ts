@@ -1,6 +1,6 @@
+import type { EvaluateResult } from "../commands/evaluate.js";
 import { printableJson } from "../common/printable.js";
 import type { Metrics, RunEvent } from "../train/events.js";
-import type { EvaluateResult } from "../use/evaluate.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";
 import { stderr, stdout } from "./streams.js";

@@ -10,7 +10,7 @@ export const predict = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ given, output, signal }) => {
-    const { predict: write } = await import("../use/predict.js");
+    const { predict: write } = await import("../commands/predict.js");
     const { rows, path } = await write(given, { signal, hub: { signal, ...downloadHooks(output) } });
     output.result({ rows, output: path }, `${rows} rows in ${path}`);
   },

@@ -1,6 +1,6 @@
+import type { Preview, PreviewPart, PreviewRow } from "../commands/preview.js";
 import { oneLine } from "../common/printable.js";
 import { previewOptions, readRunFile, resolveRun } from "../config/index.js";
-import type { Preview, PreviewPart, PreviewRow } from "../run/preview.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { stdout } from "./streams.js";
@@ -13,7 +13,7 @@ export const preview = defineCommand({
   interruptible: true,
   run: async ({ given: { limit: _, ...given }, settings: { limit }, positionals: [file], output, signal }) => {
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
-    const { preview: read } = await import("../run/preview.js");
+    const { preview: read } = await import("../commands/preview.js");
     const found = await read(config, { limit, hub: { signal, ...downloadHooks(output) } });
     for (const row of found.rows) {
       const { parts: _parts, ...facts } = row;

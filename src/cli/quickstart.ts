@@ -1,6 +1,6 @@
+import type { QuickstartResult, TOPICS, TopicName } from "../commands/quickstart.js";
 import { UsageError } from "../common/errors.js";
 import { quickstartOptions } from "../config/index.js";
-import type { QuickstartResult, TOPICS, TopicName } from "../run/quickstart.js";
 import { HINTED_COMMAND } from "../torch/installation.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
@@ -16,7 +16,7 @@ export const quickstart = defineCommand({
   interruptible: true,
   leavesFiles: true,
   run: async ({ settings, positionals: [topic = "messages"], output, signal }) => {
-    const { quickstart: compare, TOPICS } = await import("../run/quickstart.js");
+    const { quickstart: compare, TOPICS } = await import("../commands/quickstart.js");
     if (!isTopic(topic, TOPICS))
       throw new UsageError(`There is no quickstart ${topic}; known are ${Object.keys(TOPICS).join(", ")}.`);
     const hub = { signal, ...downloadHooks(output) };

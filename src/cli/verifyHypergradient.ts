@@ -14,7 +14,7 @@ export const verifyHypergradient = defineCommand({
     if (precision !== undefined && given.dtype !== undefined)
       throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
     const config = resolveRun(given, { file: file === undefined ? {} : readRunFile(file) });
-    const { verifyHypergradient: verify } = await import("../run/verifyHypergradient.js");
+    const { verifyHypergradient: verify } = await import("../commands/verifyHypergradient.js");
     const result = await verify(config, { precision, signal, hub: { signal, ...downloadHooks(output) } });
     const rows = result.estimators.map((row) => [
       row.name,

@@ -22,6 +22,11 @@ export interface RunStart {
   readonly task?: NamedTask | undefined;
 }
 
+/** What the run reads from the disk, where it is a path. */
+export function inputsOf({ model, adapter, data, train, validation, test }: RunConfig): string[] {
+  return [model, adapter, data, train, validation, test].filter((path) => path !== undefined);
+}
+
 /** Reads the adapter to start from, where one is named: method and output folder may follow it. */
 export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunStart> {
   if (asked.adapter === undefined) return { config: asked, saved: undefined, adapterFolder: undefined };

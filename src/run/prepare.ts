@@ -8,11 +8,12 @@ import {
   newLayers,
   type SavedAdapter,
   trainEverything,
+  whyNotPeft,
 } from "../adapters/index.js";
 import { availableMemory } from "../common/availableMemory.js";
 import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
-import { METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
+import { isTooCoarse, METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
@@ -205,6 +206,24 @@ function noteHead(drawn: readonly string[], own: TrainedHead | undefined, hub: H
   if (drawn.length === 0) return;
   const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
   hub?.onNote?.(`Drew a new head (${drawn.join(", ")}) from the seed: ${why}.`);
+}
+
+/** What people should know of the settings once model and data have been read. */
+export function noteSettings(prepared: Prepared, hub: HubOptions | undefined): void {
+  noteNotForPeft(prepared, hub);
+  const { method, hypergradient, dtype } = prepared.config;
+  if (METHODS[method].isBilevel && isTooCoarse(hypergradient, dtype))
+    hub?.onNote?.(
+      `--hypergradient ${hypergradient} loses accuracy in ${dtype}: take exact, or --dtype float32; \`bidora verify-hypergradient\` measures it.`,
+    );
+}
+
+/** An adapter that PEFT lacks is of use there as a plain model alone, where it can be one. */
+function noteNotForPeft({ adapted }: Prepared, hub: HubOptions | undefined): void {
+  const why = adapted.config && whyNotPeft(adapted.config);
+  if (!why) return;
+  const isMerged = adapted.modules.every(({ adapter, layer }) => adapter.whyNotMerged(layer) === undefined);
+  hub?.onNote?.(`${why}${isMerged ? ": `bidora merge` makes a plain model of the result" : ""}.`);
 }
 
 /** Puts in what the method trains: a saved adapter, a fresh one, or every weight. */

@@ -1,8 +1,16 @@
 import type { RunConfig } from "../config/index.js";
 import type { Watched } from "../dashboard/index.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
 import { CheckpointRequest } from "../train/checkpointRequest.js";
 import type { RunEvent } from "../train/events.js";
-import type { FinetuneOptions } from "./finetune.js";
+
+/** What can be done to a run on its way, and what it tells. */
+export interface RunHooks {
+  readonly signal?: AbortSignal;
+  readonly checkpoints?: CheckpointRequest;
+  readonly observers?: readonly ((event: RunEvent) => void)[];
+  readonly hub?: HubOptions;
+}
 
 /**
  * Does a run, with its report served live beside it where that is asked for: who looks at it can end the run, or have it save a
@@ -10,10 +18,10 @@ import type { FinetuneOptions } from "./finetune.js";
  * @param train gets the options with what the page adds to them
  * @throws BidoraError `DASHBOARD` for a port that can't be had, before the run begins
  */
-export async function watchedRun<T>(
+export async function watchedRun<Hooks extends RunHooks, T>(
   { dashboard, output, resume }: Pick<RunConfig, "dashboard" | "output" | "resume">,
-  options: FinetuneOptions,
-  train: (options: FinetuneOptions) => Promise<T>,
+  options: Hooks,
+  train: (options: Hooks) => Promise<T>,
 ): Promise<T> {
   if (dashboard === false) return train(options);
   const { Board, runPage, serveDashboard } = await import("../dashboard/index.js");

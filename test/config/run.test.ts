@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { finetune } from "../../src/commands/finetune.js";
 import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
   idleSettings,
@@ -13,7 +14,6 @@ import {
   runOptions,
 } from "../../src/config/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
-import { finetune } from "../../src/run/finetune.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-run-"));
 let files = 0;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { exportAdapter } from "../../src/commands/export.js";
 import type { RunSettings } from "../../src/config/index.js";
-import { exportAdapter } from "../../src/use/export.js";
 import { abortAfter, bytes, called, fresh, json, predicted, ROWS, run, SMALL } from "./support.js";
 
 const ROW_FILE = join(ROWS, "train.jsonl");

@@ -2,9 +2,9 @@ import { cpSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
+import { analyze } from "../../src/commands/analyze.js";
 import type { RunSettings } from "../../src/config/index.js";
 import type { Analysis, AnalyzedRun } from "../../src/report/analysis.js";
-import { analyze } from "../../src/use/analyze.js";
 import { readTensors } from "../parity/goldenFiles.js";
 import { bidora, fresh, GOLDEN, json, jsonl, readRows, run, SMALL } from "./support.js";
 

@@ -1,15 +1,15 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { exportAdapter } from "../../src/commands/export.js";
+import { merge } from "../../src/commands/merge.js";
+import { predict } from "../../src/commands/predict.js";
 import { BidoraError } from "../../src/common/errors.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import * as torch from "../../src/torch/index.js";
 import { namingBadWeights } from "../../src/train/badWeights.js";
 import type { RunEvent } from "../../src/train/events.js";
-import { exportAdapter } from "../../src/use/export.js";
-import { merge } from "../../src/use/merge.js";
-import { predict } from "../../src/use/predict.js";
 import { BERT, fresh, list, ROWS, run } from "./support.js";
 
 const LAYER = "bert.encoder.layer.1";

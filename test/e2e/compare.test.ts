@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { compare } from "../../src/run/compare.js";
+import { compare } from "../../src/commands/compare.js";
 import { secondsOfAll } from "../../src/run/comparison/costs.js";
 import { BERT, bidora, changed, fresh, json, jsonl, write } from "./support.js";
 

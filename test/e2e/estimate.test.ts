@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveRun } from "../../src/config/index.js";
-import { estimate } from "../../src/run/estimate.js";
+import { estimate } from "../../src/run/estimates/estimateRun.js";
 import type { RunEvent } from "../../src/train/events.js";
 import { bidora, fresh, jsonl, SMALL, start, write } from "./support.js";
 

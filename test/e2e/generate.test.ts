@@ -4,13 +4,13 @@ import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { inject, loraConfig, savedTensors, writeAdapter } from "../../src/adapters/index.js";
+import { generate } from "../../src/commands/generate.js";
 import { printable } from "../../src/common/printable.js";
 import type { GenerateSettings } from "../../src/config/index.js";
+import { openModel } from "../../src/inference/openModel.js";
+import { type GeneratedRow, TextGenerator } from "../../src/inference/textGenerator.js";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
-import { generate } from "../../src/use/generate.js";
-import { openModel } from "../../src/use/openModel.js";
-import { type GeneratedRow, TextGenerator } from "../../src/use/textGenerator.js";
 import { bidora, called, fresh, GOLDEN, jsonl, predicted } from "./support.js";
 
 const LLAMA = join(GOLDEN, "generation", "llama");

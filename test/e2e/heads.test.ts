@@ -2,9 +2,9 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readAdapter, writeAdapter } from "../../src/adapters/index.js";
+import { merge } from "../../src/commands/merge.js";
+import { openWithAdapter } from "../../src/inference/openModel.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
-import { merge } from "../../src/use/merge.js";
-import { openWithAdapter } from "../../src/use/openModel.js";
 import { readTensors } from "../parity/goldenFiles.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, ROWS, run, write } from "./support.js";
 

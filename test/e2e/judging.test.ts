@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { evaluate } from "../../src/commands/evaluate.js";
 import type { EvaluateSettings } from "../../src/config/index.js";
-import { evaluate } from "../../src/use/evaluate.js";
 import { BERT, bidora, called, evaluated, fresh, GOLDEN, jsonl, predicted, ROWS, readRows, run } from "./support.js";
 
 const CASES = [

@@ -2,9 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
-import { inspect } from "../../src/use/inspect.js";
-import { merge } from "../../src/use/merge.js";
-import { renderInspection } from "../../src/use/renderInspection.js";
+import { renderInspection } from "../../src/commands/inspect.js";
+import { merge } from "../../src/commands/merge.js";
+import { inspect } from "../../src/inference/inspection.js";
 import { abortAfter, bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];

@@ -13,12 +13,12 @@ import {
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { finetune } from "../../src/commands/finetune.js";
+import { quickstart } from "../../src/commands/quickstart.js";
 import { quickstartOptions } from "../../src/config/commandOptions.js";
 import { resolveRun } from "../../src/config/index.js";
 import { MARKER } from "../../src/folders/runFiles.js";
 import { holdFolder } from "../../src/io/folderLock.js";
-import { finetune } from "../../src/run/finetune.js";
-import { quickstart } from "../../src/run/quickstart.js";
 import { reportPath, writeReport } from "../../src/run/writeReport.js";
 import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
 

@@ -3,8 +3,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { tinyModel } from "../export/gguf/tinyModels.js";
 import { FakeHub } from "../io/fakeHub.js";
-import { tinyModel } from "../use/gguf/tinyModels.js";
 import { BERT, fresh } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

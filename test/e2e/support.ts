@@ -5,12 +5,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { main } from "../../src/cli/main.js";
+import { evaluate } from "../../src/commands/evaluate.js";
+import { type FinetuneOptions, finetune } from "../../src/commands/finetune.js";
+import { predict } from "../../src/commands/predict.js";
 import { type EvaluateSettings, type PredictSettings, type RunSettings, resolveRun } from "../../src/config/index.js";
 import { MARKER } from "../../src/folders/runFiles.js";
-import { type FinetuneOptions, finetune } from "../../src/run/finetune.js";
 import type { RunEvent } from "../../src/train/events.js";
-import { evaluate } from "../../src/use/evaluate.js";
-import { predict } from "../../src/use/predict.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 export const BERT = join(GOLDEN, "bert");

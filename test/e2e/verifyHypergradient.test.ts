@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
+import { verifyHypergradient } from "../../src/commands/verifyHypergradient.js";
 import { verifyOptions } from "../../src/config/commandOptions.js";
 import { type RunSettings, resolveRun } from "../../src/config/index.js";
-import { verifyHypergradient } from "../../src/run/verifyHypergradient.js";
 import { bidora, run, SMALL } from "./support.js";
 
 const verify = (settings: RunSettings, precision?: "float32" | "float64") =>

@@ -3,11 +3,11 @@ import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import { exportAdapter } from "../../src/commands/export.js";
+import { merge } from "../../src/commands/merge.js";
 import { openSafetensors } from "../../src/io/safetensors.js";
 import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
 import * as torch from "../../src/torch/index.js";
-import { exportAdapter } from "../../src/use/export.js";
-import { merge } from "../../src/use/merge.js";
 import { BERT, fresh, jsonl, list, ROWS, run, SMALL } from "./support.js";
 
 const BIN = fileURLToPath(new URL("../../bin/bidora.js", import.meta.url));

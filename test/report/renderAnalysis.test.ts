@@ -1,8 +1,8 @@
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
+import { fitsOf } from "../../src/analysis/fits.js";
 import type { Analysis, AnalyzedLayer } from "../../src/report/analysis.js";
 import { renderAnalysis } from "../../src/report/renderAnalysis.js";
-import { fitsOf } from "../../src/use/analysis/fits.js";
 
 const layer = (at: number, steps: readonly (number | null)[], kind = "query"): AnalyzedLayer => ({
   path: `encoder.layer.${at}.${kind}`,

@@ -35,12 +35,12 @@ test.each([
   ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch (layer 1) may not import nn (layer 2)"],
   ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models (layer 3) may not import adapters (layer 3)"],
   ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters (layer 3) may not import models (layer 3)"],
-  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train (layer 7) may not import run (layer 11)"],
+  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train (layer 7) may not import run (layer 12)"],
   ["report/a.ts", 'import { x } from "../train/events.js";', "report may not import train/events.ts"],
   ["report/a.ts", 'import type { x } from "../train/loop.js";', "report may not import train/loop.ts"],
-  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 11) may not import cli (layer 12)"],
+  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 12) may not import cli (layer 14)"],
   ["compare/a.ts", 'import { x } from "../train/loop.js";', "compare may not import train/loop.ts"],
-  ["use/a.ts", 'import { x } from "../run/b.js";', "use (layer 11) may not import run (layer 11)"],
+  ["export/a.ts", 'import { x } from "../run/b.js";', "export (layer 12) may not import run (layer 12)"],
   ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 2) may not import io (layer 2)"],
 ])("%s: %s", (file, line, why) => {
   const { status, stderr } = check({ [file]: `\n${line}\n` });

@@ -4,7 +4,7 @@ import { type Column, plain, type Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
 import { type RunKey, type RunSettings, resolveRun } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
-import { estimate } from "../estimate.js";
+import { estimate } from "../estimates/estimateRun.js";
 import type { Cell } from "./cells.js";
 import { nowhere } from "./facts.js";
 

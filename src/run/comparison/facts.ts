@@ -6,7 +6,7 @@ import { subsetsOf } from "../../data/index.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { readJsonObject } from "../../io/json.js";
 import { readSplits, taskOf } from "../../tasks/index.js";
-import { estimate } from "../estimate.js";
+import { estimate } from "../estimates/estimateRun.js";
 import type { StepCosts } from "./budget.js";
 import type { RunFacts } from "./cellSettings.js";
 

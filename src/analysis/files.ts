@@ -1,0 +1,58 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { makeFolder } from "../common/makeFolder.js";
+import { freeFile } from "../folders/outputFolder.js";
+import { ANALYSIS } from "../folders/runFiles.js";
+import { writeFileAtomic } from "../io/atomic.js";
+import type { Analysis } from "../report/analysis.js";
+
+/** What says in both files, near their beginning, that they are an analysis of this program's. */
+export const MADE_BY = "bidora analyze";
+
+/** Bytes at the beginning of a file among which the mark is. */
+const HEAD = 512;
+
+/** Where an analysis goes. */
+export interface AnalysisFiles {
+  readonly page: string;
+  readonly data: string;
+}
+
+/**
+ * Where an analysis goes: to `output`, else into the folder of the one run or comparison, else into the current folder. An earlier
+ * analysis is replaced, any other file stays unless `overwrite` gives it away.
+ * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
+ */
+export function analysisFiles(
+  runs: readonly string[],
+  { output, overwrite }: { readonly output?: string | undefined; readonly overwrite: boolean },
+): AnalysisFiles {
+  const [only, ...more] = runs;
+  const folder = output ?? (only !== undefined && more.length === 0 ? only : ".");
+  const free = (name: string): string => {
+    const path = join(folder, name);
+    return freeFile(path, overwrite || isOwn(path), []);
+  };
+  return { page: free(ANALYSIS.page), data: free(ANALYSIS.data) };
+}
+
+/** Writes both files. The libraries that draw are loaded here. */
+export async function writeAnalysis({ page, data }: AnalysisFiles, analysis: Analysis): Promise<void> {
+  const { renderAnalysis } = await import("../report/renderAnalysis.js");
+  const html = renderAnalysis(analysis, MADE_BY);
+  makeFolder(dirname(page));
+  writeFileAtomic(data, `${JSON.stringify({ madeBy: MADE_BY, ...analysis }, undefined, 2)}\n`);
+  writeFileAtomic(page, html);
+}
+
+/** Whether a file is an analysis that this program wrote. */
+function isOwn(path: string): boolean {
+  if (!existsSync(path) || !statSync(path).isFile()) return false;
+  const file = openSync(path, "r");
+  try {
+    const head = Buffer.alloc(HEAD);
+    return head.toString("latin1", 0, readSync(file, head, 0, HEAD, 0)).includes(`"${MADE_BY}"`);
+  } finally {
+    closeSync(file);
+  }
+}

@@ -1,0 +1,228 @@
+import { aFunction, aText, type Check, checkArguments, optional, options, signal } from "../common/arguments.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { makeFolder } from "../common/makeFolder.js";
+import { own } from "../common/own.js";
+import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
+import { holdOutput } from "../folders/outputFolder.js";
+import { isFinished, readMetrics } from "../folders/runFolder.js";
+import { writerOf } from "../io/folderLock.js";
+import { hubOptions } from "../io/hub/hubOptions.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import type { RunFacts } from "../run/comparison/cellSettings.js";
+import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "../run/comparison/cells.js";
+import { checkTasks } from "../run/comparison/checkTasks.js";
+import { chosenFor, divergedOf } from "../run/comparison/chosen.js";
+import { collectRuns, placesIn } from "../run/comparison/collect.js";
+import { shellLine } from "../run/comparison/commandLine.js";
+import { costsText, type ExpectedCosts, expectedCosts } from "../run/comparison/costs.js";
+import { factsIn } from "../run/comparison/facts.js";
+import { failure } from "../run/comparison/failure.js";
+import { forgetFailure, keepFailure } from "../run/comparison/failures.js";
+import { commandOf, type Ended, runCells } from "../run/comparison/jobs.js";
+import { heldOutName, judgingOf, watchedOf } from "../run/comparison/judging.js";
+import { hasDiverged, missingRuns } from "../run/comparison/missing.js";
+import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../run/comparison/plan.js";
+import { ComparisonProgress, nameOf, scoreText } from "../run/comparison/progress.js";
+import { askedFor, readSpec, type Spec } from "../run/comparison/spec.js";
+import type { ComparisonWatch } from "../run/comparison/watch.js";
+import { type ComparisonResult, writeComparison } from "../run/comparison/write.js";
+import { ownCommand } from "../torch/installation.js";
+
+/** What a call can say beside the settings. */
+export interface CompareHooks {
+  readonly signal?: AbortSignal;
+  /** Told what people should know while it runs. */
+  readonly note?: (line: string) => void;
+  readonly hub?: HubOptions;
+  /** Told what the runs that have ended come to, before the error that says that others failed. */
+  readonly onPartial?: (outcome: Compared) => void;
+}
+
+/** What a comparison found. */
+export interface Compared {
+  readonly kind: "compared";
+  readonly result: ComparisonResult;
+  readonly text: string;
+  readonly output: string;
+}
+
+/** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs, or what they would cost. */
+export type CompareOutcome =
+  | Compared
+  | { readonly kind: "listed"; readonly commands: readonly string[] }
+  | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
+  | { readonly kind: "stopped" };
+
+const HOOKS = options({
+  signal,
+  note: optional(aFunction),
+  hub: optional(hubOptions),
+  onPartial: optional(aFunction),
+} satisfies Record<keyof CompareHooks, Check>);
+
+/**
+ * Runs every method on every task with every seed, each run in a process of its own, and sums up what came out. Runs that have
+ * ended are kept, others are gone on with.
+ * @param flags what was set by hand @param file a run's file, with what is compared
+ * @throws UsageError for what is asked for wrongly, BidoraError `COMPARISON` for runs that failed, after all others are done
+ */
+export async function compare(
+  flags: CompareSettings = {},
+  file?: string | undefined,
+  hooks: CompareHooks = {},
+): Promise<CompareOutcome> {
+  checkArguments("compare", ["file", file, optional(aText)], ["hooks", hooks, HOOKS]);
+  const { list, collect, dryRun, dashboard } = checkSettings(compareOptions, flags);
+  const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
+  if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
+  if (modes.length > 0 && dashboard)
+    throw new UsageError(
+      `No effect here: --dashboard (acts only where runs are done, not with ${flagOf(modes[0]![0])}); leave it out.`,
+    );
+  const spec = readSpec(flags, file);
+  if (collect) {
+    refuseStrange(spec.output, placesIn(spec.output));
+    return gather(spec, hooks, flags.seeds);
+  }
+  return holdOutput(spec.output, async (output) => {
+    checkComparisonFolder(output);
+    makeFolder(output);
+    const facts = factsIn(output);
+    const pairs = pairsOf(spec);
+    await checkTasks(spec, facts, { hub: hooks.hub, isListed: list === true });
+    const tried = await cellsOfGrid(spec, pairs, facts);
+    const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
+    if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
+    const beside = await cellsBeside(spec, placesIn(output), facts);
+    await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
+    await keepPlan(spec.output, tried);
+    const diverged = await divergedOf(output, tried);
+    const open = tried.filter((cell) => !diverged.has(cell));
+    if (list) return listed(open.every(hasEnded) ? await planned(spec.output, cellsOnceTried) : open);
+    return onPage(spec, hooks, async (hooks) => {
+      const unfinished = await runAll(open, spec, hooks);
+      if (unfinished === "stopped") return { kind: "stopped" };
+      // A point that diverges has lost: the others are chosen from.
+      const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
+      if (inTheWay.length > 0) throw failure(inTheWay, tried.length);
+      return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
+    });
+  });
+}
+
+async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): Promise<Cell[]> {
+  const cells = await cellsOnceTried();
+  await keepPlan(output, cells);
+  return cells;
+}
+
+async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
+  const unfinished = await runAll(cells, spec, hooks);
+  if (unfinished === "stopped") return { kind: "stopped" };
+  // What is there is summed up in any case.
+  const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
+  if (outcome && unfinished.length === 0) return outcome;
+  if (outcome) hooks.onPartial?.(outcome);
+  throw failure(unfinished, cells.length);
+}
+
+type WatchedHooks = CompareHooks & { readonly watch?: ComparisonWatch };
+
+/** Does the runs with a page that shows them, where one is asked for. */
+async function onPage<T>(spec: Spec, hooks: CompareHooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
+  if (spec.dashboard === false) return body(hooks);
+  const { watched } = await import("../run/comparison/watch.js");
+  return watched(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
+}
+
+async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: CompareHooks): Promise<CompareOutcome> {
+  const costs = await expectedCosts(cells, jobs, hooks);
+  return { kind: "expected", costs, text: costsText(costs) };
+}
+
+const hasEnded = ({ folder }: Cell): boolean => isFinished(folder);
+
+const listed = (cells: readonly Cell[]): CompareOutcome => ({
+  kind: "listed",
+  commands: cells.map((cell) => shellLine([...ownCommand, ...commandOf(cell)])),
+});
+
+async function cellsOfGrid(spec: Spec, pairs: readonly Pair[], facts: RunFacts): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await gridCells(spec, pair, facts)));
+  return cells;
+}
+
+async function cellsThatCount(
+  spec: Spec,
+  pairs: readonly Pair[],
+  facts: RunFacts,
+  tried: readonly Cell[],
+): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const pair of pairs) cells.push(...(await finalCells(spec, pair, facts, chosenFor(pair, tried))));
+  return cells;
+}
+
+/** @returns the runs that failed or were stopped */
+async function runAll(
+  cells: readonly Cell[],
+  { jobs, output }: Spec,
+  { watch, ...hooks }: WatchedHooks,
+): Promise<readonly Ended[] | "stopped"> {
+  const waiting = cells.filter((cell) => !hasEnded(cell));
+  const note = hooks.note ?? (() => {});
+  if (waiting.length < cells.length)
+    note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
+  watch?.expect(cells.filter(hasEnded), "done");
+  watch?.expect(waiting, "waiting");
+  const progress = new ComparisonProgress(waiting, note);
+  const signal = hooks.signal ?? new AbortController().signal;
+  const ended = await runCells(waiting, jobs, {
+    signal,
+    onBegin: (cell, controls) => {
+      const writer = writerOf(cell.folder);
+      if (writer) note(`${nameOf(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
+      forgetFailure(output, cell);
+      watch?.begin(cell, controls);
+    },
+    onEvent: (cell, event) => {
+      progress.event(cell, event);
+      watch?.event(cell, event);
+    },
+    onEnd: (end) => {
+      if (end.status === "failed") keepFailure(output, end);
+      const score = scoreOf(end);
+      progress.end(end, score);
+      watch?.end(end, score);
+    },
+  });
+  if (signal.aborted) return "stopped";
+  return ended.filter(({ status }) => status !== "done");
+}
+
+/** What a run scored on the rows that it is compared by; a point of a grid on those that it is chosen by: it is seen on no others. */
+function scoreOf({ cell, status }: Ended): string | undefined {
+  if (status !== "done") return undefined;
+  const metrics = readMetrics(cell.folder);
+  const name = cell.point
+    ? heldOutName(watchedOf(cell.folder).name)
+    : judgingOf([{ folder: cell.folder, metrics }]).main.name;
+  return scoreText(name, own(metrics, name));
+}
+
+/** @param seeds whose missing runs are named; those of all planned runs, if undefined */
+async function gather(spec: Spec, { note }: CompareHooks, seeds: readonly number[] | undefined): Promise<Compared> {
+  const { output } = spec;
+  const [runs, asked] = [await collectRuns(output), { ...askedFor(spec), seeds }];
+  const missing = await missingRuns(output, asked);
+  const [failed] = missing.failed;
+  const why = failed ? `${failed.method} seed ${failed.seed} on ${failed.task} failed: ${failed.reason}` : undefined;
+  if (runs.length === 0)
+    throw new BidoraError(
+      "COMPARISON",
+      `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
+    );
+  const { result, text } = await writeComparison(output, runs, missing, { ...asked, note });
+  return { kind: "compared", result, text, output };
+}

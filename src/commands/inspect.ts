@@ -1,0 +1,109 @@
+import { oneLine } from "../common/printable.js";
+import type {
+  AdapterInspection,
+  AdapterSettings,
+  Inspection,
+  ModelInspection,
+  TensorFacts,
+} from "../inference/inspection.js";
+
+/** An inspection as text for people. */
+export function renderInspection(found: Inspection): string {
+  const facts = found.kind === "model" ? modelFacts(found) : adapterFacts(found);
+  const width = Math.max(...facts.map(([name]) => name.length));
+  return [
+    ...facts.map(([name, value]) => `${name.padEnd(width)}  ${oneLine(value)}`),
+    "",
+    ...tensorLines(found.tensors),
+    "",
+    ...(found.refusals.length === 0
+      ? ["Nothing in it is refused."]
+      : found.refusals.map((why) => `Refused: ${oneLine(why)}`)),
+  ].join("\n");
+}
+
+type Fact = readonly [name: string, value: string];
+
+function modelFacts(model: ModelInspection): Fact[] {
+  const { head } = model;
+  return [
+    ["model", model.path],
+    ["family", model.modelType ?? "unknown"],
+    ["architecture", model.architectures.join(", ") || "unknown"],
+    ["head", head ? `${head.kind}: ${head.labels.join(", ")}` : "none"],
+    ...sizeFacts(model),
+    ["default targets", model.defaultTargetModules.join(", ") || "none"],
+  ];
+}
+
+function adapterFacts(adapter: AdapterInspection): Fact[] {
+  const { settings } = adapter;
+  return [["adapter", adapter.path], ...(settings ? settingFacts(settings) : []), ...sizeFacts(adapter)];
+}
+
+function settingFacts(settings: AdapterSettings): Fact[] {
+  const { method, axis, rank, alpha, dropout, targetModules: targets } = settings;
+  const facts: (Fact | undefined)[] = [
+    [
+      "method",
+      axis === null ? method : `${method}, one magnitude for each ${axis === "out" ? "output row" : "input column"}`,
+    ],
+    ["base model", settings.baseModel ?? "not named"],
+    ["task", [settings.task ?? "not named", ...(settings.labels ? [settings.labels.join(", ")] : [])].join(": ")],
+    rank === undefined ? undefined : rankFact(rank, alpha, settings.rslora),
+    settings.adapterSize === undefined
+      ? undefined
+      : ["bottlenecks", `of width ${settings.adapterSize}, ${settings.adapterPlacement}`],
+    settings.modules.some(({ scale }) => scale !== undefined) ? ["scale", scales(settings)] : undefined,
+    dropout === undefined ? undefined : ["dropout", String(dropout)],
+    ["bias", settings.bias],
+    targets === undefined
+      ? undefined
+      : [
+          "targets",
+          `${typeof targets === "string" ? targets : targets.join(", ")} (${settings.modules.length} modules)`,
+        ],
+    ["saved whole", settings.modulesToSave.join(", ") || "nothing"],
+  ];
+  return facts.filter((fact) => fact !== undefined);
+}
+
+function rankFact(rank: number, alpha: number | undefined, isStabilised: boolean | undefined): Fact {
+  if (alpha === undefined) return ["rank", String(rank)];
+  return ["rank, alpha", `${rank}, ${alpha}${isStabilised ? ", rank-stabilised" : ""}`];
+}
+
+/** The scale of the modules, by their rank where there are several. */
+function scales({ modules }: AdapterSettings): string {
+  const counts = new Map<string, number>();
+  for (const { rank, scale } of modules) {
+    const kind = `${Number(scale?.toPrecision(6))} at rank ${rank}`;
+    counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  }
+  return Array.from(counts, ([kind, count]) => (counts.size === 1 ? kind : `${kind} (${count} modules)`)).join(", ");
+}
+
+function sizeFacts({ parameters, dtypes, bytes }: Inspection): Fact[] {
+  const byDtype = Object.entries(dtypes).map(([dtype, count]) => `${dtype} ${count.toLocaleString("en")}`);
+  return [
+    ["parameters", parameters.toLocaleString("en")],
+    ["types", byDtype.join(", ") || "none"],
+    ["size", bytes < 2 ** 20 ? `${(bytes / 2 ** 10).toFixed(1)} KiB` : `${(bytes / 2 ** 20).toFixed(1)} MiB`],
+  ];
+}
+
+/** One line for all tensors that differ in the numbers of their layers only. */
+function tensorLines(tensors: readonly TensorFacts[]): string[] {
+  const groups = new Map<string, { readonly line: readonly [string, string, string]; count: number }>();
+  for (const { name, dtype, shape, storedAs = dtype } of tensors) {
+    const line = [oneLine(name.replace(/\.\d+(?=\.)/g, ".*")), storedAs, `[${shape.join(", ")}]`] as const;
+    const group = groups.get(line.join(" ")) ?? { line, count: 0 };
+    group.count++;
+    groups.set(line.join(" "), group);
+  }
+  const width = Array.from(groups.values()).reduce((longest, { line }) => Math.max(longest, line[0].length), 0);
+  return Array.from(groups.values(), ({ line: [name, dtype, shape], count }) => {
+    const times = count > 1 ? ` ×${count}` : "";
+    return `${name.padEnd(width)}  ${dtype}  ${shape}${times}`;
+  }).sort();
+}

@@ -1,0 +1,74 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedBeside } from "../../adapters/index.js";
+import { UsageError } from "../../common/errors.js";
+import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
+import { GGUF_SOURCE } from "../../io/fileNames.js";
+import { fileTypeNumber } from "../../io/gguf/fileTypes.js";
+import { count, type GgufPair, number, text } from "../../io/gguf/pairs.js";
+import { readJsonObject } from "../../io/json.js";
+import { resolveModel } from "../../io/resolveModel.js";
+import type { NamedTask } from "../../tasks/index.js";
+import { loadTokenizer } from "../../text/index.js";
+import { refuseBadWeights } from "../../train/badWeights.js";
+import { describeLoss } from "../lossOfRank.js";
+import { decoderOf, requireLanguageModel } from "./decoderOf.js";
+import { freeDestination, ggufName, writeBoth } from "./destination.js";
+import type { Exported, GgufSettings } from "./exportModel.js";
+import { loraTensors } from "./loraTensors.js";
+import { exportError } from "./refuse.js";
+import { stopsOf, tokenizerParts } from "./tokenizerParts.js";
+
+/** Writes an adapter as llama.cpp's LoRA, to be put on the base as a GGUF file, and a Modelfile beside it. */
+export async function exportLora(
+  settings: GgufSettings & { readonly rank?: number | undefined },
+  task: NamedTask | undefined,
+): Promise<Exported & { readonly relativeError: number }> {
+  const output = ggufName(settings.output);
+  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
+  const { outtype = "f32" } = settings;
+  if (outtype !== "f32" && outtype !== "f16")
+    throw new UsageError(`--outtype ${outtype} is not for --to gguf-lora: take f32 or f16.`);
+  const adapter = await resolveModel(settings.adapter);
+  const source = await baseFolder(settings, await readAdapter(adapter));
+  const destination = freeDestination(output, settings.overwrite, [source, adapter]);
+  const { architecture, config, json } = decoderOf(source);
+  const tokenizer = await loadTokenizer(source);
+  const stops = stopsOf(tokenizer, await tokenizerParts(tokenizer, source, json));
+  const opened = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
+  requireLanguageModel(opened);
+  const adapted = opened.adapted!;
+  const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
+  refuseBadWeights({ folder: source, weights });
+  refuseBeside(adapted);
+  const { updates, ...loss } = lowRankUpdates(adapted, settings.rank);
+  const { alpha, tensors } = loraTensors(updates, opened.model, { architecture, config, fileType: outtype });
+  const pairs: GgufPair[] = [
+    ["general.architecture", text(architecture.name)],
+    ["general.type", text("adapter")],
+    ["adapter.type", text("lora")],
+    ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
+    ["general.file_type", count(fileTypeNumber(outtype))],
+    ["adapter.lora.alpha", number(alpha)],
+  ];
+  writeBoth(destination, pairs, tensors, (own) => ({ from: baseOf(source), adapter: own, stops }));
+  return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
+}
+
+/** @throws BidoraError `EXPORT` for what an adapter in llama.cpp can't bring along, `MERGE` where merging would not help */
+function refuseBeside(adapted: AdaptedModel): void {
+  const [first, ...others] = trainedBeside(adapted);
+  if (first === undefined) return;
+  refuseUnmerged(adapted);
+  const more = others.length > 0 ? ` and ${others.length} more` : "";
+  throw exportError(
+    `the adapter trains ${first}${more} beside its updates of weights, which llama.cpp's adapters can't hold: take --to gguf, which merges all.`,
+  );
+}
+
+/** The base as Ollama finds it: a folder that was made for a GGUF file stands for that file. */
+function baseOf(folder: string): string {
+  const record = join(folder, GGUF_SOURCE);
+  const { path } = existsSync(record) ? readJsonObject(record) : {};
+  return typeof path === "string" ? path : folder;
+}

@@ -1,0 +1,73 @@
+import { basename } from "node:path";
+import { mergedParameters, readAdapter } from "../../adapters/index.js";
+import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
+import { type FileType, fileTypeNumber } from "../../io/gguf/fileTypes.js";
+import { count, type GgufPair, text } from "../../io/gguf/pairs.js";
+import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
+import type { GgufEntry } from "../../io/gguf/writer.js";
+import { resolveModel } from "../../io/resolveModel.js";
+import type { NamedTask } from "../../tasks/index.js";
+import { loadTokenizer } from "../../text/index.js";
+import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
+import { decoderOf, requireLanguageModel } from "./decoderOf.js";
+import { freeDestination, ggufName, writeBoth } from "./destination.js";
+import { factorsTensor, modelTensors } from "./modelTensors.js";
+import { stopsOf, tokenizerParts } from "./tokenizerParts.js";
+
+/** Which model is written, and where. */
+export interface GgufSettings {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  readonly adapter?: string | undefined;
+  readonly outtype?: FileType | undefined;
+  readonly output?: string | undefined;
+  readonly overwrite: boolean;
+}
+
+/** As llama.cpp's converter. */
+const DEFAULT_TYPE = "f16";
+/** A file that was written, and a sentence on what is in it. */
+export interface Exported {
+  readonly path: string;
+  readonly note: string;
+}
+
+/** ggml's version of what blocks hold. */
+const QUANTIZATION_VERSION = 2;
+
+/** Writes base and adapter, if there is one, as one GGUF file, as llama.cpp's converter does, and a Modelfile beside it. */
+export async function exportModel(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
+  const output = ggufName(settings.output);
+  const adapter = settings.adapter === undefined ? undefined : await resolveModel(settings.adapter);
+  const source = await baseFolder(settings, adapter === undefined ? undefined : await readAdapter(adapter));
+  const inputs = [source, adapter].filter((path) => path !== undefined);
+  const destination = freeDestination(output, settings.overwrite, inputs);
+  const { architecture, config, metadata, json } = decoderOf(source);
+  const tokenizer = await loadTokenizer(source);
+  const parts = await tokenizerParts(tokenizer, source, json);
+  const { outtype = DEFAULT_TYPE } = settings;
+  const pairs: GgufPair[] = [
+    ["general.architecture", text(architecture.name)],
+    ["general.type", text("model")],
+    ["general.name", text(basename(destination.path).replace(/\.gguf$/i, ""))],
+    ...metadata.pairs,
+    ["general.file_type", count(fileTypeNumber(outtype))],
+    ["general.quantization_version", count(QUANTIZATION_VERSION)],
+    ...tokenizerMetadata(parts, config.vocabSize),
+  ];
+  const opened = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
+  requireLanguageModel(opened);
+  refuseBadWeights({ folder: source, weights: weightsOf(opened.model) });
+  const changed = opened.adapted ? mergedParameters(opened.adapted) : new Map();
+  const tensors = modelTensors(opened.model, { architecture, config, fileType: outtype }, changed);
+  const factors = metadata.factors ? [factorsTensor(metadata.factors)] : [];
+  writeBoth(destination, pairs, [...factors, ...tensors], (from) => ({ from, stops: stopsOf(tokenizer, parts) }));
+  return { path: destination.path, note: noteOf(outtype, tensors, metadata.note) };
+}
+
+function noteOf(outtype: FileType, tensors: readonly GgufEntry[], note: string | undefined): string {
+  const kinds = new Set(tensors.map(({ type }) => type));
+  const mixed = [...kinds].filter((kind) => kind !== outtype.toUpperCase());
+  const beside = mixed.length > 0 ? ` (${mixed.join(", ")} where that is no matrix, or its rows fill no blocks)` : "";
+  return [`${tensors.length} tensors in ${outtype.toUpperCase()}${beside}.`, note].filter(Boolean).join(" ");
+}

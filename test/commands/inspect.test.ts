@@ -1,0 +1,155 @@
+import { spawnSync } from "node:child_process";
+import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { renderInspection } from "../../src/commands/inspect.js";
+import { type AdapterInspection, inspect, type ModelInspection } from "../../src/inference/inspection.js";
+import { bytesEntry, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
+
+const newFolder = temporaryFolders();
+
+function copyOf(path: string): string {
+  const folder = newFolder();
+  cpSync(join(GOLDEN, path), folder, { recursive: true });
+  return folder;
+}
+
+function configure(file: string, change: object): void {
+  writeFileSync(file, JSON.stringify({ ...readJson<object>(file), ...change }));
+}
+
+test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "roberta/tokens", "camembert/tokens"])(
+  "%s: a model that is taken as it is",
+  async (path) => {
+    const found = (await inspect(join(GOLDEN, path))) as ModelInspection;
+    expect(found.refusals).toEqual([]);
+    expect([found.kind, found.modelType]).toEqual(["model", path.split("/")[0]]);
+    expect(found.bytes).toBe(4 * found.parameters);
+    expect(renderInspection(found)).toContain("Nothing in it is refused.");
+  },
+);
+
+test("a GGUF file, by the types that it holds", async () => {
+  const found = (await inspect(join(GOLDEN, "io/gguf/smollm.gguf"))) as ModelInspection;
+  expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });
+  expect(Object.keys(found.dtypes).sort()).toEqual(["BF16", "F16", "F32", "Q4_1", "Q5_0", "Q8_0"]);
+  const [embeddings] = found.tensors.filter(({ name }) => name === "model.embed_tokens.weight");
+  expect(embeddings).toMatchObject({ dtype: "F32", storedAs: "Q8_0" });
+  // 34 bytes for 32 elements.
+  const [rows, columns] = embeddings!.shape as [number, number];
+  const others = found.tensors.filter(({ storedAs }) => storedAs === undefined);
+  expect(found.bytes).toBeGreaterThan((rows * columns * 34) / 32 + 2 * others.length);
+  expect(found.bytes).toBeLessThan(2 * found.parameters);
+  expect(renderInspection(found)).toMatch(/model\.layers\.\*\.self_attn\.q_proj\.weight +Q4_1 {2}\[32, 32\] ×2/);
+});
+
+test("a model's facts", async () => {
+  const found = (await inspect(join(GOLDEN, "bert/tokens"))) as ModelInspection;
+  const tensors = readTensors(join(GOLDEN, "bert/tokens/model.safetensors"));
+  expect(found.parameters).toBe([...tensors.values()].reduce((sum, { numel }) => sum + numel, 0));
+  expect(found.head).toEqual({
+    kind: "token-classification",
+    labels: ["O", "B-THING", "I-THING", "B-PLACE", "I-PLACE"],
+  });
+  expect(found.architectures).toEqual(["BertForTokenClassification"]);
+  expect(renderInspection(found)).toMatch(/bert\.encoder\.layer\.\*\.output\.dense\.weight +F32 {2}\[36, 52\] ×2/);
+});
+
+test("an adapter's facts", async () => {
+  const found = (await inspect(join(GOLDEN, "bert/adapters/rslora-patterns"))) as AdapterInspection;
+  expect(found.refusals).toEqual([]);
+  expect(found.settings).toMatchObject({
+    method: "lora",
+    axis: null,
+    rank: 4,
+    alpha: 6,
+    rslora: true,
+    task: "SEQ_CLS",
+  });
+  const value = found.settings!.modules.find(({ path }) => path === "bert.encoder.layer.0.attention.self.value");
+  expect(value).toEqual({ path: value!.path, rank: 6, scale: 2.5 / Math.sqrt(6) });
+  expect(renderInspection(found)).toMatch(/scale .*3 at rank 4.*1\.02062 at rank 6/);
+});
+
+test("what would be refused is told, with what can be read nevertheless", async () => {
+  const adapter = copyOf("bert/adapters/dora");
+  configure(join(adapter, "adapter_config.json"), { init_lora_weights: "pissa" });
+  const changedBase = (await inspect(adapter)) as AdapterInspection;
+  expect(changedBase.refusals).toEqual([expect.stringContaining("changes the base weights")]);
+  expect([changedBase.settings, changedBase.tensors.length > 0]).toEqual([null, true]);
+
+  const family = copyOf("bert/single");
+  configure(join(family, "config.json"), { model_type: "t5" });
+  expect((await inspect(family)).refusals).toEqual([expect.stringContaining('model_type "t5" is not supported')]);
+
+  const activation = copyOf("bert/single");
+  configure(join(activation, "config.json"), { hidden_act: "constructor" });
+  expect((await inspect(activation)).refusals).toEqual([
+    expect.stringContaining('activation "constructor" is not supported'),
+  ]);
+
+  const pickle = copyOf("bert/single");
+  renameSync(join(pickle, "model.safetensors"), join(pickle, "pytorch_model.bin"));
+  expect((await inspect(pickle)).refusals).toEqual([expect.stringContaining("pytorch_model.bin, which is refused")]);
+
+  const misshapen = copyOf("bert/single");
+  configure(join(misshapen, "config.json"), { intermediate_size: 60, num_hidden_layers: 4 });
+  const { refusals } = await inspect(misshapen);
+  expect(refusals).toContain(
+    "bert.encoder.layer.0.intermediate.dense.weight has shape [52, 36], but config.json asks for [60, 36].",
+  );
+  expect(refusals).toContain("The weight bert.encoder.layer.3.attention.self.query.weight is missing.");
+
+  const quantised = copyOf("bert/single");
+  writeSafetensors(join(quantised, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
+  expect((await inspect(quantised)).refusals).toContain(
+    "Tensors of dtype F8_E4M3 cannot be computed with; convert them to F32 or BF16.",
+  );
+});
+
+test("absurd sizes take neither memory nor time, and a weight of whole numbers is told", async () => {
+  const sizes = copyOf("bert/single");
+  const absurd = { num_labels: 1e9, id2label: null, label2id: null, num_hidden_layers: 1e6, hidden_size: 36e9 };
+  configure(join(sizes, "config.json"), absurd);
+  const before = process.memoryUsage().heapTotal;
+  expect((await inspect(sizes)).refusals).toEqual([
+    expect.stringMatching(/num_labels is 1000000000; expected at most/),
+    expect.stringMatching(/asks for 1000000 layers, but the checkpoint has \d+ tensors/),
+  ]);
+  expect(process.memoryUsage().heapTotal - before).toBeLessThan(2e8);
+
+  const whole = copyOf("bert/no-prefix");
+  const name = "embeddings.LayerNorm.weight";
+  writeSafetensors(join(whole, "model.safetensors"), [bytesEntry(name, "I64", [36], new Uint8Array(288))]);
+  expect((await inspect(whole)).refusals).toContain(`${name} has dtype I64, but weights are floats.`);
+});
+
+test("a folder that is neither is an error", async () => {
+  await expect(inspect(newFolder())).rejects.toThrow(/no config\.json/);
+});
+
+test("more tensors than a call has arguments", async () => {
+  const folder = copyOf("bert/single");
+  const names = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
+  const entries = names.map((name) => [name, { dtype: "F32", shape: [0], data_offsets: [0, 0] }]);
+  const header = Buffer.from(JSON.stringify(Object.fromEntries(entries)));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  writeFileSync(join(folder, "model.safetensors"), Buffer.concat([length, header]));
+  expect(renderInspection(await inspect(folder))).toContain("t199999  F32  [0]");
+});
+
+test.each(["model.safetensors", "config.json"])("a pipe called %s is refused by name, at once", async (name) => {
+  const folder = copyOf("bert/single");
+  rmSync(join(folder, name));
+  spawnSync("mkfifo", [join(folder, name)]);
+  const refusals = await inspect(folder).then(
+    (found) => found.refusals,
+    (error: Error) => [error.message],
+  );
+  expect(refusals).toEqual([
+    `${join(folder, name)} is a pipe, but a regular file is expected: write its contents to a file first.`,
+  ]);
+});
