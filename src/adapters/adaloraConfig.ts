@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import { TARGET_DEFAULTS, type TargetedConfig } from "./config.js";
 
 /** Settings of AdaLoRA: names are those of a run's settings, meanings PEFT's. */

@@ -12,7 +12,7 @@ import {
   options,
   takes,
 } from "../common/arguments.js";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import { BIASES } from "./config.js";
 
 export const aModule = having("a model, as loadModel gives it", "namedParameters");

@@ -1,5 +1,5 @@
 // Shapes: A [r, in], E [r, 1], B [out, r], scores and what is kept [r].
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type AdaloraConfig, type KeptRanks, ranksOf } from "./adaloraConfig.js";

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { ANALYSIS } from "../folders/runFiles.js";
 import { writeFileAtomic } from "../io/atomic.js";

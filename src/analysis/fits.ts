@@ -1,4 +1,4 @@
-import { PHASES, type Phase } from "../common/phase.js";
+import { PHASES, type Phase } from "../common/run.js";
 import type { AgainstFull, AnalyzedFits, AnalyzedLayer, AnalyzedStep, LineFit } from "../report/analysis.js";
 import { leastSquares } from "./leastSquares.js";
 

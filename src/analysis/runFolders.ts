@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { statOf } from "../common/statOf.js";
+import { statOf } from "../common/fileSystem.js";
 import { isRunFolder } from "../folders/runFolder.js";
 import { checkpointSteps } from "../train/checkpoints.js";
 import { hasWeights } from "./runStates.js";

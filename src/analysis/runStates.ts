@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ADAPTER_WEIGHT_FILES, isAdapterFolder, sideFactsOf } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
-import type { Phase } from "../common/phase.js";
+import type { Phase } from "../common/run.js";
 import { EVENTS } from "../folders/runFiles.js";
 import { CHECKSUMS, verifyChecksums } from "../io/checksums.js";
 import { CONFIG_FILE } from "../io/fileNames.js";

@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 import { UsageError } from "../common/errors.js";
-import { nearest } from "../common/nearest.js";
+import { nearest } from "../common/messages.js";
 import { checkValue, flagOf, type Given, type Option, type OptionTable } from "../config/option.js";
 
 /** What a command line says. */

@@ -1,6 +1,6 @@
 import { createInterface } from "node:readline";
 import { BidoraError } from "../common/errors.js";
-import { printable } from "../common/printable.js";
+import { printable } from "../common/messages.js";
 import type { generateOptions } from "../config/index.js";
 import { PromptTooLong } from "../generation/index.js";
 import type { TextGenerator } from "../inference/textGenerator.js";

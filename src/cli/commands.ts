@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { Command } from "./command.js";
 
 interface Entry {

@@ -1,4 +1,4 @@
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import type { DownloadProgress } from "../io/hub/snapshot.js";
 import type { Output } from "./output.js";
 import type { ProgressStream } from "./progress.js";

@@ -1,4 +1,4 @@
-import { printable } from "../common/printable.js";
+import { printable } from "../common/messages.js";
 import { generateOptions, generatorSettings } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
 import { checkPrompts } from "../inference/generationChecks.js";

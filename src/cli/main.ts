@@ -1,6 +1,6 @@
 import { UsageError } from "../common/errors.js";
-import { packageVersion } from "../common/packageVersion.js";
-import { printable } from "../common/printable.js";
+import { printable } from "../common/messages.js";
+import { packageVersion } from "../common/program.js";
 import { preloadEngine } from "../torch/native.js";
 import type { Command } from "./command.js";
 import { COMMANDS, commandNamed } from "./commands.js";
@@ -73,7 +73,7 @@ const signalOf = (interrupts: Interrupts | undefined): AbortSignal =>
   interrupts?.signal ?? new AbortController().signal;
 
 async function unknownCommand(name: string): Promise<UsageError> {
-  const { didYouMean } = await import("../common/nearest.js");
+  const { didYouMean } = await import("../common/messages.js");
   const hint = didYouMean(name, Object.keys(COMMANDS));
   return new UsageError(`Unknown command "${name}".${hint || " bidora --help lists them."}`);
 }

@@ -1,5 +1,5 @@
 import type { EvaluateResult } from "../commands/evaluate.js";
-import { printableJson } from "../common/printable.js";
+import { printableJson } from "../common/messages.js";
 import type { Metrics, RunEvent } from "../train/events.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { oneLine, printable, printableJson } from "../common/printable.js";
+import { oneLine, printable, printableJson } from "../common/messages.js";
 import { stderr, stdout } from "./streams.js";
 
 /** Where a command prints: results to stdout, what is for people to stderr. */

@@ -1,5 +1,5 @@
 import type { Preview, PreviewPart, PreviewRow } from "../commands/preview.js";
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import { previewOptions, readRunFile, resolveRun } from "../config/index.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";

@@ -1,4 +1,4 @@
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../train/events.js";
 
 /** Where progress goes; stderr outside tests. */

@@ -1,7 +1,7 @@
 import { aFunction, aText, type Check, checkArguments, optional, options, signal } from "../common/arguments.js";
+import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
-import { own } from "../common/own.js";
+import { makeFolder } from "../common/fileSystem.js";
 import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";

@@ -9,7 +9,7 @@ import {
   options as optionsOf,
   signal,
 } from "../common/arguments.js";
-import { stopsByValidation } from "../common/stopsByValidation.js";
+import { stopsByValidation } from "../common/run.js";
 import { aRunConfig, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";

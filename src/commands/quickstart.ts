@@ -1,6 +1,6 @@
 import { join } from "node:path";
+import { firstRepeated } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
-import { firstRepeated } from "../common/repeated.js";
 import {
   METHODS,
   type Method,

@@ -1,9 +1,8 @@
 /** Checks of the library's arguments at run time, for callers who don't use TypeScript. */
-import { UsageError } from "./errors.js";
-import { didYouMean } from "./nearest.js";
-import { own } from "./own.js";
-import { shown } from "./shown.js";
 
+import { own } from "./collections.js";
+import { UsageError } from "./errors.js";
+import { didYouMean, shown } from "./messages.js";
 /** Looks at a value. @param subject names it in messages @throws UsageError that says what was expected, and what came */
 export type Check = (value: unknown, subject: string) => void;
 

@@ -1,4 +1,4 @@
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import { type Column, groupSpans, type Table } from "./table.js";
 
 /** A table as LaTeX's `tabular` with the rules of the package `booktabs`, the best of each column in bold; notes are comments. */

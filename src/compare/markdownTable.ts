@@ -1,6 +1,6 @@
 import { markdownTable as alignTable } from "markdown-table";
 import stringWidth from "string-width";
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import type { Column, Table } from "./table.js";
 
 /** A table in GitHub's Markdown, the best of each column in bold. It has one line of titles: groups stand before them. */

@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import { type Interval, percentiles } from "../metrics/bootstrap.js";
 import type { OverRows } from "../metrics/metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resamples.js";

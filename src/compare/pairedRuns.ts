@@ -1,5 +1,5 @@
 import { group } from "d3-array";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { ComparedMetric, ComparedRun } from "./comparison.js";
 import { mean } from "./moments.js";
 

@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { ComparedMetric, ComparedTask, Comparison, ScoredRows } from "./comparison.js";
 import { round12 } from "./differences.js";
 import { failedOf } from "./missingRuns.js";

@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
 import { pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";

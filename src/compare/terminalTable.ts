@@ -1,5 +1,5 @@
 import stringWidth from "string-width";
-import { oneLine } from "../common/printable.js";
+import { oneLine } from "../common/messages.js";
 import { groupSpans, type Table } from "./table.js";
 
 const GAP = "  ";

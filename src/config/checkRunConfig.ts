@@ -1,6 +1,6 @@
 import { type Check, isObject } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { shown } from "../common/shown.js";
+import { shown } from "../common/messages.js";
 import { runOptions } from "./options.js";
 import { checkSettings } from "./settings.js";
 

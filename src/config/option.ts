@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { UsageError } from "../common/errors.js";
-import { didYouMean } from "../common/nearest.js";
+import { wholeRecord } from "../common/keys.js";
+import { didYouMean, shown } from "../common/messages.js";
 import { isPattern } from "../common/patterns.js";
-import { shown } from "../common/shown.js";
-import { wholeRecord } from "../common/wholeRecord.js";
 import type { Acts } from "./acts.js";
 
 /** What values an option takes: how they are checked, how they are written on the command line, and how to say so. */

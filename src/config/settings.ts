@@ -1,8 +1,7 @@
 import { anObject } from "../common/arguments.js";
+import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
-import { didYouMean } from "../common/nearest.js";
-import { own } from "../common/own.js";
-import { shown } from "../common/shown.js";
+import { didYouMean, shown } from "../common/messages.js";
 import { checkValue, type Given, type Option, type OptionTable, type Values, withDefaults } from "./option.js";
 
 /** A command's settings with defaults filled in, and what of them was set by hand. */

@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import type { Acts, Condition, Deciding } from "./acts.js";
 import { flagOf, type Given, type OptionTable } from "./option.js";
 

@@ -12,10 +12,10 @@ import {
   parseDocument,
 } from "yaml";
 import { aText, checkArguments } from "../common/arguments.js";
+import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
-import { didYouMean } from "../common/nearest.js";
-import { own } from "../common/own.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
+import { didYouMean } from "../common/messages.js";
 import { checkValue, type Given, type Option, type OptionTable } from "./option.js";
 import { type RunSettings, runOptions } from "./options.js";
 

@@ -1,7 +1,7 @@
 /** What the calls about rows take. */
 import { type Check, having, isObject, listOf, takes } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { shown } from "../common/shown.js";
+import { shown } from "../common/messages.js";
 import { ROLES } from "../text/index.js";
 
 export const aLabelForm = having("a form of labels, such as { read: readName }", "read");

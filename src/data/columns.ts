@@ -1,5 +1,5 @@
+import { firstRepeated } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { firstRepeated } from "../common/repeated.js";
 import type { Table } from "./table.js";
 
 /** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */

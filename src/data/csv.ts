@@ -1,8 +1,8 @@
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
+import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { firstRepeated } from "../common/repeated.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readText, rowError } from "./textFile.js";
 

@@ -1,5 +1,5 @@
-import { duplicateKeyIn } from "../common/duplicateKey.js";
 import { BidoraError } from "../common/errors.js";
+import { duplicateKeyIn } from "../common/keys.js";
 import type { Table, TableRow } from "./table.js";
 import { readLines, rowError } from "./textFile.js";
 

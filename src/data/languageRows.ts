@@ -1,6 +1,6 @@
 import { aText, checkArguments, isObject } from "../common/arguments.js";
+import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
 import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";

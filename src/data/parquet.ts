@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects, parquetSchema } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
+import { firstRepeated } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
-import { firstRepeated } from "../common/repeated.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import type { Table } from "./table.js";
 import { emptyFile, fileError } from "./textFile.js";
 

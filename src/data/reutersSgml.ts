@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Parser } from "htmlparser2";
-import { refuseSpecialFile } from "../common/inputFile.js";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import type { Location } from "./example.js";
 import { emptyFile, fileError, rowError } from "./textFile.js";
 

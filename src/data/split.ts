@@ -1,5 +1,5 @@
+import { evenSizes } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
-import { evenSizes } from "../common/evenSizes.js";
 import { shuffler } from "../common/seededGenerator.js";
 
 export interface SearchSplit {

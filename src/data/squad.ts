@@ -1,5 +1,5 @@
 import { aText, checkArguments } from "../common/arguments.js";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import { findLabelColumns, findTextColumns, oneColumn } from "./columns.js";
 import type { Dataset, Example, Location } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";

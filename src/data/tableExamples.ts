@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { Texts } from "../text/index.js";
 import { findLabelColumns, findTextColumns, findWordsColumn, oneColumn } from "./columns.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";

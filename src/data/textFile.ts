@@ -1,7 +1,7 @@
 import { constants, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import { where } from "./example.js";
 
 /** So much of a file is in memory at once, beside what is made of it. */

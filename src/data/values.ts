@@ -1,8 +1,7 @@
 /** What stands in one column of one row of a table. */
 
 import { aName, checkArguments } from "../common/arguments.js";
-import { own } from "../common/own.js";
-import { firstRepeated } from "../common/repeated.js";
+import { firstRepeated, own } from "../common/collections.js";
 import { HAS_HALF, isWhole } from "../text/index.js";
 import { aTable, aTableRow } from "./arguments.js";
 import type { Table, TableRow } from "./table.js";

@@ -1,9 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
-import { statOf } from "../common/statOf.js";
-import { writeFailure } from "../common/writeFailure.js";
+import { makeFolder, statOf, writeFailure } from "../common/fileSystem.js";
 import { sweepTemporary, writeFileAtomic } from "../io/atomic.js";
 import { readJsonObject } from "../io/json.js";
 import { newestCheckpoint } from "../train/checkpoints.js";

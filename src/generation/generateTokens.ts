@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { argmax } from "../common/argmax.js";
 import { options as optionsOf } from "../common/arguments.js";
+import { argmax } from "../common/collections.js";
 import { aModel, type TaskModel } from "../models/index.js";
 import { checkGeneration, GENERATE } from "./arguments.js";
 import { Continuations } from "./continuations.js";

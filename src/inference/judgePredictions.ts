@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import { type EvaluateSettings, flagOf } from "../config/index.js";
 import {
   byPrompt,

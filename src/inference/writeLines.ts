@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
 import { writeAll, writeAtomic } from "../io/atomic.js";
 
 /** A file appears whole. */

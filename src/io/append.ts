@@ -1,6 +1,5 @@
 import { appendFileSync, truncateSync } from "node:fs";
-import { statOf } from "../common/statOf.js";
-import { writeFailure } from "../common/writeFailure.js";
+import { statOf, writeFailure } from "../common/fileSystem.js";
 
 /**
  * Puts something at the end of a file: whole or not at all, as far as a full disk lets it, so that what is put there later begins

@@ -12,9 +12,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
-import { statOf } from "../common/statOf.js";
-import { writeFailure } from "../common/writeFailure.js";
+import { makeFolder, statOf, writeFailure } from "../common/fileSystem.js";
 
 /** `writeSync` takes no more than this at once. */
 const WRITE_LIMIT = 2 ** 30;

@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { statOf } from "../common/statOf.js";
+import { statOf } from "../common/fileSystem.js";
 import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
 import { type JsonObject, readJsonObject } from "./json.js";
 import { openWeights, type Weights } from "./weights.js";

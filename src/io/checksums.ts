@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { statOf } from "../common/statOf.js";
+import { statOf } from "../common/fileSystem.js";
 import { writeFileAtomic } from "./atomic.js";
 
 /** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */

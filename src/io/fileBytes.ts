@@ -1,6 +1,6 @@
 import { openSync, readSync } from "node:fs";
 import type { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 
 /** `readSync` takes no more than this at once. */
 const READ_LIMIT = 2 ** 30;

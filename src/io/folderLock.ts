@@ -4,8 +4,7 @@ import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
-import { writeFailure } from "../common/writeFailure.js";
+import { makeFolder, writeFailure } from "../common/fileSystem.js";
 import { mayBeAlive, type ProcessIdentity, thisProcess } from "./processIdentity.js";
 
 /*

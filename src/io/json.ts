@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 
 /** A value that a JSON file holds. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | JsonObject;

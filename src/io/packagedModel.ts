@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
-import { CACHE_SETTING, ownCacheFolder } from "../common/cacheFolder.js";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
+import { CACHE_SETTING, ownCacheFolder } from "../common/program.js";
 import { createFolderAtomic, sweepTemporary } from "./atomic.js";
 import { fetchWheel, type PinnedFile, unpackWheel, type WheelName, type WheelOptions } from "./wheel.js";
 

@@ -1,5 +1,5 @@
-import { duplicateKey } from "../common/duplicateKey.js";
 import { BidoraError } from "../common/errors.js";
+import { duplicateKey } from "../common/keys.js";
 import { isJsonObject, type JsonObject } from "./json.js";
 import { bitsOf, isSafetensorsDtype, type SafetensorsDtype } from "./safetensorsDtypes.js";
 

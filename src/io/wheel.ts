@@ -5,9 +5,9 @@ import { basename, dirname, join } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import * as yauzl from "yauzl";
-import type { Environment } from "../common/cacheFolder.js";
 import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
+import type { Environment } from "../common/program.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
 import { shownUrl } from "./hub/settings.js";
 

@@ -1,5 +1,5 @@
 import { extent } from "d3-array";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import { areAlike, bca } from "./bca.js";
 import type { Interval } from "./bootstrap.js";
 import type { Metric, OverRows } from "./metric.js";

@@ -1,7 +1,7 @@
 /** Metrics that are made of others. */
 
 import { perCorpus } from "@bidora/text-metrics";
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { Metric, OverRows } from "./metric.js";
 import { sumsOfAll } from "./sums.js";
 

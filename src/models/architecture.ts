@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { JsonObject } from "../io/json.js";
 import type { SubLayerOutputs } from "../nn/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";

@@ -1,4 +1,4 @@
-import { didYouMean } from "../common/nearest.js";
+import { didYouMean } from "../common/messages.js";
 import type { JsonObject } from "../io/json.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import { bert } from "./bert.js";

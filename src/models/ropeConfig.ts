@@ -1,4 +1,4 @@
-import { didYouMean } from "../common/nearest.js";
+import { didYouMean } from "../common/messages.js";
 import { isJsonObject, type JsonObject } from "../io/json.js";
 import { ConfigReader, configError } from "./configReader.js";
 import { ROPE_SCALINGS, type Rope, type RopeType } from "./ropeScalings.js";

@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import * as torch from "../torch/index.js";
 
 /** activation(gate)·up, element by element, in one pass each way. */

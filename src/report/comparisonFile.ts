@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import type { Comparison } from "../compare/comparison.js";
 import type { ScoreReached } from "../compare/costColumns.js";
 import type { SignificanceTest } from "../compare/significanceTest.js";

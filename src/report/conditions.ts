@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { ComparisonLog } from "./comparisonFile.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";

@@ -1,4 +1,4 @@
-import { own } from "../common/own.js";
+import { own } from "../common/collections.js";
 import type { EvaluationEvent, Metrics, Phase } from "../train/events.js";
 import { type Point, pointsOf, type Run } from "./runs.js";
 

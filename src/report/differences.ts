@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
+import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
-import { own } from "../common/own.js";
 import type { ComparedTask } from "../compare/comparison.js";
 import { mean } from "../compare/moments.js";
 import { mainHeading } from "../compare/scoredRows.js";

@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
-import { own } from "../common/own.js";
 import { mean } from "../compare/moments.js";
 import type { StepEvent } from "../train/events.js";
 import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";

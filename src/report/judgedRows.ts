@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isObject } from "../common/arguments.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 
 /** A row as its run judged it; each task has a reference and a prediction of its own form. */
 export interface JudgedRow {

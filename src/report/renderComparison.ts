@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
-import { own } from "../common/own.js";
 import type { ComparedTask, Comparison } from "../compare/comparison.js";
 import { comparisonTables } from "../compare/comparisonTables.js";
 import { scoresHeading } from "../compare/scoredRows.js";

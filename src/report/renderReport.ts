@@ -1,6 +1,6 @@
+import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
-import { own } from "../common/own.js";
-import { stopsByValidation } from "../common/stopsByValidation.js";
+import { stopsByValidation } from "../common/run.js";
 import { costFigure, type Judge, type Spent } from "./cost.js";
 import { finalMetrics } from "./course.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";

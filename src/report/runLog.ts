@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import type { EventName, RunEvent } from "../train/events.js";
 import { type Judgements, readJudgements } from "./judgedRows.js";
 

@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import { own } from "../common/own.js";
 import type { JsonValue, MachineFacts, RowCounts, Versions } from "../train/events.js";
 import { finalMetrics, metricNames, metricsByRows } from "./course.js";
 import { metricTitle } from "./figures.js";

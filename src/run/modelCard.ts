@@ -1,6 +1,6 @@
 import { stringify } from "yaml";
-import { printable } from "../common/printable.js";
-import { stopsByValidation } from "../common/stopsByValidation.js";
+import { printable } from "../common/messages.js";
+import { stopsByValidation } from "../common/run.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { MachineFacts, Metrics, Versions } from "../train/events.js";
 

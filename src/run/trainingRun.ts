@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { stopsByValidation } from "../common/stopsByValidation.js";
+import { stopsByValidation } from "../common/run.js";
 import { idleSettings, renderRunYaml, settingsOf } from "../config/index.js";
 import { REPORT, RUN_FILE } from "../folders/runFiles.js";
 import { prepareOutput, writeMetrics } from "../folders/runFolder.js";

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { aText, checkArguments, texts } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
 import { methodNames } from "../config/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import { COMPARISON, EVENTS, REPORT } from "../folders/runFiles.js";

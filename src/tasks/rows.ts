@@ -1,6 +1,6 @@
 import type { SideFacts } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import { statOf } from "../common/statOf.js";
+import { statOf } from "../common/fileSystem.js";
 import { type Dataset, type Split, type SubsetOptions, subsetsOf } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { type NamedDataset, namedDatasets } from "./datasets/index.js";

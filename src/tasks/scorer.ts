@@ -1,5 +1,5 @@
+import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import type { Goal, Metric } from "../metrics/index.js";
 import type { MetricName } from "./namedMetrics.js";
 

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { argmax } from "../common/argmax.js";
+import { argmax } from "../common/collections.js";
 import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "../data/index.js";
 import { readingFrom } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { argmax } from "../common/argmax.js";
+import { argmax } from "../common/collections.js";
 import { type LabelMap, loadWords, type WordsExample } from "../data/index.js";
 import {
   entityRulesOf,

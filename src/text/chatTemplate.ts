@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { shown } from "../common/shown.js";
+import { shown } from "../common/messages.js";
 import { type Message, type TextPart, withReasoning } from "./conversation.js";
 import { isJsonObject } from "./files.js";
 import { TemplateFault } from "./jinja/fault.js";

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 
 /** Every file that a tokenizer may consist of, by the names that Hugging Face gives them. */
 export const TOKENIZER_FILES = [

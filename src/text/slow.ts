@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import { BERT, type DefaultTokens, GPT2, ROBERTA } from "./defaultTokens.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
 import type { SpecialToken, TokenizerSettings } from "./settings.js";

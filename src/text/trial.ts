@@ -4,9 +4,9 @@ import { existsSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ownCacheFolder } from "../common/cacheFolder.js";
 import { BidoraError } from "../common/errors.js";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
+import { ownCacheFolder } from "../common/program.js";
 
 /*
  * The native library ends the whole process on some tokenizer files: on a character map that it can't parse, on a template with a

@@ -1,6 +1,6 @@
 import { basename, join } from "node:path";
 import { z } from "zod";
-import { PHASES, type Phase } from "../common/phase.js";
+import { PHASES, type Phase } from "../common/run.js";
 import { CHECKSUMS } from "../io/checksums.js";
 import { readJsonObject } from "../io/json.js";
 import type { JsonValue } from "./events.js";

@@ -1,8 +1,7 @@
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
-import { makeFolder } from "../common/makeFolder.js";
-import { statOf } from "../common/statOf.js";
+import { makeFolder, statOf } from "../common/fileSystem.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
 import { saveSafetensors } from "../io/safetensorsWriter.js";

@@ -1,4 +1,4 @@
-import type { Phase } from "../common/phase.js";
+import type { Phase } from "../common/run.js";
 
 /**
  * What a run tells its observers, and what `events.jsonl` holds: one JSON object a line. No value is NaN or infinite;

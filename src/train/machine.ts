@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
-import { packageVersion } from "../common/packageVersion.js";
+import { packageVersion } from "../common/program.js";
 import * as torch from "../torch/index.js";
 import type { MachineFacts, Versions } from "./events.js";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import type { TrainedTensor, TrainingHooks } from "../adapters/index.js";
+import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { own } from "../common/own.js";
 import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
 import type { Option } from "../config/option.js";
 import { verifyChecksums } from "../io/checksums.js";

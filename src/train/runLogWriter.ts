@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { refuseSpecialFile } from "../common/inputFile.js";
+import { refuseSpecialFile } from "../common/fileSystem.js";
 import { appendWhole } from "../io/append.js";
 import { writeFileAtomic } from "../io/atomic.js";
 import type { RunEvent } from "./events.js";

@@ -1,4 +1,4 @@
-import { evenSizes } from "../common/evenSizes.js";
+import { evenSizes } from "../common/collections.js";
 import type { RunConfig } from "../config/index.js";
 import { batchesPerPass, foldsForSearch, splitForSearch } from "../data/index.js";
 import type { EncodedRow } from "../tasks/index.js";

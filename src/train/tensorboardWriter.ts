@@ -1,6 +1,6 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../common/makeFolder.js";
+import { makeFolder } from "../common/fileSystem.js";
 import { appendWhole } from "../io/append.js";
 import { tfRecord } from "../io/tfrecord.js";
 import { eventFileName, eventFileSeconds } from "./eventFileName.js";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { inject, loraConfig, savedTensors, writeAdapter } from "../../src/adapters/index.js";
 import { generate } from "../../src/commands/generate.js";
-import { printable } from "../../src/common/printable.js";
+import { printable } from "../../src/common/messages.js";
 import type { GenerateSettings } from "../../src/config/index.js";
 import { openModel } from "../../src/inference/openModel.js";
 import { type GeneratedRow, TextGenerator } from "../../src/inference/textGenerator.js";

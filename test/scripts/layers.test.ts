@@ -24,7 +24,8 @@ test("src keeps the rule", () => {
 test("downward, within a folder, and what is common to all are allowed", () => {
   const { status, stderr } = check({
     "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../common/errors.js";\n',
-    "report/a.ts": 'import type { RunEvent } from "../train/events.js";\nimport { own } from "../common/own.js";\n',
+    "report/a.ts":
+      'import type { RunEvent } from "../train/events.js";\nimport { own } from "../common/collections.js";\n',
     "cli/a.ts": 'const { f } = await import("../run/finetune.js");\n',
     "index.ts": 'export * from "./config/index.js";\n',
   });

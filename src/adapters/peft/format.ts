@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
-import { statOf } from "../../common/statOf.js";
+import { statOf } from "../../common/fileSystem.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../io/fileNames.js";
 import { readJsonObject } from "../../io/json.js";

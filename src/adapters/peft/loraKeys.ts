@@ -1,6 +1,6 @@
 import * as z from "zod";
+import { wholeRecord } from "../../common/keys.js";
 import { exactPattern } from "../../common/patterns.js";
-import { wholeRecord } from "../../common/wholeRecord.js";
 import type { JsonObject } from "../../io/json.js";
 import type { Pattern } from "../config.js";
 import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { PHASES } from "../../common/phase.js";
+import { PHASES } from "../../common/run.js";
 import { TRAIN_ON } from "../../data/index.js";
 import { writeFileAtomic } from "../../io/atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";

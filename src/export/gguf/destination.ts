@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { UsageError } from "../../common/errors.js";
-import { makeFolder } from "../../common/makeFolder.js";
+import { makeFolder } from "../../common/fileSystem.js";
 import { freeFile } from "../../folders/outputFolder.js";
 import type { GgufPair } from "../../io/gguf/pairs.js";
 import { type GgufEntry, writeGguf } from "../../io/gguf/writer.js";

@@ -1,4 +1,4 @@
-import { didYouMean } from "../../common/nearest.js";
+import { didYouMean } from "../../common/messages.js";
 import type { JsonObject } from "../json.js";
 import { ggufError } from "./error.js";
 import { gemma3Config } from "./gemma3.js";

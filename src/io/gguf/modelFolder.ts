@@ -1,9 +1,7 @@
 import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { CACHE_SETTING, type Environment, ownCacheFolder } from "../../common/cacheFolder.js";
-import { makeFolder } from "../../common/makeFolder.js";
-import { packageVersion } from "../../common/packageVersion.js";
-import { statOf } from "../../common/statOf.js";
+import { makeFolder, statOf } from "../../common/fileSystem.js";
+import { CACHE_SETTING, type Environment, ownCacheFolder, packageVersion } from "../../common/program.js";
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../atomic.js";
 import { sha256 } from "../checksums.js";
 import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../fileNames.js";

@@ -1,4 +1,4 @@
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
 import type { GgufArchitecture } from "./architectures.js";
 import { ggufError } from "./error.js";
 

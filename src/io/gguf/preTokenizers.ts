@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { didYouMean } from "../../common/nearest.js";
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
+import { didYouMean } from "../../common/messages.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
 import { ggufError } from "./error.js";
 

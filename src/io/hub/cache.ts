@@ -1,7 +1,7 @@
 import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
-import { makeFolder } from "../../common/makeFolder.js";
+import { makeFolder } from "../../common/fileSystem.js";
 import { TOKENIZER_SPECS } from "../../text/index.js";
 import { temporaryPath, writeFileAtomic } from "../atomic.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";

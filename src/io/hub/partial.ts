@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, renameSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { makeFolder } from "../../common/makeFolder.js";
+import { makeFolder } from "../../common/fileSystem.js";
 import { isAlive } from "../processIdentity.js";
 import { HUB_CACHE_SETTING } from "./settings.js";
 

@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { CACHE_SETTING, type Environment, userCache } from "../../common/cacheFolder.js";
 import { UsageError } from "../../common/errors.js";
+import { CACHE_SETTING, type Environment, userCache } from "../../common/program.js";
 
 /** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {

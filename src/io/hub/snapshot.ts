@@ -1,5 +1,5 @@
-import type { Environment } from "../../common/cacheFolder.js";
 import { BidoraError } from "../../common/errors.js";
+import type { Environment } from "../../common/program.js";
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
 import { noWeights } from "../weightFiles.js";
 import {

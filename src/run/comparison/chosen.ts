@@ -1,5 +1,5 @@
+import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
-import { own } from "../../common/own.js";
 import type { RunSettings } from "../../config/index.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";
 import type { Cell, Pair } from "./cells.js";

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { stopsByValidation } from "../../common/stopsByValidation.js";
+import { stopsByValidation } from "../../common/run.js";
 import type { ComparedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished, readMetrics } from "../../folders/runFolder.js";

@@ -1,4 +1,4 @@
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
 import type { ComparedTask, Comparison, MissingRuns, ScoredRows } from "../../compare/comparison.js";
 import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";

@@ -1,6 +1,6 @@
+import { firstRepeated } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
-import { didYouMean } from "../../common/nearest.js";
-import { firstRepeated } from "../../common/repeated.js";
+import { didYouMean } from "../../common/messages.js";
 import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
 import { checkValue, type Option } from "../../config/option.js";
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
-import { own } from "../../common/own.js";
 import { loadTable } from "../../data/index.js";
 import { PREDICTIONS } from "../../folders/runFiles.js";
 import type { CollectedRun } from "./collect.js";

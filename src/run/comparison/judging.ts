@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { sideFactsOf } from "../../adapters/index.js";
+import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
-import { own } from "../../common/own.js";
 import type { ComparedMetric } from "../../compare/comparison.js";
 import { readRunFile } from "../../config/index.js";
 import { RUN_FILE } from "../../folders/runFiles.js";

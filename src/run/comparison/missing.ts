@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
 import type { FailedRun, MissingRuns, UnfinishedRun } from "../../compare/comparison.js";
 import { EVENTS } from "../../folders/runFiles.js";
 import { isFinished } from "../../folders/runFolder.js";

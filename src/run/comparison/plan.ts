@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { statOf } from "../../common/statOf.js";
+import { statOf } from "../../common/fileSystem.js";
 import { type RunSettings, readRunFile, resolveRun } from "../../config/index.js";
 import { contentsOf, RUN_FILE } from "../../folders/runFiles.js";
 import { isRunFolder } from "../../folders/runFolder.js";

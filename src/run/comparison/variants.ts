@@ -1,6 +1,6 @@
+import { firstRepeated } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
-import { didYouMean } from "../../common/nearest.js";
-import { firstRepeated } from "../../common/repeated.js";
+import { didYouMean } from "../../common/messages.js";
 import { type Method, methodNames, type RunSettings } from "../../config/index.js";
 
 /** A method as it stands in a comparison: a method, or one with something added that makes it another competitor. */

@@ -1,5 +1,5 @@
 /** Jinja's filters, as far as chat templates use them, and those that apply others to items. */
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
 import { attributeGetter } from "./attributes.js";
 import { refuse } from "./fault.js";
 import { LIST_FILTERS } from "./listFilters.js";

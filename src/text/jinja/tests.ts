@@ -1,5 +1,5 @@
 /** Jinja's tests, as far as chat templates use them. */
-import { own } from "../../common/own.js";
+import { own } from "../../common/collections.js";
 import { refuse } from "./fault.js";
 import { operate } from "./operators.js";
 import {

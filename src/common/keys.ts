@@ -1,3 +1,7 @@
+// Keys of JSON objects that parsers lose silently: those written twice, and `__proto__`.
+
+import { z } from "zod";
+
 /**
  * The first key that an object in `text` has twice, as `duplicateKey`, found fast for texts that have none, as nearly all: a key or
  * text for every two quotes, unless some were lost on the way.
@@ -75,3 +79,13 @@ function countStrings(value: unknown): number {
   }
   return count;
 }
+
+/** A record of which nothing gets lost: zod leaves a key `__proto__` out without a word. */
+export const wholeRecord = <T>(record: z.ZodType<T>): z.ZodType<T> =>
+  z
+    .unknown()
+    .refine((value) => !(value instanceof Object && Object.hasOwn(value, "__proto__")), {
+      error: "the name __proto__ is not supported",
+      abort: true,
+    })
+    .pipe(record);

@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { makeFolder } from "../../src/common/makeFolder.js";
+import { makeFolder } from "../../src/common/fileSystem.js";
 
 const root = mkdtempSync(join(tmpdir(), "bidora-folders-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -65,5 +65,5 @@ test("no other file makes folders with Node's recursive mkdir", () => {
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   expect(files.length).toBeGreaterThan(300);
   const makers = files.filter((name) => /\bmkdir(Sync)?\(/.test(readFileSync(join(source, name), "utf8")));
-  expect(makers).toEqual(["common/makeFolder.ts"]);
+  expect(makers).toEqual(["common/fileSystem.ts"]);
 });

@@ -1,3 +1,6 @@
+// This program's version and its cache folder.
+
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -13,4 +16,10 @@ export const CACHE_SETTING = "XDG_CACHE_HOME";
 
 export function userCache(environment: Environment): string {
   return environment[CACHE_SETTING] || join(homedir(), ".cache");
+}
+
+/** This program's own version. */
+export function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,0 +1,72 @@
+// Values, names and text as messages show them.
+
+import { distance } from "fastest-levenshtein";
+
+const MOST = 80;
+
+/** A value as messages show it: short, and whatever it is. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return short(JSON.stringify(value), "a text");
+  if (typeof value === "function") return "a function";
+  if (typeof value !== "object" || value === null) return String(value);
+  if (Array.isArray(value)) return short(json(value), `a list of ${value.length}`);
+  const name: unknown = value.constructor?.name;
+  return !name || name === "Object" ? short(json(value), "an object") : withArticle(String(name));
+}
+
+const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? "an" : "a"} ${name}`;
+
+function short(text: string | undefined, what: string): string {
+  if (text === undefined) return what;
+  return text.length <= MOST ? text : `${what} that begins ${text.slice(0, MOST)}`;
+}
+
+/** Undefined for what JSON does not take: cycles, big integers. */
+function json(value: object): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * The candidate that `word` is most likely a misspelling of, or undefined when none is close: two letters off (as two
+ * that changed places are), or a third of a longer word.
+ */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.min(Math.max(3, Math.floor(word.length / 3) + 1), word.length);
+  for (const candidate of candidates) {
+    const apart = distance(word.toLowerCase(), candidate.toLowerCase());
+    if (apart < bestDistance) [best, bestDistance] = [candidate, apart];
+  }
+  return best;
+}
+
+/** ` Did you mean "x"?` to append to a message, or nothing when no candidate is close. */
+export function didYouMean(word: string, candidates: Iterable<string>): string {
+  const found = nearest(word, candidates);
+  return found === undefined ? "" : ` Did you mean "${found}"?`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
+
+const visible = (character: string): string =>
+  character === "\n"
+    ? "\\n"
+    : character === "\t"
+      ? "\\t"
+      : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
+
+/** Text as one line that a terminal shows and does not obey: control characters, which begin escape sequences, as `\x1b`. */
+export const oneLine = (text: string): string => text.replace(CONTROLS, visible);
+
+/** As `oneLine`, for a text of several lines. */
+export const printable = (text: string): string =>
+  text.replace(CONTROLS, (character) => (character === "\n" || character === "\t" ? character : visible(character)));
+
+/** A value as one line of JSON, with those control characters escaped too that JSON would let pass. */
+export const printableJson = (value: unknown): string =>
+  JSON.stringify(value).replace(CONTROLS, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
