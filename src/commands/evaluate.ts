@@ -12,6 +12,7 @@ import {
 } from "../inference/openForUse.js";
 import type { OpenModel } from "../inference/openModel.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
+import { requireTextScores } from "../metrics/textMetrics.js";
 import {
   askedTask,
   encodeRows,
@@ -93,6 +94,7 @@ async function judgeModel(
   const open = await openForUse(settings, named, hooks.hub);
   const choice = named ?? taskOf(open.kind);
   const wishes = textWishes(settings, choice);
+  if (wishes) requireTextScores();
   const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
   checkTexts(all, open, settings.data, settings);
   const { limit = all.examples.length } = settings;

@@ -17,6 +17,6 @@ export { spearman } from "./spearman.js";
 export { type AnswerScores, squad } from "./squad.js";
 export type { TagScheme } from "./strictEntities.js";
 export { type EntityRules, entityRulesOf, mixesEnds } from "./tags.js";
-export { bleu, cider, meteor, nist, rougeL, type TextMetric, textScores } from "./texts.js";
+export { bleu, cider, meteor, nist, rougeL, type TextMetric, textScores } from "./textMetrics.js";
 export { readingFrom, together } from "./together.js";
 export { type PredictedWordLabels, type WordHits, type WordLabels, wordAccuracy } from "./words.js";

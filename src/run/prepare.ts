@@ -16,6 +16,7 @@ import { formatBytes } from "../common/format.js";
 import { isTooCoarse, METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
+import { requireTextScores } from "../metrics/textMetrics.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
 import {
   type EncodedSplits,
@@ -84,6 +85,7 @@ export async function prepare(
   const available = availableMemory();
   const read = await readRunData({ config, saved, adapterFolder, task }, hub);
   const { folder, choice, own, splits, tokenizer, labels, model, maxLength } = read;
+  if (choice.texts) requireTextScores();
   checkWatching(config, splits);
   const names = outputNames(choice.task, labels);
   const generator = new Generator(config.seed);
