@@ -1,7 +1,7 @@
 // Random models as files for llama.cpp, in bfloat16 but for norms and biases.
 import { openCheckpoint } from "../src/io/checkpoint.js";
-import { interleaveHalves } from "../src/io/gguf/headRows.js";
-import type { GgufValue } from "../src/io/gguf/values.js";
+import { interleaveHalves } from "../src/io/gguf/architectures.js";
+import type { GgufValue } from "../src/io/gguf/format.js";
 import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
 import type { JsonObject } from "../src/io/json.js";
 import * as torch from "../src/torch/index.js";

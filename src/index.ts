@@ -125,10 +125,10 @@ export {
 // Models.
 
 export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./inference/openModel.js";
+export type { Weights } from "./io/checkpoint.js";
 export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
 export type { JsonObject, JsonValue } from "./io/json.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
-export type { Weights } from "./io/weights.js";
 export {
   type Architecture,
   Backbone,

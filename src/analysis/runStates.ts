@@ -5,7 +5,7 @@ import { BidoraError } from "../common/errors.js";
 import type { Phase } from "../common/run.js";
 import { EVENTS } from "../folders/runFiles.js";
 import { CHECKSUMS, verifyChecksums } from "../io/checksums.js";
-import { CONFIG_FILE } from "../io/fileNames.js";
+import { CONFIG_FILE } from "../io/modelFiles.js";
 import { bestPoints } from "../report/course.js";
 import { readRunLog } from "../report/runLog.js";
 import { type Run, toRuns } from "../report/runs.js";

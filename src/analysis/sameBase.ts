@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { weightFileNames } from "../io/checkpoint.js";
 import { checksumsOf, sha256 } from "../io/checksums.js";
 import { isJsonObject, readJsonObject } from "../io/json.js";
-import { weightFileNames } from "../io/weights.js";
 import { STATE } from "../train/checkpointState.js";
 import type { AnalyzedFolder } from "./analyzedFolder.js";
 

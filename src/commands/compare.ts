@@ -6,7 +6,7 @@ import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../
 import { holdOutput } from "../folders/outputFolder.js";
 import { isFinished, readMetrics } from "../folders/runFolder.js";
 import { writerOf } from "../io/folderLock.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { RunFacts } from "../run/comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "../run/comparison/cells.js";

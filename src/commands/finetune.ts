@@ -13,7 +13,7 @@ import { stopsByValidation } from "../common/run.js";
 import { aRunConfig, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
 import { holdOutput } from "../folders/outputFolder.js";
 import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { inputsOf, type RunStart, startOf } from "../run/adapterStart.js";
 import { noteSettings, prepare } from "../run/prepare.js";

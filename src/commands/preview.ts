@@ -1,6 +1,6 @@
 import { aWhole, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { aRunConfig, type RunConfig } from "../config/index.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import { IGNORED_LABEL } from "../nn/index.js";
 import { startOf } from "../run/adapterStart.js";
 import { readRunData } from "../run/runData.js";

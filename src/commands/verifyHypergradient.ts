@@ -1,7 +1,7 @@
 import { checkArguments, oneOf, optional, options as optionsOf, signal } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { aRunConfig, isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import { startOf } from "../run/adapterStart.js";
 import { ownWeights, prepare } from "../run/prepare.js";
 import { setupOf } from "../run/runPlans.js";

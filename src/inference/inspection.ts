@@ -12,13 +12,11 @@ import {
 } from "../adapters/index.js";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { readConfig } from "../io/checkpoint.js";
+import { openWeights, readConfig } from "../io/checkpoint.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
-import { isInteger, torchDtype } from "../io/safetensorsDtypes.js";
-import type { TensorInfo } from "../io/safetensorsHeader.js";
-import { openWeights } from "../io/weights.js";
+import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";
 import { architectureOf, checkLayers, checkpointNames } from "../models/index.js";
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";

@@ -2,7 +2,7 @@ import { checkArguments, optional, options, signal } from "../common/arguments.j
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
 import { aNamedTask, isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";

@@ -11,7 +11,7 @@ import {
 import { aText, type Check, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { readConfig } from "../io/checkpoint.js";
-import { hubOptions } from "../io/hub/hubOptions.js";
+import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";

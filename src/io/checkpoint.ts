@@ -1,11 +1,23 @@
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
-import { ADAPTER_CONFIG, CONFIG_FILE } from "./fileNames.js";
+import type { Tensor } from "../torch/index.js";
+import { checkSource } from "./gguf/modelFolder.js";
+import { openGgufWeights } from "./gguf/weights.js";
 import { type JsonObject, readJsonObject } from "./json.js";
-import { openWeights, type Weights } from "./weights.js";
+import {
+  ADAPTER_CONFIG,
+  CONFIG_FILE,
+  GGUF_FILE,
+  noWeights,
+  readWeightMap,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX,
+} from "./modelFiles.js";
+import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
+import type { TensorInfo } from "./safetensorsHeader.js";
 
 /** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */
 export interface Checkpoint extends Weights {
@@ -45,4 +57,98 @@ export function readConfig(folder: string): JsonObject {
       ? "expected a Hugging Face model folder"
       : `give the file ${join(folder, gguf)} itself as the model`;
   throw new BidoraError("CHECKPOINT", `${folder} has no config.json; ${advice}.`);
+}
+
+/** The tensors of a model folder, be they in one file or in shards; each is read from disk when it is asked for. */
+export interface Weights {
+  /** Paths of the files. */
+  readonly files: readonly string[];
+  readonly names: readonly string[];
+  /** Whether there is a tensor of this name. */
+  has(name: string): boolean;
+  /** What the header says of a tensor. @throws BidoraError `WEIGHTS` for a name that is not there */
+  info(name: string): TensorInfo;
+  /** A tensor's bytes in its own dtype. */
+  readBytes(name: string): Uint8Array;
+  /** A tensor in its own dtype. */
+  readTensor(name: string): Tensor;
+  /** Closes the files. */
+  close(): void;
+}
+
+/**
+ * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names, or `model.gguf`, and checks all headers.
+ * @throws BidoraError `WEIGHTS` where there are none or the index does not fit its shards, `SAFETENSORS` or `GGUF` for a bad file
+ */
+export function openWeights(folder: string): Weights {
+  const single = join(folder, WEIGHTS_FILE);
+  if (existsSync(single)) {
+    const file = openSafetensors(single);
+    return weights([file], new Map(file.names.map((name) => [name, file])));
+  }
+  const index = join(folder, WEIGHTS_INDEX);
+  if (existsSync(index)) return openShards(folder, index);
+  const names = readdirSync(folder);
+  if (names.includes(GGUF_FILE)) return openFromGguf(folder);
+  throw noWeights(folder, names);
+}
+
+/** Names of the files with a model folder's weights. @throws BidoraError as `openWeights` */
+export function weightFileNames(folder: string): string[] {
+  const found = openWeights(folder);
+  found.close();
+  return found.files.map((path) => basename(path));
+}
+
+function openFromGguf(folder: string): Weights {
+  checkSource(folder);
+  const file = openGgufWeights(join(folder, GGUF_FILE));
+  return weights([file], new Map(file.names.map((name) => [name, file])));
+}
+
+function openShards(folder: string, index: string): Weights {
+  const map = readWeightMap(index);
+  const shards = new Map<string, SafetensorsFile>();
+  try {
+    for (const name of new Set(map.values())) shards.set(name, openShard(folder, index, name));
+    return weights(
+      [...shards.values()],
+      new Map(Array.from(map, ([name, file]) => [name, holder(index, shards.get(file)!, name)])),
+    );
+  } catch (error) {
+    for (const shard of shards.values()) shard.close();
+    throw error;
+  }
+}
+
+function openShard(folder: string, index: string, name: string): SafetensorsFile {
+  if (existsSync(join(folder, name))) return openSafetensors(join(folder, name));
+  throw new BidoraError("WEIGHTS", `${index} names the shard ${name}, which is not there; fetch or copy it too.`);
+}
+
+function holder(index: string, shard: SafetensorsFile, name: string): SafetensorsFile {
+  if (shard.has(name)) return shard;
+  throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it has not.`);
+}
+
+type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close">;
+
+function weights(files: readonly WeightFile[], holders: ReadonlyMap<string, WeightFile>): Weights {
+  const of = (name: string): WeightFile => {
+    const file = holders.get(name);
+    if (!file)
+      throw new BidoraError("WEIGHTS", `There is no tensor '${name}' in ${files.map((f) => f.path).join(", ")}.`);
+    return file;
+  };
+  return {
+    files: files.map((file) => file.path),
+    names: [...holders.keys()],
+    has: (name) => holders.has(name),
+    info: (name) => of(name).info(name),
+    readBytes: (name) => of(name).readBytes(name),
+    readTensor: (name) => of(name).readTensor(name),
+    close: () => {
+      for (const file of files) file.close();
+    },
+  };
 }

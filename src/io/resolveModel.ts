@@ -2,7 +2,7 @@ import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { hubOptions } from "./hub/hubOptions.js";
+import { hubOptions } from "./hub/options.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**

@@ -9,7 +9,7 @@ import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import type { Environment } from "../common/program.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
-import { shownUrl } from "./hub/settings.js";
+import { shownUrl } from "./hub/options.js";
 
 export interface WheelName {
   readonly project: string;

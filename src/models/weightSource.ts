@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import { isInteger } from "../io/safetensorsDtypes.js";
+import { isInteger } from "../io/safetensorsHeader.js";
 import { castTo, type Parameter, turned } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";

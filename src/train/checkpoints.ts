@@ -4,7 +4,7 @@ import type { TrainedTensor } from "../adapters/index.js";
 import { makeFolder, statOf } from "../common/fileSystem.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
 import { writeChecksums } from "../io/checksums.js";
-import { saveSafetensors } from "../io/safetensorsWriter.js";
+import { saveSafetensors } from "../io/safetensors.js";
 import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import type { CheckpointRequest } from "./checkpointRequest.js";
 import { BEST, checkpointName, checkpointStep, type SavedState, STATE, TENSORS } from "./checkpointState.js";

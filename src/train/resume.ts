@@ -6,7 +6,7 @@ import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
 import type { Option } from "../config/option.js";
 import { verifyChecksums } from "../io/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
-import { torchDtype } from "../io/safetensorsDtypes.js";
+import { torchDtype } from "../io/safetensorsHeader.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";

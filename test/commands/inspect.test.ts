@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { renderInspection } from "../../src/commands/inspect.js";
 import { type AdapterInspection, inspect, type ModelInspection } from "../../src/inference/inspection.js";
-import { bytesEntry, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import { bytesEntry, writeSafetensors } from "../../src/io/safetensors.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
 

@@ -12,7 +12,7 @@ import {
 import { exportAdapter } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { openWithAdapter } from "../../src/inference/openModel.js";
-import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { saveSafetensors } from "../../src/io/safetensors.js";
 import { loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,8 +1,7 @@
 import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { openSafetensors } from "../../src/io/safetensors.js";
-import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
 import type { SavedState } from "../../src/train/checkpointState.js";

@@ -3,8 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
 import { MARKER } from "../../src/folders/runFiles.js";
-import { openSafetensors } from "../../src/io/safetensors.js";
-import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import {
   abortAfter,

@@ -5,8 +5,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { exportAdapter } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
-import { openSafetensors } from "../../src/io/safetensors.js";
-import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { BERT, fresh, jsonl, list, ROWS, run, SMALL } from "./support.js";
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { storedDtype } from "../../src/folders/modelFolder.js";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/io/fileNames.js";
-import { saveSafetensors } from "../../src/io/safetensorsWriter.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/io/modelFiles.js";
+import { saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 
 const CASES: readonly (readonly [stored: readonly torch.DType[], written: torch.DType])[] = [

@@ -1,8 +1,7 @@
 import { readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { openSafetensors } from "../../src/io/safetensors.js";
-import { bytesEntry, saveSafetensors, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 

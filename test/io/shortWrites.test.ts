@@ -2,8 +2,7 @@ import { openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { fillFolder, replaceFolderAtomic, writeAll, writeAtomic, writeFileAtomic } from "../../src/io/atomic.js";
-import { openSafetensors } from "../../src/io/safetensors.js";
-import { bytesEntry, saveSafetensors, writeSafetensors } from "../../src/io/safetensorsWriter.js";
+import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { runLogWriter } from "../../src/train/runLogWriter.js";
 import { temporaryFolders } from "./temporaryFolder.js";

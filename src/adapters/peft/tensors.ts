@@ -1,6 +1,6 @@
 import { BidoraError } from "../../common/errors.js";
 import { openSafetensors } from "../../io/safetensors.js";
-import { isInteger } from "../../io/safetensorsDtypes.js";
+import { isInteger } from "../../io/safetensorsHeader.js";
 import type { Tensor } from "../../torch/index.js";
 import type { AdapterConfig } from "../config.js";
 import type { AdapterCodec } from "../method.js";

@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { mergedParameters, readAdapter } from "../../adapters/index.js";
 import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
-import { type FileType, fileTypeNumber } from "../../io/gguf/fileTypes.js";
-import { count, type GgufPair, text } from "../../io/gguf/pairs.js";
+import { count, type GgufPair, text } from "../../io/gguf/metadata.js";
+import { type FileType, fileTypeNumber } from "../../io/gguf/quantize.js";
 import { tokenizerMetadata } from "../../io/gguf/tokenizerMetadata.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import { resolveModel } from "../../io/resolveModel.js";

@@ -1,7 +1,7 @@
 // Shapes: A [r, in], B [out, r]; of an embedding A [r, tokens], B [dim, r].
 import type { LowRankUpdate } from "../../adapters/index.js";
 import { untied } from "../../folders/modelFolder.js";
-import { typeOf } from "../../io/gguf/fileTypes.js";
+import { typeOf } from "../../io/gguf/quantize.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { TaskModel } from "../../models/index.js";
 import * as torch from "../../torch/index.js";

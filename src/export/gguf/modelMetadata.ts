@@ -1,5 +1,5 @@
 import type { NamedArchitecture } from "../../io/gguf/architectures.js";
-import { count, type GgufPair, number } from "../../io/gguf/pairs.js";
+import { count, type GgufPair, number } from "../../io/gguf/metadata.js";
 import type { DecoderConfig } from "../../models/index.js";
 import { exportError } from "./refuse.js";
 import { type RopeMetadata, ropeMetadata } from "./ropeMetadata.js";

@@ -1,8 +1,12 @@
 import { untied } from "../../folders/modelFolder.js";
-import type { NamedArchitecture } from "../../io/gguf/architectures.js";
-import { type FileType, typeOf } from "../../io/gguf/fileTypes.js";
-import { headsOf, interleaveHalves } from "../../io/gguf/headRows.js";
-import { ROPE_FACTORS, tensorName } from "../../io/gguf/names.js";
+import {
+  headsOf,
+  interleaveHalves,
+  type NamedArchitecture,
+  ROPE_FACTORS,
+  tensorName,
+} from "../../io/gguf/architectures.js";
+import { type FileType, typeOf } from "../../io/gguf/quantize.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { DecoderConfig, TaskModel } from "../../models/index.js";
 import * as torch from "../../torch/index.js";

@@ -1,5 +1,5 @@
-import { llama3Factors } from "../../io/gguf/llama3Rope.js";
-import { count, type GgufPair, number, text } from "../../io/gguf/pairs.js";
+import { count, type GgufPair, number, text } from "../../io/gguf/metadata.js";
+import { llama3Factors } from "../../io/gguf/rope.js";
 import type { Rope } from "../../models/index.js";
 import { exportError } from "./refuse.js";
 

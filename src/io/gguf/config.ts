@@ -1,10 +1,8 @@
 import type { JsonObject } from "../json.js";
-import { architectureOf, type GgufArchitecture } from "./architectures.js";
-import { ggufError } from "./error.js";
+import { architectureOf, EMBEDDINGS, type GgufArchitecture, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
-import { ArchitectureKeys } from "./keys.js";
-import type { GgufMetadata } from "./metadata.js";
-import { EMBEDDINGS, OUTPUT } from "./names.js";
+import { ggufError } from "./format.js";
+import { ArchitectureKeys, type GgufMetadata } from "./metadata.js";
 import { ropeParameters } from "./rope.js";
 
 /**

@@ -1,9 +1,18 @@
 import { closeSync, fstatSync } from "node:fs";
-import { openToRead, readInto } from "../fileBytes.js";
-import { ggufError } from "./error.js";
-import { type GgufHeader, type GgufTensorInfo, readHeader } from "./header.js";
-import { HeaderReader } from "./headerReader.js";
-import type { GgufMetadata } from "./metadata.js";
+import { openToRead, readInto } from "../../common/fileSystem.js";
+import {
+  blockOf,
+  type GgmlType,
+  type GgufValue,
+  ggmlType,
+  ggufError,
+  LENGTH_BYTES,
+  type Scalar,
+  type ScalarType,
+  VALUE_TYPES,
+} from "./format.js";
+import { HeaderReader, leastBytes } from "./headerReader.js";
+import { GgufMetadata } from "./metadata.js";
 
 /** An open GGUF file: the header is in memory, each tensor is read from disk when it is asked for. */
 export class GgufFile {
@@ -67,5 +76,173 @@ export function openGguf(path: string): GgufFile {
   } catch (error) {
     closeSync(descriptor);
     throw error;
+  }
+}
+
+/*
+ * Own code rather than @huggingface/gguf, which reads lists of any length at once, starts a value anew each time that its window ends,
+ * replaces broken UTF-8 without a word, and checks neither element types nor where tensors lie against the file's size.
+ */
+
+/** One tensor of a file, in ggml's words. */
+export interface GgufTensorInfo {
+  readonly name: string;
+  readonly type: GgmlType;
+  /** In the order of PyTorch: the last dimension lies together. The file has them the other way round. */
+  readonly shape: readonly number[];
+  /** From the start of the file. */
+  readonly begin: number;
+  readonly byteLength: number;
+}
+
+export interface GgufHeader {
+  readonly version: number;
+  readonly metadata: GgufMetadata;
+  readonly tensors: ReadonlyMap<string, GgufTensorInfo>;
+}
+
+export const MAGIC = "GGUF";
+export const VERSIONS: readonly number[] = [2, 3];
+export const ALIGNMENT_KEY = "general.alignment";
+export const DEFAULT_ALIGNMENT = 32;
+const MAX_DIMENSIONS = 4;
+/** The least that a key with its value, and what is said of a tensor, take. */
+const LEAST_ENTRY_BYTES = LENGTH_BYTES + 4 + 1;
+const LEAST_TENSOR_BYTES = LENGTH_BYTES + 4 + 4 + LENGTH_BYTES;
+
+/**
+ * Reads a header and checks it: known types, whole blocks, places within the file, no overlap.
+ * @throws BidoraError `GGUF` naming the file and what is wrong with it
+ */
+export function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
+  const { path } = reader;
+  const version = readVersion(reader, fileBytes);
+  const tensorCount = reader.count("tensors", LEAST_TENSOR_BYTES);
+  const keyCount = reader.count("entries of metadata", LEAST_ENTRY_BYTES);
+  const metadata = new GgufMetadata(path, readValues(reader, keyCount));
+  const infos = Array.from({ length: tensorCount }, () => readTensorInfo(reader));
+  const alignment = alignmentOf(metadata);
+  const dataStart = Math.ceil(reader.position / alignment) * alignment;
+  const tensors = new Map<string, GgufTensorInfo>();
+  for (const { offset, ...info } of infos) {
+    if (tensors.has(info.name)) throw ggufError(path, `it has the tensor '${info.name}' twice.`);
+    if (offset % alignment !== 0) {
+      throw ggufError(path, `tensor '${info.name}' begins at ${offset}, which is no multiple of ${alignment}.`);
+    }
+    tensors.set(info.name, { ...info, begin: dataStart + offset });
+  }
+  checkPlaces(path, [...tensors.values()], fileBytes);
+  return { version, metadata, tensors };
+}
+
+function readVersion(reader: HeaderReader, fileBytes: number): number {
+  const { path } = reader;
+  const least = MAGIC.length + 4;
+  if (fileBytes < least) throw ggufError(path, `not a GGUF file: it has ${fileBytes} bytes.`);
+  reader.skip(MAGIC.length);
+  const magic = Buffer.from(reader.passed).toString("latin1");
+  if (magic !== MAGIC) {
+    throw ggufError(path, `not a GGUF file: it begins with ${JSON.stringify(magic)}; expected "${MAGIC}".`);
+  }
+  const version = reader.uint32();
+  if (VERSIONS.includes(version)) return version;
+  // The version's bytes the other way round are a small number again.
+  if (version % 2 ** 16 === 0 && version !== 0) {
+    throw ggufError(
+      path,
+      "it is a big-endian GGUF file; expected a little-endian one: convert it with gguf-convert-endian.",
+    );
+  }
+  throw ggufError(path, `it has version ${version} of the GGUF format; supported are ${VERSIONS.join(" and ")}.`);
+}
+
+function readValues(reader: HeaderReader, count: number): ReadonlyMap<string, GgufValue> {
+  const values = new Map<string, GgufValue>();
+  for (let i = 0; i < count; i++) {
+    const key = reader.string();
+    if (values.has(key)) throw ggufError(reader.path, `its metadata have the key '${key}' twice.`);
+    values.set(key, readValue(reader, key));
+  }
+  return values;
+}
+
+function readValue(reader: HeaderReader, key: string): GgufValue {
+  const type = valueType(reader, key);
+  if (type !== "array") return { type, value: reader.scalar(type) };
+  const of = valueType(reader, key);
+  if (of === "array") throw ggufError(reader.path, `${key} is a list of lists, which is not supported.`);
+  const length = reader.count(`values in ${key}`, leastBytes(of));
+  const start = reader.position;
+  reader.skipScalars(of, length);
+  const passed = reader.at(start);
+  return lazyArray(of, () => Array.from({ length }, () => passed.scalar(of)));
+}
+
+/** Vocabularies are long, and opening the weights does not need them. */
+function lazyArray(of: ScalarType, read: () => readonly Scalar[]): GgufValue {
+  let values: readonly Scalar[] | undefined;
+  return {
+    type: "array",
+    of,
+    get values() {
+      values ??= read();
+      return values;
+    },
+  };
+}
+
+function valueType(reader: HeaderReader, key: string): (typeof VALUE_TYPES)[number] {
+  const id = reader.uint32();
+  const type = VALUE_TYPES[id];
+  if (type === undefined) throw ggufError(reader.path, `${key} has a value of the unknown type ${id}.`);
+  return type;
+}
+
+function readTensorInfo(reader: HeaderReader): Omit<GgufTensorInfo, "begin"> & { offset: number } {
+  const name = reader.string();
+  const fault = (what: string) => ggufError(reader.path, `tensor '${name}' ${what}`);
+  const dimensions = reader.uint32();
+  if (dimensions > MAX_DIMENSIONS) throw fault(`has ${dimensions} dimensions; ${MAX_DIMENSIONS} are the most.`);
+  const shape = Array.from({ length: dimensions }, () => reader.number("uint64")).reverse();
+  const id = reader.uint32();
+  const type = ggmlType(id);
+  if (type === undefined) throw fault(`has the unknown type ${id}.`);
+  const offset = reader.number("uint64");
+  if (typeof offset !== "number") throw fault(`begins at ${offset}, beyond any file.`);
+  return { name, type, shape: shape as number[], offset, byteLength: byteLengthOf(type, shape, fault) };
+}
+
+function byteLengthOf(type: GgmlType, shape: readonly unknown[], fault: (what: string) => Error): number {
+  const { elements, bytes } = blockOf(type);
+  let count = 1;
+  for (const size of shape) {
+    count *= Number(size);
+    if (typeof size !== "number" || !Number.isSafeInteger(count * bytes)) throw fault("has a size beyond any file.");
+  }
+  const row = (shape.at(-1) ?? 1) as number;
+  if (row % elements !== 0)
+    throw fault(`has rows of ${row} elements, which do not fill ${type}'s blocks of ${elements}.`);
+  return (count / elements) * bytes;
+}
+
+function alignmentOf(metadata: GgufMetadata): number {
+  const alignment = metadata.count(ALIGNMENT_KEY) ?? DEFAULT_ALIGNMENT;
+  if (alignment > 0 && alignment <= 2 ** 20 && Number.isInteger(Math.log2(alignment))) return alignment;
+  throw ggufError(metadata.path, `${ALIGNMENT_KEY} is ${alignment}; expected a power of two.`);
+}
+
+function checkPlaces(path: string, tensors: readonly GgufTensorInfo[], fileBytes: number): void {
+  let [position, before] = [0, ""];
+  for (const { name, begin, byteLength } of tensors.toSorted(
+    (a, b) => a.begin - b.begin || a.byteLength - b.byteLength,
+  )) {
+    if (begin < position) throw ggufError(path, `damaged: tensor '${name}' overlaps '${before}'.`);
+    [position, before] = [begin + byteLength, name];
+  }
+  if (position > fileBytes) {
+    throw ggufError(
+      path,
+      `truncated: tensor '${before}' ends at byte ${position}, but the file has ${fileBytes}; fetch or copy the file again.`,
+    );
   }
 }

@@ -1,6 +1,5 @@
-import { readInto } from "../fileBytes.js";
-import { ggufError } from "./error.js";
-import { LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./values.js";
+import { readInto } from "../../common/fileSystem.js";
+import { ggufError, LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./format.js";
 
 /** Far above any header (vocabularies of 256 thousand tokens take about 10 MB), far below what would fill the memory. */
 const MAX_HEADER_BYTES = 2 ** 28;

@@ -1,5 +1,4 @@
-import { ggufError } from "./error.js";
-import type { GgufValue, Scalar } from "./values.js";
+import { type GgufValue, ggufError, type Scalar } from "./format.js";
 
 /** Typed reading of a file's metadata: a key that is absent gives undefined, a value of another kind is an error that names it. */
 export class GgufMetadata {
@@ -79,3 +78,60 @@ const isCount = (value: Scalar): value is number => Number.isSafeInteger(value) 
 function shown(found: GgufValue): string {
   return found.type === "array" ? `a list of ${found.of}` : `${found.type} ${String(found.value).slice(0, 80)}`;
 }
+
+/** Reads the keys that have the architecture's name before them. */
+export class ArchitectureKeys {
+  constructor(
+    readonly metadata: GgufMetadata,
+    private readonly prefix: string,
+  ) {}
+
+  name(key: string): string {
+    return `${this.prefix}.${key}`;
+  }
+
+  count(key: string): number {
+    return this.metadata.required(this.name(key), this.optionalCount(key));
+  }
+
+  optionalCount(key: string): number | undefined {
+    return this.metadata.count(this.name(key));
+  }
+
+  number(key: string): number {
+    return this.metadata.required(this.name(key), this.optionalNumber(key));
+  }
+
+  optionalNumber(key: string): number | undefined {
+    return this.metadata.number(this.name(key));
+  }
+
+  optionalFlag(key: string): boolean | undefined {
+    return this.metadata.flag(this.name(key));
+  }
+
+  optionalText(key: string): string | undefined {
+    return this.metadata.text(this.name(key));
+  }
+
+  /** The parts of the keys after `start`. */
+  under(start: string): string[] {
+    const whole = this.name(start);
+    return this.metadata.keys.filter((key) => key.startsWith(whole)).map((key) => key.slice(whole.length));
+  }
+
+  fault(key: string, what: string): Error {
+    return ggufError(this.metadata.path, `${this.name(key)} ${what}`);
+  }
+}
+
+/** A key of the metadata with its value. */
+export type GgufPair = readonly [key: string, value: GgufValue];
+
+export const text = (value: string): GgufValue => ({ type: "string", value });
+export const count = (value: number): GgufValue => ({ type: "uint32", value });
+export const number = (value: number): GgufValue => ({ type: "float32", value });
+export const flag = (value: boolean): GgufValue => ({ type: "bool", value });
+export const texts = (values: readonly string[]): GgufValue => ({ type: "array", of: "string", values });
+export const numbers = (values: readonly number[]): GgufValue => ({ type: "array", of: "float32", values });
+export const integers = (values: readonly number[]): GgufValue => ({ type: "array", of: "int32", values });

@@ -4,11 +4,11 @@ import { makeFolder, statOf } from "../../common/fileSystem.js";
 import { CACHE_SETTING, type Environment, ownCacheFolder, packageVersion } from "../../common/program.js";
 import { createFolderAtomic, sweepTemporary, writeFileAtomic } from "../atomic.js";
 import { sha256 } from "../checksums.js";
-import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../fileNames.js";
 import { type JsonObject, readJsonObject } from "../json.js";
+import { CONFIG_FILE, GGUF_FILE, GGUF_SOURCE } from "../modelFiles.js";
 import { configOf, endTokens } from "./config.js";
-import { ggufError } from "./error.js";
 import { type GgufFile, openGguf } from "./file.js";
+import { ggufError } from "./format.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
 
 /** Of the conversion below: what an older one has left is made anew. */

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
-import { ggufError } from "./error.js";
+import { ggufError } from "./format.js";
 
 /** How a byte-level vocabulary's texts are split before merges, and what goes with that in the tokenizers that have it. */
 export interface Splitting {

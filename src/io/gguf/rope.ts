@@ -1,10 +1,9 @@
 import type { JsonObject } from "../json.js";
+import { ROPE_FACTORS } from "./architectures.js";
 import { dequantize, isReadable } from "./dequantize.js";
-import { ggufError } from "./error.js";
 import type { GgufFile } from "./file.js";
-import type { ArchitectureKeys } from "./keys.js";
-import { llama3Settings } from "./llama3Rope.js";
-import { ROPE_FACTORS } from "./names.js";
+import { ggufError } from "./format.js";
+import type { ArchitectureKeys } from "./metadata.js";
 
 const DEFAULT_BASE = 10000;
 
@@ -65,4 +64,96 @@ function fitted(file: GgufFile, factors: Float32Array, theta: number): JsonObjec
     file.path,
     `tensor '${ROPE_FACTORS}' holds factors that are not those of Llama 3's way of stretching positions, which alone is supported.`,
   );
+}
+
+/** Llama 3's settings, by the names of `rope_parameters`. */
+export interface Llama3Settings {
+  readonly factor: number;
+  readonly low_freq_factor: number;
+  readonly high_freq_factor: number;
+  readonly original_max_position_embeddings: number;
+}
+
+/** Those of every public checkpoint but for the factor. */
+const USUAL = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
+/** The file's factors have been computed in float32. */
+const TOLERANCE = 1e-6;
+
+/**
+ * The settings that give these factors: 1 for short waves, the whole factor for long ones, and between them the harmonic mean of both
+ * that moves evenly with the frequency. Undefined where none does.
+ */
+export function llama3Settings(factors: Float32Array, theta: number): Llama3Settings | undefined {
+  const factor = factors.reduce((a, b) => Math.max(a, b));
+  const waves = wavesOf(theta, factors.length);
+  const candidates = [{ factor, ...USUAL }, ...fits(factors, waves, factor)];
+  return candidates.find((settings) => gives(settings, factors, waves));
+}
+
+/** What each of `count` frequencies of a rope is divided by. */
+export function llama3Factors(settings: Llama3Settings, theta: number, count: number): number[] {
+  return wavesOf(theta, count).map((wave) => factorOf(settings, wave));
+}
+
+/** Lengths of waves. */
+const wavesOf = (theta: number, count: number): number[] =>
+  Array.from({ length: count }, (_, i) => 2 * Math.PI * theta ** (i / count));
+
+function gives(settings: Llama3Settings, factors: Float32Array, waves: readonly number[]): boolean {
+  return waves.every((wave, i) => Math.abs(factorOf(settings, wave) / factors[i]! - 1) < TOLERANCE);
+}
+
+function factorOf(settings: Llama3Settings, wave: number): number {
+  const { factor, low_freq_factor: low, high_freq_factor: high, original_max_position_embeddings: original } = settings;
+  if (wave < original / high) return 1;
+  if (wave > original / low) return factor;
+  const smooth = (original / wave - low) / (high - low);
+  return 1 / ((1 - smooth) / factor + smooth);
+}
+
+interface Turn {
+  readonly frequency: number;
+  /** 1 where the frequency stays as it is, 0 where it is divided by the whole factor. */
+  readonly smooth: number;
+}
+
+/**
+ * Settings that the factors allow. They tell the frequencies below which the factor is whole and above which it is 1, or where these
+ * may lie, and nothing else: one of the three settings is free, so that the low one is taken to be 1, as it is everywhere.
+ */
+function fits(factors: Float32Array, waves: readonly number[], factor: number): Llama3Settings[] {
+  const turns = waves.map((wave, i) => ({
+    frequency: 1 / wave,
+    smooth: (1 / factors[i]! - 1 / factor) / (1 - 1 / factor),
+  }));
+  const [lowest, highest] = endsOf(turns);
+  const original = 1 / lowest;
+  const whole = Math.max(1, Math.round(original));
+  const settings = (low_freq_factor: number, high_freq_factor: number): Llama3Settings => ({
+    factor,
+    low_freq_factor,
+    high_freq_factor,
+    original_max_position_embeddings: whole,
+  });
+  return [settings(1, Math.round(highest * original)), settings(lowest * whole, highest * whole)];
+}
+
+/** The frequencies where the factor begins to be whole and to be 1: by two turns between, by one, or by those beyond. */
+function endsOf(turns: readonly Turn[]): readonly [lowest: number, highest: number] {
+  const between = turns.filter(({ smooth }) => smooth > TOLERANCE && smooth < 1 - TOLERANCE);
+  const [first, last] = [between[0], between.at(-1)];
+  const above = Math.min(...turns.filter(({ smooth }) => smooth >= 1 - TOLERANCE).map(({ frequency }) => frequency));
+  const below = Math.max(0, ...turns.filter(({ smooth }) => smooth <= TOLERANCE).map(({ frequency }) => frequency));
+  if (!first || !last) {
+    const room = Number.isFinite(above) ? above - below : 3 * below;
+    return [below + room / 3, below + (2 * room) / 3];
+  }
+  if (first !== last) {
+    const slope = (first.smooth - last.smooth) / (first.frequency - last.frequency);
+    return [first.frequency - first.smooth / slope, first.frequency + (1 - first.smooth) / slope];
+  }
+  // A line through the one turn, as steep as keeps its ends within the room that the others leave.
+  const least = (first.frequency / first.smooth - above) / (1 / first.smooth - 1);
+  const lowest = (Math.max(below, least) + first.frequency) / 2;
+  return [lowest, lowest + (first.frequency - lowest) / first.smooth];
 }

@@ -1,11 +1,10 @@
 import { joinedPieces, metaspace } from "../../text/index.js";
 import type { JsonObject } from "../json.js";
 import { architectureOf } from "./architectures.js";
-import { ggufError } from "./error.js";
+import { tokenId } from "./config.js";
+import { ggufError } from "./format.js";
 import type { GgufMetadata } from "./metadata.js";
 import { splittingOf } from "./preTokenizers.js";
-import { mergesOf } from "./sentencePiece.js";
-import { idsOf, ROLES, type Role, type Vocabulary, vocabularyOf } from "./vocabulary.js";
 
 /**
  * The `tokenizer.json` of a file's tokenizer.
@@ -149,3 +148,84 @@ function template(
 
 const special = (token: string | undefined, type_id: number): JsonObject[] =>
   token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
+
+/** A file's vocabulary, and which of its tokens are what. */
+export interface Vocabulary {
+  readonly tokens: readonly string[];
+  /** The token's text by its role: bos, eos, unknown, padding. */
+  readonly roles: Readonly<Partial<Record<Role, string>>>;
+  /** What is found in a text before it is split, as `tokenizer.json` lists it. */
+  readonly added: readonly JsonObject[];
+}
+
+/** What transformers calls the tokens with a role. */
+export const ROLES = { bos: "bos_token", eos: "eos_token", unknown: "unk_token", padding: "pad_token" } as const;
+export type Role = keyof typeof ROLES;
+
+/** Kinds of tokens: those that steer a model, and those that its makers want whole. */
+const CONTROL = 3;
+const USER_DEFINED = 4;
+
+/** @throws BidoraError `GGUF` for lists that do not fit each other */
+export function vocabularyOf(metadata: GgufMetadata): Vocabulary {
+  const tokens = metadata.required("tokenizer.ggml.tokens", metadata.texts("tokenizer.ggml.tokens"));
+  const types = metadata.numbers("tokenizer.ggml.token_type") ?? [];
+  if (types.length > 0 && types.length !== tokens.length) {
+    throw ggufError(
+      metadata.path,
+      `tokenizer.ggml.token_type has ${types.length} entries, but there are ${tokens.length} tokens.`,
+    );
+  }
+  const roles: Partial<Record<Role, string>> = {};
+  const named = new Set<number>();
+  for (const role of Object.keys(ROLES) as Role[]) {
+    const id = tokenId(metadata, role, tokens.length);
+    if (id === undefined) continue;
+    named.add(id);
+    roles[role] = tokens[id]!;
+  }
+  const added = tokens.flatMap((content, id) => {
+    const isSpecial = types[id] === CONTROL || named.has(id);
+    return isSpecial || types[id] === USER_DEFINED ? [addedToken(id, content, isSpecial)] : [];
+  });
+  return { tokens, roles, added };
+}
+
+function addedToken(id: number, content: string, special: boolean): JsonObject {
+  return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
+}
+
+/** Ids by token. */
+export const idsOf = ({ tokens }: Vocabulary): Record<string, number> =>
+  Object.fromEntries(tokens.map((token, id) => [token, id]));
+
+/**
+ * The merges that a vocabulary with scores stands for, as transformers makes them: every way in which a piece is put together of
+ * two others, the best scores first, then the longest first parts.
+ */
+export function mergesOf(tokens: readonly string[], scores: readonly number[]): [string, string][] {
+  const ids = new Map(tokens.map((token, id) => [token, id]));
+  const scoreOf = new Map(tokens.map((token, id) => [token, scores[id]!]));
+  const merges: Merge[] = [];
+  for (const [token, score] of scoreOf) merges.push(...splits(token, score, ids));
+  merges.sort((a, b) => b.score - a.score || b.lengths[0] - a.lengths[0] || b.lengths[1] - a.lengths[1]);
+  return merges.map(({ parts }) => parts);
+}
+
+interface Merge {
+  readonly parts: [string, string];
+  /** In characters. */
+  readonly lengths: readonly [number, number];
+  readonly score: number;
+}
+
+function splits(token: string, score: number, ids: ReadonlyMap<string, number>): Merge[] {
+  const characters = Array.from(token);
+  const found: Merge[] = [];
+  for (let at = 1; at < characters.length; at++) {
+    const parts: [string, string] = [characters.slice(0, at).join(""), characters.slice(at).join("")];
+    if (ids.has(parts[0]) && ids.has(parts[1])) found.push({ parts, lengths: [at, characters.length - at], score });
+  }
+  const idOf = (part: string) => ids.get(part)!;
+  return found.sort((a, b) => idOf(a.parts[0]) - idOf(b.parts[0]) || idOf(a.parts[1]) - idOf(b.parts[1]));
+}

@@ -1,15 +1,17 @@
 import * as torch from "../../torch/index.js";
-import type { SafetensorsDtype } from "../safetensorsDtypes.js";
-import type { TensorInfo } from "../safetensorsHeader.js";
-import { architectureOf, type GgufArchitecture } from "./architectures.js";
+import type { SafetensorsDtype, TensorInfo } from "../safetensorsHeader.js";
+import {
+  architectureOf,
+  type GgufArchitecture,
+  type HeadCounts,
+  headsOf,
+  parameterNames,
+  separateHalves,
+} from "./architectures.js";
 import { dequantize, isReadable, READABLE_TYPES, type ReadableType } from "./dequantize.js";
-import { ggufError } from "./error.js";
-import { type GgufFile, openGguf } from "./file.js";
-import type { GgufTensorInfo } from "./header.js";
-import { type HeadCounts, headsOf, separateHalves } from "./headRows.js";
-import { ArchitectureKeys } from "./keys.js";
-import { parameterNames } from "./names.js";
-import { blockOf, type GgmlType } from "./types.js";
+import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
+import { blockOf, type GgmlType, ggufError } from "./format.js";
+import { ArchitectureKeys } from "./metadata.js";
 
 /** So many elements at once are turned into floats beside the tensor that takes them. */
 const ELEMENTS_AT_ONCE = 2 ** 22;

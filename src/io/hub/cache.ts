@@ -4,9 +4,15 @@ import { getRepoFolderName } from "@huggingface/hub";
 import { makeFolder } from "../../common/fileSystem.js";
 import { TOKENIZER_SPECS } from "../../text/index.js";
 import { temporaryPath, writeFileAtomic } from "../atomic.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
-import { readWeightMap } from "../weightFiles.js";
-import { HUB_CACHE_SETTING, type HubSettings } from "./settings.js";
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  CONFIG_FILE,
+  readWeightMap,
+  WEIGHTS_FILE,
+  WEIGHTS_INDEX,
+} from "../modelFiles.js";
+import { HUB_CACHE_SETTING, type HubSettings } from "./options.js";
 
 /*
  * The layout of Python's huggingface_hub, shared with it:

@@ -1,12 +1,24 @@
-import { createHash, type Hash } from "node:crypto";
-import { closeSync, createReadStream, fstatSync, fsyncSync, ftruncateSync, openSync, rmSync } from "node:fs";
+import { createHash, type Hash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  createReadStream,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+} from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { BidoraError } from "../../common/errors.js";
-import { statOf, writeFailure } from "../../common/fileSystem.js";
+import { makeFolder, statOf, writeFailure } from "../../common/fileSystem.js";
 import { writeAll } from "../atomic.js";
+import { isAlive } from "../processIdentity.js";
 import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client.js";
 import { type HubQuestion, isUnreachable, unreachable } from "./errors.js";
-import { claimPartial, finishPartial, releasePartial } from "./partial.js";
+import { HUB_CACHE_SETTING } from "./options.js";
 
 /** Attempts in a row without a single new byte before giving up. */
 const FRUITLESS_ATTEMPTS = 3;
@@ -154,4 +166,52 @@ function brokenOff({ question, file }: BlobDownload, bytes: number, cause: unkno
     `${file.path} of ${question.repo} broke off after ${bytes} of ${file.size} bytes; run the command again to go on from there.`,
     { cause },
   );
+}
+
+/*
+ * A download under way is called `<blob>.<process>-<random>.incomplete`, so that two processes never write into the same file. One
+ * that failed is called `<blob>.incomplete`. Whoever renames it to a name of its own may go on with it.
+ */
+
+/** Takes over what an ended download of this blob left, or starts with nothing. @returns the path to append to */
+export function claimPartial(blob: string): string {
+  makeFolder(dirname(blob), HUB_CACHE_SETTING);
+  const own = `${blob}.${process.pid}-${randomBytes(4).toString("hex")}.incomplete`;
+  for (const left of abandoned(blob)) {
+    try {
+      renameSync(left, own);
+      break;
+    } catch {
+      // Another process was faster.
+    }
+  }
+  return own;
+}
+
+/** Leaves a failed download to the next one. */
+export function releasePartial(blob: string, own: string): void {
+  try {
+    renameSync(own, `${blob}.incomplete`);
+  } catch {
+    // There is nothing to leave: it failed before its first byte, or its contents were wrong.
+  }
+}
+
+/** Gives a whole and checked download its final name. */
+export function finishPartial(blob: string, own: string): void {
+  renameSync(own, blob);
+  for (const left of abandoned(blob)) rmSync(left, { force: true });
+}
+
+function abandoned(blob: string): string[] {
+  const name = basename(blob);
+  return readdirSync(dirname(blob))
+    .filter((file) => file.startsWith(`${name}.`) && isAbandoned(file.slice(name.length)))
+    .map((file) => join(dirname(blob), file));
+}
+
+function isAbandoned(suffix: string): boolean {
+  if (suffix === ".incomplete") return true;
+  const owner = /^\.(\d+)-[0-9a-f]{8}\.incomplete$/.exec(suffix)?.[1];
+  return owner !== undefined && !isAlive(Number(owner));
 }

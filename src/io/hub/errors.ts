@@ -1,5 +1,5 @@
 import { BidoraError } from "../../common/errors.js";
-import { type HubSettings, shownUrl } from "./settings.js";
+import { type HubSettings, shownUrl } from "./options.js";
 
 /** What is asked of the Hub, for its messages. */
 export interface HubQuestion {

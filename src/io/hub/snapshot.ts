@@ -1,7 +1,6 @@
 import { BidoraError } from "../../common/errors.js";
 import type { Environment } from "../../common/program.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../fileNames.js";
-import { noWeights } from "../weightFiles.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../modelFiles.js";
 import {
   blobPath,
   cachedCommit,
@@ -17,7 +16,7 @@ import {
 import { fileUrl, findCommit, listRemoteFiles, type RemoteFile, type RequestLimits } from "./client.js";
 import { downloadBlob } from "./download.js";
 import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
-import { hubSettings } from "./settings.js";
+import { hubSettings } from "./options.js";
 
 /** How far a download is. */
 export interface DownloadProgress {

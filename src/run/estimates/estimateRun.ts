@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { signal as aSignal, checkArguments, optional, options as optionsOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { aRunConfig, type RunConfig, type RunSettings, refuseWithoutEffect, runOptions } from "../../config/index.js";
-import { hubOptions } from "../../io/hub/hubOptions.js";
+import { hubOptions } from "../../io/hub/options.js";
 import { resolveModel } from "../../io/resolveModel.js";
 import { packageRoot } from "../../torch/installation.js";
 import { startOf } from "../adapterStart.js";

@@ -11,7 +11,7 @@ import {
   type SavedAdapter,
   writeAdapter,
 } from "../../../src/adapters/index.js";
-import { saveSafetensors } from "../../../src/io/safetensorsWriter.js";
+import { saveSafetensors } from "../../../src/io/safetensors.js";
 import { EVALUATION } from "../../../src/nn/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../io/temporaryFolder.js";

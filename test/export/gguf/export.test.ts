@@ -16,7 +16,7 @@ import { dequantize, type ReadableType } from "../../../src/io/gguf/dequantize.j
 import { type GgufFile, openGguf } from "../../../src/io/gguf/file.js";
 import { type JsonObject, readJsonObject } from "../../../src/io/json.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
-import { saveSafetensors } from "../../../src/io/safetensorsWriter.js";
+import { saveSafetensors } from "../../../src/io/safetensors.js";
 import { loadTokenizer } from "../../../src/text/index.js";
 import * as torch from "../../../src/torch/index.js";
 import { temporaryFolders } from "../../io/temporaryFolder.js";

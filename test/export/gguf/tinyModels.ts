@@ -5,7 +5,7 @@ import { type AdapterConfig, inject, savedTensors, writeAdapter } from "../../..
 import { openGguf } from "../../../src/io/gguf/file.js";
 import { tokenizerConfigOf, tokenizerOf } from "../../../src/io/gguf/tokenizer.js";
 import type { JsonObject } from "../../../src/io/json.js";
-import { saveSafetensors } from "../../../src/io/safetensorsWriter.js";
+import { saveSafetensors } from "../../../src/io/safetensors.js";
 import { architectureOf, buildModel, loadModel } from "../../../src/models/index.js";
 import { TASKS } from "../../../src/tasks/index.js";
 import * as torch from "../../../src/torch/index.js";

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { dequantize, isReadable, READABLE_TYPES } from "../../../src/io/gguf/dequantize.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
-import { halfBits, halfValues } from "../../../src/io/gguf/halves.js";
+import { halfBits, halfValues } from "../../../src/io/gguf/quantize.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 
 const golden = (name: string) => fileURLToPath(new URL(`../../golden/io/gguf/${name}`, import.meta.url));

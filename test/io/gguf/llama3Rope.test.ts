@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { llama3Settings } from "../../../src/io/gguf/llama3Rope.js";
+import { llama3Settings } from "../../../src/io/gguf/rope.js";
 
 interface Given {
   readonly size: number;

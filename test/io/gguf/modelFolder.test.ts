@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
-import type { GgufValue } from "../../../src/io/gguf/values.js";
+import type { GgufValue } from "../../../src/io/gguf/format.js";
 import { openGgufWeights } from "../../../src/io/gguf/weights.js";
 import { writeGguf } from "../../../src/io/gguf/writer.js";
 import { readJsonObject } from "../../../src/io/json.js";

@@ -1,8 +1,10 @@
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { aFunction, aNumber, anObject, aSwitch, aText, optional, options, signal } from "../../common/arguments.js";
 import { UsageError } from "../../common/errors.js";
 import { CACHE_SETTING, type Environment, userCache } from "../../common/program.js";
+import type { HubOptions } from "./snapshot.js";
 
 /** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {
@@ -80,3 +82,16 @@ function expandHome(path: string): string {
 function isTrue(value: string | undefined): boolean {
   return value !== undefined && /^(1|on|yes|true)$/i.test(value);
 }
+
+/** What the calls take that ask the Hub. */
+export const hubOptions = options({
+  revision: optional(aText),
+  offline: optional(aSwitch),
+  token: optional(aText),
+  environment: optional(anObject),
+  timeoutMs: optional(aNumber),
+  retryDelayMs: optional(aNumber),
+  signal,
+  onProgress: optional(aFunction),
+  onNote: optional(aFunction),
+} satisfies Record<keyof HubOptions, unknown>);
