@@ -25,7 +25,7 @@ export class ChatRenderer {
       return template.render(messages, { addGenerationPrompt, now: this.now });
     } catch (error) {
       if (!(error instanceof ChatTemplateError)) throw error;
-      throw rowError(at.file, at.line, `the chat template does not take the conversation: ${error.fault}.`);
+      throw rowError(at.file, at.line, `the chat template cannot render the conversation: ${error.fault}.`);
     }
   }
 

@@ -1,70 +1,74 @@
+/** A tokenizer's chat template: it writes a conversation as the model expects it. */
+import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
-import { type Message, type TextPart, withReasoning } from "./conversation.js";
 import { isJsonObject } from "./files.js";
-import { TemplateFault } from "./jinja/fault.js";
-import { parseTemplate, type Template } from "./jinja/parse.js";
-import { type Rendered, renderTemplate } from "./jinja/render.js";
-import type { Value } from "./jinja/values.js";
 import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./settings.js";
 import { HAS_HALF, isWhole } from "./surrogates.js";
+
+/** Part of a message's content. */
+export interface TextPart {
+  readonly type: "text";
+  readonly text: string;
+}
+
+export const ROLES = ["system", "developer", "user", "assistant", "tool"] as const;
+
+/** One message of a conversation. */
+export interface Message {
+  readonly role: (typeof ROLES)[number];
+  readonly content: string | readonly TextPart[];
+  /** Other fields that a chat template may read, such as `reasoning_content`. */
+  readonly [field: string]: string | boolean | readonly TextPart[];
+}
 
 /** A conversation as one text. */
 export interface RenderedChat {
   readonly text: string;
-  /** What the template says the assistant wrote, in UTF-16 units of the text; undefined where it says nothing of it. */
-  readonly spoken: readonly (readonly [from: number, to: number])[] | undefined;
+  /** The ranges of the text inside `{% generation %}` blocks, in UTF-16 units; undefined if the template has no such blocks. */
+  readonly spoken: readonly Span[] | undefined;
 }
 
 /** How a conversation is rendered. */
 export interface RenderOptions {
-  /** Whether the text ends with the start of an answer. */
+  /** Whether the text ends with the beginning of the assistant's next message. */
   readonly addGenerationPrompt?: boolean;
-  /** What a template takes for today. */
+  /** The time that the template sees; the current time if not given. */
   readonly now?: Date;
 }
 
-/** A conversation that a chat template does not take. */
+/** A conversation that a chat template cannot render. */
 export class ChatTemplateError extends BidoraError {
+  /** @param fault why not: a clause that ends a sentence */
   constructor(readonly fault: string) {
-    super("CHAT_TEMPLATE", `The chat template does not take the conversation: ${fault}.`);
+    super("CHAT_TEMPLATE", `The chat template cannot render the conversation: ${fault}.`);
   }
 }
 
-/**
- * How a model wants conversations written: Jinja, with what transformers gives a template. Templates reach nothing but their
- * variables.
- */
+/** The chat template of a model, with the variables that transformers passes to it. */
 export class ChatTemplate {
   private readonly template: Template;
-  private readonly variables: ReadonlyMap<string, Value>;
+  private readonly variables: Readonly<Record<string, unknown>>;
 
   /**
    * @param specialTokens the tokenizer's, by role: `bos_token`, …
-   * @throws BidoraError for a template that breaks Jinja's rules
+   * @throws BidoraError for a template with a syntax error
    */
   constructor(source: string, specialTokens: ReadonlyMap<string, string>) {
     this.template = parsed(source);
-    this.variables = new Map<string, Value>([...specialTokens, ["tools", null], ["documents", null]]);
+    this.variables = { ...Object.fromEntries(specialTokens), tools: null, documents: null };
   }
 
-  /** @throws ChatTemplateError for a conversation that the template does not take */
-  render(
-    messages: readonly Message[],
-    { addGenerationPrompt = false, now = new Date() }: RenderOptions = {},
-  ): RenderedChat {
-    const { text, generated } = this.write(messages, addGenerationPrompt, now);
-    return { text, spoken: this.template.marksGeneration ? generated : undefined };
-  }
-
-  private write(messages: readonly Message[], addGenerationPrompt: boolean, now: Date): Rendered {
-    if (messages.length === 0) throw new ChatTemplateError("there is no message in it");
-    const variables = new Map(this.variables);
-    variables.set("messages", messages.map(messageValue)).set("add_generation_prompt", addGenerationPrompt);
+  /** @throws ChatTemplateError for a conversation that the template cannot render */
+  render(messages: readonly Message[], options: RenderOptions = {}): RenderedChat {
+    if (messages.length === 0) throw new ChatTemplateError("it has no messages");
+    const { addGenerationPrompt = false, now = new Date() } = options;
+    const fields = { messages: messages.map(messageFields), add_generation_prompt: addGenerationPrompt };
     try {
-      return renderTemplate(this.template, variables, now);
+      const { text, generated } = this.template.render({ ...this.variables, ...fields }, { now });
+      return { text, spoken: this.template.marksGeneration ? generated : undefined };
     } catch (error) {
-      if (error instanceof TemplateFault) throw new ChatTemplateError(error.message);
+      if (error instanceof TemplateError) throw new ChatTemplateError(error.message);
       throw error;
     }
   }
@@ -72,29 +76,40 @@ export class ChatTemplate {
 
 function parsed(source: string): Template {
   try {
-    return parseTemplate(source);
+    return new Template(source);
   } catch (error) {
-    if (!(error instanceof TemplateFault)) throw error;
+    if (!(error instanceof TemplateError)) throw error;
     throw new BidoraError("CHAT_TEMPLATE", `The tokenizer's chat template can't be used: ${error.message}.`);
   }
 }
 
-const messageValue = (message: Message, i: number): Value =>
+/** The names under which a message may have its reasoning. Templates read the first. */
+const REASONING = ["reasoning_content", "thinking", "reasoning"];
+
+/** A message with its reasoning under all names that templates read, as transformers does it. */
+function withReasoning(message: Message): Readonly<Record<string, Message[string]>> {
+  const name = REASONING.find((field) => Object.hasOwn(message, field));
+  if (name === undefined) return message;
+  const reasoning = message[name] as Message[string];
+  return { thinking: reasoning, ...message, reasoning_content: reasoning };
+}
+
+const messageFields = (message: Message, i: number): ReadonlyMap<string, unknown> =>
   new Map(
-    Object.entries(withReasoning(message)).map(([name, field]) => [name, fieldOf(field, `messages[${i}].${name}`)]),
+    Object.entries(withReasoning(message)).map(([name, field]) => [name, checked(field, `messages[${i}].${name}`)]),
   );
 
-/** @throws ChatTemplateError for what no message has, and for half of a character, to which a template might put the other half */
-function fieldOf(field: unknown, place: string): Value {
+/** @throws ChatTemplateError for a value of the wrong kind, and for a lone surrogate, which a template might join with another */
+function checked(field: unknown, path: string): unknown {
   if (field === undefined || typeof field === "boolean") return field;
   if (typeof field === "string") {
     if (isWhole(field)) return field;
-    throw new ChatTemplateError(`${place} ${HAS_HALF}`);
+    throw new ChatTemplateError(`${path} ${HAS_HALF}`);
   }
   if (Array.isArray(field) && field.every(isTextPart))
-    return field.map(({ type, text }) => new Map(Object.entries({ type, text: fieldOf(text, place) })));
+    return field.map(({ type, text }) => ({ type, text: checked(text, path) }));
   throw new ChatTemplateError(
-    `${place} must be a text, true or false, or a list of {"type": "text", "text"}, but is ${shown(field)}`,
+    `${path} must be a text, true or false, or a list of {"type": "text", "text"}, but is ${shown(field)}`,
   );
 }
 
@@ -102,8 +117,9 @@ const isTextPart = (part: unknown): part is TextPart =>
   isJsonObject(part) && part.type === "text" && typeof part.text === "string";
 
 /**
- * The chat template of a tokenizer's folder: chat_template.jinja, else what tokenizer_config.json has, of several the default.
- * @throws BidoraError where there is none, or it can't be used
+ * The chat template in a tokenizer's folder: `chat_template.jinja`, else `chat_template` in `tokenizer_config.json`, where a list has one
+ * named `default`.
+ * @throws BidoraError if there is none, or it has a syntax error
  */
 export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
   const tokens = SPECIAL_TOKENS.map((role) => [role, specialToken(settings, role)] as const);
@@ -117,7 +133,7 @@ export function chatTemplateOf(settings: TokenizerSettings): ChatTemplate {
   );
 }
 
-/** Its text as the folder has it; undefined where there is none. @throws BidoraError for one of the wrong kind */
+/** The text of the chat template; undefined if there is none. @throws BidoraError for a value of the wrong type */
 export function chatTemplateText({ chatTemplate, config }: TokenizerSettings): string | undefined {
   const { chat_template: listed } = config;
   if (chatTemplate !== undefined) return chatTemplate;

@@ -1,5 +1,12 @@
-export { ChatTemplate, ChatTemplateError, type RenderedChat, type RenderOptions } from "./chatTemplate.js";
-export { type Message, ROLES, type TextPart } from "./conversation.js";
+export {
+  ChatTemplate,
+  ChatTemplateError,
+  type Message,
+  type RenderedChat,
+  type RenderOptions,
+  ROLES,
+  type TextPart,
+} from "./chatTemplate.js";
 export type { DecodeOptions } from "./decoder.js";
 export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js";
 export type { Encoded } from "./layout.js";

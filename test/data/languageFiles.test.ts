@@ -174,7 +174,7 @@ describe("what can't be encoded", () => {
     const tokenizer = await loadTokenizer(`${golden}/chat/tokenizers/byte-level`);
     const parts = { kind: "messages", messages: [{ role: "user", content: [{ type: "text", text: "a" }] }] };
     expect(await fault(encodePrompts([example(parts)], tokenizer))).toBe(
-      "f line 5: the chat template does not take the conversation: it has a text + a list.",
+      "f line 5: the chat template cannot render the conversation: it computes a string + a list.",
     );
     const text = { kind: "text", text: "a" };
     expect(await fault(encodeLanguageRows([example(text)], tokenizer, { trainOn: "assistant" }))).toBe(

@@ -288,7 +288,7 @@ describe("bidora generate --chat", () => {
     child.stdin.end("one\nbad\ntwo\n");
     expect(await ended).toEqual([0, null]);
     expect(printed.stderr).toMatch(
-      /^bidora: Your message: the chat template does not take the conversation: the template says: say something nice\.\n$/,
+      /^bidora: Your message: the chat template cannot render the conversation: the template says: say something nice\.\n$/,
     );
     expect(printed.stdout).toBe(await answers(chatModel(), ["one", "two"]));
   });
@@ -301,7 +301,7 @@ describe("bidora generate --chat", () => {
     const { child, printed, ended } = startOn(model, "--system", "be brief");
     expect(await ended).toEqual([1, null]);
     expect(printed.stderr).toBe(
-      "bidora: A conversation with this --system: the chat template does not take the conversation: the template says: no system role.\n",
+      "bidora: A conversation with this --system: the chat template cannot render the conversation: the template says: no system role.\n",
     );
     child.stdin.destroy();
   });

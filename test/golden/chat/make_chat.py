@@ -1,6 +1,6 @@
-"""Writes chat.json: what transformers' apply_chat_template makes of conversations.py, for each template.
+"""Writes chat.json: the conversations of conversations.py rendered by transformers' apply_chat_template, for each template.
 
-Run in a virtual environment that has transformers: python test/golden/chat/make_chat.py [FOLDER_OF_TEMPLATES FILE]
+Run in a virtual environment with transformers: python test/golden/chat/make_chat.py [FOLDER_OF_TEMPLATES FILE]
 """
 
 import json
@@ -10,7 +10,6 @@ import sys
 from tokenizers import Tokenizer, models
 from transformers import PreTrainedTokenizerFast
 
-import snippets
 from conversations import CONVERSATIONS, PARTS, REASONING, REFUSED
 
 HERE = pathlib.Path(__file__).parent
@@ -18,7 +17,7 @@ TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
 
 
 def render(tokenizer, messages: list[dict], prompt: bool):
-    """The text, or null where the template raises an error, or writes what has its place in memory beside it."""
+    """The text; null where the template raises an error, or prints an object's address in memory."""
     try:
         text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=prompt)
     except Exception:
@@ -39,11 +38,7 @@ def main() -> None:
     for file in sorted(folder.glob("*.jinja")):
         tokenizer = tokenizer_with(file.read_text(encoding="utf-8"))
         texts[file.stem] = [[render(tokenizer, messages, prompt) for prompt in (False, True)] for messages in conversations]
-    small = [
-        {"template": template, "text": None if template in snippets.REFUSED else render(tokenizer_with(template), snippets.MESSAGES, False)}
-        for template in snippets.SNIPPETS
-    ]
-    golden = {"tokens": TOKENS, "conversations": conversations, "texts": texts, "messages": snippets.MESSAGES, "snippets": small}
+    golden = {"tokens": TOKENS, "conversations": conversations, "texts": texts}
     target.write_text(json.dumps(golden, ensure_ascii=False, indent=0) + "\n", encoding="utf-8")
 
 
