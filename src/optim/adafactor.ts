@@ -1,17 +1,16 @@
 import * as torch from "../torch/index.js";
 import type { DecayOptions, Memory, Optimized, Optimizer } from "./optimizer.js";
 
-/** The share of the newest squares in their mean is t to this power. */
+/** At step t the newest squared gradient enters the running mean with weight t to this power. */
 const BETA2_DECAY = -0.8;
-/** A tensor counts as no smaller than this when its step is scaled by its size. */
+/** Lower bound on a tensor's root mean square when the step is scaled by it. */
 const SMALLEST_SCALE = 1e-3;
-/** Root mean square that an update is cut to. */
+/** Largest root mean square of an update. */
 const THRESHOLD = 1;
 
 /**
- * Adafactor (arXiv 1804.04235) as torch's, with torch's constants. Of a matrix it remembers mean squares of rows and of columns
- * alone. The rate bounds a relative step, min(lr, 1/√t), which is scaled by the root mean square of the tensor; decay is
- * decoupled.
+ * Adafactor (arXiv 1804.04235) as in PyTorch, with PyTorch's constants. For a matrix it keeps only the mean squares of rows and
+ * of columns. The relative step size is min(lr, 1/√t), scaled by the tensor's root mean square; weight decay is decoupled.
  */
 export const adafactor: Optimizer<DecayOptions> = {
   uses: [],
@@ -44,7 +43,7 @@ function stepOne(
   torch.add_(tensor, update, { alpha: -rate / excess });
 }
 
-/** Takes the gradient's squares into what is remembered, and gives their mean, a matrix's as rows · columns / mean of rows. */
+/** Updates the running mean squares and returns them; for a matrix, as rows · columns / mean of rows. */
 function varianceOf(gradient: torch.Tensor, memory: Memory, share: number, epsilon: number): torch.Tensor {
   const { row_var, col_var, variance } = memory;
   if (!row_var || !col_var) return torch.lerp_(variance as torch.Tensor, torch.square(gradient), share);
@@ -54,7 +53,7 @@ function varianceOf(gradient: torch.Tensor, memory: Memory, share: number, epsil
   return torch.div(torch.matmul(row_var, col_var), mean);
 }
 
-/** Without the squares of all elements in memory. */
+/** Computed from norms, so that the squares of all elements are never in memory. */
 function meanSquare(gradient: torch.Tensor, dim: number): torch.Tensor {
   const squares = torch.square(torch.linalgVectorNorm(gradient, 2, [dim], true));
   return torch.divScalar(squares, gradient.shape.at(dim) as number);
@@ -64,5 +63,5 @@ function rootMeanSquare(tensor: torch.Tensor): number {
   return torch.linalgVectorNorm(tensor, 2).item() / Math.sqrt(tensor.numel);
 }
 
-/** What torch.finfo calls eps. */
+/** `torch.finfo(dtype).eps`. */
 const smallestIncrement = (dtype: torch.DType): number => (dtype === "float64" ? Number.EPSILON : 2 ** -23);

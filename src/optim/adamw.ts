@@ -8,7 +8,7 @@ import {
   whichDecay,
 } from "./optimizer.js";
 
-/** AdamW's options, by their names in a run. */
+/** AdamW's options, named as the run settings are. */
 export interface AdamWOptions extends DecayOptions {
   readonly adamBeta1: number;
   readonly adamBeta2: number;
@@ -16,7 +16,7 @@ export interface AdamWOptions extends DecayOptions {
 }
 
 /**
- * AdamW (arXiv 1711.05101) as torch's, decay decoupled and both moments corrected for their start at zero:
+ * AdamW (arXiv 1711.05101) as in PyTorch, with decoupled weight decay and bias correction of both moments:
  * p −= lr·wd·p; p −= lr·m̂ / (√v̂ + ε).
  */
 export const adamw: Optimizer<AdamWOptions> = {
@@ -26,7 +26,7 @@ export const adamw: Optimizer<AdamWOptions> = {
   derivative: derivativeOf,
 };
 
-/** One native call for all decayed tensors and one for the others. */
+/** Makes one native call for the tensors with weight decay and one for the others. */
 function stepAdamW(
   parameters: readonly Optimized[],
   gradients: readonly torch.Tensor[],
@@ -56,11 +56,11 @@ function stepAdamW(
 }
 
 /**
- * How an AdamW step answers to its gradient: D∘v, where per element D = −∂p'/∂g is
+ * The derivative of an AdamW step with respect to its gradient: D∘v, where per element D = −∂p'/∂g is
  *
  *     D = lr·[ (1−β1)/(1−β1ᵗ) / (√v̂ + ε) − m̂/(√v̂ + ε)² · (1−β2)·g / ((1−β2ᵗ)·√v̂) ]
  *
- * with m̂, v̂ the bias-corrected moments, g included. Where v̂ is zero (no gradient yet) the second part is left out.
+ * with m̂ and v̂ the bias-corrected moments after this step. Where v̂ is zero (no gradient yet) the second term is dropped.
  */
 function derivativeOf(
   v: readonly torch.Tensor[],

@@ -1,13 +1,32 @@
+// The optimizers by name; a new one is a file beside this one and an entry in OPTIMIZERS.
+
+import { adafactor } from "./adafactor.js";
+import { type AdamWOptions, adamw } from "./adamw.js";
+import type { DecayOptions, Optimizer } from "./optimizer.js";
+import { type SgdOptions, sgd } from "./sgd.js";
+
 export type { AdamWOptions } from "./adamw.js";
-export { clipGradNorm, totalNorm } from "./clip.js";
 export {
+  clipGradNorm,
   type DecayOptions,
   initState,
   type Memory,
   type Optimized,
   type Optimizer,
   type OptimizerState,
+  SCHEDULES,
+  type ScheduleName,
+  scheduleFactor,
+  totalNorm,
 } from "./optimizer.js";
-export { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "./optimizers.js";
-export { SCHEDULES, type ScheduleName, scheduleFactor } from "./schedule.js";
 export type { SgdOptions } from "./sgd.js";
+
+/** The options of all optimizers, named as the run settings are. */
+export type OptimizerOptions = AdamWOptions & SgdOptions & DecayOptions;
+
+const optimizers = { adamw, sgd, adafactor };
+
+/** The name of an optimizer. */
+export type OptimizerName = keyof typeof optimizers;
+
+export const OPTIMIZERS: Readonly<Record<OptimizerName, Optimizer<OptimizerOptions>>> = optimizers;

@@ -1,34 +1,36 @@
+// What an optimizer is, with gradient clipping and learning-rate schedules.
+
 import * as torch from "../torch/index.js";
 
-/** A tensor that is trained, and whether weight decay applies to it. */
+/** A trained tensor, and whether weight decay applies to it. */
 export interface Optimized {
   readonly tensor: torch.Tensor;
   readonly decays: boolean;
 }
 
-/** What an optimiser remembers of one tensor, by torch's names. */
+/** The optimizer state of one tensor, under PyTorch's names (`exp_avg`, …). */
 export type Memory = Readonly<Record<string, torch.Tensor>>;
 
-/** What an optimiser knows between steps. */
+/** The state that an optimizer keeps between steps. */
 export interface OptimizerState {
-  /** Taken so far. */
+  /** Steps taken so far. */
   steps: number;
-  /** Of every trained tensor, in order. */
+  /** One entry for each trained tensor, in order. */
   readonly memories: readonly Memory[];
 }
 
-/** What every optimiser takes, beside the learning rate. */
+/** Options that every optimizer takes, besides the learning rate. */
 export interface DecayOptions {
   readonly weightDecay: number;
 }
 
-/** An optimiser as a value. Its options have the names that they have in a run. */
+/** An optimizer as a value. Its options are named as the run settings are. */
 export interface Optimizer<Options extends DecayOptions> {
-  /** The options that it alone, or not every optimiser, takes. */
+  /** Options that this optimizer takes and not every other does. */
   readonly uses: readonly Exclude<keyof Options & string, keyof DecayOptions>[];
-  /** Shapes of what it remembers of a tensor, by torch's names. */
+  /** Shapes of the state tensors for a parameter of this shape, under PyTorch's names. */
   remembers(shape: readonly number[], options: Options): Readonly<Record<string, readonly number[]>>;
-  /** One step in place, which raises the version of each tensor. */
+  /** Takes one step in place, which bumps each tensor's version counter. */
   update(
     parameters: readonly Optimized[],
     gradients: readonly torch.Tensor[],
@@ -37,9 +39,9 @@ export interface Optimizer<Options extends DecayOptions> {
     options: Options,
   ): void;
   /**
-   * How a step answers to its gradient: −(∂p'/∂g)ᵀ·v for the step that `state` has just taken with `g`. Absent where the
-   * optimiser has none.
-   * @param gradients as given to the step, clipped
+   * The derivative of a step with respect to its gradient: −(∂p'/∂g)ᵀ·v for the step that `state` has just taken with `g`.
+   * Absent for optimizers that have no such derivative here.
+   * @param gradients the gradients given to the step, after clipping
    */
   derivative?(
     v: readonly torch.Tensor[],
@@ -50,7 +52,7 @@ export interface Optimizer<Options extends DecayOptions> {
   ): torch.Tensor[];
 }
 
-/** The state before the first step: zeros of each tensor's dtype, which outlive the scope. */
+/** The state before the first step: zeros of each tensor's dtype, kept beyond the current scope. */
 export function initState<Options extends DecayOptions>(
   optimizer: Pick<Optimizer<Options>, "remembers">,
   tensors: readonly torch.Tensor[],
@@ -63,7 +65,7 @@ export function initState<Options extends DecayOptions>(
   return { steps: 0, memories };
 }
 
-/** One remembered tensor of each of the chosen parameters, all of them by default. */
+/** One state tensor of each chosen parameter; of all parameters by default. */
 export function remembered(
   { memories }: OptimizerState,
   name: string,
@@ -72,7 +74,54 @@ export function remembered(
   return Array.from(chosen, (i) => memories[i]?.[name] as torch.Tensor);
 }
 
-/** Positions of the parameters that weight decay applies to, or of the others. */
+/** Indices of the parameters that weight decay applies to, or of the others. */
 export function whichDecay(parameters: readonly Optimized[], decays: boolean): number[] {
   return [...parameters.keys()].filter((i) => parameters[i]?.decays === decays);
+}
+
+/** The norm of all tensors concatenated into one vector. */
+export function totalNorm(tensors: readonly torch.Tensor[]): number {
+  return torch.scope(() => torch.totalNorm(tensors).item());
+}
+
+/**
+ * Scales gradients to a total norm of at most `maxNorm`, as `torch.nn.utils.clip_grad_norm_` does. Also returns the factor
+ * that was applied, min(1, maxNorm / (norm + 1e-6)).
+ * @param norm the gradients' `totalNorm`
+ */
+export function clipGradNorm(
+  gradients: readonly torch.Tensor[],
+  norm: number,
+  maxNorm: number,
+): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
+  const factor = Math.min(1, maxNorm / (norm + 1e-6));
+  if (factor === 1) return { gradients, factor };
+  return { gradients: torch.scaled(gradients, factor), factor };
+}
+
+/** The factor on the learning rate at `progress`, which runs from 0 at the end of the warm-up to 1 at the last step. */
+type Decay = (progress: number) => number;
+
+/** The learning-rate schedules by name. */
+export const SCHEDULES = {
+  /** Linear decay to 0. */
+  linear: (progress) => Math.max(0, 1 - progress),
+  /** Half a cosine wave down to 0. */
+  cosine: (progress) => 0.5 * (1 + Math.cos(Math.PI * progress)),
+  /** No decay. */
+  constant: () => 1,
+} satisfies Record<string, Decay>;
+
+/** The name of a learning-rate schedule. */
+export type ScheduleName = keyof typeof SCHEDULES;
+
+/**
+ * The factor on the learning rate at step t = 0 … total − 1, as in transformers: `t / W` during the warm-up of
+ * W = ceil(warmupRatio · total) steps (the first step has rate 0), then the named decay.
+ */
+export function scheduleFactor(name: ScheduleName, t: number, total: number, warmupRatio: number): number {
+  const warmup = Math.ceil(warmupRatio * total);
+  if (t < warmup) return t / warmup;
+  const decay: Decay = SCHEDULES[name];
+  return decay((t - warmup) / Math.max(1, total - warmup));
 }

@@ -1,14 +1,14 @@
 import * as torch from "../torch/index.js";
 import { type DecayOptions, type Optimized, type Optimizer, remembered, whichDecay } from "./optimizer.js";
 
-/** SGD's options, by their names in a run. */
+/** SGD's options, named as the run settings are. */
 export interface SgdOptions extends DecayOptions {
   readonly momentum: number;
 }
 
 /**
- * Gradient descent with momentum μ as torch's, decay being part of the gradient: b = μ·b + g + wd·p; p −= lr·b. Without
- * momentum nothing is remembered.
+ * SGD with momentum μ as in PyTorch, with weight decay added to the gradient: b = μ·b + g + wd·p; p −= lr·b. Without
+ * momentum it has no state.
  */
 export const sgd: Optimizer<SgdOptions> = {
   uses: ["momentum"],
@@ -31,7 +31,7 @@ export const sgd: Optimizer<SgdOptions> = {
       torch.foreachAdd_(tensors, buffers, { alpha: -learningRate });
     });
   },
-  /** Neither the momentum nor the decay changes with the gradient: −∂p'/∂g is the rate. */
+  /** Momentum and decay do not depend on the gradient, so −∂p'/∂g is the learning rate. */
   derivative: (v, _gradients, _state, learningRate) => torch.noGrad(() => torch.foreachMulScalar(v, learningRate)),
 };
 

@@ -22,7 +22,7 @@ interface StepsCase {
   readonly options: Partial<OptimizerOptions>;
   readonly start: Values;
   readonly steps: readonly { readonly learningRate: number; readonly gradients: Values; readonly after: Values }[];
-  /** Of each tensor, at the end. */
+  /** Optimizer state of each tensor after the last step. */
   readonly state: readonly Readonly<
     Record<string, { readonly shape: readonly number[]; readonly values: readonly number[] }>
   >[];
@@ -50,7 +50,7 @@ const names = Object.keys(SHAPES) as (keyof Values)[];
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const cases = optimizers.flatMap((name) => golden[name].map((entry) => ({ name, ...entry })));
 
-/** Options that an optimiser does not use must make no difference. */
+/** Options that an optimizer does not use are NaN: they must make no difference. */
 const optionsOf = (options: Partial<OptimizerOptions>): OptimizerOptions => ({
   adamBeta1: Number.NaN,
   adamBeta2: Number.NaN,
@@ -83,31 +83,34 @@ function expectClose(actual: readonly number[], expected: readonly number[], tol
   }
 }
 
-test.each(cases)("$name steps as torch's with $options", ({ name, options: given, start, steps, state: kept }) => {
-  const options = optionsOf(given);
-  const tensors = tensorsOf(start);
-  const state = initState(OPTIMIZERS[name], tensors, options);
-  const parameters = tensors.map((tensor, i) => ({ tensor, decays: names[i] !== "bias" }));
-  for (const { learningRate, gradients, after } of steps) {
-    const grads = tensorsOf(gradients);
-    OPTIMIZERS[name].update(parameters, grads, state, learningRate, options);
-    expectValues(tensors, after, 1e-6);
-    expectValues(grads, gradients, 0);
-  }
-  expect(state.steps).toBe(steps.length);
-  for (const [i, memory] of state.memories.entries()) {
-    expect(Object.keys(memory)).toEqual(Object.keys(kept[i]!));
-    for (const [key, tensor] of Object.entries(memory)) {
-      const what = `${names[i]}.${key}`;
-      const { shape, values } = kept[i]![key]!;
-      expect(tensor.shape, what).toEqual(shape);
-      // Means of squares are compared with their own size: those of a gradient of one element differ by a million.
-      expectClose(tensor.toArray(), values, 2e-6, what);
+test.each(cases)(
+  "$name: steps equal PyTorch's with $options",
+  ({ name, options: given, start, steps, state: kept }) => {
+    const options = optionsOf(given);
+    const tensors = tensorsOf(start);
+    const state = initState(OPTIMIZERS[name], tensors, options);
+    const parameters = tensors.map((tensor, i) => ({ tensor, decays: names[i] !== "bias" }));
+    for (const { learningRate, gradients, after } of steps) {
+      const grads = tensorsOf(gradients);
+      OPTIMIZERS[name].update(parameters, grads, state, learningRate, options);
+      expectValues(tensors, after, 1e-6);
+      expectValues(grads, gradients, 0);
     }
-  }
-});
+    expect(state.steps).toBe(steps.length);
+    for (const [i, memory] of state.memories.entries()) {
+      expect(Object.keys(memory)).toEqual(Object.keys(kept[i]!));
+      for (const [key, tensor] of Object.entries(memory)) {
+        const what = `${names[i]}.${key}`;
+        const { shape, values } = kept[i]![key]!;
+        expect(tensor.shape, what).toEqual(shape);
+        // Relative to each value: the mean squares of a one-element gradient differ by a factor of a million.
+        expectClose(tensor.toArray(), values, 2e-6, what);
+      }
+    }
+  },
+);
 
-/** p' after the golden steps in float64, the last of which has `shift` added to its gradients. */
+/** Parameters after the golden steps in float64, with `shift` added to the gradients of the last step. */
 function ended(name: OptimizerName, { options: given, start, steps }: StepsCase, shift: number) {
   const options = optionsOf(given);
   const tensors = tensorsOf(start, "float64");
@@ -121,11 +124,11 @@ function ended(name: OptimizerName, { options: given, start, steps }: StepsCase,
     const v = tensors.map((tensor, i) => torch.addScalar(torch.zerosLike(tensor), i + 2));
     return { tensors, product: OPTIMIZERS[name].derivative?.(v, grads, state, learningRate, options) };
   }
-  throw new Error("a case without steps");
+  throw new Error("the golden case has no steps");
 }
 
 test.each(cases.filter(({ name }) => OPTIMIZERS[name].derivative))(
-  "$name answers to its gradient as its derivative says, with $options",
+  "$name: the derivative with respect to the gradient equals finite differences, with $options",
   ({ name, ...entry }) => {
     const h = 1e-4;
     const [here, ahead, behind] = [0, h, -h].map((shift) => ended(name, entry, shift)) as [
@@ -138,7 +141,7 @@ test.each(cases.filter(({ name }) => OPTIMIZERS[name].derivative))(
         t.toArray(),
       ) as [number[], number[], number[]];
       for (const [j, value] of product.entries()) {
-        if (tensor === "weight" && j === 0 && name === "adamw") continue; // never had a gradient: a kink
+        if (tensor === "weight" && j === 0 && name === "adamw") continue; // its gradient was always 0, where AdamW has a kink
         expect(-(up[j]! - down[j]!) / (2 * h), `${tensor}[${j}]`).toBeCloseTo(value / (i + 2), 5);
       }
     }
@@ -146,7 +149,7 @@ test.each(cases.filter(({ name }) => OPTIMIZERS[name].derivative))(
   },
 );
 
-test.each(golden.sgd)("sgd's derivative is autograd's through the step as torch has it, with $options", (entry) => {
+test.each(golden.sgd)("sgd: the derivative equals autograd through PyTorch's formula, with $options", (entry) => {
   const { options: given, start, steps } = entry;
   const { momentum, weightDecay } = optionsOf(given);
   const [first, second] = steps as [(typeof steps)[number], (typeof steps)[number]];
@@ -165,30 +168,33 @@ test.each(golden.sgd)("sgd's derivative is autograd's through the step as torch 
   }
 });
 
-test("Adafactor has no derivative: what a step does to one element depends on all others", () => {
+test("only Adafactor has no derivative, since each element's step depends on all other elements", () => {
   expect(optimizers.filter((name) => !OPTIMIZERS[name].derivative)).toEqual(["adafactor"]);
 });
 
-test.each(optimizers)("%s's state outlives the scope it was made in, and a step raises a tensor's version", (name) => {
-  const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9, weightDecay: 0 };
-  const tensors = [torch.tensor([1, 2]), torch.tensor([1, 2], [1, 2]).setRequiresGrad(true)];
-  // A class instance is not looked into for tensors that the scope should hand on.
-  const holder = torch.scope(
-    () =>
-      new (class {
-        readonly state = initState(OPTIMIZERS[name], tensors, options);
-      })(),
-  );
-  for (const momentum of [0.9, 0]) {
-    const before = tensors.map(({ version }) => version);
-    const gradients = tensors.map((tensor) => torch.noGrad(() => torch.onesLike(tensor)));
-    const parameters = tensors.map((tensor) => ({ tensor, decays: true }));
-    OPTIMIZERS[name].update(parameters, gradients, holder.state, 0.1, { ...options, momentum });
-    for (const [i, tensor] of tensors.entries()) expect(tensor.version).toBeGreaterThan(before[i]!);
-  }
-});
+test.each(optimizers)(
+  "%s: the state outlives the scope it was created in, and a step bumps each tensor's version counter",
+  (name) => {
+    const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9, weightDecay: 0 };
+    const tensors = [torch.tensor([1, 2]), torch.tensor([1, 2], [1, 2]).setRequiresGrad(true)];
+    // Inside a class instance, so that the scope does not find the tensors in its result and keep them.
+    const holder = torch.scope(
+      () =>
+        new (class {
+          readonly state = initState(OPTIMIZERS[name], tensors, options);
+        })(),
+    );
+    for (const momentum of [0.9, 0]) {
+      const before = tensors.map(({ version }) => version);
+      const gradients = tensors.map((tensor) => torch.noGrad(() => torch.onesLike(tensor)));
+      const parameters = tensors.map((tensor) => ({ tensor, decays: true }));
+      OPTIMIZERS[name].update(parameters, gradients, holder.state, 0.1, { ...options, momentum });
+      for (const [i, tensor] of tensors.entries()) expect(tensor.version).toBeGreaterThan(before[i]!);
+    }
+  },
+);
 
-test.each(optimizers)("%s: a step leaves nothing behind but what it remembers", (name) => {
+test.each(optimizers)("%s: a step leaves no tensors behind except its state", (name) => {
   const options = { adamBeta1: 0.9, adamBeta2: 0.999, adamEpsilon: 1e-8, momentum: 0.9, weightDecay: 0.1 };
   const tensors = tensorsOf(golden.adamw[0]!.start);
   const state = initState(OPTIMIZERS[name], tensors, options);
@@ -199,14 +205,14 @@ test.each(optimizers)("%s: a step leaves nothing behind but what it remembers", 
   expect(torch.liveHandles()).toBe(before);
 });
 
-describe("AdamW on tensors that are not in row-major order", () => {
+describe("AdamW on tensors that are not contiguous", () => {
   const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, weightDecay: 0.1 });
   const { adamw } = OPTIMIZERS;
   const shape = [3, 4];
   const numbers = (seed: number) => torch.normal_(torch.empty(shape), 0, 1, { generator: new torch.Generator(seed) });
   const layouts: [string, (tensor: torch.Tensor) => torch.Tensor][] = [
     ["transposed", (tensor) => torch.t(torch.contiguous(torch.t(tensor)))],
-    ["a part of another", (tensor) => torch.narrow(torch.cat([tensor, tensor], 1), 1, 0, 4)],
+    ["a slice of a larger tensor", (tensor) => torch.narrow(torch.cat([tensor, tensor], 1), 1, 0, 4)],
     ["every second column", (tensor) => torch.select(torch.stack([tensor, numbers(9)], 2), 2, 0)],
   ];
 
@@ -227,13 +233,13 @@ describe("AdamW on tensors that are not in row-major order", () => {
   }
 
   const expected = stepped((tensor) => tensor, "none");
-  test.each(layouts)("%s: steps as on any other", (_, lay) => {
+  test.each(layouts)("%s: steps equal those on contiguous tensors", (_, lay) => {
     for (const which of ["gradient", "parameter", "moments"] as const) {
       expect(stepped(lay, which), which).toEqual(expected);
     }
   });
 
-  test("a gradient that is one number everywhere", () => {
+  test("an expanded gradient (stride 0) gives the same step", () => {
     const [plain, expanded] = [torch.ones(shape), torch.expand(torch.ones([1, 1]), shape)].map((gradient) => {
       const tensor = numbers(1);
       adamw.update([{ tensor, decays: false }], [gradient], initState(adamw, [tensor], options), 0.1, options);
@@ -243,13 +249,13 @@ describe("AdamW on tensors that are not in row-major order", () => {
   });
 });
 
-describe("AdamW's operator", () => {
+describe("the AdamW operator", () => {
   const options = optionsOf({ adamBeta1: 0.9, adamBeta2: 0.99, adamEpsilon: 1e-8, weightDecay: 0.1 });
 
-  /** Small ones for one thread each and a large one for all, sizes that are multiples of nothing. */
+  /** Small tensors, which one thread handles, and a large one, which all threads share; sizes that are no multiple of the vector width. */
   const SIZES = [[3, 4], [1], [0], [700, 31], [129, 77], [600, 700], [], [5000]] as const;
 
-  test.each(["float32", "float64"] as const)("takes torch's fused step to the last bit, %s", (dtype) => {
+  test.each(["float32", "float64"] as const)("gives the same bits as PyTorch's fused AdamW, %s", (dtype) => {
     torch.scope(() => {
       const draw = (seed: number) => {
         const generator = new torch.Generator(seed);
@@ -275,7 +281,7 @@ describe("AdamW's operator", () => {
     });
   });
 
-  test("refuses lists that do not go together", () => {
+  test("refuses lists of different lengths or shapes, and step 0", () => {
     const [two, three] = [torch.ones([2]), torch.ones([3])];
     const rates = { lr: 1, beta1: 0.9, beta2: 0.99, weightDecay: 0, epsilon: 1e-8 };
     expect(() => torch.adamw_([two], [two], [two], [], 1, rates)).toThrow(/as many gradients and moments/);
@@ -284,12 +290,12 @@ describe("AdamW's operator", () => {
   });
 });
 
-describe("the norm of many tensors", () => {
+describe("the total norm of many tensors", () => {
   const generator = new torch.Generator(5);
   const normal = (shape: readonly number[], dtype: torch.DType = "float32") =>
     torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
 
-  test("is that of all their numbers in float64, with the same bits for any number of threads", () => {
+  test("equals the float64 norm of all elements, with the same bits for any number of threads", () => {
     const tensors = [
       ...[[0], [], [3, 5], [200, 301], [8193], [8192, 2]].map((shape) => normal(shape)),
       torch.t(normal([70, 90])),
@@ -305,12 +311,12 @@ describe("the norm of many tensors", () => {
     expect(new Set(norms).size).toBe(1);
   });
 
-  test("is not finite where one number is not", () => {
+  test("is not finite if one element is not finite", () => {
     for (const odd of [Number.NaN, Number.POSITIVE_INFINITY])
       expect(Number.isFinite(totalNorm([normal([9]), torch.tensor([1, odd]), normal([9])]))).toBe(false);
   });
 
-  test("scaled tensors are each times the factor, and new", () => {
+  test("torch.scaled returns new tensors, each multiplied by the factor", () => {
     const tensors = [normal([3, 5]), torch.t(normal([70, 90])), normal([600, 700]), normal([0])];
     const before = tensors.map((tensor) => torch.clone(tensor));
     for (const [i, result] of torch.scaled(tensors, 0.3).entries()) {
@@ -320,8 +326,8 @@ describe("the norm of many tensors", () => {
   });
 });
 
-describe("clipping", () => {
-  test.each(golden.clip)("to $maxNorm is torch's", ({ maxNorm, norm, gradients, clipped }) => {
+describe("gradient clipping", () => {
+  test.each(golden.clip)("to norm $maxNorm equals PyTorch's", ({ maxNorm, norm, gradients, clipped }) => {
     const given = tensorsOf(gradients);
     expect(totalNorm(given) / norm).toBeCloseTo(1, 6);
     const result = clipGradNorm(given, totalNorm(given), maxNorm);
@@ -330,28 +336,31 @@ describe("clipping", () => {
     expect(result.factor).toBeCloseTo(clipped.weight[0]! / gradients.weight[0]!, 5);
   });
 
-  test("no tensor at all has norm 0", () => {
+  test("an empty list has norm 0", () => {
     expect(totalNorm([])).toBe(0);
   });
 });
 
-test.each(golden.schedules)("$schedule over $steps steps, warm-up $warmupRatio, is transformers'", (entry) => {
-  const { schedule, steps, warmupRatio, factors } = entry;
-  for (const [t, factor] of factors.entries()) {
-    expect(scheduleFactor(schedule, t, steps, warmupRatio), `step ${t}`).toBeCloseTo(factor, 12);
-  }
-});
+test.each(golden.schedules)(
+  "the $schedule schedule over $steps steps with warm-up $warmupRatio equals transformers'",
+  (entry) => {
+    const { schedule, steps, warmupRatio, factors } = entry;
+    for (const [t, factor] of factors.entries()) {
+      expect(scheduleFactor(schedule, t, steps, warmupRatio), `step ${t}`).toBeCloseTo(factor, 12);
+    }
+  },
+);
 
-test("every schedule is compared", () => {
+test("every schedule has golden values", () => {
   expect(new Set(golden.schedules.map(({ schedule }) => schedule))).toEqual(new Set(Object.keys(SCHEDULES)));
 });
 
-test("long schedules end where they should", () => {
+test("the last steps of long schedules have the right factor", () => {
   expect(scheduleFactor("linear", 99, 100, 0)).toBeCloseTo(0.01, 12);
   expect(scheduleFactor("cosine", 99, 100, 0)).toBeCloseTo(0.5 * (1 + Math.cos(0.99 * Math.PI)), 12);
 });
 
-test("a part of a step counts as a whole one of the warm-up", () => {
+test("a fractional number of warm-up steps is rounded up", () => {
   expect(scheduleFactor("constant", 1, 12, 0.1)).toBe(0.5);
   expect(scheduleFactor("constant", 2, 12, 0.1)).toBe(1);
 });
