@@ -1,12 +1,12 @@
-/** Checks of the library's arguments at run time, for callers who don't use TypeScript. */
+// Run-time checks of the library's arguments, for callers that don't use TypeScript.
 
 import { own } from "./collections.js";
 import { UsageError } from "./errors.js";
 import { didYouMean, shown } from "./messages.js";
-/** Looks at a value. @param subject names it in messages @throws UsageError that says what was expected, and what came */
+/** Checks a value. @param subject its name in messages @throws UsageError that says what was expected and what was given */
 export type Check = (value: unknown, subject: string) => void;
 
-/** A check by what it takes: completes the sentence "finetune: config takes …". */
+/** A check that accepts the values for which `fits` is true. @param what completes the sentence "finetune: config takes …" */
 export const takes =
   (what: string, fits: (value: unknown) => boolean): Check =>
   (value, subject) => {
@@ -16,9 +16,9 @@ export const takes =
 export const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-export const aText = takes("a text that is not empty", (value) => typeof value === "string" && value !== "");
-/** What a column or a label may be called. */
-export const aName = takes("a text", (value) => typeof value === "string");
+export const aText = takes("a non-empty string", (value) => typeof value === "string" && value !== "");
+/** The name of a column or a label, which may be empty. */
+export const aName = takes("a string", (value) => typeof value === "string");
 export const aNumber = takes("a number", (value) => typeof value === "number" && !Number.isNaN(value));
 export const aWhole = takes(
   "a whole number of at least 1",
@@ -30,7 +30,7 @@ export const anObject = takes("an object", isObject);
 export const aList = takes("a list", Array.isArray);
 const aSignal = takes("an AbortSignal", (value) => value instanceof AbortSignal);
 
-/** One of the words. */
+/** One of the given words. */
 export const oneOf = (words: readonly string[]): Check => {
   const check = takes(`one of ${words.join(", ")}`, (value) => words.includes(value as string));
   return (value, subject) => {
@@ -40,14 +40,14 @@ export const oneOf = (words: readonly string[]): Check => {
   };
 };
 
-/** The same, or nothing. */
+/** The same check, but undefined passes too. */
 export const optional =
   (check: Check): Check =>
   (value, subject) => {
     if (value !== undefined) check(value, subject);
   };
 
-/** A list, each part of which passes. @param what completes "takes …" */
+/** A list whose elements all pass `check`. @param what completes "takes …" */
 export const listOf =
   (what: string, check: Check): Check =>
   (value, subject) => {
@@ -55,14 +55,14 @@ export const listOf =
     for (const [i, part] of value.entries()) check(part, `${subject}[${i}]`);
   };
 
-export const names = listOf("a list of texts", aName);
-export const texts = listOf("a list of texts", aText);
+export const names = listOf("a list of strings", aName);
+export const texts = listOf("a list of strings", aText);
 
-/** An object that has all of these, and perhaps more: what another call gives. @param what completes "takes …" */
+/** An object with at least these keys, such as the result of another call. @param what completes "takes …" */
 export const having = (what: string, ...keys: readonly string[]): Check =>
   takes(what, (value) => isObject(value) && keys.every((key) => key in value && value[key] !== undefined));
 
-/** An object of options: none but these, each as it should be. */
+/** An object of options that has no other keys, and whose values pass their checks. */
 export const options =
   (keys: Readonly<Record<string, Check>>): Check =>
   (value, subject) => {
@@ -75,10 +75,10 @@ export const options =
 
 const known = (keys: object): string => ` It takes ${Object.keys(keys).join(", ")}.`;
 
-/** What ends a call, in its options. */
+/** The option that cancels a call. */
 export const signal = optional(aSignal);
 
-/** The arguments of a call: each by its name, with the value and what it must be. */
+/** Checks the arguments of a call, each given with its name, value and check. */
 export function checkArguments(
   call: string,
   ...given: readonly (readonly [name: string, value: unknown, check: Check])[]

@@ -1,9 +1,11 @@
+// How much memory this process may still use, on the machine and within its control groups.
+
 import { readFileSync } from "node:fs";
 import { freemem } from "node:os";
 import { dirname, join } from "node:path";
 
-/** Where the kernel tells of memory and of control groups. */
-export interface MemoryPlaces {
+/** Where the kernel reports memory and control groups. */
+interface MemoryPlaces {
   readonly proc: string;
   readonly cgroup: string;
 }
@@ -11,8 +13,8 @@ export interface MemoryPlaces {
 const PLACES: MemoryPlaces = { proc: "/proc", cgroup: "/sys/fs/cgroup" };
 
 /**
- * Bytes that this process may still take before something else has to make way: what the machine says is available, or less where
- * a control group (a container) leaves less. Pages of files, which are given back when asked for, count as free; swap does not.
+ * Bytes that this process can still allocate: what the machine reports as available, or less if a control group (a container)
+ * has less left. Cached file pages count as free, since the kernel reclaims them; swap does not.
  */
 export function availableMemory({ proc, cgroup }: MemoryPlaces = PLACES): number {
   const kilobytes = /^MemAvailable:\s+(\d+) kB/m.exec(read(join(proc, "meminfo")) ?? "")?.[1];
@@ -22,25 +24,25 @@ export function availableMemory({ proc, cgroup }: MemoryPlaces = PLACES): number
 
 interface Group {
   readonly path: string;
-  /** The first kind of control groups has a tree of its own for memory. */
-  readonly isFirstKind: boolean;
+  /** cgroup v1, which has a separate tree for memory. */
+  readonly isVersion1: boolean;
 }
 
-/** The control groups that this process is in. */
+/** The control groups that this process belongs to. */
 function groupsOf(proc: string): Group[] {
   const lines = (read(join(proc, "self", "cgroup")) ?? "").split("\n");
   return lines.flatMap((line) => {
     const [, controllers, path] = /^\d+:([^:]*):(\/.*)$/.exec(line) ?? [];
     if (path === undefined || controllers === undefined) return [];
-    const isFirstKind = controllers.split(",").includes("memory");
-    return isFirstKind || controllers === "" ? [{ path, isFirstKind }] : [];
+    const isVersion1 = controllers.split(",").includes("memory");
+    return isVersion1 || controllers === "" ? [{ path, isVersion1 }] : [];
   });
 }
 
-/** What a group and those that it is in leave, each where it has a limit. In a container the path may be that of the host. */
-function leftIn({ path, isFirstKind }: Group, root: string): number[] {
-  const names = isFirstKind ? FIRST_KIND : SECOND_KIND;
-  const top = isFirstKind ? join(root, "memory") : root;
+/** The memory left in a group and in its ancestors, for each that has a limit. In a container the path may be the host's. */
+function leftIn({ path, isVersion1 }: Group, root: string): number[] {
+  const names = isVersion1 ? VERSION_1 : VERSION_2;
+  const top = isVersion1 ? join(root, "memory") : root;
   const left: number[] = [];
   for (let at = path; ; at = dirname(at)) {
     const number = (name: string) => wholeNumber(read(join(top, at, name)));
@@ -53,14 +55,14 @@ function leftIn({ path, isFirstKind }: Group, root: string): number[] {
   }
 }
 
-const SECOND_KIND = { limit: "memory.max", used: "memory.current", files: "inactive_file" };
-const FIRST_KIND = {
+const VERSION_2 = { limit: "memory.max", used: "memory.current", files: "inactive_file" };
+const VERSION_1 = {
   limit: "memory.limit_in_bytes",
   used: "memory.usage_in_bytes",
   files: "total_inactive_file",
 };
 
-/** Undefined for a file that is not there, and for "max". */
+/** Undefined for a missing file and for "max". */
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d+\s*$/.test(text) ? Number(text) : undefined;
 }

@@ -1,21 +1,21 @@
 // Small helpers on tables, lists of names and arrays of numbers.
 
-/** What a table has under a name that comes from a file or a user: never what every object has (`constructor`, `__proto__`). */
+/** Looks up a name that comes from a file or a user, ignoring inherited properties (`constructor`, `__proto__`). */
 export const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
 
-/** The first of names that came before; undefined where each comes once. */
+/** The first name that occurs a second time, or undefined if all are distinct. */
 export const firstRepeated = (names: readonly string[]): string | undefined =>
   names.find((name, i) => names.indexOf(name) !== i);
 
-/** The index of the largest value; the first of several. */
+/** The index of the largest value; the first one if several are equal. */
 export function argmax(values: ArrayLike<number>): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if ((values[i] as number) > (values[best] as number)) best = i;
   return best;
 }
 
-/** The sizes of so many parts of `count` things, as equal as possible: the first ones are one larger, as numpy's `array_split` has it. */
+/** Sizes of `parts` parts of `count` items, as equal as possible; the first ones are one larger, as in numpy's `array_split`. */
 export function evenSizes(count: number, parts: number): number[] {
   return Array.from({ length: parts }, (_, i) => Math.floor(count / parts) + (i < count % parts ? 1 : 0));
 }

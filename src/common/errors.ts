@@ -1,6 +1,6 @@
 /**
- * An error whose message is meant for the user: one sentence that says what was expected, what came and what to do.
- * The command line prints the message alone and exits with `exitStatus`.
+ * An error whose message is meant for the user: one sentence that says what was expected, what was given and what to do.
+ * The command line prints only the message and exits with `exitStatus`.
  */
 export class BidoraError extends Error {
   override readonly name: string = "BidoraError";
@@ -15,7 +15,7 @@ export class BidoraError extends Error {
   }
 }
 
-/** Wrong usage: an unknown flag, a value out of range, options that exclude each other. Exit status 2. */
+/** Wrong usage, such as an unknown flag, a value out of range or conflicting options. Exit status 2. */
 export class UsageError extends BidoraError {
   override readonly name = "UsageError";
   override readonly exitStatus = 2;

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, openSync, readSync, type Stats, statSync } from 
 import { dirname, resolve } from "node:path";
 import { BidoraError } from "./errors.js";
 
-/** What stands at a path; undefined if nothing does, also if a parent of the path is a file. */
+/** `stat` of a path, or undefined if nothing is there (even if a parent of the path is a file). */
 export function statOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
@@ -14,8 +14,8 @@ export function statOf(path: string): Stats | undefined {
 }
 
 /**
- * Refuses what is no file to be read: a pipe waits for a writer that may never come, a device may never end. What is missing or a
- * folder is left to the reader, which has its own words for it.
+ * Refuses pipes, sockets and devices, whose reading might never end. A missing file or a folder passes: the reader has its own
+ * message for these.
  * @throws BidoraError `FILE` naming the path
  */
 export function refuseSpecialFile(path: string): void {
@@ -42,10 +42,10 @@ function specialKind(found: Stats | undefined): string | undefined {
 }
 
 /**
- * Makes a folder, and those above it that are missing. This is the only place that does: Node's own recursive `mkdirSync` never
- * returns on a file system that refuses every new name with ENOENT, as /proc does.
+ * Creates a folder and its missing parents. Used everywhere instead of Node's recursive `mkdirSync`, which never returns on a file
+ * system that refuses every new name with ENOENT, such as /proc.
  * @param setting the environment variable that the path comes from, for the message
- * @returns the topmost folder that was made; undefined when all were there
+ * @returns the topmost folder that was created; undefined if all existed
  * @throws BidoraError `WRITE`
  */
 export function makeFolder(path: string, setting?: string): string | undefined {
@@ -65,7 +65,7 @@ function make(folder: string): string | undefined {
     mkdirSync(folder);
     return made ?? folder;
   } catch (error) {
-    // Another process made the folder, or removed the one above it, at the same moment.
+    // Another process created the folder, or removed its parent, at the same moment.
     if (isFolder(folder)) return made;
     if (!existsSync(above)) return make(folder);
     throw error;
@@ -88,7 +88,7 @@ function takesNone(folder: string, cause: Error): BidoraError {
   });
 }
 
-/** In words, with what to do, where the system's own are not plain. */
+/** Explanation and advice by error code. */
 const REASONS: Readonly<Partial<Record<string, string>>> = {
   ENOSPC: "the disk is full; make room there, then run the command again",
   EDQUOT: "the disk quota is used up; make room there, then run the command again",
@@ -103,7 +103,7 @@ const REASONS: Readonly<Partial<Record<string, string>>> = {
 
 const WRITING = /^(write|open|stat|mkdir|mkdtemp|rename|fsync|ftruncate|copyfile)$/;
 
-/** How the native bridge says it. */
+/** The native bridge's message for a failed write. */
 const NATIVE = /could not write the file: (.*)\.$/;
 const NATIVE_CODES: Readonly<Partial<Record<string, string>>> = {
   "No space left on device": "ENOSPC",
@@ -112,7 +112,7 @@ const NATIVE_CODES: Readonly<Partial<Record<string, string>>> = {
   "Input/output error": "EIO",
 };
 
-/** The sentence for a write that the system refused, which names the path; any other error as it is. */
+/** Turns an error of writing into a `BidoraError` that names the path; returns any other error unchanged. */
 export function writeFailure(path: string, error: unknown): unknown {
   const code = error instanceof Error ? codeOf(error) : undefined;
   if (code === undefined) return error;
@@ -120,20 +120,20 @@ export function writeFailure(path: string, error: unknown): unknown {
   return new BidoraError("WRITE", `${path} can't be written (${code}): ${why}.`, { cause: error });
 }
 
-/** Undefined for an error that does not come from the system, or not from writing. */
+/** The system's error code, or undefined for an error that does not come from writing. */
 function codeOf(error: NodeJS.ErrnoException): string | undefined {
   const native = NATIVE.exec(error.message)?.[1];
   if (native !== undefined) return NATIVE_CODES[native] ?? native;
   return WRITING.test(error.syscall ?? "") ? error.code : undefined;
 }
 
-/** `readSync` takes no more than this at once. */
+/** The most that `readSync` reads in one call. */
 const READ_LIMIT = 2 ** 30;
 
-/** The error of one kind of file. */
+/** Makes the error for one kind of file. */
 type FileError = (path: string, sentence: string, options?: ErrorOptions) => BidoraError;
 
-/** Opens a file to read. @throws what `errorOf` makes of a file that is not there or can't be opened */
+/** Opens a file for reading. @throws `errorOf(…)` if it is missing or can't be opened */
 export function openToRead(path: string, errorOf: FileError): number {
   refuseSpecialFile(path);
   try {
@@ -146,7 +146,7 @@ export function openToRead(path: string, errorOf: FileError): number {
   }
 }
 
-/** Fills `bytes` from a place of an open file on. @throws what `errorOf` makes of a file that ends before */
+/** Fills `bytes` from an open file, starting at `position`. @throws `errorOf(…)` if the file ends before that */
 export function readInto(
   { path, descriptor }: { readonly path: string; readonly descriptor: number },
   bytes: Uint8Array,
@@ -155,7 +155,7 @@ export function readInto(
 ): void {
   for (let done = 0; done < bytes.length; ) {
     const count = readSync(descriptor, bytes, done, Math.min(READ_LIMIT, bytes.length - done), position + done);
-    if (count === 0) throw errorOf(path, "it became shorter while it was read.");
+    if (count === 0) throw errorOf(path, "it was truncated while being read.");
     done += count;
   }
 }

@@ -1,4 +1,4 @@
-/** A figure with four significant digits at most, in plain or exponent notation, whichever is shorter to read. */
+/** A number with at most four significant digits, in decimal or scientific notation. */
 export function formatNumber(value: number): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
@@ -14,10 +14,10 @@ export function formatNumber(value: number): string {
   return value.toFixed(digits).replace("-", "−");
 }
 
-/** A count with its thousands apart. */
+/** An integer with thousands separators. */
 export const formatCount = (count: number): string => count.toLocaleString("en-US");
 
-/** Wall time: `3.2 s`, `4 min 5 s`, `2 h 3 min`. */
+/** A duration: `3.2 s`, `4 min 5 s`, `2 h 3 min`. */
 export function formatSeconds(seconds: number): string {
   if (seconds < 60) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -26,13 +26,13 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** Memory in MiB, from 10 GiB on in GiB. */
+/** Memory in MiB, or in GiB from 10 GiB. */
 export function formatBytes(bytes: number): string {
   const mebibytes = bytes / 2 ** 20;
   return mebibytes < 10_240 ? `${formatCount(Math.round(mebibytes))} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
 }
 
-/** A camelCase key as words: `matthewsCorrelation` is "Matthews correlation", `microF1` is "Micro F1". */
+/** A camelCase key as words: `matthewsCorrelation` becomes "Matthews correlation", `microF1` becomes "Micro F1". */
 export function words(key: string): string {
   const spaced = key
     .replace(/[_-]+/g, " ")
@@ -41,7 +41,7 @@ export function words(key: string): string {
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
-/** Up to the minute, in UTC, which every reader can place. */
+/** Date and time to the minute, in UTC. */
 export function formatTime(iso: string): string {
   const time = new Date(iso);
   return Number.isNaN(time.getTime()) ? iso : `${time.toISOString().slice(0, 16).replace("T", " ")} UTC`;

@@ -3,17 +3,17 @@
 import { z } from "zod";
 
 /**
- * The first key that an object in `text` has twice, as `duplicateKey`, found fast for texts that have none, as nearly all: a key or
- * text for every two quotes, unless some were lost on the way.
- * @param value what `JSON.parse` made of the text
+ * As `duplicateKey`, but fast for the usual text without duplicates: there, the number of keys and strings in the parsed value is
+ * half the number of quotes.
+ * @param value the result of `JSON.parse(text)`
  */
 export function duplicateKeyIn(text: string, value: unknown): string | undefined {
   return countQuotes(text) === 2 * countStrings(value) ? undefined : duplicateKey(text);
 }
 
 /**
- * The first key that an object in `text` has twice, which `JSON.parse` would pass over in silence. `text` must be valid JSON.
- * Goes by characters, as an expression overflows on a string of millions.
+ * The first key that occurs twice in one object, which `JSON.parse` ignores silently. `text` must be valid JSON.
+ * Scans characters, since a regular expression overflows on a string of millions of characters.
  */
 export function duplicateKey(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
@@ -36,14 +36,14 @@ export function duplicateKey(text: string): string | undefined {
   return undefined;
 }
 
-/** Just after the quote that closes the string whose first quote stands at `start`. */
+/** The position after the quote that closes the string opened at `start`. */
 function endOfString(text: string, start: number): number {
   let quote = text.indexOf('"', start + 1);
   while (isEscaped(text, quote)) quote = text.indexOf('"', quote + 1);
   return quote + 1;
 }
 
-/** Whether an odd number of backslashes stands before a place. */
+/** Whether the character at this position follows an odd number of backslashes. */
 function isEscaped(text: string, at: number): boolean {
   let first = at;
   while (text[first - 1] === "\\") first--;
@@ -56,14 +56,14 @@ function isKey(text: string, afterString: number): boolean {
   return text[at] === ":";
 }
 
-/** Quotes that open or close a string: those inside have a backslash before them that is not itself escaped. */
+/** The number of quotes that open or close a string, that is, those that are not escaped. */
 function countQuotes(text: string): number {
   let count = 0;
   for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) if (!isEscaped(text, at)) count++;
   return count;
 }
 
-/** Keys and texts at any depth, which is not bounded by the stack. */
+/** The number of keys and strings at any depth, without recursion. */
 function countStrings(value: unknown): number {
   let count = 0;
   const open = [value];
@@ -80,7 +80,7 @@ function countStrings(value: unknown): number {
   return count;
 }
 
-/** A record of which nothing gets lost: zod leaves a key `__proto__` out without a word. */
+/** A record that refuses the key `__proto__`, which zod drops silently. */
 export const wholeRecord = <T>(record: z.ZodType<T>): z.ZodType<T> =>
   z
     .unknown()

@@ -4,9 +4,9 @@ import { distance } from "fastest-levenshtein";
 
 const MOST = 80;
 
-/** A value as messages show it: short, and whatever it is. */
+/** Any value as messages show it, shortened if it is long. */
 export function shown(value: unknown): string {
-  if (typeof value === "string") return short(JSON.stringify(value), "a text");
+  if (typeof value === "string") return short(JSON.stringify(value), "a string");
   if (typeof value === "function") return "a function";
   if (typeof value !== "object" || value === null) return String(value);
   if (Array.isArray(value)) return short(json(value), `a list of ${value.length}`);
@@ -18,10 +18,10 @@ const withArticle = (name: string): string => `${/^[aeiou]/i.test(name) ? "an" :
 
 function short(text: string | undefined, what: string): string {
   if (text === undefined) return what;
-  return text.length <= MOST ? text : `${what} that begins ${text.slice(0, MOST)}`;
+  return text.length <= MOST ? text : `${what} starting with ${text.slice(0, MOST)}`;
 }
 
-/** Undefined for what JSON does not take: cycles, big integers. */
+/** Undefined for values that JSON can't hold, such as cycles and bigints. */
 function json(value: object): string | undefined {
   try {
     return JSON.stringify(value);
@@ -31,8 +31,8 @@ function json(value: object): string | undefined {
 }
 
 /**
- * The candidate that `word` is most likely a misspelling of, or undefined when none is close: two letters off (as two
- * that changed places are), or a third of a longer word.
+ * The candidate that `word` is most likely a misspelling of, or undefined if none is close enough: at most two edits (such as
+ * two swapped letters), or a third of a longer word's letters.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: string | undefined;
@@ -44,13 +44,13 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** ` Did you mean "x"?` to append to a message, or nothing when no candidate is close. */
+/** ` Did you mean "x"?` to append to a message, or the empty string if no candidate is close. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const found = nearest(word, candidates);
   return found === undefined ? "" : ` Did you mean "${found}"?`;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: it matches control characters on purpose
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
 const visible = (character: string): string =>
@@ -60,13 +60,13 @@ const visible = (character: string): string =>
       ? "\\t"
       : `\\x${character.charCodeAt(0).toString(16).padStart(2, "0")}`;
 
-/** Text as one line that a terminal shows and does not obey: control characters, which begin escape sequences, as `\x1b`. */
+/** Text on one line, with control characters escaped (`\x1b`), so that a terminal shows them and does not interpret them. */
 export const oneLine = (text: string): string => text.replace(CONTROLS, visible);
 
-/** As `oneLine`, for a text of several lines. */
+/** As `oneLine`, but keeps line breaks and tabs. */
 export const printable = (text: string): string =>
   text.replace(CONTROLS, (character) => (character === "\n" || character === "\t" ? character : visible(character)));
 
-/** A value as one line of JSON, with those control characters escaped too that JSON would let pass. */
+/** A value as one line of JSON, with all control characters escaped, also those that `JSON.stringify` leaves. */
 export const printableJson = (value: unknown): string =>
   JSON.stringify(value).replace(CONTROLS, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);

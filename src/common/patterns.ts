@@ -1,31 +1,33 @@
+// Regular expressions over module paths, as PEFT uses them, with bounded running time.
+
 import { type Context, createContext, Script } from "node:vm";
 import { RE2JS, RE2JSException } from "re2js";
 import { BidoraError } from "./errors.js";
 
-/** What this file asks of a regular expression, whichever engine runs it. */
+/** What is needed of a regular expression, whichever engine runs it. */
 interface Matching {
   /** As Python's `re.fullmatch`. */
   matches(path: string): boolean;
-  /** The text of a named group where the expression is first found, or undefined. */
+  /** The text of a named group in the first match, or undefined. */
   group(path: string, name: string): string | undefined;
 }
 
-/** States of an expression's automaton: each letter of a path costs at most as much. */
+/** Limit on the states of an expression's automaton, which bounds the work for each character of a path. */
 const MOST_STATES = 20_000;
 
 const compiled = new Map<string, Matching>();
 
-/** True when the regular expression matches all of `path`, as Python's `re.fullmatch`. */
+/** Whether the regular expression matches all of `path`, as Python's `re.fullmatch`. */
 export function fullMatch(expression: string, path: string): boolean {
   return compile(expression).matches(path);
 }
 
-/** The text of a named group at the first place where the expression is found in `path`, or undefined. */
+/** The text of a named group in the first match within `path`, or undefined. */
 export function groupAt(expression: string, path: string, name: string): string | undefined {
   return compile(expression).group(path, name);
 }
 
-/** True for a regular expression that can be read. */
+/** Whether this is a valid regular expression. */
 export function isPattern(expression: string): boolean {
   try {
     return compile(expression) !== undefined;
@@ -35,9 +37,9 @@ export function isPattern(expression: string): boolean {
 }
 
 /**
- * A regular expression as PEFT's files hold it, in Python's spelling. It runs in time linear in the path, by RE2; what RE2 does
- * not have (look-ahead, back-references) runs within a limit of time.
- * @throws BidoraError `PATTERN` when it is none
+ * Compiles a regular expression in Python's syntax, as in PEFT's files. RE2 runs it in time linear in the path; what RE2 does not
+ * support (look-ahead, back-references) runs in JavaScript's engine with a time limit.
+ * @throws BidoraError `PATTERN` if it is not a valid expression
  */
 function compile(expression: string): Matching {
   const known = compiled.get(expression);
@@ -47,7 +49,7 @@ function compile(expression: string): Matching {
   return fresh;
 }
 
-/** Undefined for what RE2 does not know. */
+/** Undefined for an expression that RE2 does not support. */
 function linear(expression: string): Matching | undefined {
   const found = readLinear(expression);
   if (found === undefined) return undefined;
@@ -74,23 +76,23 @@ function readLinear(expression: string): RE2JS | undefined {
   }
 }
 
-/** A pattern that matches `path` from its start to its end and nothing else. */
+/** A pattern that matches exactly `path`. */
 export function exactPattern(path: string): string {
   return `^${path.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}`;
 }
 
-/** Milliseconds that one expression may take, over all paths together. */
+/** Milliseconds that one expression may take over all paths together. */
 const LIMIT = 1000;
 
 const FIND = new Script("(new RegExp(source, 'u').exec(path) ?? { groups: undefined, 0: undefined })");
 
-/** A regular expression of JavaScript's own engine, which backtracks without end on some: it is stopped after a limit. */
+/** A regular expression in JavaScript's engine, which can backtrack forever: it is stopped after a time limit. */
 export class BoundedRegExp {
   static #context: Context | undefined;
   readonly #source: string;
   #left = LIMIT;
 
-  /** @throws BidoraError `PATTERN` when it cannot be read */
+  /** @throws BidoraError `PATTERN` if it is not a valid expression */
   constructor(readonly expression: string) {
     this.#source = expression.replaceAll("(?P<", "(?<");
     try {
@@ -133,7 +135,7 @@ export class BoundedRegExp {
   }
 }
 
-/** A pattern in a message, cut where it is long. */
+/** A pattern as messages show it, truncated if it is long. */
 export function shownPattern(expression: string): string {
   return JSON.stringify(expression.length > 80 ? `${expression.slice(0, 79)}…` : expression);
 }

@@ -6,12 +6,12 @@ import { join } from "node:path";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The user's cache folder of this program, for what does not belong into the Hub's cache. */
+/** This program's cache folder, for what does not belong in the Hub's cache. */
 export function ownCacheFolder(environment: Environment = process.env): string {
   return join(userCache(environment), "bidora");
 }
 
-/** The variable that says where that is. */
+/** The environment variable that sets the user's cache folder. */
 export const CACHE_SETTING = "XDG_CACHE_HOME";
 
 export function userCache(environment: Environment): string {

@@ -21,11 +21,11 @@ const MACHINE = {
   "proc/meminfo": "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:   5000 kB\nSwapFree:  7000 kB\n",
 };
 
-test("what the machine says is available, swap left out", () => {
+test("available memory is what the machine reports, without swap", () => {
   expect(availableMemory(places(MACHINE))).toBe(5000 * 1024);
 });
 
-test("less where a control group leaves less, or one that it is in; files' pages are given back", () => {
+test("a control group or one of its ancestors can lower it; cached file pages count as free", () => {
   const groups = (inner: string, outer: string) => ({
     ...MACHINE,
     "proc/self/cgroup": "0::/outer/inner\n",
@@ -41,7 +41,7 @@ test("less where a control group leaves less, or one that it is in; files' pages
   expect(availableMemory(places(groups("100", "max")))).toBe(0);
 });
 
-test("control groups of the first kind, and a container that shows its own as the root", () => {
+test("cgroup v1 works, also in a container whose own group is the root", () => {
   const first = {
     ...MACHINE,
     "proc/self/cgroup": "5:cpu,cpuacct:/docker/1\n4:memory:/docker/1\n",
@@ -52,6 +52,6 @@ test("control groups of the first kind, and a container that shows its own as th
   expect(availableMemory(places(first))).toBe(450_000);
 });
 
-test("where nothing is told, what the system has free", () => {
+test("without /proc and control groups, it is the free memory that Node reports", () => {
   expect(availableMemory(places({}))).toBeGreaterThan(0);
 });

@@ -17,22 +17,22 @@ import { makeFolder } from "../../src/common/fileSystem.js";
 const root = mkdtempSync(join(tmpdir(), "bidora-folders-"));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-describe("a folder", () => {
-  test("is made with those above it, and the topmost new one is returned", () => {
+describe("makeFolder", () => {
+  test("creates missing parents and returns the topmost new folder", () => {
     expect(makeFolder(join(root, "a", "b", "c"))).toBe(join(root, "a"));
     expect(statSync(join(root, "a", "b", "c")).isDirectory()).toBe(true);
     expect(makeFolder(join(root, "a", "b", "d", "e"))).toBe(join(root, "a", "b", "d"));
     expect(makeFolder(join(root, "single"))).toBe(join(root, "single"));
   });
 
-  test("that is there already is left as it is", () => {
+  test("leaves an existing folder as it is", () => {
     mkdirSync(join(root, "there"));
     writeFileSync(join(root, "there", "file"), "x");
     expect(makeFolder(join(root, "there"))).toBeUndefined();
     expect(readFileSync(join(root, "there", "file"), "utf8")).toBe("x");
   });
 
-  test("that can't be made is refused in a sentence with its path", () => {
+  test("names the path of a folder that can't be created", () => {
     writeFileSync(join(root, "file"), "x");
     const file = join(root, "file");
     expect(() => makeFolder(file)).toThrow(
@@ -46,7 +46,7 @@ describe("a folder", () => {
     );
   });
 
-  test.runIf(existsSync("/proc/self"))("on a file system that takes no names is refused", () => {
+  test.runIf(existsSync("/proc/self"))("fails at once on a file system that takes no new names", () => {
     for (const path of ["/proc/x", "/proc/x/y/z"])
       expect(() => makeFolder(path)).toThrow(
         expect.objectContaining({
@@ -60,7 +60,7 @@ describe("a folder", () => {
   });
 });
 
-test("no other file makes folders with Node's recursive mkdir", () => {
+test("no other file calls mkdir", () => {
   const source = fileURLToPath(new URL("../../src/", import.meta.url));
   const files = readdirSync(source, { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".ts"));
   expect(files.length).toBeGreaterThan(300);

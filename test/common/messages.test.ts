@@ -8,18 +8,18 @@ const EVIL = "a\u001b[31mb\u001b]0;title\u0007\u009b2J\r\u007f\u0000é";
 
 const SHOWN = "a\\x1b[31mb\\x1b]0;title\\x07\\x9b2J\\x0d\\x7f\\x00é";
 
-test("control characters become visible", () => {
+test("control characters are escaped", () => {
   expect(oneLine(`${EVIL}\n\t`)).toBe(`${SHOWN}\\n\\t`);
   expect(printable(`${EVIL}\n\t`)).toBe(`${SHOWN}\n\t`);
 });
 
-test("JSON stays the same value", () => {
+test("escaped JSON parses to the same value", () => {
   const text = printableJson({ [EVIL]: [EVIL] });
   expect(text).toMatch(/^[\u0020-\u007e\u00a0-\uffff]*$/);
   expect(JSON.parse(text)).toEqual({ [EVIL]: [EVIL] });
 });
 
-test("nothing from a file reaches the terminal raw", () => {
+test("no control character from a file reaches the terminal", () => {
   const printed: string[] = [];
   const take = (text: unknown) => printed.push(String(text)) > 0;
   const spies = [process.stdout, process.stderr].map((stream) => vi.spyOn(stream, "write").mockImplementation(take));
@@ -33,7 +33,7 @@ test("nothing from a file reaches the terminal raw", () => {
   for (const text of printed) expect(text).toMatch(/^[\u0020-\u007e\u00a0-\uffff\n]*$/);
 });
 
-test("progress shows names, and draws only by its own sequences", () => {
+test("progress bars escape control characters in names", () => {
   let drawn = "";
   const observe = createProgress({ isTTY: true, columns: 200, write: (text) => (drawn += text) });
   observe({ event: "evaluation", time: "", phase: "train", step: 1, metrics: { [EVIL]: 1 } });
@@ -42,7 +42,7 @@ test("progress shows names, and draws only by its own sequences", () => {
   expect(drawn).toContain(SHOWN);
 });
 
-test("an inspection keeps a name with line breaks in its line", () => {
+test("inspect escapes line breaks in names", () => {
   const text = renderInspection({
     kind: "model",
     path: "m",

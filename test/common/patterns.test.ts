@@ -12,7 +12,7 @@ describe("regular expressions over module paths", () => {
     ["(?i).*QUERY", true],
     ["^bert.*query$", true],
     [".*\\.(?P<which>query|value)", true],
-    // What RE2 does not have.
+    // Not supported by RE2.
     ["^(?!.*lm_head).*query", true],
     ["^(?!.*attention).*query", false],
     [".*(?<=self)\\.query", true],
@@ -21,19 +21,19 @@ describe("regular expressions over module paths", () => {
     expect(fullMatch(expression, path)).toBe(expected);
   });
 
-  test("a group where it is first found", () => {
+  test("groupAt returns the group of the first match", () => {
     expect(groupAt("\\.(?P<layer>\\d+)\\.", path, "layer")).toBe("11");
     expect(groupAt("(?!x)\\.(?P<layer>\\d+)\\.", path, "layer")).toBe("11");
     expect(groupAt("\\.(?P<layer>\\d+)$", path, "layer")).toBeUndefined();
   });
 
-  test("an exact pattern matches its own path alone", () => {
+  test("an exact pattern matches only its own path", () => {
     expect(fullMatch(exactPattern("a.b+"), "a.b+")).toBe(true);
     expect(fullMatch(exactPattern("a.b+"), "axb+")).toBe(false);
   });
 });
 
-describe("hostile ones end soon", () => {
+describe("expensive expressions stop within the time limit", () => {
   const long = "bert.encoder.layer.attention.self.query".repeat(4);
 
   test.each(["(([a-z]|[a-z.])+)+!", "(a|a|b|.)*(.*)*(.*)*!", "(.*\\.)*(.*\\.)*(.*\\.)*(.*)*!"])("%s", (expression) => {
@@ -42,7 +42,7 @@ describe("hostile ones end soon", () => {
     expect(performance.now() - began).toBeLessThan(500);
   });
 
-  test("one that needs backtracking is stopped, over all paths together", () => {
+  test("one that backtracks is stopped by a limit over all paths together", () => {
     const began = performance.now();
     for (let i = 0; i < 2; i++)
       expect(() => fullMatch("(?!x)(([a-z]|[a-z.])+)+!", long)).toThrow(
@@ -51,7 +51,7 @@ describe("hostile ones end soon", () => {
     expect(performance.now() - began).toBeLessThan(2500);
   });
 
-  test("one with too many states is refused", () => {
+  test("one with too many automaton states is refused", () => {
     expect(() => fullMatch("[a-z.]{1000}".repeat(100), long)).toThrow(/^The pattern "\[a-z.*…" .* is too large/);
   });
 });

@@ -220,12 +220,12 @@ describe("methods and classes", () => {
     [
       "a label map of a text",
       () => new library.LabelMap("one" as never),
-      /^LabelMap: names takes a list of texts; got "one"\.$/,
+      /^LabelMap: names takes a list of strings; got "one"\.$/,
     ],
     [
       "a label map of numbers",
       () => new library.LabelMap([1] as never),
-      /^LabelMap: names\[0\] takes a text; got 1\.$/,
+      /^LabelMap: names\[0\] takes a string; got 1\.$/,
     ],
     [
       "open without settings",
