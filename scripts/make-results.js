@@ -1,4 +1,4 @@
-// Writes the tables of docs/results.md, and the short one of README.md, from docs/results/*/comparison.json; with --check only compares.
+// Writes the tables of docs/results.md from docs/results/*/comparison.json; with --check only compares.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -115,16 +115,14 @@ function rowOf(study, { runs, failed = [] }, { name, metrics: [main] }) {
 
 const PLACE = /(<!-- generated: results( [\w-]+)? -->\n)[\s\S]*?(<!-- end of generated -->)/g;
 
-for (const file of ["docs/results.md", "README.md"]) {
-  const path = join(root, file);
-  const before = readFileSync(path, "utf8");
-  const after = before.replace(PLACE, (_, begin, study, end) => {
-    const tables = study ? tablesOf(study.trim()) : shortTable();
-    return `${begin}\n${tables}\n${end}`;
-  });
-  if (!process.argv.includes("--check")) writeFileSync(path, after);
-  else if (before !== after) {
-    console.error(`The tables of ${file} are not fresh; run: npm run generate`);
-    process.exitCode = 1;
-  }
+const path = join(root, "docs/results.md");
+const before = readFileSync(path, "utf8");
+const after = before.replace(PLACE, (_, begin, study, end) => {
+  const tables = study ? tablesOf(study.trim()) : shortTable();
+  return `${begin}\n${tables}\n${end}`;
+});
+if (!process.argv.includes("--check")) writeFileSync(path, after);
+else if (before !== after) {
+  console.error("The tables of docs/results.md are not fresh; run: npm run generate");
+  process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
@@ -20,14 +20,29 @@ function markedBlock(mark: string, language: string): string {
   return found[1];
 }
 
-test("README names every task, data set, method, optimiser, architecture and command that there is", () => {
-  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  for (const [kind, { rows }] of Object.entries(TASKS)) expect(readme).toContain(`| \`${kind}\` | ${rows} |`);
-  for (const set of Object.keys(namedDatasets)) expect(readme).toContain(`\`${set.replace(/^glue\/(?!cola)/, "")}\``);
+test("the docs list every task, data set, method, optimizer, architecture and command", () => {
+  const [tasks, models, datasets] = ["fine-tuning", "models", "datasets"].map((page) =>
+    readFileSync(join(ROOT, "docs", `${page}.md`), "utf8"),
+  ) as [string, string, string];
+  for (const [kind, { rows }] of Object.entries(TASKS)) expect(tasks).toContain(`| \`${kind}\` | ${rows} |`);
+  for (const set of Object.keys(namedDatasets)) expect(datasets).toContain(`\`${set}\``);
   for (const name of [METHODS, OPTIMIZERS].flatMap(Object.keys))
-    expect(readme).toMatch(new RegExp(`\`[^\`]*${name}\``));
-  for (const type of Object.keys(ARCHITECTURES)) expect(readme).toContain(`| \`${type}\` |`);
-  for (const name of Object.keys(COMMANDS)) expect(readme).toContain(`\`${name}\``);
+    expect(models).toMatch(new RegExp(`\`[^\`]*${name}\``));
+  for (const type of Object.keys(ARCHITECTURES)) expect(models).toContain(`| \`${type}\` |`);
+  for (const name of Object.keys(COMMANDS)) expect(models).toContain(`\`${name}\``);
+});
+
+test("links between README and the docs lead to files", () => {
+  for (const page of [
+    "README.md",
+    ...readdirSync(join(ROOT, "docs"))
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => join("docs", name)),
+  ]) {
+    const text = readFileSync(join(ROOT, page), "utf8");
+    for (const [, path] of text.matchAll(/\]\((?!https?:|#)([^)#]+)/g))
+      expect(existsSync(join(ROOT, dirname(page), path as string)), `${page}: ${path}`).toBe(true);
+  }
 });
 
 /** Puts `value` in the place of the string of a key. */

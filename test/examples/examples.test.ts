@@ -1,4 +1,4 @@
-// The examples, compiled and run as README says, on a tiny checkpoint.
+// The examples, compiled and run as docs/library.md says, on a tiny checkpoint.
 import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -64,11 +64,11 @@ test("leave what they say", () => {
   });
 });
 
-test("all run here, and README lists each", () => {
+test("all run here, and docs/library.md lists each", () => {
   const names = readdirSync(join(ROOT, "examples")).flatMap((file) =>
     file.endsWith(".ts") ? [file.slice(0, -3)] : [],
   );
   expect(CASES.map(([name]) => name).sort()).toEqual(names.sort());
-  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
-  for (const name of names) expect(readme).toContain(`(examples/${name}.ts)`);
+  const page = readFileSync(join(ROOT, "docs/library.md"), "utf8");
+  for (const name of names) expect(page).toContain(`(examples/${name}.ts)`);
 });
