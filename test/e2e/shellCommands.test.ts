@@ -14,7 +14,7 @@ const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs"), { recursive: 
 
 /** Commands that are not run here, with the reason. */
 const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
-  [/^npm start\b/, "sets the machine up and trains for minutes on a real model"],
+  [/^npm (start|run setup)\b/, "sets the machine up and trains for minutes on a real model"],
   [/^npm test\b/, "is this suite"],
   [/^npm run bench\b/, "measures for minutes to hours"],
   [/^npx bidora .*…/, "has … in the place of a run's own flags"],

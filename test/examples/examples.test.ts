@@ -70,5 +70,5 @@ test("all run here, and docs/library.md lists each", () => {
   );
   expect(CASES.map(([name]) => name).sort()).toEqual(names.sort());
   const page = readFileSync(join(ROOT, "docs/library.md"), "utf8");
-  for (const name of names) expect(page).toContain(`(examples/${name}.ts)`);
+  for (const name of names) expect(page).toContain(`(../examples/${name}.ts)`);
 });
