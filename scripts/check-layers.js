@@ -12,6 +12,7 @@ const ORDER = [
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],
   ["tasks", "generation"],
+  ["datasets"],
   ["config"],
   ["compare"],
   ["train"],

@@ -125,8 +125,7 @@ export {
 // Models.
 
 export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./inference/openModel.js";
-export type { Weights } from "./io/checkpoint.js";
-export { type Checkpoint, openCheckpoint } from "./io/checkpoint.js";
+export { type Checkpoint, openCheckpoint, type Weights } from "./io/checkpoint.js";
 export type { JsonObject, JsonValue } from "./io/json.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
 export {
@@ -221,6 +220,7 @@ export {
 
 // Tasks and rows.
 
+export { uniforms } from "./common/seededGenerator.js";
 export {
   type Answer,
   type Dataset,
@@ -241,7 +241,6 @@ export {
   type Table,
   type TableRow,
   type TextExample,
-  uniforms,
   type ValueReader,
   type WordsExample,
   type Writing,

@@ -2,7 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabelMap } from "../../src/data/index.js";
-import { encodeRows, type NamedDataset, namedDatasets, TASKS, type Task } from "../../src/tasks/index.js";
+import { type NamedDataset, namedDatasets } from "../../src/datasets/index.js";
+import { encodeRows, TASKS, type Task } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import { compare, type Effort, faster, type Measured, median, ratio, type Side } from "../compare.js";
 import { before, type Context, own, peft } from "../context.js";

@@ -1,6 +1,5 @@
 import { type AdaptedModel, doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
-import type { LoadedModel } from "../../src/models/index.js";
-import { loadModel } from "../../src/models/index.js";
+import { type LoadedModel, loadModel } from "../../src/models/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import type { OwnSpec, Targets } from "../protocol.js";

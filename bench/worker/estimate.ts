@@ -1,7 +1,6 @@
 // A process that estimates a run, or runs it, once: its memory and its time are those of nothing else.
 import type { RunSettings } from "../../src/config/index.js";
-import type { Clock } from "../compare.js";
-import { median } from "../compare.js";
+import { type Clock, median } from "../compare.js";
 import { ROOT } from "../programs.js";
 
 // A run tells the program's version, which stands beside the program itself.

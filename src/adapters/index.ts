@@ -49,13 +49,7 @@ export {
   whyNotPeft,
   writeAdapter,
 } from "./peft/format.js";
-export {
-  type SideFacts,
-  type SideFile,
-  sideFactsOf,
-  useOnly,
-  writeSideFile,
-} from "./peft/sideFile.js";
+export { type SideFacts, type SideFile, sideFactsOf, useOnly, writeSideFile } from "./peft/sideFile.js";
 export { adaptedPaths } from "./peft/tensors.js";
 export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";

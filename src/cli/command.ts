@@ -1,7 +1,6 @@
 import { UsageError } from "../common/errors.js";
 import type { Settings } from "../config/index.js";
-import type { Given, OptionTable } from "../config/option.js";
-import { withDefaults } from "../config/option.js";
+import { type Given, type OptionTable, withDefaults } from "../config/option.js";
 import type { CommandHelp } from "./help.js";
 import type { Output } from "./output.js";
 

@@ -1,6 +1,15 @@
 import { UsageError } from "../common/errors.js";
 import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
 import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
+import {
+  askedTask,
+  positiveOf,
+  readLabelled,
+  type TaskChoice,
+  taskOf,
+  usedLabels,
+  usualColumns,
+} from "../datasets/index.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
 import {
   checkHooks,
@@ -13,17 +22,7 @@ import {
 import type { OpenModel } from "../inference/openModel.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
-import {
-  askedTask,
-  encodeRows,
-  positiveOf,
-  readLabelled,
-  type Task,
-  type TaskChoice,
-  taskOf,
-  usedLabels,
-  usualColumns,
-} from "../tasks/index.js";
+import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { evaluateRows, type Judgement, notesOf } from "../train/evaluation.js";
 import type { Metrics } from "../train/events.js";

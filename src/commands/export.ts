@@ -1,6 +1,7 @@
 import { readAdapter, type SideFacts, toLora, useOnly, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type ExportSettings, exportOptions, resolveSettings, type Settings } from "../config/index.js";
+import { askedTask } from "../datasets/index.js";
 import { exportLora } from "../export/gguf/exportLora.js";
 import { exportModel } from "../export/gguf/exportModel.js";
 import { describeLoss } from "../export/lossOfRank.js";
@@ -10,7 +11,7 @@ import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
 import { baseFolder, openWithAdapter } from "../inference/openModel.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { askedTask, type NamedTask } from "../tasks/index.js";
+import type { NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 
 type Resolved = Settings<typeof exportOptions>;

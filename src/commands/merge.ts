@@ -1,6 +1,7 @@
 import { mergedParameters, readAdapter, useOnly, writeSideFile } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type MergeSettings, mergeOptions, resolveSettings } from "../config/index.js";
+import { askedTask } from "../datasets/index.js";
 import { storedDtype, writeModelFolder } from "../folders/modelFolder.js";
 import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
 import { removeOwnFiles } from "../folders/runFiles.js";
@@ -9,7 +10,7 @@ import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
 import { baseFolder, openWithAdapter } from "../inference/openModel.js";
 import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
-import { askedTask, type NamedTask } from "../tasks/index.js";
+import type { NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
 

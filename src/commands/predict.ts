@@ -1,13 +1,15 @@
 import { UsageError } from "../common/errors.js";
 import { type PredictSettings, predictOptions, resolveSettings, type Settings } from "../config/index.js";
+import { type Dataset, type Example, type LanguageExample, loadLanguage, meaningsOf } from "../data/index.js";
 import {
-  type Dataset,
-  type Example,
-  type LanguageExample,
-  loadLanguage,
-  meaningsOf,
+  askedTask,
+  isNamedFolder,
+  type NamedChoice,
+  readRows,
+  readSplit,
   type Split,
-} from "../data/index.js";
+  usualColumns,
+} from "../datasets/index.js";
 import { freeFile } from "../folders/outputFolder.js";
 import {
   checkHooks,
@@ -20,15 +22,7 @@ import {
 import type { OpenModel } from "../inference/openModel.js";
 import { TextGenerator } from "../inference/textGenerator.js";
 import { writeLines } from "../inference/writeLines.js";
-import {
-  askedTask,
-  encodeRows,
-  isNamedFolder,
-  type NamedChoice,
-  readRows,
-  readSplit,
-  usualColumns,
-} from "../tasks/index.js";
+import { encodeRows } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { predictRows } from "../train/evaluation.js";
 

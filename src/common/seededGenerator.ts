@@ -1,6 +1,8 @@
+import { uniformFloat64 } from "pure-rand/distribution/uniformFloat64";
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { xoroshiro128plus, xoroshiro128plusFromState } from "pure-rand/generator/xoroshiro128plus";
 import type { RandomGenerator } from "pure-rand/types/RandomGenerator";
+import { aNumber, checkArguments } from "./arguments.js";
 
 /** A random generator for a seed of up to 53 bits and a stream number; different pairs give unrelated sequences. */
 export function seededGenerator(seed: number, stream: number): RandomGenerator {
@@ -22,4 +24,11 @@ export function shuffler(seed: number, stream: number): <T>(items: T[]) => T[] {
     }
     return items;
   };
+}
+
+/** Numbers of at least 0 and below 1, one a call; the same seed and stream give the same ones. */
+export function uniforms(seed: number, stream: number): () => number {
+  checkArguments("uniforms", ["seed", seed, aNumber], ["stream", stream, aNumber]);
+  const random = seededGenerator(seed, stream);
+  return () => uniformFloat64(random);
 }

@@ -1,7 +1,7 @@
 /** Where options act that do not act everywhere. */
 import type { MethodSetting } from "../adapters/index.js";
+import { isNamedDataset, namedDatasets } from "../datasets/index.js";
 import { OPTIMIZERS, type OptimizerName, type OptimizerOptions } from "../optim/index.js";
-import { isNamedDataset, namedDatasets } from "../tasks/datasets/index.js";
 import type { Acts, Deciding } from "./acts.js";
 import { estimatorsWith } from "./estimators.js";
 import { METHODS, type Method, methodsWith } from "./methods.js";

@@ -1,7 +1,6 @@
-import { ChatTemplateError, type Message, type RenderedChat, type Tokenizer } from "../text/index.js";
+import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
 import type { Location } from "./example.js";
 import { rowError } from "./textFile.js";
-
 /** Characters of a text, from one to before another, in UTF-16 units. */
 export type Span = readonly [from: number, to: number];
 
@@ -66,4 +65,23 @@ function noPrefix({ file, line }: Location, turn: number): Error {
     `the chat template does not say where answer messages[${turn}] stands: it writes what came before it otherwise once more ` +
       "follows. Take a template with {% generation %}, or split the conversation, one row an answer.",
   );
+}
+
+/** Spans counted in code points, as tokenizers count, from spans in UTF-16 units; in the text's order. */
+export function codePointSpans(text: string, spans: readonly Span[]): Span[] {
+  let [units, points] = [0, 0];
+  const pointsAt = (place: number): number => {
+    for (; units < place; points++) units += (text.codePointAt(units) as number) > 0xffff ? 2 : 1;
+    return points;
+  };
+  return spans.map(([from, to]) => [pointsAt(from), pointsAt(to)]);
+}
+
+/** Whether each token has a character of a span: transformers' rule for what the assistant said. */
+export function marksOf(offsets: TextTokens["offsets"], spans: readonly Span[]): boolean[] {
+  let next = 0;
+  return offsets.map(([from, to]) => {
+    while (next < spans.length && from >= (spans[next] as Span)[1]) next++;
+    return next < spans.length && to > (spans[next] as Span)[0];
+  });
 }

@@ -1,10 +1,9 @@
 import { UsageError } from "../common/errors.js";
-import type { Message, TextTokens, Tokenizer } from "../text/index.js";
-import { ChatRenderer, type MarkedText } from "./chatSpans.js";
+import { type Message, RefusedText, type TextTokens, type Tokenizer } from "../text/index.js";
+import { ChatRenderer, codePointSpans, type MarkedText, marksOf } from "./chatSpans.js";
 import type { Location } from "./example.js";
 import type { LanguageExample, LanguageInput } from "./languageRows.js";
-import { codePointSpans, marksOf } from "./lossMarks.js";
-import { namingRow } from "./namingRow.js";
+import { rowError } from "./textFile.js";
 
 export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
@@ -189,4 +188,21 @@ function pieces(row: LanguageTokens, maxLength: number): LanguageTokens[] {
   for (let from = 0; from < row.inputIds.length; from += maxLength)
     found.push(withoutFirst(cut(row, from, from + maxLength)));
   return found;
+}
+
+/**
+ * What comes of encoding rows. Of a text that the tokenizer refuses, the row is named.
+ * @param textsOf the texts of a row that are tokenised
+ */
+export async function namingRow<Row extends { readonly at: Location }, Result>(
+  encoded: Promise<Result>,
+  rows: readonly Row[],
+  textsOf: (row: Row) => readonly unknown[],
+): Promise<Result> {
+  try {
+    return await encoded;
+  } catch (error) {
+    const found = error instanceof RefusedText ? rows.find((row) => textsOf(row).includes(error.text)) : undefined;
+    throw found ? rowError(found.at.file, found.at.line, (error as RefusedText).message) : error;
+  }
 }

@@ -1,10 +1,11 @@
 export { aWriting, writings } from "./arguments.js";
-export { readE2e } from "./e2eNlg.js";
+export { readConll, readConllu } from "./conll.js";
 export {
   encodeLanguageRows,
   encodePrompts,
   type LanguageEncoding,
   type LanguageTokens,
+  namingRow,
   TRAIN_ON,
   type TrainOn,
 } from "./encodeLanguage.js";
@@ -17,11 +18,11 @@ export {
   type WordsExample,
   where,
 } from "./example.js";
-export { readGlue } from "./glue.js";
-export type { GlueSet } from "./glueSet.js";
-export { LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
+export { byCodePoint, LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
-export { type LoadOptions, loadTable, loadTexts, loadWords } from "./load.js";
+export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./load.js";
+export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
+export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./questions.js";
 export {
   byPrompt,
   loadReferences,
@@ -30,19 +31,18 @@ export {
   type References,
   rowsByPrompt,
   rowsOfPrompts,
-} from "./meanings.js";
-export { namingRow } from "./namingRow.js";
-export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
-export { type ProteinSet, proteinSplits, readProteins } from "./proteins.js";
-export { uniforms } from "./random.js";
-export { type ReutersSplit, readReuters } from "./reuters.js";
-export type { Split } from "./setFolder.js";
-export { foldsForSearch, splitForSearch } from "./split.js";
-export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./squad.js";
-export { readSquad } from "./squadSet.js";
-export { type SubsetOptions, type Subsets, subsetsOf } from "./subsets.js";
-export type { Table, TableRow } from "./table.js";
-export type { LabelForm } from "./tableExamples.js";
-export { rowError } from "./textFile.js";
-export { readLabels, readName, readNumber, readStrings, type ValueReader } from "./values.js";
-export { readWordsSet, tagNames, type WordsSet, wordsSetSplits } from "./wordsSet.js";
+} from "./references.js";
+export { foldsForSearch, type SubsetOptions, type Subsets, splitForSearch, subsetsOf } from "./subsets.js";
+export {
+  fail,
+  readLabels,
+  readName,
+  readNumber,
+  readStrings,
+  readText,
+  type Table,
+  type TableRow,
+  type ValueReader,
+} from "./table.js";
+export { readPlainTsv } from "./tableFiles.js";
+export { emptyFile, fileError, rowError } from "./textFile.js";

@@ -2,13 +2,10 @@ import { aText, checkArguments, isObject } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
-import { findTextColumns } from "./columns.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
-import type { Table, TableRow } from "./table.js";
+import { findTextColumns, type Table, type TableRow, written } from "./table.js";
 import { rowError } from "./textFile.js";
-import { written } from "./values.js";
-
 /** A text or a conversation. */
 export type Writing = string | readonly Message[];
 

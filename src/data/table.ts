@@ -1,3 +1,10 @@
+import { aName, checkArguments } from "../common/arguments.js";
+import { firstRepeated, own } from "../common/collections.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import { HAS_HALF, isWhole } from "../text/index.js";
+import { aTable, aTableRow } from "./arguments.js";
+import { rowError } from "./textFile.js";
+
 /** Rows with named columns, as CSV, TSV, JSONL and Parquet files give them. */
 export interface Table {
   readonly file: string;
@@ -10,4 +17,200 @@ export interface TableRow {
   /** Counted from 1; for Parquet the number of the row. */
   readonly line: number;
   readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** What stands in one column of one row of a table. */
+
+/** Reads one value of a row. @throws BidoraError naming the row whose value is of another kind */
+export type ValueReader<Value> = (table: Table, row: TableRow, column: string) => Value;
+
+export function isAbsent(value: unknown): boolean {
+  return value === undefined || value === null || value === "";
+}
+
+export const readText: ValueReader<string> = (table, row, column) => {
+  const value = own(row.values, column);
+  if (typeof value !== "string") return fail(table, row, column, "a text");
+  requireWhole(table, row, column, value);
+  return value;
+};
+
+/** A tokenizer would put another character in the place of a half, without a word. */
+function requireWhole({ file }: Table, { line }: TableRow, column: string, text: string): void {
+  if (isWhole(text)) return;
+  throw rowError(file, line, `the column ${column} ${HAS_HALF}.`);
+}
+
+/** A label's name, or its number. */
+export const readName: ValueReader<string | number> = (table, row, column) => {
+  checkArguments("readName", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
+  const value = own(row.values, column);
+  const fits = (typeof value === "string" && value !== "") || Number.isSafeInteger(value);
+  return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
+};
+
+/** A number, or a text that is one. */
+export const readNumber: ValueReader<number> = (table, row, column) => {
+  checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
+  const value = own(row.values, column);
+  const parsed = typeof value === "string" && value.trim() !== "" ? Number(value) : value;
+  return typeof parsed === "number" && Number.isFinite(parsed) ? parsed : fail(table, row, column, "a number");
+};
+
+export const readStrings: ValueReader<string[]> = (table, row, column) => {
+  const value = own(row.values, column);
+  const fits = Array.isArray(value) && value.every((v) => typeof v === "string" || Number.isSafeInteger(v));
+  if (!fits) return fail(table, row, column, "a list of strings");
+  for (const text of value) requireWhole(table, row, column, String(text));
+  return value.map(String);
+};
+
+/** The labels of a row that may have any number of them. A label twice is a 0 or 1 for each label rather than a name. */
+export const readLabels: ValueReader<string[]> = (table, row, column) => {
+  const labels = readStrings(table, row, column);
+  const twice = firstRepeated(labels);
+  if (twice === undefined) return labels;
+  throw rowError(
+    table.file,
+    row.line,
+    `the column ${column} has the label ${JSON.stringify(twice)} twice: list each of the row's labels once. If these are 0/1 flags, use one column per label and name them all: --label-column a,b,c.`,
+  );
+};
+
+export const readFlag: ValueReader<boolean> = (table, row, column) => {
+  const value = own(row.values, column);
+  if (["0", 0, false].includes(value as string)) return false;
+  if (["1", 1, true].includes(value as string)) return true;
+  return fail(table, row, column, "0 or 1");
+};
+
+export function fail(table: Table, row: TableRow, column: string, expected: string): never {
+  const value = own(row.values, column);
+  throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${written(value)}.`);
+}
+
+/** As JSON, which has no numbers that a JavaScript number can't hold. */
+export function written(value: unknown): string {
+  if (value === undefined) return "nothing";
+  if (typeof value === "bigint" || (Number.isInteger(value) && !Number.isSafeInteger(value)))
+    return `${value}: whole numbers are exact up to ${Number.MAX_SAFE_INTEGER} only`;
+  if (value === Infinity || value === -Infinity)
+    return `${value}: numbers are at most about ${Number.MAX_VALUE.toPrecision(2)}`;
+  if (Number.isNaN(value)) return "NaN";
+  if (value instanceof Uint8Array) return "bytes that are no text in UTF-8";
+  const json = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? String(part) : part)) ?? String(value);
+  return json.slice(0, 60);
+}
+
+/** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */
+const TEXTS: readonly (readonly string[])[] = [
+  ["sentence1", "sentence2"],
+  ["premise", "hypothesis"],
+  ["question1", "question2"],
+  ["question", "sentence"],
+  ["question", "passage"],
+  ["text1", "text2"],
+  ["text_a", "text_b"],
+  ["sentence"],
+  ["text"],
+  ["sequence"],
+  ["content"],
+];
+const WORDS: readonly (readonly string[])[] = [["tokens"], ["words"]];
+const LABEL: readonly (readonly string[])[] = [["label"], ["labels"], ["score"], ["target"], ["class"]];
+const WORD_LABELS: readonly (readonly string[])[] = [["labels"], ["ner_tags"], ["tags"], ["upos"], ["pos_tags"]];
+
+type Names = readonly string[] | undefined;
+
+/** The one or two text columns: those given, else the first choice, else the usual names. @throws BidoraError listing the columns there are. */
+export function findTextColumns(table: Table, given: Names, first?: Names): readonly string[] {
+  const found = given ?? findUsual(table, first ? [first, ...TEXTS] : TEXTS);
+  if (found === undefined) throw notFound(table, "the text", "--text-columns");
+  if (found.length < 1 || found.length > 2) {
+    throw new BidoraError(
+      "UNKNOWN_COLUMN",
+      `One text column or two are expected, but ${found.length} came: ${found.join(", ")}.`,
+    );
+  }
+  return requireColumns(table, found);
+}
+
+/** The column with the words of a row. @throws BidoraError listing the columns there are. */
+export function findWordsColumn(table: Table, given: Names, first?: Names): string {
+  const found = given ?? findUsual(table, first ? [first, ...WORDS] : WORDS);
+  if (found === undefined) throw notFound(table, "the words", "--text-columns");
+  if (found.length !== 1)
+    throw new BidoraError("UNKNOWN_COLUMN", `One column of words is expected, but ${found.length} came.`);
+  return requireColumns(table, found)[0]!;
+}
+
+interface LabelSearch {
+  readonly words?: boolean;
+  readonly optional?: boolean;
+  readonly first?: Names;
+  /** The text columns, which no label is in. */
+  readonly texts?: readonly string[];
+}
+
+/**
+ * The label column, or several with a 0 or 1 each: those given, else the first choice, else the usual names; nothing if `optional` and absent.
+ * @throws BidoraError listing the columns there are.
+ */
+export function findLabelColumns(
+  table: Table,
+  given: readonly string[] | undefined,
+  { words = false, optional = false, first, texts = [] }: LabelSearch,
+): readonly string[] | undefined {
+  if (given !== undefined) {
+    checkOwn(given, texts);
+    return optional && !given.every((name) => table.columns.includes(name)) ? undefined : requireColumns(table, given);
+  }
+  const usual = words ? WORD_LABELS : LABEL;
+  const groups = first ? [first, ...usual] : usual;
+  const found = findUsual(
+    table,
+    groups.filter((names) => !names.some((name) => texts.includes(name))),
+  );
+  if (found === undefined && !optional)
+    throw notFound(table, words ? "the words' labels" : "the label", "--label-column");
+  return found;
+}
+
+/** A label that is part of the text would be learnt from itself. */
+function checkOwn(given: readonly string[], texts: readonly string[]): void {
+  const shared = given.find((name) => texts.includes(name));
+  if (shared !== undefined)
+    throw new UsageError(
+      `The column ${shared} is named for the text and for the label: name another by --label-column.`,
+    );
+  const twice = firstRepeated(given);
+  if (twice !== undefined) throw new UsageError(`--label-column names ${twice} twice: name each column once.`);
+}
+
+/** @throws UsageError where several are named for a task that has one */
+export function oneColumn(columns: readonly string[] | undefined): readonly string[] | undefined {
+  if (columns === undefined || columns.length === 1) return columns;
+  throw new UsageError(`The task has one label column, but ${columns.length} are named: ${columns.join(", ")}.`);
+}
+
+function findUsual(table: Table, names: readonly (readonly string[])[]): readonly string[] | undefined {
+  return names.find((group) => group.every((name) => table.columns.includes(name)));
+}
+
+function requireColumns(table: Table, names: readonly string[]): readonly string[] {
+  const missing = names.find((name) => !table.columns.includes(name));
+  if (missing === undefined) return names;
+  throw new BidoraError("UNKNOWN_COLUMN", `${table.file} has no column ${missing}; its columns are ${list(table)}.`);
+}
+
+function notFound(table: Table, what: string, flag: string): BidoraError {
+  return new BidoraError(
+    "UNKNOWN_COLUMN",
+    `${table.file}: no column with a usual name for ${what}; the columns are ${list(table)}: name one by ${flag}.`,
+  );
+}
+
+/** A file without a header row has whole texts for column names. */
+function list({ columns }: Table): string {
+  return columns.map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name)).join(", ");
 }

@@ -1,10 +1,4 @@
-export {
-  type Generated,
-  type GeneratedPiece,
-  generateRows,
-  generateTexts,
-  type TextModel,
-} from "./generateTexts.js";
+export { type Generated, type GeneratedPiece, generateRows, generateTexts, type TextModel } from "./generateTexts.js";
 export { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
 export {

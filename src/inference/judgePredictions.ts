@@ -10,10 +10,10 @@ import {
   meaningsOf,
   type References,
   rowError,
-  type Split,
   where,
 } from "../data/index.js";
-import { isNamedFolder, positiveOf, readLabelled, type TaskChoice, textScorer } from "../tasks/index.js";
+import { isNamedFolder, positiveOf, readLabelled, type Split, type TaskChoice } from "../datasets/index.js";
+import { textScorer } from "../tasks/index.js";
 import type { Judgement } from "../train/evaluation.js";
 import { spellLabels } from "./predictedLabels.js";
 

@@ -2,10 +2,11 @@ import { checkArguments, optional, options, signal } from "../common/arguments.j
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
+import { isNamedFolder, type TaskChoice } from "../datasets/index.js";
 import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
-import { aNamedTask, isNamedFolder, maxLengthOf, type NamedTask, type TaskChoice } from "../tasks/index.js";
+import { aNamedTask, maxLengthOf, type NamedTask } from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { type OpenModel, openModel } from "./openModel.js";
 

@@ -1,6 +1,6 @@
 import { BidoraError } from "../common/errors.js";
 import { type Dataset, type LabelMap, labelMap } from "../data/index.js";
-import { namedDatasets, type TaskChoice } from "../tasks/index.js";
+import { namedDatasets, type TaskChoice } from "../datasets/index.js";
 
 /** Predictions whose labels are spelled as the rows spell theirs, and all labels. */
 export interface SpelledPredictions {

@@ -9,6 +9,7 @@ import {
   optional,
   options as optionsOf,
 } from "../common/arguments.js";
+import { uniforms } from "../common/seededGenerator.js";
 import {
   callConditions,
   checkSettings,
@@ -21,15 +22,7 @@ import {
   resolveSettings,
   type Settings,
 } from "../config/index.js";
-import {
-  aWriting,
-  CALL,
-  encodePrompts,
-  type LanguageExample,
-  uniforms,
-  type Writing,
-  writings,
-} from "../data/index.js";
+import { aWriting, CALL, encodePrompts, type LanguageExample, type Writing, writings } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,

@@ -1,7 +1,6 @@
 import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../common/format.js";
-import type { Markup } from "./html.js";
-import { html } from "./html.js";
+import { html, type Markup } from "./html.js";
 import { figure, panels, type Size, titled } from "./layout.js";
 import { runMark } from "./legend.js";
 import { scatter } from "./scatter.js";

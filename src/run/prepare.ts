@@ -15,19 +15,18 @@ import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
 import { isTooCoarse, METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
-import { requireTextScores } from "../metrics/textMetrics.js";
-import { type LoadedModel, loadModel } from "../models/index.js";
 import {
   type EncodedSplits,
   encodeSplits,
   outputNames,
   positiveOf,
   type Splits,
-  type Task,
   type TaskChoice,
-  type TrainedHead,
-} from "../tasks/index.js";
+} from "../datasets/index.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import { requireTextScores } from "../metrics/textMetrics.js";
+import { type LoadedModel, loadModel } from "../models/index.js";
+import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";

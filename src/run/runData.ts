@@ -1,25 +1,21 @@
 import { type SideFacts, sideFactsOf } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { LabelMap } from "../data/index.js";
+import {
+  askedTask,
+  labelsFor,
+  readSplits,
+  type Splits,
+  type TaskChoice,
+  taskOf,
+  usualColumns,
+  withSubsets,
+} from "../datasets/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { architectureOf, type ModelConfig } from "../models/index.js";
-import {
-  askedTask,
-  inferTask,
-  labelsFor,
-  maxLengthOf,
-  readSplits,
-  type Splits,
-  TASKS,
-  type Task,
-  type TaskChoice,
-  type TrainedHead,
-  taskOf,
-  usualColumns,
-  withSubsets,
-} from "../tasks/index.js";
+import { inferTask, maxLengthOf, TASKS, type Task, type TrainedHead } from "../tasks/index.js";
 import { loadTokenizer, type Tokenizer } from "../text/index.js";
 import type { RunStart } from "./adapterStart.js";
 

@@ -11,9 +11,7 @@ import {
 import { BidoraError, UsageError } from "../common/errors.js";
 import { type Example, namingRow, where } from "../data/index.js";
 import type { Tokenizer } from "../text/index.js";
-import { aTokenizer, examplesOfRows } from "./arguments.js";
-import type { EncodedRow, EncodeOptions, Task } from "./task.js";
-import { checkIds, type VectorCounts } from "./vectorCounts.js";
+import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type Task } from "./task.js";
 
 /** How rows are encoded, and for what model. */
 export interface RowEncoding extends EncodeOptions {
@@ -80,3 +78,44 @@ function withoutTypes<Row extends EncodedRow>(row: Row): Row {
 
 /** The texts of a row, or its words. */
 const textsOf = ({ input }: Example): readonly unknown[] => Object.values(input as object);
+
+/** How many tokens, and kinds of tokens, a model has vectors for. */
+export interface VectorCounts {
+  readonly vocabSize: number;
+  readonly typeVocabSize: number;
+}
+
+/** @throws BidoraError `VOCABULARY` for a token, or a kind of token, that the model has no vector for */
+export function checkIds(
+  { inputIds, tokenTypeIds = [] }: Pick<EncodedRow, "inputIds"> & Partial<EncodedRow>,
+  name: string,
+  tokenizer: Pick<Tokenizer, "size">,
+  { vocabSize, typeVocabSize }: VectorCounts,
+): void {
+  const id = inputIds.find((id) => id >= vocabSize);
+  if (id !== undefined) {
+    throw new BidoraError(
+      "VOCABULARY",
+      `${name}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
+        `${tokenizer.size}: they are not for each other.`,
+    );
+  }
+  const type = typeVocabSize > 1 ? tokenTypeIds.find((type) => type >= typeVocabSize) : undefined;
+  if (type !== undefined) {
+    throw new BidoraError(
+      "VOCABULARY",
+      `${name}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
+    );
+  }
+}
+
+/**
+ * The number of tokens that rows are cut to.
+ * @throws UsageError for more than tokenizer or model allow, given by hand
+ */
+export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
+  const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);
+  if (isGiven && chosen > cap)
+    throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
+  return Math.min(chosen, cap);
+}

@@ -3,9 +3,8 @@ import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/
 import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { rowsOf, writtenLogits } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
+import { encodeTexts, misfit, rowsOf, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
 
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;

@@ -6,9 +6,8 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, paddedRows } from "../nn/index.js";
 import type { Window } from "../text/index.js";
 import * as torch from "../torch/index.js";
-import { rowsOf } from "./outputs.js";
 import type { Batch, EncodedRow, Task } from "./task.js";
-import { targetOf } from "./texts.js";
+import { rowsOf, targetOf } from "./texts.js";
 
 /**
  * One window on a context. Its target: indices in the row of the answer's first token and its last, 0 where the answer is not in

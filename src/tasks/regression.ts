@@ -4,7 +4,7 @@ import { type Dataset, type LoadOptions, loadTexts, readNumber, type TextExample
 import { readingFrom } from "../metrics/index.js";
 import { meanSquaredError } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { namedMetrics } from "./namedMetrics.js";
+import { namedMetrics } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
 import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
 

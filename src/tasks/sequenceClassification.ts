@@ -4,11 +4,9 @@ import { LabelMap, loadTexts, positiveLabel, readName, type TextExample } from "
 import { readingFrom } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { namedMetrics } from "./namedMetrics.js";
-import { rowsOf, softmax, writtenLogits } from "./outputs.js";
-import type { Scorer, ScorerOptions } from "./scorer.js";
+import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
 import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf } from "./texts.js";
+import { encodeTexts, misfit, rowsOf, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
 
 /** A row whose target is a label's id. */
 export type ClassRow = EncodedRow<number>;

@@ -1,8 +1,18 @@
 import type * as z from "zod";
+import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
 import type { Dataset, Example, LabelMap, LoadOptions, Location, TrainOn } from "../data/index.js";
-import type { HeadKind, ModelInput, TaskModel, TokenRow } from "../models/index.js";
+import {
+  aModel,
+  type HeadKind,
+  type ModelInput,
+  modelInput,
+  rowsOfTokens,
+  type TaskModel,
+  type TokenRow,
+} from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import type { Tokenizer } from "../text/index.js";
+import type * as torch from "../torch/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
 
@@ -108,3 +118,48 @@ export interface Task<
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }
+
+/** Lays rows end to end, as a model is given them. */
+export function batchOf<Row extends EncodedRow>(rows: readonly Row[]): Batch<Row> {
+  checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
+  return { rows, input: modelInput(rows) };
+}
+
+/** Tokens of a batch, padding left out. */
+export function tokensOf({ input }: Batch): number {
+  return input.inputIds.numel;
+}
+
+/** How much bears loss in a batch of labelled rows: rows, or labelled tokens. */
+export function lossWeight(task: Task, batch: Batch): number {
+  checkArguments("lossWeight", ["task", task, aTask], ["batch", batch, aBatch]);
+  return batch.rows.reduce((sum, row) => sum + task.weight(row), 0);
+}
+
+/** What a task makes of a batch: the outputs of the model's head, unless it says otherwise. */
+export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+  return task.forward ? task.forward(model, batch, context) : model.forward(batch.input, context);
+}
+
+/** The sum of the losses of a batch's rows, to be divided by their weight: a number to differentiate. */
+export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
+  checkArguments(
+    "lossSum",
+    ["task", task, aTask],
+    ["model", model, aModel],
+    ["batch", batch, aBatch],
+    ["context", context, anObject],
+  );
+  return task.loss(outputsOf(task, model, batch, context), batch);
+}
+
+/** What the calls about tasks take. */
+
+export const aTask = having("a task, such as sequenceClassification", "encode", "loss", "weight");
+export const aNamedTask = having("a task under a name, { kind, task }", "kind", "task");
+export const aTokenizer = having("a tokenizer, as loadTokenizer gives it", "encodeBatch");
+export const aBatch = having("a batch, as batchOf gives it", "rows", "input");
+export const examplesOfRows = listOf(
+  "a list of examples, as loadTexts reads them",
+  having("an example", "input", "at"),
+);

@@ -15,9 +15,8 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
 import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
-import { rowsOf } from "./outputs.js";
 import type { EncodedRow, Task } from "./task.js";
-import { targetOf } from "./texts.js";
+import { rowsOf, targetOf } from "./texts.js";
 
 /**
  * A sentence, or a stretch of the words of one that is longer than a row. Its target: the class of each token, a word's at its first

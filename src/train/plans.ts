@@ -1,5 +1,4 @@
-import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
-import { isRegularized, OrthogonalityRegularizer } from "../adapters/index.js";
+import { type AdaptedModel, isRegularized, OrthogonalityRegularizer, type TrainedTensor } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";

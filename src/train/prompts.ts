@@ -1,5 +1,6 @@
 import { BidoraError } from "../common/errors.js";
-import { encodePrompts, type LanguageExample, uniforms, where } from "../data/index.js";
+import { uniforms } from "../common/seededGenerator.js";
+import { encodePrompts, type LanguageExample, where } from "../data/index.js";
 import { type GenerationConfig, type Prompt, roomAfter, type TextModel } from "../generation/index.js";
 import { checkIds } from "../tasks/index.js";
 

@@ -1,5 +1,4 @@
-import type { CheckpointOptions } from "./checkpoints.js";
-import { checkpointPath, newestCheckpoint, saveCheckpoint } from "./checkpoints.js";
+import { type CheckpointOptions, checkpointPath, newestCheckpoint, saveCheckpoint } from "./checkpoints.js";
 import type { LastGood } from "./lastGood.js";
 
 /**

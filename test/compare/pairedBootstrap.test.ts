@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { uniforms } from "../../src/common/seededGenerator.js";
 import { mean, sampleDeviation } from "../../src/compare/moments.js";
 import { type PairedBootstrap, pairedBootstrap, resampled, resamplesFor } from "../../src/compare/pairedBootstrap.js";
-import { uniforms } from "../../src/data/random.js";
 import type { Metric } from "../../src/metrics/metric.js";
 import type { BootstrapOptions } from "../../src/metrics/resamples.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../metrics/rowMetrics.js";

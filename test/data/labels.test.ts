@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Example, LabelMap, labelMap, modelLabels, positiveLabel } from "../../src/data/index.js";
-import { namedDatasets } from "../../src/tasks/index.js";
+import { namedDatasets } from "../../src/datasets/index.js";
 
 const at = { file: "rows.jsonl", line: 7 };
 

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import { readCsv, readPlainTsv, readTsv } from "../../src/data/csv.js";
 import { readParquet } from "../../src/data/parquet.js";
-import { namedDatasets } from "../../src/tasks/index.js";
+import { readCsv, readPlainTsv, readTsv } from "../../src/data/tableFiles.js";
+import { namedDatasets } from "../../src/datasets/index.js";
 import { loadExamples } from "./loadExamples.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-data-"));

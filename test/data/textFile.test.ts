@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { readCsv, readTsv } from "../../src/data/csv.js";
+import { readCsv, readTsv } from "../../src/data/tableFiles.js";
 import { hasCharacter, readLines, readText } from "../../src/data/textFile.js";
 import { loadExamples } from "./loadExamples.js";
 
@@ -95,7 +95,7 @@ describe("a file of several chunks", () => {
   });
 
   it("of GLUE's, with more rows than a call has arguments", async () => {
-    const { namedDatasets } = await import("../../src/tasks/index.js");
+    const { namedDatasets } = await import("../../src/datasets/index.js");
     const many = Array.from({ length: 200_000 }, (_, i) => `row ${i}\t${i % 2}\n`);
     file("train.tsv", `sentence\tlabel\n${many.join("")}`);
     expect((await namedDatasets["glue/sst2"].load(folder, "train")).examples.length).toBe(200_000);

@@ -4,8 +4,7 @@ import { evaluate } from "../../src/commands/evaluate.js";
 import { exportAdapter } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { predict } from "../../src/commands/predict.js";
-import type { NamedTask } from "../../src/tasks/index.js";
-import { TASKS } from "../../src/tasks/index.js";
+import { type NamedTask, TASKS } from "../../src/tasks/index.js";
 import { abortAfter, BERT, bytes, fresh, json, jsonl, readRows, run } from "./support.js";
 
 /** Regression on the doubled label, which prints half of what the model gives. */

@@ -5,9 +5,10 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
 import { METHODS } from "../../src/config/index.js";
+import { namedDatasets } from "../../src/datasets/index.js";
 import { ARCHITECTURES } from "../../src/models/index.js";
 import { OPTIMIZERS } from "../../src/optim/index.js";
-import { namedDatasets, TASKS } from "../../src/tasks/index.js";
+import { TASKS } from "../../src/tasks/index.js";
 import { fresh, list, SMALL } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

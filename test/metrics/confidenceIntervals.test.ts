@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import { uniforms } from "../../src/data/random.js";
+import { uniforms } from "../../src/common/seededGenerator.js";
 import { bca } from "../../src/metrics/bca.js";
 import type { Interval } from "../../src/metrics/bootstrap.js";
 import { confidenceIntervals } from "../../src/metrics/confidenceIntervals.js";

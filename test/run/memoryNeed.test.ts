@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
-import type { RunSettings } from "../../src/config/index.js";
-import { resolveRun } from "../../src/config/index.js";
+import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import type { ModelConfig } from "../../src/models/index.js";
 import { MemoryNeed, whatFits } from "../../src/run/memoryNeed.js";
 import { prepare } from "../../src/run/prepare.js";

@@ -4,13 +4,13 @@ import { describe, expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/adapters/index.js";
 import type { RunSettings } from "../../src/config/index.js";
 import { LabelMap } from "../../src/data/index.js";
+import { readRows } from "../../src/datasets/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import type { TaskModel } from "../../src/models/index.js";
 import {
   type EncodedRow,
   encodeRows as encodeExamples,
   inferTask,
-  readRows,
   TASKS,
   type Task,
   type TaskKind,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { batchOf } from "../../src/tasks/batch.js";
 import { type SpanRow, TASKS } from "../../src/tasks/index.js";
-import { softmax } from "../../src/tasks/outputs.js";
+import { batchOf } from "../../src/tasks/task.js";
+import { softmax } from "../../src/tasks/texts.js";
 import * as torch from "../../src/torch/index.js";
 
 test("probabilities of logits that have no power as a double", () => {

@@ -1,14 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { namedDatasets } from "../../src/datasets/index.js";
 import { score } from "../../src/metrics/index.js";
-import {
-  checkValues,
-  goalOf,
-  namedDatasets,
-  type ScorerOptions,
-  TASKS,
-  type Task,
-  type TaskKind,
-} from "../../src/tasks/index.js";
+import { checkValues, goalOf, type ScorerOptions, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 
 const LABELS = ["no", "yes"];
 const CLASSES = { targets: [1, 1, 0, 0], predicted: [1, 0, 0, 0] };

@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunSettings } from "../../src/config/index.js";
-import { resolveRun } from "../../src/config/index.js";
+import { type RunSettings, resolveRun } from "../../src/config/index.js";
 import { prepare } from "../../src/run/prepare.js";
 import { plansOf } from "../../src/run/runPlans.js";
 import * as torch from "../../src/torch/index.js";

@@ -4,12 +4,13 @@ import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import type { ComparedMetric } from "../../compare/comparison.js";
 import { readRunFile } from "../../config/index.js";
+import { taskOf } from "../../datasets/index.js";
 import { RUN_FILE } from "../../folders/runFiles.js";
 import { foretoldSums } from "../../metrics/foretelling.js";
 import type { Foretold, Metric } from "../../metrics/index.js";
 import { LESS_IS_BETTER } from "../../metrics/metric.js";
 import { overSums } from "../../metrics/sums.js";
-import { goalOf, NAMED_VALUES, taskOf, textScorer } from "../../tasks/index.js";
+import { goalOf, NAMED_VALUES, textScorer } from "../../tasks/index.js";
 import type { CollectedRun } from "./collect.js";
 
 /** How the rows of a task's runs are judged. */

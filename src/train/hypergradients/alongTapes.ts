@@ -1,5 +1,4 @@
-import type { TangentTape } from "../../tangents/index.js";
-import { NoTangent } from "../../tangents/index.js";
+import { NoTangent, type TangentTape } from "../../tangents/index.js";
 import * as torch from "../../torch/index.js";
 import type { SecondDerivatives } from "./estimator.js";
 

@@ -1,12 +1,12 @@
 import { join } from "node:path";
 import { LabelMap } from "../../../src/data/index.js";
+import { readRows } from "../../../src/datasets/index.js";
 import { readConfig } from "../../../src/io/checkpoint.js";
 import { IGNORED_LABEL } from "../../../src/nn/index.js";
 import {
   type EncodedRow,
   encodeRows as encode,
   inferTask,
-  readRows,
   TASKS,
   type Task,
   type TaskKind,

@@ -2,12 +2,12 @@ import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { methodNames, type RunSettings, resolveRun } from "../../../src/config/index.js";
+import { namedDatasets } from "../../../src/datasets/index.js";
 import { judgings, rehearseTexts } from "../../../src/run/estimates/judging.js";
 import { measureRun } from "../../../src/run/estimates/measureRun.js";
 import type { PhaseCost } from "../../../src/run/estimates/phases.js";
 import { notesOf, warningsOf } from "../../../src/run/estimates/sentences.js";
 import { type Prepared, prepare } from "../../../src/run/prepare.js";
-import { namedDatasets } from "../../../src/tasks/index.js";
 import type { RunEvent } from "../../../src/train/events.js";
 import { fresh, GOLDEN, jsonl, run, SMALL, write } from "../../e2e/support.js";
 

@@ -1,0 +1,108 @@
+import { aText, checkArguments } from "../common/arguments.js";
+import { own } from "../common/collections.js";
+import type { Dataset, Example, Location } from "./example.js";
+import { type LoadOptions, loadOptions, loadTable } from "./load.js";
+import {
+  fail,
+  findLabelColumns,
+  findTextColumns,
+  isAbsent,
+  oneColumn,
+  readText,
+  type Table,
+  type TableRow,
+} from "./table.js";
+import { rowError } from "./textFile.js";
+
+/** An answer as SQuAD has it: where it begins in the context, in code points. */
+export interface Answer {
+  readonly text: string;
+  readonly start: number;
+}
+
+/** A question and a context, with the answers that stand in it. */
+export type QuestionExample = Example<readonly [question: string, context: string], readonly Answer[]>;
+
+/**
+ * Questions on contexts with their answers, none where there is none: rows as Hugging Face has them
+ * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`), or SQuAD's own JSON.
+ * @throws BidoraError naming the row whose answer does not stand where it is said to, or when there is no question
+ */
+export async function loadQuestions(file: string, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
+  checkArguments("loadQuestions", ["file", file, aText], ["options", options, loadOptions]);
+  const table = unfolded(await loadTable(file, options));
+  if (table.rows.length === 0) throw rowError(file, 1, "there is no question in its articles.");
+  const optional = options.labels === "optional";
+  const texts = findTextColumns(table, options.textColumns, options.usualTextColumns ?? ["question", "context"]);
+  const [question, context] = texts;
+  if (question === undefined || context === undefined)
+    throw rowError(
+      file,
+      1,
+      `a question and a context are expected, but --text-columns names ${texts.join(", ")} alone.`,
+    );
+  const found = { optional, first: options.usualLabelColumns ?? ["answers"], texts };
+  const label = oneColumn(findLabelColumns(table, options.labelColumns, found));
+  const [answers] = label ?? [];
+  const examples = table.rows.map((row): QuestionExample => {
+    const at = { file, line: row.line };
+    const input = [readText(table, row, question), readText(table, row, context)] as const;
+    const absent = answers === undefined || (optional && isAbsent(own(row.values, answers)));
+    const read = absent ? undefined : readAnswers(table, row, answers);
+    for (const answer of read ?? []) checkAnswer(answer, input[1], at);
+    return { input, label: read, at };
+  });
+  return { examples, labelNames: undefined, columns: { text: texts, label } };
+}
+
+/** SQuAD's own files are one object: articles of paragraphs of questions. */
+function unfolded(table: Table): Table {
+  const [only, ...more] = table.rows;
+  const articles = only?.values.data;
+  if (more.length > 0 || !Array.isArray(articles)) return table;
+  const rows = articles.flatMap((article) =>
+    listOf(article, "paragraphs").flatMap((paragraph) =>
+      listOf(paragraph, "qas").map((question) => ({ ...(question as object), context: partOf(paragraph, "context") })),
+    ),
+  );
+  const columns = ["question", "context", ...(rows.some((row) => "answers" in row) ? ["answers"] : [])];
+  return { ...table, columns, rows: rows.map((values, i) => ({ line: i + 1, values: values as TableRow["values"] })) };
+}
+
+const partOf = (value: unknown, key: string): unknown =>
+  value instanceof Object ? own(value as Record<string, unknown>, key) : undefined;
+
+function listOf(value: unknown, key: string): readonly unknown[] {
+  const list = partOf(value, key);
+  return Array.isArray(list) ? list : [];
+}
+
+/** `{"text": […], "answer_start": […]}`, or a list of such with one each. */
+function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
+  const value = own(row.values, column);
+  const each = Array.isArray(value)
+    ? value.map((answer) => [partOf(answer, "text"), partOf(answer, "answer_start")])
+    : listOf(value, "text").map((text, i) => [text, listOf(value, "answer_start")[i]]);
+  const isWhole = Array.isArray(value) || Array.isArray(partOf(value, "text"));
+  const answers = each.map(([text, start]) => ({ text, start }));
+  const fits = answers.every(({ text, start }) => typeof text === "string" && Number.isSafeInteger(start));
+  if (isWhole && fits) return answers as Answer[];
+  return fail(table, row, column, 'answers, {"text": [texts], "answer_start": [numbers]}');
+}
+
+/** @throws BidoraError for an answer that is not where it is said to be */
+function checkAnswer({ text, start }: Answer, context: string, { file, line }: Location): void {
+  const length = Array.from(text).length;
+  const there = sliceOf(context, start, start + length);
+  if (start >= 0 && there === text) return;
+  throw rowError(
+    file,
+    line,
+    `the answer ${JSON.stringify(text)} does not stand at character ${start} of the context, where there is ${JSON.stringify(there)}.`,
+  );
+}
+
+/** A part of a text, from one code point to before another. */
+export function sliceOf(text: string, start: number, end: number): string {
+  return Array.from(text).slice(start, end).join("");
+}

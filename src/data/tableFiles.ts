@@ -1,0 +1,194 @@
+import { constants } from "node:buffer";
+import { pipeline } from "node:stream/promises";
+import { CsvError, parse } from "csv-parse";
+import { firstRepeated } from "../common/collections.js";
+import { BidoraError } from "../common/errors.js";
+import { duplicateKeyIn } from "../common/keys.js";
+import type { Table, TableRow } from "./table.js";
+import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
+
+export interface CsvOptions {
+  /** Names of the columns, for a file without a header row. */
+  readonly header?: readonly string[] | undefined;
+}
+
+/**
+ * Comma-separated values with RFC 4180's quotes: a quoted field may hold commas, doubled quotes and line breaks.
+ * @throws BidoraError naming the line that breaks these rules or has another number of columns.
+ */
+export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
+  return readTable(file, { delimiter: ",", quote: '"' }, options);
+}
+
+/**
+ * Tab-separated values. Some writers quote fields as in CSV, others take quotes as plain characters. A file in which each
+ * line is a row of its own and whose quotes don't all obey CSV's rules is taken to be of the second kind.
+ * @throws BidoraError naming the line that has another number of columns.
+ */
+export async function readTsv(file: string, options: CsvOptions = {}): Promise<Table> {
+  const plain = await attempt(readTable(file, { delimiter: "\t", quote: false }, options));
+  const quoted = (await hasCharacter(file, '"'))
+    ? await attempt(readTable(file, { delimiter: "\t", quote: '"' }, options))
+    : plain;
+  if (plain instanceof TableError && quoted instanceof TableError) throw plain.line > quoted.line ? plain : quoted;
+  if (plain instanceof TableError) return quoted as Table;
+  return quoted instanceof TableError || quoted.rows.length < plain.rows.length ? plain : quoted;
+}
+
+/**
+ * Tab-separated values whose quotes are plain characters, as GLUE's files are.
+ * @throws BidoraError naming the line that has another number of columns.
+ */
+export async function readPlainTsv(file: string, options: PlainTsvOptions = {}): Promise<Table> {
+  return readTable(file, { delimiter: "\t", quote: false }, options);
+}
+
+export interface PlainTsvOptions extends CsvOptions {
+  /** Leaves out rows with too few columns instead of refusing them. */
+  readonly skipShortRows?: boolean;
+}
+
+interface Dialect {
+  readonly delimiter: string;
+  readonly quote: string | false;
+}
+
+class TableError extends BidoraError {
+  constructor(
+    readonly line: number,
+    file: string,
+    fault: string,
+  ) {
+    super("BAD_ROW", rowError(file, line, fault).message);
+  }
+}
+
+async function attempt(reading: Promise<Table>): Promise<Table | TableError> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof TableError) return error;
+    throw error;
+  }
+}
+
+async function readTable(file: string, dialect: Dialect, options: PlainTsvOptions): Promise<Table> {
+  const table = new TableBuilder(file, options);
+  await readRecords(file, dialect, (line, fields) => table.add(line, fields));
+  return table.finish();
+}
+
+/** Gathers the rows of one table, the header first unless it is given. */
+class TableBuilder {
+  readonly #rows: TableRow[] = [];
+  #header: readonly string[] | undefined;
+  #isEmpty = true;
+
+  constructor(
+    readonly file: string,
+    readonly options: PlainTsvOptions,
+  ) {
+    this.#header = options.header;
+  }
+
+  add(line: number, fields: readonly string[]): void {
+    if (this.#header === undefined) this.#header = this.#checkedHeader(fields);
+    else this.#addRow(line, fields, this.#header);
+  }
+
+  finish(): Table {
+    if (this.#isEmpty) throw emptyFile(this.file);
+    return { file: this.file, columns: this.#header!, rows: this.#rows };
+  }
+
+  #checkedHeader(header: readonly string[]): readonly string[] {
+    const twice = firstRepeated(header);
+    if (twice === undefined) return header;
+    throw new TableError(1, this.file, `the header has the column ${JSON.stringify(twice)} twice.`);
+  }
+
+  #addRow(line: number, fields: readonly string[], header: readonly string[]): void {
+    if (fields.length < header.length && this.options.skipShortRows) return;
+    this.#isEmpty = false;
+    if (fields.length !== header.length) {
+      const what = this.options.header === undefined ? "the header has" : "there should be";
+      throw new TableError(line, this.file, `${columnCount(fields.length)}, but ${what} ${header.length}.`);
+    }
+    this.#rows.push({ line, values: Object.fromEntries(header.map((name, i) => [name, fields[i]])) });
+  }
+}
+
+async function readRecords(
+  file: string,
+  dialect: Dialect,
+  take: (line: number, fields: readonly string[]) => void,
+): Promise<void> {
+  let line = 1;
+  let blank = 0;
+  // Lines are counted here, as the parser counts a CRLF inside quotes twice.
+  const onRecord = (fields: string[], info: { empty_lines: number }) => {
+    line += info.empty_lines - blank;
+    blank = info.empty_lines;
+    take(line, fields);
+    line += 1 + fields.reduce((sum, field) => sum + (field.includes("\n") ? field.split("\n").length - 1 : 0), 0);
+    return null;
+  };
+  const shared = { record_delimiter: ["\r\n", "\n"], relax_column_count: true, skip_empty_lines: true };
+  const limits = { max_record_size: constants.MAX_STRING_LENGTH };
+  const parser = parse({ ...dialect, ...shared, ...limits, on_record: onRecord });
+  parser.resume();
+  try {
+    await pipeline(readText(file), parser);
+  } catch (cause) {
+    if (cause instanceof CsvError) throw new TableError(line, file, recordFault(cause.code));
+    throw cause;
+  }
+}
+
+function recordFault(code: string): string {
+  if (code === "CSV_MAX_RECORD_SIZE") return "the row is too long.";
+  if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote opens in this row and never closes.";
+  return "a quote stands inside a field: put the whole field in quotes and write each quote inside it twice.";
+}
+
+/**
+ * One JSON object a line; blank lines are passed over. The columns are all keys that occur.
+ * @throws BidoraError naming the line that isn't an object, or in which an object has a key twice.
+ */
+export async function readJsonl(file: string): Promise<Table> {
+  const rows: TableRow[] = [];
+  const columns = new Set<string>();
+  let number = 0;
+  for await (const lines of readLines(file)) {
+    for (const line of lines) {
+      number++;
+      if (line.trim() === "") continue;
+      if (rows.length === 0 && line.trimStart().startsWith("[")) throw arrayError(file, number);
+      const values = parseObject(file, number, line);
+      for (const column of Object.keys(values)) columns.add(column);
+      rows.push({ line: number, values });
+    }
+  }
+  return { file, columns: [...columns], rows };
+}
+
+function arrayError(file: string, line: number): BidoraError {
+  return new BidoraError(
+    "BAD_FILE",
+    `${file} line ${line}: expected one JSON object a line (JSONL), but a JSON array begins.`,
+  );
+}
+
+function parseObject(file: string, line: number, json: string): TableRow["values"] {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw rowError(file, line, `not valid JSON (${(cause as Error).message}); each line must hold one JSON object.`);
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw rowError(file, line, 'expected a JSON object, such as {"text": "…", "label": "…"}.');
+  const twice = duplicateKeyIn(json, value);
+  if (twice === undefined) return value as TableRow["values"];
+  throw rowError(file, line, `an object has the key ${JSON.stringify(twice)} twice: leave one of them there.`);
+}

@@ -1,0 +1,17 @@
+export { askedTask, labelsFor, outputNames, positiveOf, type TaskChoice, taskOf, usedLabels } from "./choice.js";
+export type { Split } from "./dataset.js";
+export { isNamedDataset, type NamedDataset, namedDatasets } from "./registry.js";
+export {
+  type EncodedSplits,
+  encodeSplits,
+  isNamedFolder,
+  type NamedChoice,
+  readLabelled,
+  readRows,
+  readSplit,
+  readSplits,
+  type Splits,
+  splitsToRead,
+  usualColumns,
+  withSubsets,
+} from "./splits.js";

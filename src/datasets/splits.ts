@@ -1,0 +1,170 @@
+/** The rows of a run: read from files or a named data set, split by split, and encoded. */
+import type { SideFacts } from "../adapters/index.js";
+import { UsageError } from "../common/errors.js";
+import { statOf } from "../common/fileSystem.js";
+import { type Dataset, type SubsetOptions, subsetsOf } from "../data/index.js";
+import { type EncodedRow, encodeRows, type RowEncoding, type Task } from "../tasks/index.js";
+import type { Tokenizer } from "../text/index.js";
+import type { TaskChoice } from "./choice.js";
+import type { Split } from "./dataset.js";
+import { type NamedDataset, namedDatasets } from "./registry.js";
+
+/** The settings that say what the data are. */
+export interface DataSettings {
+  readonly data?: string | undefined;
+  readonly train?: string | undefined;
+  readonly validation?: string | undefined;
+  readonly test?: string | undefined;
+  /** Whether a named data set's labelled test rows are read; by default where it has no validation rows. */
+  readonly testSplit?: boolean | undefined;
+  readonly textColumns?: readonly string[] | undefined;
+  /** The text columns where none are named and the file has these: those that an adapter was trained on. */
+  readonly usualTextColumns?: readonly string[] | undefined;
+  readonly labelColumn?: readonly string[] | undefined;
+  /** The same for the label: one column, or several with a 0 or 1 each. */
+  readonly usualLabelColumns?: readonly string[] | undefined;
+}
+
+/** The columns that rows were read from in training: the first choice where a user names none. */
+export function usualColumns(
+  side: Pick<SideFacts, "textColumns" | "labelColumns"> | undefined,
+): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
+  return { usualTextColumns: side?.textColumns, usualLabelColumns: side?.labelColumns };
+}
+
+export interface Splits {
+  readonly train: Dataset;
+  readonly validation: Dataset | undefined;
+  readonly test: Dataset | undefined;
+  /** A share of the training rows, which are not trained on. */
+  readonly holdout?: Dataset | undefined;
+}
+
+/** The same with the training rows that a run is to have, and those that are held out. */
+export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
+  const { train, holdout } = subsetsOf(splits.train.examples, options);
+  const part = (examples: Dataset["examples"]): Dataset => ({ ...splits.train, examples });
+  return { ...splits, train: part(train), holdout: holdout && part(holdout) };
+}
+
+/** The splits that a run has rows of, before any is read. @throws BidoraError for a named data set's folder that is not in order */
+export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettings): Promise<readonly Split[]> {
+  const { data } = settings;
+  const own = dataset === undefined || data === undefined ? [] : await labelledSplits(dataset, data);
+  const isOwn = (split: Split) => own.includes(split) && (split !== "test" || takesTest(settings, own));
+  return (["train", "validation", "test"] as const).filter((split) => settings[split] !== undefined || isOwn(split));
+}
+
+/** A set without validation rows is judged by its test rows. */
+const takesTest = ({ testSplit }: DataSettings, own: readonly Split[] | undefined): boolean =>
+  testSplit ?? own?.includes("validation") === false;
+
+/** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
+export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
+  const { train, validation, test, data } = settings;
+  const own =
+    dataset !== undefined && (train === undefined || data !== undefined) ? await setIn(dataset, data) : undefined;
+  if (train === undefined && !own)
+    throw new UsageError("--train is missing: give a file with the training rows, or --data with a named --task.");
+  const read = (file: string | undefined, split: Split, isWanted = true) =>
+    file === undefined ? (isWanted ? own?.read(split) : undefined) : readRows(task, file, settings);
+  return {
+    train: (await read(train, "train")) as Dataset,
+    validation: await read(validation, "validation"),
+    test: await read(test, "test", takesTest(settings, own?.splits)),
+  };
+}
+
+interface OwnRows {
+  /** Those with labels. */
+  readonly splits: readonly Split[];
+  /** Undefined for a split that the set lacks, unless it is what is learnt from: then an error says what file there should be. */
+  read(split: Split): Promise<Dataset> | undefined;
+}
+
+/** A named data set's own rows. */
+async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnRows> {
+  if (folder === undefined)
+    throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
+  const splits = await labelledSplits(dataset, folder);
+  return {
+    splits,
+    read: (split) =>
+      split === "train" || splits.includes(split) ? namedDatasets[dataset].load(folder, split) : undefined,
+  };
+}
+
+/** The splits with labels of a named data set's folder. */
+async function labelledSplits(dataset: NamedDataset, folder: string): Promise<readonly Split[]> {
+  const { labelled, labelledIn } = namedDatasets[dataset];
+  return (await labelledIn?.(folder)) ?? labelled;
+}
+
+/** A task by a data set's name. */
+export type NamedChoice = TaskChoice & { readonly dataset: NamedDataset };
+
+/** Whether a path is a named data set's folder of files. */
+export function isNamedFolder(choice: TaskChoice, path: string): choice is NamedChoice {
+  return choice.dataset !== undefined && statOf(path)?.isDirectory() === true;
+}
+
+/**
+ * Labelled rows to evaluate on: a file, or a split of a named data set's folder.
+ * @param split by default the validation rows, or the test rows of a set that has none
+ * @throws UsageError for a split that the set lacks
+ */
+export async function readLabelled(
+  choice: TaskChoice,
+  path: string,
+  split: Split | undefined,
+  settings: DataSettings,
+): Promise<Dataset> {
+  if (!isNamedFolder(choice, path)) return readRows(choice.task, path, settings);
+  const { dataset } = choice;
+  const splits = await labelledSplits(dataset, path);
+  const wanted = split ?? usualSplit(splits);
+  if (splits.includes(wanted)) return namedDatasets[dataset].load(path, wanted);
+  throw new UsageError(
+    `${dataset} has no labelled ${wanted} rows in ${path}, so --split ${wanted} can't be had: it has ${splits.join(" and ")}.`,
+  );
+}
+
+/** Rows of a split of a named data set's folder, with labels or without; by default as `readLabelled`. */
+export async function readSplit({ dataset }: NamedChoice, folder: string, split: Split | undefined): Promise<Dataset> {
+  return namedDatasets[dataset].load(folder, split ?? usualSplit(await labelledSplits(dataset, folder)));
+}
+
+const usualSplit = (labelled: readonly Split[]): Split => (labelled.includes("validation") ? "validation" : "test");
+
+/** Rows of one file. With `labels: "optional"` they may lack labels. */
+export function readRows(
+  task: Task,
+  file: string,
+  { labelColumn, ...columns }: DataSettings,
+  labels: "required" | "optional" = "required",
+): Promise<Dataset> {
+  const { textColumns, usualTextColumns, usualLabelColumns } = columns;
+  return task.read(file, { labels, textColumns, usualTextColumns, labelColumns: labelColumn, usualLabelColumns });
+}
+
+export interface EncodedSplits {
+  readonly train: readonly EncodedRow[];
+  readonly validation: readonly EncodedRow[] | undefined;
+  readonly test: readonly EncodedRow[] | undefined;
+  readonly holdout: readonly EncodedRow[] | undefined;
+}
+
+export async function encodeSplits(
+  task: Task,
+  { train, validation, test, holdout }: Splits,
+  tokenizer: Tokenizer,
+  encoding: RowEncoding,
+): Promise<EncodedSplits> {
+  const encode = ({ examples }: Dataset) => encodeRows(task, examples, tokenizer, encoding);
+  return {
+    train: await encode(train),
+    validation: validation && (await encode(validation)),
+    test: test && (await encode(test)),
+    holdout: holdout && (await encode(holdout)),
+  };
+}

@@ -1,0 +1,215 @@
+/** Which task a trained model is for, and what its outputs mean: from the adapter, else from the checkpoint. */
+
+import type { SavedAdapter, SideFacts } from "../adapters/index.js";
+import { anObject, checkArguments } from "../common/arguments.js";
+import { BidoraError } from "../common/errors.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
+import { type Architecture, ConfigReader, configError, findDesign, hasHead } from "../models/index.js";
+import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./registry.js";
+import type { Task } from "./task.js";
+
+/** A head that was trained: for which task, and what its outputs stand for. */
+export interface TrainedHead {
+  readonly kind: TaskKind;
+  readonly labels: readonly string[];
+}
+
+/**
+ * The head that a checkpoint was saved with, read from `architectures`, `problem_type` and its labels; undefined for a
+ * bare backbone.
+ * @throws BidoraError `CONFIG` for labels that do not number 0, 1, … or do not suit the problem type
+ */
+export function inferTask(config: JsonObject): TrainedHead | undefined {
+  checkArguments("inferTask", ["config", config, anObject]);
+  const classes = Array.isArray(config.architectures) ? config.architectures.map(String) : [];
+  const possible = TASK_ENTRIES.filter(([, { head }]) => classes.some((name) => hasHead(name, head, config)));
+  if (possible.length === 0) return undefined;
+  const [[only, { problem, outputs }]] = possible as [[TaskKind, Task]];
+  if (!problem) return { kind: only, labels: outputs ?? labelsOf(config) };
+  const labels = labelsOf(config);
+  return { kind: kindOf(possible, config.problem_type ?? undefined, labels.length), labels };
+}
+
+function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefined, outputs: number): TaskKind {
+  if (type === undefined) return assumedKind(possible, outputs);
+  const named = possible.find(([, task]) => task.problem?.type === type);
+  if (!named) {
+    const known = possible.map(([, task]) => task.problem?.type).join(", ");
+    throw configError(`problem_type ${JSON.stringify(type)} is not known; expected one of ${known}.`);
+  }
+  const [kind, task] = named;
+  if (takes(task, outputs)) return kind;
+  const [fewest, most] = task.problem?.outputs ?? [];
+  throw configError(
+    `problem_type is "${type}", which goes with ${fewest === most ? "" : "at least "}${fewest} output${fewest === 1 ? "" : "s"}, but there are ${outputs}.`,
+  );
+}
+
+/** Of tasks with one kind of head that which is meant where nothing says so. @param outputs where they are known */
+export function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
+  const assumed =
+    outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
+  return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
+}
+
+/** Whether a task can have so many outputs. */
+export function takes({ problem }: Task, outputs: number): boolean {
+  const [fewest, most] = problem?.outputs ?? [0, Number.POSITIVE_INFINITY];
+  return fewest <= outputs && outputs <= most;
+}
+
+/** More outputs than any head has. */
+const MOST_LABELS = 1_000_000;
+
+/** The label names in the order of their ids; without any, `LABEL_0`, `LABEL_1`, … as many as `num_labels` says (2). */
+function labelsOf(config: JsonObject): readonly string[] {
+  const { id2label, label2id, num_labels: given } = config;
+  const count = new ConfigReader(config).count("num_labels", 2);
+  if (count > MOST_LABELS) throw configError(`num_labels is ${count}; expected at most ${MOST_LABELS}.`);
+  const labels = isJsonObject(id2label)
+    ? inOrder(Object.entries(id2label).map(([id, name]) => [idOf(id), String(name)]))
+    : isJsonObject(label2id)
+      ? inOrder(Object.entries(label2id).map(([name, id]) => [idOf(id), name]))
+      : Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+  if (typeof given === "number" && given !== labels.length)
+    throw configError(`num_labels is ${given}, but there are ${labels.length} label names.`);
+  checkNames(labels, isJsonObject(label2id) ? label2id : {});
+  return labels;
+}
+
+function idOf(value: JsonValue): number {
+  return typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value)) ? Number(value) : Number.NaN;
+}
+
+/** Each name must stand for one id, and for the same one in both directions. Names that only `label2id` has are passed over. */
+function checkNames(labels: readonly string[], label2id: JsonObject): void {
+  const ids = new Map<string, number>();
+  for (const [id, name] of labels.entries()) {
+    const other = ids.get(name);
+    if (other !== undefined) throw configError(`the label ${JSON.stringify(name)} has two ids, ${other} and ${id}.`);
+    ids.set(name, id);
+  }
+  for (const [name, value] of Object.entries(label2id)) {
+    const id = ids.get(name);
+    if (id === undefined || id === idOf(value)) continue;
+    throw configError(`the label ${JSON.stringify(name)} has id ${id} in id2label, but ${value} in label2id.`);
+  }
+}
+
+function inOrder(labels: readonly (readonly [number, string])[]): readonly string[] {
+  const sorted = labels.toSorted(([a], [b]) => a - b);
+  if (sorted.length > 0 && sorted.every(([id], index) => id === index)) return sorted.map(([, name]) => name);
+  const ids = sorted.map(([id]) => id).join(", ");
+  throw configError(`labels must be numbered 0, 1, 2, …, but their ids are ${ids || "missing"}.`);
+}
+
+/** What a model is used for, and what its outputs stand for. */
+export interface UsedHead extends NamedTask {
+  /** In the order of the outputs. */
+  readonly labels: readonly string[];
+}
+
+/**
+ * The head that a model is used with. It follows from the adapter, else from the checkpoint.
+ * @param side what this program keeps beside the one of them
+ * @param wanted the task, where the user names one
+ * @throws BidoraError `HEAD` when neither has a trained one, or one for another task
+ */
+export function usedHead(
+  architecture: Architecture,
+  config: JsonObject,
+  { adapter, side }: { readonly adapter: SavedAdapter | undefined; readonly side: SideFacts | undefined },
+  wanted: NamedTask | undefined,
+): UsedHead {
+  const own = inferTask(config);
+  const kept = wanted ? undefined : taskKept(side);
+  if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
+  if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
+  if (wanted && side?.labels && side.task === wanted.kind) return { ...wanted, labels: side.labels };
+  if (wanted && isPretrained(architecture, wanted)) return { ...wanted, labels: [] };
+  throw new BidoraError(
+    "HEAD",
+    `The model has no trained head for ${wanted?.kind ?? "any task"}: give --adapter, or a model that was fine-tuned for it.`,
+  );
+}
+
+function adapterHead(
+  architecture: Architecture,
+  own: TrainedHead | undefined,
+  adapter: SavedAdapter,
+  wanted: NamedTask | undefined,
+): UsedHead {
+  const outputs = outputsOf(architecture, adapter, wanted);
+  const used = wanted ?? namedTask(kindOfOutputs(adapter, own, outputs));
+  const { kind } = used;
+  checkKind(adapter, used);
+  checkOutputs(used, outputs);
+  if (isPretrained(architecture, used)) return { ...used, labels: [] };
+  const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
+  if (outputs === undefined && !fits)
+    throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
+  const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
+  return { ...used, labels };
+}
+
+/** Every checkpoint has it: it need not have been trained for the task. */
+function isPretrained(architecture: Architecture, { task }: NamedTask): boolean {
+  return findDesign(architecture, task.head)?.isPretrained === true;
+}
+
+const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+
+/** The task that this program keeps beside what it trained. @throws BidoraError `HEAD` for one that it does not know */
+function taskKept(side: SideFacts | undefined): NamedTask | undefined {
+  if (side?.task === undefined) return undefined;
+  if (isTaskKind(side.task)) return namedTask(side.task);
+  throw new BidoraError(
+    "HEAD",
+    `What was trained is for the task ${side.task}, which this version does not know: update it, or give that task as a value.`,
+  );
+}
+
+/** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
+function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
+  const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
+  const own = side?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
+  if (own === undefined || own === kind) return;
+  throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
+}
+
+/** @throws BidoraError `HEAD` for an adapter's head with fewer outputs than the task has, or more */
+function checkOutputs({ kind, task }: NamedTask, outputs: number | undefined): void {
+  if (outputs === undefined || takes(task, outputs)) return;
+  throw new BidoraError(
+    "HEAD",
+    `The adapter's head has ${outputs} output${outputs === 1 ? "" : "s"}, which ${outputs === 1 ? "does" : "do"} not go with ${kind}: name another --task, or none.`,
+  );
+}
+
+/** Where only PEFT's `task_type` and the number of outputs are known. */
+function kindOfOutputs(
+  { taskType }: SavedAdapter,
+  own: TrainedHead | undefined,
+  outputs: number | undefined,
+): TaskKind {
+  const ofType = TASK_ENTRIES.filter(([, { peftTaskType }]) => peftTaskType === taskType);
+  const possible = ofType.length > 0 ? ofType : TASK_ENTRIES;
+  const isLikeOwn = outputs === undefined || own?.labels.length === outputs;
+  if (own && isLikeOwn && possible.some(([kind]) => kind === own.kind)) return own.kind;
+  return assumedKind(possible, outputs);
+}
+
+/** Outputs of the head that the adapter brings, or undefined when it brings none. */
+function outputsOf(
+  architecture: Architecture,
+  { tensors }: SavedAdapter,
+  wanted: NamedTask | undefined,
+): number | undefined {
+  const tasks: readonly Task[] = [...Object.values(TASKS), ...(wanted ? [wanted.task] : [])];
+  for (const { head } of tasks) {
+    const design = findDesign(architecture, head);
+    const weight = design && tensors.get(`${design.output}.weight`);
+    if (weight) return weight.shape[0];
+  }
+  return undefined;
+}
