@@ -1,8 +1,9 @@
 import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
 import type { Location } from "./example.js";
 import { rowError } from "./textFile.js";
+
 /** Characters of a text, from one to before another, in UTF-16 units. */
-export type Span = readonly [from: number, to: number];
+type Span = readonly [from: number, to: number];
 
 /** A conversation as one text, and the parts of it that bear loss. */
 export interface MarkedText {

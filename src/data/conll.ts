@@ -2,7 +2,7 @@ import { BidoraError } from "../common/errors.js";
 import type { WordsExample } from "./example.js";
 import { columnCount, emptyFile, hasCharacter, readLines, rowError } from "./textFile.js";
 
-export interface ConllOptions {
+interface ConllOptions {
   /** Which column holds the label, counted from 1; the last one if not given. */
   readonly labelColumn?: number | undefined;
 }
@@ -54,7 +54,7 @@ function checkedColumns(file: string, columns: number, { labelColumn }: ConllOpt
 }
 
 /** Gathers the words of one sentence. */
-export class SentenceBuilder {
+class SentenceBuilder {
   readonly #tokens: string[] = [];
   readonly #labels: string[] = [];
   #line = 0;

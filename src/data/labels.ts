@@ -39,7 +39,7 @@ export class LabelMap {
   }
 }
 
-export interface LabelSources {
+interface LabelSources {
   /** The labels as a checkpoint's config.json names them, in the order of their ids. */
   readonly checkpoint?: readonly string[] | undefined;
   /** All label names in their order, where the data set says so itself. */

@@ -130,7 +130,7 @@ function unknownFormat(file: string, known: readonly string[]): never {
   throw new UsageError(`${file}: a file whose name ends in one of ${known.join(", ")} is expected for this task.`);
 }
 
-export interface ColumnOptions {
+interface ColumnOptions {
   readonly textColumns?: readonly string[] | undefined;
   /** The first choice among the usual names; as is `usualLabelColumns`. */
   readonly usualTextColumns?: readonly string[] | undefined;
@@ -149,7 +149,7 @@ export interface LabelForm<Label> {
 }
 
 /** Rows of one or two texts. @throws BidoraError naming the column or row that doesn't fit */
-export function textExamples<Label>(
+function textExamples<Label>(
   table: Table,
   form: LabelForm<Label>,
   options: ColumnOptions,

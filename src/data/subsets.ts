@@ -49,14 +49,14 @@ function drawn<Row>(
 
 const inOrder = (indices: readonly number[]): readonly number[] => indices.toSorted((a, b) => a - b);
 
-export interface SearchSplit {
+interface SearchSplit {
   /** Row numbers of the lower level. */
   readonly lower: readonly number[];
   /** Row numbers of the upper level. */
   readonly upper: readonly number[];
 }
 
-export interface SplitOptions {
+interface SplitOptions {
   /** The lower level's share, rounded down to whole rows. */
   readonly fraction: number;
   /** Off: the first rows are the lower level's. */
@@ -79,7 +79,7 @@ export function splitForSearch(rows: number, { fraction, shuffle, seed }: SplitO
   return { lower: order.slice(0, cut), upper: order.slice(cut) };
 }
 
-export interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
+interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
   readonly folds: number;
 }
 

@@ -7,7 +7,7 @@ import { duplicateKeyIn } from "../common/keys.js";
 import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
 
-export interface CsvOptions {
+interface CsvOptions {
   /** Names of the columns, for a file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
@@ -43,7 +43,7 @@ export async function readPlainTsv(file: string, options: PlainTsvOptions = {}):
   return readTable(file, { delimiter: "\t", quote: false }, options);
 }
 
-export interface PlainTsvOptions extends CsvOptions {
+interface PlainTsvOptions extends CsvOptions {
   /** Leaves out rows with too few columns instead of refusing them. */
   readonly skipShortRows?: boolean;
 }

@@ -10,7 +10,7 @@ import type { Split } from "./dataset.js";
 import { type NamedDataset, namedDatasets } from "./registry.js";
 
 /** The settings that say what the data are. */
-export interface DataSettings {
+interface DataSettings {
   readonly data?: string | undefined;
   readonly train?: string | undefined;
   readonly validation?: string | undefined;

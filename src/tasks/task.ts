@@ -158,7 +158,7 @@ export function lossSum(task: Task, model: TaskModel, batch: Batch, context: For
 export const aTask = having("a task, such as sequenceClassification", "encode", "loss", "weight");
 export const aNamedTask = having("a task under a name, { kind, task }", "kind", "task");
 export const aTokenizer = having("a tokenizer, as loadTokenizer gives it", "encodeBatch");
-export const aBatch = having("a batch, as batchOf gives it", "rows", "input");
+const aBatch = having("a batch, as batchOf gives it", "rows", "input");
 export const examplesOfRows = listOf(
   "a list of examples, as loadTexts reads them",
   having("an example", "input", "at"),

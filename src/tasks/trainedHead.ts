@@ -46,14 +46,14 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
 }
 
 /** Of tasks with one kind of head that which is meant where nothing says so. @param outputs where they are known */
-export function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
+function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
   const assumed =
     outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
   return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
 }
 
 /** Whether a task can have so many outputs. */
-export function takes({ problem }: Task, outputs: number): boolean {
+function takes({ problem }: Task, outputs: number): boolean {
   const [fewest, most] = problem?.outputs ?? [0, Number.POSITIVE_INFINITY];
   return fewest <= outputs && outputs <= most;
 }
