@@ -8,9 +8,16 @@ import { FakeHub } from "../io/fakeHub.js";
 import { BERT, fresh } from "./support.js";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const DOCUMENTS = ["README.md", ...readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })]
+/** README and the pages that it links to, in its order: later ones use what the commands of earlier ones leave. */
+const LINKED = Array.from(
+  readFileSync(join(ROOT, "README.md"), "utf8").matchAll(/\]\((docs\/[\w-]+\.md)\)/g),
+  ([, page]) => page!,
+);
+const PAGES = readdirSync(join(ROOT, "docs"), { recursive: true, encoding: "utf8" })
   .filter((name) => name.endsWith(".md"))
-  .map((name) => (name === "README.md" ? name : join("docs", name)));
+  .map((name) => join("docs", name));
+const TABLE = LINKED.slice(LINKED.lastIndexOf("docs/install.md"));
+const DOCUMENTS = [...new Set(["README.md", ...TABLE, ...PAGES])];
 
 /** Commands that are not run here, with the reason. */
 const SKIPPED: readonly (readonly [command: RegExp, reason: string])[] = [
