@@ -1,3 +1,5 @@
+// The supported architectures: their names, tensor names and row order in llama.cpp and in transformers.
+
 import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
 import * as torch from "../../torch/index.js";
@@ -5,25 +7,25 @@ import type { JsonObject } from "../json.js";
 import { ggufError } from "./format.js";
 import type { ArchitectureKeys, GgufMetadata } from "./metadata.js";
 
-/** How llama.cpp's converter has written a family's models, and what transformers calls their parts. */
+/** How llama.cpp's converter writes a model family, and transformers' names for its parts. */
 export interface GgufArchitecture {
   readonly modelType: string;
-  /** Further values of `model_type` whose models are written as this one. */
+  /** Other values of `model_type` that are written the same way. */
   readonly alsoWrites?: readonly string[];
   readonly className: string;
-  /** What stands in a layer, by its name in the file. */
+  /** Modules of a layer in transformers, by their name in the file. */
   readonly layerNames: Readonly<Record<string, string>>;
-  /** Rows of the query and key products lie so that the two numbers that are turned together are neighbours. */
+  /** Whether rows of the query and key projections are ordered so that the two elements of each rotary pair are adjacent. */
   readonly interleavesHeads: boolean;
-  /** Norm weights are kept with 1 added. */
+  /** Whether 1 is added to norm weights. */
   readonly addsOneToNorms: boolean;
-  /** What says the size of a head. */
+  /** The key with the head size. */
   readonly headSizeKey: "rope.dimension_count" | "attention.key_length";
-  /** What the configuration has beyond what all have. */
+  /** Returns the configuration keys that only this architecture has. */
   readonly ownConfig?: (read: ArchitectureKeys, rope: JsonObject) => JsonObject;
-  /** The keys from which that is made. */
+  /** Metadata keys that `ownConfig` reads. */
   readonly ownKeys?: readonly string[];
-  /** Spaces stand at any place as they are, and merges go by the order of tokens rather than by their scores. */
+  /** Whether it uses Gemma's tokenizer: spaces are kept in tokens, and merges are ordered by token id instead of by score. */
   readonly isGemma?: boolean;
 }
 
@@ -97,16 +99,16 @@ const ALL: readonly NamedArchitecture[] = (Object.keys(ARCHITECTURES) as Archite
   name,
 }));
 
-/** How models of a `model_type` are written, or undefined where they can't be. */
+/** The architecture that models of a `model_type` are written as, or undefined if they can't be written. */
 export const architectureFor = (modelType: unknown): NamedArchitecture | undefined =>
   ALL.find((known) => typesWritten(known).some((type) => type === modelType));
 
-/** Every `model_type` whose models can be written. */
+/** Every `model_type` that can be written. */
 export const writableModelTypes = (): string[] => ALL.flatMap(typesWritten);
 
 const typesWritten = ({ modelType, alsoWrites = [] }: GgufArchitecture): string[] => [modelType, ...alsoWrites];
 
-/** The architecture that a file names. @throws BidoraError `GGUF` that lists the supported ones */
+/** A file's architecture. @throws BidoraError `GGUF` that lists the supported ones */
 export function architectureOf(metadata: GgufMetadata): NamedArchitecture {
   const name = metadata.required(ARCHITECTURE_KEY, metadata.text(ARCHITECTURE_KEY));
   const found = ALL.find((architecture) => architecture.name === name);
@@ -118,14 +120,14 @@ export function architectureOf(metadata: GgufMetadata): NamedArchitecture {
   );
 }
 
-/** Every sixth layer sees everything, as llama.cpp has it where the file does not say. */
+/** Every sixth layer has full attention; llama.cpp's default when the file doesn't say. */
 const PATTERN = 6;
-/** The base of the layers that see a window. */
+/** RoPE base of sliding-window layers. */
 const WINDOW_BASE = 10000;
-/** The model of so many layers divides by another size of heads than they have. */
+/** The model with this many layers (27B) scales attention by another number than its head size. */
 const LARGEST = 62;
 
-/** Gemma 3's two kinds of layers, each with its own rotary positions, of which the wide ones alone are stretched. */
+/** Gemma 3's two kinds of layers, each with its own RoPE base; only full-attention layers use RoPE scaling. */
 export function gemma3Config(read: ArchitectureKeys, rope: JsonObject): JsonObject {
   const layers = read.count("block_count");
   const window = read.optionalCount("attention.sliding_window") ?? 0;
@@ -146,7 +148,7 @@ export function gemma3Config(read: ArchitectureKeys, rope: JsonObject): JsonObje
 
 export const EMBEDDINGS = "token_embd.weight";
 export const OUTPUT = "output.weight";
-/** Factors by which rotary frequencies are divided: no parameter, but part of the configuration. */
+/** Divisors of the RoPE frequencies: part of the configuration, not a parameter. */
 export const ROPE_FACTORS = "rope_freqs.weight";
 
 const OUTSIDE_LAYERS: Readonly<Record<string, string>> = {
@@ -156,9 +158,9 @@ const OUTSIDE_LAYERS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The name in transformers of each tensor in a file, from it to the file's own.
- * @param layers how many the model has
- * @throws BidoraError `GGUF` for a tensor that the model has no place for: without it the model would be another one
+ * Maps transformers' parameter names to the names of the file's tensors.
+ * @param layers number of layers of the model
+ * @throws BidoraError `GGUF` for a tensor that this architecture doesn't have, since ignoring it would give another model
  */
 export function parameterNames(
   path: string,
@@ -171,13 +173,13 @@ export function parameterNames(
     if (tensor === ROPE_FACTORS) continue;
     const name = parameterName(layerNames, tensor, layers);
     if (name === undefined)
-      throw ggufError(path, `tensor '${tensor}' has no place in a ${modelType} model of ${layers} layers.`);
+      throw ggufError(path, `tensor '${tensor}' is not part of a ${modelType} model with ${layers} layers.`);
     names.set(name, tensor);
   }
   return names;
 }
 
-/** The name in a file of a parameter as transformers calls it, or undefined where files have no place for it. */
+/** The tensor name in a file for a parameter of transformers, or undefined if files have no such tensor. */
 export function tensorName(
   { layerNames }: Pick<GgufArchitecture, "layerNames">,
   parameter: string,
@@ -200,10 +202,10 @@ function parameterName(
   return `${layer === undefined ? "" : `model.layers.${layer}.`}${name}.${kind}`;
 }
 
-/** How many heads there are of queries, and of keys. */
+/** Number of query heads and of key heads. */
 export type HeadCounts = Readonly<Record<"attn_q" | "attn_k", number>>;
 
-/** The heads that share a tensor's rows where these lie in another order than transformers', or undefined where they do not. */
+/** The number of heads in a tensor whose rows are ordered differently than in transformers; undefined for other tensors. */
 export function headsOf(
   { interleavesHeads }: Pick<GgufArchitecture, "interleavesHeads">,
   tensor: string,
@@ -213,7 +215,7 @@ export function headsOf(
   return part === undefined || !interleavesHeads ? undefined : counts[part];
 }
 
-/** Within a head, rows 0, 2, 4 … are its first half and rows 1, 3, 5 … its second. */
+/** Reorders rows to transformers' order: within a head, rows 0, 2, 4 … become the first half and rows 1, 3, 5 … the second. */
 export function separateHalves(bytes: Uint8Array, rows: number, heads: number): Uint8Array {
   const rowBytes = bytes.length / rows;
   const half = rows / heads / 2;
@@ -227,7 +229,7 @@ export function separateHalves(bytes: Uint8Array, rows: number, heads: number): 
   return out;
 }
 
-/** The way back, of the values themselves: row i of a head's first half, then row i of its second. values: [rows, …] */
+/** The inverse of `separateHalves`, on values: row i of a head's first half, then row i of its second. values: [rows, …] */
 export function interleaveHalves(values: torch.Tensor, heads: number): torch.Tensor {
   const [rows, ...rest] = values.shape as [number, ...number[]];
   const halves = torch.reshape(values, [heads, 2, rows / heads / 2, ...rest]);

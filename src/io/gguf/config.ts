@@ -1,3 +1,5 @@
+// From a file's metadata to transformers' `config.json`.
+
 import type { JsonObject } from "../json.js";
 import { architectureOf, EMBEDDINGS, type GgufArchitecture, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
@@ -6,8 +8,8 @@ import { ArchitectureKeys, type GgufMetadata } from "./metadata.js";
 import { ropeParameters } from "./rope.js";
 
 /**
- * The `config.json` of the model in a file, as transformers makes it (`from_pretrained(…, gguf_file=…)`), and beyond that what it
- * leaves to the defaults of a class although the file says it: the size of heads, stretched positions, biases, windows.
+ * The `config.json` of the model in a file, as transformers makes it (`from_pretrained(…, gguf_file=…)`). Also has what transformers
+ * leaves at a class's defaults although the file says it: head size, RoPE scaling, biases, sliding windows.
  * @throws BidoraError `GGUF` for an architecture or a setting that is not supported
  */
 export function configOf(file: GgufFile): JsonObject {
@@ -41,7 +43,7 @@ export function configOf(file: GgufFile): JsonObject {
   };
 }
 
-/** The rows of the embeddings: vocabularies may be shorter. */
+/** The number of rows of the embeddings; the vocabulary may be smaller. */
 function vocabSizeOf(file: GgufFile): number {
   const [rows = 0] = file.info(EMBEDDINGS).shape;
   const tokens = file.metadata.texts("tokenizer.ggml.tokens")?.length ?? 0;
@@ -49,7 +51,7 @@ function vocabSizeOf(file: GgufFile): number {
   throw ggufError(file.path, `tokenizer.ggml.tokens has ${tokens} entries, but '${EMBEDDINGS}' has ${rows} rows.`);
 }
 
-/** What would make it another model than the class of its name. */
+/** Settings that the architecture's class does not have: a file with one of them is refused. */
 const UNSUPPORTED = [
   "expert_count",
   "attention.sliding_window",
@@ -66,22 +68,22 @@ function refuseUnsupported(read: ArchitectureKeys, { ownKeys }: GgufArchitecture
     if (value !== 0) throw read.fault(key, `is ${value}, which is not supported; expected no such key.`);
   }
   if (read.optionalFlag("attention.causal") === false)
-    throw read.fault("attention.causal", "is false: models whose tokens see those after them are not supported.");
+    throw read.fault("attention.causal", "is false: bidirectional attention is not supported.");
 }
 
 function headSizeOf(read: ArchitectureKeys, { headSizeKey }: GgufArchitecture): number | undefined {
   const key = read.optionalCount("attention.key_length");
   const value = read.optionalCount("attention.value_length");
-  const turned = read.optionalCount("rope.dimension_count");
+  const rotated = read.optionalCount("rope.dimension_count");
   if (value !== undefined && key !== undefined && value !== key) {
     throw read.fault("attention.value_length", `is ${value}, but queries and keys have ${key}: not supported.`);
   }
-  const size = key ?? (headSizeKey === "rope.dimension_count" ? turned : undefined);
+  const size = key ?? (headSizeKey === "rope.dimension_count" ? rotated : undefined);
   const whole = size ?? read.count("embedding_length") / read.count("attention.head_count");
-  if (turned !== undefined && turned !== whole) {
+  if (rotated !== undefined && rotated !== whole) {
     throw read.fault(
       "rope.dimension_count",
-      `is ${turned} of ${whole}: heads that are turned in part are not supported.`,
+      `is ${rotated}, but heads have ${whole} dimensions: partial rotary embeddings are not supported.`,
     );
   }
   return size;
@@ -90,14 +92,14 @@ function headSizeOf(read: ArchitectureKeys, { headSizeKey }: GgufArchitecture): 
 const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"] as const;
 const FEED_FORWARD = ["ffn_gate", "ffn_up", "ffn_down"] as const;
 
-/** The parts of layers that can have biases, by `model_type`. Qwen 2's always have them. */
+/** Projections that can have biases, by `model_type`. In Qwen 2 they always have. */
 const BIASED: Readonly<Record<string, readonly string[]>> = {
   llama: [...ATTENTION, ...FEED_FORWARD],
   qwen2: ["attn_q", "attn_k", "attn_v"],
   qwen3: ATTENTION,
 };
 
-/** Llama's classes take biases where the configuration says so: in all four products, or in none. */
+/** Llama's configuration has biases in all four attention projections or in none. */
 function biases({ path, tensors }: GgufFile, { modelType }: GgufArchitecture): JsonObject {
   const biased = new Set([...tensors.keys()].flatMap((name) => /^(?:blk\.\d+\.)?(\w+)\.bias$/.exec(name)?.[1] ?? []));
   const surplus = [...biased].find((part) => !BIASED[modelType]?.includes(part));
@@ -109,7 +111,7 @@ function biases({ path, tensors }: GgufFile, { modelType }: GgufArchitecture): J
     if (found.length > 0 && found.length < names.length) {
       throw ggufError(
         path,
-        `it has biases for ${found.join(", ")} alone of ${names.join(", ")}, which ${key} can't say.`,
+        `it has biases only for ${found.join(", ")} of ${names.join(", ")}, which ${key} can't express.`,
       );
     }
     return found.length > 0;
@@ -131,7 +133,7 @@ function tokenIds(metadata: GgufMetadata, vocabSize: number): JsonObject {
   return ids;
 }
 
-/** The token that has a role. */
+/** The id of the token with a role (bos, eos, …), or undefined if there is none. */
 export function tokenId(metadata: GgufMetadata, role: string, vocabSize: number): number | undefined {
   const key = `tokenizer.ggml.${role}_token_id`;
   const id = metadata.count(key);
@@ -139,7 +141,7 @@ export function tokenId(metadata: GgufMetadata, role: string, vocabSize: number)
   throw ggufError(metadata.path, `${key} is ${id}, but there are ${vocabSize} tokens.`);
 }
 
-/** The tokens at which generation ends: a text's end, a turn's and a message's. */
+/** The ids of the tokens that end generation: end of text, of turn and of message. */
 export function endTokens(metadata: GgufMetadata, vocabSize: number): number[] {
   const ids = ["eos", "eot", "eom"].map((role) => tokenId(metadata, role, vocabSize));
   return [...new Set(ids.filter((id) => id !== undefined))];

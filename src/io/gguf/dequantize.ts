@@ -1,14 +1,14 @@
+// Decodes the blocks of quantized GGUF tensors to float32.
+
 import { blockOf, type GgmlType } from "./format.js";
 import { halfValues } from "./quantize.js";
 
 /**
- * Puts the values of blocks into `out`, as ggml and its Python package compute them.
- * Every product of a scale and a small whole number is exact in a double, and so is the sum with an offset: what is stored has been
- * rounded to float32 once, as theirs.
+ * Writes the values of blocks to `out`, with the same bits as ggml and the Python package `gguf`. The product of a scale and a small
+ * integer is exact in a double, and so is the sum with an offset, so each value is rounded to float32 once, as in ggml.
  */
-export type Unpack = (blocks: Uint8Array, out: Float32Array) => void;
+type Unpack = (blocks: Uint8Array, out: Float32Array) => void;
 
-/** By type, what can be read. */
 const UNPACKS = {
   F32: (blocks, out) => new Uint8Array(out.buffer, out.byteOffset, out.byteLength).set(blocks),
   F16: f16,
@@ -25,12 +25,12 @@ const UNPACKS = {
 
 export type ReadableType = keyof typeof UNPACKS;
 
-/** The types that can be read. */
+/** The element types that can be read. */
 export const READABLE_TYPES: readonly string[] = Object.keys(UNPACKS);
 
 export const isReadable = (type: GgmlType): type is ReadableType => Object.hasOwn(UNPACKS, type);
 
-/** The elements of whole blocks as float32. */
+/** Decodes whole blocks to float32. */
 export function dequantize(type: ReadableType, blocks: Uint8Array): Float32Array<ArrayBuffer> {
   const { elements, bytes } = blockOf(type);
   const out = new Float32Array((blocks.length / bytes) * elements);
@@ -48,7 +48,7 @@ function bf16(blocks: Uint8Array, out: Float32Array): void {
   for (let i = 0; i < out.length; i++) bits[i] = (blocks[2 * i]! << 16) | (blocks[2 * i + 1]! << 24);
 }
 
-/** 32 elements: a scale, then a signed byte each. */
+/** 32 elements: a float16 scale, then one signed byte per element. */
 function q8_0(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 34, i += 32) {
@@ -57,7 +57,7 @@ function q8_0(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** 32 elements: a scale, then 4 bits each; the low ones of a byte are of the first half. */
+/** 32 elements: a float16 scale, then 4 bits per element; low nibbles are the first 16 elements, high nibbles the others. */
 function q4_0(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 18, i += 32) {
@@ -70,7 +70,7 @@ function q4_0(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** As Q4_0, with an offset in the place of the 8. */
+/** As Q4_0, with a stored offset instead of the constant 8. */
 function q4_1(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 20, i += 32) {
@@ -84,7 +84,7 @@ function q4_1(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** As Q4_0, with the elements' fifth bits in four bytes before the others. */
+/** As Q4_0, with the fifth bit of each element in four bytes before the nibbles. */
 function q5_0(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 22, i += 32) {
@@ -98,7 +98,7 @@ function q5_0(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** As Q5_0, with an offset in the place of the 16. */
+/** As Q5_0, with a stored offset instead of the constant 16. */
 function q5_1(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 24, i += 32) {
@@ -116,9 +116,9 @@ function q5_1(blocks: Uint8Array, out: Float32Array): void {
 const fourBytes = (bytes: Uint8Array, at: number): number =>
   bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
 
-// ggml's "k-quants": 256 elements a block, in groups with small scales of their own beside the block's.
+// ggml's "k-quants": 256 elements per block, in groups that have small scales besides the block's scale.
 
-/** 8 groups of 32 with a scale and an offset each; then 4 bits an element, two groups sharing 32 bytes. */
+/** 8 groups of 32 elements with a scale and an offset each, then 4 bits per element; two groups share 32 bytes. */
 export function q4K(blocks: Uint8Array, out: Float32Array): void {
   for (let at = 0, i = 0; at < blocks.length; at += 144, i += 256) {
     for (let group = 0; group < 8; group++) {
@@ -131,7 +131,7 @@ export function q4K(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** As Q4_K, with the elements' fifth bits before the others: group g's are the bits g of 32 bytes. */
+/** As Q4_K, with the fifth bits first: those of group g are bit g of 32 bytes. */
 export function q5K(blocks: Uint8Array, out: Float32Array): void {
   for (let at = 0, i = 0; at < blocks.length; at += 176, i += 256) {
     for (let group = 0; group < 8; group++) {
@@ -147,12 +147,12 @@ export function q5K(blocks: Uint8Array, out: Float32Array): void {
   }
 }
 
-/** 16 groups of 16 with a signed scale each: 4 low bits, 2 high bits, then scales and the block's own scale. */
+/** 16 groups of 16 elements with a signed scale each: 4 low bits, 2 high bits, then the group scales and the block's scale. */
 export function q6K(blocks: Uint8Array, out: Float32Array): void {
   const halves = halfValues();
   for (let at = 0, i = 0; at < blocks.length; at += 210, i += 256) {
     const whole = halves[blocks[at + 208]! | (blocks[at + 209]! << 8)]!;
-    // Runs of 32: 64 bytes hold the low bits of four of them, 32 bytes the high ones.
+    // Runs of 32 elements: 64 bytes hold the low bits of four runs, 32 bytes the high bits.
     for (let run = 0; run < 8; run++) {
       const low = at + (run >> 2) * 64 + (run & 1) * 32;
       const lowShift = ((run >> 1) & 1) * 4;
@@ -168,8 +168,8 @@ export function q6K(blocks: Uint8Array, out: Float32Array): void {
 }
 
 /*
- * Scales and offsets have 6 bits. Those of the first four groups are the low bits of bytes 4 to 7 and 8 to 11; those of the others
- * have four bits in bytes 12 to 15 (scales low, offsets high), and their two highest in what the first ones left.
+ * Scales and offsets have 6 bits. For the first four groups these are the low bits of bytes 4–7 and 8–11. For the others, bytes 12–15
+ * hold four bits (scales in the low nibble, offsets in the high one), and the free top bits of bytes 4–11 hold the two highest.
  */
 
 function groupScale(blocks: Uint8Array, at: number, group: number): number {

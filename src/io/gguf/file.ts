@@ -14,7 +14,7 @@ import {
 import { HeaderReader, leastBytes } from "./headerReader.js";
 import { GgufMetadata } from "./metadata.js";
 
-/** An open GGUF file: the header is in memory, each tensor is read from disk when it is asked for. */
+/** An open GGUF file: the header is in memory, and tensors are read from disk on demand. */
 export class GgufFile {
   #descriptor: number | undefined;
 
@@ -22,7 +22,7 @@ export class GgufFile {
     readonly path: string,
     descriptor: number,
     private readonly header: GgufHeader,
-    /** The header's own bytes. */
+    /** The bytes of the header. */
     readonly headerBytes: Uint8Array,
   ) {
     this.#descriptor = descriptor;
@@ -37,14 +37,14 @@ export class GgufFile {
     return this.header.tensors;
   }
 
-  /** @throws BidoraError `GGUF` for a name that the file lacks */
+  /** @throws BidoraError `GGUF` if the file has no tensor of this name */
   info(name: string): GgufTensorInfo {
     const info = this.header.tensors.get(name);
     if (!info) throw ggufError(this.path, `there is no tensor '${name}' in it.`);
     return info;
   }
 
-  /** A tensor's bytes as they lie in the file, in memory of their own. */
+  /** A copy of a tensor's bytes as stored in the file. */
   readBytes(name: string): Uint8Array<ArrayBuffer> {
     const { begin, byteLength } = this.info(name);
     const descriptor = this.#descriptor;
@@ -80,17 +80,17 @@ export function openGguf(path: string): GgufFile {
 }
 
 /*
- * Own code rather than @huggingface/gguf, which reads lists of any length at once, starts a value anew each time that its window ends,
- * replaces broken UTF-8 without a word, and checks neither element types nor where tensors lie against the file's size.
+ * Not @huggingface/gguf, because it reads lists of any length at once, rereads a value whenever its window ends, silently replaces
+ * invalid UTF-8, and checks neither element types nor tensor offsets against the file's size.
  */
 
-/** One tensor of a file, in ggml's words. */
+/** One tensor of a file, with ggml's element type. */
 export interface GgufTensorInfo {
   readonly name: string;
   readonly type: GgmlType;
-  /** In the order of PyTorch: the last dimension lies together. The file has them the other way round. */
+  /** In PyTorch's order, last dimension contiguous. The file stores dimensions in reverse. */
   readonly shape: readonly number[];
-  /** From the start of the file. */
+  /** Offset from the start of the file. */
   readonly begin: number;
   readonly byteLength: number;
 }
@@ -106,28 +106,28 @@ export const VERSIONS: readonly number[] = [2, 3];
 export const ALIGNMENT_KEY = "general.alignment";
 export const DEFAULT_ALIGNMENT = 32;
 const MAX_DIMENSIONS = 4;
-/** The least that a key with its value, and what is said of a tensor, take. */
+/** The smallest sizes of a metadata entry and of a tensor's description. */
 const LEAST_ENTRY_BYTES = LENGTH_BYTES + 4 + 1;
 const LEAST_TENSOR_BYTES = LENGTH_BYTES + 4 + 4 + LENGTH_BYTES;
 
 /**
- * Reads a header and checks it: known types, whole blocks, places within the file, no overlap.
+ * Reads and checks a header: known types, whole blocks, tensors within the file that don't overlap.
  * @throws BidoraError `GGUF` naming the file and what is wrong with it
  */
 export function readHeader(reader: HeaderReader, fileBytes: number): GgufHeader {
   const { path } = reader;
   const version = readVersion(reader, fileBytes);
   const tensorCount = reader.count("tensors", LEAST_TENSOR_BYTES);
-  const keyCount = reader.count("entries of metadata", LEAST_ENTRY_BYTES);
+  const keyCount = reader.count("metadata entries", LEAST_ENTRY_BYTES);
   const metadata = new GgufMetadata(path, readValues(reader, keyCount));
   const infos = Array.from({ length: tensorCount }, () => readTensorInfo(reader));
   const alignment = alignmentOf(metadata);
   const dataStart = Math.ceil(reader.position / alignment) * alignment;
   const tensors = new Map<string, GgufTensorInfo>();
   for (const { offset, ...info } of infos) {
-    if (tensors.has(info.name)) throw ggufError(path, `it has the tensor '${info.name}' twice.`);
+    if (tensors.has(info.name)) throw ggufError(path, `tensor '${info.name}' occurs twice.`);
     if (offset % alignment !== 0) {
-      throw ggufError(path, `tensor '${info.name}' begins at ${offset}, which is no multiple of ${alignment}.`);
+      throw ggufError(path, `tensor '${info.name}' begins at ${offset}, which is not a multiple of ${alignment}.`);
     }
     tensors.set(info.name, { ...info, begin: dataStart + offset });
   }
@@ -146,7 +146,7 @@ function readVersion(reader: HeaderReader, fileBytes: number): number {
   }
   const version = reader.uint32();
   if (VERSIONS.includes(version)) return version;
-  // The version's bytes the other way round are a small number again.
+  // A version whose byte-swapped value is small means a big-endian file.
   if (version % 2 ** 16 === 0 && version !== 0) {
     throw ggufError(
       path,
@@ -178,7 +178,7 @@ function readValue(reader: HeaderReader, key: string): GgufValue {
   return lazyArray(of, () => Array.from({ length }, () => passed.scalar(of)));
 }
 
-/** Vocabularies are long, and opening the weights does not need them. */
+/** Arrays such as vocabularies are long, and opening the weights does not need them. */
 function lazyArray(of: ScalarType, read: () => readonly Scalar[]): GgufValue {
   let values: readonly Scalar[] | undefined;
   return {
@@ -202,7 +202,7 @@ function readTensorInfo(reader: HeaderReader): Omit<GgufTensorInfo, "begin"> & {
   const name = reader.string();
   const fault = (what: string) => ggufError(reader.path, `tensor '${name}' ${what}`);
   const dimensions = reader.uint32();
-  if (dimensions > MAX_DIMENSIONS) throw fault(`has ${dimensions} dimensions; ${MAX_DIMENSIONS} are the most.`);
+  if (dimensions > MAX_DIMENSIONS) throw fault(`has ${dimensions} dimensions; at most ${MAX_DIMENSIONS} are allowed.`);
   const shape = Array.from({ length: dimensions }, () => reader.number("uint64")).reverse();
   const id = reader.uint32();
   const type = ggmlType(id);

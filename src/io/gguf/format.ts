@@ -1,8 +1,10 @@
+// Constants and types of the GGUF format: element types, metadata values.
+
 import { BidoraError } from "../../common/errors.js";
 
 /**
- * The element types of the format, by their number: name, elements a block, bytes a block. Rows hold whole blocks.
- * What is not in `READABLE` can be listed, not read.
+ * Element types: number, name, elements per block, bytes per block. Rows hold whole blocks. Types outside `READABLE_TYPES` can be
+ * listed but not read.
  */
 const TYPES = [
   [0, "F32", 1, 4],
@@ -43,8 +45,8 @@ const TYPES = [
 
 export type GgmlType = (typeof TYPES)[number][1];
 
-/** How many elements a block has, and in how many bytes. */
-export interface BlockSize {
+/** Elements and bytes per block. */
+interface BlockSize {
   readonly elements: number;
   readonly bytes: number;
 }
@@ -53,14 +55,14 @@ const NAMES = new Map<number, GgmlType>(TYPES.map(([id, name]) => [id, name]));
 const IDS = new Map<GgmlType, number>(TYPES.map(([id, name]) => [name, id]));
 const BLOCKS = new Map<GgmlType, BlockSize>(TYPES.map(([, name, elements, bytes]) => [name, { elements, bytes }]));
 
-/** Undefined for a number that stands for no type known here. */
+/** The type with this number, or undefined if there is none. */
 export const ggmlType = (id: number): GgmlType | undefined => NAMES.get(id);
 
 export const ggmlId = (type: GgmlType): number => IDS.get(type)!;
 
 export const blockOf = (type: GgmlType): BlockSize => BLOCKS.get(type)!;
 
-/** The types of values in a file's metadata, at the place of their number. */
+/** The types of metadata values; their index is their number in the file. */
 export const VALUE_TYPES = [
   "uint8",
   "int8",
@@ -78,17 +80,17 @@ export const VALUE_TYPES = [
 ] as const;
 
 type ValueType = (typeof VALUE_TYPES)[number];
-/** A type of single values. */
+/** Value types other than arrays. */
 export type ScalarType = Exclude<ValueType, "array">;
-/** A single value; 64-bit numbers that a double can't hold are bigints. */
+/** A value other than an array; 64-bit integers that a double can't hold are bigints. */
 export type Scalar = number | bigint | boolean | string;
 
-/** A value of the metadata as the file has it. */
+/** A metadata value as stored in the file. */
 export type GgufValue =
   | { readonly type: ScalarType; readonly value: Scalar }
   | { readonly type: "array"; readonly of: ScalarType; readonly values: readonly Scalar[] };
 
-/** Bytes of a number or truth value; a string has its length before it. */
+/** Bytes of a number or boolean. */
 export const SCALAR_BYTES: Readonly<Record<Exclude<ScalarType, "string">, number>> = {
   uint8: 1,
   int8: 1,
@@ -102,9 +104,10 @@ export const SCALAR_BYTES: Readonly<Record<Exclude<ScalarType, "string">, number
   int64: 8,
   float64: 8,
 };
-/** Of the length before a string, an array or a list of dimensions. */
+/** Bytes of the length before a string, an array or a list of dimensions. */
 export const LENGTH_BYTES = 8;
 
+/** The error for a file that is damaged or not supported. */
 export function ggufError(file: string, what: string, options?: ErrorOptions): BidoraError {
   return new BidoraError("GGUF", `${file}: ${what}`, options);
 }

@@ -1,11 +1,13 @@
+// Reads the primitive values of a GGUF header, with bounds checks.
+
 import { readInto } from "../../common/fileSystem.js";
 import { ggufError, LENGTH_BYTES, SCALAR_BYTES, type Scalar, type ScalarType } from "./format.js";
 
-/** Far above any header (vocabularies of 256 thousand tokens take about 10 MB), far below what would fill the memory. */
+/** Far more than any real header (a vocabulary of 256 000 tokens takes about 10 MB), and far less than memory. */
 const MAX_HEADER_BYTES = 2 ** 28;
 const CHUNK_BYTES = 2 ** 20;
 
-/** Reads a file's header from its start on. What has been read stays, so that long lists can be decoded when they are asked for. */
+/** Reads a file's header from the start. It keeps the bytes, so that long lists can be decoded later, when they are needed. */
 export class HeaderReader {
   #bytes = Buffer.alloc(0);
   #position = 0;
@@ -20,12 +22,12 @@ export class HeaderReader {
     return this.#position;
   }
 
-  /** All that has been passed. */
+  /** All bytes before the position. */
   get passed(): Uint8Array {
     return this.#bytes.subarray(0, this.#position);
   }
 
-  /** A reader of the same bytes that stands elsewhere. */
+  /** A reader of the same bytes at another position. */
   at(position: number): HeaderReader {
     const other = new HeaderReader(this.path, this.descriptor, this.fileBytes);
     other.#bytes = this.#bytes;
@@ -33,7 +35,7 @@ export class HeaderReader {
     return other;
   }
 
-  /** A number or truth value. */
+  /** Reads a number or boolean. */
   number(type: Exclude<ScalarType, "string">): number | bigint | boolean {
     const at = this.skip(SCALAR_BYTES[type]);
     const bytes = this.#bytes;
@@ -50,7 +52,7 @@ export class HeaderReader {
     return this.number("uint32") as number;
   }
 
-  /** A count of things that take at least so many bytes each: never more than the file can hold. */
+  /** Reads a count of items of at least `leastBytes` bytes each, and checks that the file can hold them. */
   count(what: string, leastBytes: number): number {
     const count = this.number("uint64");
     if (typeof count === "number" && count * leastBytes <= this.fileBytes - this.#position) return count;
@@ -76,13 +78,13 @@ export class HeaderReader {
     return type === "string" ? this.string() : this.number(type);
   }
 
-  /** Passes over so many values of a type. */
+  /** Skips `count` values of a type. */
   skipScalars(type: ScalarType, count: number): void {
     if (type !== "string") this.skip(count * SCALAR_BYTES[type]);
     else for (let i = 0; i < count; i++) this.skip(this.count("bytes of text", 1));
   }
 
-  /** Passes over bytes. @returns where they begin */
+  /** Skips bytes. @returns the position of the first one */
   skip(length: number): number {
     const start = this.#position;
     this.#require(start + length);
@@ -95,11 +97,11 @@ export class HeaderReader {
     if (end > this.fileBytes) {
       throw ggufError(
         this.path,
-        `truncated: the header goes on past the end at byte ${this.fileBytes}; fetch or copy the file again.`,
+        `truncated: the header continues past the end of the file at byte ${this.fileBytes}; fetch or copy the file again.`,
       );
     }
     if (end > MAX_HEADER_BYTES) {
-      throw ggufError(this.path, `damaged: its header has more than ${MAX_HEADER_BYTES} bytes, which none needs.`);
+      throw ggufError(this.path, `damaged: its header has more than ${MAX_HEADER_BYTES} bytes.`);
     }
     const wanted = Math.min(this.fileBytes, Math.max(end, 2 * this.#bytes.length, CHUNK_BYTES));
     const bytes = Buffer.alloc(wanted);
@@ -110,11 +112,11 @@ export class HeaderReader {
 
   #truth(byte: number): boolean {
     if (byte <= 1) return byte === 1;
-    throw ggufError(this.path, `damaged: a truth value before byte ${this.#position} is ${byte}; expected 0 or 1.`);
+    throw ggufError(this.path, `damaged: a boolean before byte ${this.#position} is ${byte}; expected 0 or 1.`);
   }
 }
 
-/** The least that values of a type take. */
+/** The smallest size of a value of this type. */
 export const leastBytes = (type: ScalarType): number => (type === "string" ? LENGTH_BYTES : SCALAR_BYTES[type]);
 
 function asNumber(value: bigint): number | bigint {

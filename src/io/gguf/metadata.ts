@@ -1,6 +1,8 @@
+// A file's metadata: typed access for reading, and key-value pairs for writing.
+
 import { type GgufValue, ggufError, type Scalar } from "./format.js";
 
-/** Typed reading of a file's metadata: a key that is absent gives undefined, a value of another kind is an error that names it. */
+/** Typed access to a file's metadata: undefined for a missing key, an error that names the key for a value of another type. */
 export class GgufMetadata {
   constructor(
     readonly path: string,
@@ -15,13 +17,13 @@ export class GgufMetadata {
     return this.values.has(key);
   }
 
-  /** The value as it stands in the file. */
+  /** The value as stored in the file. */
   value(key: string): GgufValue | undefined {
     return this.values.get(key);
   }
 
   text(key: string): string | undefined {
-    return this.#scalar(key, "a text", (value) => typeof value === "string");
+    return this.#scalar(key, "a string", (value) => typeof value === "string");
   }
 
   flag(key: string): boolean | undefined {
@@ -33,20 +35,20 @@ export class GgufMetadata {
   }
 
   count(key: string): number | undefined {
-    return this.#scalar(key, "a whole number from 0", isCount);
+    return this.#scalar(key, "a non-negative integer", isCount);
   }
 
   texts(key: string): readonly string[] | undefined {
-    return this.#list(key, "a list of texts", (value) => typeof value === "string");
+    return this.#list(key, "a list of strings", (value) => typeof value === "string");
   }
 
   numbers(key: string): readonly number[] | undefined {
     return this.#list(key, "a list of finite numbers", isNumber);
   }
 
-  /** @throws BidoraError `GGUF` where the key is absent */
+  /** @throws BidoraError `GGUF` if the key is missing */
   required<T>(key: string, value: T | undefined): T {
-    if (value === undefined) throw ggufError(this.path, `its metadata lack ${key}, which is needed.`);
+    if (value === undefined) throw ggufError(this.path, `its metadata lack the required key ${key}.`);
     return value;
   }
 
@@ -79,7 +81,7 @@ function shown(found: GgufValue): string {
   return found.type === "array" ? `a list of ${found.of}` : `${found.type} ${String(found.value).slice(0, 80)}`;
 }
 
-/** Reads the keys that have the architecture's name before them. */
+/** Reads keys with the architecture's name as their prefix, such as `llama.block_count`. */
 export class ArchitectureKeys {
   constructor(
     readonly metadata: GgufMetadata,
@@ -114,7 +116,7 @@ export class ArchitectureKeys {
     return this.metadata.text(this.name(key));
   }
 
-  /** The parts of the keys after `start`. */
+  /** The rest of each key that starts with `start`. */
   under(start: string): string[] {
     const whole = this.name(start);
     return this.metadata.keys.filter((key) => key.startsWith(whole)).map((key) => key.slice(whole.length));
@@ -125,7 +127,7 @@ export class ArchitectureKeys {
   }
 }
 
-/** A key of the metadata with its value. */
+/** A metadata key and its value, as the writer takes them. */
 export type GgufPair = readonly [key: string, value: GgufValue];
 
 export const text = (value: string): GgufValue => ({ type: "string", value });

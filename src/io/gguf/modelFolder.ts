@@ -1,3 +1,5 @@
+// The model folder that a GGUF file is converted into, in this program's cache.
+
 import { existsSync, realpathSync, statSync, symlinkSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { makeFolder, statOf } from "../../common/fileSystem.js";
@@ -11,15 +13,15 @@ import { type GgufFile, openGguf } from "./file.js";
 import { ggufError } from "./format.js";
 import { tokenizerConfigOf, tokenizerOf } from "./tokenizer.js";
 
-/** Of the conversion below: what an older one has left is made anew. */
+/** Version of the conversion below; folders of an older version are not reused. */
 const CONVERSION = 2;
-/** No conversion takes longer: what is older belongs to a killed run. */
+/** Temporary folders older than this belong to a killed process, since no conversion takes that long. */
 const LEFTOVER_AGE_MS = 3_600_000;
 const SHARD = /-\d{5}-of-(\d{5})\.gguf$/i;
 
 /**
- * A model folder for a GGUF file, in this program's cache: its configuration and its tokenizer, converted, and a link to the file.
- * A file that has changed has another folder.
+ * The model folder of a GGUF file in this program's cache: converted configuration and tokenizer, and a link to the file. A file that
+ * changed gets a new folder.
  * @throws BidoraError `GGUF` for a file that is damaged or not supported
  */
 export async function ggufModelFolder(path: string, environment?: Environment): Promise<string> {
@@ -41,10 +43,10 @@ export async function ggufModelFolder(path: string, environment?: Environment): 
   }
 }
 
-/** Adapters, projectors and vocabularies have their own kinds of files, and large models are cut. */
+/** @throws BidoraError `GGUF` for a file with something other than a model (adapter, projector, vocabulary), or with part of a model */
 function refuseParts({ metadata }: GgufFile, path: string): void {
   const kind = metadata.text("general.type") ?? "model";
-  if (kind !== "model") throw ggufError(path, `it holds no model: its general.type is ${JSON.stringify(kind)}.`);
+  if (kind !== "model") throw ggufError(path, `it does not hold a model: its general.type is ${JSON.stringify(kind)}.`);
   const count = metadata.count("split.count") ?? Number(SHARD.exec(path)?.[1] ?? 1);
   if (count <= 1) return;
   throw ggufError(
@@ -53,7 +55,7 @@ function refuseParts({ metadata }: GgufFile, path: string): void {
   );
 }
 
-/** By what a file is known again. */
+/** What identifies a file: path, size, modification time and header. */
 function sourceOf(path: string, file: GgufFile): JsonObject {
   const { size, mtimeMs } = statSync(path);
   return { path, bytes: size, modified: mtimeMs, header: sha256(file.headerBytes) };
@@ -77,8 +79,8 @@ function write(folder: string, file: GgufFile, source: JsonObject): void {
 }
 
 /**
- * Checks that the file which a folder has been made for is still there, and still the same.
- * @throws BidoraError `GGUF` that says what has become of it
+ * Checks that the GGUF file of a converted folder still exists unchanged.
+ * @throws BidoraError `GGUF` if it is gone or has changed
  */
 export function checkSource(folder: string): void {
   const record = join(folder, GGUF_SOURCE);
@@ -86,8 +88,8 @@ export function checkSource(folder: string): void {
   const { path, bytes, modified } = existsSync(record) ? readJsonObject(record) : {};
   const found = statOf(linked);
   const shown = typeof path === "string" ? path : linked;
-  const advice = `give the GGUF file as the model again, rather than ${folder}.`;
-  if (!found) throw ggufError(shown, `the file is not there any more: ${advice}`);
+  const advice = `pass the GGUF file itself as the model, not ${folder}.`;
+  if (!found) throw ggufError(shown, `the file no longer exists: ${advice}`);
   if (bytes === undefined || (found.size === bytes && found.mtimeMs === modified)) return;
-  throw ggufError(shown, `the file has changed since ${folder} was made for it: ${advice}`);
+  throw ggufError(shown, `the file has changed since ${folder} was created for it: ${advice}`);
 }

@@ -1,16 +1,18 @@
+// llama.cpp's named pre-tokenizers, as `tokenizer.json` writes them.
+
 import { isDeepStrictEqual } from "node:util";
 import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json.js";
 import { ggufError } from "./format.js";
 
-/** How a byte-level vocabulary's texts are split before merges, and what goes with that in the tokenizers that have it. */
-export interface Splitting {
+/** How a byte-level BPE tokenizer splits text before merging, with the settings that go with it. */
+interface Splitting {
   readonly normalizer: JsonObject | null;
   readonly preTokenizer: JsonObject;
-  /** A word that is in the vocabulary is one token, whatever the merges would make of it. */
+  /** Whether a word in the vocabulary becomes one token without applying merges. */
   readonly ignoresMerges: boolean;
-  /** Whether a first token is added where the file doesn't say. */
+  /** Whether a start token is added if the file doesn't say. */
   readonly addsStart: boolean;
 }
 
@@ -34,7 +36,7 @@ const split = (expression: string): JsonObject =>
 
 const PLAIN = { normalizer: null, ignoresMerges: false, addsStart: false };
 const gpt2: Splitting = { ...PLAIN, preTokenizer: byteLevel(true) };
-/** Each digit is a word. */
+/** Splits each digit off. */
 const smollm: Splitting = {
   ...PLAIN,
   preTokenizer: sequence({ type: "Digits", individual_digits: true }, byteLevel(true)),
@@ -43,7 +45,7 @@ const llama3: Splitting = { ...PLAIN, preTokenizer: split(LLAMA3), ignoresMerges
 const qwen2: Splitting = { ...PLAIN, normalizer: { type: "NFC" }, preTokenizer: split(QWEN2) };
 const tekken: Splitting = { ...PLAIN, preTokenizer: split(TEKKEN), ignoresMerges: true, addsStart: true };
 
-/** By `tokenizer.ggml.pre`, the name that llama.cpp's converter gives to a way of splitting. */
+/** Pre-tokenizers by `tokenizer.ggml.pre`, llama.cpp's name for them. */
 const SPLITTINGS = {
   "gpt-2": gpt2,
   default: gpt2,
@@ -56,10 +58,10 @@ const SPLITTINGS = {
   tekken,
 } as const satisfies Readonly<Record<string, Splitting>>;
 
-/** The names of all. */
+/** The names of all supported pre-tokenizers. */
 export const splittingNames = (): string[] => Object.keys(SPLITTINGS);
 
-/** @throws BidoraError `GGUF` that lists the known ones: another way of splitting gives other tokens */
+/** The pre-tokenizer of this name. @throws BidoraError `GGUF` that lists the supported ones */
 export function splittingOf(path: string, name: string | undefined): Splitting {
   const found = name === undefined ? undefined : own(SPLITTINGS, name);
   if (found) return found;
@@ -67,7 +69,7 @@ export function splittingOf(path: string, name: string | undefined): Splitting {
   if (name === undefined) {
     throw ggufError(
       path,
-      "its metadata lack tokenizer.ggml.pre, which says how texts are split: convert the model anew with today's llama.cpp.",
+      "its metadata lack tokenizer.ggml.pre, the name of the pre-tokenizer: convert the model again with a current llama.cpp.",
     );
   }
   throw ggufError(
@@ -77,8 +79,8 @@ export function splittingOf(path: string, name: string | undefined): Splitting {
 }
 
 /**
- * The name of the way in which a byte-level `tokenizer.json` splits texts, or undefined for one that has none here: llama.cpp would
- * split them otherwise. It does no normalising, so that one without is taken for one with.
+ * llama.cpp's name for the pre-tokenizer of a byte-level `tokenizer.json`, or undefined if none splits text the same way. llama.cpp
+ * does not normalize, so a missing normalizer matches any.
  */
 export function splittingName({ normalizer, pre_tokenizer: preTokenizer, model }: JsonObject): string | undefined {
   const { ignore_merges: ignoresMerges = false } = isJsonObject(model) ? model : {};
@@ -92,7 +94,7 @@ export function splittingName({ normalizer, pre_tokenizer: preTokenizer, model }
 
 const isSame = (a: JsonValue | undefined, b: JsonValue | undefined): boolean => isDeepStrictEqual(plain(a), plain(b));
 
-/** Without what changes no token, and with what is left out where it stands for the same. */
+/** A pre-tokenizer without settings that change no token, and with defaults filled in. */
 function plain(step: JsonValue | undefined): JsonValue | undefined {
   if (!isJsonObject(step)) return step;
   if (step.type === "ByteLevel") return { use_regex: true, ...step, trim_offsets: true };

@@ -1,9 +1,10 @@
+// Encodes tensors in the element types that can be written.
+
 import * as torch from "../../torch/index.js";
 import { blockOf } from "./format.js";
 
-/** The types that can be written. */
-export const WRITABLE_TYPES = ["F32", "F16", "BF16", "Q8_0"] as const;
-export type WritableType = (typeof WRITABLE_TYPES)[number];
+/** The element types that can be written. */
+export type WritableType = "F32" | "F16" | "BF16" | "Q8_0";
 
 const { fround } = Math;
 
@@ -11,8 +12,8 @@ const DTYPES = { F32: "float32", F16: "float16", BF16: "bfloat16", Q8_0: "float3
 const INFINITE_HALF = 0x7c00;
 
 /**
- * The bytes of a tensor's elements in a type, as the Python package `gguf` makes them. Its rows must fill whole blocks.
- * @throws RangeError for values that are not finite, or not in this type
+ * Encodes a tensor's elements, with the same bytes as the Python package `gguf`. Its rows must fill whole blocks.
+ * @throws RangeError for values that are not finite, or would not be in this type
  */
 export function quantize(tensor: torch.Tensor, type: WritableType): Uint8Array<ArrayBuffer> {
   return torch.noGrad(() =>
@@ -25,7 +26,7 @@ export function quantize(tensor: torch.Tensor, type: WritableType): Uint8Array<A
   );
 }
 
-/** 32 elements: the scale that puts the largest at 127, then a signed byte each, rounded away from zero where it stands between two. */
+/** 32 elements: the scale that maps the largest magnitude to 127, then one signed byte each; halves round away from zero. */
 function q8_0(values: Float32Array): Uint8Array<ArrayBuffer> {
   const { elements, bytes } = blockOf("Q8_0");
   const out = new Uint8Array((values.length / elements) * bytes);
@@ -49,12 +50,12 @@ function roundAway(value: number): number {
   return Math.sign(value) * (floor + Math.floor(2 * (size - floor)));
 }
 
-// 16-bit floats as 32-bit ones and back, by their bits.
+// Conversion between float16 and float32 by their bits.
 
 const HALVES = 2 ** 16;
 let table: Float32Array | undefined;
 
-/** The value of each float16, by its bits. */
+/** The float32 value of every float16, indexed by its bits. */
 export function halfValues(): Float32Array {
   table ??= makeTable();
   return table;
@@ -73,7 +74,7 @@ function floatBits(half: number): number {
   if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
   if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
-  // Below the smallest normal float16, but a normal float32: the highest bit becomes the hidden one.
+  // A subnormal float16 is a normal float32: its highest set bit becomes the implicit one.
   const shift = Math.clz32(fraction) - 21;
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
@@ -81,16 +82,16 @@ function floatBits(half: number): number {
 const float = new Float32Array(1);
 const floatAsBits = new Uint32Array(float.buffer);
 
-/** The float16 next to a float32 (ties to even), as bits. */
+/** The bits of the float16 nearest to a float32 (ties to even). */
 export function halfBits(value: number): number {
   float[0] = value;
   const bits = floatAsBits[0]!;
   const sign = (bits >>> 16) & 0x8000;
   const size = bits & 0x7fffffff;
   if (size > 0x7f800000) return sign | 0x7e00 | ((size >> 13) & 0x3ff);
-  if (size >= 0x477ff000) return sign | 0x7c00; // rounds beyond 65504
+  if (size >= 0x477ff000) return sign | 0x7c00; // rounds to infinity
   if (size >= 0x38800000) return sign | ((size - 0x38000000 + 0xfff + ((size >> 13) & 1)) >> 13);
-  // Subnormal: a multiple of 2 ** -24. The product is exact, so that it rounds once.
+  // Subnormal: a multiple of 2 ** -24. The product is exact, so it rounds only once.
   return sign | roundEven(Math.abs(float[0]) * 2 ** 24);
 }
 
@@ -100,7 +101,7 @@ function roundEven(value: number): number {
   return floor + (rest > 0.5 || (rest === 0.5 && floor % 2 === 1) ? 1 : 0);
 }
 
-/** llama.cpp's words for what a file's matrices are kept in, and its number of such a file. */
+/** llama.cpp's names for the element type of a file's matrices, with its number for `general.file_type`. */
 const FILE_TYPES = {
   f32: { type: "F32", number: 0 },
   f16: { type: "F16", number: 1 },
@@ -112,7 +113,7 @@ export type FileType = keyof typeof FILE_TYPES;
 
 export const fileTypeNumber = (fileType: FileType): number => FILE_TYPES[fileType].number;
 
-/** As llama.cpp's converter: vectors stay float32, and rows that do not fill blocks become float16. */
+/** The element type of a tensor, as in llama.cpp's converter: float32 for vectors, float16 for rows that don't fill blocks. */
 export function typeOf(fileType: FileType, shape: readonly number[]): WritableType {
   const { type } = FILE_TYPES[fileType];
   if (shape.length < 2) return "F32";

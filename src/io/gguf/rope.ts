@@ -1,3 +1,5 @@
+// RoPE scaling: from a file's metadata and factors to transformers' `rope_parameters`, and Llama 3's factors for writing.
+
 import type { JsonObject } from "../json.js";
 import { ROPE_FACTORS } from "./architectures.js";
 import { dequantize, isReadable } from "./dequantize.js";
@@ -7,12 +9,12 @@ import type { ArchitectureKeys } from "./metadata.js";
 
 const DEFAULT_BASE = 10000;
 
-/** What `rope.scaling.` may hold beside a type. */
+/** Supported keys under `rope.scaling.`. */
 const SCALING_KEYS: readonly string[] = ["type", "factor", "original_context_length", "finetuned"];
 
 /**
- * `rope_parameters` as transformers has them.
- * @throws BidoraError `GGUF` for a way of stretching positions that is not supported
+ * A file's `rope_parameters`, as in transformers' configuration.
+ * @throws BidoraError `GGUF` for a kind of RoPE scaling that is not supported
  */
 export function ropeParameters(file: GgufFile, read: ArchitectureKeys, headSize: number): JsonObject {
   const rope_theta = read.optionalNumber("rope.freq_base") ?? DEFAULT_BASE;
@@ -20,7 +22,7 @@ export function ropeParameters(file: GgufFile, read: ArchitectureKeys, headSize:
   const stretched = scaling(read);
   if (!factors || factors.every((factor) => factor === 1)) return { rope_theta, ...stretched };
   if (stretched.rope_type === "default") return { rope_theta, ...fitted(file, factors, rope_theta) };
-  throw read.fault("rope.scaling", `stretches positions that tensor '${ROPE_FACTORS}' stretches too: not supported.`);
+  throw read.fault("rope.scaling", `is combined with the factors in tensor '${ROPE_FACTORS}', which is not supported.`);
 }
 
 function scaling(read: ArchitectureKeys): JsonObject {
@@ -44,7 +46,7 @@ function scaling(read: ArchitectureKeys): JsonObject {
   };
 }
 
-/** What the file divides each frequency by; undefined where it has no such tensor. */
+/** The file's divisors of the RoPE frequencies, or undefined if it has none. */
 function ropeFactors(file: GgufFile, headSize: number): Float32Array | undefined {
   if (!file.tensors.has(ROPE_FACTORS)) return undefined;
   const { type, shape } = file.info(ROPE_FACTORS);
@@ -62,26 +64,26 @@ function fitted(file: GgufFile, factors: Float32Array, theta: number): JsonObjec
   if (settings) return { rope_type: "llama3", ...settings };
   throw ggufError(
     file.path,
-    `tensor '${ROPE_FACTORS}' holds factors that are not those of Llama 3's way of stretching positions, which alone is supported.`,
+    `tensor '${ROPE_FACTORS}' holds factors that don't fit Llama 3's RoPE scaling, the only one supported with such a tensor.`,
   );
 }
 
-/** Llama 3's settings, by the names of `rope_parameters`. */
-export interface Llama3Settings {
+/** Llama 3's RoPE scaling, as in `rope_parameters`. */
+interface Llama3Settings {
   readonly factor: number;
   readonly low_freq_factor: number;
   readonly high_freq_factor: number;
   readonly original_max_position_embeddings: number;
 }
 
-/** Those of every public checkpoint but for the factor. */
+/** The values in every public checkpoint, which differ only in `factor`. */
 const USUAL = { low_freq_factor: 1, high_freq_factor: 4, original_max_position_embeddings: 8192 };
-/** The file's factors have been computed in float32. */
+/** Relative; the file's factors were computed in float32. */
 const TOLERANCE = 1e-6;
 
 /**
- * The settings that give these factors: 1 for short waves, the whole factor for long ones, and between them the harmonic mean of both
- * that moves evenly with the frequency. Undefined where none does.
+ * The settings that give these factors: 1 for short wavelengths, `factor` for long ones, and in between a harmonic interpolation that
+ * is linear in the frequency. Undefined if no settings do.
  */
 export function llama3Settings(factors: Float32Array, theta: number): Llama3Settings | undefined {
   const factor = factors.reduce((a, b) => Math.max(a, b));
@@ -90,12 +92,12 @@ export function llama3Settings(factors: Float32Array, theta: number): Llama3Sett
   return candidates.find((settings) => gives(settings, factors, waves));
 }
 
-/** What each of `count` frequencies of a rope is divided by. */
+/** The divisor of each of `count` RoPE frequencies. */
 export function llama3Factors(settings: Llama3Settings, theta: number, count: number): number[] {
   return wavesOf(theta, count).map((wave) => factorOf(settings, wave));
 }
 
-/** Lengths of waves. */
+/** Wavelengths. */
 const wavesOf = (theta: number, count: number): number[] =>
   Array.from({ length: count }, (_, i) => 2 * Math.PI * theta ** (i / count));
 
@@ -111,22 +113,22 @@ function factorOf(settings: Llama3Settings, wave: number): number {
   return 1 / ((1 - smooth) / factor + smooth);
 }
 
-interface Turn {
+interface Frequency {
   readonly frequency: number;
-  /** 1 where the frequency stays as it is, 0 where it is divided by the whole factor. */
+  /** 1 if the frequency is unchanged, 0 if it is divided by the full factor. */
   readonly smooth: number;
 }
 
 /**
- * Settings that the factors allow. They tell the frequencies below which the factor is whole and above which it is 1, or where these
- * may lie, and nothing else: one of the three settings is free, so that the low one is taken to be 1, as it is everywhere.
+ * Candidate settings. The factors determine only the two frequencies between which the interpolation happens (or an interval for
+ * each). So one of the three settings is free, and `low_freq_factor` is taken to be 1, as in all checkpoints.
  */
 function fits(factors: Float32Array, waves: readonly number[], factor: number): Llama3Settings[] {
-  const turns = waves.map((wave, i) => ({
+  const frequencies = waves.map((wave, i) => ({
     frequency: 1 / wave,
     smooth: (1 / factors[i]! - 1 / factor) / (1 - 1 / factor),
   }));
-  const [lowest, highest] = endsOf(turns);
+  const [lowest, highest] = endsOf(frequencies);
   const original = 1 / lowest;
   const whole = Math.max(1, Math.round(original));
   const settings = (low_freq_factor: number, high_freq_factor: number): Llama3Settings => ({
@@ -138,12 +140,17 @@ function fits(factors: Float32Array, waves: readonly number[], factor: number): 
   return [settings(1, Math.round(highest * original)), settings(lowest * whole, highest * whole)];
 }
 
-/** The frequencies where the factor begins to be whole and to be 1: by two turns between, by one, or by those beyond. */
-function endsOf(turns: readonly Turn[]): readonly [lowest: number, highest: number] {
-  const between = turns.filter(({ smooth }) => smooth > TOLERANCE && smooth < 1 - TOLERANCE);
+/** The frequencies where the interpolation ends: from two interpolated frequencies, from one, or from those outside. */
+function endsOf(frequencies: readonly Frequency[]): readonly [lowest: number, highest: number] {
+  const between = frequencies.filter(({ smooth }) => smooth > TOLERANCE && smooth < 1 - TOLERANCE);
   const [first, last] = [between[0], between.at(-1)];
-  const above = Math.min(...turns.filter(({ smooth }) => smooth >= 1 - TOLERANCE).map(({ frequency }) => frequency));
-  const below = Math.max(0, ...turns.filter(({ smooth }) => smooth <= TOLERANCE).map(({ frequency }) => frequency));
+  const above = Math.min(
+    ...frequencies.filter(({ smooth }) => smooth >= 1 - TOLERANCE).map(({ frequency }) => frequency),
+  );
+  const below = Math.max(
+    0,
+    ...frequencies.filter(({ smooth }) => smooth <= TOLERANCE).map(({ frequency }) => frequency),
+  );
   if (!first || !last) {
     const room = Number.isFinite(above) ? above - below : 3 * below;
     return [below + room / 3, below + (2 * room) / 3];
@@ -152,7 +159,7 @@ function endsOf(turns: readonly Turn[]): readonly [lowest: number, highest: numb
     const slope = (first.smooth - last.smooth) / (first.frequency - last.frequency);
     return [first.frequency - first.smooth / slope, first.frequency + (1 - first.smooth) / slope];
   }
-  // A line through the one turn, as steep as keeps its ends within the room that the others leave.
+  // A line through the only interpolated frequency, steep enough that its ends stay between the neighbouring frequencies.
   const least = (first.frequency / first.smooth - above) / (1 / first.smooth - 1);
   const lowest = (Math.max(below, least) + first.frequency) / 2;
   return [lowest, lowest + (first.frequency - lowest) / first.smooth];

@@ -1,3 +1,5 @@
+// From a file's metadata to `tokenizer.json` and `tokenizer_config.json`.
+
 import { joinedPieces, metaspace } from "../../text/index.js";
 import type { JsonObject } from "../json.js";
 import { architectureOf } from "./architectures.js";
@@ -8,7 +10,7 @@ import { splittingOf } from "./preTokenizers.js";
 
 /**
  * The `tokenizer.json` of a file's tokenizer.
- * @throws BidoraError `GGUF` for a kind, or a way of splitting texts, that is not supported
+ * @throws BidoraError `GGUF` for a tokenizer model or a pre-tokenizer that is not supported
  */
 export function tokenizerOf(metadata: GgufMetadata): JsonObject {
   const kind = metadata.required("tokenizer.ggml.model", metadata.text("tokenizer.ggml.model"));
@@ -23,12 +25,12 @@ export function tokenizerOf(metadata: GgufMetadata): JsonObject {
   );
 }
 
-/** The `tokenizer_config.json` beside it. */
+/** The `tokenizer_config.json` of a file's tokenizer. */
 export function tokenizerConfigOf(metadata: GgufMetadata, modelMaxLength: number): JsonObject {
   const { roles } = vocabularyOf(metadata);
   const template = metadata.text("tokenizer.chat_template");
   return {
-    // The general class: tokenizer.json says it all.
+    // The generic class, since tokenizer.json has everything.
     tokenizer_class: "PreTrainedTokenizerFast",
     clean_up_tokenization_spaces: false,
     model_max_length: modelMaxLength,
@@ -60,7 +62,7 @@ function byteLevel(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObject {
   };
 }
 
-/** Sentencepiece's BPE: spaces are written `▁`, and what is in no piece is spelled in bytes. */
+/** SentencePiece BPE: spaces are written as `▁`, and characters outside the vocabulary as bytes. */
 function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObject {
   const prefixes = metadata.flag("tokenizer.ggml.add_space_prefix") ?? true;
   return {
@@ -74,7 +76,7 @@ function sentencePiece(metadata: GgufMetadata, vocabulary: Vocabulary): JsonObje
   };
 }
 
-/** Gemma's has spaces as they are in the text, runs of them too, and learned its pieces in the order of their numbers. */
+/** Gemma's SentencePiece BPE: tokens can contain spaces and runs of them, and merges are ordered by token id. */
 function gemma(metadata: GgufMetadata, given: Vocabulary): JsonObject {
   const isSpaces = (token: string) => /^\s* \s*$/.test(token);
   const spelled = (token: string) => (isSpaces(token) ? "▁".repeat(Array.from(token).length) : token);
@@ -109,7 +111,7 @@ function pairOf({ path }: GgufMetadata, merge: string): [string, string] {
   if (left !== undefined && right !== undefined && rest.length === 0) return [left, right];
   throw ggufError(
     path,
-    `tokenizer.ggml.merges has ${JSON.stringify(merge)}; expected two tokens with a space between.`,
+    `tokenizer.ggml.merges has ${JSON.stringify(merge)}; expected two tokens separated by a space.`,
   );
 }
 
@@ -122,7 +124,7 @@ function scoresOf(metadata: GgufMetadata, { tokens }: Vocabulary): readonly numb
   );
 }
 
-/** What is put around texts. */
+/** The post-processor, which adds the start and end tokens. */
 function template(
   metadata: GgufMetadata,
   { tokens, roles }: Vocabulary,
@@ -149,25 +151,25 @@ function template(
 const special = (token: string | undefined, type_id: number): JsonObject[] =>
   token === undefined ? [] : [{ SpecialToken: { id: token, type_id } }];
 
-/** A file's vocabulary, and which of its tokens are what. */
-export interface Vocabulary {
+/** A file's vocabulary and its special tokens. */
+interface Vocabulary {
   readonly tokens: readonly string[];
-  /** The token's text by its role: bos, eos, unknown, padding. */
+  /** Tokens by role: bos, eos, unknown, padding. */
   readonly roles: Readonly<Partial<Record<Role, string>>>;
-  /** What is found in a text before it is split, as `tokenizer.json` lists it. */
+  /** The `added_tokens` of `tokenizer.json`, which are matched before the text is split. */
   readonly added: readonly JsonObject[];
 }
 
-/** What transformers calls the tokens with a role. */
-export const ROLES = { bos: "bos_token", eos: "eos_token", unknown: "unk_token", padding: "pad_token" } as const;
-export type Role = keyof typeof ROLES;
+/** Transformers' names for the roles of tokens. */
+const ROLES = { bos: "bos_token", eos: "eos_token", unknown: "unk_token", padding: "pad_token" } as const;
+type Role = keyof typeof ROLES;
 
-/** Kinds of tokens: those that steer a model, and those that its makers want whole. */
+/** llama.cpp's token types for special tokens, and for other tokens that are never split. */
 const CONTROL = 3;
 const USER_DEFINED = 4;
 
-/** @throws BidoraError `GGUF` for lists that do not fit each other */
-export function vocabularyOf(metadata: GgufMetadata): Vocabulary {
+/** @throws BidoraError `GGUF` for lists of different lengths */
+function vocabularyOf(metadata: GgufMetadata): Vocabulary {
   const tokens = metadata.required("tokenizer.ggml.tokens", metadata.texts("tokenizer.ggml.tokens"));
   const types = metadata.numbers("tokenizer.ggml.token_type") ?? [];
   if (types.length > 0 && types.length !== tokens.length) {
@@ -195,13 +197,13 @@ function addedToken(id: number, content: string, special: boolean): JsonObject {
   return { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special };
 }
 
-/** Ids by token. */
-export const idsOf = ({ tokens }: Vocabulary): Record<string, number> =>
+/** Token ids by token. */
+const idsOf = ({ tokens }: Vocabulary): Record<string, number> =>
   Object.fromEntries(tokens.map((token, id) => [token, id]));
 
 /**
- * The merges that a vocabulary with scores stands for, as transformers makes them: every way in which a piece is put together of
- * two others, the best scores first, then the longest first parts.
+ * The BPE merges of a vocabulary with scores, as transformers makes them: every way to build a token from two others, ordered by score,
+ * then by the length of the first part.
  */
 export function mergesOf(tokens: readonly string[], scores: readonly number[]): [string, string][] {
   const ids = new Map(tokens.map((token, id) => [token, id]));
@@ -214,7 +216,7 @@ export function mergesOf(tokens: readonly string[], scores: readonly number[]): 
 
 interface Merge {
   readonly parts: [string, string];
-  /** In characters. */
+  /** Lengths of the parts in characters. */
   readonly lengths: readonly [number, number];
   readonly score: number;
 }

@@ -1,29 +1,31 @@
+// From a Hugging Face tokenizer to the metadata of a GGUF file.
+
 import { isJsonObject, type JsonObject } from "../json.js";
 import { ggufError } from "./format.js";
 import { count, flag, type GgufPair, integers, numbers, text, texts } from "./metadata.js";
 import { splittingName, splittingNames } from "./preTokenizers.js";
 import { mergesOf } from "./tokenizer.js";
 
-/** Tokens that have a role, by llama.cpp's names of these. */
-export const TOKEN_ROLES = ["bos", "eos", "eot", "unknown", "padding"] as const;
+/** llama.cpp's names for the roles of tokens. */
+const TOKEN_ROLES = ["bos", "eos", "eot", "unknown", "padding"] as const;
 
-/** A tokenizer as files hold it. */
+/** A Hugging Face tokenizer as its files describe it. */
 export interface TokenizerParts {
-  /** Where it came from, for messages. */
+  /** Its path, for messages. */
   readonly path: string;
-  /** Its `tokenizer.json`. */
+  /** The content of `tokenizer.json`. */
   readonly json: JsonObject;
-  /** Ids of tokens with a role. */
+  /** Token ids by role. */
   readonly roles: Readonly<Partial<Record<(typeof TOKEN_ROLES)[number], number>>>;
-  /** What it puts before a text and after it. */
+  /** Whether it adds a start or an end token. */
   readonly addsBos: boolean;
   readonly addsEos: boolean;
   readonly chatTemplate: string | undefined;
 }
 
 /**
- * A tokenizer as llama.cpp's converter writes it.
- * @param size rows of the embeddings
+ * The metadata that llama.cpp's converter writes for a tokenizer.
+ * @param size number of rows of the embeddings
  * @throws BidoraError `GGUF` for a tokenizer that would give other tokens in llama.cpp
  */
 export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair[] {
@@ -44,7 +46,7 @@ export function tokenizerMetadata(parts: TokenizerParts, size: number): GgufPair
   ];
 }
 
-/** @throws BidoraError `GGUF` for another kind of model, or one with parts that llama.cpp has not */
+/** The settings of the BPE model. @throws BidoraError `GGUF` for another model type, or a setting that llama.cpp doesn't have */
 function pairEncoding(path: string, { model }: JsonObject): JsonObject {
   const { type, ...settings } = isJsonObject(model) ? model : {};
   if (type !== "BPE") {
@@ -54,7 +56,7 @@ function pairEncoding(path: string, { model }: JsonObject): JsonObject {
   if (set === undefined) return settings;
   throw ggufError(
     path,
-    `the tokenizer's model has ${set} ${JSON.stringify(settings[set])}, which llama.cpp knows nothing of: not supported.`,
+    `the tokenizer's model has ${set} ${JSON.stringify(settings[set])}, which llama.cpp does not support.`,
   );
 }
 
@@ -63,9 +65,8 @@ function byteLevel(path: string, json: JsonObject, model: JsonObject, size: numb
   if (splitting === undefined) {
     throw ggufError(
       path,
-      `the tokenizer splits texts in a way that is not known here (normalizer, pre_tokenizer, ignore_merges), so that llama.cpp ` +
-        `can't be told its name; known are those of ${splittingNames().join(", ")}. Convert the merged model with llama.cpp's own ` +
-        "convert_hf_to_gguf.py.",
+      "the tokenizer's normalizer, pre_tokenizer and ignore_merges match none of llama.cpp's pre-tokenizers that are supported here " +
+        `(${splittingNames().join(", ")}). Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.`,
     );
   }
   return [
@@ -81,7 +82,7 @@ const vocabulary = (tokens: readonly Token[]): GgufPair[] => [
   ["tokenizer.ggml.token_type", integers(tokens.map((token) => token.kind))],
 ];
 
-/** Merges as pairs: files have them as pairs, or as two tokens with a space between. */
+/** The merges as pairs; `tokenizer.json` has pairs, or two tokens separated by a space. */
 function pairsOf(path: string, { merges }: JsonObject): (readonly [string, string])[] {
   const pairs = (Array.isArray(merges) ? merges : []).map((merge) =>
     typeof merge === "string" ? merge.split(" ") : merge,
@@ -93,14 +94,14 @@ function pairsOf(path: string, { merges }: JsonObject): (readonly [string, strin
   });
 }
 
-/** llama.cpp makes any token of any two that give it, the best scores first. */
+/** Written with scores: llama.cpp merges any two tokens whose concatenation is a token, best score first. */
 function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: number): GgufPair[] {
   const prefix = spacePrefix(json);
   if (prefix === undefined) {
     throw ggufError(
       path,
-      "the tokenizer's normalizer and pre_tokenizer are not those of a sentencepiece model, so that llama.cpp would split texts " +
-        "otherwise. Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.",
+      "the tokenizer's normalizer and pre_tokenizer are not those of a SentencePiece model, so llama.cpp would split text " +
+        "differently. Convert the merged model with llama.cpp's own convert_hf_to_gguf.py.",
     );
   }
   const tokens = tokensOf(path, json, size, "llama");
@@ -116,7 +117,7 @@ function sentencePiece(path: string, json: JsonObject, model: JsonObject, size: 
   ];
 }
 
-/** Whether a space is put before a text; undefined for what is not sentencepiece's. */
+/** Whether a space is added before the text; undefined for a tokenizer that is not SentencePiece's. */
 function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): boolean | undefined {
   const steps = (step: unknown): JsonObject[] => {
     if (!isJsonObject(step as never)) return [];
@@ -131,7 +132,7 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): b
     const scheme = pre.prepend_scheme ?? (pre.add_prefix_space === false ? "never" : "always");
     return scheme !== "never";
   }
-  // Spaces have become ▁ by then, so that Gemma's splitting at them does nothing.
+  // By then the normalizer has replaced spaces by ▁, so Gemma's split at spaces does nothing.
   if (pre !== undefined && !(pre.type === "Split" && isSpace(pre.pattern))) return undefined;
   if (names === "Prepend,Replace") return true;
   return names === "Replace" ? false : undefined;
@@ -139,14 +140,14 @@ function spacePrefix({ normalizer, pre_tokenizer: preTokenizer }: JsonObject): b
 
 const isSpace = (pattern: unknown): boolean => isJsonObject(pattern as never) && (pattern as JsonObject).String === " ";
 
-/** The earlier a token's first merge, the better its score, as sentencepiece counts them. */
+/** A token's score is minus the rank of its first merge, as in SentencePiece. */
 function scoresOf(tokens: readonly Token[], merges: readonly (readonly [string, string])[]): number[] {
   const order = new Map<string, number>();
   for (const [left, right] of merges) if (!order.has(left + right)) order.set(left + right, order.size);
   return tokens.map(({ text: token, kind }) => (kind === KINDS.normal ? -(order.get(token) ?? order.size) : 0));
 }
 
-/** @throws BidoraError `GGUF` where the tokenizer does not merge two tokens although they give a third, or in another order */
+/** @throws BidoraError `GGUF` if the tokenizer lacks a merge that llama.cpp would do, or has merges in an order that scores can't express */
 function refuseOtherMerges(
   path: string,
   tokens: readonly Token[],
@@ -163,7 +164,7 @@ function refuseOtherMerges(
   if (missing !== undefined) {
     throw ggufError(
       path,
-      `the tokenizer never merges ${JSON.stringify(missing[0])} and ${JSON.stringify(missing[1])}, as sentencepiece and llama.cpp would: it is not supported.`,
+      `the tokenizer never merges ${JSON.stringify(missing[0])} and ${JSON.stringify(missing[1])}, as SentencePiece and llama.cpp would: not supported.`,
     );
   }
   const late = merges.findIndex(
@@ -172,28 +173,28 @@ function refuseOtherMerges(
   if (late === -1) return;
   throw ggufError(
     path,
-    `the tokenizer merges ${JSON.stringify(merges[late]!.join(""))} in several places of its order, which llama.cpp's scores can't say: it is not supported.`,
+    `the tokenizer merges ${JSON.stringify(merges[late]!.join(""))} at several ranks, which llama.cpp's scores can't express: not supported.`,
   );
 }
 
-/** llama.cpp's kinds of tokens. */
-export const KINDS = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
+/** llama.cpp's token types. */
+const KINDS = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
-/** A place in a vocabulary. */
-export interface Token {
+/** A vocabulary entry. */
+interface Token {
   readonly text: string;
   readonly kind: number;
 }
 
-/** Tokens that steer a model have such names where their makers forgot to say so. */
+/** Names of special tokens that are not always marked as special. */
 const LOOKS_SPECIAL = /^<\|.*\|>$|^<｜.*｜>$|^<unused\d+>$/s;
 
 /**
- * The tokens of a `tokenizer.json` by their ids, as llama.cpp's converter lists them: rows of the embeddings that have none are unused.
- * @param size rows of the embeddings
- * @throws BidoraError `GGUF` for tokens that llama.cpp would not find as the tokenizer does
+ * The tokens of a `tokenizer.json` in order of their ids, as llama.cpp's converter lists them; ids without a token are marked unused.
+ * @param size number of rows of the embeddings
+ * @throws BidoraError `GGUF` for added tokens that llama.cpp would match differently
  */
-export function tokensOf(path: string, tokenizer: JsonObject, size: number, kind: "gpt2" | "llama"): Token[] {
+function tokensOf(path: string, tokenizer: JsonObject, size: number, kind: "gpt2" | "llama"): Token[] {
   const { vocab, unk_token: unknown } = tokenizer.model as JsonObject;
   const found = new Array<Token | undefined>(size).fill(undefined);
   const put = (id: unknown, token: Token): void => {
@@ -220,7 +221,7 @@ function addedToken(path: string, { content, special, ...flags }: JsonObject, ki
   const text = String(content);
   const set = ["single_word", "lstrip", "rstrip"].find((name) => flags[name] === true);
   if (set !== undefined) {
-    throw ggufError(path, `token ${JSON.stringify(text)} has ${set}, which llama.cpp knows nothing of: not supported.`);
+    throw ggufError(path, `token ${JSON.stringify(text)} has ${set}, which llama.cpp does not support.`);
   }
   if (special === true || LOOKS_SPECIAL.test(text)) return { text, kind: KINDS.control };
   return { text: kind === "llama" ? text.replaceAll("▁", " ") : text, kind: KINDS.userDefined };

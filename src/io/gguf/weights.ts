@@ -1,3 +1,5 @@
+// Reads the weights of a GGUF file as transformers' parameters.
+
 import * as torch from "../../torch/index.js";
 import type { SafetensorsDtype, TensorInfo } from "../safetensorsHeader.js";
 import {
@@ -13,11 +15,11 @@ import { type GgufFile, type GgufTensorInfo, openGguf } from "./file.js";
 import { blockOf, type GgmlType, ggufError } from "./format.js";
 import { ArchitectureKeys } from "./metadata.js";
 
-/** So many elements at once are turned into floats beside the tensor that takes them. */
+/** Number of elements dequantized at a time, to bound the memory needed besides the tensor. */
 const ELEMENTS_AT_ONCE = 2 ** 22;
 
-/** The tensors of a GGUF file under the names and with the values that transformers gives them. */
-export class GgufWeights {
+/** The tensors of a GGUF file with the names, row order and values that they have in transformers. */
+class GgufWeights {
   readonly #architecture: GgufArchitecture;
   readonly #names: ReadonlyMap<string, string>;
   readonly #heads: HeadCounts;
@@ -44,7 +46,7 @@ export class GgufWeights {
     return this.#names.has(name);
   }
 
-  /** Dtype and shape as they are read; where the tensor lies is said of the file. */
+  /** Dtype and shape as returned by `readTensor`; the offsets are those in the file. */
   info(name: string): TensorInfo {
     const { type, shape, begin, byteLength } = this.#info(name);
     const dtype = this.#dtypeOf(name, type);
@@ -73,7 +75,7 @@ export class GgufWeights {
 
   #info(name: string): GgufTensorInfo {
     const tensor = this.#names.get(name);
-    if (tensor === undefined) throw ggufError(this.file.path, `there is no tensor for '${name}' in it.`);
+    if (tensor === undefined) throw ggufError(this.file.path, `it has no tensor for '${name}'.`);
     return this.file.info(tensor);
   }
 
@@ -91,14 +93,14 @@ export class GgufWeights {
     return this.#architecture.addsOneToNorms && name.endsWith("norm.weight");
   }
 
-  /** With the rows in transformers' order: rows are whole blocks, so that they are moved before they are computed. */
+  /** A tensor's bytes with rows in transformers' order. Rows are whole blocks, so they can be moved before dequantizing. */
   #bytesOf({ name, shape }: GgufTensorInfo): Uint8Array {
     const bytes = this.file.readBytes(name);
     const heads = headsOf(this.#architecture, name, this.#heads);
     if (heads === undefined) return bytes;
     const [rows] = shape as [number];
     if (rows % (2 * heads) === 0) return separateHalves(bytes, rows, heads);
-    throw ggufError(this.file.path, `tensor '${name}' has ${rows} rows, which ${heads} heads can't share.`);
+    throw ggufError(this.file.path, `tensor '${name}' has ${rows} rows, which can't be divided among ${heads} heads.`);
   }
 }
 

@@ -1,3 +1,5 @@
+// Writes GGUF files.
+
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
 import { writeAll, writeAtomic } from "../atomic.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
@@ -13,24 +15,24 @@ import {
 } from "./format.js";
 import { quantize, type WritableType } from "./quantize.js";
 
-/** A tensor to be written. */
+/** A tensor to write. */
 export interface GgufEntry {
   readonly name: string;
   readonly type: WritableType;
-  /** In PyTorch's order. */
+  /** In PyTorch's order of dimensions. */
   readonly shape: readonly number[];
-  /** Its values, in any dtype; asked for once, when their turn comes. */
+  /** Returns the values, in any dtype; called once, when they are written. */
   tensor(): Tensor;
 }
 
-/** ggml keeps names in 64 bytes, a zero at their end. */
+/** ggml stores names in 64 bytes with a terminating zero. */
 const MAX_NAME_BYTES = 63;
 
 /**
- * Writes a GGUF file, tensor by tensor: the same bytes as the Python package `gguf`, appearing under `path` only when whole.
- * @param metadata in the order given
- * @throws BidoraError `GGUF` for a name that occurs twice, a value that its type can't hold, rows that do not fill blocks, values
- *   that are not finite
+ * Writes a GGUF file tensor by tensor, with the same bytes as the Python package `gguf`. The file appears at `path` when it is complete.
+ * @param metadata key-value pairs, written in the order given
+ * @throws BidoraError `GGUF` for a duplicate name, a value that its type can't hold, rows that don't fill blocks, or values that are
+ *   not finite
  */
 export function writeGguf(
   path: string,
@@ -63,12 +65,12 @@ export function writeGguf(
 function refuseTwice(path: string, names: readonly string[], what: string): void {
   const seen = new Set<string>();
   for (const name of names) {
-    if (seen.has(name)) throw ggufError(path, `two of its ${what}s can't have the name '${name}'.`);
+    if (seen.has(name)) throw ggufError(path, `two ${what}s have the name '${name}'.`);
     seen.add(name);
   }
 }
 
-/** Where each tensor begins, from the end of the header. */
+/** Offset of each tensor from the end of the header. */
 function placesOf(path: string, entries: readonly GgufEntry[]): number[] {
   let next = 0;
   return entries.map((entry) => {
@@ -115,7 +117,7 @@ function headerBytes(
 
 function writeValue(path: string, header: HeaderWriter, key: string, value: GgufValue): void {
   if (key === ALIGNMENT_KEY && !(value.type === "uint32" && value.value === DEFAULT_ALIGNMENT)) {
-    throw ggufError(path, `${ALIGNMENT_KEY} must be ${DEFAULT_ALIGNMENT}, by which its tensors are laid out.`);
+    throw ggufError(path, `${ALIGNMENT_KEY} must be ${DEFAULT_ALIGNMENT}, the alignment of its tensors.`);
   }
   header.string(key);
   asError(path, `the value of ${key} can't be written`, () => header.value(value));
@@ -131,7 +133,7 @@ function bytesOf(path: string, { name, type, shape, tensor }: GgufEntry): Uint8A
   });
 }
 
-/** A RangeError says what a type can't hold. */
+/** Turns a RangeError, for a value that a type can't hold, into a `BidoraError`. */
 function asError<T>(path: string, what: string, make: () => T): T {
   try {
     return make();
@@ -151,7 +153,7 @@ function padded(bytes: Uint8Array): Uint8Array {
   return whole;
 }
 
-/** The smallest and the largest of each type of whole numbers. */
+/** Range of each integer type. */
 const RANGES: Readonly<Partial<Record<ScalarType, readonly [bigint, bigint]>>> = {
   uint8: [0n, 2n ** 8n - 1n],
   int8: [-(2n ** 7n), 2n ** 7n - 1n],
@@ -163,7 +165,7 @@ const RANGES: Readonly<Partial<Record<ScalarType, readonly [bigint, bigint]>>> =
   int64: [-(2n ** 63n), 2n ** 63n - 1n],
 };
 
-/** Gathers the bytes of a header. */
+/** Collects the bytes of a header. */
 export class HeaderWriter {
   readonly #parts: Uint8Array[] = [];
 
@@ -175,14 +177,14 @@ export class HeaderWriter {
     this.#parts.push(bytes);
   }
 
-  /** @throws RangeError for a value that the type can't hold */
+  /** @throws RangeError if the type can't hold the value */
   scalar(type: ScalarType, value: Scalar): void {
-    if (!fits(type, value)) throw new RangeError(`${String(value)} is no ${type}`);
+    if (!fits(type, value)) throw new RangeError(`${String(value)} is not a valid ${type}`);
     if (type === "string") this.string(value as string);
     else this.raw(numberBytes(type, value));
   }
 
-  /** @throws RangeError as `scalar` */
+  /** @throws RangeError if the type can't hold a value */
   value(entry: GgufValue): void {
     this.scalar("uint32", VALUE_TYPES.indexOf(entry.type));
     if (entry.type === "array") this.#list(entry.of, entry.values);

@@ -14,7 +14,7 @@ afterAll(() => {
 });
 
 describe("dequantize", () => {
-  it.each(READABLE_TYPES)("gives the values of the Python package for %s, bit by bit", (type) => {
+  it.each(READABLE_TYPES)("gives the same bits as the Python package for %s", (type) => {
     const info = file.info(type);
     expect(info.type).toBe(type);
     expect(info.shape).toEqual(truth.info(type).shape);
@@ -24,14 +24,14 @@ describe("dequantize", () => {
     expect(new Int32Array(values.buffer)).toEqual(expected);
   });
 
-  it("reads types that nothing is written as, by name", () => {
+  it("does not claim to read IQ4_NL and Q2_K", () => {
     expect(isReadable("IQ4_NL")).toBe(false);
     expect(isReadable("Q2_K")).toBe(false);
   });
 });
 
 describe("float16", () => {
-  it("is the same there and back, for every one of them", () => {
+  it("survives a round trip through float32 for every value", () => {
     const values = halfValues();
     const isNumber = (bits: number) => (bits & 0x7fff) <= 0x7c00;
     for (let bits = 0; bits < 2 ** 16; bits++) {
@@ -42,7 +42,7 @@ describe("float16", () => {
     expect(values[0xfbff]).toBe(-65504);
   });
 
-  it("rounds to the even one of two that are as near", () => {
+  it("rounds ties to even", () => {
     expect(halfBits(1 + 2 ** -11)).toBe(0x3c00);
     expect(halfBits(1 + 3 * 2 ** -11)).toBe(0x3c02);
     expect(halfBits(65520)).toBe(0x7c00);

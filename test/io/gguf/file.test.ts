@@ -31,7 +31,7 @@ interface Parts {
   readonly keyCount?: number | bigint;
 }
 
-/** A file by hand. */
+/** The bytes of a GGUF file with these parts. */
 function made({ version = 3, keys = [], tensors = [], data = 0, keyCount = keys.length }: Parts): Buffer {
   const header = Buffer.concat([
     Buffer.from("GGUF"),
@@ -55,7 +55,7 @@ const STRING = 8;
 const ARRAY = 9;
 
 describe("openGguf", () => {
-  it("reads every kind of value", () => {
+  it("reads every type of metadata value", () => {
     const file = openGguf(golden("kinds.gguf"));
     const value = (key: string) => {
       const found = file.metadata.value(key)!;
@@ -79,12 +79,12 @@ describe("openGguf", () => {
     expect(value("a.flags")).toEqual(["bool", true, false]);
     expect(value("a.texts")).toEqual(["string", "", "ab", "漢"]);
     expect(file.info("bf16")).toMatchObject({ type: "BF16", shape: [2, 3, 5] });
-    expect(() => file.metadata.text("a.bool")).toThrow(/a.bool must be a text, but is bool true/);
-    expect(() => file.metadata.count("a.numbers")).toThrow(/must be a whole number from 0, but is a list of int32/);
-    expect(() => file.metadata.texts("a.numbers")).toThrow(/must be a list of texts/);
+    expect(() => file.metadata.text("a.bool")).toThrow(/a.bool must be a string, but is bool true/);
+    expect(() => file.metadata.count("a.numbers")).toThrow(/must be a non-negative integer, but is a list of int32/);
+    expect(() => file.metadata.texts("a.numbers")).toThrow(/must be a list of strings/);
     expect(() => file.info("w")).toThrow(/there is no tensor 'w'/);
     file.close();
-    // What the header holds is in memory.
+    // The header stays in memory.
     expect(file.metadata.texts("a.texts")).toEqual(["", "ab", "漢"]);
     expect(() => file.readBytes("f32")).toThrow(/closed/);
   });
@@ -113,14 +113,18 @@ describe("openGguf", () => {
 
   it.each<[string, Uint8Array, RegExp]>([
     ["an empty file", Buffer.alloc(0), /not a GGUF file: it has 0 bytes/],
-    ["another file", Buffer.from("PK\u0003\u0004 and so on"), /not a GGUF file: it begins with "PK/],
+    ["a file of another format", Buffer.from("PK\u0003\u0004 and so on"), /not a GGUF file: it begins with "PK/],
     ["version 1", made({ version: 1 }), /version 1 of the GGUF format; supported are 2 and 3/],
     [
       "a big-endian file",
       Buffer.concat([Buffer.from("GGUF"), Buffer.from([0, 0, 0, 3]), Buffer.alloc(16)]),
       /big-endian.*gguf-convert-endian/,
     ],
-    ["a header that ends early", made({}).subarray(0, 12), /truncated: the header goes on past the end at byte 12/],
+    [
+      "a header that ends early",
+      made({}).subarray(0, 12),
+      /truncated: the header continues past the end of the file at byte 12/,
+    ],
   ])("refuses %s", (_, bytes, message) => {
     expect(() => openGguf(saved(bytes))).toThrow(message);
   });
@@ -129,24 +133,20 @@ describe("openGguf", () => {
     [
       "more entries than the file can hold",
       { keyCount: 2n ** 60n },
-      /should have 1152921504606846976 entries of metadata/,
+      /should have 1152921504606846976 metadata entries/,
     ],
+    ["a string longer than the file", { keys: [[u64(1e9), STRING, u32(0)]] }, /should have 1000000000 bytes of text/],
     [
-      "a text that is longer than the file",
-      { keys: [[u64(1e9), STRING, u32(0)]] },
-      /should have 1000000000 bytes of text/,
-    ],
-    [
-      "a list that is longer than the file",
+      "a list longer than the file",
       { keys: [[text("k"), ARRAY, Buffer.concat([u32(4), u64(2 ** 40)])]] },
       /1099511627776 values in k/,
     ],
     ["a list of lists", { keys: [[text("k"), ARRAY, Buffer.concat([u32(ARRAY), u64(0)])]] }, /k is a list of lists/],
-    ["an unknown kind of value", { keys: [[text("k"), 13, u32(0)]] }, /k has a value of the unknown type 13/],
-    ["a truth value of 2", { keys: [[text("k"), 7, Buffer.from([2])]] }, /truth value before byte \d+ is 2/],
-    ["broken UTF-8", { keys: [[text(Buffer.from([255])), 7, Buffer.from([1])]] }, /not valid UTF-8/],
+    ["an unknown value type", { keys: [[text("k"), 13, u32(0)]] }, /k has a value of the unknown type 13/],
+    ["a boolean of 2", { keys: [[text("k"), 7, Buffer.from([2])]] }, /boolean before byte \d+ is 2/],
+    ["invalid UTF-8", { keys: [[text(Buffer.from([255])), 7, Buffer.from([1])]] }, /not valid UTF-8/],
     [
-      "a key twice",
+      "a duplicate key",
       {
         keys: [
           [text("k"), 7, Buffer.from([1])],
@@ -156,26 +156,30 @@ describe("openGguf", () => {
       /the key 'k' twice/,
     ],
     [
-      "a bad alignment",
+      "an alignment that is not a power of two",
       { keys: [[text("general.alignment"), 4, u32(24)]] },
       /general.alignment is 24; expected a power of two/,
     ],
-    ["an unknown type of elements", { tensors: [["w", [32], 99, 0]], data: 64 }, /tensor 'w' has the unknown type 99/],
-    ["a type that was given up", { tensors: [["w", [32], 4, 0]], data: 64 }, /tensor 'w' has the unknown type 4/],
+    ["an unknown element type", { tensors: [["w", [32], 99, 0]], data: 64 }, /tensor 'w' has the unknown type 99/],
+    ["a removed element type", { tensors: [["w", [32], 4, 0]], data: 64 }, /tensor 'w' has the unknown type 4/],
     [
-      "rows that do not fill blocks",
+      "rows that don't fill blocks",
       { tensors: [["w", [33], 8, 0]], data: 64 },
       /rows of 33 elements, which do not fill Q8_0's blocks of 32/,
     ],
-    ["five dimensions", { tensors: [["w", [1, 1, 1, 1, 1], 0, 0]], data: 64 }, /5 dimensions; 4 are the most/],
-    ["a size beyond any file", { tensors: [["w", [2n ** 63n], 0, 0]], data: 64 }, /'w' has a size beyond any file/],
+    ["five dimensions", { tensors: [["w", [1, 1, 1, 1, 1], 0, 0]], data: 64 }, /5 dimensions; at most 4 are allowed/],
     [
-      "a product beyond any file",
+      "a dimension beyond any file",
+      { tensors: [["w", [2n ** 63n], 0, 0]], data: 64 },
+      /'w' has a size beyond any file/,
+    ],
+    [
+      "a tensor size beyond any file",
       { tensors: [["w", [2 ** 30, 2 ** 30], 0, 0]], data: 64 },
       /'w' has a size beyond any file/,
     ],
     [
-      "a tensor twice",
+      "a duplicate tensor",
       {
         tensors: [
           ["w", [1], 0, 0],
@@ -183,15 +187,11 @@ describe("openGguf", () => {
         ],
         data: 64,
       },
-      /tensor 'w' twice/,
+      /tensor 'w' occurs twice/,
     ],
+    ["a misaligned tensor", { tensors: [["w", [1], 0, 16]], data: 64 }, /begins at 16, which is not a multiple of 32/],
     [
-      "a place between two multiples",
-      { tensors: [["w", [1], 0, 16]], data: 64 },
-      /begins at 16, which is no multiple of 32/,
-    ],
-    [
-      "two tensors at one place",
+      "overlapping tensors",
       {
         tensors: [
           ["a", [9], 0, 0],
@@ -207,7 +207,7 @@ describe("openGguf", () => {
       /truncated: tensor 'w' ends at byte \d+, but the file has \d+/,
     ],
     [
-      "a place beyond any file",
+      "an offset beyond any file",
       { tensors: [["w", [1], 0, 2n ** 63n]], data: 64 },
       /begins at 9223372036854775808, beyond any file/,
     ],
@@ -215,14 +215,14 @@ describe("openGguf", () => {
     expect(opened(parts)).toThrow(message);
   });
 
-  it("says what is wrong with every beginning of a file, and never anything else", () => {
+  it("reports every truncated file as a GGUF error", () => {
     const whole = readFileSync(golden("kinds.gguf"));
     for (let length = 0; length < whole.length - 32; length += 7) {
       expect(() => openGguf(saved(whole.subarray(0, length)))).toThrow(expect.objectContaining({ code: "GGUF" }));
     }
   });
 
-  it("refuses what is no file", () => {
+  it("refuses a missing file and a folder", () => {
     const where = folder();
     mkdirSync(join(where, "y.gguf"));
     expect(() => openGguf(join(where, "none.gguf"))).toThrow(/there is no such file/);

@@ -42,7 +42,7 @@ interface Truth {
 }
 const truthOf = (name: string) => JSON.parse(readFileSync(golden(`${name}.json`), "utf8")) as Truth;
 
-/** The golden file with other metadata (undefined takes a key out), and with further tensors. */
+/** A golden file with changed metadata (undefined removes a key) and additional tensors. */
 function changed(
   name: string,
   changes: Readonly<Record<string, GgufValue | undefined>>,
@@ -76,7 +76,7 @@ const count = (value: number): GgufValue => ({ type: "uint32", value });
 const number = (value: number): GgufValue => ({ type: "float32", value });
 
 describe("a GGUF file as a model", () => {
-  it.each(NAMES)("has the weights that it was made from: %s", async (name) => {
+  it.each(NAMES)("has the weights it was converted from: %s", async (name) => {
     const checkpoint = openCheckpoint(await resolveModel(golden(`${name}.gguf`)));
     const truth = openSafetensors(golden(`${name}.safetensors`));
     expect([...checkpoint.names].sort()).toEqual([...truth.names].sort());
@@ -94,7 +94,7 @@ describe("a GGUF file as a model", () => {
     truth.close();
   });
 
-  it("reads a tensor that is turned into floats piece by piece", () => {
+  it("reads a tensor larger than the dequantization chunk", () => {
     const path = join(folder(), "large.gguf");
     const shape = [3, 2 ** 21 + 32];
     const metadata: [string, GgufValue][] = [
@@ -116,7 +116,7 @@ describe("a GGUF file as a model", () => {
     weights.close();
   });
 
-  it.each(NAMES)("has a configuration that its family takes: %s", async (name) => {
+  it.each(NAMES)("has a configuration that the model family accepts: %s", async (name) => {
     const path = await resolveModel(golden(`${name}.gguf`));
     const config = readJsonObject(join(path, "config.json"));
     expect(config).toMatchObject(withoutNull(truthOf(name).config ?? {}));
@@ -124,7 +124,7 @@ describe("a GGUF file as a model", () => {
       expect(architectureOf(config).parseConfig(config)).toMatchObject({ layers: config.num_hidden_layers });
   });
 
-  it("says what transformers leaves to defaults", async () => {
+  it("has configuration keys that transformers leaves at defaults", async () => {
     const llama = readJsonObject(join(await resolveModel(golden("llama3.gguf")), "config.json"));
     expect(llama).toMatchObject({ head_dim: 16, attention_bias: true, mlp_bias: true, tie_word_embeddings: false });
     expect(llama.rope_parameters).toEqual({
@@ -139,7 +139,7 @@ describe("a GGUF file as a model", () => {
     expect(qwen).toMatchObject({ head_dim: 10, rope_parameters: { rope_type: "default", rope_theta: 50000 } });
   });
 
-  it("says of Gemma 3 what llama.cpp takes for granted", async () => {
+  it("has Gemma 3's settings that llama.cpp hard-codes", async () => {
     const config = readJsonObject(join(await resolveModel(golden("gemma3.gguf")), "config.json"));
     expect(config).toMatchObject({
       query_pre_attn_scalar: 8,
@@ -156,7 +156,7 @@ describe("a GGUF file as a model", () => {
     expect(plain.rope_parameters).toMatchObject({ full_attention: { rope_type: "default", rope_theta: 1e6 } });
   });
 
-  it.each(NAMES)("splits texts as the model's own tokenizer: %s", async (name) => {
+  it.each(NAMES)("tokenizes text as the original tokenizer: %s", async (name) => {
     const tokenizer = await loadTokenizer(await resolveModel(golden(`${name}.gguf`)));
     const { texts, ids } = truthOf(name);
     const encoded = await tokenizer.encodeBatch(texts.map((text) => [text]));
@@ -164,7 +164,7 @@ describe("a GGUF file as a model", () => {
     expect(tokenizer.modelMaxLength).toBe(96);
   });
 
-  it("keeps special tokens, the chat template and what ends a text", async () => {
+  it("keeps special tokens, the chat template and the end tokens", async () => {
     const path = changed("smollm", { "tokenizer.ggml.eot_token_id": count(1) });
     const where = await resolveModel(path);
     expect(readJsonObject(join(where, "tokenizer_config.json"))).toMatchObject({
@@ -176,7 +176,7 @@ describe("a GGUF file as a model", () => {
     expect(readJsonObject(join(where, "generation_config.json"))).toEqual({ eos_token_id: [2, 1] });
   });
 
-  it("adds the first and the last token where the file says so", async () => {
+  it("adds start and end tokens if the file says so", async () => {
     const flags = { "tokenizer.ggml.add_bos_token": yes, "tokenizer.ggml.add_eos_token": yes };
     const tokenizer = await loadTokenizer(await resolveModel(changed("smollm", flags)));
     expect((await tokenizer.encode(["x"])).inputIds).toEqual([1, expect.any(Number), 2]);
@@ -184,7 +184,7 @@ describe("a GGUF file as a model", () => {
   });
 
   it.each<[string, string, Readonly<Record<string, GgufValue | undefined>>, object]>([
-    ["no such settings", "smollm", {}, { rope_type: "default", rope_theta: 50000 }],
+    ["no scaling", "smollm", {}, { rope_type: "default", rope_theta: 50000 }],
     [
       "none",
       "smollm",
@@ -198,12 +198,12 @@ describe("a GGUF file as a model", () => {
       { rope_type: "linear", factor: 4 },
     ],
     [
-      "linear by its factor alone",
+      "linear, given only its factor",
       "smollm",
       { "llama.rope.scaling.factor": number(4) },
       { rope_type: "linear", factor: 4 },
     ],
-    ["linear by the old key", "smollm", { "llama.rope.scale_linear": number(2) }, { rope_type: "linear", factor: 2 }],
+    ["linear, by the old key", "smollm", { "llama.rope.scale_linear": number(2) }, { rope_type: "linear", factor: 2 }],
     [
       "yarn",
       "qwen2",
@@ -214,7 +214,7 @@ describe("a GGUF file as a model", () => {
       },
       { rope_type: "yarn", factor: 4, original_max_position_embeddings: 32 },
     ],
-  ])("reads how positions are stretched: %s", async (_, name, changes, expected) => {
+  ])("reads RoPE scaling: %s", async (_, name, changes, expected) => {
     const config = readJsonObject(join(await resolveModel(changed(name, changes)), "config.json"));
     expect(config.rope_parameters).toMatchObject(expected);
   });
@@ -225,95 +225,111 @@ describe("a GGUF file as a model", () => {
       { "general.architecture": text("falcon") },
       /general.architecture "falcon" is not supported; supported are llama, qwen2, qwen3/,
     ],
-    ["no architecture", { "general.architecture": undefined }, /lack general.architecture/],
-    ["experts", { "llama.expert_count": count(8) }, /llama.expert_count is 8, which is not supported/],
-    ["tokens that see what follows", { "llama.attention.causal": no }, /llama.attention.causal is false/],
+    ["no architecture", { "general.architecture": undefined }, /lack the required key general.architecture/],
+    ["a mixture of experts", { "llama.expert_count": count(8) }, /llama.expert_count is 8, which is not supported/],
+    ["bidirectional attention", { "llama.attention.causal": no }, /llama.attention.causal is false/],
     [
-      "clamped products",
+      "clamped projections",
       { "llama.attention.clamp_kqv": number(8) },
       /attention.clamp_kqv is 8, which is not supported/,
     ],
-    ["no number of heads", { "llama.attention.head_count": undefined }, /lack llama.attention.head_count/],
     [
-      "heads of each layer",
-      { "llama.attention.head_count": { type: "array", of: "int32", values: [4, 2] } },
-      /head_count must be a whole number/,
+      "a missing number of heads",
+      { "llama.attention.head_count": undefined },
+      /lack the required key llama.attention.head_count/,
     ],
     [
-      "values of another size",
+      "a number of heads per layer",
+      { "llama.attention.head_count": { type: "array", of: "int32", values: [4, 2] } },
+      /head_count must be a non-negative integer/,
+    ],
+    [
+      "value heads of another size",
       { "llama.attention.key_length": count(8), "llama.attention.value_length": count(4) },
       /value_length is 4, but queries and keys have 8/,
     ],
     [
-      "heads turned in part",
+      "partial rotary embeddings",
       { "llama.attention.key_length": count(8), "llama.rope.dimension_count": count(4) },
-      /dimension_count is 4 of 8/,
+      /dimension_count is 4, but heads have 8/,
     ],
     [
-      "another way of stretching",
+      "an unknown kind of RoPE scaling",
       { "llama.rope.scaling.type": text("longrope") },
       /scaling.type "longrope" is not supported/,
     ],
     [
-      "further settings of it",
+      "unsupported settings of RoPE scaling",
       { "llama.rope.scaling.type": text("yarn"), "llama.rope.scaling.yarn_beta_fast": number(2) },
       /yarn_beta_fast is not supported/,
     ],
     [
-      "another kind of tokenizer",
+      "an unsupported tokenizer model",
       { "tokenizer.ggml.model": text("bert") },
       /tokenizer.ggml.model "bert" is not supported; supported are gpt2 and llama/,
     ],
     [
-      "another way of splitting",
+      "an unknown pre-tokenizer",
       { "tokenizer.ggml.pre": text("llama-bqe") },
       /pre "llama-bqe" is not supported; supported are .*llama-bpe.*Did you mean/s,
     ],
-    ["no way of splitting", { "tokenizer.ggml.pre": undefined }, /lack tokenizer.ggml.pre/],
-    ["a token beyond the last", { "tokenizer.ggml.eos_token_id": count(9999) }, /eos_token_id is 9999, but there are/],
+    ["a missing pre-tokenizer", { "tokenizer.ggml.pre": undefined }, /lack tokenizer.ggml.pre/],
     [
-      "kinds of other tokens",
+      "a special token outside the vocabulary",
+      { "tokenizer.ggml.eos_token_id": count(9999) },
+      /eos_token_id is 9999, but there are/,
+    ],
+    [
+      "a wrong number of token types",
       { "tokenizer.ggml.token_type": { type: "array", of: "int32", values: [1] } },
       /token_type has 1 entries/,
     ],
     [
-      "a merge of three",
+      "a merge of three tokens",
       { "tokenizer.ggml.merges": { type: "array", of: "string", values: ["a b c"] } },
       /merges has "a b c"; expected two tokens/,
     ],
-    ["an adapter", { "general.type": text("adapter") }, /holds no model: its general.type is "adapter"/],
+    ["an adapter", { "general.type": text("adapter") }, /does not hold a model: its general.type is "adapter"/],
     [
       "more tokens than embeddings",
       { "tokenizer.ggml.tokens": { type: "array", of: "string", values: Array(999).fill("x") } },
       /tokens has 999 entries, but 'token_embd.weight' has \d+ rows/,
     ],
-    ["a part of a model", { "split.count": count(2) }, /one of 2 parts of a model/],
+    ["part of a split model", { "split.count": count(2) }, /one of 2 parts of a model/],
   ])("refuses %s", async (_, changes, message) => {
     await expect(resolveModel(changed("smollm", changes))).rejects.toThrow(message);
     expect(readdirSync(cache).flatMap((name) => readdirSync(join(cache, name, "gguf")))).toEqual([]);
   });
 
-  it("refuses a tensor that has no place, and one that is half there", async () => {
+  it("refuses tensors that the model doesn't have, and biases in only some layers", async () => {
     const odd = await resolveModel(changed("smollm", {}, ["blk.0.ffn_gate_exps.weight"]));
-    expect(() => openCheckpoint(odd)).toThrow(/'blk.0.ffn_gate_exps.weight' has no place in a llama model of 2 layers/);
+    expect(() => openCheckpoint(odd)).toThrow(
+      /'blk.0.ffn_gate_exps.weight' is not part of a llama model with 2 layers/,
+    );
     const deep = await resolveModel(changed("smollm", {}, ["blk.2.attn_norm.weight"]));
-    expect(() => openCheckpoint(deep)).toThrow(/'blk.2.attn_norm.weight' has no place/);
-    await expect(resolveModel(changed("smollm", {}, ["blk.0.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
-    await expect(resolveModel(changed("smollm", {}, ["blk.1.attn_q.bias"]))).rejects.toThrow(/biases for attn_q alone/);
+    expect(() => openCheckpoint(deep)).toThrow(/'blk.2.attn_norm.weight' is not part of/);
+    await expect(resolveModel(changed("smollm", {}, ["blk.0.attn_q.bias"]))).rejects.toThrow(
+      /biases only for attn_q of/,
+    );
+    await expect(resolveModel(changed("smollm", {}, ["blk.1.attn_q.bias"]))).rejects.toThrow(
+      /biases only for attn_q of/,
+    );
     await expect(resolveModel(changed("qwen2", {}, ["blk.0.attn_output.bias"]))).rejects.toThrow(
       /biases for attn_output, but a qwen2 model has none there/,
     );
   });
 
-  it("refuses factors of positions that Llama 3 does not give", async () => {
-    await expect(resolveModel(changed("llama3", {}))).rejects.toThrow(/rope_freqs.weight' holds factors that are not/);
+  it("refuses RoPE factors that don't fit Llama 3's scaling", async () => {
+    await expect(resolveModel(changed("llama3", {}))).rejects.toThrow(
+      /rope_freqs.weight' holds factors that don't fit/,
+    );
     const both = changed("llama3", { "llama.rope.scaling.factor": number(4) });
     await expect(resolveModel(both)).rejects.toThrow(
-      /rope.scaling stretches positions that tensor 'rope_freqs.weight'/,
+      /rope.scaling is combined with the factors in tensor 'rope_freqs.weight'/,
     );
   });
 
-  it("refuses parts by their name", async () => {
+  it("refuses part of a split model by its file name", async () => {
     const path = join(folder(), "x-00001-of-00003.gguf");
     copyFileSync(golden("smollm.gguf"), path);
     await expect(resolveModel(path)).rejects.toThrow(/one of 3 parts of a model.*llama-gguf-split --merge/);
@@ -324,14 +340,14 @@ describe("a GGUF file as a model", () => {
   });
 });
 
-describe("the folder of a GGUF file", () => {
+describe("the model folder of a GGUF file", () => {
   const copy = () => {
     const path = join(folder(), "m.gguf");
     copyFileSync(golden("smollm.gguf"), path);
     return path;
   };
 
-  it("is made once, also through a link", async () => {
+  it("is created once, also for a symbolic link to the file", async () => {
     const path = copy();
     const first = await resolveModel(path);
     const link = join(folder(), "m.gguf");
@@ -342,28 +358,28 @@ describe("the folder of a GGUF file", () => {
     expect(readdirSync(first)).toContain("mark");
   });
 
-  it("is another one for a file that has changed", async () => {
+  it("is a new one if the file has changed", async () => {
     const path = copy();
     const first = await resolveModel(path);
     utimesSync(path, new Date(), new Date(1e12));
     const second = await resolveModel(path);
     expect(second).not.toBe(first);
     expect(() => openCheckpoint(first)).toThrow(
-      /m.gguf: the file has changed since .* give the GGUF file as the model again/,
+      /m.gguf: the file has changed since .* pass the GGUF file itself as the model/,
     );
     openCheckpoint(second).close();
   });
 
-  it("says that a file has grown or is gone", async () => {
+  it("reports a file that has grown or is gone", async () => {
     const path = copy();
     const where = await resolveModel(path);
     appendFileSync(path, "x");
     expect(() => openCheckpoint(where)).toThrow(/the file has changed/);
     rmSync(path);
-    expect(() => openCheckpoint(where)).toThrow(/m.gguf: the file is not there any more: give the GGUF file/);
+    expect(() => openCheckpoint(where)).toThrow(/m.gguf: the file no longer exists: pass the GGUF file/);
   });
 
-  it("is asked for by its file", async () => {
+  it("is not found in the folder that holds the GGUF file", async () => {
     const where = folder();
     copyFileSync(golden("smollm.gguf"), join(where, "m.gguf"));
     expect(() => openCheckpoint(where)).toThrow(/no config.json; give the file .*m.gguf itself as the model/);

@@ -23,7 +23,7 @@ const write = (values: readonly (readonly [string, GgufValue])[], entries: reado
   writeGguf(join(folder(), "x.gguf"), values, entries);
 
 describe("writeGguf", () => {
-  it("writes the very bytes of the Python package: every kind of value, every type", () => {
+  it("writes the same bytes as the Python package, for every value type and element type", () => {
     const original = openGguf(golden("kinds.gguf"));
     const given = openSafetensors(golden("kinds.safetensors"));
     const path = join(folder(), "again.gguf");
@@ -41,7 +41,7 @@ describe("writeGguf", () => {
     given.close();
   });
 
-  it("reads what it has written", () => {
+  it("writes files that openGguf reads", () => {
     const path = join(folder(), "x.gguf");
     writeGguf(
       path,
@@ -57,39 +57,39 @@ describe("writeGguf", () => {
 
   it.each<[string, readonly (readonly [string, GgufValue])[], readonly GgufEntry[], RegExp]>([
     [
-      "a key twice",
+      "a duplicate key",
       [
         ["a", { type: "bool", value: true }],
         ["a", { type: "bool", value: true }],
       ],
       [],
-      /metadata keys can't have the name 'a'/,
+      /two metadata keys have the name 'a'/,
     ],
-    ["a tensor twice", [], [entry("w", "F32", [1]), entry("w", "F32", [1])], /tensors can't have the name 'w'/],
+    ["a duplicate tensor", [], [entry("w", "F32", [1]), entry("w", "F32", [1])], /two tensors have the name 'w'/],
     [
       "a number that its type can't hold",
       [["a", { type: "uint8", value: 256 }]],
       [],
-      /value of a can't be written: 256 is no uint8/,
+      /value of a can't be written: 256 is not a valid uint8/,
     ],
-    ["a fraction as a whole number", [["a", { type: "int32", value: 0.5 }]], [], /0.5 is no int32/],
+    ["a fraction for an integer type", [["a", { type: "int32", value: 0.5 }]], [], /0.5 is not a valid int32/],
     [
-      "a list with something else in it",
+      "a list with an element of another type",
       [["a", { type: "array", of: "string", values: ["x", 1] }]],
       [],
-      /1 is no string/,
+      /1 is not a valid string/,
     ],
     ["another alignment", [["general.alignment", { type: "uint32", value: 64 }]], [], /general.alignment must be 32/],
-    ["rows that do not fill blocks", [], [entry("w", "Q8_0", Array(33).fill(1))], /rows of 33 elements/],
-    ["what is not finite", [], [entry("w", "F32", [Number.NaN])], /'w' can't be written: .*finite F32/],
-    ["what float16 can't hold", [], [entry("w", "F16", [1e6])], /finite F16/],
-    ["what Q8_0 can't hold", [], [entry("w", "Q8_0", Array(32).fill(1e8))], /100000000 is too large for Q8_0/],
-    ["a long name", [], [entry("w".repeat(64), "F32", [1])], /more than 63 bytes/],
-  ])("refuses %s, and leaves nothing", (_, values, entries, message) => {
+    ["rows that don't fill blocks", [], [entry("w", "Q8_0", Array(33).fill(1))], /rows of 33 elements/],
+    ["values that are not finite", [], [entry("w", "F32", [Number.NaN])], /'w' can't be written: .*finite F32/],
+    ["values too large for float16", [], [entry("w", "F16", [1e6])], /finite F16/],
+    ["values too large for Q8_0", [], [entry("w", "Q8_0", Array(32).fill(1e8))], /100000000 is too large for Q8_0/],
+    ["a name that is too long", [], [entry("w".repeat(64), "F32", [1])], /more than 63 bytes/],
+  ])("refuses %s and leaves no file", (_, values, entries, message) => {
     expect(write(values, entries)).toThrow(message);
   });
 
-  it("leaves nothing where a tensor fails", () => {
+  it("leaves no file if a tensor fails", () => {
     const where = folder();
     const failing = { ...entry("b", "F32", [1]), tensor: () => torch.tensor([1, 2]) };
     expect(() => writeGguf(join(where, "x.gguf"), [], [entry("a", "F32", [1]), failing])).toThrow(

@@ -10,7 +10,7 @@ interface Given {
   readonly original: number;
 }
 
-/** As llama.cpp's converter computes them. */
+/** The factors as llama.cpp's converter computes them. */
 function factorsOf({ size, theta, factor, low, high, original }: Given): Float32Array {
   return Float32Array.from({ length: size / 2 }, (_, i) => {
     const wave = (2 * Math.PI) / Math.fround(1 / Math.fround(theta ** ((2 * i) / size)));
@@ -22,7 +22,7 @@ function factorsOf({ size, theta, factor, low, high, original }: Given): Float32
 }
 
 describe("llama3Settings", () => {
-  it.each([32, 8])("finds those of Llama 3 with factor %i", (factor) => {
+  it.each([32, 8])("recovers Llama 3's settings with factor %i", (factor) => {
     const given = { size: 64, theta: 500_000, factor, low: 1, high: 4, original: 8192 };
     expect(llama3Settings(factorsOf(given), given.theta)).toEqual({
       factor,
@@ -32,7 +32,7 @@ describe("llama3Settings", () => {
     });
   });
 
-  it("finds settings that give the same factors, be many, one or none of them between the ends", () => {
+  it("finds settings that give the same factors, with many, one or no interpolated frequency", () => {
     const sizes = [4, 8, 16, 24, 64];
     const originals = [8, 32, 64, 1024, 8192];
     const between = new Set<number>();
@@ -64,12 +64,12 @@ describe("llama3Settings", () => {
   });
 
   it.each([
-    ["no order in them", [1, 8, 1, 8]],
-    ["a step that is not even", [1, 1.1, 1.2, 7, 8, 8]],
-    ["none above 0", [0, 0, 0]],
-    ["what is no number", [1, Number.NaN, 8]],
-    ["factors below 1", [1, 0.5]],
-  ])("finds none for factors with %s", (_, factors) => {
+    ["no order", [1, 8, 1, 8]],
+    ["an interpolation that is not linear", [1, 1.1, 1.2, 7, 8, 8]],
+    ["only zeros", [0, 0, 0]],
+    ["NaN", [1, Number.NaN, 8]],
+    ["a factor below 1", [1, 0.5]],
+  ])("finds no settings for factors with %s", (_, factors) => {
     expect(llama3Settings(Float32Array.from(factors), 10_000)).toBeUndefined();
   });
 });
