@@ -7,6 +7,7 @@ import { jnlpba } from "./jnlpba.js";
 import { protein } from "./protein.js";
 import { reuters21578 } from "./reuters21578.js";
 import { squad } from "./squad.js";
+import { udEnglishEwt } from "./udEnglishEwt.js";
 
 /** In the order of the documentation. */
 const sets = {
@@ -17,6 +18,7 @@ const sets = {
   ...e2eNlg,
   ...protein,
   ...squad,
+  ...udEnglishEwt,
 };
 
 export type NamedDataset = keyof typeof sets;

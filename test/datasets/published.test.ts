@@ -47,6 +47,9 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     ["jnlpba", "jnlpba", "test", 3856, 11],
     ["protein/bbp", "protein/bbp", "train", 200, 2],
     ["protein/bbp", "protein/bbp", "test", 38, 2],
+    ["ud-english-ewt", "ud_english_ewt", "train", 12544, 17],
+    ["ud-english-ewt", "ud_english_ewt", "validation", 2001, 17],
+    ["ud-english-ewt", "ud_english_ewt", "test", 2077, 17],
   ])("%s in %s, %s: %i rows", async (name, folder, split, rows, labels) => {
     const { examples, labelNames } = await namedDatasets[name].load(`${data}/${folder}`, split);
     expect([examples.length, labelNames?.length]).toEqual([rows, labels]);
