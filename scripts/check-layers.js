@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 /** The folders of src, lowest first; a folder imports from itself and from those in earlier lines. */
 const ORDER = [
   ["common"],
+  ["files"],
   ["torch", "text", "metrics"],
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],
@@ -30,8 +31,9 @@ const LAYERS = Object.fromEntries(ORDER.flatMap((folders, layer) => folders.map(
 
 /** The report reads what a run has told, a comparison what runs have measured; they know nothing of how it came about. */
 const READS_ONLY = {
-  report: new Set(["train/events.ts", "common", "compare"]),
-  compare: new Set(["common", "metrics", "config"]),
+  report: new Set(["common", "files", "compare"]),
+  compare: new Set(["common", "files", "metrics", "config"]),
+  dashboard: new Set(["common", "files", "report"]),
 };
 
 /** @typedef {{ from: string, to: string, line: number, typeOnly: boolean, text: string }} Import */

@@ -30,12 +30,6 @@ export { type PredictResult, predict } from "./commands/predict.js";
 export { type Preview, type PreviewPart, type PreviewRow, preview } from "./commands/preview.js";
 export { type Verification, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
-export type { ComparedMetric, ComparedTask, FailedRun, ScoredRows, UnfinishedRun } from "./compare/comparison.js";
-export type { ScoreReached } from "./compare/costColumns.js";
-export type { Cost } from "./compare/costToReach.js";
-export type { PairedEffect } from "./compare/effectSize.js";
-export type { BootstrapTest, Population, SignificanceTest, WilcoxonTest } from "./compare/significanceTest.js";
-export type { SummaryEntry } from "./compare/summary.js";
 export {
   type AnalyzeSettings,
   type CompareSettings,
@@ -51,6 +45,49 @@ export {
   readRunFile,
   resolveRun,
 } from "./config/index.js";
+export type {
+  AgainstFull,
+  Analysis,
+  AnalyzedFits,
+  AnalyzedLayer,
+  AnalyzedRun,
+  AnalyzedStep,
+  LineFit,
+} from "./files/analysis.js";
+export type {
+  BootstrapTest,
+  ComparedMetric,
+  ComparedTask,
+  ComparisonFile,
+  Cost,
+  FailedRun,
+  PairedEffect,
+  Population,
+  ScoredRows,
+  ScoreReached,
+  SignificanceTest,
+  SummaryEntry,
+  UnfinishedRun,
+  WilcoxonTest,
+} from "./files/comparison.js";
+export type {
+  CheckpointEvent,
+  DoneEvent,
+  ErrorEvent,
+  EvaluationEvent,
+  EventName,
+  MachineFacts,
+  MagnitudesEvent,
+  ParameterCounts,
+  Phase,
+  RowCounts,
+  RunEvent,
+  StartEvent,
+  StepEvent,
+  Versions,
+} from "./files/events.js";
+export type { JsonValue as LoggedValue } from "./files/json.js";
+export type { Metrics } from "./files/metrics.js";
 export {
   type AdapterInspection,
   type AdapterSettings,
@@ -69,39 +106,11 @@ export {
 } from "./inference/textGenerator.js";
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
-export type {
-  AgainstFull,
-  Analysis,
-  AnalyzedFits,
-  AnalyzedLayer,
-  AnalyzedRun,
-  AnalyzedStep,
-  LineFit,
-} from "./report/analysis.js";
 export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
-export type { ComparisonResult } from "./run/comparison/write.js";
 export { type Estimate, estimate } from "./run/estimates/estimateRun.js";
 export { writeReport } from "./run/writeReport.js";
 export { CheckpointRequest } from "./train/checkpointRequest.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
-export type {
-  CheckpointEvent,
-  DoneEvent,
-  ErrorEvent,
-  EvaluationEvent,
-  EventName,
-  JsonValue as LoggedValue,
-  MachineFacts,
-  MagnitudesEvent,
-  Metrics,
-  ParameterCounts,
-  Phase,
-  RowCounts,
-  RunEvent,
-  StartEvent,
-  StepEvent,
-  Versions,
-} from "./train/events.js";
 
 // Text that goes on from text.
 
@@ -124,9 +133,9 @@ export {
 
 // Models.
 
+export type { JsonObject, JsonValue } from "./files/json.js";
 export { type ModelWithAdapter, type OpenModel, type OpenOptions, openModel } from "./inference/openModel.js";
 export { type Checkpoint, openCheckpoint, type Weights } from "./io/checkpoint.js";
-export type { JsonObject, JsonValue } from "./io/json.js";
 export type { TensorInfo } from "./io/safetensorsHeader.js";
 export {
   type Architecture,

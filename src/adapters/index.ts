@@ -1,3 +1,5 @@
+export { type SideFacts, type SideFile, sideFactsOf, useOnly, writeSideFile } from "../files/adapterMetadata.js";
+export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { type AdaloraConfig, adaloraConfig, firstRank } from "./adaloraConfig.js";
 export {
   type AdaptedModel,
@@ -40,16 +42,7 @@ export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./method
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
-export {
-  ADAPTER_FILES,
-  ADAPTER_WEIGHT_FILES,
-  isAdapterFolder,
-  readAdapter,
-  type SavedAdapter,
-  whyNotPeft,
-  writeAdapter,
-} from "./peft/format.js";
-export { type SideFacts, type SideFile, sideFactsOf, useOnly, writeSideFile } from "./peft/sideFile.js";
+export { isAdapterFolder, readAdapter, type SavedAdapter, whyNotPeft, writeAdapter } from "./peft/format.js";
 export { adaptedPaths } from "./peft/tensors.js";
 export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";

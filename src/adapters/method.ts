@@ -1,4 +1,4 @@
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
 import type { AdaptedModel, TrainedRole } from "./adapted.js";

@@ -10,7 +10,7 @@ import {
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { type RunSettings, readRunFile } from "../config/index.js";
-import { RUN_FILE } from "../folders/runFiles.js";
+import { RUN_FILE } from "../files/names.js";
 import type { RunFolder } from "./runFolders.js";
 import { type RunState, statesOf } from "./runStates.js";
 

@@ -1,4 +1,4 @@
-import type { AgainstFull, AnalyzedLayer, AnalyzedRun } from "../report/analysis.js";
+import type { AgainstFull, AnalyzedLayer, AnalyzedRun } from "../files/analysis.js";
 import { modulePathOf } from "../report/modulePath.js";
 import { type AnalyzedFolder, isFull } from "./analyzedFolder.js";
 import type { RunCourse } from "./course.js";

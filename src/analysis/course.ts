@@ -1,6 +1,6 @@
 import { type MagnitudeAxis, weightChange } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
-import type { AnalyzedStep } from "../report/analysis.js";
+import type { AnalyzedStep } from "../files/analysis.js";
 import type { Tensor } from "../torch/index.js";
 import type { RunState } from "./runStates.js";
 

@@ -1,10 +1,10 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
-import { freeFile } from "../folders/outputFolder.js";
-import { ANALYSIS } from "../folders/runFiles.js";
-import { writeFileAtomic } from "../io/atomic.js";
-import type { Analysis } from "../report/analysis.js";
+import type { Analysis } from "../files/analysis.js";
+import { ANALYSIS } from "../files/analysis.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import { freeFile } from "../files/outputFolder.js";
 
 /** What says in both files, near their beginning, that they are an analysis of this program's. */
 export const MADE_BY = "bidora analyze";

@@ -1,5 +1,5 @@
 import { PHASES, type Phase } from "../common/run.js";
-import type { AgainstFull, AnalyzedFits, AnalyzedLayer, AnalyzedStep, LineFit } from "../report/analysis.js";
+import type { AgainstFull, AnalyzedFits, AnalyzedLayer, AnalyzedStep, LineFit } from "../files/analysis.js";
 import { leastSquares } from "./leastSquares.js";
 
 /** The lines of one run: of the phase that compares with full fine-tuning, and of each where it has several. */

@@ -1,4 +1,4 @@
-import type { LineFit } from "../report/analysis.js";
+import type { LineFit } from "../files/analysis.js";
 
 /** A spread below this share of the largest value is rounding. */
 const ROUNDING = 1e-9;

@@ -2,8 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
-import { isRunFolder } from "../folders/runFolder.js";
-import { checkpointSteps } from "../train/checkpoints.js";
+import { checkpointSteps } from "../files/checkpointState.js";
+import { isRunFolder } from "../files/runFolder.js";
 import { hasWeights } from "./runStates.js";
 
 /** A run's folder, and what it is called. */

@@ -3,13 +3,12 @@ import { join } from "node:path";
 import { ADAPTER_WEIGHT_FILES, isAdapterFolder, sideFactsOf } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { Phase } from "../common/run.js";
-import { EVENTS } from "../folders/runFiles.js";
-import { CHECKSUMS, verifyChecksums } from "../io/checksums.js";
-import { CONFIG_FILE } from "../io/modelFiles.js";
+import { checkpointPath, checkpointSteps } from "../files/checkpointState.js";
+import { CHECKSUMS, verifyChecksums } from "../files/checksums.js";
+import { CONFIG_FILE } from "../files/names.js";
+import { EVENTS, readRunLog } from "../files/runLog.js";
 import { bestPoints } from "../report/course.js";
-import { readRunLog } from "../report/runLog.js";
 import { type Run, toRuns } from "../report/runs.js";
-import { checkpointPath, checkpointSteps } from "../train/checkpoints.js";
 
 /** A step of a run whose weights lie in a folder. */
 export interface RunState {

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { STATE } from "../files/checkpointState.js";
+import { checksumsOf, sha256 } from "../files/checksums.js";
+import { isJsonObject, readJsonObject } from "../files/json.js";
 import { weightFileNames } from "../io/checkpoint.js";
-import { checksumsOf, sha256 } from "../io/checksums.js";
-import { isJsonObject, readJsonObject } from "../io/json.js";
-import { STATE } from "../train/checkpointState.js";
 import type { AnalyzedFolder } from "./analyzedFolder.js";
 
 /** Sees that runs are told beside the weights that they began from; each model's files are read once. */

@@ -1,6 +1,6 @@
 import { formatNumber } from "../common/format.js";
 import { analyzeOptions } from "../config/index.js";
-import type { Analysis } from "../report/analysis.js";
+import type { Analysis } from "../files/analysis.js";
 import { linesOf, phaseNotes } from "../report/analysisLines.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";

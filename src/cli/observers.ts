@@ -1,6 +1,7 @@
 import type { EvaluateResult } from "../commands/evaluate.js";
 import { printableJson } from "../common/messages.js";
-import type { Metrics, RunEvent } from "../train/events.js";
+import type { RunEvent } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
 import { formatTable, type Output } from "./output.js";
 import { createProgress } from "./progress.js";
 import { stderr, stdout } from "./streams.js";

@@ -1,5 +1,5 @@
 import { oneLine } from "../common/messages.js";
-import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../train/events.js";
+import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../files/events.js";
 
 /** Where progress goes; stderr outside tests. */
 export interface ProgressStream {

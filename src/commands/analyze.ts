@@ -11,8 +11,8 @@ import { checkArguments, texts } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
 import { type AnalyzeSettings, analyzeOptions, resolveSettings, type Settings } from "../config/index.js";
 import { askedTask } from "../datasets/index.js";
+import type { Analysis } from "../files/analysis.js";
 import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
-import type { Analysis } from "../report/analysis.js";
 import { setThreads } from "../torch/index.js";
 
 /** An analysis, and the files that it was written to. */

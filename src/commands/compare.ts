@@ -3,21 +3,24 @@ import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
-import { holdOutput } from "../folders/outputFolder.js";
-import { isFinished, readMetrics } from "../folders/runFolder.js";
-import { writerOf } from "../io/folderLock.js";
+import type { ComparisonFile } from "../files/comparison.js";
+import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
+import { writerOf } from "../files/folderLock.js";
+import { readMetrics } from "../files/metrics.js";
+import { holdOutput } from "../files/outputFolder.js";
+import { isFinished } from "../files/runFolder.js";
 import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import type { RunFacts } from "../run/comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "../run/comparison/cells.js";
 import { checkTasks } from "../run/comparison/checkTasks.js";
 import { chosenFor, divergedOf } from "../run/comparison/chosen.js";
-import { collectRuns, placesIn } from "../run/comparison/collect.js";
+import { collectRuns } from "../run/comparison/collect.js";
 import { shellLine } from "../run/comparison/commandLine.js";
 import { costsText, type ExpectedCosts, expectedCosts } from "../run/comparison/costs.js";
 import { factsIn } from "../run/comparison/facts.js";
 import { failure } from "../run/comparison/failure.js";
-import { forgetFailure, keepFailure } from "../run/comparison/failures.js";
+import { keepFailure } from "../run/comparison/failures.js";
 import { commandOf, type Ended, runCells } from "../run/comparison/jobs.js";
 import { heldOutName, judgingOf, watchedOf } from "../run/comparison/judging.js";
 import { hasDiverged, missingRuns } from "../run/comparison/missing.js";
@@ -25,7 +28,7 @@ import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../r
 import { ComparisonProgress, nameOf, scoreText } from "../run/comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "../run/comparison/spec.js";
 import type { ComparisonWatch } from "../run/comparison/watch.js";
-import { type ComparisonResult, writeComparison } from "../run/comparison/write.js";
+import { writeComparison } from "../run/comparison/write.js";
 import { ownCommand } from "../torch/installation.js";
 
 /** What a call can say beside the settings. */
@@ -41,7 +44,7 @@ export interface CompareHooks {
 /** What a comparison found. */
 export interface Compared {
   readonly kind: "compared";
-  readonly result: ComparisonResult;
+  readonly result: ComparisonFile;
   readonly text: string;
   readonly output: string;
 }
@@ -81,7 +84,7 @@ export async function compare(
     );
   const spec = readSpec(flags, file);
   if (collect) {
-    refuseStrange(spec.output, placesIn(spec.output));
+    refuseStrange(spec.output, comparedRunsIn(spec.output));
     return gather(spec, hooks, flags.seeds);
   }
   return holdOutput(spec.output, async (output) => {
@@ -93,7 +96,7 @@ export async function compare(
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
-    const beside = await cellsBeside(spec, placesIn(output), facts);
+    const beside = await cellsBeside(spec, comparedRunsIn(output), facts);
     await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
     await keepPlan(spec.output, tried);
     const diverged = await divergedOf(output, tried);
@@ -183,7 +186,7 @@ async function runAll(
     onBegin: (cell, controls) => {
       const writer = writerOf(cell.folder);
       if (writer) note(`${nameOf(cell)} is still being written by process ${writer.pid}: waiting for its end.`);
-      forgetFailure(output, cell);
+      recordFailure(output, cell.folder, undefined);
       watch?.begin(cell, controls);
     },
     onEvent: (cell, event) => {

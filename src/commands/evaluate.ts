@@ -10,6 +10,7 @@ import {
   usedLabels,
   usualColumns,
 } from "../datasets/index.js";
+import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
 import {
   checkHooks,
@@ -25,7 +26,6 @@ import { requireTextScores } from "../metrics/textMetrics.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { evaluateRows, type Judgement, notesOf } from "../train/evaluation.js";
-import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 

@@ -11,8 +11,11 @@ import {
 } from "../common/arguments.js";
 import { stopsByValidation } from "../common/run.js";
 import { aRunConfig, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
-import { holdOutput } from "../folders/outputFolder.js";
-import { inspectOutput, isFinished, readMetrics } from "../folders/runFolder.js";
+import type { RunEvent } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
+import { readMetrics } from "../files/metrics.js";
+import { holdOutput } from "../files/outputFolder.js";
+import { inspectOutput, isFinished } from "../files/runFolder.js";
 import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { inputsOf, type RunStart, startOf } from "../run/adapterStart.js";
@@ -23,7 +26,6 @@ import { TrainingRun } from "../run/trainingRun.js";
 import { watchedRun } from "../run/watchedRun.js";
 import { aNamedTask, type NamedTask } from "../tasks/index.js";
 import type { CheckpointRequest } from "../train/checkpointRequest.js";
-import type { Metrics, RunEvent } from "../train/events.js";
 
 /** What a call can say beside the settings. */
 export interface FinetuneOptions {

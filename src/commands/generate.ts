@@ -1,7 +1,7 @@
 import { UsageError } from "../common/errors.js";
 import { type GenerateSettings, generateOptions, generatorSettings, resolveSettings } from "../config/index.js";
 import { loadLanguage } from "../data/index.js";
-import { freeFile } from "../folders/outputFolder.js";
+import { freeFile } from "../files/outputFolder.js";
 import { checkPrompts } from "../inference/generationChecks.js";
 import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
 import { type GeneratedRow, TextGenerator } from "../inference/textGenerator.js";

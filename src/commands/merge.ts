@@ -2,13 +2,12 @@ import { mergedParameters, readAdapter, useOnly, writeSideFile } from "../adapte
 import { UsageError } from "../common/errors.js";
 import { type MergeSettings, mergeOptions, resolveSettings } from "../config/index.js";
 import { askedTask } from "../datasets/index.js";
+import { fillFolder } from "../files/atomic.js";
+import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
+import { copyFiles } from "../files/runFolder.js";
 import { storedDtype, writeModelFolder } from "../folders/modelFolder.js";
-import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
-import { removeOwnFiles } from "../folders/runFiles.js";
-import { copyFiles } from "../folders/runFolder.js";
 import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
 import { baseFolder, openWithAdapter } from "../inference/openModel.js";
-import { fillFolder } from "../io/atomic.js";
 import { resolveModel } from "../io/resolveModel.js";
 import type { NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";

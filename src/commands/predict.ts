@@ -10,7 +10,7 @@ import {
   type Split,
   usualColumns,
 } from "../datasets/index.js";
-import { freeFile } from "../folders/outputFolder.js";
+import { freeFile } from "../files/outputFolder.js";
 import {
   checkHooks,
   checkTexts,

@@ -9,11 +9,12 @@ import {
   resolveRun,
   type Settings,
 } from "../config/index.js";
-import { holdOutput, refuseOccupied } from "../folders/outputFolder.js";
-import { REPORT } from "../folders/runFiles.js";
-import { writeFileAtomic } from "../io/atomic.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import type { RunEvent } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
+import { REPORT } from "../files/names.js";
+import { holdOutput, refuseOccupied } from "../files/outputFolder.js";
 import { writeReport } from "../run/writeReport.js";
-import type { Metrics, RunEvent } from "../train/events.js";
 import { type FinetuneOptions, finetune } from "./finetune.js";
 import { type QuickstartTopic, TOPICS, type TopicName } from "./quickstartTopics.js";
 

@@ -1,6 +1,7 @@
 import { BidoraError } from "../common/errors.js";
-import { type ComparedTask, type Comparison, checkComparison } from "./comparison.js";
-import { costColumns, type ScoreReached } from "./costColumns.js";
+import type { ComparedTask, Comparison, ScoreReached } from "../files/comparison.js";
+import { checkComparison } from "./comparison.js";
+import { costColumns } from "./costColumns.js";
 import { missingNotes } from "./missingRuns.js";
 import { scoreColumns, seedCounts } from "./scoreColumns.js";
 import type { Column, Table } from "./table.js";

@@ -1,19 +1,7 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type { ComparedRun, ComparedTask, Comparison, ScoredRows } from "./comparison.js";
-import type { Cost } from "./costToReach.js";
+import type { ComparedRun, ComparedTask, Comparison, Cost, ScoredRows, ScoreReached } from "../files/comparison.js";
 import { mean } from "./moments.js";
 import { type Cell, type Column, NOTHING, plain } from "./table.js";
-
-/** What the runs on one task had spent when they first had a score. */
-export interface ScoreReached {
-  readonly task: string;
-  /** The score of the task's main metric. */
-  readonly target: number;
-  /** The rows that were looked at on the way, where that is known. */
-  readonly split?: ScoredRows["split"];
-  /** An entry a run that was looked at; its cost is null where it never had the score. */
-  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
-}
 
 /** Trained parameters, and means over seeds of time, peak memory and, for a task with a score to reach, time and steps to it. */
 export function costColumns(

@@ -1,4 +1,4 @@
-import type { ComparedMetric } from "./comparison.js";
+import type { ComparedMetric, Cost } from "../files/comparison.js";
 
 /** One evaluation during a run. */
 export interface EvaluationPoint {
@@ -8,12 +8,6 @@ export interface EvaluationPoint {
   readonly step: number;
   /** The score. */
   readonly value: number;
-}
-
-/** What a run had spent when it first had the score. */
-export interface Cost {
-  readonly seconds: number;
-  readonly step: number;
 }
 
 /**

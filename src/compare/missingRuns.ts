@@ -1,5 +1,5 @@
 import { group } from "d3-array";
-import type { Comparison, FailedRun, UnfinishedRun } from "./comparison.js";
+import type { Comparison, FailedRun, UnfinishedRun } from "../files/comparison.js";
 
 type WithFailed = Pick<Comparison, "failed">;
 

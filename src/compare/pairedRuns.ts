@@ -1,6 +1,6 @@
 import { group } from "d3-array";
 import { own } from "../common/collections.js";
-import type { ComparedMetric, ComparedRun } from "./comparison.js";
+import type { ComparedMetric, ComparedRun } from "../files/comparison.js";
 import { mean } from "./moments.js";
 
 /** Runs that two methods are compared by. */

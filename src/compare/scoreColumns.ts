@@ -1,5 +1,5 @@
 import { own } from "../common/collections.js";
-import type { ComparedMetric, ComparedTask, Comparison, ScoredRows } from "./comparison.js";
+import type { ComparedMetric, ComparedTask, Comparison, ScoredRows } from "../files/comparison.js";
 import { round12 } from "./differences.js";
 import { failedOf } from "./missingRuns.js";
 import { mean, sampleDeviation } from "./moments.js";

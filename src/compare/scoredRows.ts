@@ -1,5 +1,5 @@
 import { formatCount, words } from "../common/format.js";
-import type { ComparedMetric, ComparedTask, ScoredRows } from "./comparison.js";
+import type { ComparedMetric, ComparedTask, ScoredRows } from "../files/comparison.js";
 
 /** What stands before the names of metrics of the test rows; those of the validation rows have nothing there. */
 const TEST = "test_";

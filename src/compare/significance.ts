@@ -1,11 +1,11 @@
 import { own } from "../common/collections.js";
-import { type ComparedMetric, type ComparedRun, type Comparison, checkComparison } from "./comparison.js";
+import type { ComparedMetric, ComparedRun, Comparison, WilcoxonTest } from "../files/comparison.js";
+import { checkComparison } from "./comparison.js";
 import { pairedEffect } from "./effectSize.js";
 import { withHolm } from "./holm.js";
 import { methodsWithoutFailure } from "./missingRuns.js";
 import { type PairedScores, pairsOfRuns, pairsOfTasks, type Scope } from "./pairedRuns.js";
 import { isOfRows } from "./scoredRows.js";
-import type { WilcoxonTest } from "./significanceTest.js";
 import { pairsNeeded } from "./tooFewToTell.js";
 import { wilcoxon } from "./wilcoxon.js";
 

@@ -1,8 +1,8 @@
 import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../common/format.js";
+import type { SignificanceTest } from "../files/comparison.js";
 import { familyOf } from "./holm.js";
 import { MAIN } from "./significance.js";
-import type { SignificanceTest } from "./significanceTest.js";
 import { type Column, NOTHING, plain, type Table } from "./table.js";
 import { tooFewToTell } from "./tooFewToTell.js";
 

@@ -1,18 +1,7 @@
 import { group } from "d3-array";
-import { type ComparedRun, checkRuns } from "./comparison.js";
+import type { ComparedRun, SummaryEntry } from "../files/comparison.js";
+import { checkRuns } from "./comparison.js";
 import { mean, sampleDeviation } from "./moments.js";
-
-/** One metric of one method on one task, over its seeds. */
-export interface SummaryEntry {
-  readonly task: string;
-  readonly method: string;
-  readonly metric: string;
-  readonly mean: number;
-  /** Of a sample (n − 1); null for one run, which has none. */
-  readonly deviation: number | null;
-  /** How many runs have the metric. */
-  readonly n: number;
-}
 
 /** Every metric of every method and task, in the order in which they first come up. @throws BidoraError as `checkRuns` */
 export function summary(runs: readonly ComparedRun[]): SummaryEntry[] {

@@ -1,7 +1,7 @@
 import { group } from "d3-array";
 import { formatCount } from "../common/format.js";
+import type { SignificanceTest } from "../files/comparison.js";
 import { holm } from "./holm.js";
-import type { SignificanceTest } from "./significanceTest.js";
 
 const LEVEL = 0.05;
 

@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { firstRank } from "../adapters/index.js";
 import { anObject, checkArguments, optional, options } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import { METHODS } from "./methods.js";
 import { type Option, type Values, withDefaults } from "./option.js";
 import { type RunConfig, type RunKey, type RunSettings, type RunTable, runOptions } from "./options.js";

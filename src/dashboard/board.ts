@@ -1,4 +1,4 @@
-import type { Phase, RunEvent } from "../train/events.js";
+import type { Phase, RunEvent } from "../files/events.js";
 
 /** Where a run stands. */
 export type RunState = "waiting" | "running" | "stopping" | "done" | "stopped" | "failed";

@@ -1,5 +1,6 @@
 import { BidoraError } from "../common/errors.js";
-import { type LivePart, readRun, renderReport, renderWaiting } from "../report/index.js";
+import { readRun } from "../files/runLog.js";
+import { type LivePart, renderReport, renderWaiting } from "../report/index.js";
 
 /**
  * The report of a run that goes on, from what its folder holds so far.

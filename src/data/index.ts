@@ -1,3 +1,4 @@
+export { TRAIN_ON } from "../files/adapterMetadata.js";
 export { aWriting, writings } from "./arguments.js";
 export { readConll, readConllu } from "./conll.js";
 export {
@@ -6,7 +7,6 @@ export {
   type LanguageEncoding,
   type LanguageTokens,
   namingRow,
-  TRAIN_ON,
   type TrainOn,
 } from "./encodeLanguage.js";
 export {

@@ -1,11 +1,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { writeFileAtomic } from "../io/atomic.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import type { JsonObject, JsonValue } from "../files/json.js";
+import { withFloatsOf } from "../files/json.js";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
-import type { JsonObject, JsonValue } from "../io/json.js";
-import { withFloatsOf } from "../io/jsonFloats.js";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../io/modelFiles.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
 import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";

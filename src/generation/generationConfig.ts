@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { BidoraError } from "../common/errors.js";
-import { type JsonObject, type JsonValue, readJsonObject } from "../io/json.js";
+import { type JsonObject, type JsonValue, readJsonObject } from "../files/json.js";
 
 const FILE = "generation_config.json";
 

@@ -12,8 +12,8 @@ import {
 } from "../adapters/index.js";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
 import { openWeights, readConfig } from "../io/checkpoint.js";
-import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { openSafetensors } from "../io/safetensors.js";
 import { isInteger, type TensorInfo, torchDtype } from "../io/safetensorsHeader.js";

@@ -10,10 +10,10 @@ import {
 } from "../adapters/index.js";
 import { aText, type Check, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
 import { readConfig } from "../io/checkpoint.js";
 import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import type { JsonObject } from "../io/json.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { aDType, architectureOf, type LoadedModel, loadModel } from "../models/index.js";
 import { aNamedTask, type NamedTask, type UsedHead, usedHead } from "../tasks/index.js";

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
-import { writeAll, writeAtomic } from "../io/atomic.js";
+import { writeAll, writeAtomic } from "../files/atomic.js";
 
 /** A file appears whole. */
 export function writeLines(path: string, lines: readonly string[]): void {

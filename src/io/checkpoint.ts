@@ -3,19 +3,12 @@ import { basename, join } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
+import { type JsonObject, readJsonObject } from "../files/json.js";
+import { ADAPTER_CONFIG, CONFIG_FILE, GGUF_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../files/names.js";
 import type { Tensor } from "../torch/index.js";
 import { checkSource } from "./gguf/modelFolder.js";
 import { openGgufWeights } from "./gguf/weights.js";
-import { type JsonObject, readJsonObject } from "./json.js";
-import {
-  ADAPTER_CONFIG,
-  CONFIG_FILE,
-  GGUF_FILE,
-  noWeights,
-  readWeightMap,
-  WEIGHTS_FILE,
-  WEIGHTS_INDEX,
-} from "./modelFiles.js";
+import { noWeights, readWeightMap } from "./modelFiles.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
 

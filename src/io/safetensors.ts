@@ -1,7 +1,7 @@
 import { closeSync, fstatSync } from "node:fs";
 import { openToRead, readInto } from "../common/fileSystem.js";
+import { writeAll, writeAtomic } from "../files/atomic.js";
 import * as torch from "../torch/index.js";
-import { writeAll, writeAtomic } from "./atomic.js";
 import {
   headerLength,
   LENGTH_BYTES,

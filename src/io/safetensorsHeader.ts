@@ -1,7 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import { duplicateKey } from "../common/keys.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { DType } from "../torch/index.js";
-import { isJsonObject, type JsonObject } from "./json.js";
 
 /** The format's limit on the header, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;

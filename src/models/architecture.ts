@@ -1,5 +1,5 @@
 import { own } from "../common/collections.js";
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import type { SubLayerOutputs } from "../nn/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";

@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import type { JsonObject, JsonValue } from "../io/json.js";
+import type { JsonObject, JsonValue } from "../files/json.js";
 
 /** Typed reading of a `config.json`: an absent key and `null` give the default; anything of another kind is an error that names it. */
 export class ConfigReader {

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";
 import { ConfigReader, configError } from "./configReader.js";
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import type { ModelConfig } from "./backbone.js";
 import { ConfigReader, configError } from "./configReader.js";
 import { ropeOf } from "./ropeConfig.js";

@@ -1,5 +1,5 @@
 // Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import {
   type Activation,
   activation,

@@ -1,5 +1,5 @@
 // Shapes: N tokens of all rows, H hidden size.
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import { type ForwardContext, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { architecture } from "./architecture.js";

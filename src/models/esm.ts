@@ -1,6 +1,6 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import {
   addThenNorm,
   Dropout,

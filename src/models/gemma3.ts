@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../io/json.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
 import { type ConfigReader, configError } from "./configReader.js";
 import { decoderArchitecture } from "./decoderArchitecture.js";
 import {

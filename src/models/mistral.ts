@@ -1,4 +1,4 @@
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import { decoderArchitecture } from "./decoderArchitecture.js";
 import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "./decoderConfig.js";
 

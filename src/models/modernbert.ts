@@ -1,5 +1,5 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
-import { isJsonObject, type JsonObject } from "../io/json.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 import {
   type Activation,
   activation,

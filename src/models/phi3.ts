@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "../io/json.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 import { decoderArchitecture } from "./decoderArchitecture.js";
 import {
   type DecoderConfig,

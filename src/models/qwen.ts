@@ -1,4 +1,4 @@
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import type { ConfigReader } from "./configReader.js";
 import { decoderArchitecture } from "./decoderArchitecture.js";
 import { type DecoderConfig, layerTypes, parseDecoderConfig, slidingWindowOf } from "./decoderConfig.js";

@@ -1,5 +1,5 @@
 import { didYouMean } from "../common/messages.js";
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import { bert } from "./bert.js";
 import { configError } from "./configReader.js";

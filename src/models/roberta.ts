@@ -1,5 +1,5 @@
 // Shapes: N tokens of all rows.
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, architecture } from "./architecture.js";
 import { type BertConfig, parseBertConfig } from "./bertConfig.js";

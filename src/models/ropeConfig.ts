@@ -1,5 +1,5 @@
 import { didYouMean } from "../common/messages.js";
-import { isJsonObject, type JsonObject } from "../io/json.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 import { ConfigReader, configError } from "./configReader.js";
 import { ROPE_SCALINGS, type Rope, type RopeType } from "./ropeScalings.js";
 

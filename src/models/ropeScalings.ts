@@ -1,7 +1,7 @@
 // How frequencies of rotary positions are stretched for contexts longer than the first training's: transformers' rope types.
 // All arithmetic is float32, step by step in transformers' order, so that angles at far positions are the same.
 // Shapes: R how many numbers of a head are turned.
-import type { JsonObject } from "../io/json.js";
+import type { JsonObject } from "../files/json.js";
 import * as torch from "../torch/index.js";
 import { type ConfigReader, configError } from "./configReader.js";
 

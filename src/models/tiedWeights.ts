@@ -1,5 +1,5 @@
+import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
-import type { JsonObject } from "../io/json.js";
 import { castTo } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";

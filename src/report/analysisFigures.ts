@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { formatNumber } from "../common/format.js";
-import type { Phase } from "../train/events.js";
-import type { AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from "./analysis.js";
+import type { AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from "../files/analysis.js";
+import type { Phase } from "../files/events.js";
 import { html, type Markup } from "./html.js";
 import { figure, type Panel, panels, type Size } from "./layout.js";
 import { depthBetween } from "./palette.js";

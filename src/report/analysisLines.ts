@@ -1,5 +1,5 @@
-import type { Phase } from "../train/events.js";
-import type { AnalyzedRun, LineFit } from "./analysis.js";
+import type { AnalyzedRun, LineFit } from "../files/analysis.js";
+import type { Phase } from "../files/events.js";
 
 /** A line of a run, and whose points it goes through. */
 export interface NamedLine {

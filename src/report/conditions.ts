@@ -1,5 +1,5 @@
 import { own } from "../common/collections.js";
-import type { ComparisonLog } from "./comparisonFile.js";
+import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
 import { counted, foldedIfLong, NOTHING, row, table } from "./table.js";

@@ -1,5 +1,6 @@
 import { own } from "../common/collections.js";
-import type { EvaluationEvent, Metrics, Phase } from "../train/events.js";
+import type { EvaluationEvent, Phase } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
 import { type Point, pointsOf, type Run } from "./runs.js";
 
 /** Metrics as the run gave them at its end, else of its last evaluation. */

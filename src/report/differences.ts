@@ -1,11 +1,11 @@
 import * as Plot from "@observablehq/plot";
 import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
-import type { ComparedTask } from "../compare/comparison.js";
 import { mean } from "../compare/moments.js";
 import { mainHeading } from "../compare/scoredRows.js";
+import type { ComparedTask } from "../files/comparison.js";
+import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { apart } from "./apart.js";
-import type { ComparisonLog } from "./comparisonFile.js";
 import { around } from "./domain.js";
 import { html, type Markup } from "./html.js";
 import { figure, fitting, type Size } from "./layout.js";

@@ -1,5 +1,5 @@
 import { words } from "../common/format.js";
-import type { StepEvent } from "../train/events.js";
+import type { StepEvent } from "../files/events.js";
 import { bestPoints, metricCourseOn, metricNames, rowsWatched, WATCHED, type WatchedRows } from "./course.js";
 import { curvePanels, panelNumbers, type Told } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";

@@ -1,7 +1,7 @@
 import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
 import { mean } from "../compare/moments.js";
-import type { StepEvent } from "../train/events.js";
+import type { StepEvent } from "../files/events.js";
 import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";
 import { curvePanels, panelNumbers } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";

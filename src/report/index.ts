@@ -1,7 +1,5 @@
-export { type ComparisonLog, readComparison, withLogs } from "./comparisonFile.js";
 export { html, Markup } from "./html.js";
 export { section } from "./layout.js";
 export type { LivePart } from "./page.js";
 export { renderComparison } from "./renderComparison.js";
 export { renderReport, renderWaiting } from "./renderReport.js";
-export { type RunLog, readRun, readRunLog } from "./runLog.js";

@@ -1,5 +1,5 @@
 import { formatNumber } from "../common/format.js";
-import type { Analysis, AnalyzedRun } from "./analysis.js";
+import type { Analysis, AnalyzedRun } from "../files/analysis.js";
 import { changesFigure } from "./analysisFigures.js";
 import { linesOf, phaseNotes } from "./analysisLines.js";
 import { html, type Markup } from "./html.js";

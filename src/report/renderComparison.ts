@@ -1,11 +1,11 @@
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
-import type { ComparedTask, Comparison } from "../compare/comparison.js";
 import { comparisonTables } from "../compare/comparisonTables.js";
 import { scoresHeading } from "../compare/scoredRows.js";
 import { significanceTable } from "../compare/significanceTable.js";
+import type { ComparedTask, Comparison } from "../files/comparison.js";
+import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { comparedTable } from "./comparedTable.js";
-import type { ComparisonLog } from "./comparisonFile.js";
 import { conditionsSection } from "./conditions.js";
 import { costFigure, type Spent } from "./cost.js";
 import { differencesFigure } from "./differences.js";

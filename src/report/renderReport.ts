@@ -1,6 +1,7 @@
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
+import type { RunLog } from "../files/runLog.js";
 import { costFigure, type Judge, type Spent } from "./cost.js";
 import { finalMetrics } from "./course.js";
 import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
@@ -11,7 +12,6 @@ import { legend } from "./legend.js";
 import { magnitudesFigure } from "./magnitudes.js";
 import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
-import type { RunLog } from "./runLog.js";
 import { type Run, toRuns } from "./runs.js";
 import { subjectsOf } from "./subjects.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";

@@ -1,4 +1,4 @@
-import type { JudgedRow } from "./judgedRows.js";
+import type { JudgedRow } from "../files/predictions.js";
 
 interface Placed {
   readonly at: JudgedRow;

@@ -1,6 +1,6 @@
+import type { Judgements } from "../files/predictions.js";
 import { classTables } from "./classTables.js";
 import { html, type Markup } from "./html.js";
-import type { Judgements } from "./judgedRows.js";
 import { section } from "./layout.js";
 import { rowsOfKind } from "./rowKinds.js";
 import type { Run } from "./runs.js";

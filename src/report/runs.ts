@@ -1,7 +1,7 @@
 import { group } from "d3-array";
-import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../train/events.js";
-import type { RunLog } from "./runLog.js";
-import { secondsOfEarlierSessions } from "./sessions.js";
+import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../files/events.js";
+import type { RunLog } from "../files/runLog.js";
+import { secondsOfEarlierSessions } from "../files/runLog.js";
 
 /** A run with its events by kind, its number in the report, and a name that no other run has. */
 export interface Run {

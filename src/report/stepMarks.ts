@@ -1,6 +1,6 @@
 import * as Plot from "@observablehq/plot";
 import { formatCount } from "../common/format.js";
-import type { AnalyzedStep } from "./analysis.js";
+import type { AnalyzedStep } from "../files/analysis.js";
 import { html, type Markup } from "./html.js";
 import { drawBare } from "./plot.js";
 

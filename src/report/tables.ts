@@ -1,6 +1,7 @@
 import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type { JsonValue, MachineFacts, RowCounts, Versions } from "../train/events.js";
+import type { MachineFacts, RowCounts, Versions } from "../files/events.js";
+import type { JsonValue } from "../files/json.js";
 import { finalMetrics, metricNames, metricsByRows } from "./course.js";
 import { metricTitle } from "./figures.js";
 import { html, type Markup } from "./html.js";

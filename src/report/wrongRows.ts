@@ -1,7 +1,7 @@
 import { formatNumber } from "../common/format.js";
 import { likeness, worstRows } from "../compare/worstRows.js";
+import { type JudgedRow, placeOf } from "../files/predictions.js";
 import { html, type Markup } from "./html.js";
-import { type JudgedRow, placeOf } from "./judgedRows.js";
 import type { RowsOfKind } from "./rowKinds.js";
 import { counted } from "./table.js";
 

@@ -8,12 +8,13 @@ import {
   writeSideFile,
 } from "../adapters/index.js";
 import { METHODS } from "../config/index.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import type { ParameterCounts, Phase } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
+import { CARD } from "../files/names.js";
+import { copyFiles } from "../files/runFolder.js";
 import { writeModelFolder } from "../folders/modelFolder.js";
-import { CARD } from "../folders/runFiles.js";
-import { copyFiles } from "../folders/runFolder.js";
-import { writeFileAtomic } from "../io/atomic.js";
 import { numelOf } from "../torch/index.js";
-import type { Metrics, ParameterCounts, Phase } from "../train/events.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { renderModelCard } from "./modelCard.js";
 import type { Prepared } from "./prepare.js";

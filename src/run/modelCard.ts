@@ -2,7 +2,8 @@ import { stringify } from "yaml";
 import { printable } from "../common/messages.js";
 import { stopsByValidation } from "../common/run.js";
 import { METHODS, type RunConfig } from "../config/index.js";
-import type { MachineFacts, Metrics, Versions } from "../train/events.js";
+import type { MachineFacts, Versions } from "../files/events.js";
+import type { Metrics } from "../files/metrics.js";
 
 export interface CardFacts {
   readonly config: RunConfig;

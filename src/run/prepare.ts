@@ -23,6 +23,7 @@ import {
   type Splits,
   type TaskChoice,
 } from "../datasets/index.js";
+import type { RowCounts } from "../files/events.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { type LoadedModel, loadModel } from "../models/index.js";
@@ -30,7 +31,6 @@ import type { Task, TrainedHead } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
 import { computeDtype, Generator, setThreads } from "../torch/index.js";
 import type { OwnWeights } from "../train/badWeights.js";
-import type { RowCounts } from "../train/events.js";
 import { type Snapshot, takeSnapshot } from "../train/trained.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
 import type { RunStart } from "./adapterStart.js";

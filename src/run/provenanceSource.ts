@@ -2,14 +2,13 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { ADAPTER_FILES } from "../adapters/index.js";
+import type { Provenance } from "../files/checkpointState.js";
+import { checksumsOf, sha256 } from "../files/checksums.js";
+import type { RunEvent } from "../files/events.js";
+import { ADAPTER_FILES, CONFIG_FILE } from "../files/names.js";
 import { weightFileNames } from "../io/checkpoint.js";
-import { checksumsOf, sha256 } from "../io/checksums.js";
-import { CONFIG_FILE } from "../io/modelFiles.js";
 import type { EncodedRow } from "../tasks/index.js";
-import type { RunEvent } from "../train/events.js";
 import type { RunObserver } from "../train/observer.js";
-import type { Provenance } from "../train/provenance.js";
 import type { Prepared } from "./prepare.js";
 
 /** Rows between which other work goes on. */

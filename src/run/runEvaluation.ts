@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
-import { PREDICTIONS } from "../folders/runFiles.js";
-import { writeFileAtomic } from "../io/atomic.js";
+import { writeFileAtomic } from "../files/atomic.js";
+import type { Metrics } from "../files/metrics.js";
+import { PREDICTIONS } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import { evaluateRows, notesOf } from "../train/evaluation.js";
-import type { Metrics } from "../train/events.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import type { Prepared } from "./prepare.js";
 import { promptText, rowText, shortText } from "./rowText.js";

@@ -1,4 +1,4 @@
-import type { EvaluationEvent, RunEvent } from "../train/events.js";
+import type { EvaluationEvent, RunEvent } from "../files/events.js";
 import type { RunHandle, RunObserver } from "../train/observer.js";
 
 /** How far a run has come, by its own events. */

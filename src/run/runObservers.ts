@@ -1,11 +1,12 @@
 import { join } from "node:path";
-import { EVENTS, PROFILE, TENSORBOARD } from "../folders/runFiles.js";
+import type { RunEvent } from "../files/events.js";
+import { PROFILE, TENSORBOARD } from "../files/names.js";
+import { EVENTS } from "../files/runLog.js";
 import { goalOf } from "../tasks/index.js";
 import type { CheckpointRequest } from "../train/checkpointRequest.js";
 import { type CheckpointOptions, checkpointer } from "../train/checkpoints.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../train/earlyStopping.js";
 import { evaluator } from "../train/evaluator.js";
-import type { RunEvent } from "../train/events.js";
 import type { LastGood } from "../train/lastGood.js";
 import type { RunObserver, StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/profiler.js";

@@ -1,6 +1,6 @@
 import type { SideFacts } from "../adapters/index.js";
 import type { RunConfig } from "../config/index.js";
-import { readRunLog } from "../report/runLog.js";
+import { readRunLog } from "../files/runLog.js";
 
 /** Into so many parts a search is summed up. */
 const PARTS = 10;

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "./files.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 
 /** Where a text may be cut so that the tokens before the cut, and those after it, are those of the whole text. */
 export interface Boundaries {

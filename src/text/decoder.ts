@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "./files.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { NativeTokenizer } from "./native.js";
 
 /** What stands for bytes that are no character, or not yet. */

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
 import { ESM } from "./defaultTokens.js";
-import type { JsonObject } from "./files.js";
 import type { TokenizerSettings } from "./settings.js";
 import { addedTokens, readTextFile, roles } from "./slow.js";
 
@@ -21,6 +21,7 @@ export async function proteinLetters(folder: string, settings: TokenizerSettings
   const special = roles(ESM, settings);
   const { idOf, added } = await addedTokens(folder, vocab, special, settings);
   const [cls, eos] = [special.get("cls_token")!, special.get("eos_token")!];
+  const unknown = special.get("unk_token");
   return {
     version: "1.0",
     added_tokens: added,
@@ -32,7 +33,11 @@ export async function proteinLetters(folder: string, settings: TokenizerSettings
       ],
     },
     post_processor: { type: "BertProcessing", cls: [cls, idOf(cls)], sep: [eos, idOf(eos)] },
-    model: { type: "WordLevel", unk_token: special.get("unk_token"), vocab: Object.fromEntries(vocab) },
+    model: {
+      type: "WordLevel",
+      ...(unknown !== undefined && { unk_token: unknown }),
+      vocab: Object.fromEntries(vocab),
+    },
   };
 }
 

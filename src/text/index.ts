@@ -1,3 +1,4 @@
+export { TOKENIZER_FILES, TOKENIZER_SPECS } from "../files/names.js";
 export {
   ChatTemplate,
   ChatTemplateError,
@@ -8,7 +9,7 @@ export {
   type TextPart,
 } from "./chatTemplate.js";
 export type { DecodeOptions } from "./decoder.js";
-export { listTokenizerFiles, TOKENIZER_FILES, TOKENIZER_SPECS } from "./files.js";
+export { listTokenizerFiles } from "./files.js";
 export type { Encoded } from "./layout.js";
 export { loadTokenizer } from "./load.js";
 export { joinedPieces, metaspace } from "./metaspace.js";

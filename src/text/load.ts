@@ -1,8 +1,10 @@
 import { join } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
+import { readJsonObject } from "../files/json.js";
+import { TOKENIZER_SPECS, type TokenizerFile } from "../files/names.js";
 import { isEsm, proteinLetters } from "./esm.js";
-import { listTokenizerFiles, readJsonObject, TOKENIZER_SPECS, type TokenizerFile } from "./files.js";
+import { listTokenizerFiles } from "./files.js";
 import { readTokenizerSettings, type TokenizerSettings } from "./settings.js";
 import { byteLevel, wordPiece } from "./slow.js";
 import { nativeText, Tokenizer } from "./tokenizer.js";
@@ -41,7 +43,7 @@ function refuseSplitSpecials(folder: string, { config }: TokenizerSettings): voi
 
 async function readSpec(folder: string, files: readonly TokenizerFile[], settings: TokenizerSettings) {
   if (files.includes("tokenizer.json")) {
-    return withSettings(await readJsonObject(folder, "tokenizer.json"), settings);
+    return withSettings(readJsonObject(join(folder, "tokenizer.json"), "TOKENIZER"), settings);
   }
   if (files.includes("vocab.txt")) {
     if (isEsm(settings)) return proteinLetters(folder, settings);

@@ -1,5 +1,7 @@
+import { join } from "node:path";
+import { isJsonObject, type JsonObject, readOptionalJsonObject } from "../files/json.js";
 import { decoderTokens } from "./defaultTokens.js";
-import { isJsonObject, type JsonObject, readOptionalJsonObject, readOptionalText } from "./files.js";
+import { readOptionalText } from "./files.js";
 
 export const SPECIAL_TOKENS = [
   "bos_token",
@@ -39,9 +41,9 @@ export interface TokenizerSettings {
 
 /** @throws BidoraError if one of the files is there but not JSON. */
 export async function readTokenizerSettings(folder: string): Promise<TokenizerSettings> {
-  const config = await readOptionalJsonObject(folder, "tokenizer_config.json");
-  const map = await readOptionalJsonObject(folder, "special_tokens_map.json");
-  const model = await readOptionalJsonObject(folder, "config.json");
+  const config = readOptionalJsonObject(join(folder, "tokenizer_config.json"), "TOKENIZER");
+  const map = readOptionalJsonObject(join(folder, "special_tokens_map.json"), "TOKENIZER");
+  const model = readOptionalJsonObject(join(folder, "config.json"), "TOKENIZER");
   const specialTokens = new Map<SpecialToken, AddedToken>();
   for (const role of SPECIAL_TOKENS) {
     const token = addedToken(config[role]) ?? addedToken(map[role]);

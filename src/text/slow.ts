@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
+import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
 import { BERT, type DefaultTokens, GPT2, ROBERTA } from "./defaultTokens.js";
-import { type JsonObject, readJsonObject, readOptionalJsonObject } from "./files.js";
 import type { SpecialToken, TokenizerSettings } from "./settings.js";
 
 /*
@@ -18,6 +18,7 @@ export async function wordPiece(folder: string, settings: TokenizerSettings): Pr
   const special = roles(BERT, settings);
   const { idOf, added } = await addedTokens(folder, vocab, special, settings);
   const [cls, sep] = [special.get("cls_token")!, special.get("sep_token")!];
+  const unknown = special.get("unk_token");
   const { config } = settings;
   return {
     version: "1.0",
@@ -33,7 +34,7 @@ export async function wordPiece(folder: string, settings: TokenizerSettings): Pr
     post_processor: { type: "BertProcessing", cls: [cls, idOf(cls)], sep: [sep, idOf(sep)] },
     model: {
       type: "WordPiece",
-      unk_token: special.get("unk_token"),
+      ...(unknown !== undefined && { unk_token: unknown }),
       continuing_subword_prefix: "##",
       max_input_chars_per_word: 100,
       vocab: Object.fromEntries(vocab),
@@ -43,7 +44,7 @@ export async function wordPiece(folder: string, settings: TokenizerSettings): Pr
 
 /** A tokenizer.json for RoBERTa's or GPT-2's byte-level BPE, from `vocab.json` and `merges.txt`. */
 export async function byteLevel(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
-  const vocab = new Map(Object.entries(await readJsonObject(folder, "vocab.json")) as [string, number][]);
+  const vocab = new Map(Object.entries(readJsonObject(join(folder, "vocab.json"), "TOKENIZER")) as [string, number][]);
   const roberta = isRoberta(settings.kind, vocab);
   const special = roles(roberta ? ROBERTA : GPT2, settings);
   const { idOf, added } = await addedTokens(folder, vocab, special, settings);
@@ -122,7 +123,10 @@ export async function addedTokens(
   special: ReadonlyMap<SpecialToken, string>,
   settings: TokenizerSettings,
 ) {
-  const later = Object.entries(await readOptionalJsonObject(folder, "added_tokens.json")) as [string, number][];
+  const later = Object.entries(readOptionalJsonObject(join(folder, "added_tokens.json"), "TOKENIZER")) as [
+    string,
+    number,
+  ][];
   const ids = new Map([...vocab, ...later]);
   const plain = { single_word: false, lstrip: false, rstrip: false };
   const flags = new Map<string, JsonObject>(

@@ -1,8 +1,9 @@
 import { BidoraError } from "../common/errors.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
+import type { TokenizerFile } from "../files/names.js";
 import { boundariesOf } from "./boundaries.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { type DecodeOptions, Decoder } from "./decoder.js";
-import { isJsonObject, type JsonObject, type TokenizerFile } from "./files.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
 import { createNative, type NativeTokenizer } from "./native.js";

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject } from "./files.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
 import { joinedPieces, metaspace } from "./metaspace.js";
 import type { TokenizerSettings } from "./settings.js";
 
@@ -8,7 +8,7 @@ export function withSettings(spec: JsonObject, settings: TokenizerSettings): Jso
   if (isGeneral) return withTokens(spec, settings);
   if (isLlama(spec, settings)) return withTokens(llama(spec, config), settings);
   const { normalizer, pre_tokenizer } = spec;
-  const changed: Record<string, unknown> = { ...spec };
+  const changed: Record<string, JsonValue> = { ...spec };
   if (isJsonObject(normalizer) && normalizer.type === "BertNormalizer") {
     const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;
     changed.normalizer = {

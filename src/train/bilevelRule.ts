@@ -1,5 +1,6 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
 import type { RunConfig } from "../config/index.js";
+import type { BilevelState } from "../files/checkpointState.js";
 import { totalNorm } from "../optim/index.js";
 import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
@@ -16,7 +17,6 @@ import {
 import type { Update } from "./level.js";
 import { type Levels, LowerStart } from "./lowerStart.js";
 import { PassMean } from "./passMean.js";
-import type { BilevelState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** What weights the second term: the lower step's learning rate, the derivative of the optimiser's step, or a number. */

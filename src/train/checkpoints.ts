@@ -1,17 +1,17 @@
-import { existsSync, readdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
-import { makeFolder, statOf } from "../common/fileSystem.js";
-import { replaceFolderAtomic, writeFileAtomic } from "../io/atomic.js";
-import { writeChecksums } from "../io/checksums.js";
+import { makeFolder } from "../common/fileSystem.js";
+import { replaceFolderAtomic, writeFileAtomic } from "../files/atomic.js";
+import type { Provenance } from "../files/checkpointState.js";
+import { BEST, checkpointPath, checkpointSteps, type SavedState, STATE, TENSORS } from "../files/checkpointState.js";
+import { writeChecksums } from "../files/checksums.js";
+import type { JsonValue } from "../files/json.js";
 import { saveSafetensors } from "../io/safetensors.js";
 import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
 import type { CheckpointRequest } from "./checkpointRequest.js";
-import { BEST, checkpointName, checkpointStep, type SavedState, STATE, TENSORS } from "./checkpointState.js";
 import type { EarlyStopping } from "./earlyStopping.js";
-import type { JsonValue } from "./events.js";
 import type { RunHandle, RunObserver } from "./observer.js";
-import type { Provenance } from "./provenance.js";
 import { checkFinite } from "./trained.js";
 
 export interface CheckpointOptions {
@@ -91,28 +91,6 @@ function writeState(
     madeFrom,
   };
   writeFileAtomic(join(folder, STATE), `${JSON.stringify(state, undefined, 2)}\n`);
-}
-
-export const checkpointPath = (folder: string, step: number): string => join(folder, checkpointName(step));
-
-/** The newest checkpoint in a run's folder, be it whole or damaged, or undefined. */
-export function newestCheckpoint(folder: string): string | undefined {
-  const [newest] = checkpointSteps(folder);
-  return newest === undefined ? undefined : checkpointPath(folder, newest);
-}
-
-/** Steps of the checkpoints in a folder, newest first. One without a file never was a checkpoint. */
-export function checkpointSteps(folder: string): number[] {
-  if (!existsSync(folder)) return [];
-  const steps = readdirSync(folder).flatMap((name) => {
-    const step = checkpointStep(name);
-    return step !== undefined && isFilledFolder(join(folder, name)) ? [step] : [];
-  });
-  return steps.sort((a, b) => b - a);
-}
-
-function isFilledFolder(path: string): boolean {
-  return statOf(path)?.isDirectory() === true && readdirSync(path).length > 0;
 }
 
 /** Of those up to a step: later ones are damaged, or of a run that was begun anew from an earlier one. */

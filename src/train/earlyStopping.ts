@@ -1,5 +1,5 @@
 import type { TrainedTensor } from "../adapters/index.js";
-import type { Phase, RunEvent } from "./events.js";
+import type { Phase, RunEvent } from "../files/events.js";
 import type { RunObserver } from "./observer.js";
 import { disposeSnapshot, putBack, type Snapshot, takeSnapshot } from "./trained.js";
 

@@ -12,6 +12,7 @@ import {
 } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { where } from "../data/index.js";
+import type { Metrics } from "../files/metrics.js";
 import type { Metric } from "../metrics/index.js";
 import { aModel, rowsOfTokens, type TaskModel } from "../models/index.js";
 import { EVALUATION } from "../nn/index.js";
@@ -28,7 +29,6 @@ import {
   targetOf,
 } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import type { Metrics } from "./events.js";
 
 type Rows = readonly EncodedRow[];
 

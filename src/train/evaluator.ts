@@ -1,5 +1,5 @@
 import type { TrainedTensor } from "../adapters/index.js";
-import type { Metrics } from "./events.js";
+import type { Metrics } from "../files/metrics.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { magnitudeMovement, type Snapshot } from "./trained.js";
 

@@ -13,7 +13,7 @@ type Copies = Map<string, torch.Tensor>;
  */
 export class LastGood implements RunObserver {
   readonly #copies: Copies = new Map();
-  #values: RuleState["values"] = null;
+  #values: RuleState["values"] | undefined;
   #random: Uint8Array | undefined;
   #versions: readonly number[] = [];
   #run: RunHandle | undefined;
@@ -55,7 +55,7 @@ export class LastGood implements RunObserver {
    */
   restore(): RunHandle | undefined {
     const run = this.#run;
-    if (!run || !this.#random) return undefined;
+    if (!run || !this.#random || !this.#values) return undefined;
     const isCopied = run.phase === "search";
     if (isCopied) putBack(this.trained, this.#copies);
     else if (this.#versionsNow().some((version, i) => version !== this.#versions[i])) return undefined;

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Phase, RunEvent } from "../files/events.js";
 import * as torch from "../torch/index.js";
-import type { Phase, RunEvent } from "./events.js";
 import type { RunHandle, RunObserver, Untimed } from "./observer.js";
 import type { StepRule } from "./stepRule.js";
 

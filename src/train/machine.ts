@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { packageVersion } from "../common/program.js";
+import type { MachineFacts, Versions } from "../files/events.js";
 import * as torch from "../torch/index.js";
-import type { MachineFacts, Versions } from "./events.js";
 
 /** What a run is computed on. */
 export function machineFacts(): MachineFacts {

@@ -1,4 +1,4 @@
-import type { Phase, RunEvent } from "./events.js";
+import type { Phase, RunEvent } from "../files/events.js";
 import type { StepRule } from "./stepRule.js";
 
 /** An event without the time, which the run adds. */

@@ -1,15 +1,15 @@
 import type { TrainingHooks } from "../adapters/index.js";
+import type { PlainState } from "../files/checkpointState.js";
+import type { Phase } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type Penalty, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchSource } from "./batches.js";
-import type { Phase } from "./events.js";
 import { checkGradients } from "./gradients.js";
 import { hookMemory } from "./hookMemory.js";
 import type { Level } from "./level.js";
 import type { ReplayableMasks } from "./masks.js";
-import type { PlainState } from "./ruleStates.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 import { copyBack } from "./trained.js";
 

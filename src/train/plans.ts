@@ -1,12 +1,12 @@
 import { type AdaptedModel, isRegularized, OrthogonalityRegularizer, type TrainedTensor } from "../adapters/index.js";
 import { METHODS, type RunConfig } from "../config/index.js";
+import type { Phase } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { Penalty } from "./accumulation.js";
 import { BatchStream, stepsOf } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
-import type { Phase } from "./events.js";
 import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/index.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";

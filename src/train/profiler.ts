@@ -1,4 +1,4 @@
-import { writeFileAtomic } from "../io/atomic.js";
+import { writeFileAtomic } from "../files/atomic.js";
 import type { Module } from "../nn/index.js";
 import { type ProfileEvent, popRange, pushRange, startProfile, stopProfile } from "../torch/index.js";
 import type { RunObserver } from "./observer.js";

@@ -1,4 +1,5 @@
-import { type CheckpointOptions, checkpointPath, newestCheckpoint, saveCheckpoint } from "./checkpoints.js";
+import { checkpointPath, newestCheckpoint } from "../files/checkpointState.js";
+import { type CheckpointOptions, saveCheckpoint } from "./checkpoints.js";
 import type { LastGood } from "./lastGood.js";
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { AdaptedModel } from "../adapters/index.js";
-import { temporaryPath } from "../io/atomic.js";
+import { temporaryPath } from "../files/atomic.js";
 import type { Tensor } from "../torch/index.js";
 import { hookMemory } from "./hookMemory.js";
 

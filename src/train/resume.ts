@@ -4,16 +4,25 @@ import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
 import type { Option } from "../config/option.js";
-import { verifyChecksums } from "../io/checksums.js";
+import {
+  BEST,
+  checkProvenance,
+  checkpointName,
+  checkpointSteps,
+  type Provenance,
+  readState,
+  type SavedState,
+  STATE,
+  TENSORS,
+} from "../files/checkpointState.js";
+import { verifyChecksums } from "../files/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
 import { torchDtype } from "../io/safetensorsHeader.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
-import { BEST, checkpointName, readState, type SavedState, STATE, TENSORS } from "./checkpointState.js";
-import { type CheckpointOptions, checkpointSteps } from "./checkpoints.js";
+import type { CheckpointOptions } from "./checkpoints.js";
 import { hookMemory } from "./hookMemory.js";
 import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
-import { checkProvenance, type Provenance } from "./provenance.js";
 import { putBack } from "./trained.js";
 
 /** A run that is to go on from a checkpoint. */

@@ -1,8 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { refuseSpecialFile } from "../common/fileSystem.js";
-import { appendWhole } from "../io/append.js";
-import { writeFileAtomic } from "../io/atomic.js";
-import type { RunEvent } from "./events.js";
+import { appendWhole, writeFileAtomic } from "../files/atomic.js";
+import type { RunEvent } from "../files/events.js";
 import type { RunObserver } from "./observer.js";
 
 export interface RunLogOptions {

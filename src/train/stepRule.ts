@@ -1,5 +1,6 @@
+import type { RuleValues } from "../files/checkpointState.js";
+import type { Phase } from "../files/events.js";
 import type { Tensor } from "../torch/index.js";
-import type { JsonValue, Phase } from "./events.js";
 
 /** What a step tells: the fields of a `step` event that the rule knows. */
 export interface StepReport {
@@ -18,7 +19,7 @@ export interface StepReport {
 /** A rule's state beside the trained tensors themselves: enough to go on with the same bits. */
 export interface RuleState {
   readonly tensors: ReadonlyMap<string, Tensor>;
-  readonly values: JsonValue;
+  readonly values: RuleValues;
 }
 
 /** How one optimiser step is done. The loop knows rules by this alone. */

@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
-import { appendWhole } from "../io/append.js";
+import { appendWhole } from "../files/atomic.js";
+import type { EvaluationEvent, RunEvent, StepEvent } from "../files/events.js";
+import { eventFileName, eventFileSeconds } from "../files/names.js";
 import { tfRecord } from "../io/tfrecord.js";
-import { eventFileName, eventFileSeconds } from "./eventFileName.js";
-import type { EvaluationEvent, RunEvent, StepEvent } from "./events.js";
 import type { RunHandle, RunObserver } from "./observer.js";
 import { restartEvent, scalarsEvent, versionEvent } from "./tensorboardEvents.js";
 

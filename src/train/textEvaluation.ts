@@ -1,4 +1,5 @@
 import { type LanguageExample, meaningsOf } from "../data/index.js";
+import type { JsonObject } from "../files/json.js";
 import {
   type GenerationWishes,
   generateRows,
@@ -7,7 +8,6 @@ import {
   splitStops,
   type TextModel,
 } from "../generation/index.js";
-import type { JsonObject } from "../io/json.js";
 import { textScorer } from "../tasks/index.js";
 import type { Judgement } from "./evaluation.js";
 import { promptsOf } from "./prompts.js";

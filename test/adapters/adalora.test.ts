@@ -15,7 +15,7 @@ import {
   writeAdapter,
 } from "../../src/adapters/index.js";
 import { budgetAfter } from "../../src/adapters/rankBudget.js";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { againstFull } from "../../src/analysis/fits.js";
 import { kindsOf } from "../../src/analysis/kinds.js";
 import { leastSquares } from "../../src/analysis/leastSquares.js";
-import type { LineFit } from "../../src/report/analysis.js";
+import type { LineFit } from "../../src/files/analysis.js";
 
 test("a line that goes through its points is that line", () => {
   const { slope, intercept, correlation, points } = leastSquares([

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { clock, createProgress } from "../../src/cli/progress.js";
-import type { Phase, RunEvent } from "../../src/train/events.js";
+import type { Phase, RunEvent } from "../../src/files/events.js";
 
 const time = "2026-01-01T00:00:00.000Z";
 

@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } f
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { analyze } from "../../src/commands/analyze.js";
-import type { AnalyzedRun, LineFit } from "../../src/report/analysis.js";
+import type { AnalyzedRun, LineFit } from "../../src/files/analysis.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson } from "../parity/goldenFiles.js";
 

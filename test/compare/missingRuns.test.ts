@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import type { Comparison } from "../../src/compare/comparison.js";
 import { comparisonTables } from "../../src/compare/comparisonTables.js";
 import { latexTable } from "../../src/compare/latexTable.js";
 import { markdownTable } from "../../src/compare/markdownTable.js";
 import { significance } from "../../src/compare/significance.js";
 import { terminalTable } from "../../src/compare/terminalTable.js";
+import type { Comparison } from "../../src/files/comparison.js";
 import { accuracy, perplexity, runsOf, task } from "./sampleComparison.js";
 
 const failed = (task: string, method: string, seed: number, reason = "The loss is not a number.") => ({

@@ -1,4 +1,4 @@
-import type { ComparedMetric, ComparedRun, ComparedTask } from "../../src/compare/comparison.js";
+import type { ComparedMetric, ComparedRun, ComparedTask } from "../../src/files/comparison.js";
 
 export const accuracy: ComparedMetric = { name: "accuracy", goal: "maximize" };
 export const f1: ComparedMetric = { name: "f1", goal: "maximize" };

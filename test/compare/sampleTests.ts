@@ -1,4 +1,4 @@
-import type { BootstrapTest, WilcoxonTest } from "../../src/compare/significanceTest.js";
+import type { BootstrapTest, WilcoxonTest } from "../../src/files/comparison.js";
 
 const effect = { meanDifference: 0.1, standardError: 0.01, cohensDz: 1, rankBiserial: 1 };
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { uniforms } from "../../src/common/seededGenerator.js";
-import type { Comparison } from "../../src/compare/comparison.js";
 import { holm } from "../../src/compare/holm.js";
 import { significance } from "../../src/compare/significance.js";
 import { wilcoxon } from "../../src/compare/wilcoxon.js";
+import type { Comparison } from "../../src/files/comparison.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 
 const methods = ["lora", "dora", "bidora"];

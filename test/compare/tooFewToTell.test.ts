@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { SignificanceTest } from "../../src/compare/significanceTest.js";
 import { pairsNeeded, tooFewToTell } from "../../src/compare/tooFewToTell.js";
 import { wilcoxon } from "../../src/compare/wilcoxon.js";
+import type { SignificanceTest } from "../../src/files/comparison.js";
 import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";
 
 /** The p-value of n pairs, a ever further above b. */

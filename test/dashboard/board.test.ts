@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Board } from "../../src/dashboard/board.js";
-import type { RunEvent } from "../../src/train/events.js";
+import type { RunEvent } from "../../src/files/events.js";
 
 const time = "2026-01-01T00:00:00Z";
 const start = { event: "start", time, steps: { search: 4, retrain: 6 } } as unknown as RunEvent;

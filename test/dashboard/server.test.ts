@@ -2,8 +2,8 @@ import { request } from "node:http";
 import { afterEach, describe, expect, test } from "vitest";
 import { Board } from "../../src/dashboard/board.js";
 import { type Dashboard, serveDashboard } from "../../src/dashboard/server.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { renderWaiting } from "../../src/report/index.js";
-import type { RunEvent } from "../../src/train/events.js";
 
 const time = "2026-01-01T00:00:00Z";
 const start = { event: "start", time, steps: { train: 10 } } as unknown as RunEvent;

@@ -4,7 +4,7 @@ import { parseHTML } from "linkedom";
 import { beforeAll, describe, expect, test } from "vitest";
 import { analyze } from "../../src/commands/analyze.js";
 import type { RunSettings } from "../../src/config/index.js";
-import type { Analysis, AnalyzedRun } from "../../src/report/analysis.js";
+import type { Analysis, AnalyzedRun } from "../../src/files/analysis.js";
 import { readTensors } from "../parity/goldenFiles.js";
 import { bidora, fresh, GOLDEN, json, jsonl, readRows, run, SMALL } from "./support.js";
 

@@ -5,10 +5,10 @@ import { exportAdapter } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { predict } from "../../src/commands/predict.js";
 import { BidoraError } from "../../src/common/errors.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { namingBadWeights } from "../../src/train/badWeights.js";
-import type { RunEvent } from "../../src/train/events.js";
 import { BERT, fresh, list, ROWS, run } from "./support.js";
 
 const LAYER = "bert.encoder.layer.1";

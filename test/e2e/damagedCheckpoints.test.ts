@@ -3,8 +3,8 @@ import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, unl
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { resolveRun, settingsOf } from "../../src/config/index.js";
-import { MARKER } from "../../src/folders/runFiles.js";
-import { writeChecksums } from "../../src/io/checksums.js";
+import { writeChecksums } from "../../src/files/checksums.js";
+import { MARKER } from "../../src/files/names.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import { startOf } from "../../src/run/adapterStart.js";
 import { prepare } from "../../src/run/prepare.js";

@@ -5,10 +5,10 @@ import { afterEach, describe, expect, test } from "vitest";
 import { compare } from "../../src/commands/compare.js";
 import { finetune } from "../../src/commands/finetune.js";
 import { resolveRun } from "../../src/config/index.js";
-import { isFinished } from "../../src/folders/runFolder.js";
+import { checkpointSteps } from "../../src/files/checkpointState.js";
+import type { RunEvent } from "../../src/files/events.js";
+import { isFinished } from "../../src/files/runFolder.js";
 import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
-import { checkpointSteps } from "../../src/train/checkpoints.js";
-import type { RunEvent } from "../../src/train/events.js";
 import { comparisonFile, fresh, run, SMALL, start } from "./support.js";
 
 const LONG = 100_000;

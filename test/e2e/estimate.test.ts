@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { resolveRun } from "../../src/config/index.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { estimate } from "../../src/run/estimates/estimateRun.js";
-import type { RunEvent } from "../../src/train/events.js";
 import { bidora, fresh, jsonl, SMALL, start, write } from "./support.js";
 
 const flags = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--max-steps", "6"];

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } 
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
-import type { RunEvent } from "../../src/train/events.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { Level } from "../../src/train/level.js";
 import { abortAfter, bytes, eventsIn, fresh, json, list, ROWS, run } from "./support.js";
 

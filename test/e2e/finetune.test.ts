@@ -5,9 +5,9 @@ import { describe, expect, test } from "vitest";
 import { readRunFile, resolveRun, runOptions } from "../../src/config/index.js";
 import type { Option } from "../../src/config/option.js";
 import { withoutEffect } from "../../src/config/withoutEffect.js";
+import type { StepEvent } from "../../src/files/events.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { inferTask } from "../../src/tasks/index.js";
-import type { StepEvent } from "../../src/train/events.js";
 import {
   BERT,
   bidora,

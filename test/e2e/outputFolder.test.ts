@@ -17,8 +17,8 @@ import { finetune } from "../../src/commands/finetune.js";
 import { quickstart } from "../../src/commands/quickstart.js";
 import { quickstartOptions } from "../../src/config/commandOptions.js";
 import { resolveRun } from "../../src/config/index.js";
-import { MARKER } from "../../src/folders/runFiles.js";
-import { holdFolder } from "../../src/io/folderLock.js";
+import { holdFolder } from "../../src/files/folderLock.js";
+import { MARKER } from "../../src/files/names.js";
 import { reportPath, writeReport } from "../../src/run/writeReport.js";
 import { abortAfter, BERT, bidora, bytes, eventsIn, fresh, json, list, ROWS, run, SMALL, stepsOf } from "./support.js";
 

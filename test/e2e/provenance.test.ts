@@ -1,11 +1,11 @@
 import { appendFileSync, cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { extname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { SavedState } from "../../src/files/checkpointState.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
-import type { SavedState } from "../../src/train/checkpointState.js";
-import type { RunEvent } from "../../src/train/events.js";
 import { abortAfter, BERT, bytes, fresh, json, jsonl, ROWS, run, stepsOf } from "./support.js";
 
 const SOURCES = {

@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
-import { MARKER } from "../../src/folders/runFiles.js";
+import { MARKER } from "../../src/files/names.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import {

@@ -9,8 +9,8 @@ import { evaluate } from "../../src/commands/evaluate.js";
 import { type FinetuneOptions, finetune } from "../../src/commands/finetune.js";
 import { predict } from "../../src/commands/predict.js";
 import { type EvaluateSettings, type PredictSettings, type RunSettings, resolveRun } from "../../src/config/index.js";
-import { MARKER } from "../../src/folders/runFiles.js";
-import type { RunEvent } from "../../src/train/events.js";
+import type { RunEvent } from "../../src/files/events.js";
+import { MARKER } from "../../src/files/names.js";
 
 export const GOLDEN = fileURLToPath(new URL("../golden/", import.meta.url));
 export const BERT = join(GOLDEN, "bert");

@@ -2,12 +2,12 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { writeAnalysis } from "../../src/analysis/files.js";
+import { evaluate } from "../../src/commands/evaluate.js";
+import { finetune } from "../../src/commands/finetune.js";
 import { resolveRun } from "../../src/config/index.js";
-import { finetune } from "../../src/run/finetune.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { writeReport } from "../../src/run/writeReport.js";
-import type { RunEvent } from "../../src/train/events.js";
-import { writeAnalysis } from "../../src/use/analysis/files.js";
-import { evaluate } from "../../src/use/evaluate.js";
 
 // Files that the first version wrote (test/golden/earlier/make.mjs), which every later one must read.
 const EARLIER = "test/golden/earlier";

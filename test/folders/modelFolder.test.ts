@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/files/names.js";
 import { storedDtype } from "../../src/folders/modelFolder.js";
-import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/io/modelFiles.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 

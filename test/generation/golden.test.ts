@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
+import type { JsonObject } from "../../src/files/json.js";
 import { generateTokens } from "../../src/generation/generateTokens.js";
 import {
   type GenerationSettings,
@@ -10,7 +11,6 @@ import {
   resolveGeneration,
   SAMPLING_KEYS,
 } from "../../src/generation/index.js";
-import type { JsonObject } from "../../src/io/json.js";
 import { loadModel } from "../../src/models/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,8 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../src/files/json.js";
 import { PromptTooLong, readGenerationConfig, resolveGeneration, roomAfter } from "../../src/generation/index.js";
-import type { JsonObject } from "../../src/io/json.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 
 const newFolder = temporaryFolders();

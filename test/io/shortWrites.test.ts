@@ -1,7 +1,7 @@
 import { openSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { fillFolder, replaceFolderAtomic, writeAll, writeAtomic, writeFileAtomic } from "../../src/io/atomic.js";
+import { fillFolder, replaceFolderAtomic, writeAll, writeAtomic, writeFileAtomic } from "../../src/files/atomic.js";
 import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
 import { runLogWriter } from "../../src/train/runLogWriter.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import { placeOf } from "../../src/models/disentangled.js";
 import {
   ARCHITECTURES,

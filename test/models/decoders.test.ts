@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import type { DecoderConfig } from "../../src/models/decoderConfig.js";
 import { architectureOf, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { type Dropout, EVALUATION } from "../../src/nn/index.js";
 import { encodeRows, TASKS, type TaskKind } from "../../src/tasks/index.js";

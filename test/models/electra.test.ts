@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import { ARCHITECTURES, type Architecture, buildModel, type LoadedModel, loadModel } from "../../src/models/index.js";
 import { type Dropout, EVALUATION, type MaskSource } from "../../src/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";

@@ -11,8 +11,8 @@ import {
   savedTensors,
   writeAdapter,
 } from "../../src/adapters/index.js";
+import type { JsonObject } from "../../src/files/json.js";
 import { writeModelFolder } from "../../src/folders/modelFolder.js";
-import type { JsonObject } from "../../src/io/json.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { inferTask, TASKS } from "../../src/tasks/index.js";

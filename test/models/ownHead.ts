@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import type { LoadOptions } from "../../src/models/index.js";
 import { inferTask, TASKS, type TaskKind } from "../../src/tasks/index.js";
 

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import type { JsonObject } from "../../src/io/json.js";
+import type { JsonObject } from "../../src/files/json.js";
 import type { DecoderConfig } from "../../src/models/decoderConfig.js";
 import { ARCHITECTURES, architectureOf, loadModel, modelInput } from "../../src/models/index.js";
 import { EVALUATION } from "../../src/nn/index.js";

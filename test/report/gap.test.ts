@@ -1,4 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Phase, RunEvent } from "../../src/files/events.js";
+import type { RunLog } from "../../src/files/runLog.js";
 import {
   bestPoints,
   finalMetrics,
@@ -10,9 +12,7 @@ import {
   type WatchedRows,
 } from "../../src/report/course.js";
 import { gapCourse, gapCourseOn, gapOf, heldOutGapOf } from "../../src/report/gap.js";
-import type { RunLog } from "../../src/report/index.js";
 import { type Point, type Run, toRuns } from "../../src/report/runs.js";
-import type { Phase, RunEvent } from "../../src/train/events.js";
 
 const time = "2026-05-17T09:30:00.000Z";
 

@@ -1,6 +1,6 @@
 import { parseHTML } from "linkedom";
-import type { RunLog } from "../../src/report/index.js";
-import type { RunEvent } from "../../src/train/events.js";
+import type { RunEvent } from "../../src/files/events.js";
+import type { RunLog } from "../../src/files/runLog.js";
 
 /** What tests look at of an element. */
 export interface Element {

@@ -1,7 +1,7 @@
 import { parseHTML } from "linkedom";
 import { expect, test } from "vitest";
 import { fitsOf } from "../../src/analysis/fits.js";
-import type { Analysis, AnalyzedLayer } from "../../src/report/analysis.js";
+import type { Analysis, AnalyzedLayer } from "../../src/files/analysis.js";
 import { renderAnalysis } from "../../src/report/renderAnalysis.js";
 
 const layer = (at: number, steps: readonly (number | null)[], kind = "query"): AnalyzedLayer => ({

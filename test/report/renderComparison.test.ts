@@ -3,8 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { significance } from "../../src/compare/significance.js";
+import { type ComparisonLog, readComparison } from "../../src/files/comparisonFolder.js";
 import { pairDifferences } from "../../src/report/differences.js";
-import { type ComparisonLog, readComparison, renderComparison } from "../../src/report/index.js";
+import { renderComparison } from "../../src/report/index.js";
 import { bootstrapTest, wilcoxonTest } from "../compare/sampleTests.js";
 import { all, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
@@ -41,7 +42,15 @@ function comparison(tasks: readonly string[], seeds: number, steps = 20): Compar
     runs,
   };
   const conditions = { seeds: [0, 1], jobs: 1, budget: { of: "steps", amount: 20 } };
-  return { name: "cmp", ...compared, tests: significance(compared), reached: [], conditions };
+  return {
+    name: "cmp",
+    ...compared,
+    tests: significance(compared),
+    reached: [],
+    failed: [],
+    unfinished: [],
+    conditions,
+  };
 }
 
 it("a method without a run that began has no part in what sets the methods' settings apart", () => {

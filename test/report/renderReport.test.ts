@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { formatSeconds } from "../../src/common/format.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { renderReport } from "../../src/report/index.js";
-import type { RunEvent } from "../../src/train/events.js";
 import { all, changed, parse, texts } from "./page.js";
 import { heldOutRun, sampleRun } from "./sampleRuns.js";
 

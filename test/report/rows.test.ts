@@ -2,8 +2,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readRun, renderReport } from "../../src/report/index.js";
-import type { JudgedRow } from "../../src/report/judgedRows.js";
+import type { JudgedRow } from "../../src/files/predictions.js";
+import { readRun } from "../../src/files/runLog.js";
+import { renderReport } from "../../src/report/index.js";
 import { all, parse, texts } from "./page.js";
 import { sampleRun } from "./sampleRuns.js";
 

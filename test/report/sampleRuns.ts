@@ -1,5 +1,6 @@
-import type { RunLog } from "../../src/report/index.js";
-import type { JsonValue, Phase, RunEvent } from "../../src/train/events.js";
+import type { Phase, RunEvent } from "../../src/files/events.js";
+import type { JsonValue } from "../../src/files/json.js";
+import type { RunLog } from "../../src/files/runLog.js";
 
 export interface SampleOptions {
   readonly name: string;

@@ -78,9 +78,7 @@ it("a maximum length without room for text is refused", async () => {
 it("folders without a good tokenizer are refused by one sentence", async () => {
   await expect(loadTokenizer("/no/such/folder")).rejects.toThrow("There is no folder /no/such/folder");
   await expect(loadTokenizer(folder({ "config.json": {} }))).rejects.toThrow("holds no tokenizer");
-  await expect(loadTokenizer(folder({ "tokenizer.json": "{" }))).rejects.toThrow(
-    "tokenizer.json is not readable as JSON",
-  );
+  await expect(loadTokenizer(folder({ "tokenizer.json": "{" }))).rejects.toThrow("tokenizer.json is not valid JSON");
   await expect(loadTokenizer(folder({ "tokenizer.json": {} }))).rejects.toThrow("is broken");
   const japanese = folder({
     "vocab.txt": vocab,

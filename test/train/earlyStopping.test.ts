@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { TrainedTensor } from "../../src/adapters/index.js";
+import type { Phase } from "../../src/files/events.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../../src/train/earlyStopping.js";
-import type { Phase } from "../../src/train/events.js";
 import type { RunHandle } from "../../src/train/observer.js";
 import { takeSnapshot } from "../../src/train/trained.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Phase } from "../../src/train/events.js";
+import type { Phase } from "../../src/files/events.js";
 import { type PhasePlan, type ResumePoint, runLoop } from "../../src/train/loop.js";
 import type { RunObserver } from "../../src/train/observer.js";
 import type { StepRule } from "../../src/train/stepRule.js";

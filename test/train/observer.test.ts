@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { RunEvent } from "../../src/train/events.js";
+import type { RunEvent } from "../../src/files/events.js";
 import { tell } from "../../src/train/loop.js";
 import { inOrder, type RunObserver, STAGES } from "../../src/train/observer.js";
 

@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
+import type { StepEvent } from "../../src/files/events.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { byUpperLoss, EarlyStopping } from "../../src/train/earlyStopping.js";
-import type { StepEvent } from "../../src/train/events.js";
 import { runLoop } from "../../src/train/loop.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import type { RunObserver } from "../../src/train/observer.js";

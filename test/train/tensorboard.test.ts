@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import type { RunEvent, StepEvent } from "../../src/files/events.js";
 import { crc32c, tfRecord } from "../../src/io/tfrecord.js";
-import type { RunEvent, StepEvent } from "../../src/train/events.js";
 import type { RunHandle } from "../../src/train/observer.js";
 import { type TensorboardOptions, tensorboardWriter } from "../../src/train/tensorboardWriter.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";

@@ -4,6 +4,7 @@
 import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
+import { checkedSide } from "../../files/adapterMetadata.js";
 import {
   castTo,
   DerivedTensor,
@@ -40,7 +41,6 @@ import {
 import { lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankSlots.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
-import { checkedSide } from "../peft/sideFile.js";
 import type { Slot } from "../slots.js";
 
 /** DoRA's layer; BiDoRA trains the same one by another step rule. */

@@ -2,7 +2,7 @@ import * as z from "zod";
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import { wholeRecord } from "../../common/keys.js";
-import type { JsonObject } from "../../io/json.js";
+import type { JsonObject } from "../../files/json.js";
 import type { Tensor } from "../../torch/index.js";
 import { type AdaloraConfig, adaloraConfig, type KeptRanks, ranksOf } from "../adaloraConfig.js";
 import { A, E } from "../rankAllocator.js";

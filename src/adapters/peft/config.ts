@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import type { JsonObject, JsonValue } from "../../io/json.js";
+import type { JsonObject, JsonValue } from "../../files/json.js";
 import type { AdapterConfig } from "../config.js";
 import type { AdapterMethod } from "../method.js";
 import { ADAPTER_METHODS, methodOf } from "../registry.js";

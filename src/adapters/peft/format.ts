@@ -3,9 +3,10 @@ import { join } from "node:path";
 import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
-import { writeFileAtomic } from "../../io/atomic.js";
-import { readJsonObject } from "../../io/json.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from "../../io/modelFiles.js";
+import { factsOf, readSideFile, type SideFacts, type SideFile, writeSideFile } from "../../files/adapterMetadata.js";
+import { writeFileAtomic } from "../../files/atomic.js";
+import { readJsonObject } from "../../files/json.js";
+import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, OWN_WEIGHTS } from "../../files/names.js";
 import { saveSafetensors } from "../../io/safetensors.js";
 import { castTo } from "../../nn/index.js";
 import * as torch from "../../torch/index.js";
@@ -14,16 +15,7 @@ import type { AdapterConfig, TargetedConfig } from "../config.js";
 import { methodOf } from "../registry.js";
 import { isAllLinear } from "../targets.js";
 import { type AdapterOrigin, type PeftConfig, parsePeftConfig, renderPeftConfig } from "./config.js";
-import { factsOf, readSideFile, SIDE_FILE, type SideFacts, type SideFile, writeSideFile } from "./sideFile.js";
 import { adaptedPaths, peftName, readAdapterTensors } from "./tensors.js";
-
-/** Holds what PEFT does not have, such as magnitudes along "in": under PEFT's file name it would be misread. */
-const OWN_WEIGHTS = "bidora_adapter.safetensors";
-
-/** Every file that an adapter can consist of. */
-export const ADAPTER_FILES: readonly string[] = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, OWN_WEIGHTS, SIDE_FILE];
-/** Those of them that hold tensors. */
-export const ADAPTER_WEIGHT_FILES: readonly string[] = [ADAPTER_WEIGHTS, OWN_WEIGHTS];
 
 /** An adapter as it lies on disk. */
 export interface SavedAdapter extends AdapterOrigin {
@@ -41,12 +33,12 @@ export function isAdapterFolder(folder: string): boolean {
 
 /**
  * Reads an adapter that PEFT or this program saved.
- * @throws BidoraError `ADAPTER` for a folder that lacks something or contradicts itself, `ADAPTER_CONFIG`, `SIDE_FILE`,
+ * @throws BidoraError `ADAPTER` for a folder that lacks something or contradicts itself, `ADAPTER_CONFIG`, `ADAPTER_METADATA`,
  *   `SAFETENSORS`, `JSON`
  */
 export async function readAdapter(folder: string): Promise<SavedAdapter> {
   checkArguments("readAdapter", ["folder", folder, aText]);
-  const side = existsSync(join(folder, SIDE_FILE)) ? readSideFile(folder) : undefined;
+  const side = existsSync(join(folder, ADAPTER_METADATA)) ? readSideFile(folder) : undefined;
   const { targetsFromTensors, config, ...origin } = readConfig(folder, side);
   const { codec } = methodOf(config);
   const tensors = readAdapterTensors(weightsPath(folder, config), codec);
@@ -94,7 +86,7 @@ export function whyNotPeft(config: AdapterConfig): string | undefined {
 function readConfig(folder: string, side: SideFile | undefined): PeftConfig {
   const path = join(folder, ADAPTER_CONFIG);
   if (existsSync(path)) return parsePeftConfig(path, readJsonObject(path), side);
-  if (side?.adapterConfig) return parsePeftConfig(join(folder, SIDE_FILE), side.adapterConfig, side);
+  if (side?.adapterConfig) return parsePeftConfig(join(folder, ADAPTER_METADATA), side.adapterConfig, side);
   throw new BidoraError("ADAPTER", noAdapter(folder));
 }
 

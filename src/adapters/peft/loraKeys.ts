@@ -1,7 +1,7 @@
 import * as z from "zod";
 import { wholeRecord } from "../../common/keys.js";
 import { exactPattern } from "../../common/patterns.js";
-import type { JsonObject } from "../../io/json.js";
+import type { JsonObject } from "../../files/json.js";
 import type { Pattern } from "../config.js";
 import { type LowRankConfig, matchingKeys, rankAndScale } from "../lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES, MAGNITUDE } from "../lowRankSlots.js";

@@ -1,5 +1,5 @@
 import { BidoraError } from "../../common/errors.js";
-import type { JsonObject } from "../../io/json.js";
+import type { JsonObject } from "../../files/json.js";
 import { isOn, refusedLayers } from "./targetKeys.js";
 
 /** Ways to start A and B that leave the base weights as they are. */

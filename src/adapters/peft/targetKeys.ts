@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import type { JsonObject } from "../../io/json.js";
+import type { JsonObject } from "../../files/json.js";
 import type { TargetedConfig } from "../config.js";
 
 const list = z.array(z.string());

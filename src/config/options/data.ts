@@ -1,5 +1,5 @@
-import { TRAIN_ON } from "../../data/index.js";
 import { namedDatasets } from "../../datasets/index.js";
+import { TRAIN_ON } from "../../files/adapterMetadata.js";
 import { TASKS } from "../../tasks/index.js";
 import { withFiles, withNamedDataset, withTestSplit } from "../conditions.js";
 import { choice, names, number, option, text, toggle, whole } from "../option.js";

@@ -1,6 +1,6 @@
+import type { JsonObject } from "../../files/json.js";
 import { readConfig } from "../../io/checkpoint.js";
 import { architectureFor, type NamedArchitecture, writableModelTypes } from "../../io/gguf/architectures.js";
-import type { JsonObject } from "../../io/json.js";
 import { architectureOf, type DecoderConfig } from "../../models/index.js";
 import type { UsedHead } from "../../tasks/index.js";
 import { type ModelMetadata, modelMetadata } from "./modelMetadata.js";

@@ -1,7 +1,7 @@
 import { dirname } from "node:path";
 import { UsageError } from "../../common/errors.js";
 import { makeFolder } from "../../common/fileSystem.js";
-import { freeFile } from "../../folders/outputFolder.js";
+import { freeFile } from "../../files/outputFolder.js";
 import type { GgufPair } from "../../io/gguf/metadata.js";
 import { type GgufEntry, writeGguf } from "../../io/gguf/writer.js";
 import { besideModelfile, freeModelfile, type ModelfileParts, writeModelfile } from "./modelfile.js";

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
-import { writeFileAtomic } from "../../io/atomic.js";
+import { writeFileAtomic } from "../../files/atomic.js";
 
 /** How the first line begins, by which it is known again. */
 const MARK = "# Written by bidora export";

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { type JsonObject, readJsonObject } from "../../files/json.js";
 import type { TokenizerParts } from "../../io/gguf/tokenizerMetadata.js";
-import { type JsonObject, readJsonObject } from "../../io/json.js";
 import type { Tokenizer } from "../../text/index.js";
 import { exportError } from "./refuse.js";
 

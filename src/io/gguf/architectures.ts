@@ -2,8 +2,8 @@
 
 import { own } from "../../common/collections.js";
 import { didYouMean } from "../../common/messages.js";
+import type { JsonObject } from "../../files/json.js";
 import * as torch from "../../torch/index.js";
-import type { JsonObject } from "../json.js";
 import { ggufError } from "./format.js";
 import type { ArchitectureKeys, GgufMetadata } from "./metadata.js";
 

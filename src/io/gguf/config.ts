@@ -1,6 +1,6 @@
 // From a file's metadata to transformers' `config.json`.
 
-import type { JsonObject } from "../json.js";
+import type { JsonObject } from "../../files/json.js";
 import { architectureOf, EMBEDDINGS, type GgufArchitecture, OUTPUT } from "./architectures.js";
 import type { GgufFile } from "./file.js";
 import { ggufError } from "./format.js";

@@ -1,6 +1,6 @@
 // RoPE scaling: from a file's metadata and factors to transformers' `rope_parameters`, and Llama 3's factors for writing.
 
-import type { JsonObject } from "../json.js";
+import type { JsonObject } from "../../files/json.js";
 import { ROPE_FACTORS } from "./architectures.js";
 import { dequantize, isReadable } from "./dequantize.js";
 import type { GgufFile } from "./file.js";

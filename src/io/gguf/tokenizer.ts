@@ -1,7 +1,7 @@
 // From a file's metadata to `tokenizer.json` and `tokenizer_config.json`.
 
+import type { JsonObject } from "../../files/json.js";
 import { joinedPieces, metaspace } from "../../text/index.js";
-import type { JsonObject } from "../json.js";
 import { architectureOf } from "./architectures.js";
 import { tokenId } from "./config.js";
 import { ggufError } from "./format.js";

@@ -1,6 +1,6 @@
 // From a Hugging Face tokenizer to the metadata of a GGUF file.
 
-import { isJsonObject, type JsonObject } from "../json.js";
+import { isJsonObject, type JsonObject } from "../../files/json.js";
 import { ggufError } from "./format.js";
 import { count, flag, type GgufPair, integers, numbers, text, texts } from "./metadata.js";
 import { splittingName, splittingNames } from "./preTokenizers.js";

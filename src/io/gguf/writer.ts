@@ -1,7 +1,7 @@
 // Writes GGUF files.
 
+import { writeAll, writeAtomic } from "../../files/atomic.js";
 import { numelOf, sameShape, scope, type Tensor } from "../../torch/index.js";
-import { writeAll, writeAtomic } from "../atomic.js";
 import { ALIGNMENT_KEY, DEFAULT_ALIGNMENT, MAGIC, VERSIONS } from "./file.js";
 import {
   blockOf,

@@ -2,16 +2,16 @@ import { copyFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync
 import { dirname, join, relative } from "node:path";
 import { getRepoFolderName } from "@huggingface/hub";
 import { makeFolder } from "../../common/fileSystem.js";
-import { TOKENIZER_SPECS } from "../../text/index.js";
-import { temporaryPath, writeFileAtomic } from "../atomic.js";
+import { temporaryPath, writeFileAtomic } from "../../files/atomic.js";
 import {
   ADAPTER_CONFIG,
   ADAPTER_WEIGHTS,
   CONFIG_FILE,
-  readWeightMap,
+  TOKENIZER_SPECS,
   WEIGHTS_FILE,
   WEIGHTS_INDEX,
-} from "../modelFiles.js";
+} from "../../files/names.js";
+import { readWeightMap } from "../modelFiles.js";
 import { HUB_CACHE_SETTING, type HubSettings } from "./options.js";
 
 /*

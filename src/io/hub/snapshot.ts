@@ -1,6 +1,7 @@
 import { BidoraError } from "../../common/errors.js";
 import type { Environment } from "../../common/program.js";
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, noWeights, WEIGHTS_FILE, WEIGHTS_INDEX } from "../modelFiles.js";
+import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, CONFIG_FILE, WEIGHTS_FILE, WEIGHTS_INDEX } from "../../files/names.js";
+import { noWeights } from "../modelFiles.js";
 import {
   blobPath,
   cachedCommit,

@@ -1,6 +1,7 @@
 import { UsageError } from "../../common/errors.js";
 import { METHODS, type RunConfig, type RunKey, type RunSettings } from "../../config/index.js";
 import { batchesPerPass } from "../../data/index.js";
+import type { StepCosts } from "../../files/comparisonFolder.js";
 
 /** What every method may use up. */
 export interface Budget {
@@ -15,9 +16,6 @@ export function readBudget(text: string): Budget {
   const [of, amount] = text.split("=") as [Budget["of"], string];
   return { of, amount: Number(amount) };
 }
-
-/** What a step of each phase uses up. */
-export type StepCosts = Readonly<Record<"train" | "search" | "retrain", number>>;
 
 /**
  * Rows that a step passes through the model in the mean, for the last batch of a pass may be short: in the search those of the upper

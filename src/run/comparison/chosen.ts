@@ -1,16 +1,17 @@
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import type { RunSettings } from "../../config/index.js";
-import { isFinished, readMetrics } from "../../folders/runFolder.js";
+import { readFailures } from "../../files/comparisonFolder.js";
+import { readMetrics } from "../../files/metrics.js";
+import { isFinished } from "../../files/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
-import { failuresIn } from "./failures.js";
 import { bestPoint } from "./grid.js";
 import { heldOutName, watchedOf } from "./judging.js";
 import { hasDiverged, standingOf } from "./missing.js";
 
 /** The points of a grid whose runs diverged, as they would again: they are not tried again. */
 export async function divergedOf(output: string, tried: readonly Cell[]): Promise<ReadonlySet<Cell>> {
-  const [diverged, failures] = [new Set<Cell>(), failuresIn(output)];
+  const [diverged, failures] = [new Set<Cell>(), readFailures(output)];
   for (const cell of tried) {
     if (isFinished(cell.folder)) continue;
     const standing = await standingOf(output, cell.folder, failures);

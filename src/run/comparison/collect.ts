@@ -1,12 +1,13 @@
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { stopsByValidation } from "../../common/run.js";
-import type { ComparedRun } from "../../compare/comparison.js";
-import { EVENTS } from "../../folders/runFiles.js";
-import { isFinished, readMetrics } from "../../folders/runFolder.js";
-import { secondsAtEvents, secondsOfEarlierSessions } from "../../report/sessions.js";
-import type { Metrics, RowCounts, RunEvent } from "../../train/events.js";
+import type { ComparedRun } from "../../files/comparison.js";
+import { comparedRunsIn } from "../../files/comparisonFolder.js";
+import type { RowCounts, RunEvent } from "../../files/events.js";
+import type { Metrics } from "../../files/metrics.js";
+import { readMetrics } from "../../files/metrics.js";
+import { isFinished } from "../../files/runFolder.js";
+import { EVENTS, readRunLog, secondsAtEvents, secondsOfEarlierSessions } from "../../files/runLog.js";
 
 /** A finished run of a comparison. */
 export interface CollectedRun extends ComparedRun {
@@ -19,36 +20,15 @@ export interface CollectedRun extends ComparedRun {
   readonly evaluations: readonly (Metrics & { readonly step: number; readonly seconds: number })[];
 }
 
-const SEED = /^seed-(\d+)$/;
-
 /** Every finished run in a comparison's folder. */
 export async function collectRuns(output: string): Promise<CollectedRun[]> {
-  const { readRunLog } = await import("../../report/index.js");
   const found: CollectedRun[] = [];
-  for (const run of placesIn(output)) {
+  for (const run of comparedRunsIn(output)) {
     if (!isFinished(run.folder)) continue;
     const { events } = await readRunLog(join(run.folder, EVENTS));
     found.push({ ...run, metrics: readMetrics(run.folder), ...spentIn(events, run.folder) });
   }
   return found;
-}
-
-/** The folders of runs that count in a comparison's folder, begun or not: TASK/METHOD/seed-N. */
-export function placesIn(output: string): Pick<CollectedRun, "task" | "method" | "seed" | "folder">[] {
-  return foldersIn(output).flatMap((task) =>
-    foldersIn(join(output, task)).flatMap((method) =>
-      foldersIn(join(output, task, method)).flatMap((name) => {
-        const seed = SEED.exec(name)?.[1];
-        return seed === undefined ? [] : { task, method, seed: Number(seed), folder: join(output, task, method, name) };
-      }),
-    ),
-  );
-}
-
-function foldersIn(folder: string): string[] {
-  if (!existsSync(folder)) return [];
-  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
-  return entries.map(({ name }) => name).sort();
 }
 
 type Spent = Omit<CollectedRun, "task" | "method" | "seed" | "folder" | "metrics">;

@@ -1,5 +1,6 @@
 import { significance } from "../../compare/significance.js";
-import { type LivePart, renderComparison, renderWaiting, withLogs } from "../../report/index.js";
+import { withLogs } from "../../files/comparisonFolder.js";
+import { type LivePart, renderComparison, renderWaiting } from "../../report/index.js";
 import { collectRuns } from "./collect.js";
 import { type AskedFor, gathered } from "./gathered.js";
 import { missingRuns } from "./missing.js";

@@ -1,17 +1,11 @@
-import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { METHODS, type RunConfig, resolveRun } from "../../config/index.js";
 import { subsetsOf } from "../../data/index.js";
 import { readSplits, taskOf } from "../../datasets/index.js";
-import { writeFileAtomic } from "../../io/atomic.js";
-import { readJsonObject } from "../../io/json.js";
+import { readStepCosts, type StepCosts, writeStepCosts } from "../../files/comparisonFolder.js";
 import { estimate } from "../estimates/estimateRun.js";
-import type { StepCosts } from "./budget.js";
 import type { RunFacts } from "./cellSettings.js";
-
-/** How long steps took when they were asked for first: a budget of seconds stays as many steps, however often it is called. */
-export const STEP_SECONDS = "comparison-steps.json";
 
 /** What is known of tasks, with a way to tell it. */
 export interface KnownFacts extends RunFacts {
@@ -44,12 +38,11 @@ export function factsIn(output: string): KnownFacts {
       return Math.max(1, Math.ceil((config.epochs * (await rowsOf(config))) / batch));
     },
     async secondsOfStep(config) {
-      const path = join(output, STEP_SECONDS);
-      const known = existsSync(path) ? (readJsonObject(path) as unknown as Record<string, StepCosts>) : {};
+      const known = readStepCosts(output);
       const key = JSON.stringify(config.given);
       if (Object.hasOwn(known, key)) return known[key] as StepCosts;
       const found = await measured(config);
-      writeFileAtomic(path, `${JSON.stringify({ ...known, [key]: found }, undefined, 1)}\n`);
+      writeStepCosts(output, { ...known, [key]: found });
       return found;
     },
   };
@@ -69,9 +62,6 @@ async function countRows(config: RunConfig): Promise<number> {
 
 /** Where an estimate is told to go, which leaves nothing: a folder of runs that are there would be refused. */
 export const nowhere = (): string => join(tmpdir(), `bidora-nowhere-${process.pid}`);
-
-/** Whether a folder holds what was measured for a comparison that has not begun. */
-export const hasStepSeconds = (folder: string): boolean => existsSync(join(folder, STEP_SECONDS));
 
 /** So many steps are said to be wanted where some are tried. */
 const TRIED = 50;

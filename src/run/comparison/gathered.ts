@@ -1,7 +1,6 @@
 import { own } from "../../common/collections.js";
-import type { ComparedTask, Comparison, MissingRuns, ScoredRows } from "../../compare/comparison.js";
-import type { ScoreReached } from "../../compare/costColumns.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
+import type { ComparedTask, Comparison, MissingRuns, ScoredRows, ScoreReached } from "../../files/comparison.js";
 import type { CollectedRun } from "./collect.js";
 import { judgingOf } from "./judging.js";
 import { variantNamed } from "./variants.js";

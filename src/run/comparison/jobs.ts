@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import type { ErrorEvent, RunEvent } from "../../files/events.js";
 import { spawnWithLifeline } from "../../io/lifeline.js";
 import { ownCommand } from "../../torch/installation.js";
 import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
-import type { ErrorEvent, RunEvent } from "../../train/events.js";
 import type { Cell } from "./cells.js";
 import { flagsOf } from "./commandLine.js";
 

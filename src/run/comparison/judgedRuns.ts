@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import { loadTable } from "../../data/index.js";
-import { PREDICTIONS } from "../../folders/runFiles.js";
+import { PREDICTIONS } from "../../files/predictions.js";
 import type { CollectedRun } from "./collect.js";
 import type { Judging } from "./judging.js";
 

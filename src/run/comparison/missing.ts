@@ -1,15 +1,13 @@
 import { existsSync } from "node:fs";
 import { join, relative } from "node:path";
 import { own } from "../../common/collections.js";
-import type { FailedRun, MissingRuns, UnfinishedRun } from "../../compare/comparison.js";
-import { EVENTS } from "../../folders/runFiles.js";
-import { isFinished } from "../../folders/runFolder.js";
-import { writerOf } from "../../io/folderLock.js";
-import type { RunEvent } from "../../train/events.js";
-import { placesIn } from "./collect.js";
-import { failuresIn, type KnownFailure } from "./failures.js";
+import type { FailedRun, MissingRuns, UnfinishedRun } from "../../files/comparison.js";
+import { comparedRunsIn, type KnownFailure, plannedRuns, readFailures } from "../../files/comparisonFolder.js";
+import type { RunEvent } from "../../files/events.js";
+import { writerOf } from "../../files/folderLock.js";
+import { isFinished } from "../../files/runFolder.js";
+import { EVENTS, readRunLog } from "../../files/runLog.js";
 import type { AskedFor } from "./gathered.js";
-import { plannedRuns } from "./plan.js";
 
 /** How a run stands that has no results. */
 type Standing = Pick<UnfinishedRun, "state"> | ({ readonly state: "failed" } & Omit<FailedRun, keyof Place>);
@@ -21,13 +19,13 @@ type Place = Pick<FailedRun, "task" | "method" | "seed">;
  * not begun.
  */
 export async function missingRuns(output: string, asked: AskedFor): Promise<MissingRuns> {
-  const begun = placesIn(output);
+  const begun = comparedRunsIn(output);
   const isAsked = ({ task, method, seed }: Place) =>
     asked.tasks.includes(task) && asked.methods.includes(method) && (asked.seeds?.includes(seed) ?? true);
   const planned = plannedRuns(output).filter(
     (place) => isAsked(place) && !begun.some(({ folder }) => folder === place.folder),
   );
-  const failures = failuresIn(output);
+  const failures = readFailures(output);
   const [failed, unfinished]: [FailedRun[], UnfinishedRun[]] = [[], []];
   for (const { folder, ...place } of [...begun, ...planned]) {
     if (isFinished(folder)) continue;
@@ -41,7 +39,7 @@ export async function missingRuns(output: string, asked: AskedFor): Promise<Miss
 }
 
 /** How a run without results stands: by who writes it, by its log, and by what the comparison saw of its process. */
-export async function standingOf(output: string, folder: string, failures = failuresIn(output)): Promise<Standing> {
+export async function standingOf(output: string, folder: string, failures = readFailures(output)): Promise<Standing> {
   if (writerOf(folder)) return { state: "running" };
   const events = await eventsIn(folder);
   const known = own(failures, relative(output, folder));
@@ -56,7 +54,6 @@ export async function standingOf(output: string, folder: string, failures = fail
 /** Nothing of a run without a log that can be read. */
 async function eventsIn(folder: string): Promise<readonly RunEvent[]> {
   if (!existsSync(join(folder, EVENTS))) return [];
-  const { readRunLog } = await import("../../report/index.js");
   return readRunLog(folder).then(
     ({ events }) => events,
     () => [],

@@ -3,30 +3,20 @@ import { join, relative } from "node:path";
 import { BidoraError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
 import { type RunSettings, readRunFile, resolveRun } from "../../config/index.js";
-import { contentsOf, RUN_FILE } from "../../folders/runFiles.js";
-import { isRunFolder } from "../../folders/runFolder.js";
-import { writeFileAtomic } from "../../io/atomic.js";
-import { sha256OfFile } from "../../io/checksums.js";
-import { type JsonObject, readJsonObject } from "../../io/json.js";
+import { sha256OfFile } from "../../files/checksums.js";
+import { hasStepCosts, PLAN, type PlannedRun, readPlan, writePlan } from "../../files/comparisonFolder.js";
+import type { JsonObject } from "../../files/json.js";
+import { RUN_FILE } from "../../files/names.js";
+import { contentsOf } from "../../files/outputFolder.js";
+import { isRunFolder } from "../../files/runFolder.js";
 import type { Cell } from "./cells.js";
-import { hasStepSeconds } from "./facts.js";
-
-/** What a comparison's runs were asked for with: what says that a folder is a comparison of this program's. */
-export const PLAN = "comparison-plan.json";
-
-/** By a run's folder within the comparison. */
-interface Planned {
-  readonly settings: JsonObject;
-  /** Of the files with its rows, and its model's. */
-  readonly data: JsonObject;
-}
 
 /** Settings that do not make another run of it. */
 const BESIDE: ReadonlySet<string> = new Set(["output", "threads", "saveEvery", "keepCheckpoints"]);
 
 /** @throws BidoraError `OUTPUT_IN_USE` for a folder of another's */
 export function checkComparisonFolder(folder: string): void {
-  const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepSeconds(folder);
+  const isOwn = !existsSync(folder) || existsSync(join(folder, PLAN)) || hasStepCosts(folder);
   if (isOwn || contentsOf(folder).length === 0) return;
   throw new BidoraError(
     "OUTPUT_IN_USE",
@@ -40,7 +30,7 @@ export function checkComparisonFolder(folder: string): void {
  */
 export async function keepPlan(folder: string, cells: readonly Cell[]): Promise<void> {
   const planned = { ...readPlan(folder), ...(await checkBegun(folder, cells)) };
-  writeFileAtomic(join(folder, PLAN), `${JSON.stringify(planned, undefined, 1)}\n`);
+  writePlan(folder, planned);
 }
 
 /**
@@ -54,10 +44,10 @@ export async function checkBegun(
   folder: string,
   cells: readonly Cell[],
   tried: readonly string[] = [],
-): Promise<Record<string, Planned>> {
+): Promise<Record<string, PlannedRun>> {
   const known = readPlan(folder);
   const digests = new Map<string, Promise<string>>();
-  const found: Record<string, Planned> = {};
+  const found: Record<string, PlannedRun> = {};
   for (const cell of cells) {
     const name = relative(folder, cell.folder);
     const own = { settings: askedFor(cell.settings), data: await dataOf(cell.settings, digests) };
@@ -83,26 +73,10 @@ export function refuseStrange(folder: string, runs: readonly Pick<Cell, "folder"
 }
 
 /** @throws BidoraError `COMPARISON` for a run that no plan knows */
-function begunAs(folder: string, known: Readonly<Record<string, Planned>>, name: string): Planned {
+function begunAs(folder: string, known: Readonly<Record<string, PlannedRun>>, name: string): PlannedRun {
   const before = Object.hasOwn(known, name) ? known[name] : undefined;
   if (!before) throw strange(folder, "this comparison did not begin it");
   return before;
-}
-
-function readPlan(folder: string): Readonly<Record<string, Planned>> {
-  const path = join(folder, PLAN);
-  return existsSync(path) ? (readJsonObject(path) as unknown as Record<string, Planned>) : {};
-}
-
-const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
-
-/** The runs that count and were asked for at some time, begun or not. */
-export function plannedRuns(folder: string) {
-  return Object.keys(readPlan(folder)).flatMap((name) => {
-    const [, task, method, seed] = COUNTED.exec(name) ?? [];
-    if (task === undefined || method === undefined || seed === undefined) return [];
-    return { task, method, seed: Number(seed), folder: join(folder, task, method, `seed-${seed}`) };
-  });
 }
 
 const askedFor = (settings: RunSettings): JsonObject =>
@@ -110,7 +84,7 @@ const askedFor = (settings: RunSettings): JsonObject =>
 
 const isSame = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-function refuseChanged(folder: string, before: Planned, now: Planned, tried: readonly string[]): void {
+function refuseChanged(folder: string, before: PlannedRun, now: PlannedRun, tried: readonly string[]): void {
   const differing = (a: JsonObject, b: JsonObject) =>
     [...new Set([...Object.keys(a), ...Object.keys(b)])].filter((key) => !isSame(a[key], b[key]));
   const settings = differing(before.settings, now.settings)
@@ -136,7 +110,7 @@ const FOUND: ReadonlySet<string> = new Set<keyof RunSettings>([
 ]);
 
 /** Refuses a run that stands in the place of the one that was asked for. */
-function refuseEdited(folder: string, { settings }: Planned): void {
+function refuseEdited(folder: string, { settings }: PlannedRun): void {
   const path = join(folder, RUN_FILE);
   // A run that was ended before its first step has none.
   if (!existsSync(path)) return;

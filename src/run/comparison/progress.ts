@@ -1,5 +1,5 @@
 import { formatNumber, formatSeconds } from "../../common/format.js";
-import type { RunEvent } from "../../train/events.js";
+import type { RunEvent } from "../../files/events.js";
 import type { Cell } from "./cells.js";
 import type { Ended } from "./jobs.js";
 

@@ -3,7 +3,7 @@ import { type BidoraError, UsageError } from "../../common/errors.js";
 import { stopsByValidation } from "../../common/run.js";
 import { flagOf, type RunKey, type RunSettings } from "../../config/index.js";
 import { splitsToRead, taskOf } from "../../datasets/index.js";
-import { sha256OfFile } from "../../io/checksums.js";
+import { sha256OfFile } from "../../files/checksums.js";
 import { heldOf } from "./cellSettings.js";
 import type { Spec, SpecTask } from "./spec.js";
 

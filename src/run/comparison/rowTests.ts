@@ -4,7 +4,7 @@ import { formatCount, formatSeconds } from "../../common/format.js";
 import { withHolm } from "../../compare/holm.js";
 import { mean } from "../../compare/moments.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../../compare/pairedBootstrap.js";
-import type { BootstrapTest } from "../../compare/significanceTest.js";
+import type { BootstrapTest } from "../../files/comparison.js";
 import { type MeasuredRows, partWith } from "../../metrics/together.js";
 import type { JudgedRun } from "./judgedRuns.js";
 import type { Judging } from "./judging.js";

@@ -1,5 +1,5 @@
 import { join, relative } from "node:path";
-import type { RunEvent } from "../../train/events.js";
+import type { RunEvent } from "../../files/events.js";
 import { portOf } from "../watchedRun.js";
 import type { Cell } from "./cells.js";
 import { comparisonPage } from "./comparisonPage.js";

@@ -1,41 +1,29 @@
 import { join } from "node:path";
-import type { ComparedTask, Comparison, FailedRun, MissingRuns, UnfinishedRun } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
-import type { ScoreReached } from "../../compare/costColumns.js";
 import { latexTable } from "../../compare/latexTable.js";
 import { markdownTable } from "../../compare/markdownTable.js";
 import { methodsWithoutFailure } from "../../compare/missingRuns.js";
 import { significance } from "../../compare/significance.js";
 import { significanceTable } from "../../compare/significanceTable.js";
-import type { SignificanceTest } from "../../compare/significanceTest.js";
-import { type SummaryEntry, summary } from "../../compare/summary.js";
+import { summary } from "../../compare/summary.js";
 import type { Table } from "../../compare/table.js";
 import { terminalTable } from "../../compare/terminalTable.js";
-import { COMPARISON, REPORT } from "../../folders/runFiles.js";
-import { writeFileAtomic } from "../../io/atomic.js";
+import { writeFileAtomic } from "../../files/atomic.js";
+import {
+  type Comparison,
+  type ComparisonFile,
+  type MissingRuns,
+  type SignificanceTest,
+  writeComparisonFile,
+} from "../../files/comparison.js";
+import { TABLES } from "../../files/comparisonFolder.js";
+import { REPORT } from "../../files/names.js";
 import { writeReport } from "../writeReport.js";
 import type { CollectedRun } from "./collect.js";
 import { type AskedFor, gathered } from "./gathered.js";
 import { judgedRuns } from "./judgedRuns.js";
 import { judgingOf } from "./judging.js";
 import { rowTests } from "./rowTests.js";
-
-/** What `comparison.json` holds. */
-export interface ComparisonResult {
-  readonly runs: readonly object[];
-  readonly summary: readonly SummaryEntry[];
-  readonly tests: readonly SignificanceTest[];
-  /** Runs without results: those that failed, with the reason, and those that go on, were stopped or have not begun. */
-  readonly failed: readonly FailedRun[];
-  readonly unfinished: readonly UnfinishedRun[];
-  /** In the order in which they are shown, with what is shown of each. */
-  readonly tasks: readonly ComparedTask[];
-  readonly methods: readonly string[];
-  /** What was spent until a score was reached, where one was named. */
-  readonly reached: readonly ScoreReached[];
-  /** Under which conditions, for whoever reads the figures. */
-  readonly conditions: object;
-}
 
 export interface WriteOptions extends AskedFor {
   readonly conditions: object;
@@ -49,12 +37,12 @@ export async function writeComparison(
   runs: readonly CollectedRun[],
   missing: MissingRuns,
   options: WriteOptions,
-): Promise<{ readonly result: ComparisonResult; readonly text: string }> {
+): Promise<{ readonly result: ComparisonFile; readonly text: string }> {
   const comparison = gathered(runs, options, missing);
   const { tasks, methods, reached } = comparison;
   const tests = [...significance(comparison), ...(await allRowTests(comparison, runs, options.note))];
   const tables = [...comparisonTables(comparison, reached), ...(tests.length > 0 ? [significanceTable(tests)] : [])];
-  const result: ComparisonResult = {
+  const result: ComparisonFile = {
     runs: runs.map(({ folder: _folder, evaluations: _evaluations, scored: _scored, ...run }) => run),
     summary: summary(runs),
     tests,
@@ -64,9 +52,9 @@ export async function writeComparison(
     reached,
     conditions: { ...options.conditions, seeds: seedsOf(runs) },
   };
-  writeFileAtomic(join(output, COMPARISON), `${JSON.stringify(result, undefined, 2)}\n`);
-  writeFileAtomic(join(output, "comparison.md"), joined(tables, markdownTable));
-  writeFileAtomic(join(output, "comparison.tex"), joined(tables, latexTable));
+  writeComparisonFile(output, result);
+  writeFileAtomic(join(output, TABLES.markdown), joined(tables, markdownTable));
+  writeFileAtomic(join(output, TABLES.latex), joined(tables, latexTable));
   await writeReport(join(output, REPORT), [output]);
   return { result, text: joined(tables, terminalTable) };
 }

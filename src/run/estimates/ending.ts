@@ -1,5 +1,5 @@
 import { METHODS, settingsOf } from "../../config/index.js";
-import type { RunEvent } from "../../train/events.js";
+import type { RunEvent } from "../../files/events.js";
 import { machineFacts, versions } from "../../train/machine.js";
 import { checkpointBytes } from "../../train/reserve.js";
 import { parameterCounts } from "../artefacts.js";

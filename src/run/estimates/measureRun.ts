@@ -1,11 +1,11 @@
 import { sum } from "d3-array";
 import { availableMemory } from "../../common/availableMemory.js";
 import { type RunConfig, refuseWithoutEffect, runOptions } from "../../config/index.js";
-import { checkOutput } from "../../folders/outputFolder.js";
-import { inspectOutput } from "../../folders/runFolder.js";
+import type { ParameterCounts, Phase } from "../../files/events.js";
+import { checkOutput } from "../../files/outputFolder.js";
+import { inspectOutput } from "../../files/runFolder.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { namingBadWeights } from "../../train/badWeights.js";
-import type { ParameterCounts, Phase } from "../../train/events.js";
 import { peakMemoryBytes } from "../../train/machine.js";
 import { inputsOf, type RunStart, startOf } from "../adapterStart.js";
 import { parameterCounts } from "../artefacts.js";

@@ -1,7 +1,7 @@
 import { cumsum, median, sum } from "d3-array";
 import { availableMemory } from "../../common/availableMemory.js";
+import type { Phase } from "../../files/events.js";
 import * as torch from "../../torch/index.js";
-import type { Phase } from "../../train/events.js";
 import { LastGood } from "../../train/lastGood.js";
 import type { PhasePlan } from "../../train/loop.js";
 import { Rehearsal, tokensOfWork, type Work } from "../../train/rehearsal.js";

@@ -10,7 +10,7 @@ import {
   rankAndScale,
 } from "../../../src/adapters/index.js";
 import { parsePeftConfig, renderPeftConfig } from "../../../src/adapters/peft/config.js";
-import type { JsonObject } from "../../../src/io/json.js";
+import type { JsonObject } from "../../../src/files/json.js";
 import { GOLDEN } from "../../parity/goldenFiles.js";
 
 const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: "main" };

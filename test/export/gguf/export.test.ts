@@ -11,10 +11,10 @@ import {
   readAdapter,
 } from "../../../src/adapters/index.js";
 import { exportAdapter } from "../../../src/commands/export.js";
+import { type JsonObject, readJsonObject } from "../../../src/files/json.js";
 import { openWithAdapter } from "../../../src/inference/openModel.js";
 import { dequantize, type ReadableType } from "../../../src/io/gguf/dequantize.js";
 import { type GgufFile, openGguf } from "../../../src/io/gguf/file.js";
-import { type JsonObject, readJsonObject } from "../../../src/io/json.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
 import { saveSafetensors } from "../../../src/io/safetensors.js";
 import { loadTokenizer } from "../../../src/text/index.js";

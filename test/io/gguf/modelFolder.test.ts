@@ -11,12 +11,12 @@ import {
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { readJsonObject } from "../../../src/files/json.js";
 import { openCheckpoint } from "../../../src/io/checkpoint.js";
 import { openGguf } from "../../../src/io/gguf/file.js";
 import type { GgufValue } from "../../../src/io/gguf/format.js";
 import { openGgufWeights } from "../../../src/io/gguf/weights.js";
 import { writeGguf } from "../../../src/io/gguf/writer.js";
-import { readJsonObject } from "../../../src/io/json.js";
 import { resolveModel } from "../../../src/io/resolveModel.js";
 import { openSafetensors } from "../../../src/io/safetensors.js";
 import { architectureOf } from "../../../src/models/index.js";

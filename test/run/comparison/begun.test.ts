@@ -2,10 +2,10 @@ import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type CompareSettings, renderRunYaml, resolveRun } from "../../../src/config/index.js";
-import { MARKER, RUN_FILE } from "../../../src/folders/runFiles.js";
+import { comparedRunsIn, PLAN } from "../../../src/files/comparisonFolder.js";
+import { MARKER, RUN_FILE } from "../../../src/files/names.js";
 import { type Cell, cellsBeside, finalCells, pairsOf } from "../../../src/run/comparison/cells.js";
-import { placesIn } from "../../../src/run/comparison/collect.js";
-import { checkBegun, keepPlan, PLAN, refuseStrange } from "../../../src/run/comparison/plan.js";
+import { checkBegun, keepPlan, refuseStrange } from "../../../src/run/comparison/plan.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { fresh, write } from "../../e2e/support.js";
 
@@ -21,7 +21,7 @@ const file = write("compare.yaml", `model: ${model}\ntask: regression\ntrain: ${
 /** Looks at what is in the folder, as a comparison does before it begins, and keeps what is asked for. */
 async function asked(flags: CompareSettings): Promise<Cell[]> {
   const spec = readSpec({ seeds: [0], ...flags }, file);
-  const beside = await cellsBeside(spec, placesIn(spec.output), facts);
+  const beside = await cellsBeside(spec, comparedRunsIn(spec.output), facts);
   await checkBegun(spec.output, beside, spec.grid.flatMap(Object.keys));
   const cells = (await Promise.all(pairsOf(spec).map((pair) => finalCells(spec, pair, facts)))).flat();
   mkdirSync(spec.output, { recursive: true });
@@ -99,13 +99,13 @@ describe("runs that have begun", () => {
     const output = fresh();
     const [lora] = await asked({ methods: ["lora"], output });
     begin(lora!);
-    refuseStrange(output, placesIn(output));
+    refuseStrange(output, comparedRunsIn(output));
     begin(lora!, { seed: 3 });
-    expect(() => refuseStrange(output, placesIn(output))).toThrow("says seed 3, asked for was 0");
+    expect(() => refuseStrange(output, comparedRunsIn(output))).toThrow("says seed 3, asked for was 0");
     begin(lora!);
     begin({ ...lora!, folder: join(output, "regression/dora/seed-0") });
-    expect(() => refuseStrange(output, placesIn(output))).toThrow("this comparison did not begin it");
+    expect(() => refuseStrange(output, comparedRunsIn(output))).toThrow("this comparison did not begin it");
     rmSync(join(output, PLAN));
-    refuseStrange(output, placesIn(output));
+    refuseStrange(output, comparedRunsIn(output));
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import type { Phase, RunEvent } from "../../../src/files/events.js";
 import { looksIn } from "../../../src/run/comparison/collect.js";
-import type { Phase, RunEvent } from "../../../src/train/events.js";
 
 /** Seconds since some moment as an event's time. */
 const time = (seconds: number): string => new Date(1e12 + seconds * 1000).toISOString();

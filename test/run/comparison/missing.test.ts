@@ -2,9 +2,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { holdFolder } from "../../../src/io/folderLock.js";
+import type { RunEvent } from "../../../src/files/events.js";
+import { holdFolder } from "../../../src/files/folderLock.js";
 import { hasDiverged, missingRuns, standingOf } from "../../../src/run/comparison/missing.js";
-import type { RunEvent } from "../../../src/train/events.js";
 
 const work = mkdtempSync(join(tmpdir(), "bidora-missing-"));
 afterAll(() => rmSync(work, { recursive: true }));

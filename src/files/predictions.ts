@@ -2,6 +2,10 @@ import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { isObject } from "../common/arguments.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
+import { parsedJson } from "./json.js";
+import { ADAPTER_METADATA } from "./names.js";
+
+export const PREDICTIONS = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
 
 /** A row as its run judged it; each task has a reference and a prediction of its own form. */
 export interface JudgedRow {
@@ -27,9 +31,6 @@ export interface Judgements {
   readonly splits: readonly JudgedSplit[];
 }
 
-const FILES = { validation: "validation-predictions.jsonl", test: "test-predictions.jsonl" } as const;
-const SIDE_FILE = "bidora.json";
-
 /** Reads a run's judged rows from its folder. A run that has not ended has none: what can't be read is not there. */
 export async function readJudgements(folder: string): Promise<Judgements> {
   const labels = await labelsIn(folder);
@@ -38,16 +39,16 @@ export async function readJudgements(folder: string): Promise<Judgements> {
 }
 
 async function labelsIn(folder: string): Promise<readonly string[]> {
-  const side = parsed((await textOf(join(folder, SIDE_FILE))) ?? "");
+  const side = parsedJson((await textOf(join(folder, ADAPTER_METADATA))) ?? "");
   const labels = isObject(side) ? side.labels : undefined;
   return Array.isArray(labels) && labels.every((label) => typeof label === "string") ? labels : [];
 }
 
 async function readSplit(folder: string, split: JudgedSplit["split"]): Promise<JudgedSplit | undefined> {
-  const text = await textOf(join(folder, FILES[split]));
+  const text = await textOf(join(folder, PREDICTIONS[split]));
   if (text === undefined) return undefined;
   const lines = text.split("\n").filter((line) => line.trim() !== "");
-  const rows = lines.flatMap((line) => judgedRow(parsed(line)) ?? []);
+  const rows = lines.flatMap((line) => judgedRow(parsedJson(line)) ?? []);
   return { split, rows, broken: lines.length - rows.length };
 }
 
@@ -61,14 +62,6 @@ function judgedRow(value: unknown): JudgedRow | undefined {
 async function textOf(path: string): Promise<string | undefined> {
   refuseSpecialFile(path);
   return readFile(path, "utf8").catch(() => undefined);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Where a row stands, for people: the file's own name will do. */

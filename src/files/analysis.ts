@@ -1,4 +1,8 @@
-import type { Phase } from "../train/events.js";
+// analysis.json: how far magnitudes and directions moved in runs.
+import type { Phase } from "./events.js";
+
+/** The files of an analysis. */
+export const ANALYSIS = { page: "analysis.html", data: "analysis.json" } as const;
 
 /** A line through points (ΔD, ΔM) by least squares. */
 export interface LineFit {

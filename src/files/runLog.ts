@@ -2,8 +2,10 @@ import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
-import type { EventName, RunEvent } from "../train/events.js";
-import { type Judgements, readJudgements } from "./judgedRows.js";
+import type { EventName, RunEvent } from "./events.js";
+import { type Judgements, readJudgements } from "./predictions.js";
+
+export const EVENTS = "events.jsonl";
 
 /** What one run told, in order. */
 export interface RunLog {
@@ -19,7 +21,7 @@ export interface RunLog {
 }
 
 /** The events that are known, each with the fields that hold objects, without which it says nothing. */
-const EVENTS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { event: E }>)[] } = {
+const FIELDS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { event: E }>)[] } = {
   start: ["versions", "machine", "settings", "parameters"],
   step: [],
   evaluation: ["metrics"],
@@ -34,7 +36,7 @@ const EVENTS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { e
  * again takes the place of what it had lost. Throws RUN_LOG for a missing file, a broken line (named) and an empty log.
  */
 export async function readRunLog(path: string): Promise<RunLog> {
-  const file = (await isFolder(path)) ? join(path, "events.jsonl") : path;
+  const file = (await isFolder(path)) ? join(path, EVENTS) : path;
   refuseSpecialFile(file);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new BidoraError(
@@ -74,8 +76,8 @@ function parseLines(text: string, file: string): { events: RunEvent[]; isTorn: b
     if (value === undefined && index === last) return { events, isTorn: true };
     if (value === undefined || typeof value.event !== "string") throw brokenLine(file, index);
     // An event that only a later version knows says nothing to this one.
-    if (!Object.hasOwn(EVENTS, value.event)) continue;
-    if (EVENTS[value.event as EventName].some((field) => !isObject(value[field]))) throw brokenLine(file, index);
+    if (!Object.hasOwn(FIELDS, value.event)) continue;
+    if (FIELDS[value.event as EventName].some((field) => !isObject(value[field]))) throw brokenLine(file, index);
     events.push(value as unknown as RunEvent);
   }
   return { events, isTorn: false };
@@ -116,3 +118,35 @@ function firstStep(backwards: readonly RunEvent[]): number {
   const first = backwards.findLast((event) => event.event === "step");
   return first?.step ?? Number.POSITIVE_INFINITY;
 }
+
+/**
+ * Seconds that the sessions of a run took which were not its last: from each start to what was told before the next one. The last
+ * one's are in its `done` event.
+ */
+export function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
+  const starts = events.flatMap((event, i) => (event.event === "start" ? [i] : []));
+  const at = (i: number) => timeOf(events[i]);
+  return starts.slice(1).reduce((sum, next, i) => sum + at(next - 1) - at(starts[i] as number), 0);
+}
+
+/**
+ * For each event of a run that has ended, how long the run had taken by then in all its sessions: on the clock that says what it took
+ * in the end. Time between sessions does not count.
+ */
+export function secondsAtEvents(events: readonly RunEvent[]): number[] {
+  const starts = events.filter(({ event }) => event === "start");
+  const done = events.findLast((event) => event.event === "done");
+  // The clock of a run begins a little before it tells of its start.
+  const lastBegan = timeOf(done) - (done?.seconds ?? Number.NaN);
+  const began = starts.map((start, session) => (session === starts.length - 1 ? lastBegan : timeOf(start)));
+  let [session, before] = [-1, 0];
+  return events.map((event, i) => {
+    if (event.event === "start") {
+      if (session >= 0) before += timeOf(events[i - 1]) - (began[session] as number);
+      session++;
+    }
+    return before + timeOf(event) - (began[session] ?? Number.NaN);
+  });
+}
+
+const timeOf = (event: RunEvent | undefined): number => Date.parse(event?.time ?? "") / 1000;

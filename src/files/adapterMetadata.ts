@@ -1,13 +1,15 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
-import { BidoraError } from "../../common/errors.js";
-import { PHASES } from "../../common/run.js";
-import { TRAIN_ON } from "../../data/index.js";
-import { writeFileAtomic } from "../../io/atomic.js";
-import { isJsonObject, type JsonObject, readJsonObject } from "../../io/json.js";
+import { BidoraError } from "../common/errors.js";
+import { PHASES } from "../common/run.js";
 
-export const SIDE_FILE = "bidora.json";
+import { writeFileAtomic } from "./atomic.js";
+import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
+import { ADAPTER_METADATA } from "./names.js";
+
+/** The tokens of a language model's row that count in the loss. */
+export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
 const FORMAT = 1;
 
@@ -63,7 +65,7 @@ export type SideFacts = Omit<SideFile, "formatVersion" | "adapterConfig">;
 
 /** What this program keeps beside a model's or an adapter's weights; undefined in a folder from elsewhere. */
 export function sideFactsOf(folder: string): SideFacts | undefined {
-  if (!existsSync(join(folder, SIDE_FILE))) return undefined;
+  if (!existsSync(join(folder, ADAPTER_METADATA))) return undefined;
   return factsOf(readSideFile(folder));
 }
 
@@ -76,7 +78,7 @@ export const useOnly = (side: SideFacts): SideFacts => useKeys.parse(side);
 
 /** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for none that can be read */
 export function readSideFile(folder: string): SideFile {
-  const path = join(folder, SIDE_FILE);
+  const path = join(folder, ADAPTER_METADATA);
   const json = readJsonObject(path);
   if (typeof json.formatVersion === "number" && json.formatVersion > FORMAT) {
     throw new BidoraError(
@@ -97,5 +99,5 @@ export function checkedSide<T>(path: string, keys: z.ZodType<T>, json: object): 
 
 export function writeSideFile(folder: string, facts: Omit<SideFile, "formatVersion">): void {
   const text = JSON.stringify({ formatVersion: FORMAT, ...facts }, undefined, 2);
-  writeFileAtomic(join(folder, SIDE_FILE), `${text}\n`);
+  writeFileAtomic(join(folder, ADAPTER_METADATA), `${text}\n`);
 }

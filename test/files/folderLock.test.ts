@@ -5,9 +5,8 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { holdFolder, isLock, writerOf } from "../../src/io/folderLock.js";
-import { mayBeAlive, thisProcess } from "../../src/io/processIdentity.js";
-import { temporaryFolders } from "./temporaryFolder.js";
+import { holdFolder, isLock, mayBeAlive, thisProcess, writerOf } from "../../src/files/folderLock.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 
 const folder = temporaryFolders();
 const nothing = async (): Promise<void> => {};

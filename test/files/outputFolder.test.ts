@@ -2,8 +2,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { contentsOf, foreignInTheWay, MARKER, METRICS, removeOwnFiles } from "../../src/folders/runFiles.js";
-import { temporaryPath } from "../../src/io/atomic.js";
+import { temporaryPath } from "../../src/files/atomic.js";
+import { METRICS } from "../../src/files/metrics.js";
+import { MARKER } from "../../src/files/names.js";
+import { contentsOf, foreignInTheWay, removeOwnFiles } from "../../src/files/outputFolder.js";
 
 let folder: string;
 beforeEach(() => {

@@ -1,4 +1,6 @@
 import type { Phase } from "../common/run.js";
+import type { JsonValue } from "./json.js";
+import type { Metrics } from "./metrics.js";
 
 /**
  * What a run tells its observers, and what `events.jsonl` holds: one JSON object a line. No value is NaN or infinite;
@@ -27,18 +29,6 @@ interface InTraining extends Timed {
   readonly phase: Phase;
   readonly step: number;
 }
-
-/** Metric names to values; a loss on held-out rows is the metric `loss`. */
-export type Metrics = Readonly<Record<string, number>>;
-
-/** A value that JSON can hold. */
-export type JsonValue =
-  | string
-  | number
-  | boolean
-  | null
-  | readonly JsonValue[]
-  | { readonly [key: string]: JsonValue | undefined };
 
 /** What a run was made with. */
 export interface Versions {

@@ -2,8 +2,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join, sep } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readRunLog } from "../../src/report/index.js";
-import { sampleRun } from "./sampleRuns.js";
+import { readRunLog } from "../../src/files/runLog.js";
+import { sampleRun } from "../report/sampleRuns.js";
 
 const events = sampleRun({ name: "any", method: "bidora", steps: 10 }).events;
 const lines = events.map((event) => JSON.stringify(event));

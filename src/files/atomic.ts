@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import {
+  appendFileSync,
   closeSync,
   existsSync,
   fsyncSync,
@@ -7,6 +8,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  truncateSync,
   writeFileSync,
   writeSync,
 } from "node:fs";
@@ -176,4 +178,27 @@ function syncFolder(folder: string): void {
   } catch {
     // Some file systems cannot sync a folder; the rename itself has been done.
   }
+}
+
+/**
+ * Puts something at the end of a file: whole or not at all, as far as a full disk lets it, so that what is put there later begins
+ * where it should.
+ * @throws BidoraError as `writeFailure`
+ */
+export function appendWhole(path: string, data: string | Uint8Array): void {
+  let size: number | undefined;
+  try {
+    size = statOf(path)?.size ?? 0;
+    appendFileSync(path, data);
+  } catch (error) {
+    cutTo(path, size);
+    throw writeFailure(path, error);
+  }
+}
+
+/** What goes wrong here has a reason that has been told. */
+function cutTo(path: string, size: number | undefined): void {
+  try {
+    if (size !== undefined) truncateSync(path, size);
+  } catch {}
 }

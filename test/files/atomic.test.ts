@@ -8,8 +8,8 @@ import {
   temporaryPath,
   writeAtomic,
   writeFileAtomic,
-} from "../../src/io/atomic.js";
-import { temporaryFolders } from "./temporaryFolder.js";
+} from "../../src/files/atomic.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
 
 const folder = temporaryFolders();
 

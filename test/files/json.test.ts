@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { withFloatsOf } from "../../src/io/jsonFloats.js";
+import { withFloatsOf } from "../../src/files/json.js";
 
 test("floats that are whole stay floats, whole numbers stay whole", () => {
   const source = `{"p": 0.0, "rope": {"theta" : 1e4,"n":-2.0}, "eps": 1e-12, "count": 3, "text": "\\"p\\": 7.0", "q": 5.0}`;

@@ -2,12 +2,11 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder, statOf, writeFailure } from "../common/fileSystem.js";
-import { sweepTemporary, writeFileAtomic } from "../io/atomic.js";
-import { readJsonObject } from "../io/json.js";
-import { newestCheckpoint } from "../train/checkpoints.js";
-import type { Metrics } from "../train/events.js";
-import { refuseForeign, refuseOccupied } from "./outputFolder.js";
-import { contentsOf, MARKER, METRICS, removeOwnFiles } from "./runFiles.js";
+import { sweepTemporary, writeFileAtomic } from "./atomic.js";
+import { newestCheckpoint } from "./checkpointState.js";
+import { METRICS } from "./metrics.js";
+import { MARKER } from "./names.js";
+import { contentsOf, refuseForeign, refuseOccupied, removeOwnFiles } from "./outputFolder.js";
 
 const MARK = "This folder is a run of bidora's: `bidora finetune --resume` may go on with it.\n";
 
@@ -59,15 +58,6 @@ export function prepareOutput(folder: string, use: FolderUse): void {
 
 export function copyFiles(names: readonly string[], from: string, to: string): void {
   for (const name of names) writeFileAtomic(join(to, name), readFileSync(join(from, name)));
-}
-
-/** What says that a run has ended: written when its results are there. */
-export function writeMetrics(folder: string, metrics: Metrics): void {
-  writeFileAtomic(join(folder, METRICS), `${JSON.stringify(metrics, undefined, 2)}\n`);
-}
-
-export function readMetrics(folder: string): Metrics {
-  return readJsonObject(join(folder, METRICS)) as Metrics;
 }
 
 function noRun(folder: string): BidoraError {

@@ -1,19 +1,40 @@
+// The folder that a command writes: whether it may be written, and which of its files are bidora's own.
 import {
   accessSync,
   constants,
+  type Dirent,
   existsSync,
   lstatSync,
   mkdtempSync,
   readdirSync,
   realpathSync,
   rmdirSync,
+  rmSync,
   type Stats,
   statSync,
 } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { holdFolder, type Waiting } from "../io/folderLock.js";
-import { contentsOf, foreignInTheWay } from "./runFiles.js";
+import { ANALYSIS } from "./analysis.js";
+import { isTemporary } from "./atomic.js";
+import { CHECKPOINT_FILES, checkpointStep } from "./checkpointState.js";
+import { holdFolder, isLock, type Waiting } from "./folderLock.js";
+import { METRICS } from "./metrics.js";
+import {
+  ADAPTER_FILES,
+  CARD,
+  CONFIG_FILE,
+  isEventFile,
+  MARKER,
+  PROFILE,
+  REPORT,
+  RUN_FILE,
+  TENSORBOARD,
+  TOKENIZER_FILES,
+  WEIGHTS_FILE,
+} from "./names.js";
+import { PREDICTIONS } from "./predictions.js";
+import { EVENTS } from "./runLog.js";
 
 /**
  * Keeps the folder that a command writes to the command alone while `body` runs; it is made where there is none, and goes again
@@ -154,4 +175,57 @@ function isWithin(path: string, folder: string): boolean {
 
 function inUse(why: string): BidoraError {
   return new BidoraError("OUTPUT_IN_USE", `--output ${why}.`);
+}
+
+/** The files of an adapter or a model. */
+const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES]];
+
+/** Every file that a run, a merge or an export writes at the top of its folder, whatever its settings. */
+const OWN: ReadonlySet<string> = new Set([
+  ...[
+    MARKER,
+    RUN_FILE,
+    EVENTS,
+    METRICS,
+    CARD,
+    REPORT,
+    ...Object.values(ANALYSIS),
+    ...Object.values(PREDICTIONS),
+    PROFILE.table,
+    PROFILE.trace,
+  ],
+  ...MODEL,
+]);
+
+/** What lies in a folder, without what locks and killed writers put there. */
+export function contentsOf(folder: string): Dirent[] {
+  return readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !isLock(name) && !isTemporary(name));
+}
+
+/** Removes from a folder what this program writes into one; what else is there stays. */
+export function removeOwnFiles(folder: string): void {
+  for (const entry of contentsOf(folder)) {
+    if (isOwn(folder, entry)) rmSync(join(folder, entry.name), { recursive: true });
+  }
+}
+
+/** The name of something of another's making that stands where a run writes, or undefined. */
+export function foreignInTheWay(folder: string): string | undefined {
+  const isWritten = (name: string): boolean =>
+    OWN.has(name) || name === TENSORBOARD || checkpointStep(name) !== undefined;
+  return contentsOf(folder).find((entry) => isWritten(entry.name) && !isOwn(folder, entry))?.name;
+}
+
+function isOwn(folder: string, entry: Dirent): boolean {
+  if (!entry.isDirectory()) return OWN.has(entry.name);
+  const path = join(folder, entry.name);
+  if (entry.name === TENSORBOARD) return readdirSync(path).every(isEventFile);
+  return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(path);
+}
+
+/** Other programs name their checkpoints so, too; this one's tell themselves by their state, or hold nothing else than it would. */
+function isOwnCheckpoint(folder: string): boolean {
+  const known = [...MODEL, ...CHECKPOINT_FILES];
+  const hasState = CHECKPOINT_FILES.some((name) => existsSync(join(folder, name)));
+  return hasState || readdirSync(folder).every((name) => known.includes(name) || isTemporary(name));
 }

@@ -1,0 +1,289 @@
+// comparison.json, which sums up a comparison.
+import { join } from "node:path";
+import * as z from "zod";
+import { BidoraError } from "../common/errors.js";
+import { writeFileAtomic } from "./atomic.js";
+import { readJsonObject } from "./json.js";
+import type { Metrics } from "./metrics.js";
+
+export const COMPARISON = "comparison.json";
+
+/** Names a run of a comparison. */
+export interface RunId {
+  readonly task: string;
+  readonly method: string;
+  readonly seed: number;
+}
+
+/** The results of a finished run. */
+export interface ComparedRun extends RunId {
+  readonly metrics: Metrics;
+  readonly trainedParameters: number;
+  /** Wall time of the whole run. */
+  readonly seconds: number;
+  readonly peakMemoryBytes: number;
+}
+
+/** A metric, and which way is better. */
+export interface ComparedMetric {
+  readonly name: string;
+  readonly goal: "maximize" | "minimize";
+}
+
+/** The rows that scores were measured on. */
+export interface ScoredRows {
+  readonly split: "validation" | "test";
+  /** How many there are, where the runs say it. */
+  readonly count?: number;
+}
+
+/** A task by the name of its folder. */
+export interface ComparedTask {
+  readonly name: string;
+  /** The name that the user gave, where that can't be a folder's. */
+  readonly title?: string;
+  /** The metrics shown for it. Methods are tested by the first, the main metric. */
+  readonly metrics: readonly [main: ComparedMetric, ...others: ComparedMetric[]];
+  /** The rows of these metrics; missing in files of earlier versions. */
+  readonly rows?: ScoredRows;
+  /** Scores on other rows. They are shown, but not tested. */
+  readonly beside?: { readonly rows: ScoredRows; readonly metrics: readonly ComparedMetric[] };
+  /** Methods whose training was stopped by the validation rows, where scores on these rows are shown. */
+  readonly chosenByRows?: readonly string[];
+}
+
+/** A run that ended without results. */
+export interface FailedRun extends RunId {
+  /** The message of its error. */
+  readonly reason: string;
+  /** The error's code, if it had one. */
+  readonly code?: string;
+  /** The last step that it completed. */
+  readonly step?: number;
+}
+
+/** A run without results that has not failed: it is running, was stopped before its last step, or has not started. */
+export interface UnfinishedRun extends RunId {
+  readonly state: "running" | "stopped" | "waiting";
+}
+
+/** The runs of a comparison that have no results. */
+export interface MissingRuns {
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
+}
+
+/** The runs that are compared. Tasks and methods are shown in this order; the order of runs does not matter. */
+export interface Comparison extends Partial<MissingRuns> {
+  readonly tasks: readonly ComparedTask[];
+  readonly methods: readonly string[];
+  readonly runs: readonly ComparedRun[];
+}
+
+/** One metric of one method on one task, over its seeds. */
+export interface SummaryEntry {
+  readonly task: string;
+  readonly method: string;
+  readonly metric: string;
+  readonly mean: number;
+  /** Of a sample (n − 1); null for a single run. */
+  readonly deviation: number | null;
+  /** How many runs have the metric. */
+  readonly n: number;
+}
+
+/** The effect sizes of paired samples a and b, over the differences a − b. A value that does not exist is null. */
+export interface PairedEffect {
+  /** In the unit of the scores. */
+  readonly meanDifference: number;
+  /** Of the mean difference: the sample deviation of the differences over √n; null for one pair. */
+  readonly standardError: number | null;
+  /** Cohen's d_z: the mean difference over the sample deviation of the differences; null where that is 0 or does not exist. */
+  readonly cohensDz: number | null;
+  /**
+   * The matched-pairs rank-biserial correlation, (W+ − W−) / (W+ + W−): 1 where a is above b in every pair that differs, −1
+   * where it is below in every such pair, 0 where no pair differs.
+   */
+  readonly rankBiserial: number;
+}
+
+/** The population that a test samples from. Its p-value says nothing about any other. */
+export type Population = "seeds of this task" | "seeds of these tasks" | "tasks" | "rows of this task";
+
+interface Tested {
+  readonly a: string;
+  readonly b: string;
+  readonly metric: string;
+  readonly population: Population;
+  /** How many pairs there are: of runs, of tasks or of rows. */
+  readonly pairs: number;
+  /** In how many of the pairs the two methods differ. */
+  readonly differing: number;
+  /** How many runs (or tasks) of a and b were left out, because they have no partner or lack the metric. */
+  readonly unmatched: number;
+  readonly p: number;
+  /** p corrected within the entries of one test, one metric and one task. */
+  readonly pHolm: number;
+  /** The tested task; absent for a test over several tasks. */
+  readonly task?: string;
+}
+
+/**
+ * Wilcoxon's signed-rank test. `wilcoxon`: over pairs of runs on the same task with the same seed. `wilcoxon-tasks`: over tasks, by the
+ * means of those runs.
+ */
+export interface WilcoxonTest extends Tested {
+  readonly test: "wilcoxon" | "wilcoxon-tasks";
+  /** The tasks of a test over several tasks, where these are not all of them. */
+  readonly tasks?: readonly string[];
+  /** min(W+, W−) */
+  readonly statistic: number;
+  /** How much better a is than b: positive where it is better, also for metrics of which less is better. */
+  readonly effect: PairedEffect;
+}
+
+/** The paired bootstrap over rows that both methods have predicted. */
+export interface BootstrapTest extends Tested {
+  readonly test: "bootstrap";
+  /** The metric of a less that of b, in an interval from `low` to `high`. */
+  readonly statistic: number;
+  readonly low: number;
+  readonly high: number;
+  /** How often the rows were resampled. */
+  readonly resamples: number;
+  /** The Monte Carlo standard error of p, which depends on the resamples. */
+  readonly pStandardError: number;
+}
+
+/** One test of two methods. */
+export type SignificanceTest = WilcoxonTest | BootstrapTest;
+
+/** What a run had cost when it first reached a score. */
+export interface Cost {
+  readonly seconds: number;
+  readonly step: number;
+}
+
+/** What the runs on one task had cost when they first reached a score. */
+export interface ScoreReached {
+  readonly task: string;
+  /** The score of the task's main metric. */
+  readonly target: number;
+  /** The rows that were evaluated during training, where that is known. */
+  readonly split?: ScoredRows["split"];
+  /** One entry for each run that was evaluated; its cost is null where it never reached the score. */
+  readonly runs: readonly { readonly method: string; readonly seed: number; readonly cost: Cost | null }[];
+}
+
+/** The content of `comparison.json`. */
+export interface ComparisonFile extends Comparison {
+  readonly failed: readonly FailedRun[];
+  readonly unfinished: readonly UnfinishedRun[];
+  /** Missing for a comparison that is still running. */
+  readonly summary?: readonly SummaryEntry[];
+  readonly tests: readonly SignificanceTest[];
+  /** What each run had cost when it reached the score that `--reach` names. */
+  readonly reached: readonly ScoreReached[];
+  /** Budget, seeds, number of jobs and grid, for whoever reads the figures. */
+  readonly conditions: Readonly<Record<string, unknown>>;
+}
+
+const number = z.number();
+const name = z.string();
+const id = { task: name, method: name, seed: number };
+
+const run = z.object({
+  ...id,
+  metrics: z.record(name, number),
+  trainedParameters: number,
+  seconds: number,
+  peakMemoryBytes: number,
+});
+
+const metric = z.object({ name, goal: z.enum(["maximize", "minimize"]) });
+const split = z.enum(["validation", "test"]);
+const rows = z.object({ split, count: number.exactOptional() });
+const comparedTask = z.object({
+  name,
+  title: name.exactOptional(),
+  metrics: z.tuple([metric], metric),
+  rows: rows.exactOptional(),
+  beside: z.object({ rows, metrics: z.array(metric) }).exactOptional(),
+  chosenByRows: z.array(name).exactOptional(),
+});
+
+const tested = {
+  a: name,
+  b: name,
+  metric: name,
+  p: number,
+  pHolm: number,
+  pairs: number,
+  differing: number,
+  unmatched: number,
+  statistic: number,
+  population: z.enum(["seeds of this task", "seeds of these tasks", "tasks", "rows of this task"]),
+  task: name.exactOptional(),
+};
+const effect = z.object({
+  meanDifference: number,
+  standardError: number.nullable(),
+  cohensDz: number.nullable(),
+  rankBiserial: number,
+});
+const wilcoxon = { test: z.enum(["wilcoxon", "wilcoxon-tasks"]), effect, tasks: z.array(name).exactOptional() };
+const bootstrap = {
+  test: z.literal("bootstrap"),
+  low: number,
+  high: number,
+  resamples: number,
+  pStandardError: number,
+};
+
+const cost = z.object({ seconds: number, step: number });
+const reached = z.object({
+  task: name,
+  target: number,
+  split: split.exactOptional(),
+  runs: z.array(z.object({ method: name, seed: number, cost: cost.nullable() })),
+});
+
+const schema = z.object({
+  runs: z.array(run),
+  tests: z.array(
+    z.discriminatedUnion("test", [z.object({ ...tested, ...wilcoxon }), z.object({ ...tested, ...bootstrap })]),
+  ),
+  failed: z
+    .array(z.object({ ...id, reason: name, code: name.exactOptional(), step: number.exactOptional() }))
+    .default([]),
+  unfinished: z.array(z.object({ ...id, state: z.enum(["running", "stopped", "waiting"]) })).default([]),
+  tasks: z.array(comparedTask),
+  methods: z.array(name),
+  reached: z.array(reached),
+  conditions: z.record(name, z.unknown()),
+});
+
+export function writeComparisonFile(folder: string, comparison: ComparisonFile): void {
+  writeFileAtomic(join(folder, COMPARISON), `${JSON.stringify(comparison, undefined, 2)}\n`);
+}
+
+/** @throws BidoraError `COMPARISON` for a file that can't be read or has another form */
+export function readComparisonFile(folder: string): ComparisonFile {
+  const path = join(folder, COMPARISON);
+  const parsed = schema.safeParse(readIfObject(path));
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new BidoraError(
+    "COMPARISON",
+    `Expected the results of a comparison in ${path}, which are incomplete or of an older version (${issue?.path.join(".") || "the file"}: ${issue?.message}); write the file again with compare --collect.`,
+  );
+}
+
+function readIfObject(path: string): unknown {
+  try {
+    return readJsonObject(path);
+  } catch (error) {
+    if ((error as BidoraError).code === "FILE") throw error;
+    return undefined;
+  }
+}

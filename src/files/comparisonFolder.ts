@@ -1,0 +1,169 @@
+// The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them beside comparison.json.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { basename, join, relative, resolve } from "node:path";
+import { writeFileAtomic } from "./atomic.js";
+import {
+  COMPARISON,
+  type ComparisonFile,
+  type RunId,
+  readComparisonFile,
+  type SignificanceTest,
+} from "./comparison.js";
+import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
+import { type RunLog, readRunLog } from "./runLog.js";
+
+/** The settings that each run was requested with. This file marks a folder as a comparison of bidora. */
+export const PLAN = "comparison-plan.json";
+/** The measured seconds of steps, so that a budget of seconds stays the same number of steps. */
+const STEP_SECONDS = "comparison-steps.json";
+/** Why runs failed whose own log does not say so, because they failed before their first step or were killed. */
+const FAILURES = "comparison-failed.json";
+/** The tables of a comparison. */
+export const TABLES = { markdown: "comparison.md", latex: "comparison.tex" } as const;
+
+/** A run with its folder. */
+export interface PlacedRun extends RunId {
+  readonly folder: string;
+}
+
+export const comparedRunFolder = (folder: string, { task, method, seed }: RunId): string =>
+  join(folder, task, method, `seed-${seed}`);
+
+const SEED = /^seed-(\d+)$/;
+
+/** The runs whose folders exist, started or not. Runs of a grid are not among them. */
+export function comparedRunsIn(folder: string): PlacedRun[] {
+  return foldersIn(folder).flatMap((task) =>
+    foldersIn(join(folder, task)).flatMap((method) =>
+      foldersIn(join(folder, task, method)).flatMap((name) => {
+        const seed = SEED.exec(name)?.[1];
+        return seed === undefined ? [] : { task, method, seed: Number(seed), folder: join(folder, task, method, name) };
+      }),
+    ),
+  );
+}
+
+function foldersIn(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  const entries = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return entries.map(({ name }) => name).sort();
+}
+
+/** What a run was requested with. */
+export interface PlannedRun {
+  readonly settings: JsonObject;
+  /** The checksums of its data files and its model's files. */
+  readonly data: JsonObject;
+}
+
+/** A record by the path of a run's folder within the comparison. */
+type ByRun<T> = Readonly<Record<string, T>>;
+
+const readByRun = <T>(folder: string, file: string): ByRun<T> =>
+  readOptionalJsonObject(join(folder, file)) as unknown as ByRun<T>;
+
+const writeByRun = (folder: string, file: string, records: ByRun<object>): void =>
+  writeFileAtomic(join(folder, file), `${JSON.stringify(records, undefined, 1)}\n`);
+
+export const readPlan = (folder: string): ByRun<PlannedRun> => readByRun(folder, PLAN);
+
+export const writePlan = (folder: string, plan: ByRun<PlannedRun>): void => writeByRun(folder, PLAN, plan);
+
+const COUNTED = /^([^/\\]+)[/\\]([^/\\]+)[/\\]seed-(\d+)$/;
+
+/** Every run that was ever planned, started or not. Runs of a grid are not among them. */
+export function plannedRuns(folder: string): PlacedRun[] {
+  return Object.keys(readPlan(folder)).flatMap((name) => {
+    const [, task, method, seed] = COUNTED.exec(name) ?? [];
+    if (task === undefined || method === undefined || seed === undefined) return [];
+    const run = { task, method, seed: Number(seed) };
+    return { ...run, folder: comparedRunFolder(folder, run) };
+  });
+}
+
+/** The seconds that a step of each phase takes. */
+export interface StepCosts {
+  readonly train: number;
+  readonly search: number;
+  readonly retrain: number;
+}
+
+/** The seconds of steps by the settings they were measured with, as JSON. */
+export const readStepCosts = (folder: string): ByRun<StepCosts> => readByRun(folder, STEP_SECONDS);
+
+export const writeStepCosts = (folder: string, costs: ByRun<StepCosts>): void =>
+  writeByRun(folder, STEP_SECONDS, costs);
+
+/** Whether a folder holds measurements for a comparison that has not started. */
+export const hasStepCosts = (folder: string): boolean => existsSync(join(folder, STEP_SECONDS));
+
+/** Why a run failed, as its process reported it. */
+export interface KnownFailure {
+  readonly reason: string;
+  readonly code?: string;
+  readonly step?: number;
+  /** The time of the failure. */
+  readonly time: string;
+}
+
+export const readFailures = (folder: string): ByRun<KnownFailure> => readByRun(folder, FAILURES);
+
+/** Records why a run failed; undefined removes the record. */
+export function recordFailure(folder: string, runFolder: string, failure: KnownFailure | undefined): void {
+  const { [relative(folder, runFolder)]: known, ...others } = readFailures(folder);
+  if (failure === undefined && known === undefined) return;
+  writeByRun(folder, FAILURES, failure ? { ...others, [relative(folder, runFolder)]: failure } : others);
+}
+
+/** A comparison with the logs of those of its runs whose folders exist. */
+export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
+  /** Name of the comparison's folder. */
+  readonly name: string;
+  readonly runs: readonly (ComparisonFile["runs"][number] & { readonly log: RunLog | undefined })[];
+}
+
+/** Whether a folder is a comparison that can be reported. */
+export const isComparison = (folder: string): boolean => existsSync(join(folder, COMPARISON));
+
+/** @throws BidoraError `COMPARISON` for a file that can't be read or has another form */
+export const readComparison = (folder: string): Promise<ComparisonLog> => withLogs(folder, readComparisonFile(folder));
+
+/** A comparison with the logs of its runs. Tasks get the names that the user gave them. */
+export async function withLogs(folder: string, found: ComparisonFile): Promise<ComparisonLog> {
+  const titles = new Map(found.tasks.map(({ name, title = name }) => [name, title]));
+  const titled = <T extends { readonly task?: string }>(one: T): T =>
+    one.task === undefined ? one : { ...one, task: titles.get(one.task) ?? one.task };
+  const titledTest = (test: SignificanceTest): SignificanceTest =>
+    "tasks" in test ? titled({ ...test, tasks: test.tasks.map((task) => titles.get(task) ?? task) }) : titled(test);
+  const runs = found.runs.map(async (one) => {
+    const [shown, log] = [titled(one), await logOf(folder, one)];
+    return { ...shown, log: log && { ...log, name: `${shown.task} ${shown.method} seed ${shown.seed}` } };
+  });
+  return {
+    ...found,
+    name: basename(resolve(folder)),
+    tasks: found.tasks.map(({ title, ...task }) => ({ ...task, name: title ?? task.name })),
+    failed: found.failed.map(titled),
+    unfinished: found.unfinished.map(titled),
+    tests: found.tests.map(titledTest),
+    reached: found.reached.map(titled),
+    runs: await Promise.all(runs),
+  };
+}
+
+/** A run whose log is gone still has its figures in the comparison's file. */
+function logOf(folder: string, run: RunId): Promise<RunLog | undefined> {
+  // Names come from a file: none may lead out of the folder.
+  if ([run.task, run.method].some((part) => /[/\\]/.test(part) || part === "..")) return Promise.resolve(undefined);
+  return readRunLog(comparedRunFolder(folder, run)).catch(() => undefined);
+}
+
+/** The run folders of a quickstart of version 0.1.0, whose comparison.json is a list of figures by method; undefined for others. */
+export function earlierQuickstartRuns(folder: string): string[] | undefined {
+  const path = join(folder, COMPARISON);
+  const figures = existsSync(path) ? parsedJson(readFileSync(path, "utf8")) : undefined;
+  if (!Array.isArray(figures)) return undefined;
+  const methods = figures.map((one: { readonly method?: unknown } | null) => one?.method);
+  const runs = foldersIn(folder).filter((name) => methods.includes(name));
+  return runs.sort((a, b) => methods.indexOf(a) - methods.indexOf(b)).map((name) => join(folder, name));
+}

@@ -1,0 +1,41 @@
+// metrics.json, which a run writes when it has finished, and the names of metrics: each says which rows it was measured on.
+import { join } from "node:path";
+import { writeFileAtomic } from "./atomic.js";
+import { readJsonObject } from "./json.js";
+
+export const METRICS = "metrics.json";
+
+/** Metric names to values. A loss on evaluated rows is the metric `loss`. */
+export type Metrics = Readonly<Record<string, number>>;
+
+/** The rows that a metric was measured on; `holdout` are training rows that were held out. */
+export type MetricRows = "validation" | "test" | "holdout";
+
+/** The prefix of a metric's name by its rows. */
+const PREFIXES = { validation: "", test: "test_", holdout: "holdout_" } as const satisfies Record<MetricRows, string>;
+
+/** The full name of a metric, such as `test_accuracy`. */
+export const metricName = (name: string, rows: MetricRows): string => `${PREFIXES[rows]}${name}`;
+
+/** The rows that a metric was measured on. */
+export function metricRows(metric: string): MetricRows {
+  return metric.startsWith(PREFIXES.test) ? "test" : metric.startsWith(PREFIXES.holdout) ? "holdout" : "validation";
+}
+
+/** A metric's name without its prefix. */
+export const bareMetric = (metric: string): string => metric.slice(PREFIXES[metricRows(metric)].length);
+
+/** The metrics of some rows, by their names without the prefix. */
+export function metricsOf(metrics: Metrics, rows: MetricRows): Metrics {
+  const found = Object.entries(metrics).filter(([name]) => metricRows(name) === rows);
+  return Object.fromEntries(found.map(([name, value]) => [bareMetric(name), value]));
+}
+
+/** Written last: a folder with this file holds a finished run. */
+export function writeMetrics(folder: string, metrics: Metrics): void {
+  writeFileAtomic(join(folder, METRICS), `${JSON.stringify(metrics, undefined, 2)}\n`);
+}
+
+export function readMetrics(folder: string): Metrics {
+  return readJsonObject(join(folder, METRICS)) as Metrics;
+}
