@@ -126,7 +126,9 @@ export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
 export const isComparison = (folder: string): boolean => existsSync(join(folder, COMPARISON));
 
 /** @throws BidoraError `COMPARISON` for a file that can't be read or has another form */
-export const readComparison = (folder: string): Promise<ComparisonLog> => withLogs(folder, readComparisonFile(folder));
+export async function readComparison(folder: string): Promise<ComparisonLog> {
+  return withLogs(folder, readComparisonFile(folder));
+}
 
 /** A comparison with the logs of its runs. Tasks get the names that the user gave them. */
 export async function withLogs(folder: string, found: ComparisonFile): Promise<ComparisonLog> {
