@@ -1,11 +1,10 @@
 import { UsageError } from "../common/errors.js";
+import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import { type Message, RefusedText, type TextTokens, type Tokenizer } from "../text/index.js";
 import { ChatRenderer, codePointSpans, type MarkedText, marksOf } from "./chatSpans.js";
 import type { Location } from "./example.js";
 import type { LanguageExample, LanguageInput } from "./languageRows.js";
 import { rowError } from "./textFile.js";
-
-export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
 /** What of a row bears loss. */
 export type TrainOn = (typeof TRAIN_ON)[number];
