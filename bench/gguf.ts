@@ -1,9 +1,10 @@
 // Random models as files for llama.cpp, in bfloat16 but for norms and biases.
+
+import type { JsonObject } from "../src/files/json.js";
 import { openCheckpoint } from "../src/io/checkpoint.js";
 import { interleaveHalves } from "../src/io/gguf/architectures.js";
 import type { GgufValue } from "../src/io/gguf/format.js";
 import { type GgufEntry, writeGguf } from "../src/io/gguf/writer.js";
-import type { JsonObject } from "../src/files/json.js";
 import * as torch from "../src/torch/index.js";
 import type { RandomModel } from "./randomModel.js";
 
