@@ -23,9 +23,8 @@ export async function chat(
   { settings, output }: CommandCall<typeof generateOptions>,
 ): Promise<number> {
   const messages: Message[] = settings.system === undefined ? [] : [{ role: "system", content: settings.system }];
-  await generator.lengthOf([...messages, said("Hello")]).catch((error: unknown) => {
-    throw named(error, settings.system === undefined ? "A conversation" : "A conversation with this --system");
-  });
+  const name = settings.system === undefined ? "A conversation" : "A conversation with this --system";
+  await generator.lengthOf([...messages, said("Hello")], name);
   const isTerminal = process.stdin.isTTY === true && stderr.isTTY;
   const lines = createInterface({ input: process.stdin, ...(isTerminal && { output: process.stderr }) });
   const interrupts = watch(lines);
@@ -61,41 +60,34 @@ async function turn(
     return [message, { role: "assistant", content: await answer(generator, [...before, message], signal) }];
   } catch (error) {
     if (!(error instanceof BidoraError)) throw error;
-    reportError(await inWordsOfUser(error, generator, before, content).catch(() => error));
+    reportError(await explained(error, generator, before, content).catch(() => error));
     return [];
   }
 }
 
-/** What is wrong with a message; of one that is too long for the conversation its own length, and what would have fit. */
-async function inWordsOfUser(
+/** The error of a message. If the conversation is too long, it says how long the message is and what would have fit. */
+async function explained(
   error: BidoraError,
   generator: TextGenerator,
   before: readonly Message[],
   content: string,
 ): Promise<BidoraError> {
-  const itself = named(error, "Your message");
-  if (!(error instanceof PromptTooLong)) return itself;
+  if (!(error instanceof PromptTooLong)) return error;
   const around = await generator.lengthOf([...before, said("")]);
   const length = (await generator.lengthOf([...before, said(content)])) - around;
   const left = Math.max(0, error.most - around);
-  // Not even an empty message fits, though nothing was said before: what else takes the room is named.
-  if (left === 0 && before.every(({ role }) => role === "system")) return itself;
+  // Without earlier messages not even an empty one fits: the first error says what takes the room.
+  if (left === 0 && before.every(({ role }) => role === "system")) return error;
   return new BidoraError(
     error.code,
     `Your message has ${length} tokens; ${left} are left in this conversation: shorten it, or begin a new conversation.`,
   );
 }
 
-/** The error with what is meant in the place of "Prompt 1". */
-const named = <E>(error: E, what: string): E | BidoraError =>
-  error instanceof BidoraError
-    ? new BidoraError(error.code, error.message.replace(/^Prompt 1\b/, what), { cause: error })
-    : error;
-
 async function answer(generator: TextGenerator, messages: readonly Message[], signal: AbortSignal): Promise<string> {
   let text = "";
   try {
-    for await (const piece of generator.stream(messages, { signal, stream: messages.length })) {
+    for await (const piece of generator.stream(messages, { signal, stream: messages.length, name: "Your message" })) {
       stdout.write(printable(piece.text));
       text += piece.text;
     }

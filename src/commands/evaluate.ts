@@ -92,12 +92,12 @@ async function judgeModel(
 ): Promise<Judged> {
   const open = await openForUse(settings, named, hooks.hub);
   const choice = named ?? taskOf(open.kind);
-  const wishes = textWishes(settings, choice);
-  if (wishes) requireTextScores();
+  const overrides = textOverrides(settings, choice);
+  if (overrides) requireTextScores();
   const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
   checkTexts(all, open, settings.data, settings);
   const { limit = all.examples.length } = settings;
-  const examples = wishes
+  const examples = overrides
     ? rowsOfPrompts(all.examples as readonly LanguageExample[], limit)
     : all.examples.slice(0, limit);
   return namingBadWeights(
@@ -110,7 +110,8 @@ async function judgeModel(
       const judgements = [needsUnits ? byPrompts(judged, choice.task, examples) : judged];
       const texts = examples as readonly LanguageExample[];
       const { batchSize } = settings;
-      if (wishes) judgements.unshift(await evaluateTexts(open, texts, { batchSize, wishes, signal: hooks.signal }));
+      if (overrides)
+        judgements.unshift(await evaluateTexts(open, texts, { batchSize, overrides, signal: hooks.signal }));
       return { judgements, rows: examples.length };
     },
   );
@@ -159,7 +160,7 @@ const TEXT_KEYS = ["beams", "lengthPenalty", "noRepeatNgram", "maxNewTokens"] as
  * How texts are generated to be judged; undefined where none are.
  * @throws UsageError for a setting of texts where none are judged
  */
-function textWishes(
+function textOverrides(
   settings: EvaluateCall,
   { task, texts, kind }: TaskChoice,
 ): Pick<EvaluateCall, (typeof TEXT_KEYS)[number]> | undefined {

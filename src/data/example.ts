@@ -1,6 +1,6 @@
 import type { Texts } from "../text/index.js";
 
-/** Where a row stands: the file and its line, counted from 1 (for Parquet: its row). */
+/** The place of a row: its file and line, counted from 1 (in Parquet its row). A prompt of a call has a name and line 0. */
 export interface Location {
   readonly file: string;
   readonly line: number;
@@ -28,10 +28,7 @@ export interface Dataset<E extends Example = Example> {
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 
-/** Stands for the file of a prompt that a call gives. */
-export const CALL = "prompts";
-
-/** As errors name it. */
+/** The place of a row in errors. */
 export function where({ file, line }: Location): string {
-  return file === CALL ? `Prompt ${line}` : `${file} line ${line}`;
+  return line === 0 ? file : `${file} line ${line}`;
 }

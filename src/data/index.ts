@@ -10,7 +10,6 @@ export {
   type TrainOn,
 } from "./encodeLanguage.js";
 export {
-  CALL,
   type Dataset,
   type Example,
   type Location,

@@ -1,37 +1,40 @@
-// Names in comments are those of transformers' `_beam_search`.
-import type { Finish, Prompt } from "./generateTokens.js";
+/**
+ * Beam search as in transformers 5, down to its rounding: what it computes in float32 is rounded to float32 here. Comments name the
+ * functions of transformers' `_beam_search`.
+ */
+import type { BeamSettings, GenerationSettings } from "./generationSettings.js";
 import { type Processor, processorsOf } from "./processors.js";
-import { drawSeveral, warp } from "./sampling.js";
-import type { BeamSettings, GenerationSettings } from "./settings.js";
-import { topK } from "./topK.js";
+import { sampleSeveral, topK, warp } from "./sampling.js";
+import { endOf, type Finish, type Prompt, type Search, type SearchStep, type StopCheck } from "./search.js";
 
-/** Scores that stand for none are this much lower. */
+/** Added to the scores of sequences that do not count. */
 const NONE = -1e9;
 
-/** A continuation with one more token. */
+/** A sequence with one more token. */
 interface Candidate {
   readonly ids: readonly number[];
-  /** The beam that it goes on from. */
+  /** The beam that it extends. */
   readonly parent: number;
-  /** The sum of its tokens' log-probabilities. */
+  /** The sum of the log-probabilities of its new tokens. */
   readonly score: number;
-  /** Why it ends here, if it does. */
+  /** Why it ends with this token, if it does. */
   readonly finish: Finish | undefined;
 }
 
-/** A continuation that has ended, or the place of one. */
+/** A finished sequence, or an empty slot for one. */
 interface Hypothesis {
   readonly ids: readonly number[];
   readonly score: number;
   readonly finish: Finish | undefined;
 }
 
-type Stopped = ((tokens: readonly number[]) => Promise<boolean>) | undefined;
+/** Settings with beams. */
+type WithBeams = GenerationSettings & { readonly beams: BeamSettings };
 
-/** The search for one prompt's best continuation. */
-export class Beams {
-  readonly #settings: GenerationSettings;
-  readonly #own: BeamSettings;
+/** Finds the best continuation of one prompt. */
+export class BeamSearch implements Search {
+  readonly #settings: WithBeams;
+  readonly #isStopped: StopCheck | undefined;
   readonly #processors: readonly Processor[];
   readonly #promptLength: number;
   readonly #maxNewTokens: number;
@@ -42,67 +45,65 @@ export class Beams {
 
   constructor(
     { ids: prompt, maxNewTokens, uniform }: Omit<Prompt, "uniform"> & Partial<Prompt>,
-    settings: GenerationSettings,
+    settings: WithBeams,
+    isStopped?: StopCheck,
   ) {
     this.#uniform = uniform;
     this.#settings = settings;
-    this.#own = settings.beams as BeamSettings;
+    this.#isStopped = isStopped;
     this.#processors = processorsOf(settings);
     this.#promptLength = prompt.length;
     this.#maxNewTokens = maxNewTokens;
-    const places = Array.from({ length: this.#own.count }, (_, i) => i);
-    // All but one count for nothing at first, as else each would find the same.
-    this.#running = places.map((place) => ({ ids: prompt, score: place === 0 ? 0 : NONE }));
-    this.#finished = places.map(() => ({ ids: prompt, score: NONE, finish: undefined }));
+    const beams = Array.from({ length: settings.beams.count }, (_, i) => i);
+    // Only the first beam counts in the first step: otherwise all would find the same tokens.
+    this.#running = beams.map((beam) => ({ ids: prompt, score: beam === 0 ? 0 : NONE }));
+    this.#finished = beams.map(() => ({ ids: prompt, score: NONE, finish: undefined }));
   }
 
-  /** The sequences to go on with: at first the prompt alone. */
+  /** The beams; in the first step the prompt only. */
   get sequences(): readonly (readonly number[])[] {
     const all = this.#running.map(({ ids }) => ids);
     return this.#length === 0 ? all.slice(0, 1) : all;
   }
 
-  /** The best continuation. */
-  get best(): { readonly tokens: readonly number[]; readonly finish: Finish } {
+  get #best(): SearchStep {
     const { ids, finish = "length" } = this.#finished[0] as Hypothesis;
-    return { tokens: ids.slice(this.#promptLength), finish };
+    return { tokens: ids.slice(this.#promptLength), finish, parents: [] };
   }
 
-  /** Tokens that running continuations have. */
+  /** The number of new tokens in each beam. */
   get #length(): number {
     return (this.#running[0]?.ids.length as number) - this.#promptLength;
   }
 
-  /**
-   * Adds a token to each continuation.
-   * @param logits of each of `sequences`
-   * @returns which of `sequences` each of the new ones goes on from; undefined when the search has ended
-   */
-  async advance(logits: readonly Float32Array[], isStopped: Stopped): Promise<number[] | undefined> {
-    const candidates = await this.#candidates(logits, isStopped);
+  /** Adds a token to each beam. Tokens are certain only when the search ends. */
+  async advance(logits: readonly Float32Array[]): Promise<SearchStep> {
+    const candidates = await this.#candidates(logits);
     const length = this.#length + 1;
     const next = best(
       candidates,
       candidates.map(({ score, finish }) => withNone(score, finish !== undefined)),
-      this.#own.count,
+      this.#settings.beams.count,
     );
     this.#keepFinished(candidates, length);
     this.#running = next.map(([candidate, score]) => ({ ids: candidate.ids, score }));
     this.#canImprove &&= this.#mayImprove(length);
-    const isFull = this.#isFull && this.#own.earlyStopping === true;
+    const isFull = this.#isFull && this.#settings.beams.earlyStopping === true;
     const isOver = !this.#canImprove || isFull || candidates.every(({ finish }) => finish !== undefined);
-    return isOver ? undefined : next.map(([{ parent }]) => (logits.length === 1 ? 0 : parent));
+    if (isOver) return this.#best;
+    const parents = next.map(([{ parent }]) => (logits.length === 1 ? 0 : parent));
+    return { tokens: [], finish: undefined, parents };
   }
 
   get #isFull(): boolean {
     return this.#finished.every(({ finish }) => finish !== undefined);
   }
 
-  /** The likeliest continuations, or some that are drawn, enough of them that `count` go on whichever end (`_get_top_k_continuations`). */
-  async #candidates(logits: readonly Float32Array[], isStopped: Stopped): Promise<Candidate[]> {
-    const { endTokens, stopTokens, sampling } = this.#settings;
+  /** The most likely or sampled sequences, so many that `count` continue even if others end (`_get_top_k_continuations`). */
+  async #candidates(logits: readonly Float32Array[]): Promise<Candidate[]> {
+    const { endTokens, sampling } = this.#settings;
     const [promptLength, maxNewTokens] = [this.#promptLength, this.#maxNewTokens];
-    const { count } = this.#own;
+    const { count } = this.#settings.beams;
     const ways = Math.max(2, 1 + endTokens.length);
     const width = (logits[0] as Float32Array).length;
     const sums = new Float32Array(count * width);
@@ -112,22 +113,23 @@ export class Beams {
       if (sampling) warp(scores, sampling, ways);
       for (let token = 0; token < width; token++) sums[beam * width + token] = (scores[token] as number) + score;
     }
-    const taken = sampling ? drawSeveral(sums, ways * count, this.#uniform as () => number) : topK(sums, ways * count);
+    const taken = sampling
+      ? sampleSeveral(sums, ways * count, this.#uniform as () => number)
+      : topK(sums, ways * count);
     const found = Array.from(taken, async (index) => {
       const [parent, token] = [Math.floor(index / width), index % width];
       const ids = [...(this.#running[parent] as Candidate).ids, token];
       const tokens = ids.slice(promptLength);
-      const isStop = async () => stopTokens.includes(token) || (await isStopped?.(tokens));
-      const finish = endTokens.includes(token) ? "eos" : (await isStop()) ? "stop" : undefined;
-      const isLong = tokens.length >= maxNewTokens;
-      return { ids, parent, score: sums[index] as number, finish: finish ?? (isLong ? "length" : undefined) } as const;
+      const isFull = tokens.length >= maxNewTokens;
+      const finish = (await endOf(tokens, this.#settings, this.#isStopped)) ?? (isFull ? "length" : undefined);
+      return { ids, parent, score: sums[index] as number, finish } as const;
     });
     return Promise.all(found);
   }
 
-  /** Of what has ended the best `count` are kept (`_update_finished_beams`). @param length of the candidates, in new tokens */
+  /** Keeps the best `count` finished sequences (`_update_finished_beams`). @param length of the candidates in new tokens */
   #keepFinished(candidates: readonly Candidate[], length: number): void {
-    const { count, lengthPenalty, earlyStopping } = this.#own;
+    const { count, lengthPenalty, earlyStopping } = this.#settings.beams;
     const isClosed = this.#isFull && earlyStopping === true;
     const ended = candidates.map(({ ids, score, finish }, rank): Hypothesis => {
       const isKept = finish !== undefined && rank < count;
@@ -143,9 +145,9 @@ export class Beams {
     ).map(([hypothesis]) => hypothesis);
   }
 
-  /** Whether the best that runs may become better than the worst that has ended (`_check_early_stop_heuristic`). */
+  /** Whether the best beam may become better than the worst finished sequence (`_check_early_stop_heuristic`). */
   #mayImprove(length: number): boolean {
-    const { lengthPenalty, earlyStopping } = this.#own;
+    const { lengthPenalty, earlyStopping } = this.#settings.beams;
     const most = earlyStopping === "never" && lengthPenalty > 0 ? this.#maxNewTokens : length;
     const possible = Math.fround((this.#running[0]?.score as number) / Math.fround(most ** lengthPenalty));
     const worst = this.#finished.reduce((least, { score }) => Math.min(least, score), Number.POSITIVE_INFINITY);
@@ -155,7 +157,7 @@ export class Beams {
 
 const withNone = (score: number, isNone: boolean): number => (isNone ? Math.fround(score + NONE) : score);
 
-/** The `count` items of the highest scores, with these. */
+/** The `count` items with the highest scores, and their scores. */
 function best<T>(items: readonly T[], scores: readonly number[], count: number): [T, number][] {
   return Array.from(topK(Float32Array.from(scores), count), (i) => [items[i] as T, scores[i] as number]);
 }

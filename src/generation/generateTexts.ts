@@ -1,23 +1,29 @@
-import { aWhole, options as optionsOf } from "../common/arguments.js";
+/** Generated tokens as text: streamed in pieces, or as whole continuations. */
+import { aWhole, having, options as optionsOf } from "../common/arguments.js";
 import type { TaskModel } from "../models/index.js";
 import { TextStream, type Tokenizer } from "../text/index.js";
-import { aTextModel, checkGeneration, GENERATE } from "./arguments.js";
-import { beamSearch } from "./beamSearch.js";
-import { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
-import type { GenerationSettings } from "./settings.js";
-import { StopTexts } from "./stopTexts.js";
+import {
+  checkGeneration,
+  GENERATE_OPTIONS,
+  type GenerateOptions,
+  generateTokens,
+  type NextTokens,
+} from "./generateTokens.js";
+import type { GenerationSettings } from "./generationSettings.js";
+import type { Finish, Prompt } from "./search.js";
+import { StopStrings } from "./stopStrings.js";
 
 /** The next piece of a continuation. */
 export interface GeneratedPiece extends NextTokens {
-  /** What of the text is certain now and was not before. */
+  /** The text that has become certain with these tokens. */
   readonly text: string;
 }
 
 /** A continuation. */
 export interface Generated {
-  /** Special tokens, and a text that ends it, left out. */
+  /** Without special tokens and without the stop string. */
   readonly text: string;
-  /** Those after the prompt. */
+  /** The new tokens. */
   readonly tokens: readonly number[];
   readonly finish: Finish;
 }
@@ -28,36 +34,47 @@ export interface TextModel {
   readonly tokenizer: Tokenizer;
 }
 
-const { isStopped: _, ...OWN } = GENERATE;
-const TEXTS = optionsOf(OWN);
-const ROWS = optionsOf({ ...OWN, batchSize: aWhole });
+type TextOptions = Omit<GenerateOptions, "isStopped">;
 
-/** Goes on from prompts, each as if it were alone, piece by piece. Under beams each continuation is one piece. */
+const aTextModel = having("an open model, as openModel gives it", "model", "tokenizer");
+const { isStopped: _, ...OWN_OPTIONS } = GENERATE_OPTIONS;
+const TEXTS = optionsOf(OWN_OPTIONS);
+const ROWS = optionsOf({ ...OWN_OPTIONS, batchSize: aWhole });
+
+/** Continues prompts in one batch, each as if it were alone, and streams their texts. With beams each continuation is one piece. */
 export async function* generateTexts(
   textModel: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
-  options: Omit<GenerateOptions, "isStopped"> = {},
+  options: TextOptions = {},
 ): AsyncGenerator<GeneratedPiece> {
   checkGeneration("generateTexts", [textModel, aTextModel], prompts, settings, [options, TEXTS]);
-  const { model, tokenizer } = textModel;
-  const stops = new StopTexts(settings.stop);
-  const writers = prompts.map(() => new Writer(tokenizer, stops));
-  const isStopped = (_: number, ids: readonly number[]) => stops.isBrought(tokenizer, ids);
-  const generate = settings.beams ? beamSearch : generateTokens;
-  for await (const next of generate(model, prompts, settings, { ...options, ...(!stops.areNone && { isStopped }) })) {
-    yield { ...next, text: await (writers[next.prompt] as Writer).write(next) };
-  }
+  const stops = new StopStrings(textModel.tokenizer, settings.stop);
+  const writers = prompts.map(() => new TextWriter(textModel.tokenizer, stops));
+  for await (const next of tokensUntil(stops, textModel, prompts, settings, options))
+    yield { ...next, text: await (writers[next.prompt] as TextWriter).write(next) };
 }
 
-/** One continuation's text, as it becomes certain: nothing that may turn out to be the beginning of a text that ends it. */
-class Writer {
+/** The tokens of prompts, each up to a stop string. */
+function tokensUntil(
+  stops: StopStrings,
+  { model }: TextModel,
+  prompts: readonly Prompt[],
+  settings: GenerationSettings,
+  options: TextOptions,
+): AsyncGenerator<NextTokens> {
+  const isStopped = (_: number, tokens: readonly number[]) => stops.isCompleted(tokens);
+  return generateTokens(model, prompts, settings, { ...options, ...(!stops.isEmpty && { isStopped }) });
+}
+
+/** The text of one continuation as it becomes certain: the beginning of a possible stop string is held back. */
+class TextWriter {
   readonly #stream: TextStream;
   #held = "";
 
   constructor(
     tokenizer: Tokenizer,
-    private readonly stops: StopTexts,
+    private readonly stops: StopStrings,
   ) {
     this.#stream = new TextStream(tokenizer);
   }
@@ -65,7 +82,7 @@ class Writer {
   async write({ tokens, finish }: NextTokens): Promise<string> {
     this.#held += await this.#stream.put(...tokens);
     if (finish !== undefined) this.#held += await this.#stream.end();
-    const certain = finish === undefined ? this.stops.mayBegin(this.#held) : this.#held.length;
+    const certain = finish === undefined ? this.stops.certainLength(this.#held) : this.#held.length;
     const end = this.stops.find(this.#held) ?? certain;
     const piece = this.#held.slice(0, end);
     this.#held = this.#held.slice(end);
@@ -73,27 +90,41 @@ class Writer {
   }
 }
 
+/** The continuations of prompts that are computed in one batch. */
+export async function generateBatch(
+  textModel: TextModel,
+  prompts: readonly Prompt[],
+  settings: GenerationSettings,
+  options: TextOptions = {},
+): Promise<Generated[]> {
+  const { tokenizer } = textModel;
+  const stops = new StopStrings(tokenizer, settings.stop);
+  const rows = prompts.map(() => ({ tokens: [] as number[], finish: "length" as Finish }));
+  for await (const { prompt, tokens, finish } of tokensUntil(stops, textModel, prompts, settings, options)) {
+    const row = rows[prompt] as (typeof rows)[number];
+    row.tokens.push(...tokens);
+    row.finish = finish ?? row.finish;
+  }
+  return Promise.all(
+    rows.map(async ({ tokens, finish }) => {
+      const text = await tokenizer.decode(tokens);
+      return { text: text.slice(0, stops.find(text)), tokens, finish };
+    }),
+  );
+}
+
 /**
- * The whole continuations of prompts, in their order.
- * @param given.batchSize how many are gone on with at once
+ * The continuations of prompts, in the order of the prompts.
+ * @param given.batchSize how many prompts are continued at once
  */
 export async function* generateRows(
   textModel: TextModel,
   prompts: readonly Prompt[],
   settings: GenerationSettings,
-  given: Omit<GenerateOptions, "isStopped"> & { readonly batchSize: number },
+  given: TextOptions & { readonly batchSize: number },
 ): AsyncGenerator<Generated> {
   checkGeneration("generateRows", [textModel, aTextModel], prompts, settings, [given, ROWS]);
   const { batchSize, ...options } = given;
-  for (let start = 0; start < prompts.length; start += batchSize) {
-    const batch = prompts.slice(start, start + batchSize);
-    const rows = batch.map(() => ({ text: "", tokens: [] as number[], finish: "length" as Finish }));
-    for await (const { prompt, text, tokens, finish } of generateTexts(textModel, batch, settings, options)) {
-      const row = rows[prompt] as (typeof rows)[number];
-      row.text += text;
-      row.tokens.push(...tokens);
-      row.finish = finish ?? row.finish;
-    }
-    yield* rows;
-  }
+  for (let start = 0; start < prompts.length; start += batchSize)
+    yield* await generateBatch(textModel, prompts.slice(start, start + batchSize), settings, options);
 }

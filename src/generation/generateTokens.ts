@@ -1,54 +1,74 @@
+/** The loop that generates tokens: the model computes the next logits of all sequences at once, a search per prompt chooses tokens. */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { options as optionsOf } from "../common/arguments.js";
-import { argmax } from "../common/collections.js";
-import { aModel, type TaskModel } from "../models/index.js";
-import { checkGeneration, GENERATE } from "./arguments.js";
-import { Continuations } from "./continuations.js";
-import { type Processor, processorsOf } from "./processors.js";
-import { sample } from "./sampling.js";
-import type { GenerationSettings } from "./settings.js";
-
-/** Why a continuation ends: a token that ends it, a text that does, or no more room. */
-export type Finish = "eos" | "stop" | "length";
-
-/** What a model goes on from. */
-export interface Prompt {
-  readonly ids: readonly number[];
-  /** Tokens after it, at most. */
-  readonly maxNewTokens: number;
-  /** Numbers of at least 0 and below 1, one for each token, where tokens are drawn. */
-  readonly uniform: () => number;
-}
+import {
+  aFunction,
+  aSwitch,
+  type Check,
+  checkArguments,
+  having,
+  listOf,
+  optional,
+  options as optionsOf,
+  signal,
+} from "../common/arguments.js";
+import { BidoraError } from "../common/errors.js";
+import { aModel, modelInput, type TaskModel } from "../models/index.js";
+import { EVALUATION, KeyValueCache } from "../nn/index.js";
+import * as torch from "../torch/index.js";
+import { BeamSearch } from "./beams.js";
+import { type GenerationSettings, GREEDY } from "./generationSettings.js";
+import { type Finish, type Prompt, type Search, SequenceSearch } from "./search.js";
 
 /** The next tokens of one of the prompts. */
 export interface NextTokens {
-  /** The prompt's number. */
+  /** The prompt's index. */
   readonly prompt: number;
   readonly tokens: readonly number[];
-  /** Undefined while it goes on. */
+  /** Undefined while generation continues. */
   readonly finish: Finish | undefined;
 }
 
-/** How prompts are gone on from. */
+/** Options of a generation. */
 export interface GenerateOptions {
-  /** Whether a continuation has come to a text that ends it. */
+  /** Whether a continuation ends with a stop string. */
   readonly isStopped?: ((prompt: number, tokens: readonly number[]) => Promise<boolean>) | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** False computes all tokens anew for each new one. */
+  /** False computes all tokens of a sequence for each new one. */
   readonly cache?: boolean | undefined;
 }
 
-/** A prompt that is being gone on with. */
-interface Running extends Prompt {
-  readonly prompt: number;
-  readonly all: number[];
+const PROMPTS = listOf(
+  "a list of prompts, { ids, maxNewTokens, uniform }",
+  having("a prompt, { ids, maxNewTokens, uniform }", "ids", "maxNewTokens"),
+);
+const SETTINGS = having(
+  "settings such as GREEDY",
+  ...Object.entries(GREEDY).flatMap(([key, value]) => (value === undefined ? [] : [key])),
+);
+/** The checks of `GenerateOptions`. */
+export const GENERATE_OPTIONS = { isStopped: optional(aFunction), signal, cache: optional(aSwitch) };
+const OPTIONS = optionsOf(GENERATE_OPTIONS);
+
+/** @throws UsageError for an argument of the wrong type */
+export function checkGeneration(
+  call: string,
+  [model, check]: readonly [value: unknown, check: Check],
+  prompts: unknown,
+  settings: unknown,
+  options: readonly [value: unknown, check: Check],
+): void {
+  checkArguments(
+    call,
+    ["model", model, check],
+    ["prompts", prompts, PROMPTS],
+    ["settings", settings, SETTINGS],
+    ["options", ...options],
+  );
 }
 
-const OPTIONS = optionsOf(GENERATE);
-
 /**
- * Goes on from prompts, each as if it were alone, token by token: the likeliest one, or one drawn. Those that have ended leave the
- * batch.
+ * Continues prompts in one batch, each as if it were alone. Tokens come one by one; with beams a whole continuation at once. Finished
+ * continuations leave the batch.
  */
 export async function* generateTokens(
   model: TaskModel,
@@ -57,23 +77,28 @@ export async function* generateTokens(
   options: GenerateOptions = {},
 ): AsyncGenerator<NextTokens> {
   checkGeneration("generateTokens", [model, aModel], prompts, settings, [options, OPTIONS]);
-  const { isStopped, signal, cache } = options;
-  const processors = processorsOf(settings);
+  const { signal, cache } = options;
   const continuations = new Continuations(model, prompts.length, cache);
-  let running: Running[] = prompts.map((given, prompt) => ({ ...given, prompt, all: [...given.ids] }));
+  let running = prompts.map((given, prompt) => ({ prompt, search: searchFor(prompt, given, settings, options) }));
   try {
     while (running.length > 0) {
-      const scores = continuations.next(running.map(({ all }) => all));
-      const left: number[] = [];
-      for (const [i, row] of running.entries()) {
-        const token = choose(scores[i] as Float32Array, row, processors, settings);
-        row.all.push(token);
-        const finish = await finishOf(row, settings, isStopped);
-        if (finish === undefined) left.push(i);
-        yield { prompt: row.prompt, tokens: [token], finish };
+      const logits = continuations.next(running.flatMap(({ search }) => search.sequences));
+      const left: typeof running = [];
+      const parents: number[] = [];
+      let first = 0;
+      for (const row of running) {
+        const count = row.search.sequences.length;
+        const step = await row.search.advance(logits.slice(first, first + count));
+        if (step.finish === undefined) {
+          left.push(row);
+          parents.push(...step.parents.map((parent) => first + parent));
+        }
+        first += count;
+        if (step.tokens.length > 0 || step.finish !== undefined)
+          yield { prompt: row.prompt, tokens: step.tokens, finish: step.finish };
       }
-      continuations.select(left);
-      running = left.map((i) => running[i] as Running);
+      continuations.select(parents);
+      running = left;
       await nextTurn();
       signal?.throwIfAborted();
     }
@@ -82,24 +107,84 @@ export async function* generateTokens(
   }
 }
 
-function choose(
-  scores: Float32Array,
-  { all, ids, maxNewTokens, uniform }: Running,
-  processors: readonly Processor[],
-  { sampling }: GenerationSettings,
-): number {
-  for (const process of processors) process(scores, { ids: all, promptLength: ids.length, maxNewTokens });
-  return sampling ? sample(scores, sampling, uniform()) : argmax(scores);
+function searchFor(
+  prompt: number,
+  given: Prompt,
+  settings: GenerationSettings,
+  { isStopped }: GenerateOptions,
+): Search {
+  const isDone = isStopped && ((tokens: readonly number[]) => isStopped(prompt, tokens));
+  return settings.beams
+    ? new BeamSearch(given, { ...settings, beams: settings.beams }, isDone)
+    : new SequenceSearch(given, settings, isDone);
 }
 
-async function finishOf(
-  { prompt, all, ids, maxNewTokens }: Running,
-  { endTokens, stopTokens }: GenerationSettings,
-  isStopped: GenerateOptions["isStopped"],
-): Promise<Finish | undefined> {
-  const token = all.at(-1) as number;
-  if (endTokens.includes(token)) return "eos";
-  if (stopTokens.includes(token)) return "stop";
-  if (await isStopped?.(prompt, all.slice(ids.length))) return "stop";
-  return all.length - ids.length >= maxNewTokens ? "length" : undefined;
+/** The sequences of a batch, with their key-value cache. */
+export class Continuations {
+  readonly #cache: KeyValueCache | undefined;
+
+  /**
+   * @param model one that returns logits for every token
+   * @param sequences how many there are
+   */
+  constructor(
+    private readonly model: TaskModel,
+    sequences: number,
+    isCached = true,
+  ) {
+    this.#cache = isCached ? new KeyValueCache(sequences) : undefined;
+  }
+
+  /**
+   * Logits for the token after each sequence, in float32.
+   * @param sequences all tokens of each, at least one of them new
+   * @throws BidoraError `NOT_FINITE`
+   */
+  next(sequences: readonly (readonly number[])[]): Float32Array[] {
+    const rows = sequences.map((ids, i) => ids.slice(this.#cached(i, ids.length)));
+    return torch.noGrad(() =>
+      torch.scope(() => {
+        const input = modelInput(
+          rows.map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) })),
+          this.#cache,
+        );
+        const logits = this.model.forwardAt(input, EVALUATION, lastOf(rows));
+        if (!torch.isAllFinite(logits)) throw logitsNotFinite();
+        const values = torch.castTo(logits, "float32").toTypedArray() as Float32Array;
+        const width = values.length / rows.length;
+        return rows.map((_, i) => values.subarray(i * width, (i + 1) * width));
+      }),
+    );
+  }
+
+  /** How many of a sequence's tokens the cache holds. */
+  #cached(sequence: number, length: number): number {
+    const seen = this.#cache?.lengths[sequence] ?? 0;
+    if (seen === 0 || this.model.backbone.holds(seen, length)) return seen;
+    this.#cache?.restart(sequence);
+    return 0;
+  }
+
+  /** Keeps some of the sequences. @param sequences their indices in the new order; one may occur several times */
+  select(sequences: readonly number[]): void {
+    torch.noGrad(() => this.#cache?.select(sequences));
+  }
+
+  dispose(): void {
+    this.#cache?.dispose();
+  }
+}
+
+/** [rows] int64: the flat index of each row's last token. */
+function lastOf(rows: readonly (readonly number[])[]): torch.Tensor {
+  let end = 0;
+  const last = rows.map(({ length }) => {
+    end += length;
+    return end - 1;
+  });
+  return torch.tensor(last, [last.length], "int64");
+}
+
+function logitsNotFinite(): BidoraError {
+  return new BidoraError("NOT_FINITE", "The model's output is not a finite number; try --dtype float32.");
 }

@@ -1,3 +1,4 @@
+/** The generation settings in a model's files. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -10,7 +11,7 @@ const id = z.int();
 const ids = z.union([id.transform((one) => [one]), z.array(id)]);
 const texts = z.union([z.string().transform((one) => [one]), z.array(z.string())]);
 
-/** The keys that change which tokens come, with what transformers takes them for. */
+/** The keys that change the generated tokens, with the types that transformers accepts. */
 const SCHEMA = z.object({
   eos_token_id: ids.nullish(),
   max_new_tokens: z.int().min(1).nullish(),
@@ -35,13 +36,13 @@ const SCHEMA = z.object({
 
 type Read = z.infer<typeof SCHEMA>;
 
-/** What a model's own files say of how it goes on from a prompt; undefined where they say nothing. */
+/** The generation settings in a model's files; undefined where they are not set. */
 export type GenerationConfig = { readonly [K in keyof Read]?: NonNullable<Read[K]> | undefined } & {
-  /** The keys that only count where tokens are drawn, and are not supported. */
+  /** Unsupported keys that only affect sampling. */
   readonly unsupportedSampling: readonly string[];
 };
 
-/** Keys that are not supported, with the values that stand for nothing. */
+/** Unsupported keys, with the values at which they have no effect. */
 const UNSUPPORTED: Readonly<Record<string, readonly JsonValue[]>> = {
   bad_words_ids: [],
   constraints: [],
@@ -62,13 +63,12 @@ const UNSUPPORTED: Readonly<Record<string, readonly JsonValue[]>> = {
 };
 const UNSUPPORTED_SAMPLING: typeof UNSUPPORTED = { epsilon_cutoff: [0], eta_cutoff: [0], top_h: [], typical_p: [1] };
 
-/** The total length that transformers takes for none. */
+/** The `max_length` that transformers ignores: its default. */
 const NO_MAX_LENGTH = 20;
 
 /**
- * Reads `generation_config.json`, or, in a folder without one, these keys of `config.json`. The tokens that end a text are in the one
- * or the other.
- * @throws BidoraError `CONFIG` for a key that would change the result and is not supported, or a value of the wrong kind
+ * Reads `generation_config.json`, or in a folder without one the same keys of `config.json`. `eos_token_id` may be in either file.
+ * @throws BidoraError `CONFIG` for an unsupported key that would change the result, or a value of the wrong type
  */
 export function readGenerationConfig(folder: string, config: JsonObject): GenerationConfig {
   const path = join(folder, FILE);
@@ -90,7 +90,7 @@ function parse(name: string, json: JsonObject): Read {
   const key = String(result.error.issues[0]?.path[0]);
   throw new BidoraError(
     "CONFIG",
-    `The model's ${name}: ${key} can't be ${JSON.stringify(json[key])}; put right what the model generates with, or take it out.`,
+    `The model's ${name}: ${key} can't be ${JSON.stringify(json[key])}; correct the value or remove the key.`,
   );
 }
 
@@ -105,7 +105,7 @@ function keysSet(json: JsonObject, keys: typeof UNSUPPORTED): string[] {
 export function unsupportedKey(name: string, key: string, json: JsonObject): BidoraError {
   return new BidoraError(
     "CONFIG",
-    `The model's ${name}: ${key} ${JSON.stringify(json[key])} is not supported in generation; take it out to go on without it.`,
+    `The model's ${name}: ${key} ${JSON.stringify(json[key])} is not supported in generation; remove it to generate without it.`,
   );
 }
 

@@ -1,12 +1,24 @@
-export { type Generated, type GeneratedPiece, generateRows, generateTexts, type TextModel } from "./generateTexts.js";
-export { type Finish, type GenerateOptions, generateTokens, type NextTokens, type Prompt } from "./generateTokens.js";
+/** Text generation: settings, logits processors, sampling, beam search, stop strings, streaming. */
+export {
+  type Generated,
+  type GeneratedPiece,
+  generateBatch,
+  generateRows,
+  generateTexts,
+  type TextModel,
+} from "./generateTexts.js";
+export { type GenerateOptions, generateTokens, type NextTokens } from "./generateTokens.js";
 export { type GenerationConfig, readGenerationConfig } from "./generationConfig.js";
 export {
-  type GenerationWishes,
+  type BeamSettings,
+  type GenerationOverrides,
+  type GenerationSettings,
+  GREEDY,
   PromptTooLong,
   resolveGeneration,
   roomAfter,
   SAMPLING_KEYS,
-} from "./resolveGeneration.js";
-export { type BeamSettings, type GenerationSettings, GREEDY, type SamplingSettings } from "./settings.js";
-export { splitStops } from "./stopTexts.js";
+  type SamplingSettings,
+} from "./generationSettings.js";
+export type { Finish, Prompt } from "./search.js";
+export { splitStops } from "./stopStrings.js";

@@ -1,19 +1,19 @@
-// What is done to a token's scores before one is chosen, as transformers' logits processors do it, in their order.
-import type { GenerationSettings } from "./settings.js";
+/** Transformers' logits processors, in their order: they change the scores of the next token before it is chosen. */
+import type { GenerationSettings } from "./generationSettings.js";
 
 /** A sequence so far. */
 export interface Sequence {
-  /** Of prompt and continuation. */
+  /** The prompt and the new tokens. */
   readonly ids: readonly number[];
   readonly promptLength: number;
-  /** Of the continuation, at most. */
+  /** The most new tokens. */
   readonly maxNewTokens: number;
 }
 
-/** Changes scores of the next token in place: logits, or log-probabilities under beams. */
+/** Changes the scores of the next token in place: logits, or log-probabilities with beams. */
 export type Processor = (scores: Float32Array, sequence: Sequence) => void;
 
-/** Those that the settings ask for. */
+/** The processors that the settings need. */
 export function processorsOf(settings: GenerationSettings): Processor[] {
   const { repetitionPenalty, noRepeatNgram, minLength, minNewTokens, endTokens } = settings;
   const { forcedBosToken, forcedEosTokens, suppressTokens, beginSuppressTokens } = settings;
@@ -32,7 +32,7 @@ export function processorsOf(settings: GenerationSettings): Processor[] {
 
 const newTokens = ({ ids, promptLength }: Sequence): number => ids.length - promptLength;
 
-/** A token that is forced after a prompt of one is not the first. */
+/** Whether the next token is the first that is chosen: one forced after a prompt of one token does not count. */
 function isFirst(sequence: Sequence, forcedBosToken: number | undefined): boolean {
   const isForced = sequence.promptLength === 1 && forcedBosToken !== undefined;
   return newTokens(sequence) === (isForced ? 1 : 0);
@@ -57,7 +57,7 @@ function force(tokens: readonly number[]): Processor {
   };
 }
 
-/** Makes each token that is there less likely, once, however often it is there. */
+/** Makes tokens of the sequence less likely, each once, however often it occurs. */
 function penalizeRepetition(penalty: number): Processor {
   return (scores, { ids }) => {
     for (const id of new Set(ids)) {
@@ -67,7 +67,7 @@ function penalizeRepetition(penalty: number): Processor {
   };
 }
 
-/** Whatever followed the last `size - 1` tokens before does not follow them again. */
+/** Bans each token that followed an earlier occurrence of the last `size - 1` tokens. */
 function banRepeatedNgrams(size: number): Processor {
   return (scores, { ids }) => {
     const suffix = ids.length + 1 - size;

@@ -1,18 +1,17 @@
-// How a token is drawn: what transformers calls warpers, in its order, and then a draw of one's own.
-import type { SamplingSettings } from "./settings.js";
-import { topK } from "./topK.js";
+/** Sampling a token: transformers' logits warpers in their order, then a draw from the probabilities that are left. */
+import type { SamplingSettings } from "./generationSettings.js";
 
 /**
- * Draws a token: the first one, in the vocabulary's order, up to which the probabilities add up to more than a uniform number.
+ * Samples a token: the first one in vocabulary order at which the cumulative probability exceeds a random number.
  * @param scores logits, which are changed
- * @param uniform at least 0 and below 1
+ * @param uniform random number of at least 0 and below 1
  */
 export function sample(scores: Float32Array, settings: SamplingSettings, uniform: number): number {
   warp(scores, settings);
   return draw(softmax(scores), uniform);
 }
 
-/** The first index up to which weights add up to more than a share of their total; of no weights at all 0. */
+/** The first index at which the cumulative weight exceeds a share of the total; 0 if all weights are 0. */
 function draw({ weights, total }: Weights, uniform: number): number {
   let sum = 0;
   let last = 0;
@@ -27,30 +26,30 @@ function draw({ weights, total }: Weights, uniform: number): number {
 }
 
 /**
- * Draws several by their scores, none twice; those that have no weight come when no others are left, the highest first.
- * @param uniform numbers of at least 0 and below 1, one for each draw
- * @returns their indices, the highest scores first
+ * Samples several indices without replacement. When only weights of 0 are left, the highest scores are taken.
+ * @param uniform random numbers of at least 0 and below 1, one for each index
+ * @returns the indices by decreasing score
  */
-export function drawSeveral(scores: Float32Array, count: number, uniform: () => number): Int32Array {
+export function sampleSeveral(scores: Float32Array, count: number, uniform: () => number): Int32Array {
   const { weights } = softmax(scores);
-  const drawn = new Set<number>();
-  while (drawn.size < count) {
+  const sampled = new Set<number>();
+  while (sampled.size < count) {
     const number = uniform();
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     if (total === 0) break;
     const index = draw({ weights, total }, number);
-    drawn.add(index);
+    sampled.add(index);
     weights[index] = 0;
   }
-  const others = topK(scores, count).filter((index) => !drawn.has(index));
-  for (const index of others.subarray(0, count - drawn.size)) drawn.add(index);
+  const others = topK(scores, count).filter((index) => !sampled.has(index));
+  for (const index of others.subarray(0, count - sampled.size)) sampled.add(index);
   const byScore = (a: number, b: number) => (scores[b] as number) - (scores[a] as number);
-  return Int32Array.from(drawn).sort(byScore);
+  return Int32Array.from(sampled).sort(byScore);
 }
 
 /**
- * Leaves −∞ in the place of what can't be drawn.
- * @param least how many stay, whatever is said
+ * Sets the scores of tokens that must not be sampled to −∞.
+ * @param least keep at least so many tokens
  */
 export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }: SamplingSettings, least = 1): void {
   if (temperature !== 1) scores.set(scores.map((score) => score / temperature));
@@ -59,7 +58,7 @@ export function warp(scores: Float32Array, { temperature, topK: k, topP, minP }:
   if (minP !== undefined) keepLikely(scores, minP, least);
 }
 
-/** Those that equal the k-th largest stay too. */
+/** Keeps the `k` largest scores, and all that equal the k-th. */
 function keepLargest(scores: Float32Array, k: number): void {
   if (k >= scores.length) return;
   const least = scores[topK(scores, k).at(-1) as number] as number;
@@ -67,13 +66,13 @@ function keepLargest(scores: Float32Array, k: number): void {
 }
 
 /**
- * From the least likely on, tokens go as long as together they have no more than 1 − `topP`; `least` of them stay. Of equal ones the
- * first go first.
+ * Drops the least likely tokens while their probabilities add up to no more than 1 − `topP`, but keeps `least` tokens. Of equal ones the
+ * first are dropped first.
  */
 function keepNucleus(scores: Float32Array, topP: number, least: number): void {
   const { weights, total } = softmax(scores);
   const most = (1 - topP) * total;
-  // Whatever is below this goes, as all such tokens together do: only the others need be sorted.
+  // Tokens below this share are dropped in any case, as they add up to less than `most`: only the others are sorted.
   const share = most / weights.length;
   const sorted: number[] = [];
   let sum = 0;
@@ -92,19 +91,19 @@ function keepNucleus(scores: Float32Array, topP: number, least: number): void {
   drop(scores, (_, token) => !kept.has(token));
 }
 
-/** Those stay that have `minP` of the likeliest one's probability. */
+/** Keeps tokens with at least `minP` of the most likely token's probability. */
 function keepLikely(scores: Float32Array, minP: number, least: number): void {
-  const { weights } = softmax(scores); // the likeliest one's is 1
+  const { weights } = softmax(scores); // the most likely token's weight is 1
   const kept = new Set(topK(scores, least));
   drop(scores, (_, token) => (weights[token] as number) < minP && !kept.has(token));
 }
 
-function drop(scores: Float32Array, goes: (score: number, token: number) => boolean): void {
+function drop(scores: Float32Array, isDropped: (score: number, token: number) => boolean): void {
   for (let token = 0; token < scores.length; token++)
-    if (goes(scores[token] as number, token)) scores[token] = Number.NEGATIVE_INFINITY;
+    if (isDropped(scores[token] as number, token)) scores[token] = Number.NEGATIVE_INFINITY;
 }
 
-/** Probabilities as parts of the likeliest one's, and what they add up to. */
+/** Probabilities relative to the most likely token's, and their sum. */
 interface Weights {
   readonly weights: Float64Array;
   readonly total: number;
@@ -117,10 +116,44 @@ function softmax(scores: Float32Array): Weights {
   let total = 0;
   for (let token = 0; token < scores.length; token++) {
     const score = scores[token] as number;
-    if (score === Number.NEGATIVE_INFINITY) continue; // most are, after top-k
+    if (score === Number.NEGATIVE_INFINITY) continue; // as most tokens are after top-k
     const weight = Math.exp(score - most);
     weights[token] = weight;
     total += weight;
   }
   return { weights, total };
+}
+
+/**
+ * The indices of the `k` largest values, largest first, of equal ones the first first. A heap holds the best so far, with the worst of
+ * them at the top.
+ */
+export function topK(values: Float32Array, k: number): Int32Array {
+  const heap = new Int32Array(Math.min(k, values.length));
+  const isWorse = (a: number, b: number) => {
+    const [x, y] = [values[a] as number, values[b] as number];
+    return x < y || (x === y && a > b);
+  };
+  for (let i = 0; i < heap.length; i++) heap[i] = i;
+  for (let i = heap.length >> 1; i >= 0; i--) sink(heap, i, isWorse);
+  for (let i = heap.length; i < values.length; i++) {
+    if ((values[i] as number) <= (values[heap[0] as number] as number)) continue;
+    heap[0] = i;
+    sink(heap, 0, isWorse);
+  }
+  return heap.sort((a, b) => (isWorse(a, b) ? 1 : -1));
+}
+
+function sink(heap: Int32Array, start: number, isWorse: (a: number, b: number) => boolean): void {
+  const moved = heap[start] as number;
+  let hole = start;
+  for (;;) {
+    let child = 2 * hole + 1;
+    if (child >= heap.length) break;
+    if (child + 1 < heap.length && isWorse(heap[child + 1] as number, heap[child] as number)) child++;
+    if (!isWorse(heap[child] as number, moved)) break;
+    heap[hole] = heap[child] as number;
+    hole = child;
+  }
+  heap[hole] = moved;
 }

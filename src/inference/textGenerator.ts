@@ -2,6 +2,7 @@ import { merge } from "../adapters/index.js";
 import {
   aNumber,
   signal as aSignal,
+  aText,
   type Check,
   checkArguments,
   having,
@@ -22,13 +23,13 @@ import {
   resolveSettings,
   type Settings,
 } from "../config/index.js";
-import { aWriting, CALL, encodePrompts, type LanguageExample, type Writing, writings } from "../data/index.js";
+import { aWriting, encodePrompts, type LanguageExample, type Writing, writings } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
   type GenerationConfig,
   type GenerationSettings,
-  generateRows,
+  generateBatch,
   generateTexts,
   type Prompt,
   readGenerationConfig,
@@ -46,23 +47,27 @@ import { refuseExcluding } from "./generationChecks.js";
 import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
-/** A continuation, with the text that it goes on from: of a conversation, what its template made of it. */
+/** A continuation with its prompt: of a conversation, the text that the chat template renders. */
 export interface GeneratedRow extends Generated {
   readonly prompt: string;
 }
 
-/** What a call can say beside the settings. */
+/** Hooks of a call. */
 export interface GenerationHooks {
-  /** Ends it, with the signal's reason as the error. */
+  /** Stops the call, which throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Notes for people, and the progress of downloads. */
+  /** Notes and the progress of downloads. */
   readonly hub?: InferenceHooks["hub"] | undefined;
 }
 
-const STREAM = optionsOf({ signal: aSignal, stream: optional(aNumber) } satisfies Record<keyof StreamOptions, Check>);
+const STREAM = optionsOf({
+  signal: aSignal,
+  stream: optional(aNumber),
+  name: optional(aText),
+} satisfies Record<keyof StreamOptions, Check>);
 const EXAMPLES = listOf("a list of examples, as loadLanguage reads them", having("an example", "input", "at"));
 
-/** A model that goes on from prompts: texts as they are, or conversations, which its chat template writes. */
+/** A model that continues prompts: texts as they are, or conversations, which its chat template renders. */
 export class TextGenerator {
   private constructor(
     private readonly open: Pick<OpenModel, "model" | "tokenizer" | "folder">,
@@ -74,7 +79,7 @@ export class TextGenerator {
   ) {}
 
   /**
-   * Opens a model, with an adapter if one is given. What it goes on from, `stream` and `rows` are given.
+   * Opens a model, with an adapter if one is given. `stream` and `rows` take the prompts.
    * @throws UsageError for settings without effect or that exclude each other
    */
   static async open(given: GeneratorSettings, hooks: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
@@ -101,7 +106,7 @@ export class TextGenerator {
   }
 
   /**
-   * The likeliest continuations of a model that is open.
+   * A generator of the most likely continuations, for an open model.
    * @param maxLength the most tokens that a prompt may have
    */
   static async greedy(
@@ -121,47 +126,68 @@ export class TextGenerator {
     );
   }
 
-  /** How many tokens a prompt has. @throws BidoraError for a conversation that the chat template does not take */
-  async lengthOf(prompt: Writing): Promise<number> {
-    checkArguments("lengthOf", ["prompt", prompt, aWriting]);
-    const [ids] = await encodePrompts([exampleOf(prompt, 0)], this.open.tokenizer);
+  /**
+   * How many tokens a prompt has.
+   * @param name of the prompt in errors
+   * @throws BidoraError for a conversation that the chat template cannot render
+   */
+  async lengthOf(prompt: Writing, name = promptName(0)): Promise<number> {
+    checkArguments("lengthOf", ["prompt", prompt, aWriting], ["name", name, aText]);
+    const [ids] = await encodePrompts([exampleOf(prompt, name)], this.open.tokenizer);
     return ids!.length;
   }
 
-  /** Goes on from one prompt, piece by piece. @throws PromptTooLong for one that leaves no room */
+  /** Continues one prompt, in pieces. @throws PromptTooLong for one that leaves no room */
   async *stream(prompt: Writing, options: StreamOptions = {}): AsyncGenerator<GeneratedPiece> {
     checkArguments("stream", ["prompt", prompt, aWriting], ["options", options, STREAM]);
-    const { signal, stream = 0 } = options;
-    const [encoded] = (await this.encode([exampleOf(prompt, 0)])) as [Prompt];
+    const { signal, stream = 0, name = promptName(0) } = options;
+    const [encoded] = (await this.encode([exampleOf(prompt, name)])) as [Prompt];
     const own = { ...encoded, uniform: uniforms(this.settings.seed, stream) };
-    yield* this.naming(generateTexts(this.open, [own], this.generation, { signal }));
+    try {
+      yield* generateTexts(this.open, [own], this.generation, { signal });
+    } catch (error) {
+      await this.namingBadWeights(() => Promise.reject(error));
+    }
   }
 
-  /** Goes on from prompts, each as if it were alone; continuations come in their order. */
-  async *rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
-    checkArguments("rows", ["prompts", prompts, writings]);
-    checkHooks("rows", hooks, "signal");
-    yield* this.examples(prompts.map(exampleOf), hooks);
+  /** Continues prompts, each as if it were alone, in their order. */
+  rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
+    return this.generate(() => {
+      checkArguments("rows", ["prompts", prompts, writings]);
+      checkHooks("rows", hooks, "signal");
+      return prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
+    }, hooks);
   }
 
   /**
-   * The same with rows of a file.
+   * Continues the rows of a file.
    * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row, before anything is computed
    */
-  async *examples(
+  examples(
     examples: readonly LanguageExample[],
     hooks: Pick<GenerationHooks, "signal"> = {},
   ): AsyncGenerator<GeneratedRow> {
-    checkArguments("examples", ["examples", examples, EXAMPLES]);
-    checkHooks("examples", hooks, "signal");
+    return this.generate(() => {
+      checkArguments("examples", ["examples", examples, EXAMPLES]);
+      checkHooks("examples", hooks, "signal");
+      return examples;
+    }, hooks);
+  }
+
+  /** @param given checks the arguments of a call, and returns its prompts */
+  private async *generate(
+    given: () => readonly LanguageExample[],
+    hooks: Pick<GenerationHooks, "signal">,
+  ): AsyncGenerator<GeneratedRow> {
+    const examples = given();
     const { signal } = hooks;
-    const { batchSize } = this.settings;
     const prompts = await this.encode(examples);
-    let next = 0;
-    for await (const row of this.naming(generateRows(this.open, prompts, this.generation, { batchSize, signal }))) {
-      const [example, { ids }] = [examples[next] as LanguageExample, prompts[next] as Prompt];
-      next++;
-      yield { prompt: await this.textOf(example, ids), ...row };
+    const { batchSize } = this.settings;
+    for (let start = 0; start < prompts.length; start += batchSize) {
+      const batch = prompts.slice(start, start + batchSize);
+      const rows = await this.namingBadWeights(() => generateBatch(this.open, batch, this.generation, { signal }));
+      for (const [i, row] of rows.entries())
+        yield { prompt: await this.textOf(examples[start + i] as LanguageExample, (batch[i] as Prompt).ids), ...row };
     }
   }
 
@@ -175,30 +201,24 @@ export class TextGenerator {
     return promptsOf(this.open, examples, this.own, { maxNewTokens, maxLength: this.maxLength, seed });
   }
 
-  /** Passes on what comes; where numbers are not finite, the model's own weights are looked at. */
-  private async *naming<T>(pieces: AsyncGenerator<T>): AsyncGenerator<T> {
+  private namingBadWeights<T>(body: () => Promise<T>): Promise<T> {
     const { folder, model } = this.open;
-    const next = () =>
-      namingBadWeights(
-        () => ({ folder, weights: weightsOf(model) }),
-        () => pieces.next(),
-      );
-    try {
-      for (let piece = await next(); !piece.done; piece = await next()) yield piece.value;
-    } finally {
-      await pieces.return(undefined);
-    }
+    return namingBadWeights(() => ({ folder, weights: weightsOf(model) }), body);
   }
 }
 
-/** How one prompt is gone on from. */
+/** Options of `TextGenerator.stream`. */
 export interface StreamOptions extends Pick<GenerationHooks, "signal"> {
-  /** Which of the seed's streams of random numbers tokens are drawn with. */
+  /** Which of the seed's streams of random numbers to sample with. */
   readonly stream?: number;
+  /** The name of the prompt in errors. */
+  readonly name?: string;
 }
 
-const exampleOf = (prompt: Writing, index: number): LanguageExample => ({
+const promptName = (index: number): string => `Prompt ${index + 1}`;
+
+const exampleOf = (prompt: Writing, name: string): LanguageExample => ({
   input: { kind: "prompt", prompt, completion: undefined },
   label: undefined,
-  at: { file: CALL, line: index + 1 },
+  at: { file: name, line: 0 },
 });

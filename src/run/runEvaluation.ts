@@ -71,7 +71,7 @@ export class RunEvaluation {
     const found = await evaluateTexts(
       model,
       dataset.examples as readonly LanguageExample[],
-      { batchSize: config.batchSize, wishes: wishesOf(config), signal },
+      { batchSize: config.batchSize, overrides: overridesOf(config), signal },
       ({ at, input }, reference, prediction) =>
         judged.push({ ...at, text: shortText(promptText(input)), reference, prediction }),
     );
@@ -104,7 +104,7 @@ export class RunEvaluation {
   }
 }
 
-export const wishesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
+export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens }: RunConfig) => ({
   beams,
   lengthPenalty,
   noRepeatNgram,

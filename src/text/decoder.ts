@@ -1,16 +1,17 @@
+/** Decodes tokens: all at once, as a stream, or the end of a long text only. */
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { NativeTokenizer } from "./native.js";
 
-/** What stands for bytes that are no character, or not yet. */
+/** Decoded from bytes that are not valid UTF-8, or not yet. */
 const REPLACEMENT = "\uFFFD";
 
-/** How tokens become a text. */
+/** Options of decoding. */
 export interface DecodeOptions {
-  /** Whether special tokens are left out; true if not given. */
+  /** Whether to leave out special tokens; true if not given. */
   readonly skipSpecialTokens?: boolean | undefined;
 }
 
-/** What `clean_up_tokenization_spaces` replaces, in this order. */
+/** The replacements of `clean_up_tokenization_spaces`, in their order. */
 const CLEANED: readonly (readonly [string, string])[] = [
   [" .", "."],
   [" ?", "?"],
@@ -26,12 +27,10 @@ const CLEANED: readonly (readonly [string, string])[] = [
 
 const cleaned = (text: string): string => CLEANED.reduce((done, [from, to]) => done.replaceAll(from, to), text);
 
-/** The text of tokens, as transformers decodes it. */
+/** Decodes tokens as transformers does. */
 export class Decoder {
-  /** Tokens that stand for one byte each, by id. In a run of them that isn't valid UTF-8, every byte becomes U+FFFD. */
-  readonly #bytes: ReadonlyMap<number, number>;
-  /** A token for a byte above ASCII: after others it shows whether theirs may still be replaced. */
-  readonly #highByte: number | undefined;
+  /** The ids of tokens for single bytes (byte fallback). A run of them that is not valid UTF-8 becomes one U+FFFD per byte. */
+  readonly #bytes: ReadonlySet<number>;
   readonly #specials: ReadonlySet<number>;
   readonly #cleansUp: boolean;
 
@@ -40,8 +39,7 @@ export class Decoder {
     { decoder, model, added_tokens }: JsonObject,
     { clean_up_tokenization_spaces }: JsonObject,
   ) {
-    this.#bytes = JSON.stringify(decoder ?? null).includes('"ByteFallback"') ? bytesOf(native) : new Map();
-    this.#highByte = [...this.#bytes].find(([, byte]) => byte > 0x7f)?.[0];
+    this.#bytes = JSON.stringify(decoder ?? null).includes('"ByteFallback"') ? bytesOf(native) : new Set();
     this.#specials = specialsOf(added_tokens);
     this.#cleansUp = clean_up_tokenization_spaces === true && isJsonObject(model) && model.type !== "BPE";
   }
@@ -51,14 +49,14 @@ export class Decoder {
     return this.#cleansUp ? cleaned(text) : text;
   }
 
-  /** Whether `text`, that of these tokens, stays as it is whatever tokens follow. */
-  async isSettled(ids: readonly number[], text: string, options: DecodeOptions = {}): Promise<boolean> {
+  /** Whether `text`, decoded from these tokens, stays the same whatever tokens follow. A byte token may end a run that continues. */
+  isSettled(ids: readonly number[], text: string, { skipSpecialTokens = true }: DecodeOptions = {}): boolean {
     if (text.endsWith(REPLACEMENT) || this.#cleansUp) return false;
-    if (this.#highByte === undefined) return true;
-    return (await this.decode([...ids, this.#highByte], options)).startsWith(text);
+    const last = ids.findLast((id) => !(skipSpecialTokens && this.#specials.has(id)));
+    return last === undefined || !this.#bytes.has(last);
   }
 
-  /** Where the run of byte tokens that holds `at` begins; special tokens don't end a run. `at` itself outside a run. */
+  /** Where the run of byte tokens around `at` begins; `at` outside a run. Special tokens do not end a run. */
   runStart(ids: readonly number[], at: number): number {
     if (this.#bytes.size === 0) return at;
     let start = at;
@@ -71,11 +69,11 @@ export class Decoder {
   }
 }
 
-function bytesOf(native: NativeTokenizer): ReadonlyMap<number, number> {
-  const bytes = new Map<number, number>();
+function bytesOf(native: NativeTokenizer): ReadonlySet<number> {
+  const bytes = new Set<number>();
   for (let byte = 0; byte < 0x100; byte++) {
     const id = native.tokenToId(`<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`);
-    if (id !== null) bytes.set(id, byte);
+    if (id !== null) bytes.add(id);
   }
   return bytes;
 }
@@ -83,4 +81,69 @@ function bytesOf(native: NativeTokenizer): ReadonlyMap<number, number> {
 function specialsOf(tokens: unknown): ReadonlySet<number> {
   const listed = Array.isArray(tokens) ? tokens.filter(isJsonObject) : [];
   return new Set(listed.filter(({ special }) => special === true).map(({ id }) => id as number));
+}
+
+/**
+ * Decodes tokens one by one. The pieces put together are the text that the tokenizer decodes from all tokens at once: text that
+ * further tokens may change is held back.
+ */
+export class TextStream {
+  /** Tokens whose text was returned last, as the text of new tokens depends on them, and then the new tokens. */
+  #ids: number[] = [];
+  /** How many of them have had their text returned. */
+  #returned = 0;
+
+  constructor(
+    private readonly decoder: Pick<Decoder, "decode" | "isSettled">,
+    private readonly options: DecodeOptions = {},
+  ) {}
+
+  /** Adds tokens. @returns the text that has become certain, perhaps an empty string */
+  async put(...ids: readonly number[]): Promise<string> {
+    this.#ids.push(...ids);
+    const { before, after } = await this.#texts();
+    if (after.length <= before.length || !this.decoder.isSettled(this.#ids, after, this.options)) return "";
+    this.#ids = this.#ids.slice(this.#returned);
+    this.#returned = this.#ids.length;
+    return after.slice(before.length);
+  }
+
+  /** Ends the stream. @returns the rest of the text, with U+FFFD for incomplete characters */
+  async end(): Promise<string> {
+    const { before, after } = await this.#texts();
+    this.#ids = [];
+    this.#returned = 0;
+    return after.slice(before.length);
+  }
+
+  async #texts(): Promise<{ before: string; after: string }> {
+    const [before, after] = await Promise.all([
+      this.decoder.decode(this.#ids.slice(0, this.#returned), this.options),
+      this.decoder.decode(this.#ids, this.options),
+    ]);
+    return { before, after };
+  }
+}
+
+/** The most tokens that one character is spread over: a new token may change the text of so many. */
+const CHARACTER = 4;
+/** How many characters at the start of a text may depend on the tokens before it: a partial character, a stripped space, a contraction. */
+const MARGIN = 16;
+
+/**
+ * The end of the text of tokens: what the newest may have changed, and at least `length` characters before that. Decodes no more
+ * tokens than needed.
+ */
+export async function textEnd(
+  decoder: Pick<Decoder, "decode" | "runStart">,
+  ids: readonly number[],
+  length: number,
+): Promise<string> {
+  const fresh = await decoder.decode(ids.slice(-CHARACTER));
+  const wanted = length + fresh.length + CHARACTER;
+  for (let count = wanted + MARGIN; count < ids.length; count *= 2) {
+    const text = await decoder.decode(ids.slice(decoder.runStart(ids, ids.length - count)));
+    if (text.length >= wanted + MARGIN) return text.slice(-wanted);
+  }
+  return decoder.decode(ids);
 }

@@ -127,12 +127,12 @@ export class Tokenizer {
     return this.#decoder.decode(ids, options);
   }
 
-  /** Whether `text`, that of these tokens, stays as it is whatever tokens follow. */
-  isSettled(ids: readonly number[], text: string, options: DecodeOptions = {}): Promise<boolean> {
+  /** Whether `text`, decoded from these tokens, stays the same whatever tokens follow. */
+  isSettled(ids: readonly number[], text: string, options: DecodeOptions = {}): boolean {
     return this.#decoder.isSettled(ids, text, options);
   }
 
-  /** Where decoding must begin so that the text from token `at` on is as in the whole: at `at`, or where its run of byte tokens begins. */
+  /** Where decoding must begin so that the text from token `at` on is as in the whole: `at`, or the start of its run of byte tokens. */
   runStart(ids: readonly number[], at: number): number {
     return this.#decoder.runStart(ids, at);
   }

@@ -1,7 +1,7 @@
 import { type LanguageExample, meaningsOf } from "../data/index.js";
 import type { JsonObject } from "../files/json.js";
 import {
-  type GenerationWishes,
+  type GenerationOverrides,
   generateRows,
   readGenerationConfig,
   resolveGeneration,
@@ -12,7 +12,7 @@ import { textScorer } from "../tasks/index.js";
 import type { Judgement } from "./evaluation.js";
 import { promptsOf } from "./prompts.js";
 
-/** A model that goes on from prompts, and its files. */
+/** A model that generates text, and its files. */
 export interface WritingModel extends TextModel {
   readonly folder: string;
   readonly checkpointConfig: JsonObject;
@@ -20,30 +20,32 @@ export interface WritingModel extends TextModel {
 
 export interface TextEvaluationOptions {
   readonly batchSize: number;
-  /** How prompts are gone on from: greedily, unless beams are asked for. */
-  readonly wishes?: Pick<GenerationWishes, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens"> | undefined;
+  /** Generation settings; greedy without beams. */
+  readonly overrides?:
+    | Pick<GenerationOverrides, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens">
+    | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A prompt's row, its references, and what was generated. */
+/** A prompt's row, its references, and the generated text. */
 export type OnText = (example: LanguageExample, references: readonly string[], prediction: { text: string }) => void;
 
-/** Judges a model by the texts with which it goes on from prompts, each against all references of its prompt. */
+/** Scores the texts that a model generates for prompts, each against all references of its prompt. */
 export async function evaluateTexts(
   model: WritingModel,
   examples: readonly LanguageExample[],
-  { batchSize, wishes = {}, signal }: TextEvaluationOptions,
+  { batchSize, overrides = {}, signal }: TextEvaluationOptions,
   onText: OnText = () => {},
 ): Promise<Judgement> {
   const own = readGenerationConfig(model.folder, model.checkpointConfig);
-  const settings = resolveGeneration(wishes.beams === undefined ? { ...wishes, greedy: true } : wishes, own);
+  const settings = resolveGeneration(overrides.beams === undefined ? { ...overrides, greedy: true } : overrides, own);
   const generation = { ...settings, ...(await splitStops(model.tokenizer, settings.stop)) };
   const meanings = meaningsOf(examples);
   const prompts = await promptsOf(
     model,
     meanings.map(({ example }) => example),
     own,
-    wishes,
+    overrides,
   );
   const { metric } = textScorer;
   const measured: unknown[] = [];

@@ -1,8 +1,7 @@
-// Going on from prompts in bfloat16: as near to the truth as transformers, and with its tokens where rounding does not decide.
+// Generation in bfloat16: logits as accurate as transformers', and the same tokens where rounding does not decide.
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { Continuations } from "../../src/generation/continuations.js";
-import { generateTokens } from "../../src/generation/generateTokens.js";
+import { Continuations, generateTokens } from "../../src/generation/generateTokens.js";
 import { GREEDY } from "../../src/generation/index.js";
 import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
+import { type GenerationSettings, GREEDY, type SamplingSettings } from "../../src/generation/generationSettings.js";
 import { processorsOf, type Sequence } from "../../src/generation/processors.js";
-import { drawSeveral, sample, warp } from "../../src/generation/sampling.js";
-import { type GenerationSettings, GREEDY, type SamplingSettings } from "../../src/generation/settings.js";
-import { topK } from "../../src/generation/topK.js";
+import { sample, sampleSeveral, topK, warp } from "../../src/generation/sampling.js";
 
 const OFF = Number.NEGATIVE_INFINITY;
 const SAMPLING: SamplingSettings = { temperature: 1, topK: 0, topP: 1, minP: undefined };
@@ -122,7 +121,7 @@ test("beside beams some tokens stay, whatever is said", () => {
 test("several are drawn by their scores, none twice, and given by them; others come where none can be drawn", () => {
   const scores = Float32Array.from([Math.log(2), Math.log(1), OFF, Math.log(5), -1e9]);
   const drawn = (count: number, ...numbers: number[]) => [
-    ...drawSeveral(scores, count, () => numbers.shift() as number),
+    ...sampleSeveral(scores, count, () => numbers.shift() as number),
   ];
   expect(drawn(2, 0.3, 0.5)).toEqual([3, 1]);
   expect(drawn(2, 0.1, 0.1)).toEqual([0, 1]);

@@ -41,8 +41,8 @@ const SAMPLING: Readonly<Record<string, string>> = {
 function settingsOf({ settings }: Case): GenerationSettings {
   // In a folder without a generation_config.json the settings are read from what is given as its config.json.
   const own = readGenerationConfig("/nowhere", { ...settings, eos_token_id: [0, 1] });
-  const wishes = SAMPLING_KEYS.map((key) => [key, settings[SAMPLING[key] as string]] as const);
-  return resolveGeneration(Object.fromEntries(wishes.filter(([, value]) => value !== undefined)), own);
+  const overrides = SAMPLING_KEYS.map((key) => [key, settings[SAMPLING[key] as string]] as const);
+  return resolveGeneration(Object.fromEntries(overrides.filter(([, value]) => value !== undefined)), own);
 }
 
 function promptsOf({ settings, uniforms }: Case): Prompt[] {

@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import * as choosing from "../../src/generation/generateTokens.js";
 import { type GeneratedPiece, GREEDY, generateTexts, splitStops } from "../../src/generation/index.js";
-import { StopTexts } from "../../src/generation/stopTexts.js";
+import { StopStrings } from "../../src/generation/stopStrings.js";
 import type { TaskModel } from "../../src/models/index.js";
 import { loadTokenizer, type Tokenizer } from "../../src/text/index.js";
 
@@ -75,16 +75,16 @@ describe("text as it comes", () => {
 });
 
 test("the first of several texts counts, wherever it begins", () => {
-  const stops = new StopTexts(["cd", "bcx", "d"]);
-  expect([stops.find("abcd"), stops.find("abcx"), stops.find("ab"), new StopTexts([]).find("a")]).toEqual([
+  const stops = new StopStrings(tokenizer, ["cd", "bcx", "d"]);
+  expect([stops.find("abcd"), stops.find("abcx"), stops.find("ab"), new StopStrings(tokenizer, []).find("a")]).toEqual([
     2,
     1,
     undefined,
     undefined,
   ]);
-  expect([stops.mayBegin("ab"), stops.mayBegin("abc"), stops.mayBegin("a")]).toEqual([1, 1, 1]);
-  expect(new StopTexts([]).mayBegin("abc")).toBe(3);
-  expect(new StopTexts(["aab"]).mayBegin("xaaa")).toBe(2);
+  expect([stops.certainLength("ab"), stops.certainLength("abc"), stops.certainLength("a")]).toEqual([1, 1, 1]);
+  expect(new StopStrings(tokenizer, []).certainLength("abc")).toBe(3);
+  expect(new StopStrings(tokenizer, ["aab"]).certainLength("xaaa")).toBe(2);
 });
 
 test("a special token among the texts that end is looked for as a token", async () => {

@@ -55,8 +55,11 @@ test("what acts where rows are given acts here, and what names prompts and files
 
 test("batches are as large as asked for", async () => {
   const generator = await TextGenerator.open({ model, maxNewTokens: 1, batchSize: 3 });
-  for await (const _ of generator.rows(["a word"]));
-  expect(vi.mocked(generation.generateRows).mock.lastCall?.[3]).toMatchObject({ batchSize: 3 });
+  vi.mocked(generation.generateBatch).mockClear();
+  const rows: string[] = [];
+  for await (const { prompt } of generator.rows(["a", "b", "c", "d"])) rows.push(prompt);
+  expect(rows).toEqual(["a", "b", "c", "d"]);
+  expect(vi.mocked(generation.generateBatch).mock.calls.map(([, prompts]) => prompts.length)).toEqual([3, 1]);
 });
 
 test("a prompt with a token that the tokenizer's settings add, and the model has no vector for, is refused by its number", async () => {

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { StopTexts } from "../../src/generation/stopTexts.js";
+import { StopStrings } from "../../src/generation/stopStrings.js";
 import { loadTokenizer, TextStream, type Tokenizer } from "../../src/text/index.js";
 
 const folder = fileURLToPath(new URL("../golden", import.meta.url));
@@ -44,10 +44,10 @@ describe("texts that end a continuation", () => {
   it("are not found among bytes in a row that are not all characters, however many", async () => {
     const tokenizer = await loadTokenizer(`${folder}/chat/tokenizers/sentence-piece`);
     const bytes = (await tokenizer.encode(["漢字".repeat(100)])).inputIds.slice(2);
-    const stops = new StopTexts(["字漢"]);
-    expect(await stops.isBrought(tokenizer, bytes)).toBe(true);
-    expect(await stops.isBrought(tokenizer, bytes.slice(1))).toBe(false);
+    const stops = new StopStrings(tokenizer, ["字漢"]);
+    expect(await stops.isCompleted(bytes)).toBe(true);
+    expect(await stops.isCompleted(bytes.slice(1))).toBe(false);
     const marked = [...bytes.slice(1, 300), tokenizer.eosTokenId as number, ...bytes.slice(300, 450)];
-    expect(await stops.isBrought(tokenizer, marked)).toBe(false);
+    expect(await stops.isCompleted(marked)).toBe(false);
   });
 });

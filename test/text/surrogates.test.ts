@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { encodeLanguageRows, encodePrompts, type LanguageInput } from "../../src/data/index.js";
-import { splitStops } from "../../src/generation/stopTexts.js";
+import { splitStops } from "../../src/generation/stopStrings.js";
 import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../../src/text/index.js";
 
 const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/byte-level", import.meta.url)));

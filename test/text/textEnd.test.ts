@@ -1,7 +1,7 @@
 // Texts that end a continuation are looked for in its end alone: they are found at the same token as in all of it.
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { StopTexts } from "../../src/generation/stopTexts.js";
+import { StopStrings } from "../../src/generation/stopStrings.js";
 import { loadTokenizer, type Tokenizer, textEnd } from "../../src/text/index.js";
 
 type Decoding = Pick<Tokenizer, "decode" | "runStart">;
@@ -48,12 +48,12 @@ describe.each(FOLDERS)("%s", (folder) => {
     let found = 0;
     for (const [seed, stop] of STOPS.entries()) {
       const ids = (await tokenizer.encode([textOf(seed)])).inputIds;
-      const stops = new StopTexts(stop);
+      const stops = new StopStrings(tokenizer, stop);
       let start = 0;
       for (let end = 1; end <= ids.length; end++) {
         const tokens = ids.slice(start, end);
         const isThere = stops.find(await tokenizer.decode(tokens)) !== undefined;
-        expect(await stops.isBrought(tokenizer, tokens), `${stop} in tokens ${start} to ${end}`).toBe(isThere);
+        expect(await stops.isCompleted(tokens), `${stop} in tokens ${start} to ${end}`).toBe(isThere);
         if (!isThere) continue;
         if (tokens.length > 100) found++;
         start = end;
@@ -96,8 +96,8 @@ describe("tokens that", () => {
 
   test("are long end a continuation by what they begin with", async () => {
     const tokenizer = decoder(["a", `b${" ".repeat(60)}`]);
-    expect(await new StopTexts(["aab"]).isBrought(tokenizer, [...repeated([0], 500), 1])).toBe(true);
-    expect(await new StopTexts(["aab"]).isBrought(tokenizer, repeated([0], 500))).toBe(false);
+    expect(await new StopStrings(tokenizer, ["aab"]).isCompleted([...repeated([0], 500), 1])).toBe(true);
+    expect(await new StopStrings(tokenizer, ["aab"]).isCompleted(repeated([0], 500))).toBe(false);
   });
 
   test("are written otherwise after others", async () => {
@@ -112,6 +112,6 @@ describe("tokens that", () => {
 
   test("show nothing are looked past", async () => {
     const tokenizer = decoder(["", "s", "t"]);
-    expect(await new StopTexts(["st"]).isBrought(tokenizer, [1, ...repeated([0], 300), 2])).toBe(true);
+    expect(await new StopStrings(tokenizer, ["st"]).isCompleted([1, ...repeated([0], 300), 2])).toBe(true);
   });
 });

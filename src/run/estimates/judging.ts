@@ -8,7 +8,7 @@ import { evaluationBatches, predictRows } from "../../train/evaluation.js";
 import { tokensOfWork, type Work } from "../../train/rehearsal.js";
 import { evaluateTexts } from "../../train/textEvaluation.js";
 import type { Prepared } from "../prepare.js";
-import { wishesOf } from "../runEvaluation.js";
+import { overridesOf } from "../runEvaluation.js";
 import { secondsAt } from "./line.js";
 import type { Times } from "./phases.js";
 import { type Sampled, sampleWork } from "./sampler.js";
@@ -64,8 +64,8 @@ export async function rehearseTexts(
   const some = firstPrompts(examples, config.batchSize);
   const secondsOf = async (most: number) => {
     const began = clock();
-    const wishes = { ...wishesOf(config), maxNewTokens: Math.min(most, config.maxNewTokens ?? most) };
-    await evaluateTexts(model, some, { batchSize: config.batchSize, wishes, signal });
+    const overrides = { ...overridesOf(config), maxNewTokens: Math.min(most, config.maxNewTokens ?? most) };
+    await evaluateTexts(model, some, { batchSize: config.batchSize, overrides, signal });
     return (clock() - began) / 1000;
   };
   const first = await secondsOf(1);

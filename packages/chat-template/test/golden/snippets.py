@@ -133,6 +133,7 @@ SNIPPETS = [
     "{{ ['a', 'b'] | map('upper') | join }}|{{ ['a-b', 'c-d'] | map('replace', '-', '+') | list }}|{{ [['b', 'a'], ['d', 'c']] | map('sort', reverse=true) | list }}|{{ messages | map(attribute='name') | list }}|{{ messages | map(attribute='name', default='x') | list }}|{{ [{'a': {'b': 1}}, {'a': {'b': none}}] | map(attribute='a.b', default=7) | list }}|{{ [[1, 2]] | map(attribute=1) | list }}|{{ [' a '] | map('trim') | map('length') | list }}|{{ [1, 2.5] | map('string') | list }}",
     "{{ ['a'] | map('nofilter') | list }}", "{{ ['a'] | map | list }}", "{{ ['a'] | map(attribute='x', other=1) | list }}", "{{ ['a'] | map('upper', 1) | list }}",
     "{{ [1, 2, 3] | select('odd') | list }}|{{ [1, 2, 3] | reject('gt', 1) | list }}|{{ [0, '', 'x'] | select | list }}|{{ ['a', 1] | select('string') | list }}|{{ messages | selectattr('role', 'in', ['user', 'tool']) | map(attribute='role') | list }}|{{ messages | rejectattr('role', '==', 'user') | map(attribute='role') | list }}|{{ [{'a': {'b': 1}}] | selectattr('a.b', 'eq', 1) | list }}|{{ [1, 2, 3] | select('>=', 2) | list }}",
+    "{% set x = 1 %}{% generation %}{% set x = 2 %}{{ x }}{% endgeneration %}{{ x }}",
     "{{ messages | max(attribute='nothing') }}",
     "{{ messages | min(attribute='nothing') }}",
     "{{ messages | min(attribute='nothing.more') }}",

@@ -1,0 +1,56 @@
+/** The strings at which generation stops. */
+import { type Tokenizer, textEnd } from "../text/index.js";
+
+export class StopStrings {
+  readonly #longest: number;
+
+  constructor(
+    private readonly tokenizer: Pick<Tokenizer, "decode" | "runStart">,
+    private readonly strings: readonly string[],
+  ) {
+    this.#longest = Math.max(0, ...strings.map(({ length }) => length));
+  }
+
+  get isEmpty(): boolean {
+    return this.strings.length === 0;
+  }
+
+  /** Where the first stop string begins in `text`; undefined if there is none. */
+  find(text: string): number | undefined {
+    const found = this.strings.map((stop) => text.indexOf(stop)).filter((at) => at >= 0);
+    return found.length > 0 ? Math.min(...found) : undefined;
+  }
+
+  /** Whether the newest of a continuation's tokens completes a stop string. Only the end of the text is decoded. */
+  async isCompleted(tokens: readonly number[]): Promise<boolean> {
+    return this.find(await textEnd(this.tokenizer, tokens, this.#longest)) !== undefined;
+  }
+
+  /** The length of `text` without a beginning of a stop string at its end. */
+  certainLength(text: string): number {
+    return text.length - Math.max(0, ...this.strings.map((stop) => overlap(text, stop)));
+  }
+}
+
+/** How many characters at the end of `text` are a proper beginning of `stop`. */
+function overlap(text: string, stop: string): number {
+  for (let size = Math.min(stop.length - 1, text.length); size > 0; size--) {
+    if (stop.startsWith(text.slice(text.length - size))) return size;
+  }
+  return 0;
+}
+
+/**
+ * Splits stop strings into special tokens, which decoded text does not show, and other strings.
+ * @returns the other strings, and the ids of the special tokens
+ */
+export async function splitStops(
+  tokenizer: Tokenizer,
+  strings: readonly string[],
+): Promise<{ readonly stop: readonly string[]; readonly stopTokens: readonly number[] }> {
+  const encoded = await tokenizer.tokensOf(strings);
+  const ids = await Promise.all(
+    encoded.map(async ({ ids }) => (ids.length === 1 && (await tokenizer.decode(ids)) === "" ? ids[0] : undefined)),
+  );
+  return { stop: strings.filter((_, i) => ids[i] === undefined), stopTokens: ids.filter((id) => id !== undefined) };
+}
