@@ -6,7 +6,7 @@ import { BidoraError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
 import { writeFileAtomic } from "./atomic.js";
 
-/** In the form of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
+/** In the format of coreutils: `sha256sum -c SHA256SUMS` checks it too. */
 export const CHECKSUMS = "SHA256SUMS";
 const LINE = /^([0-9a-f]{64}) {2}([^/\\]+)$/;
 const CHUNK_BYTES = 2 ** 22;
@@ -15,7 +15,7 @@ export function sha256(data: string | Uint8Array): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** Reads in pieces between which other work goes on. */
+/** The checksum of a file, read in chunks so that the event loop keeps running. */
 export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   const buffer = Buffer.allocUnsafe(CHUNK_BYTES);
@@ -32,23 +32,23 @@ export async function sha256OfFile(path: string, signal?: AbortSignal): Promise<
   }
 }
 
-/** A line for each file, in the order given. */
+/** One line for each file, in the order given. */
 export async function checksumsOf(folder: string, names: readonly string[], signal?: AbortSignal): Promise<string> {
   let lines = "";
   for (const name of names) lines += `${await sha256OfFile(join(folder, name), signal)}  ${name}\n`;
   return lines;
 }
 
-/** Writes down the checksums of all files in a folder that has no folders in it, in place of those written before. */
+/** Writes the checksums of all files in a folder without subfolders, replacing earlier ones. */
 export async function writeChecksums(folder: string): Promise<void> {
   const names = readdirSync(folder).filter((name) => name !== CHECKSUMS);
   writeFileAtomic(join(folder, CHECKSUMS), await checksumsOf(folder, names.sort()));
 }
 
 /**
- * Checks that a folder's files are as they were when their checksums were written down.
- * @param needed files that must be among them
- * @throws BidoraError `CHECKSUMS` naming the file that is missing or another
+ * Checks that a folder's files still match their checksums.
+ * @param needed files that must be listed
+ * @throws BidoraError `CHECKSUMS` that names the missing or changed file
  */
 export async function verifyChecksums(folder: string, needed: readonly string[]): Promise<void> {
   const sums = readChecksums(folder);
@@ -72,7 +72,7 @@ function readChecksums(folder: string): ReadonlyMap<string, string> {
   );
 }
 
-/** A pipe in a file's place would be waited for without end. */
+/** Requires a regular file: reading a pipe might never end. */
 function requireFile(folder: string, name: string): void {
   const found = statOf(join(folder, name));
   if (found === undefined) throw fault(`${name} is missing`);

@@ -12,15 +12,15 @@ import { noWeights, readWeightMap } from "./modelFiles.js";
 import { openSafetensors, type SafetensorsFile } from "./safetensors.js";
 import type { TensorInfo } from "./safetensorsHeader.js";
 
-/** An unmodified Hugging Face model folder: its configuration, and its weights under the names that they have there. */
+/** A Hugging Face model folder: its configuration, and its weights under their original names. */
 export interface Checkpoint extends Weights {
   readonly folder: string;
   readonly config: JsonObject;
 }
 
 /**
- * Opens a model folder. Nothing but headers is read until a tensor is asked for; `close` it when the model has been built.
- * @throws BidoraError `CHECKPOINT`, `JSON`, `WEIGHTS` or `SAFETENSORS`: what is missing or wrong, in one sentence
+ * Opens a model folder. Only headers are read at first, and tensors on demand; `close` it when the model has been built.
+ * @throws BidoraError `CHECKPOINT`, `JSON`, `WEIGHTS` or `SAFETENSORS` for what is missing or wrong
  */
 export function openCheckpoint(folder: string): Checkpoint {
   checkArguments("openCheckpoint", ["folder", folder, aText]);
@@ -28,7 +28,7 @@ export function openCheckpoint(folder: string): Checkpoint {
   return { folder, config, ...openWeights(folder) };
 }
 
-/** The `config.json` of a model folder, without touching its weights. @throws as `openCheckpoint` */
+/** The `config.json` of a model folder. @throws as `openCheckpoint` */
 export function readConfig(folder: string): JsonObject {
   if (!statOf(folder)?.isDirectory()) {
     throw new BidoraError(
@@ -41,37 +41,37 @@ export function readConfig(folder: string): JsonObject {
   if (existsSync(join(folder, ADAPTER_CONFIG))) {
     throw new BidoraError(
       "CHECKPOINT",
-      `${folder} holds an adapter, not a model: give it as the adapter, and its base as the model.`,
+      `${folder} holds an adapter, not a model: pass it as the adapter, and its base model as the model.`,
     );
   }
   const gguf = readdirSync(folder).find((name) => /\.gguf$/i.test(name));
   const advice =
     gguf === undefined
       ? "expected a Hugging Face model folder"
-      : `give the file ${join(folder, gguf)} itself as the model`;
+      : `pass the file ${join(folder, gguf)} itself as the model`;
   throw new BidoraError("CHECKPOINT", `${folder} has no config.json; ${advice}.`);
 }
 
-/** The tensors of a model folder, be they in one file or in shards; each is read from disk when it is asked for. */
+/** The tensors of a model folder, in one file or in shards; each is read from disk on demand. */
 export interface Weights {
   /** Paths of the files. */
   readonly files: readonly string[];
   readonly names: readonly string[];
   /** Whether there is a tensor of this name. */
   has(name: string): boolean;
-  /** What the header says of a tensor. @throws BidoraError `WEIGHTS` for a name that is not there */
+  /** A tensor's description in the header. @throws BidoraError `WEIGHTS` if there is no such tensor */
   info(name: string): TensorInfo;
-  /** A tensor's bytes in its own dtype. */
+  /** A tensor's bytes, in its stored dtype. */
   readBytes(name: string): Uint8Array;
-  /** A tensor in its own dtype. */
+  /** A tensor, in its stored dtype. */
   readTensor(name: string): Tensor;
   /** Closes the files. */
   close(): void;
 }
 
 /**
- * Opens `model.safetensors`, or the shards that `model.safetensors.index.json` names, or `model.gguf`, and checks all headers.
- * @throws BidoraError `WEIGHTS` where there are none or the index does not fit its shards, `SAFETENSORS` or `GGUF` for a bad file
+ * Opens `model.safetensors`, the shards in `model.safetensors.index.json`, or `model.gguf`, and checks all headers.
+ * @throws BidoraError `WEIGHTS` if there are none or the index doesn't match its shards, `SAFETENSORS` or `GGUF` for a damaged file
  */
 export function openWeights(folder: string): Weights {
   const single = join(folder, WEIGHTS_FILE);
@@ -86,7 +86,7 @@ export function openWeights(folder: string): Weights {
   throw noWeights(folder, names);
 }
 
-/** Names of the files with a model folder's weights. @throws BidoraError as `openWeights` */
+/** Names of the weight files of a model folder. @throws BidoraError as `openWeights` */
 export function weightFileNames(folder: string): string[] {
   const found = openWeights(folder);
   found.close();
@@ -116,12 +116,12 @@ function openShards(folder: string, index: string): Weights {
 
 function openShard(folder: string, index: string, name: string): SafetensorsFile {
   if (existsSync(join(folder, name))) return openSafetensors(join(folder, name));
-  throw new BidoraError("WEIGHTS", `${index} names the shard ${name}, which is not there; fetch or copy it too.`);
+  throw new BidoraError("WEIGHTS", `${index} names the shard ${name}, which is missing; fetch or copy it too.`);
 }
 
 function holder(index: string, shard: SafetensorsFile, name: string): SafetensorsFile {
   if (shard.has(name)) return shard;
-  throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it has not.`);
+  throw new BidoraError("WEIGHTS", `${index} says that ${shard.path} has the tensor '${name}', but it does not.`);
 }
 
 type WeightFile = Pick<SafetensorsFile, "path" | "info" | "readBytes" | "readTensor" | "close">;

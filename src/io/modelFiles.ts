@@ -1,15 +1,17 @@
+// The weight files of a model folder or repository.
+
 import { BidoraError } from "../common/errors.js";
 import { isJsonObject, readJsonObject } from "../files/json.js";
 import { WEIGHTS_FILE, WEIGHTS_INDEX } from "../files/names.js";
 
-/** Weights in formats that can run code or that belong to other programs: never opened. */
+/** Weights in formats that can run code or belong to other frameworks, which are never opened. */
 const FOREIGN_WEIGHTS = /\.(bin|pt|pth|ckpt|pkl|h5|msgpack|onnx)$/;
-/** These hold a whole model, configuration and all. */
+/** A GGUF file holds a whole model, including configuration and tokenizer. */
 const GGUF_WEIGHTS = /\.gguf$/i;
 
 /**
  * The error for a folder or repository without safetensors weights.
- * @param names of the files that it does have
+ * @param names names of the files that it has
  */
 export function noWeights(where: string, names: Iterable<string>): BidoraError {
   const all = [...names];
@@ -17,22 +19,22 @@ export function noWeights(where: string, names: Iterable<string>): BidoraError {
   const foreign = all.find((name) => FOREIGN_WEIGHTS.test(name));
   const hint =
     gguf !== undefined
-      ? `it has ${gguf}, which holds a whole model by itself: fetch that file where it is on the Hub, and give it as the model.`
+      ? `it has ${gguf}, which holds a whole model: pass that file as the model (download it first if it is on the Hub).`
       : foreign === undefined
         ? `expected ${WEIGHTS_FILE}, or ${WEIGHTS_INDEX} with its shards.`
-        : `it has ${foreign}, which is refused (pickles can run code, other formats belong to other programs); convert it once, in Python: ` +
+        : `it has ${foreign}, which is not supported (pickles can run code, other formats belong to other frameworks); convert it once, in Python: ` +
           "transformers.AutoModel….from_pretrained(IN).save_pretrained(OUT), with the class of its head, writes safetensors.";
   return new BidoraError("WEIGHTS", `${where} has no safetensors weights: ${hint}`);
 }
 
-/** The shard file of each tensor, as an index file tells it. @throws BidoraError `WEIGHTS` for an index of another form */
+/** The shard file of each tensor, from an index file. @throws BidoraError `WEIGHTS` for an invalid index */
 export function readWeightMap(index: string): ReadonlyMap<string, string> {
   const map = readJsonObject(index).weight_map;
   const entries = isJsonObject(map) ? Object.entries(map) : undefined;
   if (!entries?.every((entry): entry is [string, string] => isPlainName(entry[1]))) {
     throw new BidoraError(
       "WEIGHTS",
-      `${index} must have a weight_map from tensor names to file names in its own folder.`,
+      `${index} must have a weight_map from tensor names to file names in the same folder.`,
     );
   }
   return new Map(entries);

@@ -1,3 +1,5 @@
+// Reads and writes safetensors files.
+
 import { closeSync, fstatSync } from "node:fs";
 import { openToRead, readInto } from "../common/fileSystem.js";
 import { writeAll, writeAtomic } from "../files/atomic.js";
@@ -16,18 +18,18 @@ import {
   torchDtype,
 } from "./safetensorsHeader.js";
 
-/** An open safetensors file: the header is in memory, each tensor is read from disk when it is asked for. */
+/** An open safetensors file: the header is in memory, and tensors are read from disk on demand. */
 export interface SafetensorsFile {
   readonly path: string;
-  /** In the order of their bytes. */
+  /** In the order of the data. */
   readonly names: readonly string[];
   readonly metadata: Readonly<Record<string, string>>;
   has(name: string): boolean;
-  /** @throws BidoraError `SAFETENSORS` for a name that the file lacks (as do the readers) */
+  /** @throws BidoraError `SAFETENSORS` if the file has no such tensor (as do the readers) */
   info(name: string): TensorInfo;
-  /** The tensor's bytes (little-endian, row-major), in memory of their own. */
+  /** A copy of the tensor's bytes (little-endian, row-major). */
   readBytes(name: string): Uint8Array;
-  /** @throws BidoraError `SAFETENSORS` for a dtype that cannot be computed with */
+  /** @throws BidoraError `SAFETENSORS` for a dtype without PyTorch equivalent */
   readTensor(name: string): torch.Tensor;
   close(): void;
 }
@@ -82,14 +84,14 @@ class OpenFile implements SafetensorsFile {
     return read(this.path, this.opened(), this.dataStart + begin, end - begin);
   }
 
-  /** Straight into the tensor's own memory: there is never a second copy. */
+  /** Reads directly into the tensor's memory, without a second copy. */
   readTensor(name: string): torch.Tensor {
     const { dtype, shape, begin } = this.info(name);
     const wanted = torchDtype(dtype);
     if (wanted === undefined) {
       throw safetensorsError(
         this.path,
-        `tensor '${name}' has dtype ${dtype}, which cannot be computed with; convert it to F32 or BF16 first.`,
+        `tensor '${name}' has dtype ${dtype}, which is not supported; convert it to F32 or BF16 first.`,
       );
     }
     return torch.readFile(this.opened(), this.dataStart + begin, shape, wanted);
@@ -112,7 +114,7 @@ function read(path: string, descriptor: number, position: number, length: number
   return bytes;
 }
 
-/** A tensor to be written; `write` puts its bytes (little-endian, row-major) into the open file, once, when its turn comes. */
+/** A tensor to write; `write` is called once to put its bytes (little-endian, row-major) into the open file. */
 export interface TensorEntry {
   readonly name: string;
   readonly dtype: SafetensorsDtype;
@@ -122,8 +124,8 @@ export interface TensorEntry {
 }
 
 /**
- * Saves tensors under their names: the same bytes as the reference writer, appearing under `path` only when whole.
- * @param metadata text by key, written in the order given (PEFT and transformers expect `{ format: "pt" }`)
+ * Saves named tensors, with the same bytes as the reference writer. The file appears at `path` when it is complete.
+ * @param metadata strings by key, written in the order given (PEFT and transformers expect `{ format: "pt" }`)
  */
 export function saveSafetensors(
   path: string,
@@ -138,8 +140,8 @@ export function saveSafetensors(
 }
 
 /**
- * As `saveSafetensors`, for tensors that need not be the engine's.
- * @throws BidoraError `SAFETENSORS` for a name that occurs twice or is reserved
+ * As `saveSafetensors`, but takes entries, whose data need not be in tensors.
+ * @throws BidoraError `SAFETENSORS` for a duplicate or reserved name
  */
 export function writeSafetensors(
   path: string,
@@ -159,7 +161,7 @@ export function writeSafetensors(
   });
 }
 
-/** An entry from bytes, such as those of another file's tensor. */
+/** An entry for given bytes, such as those of another file's tensor. */
 export function bytesEntry(
   name: string,
   dtype: SafetensorsDtype,
@@ -185,7 +187,7 @@ function tensorEntry(name: string, tensor: torch.Tensor): TensorEntry {
   };
 }
 
-/** The reference compares names as UTF-8, which differs from JavaScript's order beyond the basic plane. */
+/** The reference writer sorts names as UTF-8, which differs from JavaScript's order outside the basic multilingual plane. */
 function compareNames(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
@@ -198,7 +200,7 @@ function checkNames(path: string, entries: readonly TensorEntry[]): void {
   }
 }
 
-/** Built by hand, key by key: an object would put names that look like numbers first. */
+/** Assembled key by key, because an object would put integer-like names first. */
 function headerBytes(
   path: string,
   entries: readonly TensorEntry[],

@@ -1,11 +1,13 @@
+// The header of a safetensors file: dtypes, parsing and checks.
+
 import { BidoraError } from "../common/errors.js";
 import { duplicateKey } from "../common/keys.js";
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { DType } from "../torch/index.js";
 
-/** The format's limit on the header, in bytes. */
+/** The format's limit on the size of the header, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
-/** The header's length stands before it as a little-endian 64-bit number. */
+/** The header is preceded by its length, a little-endian 64-bit integer. */
 export const LENGTH_BYTES = 8;
 
 const METADATA = "__metadata__";
@@ -17,12 +19,12 @@ export interface TensorInfo {
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
-  /** The element type in the file, where reading turns it into `dtype`. */
+  /** The element type in the file, if reading converts it to `dtype`. */
   readonly storedAs?: string;
 }
 
 export interface SafetensorsHeader {
-  /** By name, in the order of their bytes in the file. */
+  /** By name, in the order of the data. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
   readonly metadata: Readonly<Record<string, string>>;
 }
@@ -32,9 +34,9 @@ export function safetensorsError(file: string, what: string, options?: ErrorOpti
 }
 
 /**
- * Checks the length that the file's first 8 bytes give against the file's size.
+ * Reads the header's length from the file's first 8 bytes and checks it against the file's size.
  * @returns the header's length in bytes
- * @throws BidoraError `SAFETENSORS` where it cannot be a safetensors file, or not the whole of one
+ * @throws BidoraError `SAFETENSORS` if this is not a safetensors file or it is truncated
  */
 export function headerLength(file: string, first: Uint8Array, fileBytes: number): number {
   if (fileBytes < LENGTH_BYTES) {
@@ -60,9 +62,9 @@ export function headerLength(file: string, first: Uint8Array, fileBytes: number)
 }
 
 /**
- * Parses a header and checks it as strictly as the reference reader: known dtypes, whole non-negative shapes, offsets that follow
- * each other without hole or overlap, sizes that match, and a data part that is covered exactly.
- * @param dataBytes bytes that the file has after the header
+ * Parses and checks a header as strictly as the reference reader: known dtypes, non-negative integer shapes, offsets without gaps or
+ * overlaps, matching sizes, and data that is covered exactly.
+ * @param dataBytes number of bytes after the header
  * @throws BidoraError `SAFETENSORS` naming the file, the tensor and what is wrong
  */
 export function parseHeader(file: string, bytes: Uint8Array, dataBytes: number): SafetensorsHeader {
@@ -108,9 +110,10 @@ function tensorInfo(file: string, name: string, entry: unknown): TensorInfo {
   if (!isJsonObject(entry)) throw fault("must be described by an object with dtype, shape and data_offsets.");
   const { dtype, shape, data_offsets: offsets } = entry;
   if (!isSafetensorsDtype(dtype)) throw fault(`has the unknown dtype ${JSON.stringify(dtype)}.`);
-  if (!isCounts(shape)) throw fault(`has the shape ${JSON.stringify(shape)}, expected a list of whole numbers from 0.`);
+  if (!isCounts(shape))
+    throw fault(`has the shape ${JSON.stringify(shape)}, expected a list of non-negative integers.`);
   if (!isCounts(offsets) || offsets.length !== 2) {
-    throw fault(`has the data_offsets ${JSON.stringify(offsets)}, expected two whole numbers from 0.`);
+    throw fault(`has the data_offsets ${JSON.stringify(offsets)}, expected two non-negative integers.`);
   }
   const [begin, end] = offsets as [number, number];
   if (end < begin) throw fault(`ends at byte ${end}, before it begins at ${begin}.`);
@@ -157,8 +160,8 @@ function checkLayout(file: string, tensors: readonly TensorInfo[], dataBytes: nu
 }
 
 /**
- * Every element type of the safetensors format, in the order in which the reference writer lays tensors out (descending size,
- * then kind), with its size in bits and, where the engine has it, its name there. The others can be listed, not read.
+ * Every dtype of the format, in the order in which the reference writer sorts tensors, with its size in bits and its name in PyTorch.
+ * Those without a name here can be listed but not read.
  */
 const DTYPES = [
   ["U64", 64, undefined],
@@ -200,13 +203,13 @@ export function isSafetensorsDtype(name: unknown): name is SafetensorsDtype {
 
 export const bitsOf = (dtype: SafetensorsDtype): number => BITS.get(dtype)!;
 
-/** Place in the reference writer's order: smaller comes first in the file. */
+/** Position in the reference writer's order: smaller comes first in the file. */
 export const rankOf = (dtype: SafetensorsDtype): number => RANK.get(dtype)!;
 
-/** The engine's name, or undefined for a type that it does not compute with here (8-bit floats, unsigned words, complex …). */
+/** PyTorch's name, or undefined for a dtype that is not supported here (8-bit floats, large unsigned integers, complex numbers). */
 export const torchDtype = (dtype: SafetensorsDtype): DType | undefined => TO_TORCH.get(dtype);
 
-/** True for whole numbers and truth values, which no weight is stored as. */
+/** True for integers and booleans, which no weight is stored as. */
 export const isInteger = (dtype: SafetensorsDtype): boolean => /^([IU]\d|BOOL)/.test(dtype);
 
 export const safetensorsDtype = (dtype: DType): SafetensorsDtype => FROM_TORCH.get(dtype)!;

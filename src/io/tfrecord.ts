@@ -1,4 +1,4 @@
-/** A table of the remainders of all bytes, for the polynomial of Castagnoli, lowest bit first. */
+/** The CRC of every byte, for the reflected Castagnoli polynomial. */
 const REMAINDERS = Uint32Array.from({ length: 256 }, (_, byte) => {
   let remainder = byte;
   for (let bit = 0; bit < 8; bit++) remainder = (remainder >>> 1) ^ (remainder & 1 ? 0x82f63b78 : 0);
@@ -12,10 +12,10 @@ export function crc32c(bytes: Uint8Array): number {
   return ~crc >>> 0;
 }
 
-/** As TensorFlow stores it, so that checksums of data with checksums in it are none of their own. */
+/** TensorFlow's masking of a CRC, since the CRC of data that contains CRCs is problematic. */
 const masked = (crc: number): number => (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 
-/** One record of a TFRecord file: its length (uint64) with a checksum, its bytes with theirs, all little-endian. */
+/** One record of a TFRecord file: length (uint64), its masked CRC, data, its masked CRC, all little-endian. */
 export function tfRecord(data: Uint8Array): Uint8Array {
   const record = Buffer.alloc(data.length + 16);
   record.writeBigUInt64LE(BigInt(data.length), 0);

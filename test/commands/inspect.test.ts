@@ -92,7 +92,9 @@ test("what would be refused is told, with what can be read nevertheless", async 
 
   const pickle = copyOf("bert/single");
   renameSync(join(pickle, "model.safetensors"), join(pickle, "pytorch_model.bin"));
-  expect((await inspect(pickle)).refusals).toEqual([expect.stringContaining("pytorch_model.bin, which is refused")]);
+  expect((await inspect(pickle)).refusals).toEqual([
+    expect.stringContaining("pytorch_model.bin, which is not supported"),
+  ]);
 
   const misshapen = copyOf("bert/single");
   configure(join(misshapen, "config.json"), { intermediate_size: 60, num_hidden_layers: 4 });

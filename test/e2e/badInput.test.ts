@@ -289,7 +289,7 @@ describe("models", () => {
           remove("model.safetensors")(f);
           writeFileSync(join(f, "pytorch_model.bin"), "");
         }),
-      /pytorch_model\.bin, which is refused.*save_pretrained/,
+      /pytorch_model\.bin, which is not supported.*save_pretrained/,
     ],
     [
       "weights cut short",

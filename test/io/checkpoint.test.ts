@@ -38,7 +38,7 @@ describe("openCheckpoint", () => {
     checkpoint.close();
   });
 
-  it("reads shards by their index", () => {
+  it("reads shards through their index", () => {
     const checkpoint = openCheckpoint(modelFolder({ ...shards, [INDEX]: { metadata: {}, weight_map: map } }));
     expect(checkpoint.names).toEqual(["a", "b", "c"]);
     expect(checkpoint.files.length).toBe(2);
@@ -56,18 +56,18 @@ describe("openCheckpoint", () => {
     [
       "an index that lies about a shard",
       { ...shards, [INDEX]: { weight_map: { ...map, d: "model-1.safetensors" } } },
-      /has the tensor 'd', but it has not/,
+      /has the tensor 'd', but it does not/,
     ],
     [
       "an index that leaves the folder",
       { ...shards, [INDEX]: { weight_map: { a: "../x.safetensors" } } },
       /weight_map/,
     ],
-    ["an index without a map", { ...shards, [INDEX]: {} }, /weight_map/],
+    ["an index without a weight_map", { ...shards, [INDEX]: {} }, /weight_map/],
     [
       "pickled weights",
       { "config.json": {}, "pytorch_model.bin": "x" },
-      /pytorch_model.bin, which is refused .*save_pretrained/,
+      /pytorch_model.bin, which is not supported .*save_pretrained/,
     ],
     ["no weights", { "config.json": {} }, /expected model.safetensors/],
     ["an adapter", { "adapter_config.json": {} }, /holds an adapter, not a model/],

@@ -7,11 +7,11 @@ export const COMMIT = "0123456789abcdef0123456789abcdef01234567";
 
 export interface HubFile {
   readonly content: string | Buffer;
-  /** Stored as a large file: named by SHA-256 instead of git's SHA-1. */
+  /** Stored as a large file, identified by SHA-256 instead of git's SHA-1. */
   readonly large?: boolean;
 }
 
-/** A server on 127.0.0.1 that plays the Hub for one repository, with faults that a test switches on. */
+/** A fake Hub on 127.0.0.1 with one repository, and faults that tests switch on. */
 export class FakeHub {
   readonly requests: {
     readonly path: string;
@@ -24,7 +24,7 @@ export class FakeHub {
   /** Answer everything with this status. */
   status: number | undefined;
   errorCode = "";
-  /** Break off each answer of this file after so many bytes, this often. */
+  /** Close the connection after this many bytes of a file, this many times. */
   breakOff: { file: string; afterBytes: number; times: number } | undefined;
   /** Send other bytes than listed. */
   damaged: string | undefined;
@@ -34,7 +34,7 @@ export class FakeHub {
   /** Answer 200 with a page instead of JSON. */
   portal = false;
   silent = false;
-  /** Answers of another kind, by the end of the path. */
+  /** Special responses by the end of the path. */
   readonly odd = new Map<string, (response: ServerResponse, request: IncomingMessage) => void>();
   private server: Server | undefined;
 
@@ -101,13 +101,13 @@ export class FakeHub {
   }
 }
 
-/** Sends the head and the first bytes of an answer, then nothing more. */
+/** Sends the headers and the first bytes, then nothing more. */
 export function stall(response: ServerResponse): void {
   response.writeHead(200, { "Content-Length": 1000 });
   response.write("[");
 }
 
-/** Sends bytes for as long as somebody takes them. */
+/** Sends bytes until the client disconnects. */
 export function flood(response: ServerResponse): void {
   const piece = Buffer.alloc(2 ** 16, " ");
   const send = () => {
@@ -118,7 +118,7 @@ export function flood(response: ServerResponse): void {
   send();
 }
 
-/** A hub of its own for each test. */
+/** Starts a new fake Hub for each test. */
 export function fakeHubs(): () => Promise<{ hub: FakeHub; endpoint: string }> {
   const started: FakeHub[] = [];
   afterEach(() => {

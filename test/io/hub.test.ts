@@ -56,7 +56,7 @@ async function failure(promise: Promise<unknown>): Promise<BidoraError> {
 }
 
 describe("resolveModel", () => {
-  it("fetches what is needed, in the layout of huggingface_hub", async () => {
+  it("downloads the needed files in huggingface_hub's cache layout", async () => {
     const { fetch, cached, blobs } = await setup();
     const snapshot = await fetch();
     expect(snapshot).toBe(join(cached, "snapshots", COMMIT));
@@ -71,7 +71,7 @@ describe("resolveModel", () => {
     ]);
   });
 
-  it("asks only for the commit when the cache has it, and for nothing when the commit was named or offline", async () => {
+  it("only asks for the commit if the cache has it, and for nothing offline or with a commit as revision", async () => {
     const { fetch, hub } = await setup();
     const snapshot = await fetch();
     hub.requests.length = 0;
@@ -82,7 +82,7 @@ describe("resolveModel", () => {
     expect(hub.requests.length).toBe(1);
   });
 
-  it("follows a branch that moved, sharing what stayed the same", async () => {
+  it("follows a branch that moved, and shares unchanged files", async () => {
     const { fetch, hub, cached, blobs } = await setup();
     await fetch();
     hub.commit = "f".repeat(40);
@@ -94,7 +94,7 @@ describe("resolveModel", () => {
     expect(readdirSync(blobs).length).toBe(4);
   });
 
-  it("takes a revision, and names one that does not exist", async () => {
+  it("accepts a revision, and reports one that does not exist", async () => {
     const { fetch, cached } = await setup();
     await fetch({ revision: "v1" });
     expect(readdirSync(join(cached, "refs"))).toEqual(["v1"]);
@@ -102,7 +102,7 @@ describe("resolveModel", () => {
     expect((await failure(fetch({ revision: "../../x" }))).message).toMatch(/cannot be a revision/);
   });
 
-  it("fetches the shards that an index names, and no others", async () => {
+  it("downloads the shards in an index, and no others", async () => {
     const { fetch, hub } = await setup();
     hub.files = {
       "config.json": FILES["config.json"],
@@ -127,7 +127,7 @@ describe("resolveModel", () => {
     expect(seen.every((progress, i) => i === 0 || progress.receivedBytes >= seen[i - 1]!.receivedBytes)).toBe(true);
   });
 
-  it("returns a local folder as it is, and says when there is none", async () => {
+  it("returns a local folder as it is, and reports a missing one", async () => {
     const { options } = await setup();
     const local = folder();
     expect(await resolveModel(local, options)).toBe(local);
@@ -140,8 +140,8 @@ describe("resolveModel", () => {
   });
 });
 
-describe("a download that breaks off", () => {
-  it("goes on from where it was, within a run", async () => {
+describe("an interrupted download", () => {
+  it("resumes within one call", async () => {
     const { fetch, hub } = await setup();
     hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 2 };
     const snapshot = await fetch();
@@ -149,14 +149,14 @@ describe("a download that breaks off", () => {
     expect(readFileSync(join(snapshot, "model.safetensors"))).toEqual(WEIGHTS);
   });
 
-  it("goes on from where it was in the next run, and never stands under its final name", async () => {
+  it("resumes in the next call, and never appears under its final name", async () => {
     const { fetch, hub, cached, blobs } = await setup();
     hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 1 };
     const failOn = ({ receivedBytes }: DownloadProgress) => {
       if (receivedBytes >= 20_000) hub.status = 503;
     };
     expect((await failure(fetch({ onProgress: failOn }))).message).toMatch(
-      /broke off after 20000 of 50000 bytes; run the command again/,
+      /stopped after 20000 of 50000 bytes; run the command again/,
     );
     expect(readdirSync(blobs)).toContain(`${sha256(WEIGHTS)}.incomplete`);
     expect(readdirSync(blobs)).not.toContain(sha256(WEIGHTS));
@@ -167,7 +167,7 @@ describe("a download that breaks off", () => {
     expect(readdirSync(blobs).filter((name) => name.endsWith(".incomplete"))).toEqual([]);
   });
 
-  it("takes over from a process that was killed, not from one that runs", async () => {
+  it("takes over from a killed process, but not from a running one", async () => {
     const { fetch, hub, blobs } = await setup();
     mkdirSync(blobs, { recursive: true });
     const partial = (pid: number) => join(blobs, `${sha256(WEIGHTS)}.${pid}-0123abcd.incomplete`);
@@ -178,14 +178,14 @@ describe("a download that breaks off", () => {
     expect(readdirSync(blobs).filter((name) => name.endsWith(".incomplete")).length).toBe(1);
   });
 
-  it("starts over where the server knows no ranges", async () => {
+  it("restarts if the server doesn't support ranges", async () => {
     const { fetch, hub } = await setup();
     hub.ignoreRange = true;
     hub.breakOff = { file: "model.safetensors", afterBytes: 20_000, times: 1 };
     expect(readFileSync(join(await fetch(), "model.safetensors"))).toEqual(WEIGHTS);
   });
 
-  it("throws away a rest that belongs to other contents, and anything longer than the file", async () => {
+  it("discards partial downloads of other contents, and those longer than the file", async () => {
     const { fetch, blobs } = await setup();
     mkdirSync(blobs, { recursive: true });
     const rest = join(blobs, `${sha256(WEIGHTS)}.incomplete`);
@@ -211,8 +211,8 @@ describe("a wrong checksum", () => {
   );
 });
 
-describe("tokens", () => {
-  it("come from HF_TOKEN, else from the token file, and go to the endpoint", async () => {
+describe("the access token", () => {
+  it("comes from HF_TOKEN or the token file, and is sent to the endpoint", async () => {
     const first = await setup({ HF_TOKEN: "hf_secret" });
     await first.fetch();
     expect(new Set(first.hub.requests.map(({ authorization }) => authorization))).toEqual(
@@ -227,7 +227,7 @@ describe("tokens", () => {
     expect(new Set(third.hub.requests.map(({ authorization }) => authorization))).toEqual(new Set([undefined]));
   });
 
-  it("do not follow a redirect to another origin", async () => {
+  it("is not sent along a redirect to another origin", async () => {
     const { fetch, hub } = await setup({ HF_TOKEN: "hf_secret" });
     hub.elsewhere = true;
     await fetch();
@@ -239,10 +239,10 @@ describe("tokens", () => {
     [401, "", {}, /does not show org\/model without a token .* set HF_TOKEN/],
     [401, "", { HF_TOKEN: "hf_secret" }, /to this token \(401\).* HF_TOKEN is valid/],
     [403, "GatedRepo", { HF_TOKEN: "hf_secret" }, /accept its conditions at http.*\/org\/model/],
-    [404, "RepoNotFound", { HF_TOKEN: "hf_secret" }, /There is no model org\/model at .* no folder of that name/],
+    [404, "RepoNotFound", { HF_TOKEN: "hf_secret" }, /There is no model org\/model at .* no local folder of that name/],
     [418, "", { HF_TOKEN: "hf_secret" }, /status 418/],
     [502, "", { HF_TOKEN: "hf_secret" }, /status 502; set HF_ENDPOINT/],
-  ])("are not shown when the Hub answers %i", async (status, code, environment, message) => {
+  ])("is not shown if the Hub answers %i", async (status, code, environment, message) => {
     const { fetch, hub } = await setup(environment);
     hub.status = status;
     hub.errorCode = code;
@@ -253,7 +253,7 @@ describe("tokens", () => {
     ["a line break", "hf_secret\nhf_other"],
     ["a space", "hf_secret hf_other"],
     ["a character outside ASCII", "hf_secret–x"],
-  ])("with %s are refused before anything is asked", async (_, token) => {
+  ])("with %s is refused before any request", async (_, token) => {
     const { fetch, hub, home } = await setup({ HF_TOKEN: token });
     const message =
       /^The Hub's token can't be sent, because .* set HF_TOKEN \(or the token file\) to the token alone\.$/;
@@ -269,13 +269,13 @@ describe("tokens", () => {
   });
 });
 
-describe("a file that the listing names", () => {
+describe("a file in the listing", () => {
   const gone =
     (status: number, code = "EntryNotFound") =>
     (response: ServerResponse) =>
       response.writeHead(status, { "X-Error-Code": code }).end('{"error":"no hf_secret"}');
 
-  it("and that is not there is named, not the model", async () => {
+  it("that is missing is named in the error, instead of the model", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set("/tokenizer.json", gone(404));
     const { code, message } = await failure(fetch());
@@ -285,10 +285,12 @@ describe("a file that the listing names", () => {
     );
   });
 
-  it("is named with a status that nobody expects", async () => {
+  it("is named in the error for an unexpected status", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set("/config.json", gone(418));
-    expect((await failure(fetch())).message).toMatch(/request for config\.json of org\/model with status 418/);
+    expect((await failure(fetch())).message).toMatch(
+      /request for config\.json of org\/model with the unexpected status 418/,
+    );
   });
 });
 
@@ -302,14 +304,14 @@ describe("a redirect", () => {
     ],
     ["http://", /redirects model\.safetensors to something that is not an address; set HF_ENDPOINT/],
     ["http://me:hf_secret@127.0.0.1/x", /model\.safetensors to http:\/\/127\.0\.0\.1\/x with a user name or password/],
-  ])("to %s is named and not followed", async (location, message) => {
+  ])("to %s is reported and not followed", async (location, message) => {
     const { fetch, hub } = await setup();
     hub.odd.set("/model.safetensors", to(location));
     const { code, message: said } = await failure(fetch());
     expect([code, said]).toEqual(["HUB_UNREACHABLE", expect.stringMatching(message)]);
   });
 
-  it("that leads back to itself is named, without what stands behind its path", async () => {
+  it("to itself is reported without its query", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set("/model.safetensors", to("model.safetensors?signature=hf_secret"));
     expect((await failure(fetch())).message).toMatch(
@@ -321,7 +323,7 @@ describe("a redirect", () => {
     expect(hub.requests.length).toBe(11);
   });
 
-  it("of a model that was renamed is followed", async () => {
+  it("of a renamed model is followed", async () => {
     const { hub, options } = await setup();
     hub.odd.set("/org/old/revision/main", to("/api/models/org/model/revision/main"));
     hub.odd.set(`/org/old/tree/${COMMIT}`, to(`/api/models/org/model/tree/${COMMIT}`));
@@ -358,7 +360,7 @@ describe("a redirect", () => {
     expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);
   });
 
-  it("to nowhere lets the cache stand in", async () => {
+  it("that leads nowhere makes the cached copy be used", async () => {
     const { fetch, hub } = await setup();
     const snapshot = await fetch();
     hub.odd.set("/main", to("file:///etc/passwd"));
@@ -368,15 +370,15 @@ describe("a redirect", () => {
   });
 });
 
-describe("without the Hub", () => {
-  it("says what to set, unless the cache can stand in", async () => {
+describe("an unreachable Hub", () => {
+  it("is reported with advice, if the cache has no copy", async () => {
     const { fetch, hub } = await setup();
     hub.stop();
     expect((await failure(fetch())).message).toMatch(/cannot be reached \(ECONNREFUSED\); set HF_ENDPOINT/);
     expect((await failure(fetch({ offline: true }))).message).toMatch(/not in the cache .* offline mode/);
   });
 
-  it.each([["stopped"], ["silent"], ["failing"]])("uses the cache when it is %s, and says so", async (state) => {
+  it.each([["stopped"], ["silent"], ["failing"]])("makes the cached copy be used, with a note: %s", async (state) => {
     const { fetch, hub } = await setup();
     const snapshot = await fetch();
     if (state === "stopped") hub.stop();
@@ -387,19 +389,19 @@ describe("without the Hub", () => {
     expect(notes.join()).toMatch(/The copy in the cache is used\./);
   });
 
-  it("honours HF_HUB_OFFLINE", async () => {
+  it("is not contacted with HF_HUB_OFFLINE", async () => {
     const { fetch, hub } = await setup({ HF_HUB_OFFLINE: "1" });
     expect((await failure(fetch())).code).toBe("HUB_OFFLINE");
     expect(hub.requests).toEqual([]);
   });
 
-  it("does not take a half snapshot for a model", async () => {
+  it("is needed for an incomplete snapshot", async () => {
     const { fetch } = await setup();
     rmSync(join(await fetch(), "model.safetensors"));
     expect((await failure(fetch({ offline: true }))).code).toBe("HUB_OFFLINE");
   });
 
-  it("stops when it is told to", async () => {
+  it("can be aborted by a signal", async () => {
     const { fetch, hub } = await setup();
     hub.silent = true;
     const controller = new AbortController();
@@ -408,22 +410,20 @@ describe("without the Hub", () => {
   });
 });
 
-describe("an address that is not the Hub's", () => {
-  it("is named", async () => {
+describe("an endpoint that is not a Hub", () => {
+  it("is reported", async () => {
     const { fetch, hub } = await setup();
     hub.portal = true;
-    expect((await failure(fetch())).message).toMatch(
-      /gave an answer about org\/model that was not expected: it is not JSON/,
-    );
+    expect((await failure(fetch())).message).toMatch(/gave an unexpected answer about org\/model: it is not JSON/);
     hub.portal = false;
     hub.odd.set("/main", (response) => response.end("null"));
-    expect((await failure(fetch())).message).toMatch(/that was not expected: parts of it are missing/);
+    expect((await failure(fetch())).message).toMatch(/unexpected answer about org\/model: parts of it are missing/);
     const broken = await setup({ HF_ENDPOINT: "hub" });
     expect((await failure(broken.fetch())).message).toMatch(/HF_ENDPOINT must be an address .* but is 'hub'/);
   });
 
   it.each(["file:///hub", "ftp://hub", "localhost:8080", "http://localhost/?mirror=1", "http://localhost#hub"])(
-    "is refused where no path can go on from it: %s",
+    "is refused if paths can't be appended to it: %s",
     async (address) => {
       const { fetch } = await setup({ HF_ENDPOINT: address });
       expect((await failure(fetch())).message).toBe(
@@ -432,7 +432,7 @@ describe("an address that is not the Hub's", () => {
     },
   );
 
-  it("is refused with a user name or password, of which nothing is shown", async () => {
+  it("is refused with a user name or password, without showing them", async () => {
     const { hub, options } = await setup();
     const endpoint = options.environment!.HF_ENDPOINT!;
     for (const user of ["hf_secret", "me:hf_secret", "me:hf_se@hf_secret"]) {
@@ -450,16 +450,16 @@ describe("an address that is not the Hub's", () => {
   });
 });
 
-describe("what a repository may hold", () => {
-  it("refuses pickles before it fetches them", async () => {
+describe("the contents of a repository", () => {
+  it("with only pickles are refused before any download", async () => {
     const { fetch, hub, home } = await setup();
     const { "model.safetensors": _, ...pickled } = FILES;
     hub.files = pickled;
-    expect((await failure(fetch())).message).toMatch(/pytorch_model.bin, which is refused .*save_pretrained/);
+    expect((await failure(fetch())).message).toMatch(/pytorch_model.bin, which is not supported .*save_pretrained/);
     expect(readdirSync(home)).toEqual([]);
   });
 
-  it("takes an adapter", async () => {
+  it("can be an adapter", async () => {
     const { fetch, hub } = await setup();
     hub.files = {
       "adapter_config.json": { content: "{}" },
@@ -469,21 +469,21 @@ describe("what a repository may hold", () => {
   });
 });
 
-describe("an answer that has begun", () => {
-  it.each([["/revision/main"], [`/tree/${COMMIT}`], ["/config.json"]])("and stalls is given up: %s", async (path) => {
+describe("a response that has begun", () => {
+  it.each([["/revision/main"], [`/tree/${COMMIT}`], ["/config.json"]])("and stalls is aborted: %s", async (path) => {
     const { fetch, hub } = await setup();
     hub.odd.set(path, stall);
     const collecting = setInterval(collectGarbage, 20);
     try {
       expect((await failure(fetch({ timeoutMs: 150 }))).message).toMatch(
-        /did not answer in time|broke off after 1 of 21/,
+        /did not answer in time|stopped after 1 of 21/,
       );
     } finally {
       clearInterval(collecting);
     }
   });
 
-  it("and drips for ever is given up", async () => {
+  it("and trickles forever is aborted", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set("/revision/main", (response) => {
       response.writeHead(200);
@@ -493,20 +493,22 @@ describe("an answer that has begun", () => {
     expect((await failure(fetch({ timeoutMs: 100 }))).message).toMatch(/did not answer in time/);
   });
 
-  it.each([["/revision/main"], [`/tree/${COMMIT}`]])("of the API may not be endless: %s", async (path) => {
+  it.each([["/revision/main"], [`/tree/${COMMIT}`]])("of the API has a size limit: %s", async (path) => {
     const { fetch, hub } = await setup();
     hub.odd.set(path, flood);
-    expect((await failure(fetch())).message).toMatch(/not expected: it sent more than 16777216 bytes/);
+    expect((await failure(fetch())).message).toMatch(/unexpected answer .*: it sent more than 16777216 bytes/);
   });
 
-  it("may not have more bytes than the file was listed with", async () => {
+  it("can't be longer than the file's listed size", async () => {
     const { fetch, hub, blobs } = await setup();
     hub.odd.set("/config.json", flood);
-    expect((await failure(fetch())).message).toMatch(/config\.json of org\/model has 21 bytes .* but more arrived/);
+    expect((await failure(fetch())).message).toMatch(
+      /config\.json of org\/model should have 21 bytes, but more arrived/,
+    );
     expect(readdirSync(blobs).map((name) => lstatSync(join(blobs, name)).size)).toEqual([0]);
   });
 
-  it("stops when it is told to", async () => {
+  it("can be aborted by a signal", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set("/config.json", stall);
     const controller = new AbortController();
@@ -524,10 +526,10 @@ describe("a listing", () => {
         .end(JSON.stringify(entries)),
     );
 
-  it("may not have pages without end", async () => {
+  it("has a limited number of pages", async () => {
     const { fetch, hub } = await setup();
     listing(hub, entry("config.json"));
-    expect((await failure(fetch())).message).toMatch(/not expected: it has more than 20 pages/);
+    expect((await failure(fetch())).message).toMatch(/unexpected answer .*: it has more than 20 pages/);
     expect(hub.requests.length).toBe(21);
   });
 
@@ -542,7 +544,7 @@ describe("a listing", () => {
     expect((await failure(fetch())).message).toMatch(message);
   });
 
-  it("with a configuration of gigabytes is refused", async () => {
+  it("with a configuration file of gigabytes is refused", async () => {
     const { fetch, hub } = await setup();
     hub.odd.set(`/tree/${COMMIT}`, (response) =>
       response.end(JSON.stringify([entry("config.json", { size: 1e10 }), entry("model.safetensors")])),

@@ -6,7 +6,7 @@ const parse = (header: string | object, dataBytes: number) =>
 const f32 = (shape: unknown, begin: unknown, end: unknown) => ({ dtype: "F32", shape, data_offsets: [begin, end] });
 
 describe("parseHeader", () => {
-  it("lists tensors in the order of their bytes, whatever the order of the keys", () => {
+  it("lists tensors in the order of the data, not of the keys", () => {
     const header = parse(
       { b: f32([2], 4, 12), __metadata__: { format: "pt" }, a: f32([], 0, 4), e: f32([0, 3], 12, 12) },
       12,
@@ -16,17 +16,17 @@ describe("parseHeader", () => {
     expect(header.metadata).toEqual({ format: "pt" });
   });
 
-  it("takes a file without tensors, padding, keys it does not know and a null __metadata__", () => {
+  it("accepts a file without tensors, padding, unknown keys and a null __metadata__", () => {
     expect(parse("{}   ", 0).tensors.size).toBe(0);
     expect(parse({ __metadata__: null, a: { ...f32([1], 0, 4), more: 1 } }, 4).metadata).toEqual({});
   });
 
-  it("takes a text of millions of characters in its metadata", () => {
+  it("accepts metadata of millions of characters", () => {
     const note = '\\"'.repeat(5_000_000);
     expect(parse({ __metadata__: { note } }, 0).metadata).toEqual({ note });
   });
 
-  it("lists a dtype that cannot be computed with", () => {
+  it("lists a dtype that PyTorch doesn't have", () => {
     expect(parse({ a: { dtype: "F8_E4M3", shape: [3], data_offsets: [0, 3] } }, 3).tensors.get("a")?.dtype).toBe(
       "F8_E4M3",
     );
@@ -34,7 +34,12 @@ describe("parseHeader", () => {
   });
 
   const faults: [string, string | object, number, RegExp][] = [
-    ["a key with quotes twice, spelt in two ways", '{"a\\"\\\\" : {}, "a\\u0022\\\\"\n:{}}', 0, /key 'a"\\' twice/],
+    [
+      "a duplicate key with quotes, escaped in two ways",
+      '{"a\\"\\\\" : {}, "a\\u0022\\\\"\n:{}}',
+      0,
+      /key 'a"\\' twice/,
+    ],
     ["broken JSON", '{"a":', 0, /not valid JSON/],
     ["a list", "[]", 0, /must be a JSON object/],
     ["a byte-order mark", "\uFEFF{}", 0, /not valid JSON/],
@@ -56,9 +61,9 @@ describe("parseHeader", () => {
       4,
       /key 'dtype' twice/,
     ],
-    ["metadata that is not text", { __metadata__: { n: 1 } }, 0, /__metadata__/],
+    ["metadata that is not a string", { __metadata__: { n: 1 } }, 0, /__metadata__/],
     ["metadata that is a list", { __metadata__: [] }, 0, /__metadata__/],
-    ["a tensor that is no object", { a: 1 }, 0, /tensor 'a' must be described/],
+    ["a tensor that is not an object", { a: 1 }, 0, /tensor 'a' must be described/],
     [
       "an unknown dtype",
       { a: { dtype: "F31", shape: [1], data_offsets: [0, 4] } },
@@ -67,7 +72,7 @@ describe("parseHeader", () => {
     ],
     ["no dtype", { a: { shape: [1], data_offsets: [0, 4] } }, 4, /dtype undefined/],
     ["a negative size", { a: f32([-1], 0, 4) }, 4, /'a' has the shape \[-1\]/],
-    ["a broken size", { a: f32([1.5], 0, 4) }, 4, /\[1.5\]/],
+    ["a fractional size", { a: f32([1.5], 0, 4) }, 4, /\[1.5\]/],
     [
       "a size beyond exact numbers",
       '{"a":{"dtype":"F32","shape":[9007199254740993],"data_offsets":[0,4]}}',
@@ -78,14 +83,14 @@ describe("parseHeader", () => {
     ["no shape", { a: { dtype: "F32", data_offsets: [0, 4] } }, 4, /shape undefined/],
     ["one offset", { a: { dtype: "F32", shape: [1], data_offsets: [4] } }, 4, /data_offsets \[4\]/],
     ["a negative offset", { a: f32([1], -4, 0) }, 4, /data_offsets/],
-    ["offsets the wrong way round", { a: f32([1], 4, 0) }, 4, /ends at byte 0, before/],
+    ["an end before the beginning", { a: f32([1], 4, 0) }, 4, /ends at byte 0, before/],
     ["a size that does not match", { a: f32([3], 0, 8) }, 8, /shape \[3\] and dtype F32, so 12 bytes, .* span 8/],
-    ["half a byte", { a: { dtype: "F4", shape: [3], data_offsets: [0, 2] } }, 2, /whole bytes/],
+    ["bits that don't fill a byte", { a: { dtype: "F4", shape: [3], data_offsets: [0, 2] } }, 2, /whole bytes/],
     ["an overlap", { a: f32([2], 0, 8), b: f32([1], 4, 8) }, 8, /tensor 'b' .* overlaps/],
-    ["the same bytes twice", { a: f32([1], 0, 4), b: f32([1], 0, 4) }, 4, /tensor 'b' .* overlaps/],
+    ["two tensors with the same bytes", { a: f32([1], 0, 4), b: f32([1], 0, 4) }, 4, /tensor 'b' .* overlaps/],
     ["a hole", { a: f32([1], 0, 4), b: f32([1], 8, 12) }, 12, /tensor 'b' .* hole/],
     ["a hole at the start", { a: f32([1], 4, 8) }, 8, /tensor 'a' .* hole/],
-    ["a data part cut short", { a: f32([3], 0, 12) }, 11, /truncated: the tensors need 12 bytes .* 11 are there/],
+    ["truncated data", { a: f32([3], 0, 12) }, 11, /truncated: the tensors need 12 bytes .* 11 are there/],
     ["bytes at the end", { a: f32([3], 0, 12) }, 14, /2 bytes at the end/],
   ];
   it.each(faults)("refuses %s", (_, header, dataBytes, message) => {
@@ -93,7 +98,7 @@ describe("parseHeader", () => {
     expect(() => parse(header, dataBytes)).toThrow(/^m\.safetensors: [^\n]*\.$/);
   });
 
-  it("refuses text that is not UTF-8", () => {
+  it("refuses invalid UTF-8", () => {
     const bytes = Buffer.from('{"__metadata__":{"x":"\xff"}}', "latin1");
     expect(() => parseHeader("m", bytes, 0)).toThrow(/UTF-8/);
   });
@@ -106,7 +111,7 @@ describe("headerLength", () => {
     return bytes;
   };
 
-  it("reads the length, at the limits too", () => {
+  it("reads lengths up to the limit", () => {
     expect(headerLength("m", first(4n), 12)).toBe(4);
     expect(headerLength("m", first(100_000_000n), 200_000_000)).toBe(100_000_000);
   });

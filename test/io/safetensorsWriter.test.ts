@@ -19,7 +19,7 @@ const unwritable: TensorEntry = {
 };
 
 describe("writeSafetensors", () => {
-  it("orders by dtype, then by UTF-8 name, and escapes like the reference writer", () => {
+  it("sorts by dtype, then by name in UTF-8, and escapes names as the reference writer does", () => {
     const odd = ["z\u007f\u2028", "A", "a", 'quote"\\back\nline', "b.\ufb01", "b.\u{1f600}", "2", "10"];
     const scalar = new Uint8Array(Float64Array.of(2.5).buffer);
     const path = join(folder(), "names.safetensors");
@@ -45,9 +45,9 @@ describe("writeSafetensors", () => {
   });
 
   it.each([
-    ["a name twice", [float32("a", [1]), float32("a", [2])], /under the name 'a'/],
+    ["a duplicate name", [float32("a", [1]), float32("a", [2])], /under the name 'a'/],
     ["the reserved name", [float32("__metadata__", [1])], /under the name '__metadata__'/],
-    ["what cannot be written", [float32("a", [1]), unwritable], /disk full/],
+    ["an entry whose write fails", [float32("a", [1]), unwritable], /disk full/],
   ])("refuses %s, and leaves the file that was there", (_, entries, message) => {
     const where = folder();
     const path = join(where, "m.safetensors");

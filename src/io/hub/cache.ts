@@ -16,12 +16,12 @@ import { HUB_CACHE_SETTING, type HubSettings } from "./options.js";
 
 /*
  * The layout of Python's huggingface_hub, shared with it:
- *   models--org--name/blobs/<etag>                 the contents, once each
- *   models--org--name/refs/<branch or tag>         the commit that it stood for when last asked
+ *   models--org--name/blobs/<etag>                 file contents, each stored once
+ *   models--org--name/refs/<branch or tag>         the commit it pointed to when last asked
  *   models--org--name/snapshots/<commit>/<file>    links to the blobs
  */
 
-/** What a tokenizer can be made from, by this program or another. */
+/** Files that this program or another can load a tokenizer from. */
 const TOKENIZER_SOURCES = [...TOKENIZER_SPECS, "tokenizer.model", "sentencepiece.bpe.model", "spiece.model"];
 
 export function isCommit(revision: string): boolean {
@@ -40,7 +40,7 @@ export function blobPath(folder: string, etag: string): string {
   return join(folder, "blobs", etag);
 }
 
-/** The commit that the cache has for a revision. */
+/** The commit of a revision as the cache knows it. */
 export function cachedCommit(folder: string, revision: string): string | undefined {
   if (isCommit(revision)) return revision;
   try {
@@ -57,14 +57,14 @@ export function writeRef(folder: string, revision: string, commit: string): void
   writeFileAtomic(path, commit);
 }
 
-/** Whether a snapshot is enough to load a model or an adapter from: its configuration and all its weights. */
+/** Whether a snapshot has the configuration and all weights of a model or an adapter. */
 export function isUsable(snapshot: string): boolean {
   const has = (name: string) => existsSync(join(snapshot, name));
   if (has(ADAPTER_CONFIG) && has(ADAPTER_WEIGHTS)) return true;
   return has(CONFIG_FILE) && (has(WEIGHTS_FILE) || (has(WEIGHTS_INDEX) && shardsOf(snapshot).every(has)));
 }
 
-/** Whether there is nothing left to fetch for it, the tokenizer included. */
+/** Whether a snapshot has everything, including a tokenizer. */
 export function isComplete(snapshot: string): boolean {
   return isUsable(snapshot) && TOKENIZER_SOURCES.some((name) => existsSync(join(snapshot, name)));
 }
@@ -73,7 +73,7 @@ export function shardsOf(snapshot: string): string[] {
   return [...new Set(readWeightMap(join(snapshot, WEIGHTS_INDEX)).values())];
 }
 
-/** Gives a blob its name in a snapshot, by a relative link, or by a copy where the file system has no links. */
+/** Adds a blob to a snapshot: as a relative link, or as a copy if the file system has no links. */
 export function linkIntoSnapshot(folder: string, commit: string, file: string, etag: string): void {
   const path = join(snapshotFolder(folder, commit), file);
   if (existsSync(path)) return;

@@ -1,3 +1,5 @@
+// Requests to the Hub: listing a repository, and a `fetch` with token, limits and redirects.
+
 import { type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 import { BidoraError } from "../../common/errors.js";
 import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../answer.js";
@@ -7,23 +9,23 @@ import { shownUrl, tokenFor } from "./options.js";
 export interface RemoteFile {
   readonly path: string;
   readonly size: number;
-  /** SHA-256 of a large file, git's SHA-1 of a small one: also the name of its blob in the cache. */
+  /** SHA-256 of a large file, git's SHA-1 of a small one; also the name of its blob in the cache. */
   readonly etag: string;
 }
 
 export interface RequestLimits {
-  /** Longest silence in milliseconds: until an answer, and within a download between two pieces of it. */
+  /** Longest wait in milliseconds for a response, and for the next bytes of a download. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A commit and a listing are far shorter: a page of the Hub lists 1000 files. */
+/** Far more than any API response: a page of the Hub lists 1000 files. */
 const MAX_ANSWER_BYTES = 2 ** 24;
 const MAX_PAGES = 20;
-/** An answer of the API is short, so all of it must come soon. */
+/** API responses are short, so a complete one may take only this many timeouts. */
 const SILENCES_PER_ANSWER = 6;
 
-/** The commit that a branch, tag or commit hash stands for now. @throws BidoraError `HUB_…` */
+/** The current commit of a branch, tag or commit hash. @throws BidoraError `HUB_…` */
 export async function findCommit(question: HubQuestion, limits: RequestLimits): Promise<string> {
   const { repo, revision, settings } = question;
   const fetch = apiFetch(question, limits);
@@ -33,7 +35,7 @@ export async function findCommit(question: HubQuestion, limits: RequestLimits): 
   return info.sha;
 }
 
-/** The files at the top of a repository. @throws BidoraError `HUB_…` */
+/** The files in the root of a repository. @throws BidoraError `HUB_…` */
 export async function listRemoteFiles(
   question: HubQuestion,
   commit: string,
@@ -63,18 +65,18 @@ function remoteFile(question: HubQuestion, { path, size, oid, lfs }: ListFileEnt
   return { path, size: bytes, etag };
 }
 
-/** A name that stays in its folder. */
+/** Whether this is a file name without folders. */
 function isPlainName(path: unknown): path is string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: no name of a model's file has them
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: it refuses control characters on purpose
   return typeof path === "string" && /^[^/\\\u0000-\u001f]+$/.test(path) && path !== "." && path !== "..";
 }
 
-/** Where the contents of a file are. */
+/** The download URL of a file. */
 export function fileUrl({ repo, settings }: HubQuestion, commit: string, path: string): string {
   return `${settings.endpoint}/${repo}/resolve/${commit}/${encodeURIComponent(path)}`;
 }
 
-/** For questions with short answers, which may come in a few pages. */
+/** A `fetch` for API requests, whose responses are short and come in a few pages. */
 function apiFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
   let pages = 0;
   const ask = hubFetch(question, limits, MAX_ANSWER_BYTES, limits.timeoutMs * SILENCES_PER_ANSWER);
@@ -85,8 +87,8 @@ function apiFetch(question: HubQuestion, limits: RequestLimits): typeof fetch {
 }
 
 /**
- * A `fetch` that signs requests to the endpoint (and to nothing else, redirects included), limits the silence and the size, and
- * turns every failure into one sentence. Status 416 is passed on: a download has its own answer to it.
+ * A `fetch` that sends the token to the endpoint only (not along redirects), limits waiting time and size, and turns every failure
+ * into a `BidoraError`. Status 416 is returned, since downloads handle it.
  */
 export function hubFetch(
   question: HubQuestion,
@@ -108,7 +110,7 @@ export function hubFetch(
   };
 }
 
-/** With the token for the endpoint alone. */
+/** Request headers, with the token if the URL is on the endpoint. */
 function headersFor(url: URL, { settings }: HubQuestion, init: RequestInit | undefined): Headers {
   const headers = new Headers(init?.headers);
   headers.set("User-Agent", "bidora");
@@ -117,7 +119,7 @@ function headersFor(url: URL, { settings }: HubQuestion, init: RequestInit | und
   return headers;
 }
 
-/** Runs a request; the caller's own cancellation passes through, every other failure says why the Hub cannot be reached. */
+/** Runs a request. The caller's cancellation is rethrown as it is; every other failure becomes a `BidoraError`. */
 export async function attempt<T>(
   question: HubQuestion,
   { signal }: Pick<RequestLimits, "signal">,
@@ -130,7 +132,7 @@ export async function attempt<T>(
     if (error instanceof BidoraError) throw error;
     if (error instanceof AnswerTooLong) throw unexpected(question, `it ${error.message}`);
     if (error instanceof SyntaxError) throw unexpected(question, "it is not JSON");
-    // What fetch throws names a cause.
+    // A TypeError of fetch itself has a cause; one without comes from a response with missing fields.
     if (error instanceof TypeError && error.cause === undefined) throw unexpected(question, "parts of it are missing");
     throw unreachable(question, reason(error), error);
   }
@@ -139,27 +141,27 @@ export async function attempt<T>(
 function reason(error: unknown): string {
   if (error instanceof AnswerTooSlow) return error.message;
   const code = ((error as Error).cause as NodeJS.ErrnoException | undefined)?.code;
-  return code === undefined ? "broke the connection off" : `cannot be reached (${code})`;
+  return code === undefined ? "closed the connection" : `cannot be reached (${code})`;
 }
 
 function unexpected({ repo, settings }: HubQuestion, what: string): BidoraError {
   return new BidoraError(
     "HUB_FAILED",
-    `${shownUrl(settings.endpoint)} gave an answer about ${repo} that was not expected: ${what}.`,
+    `${shownUrl(settings.endpoint)} gave an unexpected answer about ${repo}: ${what}.`,
   );
 }
 
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 const MOST_REDIRECTS = 10;
 
-/** An answer, and the address that gave it. */
-export interface Answer {
+/** A response and the URL that gave it. */
+interface Answer {
   readonly response: Response;
   readonly url: URL;
 }
 
 /**
- * Follows redirects one by one. `fetch` could, but says of one that it does not follow only that it failed.
+ * Follows redirects one by one, since `fetch` does not say why it fails to follow one.
  * @throws BidoraError `HUB_UNREACHABLE` that names the redirect
  */
 export async function throughRedirects(
@@ -177,7 +179,7 @@ export async function throughRedirects(
     if (followed === MOST_REDIRECTS)
       throw unreachable(
         question,
-        `redirects ${asked(question)} more than ${MOST_REDIRECTS} times, last to ${placeOf(url)}`,
+        `redirects ${asked(question)} more than ${MOST_REDIRECTS} times, last to ${originAndPath(url)}`,
       );
   }
 }
@@ -188,7 +190,7 @@ function nextOf(question: HubQuestion, url: URL, location: string): URL {
   if (next.protocol !== "http:" && next.protocol !== "https:")
     throw notFollowed(question, `a ${next.protocol} address, where http: or https: is expected`);
   if (next.username !== "" || next.password !== "")
-    throw notFollowed(question, `${placeOf(next)} with a user name or password in the address`);
+    throw notFollowed(question, `${originAndPath(next)} with a user name or password in the address`);
   return next;
 }
 
@@ -197,5 +199,5 @@ const notFollowed = (question: HubQuestion, where: string) =>
 
 const asked = ({ file }: HubQuestion): string => file ?? "the request";
 
-/** An address as it may be shown: what follows the path may be a signature. */
-export const placeOf = ({ origin, pathname }: URL): string => origin + pathname;
+/** A URL as messages show it: without the query, which may be a signature. */
+const originAndPath = ({ origin, pathname }: URL): string => origin + pathname;

@@ -1,3 +1,5 @@
+// Downloads files of a repository into the cache, with resume and checksums.
+
 import { createHash, type Hash, randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -20,10 +22,10 @@ import { attempt, hubFetch, type RemoteFile, type RequestLimits } from "./client
 import { type HubQuestion, isUnreachable, unreachable } from "./errors.js";
 import { HUB_CACHE_SETTING } from "./options.js";
 
-/** Attempts in a row without a single new byte before giving up. */
+/** Consecutive attempts without a new byte before giving up. */
 const FRUITLESS_ATTEMPTS = 3;
 
-export interface BlobDownload {
+interface BlobDownload {
   readonly question: HubQuestion;
   readonly url: string;
   readonly file: RemoteFile;
@@ -31,12 +33,12 @@ export interface BlobDownload {
   readonly blob: string;
   readonly limits: RequestLimits;
   readonly retryDelayMs: number;
-  /** Told of the bytes of this file that are there, from the start and from now on. */
+  /** Called with the number of bytes received so far. */
   readonly onBytes: (bytes: number) => void;
 }
 
 /**
- * Fetches one blob: goes on where an earlier download broke off, checks the sum, and only then gives it its name.
+ * Downloads one blob: resumes an earlier download, verifies the checksum, and then moves the file to its final name.
  * @throws BidoraError `HUB_CHECKSUM`, or `HUB_…` as the client
  */
 export async function downloadBlob(download: BlobDownload): Promise<void> {
@@ -51,7 +53,7 @@ export async function downloadBlob(download: BlobDownload): Promise<void> {
   }
 }
 
-/** What has arrived: the open file, its length, and the sum over it. */
+/** The bytes received so far: the open file, its length and its checksum. */
 interface Arrived {
   readonly descriptor: number;
   bytes: number;
@@ -95,7 +97,7 @@ async function receiveAll(download: BlobDownload, arrived: Arrived): Promise<voi
   }
 }
 
-/** One request for what is missing. */
+/** Makes one request for the missing bytes. */
 async function receive(download: BlobDownload, arrived: Arrived): Promise<void> {
   const { url, limits, file } = download;
   const question = { ...download.question, file: file.path };
@@ -104,12 +106,12 @@ async function receive(download: BlobDownload, arrived: Arrived): Promise<void> 
   if (!continues(response, arrived.bytes)) restart(download, arrived);
   if (response.status === 416 || response.body === null) {
     await response.body?.cancel();
-    throw unreachable(question, `gave no contents for ${file.path}`);
+    throw unreachable(question, `sent no contents for ${file.path}`);
   }
   await attempt(question, limits, async () => {
     for await (const chunk of response.body!) append(download, arrived, chunk);
   });
-  if (arrived.bytes < file.size) throw unreachable(question, `broke off ${file.path}`);
+  if (arrived.bytes < file.size) throw unreachable(question, `stopped in the middle of ${file.path}`);
 }
 
 function continues(response: Response, from: number): boolean {
@@ -139,7 +141,7 @@ function restart(download: BlobDownload, arrived: Arrived): void {
   download.onBytes(0);
 }
 
-/** Git names a small file by the SHA-1 of a line with its size, then its contents; a large one by its plain SHA-256. */
+/** The etag of a small file is git's SHA-1, over a header with the size and the contents; that of a large one is a plain SHA-256. */
 function startHash({ etag, size }: RemoteFile): Hash {
   return etag.length === 64 ? createHash("sha256") : createHash("sha1").update(`blob ${size}\0`);
 }
@@ -149,32 +151,32 @@ function checkSum({ question, file }: BlobDownload, path: string, sum: string): 
   rmSync(path, { force: true });
   throw new BidoraError(
     "HUB_CHECKSUM",
-    `${file.path} of ${question.repo} arrived damaged: its checksum is ${sum}, expected ${file.etag}; it was thrown away, so run the command again.`,
+    `${file.path} of ${question.repo} arrived damaged: its checksum is ${sum}, expected ${file.etag}; it was deleted, so run the command again.`,
   );
 }
 
 function tooLong({ question, file }: BlobDownload): BidoraError {
   return new BidoraError(
     "HUB_CHECKSUM",
-    `${file.path} of ${question.repo} has ${file.size} bytes by its listing, but more arrived; it was thrown away, so run the command again.`,
+    `${file.path} of ${question.repo} should have ${file.size} bytes, but more arrived; it was deleted, so run the command again.`,
   );
 }
 
 function brokenOff({ question, file }: BlobDownload, bytes: number, cause: unknown): BidoraError {
   return new BidoraError(
     "HUB_UNREACHABLE",
-    `${file.path} of ${question.repo} broke off after ${bytes} of ${file.size} bytes; run the command again to go on from there.`,
+    `${file.path} of ${question.repo} stopped after ${bytes} of ${file.size} bytes; run the command again to resume.`,
     { cause },
   );
 }
 
 /*
- * A download under way is called `<blob>.<process>-<random>.incomplete`, so that two processes never write into the same file. One
- * that failed is called `<blob>.incomplete`. Whoever renames it to a name of its own may go on with it.
+ * A running download is named `<blob>.<pid>-<random>.incomplete`, so two processes never write to the same file. A failed one is
+ * named `<blob>.incomplete`; the process that renames it first resumes it.
  */
 
-/** Takes over what an ended download of this blob left, or starts with nothing. @returns the path to append to */
-export function claimPartial(blob: string): string {
+/** Takes over a partial download that no process is writing, if there is one. @returns the path to append to */
+function claimPartial(blob: string): string {
   makeFolder(dirname(blob), HUB_CACHE_SETTING);
   const own = `${blob}.${process.pid}-${randomBytes(4).toString("hex")}.incomplete`;
   for (const left of abandoned(blob)) {
@@ -182,23 +184,23 @@ export function claimPartial(blob: string): string {
       renameSync(left, own);
       break;
     } catch {
-      // Another process was faster.
+      // Another process took it first.
     }
   }
   return own;
 }
 
-/** Leaves a failed download to the next one. */
-export function releasePartial(blob: string, own: string): void {
+/** Keeps a failed download for the next attempt. */
+function releasePartial(blob: string, own: string): void {
   try {
     renameSync(own, `${blob}.incomplete`);
   } catch {
-    // There is nothing to leave: it failed before its first byte, or its contents were wrong.
+    // There is nothing to keep: it failed before the first byte, or its contents were wrong.
   }
 }
 
-/** Gives a whole and checked download its final name. */
-export function finishPartial(blob: string, own: string): void {
+/** Moves a complete and verified download to its final name. */
+function finishPartial(blob: string, own: string): void {
   renameSync(own, blob);
   for (const left of abandoned(blob)) rmSync(left, { force: true });
 }

@@ -1,16 +1,18 @@
+// Errors of the Hub, each with advice.
+
 import { BidoraError } from "../../common/errors.js";
 import { type HubSettings, shownUrl } from "./options.js";
 
-/** What is asked of the Hub, for its messages. */
+/** What is requested, for messages. */
 export interface HubQuestion {
   readonly repo: string;
   readonly revision: string;
   readonly settings: HubSettings;
-  /** The file that is fetched; undefined for what is asked of the repository. */
+  /** The file that is downloaded; undefined for requests about the repository. */
   readonly file?: string | undefined;
 }
 
-/** No answer, or one that says to come back later: what is in the cache may stand in for it. */
+/** Whether the Hub didn't answer or asked to retry later, so that the cached copy may be used. */
 export function isUnreachable(error: unknown): error is BidoraError {
   return error instanceof BidoraError && error.code === "HUB_UNREACHABLE";
 }
@@ -26,13 +28,13 @@ export function unreachable({ repo, settings }: HubQuestion, why: string, cause?
 export function notCached({ repo, revision, settings }: HubQuestion): BidoraError {
   return new BidoraError(
     "HUB_OFFLINE",
-    `${repo} (revision ${revision}) is not in the cache ${settings.cacheFolder}, and the Hub may not be asked in offline mode; unset HF_HUB_OFFLINE, or give a local folder.`,
+    `${repo} (revision ${revision}) is not in the cache ${settings.cacheFolder}, and offline mode forbids asking the Hub; unset HF_HUB_OFFLINE, or give a local folder.`,
   );
 }
 
 /**
- * The sentence for an answer other than success. Its body is not shown: it may repeat what was sent.
- * @param url the address that answered, behind redirects
+ * The error for a response other than success. Its body is not shown, because it may repeat what was sent.
+ * @param url the URL that answered, after redirects
  */
 export function refusal(question: HubQuestion, response: Response, url: URL): BidoraError {
   const { repo, revision, settings, file } = question;
@@ -73,17 +75,17 @@ export function refusal(question: HubQuestion, response: Response, url: URL): Bi
   if (status === 404) {
     return new BidoraError(
       "HUB_NOT_FOUND",
-      `There is no model ${repo} at ${host} (404), and no folder of that name here: check the spelling.`,
+      `There is no model ${repo} at ${host} (404), and no local folder of that name: check the spelling.`,
     );
   }
   if (status === 429 || status >= 500) return unreachable(question, `answered with status ${status}`);
   return new BidoraError(
     "HUB_FAILED",
-    `${host} answered the request for ${file === undefined ? repo : `${file} of ${repo}`} with status ${status}, which was not expected.`,
+    `${host} answered the request for ${file === undefined ? repo : `${file} of ${repo}`} with the unexpected status ${status}.`,
   );
 }
 
-/** Of a server that the Hub only refers to: it knows nothing of tokens, revisions or conditions. */
+/** The error for a response from a server that the Hub redirected to, which knows nothing of tokens or revisions. */
 function refusedElsewhere(question: HubQuestion, status: number, { origin }: URL): BidoraError {
   const { repo, settings, file } = question;
   const what = file === undefined ? "the request" : file;

@@ -1,3 +1,5 @@
+// Settings of the Hub: from the environment, and as options of a call.
+
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -6,19 +8,19 @@ import { UsageError } from "../../common/errors.js";
 import { CACHE_SETTING, type Environment, userCache } from "../../common/program.js";
 import type { HubOptions } from "./snapshot.js";
 
-/** Where the Hub is and how it is spoken to: read from the environment variables that Python's huggingface_hub reads. */
+/** How the Hub is reached, from the environment variables that Python's huggingface_hub reads. */
 export interface HubSettings {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly endpoint: string;
   readonly cacheFolder: string;
   readonly token: string | undefined;
   readonly offline: boolean;
 }
 
-/** The variables that say where the cache is. */
+/** The environment variables that set the cache folder. */
 export const HUB_CACHE_SETTING = `HF_HUB_CACHE, HF_HOME or ${CACHE_SETTING}`;
 
-/** @throws UsageError for an HF_ENDPOINT that can't be asked */
+/** Reads the settings. @throws UsageError for an invalid HF_ENDPOINT */
 export function hubSettings(environment: Environment = process.env): HubSettings {
   const home = hubHome(environment);
   const cache = environment.HF_HUB_CACHE || environment.HUGGINGFACE_HUB_CACHE || join(home, "hub");
@@ -30,7 +32,7 @@ export function hubSettings(environment: Environment = process.env): HubSettings
   };
 }
 
-/** Text as it may be shown: without the user name and password of any address in it. */
+/** A text as messages show it: URLs without user name and password. */
 export function shownUrl(text: string): string {
   return text.replace(/\/\/[^/\s]*@/g, "//");
 }
@@ -49,8 +51,8 @@ function endpointOf(address: string): string {
 }
 
 /**
- * The token for an address: the endpoint's alone gets it.
- * @throws UsageError for one that can't be sent; it is not shown
+ * The token to send to a URL: only the endpoint gets it.
+ * @throws UsageError for a token that can't be sent, without showing it
  */
 export function tokenFor(url: URL, { endpoint, token }: HubSettings): string | undefined {
   if (token === undefined || url.origin !== new URL(endpoint).origin) return undefined;
@@ -83,7 +85,7 @@ function isTrue(value: string | undefined): boolean {
   return value !== undefined && /^(1|on|yes|true)$/i.test(value);
 }
 
-/** What the calls take that ask the Hub. */
+/** Checks the options of calls that access the Hub. */
 export const hubOptions = options({
   revision: optional(aText),
   offline: optional(aSwitch),

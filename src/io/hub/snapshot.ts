@@ -19,45 +19,45 @@ import { downloadBlob } from "./download.js";
 import { type HubQuestion, isUnreachable, notCached } from "./errors.js";
 import { hubSettings } from "./options.js";
 
-/** How far a download is. */
+/** Progress of a download. */
 export interface DownloadProgress {
   readonly file: string;
-  /** Bytes that are there, of all files of this download together. */
+  /** Bytes received, over all files of this download. */
   readonly receivedBytes: number;
-  /** Bytes of all files known so far; grows once when an index names its shards. */
+  /** Bytes of all files known so far; grows once, when an index names the shards. */
   readonly totalBytes: number;
 }
 
-/** How a Hub repository is found and fetched. */
+/** How a Hub repository is found and downloaded. */
 export interface HubOptions {
-  /** A branch, a tag or a full commit hash; `main` when not given. */
+  /** A branch, a tag or a full commit hash; `main` by default. */
   readonly revision?: string | undefined;
-  /** Use what is in the cache and ask nobody. `HF_HUB_OFFLINE` does the same. */
+  /** Use only the cache. `HF_HUB_OFFLINE` does the same. */
   readonly offline?: boolean | undefined;
-  /** Instead of `HF_TOKEN` or the token file. */
+  /** The access token, instead of `HF_TOKEN` or the token file. */
   readonly token?: string | undefined;
   readonly environment?: Environment | undefined;
-  /** Longest silence of the Hub in milliseconds. */
+  /** Longest wait in milliseconds for the Hub's next response or bytes. */
   readonly timeoutMs?: number | undefined;
   readonly retryDelayMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Told how far a download is, several times a second. */
+  /** Called with the progress of a download, several times a second. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined;
-  /** Told in a sentence of what the user may want to know, such as that the cache stood in for the Hub. */
+  /** Called with a sentence for the user, such as that the cached copy is used because the Hub can't be reached. */
   readonly onNote?: ((note: string) => void) | undefined;
 }
 
-/** Configuration, tokenizer and what belongs to an adapter: small files that are fetched whenever they are there. */
+/** Files of configuration, tokenizer and adapters, which are small and downloaded whenever they exist. */
 const SMALL_FILES =
   /^((adapter_|generation_)?config|special_tokens_map|added_tokens|vocab|tokenizer[\w-]*|chat_template|bidora[\w-]*)\.json$|^(vocab|merges)\.txt$|^chat_template\.jinja$|\.model$/;
 
-/** Far more than any vocabulary has, and little enough to be read whole. */
+/** Far more than any vocabulary needs, and little enough to be read as a whole. */
 const MAX_SMALL_BYTES = 2 ** 28;
 
 /**
- * The folder of a Hub repository in the cache that Python's huggingface_hub uses, fetched first where it is not there yet or the
- * revision has moved on. Only what a model, its tokenizer or an adapter needs is fetched.
- * @throws BidoraError `HUB_…` in one sentence; `WEIGHTS` where the repository has no safetensors
+ * The folder of a Hub repository in the cache that Python's huggingface_hub uses. It is downloaded first if it is missing or the
+ * revision has a new commit. Only files that a model, its tokenizer or an adapter needs are downloaded.
+ * @throws BidoraError `HUB_…`; `WEIGHTS` if the repository has no safetensors
  */
 export async function hubSnapshot(repo: string, options: HubOptions = {}): Promise<string> {
   const question = ask(repo, options);
@@ -98,7 +98,7 @@ async function updateSnapshot(question: HubQuestion, folder: string, options: Hu
   const commit = await findCommit(question, limits);
   const snapshot = snapshotFolder(folder, commit);
   if (!isComplete(snapshot)) await fetchSnapshot({ question, folder, commit, limits, options });
-  // Last, so that a download cut short leaves the branch on the whole snapshot that it had.
+  // Last, so that after an interrupted download the branch still points to its complete snapshot.
   writeRef(folder, question.revision, commit);
   return snapshot;
 }
@@ -129,11 +129,11 @@ function smallFiles({ repo }: HubQuestion, listed: readonly RemoteFile[]): strin
   if (large === undefined) return files.map((file) => file.path);
   throw new BidoraError(
     "HUB_FAILED",
-    `${large.path} of ${repo} has ${large.size} bytes; at most ${MAX_SMALL_BYTES} are expected of such a file.`,
+    `${large.path} of ${repo} has ${large.size} bytes; such a file should have at most ${MAX_SMALL_BYTES}.`,
   );
 }
 
-/** Says what is wrong with a repository before anything large is fetched from it. */
+/** Checks that a repository holds a model, before anything large is downloaded. */
 function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void {
   if (!names.has(CONFIG_FILE) && !names.has(ADAPTER_CONFIG)) {
     throw new BidoraError(
@@ -144,7 +144,7 @@ function checkContents({ repo }: HubQuestion, names: ReadonlySet<string>): void 
   if (![WEIGHTS_FILE, WEIGHTS_INDEX, ADAPTER_WEIGHTS].some((name) => names.has(name))) throw noWeights(repo, names);
 }
 
-/** A function that fetches files one after the other into the snapshot and reports their progress as one. */
+/** A function that downloads files one after the other into the snapshot and reports their total progress. */
 function fetcher({ question, folder, commit, limits, options }: SnapshotDownload, listed: readonly RemoteFile[]) {
   const byName = new Map(listed.map((file) => [file.path, file]));
   let finished = 0;

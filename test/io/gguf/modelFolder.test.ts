@@ -382,9 +382,9 @@ describe("the model folder of a GGUF file", () => {
   it("is not found in the folder that holds the GGUF file", async () => {
     const where = folder();
     copyFileSync(golden("smollm.gguf"), join(where, "m.gguf"));
-    expect(() => openCheckpoint(where)).toThrow(/no config.json; give the file .*m.gguf itself as the model/);
+    expect(() => openCheckpoint(where)).toThrow(/no config.json; pass the file .*m.gguf itself as the model/);
     writeFileSync(join(where, "config.json"), "{}");
-    expect(() => openCheckpoint(where)).toThrow(/it has m.gguf, which holds a whole model by itself/);
+    expect(() => openCheckpoint(where)).toThrow(/it has m.gguf, which holds a whole model: pass that file/);
   });
 });
 
