@@ -31,7 +31,7 @@ const meanAbsoluteError: metrics.Metric<number, SharePrediction, number> = {
 };
 
 /** The model gives the logit of the share; the loss is the cross-entropy of a coin that falls so. */
-const share: Task<TextExample<number>, NumberRow, SharePrediction, SharePrediction, number> = {
+const share: Task<TextExample<number>, NumberRow, SharePrediction, number> = {
   rows: "one or two texts, a number between 0 and 1",
   head: regression.head,
   peftTaskType: "SEQ_CLS",
@@ -40,11 +40,7 @@ const share: Task<TextExample<number>, NumberRow, SharePrediction, SharePredicti
   encode: (examples, tokenizer, options) => regression.encode(examples, tokenizer, options),
   weight: () => 1,
   loss: (outputs, { rows }) => nn.binaryCrossEntropy(outputs, targets(rows)),
-  predict: (outputs) =>
-    torch
-      .sigmoid(outputs)
-      .toArray()
-      .map((value) => ({ share: value })),
+  predict: ([outputs]) => ({ share: 1 / (1 + Math.exp(-(outputs?.values[0] as number))) }),
   reference: ({ label }) => label as number,
   scorer: () => ({ main: "meanAbsoluteError", metric: meanAbsoluteError }),
 };

@@ -276,6 +276,7 @@ export {
   type Problem,
   questionAnswering,
   type RowEncoding,
+  type RowOutputs,
   regression,
   type Scorer,
   type ScorerOptions,
@@ -288,7 +289,6 @@ export {
   tokenClassification,
   type UsedHead,
   type VectorCounts,
-  type WindowReading,
   type WordsPrediction,
   type WordsRow,
 } from "./tasks/index.js";

@@ -4,7 +4,7 @@ import { encodeLanguageRows, type LanguageExample, type LanguageTokens, loadLang
 import { type Foretold, foretelling } from "../metrics/index.js";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { Batch, EncodedRow, Task } from "./task.js";
+import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
 /** For each token the one that follows it, where that bears loss, else -100. */
@@ -33,24 +33,15 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
     const targets = batch.rows.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
     const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64");
-    const states = model.backbone.forward(batch.input, context, ids(indices)); // K,H
+    const states = model.backbone.forward(batch, context, ids(indices)); // K,H
     const foretold = ids(indices.map((i) => targets[i] as number));
     if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);
     return torch.reshape(linearCrossEntropy(states, model.outputLayer, foretold, context), [1, 1]);
   },
   loss: (outputs) => torch.sum(torch.narrow(outputs, 1, 0, 1)),
-  predict(outputs, { rows }: Batch<LanguageRow>) {
-    const values = outputs.toArray();
-    let next = 0;
-    return rows.map((row) => {
-      const tokens = borne(row);
-      const own = values.slice(2 * next, 2 * (next + tokens));
-      next += tokens;
-      const sumOf = (column: number) => own.reduce((sum, value, i) => (i % 2 === column ? sum + value : sum), 0);
-      return { loss: sumOf(0), tokens, correct: sumOf(1) };
-    });
-  },
-  join: (readings) => readings.reduce(together),
+  splitsExamples: true,
+  predict: (outputs) => outputs.map(tokenSums).reduce(sumOf),
+  join: (predictions) => predictions.reduce(sumOf),
   prediction: z.object({ text: z.string() }),
   scorer: () => ({ main: "loss", metric: foretelling() }),
 };
@@ -73,7 +64,13 @@ function borne(row: LanguageRow): number {
   return targetOf(row).reduce((n, id) => (id === IGNORED_LABEL ? n : n + 1), 0);
 }
 
-const together = (a: Foretold, b: Foretold): Foretold => ({
+/** Sums over the columns of a row's tokens. */
+function tokenSums({ values, width }: RowOutputs): Foretold {
+  const sum = (column: number) => values.reduce((sum, value, i) => (i % width === column ? sum + value : sum), 0);
+  return { loss: sum(0), tokens: values.length / width, correct: sum(1) };
+}
+
+const sumOf = (a: Foretold, b: Foretold): Foretold => ({
   loss: a.loss + b.loss,
   tokens: a.tokens + b.tokens,
   correct: a.correct + b.correct,

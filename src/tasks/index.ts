@@ -1,7 +1,7 @@
 export { causalLm, type LanguageRow } from "./causalLm.js";
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VectorCounts } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
-export { questionAnswering, type SpanPrediction, type SpanRow, type WindowReading } from "./questionAnswering.js";
+export { questionAnswering, type SpanPrediction, type SpanRow } from "./questionAnswering.js";
 export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./registry.js";
 export { type NumberPrediction, type NumberRow, regression } from "./regression.js";
 export {
@@ -25,8 +25,10 @@ export {
   type EncodeOptions,
   lossSum,
   lossWeight,
+  outputsByRow,
   outputsOf,
   type Problem,
+  RowOutputs,
   type Task,
   tokensOf,
 } from "./task.js";

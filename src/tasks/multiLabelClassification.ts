@@ -3,8 +3,8 @@ import { type LabelMap, loadTexts, readLabels, type TextExample } from "../data/
 import { type LabelSet, labelScores, readingFrom, subsetAccuracy, together } from "../metrics/index.js";
 import { binaryCrossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, misfit, rowsOf, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
+import type { EncodedRow, RowOutputs, Task } from "./task.js";
+import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf, writtenLogits } from "./texts.js";
 
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;
@@ -23,7 +23,6 @@ export const multiLabelClassification: Task<
   TextExample<readonly string[]>,
   LabelsRow,
   LabelsPrediction,
-  LabelsPrediction,
   readonly number[]
 > = {
   rows: "one or two texts, a list of distinct labels, or one 0/1 column per label",
@@ -37,11 +36,11 @@ export const multiLabelClassification: Task<
   weight: () => 1,
   loss: (outputs, { rows }) =>
     binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype)),
-  predict: (outputs, _batch, labels) =>
-    rowsOf(outputs).map((logits) => {
-      const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
-      return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
-    }),
+  predict([outputs], _rows, labels) {
+    const logits = (outputs as RowOutputs).vector();
+    const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));
+    return { labels: labels.filter((_, i) => (scores[i] as number) >= 0.5), scores, logits: Array.from(logits) };
+  },
   prediction: z.object({ labels: z.array(z.string()), logits: writtenLogits }),
   scorer: ({ labels }) => ({
     main: "microF1",

@@ -6,8 +6,8 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, paddedRows } from "../nn/index.js";
 import type { Window } from "../text/index.js";
 import * as torch from "../torch/index.js";
-import type { Batch, EncodedRow, Task } from "./task.js";
-import { rowsOf, targetOf } from "./texts.js";
+import type { Batch, EncodedRow, RowOutputs, Task } from "./task.js";
+import { targetOf } from "./texts.js";
 
 /**
  * One window on a context. Its target: indices in the row of the answer's first token and its last, 0 where the answer is not in
@@ -31,7 +31,7 @@ export interface SpanPrediction {
 }
 
 /** The best span of one window, with scores that are sums of logits. */
-export interface WindowReading {
+interface BestSpan {
   readonly answer: Omit<SpanPrediction, "score">;
   readonly score: number;
   /** log Σ exp of the scores of all spans. */
@@ -51,7 +51,7 @@ const LONGEST = 30;
  * example of its own in training, as in transformers' `run_qa.py`. A row's loss is that of its own tokens alone: padding, which
  * transformers' loss counts as tokens of an answer, there is none of.
  */
-export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, WindowReading, readonly string[]> = {
+export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, readonly string[]> = {
   rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
   head: { className: "ForQuestionAnswering", usual: linearHead("qa_outputs", () => 0) },
   peftTaskType: "QUESTION_ANS",
@@ -66,15 +66,9 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, W
   },
   weight: () => 1,
   loss,
-  predict(outputs, { rows }) {
-    const logits = rowsOf(outputs);
-    let end = 0;
-    return rows.map((row) => {
-      end += row.inputIds.length;
-      return bestSpan(row, logits.slice(end - row.inputIds.length, end));
-    });
-  },
-  join(windows) {
+  splitsExamples: true,
+  predict(outputs, rows) {
+    const windows = rows.map((row, i) => bestSpan(row, outputs[i] as RowOutputs));
     const best = windows.reduce((a, b) => (b.score > a.score ? b : a));
     const none = Math.min(...windows.map((window) => window.none));
     const total = logSumExp([...windows.map((window) => window.total), none]);
@@ -117,8 +111,8 @@ function spanIn(
 // Loss and prediction
 
 /** Cross-entropy over a row's tokens, the mean of that of the first one and the last. outputs: [N, 2] */
-function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Tensor {
-  const { padded, present } = paddedRows(outputs, input.layout);
+function loss(outputs: torch.Tensor, { rows, layout }: Batch<SpanRow>): torch.Tensor {
+  const { padded, present } = paddedRows(outputs, layout);
   const isPadding = present && torch.unsqueeze(torch.logicalNot(present), 2);
   const masked = isPadding ? torch.maskedFill(padded, isPadding, Number.NEGATIVE_INFINITY) : padded;
   const logits = torch.transpose(masked, 1, 2); // B,2,L
@@ -130,9 +124,9 @@ function loss(outputs: torch.Tensor, { rows, input }: Batch<SpanRow>): torch.Ten
   return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, -1]), targets), 0.5);
 }
 
-/** @param logits of each token: as the first of an answer, and as the last */
-function bestSpan({ start, offsets, source = "" }: SpanRow, logits: readonly Float64Array[]): WindowReading {
-  const [begins, ends] = [0, 1].map((side) => logits.map((pair) => pair[side] as number)) as [number[], number[]];
+/** @param outputs two logits for each token: that the answer starts there, and that it ends there */
+function bestSpan({ start, offsets, source = "" }: SpanRow, { values }: RowOutputs): BestSpan {
+  const [begins, ends] = [0, 1].map((side) => values.filter((_, i) => i % 2 === side)) as [Float64Array, Float64Array];
   const scores: number[] = [];
   let best = { first: 0, last: 0, score: Number.NEGATIVE_INFINITY };
   for (let first = 0; first < offsets.length; first++) {

@@ -17,7 +17,7 @@ export interface NumberPrediction {
 }
 
 /** A number for one or two texts. */
-export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, NumberPrediction, number> = {
+export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, number> = {
   rows: "one or two texts, a number",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
@@ -29,7 +29,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   weight: () => 1,
   loss: (outputs, { rows }) =>
     meanSquaredError(torch.flatten(outputs), torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype)),
-  predict: (outputs) => Array.from(outputs.toArray(), (value) => ({ value })),
+  predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {
     const { metric, ...facts } = namedMetrics(metrics ?? ["mean-squared-error", "pearson", "spearman"]);

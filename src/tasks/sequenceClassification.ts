@@ -5,8 +5,8 @@ import { readingFrom } from "../metrics/index.js";
 import { crossEntropy } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { namedMetrics, type Scorer, type ScorerOptions } from "./scorer.js";
-import type { EncodedRow, Task } from "./task.js";
-import { encodeTexts, misfit, rowsOf, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
+import type { EncodedRow, RowOutputs, Task } from "./task.js";
+import { encodeTexts, misfit, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } from "./texts.js";
 
 /** A row whose target is a label's id. */
 export type ClassRow = EncodedRow<number>;
@@ -20,13 +20,7 @@ export interface ClassPrediction {
 }
 
 /** One of several labels for one or two texts. */
-export const sequenceClassification: Task<
-  TextExample<string | number>,
-  ClassRow,
-  ClassPrediction,
-  ClassPrediction,
-  number
-> = {
+export const sequenceClassification: Task<TextExample<string | number>, ClassRow, ClassPrediction, number> = {
   rows: "one or two texts, a label",
   head: SEQUENCE_HEAD,
   peftTaskType: "SEQ_CLS",
@@ -37,11 +31,11 @@ export const sequenceClassification: Task<
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
   loss: (outputs, { rows }) => crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64")),
-  predict: (outputs, _batch, labels) =>
-    rowsOf(outputs).map((logits) => {
-      const best = argmax(logits);
-      return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
-    }),
+  predict([outputs], _rows, labels) {
+    const logits = (outputs as RowOutputs).vector();
+    const best = argmax(logits);
+    return { label: labels[best] as string, score: softmax(logits)[best] as number, logits: Array.from(logits) };
+  },
   prediction: z.object({ label: z.union([z.string(), z.number().transform(String)]), logits: writtenLogits }),
   scorer,
 };

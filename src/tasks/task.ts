@@ -27,10 +27,9 @@ export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow
   readonly at: Location;
 }
 
-/** Rows that a model computes on together. */
-export interface Batch<Row extends EncodedRow = EncodedRow> {
+/** Rows laid end to end, as a model computes on them. */
+export interface Batch<Row extends EncodedRow = EncodedRow> extends ModelInput {
   readonly rows: readonly Row[];
-  readonly input: ModelInput;
 }
 
 /** What a task needs to know to encode rows. */
@@ -60,7 +59,6 @@ export interface Task<
   E extends Example = Example,
   Row extends EncodedRow = EncodedRow,
   Prediction extends object = object,
-  Reading extends object = Prediction,
   Reference = unknown,
 > {
   /** What a row holds, for help and documentation. */
@@ -105,14 +103,16 @@ export interface Task<
    * @param outputs of the tokens that the head reads: [rows or tokens, outputs]
    */
   loss(outputs: Tensor, batch: Batch<Row>): Tensor;
+  /** Whether an example can be longer than a row, and is then encoded as several. */
+  readonly splitsExamples?: boolean;
   /**
-   * What each row's outputs say: what `predict` prints, unless there is a `join`.
-   * @param outputs as the loss has them
-   * @param labels their names
+   * The prediction for one example, as the command `predict` writes it.
+   * @param outputs of each of its rows
+   * @param labels the names of the outputs
    */
-  predict(outputs: Tensor, batch: Batch<Row>, labels: readonly string[]): Reading[];
-  /** What `predict` prints for an example, from what its rows say; absent where each example is one row. */
-  join?(readings: readonly Reading[]): Prediction;
+  predict(outputs: readonly RowOutputs[], rows: readonly Row[], labels: readonly string[]): Prediction;
+  /** Several predictions as one, where those for the same prompt are scored together. */
+  join?(predictions: readonly Prediction[]): Prediction;
   /** Of what `predict` prints that which is compared, for predictions that come from a file. */
   readonly prediction?: z.ZodType;
   /** The metrics that the task reports. */
@@ -122,12 +122,12 @@ export interface Task<
 /** Lays rows end to end, as a model is given them. */
 export function batchOf<Row extends EncodedRow>(rows: readonly Row[]): Batch<Row> {
   checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
-  return { rows, input: modelInput(rows) };
+  return { rows, ...modelInput(rows) };
 }
 
 /** Tokens of a batch, padding left out. */
-export function tokensOf({ input }: Batch): number {
-  return input.inputIds.numel;
+export function tokensOf({ inputIds }: Batch): number {
+  return inputIds.numel;
 }
 
 /** How much bears loss in a batch of labelled rows: rows, or labelled tokens. */
@@ -138,7 +138,33 @@ export function lossWeight(task: Task, batch: Batch): number {
 
 /** What a task makes of a batch: the outputs of the model's head, unless it says otherwise. */
 export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
-  return task.forward ? task.forward(model, batch, context) : model.forward(batch.input, context);
+  return task.forward ? task.forward(model, batch, context) : model.forward(batch, context);
+}
+
+/** The outputs of one row: one vector, or one for each of its tokens. */
+export class RowOutputs {
+  /** @param values the vectors, one after another @param width the length of each */
+  constructor(
+    readonly values: Float64Array,
+    readonly width: number,
+  ) {}
+
+  vector(index = 0): Float64Array {
+    return this.values.subarray(index * this.width, (index + 1) * this.width);
+  }
+}
+
+/** The outputs of a batch, row by row. outputs: [n, width] */
+export function outputsByRow(task: Pick<Task, "outputRows">, outputs: Tensor, { rows, layout }: Batch): RowOutputs[] {
+  const [count = 0, width = 1] = outputs.shape;
+  const values = Float64Array.from(outputs.toArray());
+  const isByToken = count !== rows.length;
+  let next = 0;
+  return rows.map((row, i) => {
+    const size = width * (task.outputRows?.(row) ?? (isByToken ? (layout.lengths[i] as number) : 1));
+    next += size;
+    return new RowOutputs(values.subarray(next - size, next), width);
+  });
 }
 
 /** The sum of the losses of a batch's rows, to be divided by their weight: a number to differentiate. */
@@ -158,7 +184,7 @@ export function lossSum(task: Task, model: TaskModel, batch: Batch, context: For
 export const aTask = having("a task, such as sequenceClassification", "encode", "loss", "weight");
 export const aNamedTask = having("a task under a name, { kind, task }", "kind", "task");
 export const aTokenizer = having("a tokenizer, as loadTokenizer gives it", "encodeBatch");
-const aBatch = having("a batch, as batchOf gives it", "rows", "input");
+const aBatch = having("a batch, as batchOf gives it", "rows", "inputIds");
 export const examplesOfRows = listOf(
   "a list of examples, as loadTexts reads them",
   having("an example", "input", "at"),

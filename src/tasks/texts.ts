@@ -3,7 +3,6 @@ import * as z from "zod";
 import { type Location, rowError, type TextExample, where } from "../data/index.js";
 import type { HeadKind } from "../models/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
-import type { Tensor } from "../torch/index.js";
 import type { EncodedRow, EncodeOptions } from "./task.js";
 
 /** One prediction a row, from the state of one of its tokens: every architecture has its own such head. */
@@ -36,13 +35,6 @@ export function misfit(label: unknown, { file, line }: Location, wanted: string)
 export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
   if (target === undefined) throw new TypeError(`${where(at)} has no label, so no loss.`);
   return target;
-}
-
-/** The outputs of each row, or of each token. outputs: [n, width] → n lists of width numbers */
-export function rowsOf(outputs: Tensor): Float64Array[] {
-  const [count, width] = outputs.shape as [number, number];
-  const flat = Float64Array.from(outputs.toArray());
-  return Array.from({ length: count }, (_, i) => flat.subarray(i * width, (i + 1) * width));
 }
 
 /** Probabilities that sum to one. */

@@ -15,8 +15,8 @@ import { linearHead } from "../models/index.js";
 import { crossEntropy, IGNORED_LABEL } from "../nn/index.js";
 import type { EncodedWords } from "../text/index.js";
 import * as torch from "../torch/index.js";
-import type { EncodedRow, Task } from "./task.js";
-import { rowsOf, targetOf } from "./texts.js";
+import type { EncodedRow, RowOutputs, Task } from "./task.js";
+import { targetOf } from "./texts.js";
 
 /**
  * A sentence, or a stretch of the words of one that is longer than a row. Its target: the class of each token, a word's at its first
@@ -42,7 +42,7 @@ export interface WordsPrediction {
  * A label for each word, read at its first sub-word. A sentence that is longer than a row goes on in further rows, word after word,
  * each read by itself: all words are learnt from, predicted and judged.
  */
-export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordsPrediction, WordLabels> = {
+export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordLabels> = {
   rows: '`{"tokens": [...], "labels": [...]}`, CoNLL columns or CoNLL-U (`--label-column upos`)',
   head: { className: "ForTokenClassification", usual: linearHead("classifier", (config) => config.classifierDropout) },
   peftTaskType: "TOKEN_CLS",
@@ -60,25 +60,17 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
     const classes = rows.flatMap(targetOf);
     return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64"));
   },
-  predict(outputs, { rows }, labels) {
-    const logits = rowsOf(outputs);
-    let next = 0;
-    return rows.map((row) => {
-      const first = next;
-      next += row.inputIds.length;
-      const words = row.wordStarts.map((start) => (start < 0 ? null : (logits[first + start] as Float64Array)));
-      return {
-        tokens: row.source ?? [],
-        labels: words.map((word) => word && (labels[argmax(word)] as string)),
-        logits: words.map((word) => word && Array.from(word)),
-      };
-    });
+  splitsExamples: true,
+  predict(outputs, rows, labels) {
+    const words = rows.flatMap(({ wordStarts }, row) =>
+      wordStarts.map((start) => (start < 0 ? null : (outputs[row] as RowOutputs).vector(start))),
+    );
+    return {
+      tokens: rows.flatMap(({ source = [] }) => source),
+      labels: words.map((word) => word && (labels[argmax(word)] as string)),
+      logits: words.map((word) => word && Array.from(word)),
+    };
   },
-  join: (stretches) => ({
-    tokens: stretches.flatMap(({ tokens }) => tokens),
-    labels: stretches.flatMap(({ labels }) => labels),
-    logits: stretches.flatMap(({ logits }) => logits),
-  }),
   prediction: z.object({ labels: z.array(z.string().nullable()) }),
   scorer({ labels }) {
     // Labels that mark no entities, such as parts of speech, are scored word by word alone.

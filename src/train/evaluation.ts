@@ -23,7 +23,9 @@ import {
   checkValues,
   type EncodedRow,
   lossWeight,
+  outputsByRow,
   outputsOf,
+  type RowOutputs,
   type ScorerOptions,
   type Task,
   targetOf,
@@ -78,34 +80,32 @@ export async function predictRows(
   onPrediction: OnPrediction,
 ): Promise<void> {
   checkPass("predictRows", model, rows, options, onPrediction);
-  const { task, batchSize, signal } = options;
+  const { task, labels, batchSize, signal } = options;
   for (const stretch of stretchesOf(rows, batchSize)) {
-    const readings = new Map<EncodedRow, object>();
+    const outputs = new Map<EncodedRow, RowOutputs>();
     for (const batch of batchesOf(stretch, batchSize)) {
-      for (const [i, reading] of predictBatch(model, batch, options).entries())
-        readings.set(batch[i] as EncodedRow, reading);
+      for (const [i, own] of batchOutputs(model, batch, options).entries()) outputs.set(batch[i] as EncodedRow, own);
       await new Promise(setImmediate);
       signal?.throwIfAborted();
     }
-    const readingOf = (row: EncodedRow) => readings.get(row) as object;
-    if (task.join)
-      for (const rows of examplesOf(stretch)) onPrediction(rows[0] as EncodedRow, task.join(rows.map(readingOf)));
-    else for (const row of stretch) onPrediction(row, readingOf(row));
+    const outputsOf = (row: EncodedRow) => outputs.get(row) as RowOutputs;
+    for (const rows of task.splitsExamples ? examplesOf(stretch) : stretch.map((row) => [row]))
+      onPrediction(rows[0] as EncodedRow, task.predict(rows.map(outputsOf), rows, labels));
   }
 }
 
-function predictBatch(
+function batchOutputs(
   model: TaskModel,
   rows: Rows,
-  { task, labels, onOutputs }: Pick<PassOptions, "task" | "labels" | "onOutputs">,
-): object[] {
+  { task, onOutputs }: Pick<PassOptions, "task" | "onOutputs">,
+): RowOutputs[] {
   return torch.noGrad(() =>
     torch.scope(() => {
       const batch = batchOf(rows);
       const outputs = outputsOf(task, model, batch, EVALUATION);
       if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
       onOutputs?.(batch, outputs);
-      return task.predict(outputs, batch, labels);
+      return outputsByRow(task, outputs, batch);
     }),
   );
 }
@@ -147,23 +147,18 @@ function outputsNotFinite(task: Task, outputs: torch.Tensor, batch: Batch): Bido
   return new BidoraError("NOT_FINITE", `${where(at)}: the model's output is not a finite number; try --dtype float32.`);
 }
 
-/** The rows of a batch, those first of whose outputs the least can be said. */
+/** The rows of a batch, in the order of a rank of their outputs. */
 function rowsByOutput(
   task: Task,
   outputs: torch.Tensor,
-  { rows, input }: Batch,
+  batch: Batch,
   rank: (values: Float64Array) => number | boolean,
 ): EncodedRow[] {
-  const values = Float64Array.from(outputs.toArray());
-  const width = values.length / (outputs.shape[0] as number);
-  const isByToken = outputs.shape[0] !== rows.length;
-  let next = 0;
-  const ranked = rows.map((row, i) => {
-    const count = width * (task.outputRows?.(row) ?? (isByToken ? (input.layout.lengths[i] as number) : 1));
-    next += count;
-    return { row, rank: Number(rank(values.subarray(next - count, next))) };
-  });
-  return ranked.sort((a, b) => a.rank - b.rank).map(({ row }) => row);
+  const ranks = outputsByRow(task, outputs, batch).map(({ values }) => Number(rank(values)));
+  return batch.rows
+    .map((row, i) => ({ row, rank: ranks[i] as number }))
+    .sort((a, b) => a.rank - b.rank)
+    .map(({ row }) => row);
 }
 
 /** The same, and what decides about the metrics. */

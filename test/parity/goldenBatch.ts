@@ -20,7 +20,7 @@ export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Tas
   const targets = targetsOf(head, labels, rows);
   const at = { file: "golden", line: 1 };
   const labelled = rows.map((row, i) => ({ ...row, target: targets[i], at }));
-  return { task: TASKS[KINDS[head]], batch: { rows: labelled, input: modelInput(rows) } };
+  return { task: TASKS[KINDS[head]], batch: { rows: labelled, ...modelInput(rows) } };
 }
 
 /** The product's own loss of a model's outputs, as the mean that transformers gives. */

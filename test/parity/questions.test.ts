@@ -52,7 +52,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
       const parameters = Array.from(model.namedParameters()).filter(([path]) => golden.has(`grad.${path}`));
       expect(parameters.length).toBeGreaterThan(3);
       for (const [, { tensor }] of parameters) tensor.setRequiresGrad(true);
-      const outputs = model.forward(batch.input, context);
+      const outputs = model.forward(batch, context);
       expectClose(outputs, get(golden, "logits"), 1e-5, "logits");
       const loss = torch.divScalar(task.loss(outputs, batch), lossWeight(task, batch));
       expectClose(loss, get(golden, "loss"), 1e-5, "loss");
@@ -88,7 +88,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
     const all = await encoded();
     const lossOf = (some: typeof all) => {
       const batch = batchOf(some);
-      return task.loss(model.forward(batch.input, EVALUATION), batch).item();
+      return task.loss(model.forward(batch, EVALUATION), batch).item();
     };
     const alone = all.map((row) => lossOf([row])).reduce((sum, loss) => sum + loss, 0);
     expect(lossOf(all) / alone).toBeCloseTo(1, 5);

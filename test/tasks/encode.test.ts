@@ -22,16 +22,16 @@ describe("rows of texts", () => {
   it("become ids and a class", async () => {
     const rows = await encode([text("b", "the cat"), text("a", "the cat", "sat")], "sequence-classification");
     expect(rows.map((row) => row.target)).toEqual([1, 0]);
-    const { input, ...batch } = batchOf(rows);
+    const batch = batchOf(rows);
     expect(batch.rows).toBe(rows);
-    expect(input.layout.lengths).toEqual(rows.map((row) => row.inputIds.length));
-    expect(input.layout.cuSeqlens.toArray()).toEqual([0, 4, 4 + rows[1]!.inputIds.length]);
-    expect(input.inputIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds));
-    expect(input.tokenTypeIds.toArray()).toEqual(rows.flatMap((row) => row.tokenTypeIds));
-    expect(input.positionIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds.map((_, i) => i)));
+    expect(batch.layout.lengths).toEqual(rows.map((row) => row.inputIds.length));
+    expect(batch.layout.cuSeqlens.toArray()).toEqual([0, 4, 4 + rows[1]!.inputIds.length]);
+    expect(batch.inputIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds));
+    expect(batch.tokenTypeIds.toArray()).toEqual(rows.flatMap((row) => row.tokenTypeIds));
+    expect(batch.positionIds.toArray()).toEqual(rows.flatMap((row) => row.inputIds.map((_, i) => i)));
     expect(rows[1]?.tokenTypeIds.at(-1)).toBe(1);
-    expect(tokensOf({ input, rows })).toBe(4 + rows[1]!.inputIds.length);
-    expect(lossWeight(TASKS["sequence-classification"] as Task, { input, rows })).toBe(2);
+    expect(tokensOf(batch)).toBe(4 + rows[1]!.inputIds.length);
+    expect(lossWeight(TASKS["sequence-classification"] as Task, batch)).toBe(2);
   });
 
   it("have 0 or 1 for each of several labels", async () => {

@@ -1,8 +1,6 @@
 import { expect, test } from "vitest";
-import { type SpanRow, TASKS } from "../../src/tasks/index.js";
-import { batchOf } from "../../src/tasks/task.js";
+import { RowOutputs, type SpanRow, TASKS } from "../../src/tasks/index.js";
 import { softmax } from "../../src/tasks/texts.js";
-import * as torch from "../../src/torch/index.js";
 
 test("probabilities of logits that have no power as a double", () => {
   expect([...softmax(Float64Array.of(1000, 0, 1000))]).toEqual([0.5, 0, 0.5]);
@@ -22,7 +20,6 @@ test("an answer has at most 30 tokens, as in the reference scripts", () => {
   logits[2 * (start + 30) + 1] = 10; // 31 tokens
   logits[2 * (start + 29) + 1] = 9; // 30 tokens
   const task = TASKS["question-answering"];
-  const outputs = torch.tensor(logits, [inputIds.length, 2]);
-  const [reading] = task.predict(outputs, batchOf([row]), ["start", "end"]);
-  expect(task.join?.([reading as never])).toMatchObject({ start: 0, end: 30, answer: "x".repeat(30) });
+  const outputs = new RowOutputs(Float64Array.from(logits), 2);
+  expect(task.predict([outputs], [row], ["start", "end"])).toMatchObject({ start: 0, end: 30, answer: "x".repeat(30) });
 });

@@ -123,13 +123,17 @@ test("rows of one example have one prediction, though they lie in several batche
   const kind = "regression";
   const [first, second, third] = rowsOf([0, 0, 0]) as [EncodedRow, EncodedRow, EncodedRow];
   const rows = [first, { ...second, at: first.at }, third];
-  const join = (predictions: readonly object[]) => ({ of: predictions });
+  const predict: Task["predict"] = (outputs) => ({ of: outputs.map(({ values }) => values[0]) });
   const seen: unknown[] = [];
-  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), join }, batchSize: 1 };
+  const options = {
+    ...optionsFor(kind),
+    task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
+    batchSize: 1,
+  };
   await predictRows(lookUp(kind, [[0], [1], [2]]), rows, options, (row, prediction) => seen.push([row, prediction]));
   expect(seen).toEqual([
-    [first, { of: [{ value: 0 }, { value: 1 }] }],
-    [third, { of: [{ value: 2 }] }],
+    [first, { of: [0, 1] }],
+    [third, { of: [2] }],
   ]);
 });
 
@@ -137,10 +141,14 @@ test("rows of one example stay together where a stretch would end between them",
   const kind = "regression";
   const rows = rowsOf(new Array(66).fill(0));
   rows[64] = { ...(rows[64] as EncodedRow), at: (rows[63] as EncodedRow).at };
-  const join = (predictions: readonly object[]) => ({ of: predictions.length });
+  const predict: Task["predict"] = (outputs) => ({ of: outputs.length });
   const seen: object[] = [];
   // A stretch has 64 batches of one row.
-  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), join }, batchSize: 1 };
+  const options = {
+    ...optionsFor(kind),
+    task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
+    batchSize: 1,
+  };
   const table = rows.map((_, i) => [i]);
   await predictRows(lookUp(kind, table), rows, options, (_row, prediction) => seen.push(prediction));
   expect(seen.slice(62)).toEqual([{ of: 1 }, { of: 2 }, { of: 1 }]);
@@ -197,8 +205,12 @@ test("an example is not torn where a stretch of rows ends", async () => {
   const rows = rowsOf(new Array(70).fill(0)).map((row) => ({ ...row, inputIds: [0] }));
   const joined = rows.map((row, i) => (i === 64 ? { ...row, at: rows[63]!.at } : row));
   const counts: number[] = [];
-  const join = (readings: readonly object[]) => ({ count: counts.push(readings.length) });
-  const options = { ...optionsFor(kind), task: { ...(TASKS[kind] as Task), join }, batchSize: 1 };
+  const predict: Task["predict"] = (outputs) => ({ count: counts.push(outputs.length) });
+  const options = {
+    ...optionsFor(kind),
+    task: { ...(TASKS[kind] as Task), splitsExamples: true, predict },
+    batchSize: 1,
+  };
   await predictRows(lookUp(kind, [[0]]), joined, options, () => {});
   expect([counts.length, counts[63]]).toEqual([69, 2]);
 });

@@ -176,5 +176,5 @@ test("rows of similar length share a batch where the order is drawn", () => {
     dropLast: false,
     seed: 1,
   });
-  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().input.layout.lengths).size).toBe(1);
+  for (let i = 0; i < stream.batchesPerPass; i++) expect(new Set(stream.next().layout.lengths).size).toBe(1);
 });
