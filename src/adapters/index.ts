@@ -1,4 +1,10 @@
-export { type SideFacts, type SideFile, sideFactsOf, useOnly, writeSideFile } from "../files/adapterMetadata.js";
+export {
+  type AdapterMetadata,
+  findAdapterMetadata,
+  inferenceMetadata,
+  type StoredMetadata,
+  writeAdapterMetadata,
+} from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { type AdaloraConfig, adaloraConfig, firstRank } from "./adaloraConfig.js";
 export {

@@ -115,10 +115,10 @@ export interface AdapterCodec<Config extends AdapterConfig> {
   readonly defaults: JsonObject;
   /**
    * @param json the file's keys, with defaults for absent ones
-   * @param side what bidora.json says beside it
+   * @param metadata what bidora.json says beside it
    * @throws BidoraError `ADAPTER_CONFIG` for what is malformed or would be computed wrongly
    */
-  parse(file: string, json: JsonObject, side: JsonObject): Config;
+  parse(file: string, json: JsonObject, metadata: JsonObject): Config;
   /** @param paths of the modules that have an adapter @returns its own keys */
   render(config: Config, paths: readonly string[]): JsonObject;
   /** What bidora.json keeps of the settings, as PEFT has no key for it. */

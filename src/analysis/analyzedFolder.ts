@@ -1,12 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
+  findAdapterMetadata,
   isAdapterFolder,
   type MagnitudeAxis,
   methodOf,
   readAdapter,
   type SavedAdapter,
-  sideFactsOf,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { type RunSettings, readRunFile } from "../config/index.js";
@@ -37,12 +37,12 @@ export async function describeRun(run: RunFolder): Promise<AnalyzedFolder> {
   const settings = existsSync(yaml) ? readRunFile(yaml) : {};
   const found = { ...run, states: [first, ...more], settings } as const;
   if (!isAdapterFolder(first.folder)) {
-    const method = sideFactsOf(first.folder)?.method ?? "full";
+    const method = findAdapterMetadata(first.folder)?.method ?? "full";
     return { ...found, method, adapter: undefined, axis: undefined };
   }
   const adapter = await readAdapter(first.folder);
   const { inLayers, toSettings } = methodOf(adapter.config);
-  const method = adapter.side?.method ?? adapter.config.method;
+  const method = adapter.metadata?.method ?? adapter.config.method;
   if (!inLayers) throw unchanged(run.path, method, "which leaves the weights of layers as they are");
   return { ...found, method, adapter, axis: toSettings(adapter.config).magnitudeAxis };
 }

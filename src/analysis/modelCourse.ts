@@ -1,4 +1,4 @@
-import { findTargets, sideFactsOf, TARGET_DEFAULTS, type TargetModules } from "../adapters/index.js";
+import { findAdapterMetadata, findTargets, TARGET_DEFAULTS, type TargetModules } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type Checkpoint, openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { resolveModel } from "../io/resolveModel.js";
@@ -72,7 +72,7 @@ function targetsOf(
   { task, targetModules }: ModelCourseOptions,
 ): Map<string, Linear | Embedding> {
   const config = readConfig(folder);
-  const used = usedHead(architecture, config, { adapter: undefined, side: sideFactsOf(folder) }, task);
+  const used = usedHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
   const model = buildModel(architecture, config, used.task.head, used.labels.length);
   return findTargets(model, {
     ...TARGET_DEFAULTS,

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ADAPTER_WEIGHT_FILES, isAdapterFolder, sideFactsOf } from "../adapters/index.js";
+import { ADAPTER_WEIGHT_FILES, findAdapterMetadata, isAdapterFolder } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import type { Phase } from "../common/run.js";
 import { checkpointPath, checkpointSteps } from "../files/checkpointState.js";
@@ -49,7 +49,7 @@ export async function statesOf(run: string): Promise<RunState[]> {
 }
 
 function stateIn(folder: string, step: number | null): RunState {
-  return { folder, step, phase: sideFactsOf(folder)?.phase ?? null };
+  return { folder, step, phase: findAdapterMetadata(folder)?.phase ?? null };
 }
 
 /** The step that each phase went back to at its end, where it was watched: by its evaluations, or a search by the upper loss. */

@@ -6,7 +6,7 @@ import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../
 import type { ComparisonFile } from "../files/comparison.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
 import { writerOf } from "../files/folderLock.js";
-import { readMetrics } from "../files/metrics.js";
+import { metricName, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { isFinished } from "../files/runFolder.js";
 import { hubOptions } from "../io/hub/options.js";
@@ -22,7 +22,7 @@ import { factsIn } from "../run/comparison/facts.js";
 import { failure } from "../run/comparison/failure.js";
 import { keepFailure } from "../run/comparison/failures.js";
 import { commandOf, type Ended, runCells } from "../run/comparison/jobs.js";
-import { heldOutName, judgingOf, watchedOf } from "../run/comparison/judging.js";
+import { judgingOf, watchedOf } from "../run/comparison/judging.js";
 import { hasDiverged, missingRuns } from "../run/comparison/missing.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../run/comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "../run/comparison/progress.js";
@@ -209,7 +209,7 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
   const name = cell.point
-    ? heldOutName(watchedOf(cell.folder).name)
+    ? metricName(watchedOf(cell.folder).name, "holdout")
     : judgingOf([{ folder: cell.folder, metrics }]).main.name;
   return scoreText(name, own(metrics, name));
 }

@@ -94,7 +94,10 @@ async function judgeModel(
   const choice = named ?? taskOf(open.kind);
   const overrides = textOverrides(settings, choice);
   if (overrides) requireTextScores();
-  const all = await readLabelled(choice, settings.data, settings.split, { ...settings, ...usualColumns(open.side) });
+  const all = await readLabelled(choice, settings.data, settings.split, {
+    ...settings,
+    ...usualColumns(open.metadata),
+  });
   checkTexts(all, open, settings.data, settings);
   const { limit = all.examples.length } = settings;
   const examples = overrides
@@ -127,7 +130,7 @@ async function judgeRows(
   const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
     maxLength: lengthFor(settings, open),
-    trainOn: settings.trainOn ?? open.side?.trainOn,
+    trainOn: settings.trainOn ?? open.metadata?.trainOn,
     model: open.model.config,
   });
   const note = choice.task.takesTrainOn ? noteWithoutLoss(choice.task, rows, "evaluation") : undefined;

@@ -1,4 +1,4 @@
-import { readAdapter, type SideFacts, toLora, useOnly, writeAdapter } from "../adapters/index.js";
+import { type AdapterMetadata, inferenceMetadata, readAdapter, toLora, writeAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type ExportSettings, exportOptions, resolveSettings, type Settings } from "../config/index.js";
 import { askedTask } from "../datasets/index.js";
@@ -62,13 +62,14 @@ async function exportPeft(settings: Resolved, task: NamedTask | undefined): Prom
     const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
     refuseBadWeights({ folder: source, weights });
     const lora = toLora(adapted, settings.rank);
-    const fill = (folder: string): void => writeAdapter(folder, { ...saved, ...lora, side: sideOf(saved.side) });
+    const fill = (folder: string): void =>
+      writeAdapter(folder, { ...saved, ...lora, metadata: sideOf(saved.metadata) });
     await fillFolder(path, fill, () => removeOwnFiles(path));
     return { path, note: describeLoss(lora), relativeError: lora.relativeError };
   });
 }
 
 /** What the adapter is used for stays; how it was trained does not describe the result. */
-function sideOf(side: SideFacts | undefined): SideFacts | undefined {
-  return side && { ...useOnly(side), method: "lora" };
+function sideOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
+  return metadata && { ...inferenceMetadata(metadata), method: "lora" };
 }

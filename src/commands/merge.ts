@@ -1,4 +1,4 @@
-import { mergedParameters, readAdapter, useOnly, writeSideFile } from "../adapters/index.js";
+import { inferenceMetadata, mergedParameters, readAdapter, writeAdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { type MergeSettings, mergeOptions, resolveSettings } from "../config/index.js";
 import { askedTask } from "../datasets/index.js";
@@ -49,7 +49,7 @@ async function writeMerged(path: string, source: string, adapter: string, own: N
   const fill = (folder: string): void => {
     copyFiles(tokenizerFiles, source, folder);
     writeModelFolder(folder, { ...opened, source, dtype, changed });
-    if (opened.side) writeSideFile(folder, useOnly(opened.side));
+    if (opened.metadata) writeAdapterMetadata(folder, inferenceMetadata(opened.metadata));
   };
   await fillFolder(path, fill, () => removeOwnFiles(path));
 }

@@ -81,7 +81,7 @@ const predictEach: Predict = (open, input, settings, ...rest) => {
 
 const readOutputs: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
   const { task, labels } = open;
-  const columns = { textColumns: settings.textColumns, ...usualColumns(open.side) };
+  const columns = { textColumns: settings.textColumns, ...usualColumns(open.metadata) };
   const examples = await rowsOf(async () => {
     const dataset = await readRows(task, input, columns, "optional");
     checkTexts(dataset, open, input, settings);
@@ -102,7 +102,7 @@ const readOutputs: Predict = async (open, input, settings, rowsOf, signal, onPre
 
 /** With the likeliest tokens. An answer at the end of a conversation is what is to be predicted. */
 const goOn: Predict = async (open, input, settings, rowsOf, signal, onPrediction) => {
-  const columns = { textColumns: settings.textColumns, usualTextColumns: usualColumns(open.side).usualTextColumns };
+  const columns = { textColumns: settings.textColumns, usualTextColumns: usualColumns(open.metadata).usualTextColumns };
   const examples = await rowsOf(() => loadLanguage(input, { labels: "optional", ...columns }));
   const generator = await TextGenerator.greedy(
     open,

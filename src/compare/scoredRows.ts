@@ -1,12 +1,10 @@
 import { formatCount, words } from "../common/format.js";
 import type { ComparedMetric, ComparedTask, ScoredRows } from "../files/comparison.js";
-
-/** What stands before the names of metrics of the test rows; those of the validation rows have nothing there. */
-const TEST = "test_";
+import { bareMetric, metricRows } from "../files/metrics.js";
 
 /** Whether a metric is of these rows. Where nothing is known of the rows, it is. */
 export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean =>
-  rows === undefined || metric.startsWith(TEST) === (rows.split === "test");
+  rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
 
 /** The rows in words: `test, 4,693 rows`. */
 const rowsText = ({ split, count }: ScoredRows): string =>
@@ -18,7 +16,7 @@ export const scoresHeading = (task: string, rows: ScoredRows | undefined): strin
 
 /** A metric's name in a column whose heading names the rows. */
 export const metricHeading = ({ name }: ComparedMetric, rows: ScoredRows | undefined): string =>
-  words(rows?.split === "test" && name.startsWith(TEST) ? name.slice(TEST.length) : name);
+  words(rows?.split === "test" && metricRows(name) === "test" ? bareMetric(name) : name);
 
 /** A task's main metric with the rows that it is of: `F1 (test, 4,693 rows)`. */
 export const mainHeading = ({ metrics: [main], rows }: ComparedTask): string =>

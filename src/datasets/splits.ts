@@ -1,5 +1,5 @@
 /** The rows of a run: read from files or a named data set, split by split, and encoded. */
-import type { SideFacts } from "../adapters/index.js";
+import type { AdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { statOf } from "../common/fileSystem.js";
 import { type Dataset, type SubsetOptions, subsetsOf } from "../data/index.js";
@@ -27,9 +27,9 @@ interface DataSettings {
 
 /** The columns that rows were read from in training: the first choice where a user names none. */
 export function usualColumns(
-  side: Pick<SideFacts, "textColumns" | "labelColumns"> | undefined,
+  metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
 ): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
-  return { usualTextColumns: side?.textColumns, usualLabelColumns: side?.labelColumns };
+  return { usualTextColumns: metadata?.textColumns, usualLabelColumns: metadata?.labelColumns };
 }
 
 export interface Splits {

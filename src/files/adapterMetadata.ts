@@ -1,9 +1,9 @@
+// bidora.json, which bidora writes beside an adapter or beside a whole model that it trained.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import * as z from "zod";
 import { BidoraError } from "../common/errors.js";
 import { PHASES } from "../common/run.js";
-
 import { writeFileAtomic } from "./atomic.js";
 import { isJsonObject, type JsonObject, readJsonObject } from "./json.js";
 import { ADAPTER_METADATA } from "./names.js";
@@ -13,12 +13,10 @@ export const TRAIN_ON = ["completion", "all", "assistant"] as const;
 
 const FORMAT = 1;
 
-const schema = z.object({
-  /** Raised when older readers would misread the file. */
-  formatVersion: z.literal(FORMAT),
+/** How a model is used: what its outputs mean, and how rows were made into its inputs. */
+const use = z.object({
   /** The run's method. */
   method: z.string(),
-  /** How the adapter is used: what its outputs mean, and how rows were made into its inputs. */
   task: z.string().optional(),
   labels: z.array(z.string()).optional(),
   textColumns: z.array(z.string()).optional(),
@@ -27,11 +25,17 @@ const schema = z.object({
   trainOn: z.enum(TRAIN_ON).optional(),
   baseModel: z.string().optional(),
   revision: z.string().optional(),
-  /** What the run went through. */
+});
+
+const schema = z.object({
+  /** Increased when older readers would misread the file. */
+  formatVersion: z.literal(FORMAT),
+  ...use.shape,
+  /** The run's last phase. */
   phase: z.enum(PHASES).optional(),
   search: z
     .object({
-      /** Taken so far. */
+      /** Completed steps. */
       steps: z.int(),
       retrainSteps: z.int(),
       hypergradient: z.string(),
@@ -45,59 +49,51 @@ const schema = z.object({
   adapterConfig: z.custom<JsonObject>(isJsonObject).optional(),
 });
 
-const useKeys = schema.pick({
-  method: true,
-  task: true,
-  labels: true,
-  textColumns: true,
-  labelColumns: true,
-  maxLength: true,
-  trainOn: true,
-  baseModel: true,
-  revision: true,
-});
+/** The content of `bidora.json`. A method's own facts are further keys. */
+export type StoredMetadata = z.infer<typeof schema>;
 
-/** What this program keeps beside an adapter, or beside a whole model that it trained. A method's own facts are further keys. */
-export type SideFile = z.infer<typeof schema>;
+/** What a run knows about its result; the format's own fields are added on writing. */
+export type AdapterMetadata = Omit<StoredMetadata, "formatVersion" | "adapterConfig">;
 
-/** What a run knows; the format's own fields are added on writing. */
-export type SideFacts = Omit<SideFile, "formatVersion" | "adapterConfig">;
-
-/** What this program keeps beside a model's or an adapter's weights; undefined in a folder from elsewhere. */
-export function sideFactsOf(folder: string): SideFacts | undefined {
+/** The metadata in the folder of a model or an adapter; undefined in a folder from elsewhere. */
+export function findAdapterMetadata(folder: string): AdapterMetadata | undefined {
   if (!existsSync(join(folder, ADAPTER_METADATA))) return undefined;
-  return factsOf(readSideFile(folder));
+  return metadataOf(readAdapterMetadata(folder));
 }
 
-export function factsOf({ formatVersion: _version, adapterConfig: _config, ...facts }: SideFile): SideFacts {
+export function metadataOf({
+  formatVersion: _version,
+  adapterConfig: _config,
+  ...facts
+}: StoredMetadata): AdapterMetadata {
   return facts;
 }
 
-/** Of what is kept, how a model is used: how it was trained does not describe what is made of it. */
-export const useOnly = (side: SideFacts): SideFacts => useKeys.parse(side);
+/** The part that says how a model is used. How it was trained does not describe what is made from it. */
+export const inferenceMetadata = (metadata: AdapterMetadata): AdapterMetadata => use.parse(metadata);
 
-/** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for none that can be read */
-export function readSideFile(folder: string): SideFile {
+/** @throws BidoraError `SIDE_FILE` for a file of another form or a later version, `JSON` for one that can't be read */
+export function readAdapterMetadata(folder: string): StoredMetadata {
   const path = join(folder, ADAPTER_METADATA);
   const json = readJsonObject(path);
   if (typeof json.formatVersion === "number" && json.formatVersion > FORMAT) {
     throw new BidoraError(
       "SIDE_FILE",
-      `${path} has format version ${json.formatVersion}, this program knows ${FORMAT}: update it.`,
+      `${path} has format version ${json.formatVersion}, but this version of bidora reads ${FORMAT}: update bidora.`,
     );
   }
-  return checkedSide(path, schema.loose(), json);
+  return checkedMetadata(path, schema.loose(), json);
 }
 
-/** @throws BidoraError `SIDE_FILE` for keys that are not as they must be */
-export function checkedSide<T>(path: string, keys: z.ZodType<T>, json: object): T {
+/** @throws BidoraError `SIDE_FILE` naming the first key that is wrong */
+export function checkedMetadata<T>(path: string, keys: z.ZodType<T>, json: object): T {
   const parsed = keys.safeParse(json);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
-  throw new BidoraError("SIDE_FILE", `${path} is not in order: ${issue?.path.join(".")}: ${issue?.message}.`);
+  throw new BidoraError("SIDE_FILE", `${path} is not valid: ${issue?.path.join(".")}: ${issue?.message}.`);
 }
 
-export function writeSideFile(folder: string, facts: Omit<SideFile, "formatVersion">): void {
-  const text = JSON.stringify({ formatVersion: FORMAT, ...facts }, undefined, 2);
+export function writeAdapterMetadata(folder: string, metadata: Omit<StoredMetadata, "formatVersion">): void {
+  const text = JSON.stringify({ formatVersion: FORMAT, ...metadata }, undefined, 2);
   writeFileAtomic(join(folder, ADAPTER_METADATA), `${text}\n`);
 }

@@ -95,15 +95,15 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
 }
 
 async function adapterSettings(folder: string): Promise<AdapterSettings> {
-  const { config, tensors, side, taskType, baseModel } = await readAdapter(folder);
+  const { config, tensors, metadata, taskType, baseModel } = await readAdapter(folder);
   const method = methodOf(config);
   const { magnitudeAxis, targetModules, ...own } = method.toSettings(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
   return {
-    method: side?.method ?? config.method,
+    method: metadata?.method ?? config.method,
     axis: magnitudeAxis ?? null,
-    task: side?.task ?? taskType ?? null,
-    labels: side?.labels ?? null,
+    task: metadata?.task ?? taskType ?? null,
+    labels: metadata?.labels ?? null,
     baseModel: baseModel ?? null,
     ...given({ rank, alpha, rslora, dropout, adapterSize, adapterPlacement }),
     bias: config.bias,
@@ -197,7 +197,7 @@ function headerOf(path: string): TensorInfo[] {
   }
 }
 
-const factsOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts => ({
+const metadataOf = ({ name, dtype, shape, storedAs }: TensorInfo): TensorFacts => ({
   name,
   dtype,
   shape,
@@ -213,7 +213,7 @@ function sizes(tensors: readonly TensorInfo[]): Pick<Contents, "parameters" | "d
     bytes += end - begin;
     dtypes[storedAs] = (dtypes[storedAs] ?? 0) + count;
   }
-  return { parameters, dtypes, bytes, tensors: tensors.map(factsOf) };
+  return { parameters, dtypes, bytes, tensors: tensors.map(metadataOf) };
 }
 
 /** The result, or undefined and its refusal in the list. */

@@ -46,7 +46,7 @@ export function lengthFor(
   open: OpenModel,
 ): number {
   const isGiven = "maxLength" in given;
-  const wanted = isGiven ? maxLength : (open.side?.maxLength ?? maxLength);
+  const wanted = isGiven ? maxLength : (open.metadata?.maxLength ?? maxLength);
   return maxLengthOf(wanted, isGiven, open.tokenizer, open.model.config.maxTokens);
 }
 
@@ -57,11 +57,11 @@ export function lengthFor(
  */
 export function checkTexts(
   { columns }: Pick<Dataset, "columns">,
-  { side, task }: Pick<OpenModel, "side" | "task">,
+  { metadata, task }: Pick<OpenModel, "metadata" | "task">,
   path: string,
   { textColumns: given }: { readonly textColumns?: readonly string[] | undefined },
 ): void {
-  const [trained, found] = [side?.textColumns, columns?.text];
+  const [trained, found] = [metadata?.textColumns, columns?.text];
   if (given || task.isGenerative || !trained || !found || trained.length === found.length) return;
   throw new BidoraError(
     "UNKNOWN_COLUMN",

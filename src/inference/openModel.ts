@@ -2,11 +2,11 @@ import { existsSync } from "node:fs";
 import {
   type AdaptedModel,
   type AdapterConfig,
+  type AdapterMetadata,
   attachAdapter,
+  findAdapterMetadata,
   readAdapter,
   type SavedAdapter,
-  type SideFacts,
-  sideFactsOf,
 } from "../adapters/index.js";
 import { aText, type Check, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
@@ -39,7 +39,7 @@ export interface ModelWithAdapter extends LoadedModel, UsedHead {
   /** The adapter in the model's layers. */
   readonly adapted: AdaptedModel<AdapterConfig> | undefined;
   /** How the model is used, as this program keeps it beside what it trained. */
-  readonly side: SideFacts | undefined;
+  readonly metadata: AdapterMetadata | undefined;
 }
 
 /** The same, ready for texts. */
@@ -83,15 +83,15 @@ export async function openModel(options: OpenOptions): Promise<OpenModel> {
 export async function openWithAdapter(options: OpenOptions, found?: FoundModel): Promise<ModelWithAdapter> {
   const { adapter, folder } = found ?? (await findModel(options));
   const checkpointConfig = readConfig(folder);
-  const side = adapter ? adapter.side : sideFactsOf(folder);
-  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, side }, options.task);
+  const metadata = adapter ? adapter.metadata : findAdapterMetadata(folder);
+  const used = usedHead(architectureOf(checkpointConfig), checkpointConfig, { adapter, metadata }, options.task);
   const { task, labels } = used;
   const generator = new Generator(0);
   const loaded = await loadModel(folder, { head: task.head, outputs: labels.length, dtype: options.dtype, generator });
   refuseDrawnHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
-  return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, side };
+  return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
 }
 
 /** The base model's folder: `--model`, else what the adapter says it was made for. @throws UsageError where neither says it */

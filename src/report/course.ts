@@ -1,6 +1,7 @@
 import { own } from "../common/collections.js";
 import type { EvaluationEvent, Phase } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
+import { metricName, metricRows, metricsOf } from "../files/metrics.js";
 import { type Point, pointsOf, type Run } from "./runs.js";
 
 /** Metrics as the run gave them at its end, else of its last evaluation. */
@@ -10,16 +11,14 @@ export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? metricsS
 function metricsSoFar(run: Run): Metrics {
   const last = run.of("evaluation").at(-1)?.metrics ?? {};
   if (rowsWatched(run) === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
-  return Object.fromEntries(Object.entries(last).map(([name, value]) => [`${HELD_OUT}${name}`, value]));
+  return Object.fromEntries(Object.entries(last).map(([name, value]) => [metricName(name, "holdout"), value]));
 }
 
 /** Whether the run held out some of its training rows and watched those. */
 const watchesHeldOut = (run: Run): boolean =>
   run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
 
-/** Prefix of the metrics on held-out training rows in a run's last evaluation. */
-const HELD_OUT = "holdout_";
-const isHeldOut = (name: string): boolean => name.startsWith(HELD_OUT);
+const isHeldOut = (name: string): boolean => metricRows(name) === "holdout";
 
 /** The rows that a run's evaluations on the way are of. */
 export const WATCHED = ["validation rows", "held-out training rows"] as const;
@@ -27,27 +26,13 @@ export type WatchedRows = (typeof WATCHED)[number];
 
 export const rowsWatched = (run: Run): WatchedRows => WATCHED[watchesHeldOut(run) ? 1 : 0];
 
-/** One event's metrics by the rows that they are of: the last event of a run that held rows out tells of both. */
+/** One event's metrics by their rows: the last event of a run that held rows out has both. Metrics of test rows are left out. */
 export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly [WatchedRows, Metrics])[] {
-  const entries = Object.entries(metrics);
-  const heldOut = entries
-    .filter(([name]) => isHeldOut(name))
-    .map(([name, value]) => [name.slice(HELD_OUT.length), value]);
-  const others = entries.filter(([name]) => !isHeldOut(name));
-  const byRows =
-    heldOut.length === 0
-      ? ([[rowsWatched(run), others]] as const)
-      : ([
-          [WATCHED[0], others],
-          [WATCHED[1], heldOut],
-        ] as const);
-  return byRows
-    .filter(([, own]) => own.some(([name]) => !isOfTest(name as string)))
-    .map(([rows, own]) => [rows, Object.fromEntries(own)]);
+  const [unnamed, heldOut] = [metricsOf(metrics, "validation"), metricsOf(metrics, "holdout")];
+  const isEmpty = Object.keys(heldOut).length === 0;
+  const byRows = [[isEmpty ? rowsWatched(run) : WATCHED[0], unnamed] as const, [WATCHED[1], heldOut] as const];
+  return byRows.filter(([, own]) => Object.keys(own).length > 0);
 }
-
-/** Metrics of test rows stand beside those of the rows that were watched, which a run may not have. */
-const isOfTest = (name: string): boolean => name.startsWith("test_");
 
 const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
 const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
@@ -87,7 +72,7 @@ export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): P
 export function metricNames(runs: readonly Run[]): string[] {
   const told = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
   const names = told.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
-  return [...new Set(names.map(([name]) => name))].filter((name) => !isOfTest(name));
+  return [...new Set(names.map(([name]) => name))];
 }
 
 /** The value that early stopping goes back to in a phase: the best one, the first of equals. */

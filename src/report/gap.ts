@@ -2,6 +2,7 @@ import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
 import { mean } from "../compare/moments.js";
 import type { StepEvent } from "../files/events.js";
+import { metricName } from "../files/metrics.js";
 import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";
 import { curvePanels, panelNumbers } from "./curvePanels.js";
 import { drawCurves } from "./drawCurves.js";
@@ -24,11 +25,12 @@ export interface Gap {
 /** On validation rows, else on test rows. Undefined for a run without steps, or without a loss on such rows. */
 export function gapOf(run: Run): Gap | undefined {
   const metrics = finalMetrics(run);
-  return gapTo(run, own(metrics, "loss") ?? own(metrics, "test_loss"));
+  return gapTo(run, own(metrics, "loss") ?? own(metrics, metricName("loss", "test")));
 }
 
 /** On the training rows that a run held out, which early stopping has chosen by. */
-export const heldOutGapOf = (run: Run): Gap | undefined => gapTo(run, own(finalMetrics(run), "holdout_loss"));
+export const heldOutGapOf = (run: Run): Gap | undefined =>
+  gapTo(run, own(finalMetrics(run), metricName("loss", "holdout")));
 
 function gapTo(run: Run, heldOut: number | undefined): Gap | undefined {
   const phase = run.of("step").at(-1)?.phase;

@@ -1,6 +1,7 @@
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
+import { metricName, metricRows } from "../files/metrics.js";
 import type { RunLog } from "../files/runLog.js";
 import { costFigure, type Judge, type Spent } from "./cost.js";
 import { finalMetrics } from "./course.js";
@@ -123,7 +124,7 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
   const names = Object.keys(runs[0] ? finalMetrics(runs[0]) : {});
   const metric = names.find(
     (name) =>
-      name !== "loss" && !/^(test|holdout)_/.test(name) && runs.every((run) => scoreOf(run, name) !== undefined),
+      name !== "loss" && metricRows(name) === "validation" && runs.every((run) => scoreOf(run, name) !== undefined),
   );
   return metric === undefined ? undefined : { metric };
 }
@@ -131,7 +132,7 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
 /** On test rows where all runs that have ended and been judged have them, else on validation rows: scores of both say nothing of each other. */
 function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | undefined {
   if (!judge) return undefined;
-  const names = [`test_${judge.metric}`, judge.metric];
+  const names = [metricName(judge.metric, "test"), judge.metric];
   const judged = runs.filter((run) => run.done && names.some((name) => scoreOf(run, name) !== undefined));
   const metric = names.find((name) => judged.every((run) => scoreOf(run, name) !== undefined));
   return metric === undefined ? undefined : { ...judge, metric };

@@ -39,7 +39,7 @@ export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunSt
  * The run's settings as the adapter decides them; what is not given by hand follows it.
  * @throws UsageError when a setting given by hand says something else, naming both values
  */
-function followAdapter(config: RunConfig, { config: own, side }: SavedAdapter): RunConfig {
+function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapter): RunConfig {
   const adapter = methodOf(own);
   const settings = adapter.toSettings(own) as RunSettings;
   const free = adapter.choices(config);
@@ -48,7 +48,7 @@ function followAdapter(config: RunConfig, { config: own, side }: SavedAdapter): 
       throw conflict(key, config.given[key], settings[key]);
   }
   const possible = methodsOf(own.method);
-  const method = possible.find((name) => name === side?.method) ?? (own.method as Method);
+  const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
   const { method: given } = config.given;
   if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
   return resolveRun(config.given, { adapter: { ...settings, method } });

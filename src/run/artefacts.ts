@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import {
+  type AdapterMetadata,
   adaptsTransposed,
-  type SideFacts,
   savedState,
   whyNotPeft,
   writeAdapter,
-  writeSideFile,
+  writeAdapterMetadata,
 } from "../adapters/index.js";
 import { METHODS } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
@@ -29,7 +29,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
   if (adapted.config === undefined) {
     const { task } = choice;
     writeModelFolder(folder, { ...loaded, task, labels, source: prepared.folder, dtype: "float32" });
-    writeSideFile(folder, useOf(prepared));
+    writeAdapterMetadata(folder, useOf(prepared));
     return;
   }
   writeAdapter(folder, {
@@ -38,7 +38,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
     baseModel: config.model,
     revision: config.revision,
     adaptsTransposed: adaptsTransposed(adapted),
-    side: {
+    metadata: {
       ...useOf(prepared),
       ...(phase && { phase }),
       ...(METHODS[config.method].isBilevel && { search: await searchSummary(config.output, config) }),
@@ -47,7 +47,7 @@ export async function writeTrained(folder: string, prepared: Prepared, phase: Ph
 }
 
 /** How the result is used. */
-function useOf({ config, choice, labels, maxLength }: Prepared): SideFacts {
+function useOf({ config, choice, labels, maxLength }: Prepared): AdapterMetadata {
   return {
     method: config.method,
     task: choice.kind,

@@ -1,4 +1,4 @@
-import { type SideFacts, sideFactsOf } from "../adapters/index.js";
+import { type AdapterMetadata, findAdapterMetadata } from "../adapters/index.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { LabelMap } from "../data/index.js";
 import {
@@ -39,10 +39,13 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
   const checkpointConfig = readConfig(folder);
   const architecture = architectureOf(checkpointConfig);
   const own = inferTask(checkpointConfig);
-  const choice = askedTask(config.task, task) ?? taskOf(saved?.side?.task ?? own?.kind ?? missingTask());
-  const splits = await readSplits(choice, { ...config, ...usualColumns(saved ? saved.side : sideFactsOf(folder)) });
+  const choice = askedTask(config.task, task) ?? taskOf(saved?.metadata?.task ?? own?.kind ?? missingTask());
+  const splits = await readSplits(choice, {
+    ...config,
+    ...usualColumns(saved ? saved.metadata : findAdapterMetadata(folder)),
+  });
   const tokenizer = await loadTokenizer(folder);
-  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.side, own));
+  const labels = labelsFor(choice, splits, labelsOfKind(choice.kind, saved?.metadata, own));
   checkCount(choice.task, labels?.names);
   const model = architecture.parseConfig(checkpointConfig);
   const maxLength = maxLengthOf(config.maxLength, "maxLength" in config.given, tokenizer, model.maxTokens);
@@ -53,10 +56,10 @@ export async function readRunData({ config, saved, task }: RunStart, hub?: HubOp
 /** The labels of a head of this kind, be it the adapter's or the checkpoint's: another kind's mean something else. */
 function labelsOfKind(
   kind: string,
-  side: SideFacts | undefined,
+  metadata: AdapterMetadata | undefined,
   own: TrainedHead | undefined,
 ): readonly string[] | undefined {
-  if (side?.labels && (side.task === undefined || side.task === kind)) return side.labels;
+  if (metadata?.labels && (metadata.task === undefined || metadata.task === kind)) return metadata.labels;
   return own?.kind === kind ? own.labels : undefined;
 }
 

@@ -1,4 +1,4 @@
-import type { SideFacts } from "../adapters/index.js";
+import type { AdapterMetadata } from "../adapters/index.js";
 import type { RunConfig } from "../config/index.js";
 import { readRunLog } from "../files/runLog.js";
 
@@ -9,7 +9,7 @@ const PARTS = 10;
 export async function searchSummary(
   folder: string,
   { hypergradient, xi }: Pick<RunConfig, "hypergradient" | "xi">,
-): Promise<NonNullable<SideFacts["search"]>> {
+): Promise<NonNullable<AdapterMetadata["search"]>> {
   const { events } = await readRunLog(folder);
   const taken = events.flatMap((event) => (event.event === "step" && event.phase === "search" ? [event] : []));
   return {

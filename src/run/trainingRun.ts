@@ -5,7 +5,7 @@ import { idleSettings, renderRunYaml, settingsOf } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
-import { writeMetrics } from "../files/metrics.js";
+import { type MetricRows, metricName, writeMetrics } from "../files/metrics.js";
 import { REPORT, RUN_FILE } from "../files/names.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { goalOf } from "../tasks/index.js";
@@ -238,5 +238,5 @@ function judgedByOf({ choice, labels }: Prepared): { metric: string; goal: "maxi
   return { metric: main, goal: goalOf(main, metric) };
 }
 
-const prefixed = (split: string, metrics: Metrics): Metrics =>
-  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [`${split}_${name}`, value]));
+const prefixed = (split: MetricRows, metrics: Metrics): Metrics =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [metricName(name, split), value]));

@@ -1,6 +1,6 @@
 /** Which task a trained model is for, and what its outputs mean: from the adapter, else from the checkpoint. */
 
-import type { SavedAdapter, SideFacts } from "../adapters/index.js";
+import type { AdapterMetadata, SavedAdapter } from "../adapters/index.js";
 import { anObject, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
@@ -111,21 +111,21 @@ export interface UsedHead extends NamedTask {
 
 /**
  * The head that a model is used with. It follows from the adapter, else from the checkpoint.
- * @param side what this program keeps beside the one of them
+ * @param metadata what this program keeps beside the one of them
  * @param wanted the task, where the user names one
  * @throws BidoraError `HEAD` when neither has a trained one, or one for another task
  */
 export function usedHead(
   architecture: Architecture,
   config: JsonObject,
-  { adapter, side }: { readonly adapter: SavedAdapter | undefined; readonly side: SideFacts | undefined },
+  { adapter, metadata }: { readonly adapter: SavedAdapter | undefined; readonly metadata: AdapterMetadata | undefined },
   wanted: NamedTask | undefined,
 ): UsedHead {
   const own = inferTask(config);
-  const kept = wanted ? undefined : taskKept(side);
+  const kept = wanted ? undefined : taskKept(metadata);
   if (adapter) return adapterHead(architecture, own, adapter, wanted ?? kept);
   if (own && (wanted === undefined || wanted.kind === own.kind)) return { ...namedTask(own.kind), labels: own.labels };
-  if (wanted && side?.labels && side.task === wanted.kind) return { ...wanted, labels: side.labels };
+  if (wanted && metadata?.labels && metadata.task === wanted.kind) return { ...wanted, labels: metadata.labels };
   if (wanted && isPretrained(architecture, wanted)) return { ...wanted, labels: [] };
   throw new BidoraError(
     "HEAD",
@@ -148,7 +148,7 @@ function adapterHead(
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
-  const labels = adapter.side?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
+  const labels = adapter.metadata?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
   return { ...used, labels };
 }
 
@@ -160,19 +160,19 @@ function isPretrained(architecture: Architecture, { task }: NamedTask): boolean 
 const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
 
 /** The task that this program keeps beside what it trained. @throws BidoraError `HEAD` for one that it does not know */
-function taskKept(side: SideFacts | undefined): NamedTask | undefined {
-  if (side?.task === undefined) return undefined;
-  if (isTaskKind(side.task)) return namedTask(side.task);
+function taskKept(metadata: AdapterMetadata | undefined): NamedTask | undefined {
+  if (metadata?.task === undefined) return undefined;
+  if (isTaskKind(metadata.task)) return namedTask(metadata.task);
   throw new BidoraError(
     "HEAD",
-    `What was trained is for the task ${side.task}, which this version does not know: update it, or give that task as a value.`,
+    `What was trained is for the task ${metadata.task}, which this version does not know: update it, or give that task as a value.`,
   );
 }
 
 /** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
-function checkKind({ side, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
+function checkKind({ metadata, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
   const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
-  const own = side?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
+  const own = metadata?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
   throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
 }

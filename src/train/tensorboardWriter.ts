@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
 import { appendWhole } from "../files/atomic.js";
 import type { EvaluationEvent, RunEvent, StepEvent } from "../files/events.js";
+import { bareMetric, metricRows } from "../files/metrics.js";
 import { eventFileName, eventFileSeconds } from "../files/names.js";
 import { tfRecord } from "../io/tfrecord.js";
 import type { RunHandle, RunObserver } from "./observer.js";
@@ -60,8 +61,8 @@ function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate }: StepEve
 /** `test_accuracy` is `test/accuracy`; what names no rows is of those that are watched. */
 function metricsOf({ metrics }: EvaluationEvent, rows: string): Scalars {
   return Object.entries(metrics).map(([name, value]) => {
-    const [, split = rows, metric = name] = /^(test|holdout)_(.+)$/.exec(name) ?? [];
-    return [`${split}/${metric}`, value] as const;
+    const split = metricRows(name);
+    return [`${split === "validation" ? rows : split}/${bareMetric(name)}`, value] as const;
   });
 }
 

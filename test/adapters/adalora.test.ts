@@ -23,7 +23,7 @@ import { expectClose, readJson } from "../parity/goldenFiles.js";
 import { IDS, perturb, SmallModel } from "./smallModel.js";
 
 const newFolder = temporaryFolders();
-const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, side: undefined };
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, metadata: undefined };
 const PATHS = ["encoder.layer.0.query", "encoder.layer.0.value", "encoder.layer.1.query", "encoder.layer.1.value"];
 
 const configOf = (options: Partial<AdaloraConfig> = {}) =>

@@ -15,7 +15,7 @@ import { readJson } from "../parity/goldenFiles.js";
 import { SmallModel } from "./smallModel.js";
 
 const newFolder = temporaryFolders();
-const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, side: undefined };
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, metadata: undefined };
 const { adapter } = ADAPTER_METHODS;
 const OUTPUTS = { attention: ["layer.0.query"], feedForward: ["query", "value"] };
 

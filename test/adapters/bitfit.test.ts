@@ -37,9 +37,13 @@ test("it lies in files that PEFT does not take for its own, with its settings", 
   const folder = newFolder();
   const adapted = open();
   const origin = { taskType: "TOKEN_CLS", baseModel: "some/base", revision: "v1" };
-  writeAdapter(folder, { config: adapted.config, tensors: savedTensors(adapted), side: undefined, ...origin });
+  writeAdapter(folder, { config: adapted.config, tensors: savedTensors(adapted), metadata: undefined, ...origin });
   expect(readdirSync(folder).sort()).toEqual(["bidora.json", "bidora_adapter.safetensors"]);
-  expect(await readAdapter(folder)).toMatchObject({ config: adapted.config, side: { method: "bitfit" }, ...origin });
+  expect(await readAdapter(folder)).toMatchObject({
+    config: adapted.config,
+    metadata: { method: "bitfit" },
+    ...origin,
+  });
 });
 
 test("there is no LoRA of it", () => {

@@ -61,7 +61,7 @@ describe.each(CONFIGS)("%s", (_, config) => {
     expect(lora.relativeError).toBe(0);
     expect(lora.modules.every(({ rank }) => rank <= 6)).toBe(true);
     const fresh = new SmallModel("float64");
-    const origin = { taskType: undefined, baseModel: undefined, revision: undefined, side: undefined };
+    const origin = { taskType: undefined, baseModel: undefined, revision: undefined, metadata: undefined };
     attachAdapter(fresh, { ...lora, ...origin }, { generator: new torch.Generator(4), dtype: "float64" });
     expectClose(fresh.forward(IDS, EVALUATION), expected, 1e-6);
   });

@@ -22,7 +22,7 @@ import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel
 
 const newFolder = temporaryFolders();
 const methods: [string, AdapterMethod][] = Object.entries(ADAPTER_METHODS);
-const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, side: undefined };
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, metadata: undefined };
 
 /** Everything that is no head is adapted, where a method adapts layers. */
 const configOf = (method: AdapterMethod) =>

@@ -23,7 +23,7 @@ const config = ADAPTER_METHODS.vera.config({
   rank: 3,
   modulesToSave: ["pre_classifier"],
 });
-const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, side: undefined };
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: "some/base", revision: undefined, metadata: undefined };
 
 function open(dtype: torch.DType = "float32") {
   const model = new SmallModel(dtype);

@@ -2,11 +2,11 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
+  type AdapterMetadata,
   attachAdapter,
   doraConfig,
   inject,
   readAdapter,
-  type SideFacts,
   writeAdapter,
 } from "../../src/adapters/index.js";
 import { exportAdapter } from "../../src/commands/export.js";
@@ -102,7 +102,10 @@ test("halves of both kinds are merged in float32, which alone holds them", async
 });
 
 /** A DoRA adapter of its own head for a bare encoder, whose pooler and classifier are drawn. */
-async function freshAdapter(axis: "out" | "in", side: SideFacts): Promise<{ folder: string; logits: torch.Tensor }> {
+async function freshAdapter(
+  axis: "out" | "in",
+  metadata: AdapterMetadata,
+): Promise<{ folder: string; logits: torch.Tensor }> {
   const generator = new torch.Generator(5);
   const { model, trainedModules } = await loadModel(join(BERT, "no-prefix"), {
     ...headFor("sequence-classification", 2),
@@ -118,15 +121,15 @@ async function freshAdapter(axis: "out" | "in", side: SideFacts): Promise<{ fold
   const folder = newFolder();
   const tensors = new Map(trained.map(({ name, tensor }) => [name, tensor]));
   const origin = { taskType: "SEQ_CLS", baseModel: join(BERT, "no-prefix"), revision: undefined };
-  writeAdapter(folder, { config, tensors, side, ...origin });
+  writeAdapter(folder, { config, tensors, metadata, ...origin });
   return { folder, logits: model.forward(INPUT, EVALUATION) };
 }
 
 test.each(["out", "in"] as const)(
   "magnitudes along %s, a drawn head, and a base that only the adapter names",
   async (axis) => {
-    const side: SideFacts = { method: "bidora", task: "sequence-classification", labels: ["no", "yes"] };
-    const { folder, logits } = await freshAdapter(axis, side);
+    const metadata: AdapterMetadata = { method: "bidora", task: "sequence-classification", labels: ["no", "yes"] };
+    const { folder, logits } = await freshAdapter(axis, metadata);
     const output = join(newFolder(), "merged");
     await merge(settings(undefined, folder, output));
     expectClose(await logitsOf(output), logits, 1e-5);
@@ -140,7 +143,7 @@ test.each(["out", "in"] as const)(
     expectClose(await logitsOf(join(BERT, "no-prefix"), lora), logits, 1e-5);
     const exported = await readAdapter(lora);
     expect(exported.config.method).toBe("lora");
-    expect(exported.side).toEqual({ ...side, method: "lora" });
+    expect(exported.metadata).toEqual({ ...metadata, method: "lora" });
   },
 );
 

@@ -163,7 +163,7 @@ describe("generate", () => {
       taskType: "CAUSAL_LM",
       baseModel: LLAMA,
       revision: undefined,
-      side: undefined,
+      metadata: undefined,
     });
     const asked = { prompt: prompts[1] as string, maxNewTokens: 24, model: undefined, adapter };
     const [unmerged] = await generated(asked);

@@ -16,7 +16,7 @@ describe("a head that is drawn when a run starts from an adapter without one", (
   /** An adapter of another program for a bare encoder, with no more of a head than `kept`. */
   async function adapterWith(kept: readonly string[]): Promise<string> {
     const { output } = await run({ ...bare, method: "dora", maxSteps: 1 });
-    const { side: _side, ...saved } = await readAdapter(output);
+    const { metadata: _side, ...saved } = await readAdapter(output);
     const isKept = (name: string) => name.includes(".lora_") || kept.some((module) => name.startsWith(module));
     const folder = fresh("adapter");
     mkdirSync(folder);
@@ -24,7 +24,7 @@ describe("a head that is drawn when a run starts from an adapter without one", (
       ...saved,
       config: { ...saved.config, modulesToSave: kept },
       tensors: new Map([...saved.tensors].filter(([name]) => isKept(name))),
-      side: undefined,
+      metadata: undefined,
     });
     return folder;
   }

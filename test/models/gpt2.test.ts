@@ -125,7 +125,7 @@ test("PEFT is told that weights lie the other way round, and gets those saved wh
   const config = loraConfig({ rank: 2, targetModules: ["c_attn"], modulesToSave: ["attn.c_proj", "score"] });
   const adapted = inject(model, config, options);
   const folder = temporary();
-  const origin = { taskType: "SEQ_CLS", baseModel: undefined, revision: undefined, side: undefined };
+  const origin = { taskType: "SEQ_CLS", baseModel: undefined, revision: undefined, metadata: undefined };
   const tensors = savedTensors(adapted);
   writeAdapter(folder, { ...origin, config, tensors, adaptsTransposed: adaptsTransposed(adapted) });
   expect(readJson<JsonObject>(join(folder, "adapter_config.json")).fan_in_fan_out).toBe(true);

@@ -18,7 +18,7 @@ import { runPhases } from "./support/phases.js";
 import { encodeRows } from "./support/rows.js";
 
 const newFolder = temporaryFolders();
-const ORIGIN = { taskType: "SEQ_CLS", baseModel: undefined, revision: undefined, side: undefined };
+const ORIGIN = { taskType: "SEQ_CLS", baseModel: undefined, revision: undefined, metadata: undefined };
 
 interface Allocated extends TrainingCase {
   readonly family: string;

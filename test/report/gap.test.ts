@@ -165,7 +165,7 @@ describe("the course of a metric", () => {
     const [first, last] = watched.of("evaluation").map((event) => metricsByRows(watched, event));
     expect(first).toEqual([[heldOut, { loss: 0.7 }]]);
     expect(last).toEqual([
-      [validation, { loss: 0.1, test_loss: 0.4 }],
+      [validation, { loss: 0.1 }],
       [heldOut, { loss: 0.6 }],
     ]);
     expect(metricNames([others, watched])).toEqual(["loss"]);

@@ -9,11 +9,11 @@ const THREE = { architectures: ["BertForSequenceClassification"], id2label: { "0
 /** An adapter of another program, whose head has so many outputs. */
 function adapterOf(outputs: number, taskType = "SEQ_CLS"): SavedAdapter {
   const tensors = new Map([["classifier.weight", torch.zeros([outputs, 4])]]);
-  return { config: loraConfig(), tensors, taskType, baseModel: undefined, revision: undefined, side: undefined };
+  return { config: loraConfig(), tensors, taskType, baseModel: undefined, revision: undefined, metadata: undefined };
 }
 
 const headOf = (adapter: SavedAdapter, wanted?: Parameters<typeof usedHead>[3]) => {
-  const { kind, labels } = usedHead(ARCHITECTURES.bert, THREE, { adapter, side: undefined }, wanted);
+  const { kind, labels } = usedHead(ARCHITECTURES.bert, THREE, { adapter, metadata: undefined }, wanted);
   return { kind, labels };
 };
 

@@ -4,7 +4,7 @@
 import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
-import { checkedSide } from "../../files/adapterMetadata.js";
+import { checkedMetadata } from "../../files/adapterMetadata.js";
 import {
   castTo,
   DerivedTensor,
@@ -243,7 +243,7 @@ function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
 }
 
 /** What PEFT has no key for. */
-const sideKeys = z.object({
+const metadataKeys = z.object({
   axis: z.enum(MAGNITUDE_AXES).default("out"),
   normGradient: z.enum(NORM_GRADIENTS).default("detached"),
 });
@@ -285,7 +285,8 @@ export const dora: AdapterMethod<DoraConfig> = {
     isOwn: ({ use_dora: dora }) => dora === true,
     whyNotPeft: ({ axis }) => (axis === "in" ? "PEFT has no magnitudes along in" : undefined),
     defaults: LORA_DEFAULTS,
-    parse: (file, json, side) => doraConfig({ ...parseLoraKeys(file, json), ...checkedSide(file, sideKeys, side) }),
+    parse: (file, json, metadata) =>
+      doraConfig({ ...parseLoraKeys(file, json), ...checkedMetadata(file, metadataKeys, metadata) }),
     render: (config, paths) => renderLoraKeys(config, paths, true),
     sideFacts: ({ axis, normGradient }) => ({ axis, normGradient }),
     suffixes: [...LORA_SUFFIXES, MAGNITUDE],

@@ -47,13 +47,13 @@ const originKeys = z.object({
 /**
  * Reads the keys of an adapter_config.json; absent ones have PEFT's defaults, unknown ones are passed over.
  * @param file names it in errors
- * @param side what bidora.json says beside it
+ * @param metadata what bidora.json says beside it
  * @throws BidoraError `ADAPTER_CONFIG` for what is malformed or not supported
  */
-export function parsePeftConfig(file: string, json: JsonObject, side: object = {}): PeftConfig {
+export function parsePeftConfig(file: string, json: JsonObject, metadata: object = {}): PeftConfig {
   const { codec } = methodFor(file, json);
   const filled = { ...ORIGIN_DEFAULTS, ...codec.defaults, ...json };
-  const config = codec.parse(file, filled, side as JsonObject);
+  const config = codec.parse(file, filled, metadata as JsonObject);
   const origin = checkedKeys(file, originKeys, filled);
   return {
     config,

@@ -3,7 +3,13 @@ import { join } from "node:path";
 import { aText, checkArguments } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { statOf } from "../../common/fileSystem.js";
-import { factsOf, readSideFile, type SideFacts, type SideFile, writeSideFile } from "../../files/adapterMetadata.js";
+import {
+  type AdapterMetadata,
+  metadataOf,
+  readAdapterMetadata,
+  type StoredMetadata,
+  writeAdapterMetadata,
+} from "../../files/adapterMetadata.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import { readJsonObject } from "../../files/json.js";
 import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, OWN_WEIGHTS } from "../../files/names.js";
@@ -23,7 +29,7 @@ export interface SavedAdapter extends AdapterOrigin {
   /** By name without `base_model.model.`. */
   readonly tensors: ReadonlyMap<string, torch.Tensor>;
   /** What this program knows of it; undefined for an adapter from elsewhere. */
-  readonly side: SideFacts | undefined;
+  readonly metadata: AdapterMetadata | undefined;
 }
 
 /** True for a folder with an adapter in it. */
@@ -38,15 +44,15 @@ export function isAdapterFolder(folder: string): boolean {
  */
 export async function readAdapter(folder: string): Promise<SavedAdapter> {
   checkArguments("readAdapter", ["folder", folder, aText]);
-  const side = existsSync(join(folder, ADAPTER_METADATA)) ? readSideFile(folder) : undefined;
-  const { targetsFromTensors, config, ...origin } = readConfig(folder, side);
+  const metadata = existsSync(join(folder, ADAPTER_METADATA)) ? readAdapterMetadata(folder) : undefined;
+  const { targetsFromTensors, config, ...origin } = readConfig(folder, metadata);
   const { codec } = methodOf(config);
   const tensors = readAdapterTensors(weightsPath(folder, config), codec);
   const paths = adaptedPaths(tensors.keys(), codec);
   const wrong = codec.contradiction?.(config, tensors, paths);
   if (wrong !== undefined) throw new BidoraError("ADAPTER", `${folder}: ${wrong}.`);
   const targets = targetsFromTensors ? { targetModules: paths } : {};
-  return { ...origin, config: { ...config, ...targets }, tensors, side: side && factsOf(side) };
+  return { ...origin, config: { ...config, ...targets }, tensors, metadata: metadata && metadataOf(metadata) };
 }
 
 /**
@@ -56,7 +62,7 @@ export async function readAdapter(folder: string): Promise<SavedAdapter> {
  */
 export function writeAdapter(folder: string, adapter: SavedAdapter): void {
   checkArguments("writeAdapter", ["folder", folder, aText], ["adapter", adapter, aSavedAdapter]);
-  const { config, tensors, side } = adapter;
+  const { config, tensors, metadata } = adapter;
   const { codec } = methodOf(config);
   const paths = adaptedPaths(tensors.keys(), codec);
   const text = renderPeftConfig(withListedTargets(config, paths), adapter, paths);
@@ -64,11 +70,11 @@ export function writeAdapter(folder: string, adapter: SavedAdapter): void {
   if (whyNotPeft(config) === undefined) {
     saveFloat32(join(folder, ADAPTER_WEIGHTS), adapter);
     writeFileAtomic(join(folder, ADAPTER_CONFIG), text);
-    if (side) writeSideFile(folder, { ...side, ...facts });
+    if (metadata) writeAdapterMetadata(folder, { ...metadata, ...facts });
     return;
   }
   saveFloat32(join(folder, OWN_WEIGHTS), adapter);
-  writeSideFile(folder, { method: config.method, ...side, ...facts, adapterConfig: JSON.parse(text) });
+  writeAdapterMetadata(folder, { method: config.method, ...metadata, ...facts, adapterConfig: JSON.parse(text) });
 }
 
 /** PEFT, too, writes what `all-linear` stood for: another program could take it for other modules. */
@@ -83,10 +89,10 @@ export function whyNotPeft(config: AdapterConfig): string | undefined {
   return methodOf(config).codec.whyNotPeft?.(config);
 }
 
-function readConfig(folder: string, side: SideFile | undefined): PeftConfig {
+function readConfig(folder: string, metadata: StoredMetadata | undefined): PeftConfig {
   const path = join(folder, ADAPTER_CONFIG);
-  if (existsSync(path)) return parsePeftConfig(path, readJsonObject(path), side);
-  if (side?.adapterConfig) return parsePeftConfig(join(folder, ADAPTER_METADATA), side.adapterConfig, side);
+  if (existsSync(path)) return parsePeftConfig(path, readJsonObject(path), metadata);
+  if (metadata?.adapterConfig) return parsePeftConfig(join(folder, ADAPTER_METADATA), metadata.adapterConfig, metadata);
   throw new BidoraError("ADAPTER", noAdapter(folder));
 }
 

@@ -2,11 +2,11 @@ import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import type { RunSettings } from "../../config/index.js";
 import { readFailures } from "../../files/comparisonFolder.js";
-import { readMetrics } from "../../files/metrics.js";
+import { metricName, readMetrics } from "../../files/metrics.js";
 import { isFinished } from "../../files/runFolder.js";
 import type { Cell, Pair } from "./cells.js";
 import { bestPoint } from "./grid.js";
-import { heldOutName, watchedOf } from "./judging.js";
+import { watchedOf } from "./judging.js";
 import { hasDiverged, standingOf } from "./missing.js";
 
 /** The points of a grid whose runs diverged, as they would again: they are not tried again. */
@@ -32,10 +32,13 @@ export function chosenFor({ task, variant }: Pair, tried: readonly Cell[]): RunS
   const { name, goal } = watchedOf(first.folder);
   const scores = ended.map(({ folder, point = {} }) => {
     const metrics = readMetrics(folder);
-    const score = own(metrics, heldOutName(name));
+    const score = own(metrics, metricName(name, "holdout"));
     if (score === undefined)
-      throw new BidoraError("COMPARISON", `${folder} has no ${heldOutName(name)}, by which the grid is chosen from.`);
-    return { point, score, loss: own(metrics, heldOutName("loss")) };
+      throw new BidoraError(
+        "COMPARISON",
+        `${folder} has no ${metricName(name, "holdout")}, by which the grid is chosen from.`,
+      );
+    return { point, score, loss: own(metrics, metricName("loss", "holdout")) };
   });
   return bestPoint(scores, goal);
 }

@@ -1,6 +1,7 @@
 import { own } from "../../common/collections.js";
 import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
 import type { ComparedTask, Comparison, MissingRuns, ScoredRows, ScoreReached } from "../../files/comparison.js";
+import { metricRows } from "../../files/metrics.js";
 import type { CollectedRun } from "./collect.js";
 import { judgingOf } from "./judging.js";
 import { variantNamed } from "./variants.js";
@@ -45,12 +46,12 @@ function tasksOf(runs: readonly CollectedRun[], { tasks, titles = {} }: AskedFor
 
 /** A task with its metrics, and the rows that they are of. */
 function taskOf(name: string, runs: readonly [CollectedRun, ...CollectedRun[]]): ComparedTask {
-  const { main, others, prefix, beside } = judgingOf(runs);
+  const { main, others, split, beside } = judgingOf(runs);
   const rowsOf = (split: ScoredRows["split"]): ScoredRows => {
     const count = runs.find(({ scored }) => scored[split] !== undefined)?.scored[split];
     return { split, ...(count !== undefined && { count }) };
   };
-  const rows = rowsOf(prefix === "" ? "validation" : "test");
+  const rows = rowsOf(split);
   const hasValidation = rows.split === "validation" || beside.length > 0;
   const chosen = hasValidation ? runs.filter(({ scored }) => scored.stopsByValidation) : [];
   return {
@@ -80,9 +81,9 @@ function reachedIn(
   target: number,
 ): ScoreReached {
   const main = beside?.metrics[0] ?? reported;
-  const split = main.name.startsWith("test_") ? "test" : "validation";
+  const split = metricRows(main.name) === "test" ? "test" : "validation";
   const ofTask = runs.filter(({ task }) => task === name);
-  const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some(isHeldOut));
+  const looked = ofTask.filter(({ metrics }) => !Object.keys(metrics).some((name) => metricRows(name) === "holdout"));
   const holdsOut = (method: string) =>
     ofTask.some((run) => run.method === method && !looked.includes(run)) || variantNamed(method)?.stopsEarly === true;
   const lost = failed.filter(({ task, method }) => task === name && !holdsOut(method));
@@ -96,5 +97,3 @@ function reachedIn(
   const unreached = lost.map(({ method, seed }) => ({ method, seed, cost: null }));
   return { task: name, target, split, runs: [...looked.map(costOf), ...unreached] };
 }
-
-const isHeldOut = (name: string): boolean => name.startsWith("holdout_");

@@ -25,8 +25,8 @@ export interface JudgedRun {
  * What the runs of one task said of its rows, which must be the same ones in all of them: scores on others can't be compared.
  * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
  */
-export async function judgedRuns(runs: readonly CollectedRun[], { main, prefix }: Judging): Promise<JudgedRun[]> {
-  const name = PREDICTIONS[prefix === "" ? "validation" : "test"];
+export async function judgedRuns(runs: readonly CollectedRun[], { main, split }: Judging): Promise<JudgedRun[]> {
+  const name = PREDICTIONS[split];
   const judged: JudgedRun[] = [];
   for (const run of runs) {
     const isJudged = own(run.metrics, main.name) !== undefined;

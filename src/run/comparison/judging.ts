@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { sideFactsOf } from "../../adapters/index.js";
+import { findAdapterMetadata } from "../../adapters/index.js";
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
 import { readRunFile } from "../../config/index.js";
 import { taskOf } from "../../datasets/index.js";
-import type { ComparedMetric } from "../../files/comparison.js";
+import type { ComparedMetric, ScoredRows } from "../../files/comparison.js";
+import { bareMetric, metricName, metricRows } from "../../files/metrics.js";
 import { RUN_FILE } from "../../files/names.js";
 import { foretoldSums } from "../../metrics/foretelling.js";
 import type { Foretold, Metric } from "../../metrics/index.js";
@@ -17,9 +18,10 @@ import type { CollectedRun } from "./collect.js";
 export interface Judging {
   readonly main: ComparedMetric;
   readonly others: readonly ComparedMetric[];
-  /** Of what its metrics are made, row by row; `prefix` stands before their names. */
+  /** What its metrics are computed from, row by row. */
   readonly metric: Metric<unknown, object>;
-  readonly prefix: "" | "test_";
+  /** The rows that the runs are judged by. */
+  readonly split: ScoredRows["split"];
   /** The main metric of the validation rows, where the runs are judged by their test rows and have both. */
   readonly beside: readonly ComparedMetric[];
 }
@@ -34,15 +36,14 @@ type Scored = Pick<CollectedRun, "folder" | "metrics">;
 export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
   const { isOfTexts, byRows } = scorersOf(runs[0].folder);
   const scorer = isOfTexts ? textScorer : byRows;
-  const prefix = prefixOf(runs, scorer.main);
+  const split = judgedRowsOf(runs, scorer.main);
   const named = (name: string): ComparedMetric => ({
-    name: `${prefix}${name}`,
+    name: metricName(name, split),
     // Whether F1 is of one label or of all goes by the labels, of which the folder may say nothing.
     goal: goalOf(name, scorer.metric, byRows.metric, NAMED_VALUES),
   });
   const all = new Set(runs.flatMap(({ metrics }) => Object.keys(metrics)));
-  const isOwn = (name: string) => (prefix === "" ? !/^(test|holdout)_/.test(name) : name.startsWith(prefix));
-  const names = [...all].filter(isOwn).map((name) => name.slice(prefix.length));
+  const names = [...all].filter((name) => metricRows(name) === split).map(bareMetric);
   const main = named(scorer.main);
   return {
     main,
@@ -50,19 +51,19 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
     metric: (scorer.main === "loss"
       ? lossOf(byRows.metric as Metric<unknown, object, Foretold>)
       : scorer.metric) as Judging["metric"],
-    prefix,
-    beside: prefix !== "" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
+    split,
+    beside: split === "test" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
   };
 }
 
 /** The rows that all runs of a task are judged by: a score of some rows can't be compared with one of others. */
-function prefixOf(runs: readonly Scored[], main: string): Judging["prefix"] {
+function judgedRowsOf(runs: readonly Scored[], main: string): Judging["split"] {
   const has = (name: string) => runs.filter(({ metrics }) => own(metrics, name) !== undefined);
-  const [tested, validated] = [has(`test_${main}`), has(main)];
-  if (validated.length === 0) return "test_";
-  if (tested.length === 0) return "";
+  const [tested, validated] = [has(metricName(main, "test")), has(main)];
+  if (validated.length === 0) return "test";
+  if (tested.length === 0) return "validation";
   const untested = validated.find((run) => !tested.includes(run));
-  if (untested === undefined) return "test_";
+  if (untested === undefined) return "test";
   throw new BidoraError(
     "COMPARISON",
     `${(tested[0] as Scored).folder} was judged by test rows, ${untested.folder} by validation rows alone, so that their scores can't be compared: take one of them out of the comparison, or run it again.`,
@@ -79,15 +80,12 @@ export function watchedOf(folder: string): ComparedMetric {
   return { name: main, goal: goalOf(main, metric) };
 }
 
-/** A metric of the rows that a run held out. */
-export const heldOutName = (name: string): string => `holdout_${name}`;
-
 function scorersOf(folder: string) {
   const { task } = readRunFile(join(folder, RUN_FILE));
-  const side = sideFactsOf(folder);
-  const choice = taskOf(task ?? side?.task ?? "");
+  const metadata = findAdapterMetadata(folder);
+  const choice = taskOf(task ?? metadata?.task ?? "");
   return {
     isOfTexts: choice.texts,
-    byRows: choice.task.scorer({ labels: side?.labels ?? [], metrics: choice.metrics }),
+    byRows: choice.task.scorer({ labels: metadata?.labels ?? [], metrics: choice.metrics }),
   };
 }

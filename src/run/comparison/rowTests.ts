@@ -5,6 +5,7 @@ import { withHolm } from "../../compare/holm.js";
 import { mean } from "../../compare/moments.js";
 import { differenceOf, type Resampled, resampled, resamplesFor } from "../../compare/pairedBootstrap.js";
 import type { BootstrapTest } from "../../files/comparison.js";
+import { bareMetric } from "../../files/metrics.js";
 import { type MeasuredRows, partWith } from "../../metrics/together.js";
 import type { JudgedRun } from "./judgedRuns.js";
 import type { Judging } from "./judging.js";
@@ -23,13 +24,13 @@ export function rowTests(
   judging: Judging,
   note: (line: string) => void = () => {},
 ): BootstrapTest[] {
-  const { main, prefix } = judging;
+  const { main } = judging;
   const sides = runs.flatMap((one) => (methods.includes(one.run.method) ? (sideOf(one, judging) ?? []) : []));
   const pairs = pairsOf(methods, sides);
   if (pairs.length === 0) return [];
   const options = { resamples: resamplesFor(pairs.length), confidence: 0.95, seed: 0 };
   const onDrawn = slowNote(task, options.resamples, note);
-  const found = resampled(main.name.slice(prefix.length), sides, options, onDrawn);
+  const found = resampled(bareMetric(main.name), sides, options, onDrawn);
   const drawn = new Map(sides.map((side, i) => [side, found[i]!]));
   const meanOver = meansOf((side: Side) => drawn.get(side)!);
   const leftOut = new Set<string>();
@@ -78,11 +79,11 @@ interface Side extends MeasuredRows {
 }
 
 /** Nothing where fewer than two rows have been judged. */
-function sideOf({ run, rows }: JudgedRun, { metric, main, prefix }: Judging): Side | undefined {
+function sideOf({ run, rows }: JudgedRun, { metric, main }: Judging): Side | undefined {
   if (rows.length < 2) return undefined;
   const measured = rows.map(({ reference, prediction }, i) => metric.measure(reference, prediction as object, i + 1));
   const { method, seed } = run;
-  return { method, seed, ...partWith(main.name.slice(prefix.length), { metric, rows: measured }) };
+  return { method, seed, ...partWith(bareMetric(main.name), { metric, rows: measured }) };
 }
 
 interface Pair {

@@ -41,13 +41,13 @@ test.each(SAVED_BY_PEFT)("%s: what PEFT saved is written again byte by byte", as
 /** A trained adapter of the small model, as it would be saved. */
 function saved(
   config: SavedAdapter["config"],
-  side?: SavedAdapter["side"],
+  metadata?: SavedAdapter["metadata"],
 ): { adapter: SavedAdapter; logits: number[] } {
   const model = new SmallModel("float32");
   const { trained } = inject(model, config, { generator: new torch.Generator(3) });
   perturb(trained.map(({ tensor }) => tensor));
   const tensors = new Map(trained.map(({ name, tensor }) => [name, tensor]));
-  return { adapter: { config, tensors, side, ...ORIGIN }, logits: model.forward(IDS, EVALUATION).toArray() };
+  return { adapter: { config, tensors, metadata, ...ORIGIN }, logits: model.forward(IDS, EVALUATION).toArray() };
 }
 
 function logitsOf(adapter: SavedAdapter): number[] {
@@ -71,14 +71,14 @@ describe("magnitudes along in", () => {
     expect(readdirSync(folder).sort()).toEqual(["bidora.json", "bidora_adapter.safetensors"]);
     const read = await readAdapter(folder);
     expect(read.config).toEqual(config);
-    expect(read.side).toEqual({ ...adapter.side, axis: "in", normGradient: "full" });
+    expect(read.metadata).toEqual({ ...adapter.metadata, axis: "in", normGradient: "full" });
     expect([read.baseModel, read.taskType]).toEqual(["some/base", "SEQ_CLS"]);
     expect(logitsOf(read)).toEqual(logits);
   });
 
-  test("along out, the side file keeps what PEFT has no key for", async () => {
+  test("along out, the metadata file keeps what PEFT has no key for", async () => {
     const folder = newFolder();
-    const side = {
+    const metadata = {
       method: "bidora",
       normGradient: "full",
       task: "regression",
@@ -87,14 +87,14 @@ describe("magnitudes along in", () => {
       textColumns: ["a", "b"],
     } as const;
     const { adapter, logits } = saved(doraConfig({ ...config, axis: "out" }), {
-      ...side,
+      ...metadata,
       labels: [],
       textColumns: ["a", "b"],
     });
     writeAdapter(folder, adapter);
     const read = await readAdapter(folder);
     expect(read.config).toEqual(doraConfig({ ...config, axis: "out" }));
-    expect(read.side).toEqual({ ...side, axis: "out" });
+    expect(read.metadata).toEqual({ ...metadata, axis: "out" });
     expect(logitsOf(read)).toEqual(logits);
   });
 });
@@ -107,7 +107,7 @@ test("float64 tensors are saved in float32, and all-linear as the modules it sto
   writeAdapter(folder, {
     config,
     tensors: new Map(trained.map(({ name, tensor }) => [name, tensor])),
-    side: undefined,
+    metadata: undefined,
     ...ORIGIN,
   });
   const tensors = readTensors(join(folder, "adapter_model.safetensors"));
@@ -237,15 +237,15 @@ describe("a saved DoRA adapter", () => {
   });
 
   test.each([
-    [{ formatVersion: 2, method: "dora" }, /format version 2, this program knows 1/],
+    [{ formatVersion: 2, method: "dora" }, /format version 2, but this version of bidora reads 1/],
     [{ formatVersion: 1, method: "dora", axis: "across" }, /not in order: axis/],
     [{ formatVersion: 1 }, /not in order: method/],
-  ])("with the side file %j is refused", async (side, message) => {
-    writeFileSync(join(folder, "bidora.json"), JSON.stringify(side));
+  ])("with the metadata file %j is refused", async (metadata, message) => {
+    writeFileSync(join(folder, "bidora.json"), JSON.stringify(metadata));
     await expect(readAdapter(folder)).rejects.toThrow(message);
   });
 
-  test("whose only settings, those of the side file, name what no module can be called is refused", async () => {
+  test("whose only settings, those of the metadata file, name what no module can be called is refused", async () => {
     rmSync(join(folder, "adapter_config.json"));
     const adapterConfig = { peft_type: "LORA", rank_pattern: JSON.parse('{"__proto__":1}') };
     writeFileSync(join(folder, "bidora.json"), JSON.stringify({ formatVersion: 1, method: "dora", adapterConfig }));

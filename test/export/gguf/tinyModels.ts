@@ -71,7 +71,7 @@ export async function tinyAdapter(
     for (const { tensor } of adapted.trained)
       torch.add_(tensor, torch.normal_(torch.empty(tensor.shape), 0, deviation, { generator }));
   });
-  const origin = { taskType: "CAUSAL_LM", baseModel: base, revision: undefined, side: undefined };
+  const origin = { taskType: "CAUSAL_LM", baseModel: base, revision: undefined, metadata: undefined };
   writeAdapter(folder, { config, tensors: savedTensors(adapted), ...origin });
   return folder;
 }

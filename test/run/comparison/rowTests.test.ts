@@ -13,7 +13,7 @@ const judging: Judging = {
   main: { name: "pearson", goal: "maximize" },
   others: [],
   metric: readingFrom(pearson(), ({ value }: { value: number }) => value) as Judging["metric"],
-  prefix: "",
+  split: "validation",
   beside: [],
 };
 
