@@ -3,7 +3,7 @@ import type { JsonObject } from "../files/json.js";
 import type { SubLayerOutputs } from "../nn/index.js";
 import type { Backbone, ModelConfig } from "./backbone.js";
 import { configError } from "./configReader.js";
-import type { HeadDesign, HeadKind } from "./head.js";
+import type { HeadDesign, HeadKind } from "./heads.js";
 import { TaskModel } from "./taskModel.js";
 
 /** What a `model_type` stands for. */

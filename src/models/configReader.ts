@@ -131,3 +131,20 @@ export class ConfigReader {
 export function configError(sentence: string): BidoraError {
   return new BidoraError("CONFIG", `The model's config.json: ${sentence}`);
 }
+
+/** Whether a layer's queries see everything before them, or a window. */
+export const LAYER_TYPES = ["full_attention", "sliding_attention"] as const;
+export type LayerType = (typeof LAYER_TYPES)[number];
+
+/**
+ * The kinds of layers that `layer_types` lists.
+ * @param otherwise of a layer, where there is no list
+ */
+export function layerTypes(
+  read: ConfigReader,
+  layers: number,
+  otherwise: (layer: number) => LayerType,
+): readonly LayerType[] {
+  if (!read.has("layer_types")) return Array.from({ length: layers }, (_, layer) => otherwise(layer));
+  return read.choices("layer_types", layers, LAYER_TYPES);
+}

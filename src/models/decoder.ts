@@ -1,15 +1,131 @@
-// The parts of Llama and its kin: layers that normalise before each sub-layer, with rotary positions and a gated feed-forward.
-// Shapes: N tokens of all rows, K tokens kept, H hidden size.
-import { addThenNorm, Dropout, Embedding, type ForwardContext, type Norm } from "../nn/index.js";
+// Llama-like decoders: pre-norm layers with rotary positions, grouped-query attention and a gated MLP.
+// Shapes: N tokens of all rows, K selected tokens, H hidden size, Q query heads × head size, G key heads × head size.
+import {
+  addThenNorm,
+  attendCausally,
+  Dropout,
+  Embedding,
+  type ForwardContext,
+  type GatedActivation,
+  gatedActivation,
+  type KeyValueCache,
+  Linear,
+  Module,
+  type Norm,
+  OffsetRmsNorm,
+  partsOf,
+  projectTogether,
+  RmsNorm,
+  type RotaryTables,
+  type RowLayout,
+  rotate,
+} from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { DecoderAttention, type DecoderRows } from "./decoderAttention.js";
+import { type Architecture, architecture } from "./architecture.js";
+import { LayerStack, type ModelInput, pick, StackedModel, StackLayer } from "./backbone.js";
+import type { LayerType } from "./configReader.js";
 import type { DecoderConfig } from "./decoderConfig.js";
-import { decoderNorm } from "./decoderNorm.js";
-import { GatedMlp } from "./gatedMlp.js";
-import type { ModelInput } from "./input.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import { ropeTables } from "./ropeTables.js";
-import { StackedModel } from "./stackedModel.js";
+import { languageHead, linearHead, scoreHead } from "./heads.js";
+import { ropeTables } from "./rope.js";
+
+/** What decoder layers are told of their tokens. */
+interface DecoderRows {
+  readonly layout: RowLayout;
+  readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
+  readonly cache: KeyValueCache | undefined;
+}
+
+/** A decoder's norm over vectors of `size` numbers. */
+function decoderNorm({ normsFromOne, normEpsilon }: DecoderConfig, size: number): Norm {
+  return normsFromOne ? new OffsetRmsNorm(size, normEpsilon) : new RmsNorm(size, normEpsilon);
+}
+
+/** Grouped-query attention with rotary positions. */
+class DecoderAttention extends Module {
+  /** Of queries, keys and values; or one for all. */
+  private readonly projections: readonly Linear[];
+  private readonly output: Linear;
+  private readonly queryNorm: Norm | undefined;
+  private readonly keyNorm: Norm | undefined;
+  private readonly dropout: Dropout;
+
+  constructor(
+    private readonly config: DecoderConfig,
+    private readonly layer: number,
+  ) {
+    super();
+    const { hiddenSize, heads, headSize, queryBias: bias } = config;
+    const projection = (name: string, width: number) => this.child(name, new Linear(hiddenSize, width, { bias }));
+    const [q, k, v] = this.widths as [number, number, number];
+    this.projections = config.fusesProjections
+      ? [projection("qkv_proj", q + k + v)]
+      : [projection("q_proj", q), projection("k_proj", k), projection("v_proj", v)];
+    this.output = this.child("o_proj", new Linear(heads * headSize, hiddenSize, { bias: config.outputBias }));
+    if (config.normsHeads) {
+      this.queryNorm = this.child("q_norm", decoderNorm(config, headSize));
+      this.keyNorm = this.child("k_norm", decoderNorm(config, headSize));
+    }
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+  }
+
+  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  forward(x: torch.Tensor, rows: DecoderRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const { heads, kvHeads, layerTypes, slidingWindow, attentionScale: scale } = this.config;
+    const type = layerTypes[this.layer] as LayerType;
+    const [q, k, v] = this.project(x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const query = rotate(normHeads(q, this.queryNorm), rows.rotary[type], heads);
+    const key = rotate(normHeads(k, this.keyNorm), rows.rotary[type], kvHeads);
+    const before = type === "sliding_attention" && slidingWindow !== undefined ? slidingWindow - 1 : undefined;
+    const { layout, cache } = rows;
+    const options = { heads, kvHeads, layout, before, scale, dropout: this.dropout, context };
+    const mixed = attendCausally(query, key, v, { cache, layer: this.layer }, options);
+    return this.output.forward(pick(mixed, only), context);
+  }
+
+  /** x: N,H → queries N,Q, keys and values N,G */
+  private project(x: torch.Tensor, context: ForwardContext): readonly torch.Tensor[] {
+    const products = projectTogether(this.projections, x, context);
+    return products.length === 1 ? partsOf(products[0] as torch.Tensor, this.widths) : products;
+  }
+
+  private get widths(): readonly number[] {
+    const { heads, kvHeads, headSize } = this.config;
+    return [heads * headSize, kvHeads * headSize, kvHeads * headSize];
+  }
+}
+
+/** Normalises each head alone. x: [N, heads·D] → the same */
+function normHeads(x: torch.Tensor, norm: Norm | undefined): torch.Tensor {
+  if (!norm) return x;
+  return torch.view(norm.forward(torch.view(x, [-1, norm.size])), x.shape);
+}
+
+/** down(activation(gate(x))·up(x)) */
+class GatedMlp extends Module {
+  /** Gate and up; or one for both. */
+  private readonly projections: readonly Linear[];
+  private readonly down: Linear;
+  private readonly activation: GatedActivation;
+
+  constructor({ hiddenSize, intermediateSize, mlpBias: bias, activation, fusesProjections }: DecoderConfig) {
+    super();
+    const projection = (name: string, width: number) => this.child(name, new Linear(hiddenSize, width, { bias }));
+    this.projections = fusesProjections
+      ? [projection("gate_up_proj", 2 * intermediateSize)]
+      : [projection("gate_proj", intermediateSize), projection("up_proj", intermediateSize)];
+    this.down = this.child("down_proj", new Linear(intermediateSize, hiddenSize, { bias }));
+    this.activation = gatedActivation(activation);
+  }
+
+  /** x: N,H → N,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    const products = projectTogether(this.projections, x, context);
+    const width = this.down.inFeatures;
+    const parts = products.length === 1 ? partsOf(products[0] as torch.Tensor, [width, width]) : products;
+    const [gate, up] = parts as [torch.Tensor, torch.Tensor];
+    return this.down.forward(this.activation(gate, up), context);
+  }
+}
 
 class DecoderLayer extends StackLayer<DecoderRows> {
   private readonly attention: DecoderAttention;
@@ -50,7 +166,7 @@ class DecoderLayer extends StackLayer<DecoderRows> {
 const normedBy = (norm: Norm | undefined, x: torch.Tensor): torch.Tensor => norm?.forward(x) ?? x;
 
 /** Embeddings, a stack of layers, and a norm: from tokens to normalised hidden states. */
-export class DecoderModel extends StackedModel<DecoderRows> {
+class DecoderModel extends StackedModel<DecoderRows> {
   readonly embeddings: Embedding;
 
   constructor(private readonly config: DecoderConfig) {
@@ -80,4 +196,34 @@ export class DecoderModel extends StackedModel<DecoderRows> {
   protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): DecoderRows {
     return { layout: input.layout, rotary: ropeTables(this.config.ropes, input, dtype), cache: input.cache };
   }
+}
+
+type Own = Pick<Architecture<DecoderConfig>, "className" | "defaultTargetModules" | "parseConfig">;
+
+/**
+ * Llama and its kin: one backbone, and the heads that transformers has for it.
+ * @param own.languageClassName transformers' class of a language model, where its name begins otherwise
+ * @param own.classifiesTokens whether transformers has a class for that
+ */
+export function decoderArchitecture({
+  languageClassName,
+  classifiesTokens = true,
+  ...own
+}: Own & { readonly languageClassName?: string; readonly classifiesTokens?: boolean }): Architecture {
+  const head = languageHead<DecoderConfig>(
+    "model.embed_tokens.weight",
+    (backbone) => (backbone as DecoderModel).embeddings,
+  );
+  return architecture<DecoderConfig>({
+    ...own,
+    prefix: "model",
+    subLayerOutputs: { attention: ["self_attn.o_proj"], feedForward: ["mlp.down_proj"] },
+    backbone: (config) => new DecoderModel(config),
+    heads: {
+      ForCausalLM: languageClassName === undefined ? head : { ...head, className: languageClassName },
+      ForSequenceClassification: scoreHead,
+      ForTokenClassification: classifiesTokens ? linearHead("score", (config) => config.classifierDropout) : null,
+      ForQuestionAnswering: null,
+    },
+  });
 }

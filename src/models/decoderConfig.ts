@@ -1,15 +1,7 @@
 import type { JsonObject } from "../files/json.js";
 import type { ModelConfig } from "./backbone.js";
-import { ConfigReader, configError } from "./configReader.js";
-import { ropeOf } from "./ropeConfig.js";
-import type { Rope } from "./ropeScalings.js";
-
-/** Whether a layer's queries see everything before them, or a window. */
-export const LAYER_TYPES = ["full_attention", "sliding_attention"] as const;
-export type LayerType = (typeof LAYER_TYPES)[number];
-
-/** A rope for each kind of layers. */
-export type Ropes = Readonly<Record<LayerType, Rope>>;
+import { ConfigReader, configError, type LayerType } from "./configReader.js";
+import { type Ropes, ropeOf, sameRope } from "./rope.js";
 
 /** The settings that Llama and its kin have in common. */
 export interface DecoderConfig extends ModelConfig {
@@ -51,7 +43,7 @@ export interface DecoderConfig extends ModelConfig {
 }
 
 /** What an architecture says where its configuration does not. */
-export interface DecoderDefaults {
+interface DecoderDefaults {
   readonly vocabSize: number;
   readonly intermediateSize: number;
   readonly maxPositions: number;
@@ -133,8 +125,6 @@ export function parseDecoderConfig(
   };
 }
 
-export const sameRope = (rope: Rope): Ropes => ({ full_attention: rope, sliding_attention: rope });
-
 /** Layers that see a window need one. */
 function withWindow(own: Own): Own {
   if (own.slidingWindow !== undefined || !own.layerTypes.includes("sliding_attention")) return own;
@@ -173,17 +163,4 @@ export function slidingWindowOf(json: JsonObject, otherwise: number | undefined)
 export function layersAlike(layers: number, slidingWindow: number | undefined): Own {
   const type = slidingWindow === undefined ? "full_attention" : "sliding_attention";
   return { layerTypes: new Array<LayerType>(layers).fill(type), slidingWindow };
-}
-
-/**
- * The kinds of layers that `layer_types` lists.
- * @param otherwise of a layer, where there is no list
- */
-export function layerTypes(
-  read: ConfigReader,
-  layers: number,
-  otherwise: (layer: number) => LayerType,
-): readonly LayerType[] {
-  if (!read.has("layer_types")) return Array.from({ length: layers }, (_, layer) => otherwise(layer));
-  return read.choices("layer_types", layers, LAYER_TYPES);
 }

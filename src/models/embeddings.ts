@@ -1,7 +1,8 @@
+// The embeddings of BERT-like encoders.
 // Shapes: N tokens of all rows, H hidden size.
 import { Dropout, Embedding, type ForwardContext, LayerNorm, Module } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { ModelInput } from "./input.js";
+import type { ModelInput } from "./backbone.js";
 
 export interface EmbeddingsConfig {
   readonly vocabSize: number;
@@ -54,4 +55,18 @@ export class Embeddings extends Module {
     const types = this.types.count > 1 ? tokenTypeIds : torch.zerosLike(tokenTypeIds);
     return torch.add(words, this.types.forward(types, context));
   }
+}
+
+/**
+ * Positions start at the padding token's id + 1. A padding token that a row really holds (one spelt out in its text) has
+ * that id itself as its position, and is not counted.
+ */
+export function positionsAfterPadding(padTokenId: number): PositionRule {
+  return ({ inputIds, positionIds }) => {
+    const counts = torch.neScalar(inputIds, padTokenId);
+    const upTo = torch.cumsum(counts, 0); // N, this token included
+    const rowStarts = torch.sub(torch.arange(inputIds.numel), positionIds); // N, flat index of the row's first token
+    const before = torch.indexSelect(torch.sub(upTo, torch.to(counts, "int64")), 0, rowStarts);
+    return torch.addScalar(torch.mul(torch.sub(upTo, before), counts), padTokenId);
+  };
 }

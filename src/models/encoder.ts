@@ -1,4 +1,5 @@
-// Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
+// BERT-like encoders: post-norm layers of attention and feed-forward.
+// Shapes: N tokens of all rows, K selected tokens, H hidden size, I intermediate size.
 import {
   type Activation,
   activation,
@@ -16,7 +17,8 @@ import {
   type SubLayerOutputs,
 } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
+import { LayerStack, type ModelInput, pick, StackedModel, StackLayer } from "./backbone.js";
+import type { Embeddings } from "./embeddings.js";
 
 export interface EncoderConfig {
   readonly hiddenSize: number;
@@ -146,5 +148,27 @@ export const ENCODER_OUTPUTS: SubLayerOutputs = {
 export class Encoder extends LayerStack {
   constructor(config: EncoderConfig) {
     super(Array.from({ length: config.layers }, () => new EncoderLayer(config, new SelfAttention(config))));
+  }
+}
+
+/** Embeddings and a stack of layers, as BERT and its kin have them. */
+export class EncoderModel extends StackedModel<RowLayout> {
+  constructor(
+    private readonly embeddings: Embeddings,
+    stack: LayerStack,
+    /** The stack's own path. */
+    name = "encoder.layer",
+  ) {
+    super(stack);
+    this.child("embeddings", embeddings);
+    this.child(name, stack);
+  }
+
+  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf({ layout }: ModelInput): RowLayout {
+    return layout;
   }
 }

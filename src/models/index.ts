@@ -1,12 +1,10 @@
 export { type Architecture, buildModel, checkpointNames, classNameOf, designOf, findDesign } from "./architecture.js";
-export { Backbone, type ModelConfig } from "./backbone.js";
+export { Backbone, type ModelConfig, type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./backbone.js";
 export { ConfigReader, configError } from "./configReader.js";
 export type { DecoderConfig } from "./decoderConfig.js";
-export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./head.js";
-export { type ModelInput, modelInput, rowsOfTokens, type TokenRow } from "./input.js";
-export { aDType, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
+export { type Head, type HeadDesign, type HeadKind, linearHead, type Reads } from "./heads.js";
+export { aDType, checkLayers, INIT_WEIGHTS, type LoadedModel, type LoadOptions, loadModel } from "./load.js";
 export { ARCHITECTURES, architectureOf, hasHead, type ModelType } from "./registry.js";
-export type { Rope } from "./ropeScalings.js";
-export { checkLayers } from "./sizes.js";
+export type { Rope } from "./rope.js";
 export { aModel, TaskModel } from "./taskModel.js";
 export { WeightSource } from "./weightSource.js";

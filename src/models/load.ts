@@ -1,15 +1,17 @@
+// Loads a model from a checkpoint.
+
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { aNumber, anObject, checkArguments, isObject, oneOf, optional, options, takes } from "../common/arguments.js";
 import { type Checkpoint, openCheckpoint } from "../io/checkpoint.js";
 import { isWithin, Linear, Norm } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, buildModel, designOf } from "./architecture.js";
-import { type HeadKind, headDtype } from "./head.js";
+import type { ModelConfig } from "./backbone.js";
+import { configError } from "./configReader.js";
+import { type HeadKind, headDtype } from "./heads.js";
 import { architectureOf } from "./registry.js";
-import { checkLayers, checkModelSize } from "./sizes.js";
 import type { TaskModel } from "./taskModel.js";
-import { tiesOf } from "./tiedWeights.js";
-import { WeightSource } from "./weightSource.js";
+import { tiesOf, WeightSource } from "./weightSource.js";
 
 /** Whether a checkpoint's own head is kept where it fits. */
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
@@ -95,6 +97,30 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
     (path) => path === model.outputModule || drawn.some((name) => isWithin(name, path)),
   );
   return { model, architecture, drawn, trainedModules };
+}
+
+/**
+ * A layer has several tensors: more layers than tensors can't be.
+ * @throws BidoraError `CONFIG` before as many modules are made
+ */
+export function checkLayers({ layers }: ModelConfig, tensors: number): void {
+  if (layers <= tensors) return;
+  throw configError(`it asks for ${layers} layers, but the checkpoint has ${tensors} tensors in all.`);
+}
+
+/**
+ * @param available bytes that are there to be had; where it is not known, the machine's memory is asked alone
+ * @throws BidoraError `MEMORY` for a model that does not fit into the machine, or into what is available of it
+ */
+function checkModelSize(model: TaskModel, dtype: torch.DType, available?: number): void {
+  let elements = 0;
+  for (const [, { shape }] of model.namedParameters()) elements += torch.numelOf(shape);
+  torch.requireMemory(
+    elements * torch.DTYPE_BYTES[dtype],
+    `The model that config.json describes, ${elements} parameters,`,
+    "check config.json, or take a smaller model",
+    available,
+  );
 }
 
 /** Reads or draws the head's layers and norms; returns the paths of those drawn. */

@@ -1,21 +1,21 @@
 import { didYouMean } from "../common/messages.js";
 import type { JsonObject } from "../files/json.js";
 import { type Architecture, classNameOf } from "./architecture.js";
-import { bert } from "./bert.js";
 import { configError } from "./configReader.js";
-import { debertaV2 } from "./debertaV2.js";
-import { distilbert } from "./distilbert.js";
-import { electra } from "./electra.js";
-import { esm } from "./esm.js";
-import { gemma3Text } from "./gemma3.js";
-import { gpt2 } from "./gpt2.js";
-import type { HeadKind } from "./head.js";
-import { llama } from "./llama.js";
-import { mistral } from "./mistral.js";
-import { modernbert } from "./modernbert.js";
-import { phi3 } from "./phi3.js";
-import { qwen2, qwen3 } from "./qwen.js";
-import { camembert, roberta, xlmRoberta } from "./roberta.js";
+import { bert } from "./families/bert.js";
+import { debertaV2 } from "./families/debertaV2.js";
+import { distilbert } from "./families/distilbert.js";
+import { electra } from "./families/electra.js";
+import { esm } from "./families/esm.js";
+import { gemma3Text } from "./families/gemma3.js";
+import { gpt2 } from "./families/gpt2.js";
+import { llama } from "./families/llama.js";
+import { mistral } from "./families/mistral.js";
+import { modernbert } from "./families/modernbert.js";
+import { phi3 } from "./families/phi3.js";
+import { qwen2, qwen3 } from "./families/qwen.js";
+import { camembert, roberta, xlmRoberta } from "./families/roberta.js";
+import type { HeadKind } from "./heads.js";
 
 /** The architectures by the `model_type` of config.json. */
 export const ARCHITECTURES = {

@@ -1,9 +1,8 @@
 import { having } from "../common/arguments.js";
 import { type ForwardContext, isWithin, type Linear, Module } from "../nn/index.js";
 import type * as torch from "../torch/index.js";
-import type { Backbone, ModelConfig } from "./backbone.js";
-import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./head.js";
-import type { ModelInput } from "./input.js";
+import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
+import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./heads.js";
 
 /** A model, as an argument of a call. */
 export const aModel = having("a model, as loadModel gives it", "forward");

@@ -1,9 +1,13 @@
+// Finds and reads the checkpoint's tensor for each parameter of a model.
+
 import { BidoraError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsHeader.js";
 import { castTo, type Parameter, turned } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
+import type { HeadDesign, LanguageConfig } from "./heads.js";
 
 /** A checkpoint's tensors by the paths that parameters have in the model. */
 export class WeightSource {
@@ -67,4 +71,43 @@ export class WeightSource {
     const names = checkpointNames(this.architecture, path).join(", ");
     return new BidoraError("WEIGHTS", `${this.checkpoint.folder} lacks the weight ${path}; looked for ${names}.`);
   }
+}
+
+/** How a checkpoint's output matrix and embeddings are read. */
+interface Ties {
+  /** What `config.json` comes to. */
+  readonly config: JsonObject;
+  /** Of a parameter's path, the one whose tensor is read for it. */
+  readonly aliases: ReadonlyMap<string, string>;
+}
+
+/**
+ * As transformers 5 loads them: what the configuration ties is not tied where the checkpoint has two tensors that differ, and where it
+ * has the output matrix alone, that serves as the embeddings.
+ * @param dtype in which they are compared
+ */
+export function tiesOf(
+  checkpoint: Checkpoint,
+  architecture: Architecture,
+  { output, tiedTo: table }: HeadDesign,
+  dtype: torch.DType,
+): Ties {
+  const { config } = checkpoint;
+  const own = `${output}.weight`;
+  const nameOf = (path: string) => checkpointNames(architecture, path).find((name) => checkpoint.has(name));
+  const ownName = nameOf(own);
+  if (table === undefined || ownName === undefined || !isTied(architecture, config)) {
+    return { config, aliases: new Map() };
+  }
+  const tableName = nameOf(table);
+  if (tableName === undefined) return { config, aliases: new Map([[table, own]]) };
+  const read = (name: string) => castTo(checkpoint.readTensor(name), dtype);
+  const isSame =
+    torch.sameShape(checkpoint.info(ownName).shape, checkpoint.info(tableName).shape) &&
+    torch.noGrad(() => torch.scope(() => torch.equal(read(ownName), read(tableName))));
+  return { config: isSame ? config : { ...config, tie_word_embeddings: false }, aliases: new Map() };
+}
+
+function isTied(architecture: Architecture, config: JsonObject): boolean {
+  return (architecture.parseConfig(config) as Partial<LanguageConfig>).tiesEmbeddings === true;
 }

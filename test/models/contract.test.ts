@@ -1,7 +1,7 @@
 // Shapes: N tokens of all rows, H hidden size, V vocabulary.
 import { expect, test } from "vitest";
 import { architecture, buildModel } from "../../src/models/architecture.js";
-import { indicesRead } from "../../src/models/head.js";
+import { indicesRead } from "../../src/models/heads.js";
 import { Backbone, type ModelConfig, type ModelInput, modelInput } from "../../src/models/index.js";
 import { attend, Dropout, Embedding, EVALUATION, type ForwardContext, Linear } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/files/json.js";
-import { placeOf } from "../../src/models/disentangled.js";
+import { placeOf } from "../../src/models/families/disentangled.js";
 import {
   ARCHITECTURES,
   type Architecture,

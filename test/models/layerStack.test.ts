@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { LayerStack, StackLayer } from "../../src/models/layerStack.js";
+import { LayerStack, StackLayer } from "../../src/models/backbone.js";
 import { EVALUATION, type ForwardContext, rowLayout } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 

@@ -1,4 +1,4 @@
-import { indicesRead } from "../../src/models/head.js";
+import { indicesRead } from "../../src/models/heads.js";
 import type { ModelInput, TaskModel } from "../../src/models/index.js";
 import type { Dropout, MaskSource } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";

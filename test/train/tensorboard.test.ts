@@ -2,9 +2,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RunEvent, StepEvent } from "../../src/files/events.js";
-import { crc32c, tfRecord } from "../../src/io/tfrecord.js";
 import type { RunHandle } from "../../src/train/observer.js";
-import { type TensorboardOptions, tensorboardWriter } from "../../src/train/tensorboardWriter.js";
+import { crc32c, type TensorboardOptions, tensorboardWriter, tfRecord } from "../../src/train/tensorboardWriter.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson } from "../parity/goldenFiles.js";
 

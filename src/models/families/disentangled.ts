@@ -1,7 +1,9 @@
-// Attention that tells contents from positions (DeBERTa, arXiv 2006.03654): beside the product of two contents, those of a content
-// and a distance, each by projections of its own.
-// Shapes: N tokens of all rows, H hidden size, S the span of distances, A heads, D size of a head; in a padded group R rows, L its
-// longest row's length.
+// Disentangled attention (DeBERTa, arXiv 2006.03654): besides content-to-content scores, attention has content-to-position and
+// position-to-content scores, from relative positions with their own projections.
+// Shapes: N tokens of all rows, H hidden size, S largest relative position, A heads, D head size; in a padded group R rows, L length of
+// the longest row.
+
+import type { JsonObject } from "../../files/json.js";
 import {
   type AttendOptions,
   attend,
@@ -14,10 +16,92 @@ import {
   type Parameter,
   projectTogether,
   type RowLayout,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import type { DebertaConfig, PositionTerm, RelativeConfig } from "./debertaConfig.js";
-import type { TokenMixer } from "./encoder.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { type ConfigReader, configError } from "../configReader.js";
+import type { TokenMixer } from "../encoder.js";
+
+// Config
+
+/** Whose content meets whose position in attention: a query's a key's, or a key's a query's. */
+const POSITION_TERMS = ["c2p", "p2c"] as const;
+type PositionTerm = (typeof POSITION_TERMS)[number];
+
+/** How distances between tokens are told apart. */
+interface RelativeConfig {
+  /** Distances from −span to span − 1 have a vector each. */
+  readonly span: number;
+  /** Far distances share buckets, by their logarithm; undefined: each has its own. */
+  readonly buckets: { readonly count: number; readonly maxDistance: number } | undefined;
+  readonly isNormalised: boolean;
+  /** Positions are projected as contents are, by the same layers. */
+  readonly sharesProjections: boolean;
+}
+
+/** The settings of disentangled attention. */
+export interface DisentangledConfig {
+  readonly hiddenSize: number;
+  readonly heads: number;
+  readonly layerNormEpsilon: number;
+  readonly hiddenDropout: number;
+  readonly attentionDropout: number;
+  /** Undefined for attention without relative positions. */
+  readonly relative: RelativeConfig | undefined;
+  /** Each term lowers the scale of all scores, even without relative positions. */
+  readonly positionTerms: readonly PositionTerm[];
+}
+
+/** Reads the settings of relative positions. @throws BidoraError `CONFIG` for one that is not supported */
+export function parseRelativePositions(
+  json: JsonObject,
+  read: ConfigReader,
+  positions: number,
+): Pick<DisentangledConfig, "relative" | "positionTerms"> {
+  return {
+    relative: read.flag("relative_attention", false) ? parseRelative(read, positions) : undefined,
+    positionTerms: parseTerms(json),
+  };
+}
+
+function parseRelative(read: ConfigReader, positions: number): RelativeConfig {
+  const maxDistance = read.countOrNone("max_relative_positions") ?? positions;
+  const count = read.countOrNone("position_buckets");
+  if (count !== undefined && (count < 2 || maxDistance - 1 <= Math.floor(count / 2))) {
+    throw configError(
+      `position_buckets (${count}) must be at least 2, and half of it less than max_relative_positions (${maxDistance}) less 1, but is not.`,
+    );
+  }
+  return {
+    span: count ?? maxDistance,
+    buckets: count === undefined ? undefined : { count, maxDistance },
+    isNormalised: normsOf(read).includes("layer_norm"),
+    sharesProjections: read.flag("share_att_key", false),
+  };
+}
+
+function normsOf(read: ConfigReader): string[] {
+  const norms = words(read.text("norm_rel_ebd", "none"));
+  const unknown = norms.find((norm) => norm !== "none" && norm !== "layer_norm");
+  if (unknown === undefined) return norms;
+  throw configError(`norm_rel_ebd ${JSON.stringify(unknown)} is not supported; supported are none, layer_norm.`);
+}
+
+/** A list, or words with | between them. */
+function parseTerms({ pos_att_type: given }: JsonObject): PositionTerm[] {
+  const terms = typeof given === "string" ? words(given) : (given ?? []);
+  const isKnown = (term: unknown) => term === "" || POSITION_TERMS.some((known) => known === term);
+  if (Array.isArray(terms) && terms.every(isKnown)) return POSITION_TERMS.filter((term) => terms.includes(term));
+  throw configError(`pos_att_type ${JSON.stringify(given)} is not supported; supported are c2p, p2c, both or neither.`);
+}
+
+function words(text: string): string[] {
+  return text
+    .toLowerCase()
+    .split("|")
+    .map((word) => word.trim());
+}
+
+// Attention
 
 /** What layers are told of their tokens. */
 export interface DistantRows {
@@ -41,7 +125,7 @@ export class DistanceEmbeddings extends Module {
   private readonly table: Table;
   private readonly norm: LayerNorm | undefined;
 
-  constructor({ span, isNormalised }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DebertaConfig) {
+  constructor({ span, isNormalised }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DisentangledConfig) {
     super();
     this.table = this.child("rel_embeddings", new Table(2 * span, hiddenSize));
     if (isNormalised) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
@@ -66,7 +150,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
   private readonly distanceDropout: Dropout;
   private readonly dropout: Dropout;
 
-  constructor(private readonly config: DebertaConfig) {
+  constructor(private readonly config: DisentangledConfig) {
     super();
     const { hiddenSize, relative, positionTerms } = config;
     const square = () => new Linear(hiddenSize, hiddenSize);

@@ -1,6 +1,6 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
-import type { JsonObject } from "../files/json.js";
+import type { JsonObject } from "../../files/json.js";
 import {
   addThenNorm,
   Dropout,
@@ -13,19 +13,15 @@ import {
   type RotaryTables,
   type RowLayout,
   rotaryTables,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import type { ModelConfig } from "./backbone.js";
-import { classificationHead } from "./classificationHead.js";
-import { ConfigReader, configError } from "./configReader.js";
-import type { PositionRule } from "./embeddings.js";
-import { ENCODER_OUTPUTS, SelfAttention } from "./encoder.js";
-import type { ModelInput } from "./input.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import { positionsAfterPadding } from "./positionsAfterPadding.js";
-import { ropeOf } from "./ropeConfig.js";
-import { StackedModel } from "./stackedModel.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { type PositionRule, positionsAfterPadding } from "../embeddings.js";
+import { ENCODER_OUTPUTS, SelfAttention } from "../encoder.js";
+import { classificationHead } from "../heads.js";
+import { ropeOf } from "../rope.js";
 
 // Config
 

@@ -1,5 +1,6 @@
 // Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
-import type { JsonObject } from "../files/json.js";
+
+import type { JsonObject } from "../../files/json.js";
 import {
   type Activation,
   activation,
@@ -12,16 +13,14 @@ import {
   Module,
   projectTogether,
   type RowLayout,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import type { ModelConfig } from "./backbone.js";
-import { ConfigReader } from "./configReader.js";
-import { Embeddings, type EmbeddingsConfig } from "./embeddings.js";
-import type { EncoderConfig } from "./encoder.js";
-import { EncoderModel } from "./encoderModel.js";
-import { type HeadDesign, linearHead } from "./head.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, pick, StackLayer } from "../backbone.js";
+import { ConfigReader } from "../configReader.js";
+import { Embeddings, type EmbeddingsConfig } from "../embeddings.js";
+import { type EncoderConfig, EncoderModel } from "../encoder.js";
+import { type HeadDesign, linearHead } from "../heads.js";
 
 // Config
 

@@ -1,4 +1,6 @@
-// Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, E embedding size, T tokens that a convolution sees at once.
+// DeBERTa v2 and v3.
+// Shapes: N tokens of all rows, K selected tokens, B rows, H hidden size, E embedding size, T kernel size of the convolution.
+import type { JsonObject } from "../../files/json.js";
 import {
   type Activation,
   activation,
@@ -10,16 +12,81 @@ import {
   Module,
   type Parameter,
   type RowLayout,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import { type ConvolutionConfig, type DebertaConfig, parseDebertaConfig } from "./debertaConfig.js";
-import { DisentangledAttention, DistanceEmbeddings, type DistantRows } from "./disentangled.js";
-import { ENCODER_OUTPUTS, EncoderLayer } from "./encoder.js";
-import type { HeadDesign } from "./head.js";
-import type { ModelInput } from "./input.js";
-import { LayerStack, pick } from "./layerStack.js";
-import { StackedModel } from "./stackedModel.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelInput, pick, StackedModel } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
+import type { HeadDesign } from "../heads.js";
+import { type BertConfig, parseBertConfig } from "./bert.js";
+import {
+  DisentangledAttention,
+  type DisentangledConfig,
+  DistanceEmbeddings,
+  type DistantRows,
+  parseRelativePositions,
+} from "./disentangled.js";
+
+// Config
+
+interface ConvolutionConfig {
+  /** Tokens that are seen at once: odd. */
+  readonly kernelSize: number;
+  readonly activation: string;
+}
+
+interface DebertaConfig extends BertConfig, DisentangledConfig {
+  readonly embeddingSize: number;
+  /** Positions are added to the embeddings. */
+  readonly hasPositions: boolean;
+  readonly convolution: ConvolutionConfig | undefined;
+  readonly poolerDropout: number;
+  readonly poolerActivation: string;
+  /** Before the classifier of whole rows. */
+  readonly clsDropout: number;
+}
+
+const XLARGE = {
+  vocabSize: 128100,
+  padTokenId: 0,
+  hiddenSize: 1536,
+  heads: 24,
+  intermediateSize: 6144,
+  layers: 24,
+  layerNormEpsilon: 1e-7,
+  typeVocabSize: 0,
+};
+
+/** @throws BidoraError `CONFIG` for a value of the wrong kind or one that is not supported */
+function parseConfig(json: JsonObject): DebertaConfig {
+  const read = new ConfigReader(json);
+  const base = parseBertConfig(json, XLARGE);
+  const { hiddenSize, heads, hiddenDropout, positions } = base;
+  read.only("attention_head_size", hiddenSize / heads);
+  read.only("pooler_hidden_size", hiddenSize);
+  const hasPositions = read.flag("position_biased_input", true);
+  return {
+    ...base,
+    classifierDropout: hiddenDropout,
+    maxTokens: hasPositions ? positions : Number.POSITIVE_INFINITY,
+    embeddingSize: read.count("embedding_size", hiddenSize),
+    hasPositions,
+    ...parseRelativePositions(json, read, positions),
+    convolution: parseConvolution(read),
+    poolerDropout: read.probability("pooler_dropout", 0),
+    poolerActivation: read.text("pooler_hidden_act", "gelu"),
+    clsDropout: read.probability("cls_dropout", hiddenDropout),
+  };
+}
+
+function parseConvolution(read: ConfigReader): ConvolutionConfig | undefined {
+  const kernelSize = read.countOrNone("conv_kernel_size");
+  if (kernelSize === undefined) return undefined;
+  if (kernelSize % 2 === 0) throw configError(`conv_kernel_size must be odd, but is ${kernelSize}.`);
+  read.only("conv_groups", 1);
+  return { kernelSize, activation: read.text("conv_act", "tanh") };
+}
 
 // Embeddings
 
@@ -209,7 +276,7 @@ export const debertaV2 = architecture<DebertaConfig>({
   prefix: "deberta",
   defaultTargetModules: ["query_proj", "value_proj"],
   subLayerOutputs: ENCODER_OUTPUTS,
-  parseConfig: parseDebertaConfig,
+  parseConfig,
   backbone: (config) => new DebertaModel(config),
   heads: { ForSequenceClassification: pooledHead },
 });

@@ -1,6 +1,6 @@
-import type { JsonObject } from "../files/json.js";
-import { decoderArchitecture } from "./decoderArchitecture.js";
-import { type DecoderConfig, layersAlike, parseDecoderConfig } from "./decoderConfig.js";
+import type { JsonObject } from "../../files/json.js";
+import { decoderArchitecture } from "../decoder.js";
+import { type DecoderConfig, layersAlike, parseDecoderConfig } from "../decoderConfig.js";
 
 function parseConfig(json: JsonObject): DecoderConfig {
   const defaults = { vocabSize: 32000, intermediateSize: 11008, maxPositions: 2048 };

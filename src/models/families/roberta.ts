@@ -1,13 +1,12 @@
 // Shapes: N tokens of all rows.
-import type { JsonObject } from "../files/json.js";
-import * as torch from "../torch/index.js";
-import { type Architecture, architecture } from "./architecture.js";
-import { type BertConfig, parseBertConfig } from "./bertConfig.js";
-import { classificationHead } from "./classificationHead.js";
-import { Embeddings } from "./embeddings.js";
-import { ENCODER_OUTPUTS, Encoder } from "./encoder.js";
-import { EncoderModel } from "./encoderModel.js";
-import { positionsAfterPadding } from "./positionsAfterPadding.js";
+
+import type { JsonObject } from "../../files/json.js";
+import * as torch from "../../torch/index.js";
+import { type Architecture, architecture } from "../architecture.js";
+import { Embeddings, positionsAfterPadding } from "../embeddings.js";
+import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
+import { classificationHead } from "../heads.js";
+import { type BertConfig, parseBertConfig } from "./bert.js";
 
 // Config
 

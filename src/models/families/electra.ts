@@ -1,15 +1,15 @@
 // Shapes: N tokens of all rows, H hidden size.
-import type { JsonObject } from "../files/json.js";
-import { type ForwardContext, Linear } from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import { type BertConfig, parseBertConfig } from "./bertConfig.js";
-import { classificationHead } from "./classificationHead.js";
-import { ConfigReader } from "./configReader.js";
-import { Embeddings } from "./embeddings.js";
-import { ENCODER_OUTPUTS, Encoder } from "./encoder.js";
-import { EncoderModel } from "./encoderModel.js";
-import type { ModelInput } from "./input.js";
+
+import type { JsonObject } from "../../files/json.js";
+import { type ForwardContext, Linear } from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import type { ModelInput } from "../backbone.js";
+import { ConfigReader } from "../configReader.js";
+import { Embeddings } from "../embeddings.js";
+import { ENCODER_OUTPUTS, Encoder, EncoderModel } from "../encoder.js";
+import { classificationHead } from "../heads.js";
+import { type BertConfig, parseBertConfig } from "./bert.js";
 
 // Config
 

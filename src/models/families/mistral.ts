@@ -1,6 +1,6 @@
-import type { JsonObject } from "../files/json.js";
-import { decoderArchitecture } from "./decoderArchitecture.js";
-import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "./decoderConfig.js";
+import type { JsonObject } from "../../files/json.js";
+import { decoderArchitecture } from "../decoder.js";
+import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
 
 function parseConfig(json: JsonObject): DecoderConfig {
   const defaults = { vocabSize: 32000, intermediateSize: 14336, maxPositions: 4096 * 32, kvHeads: 8 };

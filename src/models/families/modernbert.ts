@@ -1,5 +1,6 @@
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
-import { isJsonObject, type JsonObject } from "../files/json.js";
+
+import { isJsonObject, type JsonObject } from "../../files/json.js";
 import {
   type Activation,
   activation,
@@ -17,19 +18,13 @@ import {
   type RotaryTables,
   type RowLayout,
   rotate,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import type { ModelConfig } from "./backbone.js";
-import { ConfigReader, configError } from "./configReader.js";
-import { type LayerType, layerTypes } from "./decoderConfig.js";
-import type { HeadDesign, Reads } from "./head.js";
-import type { ModelInput } from "./input.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import { ropeOfLayers } from "./ropeConfig.js";
-import type { Rope } from "./ropeScalings.js";
-import { ropeTables } from "./ropeTables.js";
-import { StackedModel } from "./stackedModel.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { ConfigReader, configError, type LayerType, layerTypes } from "../configReader.js";
+import type { HeadDesign, Reads } from "../heads.js";
+import { type Rope, type Ropes, ropeOfLayers, ropeTables } from "../rope.js";
 
 // Config
 
@@ -47,7 +42,7 @@ interface ModernBertConfig extends ModelConfig {
   readonly layerTypes: readonly LayerType[];
   /** How many tokens a sliding layer's query sees on either side. */
   readonly reach: number;
-  readonly ropes: Readonly<Record<LayerType, Rope>>;
+  readonly ropes: Ropes;
   readonly padTokenId: number;
   readonly pooling: Reads;
   readonly classifierBias: boolean;

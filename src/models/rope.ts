@@ -1,17 +1,11 @@
-// How frequencies of rotary positions are stretched for contexts longer than the first training's: transformers' rope types.
-// All arithmetic is float32, step by step in transformers' order, so that angles at far positions are the same.
-// Shapes: R how many numbers of a head are turned.
-import type { JsonObject } from "../files/json.js";
+// Rotary position embeddings: reading `rope_parameters`, transformers' kinds of RoPE scaling, and cos/sin tables for a batch.
+// Shapes: N tokens of all rows, R rotary dimensions of a head.
+import { didYouMean } from "../common/messages.js";
+import { isJsonObject, type JsonObject } from "../files/json.js";
+import { type RotaryTables, rotaryTables } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type ConfigReader, configError } from "./configReader.js";
-
-/** What a rope type starts from. */
-export interface RopeBase {
-  readonly theta: number;
-  /** R */
-  readonly size: number;
-  readonly maxPositions: number;
-}
+import type { ModelInput } from "./backbone.js";
+import { ConfigReader, configError, type LayerType } from "./configReader.js";
 
 /** Angles of positions: position · frequency. */
 export interface Rope extends RopeAngles {
@@ -21,7 +15,15 @@ export interface Rope extends RopeAngles {
   readonly settings: JsonObject;
 }
 
-export interface RopeAngles {
+/** What a rope type starts from. */
+interface RopeBase {
+  readonly theta: number;
+  /** R */
+  readonly size: number;
+  readonly maxPositions: number;
+}
+
+interface RopeAngles {
   /** What cos and sin are multiplied by. */
   readonly factor: number;
   /** [R / 2], of a sequence of `length` tokens: the same array for lengths that have the same frequencies */
@@ -34,11 +36,96 @@ export interface RopeAngles {
 type Scaling = (read: ConfigReader, base: RopeBase) => RopeAngles;
 
 /** By transformers' `rope_type`. */
-export const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, longrope } as const satisfies Readonly<
+const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, longrope } as const satisfies Readonly<
   Record<string, Scaling>
 >;
 
-export type RopeType = keyof typeof ROPE_SCALINGS;
+type RopeType = keyof typeof ROPE_SCALINGS;
+
+/** A rope for each kind of layers. */
+export type Ropes = Readonly<Record<LayerType, Rope>>;
+
+export const sameRope = (rope: Rope): Ropes => ({ full_attention: rope, sliding_attention: rope });
+
+// Configuration
+
+/** What an architecture says where its configuration does not. */
+interface RopeDefaults {
+  readonly headSize: number;
+  readonly maxPositions: number;
+  /** Whether it may be that only the first numbers of a head are turned: `partial_rotary_factor`. */
+  readonly isPartial?: boolean;
+  /** Positions of the first training. */
+  readonly originalPositions?: number;
+  /** The types that it can have. Default: all. */
+  readonly types?: readonly RopeType[];
+}
+
+/**
+ * The one rope of a `config.json`, in transformers 5's spelling (`rope_parameters`) or the older one (`rope_theta`, `rope_scaling`).
+ * What stands in those counts before what stands beside them, but for `original_max_position_embeddings`.
+ * @throws BidoraError `CONFIG` for a rope type that is not supported, and for settings of the wrong kind
+ */
+export function ropeOf(json: JsonObject, defaults: RopeDefaults): Rope {
+  const key = isEmpty(json.rope_scaling) ? "rope_parameters" : "rope_scaling";
+  const settings = json[key] ?? {};
+  if (!isJsonObject(settings)) throw configError(`${key} must be an object, but is ${JSON.stringify(settings)}.`);
+  const nested = Object.keys(settings).find((name) => isJsonObject(settings[name]));
+  if (nested !== undefined)
+    throw configError(`${key}.${nested} is not supported: this model has one rope for all its layers.`);
+  const beside = {
+    rope_theta: json.rope_theta ?? null,
+    partial_rotary_factor: json.partial_rotary_factor ?? null,
+  };
+  const original = json.original_max_position_embeddings ?? defaults.originalPositions;
+  const inside = original === undefined ? settings : { ...settings, original_max_position_embeddings: original };
+  return ropeFrom({ ...beside, ...inside }, `${key}.`, defaults);
+}
+
+/**
+ * The rope of one kind of layers, of a model where kinds have their own.
+ * @throws BidoraError `CONFIG` as `ropeOf`
+ */
+export function ropeOfLayers(settings: JsonObject, path: string, defaults: RopeDefaults): Rope {
+  new ConfigReader(settings, path).only("truncate", true); // transformers looks for it elsewhere
+  return ropeFrom(settings, path, defaults);
+}
+
+const isEmpty = (value: unknown): boolean =>
+  (value ?? null) === null || (isJsonObject(value) && Object.keys(value).length === 0);
+
+function ropeFrom(settings: JsonObject, path: string, defaults: RopeDefaults): Rope {
+  const read = new ConfigReader(settings, path);
+  const { maxPositions } = defaults;
+  const size = sizeOf(read, defaults);
+  const theta = read.positive("rope_theta", 10000);
+  const type = typeOf(settings, path, defaults.types);
+  return { type, theta, settings, ...ROPE_SCALINGS[type](read, { size, maxPositions, theta }) };
+}
+
+/** How many numbers of a head are turned. */
+function sizeOf(read: ConfigReader, { headSize, isPartial = false }: RopeDefaults): number {
+  if (!isPartial) read.only("partial_rotary_factor", 1);
+  const size = Math.floor(headSize * read.probability("partial_rotary_factor", 1));
+  if (size % 2 === 0 && size > 0) return size;
+  throw configError(`the numbers of a head that are turned by its position must be even and more than 0, not ${size}.`);
+}
+
+const ALL = Object.keys(ROPE_SCALINGS) as RopeType[];
+
+function typeOf(settings: JsonObject, path: string, types: readonly RopeType[] = ALL): RopeType {
+  new ConfigReader(settings, path).absent("mrope_section");
+  const type = settings.rope_type ?? settings.type ?? "default";
+  const found = types.find((known) => known === type);
+  if (found) return found;
+  const hint = typeof type === "string" ? didYouMean(type, types) : "";
+  throw configError(
+    `${path}rope_type ${JSON.stringify(type)} is not supported; supported are ${types.join(", ")}.${hint}`,
+  );
+}
+
+// Scaling: frequencies for contexts longer than in pretraining. All arithmetic is float32, step by step in transformers' order, so
+// that angles at far positions have the same bits.
 
 function plain(_read: ConfigReader, base: RopeBase): RopeAngles {
   return constant(() => frequencies(base));
@@ -166,4 +253,31 @@ function remembered<Key extends number | undefined>(
     made.set(known, value);
     return value;
   };
+}
+
+// Tables
+
+/** The tables of each kind of layer, made once where kinds share a rope. */
+export function ropeTables(
+  ropes: Ropes,
+  input: ModelInput,
+  dtype: torch.DType,
+): Readonly<Record<LayerType, RotaryTables>> {
+  const full = tablesOf(ropes.full_attention, input, dtype);
+  const isShared = ropes.sliding_attention === ropes.full_attention;
+  return { full_attention: full, sliding_attention: isShared ? full : tablesOf(ropes.sliding_attention, input, dtype) };
+}
+
+function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput, dtype: torch.DType): RotaryTables {
+  const lengths = layout.lengths.map((length, row) => length + (cache?.lengths[row] ?? 0));
+  const byRow = lengths.map((length) => rope.frequencies(length));
+  return torch.noGrad(() => rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths), rope.factor, dtype));
+}
+
+/** [R / 2] where all rows have the same, else [N, R / 2]. */
+function frequenciesOf(byRow: readonly Float32Array[], lengths: readonly number[]): torch.Tensor {
+  const [first] = byRow as [Float32Array];
+  if (byRow.every((frequencies) => frequencies === first)) return torch.tensor(first);
+  const parts = byRow.map((frequencies, row) => torch.expand(torch.tensor(frequencies), [lengths[row] as number, -1]));
+  return torch.cat(parts, 0);
 }

@@ -1,4 +1,6 @@
-// Shapes: N tokens of all rows, K tokens kept, H hidden size.
+// GPT-2.
+// Shapes: N tokens of all rows, K selected tokens, H hidden size.
+import type { JsonObject } from "../../files/json.js";
 import {
   type Activation,
   activation,
@@ -11,15 +13,84 @@ import {
   Linear,
   Module,
   partsOf,
-} from "../nn/index.js";
-import * as torch from "../torch/index.js";
-import { architecture } from "./architecture.js";
-import { type Gpt2Config, parseGpt2Config } from "./gpt2Config.js";
-import type { ModelInput } from "./input.js";
-import { languageHead } from "./languageHead.js";
-import { LayerStack, pick, StackLayer } from "./layerStack.js";
-import { scoreHead } from "./scoreHead.js";
-import { StackedModel } from "./stackedModel.js";
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
+import { ConfigReader } from "../configReader.js";
+import { languageHead, scoreHead } from "../heads.js";
+
+// Config
+
+interface Gpt2Config extends ModelConfig {
+  readonly heads: number;
+  readonly intermediateSize: number;
+  readonly activation: string;
+  readonly layerNormEpsilon: number;
+  readonly embeddingDropout: number;
+  readonly residualDropout: number;
+  readonly attentionDropout: number;
+  /** Attention's products are divided by the root of a head's size. */
+  readonly scalesAttention: boolean;
+  /** And by the layer's number, from 1. */
+  readonly scalesByLayer: boolean;
+  /** The output matrix is the table of embeddings. */
+  readonly tiesEmbeddings: boolean;
+}
+
+/** The common names of sizes, which transformers takes for GPT-2's own, and before them. */
+const COMMON_NAMES = {
+  hidden_size: "n_embd",
+  num_attention_heads: "n_head",
+  num_hidden_layers: "n_layer",
+  max_position_embeddings: "n_positions",
+} as const;
+
+function withOwnNames(json: JsonObject): JsonObject {
+  const own = { ...json };
+  for (const [common, name] of Object.entries(COMMON_NAMES)) {
+    const value = json[common] ?? null;
+    if (value !== null) own[name] = value;
+  }
+  return own;
+}
+
+/**
+ * Reads a `config.json`; absent keys have transformers' defaults. `n_ctx` says nothing that `n_positions` does not, and
+ * `reorder_and_upcast_attn` asks for scores in float32, which they always are.
+ * @throws BidoraError `CONFIG` for a value of the wrong kind or one that is not supported
+ */
+function parseGpt2Config(json: JsonObject): Gpt2Config {
+  const read = new ConfigReader(withOwnNames(json));
+  read.only("add_cross_attention", false);
+  read.only("is_causal", true);
+  const vocabSize = read.count("vocab_size", 50257);
+  const heads = read.count("n_head", 12);
+  const hiddenSize = read.multiple("n_embd", 768, ["n_head", heads]);
+  const classifierDropout = read.probability("classifier_dropout", read.probability("hidden_dropout", 0.1));
+  return {
+    vocabSize,
+    typeVocabSize: 0,
+    layers: read.count("n_layer", 12),
+    hiddenSize,
+    maxTokens: read.count("n_positions", 1024),
+    padTokenId: read.has("pad_token_id") ? read.id("pad_token_id", 0, vocabSize) : undefined,
+    initializerRange: read.number("initializer_range", 0.02),
+    classifierDropout,
+    heads,
+    intermediateSize: read.count("n_inner", 4 * hiddenSize),
+    activation: read.text("activation_function", "gelu_new"),
+    layerNormEpsilon: read.number("layer_norm_epsilon", 1e-5),
+    embeddingDropout: read.probability("embd_pdrop", 0.1),
+    residualDropout: read.probability("resid_pdrop", 0.1),
+    attentionDropout: read.probability("attn_pdrop", 0.1),
+    scalesAttention: read.flag("scale_attn_weights", true),
+    scalesByLayer: read.flag("scale_attn_by_inverse_layer_idx", false),
+    tiesEmbeddings: read.flag("tie_word_embeddings", true),
+  };
+}
+
+// Layers
 
 /** What layers are told of their tokens. */
 type Gpt2Rows = Pick<ModelInput, "layout" | "cache">;
@@ -107,6 +178,8 @@ class Block extends StackLayer<Gpt2Rows> {
     return torch.add(this.mlpDropout.forward(this.mlp.forward(normed, context), context), sum);
   }
 }
+
+// Model
 
 /** Token and position embeddings, blocks, and a norm. */
 class Gpt2Model extends StackedModel<Gpt2Rows> {

@@ -1,15 +1,8 @@
-import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
-import { type ConfigReader, configError } from "./configReader.js";
-import { decoderArchitecture } from "./decoderArchitecture.js";
-import {
-  type DecoderConfig,
-  LAYER_TYPES,
-  layerTypes,
-  parseDecoderConfig,
-  type Ropes,
-  slidingWindowOf,
-} from "./decoderConfig.js";
-import { ropeOfLayers } from "./ropeConfig.js";
+import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.js";
+import { type ConfigReader, configError, LAYER_TYPES, layerTypes } from "../configReader.js";
+import { decoderArchitecture } from "../decoder.js";
+import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
+import { type Ropes, ropeOfLayers } from "../rope.js";
 
 // Ropes: one for each kind of layers
 

@@ -1,8 +1,18 @@
-// Shapes: K tokens read, H hidden size.
-import { castTo, Dropout, type ForwardContext, Linear, type Module, type RowLayout } from "../nn/index.js";
+// Heads: which hidden states they read, and the usual ones.
+// Shapes: K tokens read, B rows, N tokens of all rows, H hidden size.
+import {
+  type Activation,
+  castTo,
+  Dropout,
+  type Embedding,
+  type ForwardContext,
+  Linear,
+  Module,
+  OutputLinear,
+  type RowLayout,
+} from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { Backbone, ModelConfig } from "./backbone.js";
-import type { ModelInput } from "./input.js";
+import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 
 /**
  * Which hidden states of a row a head reads: its first token's, that of the last token that is no padding, every token's, or the
@@ -49,6 +59,8 @@ export interface HeadKind {
   readonly usual?: HeadDesign;
 }
 
+// Usual heads
+
 /** A linear layer over every token, behind a dropout. */
 export function linearHead<Config extends ModelConfig>(
   output: string,
@@ -67,6 +79,81 @@ export function linearHead<Config extends ModelConfig>(
     },
   };
 }
+
+class ClassificationHead extends Module {
+  private readonly dense: Linear;
+  private readonly dropout: Dropout;
+  private readonly projection: Linear;
+
+  constructor(
+    config: ModelConfig,
+    outputs: number,
+    private readonly activation: Activation,
+  ) {
+    super();
+    this.dense = this.child("dense", new Linear(config.hiddenSize, config.hiddenSize));
+    this.dropout = this.child("dropout", new Dropout(config.classifierDropout));
+    this.projection = this.child("out_proj", new Linear(config.hiddenSize, outputs));
+  }
+
+  /** x: B,H → [B, outputs]; the one dropout is used twice */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    const features = this.activation(this.dense.forward(this.dropout.forward(x, context), context));
+    return this.projection.forward(this.dropout.forward(features, context), context);
+  }
+}
+
+/** The first token's state, a dense layer with an activation, the outputs; dropout before both. */
+export function classificationHead(activation: Activation): HeadDesign {
+  return {
+    reads: "first",
+    output: "classifier.out_proj",
+    build(config, outputs) {
+      const classifier = new ClassificationHead(config, outputs, activation);
+      return { modules: { classifier }, forward: (hidden, context) => classifier.forward(hidden, context) };
+    },
+  };
+}
+
+/** The state of a row's last token, and a product without bias: how decoders classify. */
+export const scoreHead: HeadDesign = {
+  reads: "last",
+  output: "score",
+  build(config, outputs) {
+    const score = new Linear(config.hiddenSize, outputs, { bias: false });
+    return { modules: { score }, forward: (hidden, context) => score.forward(hidden, context) };
+  },
+};
+
+/** A model whose embeddings may serve as its output matrix. */
+export interface LanguageConfig extends ModelConfig {
+  readonly tiesEmbeddings: boolean;
+}
+
+/**
+ * The output matrix of a causal language model, under transformers' usual name. It comes with the checkpoint.
+ * @param table the path of the embeddings' weight
+ */
+export function languageHead<Config extends LanguageConfig>(
+  table: string,
+  embeddingsOf: (backbone: Backbone) => Embedding,
+): HeadDesign<Config> {
+  return {
+    reads: "every",
+    output: "lm_head",
+    isPretrained: true,
+    tiedTo: table,
+    build({ hiddenSize, vocabSize, tiesEmbeddings }, _outputs, backbone) {
+      const layer = new OutputLinear(hiddenSize, vocabSize, tiesEmbeddings ? embeddingsOf(backbone) : undefined);
+      return {
+        modules: { lm_head: layer },
+        forward: (hidden: torch.Tensor, context: ForwardContext) => layer.forward(hidden, context),
+      };
+    },
+  };
+}
+
+// Hidden states
 
 /**
  * [K] int64: the flat indices of the tokens that are read; undefined for all of them.

@@ -1,15 +1,23 @@
-import type { JsonObject } from "../files/json.js";
-import type { ModelConfig } from "./backbone.js";
-import { ConfigReader, configError } from "./configReader.js";
-import type { EmbeddingsConfig } from "./embeddings.js";
-import type { EncoderConfig } from "./encoder.js";
+// BERT, and the configuration that BERT-like encoders share.
+// Shapes: B rows, H hidden size.
+import type { JsonObject } from "../../files/json.js";
+import { Dropout, type ForwardContext, Linear, Module } from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import type { ModelConfig } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { Embeddings, type EmbeddingsConfig } from "../embeddings.js";
+import { ENCODER_OUTPUTS, Encoder, type EncoderConfig, EncoderModel } from "../encoder.js";
+import type { HeadDesign } from "../heads.js";
+
+// Config
 
 /** The settings that BERT, RoBERTa and their kin have in common. */
 export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
   readonly padTokenId: number;
 }
 
-export interface BertDefaults {
+interface BertDefaults {
   readonly vocabSize: number;
   readonly padTokenId: number;
   /** Rows at the start of the position table that no token of a row can have. */
@@ -69,3 +77,51 @@ export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConf
   if (config.maxTokens >= 1) return config;
   throw configError(`max_position_embeddings (${positions}) leaves no position for a token after those for padding.`);
 }
+
+function parseConfig(json: JsonObject): BertConfig {
+  return parseBertConfig(json, { vocabSize: 30522, padTokenId: 0 });
+}
+
+// Head
+
+class Pooler extends Module {
+  private readonly dense: Linear;
+
+  constructor(size: number) {
+    super();
+    this.dense = this.child("dense", new Linear(size, size));
+  }
+
+  /** x: B,H → B,H */
+  forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
+    return torch.tanh(this.dense.forward(x, context));
+  }
+}
+
+/** The first token's state pooled, dropout, classifier. */
+const pooledHead: HeadDesign<BertConfig> = {
+  reads: "first",
+  output: "classifier",
+  build(config, outputs) {
+    const pooler = new Pooler(config.hiddenSize);
+    const dropout = new Dropout(config.classifierDropout);
+    const classifier = new Linear(config.hiddenSize, outputs);
+    return {
+      modules: { "bert.pooler": pooler, dropout, classifier },
+      forward: (hidden, context) =>
+        classifier.forward(dropout.forward(pooler.forward(hidden, context), context), context),
+    };
+  },
+};
+
+// Model
+
+export const bert = architecture<BertConfig>({
+  className: "Bert",
+  prefix: "bert",
+  defaultTargetModules: ["query", "value"],
+  subLayerOutputs: ENCODER_OUTPUTS,
+  parseConfig,
+  backbone: (config) => new EncoderModel(new Embeddings(config), new Encoder(config)),
+  heads: { ForSequenceClassification: pooledHead },
+});

@@ -1,7 +1,7 @@
-import type { JsonObject } from "../files/json.js";
-import type { ConfigReader } from "./configReader.js";
-import { decoderArchitecture } from "./decoderArchitecture.js";
-import { type DecoderConfig, layerTypes, parseDecoderConfig, slidingWindowOf } from "./decoderConfig.js";
+import type { JsonObject } from "../../files/json.js";
+import { type ConfigReader, layerTypes } from "../configReader.js";
+import { decoderArchitecture } from "../decoder.js";
+import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
 
 const DEFAULTS = { vocabSize: 151936, intermediateSize: 22016, maxPositions: 32768, kvHeads: 32 };
 

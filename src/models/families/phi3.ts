@@ -1,14 +1,7 @@
-import { isJsonObject, type JsonObject } from "../files/json.js";
-import { decoderArchitecture } from "./decoderArchitecture.js";
-import {
-  type DecoderConfig,
-  layersAlike,
-  parseDecoderConfig,
-  type Ropes,
-  sameRope,
-  slidingWindowOf,
-} from "./decoderConfig.js";
-import { ropeOf } from "./ropeConfig.js";
+import { isJsonObject, type JsonObject } from "../../files/json.js";
+import { decoderArchitecture } from "../decoder.js";
+import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
+import { type Ropes, ropeOf, sameRope } from "../rope.js";
 
 /** What old checkpoints call a rope of type `longrope`, as transformers reads them. */
 const OLD_LONGROPES: readonly unknown[] = ["su", "yarn"];
