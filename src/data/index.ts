@@ -1,24 +1,13 @@
-export { TRAIN_ON } from "../files/adapterMetadata.js";
 export { aWriting, writings } from "./arguments.js";
 export { readConll, readConllu } from "./conll.js";
-export {
-  encodeLanguageRows,
-  encodePrompts,
-  type LanguageEncoding,
-  type LanguageTokens,
-  namingRow,
-  type TrainOn,
-} from "./encodeLanguage.js";
-export {
-  type Dataset,
-  type Example,
-  type Location,
-  type TextExample,
-  type WordsExample,
-  where,
-} from "./example.js";
+export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
 export { byCodePoint, LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
-export { type LanguageExample, type LanguageInput, loadLanguage, type Writing } from "./languageRows.js";
+export {
+  type LanguageExample,
+  type LanguageInput,
+  loadLanguage,
+  type Writing,
+} from "./languageRows.js";
 export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./load.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";
 export { type Answer, loadQuestions, type QuestionExample, sliceOf } from "./questions.js";

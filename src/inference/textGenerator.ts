@@ -23,7 +23,7 @@ import {
   resolveSettings,
   type Settings,
 } from "../config/index.js";
-import { aWriting, encodePrompts, type LanguageExample, type Writing, writings } from "../data/index.js";
+import { aWriting, type LanguageExample, type Writing, writings } from "../data/index.js";
 import {
   type Generated,
   type GeneratedPiece,
@@ -38,7 +38,7 @@ import {
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
 import { packLinears } from "../nn/index.js";
-import { namedTask } from "../tasks/index.js";
+import { encodePrompts, namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";

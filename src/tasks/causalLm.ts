@@ -1,14 +1,12 @@
 // Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
 import * as z from "zod";
-import { encodeLanguageRows, type LanguageExample, type LanguageTokens, loadLanguage } from "../data/index.js";
+import { type LanguageExample, loadLanguage } from "../data/index.js";
 import { type Foretold, foretelling } from "../metrics/index.js";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import type { EncodedRow, RowOutputs, Task } from "./task.js";
+import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
+import type { RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
-
-/** For each token the one that follows it, where that bears loss, else -100. */
-export type LanguageRow = EncodedRow<readonly number[]>;
 
 /** Text that goes on from text: a model is trained to foretell each token that bears loss from those before it. */
 export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
@@ -23,8 +21,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   reference: () => undefined,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const single = examples.flatMap(withEachReference);
-    const rows = await encodeLanguageRows(single, tokenizer, { maxLength, trainOn });
-    return single.flatMap(({ at }, i) => (rows[i] as LanguageTokens[]).map((row) => ({ ...encodedRow(row), at })));
+    return (await encodeLanguageRows(single, tokenizer, { maxLength, trainOn })).flat();
   },
   weight: borne,
   outputRows: borne,
@@ -52,11 +49,6 @@ function withEachReference(example: LanguageExample): LanguageExample[] {
   if (input.kind !== "prompt" || !input.references) return [example];
   const { references, ...prompt } = input;
   return references.map((completion) => ({ ...example, input: { ...prompt, completion } }));
-}
-
-function encodedRow({ inputIds, bearsLoss }: LanguageTokens): Omit<LanguageRow, "at"> {
-  const target = inputIds.map((_, i) => (bearsLoss[i + 1] ? (inputIds[i + 1] as number) : IGNORED_LABEL));
-  return { inputIds, tokenTypeIds: inputIds.map(() => 0), target };
 }
 
 /** How many of a row's tokens bear loss. */

@@ -9,8 +9,8 @@ import {
   options,
 } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { type Example, namingRow, where } from "../data/index.js";
-import type { Tokenizer } from "../text/index.js";
+import { type Example, type Location, rowError, where } from "../data/index.js";
+import { RefusedText, type Tokenizer } from "../text/index.js";
 import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type Task } from "./task.js";
 
 /** How rows are encoded, and for what model. */
@@ -118,4 +118,21 @@ export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokeniz
   if (isGiven && chosen > cap)
     throw new UsageError(`--max-length ${chosen} is more than the ${cap} tokens that the model takes.`);
   return Math.min(chosen, cap);
+}
+
+/**
+ * The result of tokenizing rows. An error for a text that the tokenizer refuses names its row.
+ * @param textsOf the texts of a row that are tokenized
+ */
+export async function namingRow<Row extends { readonly at: Location }, Result>(
+  encoded: Promise<Result>,
+  rows: readonly Row[],
+  textsOf: (row: Row) => readonly unknown[],
+): Promise<Result> {
+  try {
+    return await encoded;
+  } catch (error) {
+    const found = error instanceof RefusedText ? rows.find((row) => textsOf(row).includes(error.text)) : undefined;
+    throw found ? rowError(found.at.file, found.at.line, (error as RefusedText).message) : error;
+  }
 }

@@ -1,4 +1,5 @@
-export { causalLm, type LanguageRow } from "./causalLm.js";
+export { causalLm } from "./causalLm.js";
+export { encodeLanguageRows, encodePrompts, type LanguageEncoding, type LanguageRow } from "./encodeLanguage.js";
 export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VectorCounts } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
 export { questionAnswering, type SpanPrediction, type SpanRow } from "./questionAnswering.js";
@@ -30,6 +31,7 @@ export {
   type Problem,
   RowOutputs,
   type Task,
+  type TrainOn,
   tokensOf,
 } from "./task.js";
 export { targetOf } from "./texts.js";

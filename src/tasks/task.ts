@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
-import type { Dataset, Example, LabelMap, LoadOptions, Location, TrainOn } from "../data/index.js";
+import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
+import type { TRAIN_ON } from "../files/adapterMetadata.js";
 import {
   aModel,
   type HeadKind,
@@ -15,6 +16,9 @@ import type { Tokenizer } from "../text/index.js";
 import type * as torch from "../torch/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Scorer, ScorerOptions } from "./scorer.js";
+
+/** The part of a language model's rows that the loss is computed on. */
+export type TrainOn = (typeof TRAIN_ON)[number];
 
 /** A row as token ids, without padding. */
 export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {

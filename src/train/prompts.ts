@@ -1,8 +1,8 @@
 import { BidoraError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
-import { encodePrompts, type LanguageExample, where } from "../data/index.js";
+import { type LanguageExample, where } from "../data/index.js";
 import { type GenerationConfig, type Prompt, roomAfter, type TextModel } from "../generation/index.js";
-import { checkIds } from "../tasks/index.js";
+import { checkIds, encodePrompts } from "../tasks/index.js";
 
 export interface PromptOptions {
   /** By default the model's own. */

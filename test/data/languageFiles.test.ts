@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
-import { encodeLanguageRows, encodePrompts, type LoadOptions, loadLanguage } from "../../src/data/index.js";
+import { type LoadOptions, loadLanguage } from "../../src/data/index.js";
+import { encodeLanguageRows, encodePrompts } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 
 const folder = mkdtempSync(join(tmpdir(), "bidora-language-"));
@@ -199,8 +200,7 @@ describe("what can't be encoded", () => {
     const marks = async (trainOn?: "assistant" | "all") => {
       const rows = await encodeLanguageRows([example(input)], tokenizer, { trainOn });
       return rows
-        .flatMap(([row]) => row?.bearsLoss ?? [])
-        .map(Number)
+        .flatMap(([row]) => [0, ...(row?.target ?? []).slice(0, -1).map((id) => Number(id !== -100))])
         .join("");
     };
     const [own, all, whole] = [await marks(), await marks("assistant"), await marks("all")];

@@ -1,8 +1,9 @@
 // Half of a character, which a tokenizer would replace without a word, is refused wherever a text comes in.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { encodeLanguageRows, encodePrompts, type LanguageInput } from "../../src/data/index.js";
+import type { LanguageInput } from "../../src/data/index.js";
 import { splitStops } from "../../src/generation/stopStrings.js";
+import { encodeLanguageRows, encodePrompts } from "../../src/tasks/index.js";
 import { ChatTemplate, loadTokenizer, type Message, type Tokenizer } from "../../src/text/index.js";
 
 const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/byte-level", import.meta.url)));

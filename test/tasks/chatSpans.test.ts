@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { codePointSpans, marksOf } from "../../src/data/chatSpans.js";
+import { codePointSpans, marksOf } from "../../src/tasks/chatSpans.js";
 
 it("marks each token that has a character of a span, also one that begins before it or ends behind it", () => {
   const offsets = [

@@ -1,14 +1,14 @@
+import type { Location } from "../data/example.js";
+import { rowError } from "../data/textFile.js";
 import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
-import type { Location } from "./example.js";
-import { rowError } from "./textFile.js";
 
 /** Characters of a text, from one to before another, in UTF-16 units. */
 type Span = readonly [from: number, to: number];
 
-/** A conversation as one text, and the parts of it that bear loss. */
+/** A text, and the characters that the loss is computed on: all, none, or those of these spans. */
 export interface MarkedText {
   readonly text: string;
-  readonly spans: readonly Span[];
+  readonly loss: boolean | readonly Span[];
 }
 
 /** Renders conversations of one tokenizer; what goes wrong names the row. */
@@ -31,22 +31,22 @@ export class ChatRenderer {
 
   whole(messages: readonly Message[], at: Location): MarkedText {
     const { text } = this.render(messages, false, at);
-    return { text, spans: [[0, text.length]] };
+    return { text, loss: [[0, text.length]] };
   }
 
   /** What the assistant said and the end mark after it: as the template marks it, else what each of its turns adds. */
   assistant(messages: readonly Message[], at: Location): MarkedText {
     const { text, spoken } = this.render(messages, false, at);
-    if (spoken) return { text, spans: spoken };
+    if (spoken) return { text, loss: spoken };
     const turns = messages.flatMap(({ role }, i) => (role === "assistant" ? [i] : []));
-    return { text, spans: turns.map((turn) => this.turn(messages, turn, text, at)) };
+    return { text, loss: turns.map((turn) => this.turn(messages, turn, text, at)) };
   }
 
   /** What comes after a prompt. */
   after(messages: readonly Message[], prompt: number, at: Location): MarkedText {
     const { text } = this.render(messages, false, at);
     const before = this.render(messages.slice(0, prompt), true, at).text;
-    if (text.startsWith(before)) return { text, spans: [[before.length, text.length]] };
+    if (text.startsWith(before)) return { text, loss: [[before.length, text.length]] };
     throw noPrefix(at, prompt);
   }
 

@@ -1,15 +1,14 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { LanguageExample, LanguageInput } from "../../src/data/index.js";
 import {
   encodeLanguageRows,
   encodePrompts,
   type LanguageEncoding,
-  type LanguageExample,
-  type LanguageInput,
-  type LanguageTokens,
+  type LanguageRow,
   type TrainOn,
-} from "../../src/data/index.js";
+} from "../../src/tasks/index.js";
 import { loadTokenizer, type Message, TextStream } from "../../src/text/index.js";
 
 interface Row {
@@ -33,9 +32,9 @@ const golden: Record<string, Golden> = JSON.parse(readFileSync(`${folder}/rows.j
 
 const example = (input: LanguageInput): LanguageExample => ({ input, label: undefined, at: { file: "f", line: 1 } });
 
-const written = ({ inputIds, bearsLoss }: LanguageTokens): Row => ({
+const written = ({ inputIds, target = [] }: LanguageRow): Row => ({
   ids: inputIds,
-  mask: bearsLoss.map((bears) => (bears ? "1" : "0")).join(""),
+  mask: inputIds.map((id, i) => (i > 0 && target[i - 1] === id ? "1" : "0")).join(""),
 });
 
 describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, prompts, texts, decoded }) => {
@@ -43,7 +42,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
 
   async function encoded(input: LanguageInput, options: LanguageEncoding = {}): Promise<Row[]> {
     const [rows] = await encodeLanguageRows([example(input)], await loaded, options);
-    return (rows as LanguageTokens[]).map(written);
+    return (rows as LanguageRow[]).map(written);
   }
 
   it.each(["assistant", "completion", "all"] as const)("of messages, trained on %s", async (trainOn) => {

@@ -1,0 +1,171 @@
+/** Rows for language models as token ids, with the tokens that the loss is computed on. */
+import { UsageError } from "../common/errors.js";
+import type { LanguageExample, LanguageInput, Location } from "../data/index.js";
+import { IGNORED_LABEL } from "../nn/index.js";
+import type { Message, TextTokens, Tokenizer } from "../text/index.js";
+import { ChatRenderer, codePointSpans, type MarkedText, marksOf } from "./chatSpans.js";
+import { namingRow } from "./encodeRows.js";
+import type { EncodedRow, TrainOn } from "./task.js";
+
+/** The target of a token is the next token, where the loss is computed on that, else -100. */
+export type LanguageRow = EncodedRow<readonly number[]>;
+
+export interface LanguageEncoding {
+  /** By default the completion, the assistant's messages, or the whole text, by the kind of row. */
+  readonly trainOn?: TrainOn | undefined;
+  /** The maximum number of tokens in a row. Longer rows are truncated on the right; longer texts are continued in further rows. */
+  readonly maxLength?: number | undefined;
+}
+
+/** How many examples are tokenized at once. */
+const CHUNK = 4096;
+
+/**
+ * Encodes examples for language models: each as one row, or a long text as several.
+ * @throws BidoraError naming the example that the tokenizer or its chat template refuses
+ */
+export async function encodeLanguageRows(
+  examples: readonly LanguageExample[],
+  tokenizer: Tokenizer,
+  { trainOn, maxLength = Number.POSITIVE_INFINITY }: LanguageEncoding = {},
+): Promise<LanguageRow[][]> {
+  const front = await tokenizer.frontIds();
+  const renderer = new ChatRenderer(tokenizer);
+  const rows: LanguageRow[][] = [];
+  for (let first = 0; first < examples.length; first += CHUNK) {
+    const written = examples
+      .slice(first, first + CHUNK)
+      .map((example) => ({ texts: writtenTexts(example, renderer, trainOn), example, at: example.at }));
+    const tokens = await tokensOf(
+      tokenizer,
+      written.map(({ texts, at }) => ({ texts: texts.map(({ text }) => text), at })),
+    );
+    let next = 0;
+    for (const { texts, example } of written) {
+      const own = tokens.slice(next, next + texts.length);
+      next += own.length;
+      const marked = markedTokens(texts, own, front, () => eosOf(tokenizer));
+      rows.push(rowsOf(marked, example, maxLength));
+    }
+  }
+  return rows;
+}
+
+/**
+ * The token ids of prompts: of a text with the tokens that the tokenizer puts in front of it, of a conversation with the start of the
+ * assistant's next message.
+ * @throws BidoraError naming the example that the chat template refuses
+ */
+export async function encodePrompts(
+  examples: readonly LanguageExample[],
+  tokenizer: Tokenizer,
+): Promise<(readonly number[])[]> {
+  const front = await tokenizer.frontIds();
+  const renderer = new ChatRenderer(tokenizer);
+  const prompts = examples.map(({ input, at }) => {
+    const writing = writingOf(input);
+    return typeof writing === "string"
+      ? { texts: [writing], front, at }
+      : { texts: [renderer.render(writing, true, at).text], front: [], at };
+  });
+  const tokens = await tokensOf(tokenizer, prompts);
+  return tokens.map(({ ids }, i) => [...(prompts[i]?.front ?? []), ...ids]);
+}
+
+function writingOf(input: LanguageInput): string | readonly Message[] {
+  if (input.kind === "prompt") return input.prompt;
+  return input.kind === "text" ? input.text : input.messages;
+}
+
+/** The tokens of all texts of rows. @throws BidoraError naming the row whose text the tokenizer refuses */
+function tokensOf(
+  tokenizer: Tokenizer,
+  rows: readonly { readonly texts: readonly string[]; readonly at: Location }[],
+): Promise<TextTokens[]> {
+  return namingRow(tokenizer.tokensOf(rows.flatMap(({ texts }) => texts)), rows, ({ texts }) => texts);
+}
+
+/** The texts of an example that are tokenized separately: a prompt and its completion, else one. */
+function writtenTexts(
+  { input, at }: LanguageExample,
+  renderer: ChatRenderer,
+  trainOn: TrainOn | undefined,
+): MarkedText[] {
+  if (input.kind === "text") {
+    requireOne(trainOn, ["all"], "text", at);
+    return [{ text: input.text, loss: true }];
+  }
+  if (input.kind === "messages") return [ofMessages(input.messages, renderer, trainOn ?? "assistant", at)];
+  const { prompt, completion = "" } = input;
+  if (typeof prompt === "string" || typeof completion === "string") {
+    requireOne(trainOn, ["completion", "all"], "prompt and completion", at);
+    return [
+      { text: prompt as string, loss: trainOn === "all" },
+      { text: completion as string, loss: true },
+    ];
+  }
+  const messages = [...prompt, ...completion];
+  if (trainOn === undefined || trainOn === "completion") return [renderer.after(messages, prompt.length, at)];
+  return [ofMessages(messages, renderer, trainOn, at)];
+}
+
+/** The completion of a conversation is its last answer. */
+function ofMessages(messages: readonly Message[], renderer: ChatRenderer, trainOn: TrainOn, at: Location): MarkedText {
+  if (trainOn === "all") return renderer.whole(messages, at);
+  if (trainOn === "assistant") return renderer.assistant(messages, at);
+  const last = messages.findLastIndex(({ role }) => role === "assistant");
+  const whole = messages.slice(0, last + 1);
+  return last < 1 ? { ...renderer.whole(messages, at), loss: [] } : renderer.after(whole, last, at);
+}
+
+function requireOne(trainOn: TrainOn | undefined, fitting: readonly TrainOn[], kind: string, { file }: Location): void {
+  if (trainOn === undefined || fitting.includes(trainOn)) return;
+  throw new UsageError(
+    `--train-on ${trainOn} does not go with ${file}, whose rows hold ${kind}: ${fitting.join(" or ")} does.`,
+  );
+}
+
+/** Tokens, and whether the loss is computed on each. */
+type MarkedTokens = readonly (readonly [id: number, loss: boolean])[];
+
+/** A chat template writes the special tokens itself; around other texts they are added here. */
+function markedTokens(
+  texts: readonly MarkedText[],
+  tokens: readonly TextTokens[],
+  front: readonly number[],
+  eos: () => number,
+): MarkedTokens {
+  const marked = texts.flatMap(({ text, loss }, i) => {
+    const { ids, offsets } = tokens[i] as TextTokens;
+    const marks = typeof loss === "boolean" ? undefined : marksOf(offsets, codePointSpans(text, loss));
+    return ids.map((id, k) => [id, marks ? (marks[k] as boolean) : (loss as boolean)] as const);
+  });
+  const [first] = texts;
+  if (typeof first?.loss !== "boolean") return marked;
+  const { loss } = first;
+  return [...front.map((id) => [id, loss] as const), ...marked, [eos(), true]];
+}
+
+function eosOf({ eosTokenId }: Tokenizer): number {
+  if (eosTokenId !== undefined) return eosTokenId;
+  throw new UsageError(
+    "The tokenizer names no eos_token in tokenizer_config.json, which texts and completions end with.",
+  );
+}
+
+/** A long text is continued in further rows, everything else is truncated. */
+function rowsOf(tokens: MarkedTokens, { input, at }: LanguageExample, maxLength: number): LanguageRow[] {
+  if (input.kind !== "text") return [rowOf(tokens.slice(0, maxLength), at)];
+  const rows: LanguageRow[] = [];
+  for (let from = 0; from < tokens.length; from += maxLength)
+    rows.push(rowOf(tokens.slice(from, from + maxLength), at));
+  return rows;
+}
+
+function rowOf(tokens: MarkedTokens, at: Location): LanguageRow {
+  const target = tokens.map((_, i) => {
+    const [id, loss] = tokens[i + 1] ?? [IGNORED_LABEL, false];
+    return loss ? id : IGNORED_LABEL;
+  });
+  return { inputIds: tokens.map(([id]) => id), tokenTypeIds: tokens.map(() => 0), target, at };
+}
