@@ -1,6 +1,5 @@
-import type { Entity } from "../metrics/entities.js";
+import { entitiesBy, entityKey, entityRulesOf } from "../metrics/entities.js";
 import { type Counts, emptyCounts, type Scores, scoresOf } from "../metrics/scores.js";
-import { entitiesBy, entityRulesOf } from "../metrics/tags.js";
 
 /** How well one class, label or type of entity is told from the rest; what is undefined is 0, as in scikit-learn. */
 export interface ClassScores extends Scores {
@@ -86,16 +85,14 @@ export function entityTypeScores(
   const counts = new CountsByName();
   for (const { reference, prediction } of rows) {
     const actual = entitiesBy(rules, reference);
-    const there = new Set(actual.map(key));
+    const there = new Set(actual.map(entityKey));
     for (const { type } of actual) counts.of(type).actual++;
     // A word of which nothing is said counts as outside.
     const guesses = reference.map((_, word) => prediction[word] ?? "O");
     for (const entity of entitiesBy(rules, guesses)) {
       counts.of(entity.type).predicted++;
-      if (there.has(key(entity))) counts.of(entity.type).truePositives++;
+      if (there.has(entityKey(entity))) counts.of(entity.type).truePositives++;
     }
   }
   return counts.scores().sort((a, b) => (a.name < b.name ? -1 : 1));
 }
-
-const key = ({ type, start, end }: Entity): string => `${start} ${end} ${type}`;

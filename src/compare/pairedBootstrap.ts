@@ -1,8 +1,8 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import { type Interval, percentiles } from "../metrics/bootstrap.js";
 import type { OverRows } from "../metrics/metric.js";
-import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resamples.js";
+import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resampling.js";
+import { type Interval, percentiles } from "../metrics/statistics.js";
 import type { MeasuredRows } from "../metrics/together.js";
 import { round12 } from "./differences.js";
 

@@ -1,4 +1,4 @@
-import { averageRanks } from "../metrics/spearman.js";
+import { averageRanks } from "../metrics/statistics.js";
 import { roundedDifferences } from "./differences.js";
 
 /** What is made of paired samples for all that goes by ranks; pairs without a difference are left out. */

@@ -1,4 +1,4 @@
-import { normalShare } from "../metrics/normal.js";
+import { normalShare } from "../metrics/statistics.js";
 import { signedRanks } from "./signedRanks.js";
 
 /** The largest number of differences for which the exact distribution is taken. */

@@ -1,7 +1,6 @@
-import { extent } from "d3-array";
+/** Confidence intervals of a metric's values: Wilson's for shares of rows, the BCa bootstrap for all others. */
+import { extent, quantile } from "d3-array";
 import { own } from "../common/collections.js";
-import { areAlike, bca } from "./bca.js";
-import type { Interval } from "./bootstrap.js";
 import type { Metric, OverRows } from "./metric.js";
 import {
   areEnough,
@@ -10,10 +9,10 @@ import {
   drawnRows,
   leftOutRows,
   resultOfDrawn,
-} from "./resamples.js";
-import { wilson } from "./wilson.js";
+} from "./resampling.js";
+import { type Interval, normalQuantile, normalShare } from "./statistics.js";
 
-/** Where a value lies, and by which method that was found. */
+/** A confidence interval and the method that computed it. */
 export interface ConfidenceInterval extends Interval {
   readonly method: "wilson" | "bca";
 }
@@ -22,31 +21,30 @@ export interface ConfidenceInterval extends Interval {
 export interface ConfidenceIntervals {
   /** By the value's name; null where the rows allow none. */
   readonly intervals: Readonly<Record<string, ConfidenceInterval | null>>;
-  /** Why there is none, a sentence for each reason. */
+  /** Why values have no interval, one sentence for each reason. */
   readonly notes: readonly string[];
 }
 
-/** Of fewer rows the bootstrap's intervals hold the true value clearly less often than they say. */
-export const FEWEST_ROWS = 30;
+/** For fewer rows the bootstrap's coverage is clearly below its confidence level. */
+const FEWEST_ROWS = 30;
 
-/** So many BCa asks for (Efron 1987, § 9): its percentiles lie further out than those of the plain bootstrap. */
+/** BCa needs this many resamples (Efron 1987, § 9), since its percentiles lie further out than the plain bootstrap's. */
 const RESAMPLES = 2000;
 const MOST_RESAMPLES = 20_000;
-/** An interval's ends are found well enough where so many values lie beyond each of them. */
+/** An interval's ends are precise enough with this many resamples beyond each. */
 const BEYOND = 10;
 
-/** As many as the confidence needs, up to a limit. */
+/** As many resamples as the confidence level needs, within limits. */
 const resamplesFor = (tail: number): number => Math.min(Math.max(RESAMPLES, Math.ceil(BEYOND / tail)), MOST_RESAMPLES);
 
 /**
- * Confidence intervals for every value of a metric: Wilson's for shares of the rows, for all others the BCa bootstrap over rows. A
- * row is drawn with all that was measured of it, so that words of one sentence, or texts with one prompt, stay together.
- * There is none where fewer than 30 rows are drawn from, and where it is not a finite number over all rows or in more than one of
- * twenty samples; fewer such samples are left out. Nor is there one where more samples
- * than a tail holds share the highest or lowest value, as when one row in thirty is wrong: it would cover the true value far too rarely.
+ * Confidence intervals for every value of a metric. Rows are resampled with all that was measured of them: the words of a sentence, or
+ * the texts of a prompt, stay together. A value other than a share of rows has no interval for fewer than 30 rows, and where it is not
+ * a finite number over all rows or in more than 5 % of the resamples; fewer such resamples are left out. It also has none where more
+ * resamples than a tail holds share the highest or lowest value, as when one row in thirty is wrong: coverage would be far too low.
  * @param units what a row is, for notes
  * @throws BidoraError `METRIC_ROWS` for no rows
- * @throws UsageError for options that no bootstrap can be drawn by
+ * @throws UsageError for options out of range
  */
 export function confidenceIntervals<Measured>(
   metric: Pick<Metric<never, never, Measured>, "values" | "result">,
@@ -74,7 +72,7 @@ export function confidenceIntervals<Measured>(
 
 type Values = ReadonlyMap<string, readonly number[]>;
 
-/** What the metric gives on samples of the rows, drawn once for all of its values, and only where one asks. */
+/** The metric over resamples of the rows, which are drawn once for all values, when the first value needs them. */
 class Samples<Measured> {
   #drawn: Values | undefined;
   #leftOut: Values | undefined;
@@ -86,7 +84,7 @@ class Samples<Measured> {
     private readonly units: string,
   ) {}
 
-  /** The interval, or why there is none. */
+  /** The interval, or the reason why there is none. */
   interval(name: string, whole: number): ConfidenceInterval | string {
     if (!Number.isFinite(whole)) return "it is not a finite number";
     const { units, rows } = this;
@@ -101,10 +99,10 @@ class Samples<Measured> {
     if (shareAtEnds(drawn) > tail)
       return `too few ${units} differ in it, so that samples of them often agree on its highest or lowest value`;
     const found = bca({ whole, drawn, leftOut }, confidence);
-    return found ? { ...found, method: "bca" } : `it lies beyond what all samples of the ${units} give`;
+    return found ? { ...found, method: "bca" } : `it lies beyond its values in all samples of the ${units}`;
   }
 
-  /** Each undefined where it has no value too often. */
+  /** The value over the bootstrap's and the jackknife's samples; undefined where too many samples have no value. */
   #valuesOf(name: string): (readonly number[] | undefined)[] {
     this.#drawn ??= this.#over(drawnRows(this.rows.length, this.settings));
     this.#leftOut ??= this.#over(leftOutRows(this.rows.length, this.settings));
@@ -115,7 +113,7 @@ class Samples<Measured> {
     });
   }
 
-  /** Of each value what it is in every sample, NaN where it is nothing. */
+  /** Each value over every sample, NaN for samples without it. */
   #over(samples: Iterable<Int32Array>): Values {
     const results = Array.from(samples, (drawn) => resultOfDrawn(this.metric, this.rows, drawn));
     const names = new Set(results.flatMap((result) => Object.keys(result)));
@@ -123,9 +121,66 @@ class Samples<Measured> {
   }
 }
 
-/** How many of the values are the highest, or the lowest if those are more, as a share. */
+/** The larger share of the values that equal the highest, or the lowest. */
 function shareAtEnds(values: readonly number[]): number {
   const [low = 0, high = 0] = extent(values);
   const shareOf = (end: number) => values.filter((value) => areAlike(value, end)).length / values.length;
   return Math.max(shareOf(low), shareOf(high));
+}
+
+/**
+ * Wilson's score interval of a share (Wilson 1927, without continuity correction): the true shares that the normal approximation
+ * does not reject. It stays within [0, 1], and has a width even where all or none of the rows are correct.
+ */
+export function wilson(share: number, count: number, confidence: number): Interval {
+  const z = normalQuantile((1 + confidence) / 2);
+  const shrinkage = 1 + z ** 2 / count;
+  const centre = (share + z ** 2 / (2 * count)) / shrinkage;
+  const reach = (z / shrinkage) * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
+  return { low: share === 0 ? 0 : centre - reach, high: share === 1 ? 1 : centre + reach };
+}
+
+/** A value over all rows, over bootstrap samples, and over jackknife samples. */
+interface Resampled {
+  readonly whole: number;
+  readonly drawn: readonly number[];
+  readonly leftOut: readonly number[];
+}
+
+/**
+ * The bias-corrected and accelerated bootstrap interval (Efron 1987; Efron & Tibshirani 1993, § 14.3), as
+ * `scipy.stats.bootstrap(method="BCa")`: percentiles of the bootstrap's values, shifted by the value's distance from their median
+ * and by the jackknife's skewness. Undefined where the value lies beyond all of the bootstrap's, so that no percentile is left.
+ */
+export function bca({ whole, drawn, leftOut }: Resampled, confidence: number): Interval | undefined {
+  const bias = normalQuantile(shareBelow(drawn, whole));
+  if (!Number.isFinite(bias)) return undefined;
+  const acceleration = skewnessOver6(leftOut);
+  const percentile = (share: number) => {
+    const z = bias + normalQuantile(share);
+    return normalShare(bias + z / (1 - acceleration * z));
+  };
+  const tail = (1 - confidence) / 2;
+  return { low: quantile(drawn, percentile(tail))!, high: quantile(drawn, percentile(1 - tail))! };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
+const mean = (values: readonly number[]): number => sum(values) / values.length;
+
+/** The share of the values below a value; equal ones count half. */
+function shareBelow(values: readonly number[], value: number): number {
+  return mean(values.map((other) => (areAlike(other, value) ? 0.5 : other < value ? 1 : 0)));
+}
+
+/** Whether two values are equal up to rounding: sums over rows differ by it with the rows' order and multiplicity. */
+const areAlike = (a: number, b: number): boolean => Math.abs(a - b) <= ROUNDING * Math.max(Math.abs(a), Math.abs(b));
+
+const ROUNDING = 1e-12;
+
+/** 0 where all jackknife samples change the value alike. */
+function skewnessOver6(leftOut: readonly number[]): number {
+  const centre = mean(leftOut);
+  const changes = leftOut.map((value) => centre - value);
+  const spread = sum(changes.map((change) => change ** 2));
+  return spread === 0 ? 0 : sum(changes.map((change) => change ** 3)) / (6 * spread ** 1.5);
 }

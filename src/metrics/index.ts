@@ -1,22 +1,25 @@
+/** The public metrics. */
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
-export { accuracy } from "./accuracy.js";
-export type { Interval } from "./bootstrap.js";
-export type { ClassPair } from "./classCounts.js";
+export type { ClassPair } from "./classes.js";
+export { accuracy, f1, macroF1, matthewsCorrelation, precision, recall } from "./classes.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
-export { type EntityCounts, entityScores } from "./entityScores.js";
-export { f1, macroF1, precision, recall } from "./f1.js";
-export { type Foretold, foretelling } from "./foretelling.js";
-export { matthewsCorrelation } from "./matthewsCorrelation.js";
-export { meanSquaredError } from "./meanSquaredError.js";
+export type { TagScheme } from "./entities.js";
+export { type EntityRules, entityRulesOf, mixesEnds } from "./entities.js";
+export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./labelSets.js";
 export { type Goal, type Metric, type MetricValue, type OverRows, type Sums, score } from "./metric.js";
-export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./multiLabel.js";
-export { type NumberPair, pearson } from "./pearson.js";
-export type { BootstrapOptions } from "./resamples.js";
+export { meanSquaredError, type NumberPair, pearson, spearman } from "./numbers.js";
+export type { BootstrapOptions } from "./resampling.js";
 export type { Counts } from "./scores.js";
-export { spearman } from "./spearman.js";
 export { type AnswerScores, squad } from "./squad.js";
-export type { TagScheme } from "./strictEntities.js";
-export { type EntityRules, entityRulesOf, mixesEnds } from "./tags.js";
+export type { Interval } from "./statistics.js";
 export { bleu, cider, meteor, nist, rougeL, type TextMetric, textScores } from "./textMetrics.js";
 export { readingFrom, together } from "./together.js";
-export { type PredictedWordLabels, type WordHits, type WordLabels, wordAccuracy } from "./words.js";
+export { type PredictedTokens, tokenPrediction } from "./tokenPrediction.js";
+export {
+  type EntityCounts,
+  entityScores,
+  type PredictedWordLabels,
+  type WordHits,
+  type WordLabels,
+  wordAccuracy,
+} from "./wordLabels.js";

@@ -1,12 +1,15 @@
-/** What is known of a value of a result before there is any row. */
+/** What a metric is, and the checks that metrics share. */
+import { BidoraError } from "../common/errors.js";
+
+/** Facts about a value of a metric's result that hold for any rows. */
 export interface MetricValue {
-  /** Whether more or less of it is better. */
+  /** Whether higher or lower values are better. */
   readonly goal: Goal;
-  /** It is the share of rows that are right: the mean of a 0 or 1 for each. */
+  /** The value is the share of correct rows: the mean of a 0 or 1 per row. */
   readonly isShareOfRows?: boolean;
 }
 
-/** Whether more or less of a value is better. */
+/** Whether higher or lower values are better. */
 export type Goal = "maximize" | "minimize";
 
 export const MORE_IS_BETTER: MetricValue = { goal: "maximize" };
@@ -14,50 +17,67 @@ export const LESS_IS_BETTER: MetricValue = { goal: "minimize" };
 export const SHARE_OF_ROWS: MetricValue = { goal: "maximize", isShareOfRows: true };
 
 /**
- * A measure over rows: what of each row it is made of, and what rows come to together. What is measured is kept, so that a
- * sample of the rows can be judged without measuring them again.
+ * A metric over rows, in two steps: `measure` reduces a row to what the metric needs, and `result` combines measured rows. Measured
+ * rows are kept, so that a sample of the rows is scored without measuring them again.
  */
 export interface Metric<Reference, Prediction = Reference, Measured = unknown> {
-  /** Each value that `result` gives, by its name there. */
+  /** The values that `result` returns, by name. */
   readonly values: Readonly<Record<string, MetricValue>>;
   /**
-   * What of one row the metric is made of.
-   * @param row its number from 1, for errors
+   * Measures one row.
+   * @param row its number from 1, for error messages
    */
   measure(reference: Reference, prediction: Prediction, row: number): Measured;
   /**
-   * Names and values over rows.
-   * @param rows as `measure` gives them
-   * @param corpus all rows where `rows` are a sample of them: what is counted over a whole corpus (how many rows have a word) is
-   *   taken from these
-   * @throws BidoraError `METRIC_ROWS` when there are none
+   * The values over rows, by name.
+   * @param rows as `measure` returned them
+   * @param corpus all rows, where `rows` are a sample of them: corpus statistics, such as document frequencies, are taken from it
+   * @throws BidoraError `METRIC_ROWS` for no rows
    */
   result(rows: readonly Measured[], corpus?: readonly Measured[]): Readonly<Record<string, number>>;
-  /** What has to be known of these rows to read the result right, a sentence each. */
+  /** Remarks without which the result of these rows could be misread, one sentence each. */
   notes?(rows: readonly Measured[]): readonly string[];
-  /** What `result` adds up over samples of a corpus, where its values follow from sums over rows. */
+  /** The sums that `result` is computed from, for metrics whose values are functions of sums over rows. */
   sums?(corpus: readonly Measured[]): Sums<Measured>;
-  /** Of a metric that joins others those, each for its place in what is measured of a row. */
+  /** The metrics that a joint metric consists of, in the order of its measured rows' entries. */
   readonly parts?: readonly OverRows<unknown>[];
 }
 
-/** What a metric adds up over rows, where its values follow from these sums: a sample of the rows then costs no more than adding. */
+/** The sums over rows that a metric's values are functions of: scoring a sample of rows then costs only additions. */
 export interface Sums<Measured> {
-  /** How many sums there are. */
+  /** The number of sums. */
   readonly width: number;
-  /** Adds what a row counts for. */
+  /** Adds a row's contribution. */
   add(row: Measured, sums: Float64Array): void;
-  /** Names and values, by the sums over so many rows. @throws BidoraError `METRIC_ROWS` where there are none */
+  /** The values, by name, for sums over this many rows. @throws BidoraError `METRIC_ROWS` for no rows */
   result(sums: Float64Array, rows: number): Readonly<Record<string, number>>;
 }
 
-/** The part of a metric that works on rows as they were measured. */
+/** The part of a metric that works on measured rows. */
 export type OverRows<Measured> = Pick<Metric<never, never, Measured>, "values" | "result" | "sums" | "parts">;
 
-/** All at once: what the metric gives for pairs of reference and prediction. */
+/** Measures pairs of reference and prediction, and returns the metric's values for them. */
 export function score<Reference, Prediction>(
   metric: Metric<Reference, Prediction>,
   pairs: Iterable<readonly [reference: Reference, prediction: Prediction]>,
 ): Readonly<Record<string, number>> {
   return metric.result(Array.from(pairs, ([reference, prediction], i) => metric.measure(reference, prediction, i + 1)));
+}
+
+/** The number of rows, to divide by. @throws BidoraError `METRIC_ROWS` for 0 */
+export function atLeastOne(rows: number): number {
+  if (rows > 0) return rows;
+  throw new BidoraError(
+    "METRIC_ROWS",
+    "A metric needs at least one row, none came; evaluate on rows that have labels.",
+  );
+}
+
+/** @param row its number from 1 @throws BidoraError `METRIC_NOT_FINITE` for NaN and infinities, which no metric is defined for */
+export function checkFinite(value: number, what: string, row: number): void {
+  if (Number.isFinite(value)) return;
+  throw new BidoraError(
+    "METRIC_NOT_FINITE",
+    `Expected finite ${what}, row ${row} is ${value}; a diverged model or a broken label gives such values, look at that row.`,
+  );
 }

@@ -1,3 +1,5 @@
+/** Precision, recall and F1 from counts of true positives, predictions and references. */
+
 /** Precision, recall and their harmonic mean, each in [0, 1]. */
 export interface Scores {
   readonly precision: number;
@@ -5,7 +7,7 @@ export interface Scores {
   readonly f1: number;
 }
 
-/** What the three scores are made of, for one class. */
+/** The counts that the three scores of a class are computed from. */
 export interface Counts {
   truePositives: number;
   /** How often the class was predicted. */
@@ -16,17 +18,17 @@ export interface Counts {
 
 export const emptyCounts = (): Counts => ({ truePositives: 0, predicted: 0, actual: 0 });
 
-/** How many numbers counts are, in the order of `addCounts` and `addOne`. */
+/** The length of a class's counts in an array of sums. */
 export const COUNTS = 3;
 
-/** Adds counts to sums, from a place on. */
+/** Adds a class's counts to the sums at `from`. */
 export function addCounts({ truePositives, predicted, actual }: Counts, sums: Float64Array, from = 0): void {
   sums[from]! += truePositives;
   sums[from + 1]! += predicted;
   sums[from + 2]! += actual;
 }
 
-/** Adds one row, of which the class is the reference, the prediction, or both, to sums, from a place on. */
+/** Adds one row, whose reference (`actual`), prediction or both are the class, to the sums at `from`. */
 export function addOne(
   { actual, predicted }: { readonly actual: boolean; readonly predicted: boolean },
   sums: Float64Array,
@@ -37,18 +39,17 @@ export function addOne(
   if (actual) sums[from + 2]! += 1;
 }
 
-/** The counts in sums, from a place on. */
+/** A class's counts in the sums at `from`. */
 export const countsIn = (sums: Float64Array, from = 0): Counts => ({
   truePositives: sums[from]!,
   predicted: sums[from + 1]!,
   actual: sums[from + 2]!,
 });
 
-/** A ratio without denominator is 0, as scikit-learn and seqeval give it by default. */
-export const ratio = (numerator: number, denominator: number): number =>
-  denominator === 0 ? 0 : numerator / denominator;
+/** A ratio with denominator 0 is 0, the default of scikit-learn and seqeval. */
+const ratio = (numerator: number, denominator: number): number => (denominator === 0 ? 0 : numerator / denominator);
 
-/** The scores of one class; 0 where a denominator is 0 (class never predicted, or never there). */
+/** The scores of one class; 0 where a denominator is 0. */
 export function scoresOf({ truePositives, predicted, actual }: Counts): Scores {
   return {
     precision: ratio(truePositives, predicted),
@@ -57,7 +58,7 @@ export function scoresOf({ truePositives, predicted, actual }: Counts): Scores {
   };
 }
 
-/** Scores of the classes' counts added up. */
+/** Scores of the classes' summed counts. */
 export function microScores(classes: Iterable<Counts>): Scores {
   const sum = emptyCounts();
   for (const counts of classes) {
@@ -68,7 +69,7 @@ export function microScores(classes: Iterable<Counts>): Scores {
   return scoresOf(sum);
 }
 
-/** Unweighted mean of the classes' scores; all 0 without any class. */
+/** The unweighted mean of the classes' scores; 0 for no classes. */
 export function macroScores(classes: Iterable<Counts>): Scores {
   const each = [...classes].map(scoresOf);
   const mean = (key: keyof Scores) =>

@@ -1,17 +1,17 @@
-import { atLeastOne } from "./checks.js";
-import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
+/** Exact match and F1 of extracted answers, by SQuAD's official script. */
+import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
 import { overSums } from "./sums.js";
 
-/** What one answer is worth, as fractions. */
+/** The scores of one answer, as fractions. */
 export interface AnswerScores {
   readonly exactMatch: number;
   readonly f1: number;
 }
 
 /**
- * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: the
- * reference that suits best counts, and no answer is an empty text (on either side) or no reference.
- * A reference of which normalising leaves nothing counts as no answer, and only where there is no other.
+ * `exactMatch` and `f1` of answers to SQuAD's questions, as fractions, by the official script of version 2.0: each prediction
+ * is scored against its best-matching reference. "No answer" is an empty prediction, an empty reference or no reference. A
+ * reference that normalising empties counts as "no answer", unless the question has other references.
  */
 export function squad(): Metric<readonly string[], string, AnswerScores> {
   return overSums(
@@ -42,11 +42,11 @@ const PUNCTUATION = /[!-/:-@[-`{-~]/g;
 /** Python's `\b(a|an|the)\b`, whose words have letters and numbers of all scripts. */
 const ARTICLES = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 
-/** What Python's `str.split()` splits at: not the byte-order mark that JavaScript's `\s` has, but the separators of ASCII. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: four of them are space to Python.
-export const SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
+/** Whitespace to Python's `str.split()`: unlike JavaScript's `\s` without the byte-order mark, but with ASCII's separators. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: four of them are whitespace to Python.
+const SPACE = /[\t-\r\x1c- \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/;
 
-/** In small letters, without punctuation and articles, with one space between words. */
+/** The text in lower case, without punctuation and articles, with one space between words. */
 export function normalizeAnswer(text: string): string {
   const bare = text.toLowerCase().replaceAll(PUNCTUATION, "").replaceAll(ARTICLES, " ");
   return bare
@@ -55,7 +55,7 @@ export function normalizeAnswer(text: string): string {
     .join(" ");
 }
 
-/** F1 of the words of two normalised answers, each as often as it is there; of two empty ones 1, of one 0. */
+/** F1 of the words of two normalised answers, as multisets: 1 for two empty ones, 0 where one is empty. */
 function wordF1(answer: string, guess: string): number {
   if (answer === "" || guess === "") return answer === guess ? 1 : 0;
   const [known, guessed] = [answer.split(" "), guess.split(" ")];

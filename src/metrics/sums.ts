@@ -1,8 +1,8 @@
+/** Metrics whose values are functions of sums over rows, and fast scoring of samples of rows by these sums. */
 import { once, perCorpus } from "@bidora/text-metrics";
-import { atLeastOne } from "./checks.js";
-import type { Metric, MetricValue, Sums } from "./metric.js";
+import { atLeastOne, type Metric, type MetricValue, type Sums } from "./metric.js";
 
-/** A metric whose values follow from sums over rows. @param sumsOf what is added up over samples of these rows */
+/** A metric whose values are functions of sums over rows. @param sumsOf the sums, for samples of a corpus */
 export function overSums<Reference, Prediction, Measured>(
   values: Metric<Reference, Prediction, Measured>["values"],
   measure: Metric<Reference, Prediction, Measured>["measure"],
@@ -13,7 +13,7 @@ export function overSums<Reference, Prediction, Measured>(
     measure,
     sums: sumsOf,
     result(rows) {
-      // In the order of these rows, so that a sample gives to the bit what its rows alone would.
+      // Added in the order of these rows: a sample scores bit for bit as its rows alone would.
       const { width, add, result } = sumsOf(rows);
       const sums = new Float64Array(width);
       for (const row of rows) add(row, sums);
@@ -22,7 +22,7 @@ export function overSums<Reference, Prediction, Measured>(
   };
 }
 
-/** The mean over rows of what is measured of each. @param name what it is called in a result */
+/** The mean over rows of a measured number. @param name its name in the result */
 export function meanOverRows<Reference, Prediction>(
   name: string,
   value: MetricValue,
@@ -37,7 +37,7 @@ export function meanOverRows<Reference, Prediction>(
   }));
 }
 
-/** The sums of several metrics over rows that hold what each has measured, in their order. */
+/** The sums of several metrics side by side; a row is the list of what each has measured. */
 export function sumsOfAll(parts: readonly Sums<unknown>[]): Sums<readonly unknown[]> {
   const ends = parts.map((_, i) => parts.slice(0, i + 1).reduce((sum, { width }) => sum + width, 0));
   const own = (sums: Float64Array, i: number) => sums.subarray(ends[i]! - parts[i]!.width, ends[i]);
@@ -50,7 +50,7 @@ export function sumsOfAll(parts: readonly Sums<unknown>[]): Sums<readonly unknow
   };
 }
 
-/** The values of a metric over rows of a corpus, given by their places; undefined for one that does not follow from sums. */
+/** Scores samples of a corpus, given as row numbers; undefined for a metric without sums. */
 export function sampledSums<Measured>(
   metric: Pick<Metric<never, never, Measured>, "sums">,
   corpus: readonly Measured[],
@@ -69,7 +69,7 @@ const addersOf = once((metric: Summed) =>
   }),
 );
 
-/** Adds up rows given by their places. */
+/** Adds up the rows of a sample. */
 function totalsOf(sums: Sums<unknown>, corpus: readonly unknown[]): (places: Int32Array) => Float64Array {
   const columns = columnsOf(sums, corpus);
   const times = new Int32Array(corpus.length);
@@ -80,7 +80,7 @@ function totalsOf(sums: Sums<unknown>, corpus: readonly unknown[]): (places: Int
   };
 }
 
-/** What rows count for in one of the sums: most of them for nothing, and so only the others are kept. */
+/** The rows' contributions to one sum. Most are 0, and only the others are kept. */
 interface Column {
   readonly rows: Int32Array;
   readonly values: Float64Array;

@@ -1,11 +1,11 @@
-/** Metrics that are made of others. */
+/** Metrics made of other metrics. */
 
 import { perCorpus } from "@bidora/text-metrics";
 import { own } from "../common/collections.js";
 import type { Metric, OverRows } from "./metric.js";
 import { sumsOfAll } from "./sums.js";
 
-/** One metric that measures for several and joins what they give, in their order. */
+/** Joins metrics into one whose result has the values of all, in their order. */
 export function together<Reference, Prediction>(
   ...metrics: readonly Metric<Reference, Prediction>[]
 ): Metric<Reference, Prediction, readonly unknown[]> {
@@ -19,7 +19,7 @@ export function together<Reference, Prediction>(
     ...(addUp && { sums: (corpus) => sumsOfAll(columnsOf(corpus).map((column, i) => metrics[i]!.sums!(column))) }),
     measure: (reference, prediction, row) => metrics.map((metric) => metric.measure(reference, prediction, row)),
     result(rows, corpus = rows) {
-      // The same corpus gives the same columns, by which a metric may remember what it counted there.
+      // The same corpus gives the same columns, which metrics use as keys for what they counted there.
       const whole = columnsOf(corpus);
       const own = rows === corpus ? whole : metrics.map((_, i) => rows.map((row) => row[i]));
       return Object.assign({}, ...metrics.map((metric, i) => metric.result(own[i] ?? [], whole[i])));
@@ -28,7 +28,7 @@ export function together<Reference, Prediction>(
   };
 }
 
-/** The same metric of predictions that hold what it compares. */
+/** The metric for predictions that contain what it compares. */
 export function readingFrom<Reference, Prediction, Read, Measured>(
   metric: Metric<Reference, Read, Measured>,
   read: (prediction: Prediction) => Read,
@@ -43,13 +43,13 @@ export function readingFrom<Reference, Prediction, Read, Measured>(
   };
 }
 
-/** A metric and what it has measured of rows. */
+/** A metric and the rows that it has measured. */
 export interface MeasuredRows {
   readonly metric: OverRows<unknown>;
   readonly rows: readonly unknown[];
 }
 
-/** As little of a metric as gives the value of this name: where it joins several, the last of them that has it. */
+/** The part of a joint metric that computes a value: where several have it, the last, whose value the result has. */
 export function partWith(name: string, { metric, rows }: MeasuredRows): MeasuredRows {
   const parts = metric.parts ?? [];
   const at = parts.findLastIndex(({ values }) => own(values, name) !== undefined);

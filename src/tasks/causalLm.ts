@@ -1,7 +1,7 @@
 // Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
 import * as z from "zod";
 import { type LanguageExample, loadLanguage } from "../data/index.js";
-import { type Foretold, foretelling } from "../metrics/index.js";
+import { type PredictedTokens, tokenPrediction } from "../metrics/index.js";
 import { IGNORED_LABEL, linearCrossEntropy, tokenLosses } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
@@ -9,7 +9,7 @@ import type { RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
 /** Text that goes on from text: a model is trained to foretell each token that bears loss from those before it. */
-export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
+export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   rows: '`{"prompt", "completion"}`, `{"messages": [{"role", "content"}, …]}`, or `{"text"}`',
   head: { className: "ForCausalLM" },
   peftTaskType: "CAUSAL_LM",
@@ -40,7 +40,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, Foretold> = {
   predict: (outputs) => outputs.map(tokenSums).reduce(sumOf),
   join: (predictions) => predictions.reduce(sumOf),
   prediction: z.object({ text: z.string() }),
-  scorer: () => ({ main: "loss", metric: foretelling() }),
+  scorer: () => ({ main: "loss", metric: tokenPrediction() }),
 };
 
 /** Each of several references is a completion of its own. */
@@ -57,12 +57,12 @@ function borne(row: LanguageRow): number {
 }
 
 /** Sums over the columns of a row's tokens. */
-function tokenSums({ values, width }: RowOutputs): Foretold {
+function tokenSums({ values, width }: RowOutputs): PredictedTokens {
   const sum = (column: number) => values.reduce((sum, value, i) => (i % width === column ? sum + value : sum), 0);
   return { loss: sum(0), tokens: values.length / width, correct: sum(1) };
 }
 
-const sumOf = (a: Foretold, b: Foretold): Foretold => ({
+const sumOf = (a: PredictedTokens, b: PredictedTokens): PredictedTokens => ({
   loss: a.loss + b.loss,
   tokens: a.tokens + b.tokens,
   correct: a.correct + b.correct,

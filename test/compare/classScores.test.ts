@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { classScores, confusion, entityTypeScores, labelScores } from "../../src/compare/classScores.js";
-import { entityScores } from "../../src/metrics/entityScores.js";
+import { entityScores } from "../../src/metrics/wordLabels.js";
 
 const golden = JSON.parse(readFileSync(new URL("../golden/compare/classes.json", import.meta.url), "utf8"));
 const names: string[] = golden.names;

@@ -5,7 +5,7 @@ import { uniforms } from "../../src/common/seededGenerator.js";
 import { mean, sampleDeviation } from "../../src/compare/moments.js";
 import { type PairedBootstrap, pairedBootstrap, resampled, resamplesFor } from "../../src/compare/pairedBootstrap.js";
 import type { Metric } from "../../src/metrics/metric.js";
-import type { BootstrapOptions } from "../../src/metrics/resamples.js";
+import type { BootstrapOptions } from "../../src/metrics/resampling.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "../metrics/rowMetrics.js";
 
 interface Case {

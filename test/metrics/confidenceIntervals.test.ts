@@ -2,12 +2,10 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it, test } from "vitest";
 import { BidoraError } from "../../src/common/errors.js";
 import { uniforms } from "../../src/common/seededGenerator.js";
-import { bca } from "../../src/metrics/bca.js";
-import type { Interval } from "../../src/metrics/bootstrap.js";
-import { confidenceIntervals } from "../../src/metrics/confidenceIntervals.js";
-import { meanSquaredError as summedError } from "../../src/metrics/meanSquaredError.js";
+import { bca, confidenceIntervals, wilson } from "../../src/metrics/confidenceIntervals.js";
 import { type Metric, type MetricValue, MORE_IS_BETTER } from "../../src/metrics/metric.js";
-import { wilson } from "../../src/metrics/wilson.js";
+import { meanSquaredError as summedError } from "../../src/metrics/numbers.js";
+import type { Interval } from "../../src/metrics/statistics.js";
 import { accuracy, meanOfSome, meanSquaredError, measured, pearson } from "./rowMetrics.js";
 
 interface Golden {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { lenientEntities } from "../../src/metrics/entities.js";
+import { lenientEntities, strictEntities } from "../../src/metrics/entities.js";
 import {
   accuracy,
   entityScores,
@@ -20,8 +20,7 @@ import {
   wordAccuracy,
 } from "../../src/metrics/index.js";
 import type { Scores } from "../../src/metrics/scores.js";
-import { averageRanks } from "../../src/metrics/spearman.js";
-import { strictEntities } from "../../src/metrics/strictEntities.js";
+import { averageRanks } from "../../src/metrics/statistics.js";
 import { over } from "./feed.js";
 
 interface Case<T> {

@@ -1,6 +1,6 @@
 import { BidoraError } from "../../src/common/errors.js";
 import { LESS_IS_BETTER, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "../../src/metrics/metric.js";
-import { correlation } from "../../src/metrics/pearson.js";
+import { correlation } from "../../src/metrics/numbers.js";
 
 type Pair = readonly [reference: number, prediction: number];
 

@@ -4,7 +4,6 @@ import {
   accuracy,
   entityScores,
   f1,
-  foretelling,
   labelScores,
   type Metric,
   macroF1,
@@ -15,16 +14,17 @@ import {
   squad,
   subsetAccuracy,
   together,
+  tokenPrediction,
   wordAccuracy,
 } from "../../src/metrics/index.js";
-import { resultOfDrawn } from "../../src/metrics/resamples.js";
+import { resultOfDrawn } from "../../src/metrics/resampling.js";
 import { partWith } from "../../src/metrics/together.js";
 
 const id = fc.integer({ min: 0, max: 3 });
 const tags = fc.array(fc.constantFrom("O", "B-a", "I-a", "B-b", "I-b"), { minLength: 4, maxLength: 4 });
 const labels = fc.array(fc.integer({ min: 0, max: 1 }), { minLength: 3, maxLength: 3 });
 const answer = fc.constantFrom("one", "one two", "", "three");
-const foretold = fc.record({
+const predicted = fc.record({
   loss: fc.double({ min: 0, max: 9, noNaN: true }),
   tokens: fc.integer({ min: 1, max: 9 }),
 });
@@ -47,10 +47,10 @@ const METRICS = {
   labelScores: of(labelScores(), labels, labels),
   subsetAccuracy: of(subsetAccuracy(), labels, labels),
   squad: of(squad(), fc.array(answer, { maxLength: 2 }), answer),
-  foretelling: of(
-    foretelling(),
+  tokenPrediction: of(
+    tokenPrediction(),
     fc.constant(undefined),
-    foretold.map((one) => ({ ...one, correct: one.tokens - 1 })),
+    predicted.map((one) => ({ ...one, correct: one.tokens - 1 })),
   ),
   several: of(together<number, number>(macroF1(), accuracy(), matthewsCorrelation()), id, id),
   read: of(

@@ -7,10 +7,10 @@ import { taskOf } from "../../datasets/index.js";
 import type { ComparedMetric, ScoredRows } from "../../files/comparison.js";
 import { bareMetric, metricName, metricRows } from "../../files/metrics.js";
 import { RUN_FILE } from "../../files/names.js";
-import { foretoldSums } from "../../metrics/foretelling.js";
-import type { Foretold, Metric } from "../../metrics/index.js";
+import type { Metric, PredictedTokens } from "../../metrics/index.js";
 import { LESS_IS_BETTER } from "../../metrics/metric.js";
 import { overSums } from "../../metrics/sums.js";
+import { tokenSums } from "../../metrics/tokenPrediction.js";
 import { goalOf, NAMED_VALUES, textScorer } from "../../tasks/index.js";
 import type { CollectedRun } from "./collect.js";
 
@@ -49,7 +49,7 @@ export function judgingOf(runs: readonly [Scored, ...Scored[]]): Judging {
     main,
     others: names.filter((name) => name !== scorer.main && name !== "loss").map(named),
     metric: (scorer.main === "loss"
-      ? lossOf(byRows.metric as Metric<unknown, object, Foretold>)
+      ? lossOf(byRows.metric as Metric<unknown, object, PredictedTokens>)
       : scorer.metric) as Judging["metric"],
     split,
     beside: split === "test" && all.has(scorer.main) ? [{ ...main, name: scorer.main }] : [],
@@ -71,8 +71,8 @@ function judgedRowsOf(runs: readonly Scored[], main: string): Judging["split"] {
 }
 
 /** The loss of language models, which their evaluation adds to their metrics: the mean over tokens. */
-const lossOf = ({ measure }: Metric<unknown, object, Foretold>): Metric<unknown, object, Foretold> =>
-  overSums({ loss: LESS_IS_BETTER }, measure, () => foretoldSums((loss) => ({ loss })));
+const lossOf = ({ measure }: Metric<unknown, object, PredictedTokens>): Metric<unknown, object, PredictedTokens> =>
+  overSums({ loss: LESS_IS_BETTER }, measure, () => tokenSums((loss) => ({ loss })));
 
 /** What the rows that a run held out are judged by: no texts are written for them. */
 export function watchedOf(folder: string): ComparedMetric {

@@ -1,21 +1,39 @@
-import { atLeastOne, checkFinite } from "./checks.js";
-import { type Metric, MORE_IS_BETTER } from "./metric.js";
+/** Metrics of one number per row: mean squared error, Pearson's and Spearman's correlation. */
+import { atLeastOne, checkFinite, LESS_IS_BETTER, type Metric, MORE_IS_BETTER } from "./metric.js";
+import { averageRanks } from "./statistics.js";
+import { meanOverRows } from "./sums.js";
+
+/** `meanSquaredError`, in the square of the label's unit. Throws METRIC_NOT_FINITE. */
+export function meanSquaredError(): Metric<number, number, number> {
+  return meanOverRows("meanSquaredError", LESS_IS_BETTER, (reference, prediction, row) => {
+    checkFinite(reference, "references", row);
+    checkFinite(prediction, "predictions", row);
+    return (reference - prediction) ** 2;
+  });
+}
 
 /**
- * `pearson`: Pearson's correlation, in [-1, 1]. Where one side is constant it is undefined and 0 is given (a constant
- * prediction explains nothing). Throws METRIC_NOT_FINITE.
+ * `pearson`: Pearson's correlation, in [-1, 1]; 0 where it is undefined, that is where all references or all predictions are
+ * equal. Throws METRIC_NOT_FINITE.
  */
 export function pearson(): Metric<number, number, NumberPair> {
   return correlationOfRows("pearson", correlation);
 }
 
-type Numbers = readonly number[];
+/** `spearman`: Pearson's correlation of the ranks, in [-1, 1]; equal values get the mean of their ranks. Otherwise as `pearson`. */
+export function spearman(): Metric<number, number, NumberPair> {
+  return correlationOfRows("spearman", (references, predictions) =>
+    correlation(averageRanks(references), averageRanks(predictions)),
+  );
+}
 
-/** Both numbers of a row. */
+/** The numbers of one row. */
 export type NumberPair = readonly [reference: number, prediction: number];
 
-/** Keeps both numbers of every row: sums that run along lose digits where values are far from zero. */
-export function correlationOfRows(
+type Numbers = readonly number[];
+
+/** Keeps both numbers of every row, since running sums lose digits for values far from zero. */
+function correlationOfRows(
   name: string,
   of: (references: Numbers, predictions: Numbers) => number,
 ): Metric<number, number, NumberPair> {
@@ -55,13 +73,13 @@ export function correlation(references: ArrayLike<number>, predictions: ArrayLik
   return Math.min(1, Math.max(-1, r));
 }
 
-/** Compared, not derived from the variance, which rounding makes a little more than 0 for a constant such as 0.1. */
+/** Compares values, since rounding makes the variance of a constant such as 0.1 slightly more than 0. */
 function isConstant(values: ArrayLike<number>): boolean {
   for (let row = 1; row < values.length; row++) if (values[row] !== values[0]) return false;
   return true;
 }
 
-/** Mean taken off, then scaled to length 1; dividing by the largest first keeps the squares in range. */
+/** Values less their mean, scaled to norm 1; dividing by the largest first keeps the squares in range. */
 function centredUnit(values: ArrayLike<number>): Float64Array {
   const centred = Float64Array.from(values);
   const mean = centred.reduce((sum, value) => sum + value / centred.length, 0);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { type BootstrapOptions, drawnRows, leftOutRows } from "../../src/metrics/resamples.js";
+import { type BootstrapOptions, drawnRows, leftOutRows } from "../../src/metrics/resampling.js";
 
 const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../golden/compare/${file}`, import.meta.url), "utf8"));

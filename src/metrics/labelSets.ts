@@ -1,20 +1,19 @@
-// Shapes: L labels. A row is one 0/1 entry a label.
+/** Metrics of any number of labels per row. Shapes: L labels; a row has one 0 or 1 for each. */
 import { BidoraError } from "../common/errors.js";
-import { atLeastOne } from "./checks.js";
-import { type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
+import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS } from "./metric.js";
 import { addOne, COUNTS, type Counts, countsIn, macroScores, microScores } from "./scores.js";
 import { overSums } from "./sums.js";
 
-/** One row's labels: an entry a label, 1 where the row has it. */
+/** One row's labels: 1 for each label that the row has, else 0. */
 export type LabelSet = ArrayLike<number>;
 
-/** Both sides of one row. */
+/** The reference and predicted labels of one row. */
 export type LabelSets = readonly [reference: LabelSet, prediction: LabelSet];
 
 /**
  * `microPrecision`, `microRecall`, `microF1` over all rows and labels together, and `macroPrecision`, `macroRecall`,
- * `macroF1`, the unweighted means over all L labels. What is undefined is 0, also for a label that neither side has, as
- * in scikit-learn. Throws METRIC_ROWS for rows of different width.
+ * `macroF1`, the unweighted means over all L labels. As in scikit-learn, an undefined score is 0, and labels that never occur
+ * count. Throws METRIC_ROWS for rows of different width.
  */
 export function labelScores(): Metric<LabelSet, LabelSet, LabelSets> {
   return overSums(LABEL_SCORES, bothSides, (corpus) => {
@@ -52,7 +51,7 @@ function scoresOfLabels(counts: readonly Counts[]): Readonly<Record<keyof typeof
   };
 }
 
-/** `subsetAccuracy`: the share of rows whose labels are all right. Throws METRIC_ROWS for rows of different width. */
+/** `subsetAccuracy`: the share of rows all of whose labels are correct. Throws METRIC_ROWS for rows of different width. */
 export function subsetAccuracy(): Metric<LabelSet, LabelSet, LabelSets> {
   return overSums({ subsetAccuracy: SHARE_OF_ROWS }, bothSides, (corpus) => {
     widthOf(corpus);
@@ -76,7 +75,7 @@ function sameSet(a: LabelSet, b: LabelSet): boolean {
   return true;
 }
 
-/** How many labels there are. Refuses rows that have not as many as the first. */
+/** The number of labels. @throws BidoraError `METRIC_ROWS` for rows that differ in it */
 function widthOf(rows: readonly LabelSets[]): number {
   const width = rows[0]?.[0].length ?? 0;
   const other = rows.findIndex(([reference]) => reference.length !== width);
@@ -87,6 +86,6 @@ function widthOf(rows: readonly LabelSets[]): number {
 function otherWidth(width: number, row: number, [references, predictions]: LabelSets): BidoraError {
   return new BidoraError(
     "METRIC_ROWS",
-    `Expected ${width} labels in every row, row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 a label.`,
+    `Expected ${width} labels in every row, row ${row} has ${references.length} references and ${predictions.length} predictions; give each row one 0 or 1 per label.`,
   );
 }

@@ -1,26 +1,27 @@
+/** Bootstrap and jackknife samples of rows, and the metric over them. */
 import { uniformInt } from "pure-rand/distribution/uniformInt";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { seededGenerator, shuffler } from "../common/seededGenerator.js";
 import type { OverRows } from "./metric.js";
 import { sampledSums } from "./sums.js";
 
-/** Apart from the streams that rows are shuffled and tokens drawn by. */
+/** Separates this random stream from those that shuffle rows and sample tokens. */
 const STREAM = 0x626f6f74;
 
-/** In at most this share of the resamples a value may be undefined; where it is so in more, what the rest say is another thing. */
+/** The share of resamples in which a value may be undefined: beyond it, the other resamples are a biased sample. */
 const UNDEFINED_AT_MOST = 0.05;
 
-/** How a bootstrap is drawn. */
+/** The settings of a bootstrap. */
 export interface BootstrapOptions {
-  /** How often rows are drawn anew; 1000 by default. */
+  /** The number of resamples; 1000 by default. */
   readonly resamples?: number;
-  /** The share of such intervals that hold the true value, between 0 and 1; 0.95 by default. */
+  /** The confidence level of intervals, between 0 and 1; 0.95 by default. */
   readonly confidence?: number;
-  /** The same seed gives the same resamples of the same number of rows. */
+  /** The random seed: equal seeds give equal resamples of equally many rows. */
   readonly seed: number;
 }
 
-/** Options as they are used. @throws UsageError for what no bootstrap can be drawn by */
+/** The options with defaults filled in. @throws UsageError for values out of range */
 export function checkBootstrap({
   resamples = 1000,
   confidence = 0.95,
@@ -35,7 +36,7 @@ export function checkBootstrap({
   return { resamples, confidence, seed };
 }
 
-/** Row numbers, from 0, of samples as large as the whole, drawn with replacement. Each is gone once the next is drawn. */
+/** Samples as large as the whole, drawn with replacement, as row numbers from 0. The next sample overwrites the last. */
 export function* drawnRows(rows: number, { resamples, seed }: Required<BootstrapOptions>): Generator<Int32Array> {
   const random = seededGenerator(seed, STREAM);
   const drawn = new Int32Array(rows);
@@ -45,12 +46,12 @@ export function* drawnRows(rows: number, { resamples, seed }: Required<Bootstrap
   }
 }
 
-/** A jackknife over so many groups finds the skewness well enough, for a fraction of what single rows cost of many rows. */
+/** With this many groups a jackknife estimates the skewness well enough, at a fraction of the cost of leaving out single rows. */
 const MOST_GROUPS = 200;
 
 /**
- * Row numbers, from 0, of all rows but one, or, of more than 200, but a group of them drawn by chance: a grouped jackknife (Efron &
- * Narasimhan 2020, § 4).
+ * The samples of a jackknife, as row numbers from 0: each leaves out one row or, of more than 200 rows, a random group of them (the
+ * grouped jackknife of Efron & Narasimhan 2020, § 4).
  */
 export function* leftOutRows(rows: number, { seed }: Pick<BootstrapOptions, "seed">): Generator<Int32Array> {
   const groups = Math.min(rows, MOST_GROUPS);
@@ -58,7 +59,7 @@ export function* leftOutRows(rows: number, { seed }: Pick<BootstrapOptions, "see
   for (let group = 0; group < groups; group++) yield order.filter((_, place) => place % groups !== group);
 }
 
-/** The metric over drawn rows; nothing where it refuses them (METRIC_ROWS), as when none has a word to be scored by. */
+/** The metric over a sample of rows; no values where the sample has nothing to score (METRIC_ROWS), such as no word. */
 export function resultOfDrawn<Measured>(
   metric: OverRows<Measured>,
   corpus: readonly Measured[],
@@ -77,6 +78,6 @@ export function resultOfDrawn<Measured>(
   }
 }
 
-/** Whether so many of the resamples gave a value that the rest may be left out. */
+/** Whether enough resamples have a value for the others to be left out. */
 export const areEnough = (defined: number, resamples: number): boolean =>
   resamples - defined <= UNDEFINED_AT_MOST * resamples;

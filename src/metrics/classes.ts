@@ -1,0 +1,96 @@
+/** Metrics of one class per row, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
+import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS, type Sums } from "./metric.js";
+import { addOne, COUNTS, type Counts, countsIn, emptyCounts, macroScores, type Scores, scoresOf } from "./scores.js";
+import { meanOverRows, overSums } from "./sums.js";
+
+/** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
+export function accuracy(): Metric<number, number, number> {
+  return meanOverRows("accuracy", SHARE_OF_ROWS, (reference, prediction) => (reference === prediction ? 1 : 0));
+}
+
+/** The classes of one row. */
+export type ClassPair = readonly [reference: number, prediction: number];
+
+/** One score of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 where it is undefined. */
+const ofClass =
+  <Name extends keyof Scores>(name: Name) =>
+  (positive: number): Metric<number, number, ClassPair> =>
+    overClassCounts(name, (counts) => scoresOf(counts.get(positive) ?? emptyCounts())[name]);
+
+/** `precision` of one class, in [0, 1]; 0 where it was never predicted. */
+export const precision = ofClass("precision");
+
+/** `recall` of one class, in [0, 1]; 0 where it is never the reference. */
+export const recall = ofClass("recall");
+
+/** `f1` of one class against the rest, in [0, 1]; 0 where it is undefined. */
+export const f1 = ofClass("f1");
+
+/**
+ * `macroF1`: the unweighted mean of F1 over the classes that occur among references or predictions, as scikit-learn's
+ * `average="macro"`.
+ */
+export function macroF1(): Metric<number, number, ClassPair> {
+  return overClassCounts("macroF1", (counts) => macroScores(counts.values()).f1);
+}
+
+/**
+ * `matthewsCorrelation` for two or more classes (Gorodkin's R_K, as scikit-learn), in [-1, 1]; 0 where it is undefined, that is
+ * where all references or all predictions are one class.
+ */
+export function matthewsCorrelation(): Metric<number, number, ClassPair> {
+  return overClassCounts("matthewsCorrelation", correlation);
+}
+
+function correlation(counts: ClassCounts, rows: number): number {
+  const squared = rows ** 2;
+  const sums = { right: 0, chance: 0, actual: 0, predicted: 0 };
+  for (const { truePositives, actual, predicted } of counts.values()) {
+    sums.right += truePositives;
+    sums.chance += actual * predicted;
+    sums.actual += actual * actual;
+    sums.predicted += predicted * predicted;
+  }
+  const variances = (squared - sums.actual) * (squared - sums.predicted);
+  return variances === 0 ? 0 : (sums.right * rows - sums.chance) / Math.sqrt(variances);
+}
+
+/** Counts by class id, for the classes that occur, in order of first occurrence. */
+type ClassCounts = ReadonlyMap<number, Counts>;
+
+/** A metric that is a function of class counts; higher is better. */
+function overClassCounts(
+  name: string,
+  of: (counts: ClassCounts, rows: number) => number,
+): Metric<number, number, ClassPair> {
+  return overSums(
+    { [name]: MORE_IS_BETTER },
+    (reference, prediction) => [reference, prediction],
+    (corpus) => classSums(corpus, (counts, rows) => ({ [name]: of(counts, rows) })),
+  );
+}
+
+/** Three sums for each class in the corpus. */
+function classSums(
+  corpus: readonly ClassPair[],
+  resultOf: (counts: ClassCounts, rows: number) => Readonly<Record<string, number>>,
+): Sums<ClassPair> {
+  const from = new Map([...new Set(corpus.flat())].map((id, place) => [id, COUNTS * place]));
+  return {
+    width: COUNTS * from.size,
+    add([reference, prediction], sums) {
+      const predicted = reference === prediction;
+      addOne({ actual: true, predicted }, sums, from.get(reference)!);
+      if (!predicted) addOne({ actual: false, predicted: true }, sums, from.get(prediction)!);
+    },
+    result: (sums, rows) => resultOf(countsByClass(from, sums), atLeastOne(rows)),
+  };
+}
+
+/** The counts of the classes that occur. */
+const countsByClass = (from: ReadonlyMap<number, number>, sums: Float64Array): ClassCounts =>
+  new Map(
+    [...from]
+      .map(([id, place]): [number, Counts] => [id, countsIn(sums, place)])
+      .filter(([, { predicted, actual }]) => predicted + actual > 0),
+  );

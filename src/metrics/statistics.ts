@@ -1,0 +1,35 @@
+/** Elementary statistics that metrics, confidence intervals and tests share. */
+import erfc from "@stdlib/math-base-special-erfc";
+import erfcinv from "@stdlib/math-base-special-erfcinv";
+import { quantile } from "d3-array";
+
+/** An interval, both ends included. */
+export interface Interval {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** The central interval that holds the given share of the values. */
+export function percentiles(values: readonly number[], confidence: number): Interval {
+  const tail = (1 - confidence) / 2;
+  return { low: quantile(values, tail)!, high: quantile(values, 1 - tail)! };
+}
+
+/** The standard normal distribution function. */
+export const normalShare = (z: number): number => erfc(-z / Math.SQRT2) / 2;
+
+/** The standard normal quantile function; infinite for 0 and 1. */
+export const normalQuantile = (share: number): number => -Math.SQRT2 * erfcinv(2 * share);
+
+/** Ranks from 1; equal values get the mean of their ranks. */
+export function averageRanks(values: ArrayLike<number>): Float64Array {
+  const order = Array.from(values, (_, row) => row).sort((a, b) => values[a]! - values[b]!);
+  const ranks = new Float64Array(values.length);
+  for (let first = 0; first < order.length; ) {
+    let end = first + 1;
+    while (end < order.length && values[order[end]!] === values[order[first]!]) end++;
+    for (let index = first; index < end; index++) ranks[order[index]!] = (first + 1 + end) / 2;
+    first = end;
+  }
+  return ranks;
+}
