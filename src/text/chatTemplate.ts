@@ -3,7 +3,7 @@ import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { isJsonObject } from "../files/json.js";
-import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./settings.js";
+import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 import { HAS_HALF, isWhole } from "./surrogates.js";
 
 /** Part of a message's content. */

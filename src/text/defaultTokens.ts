@@ -1,4 +1,4 @@
-import type { SpecialToken } from "./settings.js";
+import type { SpecialToken } from "./tokenizerSettings.js";
 
 export type DefaultTokens = Readonly<Partial<Record<SpecialToken, string>>>;
 

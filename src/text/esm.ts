@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import { ESM } from "./defaultTokens.js";
-import type { TokenizerSettings } from "./settings.js";
-import { addedTokens, readTextFile, roles } from "./slow.js";
+import type { TokenizerSettings } from "./tokenizerSettings.js";
+import { addedTokens, readTextFile, roles } from "./vocabularyFiles.js";
 
 /** Whether a folder's vocab.txt is ESM's: by the name of the class or model. */
 export const isEsm = ({ kind }: TokenizerSettings): boolean => /^esm(tokenizer)?$/i.test(kind ?? "");

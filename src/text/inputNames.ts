@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import type { TokenizerSettings } from "./settings.js";
+import type { TokenizerSettings } from "./tokenizerSettings.js";
 
 export const TOKEN_TYPES = "token_type_ids";
 

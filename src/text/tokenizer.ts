@@ -7,7 +7,7 @@ import { type DecodeOptions, Decoder } from "./decoder.js";
 import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
 import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
 import { createNative, type NativeTokenizer } from "./native.js";
-import { type SpecialToken, specialToken, type TokenizerSettings } from "./settings.js";
+import { type SpecialToken, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 import { type Start, StartEncoder } from "./start.js";
 import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
 import { stretchesOf } from "./wordRows.js";

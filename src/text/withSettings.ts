@@ -1,6 +1,6 @@
 import { isJsonObject, type JsonObject, type JsonValue } from "../files/json.js";
 import { joinedPieces, metaspace } from "./metaspace.js";
-import type { TokenizerSettings } from "./settings.js";
+import type { TokenizerSettings } from "./tokenizerSettings.js";
 
 /** What tokenizer_config.json says outright counts more than tokenizer.json, as in transformers: but not to a general class. */
 export function withSettings(spec: JsonObject, settings: TokenizerSettings): JsonObject {

@@ -4,7 +4,7 @@ import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
 import { BERT, type DefaultTokens, GPT2, ROBERTA } from "./defaultTokens.js";
-import type { SpecialToken, TokenizerSettings } from "./settings.js";
+import type { SpecialToken, TokenizerSettings } from "./tokenizerSettings.js";
 
 /*
  * Folders with a vocabulary only, from before tokenizer.json: the file that transformers would have written for them.
