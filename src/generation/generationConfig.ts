@@ -102,7 +102,7 @@ function keysSet(json: JsonObject, keys: typeof UNSUPPORTED): string[] {
 }
 
 /** @param name of the file */
-export function unsupportedKey(name: string, key: string, json: JsonObject): BidoraError {
+function unsupportedKey(name: string, key: string, json: JsonObject): BidoraError {
   return new BidoraError(
     "CONFIG",
     `The model's ${name}: ${key} ${JSON.stringify(json[key])} is not supported in generation; remove it to generate without it.`,

@@ -1,23 +1,24 @@
+/** Where a long text can be split without changing its tokens. */
 import { isJsonObject, type JsonObject } from "../files/json.js";
 
-/** Where a text may be cut so that the tokens before the cut, and those after it, are those of the whole text. */
+/** Places at which a text may be split so that its parts have the tokens of the whole text. */
 export interface Boundaries {
   /** The first such place from `from` on, or -1. */
   next(text: string, from: number): number;
-  /** A text with the same tokens that is shorter where whole stretches give one token or none. */
+  /** A shorter text with the same tokens: long stretches that become one token or none are shortened. */
   condense(text: string): string;
 }
 
 /*
- * A cut stands before a space that has a letter, a digit or a mark of ASCII on either side. There every pre-tokenizer below ends a word,
- * models never look beyond a word, and the normalizers below change no character by what stands beyond a space: spaces neither
- * compose nor are reordered, and (but for a few rare letters, left out) a letter before a space is not of one grapheme with it.
+ * A text is split before a space with a letter, digit or ASCII punctuation on either side. Every pre-tokenizer below ends a word
+ * there, models never look beyond a word, and the normalizers below change no character depending on what is beyond a space: spaces
+ * are neither composed nor reordered, and a letter before a space is in another grapheme (except for a few rare letters, excluded).
  */
 const LETTER = "[\\p{L}\\p{N}!-~]";
 const BEFORE = `(?<=${LETTER})(?<![\\u0D4E\\u{11000}-\\u{11FFF}])`;
 const AT_SPACE = `${BEFORE}(?= ${LETTER})`;
 const AT_SPACE_OR_LINE = `${BEFORE}(?=[ \\n]${LETTER})`;
-/** BERT's normalizer sets a space around each of these. */
+/** BERT's normalizer puts a space around each of these characters. */
 const BETWEEN_IDEOGRAPHS = "(?<=[\\u4E00-\\u9FFF])(?=[\\u4E00-\\u9FFF])";
 
 const MARKS = Array.from("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
@@ -28,7 +29,7 @@ const PRE_TOKENIZERS = ["BertPreTokenizer", "ByteLevel", "Digits", "Metaspace", 
 );
 const MODELS = ["BPE", "Unigram", "WordLevel", "WordPiece"];
 
-/** The boundaries of a tokenizer.json's texts; undefined where nothing is known of them. */
+/** The boundaries for a tokenizer.json; undefined for a tokenizer of an unknown kind. */
 export function boundariesOf(spec: JsonObject): Boundaries | undefined {
   const normalizers = stepsOf(spec.normalizer, "normalizers");
   const preTokenizers = stepsOf(spec.pre_tokenizer, "pretokenizers");
@@ -64,7 +65,7 @@ function splitsAtSpaces({ type, use_regex, split }: JsonObject): boolean {
 }
 
 function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preTokenizers: readonly JsonObject[]): string {
-  // Metaspace knows no other white space, and a character map may turn a line's end into anything.
+  // Metaspace splits at spaces only, and a character map may replace a line end by anything.
   const plain = [...normalizers, ...preTokenizers].some(({ type }) => type === "Metaspace" || type === "Precompiled");
   const places = [plain ? AT_SPACE : AT_SPACE_OR_LINE];
   const [first] = normalizers;
@@ -75,7 +76,7 @@ function placesOf(spec: JsonObject, normalizers: readonly JsonObject[], preToken
   return places.join("|");
 }
 
-/** BERT's pre-tokenizer makes a word of each mark of ASCII; one that an added token has may stand in the midst of it. */
+/** BERT's pre-tokenizer makes a word of each ASCII punctuation mark, except inside an added token. */
 function afterMarks(added: readonly JsonObject[]): string {
   const free = MARKS.filter((mark) => added.every(({ content }) => !String(content).includes(mark)));
   return `(?<=[${free.map((mark) => `\\u{${mark.charCodeAt(0).toString(16)}}`).join("")}])(?=${LETTER})`;
@@ -83,7 +84,7 @@ function afterMarks(added: readonly JsonObject[]): string {
 
 const isBert = ({ type }: JsonObject): boolean => type === "BertPreTokenizer";
 
-/** An added token that reaches over no space, be it normalized or not. */
+/** Whether an added token never spans a space, normalized or not. */
 function isLocal({ content, rstrip, normalized }: JsonObject): boolean {
   return rstrip !== true && (normalized === false ? /^\S+$/ : /^[!-~]+$/).test(String(content));
 }
@@ -92,13 +93,13 @@ function addedTokens({ added_tokens: added }: JsonObject): readonly JsonObject[]
   return Array.isArray(added) ? added.filter(isJsonObject) : [];
 }
 
-/** Letters and digits that no step of BERT's removes, splits or takes for white space. */
+/** Letters and digits that BERT's steps neither remove nor split nor treat as white space. */
 const WORD = "[A-Za-z0-9\\u00C0-\\u00D6\\u00D8-\\u00F6\\u00F8-\\u024F\\u0400-\\u0481\\u048A-\\u04FF]";
 const MIN_SPACES = 64;
-/** JavaScript's expressions overflow on matches of millions. */
+/** JavaScript's regular expressions overflow on matches of millions of characters. */
 const MAX_MATCH = 4096;
 
-/** BERT makes one unknown token of a word beyond a length, and nothing of white space. */
+/** BERT makes one unknown token of a word beyond a length, and no token of white space. */
 function condenser(
   spec: JsonObject,
   normalizers: readonly JsonObject[],

@@ -3,8 +3,8 @@ import { type Span, Template, TemplateError } from "@bidora/chat-template";
 import { BidoraError } from "../common/errors.js";
 import { shown } from "../common/messages.js";
 import { isJsonObject } from "../files/json.js";
-import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 import { HAS_HALF, isWhole } from "./surrogates.js";
+import { SPECIAL_TOKENS, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
 
 /** Part of a message's content. */
 export interface TextPart {

@@ -1,3 +1,4 @@
+/** Tokenizers and chat templates. */
 export { TOKENIZER_FILES, TOKENIZER_SPECS } from "../files/names.js";
 export {
   ChatTemplate,
@@ -9,10 +10,7 @@ export {
   type TextPart,
 } from "./chatTemplate.js";
 export { type DecodeOptions, TextStream, textEnd } from "./decoder.js";
-export { listTokenizerFiles } from "./files.js";
-export type { Encoded } from "./layout.js";
-export { loadTokenizer } from "./load.js";
-export { joinedPieces, metaspace } from "./metaspace.js";
+export type { Encoded, TextTokens, Window } from "./layout.js";
+export { joinedPieces, listTokenizerFiles, loadTokenizer, metaspace } from "./load.js";
 export { HAS_HALF, isWhole, RefusedText } from "./surrogates.js";
 export { type EncodedWords, type EncodeOptions, type Texts, Tokenizer } from "./tokenizer.js";
-export type { TextTokens, Window } from "./windows.js";

@@ -1,13 +1,15 @@
+/** Rows of tokens: special tokens around texts, truncation, windows and words. */
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { NativeTokenizer } from "./native.js";
+import { requireWhole } from "./surrogates.js";
 
-/** Where the special tokens stand around one text or two: `[CLS] A [SEP] B [SEP]` has the pieces `[CLS]`, `[SEP]`, `[SEP]`. */
+/** The special tokens around one text or two: `[CLS] A [SEP] B [SEP]` has the pieces `[CLS]`, `[SEP]`, `[SEP]`. */
 export interface Layout {
   /** Special tokens before the first text, between two texts, after the last: one more than there are texts. */
   readonly pieces: readonly Piece[];
   /** The type id of each text's tokens. */
   readonly textTypes: readonly number[];
-  /** How many special tokens there are in all. */
+  /** The number of special tokens. */
   readonly specials: number;
 }
 
@@ -16,7 +18,7 @@ interface Piece {
   readonly typeIds: readonly number[];
 }
 
-/** Learns the layout for `texts` texts from what the tokenizer puts around a text that has tokens. */
+/** Finds the layout for one text or two by encoding a text and looking at the special tokens around it. */
 export async function probeLayout(native: NativeTokenizer, texts: 1 | 2): Promise<Layout> {
   const probe = await textWithTokens(native);
   const encoding = await native.encode(probe, texts === 2 ? probe : null);
@@ -42,16 +44,16 @@ async function textWithTokens(native: NativeTokenizer): Promise<string> {
     (await native.encode(text, null, { addSpecialTokens: false })).getLength() > 0;
   if (await hasTokens("a")) return "a";
   for (const token of Object.keys(native.getVocab())) if (await hasTokens(token)) return token;
-  throw new BidoraError("TOKENIZER", "The tokenizer's vocabulary has no token that a text could give.");
+  throw new BidoraError("TOKENIZER", "No token in the tokenizer's vocabulary can be produced from a text.");
 }
 
-/** A row as token ids, special tokens included. */
+/** A row of token ids, with special tokens. */
 export interface Encoded {
   readonly inputIds: readonly number[];
   readonly tokenTypeIds: readonly number[];
 }
 
-/** The side of a text that is cut off. */
+/** The side of a text that is truncated. */
 export type Side = "left" | "right";
 
 interface Cutting {
@@ -60,8 +62,8 @@ interface Cutting {
 }
 
 /**
- * Puts the special tokens around the tokens of the texts, which are cut to `maxLength` tokens in all.
- * @throws UsageError if `maxLength` leaves no room beside the special tokens.
+ * Adds the special tokens to the tokens of texts, and truncates to `maxLength` tokens in total.
+ * @throws UsageError if `maxLength` leaves no room for the texts
  */
 export function assemble(layout: Layout, texts: readonly (readonly number[])[], { maxLength, side }: Cutting): Encoded {
   const kept = cut(texts, maxLength === undefined ? undefined : roomForText(layout, maxLength), side);
@@ -79,7 +81,7 @@ export function assemble(layout: Layout, texts: readonly (readonly number[])[], 
   return { inputIds, tokenTypeIds };
 }
 
-/** @throws UsageError if there is none */
+/** The tokens that `maxLength` leaves for texts. @throws UsageError if there are none */
 export function roomForText(layout: Layout, maxLength: number): number {
   const room = maxLength - layout.specials;
   if (Number.isInteger(maxLength) && room > 0) return room;
@@ -89,7 +91,7 @@ export function roomForText(layout: Layout, maxLength: number): number {
   );
 }
 
-/** Cuts the longest text first: the rule of the `tokenizers` library (`LongestFirst`). */
+/** Truncates the longest text first, as `LongestFirst` of the `tokenizers` library. */
 function cut(
   texts: readonly (readonly number[])[],
   room: number | undefined,
@@ -103,10 +105,90 @@ function cut(
   if (second === undefined) return [keep(first!, room)];
   const shorter = Math.min(...lengths);
   const half = Math.floor(room / 2);
-  // A short text stays whole if the long one can give way; else both are halved, and an odd token goes to the longer one.
+  // The short text stays whole if truncating the long one is enough; else both get half, and the longer one the odd token.
   const [short, long] =
     shorter + Math.max(shorter, room - shorter) <= room ? [shorter, room - shorter] : [half, room - half];
   return first!.length > second.length
     ? [keep(first!, long), keep(second, short)]
     : [keep(first!, short), keep(second, long)];
+}
+
+/** The tokens of a text without special tokens. */
+export interface TextTokens {
+  readonly ids: readonly number[];
+  /** The characters that each token covers, in code points as in Python, the end excluded. */
+  readonly offsets: readonly (readonly [from: number, to: number])[];
+}
+
+/** A row of a pair whose second text is split over several rows. */
+export interface Window extends Encoded {
+  /** The index of the second text's first token in `inputIds`. */
+  readonly start: number;
+  /** The offsets of the second text's tokens in this row. */
+  readonly offsets: TextTokens["offsets"];
+}
+
+/** The tokens of texts with their offsets. @throws RefusedText */
+export async function tokensOf(native: NativeTokenizer, texts: readonly string[]): Promise<TextTokens[]> {
+  requireWhole(texts);
+  const encodings = await native.encodeBatch([...texts], { addSpecialTokens: false });
+  return encodings.map((encoding) => ({
+    ids: encoding.getIds(),
+    offsets: encoding.getOffsets() as [number, number][],
+  }));
+}
+
+/**
+ * Rows with the whole first text and a part of the second, each beginning with the last `overlap` tokens of the part before.
+ * @param room for tokens of the second text, more than `overlap`
+ */
+export function windowsOf(
+  layout: Layout,
+  first: TextTokens,
+  second: TextTokens,
+  { room, overlap }: { readonly room: number; readonly overlap: number },
+): Window[] {
+  const [before, between] = layout.pieces as [Layout["pieces"][number], Layout["pieces"][number]];
+  const start = before.ids.length + first.ids.length + between.ids.length;
+  const windows: Window[] = [];
+  for (let from = 0; from === 0 || from + overlap < second.ids.length; from += room - overlap) {
+    const ids = second.ids.slice(from, from + room);
+    const encoded = assemble(layout, [first.ids, ids], { maxLength: undefined, side: "right" });
+    windows.push({ ...encoded, start, offsets: second.offsets.slice(from, from + room) });
+  }
+  return windows;
+}
+
+/**
+ * Splits a text between words into stretches of at most `room` tokens. Each takes as many words as fit, as in transformers'
+ * `preprocess.py` for token classification. A longer word is truncated and gets a stretch alone. A text without words is one stretch.
+ * @param words the tokens of each word, none for a word that the tokenizer drops
+ * @returns the tokens of the words in each stretch
+ */
+export function stretchesOf(words: readonly (readonly number[])[], room: number): (readonly number[])[][] {
+  const stretches: (readonly number[])[][] = [[]];
+  let tokens = 0;
+  for (const word of words) {
+    const own = word.slice(0, room);
+    if (tokens + own.length > room) {
+      stretches.push([]);
+      tokens = 0;
+    }
+    stretches.at(-1)?.push(own);
+    tokens += own.length;
+  }
+  return stretches;
+}
+
+/** The index of each word's first token in a row. @param row the index of the first word's token, and how many tokens were cut and kept */
+export function wordStarts(
+  wordIds: readonly (readonly number[])[],
+  { first, cut, kept }: { readonly first: number; readonly cut: number; readonly kept: number },
+): number[] {
+  let seen = -cut;
+  return wordIds.map((ids) => {
+    const start = ids.length > 0 && seen >= 0 && seen < kept ? first + seen : -1;
+    seen += ids.length;
+    return start;
+  });
 }

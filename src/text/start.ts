@@ -1,42 +1,43 @@
+/** Tokenizes the start of long texts only, as far as truncation needs it. */
 import type { Boundaries } from "./boundaries.js";
 import type { NativeTokenizer } from "./native.js";
 import { RefusedText, requireWhole } from "./surrogates.js";
 
-/** The tokens of a text's start, or of all of it. */
+/** The tokens of the start of a text, or of all of it. */
 export interface Start {
   readonly ids: readonly number[];
-  /** More tokens follow. */
+  /** Whether more tokens follow. */
   readonly isCut: boolean;
 }
 
-/** A text in which no boundary is known where it must be cut. */
-export class UncuttableText extends RefusedText {
+/** A long text with no place at which it can be split. */
+class UncuttableText extends RefusedText {
   constructor(text: string, length: number) {
     super(
       text,
       "LONG_TEXT",
-      `${length} characters of the text have no space between two words where it could be cut: split the text, or leave the row out.`,
+      `${length} characters of the text have no space between words at which to split it: shorten the text, or leave the row out.`,
     );
   }
 }
 
-/** So many texts at once keep all cores busy and the memory of the native encodings small. */
+/** Enough texts at once to keep all cores busy, few enough to keep the memory of the native encodings small. */
 const CHUNK = 4096;
-/** Characters for each token that is wanted: almost always enough. */
+/** The characters to tokenize for each wanted token: almost always enough. */
 const CHARACTERS_PER_TOKEN = 16;
 const MIN_CHARACTERS = 2 ** 14;
 const GROWTH = 4;
-/** So long a stretch without a boundary is still tokenised whole. */
+/** The longest stretch without a boundary that is tokenized whole. */
 const MAX_STRETCH = 2 ** 22;
 
-export interface Wanted {
-  /** Tokens of a text that are enough; without, all. */
+interface Wanted {
+  /** How many tokens of a text are enough; undefined for all. */
   readonly tokens: number | undefined;
-  /** Characters to begin with. */
+  /** How many characters to tokenize first. */
   readonly characters?: number | undefined;
 }
 
-/** Tokenises texts as far as is wanted; special tokens are not added. */
+/** Tokenizes texts as far as needed, without adding special tokens. */
 export class StartEncoder {
   constructor(
     private readonly native: NativeTokenizer,
@@ -58,7 +59,7 @@ export class StartEncoder {
     return starts;
   }
 
-  /** Which of two texts has more tokens: above 0 for the first. Takes them piece by piece, as far as the shorter one goes. */
+  /** Compares the token counts of two texts: above 0 if the first has more. Tokenizes both in pieces, until the shorter one ends. */
   async compare(first: string, second: string): Promise<number> {
     const counters = [first, second].map((text) => new Counter(this, text, this.condensed(text)));
     const [a, b] = counters as [Counter, Counter];
@@ -75,7 +76,7 @@ export class StartEncoder {
     return encodings.map((encoding) => encoding.getIds());
   }
 
-  /** The end of a piece from `from` that has at least so many characters, if it can be. @throws UncuttableText */
+  /** The end of a piece that begins at `from` and has at least so many characters, if there are. @throws UncuttableText */
   cutAfter(text: string, from: number, characters: number, original: string): number {
     const least = from + characters;
     if (this.boundaries === undefined || least >= text.length) return text.length;
@@ -96,7 +97,7 @@ export class StartEncoder {
     return { original, text, end: this.cutAfter(text, 0, least, original) };
   }
 
-  /** Looks at more of a text until its tokens are enough. */
+  /** Tokenizes more of a text until there are enough tokens. */
   private async enough({ original, text, end }: Piece, ids: number[], { tokens }: Wanted): Promise<Start> {
     let found = { ids, end };
     while (found.end < text.length && found.ids.length <= tokens!) {
@@ -109,12 +110,12 @@ export class StartEncoder {
 
 interface Piece {
   readonly original: string;
-  /** The same, condensed. */
+  /** The condensed text. */
   readonly text: string;
   readonly end: number;
 }
 
-/** Counts the tokens of a text piece by piece. */
+/** Counts the tokens of a text in pieces. */
 class Counter {
   count = 0;
   private at = 0;

@@ -1,15 +1,16 @@
+/** Lone surrogates, which no tokenizer accepts. */
 import { BidoraError } from "../common/errors.js";
 
-/** Whether a text has no half of a character: a surrogate without its other, which no tokenizer takes. */
+/** Whether a text has no lone surrogate, which is half of a character. */
 export const isWhole = (text: string): boolean => !HALF.test(text);
 
 const HALF = /\p{Surrogate}/u;
 const SHOWN = 20;
 
-/** What is said of a text, or of the place where it stands, that has half of a character. */
+/** The fault of a text with a lone surrogate: the end of a sentence that names the text or its place. */
 export const HAS_HALF = "has half of a character (a lone surrogate such as \\ud83d): correct the text";
 
-/** A text that a tokenizer does not take. */
+/** A text that a tokenizer refuses. */
 export class RefusedText extends BidoraError {
   constructor(
     readonly text: string,
@@ -21,7 +22,7 @@ export class RefusedText extends BidoraError {
 }
 
 /**
- * A tokenizer would put another character in the place of a half, without a word.
+ * Refuses lone surrogates, which the library would silently replace.
  * @throws RefusedText for the first text that has one
  */
 export function requireWhole(texts: readonly string[]): void {

@@ -1,35 +1,52 @@
-import { BidoraError } from "../common/errors.js";
+/** A Hugging Face tokenizer: encodes texts, pairs, words and windows, and decodes tokens. */
 import { isJsonObject, type JsonObject } from "../files/json.js";
 import type { TokenizerFile } from "../files/names.js";
 import { boundariesOf } from "./boundaries.js";
 import { type ChatTemplate, chatTemplateOf, chatTemplateText } from "./chatTemplate.js";
 import { type DecodeOptions, Decoder } from "./decoder.js";
-import { modelInputNames, TOKEN_TYPES } from "./inputNames.js";
-import { assemble, type Encoded, type Layout, probeLayout, roomForText, type Side } from "./layout.js";
-import { createNative, type NativeTokenizer } from "./native.js";
-import { type SpecialToken, specialToken, type TokenizerSettings } from "./tokenizerSettings.js";
+import {
+  assemble,
+  type Encoded,
+  type Layout,
+  probeLayout,
+  roomForText,
+  type Side,
+  stretchesOf,
+  type TextTokens,
+  tokensOf,
+  type Window,
+  windowsOf,
+  wordStarts,
+} from "./layout.js";
+import { createNative, type NativeTokenizer, nativeText } from "./native.js";
 import { type Start, StartEncoder } from "./start.js";
-import { type TextTokens, tokensOf, type Window, windowsOf } from "./windows.js";
-import { stretchesOf } from "./wordRows.js";
-
+import {
+  modelInputNames,
+  modelMaxLength,
+  type SpecialToken,
+  specialToken,
+  TOKEN_TYPES,
+  type TokenizerSettings,
+  truncationSide,
+} from "./tokenizerSettings.js";
 /** One text, or a pair. */
 export type Texts = readonly [string] | readonly [string, string];
 
-/** How a row is cut. */
+/** Truncation. */
 export interface EncodeOptions {
-  /** The most tokens of a row, special ones included; longer texts are cut on the tokenizer's side, the longest first. */
+  /** The most tokens of a row, with special tokens; longer texts are truncated on the tokenizer's side, the longest first. */
   readonly maxLength?: number | undefined;
-  /** Of a text that will be cut, look at so many characters first; follows from `maxLength` if not given. */
+  /** How many characters of a text that will be truncated to tokenize first; derived from `maxLength` if not given. */
   readonly firstCharacters?: number | undefined;
 }
 
 /** A row of words as token ids. */
 export interface EncodedWords extends Encoded {
-  /** For each word, where its first sub-word stands in `inputIds`; -1 if the word was cut off or has no token. */
+  /** For each word, the index of its first token in `inputIds`; -1 if the word was truncated or has no token. */
   readonly wordStarts: readonly number[];
 }
 
-/** A Hugging Face tokenizer. Encoding neither pads nor truncates unless asked to. */
+/** A tokenizer. Rows are not padded, and truncated only with `maxLength`. */
 export class Tokenizer {
   readonly #native: NativeTokenizer;
   readonly #encoder: StartEncoder;
@@ -38,7 +55,7 @@ export class Tokenizer {
   readonly #spec: JsonObject;
   readonly #layouts = new Map<number, Promise<Layout>>();
   #wordEncoder: StartEncoder | undefined;
-  /** Where texts are cut. */
+  /** The side on which texts are truncated. */
   readonly #side: Side;
   readonly #settings: TokenizerSettings;
   #chatTemplate: ChatTemplate | undefined;
@@ -47,11 +64,11 @@ export class Tokenizer {
   readonly padTokenId: number | undefined;
   /** The id of the token that ends a text, if the tokenizer has one. */
   readonly eosTokenId: number | undefined;
-  /** The most tokens that the model was made for; undefined where the folder names no limit. */
+  /** The most tokens that the model supports; undefined if the folder names no limit. */
   readonly modelMaxLength: number | undefined;
-  /** The inputs that the model takes: `input_ids`, `attention_mask`, perhaps `token_type_ids`. */
+  /** The inputs of the model: `input_ids`, `attention_mask`, perhaps `token_type_ids`. */
   readonly modelInputNames: readonly string[];
-  /** Whether the model is told which of two texts a token belongs to. */
+  /** Whether the model has token types, which tell two texts apart. */
   readonly givesTypes: boolean;
 
   /** @param text the same as `spec`, by `nativeText` */
@@ -70,7 +87,7 @@ export class Tokenizer {
     this.#side = truncationSide(settings);
   }
 
-  /** How many tokens it has, added ones included. */
+  /** The size of the vocabulary, with added tokens. */
   get size(): number {
     return this.#native.getVocabSize(true);
   }
@@ -80,49 +97,49 @@ export class Tokenizer {
     return this.#files;
   }
 
-  /** How the model wants conversations written. @throws BidoraError where the tokenizer has no usable template */
+  /** The chat template. @throws BidoraError if the tokenizer has none, or one with a syntax error */
   chatTemplate(): ChatTemplate {
     this.#chatTemplate ??= chatTemplateOf(this.#settings);
     return this.#chatTemplate;
   }
 
-  /** What it is made of: a `tokenizer.json`. */
+  /** The `tokenizer.json` that it is made from. */
   get json(): Readonly<Record<string, unknown>> {
     return this.#spec;
   }
 
-  /** How the model wants conversations written, as the folder says it; undefined where it says nothing. */
+  /** The text of the chat template; undefined if there is none. */
   get chatTemplateText(): string | undefined {
     return chatTemplateText(this.#settings);
   }
 
-  /** The id of the token that has a role, if there is one. */
+  /** The id of the special token with a role, if there is one. */
   specialTokenId(role: SpecialToken): number | undefined {
     const token = specialToken(this.#settings, role);
     return (token === undefined ? undefined : this.#native.tokenToId(token)) ?? undefined;
   }
 
-  /** A token as the vocabulary has it. */
+  /** A token in the vocabulary's spelling. */
   tokenText(id: number): string | undefined {
     return this.#native.idToToken(id) ?? undefined;
   }
 
-  /** What the tokenizer puts after a text. */
+  /** The special tokens that the tokenizer adds after a text. */
   async backIds(): Promise<readonly number[]> {
     return (await this.#layout(1)).pieces[1]!.ids;
   }
 
-  /** What the tokenizer puts before a text: its token for the beginning, or nothing. */
+  /** The special tokens that the tokenizer adds before a text. */
   async frontIds(): Promise<readonly number[]> {
     return (await this.#layout(1)).pieces[0]!.ids;
   }
 
-  /** The tokens of whole texts with the characters that they cover; special ones are found in the texts but not added. */
+  /** The tokens of texts with their offsets. Special tokens in the texts are recognized, none are added. */
   tokensOf(texts: readonly string[]): Promise<TextTokens[]> {
     return tokensOf(this.#native, texts);
   }
 
-  /** The text of tokens, special ones left out unless they are wanted. */
+  /** The text of tokens, by default without special tokens. */
   decode(ids: readonly number[], options: DecodeOptions = {}): Promise<string> {
     return this.#decoder.decode(ids, options);
   }
@@ -137,14 +154,14 @@ export class Tokenizer {
     return this.#decoder.runStart(ids, at);
   }
 
-  /** One row, as `encodeBatch`. */
+  /** Encodes one row, as `encodeBatch`. */
   async encode(texts: Texts, options: EncodeOptions = {}): Promise<Encoded> {
     return (await this.encodeBatch([texts], options))[0]!;
   }
 
   /**
-   * Encodes many rows at once, on all cores. Of a text that is cut, no more is looked at than the cut needs.
-   * @throws RefusedText for a text with half of a character, or in which no boundary for that is known
+   * Encodes many rows at once, on all cores. Of a text that is truncated, only as much as needed is tokenized.
+   * @throws RefusedText for a text with a lone surrogate, or a long text that has no place to split it
    */
   async encodeBatch(rows: readonly Texts[], options: EncodeOptions = {}): Promise<Encoded[]> {
     const layouts = { 1: await this.#layout(1), 2: await this.#layout(2) };
@@ -161,7 +178,7 @@ export class Tokenizer {
     return encoded;
   }
 
-  /** The tokens of a row's texts. Where both are cut and can't be halved alike, the longer text must have more of them. */
+  /** The tokens of a row's texts. If both are truncated to an odd total, the longer text must have more tokens. */
   async #inTrueOrder(row: Texts, starts: readonly Start[], layout: Layout, maxLength: number | undefined) {
     const ids = starts.map((start) => start.ids);
     const isClear =
@@ -173,9 +190,9 @@ export class Tokenizer {
   }
 
   /**
-   * Encodes pairs whose first text stays whole, while the second goes on from row to row where it is long.
-   * Two rows of a pair have `overlap` tokens of the second text in common, where there is room.
-   * @returns for each pair its rows; none where the first text leaves no room for the second
+   * Encodes pairs in windows: every row of a pair has the whole first text, and a part of the second. Consecutive rows share `overlap`
+   * tokens of the second text, if there is room.
+   * @returns the rows of each pair; none if the first text leaves no room for the second
    */
   async encodeWindows(
     pairs: readonly (readonly [string, string])[],
@@ -192,14 +209,14 @@ export class Tokenizer {
     });
   }
 
-  /** One row, as `encodeWordsBatch`. */
+  /** Encodes one row, as `encodeWordsBatch`. */
   async encodeWords(words: readonly string[], options: EncodeOptions = {}): Promise<EncodedWords> {
     return (await this.encodeWordsBatch([words], options))[0]!;
   }
 
   /**
-   * Encodes texts that are already split into words: each word on its own, as transformers' `is_split_into_words` does.
-   * A byte-level tokenizer puts a space before each word, the first one too.
+   * Encodes texts that are split into words, as transformers does with `is_split_into_words`. A byte-level tokenizer puts a space
+   * before every word.
    */
   async encodeWordsBatch(rows: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[]> {
     const layout = await this.#layout(1);
@@ -216,8 +233,8 @@ export class Tokenizer {
   }
 
   /**
-   * The same, with a text that is longer than `maxLength` in several rows, each with whole words of its own: `wordStarts` are
-   * those of a row's own words, and one row's words follow those of the row before.
+   * As `encodeWordsBatch`, but a text longer than `maxLength` becomes several rows of whole words, in order. `wordStarts` are those of
+   * the row's words.
    */
   async encodeWordRows(texts: readonly (readonly string[])[], options: EncodeOptions = {}): Promise<EncodedWords[][]> {
     const layout = await this.#layout(1);
@@ -235,7 +252,7 @@ export class Tokenizer {
     );
   }
 
-  /** A word's tokens depend on the word alone, so each different one is encoded once. */
+  /** Encodes each distinct word once, as its tokens depend on nothing else. */
   async #encodeVocabulary(
     words: ReadonlySet<string>,
     options: EncodeOptions,
@@ -245,7 +262,7 @@ export class Tokenizer {
     return new Map([...words].map((word, i) => [word, starts[i]!.ids]));
   }
 
-  /** Of a text that is cut on its left, all must be looked at. */
+  /** A text that is truncated on the left must be tokenized whole. */
   #wanted({ maxLength, firstCharacters }: EncodeOptions) {
     return { tokens: this.#side === "right" ? maxLength : undefined, characters: firstCharacters };
   }
@@ -257,12 +274,7 @@ export class Tokenizer {
   }
 }
 
-/** A tokenizer.json for the native library. Sections for padding and truncation would act on every encoding, unasked. */
-export function nativeText(spec: JsonObject): string {
-  return JSON.stringify({ ...spec, truncation: null, padding: null });
-}
-
-/** Whether a byte-level tokenizer puts a space before a text; undefined for any other one. */
+/** Whether a byte-level tokenizer puts a space before a text; undefined for other tokenizers. */
 function prefixesSpace({ pre_tokenizer }: JsonObject): boolean | undefined {
   if (!isJsonObject(pre_tokenizer) || pre_tokenizer.type !== "ByteLevel") return undefined;
   return pre_tokenizer.add_prefix_space === true;
@@ -273,41 +285,9 @@ function prefixingEncoder(spec: JsonObject): StartEncoder {
   return new StartEncoder(createNative(nativeText(prefixing)), boundariesOf(prefixing));
 }
 
-/** @param row where the first text's tokens begin, how many were cut off before them, and how many were kept */
-function wordStarts(
-  wordIds: readonly (readonly number[])[],
-  { first, cut, kept }: { readonly first: number; readonly cut: number; readonly kept: number },
-): number[] {
-  let seen = -cut;
-  return wordIds.map((ids) => {
-    const start = ids.length > 0 && seen >= 0 && seen < kept ? first + seen : -1;
-    seen += ids.length;
-    return start;
-  });
-}
-
-/** The roles' usual names stand in where the files don't say which token pads. */
+/** The padding token of the files, else one of the usual names. */
 function padTokenId(native: NativeTokenizer, settings: TokenizerSettings): number | undefined {
   const named = settings.specialTokens.get("pad_token")?.content;
   const candidates = named === undefined ? ["[PAD]", "<pad>"] : [named];
   return candidates.map((token) => native.tokenToId(token)).find((id) => id !== null);
-}
-
-/** transformers writes 1e30 for "no limit". */
-function modelMaxLength(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "number" && value >= 1) return value <= Number.MAX_SAFE_INTEGER ? value : undefined;
-  throw new BidoraError(
-    "TOKENIZER",
-    `tokenizer_config.json: model_max_length must be a number of at least 1, but is ${JSON.stringify(value)}.`,
-  );
-}
-
-function truncationSide({ config }: TokenizerSettings): Side {
-  const side = config.truncation_side ?? "right";
-  if (side === "right" || side === "left") return side;
-  throw new BidoraError(
-    "TOKENIZER",
-    `tokenizer_config.json: truncation_side must be right or left, but is ${JSON.stringify(side)}.`,
-  );
 }

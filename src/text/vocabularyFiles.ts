@@ -1,15 +1,18 @@
+/** Builds the tokenizer.json that transformers would have written for older folders, which have vocabulary files only. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import { type JsonObject, readJsonObject, readOptionalJsonObject } from "../files/json.js";
-import { BERT, type DefaultTokens, GPT2, ROBERTA } from "./defaultTokens.js";
-import type { SpecialToken, TokenizerSettings } from "./tokenizerSettings.js";
-
-/*
- * Folders with a vocabulary only, from before tokenizer.json: the file that transformers would have written for them.
- */
-
+import {
+  BERT,
+  type DefaultTokens,
+  ESM,
+  GPT2,
+  ROBERTA,
+  type SpecialToken,
+  type TokenizerSettings,
+} from "./tokenizerSettings.js";
 /** A tokenizer.json for BERT's WordPiece, from `vocab.txt`. */
 export async function wordPiece(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
   const lines = (await readTextFile(join(folder, "vocab.txt"))).split(/\r\n|\r|\n/);
@@ -75,7 +78,7 @@ export async function byteLevel(folder: string, settings: TokenizerSettings): Pr
   };
 }
 
-/** What a decoder's settings put around a text. Beside a tokenizer.json they say nothing, in transformers neither. */
+/** The special tokens that a decoder's settings add around a text. As in transformers, they have no effect beside a tokenizer.json. */
 function aroundTexts(
   special: ReadonlyMap<SpecialToken, string>,
   idOf: (token: string) => number,
@@ -103,21 +106,21 @@ function aroundTexts(
   };
 }
 
-/** By the name of the class or model; where neither is known, by RoBERTa's special tokens in the vocabulary. */
+/** By the name of the class or model; if neither is known, by RoBERTa's special tokens in the vocabulary. */
 function isRoberta(kind: string | undefined, vocab: ReadonlyMap<string, number>): boolean {
   if (kind !== undefined && /roberta|bart|longformer/i.test(kind)) return true;
   if (kind !== undefined && /gpt|^opt$/i.test(kind)) return false;
   return vocab.has("<s>") && vocab.has("</s>");
 }
 
-/** The tokens by role as written: the folder's own where it names them. */
-export function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
+/** The special tokens by role: those of the folder, else the defaults. */
+function roles(defaults: DefaultTokens, settings: TokenizerSettings): ReadonlyMap<SpecialToken, string> {
   const named = [...settings.specialTokens].map(([role, token]) => [role, token.content] as const);
   return new Map([...(Object.entries(defaults) as [SpecialToken, string][]), ...named]);
 }
 
-/** Tokens found in a text before it is split keep their id of the vocabulary; those that it lacks come after it. */
-export async function addedTokens(
+/** Tokens that are matched before a text is split. They keep their ids in the vocabulary; others get ids after it. */
+async function addedTokens(
   folder: string,
   vocab: ReadonlyMap<string, number>,
   special: ReadonlyMap<SpecialToken, string>,
@@ -144,7 +147,7 @@ export async function addedTokens(
   return { idOf: (token: string) => ids.get(token)!, added };
 }
 
-export function readTextFile(file: string): Promise<string> {
+function readTextFile(file: string): Promise<string> {
   refuseSpecialFile(file);
   return readFile(file, "utf8");
 }
@@ -156,9 +159,56 @@ async function readMerges(file: string): Promise<[string, string][]> {
     if (line === "" || line.startsWith("#version")) continue;
     const [left, right, ...rest] = line.split(" ");
     if (left === undefined || right === undefined || rest.length > 0) {
-      throw new BidoraError("TOKENIZER", `${file} line ${i + 1} must hold two tokens with a space between them.`);
+      throw new BidoraError("TOKENIZER", `${file} line ${i + 1} must have two tokens with a space between them.`);
     }
     merges.push([left, right]);
   }
   return merges;
+}
+
+/** Whether a folder's vocab.txt is ESM's, by the name of the class or model. */
+export const isEsm = ({ kind }: TokenizerSettings): boolean => /^esm(tokenizer)?$/i.test(kind ?? "");
+
+/**
+ * A tokenizer.json for ESM's protein letters, from `vocab.txt`. Each token is matched anywhere in a text, the longest first; the
+ * rest is unknown, one token for each stretch without white space.
+ */
+export async function proteinLetters(folder: string, settings: TokenizerSettings): Promise<JsonObject> {
+  if (settings.config.eos_token === null)
+    throw new BidoraError("TOKENIZER", `${folder}/tokenizer_config.json: eos_token null is not supported for ESM.`);
+  const text = await readTextFile(join(folder, "vocab.txt"));
+  const lines = text.replace(LINE_END_AT_END, "").split(LINE_END);
+  const vocab = new Map(lines.map((line, id) => [line.trim(), id]));
+  const special = roles(ESM, settings);
+  const { idOf, added } = await addedTokens(folder, vocab, special, settings);
+  const [cls, eos] = [special.get("cls_token")!, special.get("eos_token")!];
+  const unknown = special.get("unk_token");
+  return {
+    version: "1.0",
+    added_tokens: added,
+    pre_tokenizer: {
+      type: "Sequence",
+      pretokenizers: [
+        { type: "Split", pattern: { Regex: WHITE_SPACE }, behavior: "Removed", invert: false },
+        { type: "Split", pattern: { Regex: anyOf([...vocab.keys()]) }, behavior: "Isolated", invert: false },
+      ],
+    },
+    post_processor: { type: "BertProcessing", cls: [cls, idOf(cls)], sep: [eos, idOf(eos)] },
+    model: {
+      type: "WordLevel",
+      ...(unknown !== undefined && { unk_token: unknown }),
+      vocab: Object.fromEntries(vocab),
+    },
+  };
+}
+
+// As in Python's str.splitlines and str.split.
+const LINE_END = /\r\n|[\n\r\v\f\x85\u2028\u2029]/;
+const LINE_END_AT_END = new RegExp(`(?:${LINE_END.source})$`);
+const WHITE_SPACE = "[\\s\\x{1C}-\\x{1F}]+";
+
+/** An expression that matches the longest possible token. */
+function anyOf(tokens: readonly string[]): string {
+  const longestFirst = tokens.filter((token) => token !== "").sort((a, b) => b.length - a.length);
+  return longestFirst.map((token) => token.replace(/[^\p{L}\p{N}]/gu, "\\$&")).join("|");
 }

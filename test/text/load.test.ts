@@ -77,7 +77,7 @@ it("a maximum length without room for text is refused", async () => {
 
 it("folders without a good tokenizer are refused by one sentence", async () => {
   await expect(loadTokenizer("/no/such/folder")).rejects.toThrow("There is no folder /no/such/folder");
-  await expect(loadTokenizer(folder({ "config.json": {} }))).rejects.toThrow("holds no tokenizer");
+  await expect(loadTokenizer(folder({ "config.json": {} }))).rejects.toThrow("has no tokenizer");
   await expect(loadTokenizer(folder({ "tokenizer.json": "{" }))).rejects.toThrow("tokenizer.json is not valid JSON");
   await expect(loadTokenizer(folder({ "tokenizer.json": {} }))).rejects.toThrow("is broken");
   const japanese = folder({
@@ -122,7 +122,7 @@ describe("tokens that tokenizer.json lacks", () => {
 
   it("are none where special tokens in texts are to be split: that is refused", async () => {
     const path = folder({ "tokenizer.json": spec, "tokenizer_config.json": { split_special_tokens: true } });
-    await expect(loadTokenizer(path)).rejects.toThrow(/has split_special_tokens.*not supported: take it out/);
+    await expect(loadTokenizer(path)).rejects.toThrow(/has split_special_tokens.*not supported: remove it/);
   });
 });
 

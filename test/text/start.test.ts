@@ -109,7 +109,7 @@ describe("a text far longer than what is kept", () => {
     const row = { input, label: undefined, at: { file: "f.csv", line: 7 } };
     const encoding = { labels: undefined, maxLength: 128 };
     await expect(encodeRows(TASKS["sequence-classification"], [row], tokenizer, encoding)).rejects.toThrow(
-      /^f\.csv line 7: \d+ characters of the text have no space between two words/,
+      /^f\.csv line 7: \d+ characters of the text have no space between words/,
     );
   });
 });
