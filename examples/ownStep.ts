@@ -34,7 +34,7 @@ const state = optim.initState(adamw, tensors, options);
 for (let step = 1; step <= 5; step++) {
   // Each step's tensors are released at its end; what is trained was made outside, and stays.
   const loss = torch.scope(() => {
-    const context = { masks: new nn.DrawnMasks(step), differentiateTwice: false };
+    const context = { masks: new nn.SeededMasks(step) };
     const mean = torch.divScalar(nn.crossEntropy(loaded.model.forward(input, context), stars), texts.length);
     const gradients = torch.grad([mean], tensors).map((gradient) => gradient as torch.Tensor);
     adamw.update(trained, gradients, state, 1e-2, options);

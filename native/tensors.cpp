@@ -84,13 +84,14 @@ Napi::Value writeFile(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (handle) => [dtype name, ...sizes]
+// (handle) => [dtype name, ...sizes], and then the device's name where it is not the CPU
 Napi::Value describe(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorAt(info, 0);
   Napi::Array result = Napi::Array::New(info.Env(), tensor.dim() + 1);
   result.Set(0U, dtypeName(tensor.scalar_type()));
   for (int64_t i = 0; i < tensor.dim(); ++i)
     result.Set(static_cast<uint32_t>(i + 1), static_cast<double>(tensor.size(i)));
+  if (!tensor.is_cpu()) result.Set(static_cast<uint32_t>(tensor.dim() + 1), tensor.device().str());
   return result;
 }
 

@@ -10,6 +10,7 @@ const ORDER = [
   ["common"],
   ["files"],
   ["torch", "text", "metrics"],
+  ["operators"],
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],
   ["tasks", "generation"],

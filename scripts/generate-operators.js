@@ -10,18 +10,21 @@ const native = load("bidora");
 
 const camelCase = (name) => name.replace(/(?<=[a-z0-9])_([a-z0-9])/gi, (_, letter) => letter.toUpperCase());
 
-/** @returns {{name: string, alias: string}[]} */
+/** @returns {{name: string, alias: string, isRead: boolean}[]} */
 function readList() {
   const lines = readFileSync(new URL("src/torch/operators.txt", root), "utf8").split("\n");
   return lines
     .map((line) => line.replace(/#.*/, "").trim())
     .filter(Boolean)
     .map((line) => {
-      const [qualified, alias] = line.split(" as ");
+      const [qualified, alias] = line.replace(READ, "").split(" as ");
       const name = qualified.includes("::") ? qualified : `aten::${qualified}`;
-      return { name, alias: alias ?? camelCase(name.split("::")[1].split(".")[0]) };
+      return { name, alias: alias ?? camelCase(name.split("::")[1].split(".")[0]), isRead: READ.test(line) };
     });
 }
+
+/** Marks an operator whose recorded calls a tangent rule reads. */
+const READ = / \(read\)$/;
 
 const SCALARS = {
   Tensor: "Tensor",
@@ -168,8 +171,61 @@ ${optional}const tensors = (results: unknown): Tensor[] => (results as Handle[])
 ${functions}`;
 }
 
+/** The expression that reads one argument of a recorded call. */
+function readArgument({ type }, index) {
+  const given = `given[${index}]`;
+  const base = type.replace(/[?]$/, "");
+  const isOptional = type.endsWith("?");
+  if (base === "Tensor") return isOptional ? `optionalTensor(${given})` : `tensor(${given})`;
+  if (/\[\d*\]$/.test(base)) throw new Error(`Reading ${type} of a recorded call is not generated.`);
+  return `${given} as ${argumentType(base)}${isOptional ? " | null" : ""}`;
+}
+
+function readResults(returns) {
+  if (returns.length === 1) return "result: results[0] as TensorId";
+  const named = returns.map(({ name }, index) => {
+    if (!name) throw new Error("Several results without names are not generated.");
+    return `${camelCase(name)}: results[${index}] as TensorId`;
+  });
+  return `results: { ${named.join(", ")} }`;
+}
+
+function generateReader({ name, alias }) {
+  const schema = native.operatorSchema(name);
+  const fields = schema.arguments.map(
+    (argument, index) => `${camelCase(argument.name)}: ${readArgument(argument, index)}`,
+  );
+  return `/** \`${schema.text}\` */
+export const ${alias}Call = ({ arguments: given, results }: TapeCall) => ({
+${[...fields, readResults(schema.returns)].map((field) => `  ${field},`).join("\n")}
+});
+`;
+}
+
+const generateReaders = (list) => `${HEADER}
+// What a recorded call was given, by the names in the operator's schema.
+import { isTensor, type TapeArgument, type TapeCall, type TensorId } from "../tape.js";
+import type { Scalar } from "./operators.js";
+
+function tensor(argument: TapeArgument | undefined): TensorId {
+  if (isTensor(argument)) return argument.place;
+  throw new TypeError("A recorded call has no tensor where its schema has one.");
+}
+
+const optionalTensor = (argument: TapeArgument | undefined): TensorId | undefined =>
+  isTensor(argument) ? argument.place : undefined;
+
+${list
+  .filter(({ isRead }) => isRead)
+  .map(generateReader)
+  .join("\n")}`;
+
 const list = readUniqueList();
-const files = { "operatorNames.ts": generateNames(list), "operators.ts": generateFunctions(list) };
+const files = {
+  "recordedCalls.ts": generateReaders(list),
+  "operatorNames.ts": generateNames(list),
+  "operators.ts": generateFunctions(list),
+};
 for (const [name, text] of Object.entries(files)) {
   const path = `src/torch/generated/${name}`;
   const target = new URL(path, root);

@@ -1,5 +1,5 @@
 import { checkArguments } from "../common/arguments.js";
-import { type Module, type Parameter, turned } from "../nn/index.js";
+import { type Module, type Parameter, transposed } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
 import { anAdapted } from "./arguments.js";
@@ -31,7 +31,7 @@ export class TrainedTensor {
 
   /** The same as files have it. */
   get stored(): Tensor {
-    return this.parameter.isStoredTransposed ? turned(this.tensor) : this.tensor;
+    return this.parameter.isStoredTransposed ? transposed(this.tensor) : this.tensor;
   }
 }
 

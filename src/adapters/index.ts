@@ -6,6 +6,7 @@ export {
   writeAdapterMetadata,
 } from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
+export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "../operators/directionNorm.js";
 export { type AdaloraConfig, adaloraConfig, firstRank } from "./adaloraConfig.js";
 export {
   type AdaptedModel,
@@ -26,7 +27,6 @@ export {
   type TargetedConfig,
   type TargetModules,
 } from "./config.js";
-export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "./directionNorm.js";
 export { type DrawnModules, newLayers } from "./drawnModules.js";
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";

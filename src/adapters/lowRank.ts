@@ -1,4 +1,5 @@
-import { castTo, Dropout, Embedding, type ForwardContext, type Linear, type Parameter } from "../nn/index.js";
+import { Dropout, Embedding, type ForwardContext, type Linear, type Parameter } from "../nn/index.js";
+import { addLowRank, type LowRankFactors, lowRankLinear } from "../operators/lowRankLinear.js";
 import * as torch from "../torch/index.js";
 
 /** The trained low-rank update s·B·A of one weight. A: [r, in], B: [out, r]. */
@@ -26,12 +27,17 @@ export class LowRank {
     return this.parameters.bBias?.tensor;
   }
 
+  /** A, B and s, as operators take them. */
+  get factors(): LowRankFactors {
+    return { a: this.a, b: this.b, scale: this.scale };
+  }
+
   get rank(): number {
     return this.parameters.a.shape[0] as number;
   }
 
   /**
-   * (x·W0ᵀ + s·(x̃·Aᵀ)·Bᵀ) ⊙ g + b of a linear layer as one operator, which has no second derivative. x: [n, in] → [n, out].
+   * (x·W0ᵀ + s·(x̃·Aᵀ)·Bᵀ) ⊙ g + b of a linear layer. x: [n, in] → [n, out].
    * @param options g, `gain`, is 1 and x̃, `branch`, is x unless given
    */
   linear(
@@ -39,44 +45,40 @@ export class LowRank {
     layer: Linear,
     options: { readonly gain?: torch.Tensor; readonly branch?: torch.Tensor } = {},
   ): torch.Tensor {
-    const weight = castTo(layer.weight.tensor, x.dtype);
-    const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    const all = { ...options, packed: layer.packedFor(x) };
-    return this.#addBias(torch.lowRankLinear(x, weight, bias, this.a, this.b, this.scale, all));
+    return this.#addBias(lowRankLinear(x, layer.operandsFor(x), this.factors, options));
   }
 
   /** base + s·(x·Aᵀ)·Bᵀ in the dtype of x. x: [n, in], base: [n, out]. */
   addTo(base: torch.Tensor, x: torch.Tensor): torch.Tensor {
-    const reduced = torch.linear(x, castTo(this.a, x.dtype)); // n,r
-    return this.#addBias(torch.addmm(base, reduced, torch.t(castTo(this.b, x.dtype)), { alpha: this.scale }));
+    return this.#addBias(addLowRank(base, x, this.factors));
   }
 
   #addBias(y: torch.Tensor): torch.Tensor {
-    return this.bBias ? torch.add(y, castTo(this.bBias, y.dtype), { alpha: this.scale }) : y;
+    return this.bBias ? torch.add(y, torch.castTo(this.bBias, y.dtype), { alpha: this.scale }) : y;
   }
 
   /** Rows of table + s·(B·A)ᵀ of an embedding: dropout has no place there, as in PEFT. base: [n, dim], ids: [n]. */
   addRows(base: torch.Tensor, ids: torch.Tensor, layer: Embedding): torch.Tensor {
-    const reduced = castTo(layer.rows(torch.t(this.a), ids), base.dtype); // n,r
-    return torch.addmm(base, reduced, torch.t(castTo(this.b, base.dtype)), { alpha: this.scale });
+    const reduced = torch.castTo(layer.rows(torch.t(this.a), ids), base.dtype); // n,r
+    return torch.addmm(base, reduced, torch.t(torch.castTo(this.b, base.dtype)), { alpha: this.scale });
   }
 
   /** s·B·A, [out, in]; only merging and exporting build it. */
   product(dtype: torch.DType = this.a.dtype): torch.Tensor {
-    return torch.mulScalar(torch.mm(castTo(this.b, dtype), castTo(this.a, dtype)), this.scale);
+    return torch.mulScalar(torch.mm(torch.castTo(this.b, dtype), torch.castTo(this.a, dtype)), this.scale);
   }
 
   /** W0 + s·B·A in `dtype`, shaped as the layer's weight. */
   direction(layer: Linear | Embedding, dtype: torch.DType): torch.Tensor {
     const product = this.product(dtype);
     const update = layer instanceof Embedding ? torch.t(product) : product;
-    return torch.add(castTo(layer.weight.tensor, dtype), update);
+    return torch.add(torch.castTo(layer.weight.tensor, dtype), update);
   }
 
   /** s·b_B, [out], which merging adds to the layer's bias. */
   biasUpdate(dtype: torch.DType): torch.Tensor | undefined {
     const { bBias } = this;
-    return bBias && torch.noGrad(() => torch.scope(() => torch.mulScalar(castTo(bBias, dtype), this.scale)));
+    return bBias && torch.noGrad(() => torch.scope(() => torch.mulScalar(torch.castTo(bBias, dtype), this.scale)));
   }
 
   /** x̃, what is left of x for the low-rank branch while training. */

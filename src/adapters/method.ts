@@ -1,11 +1,11 @@
 import type { JsonObject } from "../files/json.js";
 import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
+import type { MagnitudeAxis, NormGradient } from "../operators/directionNorm.js";
 import type * as torch from "../torch/index.js";
 import type { AdaptedModel, TrainedRole } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterPlacement } from "./bottleneckConfig.js";
 import type { AdapterConfig, Pattern, TargetModules } from "./config.js";
-import type { MagnitudeAxis, NormGradient } from "./directionNorm.js";
 import type { Slot } from "./slots.js";
 import type { TrainingHooks } from "./trainingHooks.js";
 

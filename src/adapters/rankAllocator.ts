@@ -107,7 +107,7 @@ export class RankAllocator implements TrainingHooks {
     const tensors = new Map(state.tensors);
     for (const { layer, keeps } of left) {
       const rows = keeps.flatMap((keep, i) => (keep ? [i] : []));
-      const index = torch.tensor(rows, [rows.length], "int64");
+      const index = torch.tensor(rows, [rows.length], "int64", layer.kept.device);
       for (const [{ name, parameter }, dim] of [
         [layer.a, 0],
         [layer.b, 1],
@@ -145,19 +145,20 @@ function layersOf({ config, modules }: AdaptedModel<AdaloraConfig>): Layer[] {
         return { name: `${path}.${key}`, parameter, sensitivity: zeros(), uncertainty: zeros() };
       };
       const { dtype } = adapter;
+      const { device } = (adapter.ownParameters.get(A) as Parameter).tensor;
       return {
         path,
         a: factor(A),
         b: factor(B),
         e: factor(E),
-        kept: torch.keep(torch.ones([ranksOf(config, path)], { dtype })),
+        kept: torch.keep(torch.ones([ranksOf(config, path)], { dtype, device })),
       };
     });
 }
 
 /** ‖P·Pᵀ − I‖. P: [r, n] */
 function distanceFromIdentity(p: torch.Tensor): torch.Tensor {
-  const identity = torch.eye(p.shape[0] as number, { dtype: p.dtype });
+  const identity = torch.eye(p.shape[0] as number, { dtype: p.dtype, device: p.device });
   return torch.linalgVectorNorm(torch.sub(torch.mm(p, torch.t(p)), identity));
 }
 
@@ -176,7 +177,7 @@ function allocate(layers: readonly Layer[], count: number): void {
   const threshold = sorted[count - 1] as number;
   for (const [i, { kept }] of layers.entries()) {
     const keeps = Array.from(scores[i] as Float64Array, (score) => (score > threshold ? 1 : 0));
-    torch.copy_(kept, torch.tensor(keeps, [keeps.length], kept.dtype));
+    torch.copy_(kept, torch.tensor(keeps, [keeps.length], kept.dtype, kept.device));
   }
 }
 

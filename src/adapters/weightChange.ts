@@ -1,5 +1,5 @@
+import type { MagnitudeAxis } from "../operators/directionNorm.js";
 import * as torch from "../torch/index.js";
-import type { MagnitudeAxis } from "./directionNorm.js";
 
 /** How far a weight is from another one, magnitude and direction apart: DoRA (arXiv 2402.09353), section 3.2. */
 export interface WeightChange {

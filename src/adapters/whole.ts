@@ -1,5 +1,5 @@
 import { BidoraError } from "../common/errors.js";
-import { type Module, Norm, OutputLinear, type Parameter, turned } from "../nn/index.js";
+import { type Module, Norm, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
@@ -90,7 +90,7 @@ export function trainWhole(
 }
 
 function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype: torch.DType): torch.Tensor {
-  return torch.scope(() => torch.keep(ownCopy(isStoredTransposed ? turned(stored) : stored, dtype)));
+  return torch.scope(() => torch.keep(ownCopy(isStoredTransposed ? transposed(stored) : stored, dtype)));
 }
 
 /** A copy in row-major order that training may change in place. */

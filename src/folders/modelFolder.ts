@@ -9,7 +9,7 @@ import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
 import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";
-import { castTo, OutputLinear, type Parameter, turned } from "../nn/index.js";
+import { castTo, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 
@@ -108,7 +108,7 @@ function entriesOf(options: ModelFolder): TensorEntry[] {
           torch.scope(() => {
             const stored = castTo(value(), dtype);
             if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
-            torch.writeFile(parameter.isStoredTransposed ? turned(stored) : stored, descriptor, position);
+            torch.writeFile(parameter.isStoredTransposed ? transposed(stored) : stored, descriptor, position);
           }),
         ),
     };

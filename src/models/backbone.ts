@@ -10,6 +10,7 @@ import {
   type RowLayout,
   rowLayout,
 } from "../nn/index.js";
+import { checkpoint } from "../operators/checkpoint.js";
 import * as torch from "../torch/index.js";
 
 // Input
@@ -41,13 +42,15 @@ export const rowsOfTokens = listOf(
 
 /**
  * Lays rows end to end.
- * @param cache where rows go on from what they had before: their positions too
+ * @param cache where rows continue what they had before: their positions too
+ * @param device of the tensors; the CPU unless given
  */
-export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache): ModelInput {
+export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache, device = "cpu"): ModelInput {
   checkArguments("modelInput", ["rows", rows, rowsOfTokens]);
   const lengths = rows.map(({ inputIds }) => inputIds.length);
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const [ids, types, positions] = [new Int32Array(tokens), new Int32Array(tokens), new Int32Array(tokens)];
+  const numbers = (of: Int32Array) => torch.tensor(of, [tokens], "int32", device);
   let start = 0;
   for (const [row, { inputIds, tokenTypeIds }] of rows.entries()) {
     ids.set(inputIds, start);
@@ -57,10 +60,10 @@ export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache): Mo
     start += inputIds.length;
   }
   return {
-    inputIds: torch.tensor(ids),
-    tokenTypeIds: torch.tensor(types),
-    positionIds: torch.tensor(positions),
-    layout: rowLayout(lengths),
+    inputIds: numbers(ids),
+    tokenTypeIds: numbers(types),
+    positionIds: numbers(positions),
+    layout: rowLayout(lengths, device),
     cache,
   };
 }
@@ -87,7 +90,7 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
     for (const layer of this.items) {
       const input = hidden;
       const forward = () => layer.forward(input, rows, context, layer === last ? only : undefined);
-      hidden = torch.scope(() => (isCheckpointed(context) ? torch.checkpoint(forward) : forward()));
+      hidden = torch.scope(() => (context.gradientCheckpointing ? checkpoint(forward) : forward()));
       if (input !== x && input !== hidden) input.dispose(); // what a gradient needs of it, the graph holds
     }
     return hidden;
@@ -99,11 +102,6 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
     for (const layer of this.items) states.push(layer.forward(states.at(-1) as torch.Tensor, rows, context, undefined));
     return states;
   }
-}
-
-/** Not where second derivatives come from recorded backward passes. */
-function isCheckpointed({ gradientCheckpointing = false, differentiateTwice }: ForwardContext): boolean {
-  return gradientCheckpointing && !differentiateTwice;
 }
 
 /** The tokens of a layer that are gone on with. x: N,H → K,H */

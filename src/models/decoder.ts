@@ -190,7 +190,10 @@ class DecoderModel extends StackedModel<DecoderRows> {
     const { embeddingScale } = this.config;
     const embedded = this.embeddings.forward(inputIds, context);
     if (embeddingScale === undefined) return embedded;
-    return torch.mul(embedded, torch.castTo(torch.tensor([embeddingScale], [1]), embedded.dtype));
+    return torch.mul(
+      embedded,
+      torch.castTo(torch.tensor([embeddingScale], [1], "float32", embedded.device), embedded.dtype),
+    );
   }
 
   protected rowsOf(input: ModelInput, _context: ForwardContext, dtype: torch.DType): DecoderRows {

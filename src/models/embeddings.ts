@@ -65,7 +65,7 @@ export function positionsAfterPadding(padTokenId: number): PositionRule {
   return ({ inputIds, positionIds }) => {
     const counts = torch.neScalar(inputIds, padTokenId);
     const upTo = torch.cumsum(counts, 0); // N, this token included
-    const rowStarts = torch.sub(torch.arange(inputIds.numel), positionIds); // N, flat index of the row's first token
+    const rowStarts = torch.sub(torch.arange(inputIds.numel, { device: inputIds.device }), positionIds); // N, flat index of the row's first token
     const before = torch.indexSelect(torch.sub(upTo, torch.to(counts, "int64")), 0, rowStarts);
     return torch.addScalar(torch.mul(torch.sub(upTo, before), counts), padTokenId);
   };

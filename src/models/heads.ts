@@ -177,7 +177,7 @@ function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: 
     const unpadded = ids.subarray(end - length, end).findLastIndex((id) => id !== padTokenId);
     return end - length + Math.max(unpadded, 0);
   });
-  return torch.tensor(last, [last.length], "int64");
+  return torch.tensor(last, [last.length], "int64", inputIds.device);
 }
 
 /** The mean of each row's states. hidden: [N, H] → [B, H] */
@@ -189,7 +189,7 @@ export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout): torch.Te
     shares.fill(1 / length, row * tokens + start, row * tokens + start + length);
     start += length;
   }
-  return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype), hidden);
+  return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype, hidden.device), hidden);
 }
 
 /** Heads are trained, so they compute in full precision whatever the backbone's dtype is. */

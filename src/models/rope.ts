@@ -271,13 +271,16 @@ export function ropeTables(
 function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput, dtype: torch.DType): RotaryTables {
   const lengths = layout.lengths.map((length, row) => length + (cache?.lengths[row] ?? 0));
   const byRow = lengths.map((length) => rope.frequencies(length));
-  return torch.noGrad(() => rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths), rope.factor, dtype));
+  return torch.noGrad(() =>
+    rotaryTables(positionIds, frequenciesOf(byRow, layout.lengths, positionIds.device), rope.factor, dtype),
+  );
 }
 
 /** [R / 2] where all rows have the same, else [N, R / 2]. */
-function frequenciesOf(byRow: readonly Float32Array[], lengths: readonly number[]): torch.Tensor {
+function frequenciesOf(byRow: readonly Float32Array[], lengths: readonly number[], device: string): torch.Tensor {
   const [first] = byRow as [Float32Array];
-  if (byRow.every((frequencies) => frequencies === first)) return torch.tensor(first);
-  const parts = byRow.map((frequencies, row) => torch.expand(torch.tensor(frequencies), [lengths[row] as number, -1]));
+  const tensor = (frequencies: Float32Array) => torch.tensor(frequencies, undefined, "float32", device);
+  if (byRow.every((frequencies) => frequencies === first)) return tensor(first);
+  const parts = byRow.map((frequencies, row) => torch.expand(tensor(frequencies), [lengths[row] as number, -1]));
   return torch.cat(parts, 0);
 }

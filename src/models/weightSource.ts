@@ -4,7 +4,7 @@ import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { castTo, type Parameter, turned } from "../nn/index.js";
+import { castTo, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -34,7 +34,7 @@ export class WeightSource {
     parameter.fill(
       torch.scope(() => {
         const stored = this.checkpoint.readTensor(name);
-        return torch.keep(castTo(parameter.isStoredTransposed ? turned(stored) : stored, dtype));
+        return torch.keep(castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype));
       }),
     );
   }

@@ -1,17 +1,20 @@
+// Activations by the names that Hugging Face configurations use (`hidden_act`, `activation_function`).
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
+
+import { gelu, geluMul, silu, siluMul } from "../operators/activation.js";
 import * as torch from "../torch/index.js";
 
 /** What a layer applies to each element. */
 export type Activation = (x: torch.Tensor) => torch.Tensor;
 
-// One pass each way; where a gradient is differentiated again, libtorch's own formulas take over.
-const geluTanh: Activation = (x) => torch.fusedGelu(x, { approximate: "tanh" });
-const silu: Activation = (x) => torch.fusedSilu(x);
+/** activation(gate)·up, element by element. */
+export type GatedActivation = (gate: torch.Tensor, up: torch.Tensor) => torch.Tensor;
 
-/** Activations by the names that Hugging Face configurations use (`hidden_act`, `activation_function`). */
+const geluTanh: Activation = (x) => gelu(x, "tanh");
+
 const ACTIVATIONS: Readonly<Record<string, Activation>> = {
-  gelu: (x) => torch.fusedGelu(x),
+  gelu: (x) => gelu(x),
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
@@ -21,10 +24,26 @@ const ACTIVATIONS: Readonly<Record<string, Activation>> = {
   tanh: (x) => torch.tanh(x),
 };
 
-/** Throws when the name is not known. */
-export function activation(name: string): Activation {
-  const found = own(ACTIVATIONS, name);
-  if (found) return found;
-  const known = Object.keys(ACTIVATIONS).join(", ");
-  throw new BidoraError("ACTIVATION", `The model's activation "${name}" is not supported; known are ${known}.`);
+const geluTanhMul: GatedActivation = (gate, up) => geluMul(gate, up, "tanh");
+
+const GATED: Readonly<Record<string, GatedActivation>> = {
+  gelu: (gate, up) => geluMul(gate, up),
+  gelu_new: geluTanhMul,
+  gelu_fast: geluTanhMul,
+  gelu_pytorch_tanh: geluTanhMul,
+  silu: siluMul,
+  swish: siluMul,
+};
+
+/** @throws BidoraError `ACTIVATION` for a name that is not known */
+export const activation = (name: string): Activation => found(ACTIVATIONS, name, "activation");
+
+/** @throws BidoraError `ACTIVATION` for a name that is not known */
+export const gatedActivation = (name: string): GatedActivation => found(GATED, name, "gated activation");
+
+function found<T>(table: Readonly<Record<string, T>>, name: string, what: string): T {
+  const entry = own(table, name);
+  if (entry) return entry;
+  const known = Object.keys(table).join(", ");
+  throw new BidoraError("ACTIVATION", `The model's ${what} "${name}" is not supported; known are ${known}.`);
 }

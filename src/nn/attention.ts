@@ -1,10 +1,13 @@
+// Attention as models call it, with dropout, windows and a cache.
 // Shapes: N queries, M keys, H heads, G heads of keys, D size of a head.
 import { BidoraError } from "../common/errors.js";
-import * as torch from "../torch/index.js";
-import type { ForwardContext, MaskKey } from "./context.js";
-import type { Drawn, Dropout } from "./dropout.js";
-import { attendPlainly } from "./plainAttention.js";
-import type { RowLayout } from "./rows.js";
+import { attention } from "../operators/attention.js";
+import { attentionCached } from "../operators/attentionCached.js";
+import type { AttentionLimits, AttentionOptions } from "../operators/plainAttention.js";
+import type { RowLayout } from "../operators/rows.js";
+import type * as torch from "../torch/index.js";
+import type { Dropout, ForwardContext } from "./context.js";
+import type { KeyValueCache } from "./keyValueCache.js";
 
 /** How many tokens before and after its own position a query sees; undefined is no limit. */
 export interface AttentionWindow {
@@ -12,14 +15,8 @@ export interface AttentionWindow {
   readonly after?: number | undefined;
 }
 
-/** How many keys beside its own position a query sees; null is no limit. */
-export interface Limits {
-  readonly before: number | null;
-  readonly after: number | null;
-}
-
 /** What attention depends on beside its operands. */
-export interface AttendOptions {
+export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
   readonly heads: number;
   /** Heads of keys and values, each shared by `heads / kvHeads` neighbouring heads of queries. Default: `heads`. */
   readonly kvHeads?: number | undefined;
@@ -33,13 +30,6 @@ export interface AttendOptions {
   readonly window?: AttentionWindow | undefined;
   /** What products are multiplied by, above 0. Default: 1 / √D. */
   readonly scale?: number | undefined;
-  /**
-   * What is added to the scaled products, such as a term for relative positions.
-   * @param q [R, H, Lq, D]: R sequences of like length, padded to the longest
-   * @param k [R, H, Lk, D]
-   * @returns [R, H, Lq, Lk], or what is expanded to it
-   */
-  readonly scores?: ((q: torch.Tensor, k: torch.Tensor) => torch.Tensor) | undefined;
   readonly dropout: Dropout;
   readonly context: ForwardContext;
 }
@@ -52,28 +42,21 @@ export interface AttendOptions {
  * @returns [N, H·D]
  */
 export function attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, options: AttendOptions): torch.Tensor {
-  const { layout, keyLayout = layout, heads, kvHeads = heads, dropout, context } = options;
-  const sizes = [layout.lengths.length, heads, longest(layout), longest(keyLayout)];
-  const drawn = dropout.draw(sizes, context);
-  const limits = limitsOf(options);
-  const scale = options.scale ?? 1 / Math.sqrt((q.shape[1] as number) / heads);
-  if (!isFused(options, drawn)) {
-    return attendPlainly(q, k, v, { ...options, keyLayout, kvHeads, limits, scale }, drawn);
-  }
-  const mask = drawn && { ...(drawn as MaskKey), p: dropout.p };
-  const rest = { ...limits, ...mask };
-  return torch.attention(q, k, v, layout.cuSeqlens, keyLayout.cuSeqlens, heads, kvHeads, scale, rest);
+  const { layout, keyLayout = layout, heads, kvHeads = heads, dropout, context, scores } = options;
+  const mask = dropout.draw([layout.lengths.length, heads, longest(layout), longest(keyLayout)], context);
+  return attention(q, k, v, {
+    heads,
+    kvHeads,
+    layout,
+    keyLayout,
+    limits: limitsOf(options),
+    scale: options.scale ?? 1 / Math.sqrt((q.shape[1] as number) / heads),
+    dropout: mask && { p: dropout.p, mask },
+    scores,
+  });
 }
 
-/**
- * Whether the fused operator serves, which reads flat rows and keeps nothing of size N·M. It has no second derivative, knows no
- * scores but its own products, and draws its masks itself.
- */
-export function isFused({ context, scores }: Pick<AttendOptions, "context" | "scores">, drawn: Drawn): boolean {
-  return !context.differentiateTwice && !scores && !(drawn instanceof torch.Tensor);
-}
-
-function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions): Limits {
+function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions): AttentionLimits {
   const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
   const isLimited = limits.before !== null || limits.after !== null;
   const row = layout.lengths.findIndex((length, i) => length > (keyLayout.lengths[i] as number));
@@ -86,4 +69,36 @@ function limitsOf({ causal, window, layout, keyLayout = layout }: AttendOptions)
 
 function longest({ lengths }: RowLayout): number {
   return lengths.reduce((a, b) => Math.max(a, b));
+}
+
+/** What causal attention depends on beside its operands. */
+export type CausalOptions = Omit<AttendOptions, "keyLayout" | "causal" | "scores" | "window"> & {
+  /** Tokens before its own that a query sees; undefined is no limit. */
+  readonly before?: number | undefined;
+};
+
+/** A layer's part of a cache. */
+export interface LayerCache {
+  readonly cache: KeyValueCache | undefined;
+  /** The layer's number. */
+  readonly layer: number;
+}
+
+/**
+ * Causal attention of new tokens over themselves and over what a cache holds of their sequences; their keys and values are added to
+ * it. No gradient flows through a cache.
+ * @param q [N, H·D]
+ * @param k [N, G·D]; v likewise
+ * @returns [N, H·D]
+ */
+export function attendCausally(
+  q: torch.Tensor,
+  k: torch.Tensor,
+  v: torch.Tensor,
+  { cache, layer }: LayerCache,
+  { before, ...options }: CausalOptions,
+): torch.Tensor {
+  if (!cache) return attend(q, k, v, { ...options, causal: true, window: { before } });
+  const { layout, heads, kvHeads = heads, scale } = options;
+  return attentionCached(q, cache.extend(layer, k, v, layout), { heads, kvHeads, layout, scale, before });
 }

@@ -1,7 +1,8 @@
+// Embedding tables, and output matrices that may share one.
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
-import { Module } from "./module.js";
-import type { Parameter } from "./parameter.js";
+import { Linear } from "./linear.js";
+import { Module, type Parameter } from "./module.js";
 
 /** What can stand in for an embedding's own look-up. */
 export interface EmbeddingAdapter extends Module {
@@ -38,5 +39,20 @@ export class Embedding extends Module {
   /** Rows of any table that is looked up as this one. table: [count, any] → [tokens, any] */
   rows(table: torch.Tensor, ids: torch.Tensor): torch.Tensor {
     return torch.embedding(table, ids, this.padding);
+  }
+}
+
+/**
+ * The output matrix of a language model, from hidden states to the vocabulary. It comes with the checkpoint, and `all-linear` leaves
+ * it out. Where it is tied to the embeddings it computes with their table, and has no weight of its own in the tree.
+ */
+export class OutputLinear extends Linear {
+  constructor(
+    inFeatures: number,
+    outFeatures: number,
+    /** The embeddings that it is tied to. */
+    readonly tied?: Embedding,
+  ) {
+    super(inFeatures, outFeatures, { bias: false, ...(tied && { weight: tied.weight }) });
   }
 }

@@ -1,22 +1,38 @@
+// What models and adapters are built from.
+export type { MaskKey } from "../operators/philox.js";
+export { type RotaryTables, rotaryTables, rotate } from "../operators/rotary.js";
+export { paddedRows, type RowLayout, rowLayout } from "../operators/rows.js";
 export { castTo } from "../torch/index.js";
-export { type Activation, activation } from "./activations.js";
-export { type AttendOptions, type AttentionWindow, attend } from "./attention.js";
-export { attendCausally, type CausalOptions, type LayerCache } from "./cachedAttention.js";
-export { EVALUATION, type ForwardContext, type MaskKey, type MaskSource } from "./context.js";
-export { DerivedTensor } from "./derivedTensor.js";
-export { type Drawn, DrawnMasks, Dropout } from "./dropout.js";
-export { Embedding, type EmbeddingAdapter } from "./embedding.js";
-export { type GatedActivation, gatedActivation } from "./gatedActivation.js";
-export { type CachedRows, KeyValueCache } from "./keyValueCache.js";
-export { Linear, type LinearAdapter, packLinears } from "./linear.js";
-export { linearCrossEntropy } from "./linearCrossEntropy.js";
-export { binaryCrossEntropy, crossEntropy, IGNORED_LABEL, meanSquaredError } from "./losses.js";
-export { isWithin, Module, ModuleList } from "./module.js";
-export { LayerNorm, Norm, OffsetRmsNorm, RmsNorm } from "./norm.js";
-export { OutputLinear } from "./outputLinear.js";
-export { Parameter, turned } from "./parameter.js";
-export { partsOf, projectTogether } from "./projection.js";
-export { addAndNorm, addThenNorm, type NormedSum, type ResidualOptions, type SubLayerOutputs } from "./residual.js";
-export { type RotaryTables, rotaryTables, rotate } from "./rotary.js";
-export { paddedRows, type RowLayout, rowLayout } from "./rows.js";
-export { tokenLosses } from "./tokenLosses.js";
+export { type Activation, activation, type GatedActivation, gatedActivation } from "./activations.js";
+export {
+  type AttendOptions,
+  type AttentionWindow,
+  attend,
+  attendCausally,
+  type CausalOptions,
+  type LayerCache,
+} from "./attention.js";
+export { Dropout, EVALUATION, type ForwardContext, type MaskSource, SeededMasks } from "./context.js";
+export { Embedding, type EmbeddingAdapter, OutputLinear } from "./embedding.js";
+export { KeyValueCache } from "./keyValueCache.js";
+export { Linear, type LinearAdapter, packLinears, partsOf, projectTogether } from "./linear.js";
+export {
+  binaryCrossEntropy,
+  crossEntropy,
+  IGNORED_LABEL,
+  linearCrossEntropy,
+  meanSquaredError,
+  tokenLosses,
+} from "./losses.js";
+export { DerivedTensor, isWithin, Module, ModuleList, Parameter, transposed } from "./module.js";
+export {
+  addAndNorm,
+  addThenNorm,
+  LayerNorm,
+  Norm,
+  type NormedSum,
+  OffsetRmsNorm,
+  type ResidualOptions,
+  RmsNorm,
+  type SubLayerOutputs,
+} from "./norm.js";

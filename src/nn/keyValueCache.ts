@@ -1,29 +1,23 @@
-// Shapes: N new tokens of all sequences, P places of the cache, B sequences, W the width of keys or values.
-import * as torch from "../torch/index.js";
-import type { RowLayout } from "./rows.js";
+// The keys and values that decoders keep from token to token.
+// Shapes: N new tokens of all sequences, P rows of the cache, B sequences, W the width of keys or values.
 
-/** A layer's keys and values of all tokens so far, and where they lie. */
-export interface CachedRows {
-  /** [P, W] */
-  readonly keys: torch.Tensor;
-  readonly values: torch.Tensor;
-  /** [B] int64: the place of each sequence's first token; the others follow it. */
-  readonly starts: torch.Tensor;
-  /** [B] int64 */
-  readonly lengths: torch.Tensor;
-}
+import { type CachedRows, type CachedSpans, writeRows } from "../operators/attentionCached.js";
+import type { RowLayout } from "../operators/rows.js";
+import * as torch from "../torch/index.js";
 
 type Layer = Pick<CachedRows, "keys" | "values">;
 
-/** Of the tokens under way: where all of a sequence lie, and where the new ones go. */
-type Places = Pick<CachedRows, "starts" | "lengths"> & { readonly next: torch.Tensor };
+/** Where all tokens of each sequence lie in this pass, and where the new ones go. */
+interface Spans extends CachedSpans {
+  readonly next: Pick<CachedSpans, "starts" | "startsTensor">;
+}
 
-/** Tokens that there is room for at first, where nobody says how many will come. */
+/** Tokens that each sequence has room for at first, unless the caller says how many will come. */
 const FEW_TOKENS = 256;
 
 /**
- * What attention goes on from: each layer's keys and values of the tokens that sequences have had. A sequence has a slot with room
- * for tokens to come, so that none is copied when one is added; past its room all slots are made twice as large.
+ * Each layer's keys and values of the tokens that sequences have had. A sequence has a slot with room for further tokens, so that
+ * adding one copies none; when a slot is full, all slots become twice as large.
  */
 export class KeyValueCache {
   readonly #layers = new Map<number, Layer>();
@@ -33,7 +27,7 @@ export class KeyValueCache {
   #slotCount: number;
   /** Of a slot. */
   #room: number;
-  #places: Places | undefined;
+  #spans: Spans | undefined;
 
   /**
    * @param sequences how many there are
@@ -58,23 +52,23 @@ export class KeyValueCache {
    * @returns those of all tokens, which belong to the cache
    */
   extend(layer: number, keys: torch.Tensor, values: torch.Tensor, layout: RowLayout): CachedRows {
-    const { next, ...places } = this.#placesOf(layout);
+    const { next, ...spans } = this.#spansOf(layout);
     const own = this.#layers.get(layer) ?? this.#add(layer, keys, values);
-    torch.writeRows_(own.keys, keys, layout.cuSeqlens, next);
-    torch.writeRows_(own.values, values, layout.cuSeqlens, next);
-    return { ...own, ...places };
+    writeRows(own.keys, keys, layout, next);
+    writeRows(own.values, values, layout, next);
+    return { ...own, ...spans };
   }
 
   /** Every layer has been given new tokens. */
   advance({ lengths }: RowLayout): void {
     this.#lengths = this.#lengths.map((length, i) => length + (lengths[i] as number));
-    this.#forgetPlaces();
+    this.#forgetSpans();
   }
 
   /** Forgets the tokens of one sequence: it begins anew. */
   restart(sequence: number): void {
     this.#lengths = this.#lengths.with(sequence, 0);
-    this.#forgetPlaces();
+    this.#forgetSpans();
   }
 
   /**
@@ -91,33 +85,38 @@ export class KeyValueCache {
       for (const [i, slot] of to.entries())
         if (slot !== from[i]) this.#copy(layer, layer, from[i] as number, slot, lengths[i] as number, this.#room);
     [this.#lengths, this.#slots] = [lengths, to];
-    this.#forgetPlaces();
+    this.#forgetSpans();
   }
 
   /** Lets go of everything. */
   dispose(): void {
     for (const layer of this.#layers.values()) dispose(layer);
     this.#layers.clear();
-    this.#forgetPlaces();
+    this.#forgetSpans();
   }
 
-  #placesOf({ lengths }: RowLayout): Places {
-    if (this.#places) return this.#places;
+  #spansOf({ lengths, first: { device } }: RowLayout): Spans {
+    if (this.#spans) return this.#spans;
     const all = this.#lengths.map((length, i) => length + (lengths[i] as number));
     const most = Math.max(...all);
     if (most > this.#room) this.#make(Math.max(most, 2 * this.#room));
     const starts = this.#slots.map((slot) => slot * this.#room);
-    this.#places = {
-      starts: longs(starts),
-      lengths: longs(all),
-      next: longs(starts.map((start, i) => start + (this.#lengths[i] as number))),
+    const next = starts.map((start, i) => start + (this.#lengths[i] as number));
+    const tensor = (numbers: readonly number[]) => torch.keep(torch.tensor(numbers, [numbers.length], "int64", device));
+    this.#spans = {
+      starts,
+      lengths: all,
+      startsTensor: tensor(starts),
+      lengthsTensor: tensor(all),
+      next: { starts: next, startsTensor: tensor(next) },
     };
-    return this.#places;
+    return this.#spans;
   }
 
-  #forgetPlaces(): void {
-    for (const tensor of Object.values(this.#places ?? {})) tensor.dispose();
-    this.#places = undefined;
+  #forgetSpans(): void {
+    const { startsTensor, lengthsTensor, next } = this.#spans ?? {};
+    for (const tensor of [startsTensor, lengthsTensor, next?.startsTensor]) tensor?.dispose();
+    this.#spans = undefined;
   }
 
   #add(layer: number, keys: torch.Tensor, values: torch.Tensor): Layer {
@@ -148,24 +147,20 @@ export class KeyValueCache {
   #copy(from: Layer, to: Layer, slot: number, toSlot: number, length: number, room: number): void {
     if (length === 0) return;
     torch.scope(() => {
-      const [cuSeqlens, start] = [
-        torch.tensor([0, length], [2], "int64"),
-        torch.tensor([toSlot * this.#room], [1], "int64"),
-      ];
       for (const part of ["keys", "values"] as const)
-        torch.writeRows_(to[part], torch.narrow(from[part], 0, slot * room, length), cuSeqlens, start);
+        torch.copy_(
+          torch.narrow(to[part], 0, toSlot * this.#room, length),
+          torch.narrow(from[part], 0, slot * room, length),
+        );
     });
   }
 
   /** Memory for a layer's keys or values. */
   #empty(like: torch.Tensor): torch.Tensor {
     const [, width] = like.shape as [number, number];
-    return torch.keep(torch.empty([this.#slotCount * this.#room, width], { dtype: like.dtype }));
+    return torch.keep(torch.empty([this.#slotCount * this.#room, width], { dtype: like.dtype, device: like.device }));
   }
 }
-
-const longs = (numbers: readonly number[]): torch.Tensor =>
-  torch.keep(torch.tensor(numbers, [numbers.length], "int64"));
 
 function dispose({ keys, values }: Layer): void {
   keys.dispose();

@@ -1,8 +1,8 @@
+// Linear layers: y = x·Wᵀ + b.
+import { type LinearOperands, linear, linears } from "../operators/linear.js";
 import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
-import { DerivedTensor } from "./derivedTensor.js";
-import { Module } from "./module.js";
-import { Parameter } from "./parameter.js";
+import { DerivedTensor, Module, Parameter } from "./module.js";
 
 /**
  * What can stand in for a linear layer's own product, put there from outside. It may change what the layer computes, or go on from
@@ -52,8 +52,13 @@ export class Linear extends Module {
 
   /** The layer's own product, without its adapter. */
   base(x: torch.Tensor): torch.Tensor {
+    return linear(x, this.operandsFor(x));
+  }
+
+  /** What the product with an input takes, in the input's dtype. */
+  operandsFor(x: torch.Tensor): LinearOperands {
     const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
-    return torch.fastLinear(x, torch.castTo(this.weight.tensor, x.dtype), bias, { packed: this.packedFor(x) });
+    return { weight: torch.castTo(this.weight.tensor, x.dtype), bias, packed: this.packedFor(x) };
   }
 
   /** The weight in oneDNN's own layout, where there is a copy in the input's dtype. */
@@ -78,4 +83,46 @@ export function packLinears(model: Module): void {
   for (const [, layer] of model.namedModules()) {
     if (layer instanceof Linear && packable.includes(layer.weight.tensor.dtype)) layer.pack();
   }
+}
+
+/**
+ * The products of several layers with one input, such as query, key and value.
+ * @param x [tokens, in]
+ * @returns [tokens, out] for each layer
+ */
+export function projectTogether(
+  layers: readonly Linear[],
+  x: torch.Tensor,
+  context: ForwardContext,
+): readonly torch.Tensor[] {
+  if (layers.length === 1 || !areTogether(layers, x)) return layers.map((layer) => layer.forward(x, context));
+  const [weights, biases] = [layers.map(({ weight }) => weight), layers.flatMap(({ bias }) => bias ?? [])].map(
+    (parameters) => parameters.map(({ tensor }) => torch.castTo(tensor, x.dtype)),
+  ) as [torch.Tensor[], torch.Tensor[]];
+  return linears(x, weights, biases);
+}
+
+/** Whether one call may serve all: it takes the weights alone, with biases of all or of none, and records no gradients. */
+function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
+  const biased = layers.filter(({ bias }) => bias).length;
+  const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
+  return (
+    (biased === 0 || biased === layers.length) &&
+    !layers.some((layer) => layer.adapter || layer.packedFor(x)) &&
+    !x.requiresGrad &&
+    !parameters.some(({ tensor }) => tensor.requiresGrad)
+  );
+}
+
+/**
+ * The products of layers that a checkpoint holds as one.
+ * @param x [tokens, sum of widths]
+ * @returns [tokens, width] for each width
+ */
+export function partsOf(x: torch.Tensor, widths: readonly number[]): readonly torch.Tensor[] {
+  let end = 0;
+  return widths.map((width) => {
+    end += width;
+    return torch.narrow(x, 1, end - width, width);
+  });
 }

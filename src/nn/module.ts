@@ -1,12 +1,68 @@
-import type { Tensor } from "../torch/index.js";
-import { Parameter } from "./parameter.js";
+// A model's tree of modules, its parameters, and tensors derived from them.
+import { BidoraError } from "../common/errors.js";
+import * as torch from "../torch/index.js";
+
+/** A matrix transposed, in row-major order: between a model file's layout and this program's. */
+export const transposed = (matrix: torch.Tensor): torch.Tensor => torch.contiguous(torch.t(matrix));
+
+/** A tensor of known shape in a module: empty until a checkpoint, an adapter or an initialiser fills it. */
+export class Parameter {
+  #tensor: torch.Tensor | undefined;
+  /** The dtype that layers compute with it in, where training keeps the tensor itself in a more precise one. */
+  computeDtype: torch.DType | undefined;
+
+  constructor(
+    readonly shape: readonly number[],
+    /** Model files hold it transposed: [in, out] for [out, in]. */
+    readonly isStoredTransposed = false,
+  ) {}
+
+  /** A parameter that holds `tensor` already. */
+  static of(tensor: torch.Tensor): Parameter {
+    const parameter = new Parameter(tensor.shape);
+    parameter.fill(tensor);
+    return parameter;
+  }
+
+  get isFilled(): boolean {
+    return this.#tensor !== undefined;
+  }
+
+  /** The shape that it has in model files. */
+  get storedShape(): readonly number[] {
+    return this.isStoredTransposed ? this.shape.toReversed() : this.shape;
+  }
+
+  /** The tensor. Throws when nothing has filled it yet. */
+  get tensor(): torch.Tensor {
+    if (!this.#tensor)
+      throw new BidoraError("PARAMETER_EMPTY", `A parameter of shape [${this.shape}] was used before it was loaded.`);
+    return this.#tensor;
+  }
+
+  /** Takes a tensor, releasing the one before. Throws when the shape differs. */
+  fill(tensor: torch.Tensor): void {
+    const before = this.swap(tensor);
+    if (before && before !== tensor) before.dispose();
+  }
+
+  /** Takes a tensor and returns the one before, still alive. Throws when the shape differs. */
+  swap(tensor: torch.Tensor): torch.Tensor | undefined {
+    if (!torch.sameShape(tensor.shape, this.shape)) {
+      throw new BidoraError("SHAPE", `expected shape [${this.shape}], got [${tensor.shape}]`);
+    }
+    const before = this.#tensor;
+    this.#tensor = tensor;
+    return before;
+  }
+}
 
 /**
  * A node of a model's tree. Children and parameters are registered under the names that checkpoints use, so that a path
  * such as `encoder.layer.0.attention.self.query` names the same thing here and in a file.
  */
 export abstract class Module {
-  /** What was put here from outside. Its parameters stand in the tree under this module's own path. */
+  /** An adapter that was put here from outside. Its parameters are in the tree under this module's own path. */
   adapter: Module | undefined;
   readonly #modules = new Map<string, Module>();
   readonly #parameters = new Map<string, Parameter>();
@@ -21,14 +77,14 @@ export abstract class Module {
     return this.hold(name, new Parameter(shape));
   }
 
-  /** Takes in a parameter that is there already. */
+  /** Registers a parameter that exists already. */
   protected hold(name: string, parameter: Parameter): Parameter {
     this.#parameters.set(name, parameter);
     return parameter;
   }
 
-  /** Takes in what a checkpoint may hold like a parameter, but nothing ever trains; `value` is what it is where none does. */
-  protected buffer(name: string, value: Tensor): Parameter {
+  /** Registers a tensor that a checkpoint may hold like a parameter, but that is never trained; `value` is its default. */
+  protected buffer(name: string, value: torch.Tensor): Parameter {
     const buffer = Parameter.of(value);
     this.#buffers.set(name, buffer);
     return buffer;
@@ -98,5 +154,27 @@ export class ModuleList<T extends Module> extends Module implements Iterable<T> 
   /** The modules in their order. */
   [Symbol.iterator](): Iterator<T> {
     return this.items[Symbol.iterator]();
+  }
+}
+
+/** A computed tensor that is kept until one of its sources is replaced or changes in place. */
+export class DerivedTensor {
+  #value: torch.Tensor | undefined;
+  #sources: readonly (readonly [source: torch.Tensor, version: number])[] = [];
+
+  /** The tensor that was computed last, if these are still its sources. */
+  find(sources: readonly torch.Tensor[]): torch.Tensor | undefined {
+    const isFresh = sources.every(
+      (source, i) => source === this.#sources[i]?.[0] && source.version === this.#sources[i]?.[1],
+    );
+    return isFresh ? this.#value : undefined;
+  }
+
+  /** Computes it again, unrecorded, and releases the one before. */
+  make(sources: readonly torch.Tensor[], compute: () => torch.Tensor): torch.Tensor {
+    this.#value?.dispose();
+    this.#value = torch.keep(torch.noGrad(() => torch.scope(compute)));
+    this.#sources = sources.map((source) => [source, source.version]);
+    return this.#value;
   }
 }

@@ -1,6 +1,8 @@
+// Normalisation layers, and the residual sums that they normalise. Shapes: N tokens, H hidden size.
+import { dropoutAddNorm, type NormFactors, rowNorm } from "../operators/norms.js";
 import * as torch from "../torch/index.js";
-import { Module } from "./module.js";
-import type { Parameter } from "./parameter.js";
+import type { Dropout, ForwardContext } from "./context.js";
+import { Module, type Parameter } from "./module.js";
 
 /** A normalisation over the last dimension. */
 export abstract class Norm extends Module {
@@ -17,9 +19,15 @@ export abstract class Norm extends Module {
     this.weight = this.parameter("weight", [size]);
   }
 
-  /** What it multiplies by where it computes in `dtype`; undefined where it computes in a wider one. */
-  factors(dtype: torch.DType): torch.Tensor | undefined {
-    return torch.castTo(this.weight.tensor, dtype);
+  /** Its numbers where it computes in `dtype`; undefined where it computes in a wider one. */
+  factors(dtype: torch.DType): NormFactors | undefined {
+    return this.factorsOf(torch.castTo(this.weight.tensor, dtype));
+  }
+
+  /** @param weight what it multiplies by, in the dtype that it computes in */
+  protected factorsOf(weight: torch.Tensor): NormFactors {
+    const bias = this.bias ? torch.castTo(this.bias.tensor, weight.dtype) : null;
+    return { weight, bias, epsilon: this.epsilon, isCentred: this.isCentred };
   }
 
   /** Normalises over the last dimension, then scales and perhaps shifts. x: [..., size] → the same */
@@ -37,8 +45,7 @@ export class LayerNorm extends Norm {
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const bias = this.bias ? torch.castTo(this.bias.tensor, x.dtype) : null;
-    return torch.rowNorm(x, torch.castTo(this.weight.tensor, x.dtype), bias, this.epsilon);
+    return rowNorm(x, this.factorsOf(torch.castTo(this.weight.tensor, x.dtype)));
   }
 }
 
@@ -48,20 +55,19 @@ export class RmsNorm extends Norm {
   readonly isCentred = false;
 
   override forward(x: torch.Tensor): torch.Tensor {
-    return torch.rowNorm(x, torch.castTo(this.weight.tensor, x.dtype), null, this.epsilon, { centred: false });
+    return rowNorm(x, this.factorsOf(torch.castTo(this.weight.tensor, x.dtype)));
   }
 }
 
 /** The same with weights that are offsets from 1, in float32 at least, as Gemma has it. */
 export class OffsetRmsNorm extends RmsNorm {
-  override factors(dtype: torch.DType): torch.Tensor | undefined {
-    return dtype === wideOf(dtype) ? this.#fromOne(dtype) : undefined;
+  override factors(dtype: torch.DType): NormFactors | undefined {
+    return dtype === torch.wideDtype(dtype) ? this.factorsOf(this.#fromOne(dtype)) : undefined;
   }
 
   override forward(x: torch.Tensor): torch.Tensor {
-    const wide = torch.castTo(x, wideOf(x.dtype));
-    const normed = torch.rowNorm(wide, this.#fromOne(wide.dtype), null, this.epsilon, { centred: false });
-    return torch.castTo(normed, x.dtype);
+    const wide = torch.castTo(x, torch.wideDtype(x.dtype));
+    return torch.castTo(rowNorm(wide, this.factorsOf(this.#fromOne(wide.dtype))), x.dtype);
   }
 
   #fromOne(dtype: torch.DType): torch.Tensor {
@@ -69,4 +75,53 @@ export class OffsetRmsNorm extends RmsNorm {
   }
 }
 
-const wideOf = (dtype: torch.DType): torch.DType => (dtype === "float64" ? "float64" : "float32");
+/** The linear layers that sub-layers end with, whose results are added to what came in: ends of their paths, by kind of sub-layer. */
+export interface SubLayerOutputs {
+  readonly attention: readonly string[];
+  /** What ends one of `attention`'s too is that alone. */
+  readonly feedForward: readonly string[];
+}
+
+/** What a residual sum goes through. */
+export interface ResidualOptions {
+  readonly dropout: Dropout;
+  readonly norm: Norm;
+  readonly context: ForwardContext;
+}
+
+/** A residual sum, and its norm. */
+export interface NormedSum {
+  /** residual + dropout(x) */
+  readonly sum: torch.Tensor;
+  /** norm(sum) */
+  readonly normed: torch.Tensor;
+}
+
+/**
+ * norm(residual + dropout(x)), the end of a sub-layer that normalises after the sum, as BERT does.
+ * @param x [N, H]; residual likewise
+ */
+export function addAndNorm(x: torch.Tensor, residual: torch.Tensor, options: ResidualOptions): torch.Tensor {
+  const { sum, normed } = addThenNorm(x, residual, options);
+  sum.dispose();
+  return normed;
+}
+
+/**
+ * residual + dropout(x) and its norm, which the next sub-layer starts with where models normalise before each, as GPT-2 does.
+ * One pass computes both, unless the mask is given element by element.
+ * @param x [N, H]; residual likewise
+ */
+export function addThenNorm(
+  x: torch.Tensor,
+  residual: torch.Tensor,
+  { dropout, norm, context }: ResidualOptions,
+): NormedSum {
+  const mask = dropout.draw(x.shape, context);
+  const factors = norm.factors(x.dtype);
+  if (mask instanceof torch.Tensor || !factors) {
+    const sum = torch.add(dropout.apply(x, mask), residual);
+    return { sum, normed: norm.forward(sum) };
+  }
+  return dropoutAddNorm(x, residual, factors, mask && { ...mask, p: dropout.p });
+}

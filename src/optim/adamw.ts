@@ -1,3 +1,4 @@
+import { adamw as stepTensors } from "../operators/optimizerStep.js";
 import * as torch from "../torch/index.js";
 import {
   type DecayOptions,
@@ -38,20 +39,19 @@ function stepAdamW(
   for (const decays of [true, false]) {
     const chosen = whichDecay(parameters, decays);
     if (chosen.length === 0) continue;
-    torch.adamw_(
-      chosen.map((i) => (parameters[i] as Optimized).tensor),
-      chosen.map((i) => gradients[i] as torch.Tensor),
-      remembered(state, "exp_avg", chosen),
-      remembered(state, "exp_avg_sq", chosen),
-      state.steps,
-      {
-        lr: learningRate,
-        beta1: options.adamBeta1,
-        beta2: options.adamBeta2,
-        weightDecay: decays ? options.weightDecay : 0,
-        epsilon: options.adamEpsilon,
-      },
-    );
+    const tensors = {
+      parameters: chosen.map((i) => (parameters[i] as Optimized).tensor),
+      gradients: chosen.map((i) => gradients[i] as torch.Tensor),
+      means: remembered(state, "exp_avg", chosen),
+      meanSquares: remembered(state, "exp_avg_sq", chosen),
+    };
+    stepTensors(tensors, state.steps, {
+      lr: learningRate,
+      beta1: options.adamBeta1,
+      beta2: options.adamBeta2,
+      weightDecay: decays ? options.weightDecay : 0,
+      epsilon: options.adamEpsilon,
+    });
   }
 }
 

@@ -1,5 +1,6 @@
 // What an optimizer is, with gradient clipping and learning-rate schedules.
 
+import * as operators from "../operators/optimizerStep.js";
 import * as torch from "../torch/index.js";
 
 /** A trained tensor, and whether weight decay applies to it. */
@@ -58,9 +59,9 @@ export function initState<Options extends DecayOptions>(
   tensors: readonly torch.Tensor[],
   options: Options,
 ): OptimizerState {
-  const memories = tensors.map(({ shape, dtype }) => {
+  const memories = tensors.map(({ shape, dtype, device }) => {
     const shapes = Object.entries(optimizer.remembers(shape, options));
-    return Object.fromEntries(shapes.map(([name, own]) => [name, torch.keep(torch.zeros(own, { dtype }))]));
+    return Object.fromEntries(shapes.map(([name, own]) => [name, torch.keep(torch.zeros(own, { dtype, device }))]));
   });
   return { steps: 0, memories };
 }
@@ -81,7 +82,7 @@ export function whichDecay(parameters: readonly Optimized[], decays: boolean): n
 
 /** The norm of all tensors concatenated into one vector. */
 export function totalNorm(tensors: readonly torch.Tensor[]): number {
-  return torch.scope(() => torch.totalNorm(tensors).item());
+  return torch.scope(() => operators.totalNorm(tensors).item());
 }
 
 /**
@@ -96,7 +97,7 @@ export function clipGradNorm(
 ): { readonly gradients: readonly torch.Tensor[]; readonly factor: number } {
   const factor = Math.min(1, maxNorm / (norm + 1e-6));
   if (factor === 1) return { gradients, factor };
-  return { gradients: torch.scaled(gradients, factor), factor };
+  return { gradients: operators.scaled(gradients, factor), factor };
 }
 
 /** The factor on the learning rate at `progress`, which runs from 0 at the end of the warm-up to 1 at the last step. */

@@ -1,9 +1,10 @@
-// What of a tape the walks go over, known before any number is.
-import type { Place, Tape, TapeCall, Tensor } from "../torch/index.js";
-import { ruleOf } from "./registry.js";
-import type { CallFacts, Reads, Rule } from "./rule.js";
+// Which calls of a tape the walks visit, and which tensors they need: known before any number is.
 
-/** A call that a walk goes over. */
+import type { CallFacts, Reads, Rule } from "../operators/rule.js";
+import type { Tape, TapeCall, Tensor, TensorId } from "../torch/index.js";
+import { ruleOf } from "./registry.js";
+
+/** A call that a walk visits. */
 export interface Step extends CallFacts {
   readonly rule: Rule;
   readonly readsForward: Reads;
@@ -11,62 +12,62 @@ export interface Step extends CallFacts {
 }
 
 export interface Analysis {
-  /** Calls whose results move along u, and calls that are made anew for their values. */
+  /** Calls whose results move along u, and calls that are made again for their values. */
   readonly forward: readonly Step[];
-  /** Calls with an input that a wanted derivative comes through, the last first. */
+  /** Calls with an input that a wanted derivative flows through, the last first. */
   readonly backward: readonly Step[];
-  /** Places whose gradients are to be kept from the backward pass. */
-  readonly keptGradients: ReadonlySet<Place>;
-  /** Places whose values are kept, and those whose values cheap calls make anew from them. */
-  readonly keptValues: ReadonlySet<Place>;
-  readonly remade: ReadonlySet<Place>;
+  /** Tensors whose gradients are kept from the backward pass. */
+  readonly keptGradients: ReadonlySet<TensorId>;
+  /** Tensors whose values are kept, and those whose values cheap calls compute again from them. */
+  readonly keptValues: ReadonlySet<TensorId>;
+  readonly recomputed: ReadonlySet<TensorId>;
 }
 
-/** What a gradient is taken of, by what, and along what. */
+/** Of what a gradient is taken, with respect to what, and along what. */
 export interface Ends {
-  readonly ends: readonly Place[];
+  readonly ends: readonly TensorId[];
   /** Trained tensors that move along u. */
-  readonly moving: readonly Place[];
+  readonly moving: readonly TensorId[];
   /** Trained tensors whose gradients' derivatives are wanted. */
-  readonly wanted: readonly Place[];
+  readonly wanted: readonly TensorId[];
 }
 
 export function analyse(tape: Tape, { ends, moving, wanted }: Ends): Analysis {
-  const made = tape.calls.filter(
-    ({ inputs, results, writes }) => writes || !results.some((place) => inputs.includes(place)),
+  const calls = tape.calls.filter(
+    ({ inputs, results, writes }) => writes || !results.some((id) => inputs.includes(id)),
   );
-  const bearing = leadingTo(made, ends);
-  const live = made.filter(({ results }) => results.some((place) => bearing.has(place)));
+  const leading = leadingTo(calls, ends);
+  const live = calls.filter(({ results }) => results.some((id) => leading.has(id)));
   const [moves, wants] = [reachedFrom(live, moving), reachedFrom(live, wanted)];
   const steps = live.map((call) => stepOf(tape, call, moves, wants));
-  const inMotion = steps.filter(({ call }) => call.results.some((place) => moves.has(place)));
-  const backward = steps.filter(({ call }) => call.results.some((place) => wants.has(place))).reverse();
-  const producers = new Map(steps.flatMap((step) => step.call.results.map((place) => [place, step] as const)));
-  const { kept, remade } = sourcesOf(producers, [
-    ...inMotion.flatMap((step) => step.readsForward.values ?? []),
+  const moved = steps.filter(({ call }) => call.results.some((id) => moves.has(id)));
+  const backward = steps.filter(({ call }) => call.results.some((id) => wants.has(id))).reverse();
+  const producers = new Map(steps.flatMap((step) => step.call.results.map((id) => [id, step] as const)));
+  const { kept, recomputed } = sourcesOf(producers, [
+    ...moved.flatMap((step) => step.readsForward.values ?? []),
     ...backward.flatMap((step) => step.readsBackward.values ?? []),
   ]);
   const keptGradients = backward
     .flatMap((step) => step.rule.keptGradients(step))
-    .filter((place) => wants.has(place) && producers.has(place));
+    .filter((id) => wants.has(id) && producers.has(id));
   return {
-    forward: steps.filter(({ call }) => call.results.some((place) => moves.has(place) || remade.has(place))),
+    forward: steps.filter(({ call }) => call.results.some((id) => moves.has(id) || recomputed.has(id))),
     backward,
     keptGradients: new Set(keptGradients),
     keptValues: kept,
-    remade,
+    recomputed,
   };
 }
 
-function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<Place>, wanted: ReadonlySet<Place>): Step {
+function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<TensorId>, wanted: ReadonlySet<TensorId>): Step {
   const rule = ruleOf(call.operator);
   const facts: CallFacts = {
     call,
-    moves: (place) => place !== undefined && moving.has(place),
-    wants: (place) => place !== undefined && wanted.has(place),
-    peek: (place) => tape.tensor(place) as Tensor,
+    moves: (id) => id !== undefined && moving.has(id),
+    wants: (id) => id !== undefined && wanted.has(id),
+    peek: (id) => tape.tensor(id) as Tensor,
   };
-  const isIn = (places: ReadonlySet<Place>) => call.results.some((place) => places.has(place));
+  const isIn = (places: ReadonlySet<TensorId>) => call.results.some((id) => places.has(id));
   return {
     ...facts,
     rule,
@@ -75,40 +76,40 @@ function stepOf(tape: Tape, call: TapeCall, moving: ReadonlySet<Place>, wanted: 
   };
 }
 
-/** The inputs that derivatives come through. */
-function read(call: TapeCall): readonly Place[] {
-  return ruleOf(call.operator).through?.(call) ?? call.inputs.filter((place) => !call.results.includes(place));
+/** The inputs that derivatives flow through. */
+function read(call: TapeCall): readonly TensorId[] {
+  return ruleOf(call.operator).through?.(call) ?? call.inputs.filter((id) => !call.results.includes(id));
 }
 
-function reachedFrom(calls: readonly TapeCall[], starts: readonly Place[]): Set<Place> {
+function reachedFrom(calls: readonly TapeCall[], starts: readonly TensorId[]): Set<TensorId> {
   const reached = new Set(starts);
   for (const call of calls)
-    if (read(call).some((place) => reached.has(place))) for (const place of call.results) reached.add(place);
+    if (read(call).some((id) => reached.has(id))) for (const id of call.results) reached.add(id);
   return reached;
 }
 
-function leadingTo(calls: readonly TapeCall[], ends: readonly Place[]): Set<Place> {
-  const leading = new Set(ends);
+function leadingTo(calls: readonly TapeCall[], ends: readonly TensorId[]): Set<TensorId> {
+  const found = new Set(ends);
   for (const call of [...calls].reverse())
-    if (call.results.some((place) => leading.has(place))) for (const place of read(call)) leading.add(place);
-  return leading;
+    if (call.results.some((id) => found.has(id))) for (const id of read(call)) found.add(id);
+  return found;
 }
 
-/** What must be there so that each of `asked` is there or can be made anew by cheap calls, and what these make. */
+/** The values to keep so that each of `needed` is kept or can be recomputed by cheap calls, and what these compute. */
 function sourcesOf(
-  producers: ReadonlyMap<Place, Step>,
-  asked: readonly Place[],
-): { readonly kept: ReadonlySet<Place>; readonly remade: ReadonlySet<Place> } {
-  const [kept, remade] = [new Set<Place>(), new Set<Place>()];
-  const open = [...asked];
-  for (let place = open.pop(); place !== undefined; place = open.pop()) {
-    if (kept.has(place) || remade.has(place)) continue;
-    const step = producers.get(place);
-    if (!step?.rule.isCheap || step.call.writes) kept.add(place);
+  producers: ReadonlyMap<TensorId, Step>,
+  needed: readonly TensorId[],
+): { readonly kept: ReadonlySet<TensorId>; readonly recomputed: ReadonlySet<TensorId> } {
+  const [kept, recomputed] = [new Set<TensorId>(), new Set<TensorId>()];
+  const open = [...needed];
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (kept.has(id) || recomputed.has(id)) continue;
+    const step = producers.get(id);
+    if (!step?.rule.isCheap || step.call.writes) kept.add(id);
     else {
-      remade.add(place);
+      recomputed.add(id);
       open.push(...step.call.inputs);
     }
   }
-  return { kept, remade };
+  return { kept, recomputed };
 }

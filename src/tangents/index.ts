@@ -1,2 +1,3 @@
-export { NoTangent } from "./rule.js";
+// Derivatives of gradients along a direction, from a recorded pass.
+export { NoTangent } from "../operators/rule.js";
 export { type Recorded, type RecordOptions, recordForward, type TangentTape } from "./tangentTape.js";

@@ -1,44 +1,39 @@
-import type { Rule } from "./rule.js";
-import { attention } from "./rules/attention.js";
-import { checkpoint } from "./rules/checkpoint.js";
-import { directionGain } from "./rules/directionGain.js";
-import { directionNorm } from "./rules/directionNorm.js";
-import { div } from "./rules/div.js";
-import { dropoutAddNorm } from "./rules/dropoutAddNorm.js";
-import { generic } from "./rules/formula.js";
-import { geluMul, siluMul } from "./rules/gated.js";
-import { gelu } from "./rules/gelu.js";
-import { linear } from "./rules/linear.js";
-import { linearCrossEntropy } from "./rules/linearCrossEntropy.js";
-import { LINEAR_MAPS, linearMap } from "./rules/linearMap.js";
-import { lowRankLinear } from "./rules/lowRankLinear.js";
-import { maskedFill } from "./rules/maskedFill.js";
-import { rotary } from "./rules/rotary.js";
-import { rowNorm } from "./rules/rowNorm.js";
+// Tangent rules by operator.
+import { geluMulRule, geluRule, siluMulRule, torchGeluRule } from "../operators/activation.js";
+import { attentionRule } from "../operators/attention.js";
+import { checkpointRule } from "../operators/checkpoint.js";
+import { directionGainRule, directionNormRule } from "../operators/directionNorm.js";
+import { genericRule } from "../operators/formulaRule.js";
+import { linearRule, torchLinearRule } from "../operators/linear.js";
+import { linearCrossEntropyRule } from "../operators/linearCrossEntropy.js";
+import { lowRankLinearRule } from "../operators/lowRankTangent.js";
+import { dropoutAddNormRule, rowNormRule } from "../operators/norms.js";
+import { rotaryRule } from "../operators/rotary.js";
+import type { Rule } from "../operators/rule.js";
+import { divRule, LINEAR_MAPS, linearMapRule, maskedFillRule } from "./libtorchRules.js";
 
-/** Rules by operator. */
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ...LINEAR_MAPS.map((name) => [name, linearMap] as const),
-  ["aten::linear", linear],
-  ["aten::div.Tensor", div],
-  ["aten::gelu", gelu],
-  ["bidora::gelu", gelu],
-  ["aten::masked_fill.Scalar", maskedFill],
-  ["bidora::attention", attention],
-  ["checkpoint", checkpoint],
-  ["bidora::direction_gain", directionGain],
-  ["bidora::direction_norm", directionNorm],
-  ["bidora::dropout_add_norm", dropoutAddNorm],
-  ["bidora::linear", linear],
-  ["bidora::linear_cross_entropy", linearCrossEntropy],
-  ["bidora::low_rank_linear", lowRankLinear],
-  ["bidora::gelu_mul", geluMul],
-  ["bidora::rotary", rotary],
-  ["bidora::row_norm", rowNorm],
-  ["bidora::silu_mul", siluMul],
+  ...LINEAR_MAPS.map((name) => [name, linearMapRule] as const),
+  ["aten::linear", torchLinearRule],
+  ["aten::div.Tensor", divRule],
+  ["aten::gelu", torchGeluRule],
+  ["aten::masked_fill.Scalar", maskedFillRule],
+  ["bidora::attention", attentionRule],
+  ["bidora::direction_gain", directionGainRule],
+  ["bidora::direction_norm", directionNormRule],
+  ["bidora::dropout_add_norm", dropoutAddNormRule],
+  ["bidora::gelu", geluRule],
+  ["bidora::gelu_mul", geluMulRule],
+  ["bidora::linear", linearRule],
+  ["bidora::linear_cross_entropy", linearCrossEntropyRule],
+  ["bidora::low_rank_linear", lowRankLinearRule],
+  ["bidora::rotary", rotaryRule],
+  ["bidora::row_norm", rowNormRule],
+  ["bidora::silu_mul", siluMulRule],
+  ["checkpoint", checkpointRule],
 ]);
 
 /** The rule of an operator: its own, or automatic differentiation. */
 export function ruleOf(operator: string): Rule {
-  return RULES.get(operator) ?? generic;
+  return RULES.get(operator) ?? genericRule;
 }

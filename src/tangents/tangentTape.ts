@@ -1,22 +1,23 @@
+// A recorded forward and backward pass, and derivatives of its gradients along directions.
+import type { Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
 import { type Analysis, analyse } from "./analysis.js";
-import type { Nested } from "./rule.js";
 import { walk, walkForward } from "./walk.js";
 
 /** What a forward pass is recorded for. */
 export interface RecordOptions {
   /** Tensors that may move: u has one tensor for each. */
   readonly moving: readonly torch.Tensor[];
-  /** Tensors whose gradients' derivatives are asked for. */
+  /** Tensors whose gradients' derivatives are wanted. */
   readonly wanted: readonly torch.Tensor[];
 }
 
-/** A recorded forward pass that no gradient has been taken of. */
+/** A recorded forward pass, before its backward pass. */
 export interface Recorded {
   readonly loss: torch.Tensor;
   /**
-   * The gradients of `total`, the loss or what contains it, with respect to `inputs`; zero where it does not depend on one. What
-   * tangents need beside is kept, the rest let go of before, so that it is not there twice.
+   * The gradients of `total`, the loss or a sum with it, with respect to `inputs`; zero where it does not depend on one. What tangents
+   * need is kept; the rest is released first, so that it does not exist twice.
    */
   gradients(
     total: torch.Tensor,
@@ -24,11 +25,11 @@ export interface Recorded {
   ): { readonly gradients: torch.Tensor[]; readonly tape: TangentTape };
 }
 
-/** A forward and a backward pass, from which d/dε of its gradients along any u follow. */
+/** A forward and a backward pass, which give d/dε of its gradients along any u. */
 export interface TangentTape {
   /**
    * d/dε ∇L(x + εu) at 0 with respect to each of `wanted`; zero where L does not depend on one.
-   * @param isLast what is kept is let go of on the way
+   * @param isLast kept tensors are released on the way
    * @throws NoTangent
    */
   gradientsAlong(u: readonly torch.Tensor[], isLast?: boolean): torch.Tensor[];
@@ -41,10 +42,10 @@ export function recordForward(body: () => torch.Tensor, { moving, wanted }: Reco
   const recording: Recording = {
     tape,
     end: tape.find(loss),
-    lossDtype: loss.dtype,
+    lossLike: { dtype: loss.dtype, device: loss.device },
     moved: moving.map((tensor) => tape.find(tensor)),
-    asked: wanted.map((tensor) => tape.find(tensor)),
-    likes: wanted.map(({ shape, dtype }) => ({ shape, dtype })),
+    wantedIds: wanted.map((tensor) => tape.find(tensor)),
+    likes: wanted.map(({ shape, dtype, device }) => ({ shape, dtype, device })),
   };
   return {
     loss,
@@ -54,9 +55,9 @@ export function recordForward(body: () => torch.Tensor, { moving, wanted }: Reco
       tape.prune(analysis?.keptValues ?? [], watched);
       const found = tape.gradients(total, inputs);
       const kept = new Map(
-        watched.flatMap((place, i) => {
+        watched.flatMap((id, i) => {
           const gradient = found[inputs.length + i];
-          return gradient ? [[place, torch.keep(gradient)] as const] : [];
+          return gradient ? [[id, torch.keep(gradient)] as const] : [];
         }),
       );
       return {
@@ -69,36 +70,36 @@ export function recordForward(body: () => torch.Tensor, { moving, wanted }: Reco
 
 interface Recording {
   readonly tape: torch.Tape;
-  readonly end: torch.Place | undefined;
-  readonly lossDtype: torch.DType;
-  readonly moved: readonly (torch.Place | undefined)[];
-  readonly asked: readonly (torch.Place | undefined)[];
+  readonly end: torch.TensorId | undefined;
+  readonly lossLike: Pick<torch.Tensor, "dtype" | "device">;
+  readonly moved: readonly (torch.TensorId | undefined)[];
+  readonly wantedIds: readonly (torch.TensorId | undefined)[];
   /** Of what is wanted. */
-  readonly likes: readonly { readonly shape: readonly number[]; readonly dtype: torch.DType }[];
+  readonly likes: readonly Pick<torch.Tensor, "shape" | "dtype" | "device">[];
 }
 
-const isPlace = (place: torch.Place | undefined) => place !== undefined;
+const isRecorded = (id: torch.TensorId | undefined) => id !== undefined;
 
 /** Undefined where the loss depends on nothing. */
-function analysisOf({ tape, end, moved, asked }: Recording): Analysis | undefined {
+function analysisOf({ tape, end, moved, wantedIds }: Recording): Analysis | undefined {
   if (end === undefined) return undefined;
-  return analyse(tape, { ends: [end], moving: moved.filter(isPlace), wanted: asked.filter(isPlace) });
+  return analyse(tape, { ends: [end], moving: moved.filter(isRecorded), wanted: wantedIds.filter(isRecorded) });
 }
 
 function tangentTape(
-  { tape, end, lossDtype, moved, asked, likes }: Recording,
+  { tape, end, lossLike, moved, wantedIds, likes }: Recording,
   analysis: Analysis | undefined,
-  gradients: Map<torch.Place, torch.Tensor>,
+  gradients: Map<torch.TensorId, torch.Tensor>,
 ): TangentTape {
   return {
     gradientsAlong(u, isLast = false) {
-      const along = alongPlaces(moved, u);
-      const wanted = new Set(asked.filter(isPlace));
+      const along = alongIds(moved, u);
+      const wanted = new Set(wantedIds.filter(isRecorded));
       const found =
         analysis && end !== undefined
-          ? walk({ tape, analysis, loss: end, lossDtype, gradients, along, wanted, isLast, nested })
-          : new Map<torch.Place, torch.Tensor>();
-      return likes.map(({ shape, dtype }, i) => found.get(asked[i] ?? -1) ?? torch.zeros(shape, { dtype }));
+          ? walk({ tape, analysis, loss: end, lossLike, gradients, along, wanted, isLast, nested })
+          : new Map<torch.TensorId, torch.Tensor>();
+      return likes.map(({ shape, ...like }, i) => found.get(wantedIds[i] ?? -1) ?? torch.zeros(shape, like));
     },
     dispose() {
       for (const gradient of gradients.values()) gradient.dispose();
@@ -107,19 +108,19 @@ function tangentTape(
   };
 }
 
-/** Passes within a call, for the rules that ask for them. */
+/** Passes within a call, for the rules that need them. */
 const nested: Nested = {
   tangents(body, moving, along) {
     const { result: outputs, tape } = torch.enableGrad(() => torch.recordTape(body));
     try {
       const found = outputs.map((output) => tape.find(output));
-      const ends = found.filter(isPlace);
-      const places = moving.map((tensor) => tape.find(tensor));
-      const analysis = analyse(tape, { ends, moving: places.filter(isPlace), wanted: [] });
-      const motion = alongPlaces(places, along);
+      const ends = found.filter(isRecorded);
+      const ids = moving.map((tensor) => tape.find(tensor));
+      const analysis = analyse(tape, { ends, moving: ids.filter(isRecorded), wanted: [] });
+      const motion = alongIds(ids, along);
       const walked = { tape, analysis, gradients: new Map(), along: motion, isLast: false, nested };
       const tangents = walkForward(walked, ends);
-      return found.map((place) => tangents.get(place ?? -1));
+      return found.map((id) => tangents.get(id ?? -1));
     } finally {
       tape.dispose();
     }
@@ -135,6 +136,6 @@ const nested: Nested = {
   },
 };
 
-function alongPlaces(places: readonly (torch.Place | undefined)[], u: readonly torch.Tensor[]) {
-  return new Map(places.flatMap((place, i) => (place === undefined ? [] : [[place, u[i] as torch.Tensor] as const])));
+function alongIds(ids: readonly (torch.TensorId | undefined)[], u: readonly torch.Tensor[]) {
+  return new Map(ids.flatMap((id, i) => (id === undefined ? [] : [[id, u[i] as torch.Tensor] as const])));
 }

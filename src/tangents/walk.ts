@@ -1,111 +1,111 @@
+// The walks over a recorded pass: forward with tangents, and back with gradients and their derivatives.
+import type { BackwardState, ForwardState, Nested } from "../operators/rule.js";
 import * as torch from "../torch/index.js";
 import type { Analysis, Step } from "./analysis.js";
-import { type BackwardState, type ForwardState, type Nested, placeAt } from "./rule.js";
 
-type Place = torch.Place;
-type Tensors = Map<Place, torch.Tensor>;
+type TensorId = torch.TensorId;
+type Tensors = Map<TensorId, torch.Tensor>;
 
 interface Walk {
   readonly tape: torch.Tape;
   readonly analysis: Analysis;
-  readonly loss: Place;
-  readonly lossDtype: torch.DType;
+  readonly loss: TensorId;
+  readonly lossLike: Pick<torch.Tensor, "dtype" | "device">;
   /** Kept from the backward pass. */
-  readonly gradients: Map<Place, torch.Tensor>;
-  /** u, by place. */
-  readonly along: ReadonlyMap<Place, torch.Tensor>;
-  readonly wanted: ReadonlySet<Place>;
-  /** What is kept is let go of when no further step reads it. */
+  readonly gradients: Map<TensorId, torch.Tensor>;
+  /** u, by tensor. */
+  readonly along: ReadonlyMap<TensorId, torch.Tensor>;
+  readonly wanted: ReadonlySet<TensorId>;
+  /** Kept tensors are released when no further step reads them. */
   readonly isLast: boolean;
   readonly nested: Nested;
 }
 
-/** ẏ of each of `ends`, by place: a forward walk alone. */
-export function walkForward(given: Omit<Walk, "loss" | "lossDtype" | "wanted">, ends: readonly Place[]): Tensors {
+/** ẏ of each of `ends`: a forward walk alone. */
+export function walkForward(given: Omit<Walk, "loss" | "lossLike" | "wanted">, ends: readonly TensorId[]): Tensors {
   return torch.noGrad(() => torch.scope(() => new Walker(given).runForward(ends)));
 }
 
-/** ġ of each of `wanted` that the loss depends on, by place. */
+/** ġ of each of `wanted` that the loss depends on. */
 export function walk(given: Walk): Tensors {
   return torch.noGrad(() => torch.scope(() => new Walker(given).run(given)));
 }
 
 /** The numbers of one forward and one backward walk, each released after the last step that reads it. */
 class Walker {
-  /** What is not kept but made anew. */
+  /** Values that are not kept but recomputed. */
   readonly #values: Tensors = new Map();
   readonly #tangents: Tensors = new Map();
   readonly #gradients: Tensors = new Map();
   readonly #changes: Tensors = new Map();
 
-  #wanted: ReadonlySet<Place> = new Set();
+  #wanted: ReadonlySet<TensorId> = new Set();
 
-  constructor(readonly given: Omit<Walk, "loss" | "lossDtype" | "wanted">) {}
+  constructor(readonly given: Omit<Walk, "loss" | "lossLike" | "wanted">) {}
 
-  runForward(ends: readonly Place[]): Tensors {
+  runForward(ends: readonly TensorId[]): Tensors {
     this.#walkForward(ends);
-    const found = ends.flatMap((place) => {
-      const tangent = this.#tangents.get(place);
-      return tangent ? [[place, torch.alias(tangent)] as const] : [];
+    const found = ends.flatMap((id) => {
+      const tangent = this.#tangents.get(id);
+      return tangent ? [[id, torch.alias(tangent)] as const] : [];
     });
     return new Map(found);
   }
 
-  run({ loss, lossDtype, wanted }: Pick<Walk, "loss" | "lossDtype" | "wanted">): Tensors {
+  run({ loss, lossLike, wanted }: Pick<Walk, "loss" | "lossLike" | "wanted">): Tensors {
     const { analysis } = this.given;
     this.#wanted = wanted;
     this.#walkForward();
-    this.#gradients.set(loss, torch.keep(torch.ones([], { dtype: lossDtype })));
+    this.#gradients.set(loss, torch.keep(torch.ones([], lossLike)));
     const ends = lastReads(analysis.backward, (step) => step.readsBackward.values ?? []);
     for (const [i, step] of analysis.backward.entries()) {
-      if (step.call.results.some((place) => this.#gradient(place) || this.#changes.has(place)))
+      if (step.call.results.some((id) => this.#gradient(id) || this.#changes.has(id)))
         torch.scope(() => this.#backward(step));
-      for (const place of step.call.results)
-        for (const tensors of [this.#values, this.#tangents, this.#gradients, this.#changes]) release(tensors, place);
-      if (this.given.isLast) this.#letGo(step, ends.get(i) ?? []);
+      for (const id of step.call.results)
+        for (const tensors of [this.#values, this.#tangents, this.#gradients, this.#changes]) release(tensors, id);
+      if (this.given.isLast) this.#release(step, ends.get(i) ?? []);
     }
-    const found = new Map([...wanted].flatMap((place) => this.#handOver(place)));
-    for (const tensors of [this.#gradients, this.#changes])
-      for (const place of [...tensors.keys()]) release(tensors, place);
+    const found = new Map([...wanted].flatMap((id) => this.#handOver(id)));
+    for (const tensors of [this.#gradients, this.#changes]) for (const id of [...tensors.keys()]) release(tensors, id);
     return found;
   }
 
-  #letGo({ call }: Step, values: readonly Place[]): void {
-    for (const place of call.results) release(this.given.gradients, place);
+  #release({ call }: Step, values: readonly TensorId[]): void {
+    for (const id of call.results) release(this.given.gradients, id);
     this.given.tape.drop(values);
   }
 
-  #handOver(place: Place): (readonly [Place, torch.Tensor])[] {
-    const change = this.#changes.get(place);
-    return change ? [[place, torch.alias(change)]] : [];
+  #handOver(id: TensorId): (readonly [TensorId, torch.Tensor])[] {
+    const change = this.#changes.get(id);
+    return change ? [[id, torch.alias(change)]] : [];
   }
 
-  /** @param ends whose tangents are to be there at the end */
-  #walkForward(ends: readonly Place[] = []): void {
+  /** @param ends the tensors whose tangents are needed at the end */
+  #walkForward(ends: readonly TensorId[] = []): void {
     const { forward, backward } = this.given.analysis;
-    for (const [place, tensor] of this.given.along) this.#tangents.set(place, torch.alias(tensor));
+    for (const [id, tensor] of this.given.along) this.#tangents.set(id, torch.alias(tensor));
     const later = backward.map((step) => step.readsBackward);
     const laterValues = new Set(later.flatMap(({ values = [] }) => values));
     const laterTangents = new Set([...ends, ...later.flatMap(({ tangents = [] }) => tangents)]);
     const lasts = lastReads(forward, ({ call }) => [...call.inputs, ...call.results]);
     for (const [i, step] of forward.entries()) {
-      this.#remake(step);
+      this.#recompute(step);
       if (step.call.results.some(step.moves)) this.#forward(step);
-      for (const place of lasts.get(i) ?? []) {
-        if (!laterValues.has(place)) release(this.#values, place);
-        if (!laterTangents.has(place)) release(this.#tangents, place);
+      for (const id of lasts.get(i) ?? []) {
+        if (!laterValues.has(id)) release(this.#values, id);
+        if (!laterTangents.has(id)) release(this.#tangents, id);
       }
-      if (this.given.isLast) this.given.tape.drop((lasts.get(i) ?? []).filter((place) => !laterValues.has(place)));
+      if (this.given.isLast) this.given.tape.drop((lasts.get(i) ?? []).filter((id) => !laterValues.has(id)));
     }
   }
 
-  #remake({ call }: Step): void {
-    const { remade } = this.given.analysis;
-    if (!call.results.some((place) => remade.has(place))) return;
-    const made = torch.scope(() => this.#replay(call));
-    for (const [i, place] of call.results.entries()) {
-      if (remade.has(place)) this.#values.set(place, made[i] as torch.Tensor);
-      else made[i]?.dispose();
+  #recompute({ call }: Step): void {
+    const { recomputed } = this.given.analysis;
+    if (!call.results.some((id) => recomputed.has(id))) return;
+    const results = torch.scope(() => this.#replay(call));
+    for (const [i, id] of call.results.entries()) {
+      if (recomputed.has(id)) this.#values.set(id, results[i] as torch.Tensor);
+      else results[i]?.dispose();
     }
   }
 
@@ -113,29 +113,29 @@ class Walker {
     const { tape } = this.given;
     return tape.replay(
       call,
-      call.inputs.map((place) => this.#value(place)),
+      call.inputs.map((id) => this.#value(id)),
     );
   }
 
   #forward(step: Step): void {
     const found = torch.scope(() => step.rule.tangents(this.#forwardState(step)));
-    for (const [i, place] of step.call.results.entries()) {
+    for (const [i, id] of step.call.results.entries()) {
       const tangent = found[i];
-      if (tangent) this.#tangents.set(place, tangent);
+      if (tangent) this.#tangents.set(id, tangent);
     }
   }
 
   #backward(step: Step): void {
     const wanted = this.#wanted;
-    const isLeaf = (place: Place) => wanted.has(place);
+    const isLeaf = (id: TensorId) => wanted.has(id);
     const state: BackwardState = {
       ...this.#forwardState(step),
-      gradient: (result) => this.#gradient(step.call.results[result] as Place),
-      change: (result) => this.#changes.get(step.call.results[result] as Place),
-      wantsGradient: (place) => step.wants(place) && !isLeaf(place) && !this.given.gradients.has(place),
+      gradient: (result) => this.#gradient(step.call.results[result] as TensorId),
+      change: (result) => this.#changes.get(step.call.results[result] as TensorId),
+      wantsGradient: (id) => step.wants(id) && !isLeaf(id) && !this.given.gradients.has(id),
       wantsChange: step.wants,
-      addGradient: (place, gradient) => add(this.#gradients, place, gradient),
-      addChange: (place, change) => add(this.#changes, place, change),
+      addGradient: (id, gradient) => add(this.#gradients, id, gradient),
+      addChange: (id, change) => add(this.#changes, id, change),
     };
     step.rule.backward(state);
   }
@@ -143,43 +143,41 @@ class Walker {
   #forwardState({ call }: Step): ForwardState {
     return {
       call,
-      argument: (index) => call.arguments[index] as torch.TapeArgument,
-      place: (index) => placeAt(call, index),
-      value: (place) => this.#value(place),
-      tangent: (place) => this.#tangents.get(place),
+      value: (id) => this.#value(id),
+      tangent: (id) => this.#tangents.get(id),
       replay: (inputs) => this.given.tape.replay(call, inputs),
       nested: this.given.nested,
     };
   }
 
-  #value(place: Place): torch.Tensor {
-    const value = this.#values.get(place) ?? this.given.tape.tensor(place);
-    if (!value) throw new TypeError(`A rule reads place ${place}, which it did not say.`);
+  #value(id: TensorId): torch.Tensor {
+    const value = this.#values.get(id) ?? this.given.tape.tensor(id);
+    if (!value) throw new TypeError(`A rule reads tensor ${id}, which it did not declare.`);
     return value;
   }
 
-  #gradient(place: Place): torch.Tensor | undefined {
-    return this.given.gradients.get(place) ?? this.#gradients.get(place);
+  #gradient(id: TensorId): torch.Tensor | undefined {
+    return this.given.gradients.get(id) ?? this.#gradients.get(id);
   }
 }
 
-/** By the number of a step, what no later one reads. */
-function lastReads(steps: readonly Step[], reads: (step: Step) => readonly Place[]): Map<number, Place[]> {
-  const last = new Map<Place, number>();
-  for (const [i, step] of steps.entries()) for (const place of reads(step)) last.set(place, i);
-  const ends = new Map<number, Place[]>();
-  for (const [place, i] of last) ends.set(i, [...(ends.get(i) ?? []), place]);
+/** By a step's number, the tensors that no later step reads. */
+function lastReads(steps: readonly Step[], reads: (step: Step) => readonly TensorId[]): Map<number, TensorId[]> {
+  const last = new Map<TensorId, number>();
+  for (const [i, step] of steps.entries()) for (const id of reads(step)) last.set(id, i);
+  const ends = new Map<number, TensorId[]>();
+  for (const [id, i] of last) ends.set(i, [...(ends.get(i) ?? []), id]);
   return ends;
 }
 
-/** Adds what a scope outside is to own. */
-function add(sums: Tensors, place: Place, part: torch.Tensor): void {
-  const before = sums.get(place);
-  sums.set(place, torch.keep(before ? torch.add(before, part) : torch.alias(part)));
+/** Adds to a sum that outlives the present scope. */
+function add(sums: Tensors, id: TensorId, part: torch.Tensor): void {
+  const before = sums.get(id);
+  sums.set(id, torch.keep(before ? torch.add(before, part) : torch.alias(part)));
   before?.dispose();
 }
 
-function release(tensors: Tensors, place: Place): void {
-  tensors.get(place)?.dispose();
-  tensors.delete(place);
+function release(tensors: Tensors, id: TensorId): void {
+  tensors.get(id)?.dispose();
+  tensors.delete(id);
 }

@@ -29,7 +29,8 @@ export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   forward(model, batch, context) {
     const targets = batch.rows.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
-    const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64");
+    const { device } = batch.inputIds;
+    const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64", device);
     const states = model.backbone.forward(batch, context, ids(indices)); // K,H
     const foretold = ids(indices.map((i) => targets[i] as number));
     if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);

@@ -35,7 +35,7 @@ export const multiLabelClassification: Task<
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
   loss: (outputs, { rows }) =>
-    binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype)),
+    binaryCrossEntropy(outputs, torch.tensor(rows.flatMap(targetOf), outputs.shape, outputs.dtype, outputs.device)),
   predict([outputs], _rows, labels) {
     const logits = (outputs as RowOutputs).vector();
     const scores = Array.from(logits, (value) => 1 / (1 + Math.exp(-value)));

@@ -120,6 +120,7 @@ function loss(outputs: torch.Tensor, { rows, layout }: Batch<SpanRow>): torch.Te
     rows.flatMap((row) => [...targetOf(row)]),
     [2 * rows.length],
     "int64",
+    outputs.device,
   );
   return torch.mulScalar(crossEntropy(torch.reshape(logits, [2 * rows.length, -1]), targets), 0.5);
 }

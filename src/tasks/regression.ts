@@ -28,7 +28,10 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   encode: (examples, tokenizer, options) => encodeTexts(examples, tokenizer, options, reference),
   weight: () => 1,
   loss: (outputs, { rows }) =>
-    meanSquaredError(torch.flatten(outputs), torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype)),
+    meanSquaredError(
+      torch.flatten(outputs),
+      torch.tensor(rows.map(targetOf), [rows.length], outputs.dtype, outputs.device),
+    ),
   predict: ([outputs]) => ({ value: outputs?.values[0] as number }),
   prediction: z.object({ value: z.number() }),
   scorer: ({ metrics }) => {

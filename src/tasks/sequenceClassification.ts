@@ -30,7 +30,8 @@ export const sequenceClassification: Task<TextExample<string | number>, ClassRow
   encode: (examples, tokenizer, options) =>
     encodeTexts(examples, tokenizer, options, (example) => reference(example, options.labels)),
   weight: () => 1,
-  loss: (outputs, { rows }) => crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64")),
+  loss: (outputs, { rows }) =>
+    crossEntropy(outputs, torch.tensor(rows.map(targetOf), [rows.length], "int64", outputs.device)),
   predict([outputs], _rows, labels) {
     const logits = (outputs as RowOutputs).vector();
     const best = argmax(logits);

@@ -124,9 +124,9 @@ export interface Task<
 }
 
 /** Lays rows end to end, as a model is given them. */
-export function batchOf<Row extends EncodedRow>(rows: readonly Row[]): Batch<Row> {
+export function batchOf<Row extends EncodedRow>(rows: readonly Row[], device?: string): Batch<Row> {
   checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
-  return { rows, ...modelInput(rows) };
+  return { rows, ...modelInput(rows, undefined, device) };
 }
 
 /** Tokens of a batch, padding left out. */

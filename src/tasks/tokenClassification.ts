@@ -58,7 +58,7 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   weight: (row) => targetOf(row).filter((label) => label !== IGNORED_LABEL).length,
   loss(outputs, { rows }) {
     const classes = rows.flatMap(targetOf);
-    return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64"));
+    return crossEntropy(outputs, torch.tensor(classes, [classes.length], "int64", outputs.device));
   },
   splitsExamples: true,
   predict(outputs, rows, labels) {

@@ -1,3 +1,4 @@
+// Recording operations, gradients, and gradient checkpointing.
 import { native } from "./native.js";
 import { Tensor } from "./tensor.js";
 
@@ -66,4 +67,28 @@ export function grad(
     options.allowUnused ?? false,
   );
   return gradients.map((handle) => (handle === null ? undefined : new Tensor(handle)));
+}
+
+/**
+ * Runs a part of a forward pass without keeping what its gradients need: the backward pass computes it again, by the same operator
+ * calls with the same arguments, so that gradients have the same bits. `body` may not write to a tensor or draw libtorch's random
+ * numbers. Its results have no second derivative; a recorded tape has the part as one call, `checkpoint`. Within another such part and
+ * under `noGrad` it runs as it is.
+ */
+export function checkpoint<T extends Tensor | readonly Tensor[]>(body: () => T): T {
+  if (!native.startPart()) return body();
+  let outputs: T;
+  try {
+    outputs = body();
+  } catch (error) {
+    native.stopPart([]);
+    throw error;
+  }
+  const given: readonly Tensor[] = outputs instanceof Tensor ? [outputs] : outputs;
+  const made = native.stopPart(given.map(({ handle }) => handle));
+  const results = given.map((output, i) => {
+    const handle = made[i] ?? null;
+    return handle === null ? output : new Tensor(handle);
+  });
+  return (outputs instanceof Tensor ? results[0] : results) as T;
 }

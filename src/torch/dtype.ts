@@ -1,3 +1,4 @@
+// Element types and shapes.
 /** Element types that are bridged, with their size in bytes. */
 export const DTYPE_BYTES = {
   float64: 8,
@@ -14,6 +15,9 @@ export const DTYPE_BYTES = {
 
 /** Types of a tensor's elements, by torch's names. */
 export type DType = keyof typeof DTYPE_BYTES;
+
+/** The dtype that sums over elements of a dtype are computed in: float64 for its own, else float32. */
+export const wideDtype = (dtype: DType): DType => (dtype === "float64" ? "float64" : "float32");
 
 /** The arrays that tensors are made from and read into. */
 export type TypedArray = Float64Array | Float32Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
@@ -47,4 +51,14 @@ export function viewAs(bytes: Uint8Array<ArrayBuffer>, dtype: Exclude<DType, "fl
     default:
       return bytes;
   }
+}
+
+/** True for shapes of the same sizes in the same order. */
+export function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((size, i) => size === b[i]);
+}
+
+/** How many elements a tensor of this shape has. */
+export function numelOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
 }

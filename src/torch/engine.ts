@@ -1,8 +1,10 @@
+// Facts of the engine and the processor, and its measured speed.
 import { readFileSync, realpathSync } from "node:fs";
-import { addressSpaceProblem } from "./addressSpace.js";
 import type { DType } from "./dtype.js";
+import { mm, ones } from "./generated/operators.js";
+import { addressSpaceProblem, threadsProblem } from "./limits.js";
 import { type EngineFacts, native } from "./native.js";
-import { threadsProblem } from "./threads.js";
+import { scope } from "./ownership.js";
 
 export type { EngineFacts };
 
@@ -56,4 +58,53 @@ export function hasFastBfloat16(): boolean {
   } catch {
     return false;
   }
+}
+
+/** The dtypes that a run can ask for. */
+export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16"] as const;
+export type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
+
+/** `auto` is bfloat16 where the processor multiplies it in hardware, else float32. */
+export function computeDtype(choice: ComputeDtype): Exclude<ComputeDtype, "auto"> {
+  if (choice !== "auto") return choice;
+  return hasFastBfloat16() ? "bfloat16" : "float32";
+}
+
+/** What `diagnose` found. */
+export type Diagnosis = EngineFacts & {
+  readonly fastBfloat16: boolean;
+  /** Measured speed of a matrix product, in 10^9 operations a second. */
+  readonly gigaflops: { readonly float32: number; readonly bfloat16: number };
+  /** What to fix, a sentence each. */
+  readonly problems: readonly string[];
+};
+
+const MEASURED_SIZE = 512;
+const MEASURE_MS = 150;
+
+/** The engine's versions and speed, and its problems. Takes half a second. */
+export function diagnose(): Diagnosis {
+  const facts = engineFacts();
+  const warning = blasWarning(facts);
+  return {
+    ...facts,
+    fastBfloat16: hasFastBfloat16(),
+    gigaflops: { float32: measure("float32"), bfloat16: measure("bfloat16") },
+    problems: warning ? [warning] : [],
+  };
+}
+
+/** The fastest of the products that fit into the time: the others were disturbed. */
+function measure(dtype: DType): number {
+  return scope(() => {
+    const matrix = ones([MEASURED_SIZE, MEASURED_SIZE], { dtype });
+    const end = performance.now() + MEASURE_MS;
+    let best = Number.POSITIVE_INFINITY;
+    do {
+      const start = performance.now();
+      mm(matrix, matrix).dispose();
+      best = Math.min(best, performance.now() - start);
+    } while (performance.now() < end);
+    return Math.round((2 * MEASURED_SIZE ** 3) / best / 1e6);
+  });
 }

@@ -1,26 +1,26 @@
-export { type BackwardOptions, backward, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
-export { castTo } from "./castTo.js";
-export { checkpoint } from "./checkpoint.js";
-export { COMPUTE_DTYPES, computeDtype } from "./computeDtype.js";
-export { type Diagnosis, diagnose } from "./diagnose.js";
-export { DTYPE_BYTES, type DType, type TypedArray } from "./dtype.js";
+// libtorch from TypeScript: tensors, scopes that release them, operators, gradients and tapes.
+export { type BackwardOptions, backward, checkpoint, enableGrad, type GradOptions, grad, noGrad } from "./autograd.js";
+export { DTYPE_BYTES, type DType, numelOf, sameShape, type TypedArray, wideDtype } from "./dtype.js";
 export {
   arithmetic,
   blasWarning,
+  COMPUTE_DTYPES,
+  computeDtype,
+  type Diagnosis,
+  diagnose,
   type EngineFacts,
   engineFacts,
   hasFastBfloat16,
   packableDtypes,
   setThreads,
 } from "./engine.js";
-export { isAllFinite } from "./finite.js";
 export { OPERATORS } from "./generated/operatorNames.js";
 export * from "./generated/operators.js";
-export { requireMemory } from "./memory.js";
+export { requireMemory } from "./limits.js";
 export { TorchError } from "./native.js";
 export { allocatedBytes, collectableBytes, keep, liveHandles, scope } from "./ownership.js";
 export { type ProfileEvent, type ProfileKind, popRange, pushRange, startProfile, stopProfile } from "./profile.js";
 export { Generator } from "./random.js";
-export { numelOf, sameShape } from "./shape.js";
-export { isTensor, type Place, recordTape, Tape, type TapeArgument, type TapeCall } from "./tape.js";
+export { isTensor, recordTape, Tape, type TapeArgument, type TapeCall, type TensorId } from "./tape.js";
 export { fromBytes, readFile, Tensor, tensor, writeFile } from "./tensor.js";
+export { castTo, isAllFinite, onDevice } from "./values.js";

@@ -1,7 +1,14 @@
+// Where this installation is, and whether libtorch can be loaded: problems that would end in a signal, an endless wait or a linker's
+// message are found before it is.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { BidoraError } from "../common/errors.js";
+import { addressSpaceProblem, environmentThreadsProblem, initialThreads } from "./limits.js";
+
+const require = createRequire(import.meta.url);
 
 /** The folder with package.json. */
 export const packageRoot = findRoot();
@@ -19,13 +26,47 @@ export function addonPath(): string {
   return join(packageRoot, "build", `native-${name}`, "bidora.node");
 }
 
-/** The words that run this installation from whatever folder: npx looks for a package, and would ask the registry for a stranger's. */
+/** The command that runs this installation from any folder: npx would look for a package, perhaps in the registry. */
 export const ownCommand: readonly string[] = [process.execPath, join(packageRoot, "bin", "bidora.js")];
 
-/** How hints for people name the command: npx finds what the project has installed, and never installs anything itself. */
+/** How messages name the command: npx finds the project's own installation, and installs nothing. */
 export const HINTED_COMMAND = "npx --no -- bidora";
 
-/** What to call to build the addon: a clone has a script for it, a project that bidora is installed in has the command. */
+/** The command that builds the addon: a script in a clone, bidora's own command where it is installed as a package. */
 export function setupCommand(): string {
   return existsSync(join(packageRoot, "src")) ? "npm run setup" : `${HINTED_COMMAND} setup`;
+}
+
+/** Why libtorch cannot be loaded here; undefined when it can. */
+export function engineProblem(): BidoraError | undefined {
+  return addonProblem() ?? environmentThreadsProblem() ?? addressSpaceProblem(initialThreads());
+}
+
+export function checkEngine(): void {
+  const problem = engineProblem();
+  if (problem) throw problem;
+}
+
+function addonProblem(): BidoraError | undefined {
+  const path = addonPath();
+  if (!existsSync(path)) {
+    return new BidoraError(
+      "ENGINE_MISSING",
+      `The native addon is not built for this libtorch (expected ${path}): run \`${setupCommand()}\`.`,
+    );
+  }
+  const reason = mismatch(dirname(path));
+  if (reason === undefined) return undefined;
+  return new BidoraError(
+    "ENGINE_STALE",
+    `The native addon in ${dirname(path)} does not fit: ${reason}; run \`${setupCommand()}\`.`,
+  );
+}
+
+/** See scripts/build-stamp.cjs. */
+function mismatch(buildFolder: string): string | undefined {
+  const stamp = require(join(packageRoot, "scripts", "build-stamp.cjs")) as {
+    mismatch(folder: string): string | undefined;
+  };
+  return stamp.mismatch(buildFolder);
 }

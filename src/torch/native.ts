@@ -2,10 +2,9 @@ import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
-import { isAddressSpaceLimited } from "./addressSpace.js";
 import { OPERATORS } from "./generated/operatorNames.js";
-import { addonPath, setupCommand } from "./installation.js";
-import { checkEngine, engineProblem } from "./preflight.js";
+import { addonPath, checkEngine, engineProblem, setupCommand } from "./installation.js";
+import { isAddressSpaceLimited } from "./limits.js";
 import type { TapeArgument } from "./tape.js";
 
 /** A native object's name in JavaScript; see native/handles.h. */
@@ -78,7 +77,8 @@ export interface Native {
   toBytes(handle: Handle, dtype: string): Uint8Array<ArrayBuffer>;
   readFile(shape: readonly number[], dtype: string, fd: number, offset: number): Handle;
   writeFile(handle: Handle, fd: number, offset: number): void;
-  describe(handle: Handle): [string, ...number[]];
+  /** Dtype and sizes, and then the device where it is not the CPU. */
+  describe(handle: Handle): [string, ...(number | string)[]];
   item(handle: Handle): number;
   release(handles: Float64Array): void;
   releaseOne(handle: Handle): void;

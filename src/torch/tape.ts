@@ -1,31 +1,31 @@
 import { type Handle, native } from "./native.js";
 import { Tensor } from "./tensor.js";
 
-/** A tensor's place in a tape. */
-export type Place = number;
+/** A tensor's number in a tape. */
+export type TensorId = number;
 
-/** What a recorded call was given: a tensor's place, a list of them, or a value. */
-export type TapeArgument = { readonly place: Place } | null | number | string | boolean | readonly TapeArgument[];
+/** What a recorded call was given: a tensor, a list of them, or a value. */
+export type TapeArgument = { readonly place: TensorId } | null | number | string | boolean | readonly TapeArgument[];
 
 /** One operator's call, as it was made. */
 export interface TapeCall {
   /** Its number in the tape. */
   readonly index: number;
   readonly operator: string;
-  /** As the schema has them, defaults included; null for nothing, and for what has no value in JavaScript. */
+  /** In the schema's order, defaults included; null for nothing, and for what has no value in JavaScript. */
   readonly arguments: readonly TapeArgument[];
   /** The tensors among them, in their order. */
-  readonly inputs: readonly Place[];
-  readonly results: readonly Place[];
-  /** It wrote to an argument, which holds the result since. */
+  readonly inputs: readonly TensorId[];
+  readonly results: readonly TensorId[];
+  /** It wrote to an argument, which holds the result now. */
   readonly writes: boolean;
 }
 
 const registry = new FinalizationRegistry<Handle>((handle) => native.releaseOne(handle));
 
 /**
- * The calls of a forward pass that gradients flow through, in their order, with the tensors that they took and gave. It holds
- * these, and the graph, until it is pruned or disposed of.
+ * The calls of a forward pass that gradients flow through, in their order, with their arguments and results. It holds these tensors and
+ * the graph until it is pruned or disposed of.
  */
 export class Tape {
   readonly calls: readonly TapeCall[];
@@ -36,37 +36,37 @@ export class Tape {
   constructor({ handle, entries }: ReturnType<typeof native.stopTape>) {
     this.#handle = handle;
     registry.register(this, handle, this);
-    this.calls = entries.map((entry, index) => ({ ...entry, index, inputs: placesIn(entry.arguments) }));
+    this.calls = entries.map((entry, index) => ({ ...entry, index, inputs: tensorsIn(entry.arguments) }));
   }
 
-  /** Where a tensor stands; undefined for one that no recorded call knows. Not after pruning. */
-  find(tensor: Tensor): Place | undefined {
-    const place = native.tapePlace(this.#handle, tensor.handle);
-    return place < 0 ? undefined : place;
+  /** A tensor's number; undefined for one that no recorded call used. Not after pruning. */
+  find(tensor: Tensor): TensorId | undefined {
+    const id = native.tapePlace(this.#handle, tensor.handle);
+    return id < 0 ? undefined : id;
   }
 
-  /** The tensor itself, or undefined where pruning let go of it. */
-  tensor(place: Place): Tensor | undefined {
-    const handle = native.tapeTensor(this.#handle, place);
+  /** The tensor itself, or undefined where pruning released it. */
+  tensor(id: TensorId): Tensor | undefined {
+    const handle = native.tapeTensor(this.#handle, id);
     return handle === null ? undefined : new Tensor(handle);
   }
 
   /**
-   * Lets go of all tensors but those `kept`, which are detached from then on, and of the graph, of which it remembers where
-   * gradients come to what is `watched`.
+   * Releases the graph and all tensors but those `kept`, which are detached from then on. What gives the gradients of those `watched`
+   * is remembered.
    */
-  prune(kept: Iterable<Place>, watched: Iterable<Place> = []): void {
+  prune(kept: Iterable<TensorId>, watched: Iterable<TensorId> = []): void {
     native.pruneTape(this.#handle, [...kept], [...watched]);
   }
 
-  /** Lets go of a few more. */
-  drop(places: readonly Place[]): void {
-    if (places.length > 0) native.dropFromTape(this.#handle, places);
+  /** Releases further tensors. */
+  drop(ids: readonly TensorId[]): void {
+    if (ids.length > 0) native.dropFromTape(this.#handle, ids);
   }
 
   /**
-   * The gradients of a scalar with respect to `inputs`, and then to all that is watched: once, by the backward pass that any
-   * gradient takes. Undefined for what it does not depend on.
+   * The gradients of a scalar with respect to `inputs`, and then to all watched tensors, by one ordinary backward pass. Undefined for
+   * tensors that it does not depend on.
    */
   gradients(loss: Tensor, inputs: readonly Tensor[]): (Tensor | undefined)[] {
     const handles = inputs.map(({ handle }) => handle);
@@ -74,13 +74,13 @@ export class Tape {
     return found.map((handle) => (handle === null ? undefined : new Tensor(handle)));
   }
 
-  /** Makes a call anew with other tensors in the place of its own. */
+  /** Makes a call again with other tensors. */
   replay(call: TapeCall, inputs: readonly Tensor[]): Tensor[] {
     const handles = inputs.map(({ handle }) => handle);
     return native.replayTape(this.#handle, call.index, handles).map((handle) => new Tensor(handle));
   }
 
-  /** Lets go of everything. Doing so twice is harmless. */
+  /** Releases everything. Doing so twice is harmless. */
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
@@ -89,15 +89,15 @@ export class Tape {
   }
 }
 
-function placesIn(values: readonly TapeArgument[]): Place[] {
+function tensorsIn(values: readonly TapeArgument[]): TensorId[] {
   return values.flatMap((value) => {
     if (isTensor(value)) return [value.place];
-    return Array.isArray(value) ? placesIn(value) : [];
+    return Array.isArray(value) ? tensorsIn(value) : [];
   });
 }
 
 /** Whether an argument is a tensor. */
-export function isTensor(argument: TapeArgument | undefined): argument is { readonly place: Place } {
+export function isTensor(argument: TapeArgument | undefined): argument is { readonly place: TensorId } {
   return typeof argument === "object" && argument !== null && "place" in argument;
 }
 

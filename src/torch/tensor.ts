@@ -1,7 +1,7 @@
-import { DTYPE_BYTES, type DType, dtypeOf, type TypedArray, viewAs } from "./dtype.js";
+import { DTYPE_BYTES, type DType, dtypeOf, numelOf, type TypedArray, viewAs } from "./dtype.js";
+import { OPERATORS } from "./generated/operatorNames.js";
 import { type Handle, native } from "./native.js";
 import { adopt, forget, released } from "./ownership.js";
-import { numelOf } from "./shape.js";
 
 /**
  * A libtorch tensor. It belongs to the scope that was open when it was made; outside every scope, to the garbage
@@ -11,6 +11,7 @@ export class Tensor {
   #handle: Handle;
   #shape: readonly number[] | undefined;
   #dtype: DType | undefined;
+  #device: string | undefined;
 
   /** For the bridge: takes ownership of a handle. */
   constructor(handle: Handle) {
@@ -31,6 +32,12 @@ export class Tensor {
   get dtype(): DType {
     if (!this.#dtype) this.#describe();
     return this.#dtype as DType;
+  }
+
+  /** "cpu", or another device by libtorch's name. */
+  get device(): string {
+    if (!this.#device) this.#describe();
+    return this.#device as string;
   }
 
   get numel(): number {
@@ -109,9 +116,11 @@ export class Tensor {
   }
 
   #describe(): void {
-    const [dtype, ...shape] = native.describe(this.#handle);
+    const [dtype, ...rest] = native.describe(this.#handle);
+    const device = rest.at(-1);
     this.#dtype = dtype as DType;
-    this.#shape = shape;
+    this.#device = typeof device === "string" ? device : "cpu";
+    this.#shape = (typeof device === "string" ? rest.slice(0, -1) : rest) as number[];
   }
 }
 
@@ -119,13 +128,26 @@ export class Tensor {
  * A tensor with a copy of `data`.
  * @param shape defaults to one dimension of the data's length.
  * @param dtype defaults to the typed array's own, float32 for plain numbers.
+ * @param device defaults to the CPU.
  * @throws TorchError when the data do not fill the shape.
  */
-export function tensor(data: readonly number[] | TypedArray, shape?: readonly number[], dtype?: DType): Tensor {
+export function tensor(
+  data: readonly number[] | TypedArray,
+  shape?: readonly number[],
+  dtype?: DType,
+  device = "cpu",
+): Tensor {
   const source = ArrayBuffer.isView(data) ? data : Float64Array.from(data);
   const bytes = new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   const wanted = dtype ?? (source === data ? dtypeOf(source) : "float32");
-  return new Tensor(native.fromBytes(bytes, shape ?? [data.length], dtypeOf(source), wanted));
+  const handle = native.fromBytes(bytes, shape ?? [data.length], dtypeOf(source), wanted);
+  return new Tensor(device === "cpu" ? handle : moved(handle, device, wanted));
+}
+
+function moved(handle: Handle, device: string, dtype: DType): Handle {
+  const result = native.call(OPERATORS.indexOf("aten::to.device"), handle, device, dtype) as Handle;
+  native.releaseOne(handle);
+  return result;
 }
 
 /** A tensor with a copy of little-endian `bytes`, whose count must fit `shape` and `dtype`. */

@@ -1,5 +1,6 @@
 import type { TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
+import { twiceDifferentiable } from "../operators/choose.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
 import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
@@ -29,8 +30,8 @@ export function takeBatches(task: Task, stream: BatchSource, count: number): Ste
   };
 }
 
-/** A term that is added to a loss, and whether it is to be differentiated twice. */
-export type Penalty = (differentiateTwice: boolean) => torch.Tensor;
+/** A term that is added to a loss. */
+export type Penalty = () => torch.Tensor;
 
 /** What a step descends on: the mean loss of its batches, and a term that is added once. */
 export interface StepLoss {
@@ -65,10 +66,15 @@ export interface StepGradients {
  * The mean loss over everything that bears loss in the step, and its gradients with respect to `inputs`, as one large batch
  * would give, from one batch at a time: the gradient of (sum of sums) / (sum of weights).
  */
-export function stepGradients(
+export function stepGradients(loss: StepLoss, inputs: readonly torch.Tensor[], use: GradientUse = {}): StepGradients {
+  const compute = () => gradientsOfParts(loss, inputs, use);
+  return use.createGraph ? twiceDifferentiable(compute) : compute();
+}
+
+function gradientsOfParts(
   { task, model, batches, context, penalty, what }: StepLoss,
   inputs: readonly torch.Tensor[],
-  { createGraph = false, record }: GradientUse = {},
+  { createGraph = false, record }: GradientUse,
 ): StepGradients {
   const { parts, weight } = batches;
   if (parts.length === 0) return { loss: 0, gradients: penaltyGradients(penalty, inputs, createGraph), tapes: [] };
@@ -81,7 +87,7 @@ export function stepGradients(
       const recorded = record && recordForward(forward, record);
       const share = recorded?.loss ?? forward();
       loss += finiteLoss(share.item(), what);
-      const total = i === 0 && penalty ? torch.add(share, penalty(createGraph)) : share;
+      const total = i === 0 && penalty ? torch.add(share, penalty()) : share;
       if (!recorded) return gradientsOf(total, inputs, { createGraph });
       const found = recorded.gradients(total, inputs);
       tapes.push(found.tape);
@@ -98,7 +104,7 @@ function penaltyGradients(
   createGraph: boolean,
 ): torch.Tensor[] {
   return penalty
-    ? torch.scope(() => gradientsOf(penalty(createGraph), inputs, { createGraph }))
+    ? torch.scope(() => gradientsOf(penalty(), inputs, { createGraph }))
     : inputs.map((input) => torch.zerosLike(input));
 }
 

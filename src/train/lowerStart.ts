@@ -1,6 +1,7 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
 import { type AdaptedModel, holdNorms } from "../adapters/index.js";
 import type { TaskModel } from "../models/index.js";
+import { twiceDifferentiable } from "../operators/choose.js";
 import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import { type Penalty, type StepBatches, type StepLoss, stepGradients } from "./accumulation.js";
@@ -41,7 +42,7 @@ export class LowerStart {
   /** The lower step's gradients once more, with their graph. */
   recordAgain() {
     const { directions, magnitudes, levels } = this;
-    const objective = { ...this.loss(true), penalty: levels.penalty };
+    const objective = { ...this.loss(), penalty: levels.penalty };
     const { gradients } = this.#there(() =>
       levels.masks.replay(this.#mark, () =>
         torch.enableGrad(() => stepGradients(objective, directions, { createGraph: true })),
@@ -55,7 +56,7 @@ export class LowerStart {
     const { penalty } = this.levels;
     if (!penalty) return undefined;
     this.#penaltyGradients ??= this.#there(() =>
-      torch.enableGrad(() => gradientsOf(penalty(true), this.directions, { createGraph: true })),
+      torch.enableGrad(() => gradientsOf(twiceDifferentiable(penalty), this.directions, { createGraph: true })),
     );
     return gradientOfInnerProduct(this.#penaltyGradients, u, this.directions);
   }
@@ -75,9 +76,9 @@ export class LowerStart {
   }
 
   /** L_tr on the step's rows, without the regulariser. */
-  loss(differentiateTwice = false): StepLoss {
+  loss(): StepLoss {
     const { task, model, masks } = this.levels;
-    return { task, model, batches: this.batches, context: () => masks.training(differentiateTwice) };
+    return { task, model, batches: this.batches, context: () => masks.training() };
   }
 
   /** Runs `body` with V in the parameters, which hold V' before and after. */

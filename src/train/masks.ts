@@ -1,4 +1,4 @@
-import { DrawnMasks, type ForwardContext } from "../nn/index.js";
+import { type ForwardContext, SeededMasks } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 
 /** Seeds are whole numbers that a double holds. */
@@ -12,8 +12,8 @@ export class ReplayableMasks {
   ) {}
 
   /** The context of one forward pass, whose masks follow from one number of the generator. */
-  training(differentiateTwice = false): ForwardContext {
-    return { ...this.options, masks: new DrawnMasks(this.#drawSeed()), differentiateTwice };
+  training(): ForwardContext {
+    return { ...this.options, masks: new SeededMasks(this.#drawSeed()) };
   }
 
   #drawSeed(): number {

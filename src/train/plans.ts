@@ -125,9 +125,9 @@ function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty
 function penaltyOf(adapted: AdaptedModel, weight: number): Penalty | undefined {
   if (weight === 0 || !isRegularized(adapted)) return undefined;
   let regularizer: OrthogonalityRegularizer | undefined;
-  return (differentiateTwice) => {
+  return () => {
     regularizer ??= new OrthogonalityRegularizer(adapted);
-    return torch.mulScalar(regularizer.value(differentiateTwice), weight);
+    return torch.mulScalar(regularizer.value(), weight);
   };
 }
 

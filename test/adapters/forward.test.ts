@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
-import { DrawnMasks, EVALUATION } from "../../src/nn/index.js";
+import { EVALUATION, SeededMasks } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { differentiable } from "../operators/passes.js";
 import { expectClose } from "../parity/goldenFiles.js";
 import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel.js";
 
@@ -31,7 +32,7 @@ test("LoRA with dropout computes the same whether or not it is to be differentia
   const { trained } = inject(model, loraConfig({ targetModules: ["query"], dropout: 0.5 }), options);
   perturb(trained.map(({ tensor }) => tensor));
   const [once, twice] = [false, true].map((differentiateTwice) =>
-    model.forward(IDS, { masks: new DrawnMasks(5), differentiateTwice }),
+    differentiable(differentiateTwice, () => model.forward(IDS, { masks: new SeededMasks(5) })),
   );
   expectClose(twice!, once!, 1e-12);
   expect(once!.toArray()).not.toEqual(model.forward(IDS, EVALUATION_WITH_GRADIENT).toArray());

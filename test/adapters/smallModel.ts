@@ -1,7 +1,7 @@
 import { Embedding, type ForwardContext, LayerNorm, Linear, Module, ModuleList } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 
-export const EVALUATION_WITH_GRADIENT: ForwardContext = { masks: undefined, differentiateTwice: false };
+export const EVALUATION_WITH_GRADIENT: ForwardContext = { masks: undefined };
 
 class Block extends Module {
   readonly query = this.child("query", new Linear(6, 5));

@@ -1,15 +1,17 @@
 import { describe, expect, test } from "vitest";
-import { isFused } from "../../src/nn/attention.js";
 import {
+  type AttendOptions,
   type AttentionWindow,
   attend,
-  DrawnMasks,
   Dropout,
   EVALUATION,
-  type ForwardContext,
+  type MaskSource,
   rowLayout,
+  SeededMasks,
 } from "../../src/nn/index.js";
+import { twiceDifferentiable } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
+import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { philox } from "./philox.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
@@ -71,9 +73,10 @@ const leavesOf = (inputs: readonly torch.Tensor[]) =>
 /** The value and its three gradients. */
 function run(inputs: readonly torch.Tensor[], { lengths, keyLengths, p, ...rest }: Case, differentiateTwice: boolean) {
   const leaves = leavesOf(inputs);
-  const context: ForwardContext = { masks: new DrawnMasks(77), differentiateTwice };
+  const context = { masks: new SeededMasks(77) };
   const layouts = { layout: rowLayout(lengths), keyLayout: keyLengths && rowLayout(keyLengths) };
-  const value = attend(...leaves, { ...rest, ...layouts, dropout: new Dropout(p), context });
+  const options = { ...rest, ...layouts, dropout: new Dropout(p), context };
+  const value = differentiable(differentiateTwice, () => attend(...leaves, options));
   return differentiated(value, leaves, inputs[3]!);
 }
 
@@ -200,7 +203,7 @@ describe("scores of one's own", () => {
   };
   const attended = (inputs: readonly torch.Tensor[], layout: readonly number[], p: number) => {
     const { heads, kvHeads, causal } = entry;
-    const context = { masks: new DrawnMasks(5), differentiateTwice: false };
+    const context = { masks: new SeededMasks(5) };
     const options = { heads, kvHeads, causal, scores, layout: rowLayout(layout), dropout: new Dropout(p), context };
     return attend(...(inputs.slice(0, 3) as Three), options);
   };
@@ -237,14 +240,21 @@ function later(size: number): torch.Tensor {
   return torch.tensor(numbers, [size, size], "bool");
 }
 
-test("the fused operator serves all but second derivatives, scores of others and masks given element by element", () => {
+test("the kernel serves all but second derivatives, further scores and masks given element by element", () => {
   torch.scope(() => {
-    const once = { context: EVALUATION, scores: undefined };
-    expect(isFused(once, undefined)).toBe(true);
-    expect(isFused(once, { seed: 1, stream: 0 })).toBe(true);
-    expect(isFused(once, torch.ones([1]))).toBe(false);
-    expect(isFused({ ...once, scores: (q) => q }, undefined)).toBe(false);
-    expect(isFused({ ...once, context: { masks: undefined, differentiateTwice: true } }, undefined)).toBe(false);
+    const [q, k, v] = leavesOf(draw({ lengths: [3], heads: 1, size: 4, p: 0.5 }, "float32"));
+    const layout = rowLayout([3]);
+    const usesKernel = (masks?: MaskSource, options: Partial<AttendOptions> = {}) => {
+      const rest = { heads: 1, layout, dropout: new Dropout(0.5), context: { masks }, ...options };
+      const { tape } = torch.recordTape(() => attend(q, k, v, rest));
+      tape.dispose();
+      return tape.calls.some(({ operator }) => operator === "bidora::attention");
+    };
+    expect(usesKernel()).toBe(true);
+    expect(usesKernel(new SeededMasks(1))).toBe(true);
+    expect(usesKernel({ draw: () => torch.ones([1, 1, 3, 3]) })).toBe(false);
+    expect(usesKernel(undefined, { scores: (queries) => torch.zeros([1, 1, queries.shape[2]!, 3]) })).toBe(false);
+    expect(twiceDifferentiable(() => usesKernel())).toBe(false);
   });
 });
 

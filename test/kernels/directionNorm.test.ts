@@ -1,14 +1,12 @@
 import { describe, expect, test } from "vitest";
 import {
+  directionGain,
   directionNorm,
-  fusedDirectionNorm,
-  fusedGain,
+  directionNormByFormula,
   gainOf,
   type NormGradient,
-  squaredBaseNorm,
-} from "../../src/adapters/directionNorm.js";
-import { LowRank } from "../../src/adapters/lowRank.js";
-import { Parameter } from "../../src/nn/index.js";
+  squaredNorm,
+} from "../../src/operators/directionNorm.js";
 import * as torch from "../../src/torch/index.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
@@ -27,24 +25,25 @@ function draw(dtype: torch.DType, trained: torch.DType, [out, width, rank] = [61
   return { weight: normal([out, width], dtype), a: normal([rank, width], trained), b: normal([out, rank], trained) };
 }
 
-const lowRankOf = ({ a, b }: Direction) => new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
+/** By the formula. */
+const plain = ({ weight, a, b }: Direction, squaredBase: torch.Tensor, axis: "out" | "in" = "out") =>
+  directionNormByFormula({ weight, squaredBase, a, b, scale: SCALE }, axis);
 
 /** The operator with the limits that it has in use. */
 const fused = (weight: torch.Tensor, squaredBase: torch.Tensor, a: torch.Tensor, b: torch.Tensor) =>
-  fusedDirectionNorm(weight, squaredBase, new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0));
+  directionNorm({ weight, squaredBase, a, b, scale: SCALE }, "out");
 
 /** The norms, and the gradients of their sum weighted by place, with respect to A and B. */
 function norms({ weight, a, b }: Direction, norm: (squaredBase: torch.Tensor) => torch.Tensor) {
   const places = Array.from({ length: weight.shape[0] as number }, (_, i) => i + 1);
-  const value = norm(torch.noGrad(() => squaredBaseNorm(weight, "out", a.dtype)));
+  const value = norm(torch.noGrad(() => squaredNorm(weight, "out", a.dtype)));
   return differentiated(value, [a, b], torch.tensor(places));
 }
 
 function expectSame(direction: Direction, tolerance: number): void {
   const { weight, a, b } = direction;
   for (const tensor of [a, b]) tensor.setRequiresGrad(true);
-  const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
-  const expected = norms(direction, (base) => directionNorm(weight, base, lowRank, "out"));
+  const expected = norms(direction, (base) => plain(direction, base));
   const actual = norms(direction, (base) => fused(weight, base, a, b));
   expectAlike(actual, expected, tolerance);
 }
@@ -60,7 +59,7 @@ describe.each([
 
   test("may be asked for without a gradient", () => {
     const { weight, a, b } = draw(dtype, trained);
-    const norm = fused(weight, squaredBaseNorm(weight, "out", trained), a, b);
+    const norm = fused(weight, squaredNorm(weight, "out", trained), a, b);
     expect(norm.requiresGrad).toBe(false);
     expect(norm.dtype).toBe(trained);
   });
@@ -89,7 +88,7 @@ describe("as many rows, columns and ranks as there may be", () => {
         const [a, b] = trained.map((tensor) => torch.clone(torch.to(torch.detach(tensor), "float64")));
         const precise = { weight: torch.to(drawn.weight, "float64"), a: a!, b: b! };
         for (const tensor of [a!, b!]) tensor.setRequiresGrad(true);
-        const expected = norms(precise, (base) => directionNorm(precise.weight, base, lowRankOf(precise), "out"));
+        const expected = norms(precise, (base) => plain(precise, base));
         const actual = norms(drawn, (base) => fused(drawn.weight, base, drawn.a, drawn.b));
         expectAlike(actual, expected, dtype === "float64" ? 1e-13 : 1e-5);
       }
@@ -131,9 +130,9 @@ describe.each([
     return { ...direction, magnitude, gradient: drawer(7)([61], trained) };
   }
 
-  const base = ({ weight }: Direction) => torch.clampMin(squaredBaseNorm(weight, "out", trained), 1e-26);
+  const base = ({ weight }: Direction) => torch.clampMin(squaredNorm(weight, "out", trained), 1e-26);
   const gain = (drawn: ReturnType<typeof drawGain>, normGradient: NormGradient) =>
-    fusedGain(drawn.weight, base(drawn), lowRankOf(drawn), drawn.magnitude, normGradient);
+    directionGain({ ...drawn, squaredBase: base(drawn), scale: SCALE }, drawn.magnitude, normGradient);
 
   /** m / ‖V‖ and its gradients in float64. */
   function expectedOf({ gradient, ...drawn }: ReturnType<typeof drawGain>) {
@@ -145,8 +144,8 @@ describe.each([
       torch.Tensor,
     ];
     for (const tensor of [a, b, magnitude]) tensor.setRequiresGrad(true);
-    const squaredBase = torch.clampMin(squaredBaseNorm(weight, "out", "float64"), 1e-26);
-    const norm = directionNorm(weight, squaredBase, lowRankOf({ weight, a, b }), "out");
+    const squaredBase = torch.clampMin(squaredNorm(weight, "out", "float64"), 1e-26);
+    const norm = plain({ weight, a, b }, squaredBase);
     return differentiated(gainOf(magnitude, norm), [magnitude, a, b], gradient);
   }
 
@@ -227,12 +226,11 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
     torch.scope(() => {
       const direction = cancelling(rest);
       const { weight, a, b } = direction;
-      const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, SCALE, 0);
-      const out = squaredBaseNorm(weight, "out", "float32");
+      const out = squaredNorm(weight, "out", "float32");
       const forms = [
         [fused(weight, out, a, b), precise(direction, 1)],
-        [directionNorm(weight, out, lowRank, "out"), precise(direction, 1)],
-        [directionNorm(weight, squaredBaseNorm(weight, "in", "float32"), lowRank, "in"), precise(direction, 0)],
+        [plain(direction, out), precise(direction, 1)],
+        [plain(direction, squaredNorm(weight, "in", "float32"), "in"), precise(direction, 0)],
       ] as const;
       for (const [i, [norm, expected]] of forms.entries()) expect(relative(norm, expected), `${i}`).toBeLessThan(1e-3);
     });
@@ -243,7 +241,7 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
       const direction = cancelling(0.1);
       const { weight } = direction;
       const [a, b] = [direction.a.setRequiresGrad(true), direction.b.setRequiresGrad(true)];
-      const actual = torch.grad([torch.sum(fused(weight, squaredBaseNorm(weight, "out", "float32"), a, b))], [a, b]);
+      const actual = torch.grad([torch.sum(fused(weight, squaredNorm(weight, "out", "float32"), a, b))], [a, b]);
       const expected = torch.grad([torch.sum(precise(direction, 1))], [a, b]);
       expectAlike(actual, expected, 1e-3);
     });
@@ -257,13 +255,13 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
 test("has no second derivative, and says so", () => {
   const { weight, a, b } = draw("float64", "float64");
   a.setRequiresGrad(true);
-  const norm = fused(weight, squaredBaseNorm(weight, "out", "float64"), a, b);
+  const norm = fused(weight, squaredNorm(weight, "out", "float64"), a, b);
   expect(() => torch.grad([torch.sum(norm)], [a], { createGraph: true })).toThrow(/no second derivative/);
 });
 
 test("sizes that do not fit are refused", () => {
   const { weight, a, b } = draw("float64", "float64");
-  const base = squaredBaseNorm(weight, "out", "float64");
+  const base = squaredNorm(weight, "out", "float64");
   expect(() => fused(weight, base, b, a)).toThrow(/expected A of \[r, in\] and B of \[out, r\]/);
   expect(() => fused(weight, torch.ones([3]), a, b)).toThrow(/squared norm for each of 61 rows/);
 });

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { addAndNorm, addThenNorm, DrawnMasks, Dropout, LayerNorm, type Norm, RmsNorm } from "../../src/nn/index.js";
+import { addAndNorm, addThenNorm, Dropout, LayerNorm, type Norm, RmsNorm, SeededMasks } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
+import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { philox } from "./philox.js";
 import { differentiated, drawer, expectAlike, withThreads } from "./support.js";
@@ -116,8 +117,9 @@ describe("dropout, sum and norm in one", () => {
       const gradient = drawer(6)([9, 100], dtype);
       const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
         const { x, residual, norm, leaves } = leavesOf("layer", inputs);
-        const context = { masks: new DrawnMasks(SEED), differentiateTwice };
-        return differentiated(addAndNorm(x, residual, { dropout: new Dropout(p), norm, context }), leaves, gradient);
+        const options = { dropout: new Dropout(p), norm, context: { masks: new SeededMasks(SEED) } };
+        const value = differentiable(differentiateTwice, () => addAndNorm(x, residual, options));
+        return differentiated(value, leaves, gradient);
       };
       const drawn = drawParts(dtype);
       expectAlike(run(drawn, false), run(precise(drawn), true), tolerance);
@@ -130,8 +132,8 @@ describe("dropout, sum and norm in one", () => {
       const toBoth = [drawer(6)([9, 100], entry.dtype), drawer(7)([9, 100], entry.dtype)];
       const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
         const { x, residual, norm, leaves } = leavesOf(entry.kind, inputs);
-        const context = { masks: new DrawnMasks(SEED), differentiateTwice };
-        const { sum, normed } = addThenNorm(x, residual, { dropout: new Dropout(entry.p), norm, context });
+        const options = { dropout: new Dropout(entry.p), norm, context: { masks: new SeededMasks(SEED) } };
+        const { sum, normed } = differentiable(differentiateTwice, () => addThenNorm(x, residual, options));
         const gradOutputs = toBoth.map((gradient) => torch.to(gradient, sum.dtype));
         return [sum, normed, ...torch.grad([sum, normed], leaves, { gradOutputs })];
       };
@@ -143,7 +145,7 @@ describe("dropout, sum and norm in one", () => {
   test("a gradient at the sum alone passes as it is", () => {
     torch.scope(() => {
       const { x, residual, norm, leaves } = leavesOf("layer", drawParts("float32"));
-      const context = { masks: undefined, differentiateTwice: false };
+      const context = { masks: undefined };
       const { sum } = addThenNorm(x, residual, { dropout: new Dropout(0), norm, context });
       const gradient = drawer(6)([9, 100], "float32");
       const [ofX, ofResidual, ofWeight] = torch.grad([sum], leaves, { gradOutputs: [gradient] });

@@ -1,16 +1,18 @@
 // Tangents of the operators: against double backward of the plain formulas in float64, and against differences of the
 // operators themselves.
+
 import { describe, expect, test } from "vitest";
 import {
   type AttentionWindow,
   addThenNorm,
   attend,
-  DrawnMasks,
   Dropout,
   LayerNorm,
   RmsNorm,
   rowLayout,
+  SeededMasks,
 } from "../../src/nn/index.js";
+import { twiceDifferentiable } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { drawer, expectAlike, withThreads } from "./support.js";
@@ -114,15 +116,15 @@ describe("attention's tangent", () => {
   const formula = (entry: Case) => (leaves: Tensors) => {
     const { lengths, keyLengths, p, ...rest } = entry;
     const layouts = { layout: rowLayout(lengths), keyLayout: keyLengths && rowLayout(keyLengths) };
-    const context = { masks: new DrawnMasks(SEED), differentiateTwice: true };
+    const context = { masks: new SeededMasks(SEED) };
     const [q, k, v] = leaves as [torch.Tensor, torch.Tensor, torch.Tensor];
-    return [attend(q, k, v, { ...rest, ...layouts, dropout: new Dropout(p), context })];
+    return [twiceDifferentiable(() => attend(q, k, v, { ...rest, ...layouts, dropout: new Dropout(p), context }))];
   };
 
   type Rest = [torch.Tensor, torch.Tensor, number, number, number, Parameters<typeof torch.attentionTangent>[11]];
   function rest({ lengths, keyLengths = lengths, heads, kvHeads = heads, size, p, causal, window, scale }: Case): Rest {
     const limits = { before: window?.before ?? null, after: causal ? 0 : (window?.after ?? null) };
-    const options = { ...limits, p, ...new DrawnMasks(SEED).draw() };
+    const options = { ...limits, p, ...new SeededMasks(SEED).draw() };
     const starts = [lengths, keyLengths].map((of) => rowLayout(of).cuSeqlens) as [torch.Tensor, torch.Tensor];
     return [...starts, heads, kvHeads, scale ?? 1 / Math.sqrt(size), options];
   }
@@ -302,8 +304,8 @@ describe("the tangent of dropout, sum and norm", () => {
       const norm = new NORMS[kind](shape[1], 1e-5);
       norm.weight.fill(torch.to(weight, "float64"));
       norm.bias?.fill(torch.to(bias, "float64"));
-      const context = { masks: new DrawnMasks(SEED), differentiateTwice: true };
-      const { normed, sum } = addThenNorm(x!, residual!, { dropout: new Dropout(p), norm, context });
+      const options = { dropout: new Dropout(p), norm, context: { masks: new SeededMasks(SEED) } };
+      const { normed, sum } = twiceDifferentiable(() => addThenNorm(x!, residual!, options));
       return [normed, sum];
     };
 
@@ -313,7 +315,7 @@ describe("the tangent of dropout, sum and norm", () => {
     const [g, toSum] = changes as [torch.Tensor, torch.Tensor];
     const [gd, toSumTangent] = changeTangents as [torch.Tensor, torch.Tensor];
     const bias = kind === "layer" ? drawn.bias : null;
-    const options = { centred: kind === "layer", p, ...new DrawnMasks(SEED).draw() };
+    const options = { centred: kind === "layer", p, ...new SeededMasks(SEED).draw() };
     const operands = [x, residual, drawn.weight, bias, 1e-5, xd, residuald] as const;
     return [
       ...torch.dropoutAddNormTangent(...operands, options),
@@ -375,7 +377,7 @@ describe("the tangent of dropout, sum and norm", () => {
           const moved = (of: Tensors, by: Tensors) => of.map((x, i) => torch.add(x, by[i]!, { alpha: sign * step }));
           const leaves = moved(drawn.inputs, drawn.tangents).map((x) => x.setRequiresGrad(true));
           const bias = entry.kind === "layer" ? drawn.bias : null;
-          const options = { centred: entry.kind === "layer", p: entry.p, ...new DrawnMasks(SEED).draw() };
+          const options = { centred: entry.kind === "layer", p: entry.p, ...new SeededMasks(SEED).draw() };
           const values = torch.dropoutAddNorm(leaves[0]!, leaves[1]!, drawn.weight, bias, 1e-5, options);
           const gradOutputs = moved(drawn.changes, drawn.changeTangents);
           return [...values.map(torch.detach), ...torch.grad(values, leaves, { gradOutputs })];

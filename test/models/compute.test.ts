@@ -3,13 +3,13 @@ import { describe, expect, test } from "vitest";
 import { Encoder } from "../../src/models/encoder.js";
 import { ARCHITECTURES, loadModel, type ModelType, modelInput, type TaskModel } from "../../src/models/index.js";
 import { EVALUATION, type Parameter, rowLayout } from "../../src/nn/index.js";
+import { twiceDifferentiable } from "../../src/operators/choose.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
+import { differentiable } from "../operators/passes.js";
 import { expectClose, GOLDEN, goldenInput, goldenRows, readTensors, tokenRows } from "../parity/goldenFiles.js";
 import { changedCheckpoint } from "./checkpoints.js";
 import { ownHead } from "./ownHead.js";
-
-const TWICE = { ...EVALUATION, differentiateTwice: true };
 
 async function load(folder: string, dtype: torch.DType = "float64"): Promise<TaskModel> {
   const checkpoint = changedCheckpoint(folder, {});
@@ -42,7 +42,8 @@ test.each([
     const tables = ["word", "position"].map((kind) =>
       parameter(model, `${family}.embeddings.${kind}_embeddings.weight`).tensor.setRequiresGrad(true),
     );
-    const logits = model.forward(modelInput(tokenRows([4], [5, padding, 7, 7])), TWICE);
+    const input = modelInput(tokenRows([4], [5, padding, 7, 7]));
+    const logits = twiceDifferentiable(() => model.forward(input, EVALUATION));
     const trained = torch.grad([torch.sum(torch.tanh(logits))], tables).map((gradient) => {
       const sizes = torch.linalgVectorNorm(gradient!, 2, [1]).toArray();
       return [...sizes.keys()].filter((row) => sizes[row] !== 0);
@@ -51,9 +52,9 @@ test.each([
   },
 );
 
-test.each([EVALUATION, TWICE])(
-  "the last layer on first tokens alone gives those tokens' results and gradients",
-  (context) => {
+test.each([false, true])(
+  "the last layer on first tokens alone gives those tokens' results and gradients, differentiated twice: %s",
+  (isTwice) => {
     const generator = new torch.Generator(3);
     const normal = (shape: readonly number[]) =>
       torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator });
@@ -63,8 +64,10 @@ test.each([EVALUATION, TWICE])(
     const x = normal([9, 12]).setRequiresGrad(true);
     const weights = normal([3, 12]);
 
-    const some = encoder.forward(x, layout, context, layout.first);
-    const all = torch.indexSelect(encoder.forward(x, layout, context), 0, layout.first);
+    const forward = (only?: torch.Tensor) =>
+      differentiable(isTwice, () => encoder.forward(x, layout, EVALUATION, only));
+    const some = forward(layout.first);
+    const all = torch.indexSelect(forward(), 0, layout.first);
 
     expectClose(some, all, 1e-12);
     const gradient = (y: torch.Tensor) => torch.grad([torch.sum(torch.mul(y, weights))], [x])[0] as torch.Tensor;
@@ -91,7 +94,7 @@ describe.each(["bert", "roberta"])("%s", (family) => {
     const direction = torch.normal_(torch.emptyLike(start), 0, 1, { generator });
     const gradientAt = (weight: torch.Tensor, createGraph: boolean) => {
       place.swap(weight);
-      const loss = torch.sum(torch.square(model.forward(input, TWICE)));
+      const loss = torch.sum(torch.square(twiceDifferentiable(() => model.forward(input, EVALUATION))));
       return torch.grad([loss], [weight], { createGraph })[0] as torch.Tensor;
     };
     const shifted = (epsilon: number) =>

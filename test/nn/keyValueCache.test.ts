@@ -27,7 +27,9 @@ class Checked {
     for (const [layer, sign] of [1, -1].entries()) {
       const keys = torch.tensor(added.flat(2), [added.flat().length, WIDTH]);
       const given = this.cache.extend(layer, torch.mulScalar(keys, sign), torch.addScalar(keys, sign), layout);
-      const [starts, lengths] = [given.starts.toArray(), given.lengths.toArray()];
+      const { starts, lengths } = given;
+      expect(given.startsTensor.toArray()).toEqual(starts);
+      expect(given.lengthsTensor.toArray()).toEqual(lengths);
       for (const [i, rows] of this.#held.entries()) {
         const read = (from: torch.Tensor) => torch.narrow(from, 0, starts[i] as number, lengths[i] as number).toArray();
         expect(read(given.keys)).toEqual(rows.flat().map((x) => x * sign));

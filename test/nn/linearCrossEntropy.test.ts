@@ -1,4 +1,5 @@
 // The loss of an output layer that never has all logits, against the one that has.
+
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import {
@@ -9,6 +10,7 @@ import {
   linearCrossEntropy,
   Module,
 } from "../../src/nn/index.js";
+import { twiceDifferentiable } from "../../src/operators/choose.js";
 import { recordForward } from "../../src/tangents/index.js";
 import * as torch from "../../src/torch/index.js";
 
@@ -37,8 +39,7 @@ function difference(a: torch.Tensor, b: torch.Tensor): number {
   return torch.norm(torch.sub(one, other)).item() / torch.norm(other).item();
 }
 
-const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
-const TWICE: ForwardContext = { ...TRAINING, differentiateTwice: true };
+const TRAINING: ForwardContext = { masks: undefined };
 
 function plain(hidden: torch.Tensor, layer: Linear, targets: torch.Tensor, context: ForwardContext): torch.Tensor {
   const logits = layer.forward(hidden, context);
@@ -103,7 +104,9 @@ describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s
     const { layer, trained, hidden, targets } = open(kind, 33, "float64");
     const moving = [hidden, ...trained];
     const u = moving.map((tensor, i) => drawn(tensor.shape, 30 + i, "float64"));
-    const gradients = torch.grad([plain(hidden, layer, targets, TWICE)], moving, { createGraph: true });
+    const gradients = torch.grad([twiceDifferentiable(() => plain(hidden, layer, targets, TRAINING))], moving, {
+      createGraph: true,
+    });
     const expected = torch.grad(gradients as torch.Tensor[], moving, { gradOutputs: u });
     const recorded = recordForward(() => linearCrossEntropy(hidden, layer, targets, TRAINING), {
       moving,
@@ -129,7 +132,7 @@ describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s
 
 test("what is differentiated twice has the plain formula", () => {
   const { layer, hidden, targets } = open("none", 33, "float64");
-  const loss = linearCrossEntropy(hidden, layer, targets, TWICE);
+  const loss = twiceDifferentiable(() => linearCrossEntropy(hidden, layer, targets, TRAINING));
   const [gradient] = torch.grad([loss], [hidden], { createGraph: true });
   expect(torch.grad([torch.sum(gradient!)], [hidden])[0]!.shape).toEqual([ROWS, SIZE]);
 });

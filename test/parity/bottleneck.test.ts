@@ -4,7 +4,7 @@ import { ADAPTER_METHODS, type AdapterPlacement, eject, inject } from "../../src
 import { GREEDY, generateTokens } from "../../src/generation/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import { architectureOf, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext, Norm, turned } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, Norm, transposed } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { perturb } from "../adapters/smallModel.js";
 import { expectSameBits } from "../torch/sameBits.js";
@@ -29,7 +29,7 @@ const cases = families.flatMap((family) => {
   return bottlenecks.map((entry) => ({ family, ...entry }));
 });
 
-const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
+const TRAINING: ForwardContext = { masks: undefined };
 const { adapter } = ADAPTER_METHODS;
 
 /** As a run puts it in: where the architecture says. */
@@ -50,7 +50,7 @@ function expectGradients(adapted: ReturnType<typeof insert>, golden: Tensors): v
   expect(adapted.trained.map(({ name }) => name).sort()).toEqual([...expected.keys()].sort());
   for (const { name, tensor, parameter } of adapted.trained) {
     const gradient = tensor.grad as torch.Tensor;
-    expectClose(parameter.isStoredTransposed ? turned(gradient) : gradient, get(expected, name), 1e-4, name);
+    expectClose(parameter.isStoredTransposed ? transposed(gradient) : gradient, get(expected, name), 1e-4, name);
   }
 }
 
@@ -96,7 +96,7 @@ test.each(cases.filter(({ dropout }) => dropout !== undefined))(
     const model = await openModel(family, "dropout");
     const adapted = insert(family, "dropout", model, { placement: name, size, saved: section(golden, "start") });
     const masks = new RecordedMasks(model, golden);
-    const logits = model.forward(goldenInput(golden), { masks, differentiateTwice: false });
+    const logits = model.forward(goldenInput(golden), { masks });
     expectClose(logits, get(golden, "logits"), 1e-5);
     const loss = goldenLoss("single", golden, logits);
     expectClose(loss, get(golden, "loss"), 1e-5);

@@ -1,7 +1,7 @@
 // Shapes: x [n, in], W0 [out, in], A [r, in], B [out, r], m [out] or [in], y [n, out].
+
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { directionNorm, squaredBaseNorm } from "../../src/adapters/directionNorm.js";
 import {
   DoraEmbedding,
   DoraLinear,
@@ -19,8 +19,11 @@ import {
   type MaskSource,
   Parameter,
 } from "../../src/nn/index.js";
+import { twiceDifferentiable } from "../../src/operators/choose.js";
+import { directionNorm, squaredNorm } from "../../src/operators/directionNorm.js";
 import * as torch from "../../src/torch/index.js";
 import { gradientsOf } from "../../src/train/level.js";
+import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { relativeError } from "./goldenFiles.js";
 
@@ -117,11 +120,12 @@ function compare(shape: Shape, isDropped: boolean): void {
       : undefined;
     dense.normal([shape.rows, shape.out]);
     if (isDropped) dense.normal([shape.rows, shape.in]);
-    const context: ForwardContext = { masks: mask && new OneMask(mask), differentiateTwice: true };
-    const actual = derivatives(fast.layer.forward(fast.x, context), fast, weights);
+    const context: ForwardContext = { masks: mask && new OneMask(mask) };
+    const twice = twiceDifferentiable(() => fast.layer.forward(fast.x, context));
+    const actual = derivatives(twice, fast, weights);
     const expected = derivatives(denseForward(dense, shape, mask), dense, weights);
     for (const [i, tensor] of actual.entries()) expectNear(tensor, expected[i]!, 1e-8);
-    const once = fast.layer.forward(fast.x, { ...context, differentiateTwice: false });
+    const once = fast.layer.forward(fast.x, context);
     const first = [once, ...gradientsOf(lossOf(once, weights), fast.trained)];
     for (const [i, tensor] of first.entries()) expectNear(tensor, expected[i]!, 1e-8);
   });
@@ -161,7 +165,10 @@ describe("a direction that all but cancels the weight", () => {
           );
           const rest = torch.mulScalar(normal([out, columns]), remainder);
           const weight = torch.sub(rest, lowRank.product());
-          const norm = directionNorm(weight, squaredBaseNorm(weight, axis, "float64"), lowRank, axis);
+          const norm = directionNorm(
+            { weight, squaredBase: squaredNorm(weight, axis, "float64"), ...lowRank.factors },
+            axis,
+          );
           expect(relativeError(norm, torch.linalgVectorNorm(rest, 2, [dimOf(axis)]))).toBeLessThan(1e-5);
         });
       }),
@@ -178,7 +185,7 @@ function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude
   torch.noGrad(() => {
     torch.zero_(torch.select(layer.weight.tensor, axis === "out" ? 0 : 1, 2));
     torch.zero_(lowRank.b);
-    torch.copy_(magnitude, torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float64")));
+    torch.copy_(magnitude, torch.sqrt(squaredNorm(layer.weight.tensor, axis, "float64")));
     torch.fill_(torch.narrow(magnitude, 0, 2, 1), deadMagnitude);
   });
   const adapter = new DoraLinear(lowRank, Parameter.of(magnitude), axis, normGradient, layer.weight.tensor);
@@ -191,7 +198,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
     for (const differentiateTwice of [true, false]) {
       const drawn = drawDead(axis, normGradient, 0);
       const { layer, trained, x, normal } = drawn;
-      const y = layer.forward(x, { masks: undefined, differentiateTwice });
+      const y = differentiable(differentiateTwice, () => layer.forward(x, { masks: undefined }));
       expect(y.toArray()).toEqual(layer.base(x).toArray());
       const found = differentiateTwice
         ? derivatives(y, drawn, normal([3, 4]))
@@ -205,7 +212,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
     for (const differentiateTwice of [true, false]) {
       const [asBefore, moved] = [0, 0.7].map((deadMagnitude) => {
         const { layer, trained, x } = drawDead(axis, "full", deadMagnitude);
-        const y = layer.forward(x, { masks: undefined, differentiateTwice });
+        const y = differentiable(differentiateTwice, () => layer.forward(x, { masks: undefined }));
         return [y, ...gradientsOf(torch.sum(torch.tanh(y)), trained)].map((tensor) => tensor.toArray());
       });
       expect(moved).toEqual(asBefore);
@@ -216,7 +223,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
     for (const deadMagnitude of [0, 0.7]) {
       const { layer, adapter, x, lowRank, normal } = drawDead(axis, "full", deadMagnitude);
       const merged = () => torch.linear(x, mergedWeight({ layer, adapter }), layer.bias!.tensor);
-      const forward = () => layer.forward(x, { masks: undefined, differentiateTwice: false });
+      const forward = () => layer.forward(x, { masks: undefined });
       expectNear(merged(), forward(), 1e-12);
       torch.noGrad(() => torch.copy_(lowRank.b, normal([4, 2])));
       expectNear(merged(), forward(), 1e-12);
@@ -230,13 +237,13 @@ test("an embedding with a dimension of zeros starts as it is, learns, and is mer
   layer.weight.fill(normal([5, 3]));
   torch.zero_(torch.select(layer.weight.tensor, 1, 1));
   const [a, b] = [normal([2, 5]), torch.zeros([3, 2], { dtype: "float64" })];
-  const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, "in", "float64"));
+  const magnitude = torch.sqrt(squaredNorm(layer.weight.tensor, "in", "float64"));
   const trained = [a, b, magnitude].map((tensor) => tensor.setRequiresGrad(true));
   const lowRank = new LowRank({ a: Parameter.of(a), b: Parameter.of(b) }, 0.7, 0);
   const adapter = new DoraEmbedding(lowRank, Parameter.of(magnitude), "full", layer.weight.tensor);
   layer.adapter = adapter;
   const ids = torch.tensor([0, 4, 4, 2], undefined, "int64");
-  const rows = layer.forward(ids, { masks: undefined, differentiateTwice: true });
+  const rows = twiceDifferentiable(() => layer.forward(ids, { masks: undefined }));
   expect(rows.toArray()).toEqual(layer.base(ids).toArray());
   const gradients = gradientsOf(torch.sum(torch.tanh(rows)), trained, { createGraph: true });
   const slope = gradients.map((gradient) => torch.sum(gradient)).reduce((sum, part) => torch.add(sum, part));
@@ -254,7 +261,7 @@ test("a row of zeros does not keep the other rows of a float32 weight from start
   const x = torch.normal_(torch.empty([9, 200]), 0, 1, { generator });
   const before = layer.forward(x, EVALUATION);
   for (const axis of ["out", "in"] as const) {
-    const magnitude = torch.sqrt(squaredBaseNorm(layer.weight.tensor, axis, "float32"));
+    const magnitude = torch.sqrt(squaredNorm(layer.weight.tensor, axis, "float32"));
     const lowRank = new LowRank(
       { a: Parameter.of(torch.ones([4, 200])), b: Parameter.of(torch.zeros([150, 4])) },
       1,
@@ -286,7 +293,7 @@ test("an embedding's rows are those of the dense formula", () => {
           undefined,
           "int64",
         );
-        const looked = layer.forward(ids, { masks: undefined, differentiateTwice: false });
+        const looked = layer.forward(ids, { masks: undefined });
         expectNear(looked, torch.indexSelect(table, 0, ids), 1e-10);
       });
     }),

@@ -12,6 +12,7 @@ import {
 } from "../../src/adapters/index.js";
 import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
+import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { families, goldenInput, manifest } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";
@@ -57,8 +58,14 @@ const configs = [
   { method: "bidora, axis out", config: dora({ normGradient: "full" }) },
   { method: "bidora, axis in", config: dora({ axis: "in", normGradient: "full" }) },
 ];
-const training: ForwardContext = { masks: undefined, differentiateTwice: false };
-const twice: ForwardContext = { masks: undefined, differentiateTwice: true };
+const training: ForwardContext = { masks: undefined };
+
+/** A pass in evaluation, in training, and one that is differentiated twice. */
+const PASSES = [
+  [EVALUATION, false],
+  [training, false],
+  [training, true],
+] as const;
 
 describe.each(families)("%s: before the first step", (family) => {
   const { checkpoint, file } = manifest(family).forward[0]!;
@@ -67,7 +74,7 @@ describe.each(families)("%s: before the first step", (family) => {
     for (const dtype of ["float32", "bfloat16"] as const) {
       const model = await openModel(family, checkpoint, dtype);
       const input = goldenInput(goldenTensors(family, file));
-      const before = [EVALUATION, training, twice].map((context) => model.forward(input, context));
+      const before = PASSES.map(([context, isTwice]) => differentiable(isTwice, () => model.forward(input, context)));
       const start = () => inject(model, config, { generator: new torch.Generator(3) });
       const hasBiases = [...model.namedParameters()].some(([name]) => name.endsWith(".bias"));
       if (config.bias === "all" && !hasBiases) {
@@ -75,8 +82,11 @@ describe.each(families)("%s: before the first step", (family) => {
         continue;
       }
       const adapted = start();
-      for (const [i, context] of [EVALUATION, training, twice].entries())
-        expectSameBits(model.forward(input, context), before[i]!);
+      for (const [i, [context, isTwice]] of PASSES.entries())
+        expectSameBits(
+          differentiable(isTwice, () => model.forward(input, context)),
+          before[i]!,
+        );
       eject(adapted);
       expectSameBits(model.forward(input, EVALUATION), before[0]!);
     }

@@ -2,14 +2,13 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { type LoadedModel, loadModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext } from "../../src/nn/index.js";
+import { EVALUATION } from "../../src/nn/index.js";
 import { inferTask } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { headFor, ownHead } from "../models/ownHead.js";
+import { differentiable } from "../operators/passes.js";
 import { goldenLoss } from "./goldenBatch.js";
 import { expectClose, families, GOLDEN, get, goldenInput, manifest, readTensors } from "./goldenFiles.js";
-
-const TWICE: ForwardContext = { ...EVALUATION, differentiateTwice: true };
 
 async function load(folder: string, dtype: torch.DType = "float32"): Promise<LoadedModel> {
   const checkpoint = openCheckpoint(folder);
@@ -27,20 +26,20 @@ describe.each(cases)("$family: checkpoint $checkpoint, rows $rows", ({ family, c
   const folder = join(GOLDEN, family, checkpoint);
 
   test.each([
-    ["float32", "fused attention", EVALUATION, 1e-5],
-    ["float32", "plain attention", TWICE, 1e-5],
-    ["float64", "fused attention", EVALUATION, 1e-5],
-    ["bfloat16", "fused attention", EVALUATION, 0.05],
-  ] as const)("in %s with %s", async (dtype, _, context, tolerance) => {
+    ["float32", "kernels", false, 1e-5],
+    ["float32", "formulas that are differentiated twice", true, 1e-5],
+    ["float64", "kernels", false, 1e-5],
+    ["bfloat16", "kernels", false, 0.05],
+  ] as const)("in %s with %s", async (dtype, _, isTwice, tolerance) => {
     const { model, drawn } = await load(folder, dtype);
     const input = goldenInput(golden);
-    for (const [i, state] of model.hiddenStates(input, context).entries()) {
+    for (const [i, state] of differentiable(isTwice, () => model.hiddenStates(input, EVALUATION)).entries()) {
       if (checkpoint === "lm-other") continue;
       expectClose(state, get(golden, `hidden.${i}`), tolerance, `hidden state ${i}`);
     }
     expect(drawn).toEqual(head === "none" ? ["classifier"] : []);
     if (head === "none") return;
-    const logits = model.forward(input, context);
+    const logits = differentiable(isTwice, () => model.forward(input, EVALUATION));
     expect(logits.dtype).toBe(head === "lm" || dtype === "float64" ? dtype : "float32");
     expectClose(logits, get(golden, "logits"), tolerance, "logits");
     if (dtype !== "float32") return;

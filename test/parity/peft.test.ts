@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { type AdaptedModel, attachAdapter, merge, readAdapter } from "../../src/adapters/index.js";
 import { openCheckpoint } from "../../src/io/checkpoint.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
-import { EVALUATION, type ForwardContext, turned } from "../../src/nn/index.js";
+import { EVALUATION, type ForwardContext, transposed } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ownHead } from "../models/ownHead.js";
 import { goldenLoss } from "./goldenBatch.js";
@@ -36,7 +36,7 @@ const cases = families.flatMap((family) => {
 });
 
 /** Training, without dropout. */
-const TRAINING: ForwardContext = { masks: undefined, differentiateTwice: false };
+const TRAINING: ForwardContext = { masks: undefined };
 
 async function open(family: string, { checkpoint: folder, adapter }: Pick<AdapterCase, "checkpoint" | "adapter">) {
   const checkpoint = openCheckpoint(join(GOLDEN, family, folder));
@@ -54,7 +54,7 @@ function expectGradients({ trained }: AdaptedModel, golden: Tensors): void {
   const largest = Math.max(...names.flatMap((name) => get(golden, name).toArray().map(Math.abs)));
   for (const { name, tensor, parameter } of trained) {
     const gradient = tensor.grad ?? torch.zerosLike(tensor); // of what no loss depends on there is none
-    const actual = parameter.isStoredTransposed ? turned(gradient) : gradient;
+    const actual = parameter.isStoredTransposed ? transposed(gradient) : gradient;
     if (/key\.(base_layer\.)?bias$/.test(name))
       expect(Math.max(...actual.toArray().map(Math.abs))).toBeLessThan(1e-6 * largest);
     else expectClose(actual, get(golden, `grad.base_model.model.${name}`), 1e-4, name);
@@ -95,7 +95,7 @@ test.each(cases.filter(({ merged }) => merged))(
     const unmerge = merge(adapted);
     for (const [path, { tensor, isStoredTransposed }] of model.namedParameters()) {
       const expected = golden.get(`merged.${path}`);
-      if (expected) expectClose(isStoredTransposed ? turned(tensor) : tensor, expected, 1e-5, path);
+      if (expected) expectClose(isStoredTransposed ? transposed(tensor) : tensor, expected, 1e-5, path);
       else expect(tensor.toArray(), path).toEqual(base.get(path));
     }
     expectClose(forward(model, rows, EVALUATION), get(golden, "merged_logits"), 1e-5, "merged logits");
@@ -114,7 +114,7 @@ test.each(dropoutCases)("$family: $name with the masks that PEFT drew", async (e
   const golden = readTensors(join(GOLDEN, entry.family, entry.file));
   const { model, adapted } = await open(entry.family, entry);
   const masks = new RecordedMasks(model, golden);
-  const logits = forward(model, golden, { masks, differentiateTwice: false });
+  const logits = forward(model, golden, { masks });
   expectClose(logits, get(golden, "logits"), 1e-5, "logits");
   const loss = goldenLoss(entry.head, golden, logits);
   expectClose(loss, get(golden, "loss"), 1e-5, "loss");

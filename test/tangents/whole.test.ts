@@ -1,4 +1,5 @@
 // A search step by tangents against the same step by double backward, for every form of model, adapter and task.
+
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject } from "../../src/adapters/index.js";
@@ -7,6 +8,7 @@ import { LabelMap } from "../../src/data/index.js";
 import { readRows } from "../../src/datasets/index.js";
 import { readConfig } from "../../src/io/checkpoint.js";
 import type { TaskModel } from "../../src/models/index.js";
+import { isTwiceDifferentiable } from "../../src/operators/choose.js";
 import {
   type EncodedRow,
   encodeRows as encodeExamples,
@@ -93,7 +95,7 @@ async function hypergradient(form: Form, estimator: HypergradientEstimator): Pro
 function doubledInPlace(model: TaskModel): TaskModel {
   const forward: TaskModel["forward"] = (input, context) => {
     const outputs = model.forward(input, context);
-    return context.differentiateTwice ? torch.mulScalar(outputs, 2) : torch.mulScalar_(outputs, 2);
+    return isTwiceDifferentiable() ? torch.mulScalar(outputs, 2) : torch.mulScalar_(outputs, 2);
   };
   return Object.create(model, { forward: { value: forward } });
 }

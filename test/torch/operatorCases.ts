@@ -119,8 +119,13 @@ const arithmetic = {
   "aten::gt.Scalar": () => [torch.gtScalar(v(1, 2, 3), 2), [0, 0, 1]],
   "aten::lt.Scalar": () => [torch.ltScalar(v(1, 2, 3), 2), [1, 0, 0]],
   "aten::le.Scalar": () => [torch.leScalar(v(1, 2, 3), 2), [1, 1, 0]],
+  "aten::ge.Scalar": () => [torch.geScalar(v(1, 2, 3), 2), [0, 1, 1]],
   "aten::logical_not": () => [torch.logicalNot(flags(1, 0)), [0, 1]],
   "aten::logical_or": () => [torch.logicalOr(flags(1, 1, 0), flags(1, 0, 0)), [1, 1, 0]],
+  "aten::bitwise_and.Scalar": () => [torch.bitwiseAndScalar(longs(5, 6), 3), [1, 2]],
+  "aten::bitwise_xor.Tensor": () => [torch.bitwiseXor(longs(5, 6), longs(3, 1)), [6, 7]],
+  "aten::bitwise_xor.Scalar": () => [torch.bitwiseXorScalar(longs(5, 6), 3), [6, 5]],
+  "aten::bitwise_right_shift.Tensor_Scalar": () => [torch.shiftRight(longs(20, -4), 2), [5, -1]],
 } satisfies Record<string, Case>;
 
 const reductions = {
@@ -248,6 +253,7 @@ const shapes = {
   ],
   "aten::narrow": () => [torch.narrow(v(1, 2, 3), 0, 1, 2), [2, 3]],
   "aten::select.int": () => [torch.select(m(), 1, -1), [2, 4]],
+  "aten::index_copy_": () => [torch.indexCopy_(v(1, 2, 3), 0, longs(2, 0), v(7, 8)), [8, 2, 7]],
   "aten::index_select": () => [
     torch.indexSelect(wide(), 1, longs(2, 0)),
     [
@@ -305,6 +311,7 @@ const making = {
   },
   "aten::detach": () => [torch.detach(v(1).setRequiresGrad(true)).requiresGrad, false],
   "aten::copy_": () => [torch.copy_(v(0, 0), longs(3, 4)), [3, 4]],
+  "aten::to.device": () => [torch.toDevice(v(1.75), "cpu", "int32"), [1]],
   "aten::to.dtype": () => [torch.to(v(1.75, -1.75), "int32"), [1, -1]],
   "aten::alias": () => {
     const source = v(1, 2);

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { UsageError } from "../../src/common/errors.js";
 import * as torch from "../../src/torch/index.js";
 import { addonPath } from "../../src/torch/installation.js";
-import { environmentThreadsProblem } from "../../src/torch/threads.js";
+import { environmentThreadsProblem } from "../../src/torch/limits.js";
 
 const { mismatch } = createRequire(import.meta.url)("../../scripts/build-stamp.cjs") as {
   mismatch(folder: string): string | undefined;

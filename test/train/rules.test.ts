@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { RunSettings } from "../../src/config/index.js";
-import type { DrawnMasks } from "../../src/nn/index.js";
+import type { SeededMasks } from "../../src/nn/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
 import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
@@ -153,7 +153,7 @@ test("an optimiser without a derivative has none to weight by", async () => {
 
 test("every pass draws masks of its own; one that is replayed has the same, and what follows goes on", () => {
   const masks = new ReplayableMasks(new torch.Generator(0));
-  const seed = () => (masks.training().masks as DrawnMasks).seed;
+  const seed = () => (masks.training().masks as SeededMasks).seed;
   const mark = masks.mark();
   const drawn = [seed(), seed()];
   expect(drawn[0]).not.toBe(drawn[1]);
@@ -162,7 +162,7 @@ test("every pass draws masks of its own; one that is replayed has the same, and 
   expect(drawn).not.toContain(next);
   const again = new ReplayableMasks(new torch.Generator(0));
   again.replay(again.mark(), () => again.training());
-  expect([1, 2, 3].map(() => (again.training().masks as DrawnMasks).seed)).toEqual([...drawn, next]);
+  expect([1, 2, 3].map(() => (again.training().masks as SeededMasks).seed)).toEqual([...drawn, next]);
 });
 
 test("rows of similar length share a batch where the order is drawn", () => {

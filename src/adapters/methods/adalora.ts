@@ -1,5 +1,6 @@
 // Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
 import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import { lowRankLinear } from "../../operators/lowRankLinear.js";
 import * as torch from "../../torch/index.js";
 import { type AdaloraConfig, adaloraConfig, adaloraScale, ranksOf } from "../adaloraConfig.js";
 import { Adapter } from "../adapter.js";
@@ -40,14 +41,8 @@ class AdaloraLinear extends Adapter {
     if (this.#ranks === 0) return layer.base(x);
     const a = torch.mul(this.a.tensor, this.e.tensor);
     const branch = this.#dropout.forward(x, context);
-    if (context.differentiateTwice) {
-      const reduced = torch.linear(branch, castTo(a, x.dtype)); // n,r
-      return torch.addmm(layer.base(x), reduced, torch.t(castTo(this.b.tensor, x.dtype)), { alpha: this.scale });
-    }
-    const weight = castTo(layer.weight.tensor, x.dtype);
-    const bias = layer.bias ? castTo(layer.bias.tensor, x.dtype) : null;
-    const options = { packed: layer.packedFor(x), ...(branch !== x && { branch }) };
-    return torch.lowRankLinear(x, weight, bias, a, this.b.tensor, this.scale, options);
+    const factors = { a, b: this.b.tensor, scale: this.scale };
+    return lowRankLinear(x, layer.operandsFor(x), factors, branch === x ? {} : { branch });
   }
 
   mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {

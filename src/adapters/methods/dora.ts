@@ -13,21 +13,23 @@ import {
   type Linear,
   type Parameter,
 } from "../../nn/index.js";
-import * as torch from "../../torch/index.js";
-import type { Layer } from "../adapter.js";
-import { configOptions } from "../arguments.js";
 import {
+  type Direction,
   directionBase,
+  directionGain,
   directionNorm,
-  fusedDirectionNorm,
-  fusedGain,
+  directionNormByFormula,
   gainOf,
   MAGNITUDE_AXES,
   type MagnitudeAxis,
   NORM_GRADIENTS,
   type NormGradient,
-  squaredBaseNorm,
-} from "../directionNorm.js";
+  squaredNorm,
+} from "../../operators/directionNorm.js";
+import { linear } from "../../operators/linear.js";
+import * as torch from "../../torch/index.js";
+import type { Layer } from "../adapter.js";
+import { configOptions } from "../arguments.js";
 import type { LowRank } from "../lowRank.js";
 import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
@@ -79,12 +81,12 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
   }
 
   /** ‖V‖, one for each magnitude. */
-  protected abstract computeNorm(layer: L, differentiateTwice: boolean): torch.Tensor;
+  protected abstract computeNorm(layer: L): torch.Tensor;
 
   /** ‖V‖ with the gradient that `normGradient` asks for. */
-  norm(layer: L, differentiateTwice = false): torch.Tensor {
+  norm(layer: L): torch.Tensor {
     if (this.#heldNorm) return this.#heldNorm;
-    const compute = () => this.computeNorm(layer, differentiateTwice);
+    const compute = () => this.computeNorm(layer);
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
   }
 
@@ -133,9 +135,12 @@ export class DoraLinear extends DoraAdapter<Linear> {
     this.#squaredBase = directionBase(weight, axis, this.magnitude.dtype);
   }
 
-  protected computeNorm({ weight: { tensor: weight } }: Linear, differentiateTwice: boolean): torch.Tensor {
-    if (this.axis === "out" && !differentiateTwice) return fusedDirectionNorm(weight, this.#squaredBase, this.lowRank);
-    return directionNorm(weight, this.#squaredBase, this.lowRank, this.axis);
+  protected computeNorm(layer: Linear): torch.Tensor {
+    return directionNorm(this.#direction(layer), this.axis);
+  }
+
+  #direction(layer: Linear): Direction {
+    return { weight: layer.weight.tensor, squaredBase: this.#squaredBase, ...this.lowRank.factors };
   }
 
   override mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
@@ -143,42 +148,26 @@ export class DoraLinear extends DoraAdapter<Linear> {
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const isDropped = this.lowRank.dropout.isActive(context);
-    if (this.axis === "out" && !isDropped && !context.differentiateTwice) return this.#forwardFused(x, layer, context);
     const gain = this.#gainFor(layer, context);
+    const isDropped = this.lowRank.dropout.isActive(context);
+    if (this.axis === "out" && !isDropped) return this.lowRank.linear(x, layer, { gain });
     const less = castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
     if (isDropped) return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
-    return this.axis === "out" ? this.#forwardOut(x, less, layer) : this.#forwardIn(x, less, layer, context);
-  }
-
-  #forwardFused(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    return this.lowRank.linear(x, layer, { gain: this.#gainFor(layer, context) });
+    return this.lowRank.linear(torch.addcmul(x, x, less), layer);
   }
 
   #gainFor(layer: Linear, context: ForwardContext): torch.Tensor {
-    const compute = () => this.#computeGain(layer, context.differentiateTwice);
+    const compute = () => this.#computeGain(layer);
     if (!context.inference) return compute();
     const sources = [this.lowRank.a, this.lowRank.b, this.magnitude];
     return this.#gain.find(sources) ?? this.#gain.make(sources, compute);
   }
 
-  #computeGain(layer: Linear, differentiateTwice: boolean): torch.Tensor {
-    const { magnitude, lowRank, normGradient } = this;
-    return this.axis === "out" && !differentiateTwice && !this.isNormHeld
-      ? fusedGain(layer.weight.tensor, this.#squaredBase, lowRank, magnitude, normGradient)
-      : gainOf(magnitude, this.norm(layer, differentiateTwice));
-  }
-
-  #forwardOut(x: torch.Tensor, less: torch.Tensor, layer: Linear): torch.Tensor {
-    const direction = this.lowRank.addTo(layer.base(x), x);
-    const scaled = layer.bias ? torch.sub(direction, castTo(layer.bias.tensor, x.dtype)) : direction;
-    return torch.addcmul(direction, scaled, less);
-  }
-
-  #forwardIn(x: torch.Tensor, less: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const scaled = torch.addcmul(x, x, less);
-    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(scaled), scaled);
-    return this.lowRank.linear(scaled, layer);
+  #computeGain(layer: Linear): torch.Tensor {
+    const { magnitude, normGradient } = this;
+    return this.axis === "out" && !this.isNormHeld
+      ? directionGain(this.#direction(layer), magnitude, normGradient)
+      : gainOf(magnitude, this.norm(layer));
   }
 
   // With x̃ the dropped-out input, PEFT's formula: y = x·W0ᵀ + b + (g − 1)·(x̃·W0ᵀ) + g·s·(x̃·Aᵀ)·Bᵀ.
@@ -194,15 +183,10 @@ export class DoraLinear extends DoraAdapter<Linear> {
       const input = torch.addcmul(x, dropped, less);
       return this.lowRank.addTo(layer.base(input), torch.mul(dropped, gain));
     }
-    const base = product(dropped, layer);
+    const base = linear(dropped, { ...layer.operandsFor(x), bias: null, packed: null });
     const lowRank = torch.mul(this.lowRank.addTo(torch.zerosLike(base), dropped), gain);
     return torch.add(torch.addcmul(layer.base(x), base, less), lowRank);
   }
-}
-
-/** x·W0ᵀ without the bias. */
-function product(x: torch.Tensor, layer: Linear): torch.Tensor {
-  return torch.fastLinear(x, castTo(layer.weight.tensor, x.dtype));
 }
 
 /** DoRA of an embedding: one magnitude a dimension, the norm over the vocabulary. */
@@ -220,9 +204,10 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
     return torch.mul(this.lowRank.addRows(base, ids, layer), gain);
   }
 
-  /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows. */
+  /** The table is W0ᵀ of a linear layer, so its columns are that layer's rows: they are not contiguous, as the kernel needs them. */
   protected computeNorm(layer: Embedding): torch.Tensor {
-    return directionNorm(torch.t(layer.weight.tensor), this.#squaredBase, this.lowRank, "out");
+    const weight = torch.t(layer.weight.tensor);
+    return directionNormByFormula({ weight, squaredBase: this.#squaredBase, ...this.lowRank.factors }, "out");
   }
 
   override mergedWeight(layer: Embedding, dtype: torch.DType): torch.Tensor {
@@ -238,7 +223,7 @@ function magnitudeTensor(slot: Slot, config: DoraConfig): TensorSpec {
     name: MAGNITUDE,
     shape: [isByOutput ? slot.out : slot.in],
     role: "magnitude",
-    start: ({ dtype }) => torch.sqrt(squaredBaseNorm(slot.layer.weight.tensor, axis, dtype)),
+    start: ({ dtype }) => torch.sqrt(squaredNorm(slot.layer.weight.tensor, axis, dtype)),
   };
 }
 

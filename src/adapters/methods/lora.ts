@@ -31,7 +31,6 @@ export function loraConfig(options: Partial<LowRankConfig> = {}): LoraConfig {
 class LoraLinear extends LowRankAdapter {
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
     const branch = this.lowRank.drop(x, context);
-    if (context.differentiateTwice) return this.lowRank.addTo(layer.base(x), branch);
     return this.lowRank.linear(x, layer, branch === x ? {} : { branch });
   }
 }

@@ -140,7 +140,7 @@ class RowConvolution extends Module {
   /** x: N,H → N,H */
   forward(x: torch.Tensor, layout: RowLayout): torch.Tensor {
     const { size, kernelSize } = this;
-    const withZero = torch.cat([x, torch.zeros([1, size], { dtype: x.dtype })], 0);
+    const withZero = torch.cat([x, torch.zeros([1, size], { dtype: x.dtype, device: x.device })], 0);
     const seen = torch.view(torch.indexSelect(withZero, 0, neighbours(layout, kernelSize)), [-1, kernelSize * size]);
     const [weight, bias] = [torch.castTo(this.weight.tensor, x.dtype), torch.castTo(this.bias.tensor, x.dtype)];
     return torch.linear(seen, torch.reshape(torch.transpose(weight, 1, 2), [size, kernelSize * size]), bias);
@@ -148,7 +148,7 @@ class RowConvolution extends Module {
 }
 
 /** [N·T] int64: the flat indices of each token and its neighbours in the row; N stands for none. */
-function neighbours({ lengths }: RowLayout, kernelSize: number): torch.Tensor {
+function neighbours({ lengths, first: { device } }: RowLayout, kernelSize: number): torch.Tensor {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const before = (kernelSize - 1) / 2;
   let start = 0;
@@ -160,7 +160,7 @@ function neighbours({ lengths }: RowLayout, kernelSize: number): torch.Tensor {
       return position >= 0 && position < length ? first + position : tokens;
     });
   });
-  return torch.tensor(indices, [indices.length], "int64");
+  return torch.tensor(indices, [indices.length], "int64", device);
 }
 
 /** A convolution of a layer's input, added to its output and normalised. */

@@ -188,7 +188,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const [keys, queries] = [project("c2p"), project("p2c")];
     if (!keys && !queries) return undefined;
     return (q, k) => {
-      const places = placesOf(q.shape[2] as number, relative as RelativeConfig);
+      const places = placesOf(q.shape[2] as number, relative as RelativeConfig, q.device);
       const terms = [
         keys && pickPlaces(torch.matmul(q, keys), places),
         queries && torch.transpose(pickPlaces(torch.matmul(k, queries), torch.t(places)), 2, 3),
@@ -214,11 +214,11 @@ function pickPlaces(products: torch.Tensor, places: torch.Tensor): torch.Tensor 
 }
 
 /** [L, L] int64: for each query and key the row of the table that their distance has. */
-function placesOf(length: number, config: RelativeConfig): torch.Tensor {
+function placesOf(length: number, config: RelativeConfig, device: string): torch.Tensor {
   const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => placeOf(i - length + 1, config));
-  const tokens = torch.arange(length, { dtype: "int64" });
+  const tokens = torch.arange(length, { dtype: "int64", device });
   const distances = torch.sub(torch.unsqueeze(torch.addScalar(tokens, length - 1), 1), tokens);
-  const table = torch.tensor(byDistance, [byDistance.length], "int64");
+  const table = torch.tensor(byDistance, [byDistance.length], "int64", device);
   return torch.view(torch.indexSelect(table, 0, torch.flatten(distances)), [length, length]);
 }
 

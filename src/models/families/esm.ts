@@ -14,6 +14,7 @@ import {
   type RowLayout,
   rotaryTables,
 } from "../../nn/index.js";
+import { gelu } from "../../operators/activation.js";
 import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelConfig, type ModelInput, pick, StackedModel, StackLayer } from "../backbone.js";
@@ -146,7 +147,7 @@ function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, ma
     start += length;
   }
   const wide = words.dtype === "float64" ? "float64" : "float32";
-  const column = torch.tensor(factors, [ids.length, 1], wide);
+  const column = torch.tensor(factors, [ids.length, 1], wide, words.device);
   return torch.castTo(torch.mul(torch.castTo(words, wide), column), words.dtype);
 }
 
@@ -208,7 +209,7 @@ class Intermediate extends Module {
 
   /** x: N,H → N,I */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
-    return torch.fusedGelu(this.dense.forward(x, context));
+    return gelu(this.dense.forward(x, context));
   }
 }
 

@@ -30,7 +30,7 @@ export function ofRole({ trained }: AdaptedModel, role: TrainedRole) {
 }
 
 /** The term γ·R of the lower level. */
-export function penaltyOf(adapted: AdaptedModel, gamma: number): (differentiateTwice?: boolean) => torch.Tensor {
+export function penaltyOf(adapted: AdaptedModel, gamma: number): () => torch.Tensor {
   const regularizer = new OrthogonalityRegularizer(adapted);
-  return (differentiateTwice) => torch.mulScalar(regularizer.value(differentiateTwice), gamma);
+  return () => torch.mulScalar(regularizer.value(), gamma);
 }

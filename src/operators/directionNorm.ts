@@ -1,0 +1,211 @@
+// Norms of the direction V = W + s·B·A without building it, and DoRA's gain c = m / ‖V‖. Tangents: ċ = (ṁ − c·ṅ) / n and
+// ġ_m = (ġ − g·ṅ/n) / n with n = ‖V‖.
+// Shapes: W [out, in], A [r, in], B [out, r]; n, m and c [out] or [in] by the axis.
+import * as calls from "../torch/generated/recordedCalls.js";
+import * as torch from "../torch/index.js";
+import { usesKernel } from "./choose.js";
+import { byFormula } from "./formulaRule.js";
+import type { LowRankFactors } from "./lowRankLinear.js";
+import { type ForwardState, type Rule, smallestSize } from "./rule.js";
+
+/** One magnitude for each output row (norm over `in`), or for each input column (norm over `out`). */
+export const MAGNITUDE_AXES = ["out", "in"] as const;
+/** What has a magnitude each: an output (a row of the weight), or an input (a column). */
+export type MagnitudeAxis = (typeof MAGNITUDE_AXES)[number];
+
+/** Whether gradients flow through ‖V‖ (BiDoRA's reference), or take it as a constant (DoRA section 4.3, PEFT). */
+export const NORM_GRADIENTS = ["detached", "full"] as const;
+/** Whether gradients flow through the norm of the direction, or take it as a constant. */
+export type NormGradient = (typeof NORM_GRADIENTS)[number];
+
+/** A sum below this share of its positive terms has lost too many digits, and is computed from V itself. */
+export const CANCELLATION = 1e-3;
+
+/** A direction no longer than this has no unit vector: it counts as zero. */
+const SMALLEST = 1e-12;
+
+/** The floor of squared norms, below SMALLEST², so that a root has a finite slope and still counts as zero. */
+export const SMALLEST_SQUARE = 1e-26;
+
+/** ‖w‖² along the axis in a dtype: [out] or [in]. */
+export function squaredNorm(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
+  return torch.sumDim(torch.square(torch.castTo(weight, dtype)), [axis === "out" ? 1 : 0]);
+}
+
+/** The same as `directionNorm` takes it, computed once for a layer: rows of zeros do not look like terms that cancel. */
+export function directionBase(weight: torch.Tensor, axis: MagnitudeAxis, dtype: torch.DType): torch.Tensor {
+  const compute = () => torch.clampMin(squaredNorm(weight, axis, dtype), SMALLEST_SQUARE);
+  return torch.keep(torch.noGrad(() => torch.scope(compute)));
+}
+
+/** A frozen weight with its low-rank update: W, its squared norms by `directionBase`, A, B and s. */
+export interface Direction extends LowRankFactors {
+  readonly weight: torch.Tensor;
+  readonly squaredBase: torch.Tensor;
+}
+
+/** The kernels read rows of W. */
+const KERNEL = { isTwiceDifferentiable: false };
+
+/** ‖V‖ along the axis: [out] or [in], in the dtype of A. */
+export function directionNorm(direction: Direction, axis: MagnitudeAxis): torch.Tensor {
+  if (axis === "in" || !usesKernel(KERNEL, direction.weight)) return directionNormByFormula(direction, axis);
+  const { weight, squaredBase, a, b, scale } = direction;
+  return torch.directionNorm(weight, squaredBase, a, b, scale, CANCELLATION, SMALLEST);
+}
+
+/** m / ‖V‖ along the axis "out". */
+export function directionGain(direction: Direction, magnitude: torch.Tensor, normGradient: NormGradient): torch.Tensor {
+  const constantNorm = normGradient === "detached";
+  if (!usesKernel(KERNEL, direction.weight)) {
+    const compute = () => directionNormByFormula(direction, "out");
+    return gainOf(magnitude, constantNorm ? torch.noGrad(compute) : compute());
+  }
+  const { weight, squaredBase, a, b, scale } = direction;
+  return torch.directionGain(weight, squaredBase, a, b, magnitude, scale, CANCELLATION, SMALLEST, { constantNorm });
+}
+
+/** m / n, and 0 where n is zero: such a direction stays zero, and no gradient comes of it. */
+export function gainOf(magnitude: torch.Tensor, norm: torch.Tensor): torch.Tensor {
+  return torch.div(magnitude, withoutZeros(norm));
+}
+
+function withoutZeros(norm: torch.Tensor): torch.Tensor {
+  const isZero = torch.noGrad(() => torch.leScalar(norm, SMALLEST));
+  return torch.maskedFill(norm, isZero, Number.POSITIVE_INFINITY);
+}
+
+/**
+ *     out:  n_i² = ‖w_i‖² + 2s·⟨(W·Aᵀ)_i, B_i⟩ + s²·B_i·(A·Aᵀ)·B_iᵀ
+ *     in:   n_j² = ‖w_:j‖² + 2s·⟨(Wᵀ·B)_j, A_:j⟩ + s²·A_:jᵀ·(BᵀB)·A_:j
+ *
+ * A narrow weight is widened: products rounded to its digits would drown what terms that cancel leave.
+ */
+export function directionNormByFormula(direction: Direction, axis: MagnitudeAxis): torch.Tensor {
+  const { weight, squaredBase, a, b, scale } = direction;
+  const cross = axis === "out" ? crossTermOut(weight, a, b) : crossTermIn(weight, a, b);
+  const own = axis === "out" ? ownTermOut(a, b) : ownTermIn(a, b);
+  const positive = torch.add(squaredBase, own, { alpha: scale * scale });
+  const squared = torch.add(positive, cross, { alpha: 2 * scale });
+  if (hasCancelled(squared, positive)) return denseNorm(direction, axis);
+  return torch.sqrt(squared);
+}
+
+function crossTermOut(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  const projected = torch.linear(torch.castTo(weight, a.dtype), a); // out,r
+  return torch.sumDim(torch.mul(projected, b), [1]);
+}
+
+function ownTermOut(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  return torch.sumDim(torch.mul(torch.mm(b, torch.mm(a, torch.t(a))), b), [1]);
+}
+
+function crossTermIn(weight: torch.Tensor, a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  const projected = torch.mm(torch.t(b), torch.castTo(weight, b.dtype)); // r,in
+  return torch.sumDim(torch.mul(projected, a), [0]);
+}
+
+function ownTermIn(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  return torch.sumDim(torch.mul(torch.mm(torch.mm(torch.t(b), b), a), a), [0]);
+}
+
+/** True where a squared norm has lost too many of its positive terms' digits. */
+export function hasCancelled(squared: torch.Tensor, positive: torch.Tensor): boolean {
+  return torch.noGrad(() => {
+    const smallest = torch.min(torch.sub(squared, positive, { alpha: CANCELLATION }));
+    const lost = smallest.item() <= 0;
+    smallest.dispose();
+    return lost;
+  });
+}
+
+/** The definition, for directions that all but cancel the weight; its slope at zero counts as zero. */
+function denseNorm({ weight, a, b, scale }: Direction, axis: MagnitudeAxis): torch.Tensor {
+  const direction = torch.add(torch.castTo(weight, a.dtype), torch.mulScalar(torch.mm(b, a), scale));
+  return torch.sqrt(torch.clampMin(squaredNorm(direction, axis, direction.dtype), SMALLEST_SQUARE));
+}
+
+const normFormula = byFormula((state, [weight, squaredBase, a, b]) => [
+  directionNormByFormula(
+    { weight, squaredBase, a, b, scale: calls.directionNormCall(state.call).scale } as Direction,
+    "out",
+  ),
+]);
+
+/** Forward, W is read once. Backward, the formula serves. */
+export const directionNormRule: Rule = {
+  ...normFormula,
+  readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
+  tangents(state) {
+    const call = calls.directionNormCall(state.call);
+    return [normTangent(state, call, state.value(call.result))];
+  },
+};
+
+type NormCall = Omit<ReturnType<typeof calls.directionNormCall>, "result">;
+
+/** ṅ from W, ‖w‖², A, B and n. */
+function normTangent(state: ForwardState, call: NormCall, norm: torch.Tensor): torch.Tensor {
+  const { weight, squaredBase, a, b, scale, cancellation, smallest } = call;
+  const operands = [state.value(weight), state.value(squaredBase), state.value(a), state.value(b)] as const;
+  const tangents = [state.tangent(a) ?? null, state.tangent(b) ?? null] as const;
+  return torch.directionNormTangent(...operands, scale, cancellation, smallest, norm, ...tangents);
+}
+
+const gainFormula = byFormula((state, [weight, squaredBase, a, b, magnitude]) => {
+  const { scale, constantNorm } = calls.directionGainCall(state.call);
+  const compute = () => directionNormByFormula({ weight, squaredBase, a, b, scale } as Direction, "out");
+  return [gainOf(magnitude as torch.Tensor, constantNorm ? torch.noGrad(compute) : compute())];
+});
+
+/** The formula serves where the gradients of A and B are wanted. */
+export const directionGainRule: Rule = {
+  ...gainFormula,
+  through(call) {
+    const { constantNorm, magnitude } = calls.directionGainCall(call);
+    return constantNorm ? [magnitude] : call.inputs;
+  },
+  readsForward: ({ call }) => ({ values: [...call.inputs, ...call.results] }),
+  readsBackward({ call, moves }) {
+    const all = [...call.inputs, ...call.results];
+    return { values: all, tangents: all.filter(moves) };
+  },
+  tangents(state) {
+    const call = calls.directionGainCall(state.call);
+    const [gain, magnitudeDot] = [state.value(call.result), state.tangent(call.magnitude)];
+    const movesNorm = !call.constantNorm && (state.tangent(call.a) || state.tangent(call.b));
+    const norm = withoutZeros(normOf(state, gain));
+    if (!movesNorm) return [magnitudeDot && torch.div(magnitudeDot, norm)];
+    const lost = torch.mul(gain, normTangent(state, call, norm));
+    return [torch.div(magnitudeDot ? torch.sub(magnitudeDot, lost) : torch.neg(lost), norm)];
+  },
+  backward(state) {
+    const { a, b, magnitude, result, constantNorm } = calls.directionGainCall(state.call);
+    const gain = state.value(result);
+    if ((!constantNorm && [a, b].some(state.wantsChange)) || smallestSize(gain) === 0) {
+      gainFormula.backward(state);
+      return;
+    }
+    const norm = torch.div(state.value(magnitude), gain);
+    const [gradient, change] = [state.gradient(0), state.change(0)];
+    const [gainDot, magnitudeDot] = [state.tangent(result), state.tangent(magnitude)];
+    if (change) state.addChange(magnitude, torch.div(change, norm));
+    if (!gradient) return;
+    const plain = torch.div(gradient, norm);
+    // ċ = ṁ/n − c·ṅ/n
+    if (gainDot) {
+      const share = magnitudeDot ? torch.sub(gainDot, torch.div(magnitudeDot, norm)) : gainDot;
+      state.addChange(magnitude, torch.mul(plain, torch.div(share, gain)));
+    }
+    if (state.wantsGradient(magnitude)) state.addGradient(magnitude, plain);
+  },
+};
+
+/** n, which m and c determine unless one of them is zero. */
+function normOf(state: ForwardState, gain: torch.Tensor): torch.Tensor {
+  const { weight, squaredBase, a, b, magnitude, scale } = calls.directionGainCall(state.call);
+  if (smallestSize(gain) !== 0) return torch.div(state.value(magnitude), gain);
+  const [w, base, factorA, factorB] = [weight, squaredBase, a, b].map((id) => state.value(id));
+  const direction = { weight: w, squaredBase: base, a: factorA, b: factorB, scale } as Direction;
+  return torch.noGrad(() => directionNormByFormula(direction, "out"));
+}

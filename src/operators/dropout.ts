@@ -1,0 +1,34 @@
+// Dropout: y = x ∘ mask with a mask of 0 and 1 / (1 − p). The mask follows from its key, or is given.
+import * as torch from "../torch/index.js";
+import { usesKernel } from "./choose.js";
+import { type MaskKey, maskOf, philox } from "./philox.js";
+
+/** What one use of a dropout drops: random numbers by index, or a mask of 0 and 1 / (1 − p). */
+export type DropoutMask = MaskKey | torch.Tensor;
+
+const KERNEL = { isTwiceDifferentiable: true };
+
+/** x ∘ mask, of any shape. */
+export function dropout(x: torch.Tensor, p: number, mask: DropoutMask): torch.Tensor {
+  if (mask instanceof torch.Tensor) return torch.mul(x, mask);
+  if (usesKernel(KERNEL, x)) return torch.dropout(x, p, mask.seed, mask.stream);
+  const wide = x.dtype === "float64" ? "float64" : "float32";
+  return torch.castTo(torch.mul(torch.castTo(x, wide), dropoutMask(x, p, mask, wide)), x.dtype);
+}
+
+/** Elements that share 16 counters, of which each gives them four words. */
+const [GROUP, COUNTERS] = [64, 16];
+
+function dropoutMask({ shape, numel, device }: torch.Tensor, p: number, key: MaskKey, dtype: torch.DType) {
+  return torch.noGrad(() => {
+    const groups = Math.ceil(numel / GROUP);
+    const counter = torch.arange(groups * COUNTERS, { dtype: "int64", device });
+    const second = torch.shiftRight(counter, 32);
+    const words = philox(key, torch.bitwiseAndScalar(counter, 2 ** 32 - 1), second, torch.zerosLike(counter));
+    const rows = torch.stack(
+      words.map((word) => torch.view(word, [groups, COUNTERS])),
+      1,
+    ); // groups,4,16
+    return maskOf(torch.view(torch.narrow(torch.flatten(rows), 0, 0, numel), shape), p, dtype);
+  });
+}

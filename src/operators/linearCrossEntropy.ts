@@ -1,0 +1,105 @@
+// The sum of the cross-entropies of a language model's outputs, L = Σ_k CE(x_k·Wᵀ + b), for a frozen W, without ever having the logits of
+// all tokens. The kernel computes G = ∇L of x along with the value: L̇ = ⟨G, ẋ⟩ and ġ_x = ġ·G + g·∇²L·ẋ.
+// Shapes: x, ẋ and G [K, H], W [V, H], b [V], target [K].
+import * as calls from "../torch/generated/recordedCalls.js";
+import * as torch from "../torch/index.js";
+import { checkpoint } from "./checkpoint.js";
+import { isTwiceDifferentiable, usesKernel } from "./choose.js";
+import type { LinearOperands } from "./linear.js";
+import { type ForwardState, ids, NoTangent, type Rule } from "./rule.js";
+
+const KERNEL = { isTwiceDifferentiable: false };
+
+/** A language model's output layer. */
+export interface OutputLayer {
+  /** V */
+  readonly vocabulary: number;
+  /** x: [n, H] → [n, V] */
+  logits(x: torch.Tensor): torch.Tensor;
+  /** The layer's own weight and bias, where logits are its plain product. */
+  readonly product: LinearOperands | undefined;
+}
+
+/** So many bytes of logits exist at a time. */
+const CHUNK_BYTES = 2 ** 25;
+
+/** libtorch's number for the reduction that adds up. */
+const SUM = 2;
+
+/**
+ * The sum of the cross-entropies, float32 (float64 of such states). Without the kernel it is computed in chunks, which the backward pass
+ * computes again; where it is differentiated twice, the logits of all tokens exist at once.
+ * @param target [K] int64
+ */
+export function linearCrossEntropy(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
+  if (output.product && usesKernel(KERNEL, x)) {
+    const { weight, bias, packed = null } = output.product;
+    return torch.linearCrossEntropy(x, weight, bias, target, { packed })[0];
+  }
+  return isTwiceDifferentiable() ? fromLogits(x, output, target) : inChunks(x, output, target);
+}
+
+function inChunks(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
+  const rows = target.numel;
+  const ofChunk = Math.max(1, Math.floor(CHUNK_BYTES / (output.vocabulary * torch.DTYPE_BYTES.float32)));
+  let sum: torch.Tensor | undefined;
+  for (let start = 0; start < rows || !sum; start += ofChunk) {
+    const part = torch.scope(() => {
+      const count = Math.min(ofChunk, rows - start);
+      const [states, chunk] = [torch.narrow(x, 0, start, count), torch.narrow(target, 0, start, count)];
+      return checkpoint(() => torch.scope(() => fromLogits(states, output, chunk)));
+    });
+    sum = sum ? torch.add(sum, part) : part;
+  }
+  return sum;
+}
+
+function fromLogits(x: torch.Tensor, output: OutputLayer, target: torch.Tensor): torch.Tensor {
+  const logits = output.logits(x); // n,V
+  return torch.crossEntropyLoss(torch.castTo(logits, torch.wideDtype(logits.dtype)), target, null, SUM);
+}
+
+/** A trained W or b has no rule. */
+function refuseTrained(state: ForwardState, isTrained: (id: torch.TensorId) => boolean): void {
+  const { weight, bias } = calls.linearCrossEntropyCall(state.call);
+  if (ids(weight, bias).some(isTrained)) throw new NoTangent(state.call.operator);
+}
+
+export const linearCrossEntropyRule: Rule = {
+  isCheap: false,
+  keptGradients: () => [],
+  readsForward: ({ call }) => ({ values: [calls.linearCrossEntropyCall(call).results.inputGradient] }),
+  readsBackward({ call, moves }) {
+    const { input, weight, bias, target, results } = calls.linearCrossEntropyCall(call);
+    return { values: ids(input, weight, bias, target, results.inputGradient), tangents: [input].filter(moves) };
+  },
+  tangents(state) {
+    refuseTrained(state, (id) => state.tangent(id) !== undefined);
+    const { input, results } = calls.linearCrossEntropyCall(state.call);
+    const tangent = state.tangent(input);
+    return [tangent && inner(state.value(results.inputGradient), tangent)];
+  },
+  backward(state) {
+    refuseTrained(state, state.wantsChange);
+    const { input, results } = calls.linearCrossEntropyCall(state.call);
+    const [gradient, change, tangent] = [state.gradient(0), state.change(0), state.tangent(input)];
+    const own = () => state.value(results.inputGradient);
+    if (state.wantsGradient(input) && gradient) state.addGradient(input, torch.mul(own(), gradient));
+    if (!state.wantsChange(input)) return;
+    if (change) state.addChange(input, torch.mul(own(), change));
+    if (gradient && tangent) state.addChange(input, torch.mul(hessianProduct(state, tangent), gradient));
+  },
+};
+
+/** ∇²L·ẋ */
+function hessianProduct(state: ForwardState, tangent: torch.Tensor): torch.Tensor {
+  const { input, weight, bias } = calls.linearCrossEntropyCall(state.call);
+  const offset = bias === undefined ? null : state.value(bias);
+  return torch.linearCrossEntropyTangent(state.value(input), tangent, state.value(weight), offset);
+}
+
+/** In the loss's dtype. */
+function inner(a: torch.Tensor, b: torch.Tensor): torch.Tensor {
+  const dtype = torch.wideDtype(a.dtype);
+  return torch.sum(torch.mul(torch.castTo(a, dtype), torch.castTo(b, dtype)));
+}

@@ -1,0 +1,57 @@
+// Random numbers by counter, bit for bit those of the kernels (native/kernels): Philox 4x32 with 7 rounds (Salmon et al., "Parallel
+// random numbers: as easy as 1, 2, 3", 2011). All numbers are 32-bit, held in int64 tensors of one shape.
+import * as torch from "../torch/index.js";
+
+/**
+ * Random numbers by index: each element's number depends only on the key and the element's index, so a mask need not be kept, and any
+ * pass can compute it again.
+ */
+export interface MaskKey {
+  /** The pass: a whole number below 2⁵³. */
+  readonly seed: number;
+  /** The number of this use of a dropout in the pass, from 0. */
+  readonly stream: number;
+}
+
+const WORD = 2 ** 32;
+const ROUNDS = 7;
+const [MULTIPLIER_0, MULTIPLIER_2] = [0xd2511f53, 0xcd9e8d57];
+const [WEYL_0, WEYL_1] = [0x9e3779b9, 0xbb67ae85];
+
+type Words = readonly [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
+
+/** Four random words for each counter (first, second, third, stream). */
+export function philox(
+  { seed, stream }: MaskKey,
+  first: torch.Tensor,
+  second: torch.Tensor,
+  third: torch.Tensor,
+): Words {
+  let words: Words = [first, second, third, torch.fill_(torch.zerosLike(first), stream)];
+  let [key0, key1] = [seed % WORD, Math.floor(seed / WORD)];
+  for (let round = 0; round < ROUNDS; round++) {
+    words = mixed(words, key0, key1);
+    key0 = (key0 + WEYL_0) % WORD;
+    key1 = (key1 + WEYL_1) % WORD;
+  }
+  return words;
+}
+
+function mixed([c0, c1, c2, c3]: Words, key0: number, key1: number): Words {
+  const [product0, product2] = [torch.mulScalar(c0, MULTIPLIER_0), torch.mulScalar(c2, MULTIPLIER_2)];
+  const xor = (a: torch.Tensor, b: torch.Tensor, key: number) => torch.bitwiseXorScalar(torch.bitwiseXor(a, b), key);
+  return [xor(high(product2), c1, key0), low(product2), xor(high(product0), c3, key1), low(product0)];
+}
+
+/** The product of two 32-bit numbers wraps around in int64, but none of its bits is lost. */
+const high = (product: torch.Tensor): torch.Tensor => low(torch.shiftRight(product, 32));
+const low = (product: torch.Tensor): torch.Tensor => torch.bitwiseAndScalar(product, WORD - 1);
+
+/**
+ * Dropout's mask from random words: 0 with probability `p`, else 1 / (1 − p).
+ * @returns in the words' shape
+ */
+export function maskOf(words: torch.Tensor, p: number, dtype: torch.DType): torch.Tensor {
+  const threshold = p < 1 ? Math.trunc(p * WORD) : WORD - 1;
+  return torch.mulScalar(torch.castTo(torch.geScalar(words, threshold), dtype), p < 1 ? 1 / (1 - p) : 0);
+}

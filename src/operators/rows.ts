@@ -1,0 +1,128 @@
+// Shapes: N tokens of all rows, B rows, R rows of a group, L its longest row's length.
+import * as torch from "../torch/index.js";
+
+/** Where each row's tokens, a sequence's, lie in a flat batch. */
+export interface RowLayout {
+  readonly lengths: readonly number[];
+  /** [B + 1] int64: where each row begins, and where the last one ends. */
+  readonly cuSeqlens: torch.Tensor;
+  /** [B] int64: the flat index of each row's first token. */
+  readonly first: torch.Tensor;
+}
+
+/**
+ * Lays rows end to end.
+ * @param lengths tokens of each row, all at least 1
+ * @param device of the tokens; the CPU unless given
+ */
+export function rowLayout(lengths: readonly number[], device = "cpu"): RowLayout {
+  const cuSeqlens = torch.tensor(rowOffsets(lengths), [lengths.length + 1], "int64", device);
+  return { lengths, cuSeqlens, first: torch.narrow(cuSeqlens, 0, 0, lengths.length) };
+}
+
+function rowOffsets(lengths: readonly number[]): number[] {
+  let next = 0;
+  return [0, ...lengths.map((length) => (next += length))];
+}
+
+/** Rows to be padded to the longest of them, L. */
+export interface RowGroup {
+  /** Their numbers in the batch. */
+  readonly rows: readonly number[];
+  readonly lengths: readonly number[];
+  readonly longest: number;
+  /** [R·L] int64: for each position of the padded rows, the flat index of its token; padding points to a real one. Undefined: all N in order. */
+  readonly gather: torch.Tensor | undefined;
+  /** [R, L] bool: true at real tokens. Undefined without padding. */
+  readonly present: torch.Tensor | undefined;
+}
+
+/** A batch in padded groups. */
+export interface PaddedRows {
+  readonly groups: readonly RowGroup[];
+  /** [N] int64: for each token its index in all groups' R·L positions laid end to end. Undefined: the same order. */
+  readonly scatter: torch.Tensor | undefined;
+}
+
+/** Of a group's padded rows, at least this part is real. */
+const LEAST_FILLED = 0.75;
+
+/** Lays rows out in groups. */
+export function padRows({ lengths, first }: RowLayout, groupedRows: readonly (readonly number[])[]): PaddedRows {
+  const offsets = rowOffsets(lengths);
+  const { device } = first;
+  const scatter = new Int32Array(offsets.at(-1) as number);
+  let placed = 0;
+  const groups = groupedRows.map((rows) => {
+    const ofRows = rows.map((row) => lengths[row] as number);
+    const longest = ofRows.reduce((a, b) => Math.max(a, b));
+    const gather = new Int32Array(rows.length * longest);
+    for (const [r, row] of rows.entries()) {
+      const start = offsets[row] as number;
+      const length = ofRows[r] as number;
+      for (let i = 0; i < longest; i++) {
+        gather[r * longest + i] = start + Math.min(i, length - 1);
+        if (i < length) scatter[start + i] = placed + r * longest + i;
+      }
+    }
+    placed += gather.length;
+    return {
+      rows,
+      lengths: ofRows,
+      longest,
+      gather: indices(gather, scatter.length, device),
+      present: presence(ofRows, longest, device),
+    };
+  });
+  return { groups, scatter: indices(scatter, placed, device) };
+}
+
+/**
+ * Numbers of rows of like length, so that one long row does not pad all others: longest first within each group and from group
+ * to group.
+ */
+export function groupRows(lengths: readonly number[]): number[][] {
+  const length = (row: number | undefined) => lengths[row as number] as number;
+  const sorted = Array.from(lengths.keys()).sort((a, b) => length(b) - length(a) || a - b);
+  const groups: number[][] = [];
+  for (const row of sorted) {
+    const group = groups.at(-1);
+    if (group && length(row) >= LEAST_FILLED * length(group[0])) group.push(row);
+    else groups.push([row]);
+  }
+  return groups;
+}
+
+/** Undefined for all `tokens` in order. */
+function indices(numbers: Int32Array, tokens: number, device: string): torch.Tensor | undefined {
+  if (numbers.length === tokens && numbers.every((index, i) => index === i)) return undefined;
+  return torch.tensor(numbers, [numbers.length], "int64", device);
+}
+
+function presence(lengths: readonly number[], longest: number, device: string): torch.Tensor | undefined {
+  if (lengths.every((length) => length === longest)) return undefined;
+  const present = lengths.flatMap((length) => Array.from({ length: longest }, (_, i) => (i < length ? 1 : 0)));
+  return torch.tensor(Uint8Array.from(present), [lengths.length, longest], "bool", device);
+}
+
+/** [N, D] → [R, L, D]; what padding holds must be masked. */
+export function toRows(flat: torch.Tensor, { gather, rows, longest }: RowGroup): torch.Tensor {
+  const picked = gather ? torch.indexSelect(flat, 0, gather) : flat;
+  return torch.reshape(picked, [rows.length, longest, flat.shape[1] as number]);
+}
+
+/** All rows in their order, padded to the longest. [N, D] → [B, L, D], and where tokens are, [B, L] bool: undefined for everywhere. */
+export function paddedRows(
+  flat: torch.Tensor,
+  layout: RowLayout,
+): { readonly padded: torch.Tensor; readonly present: torch.Tensor | undefined } {
+  const [group] = padRows(layout, [[...layout.lengths.keys()]]).groups as [RowGroup];
+  return { padded: toRows(flat, group), present: group.present };
+}
+
+/** Each group's [R, L, D] → [N, D], padding left out. */
+export function toFlat(groups: readonly torch.Tensor[], { scatter }: PaddedRows): torch.Tensor {
+  const flat = groups.map((rows) => torch.reshape(rows, [-1, rows.shape[2] as number]));
+  const all = flat.length === 1 ? (flat[0] as torch.Tensor) : torch.cat(flat, 0);
+  return scatter ? torch.indexSelect(all, 0, scatter) : all;
+}

@@ -1,0 +1,119 @@
+// Rules of libtorch's own operators.
+
+import { byFormula } from "../operators/formulaRule.js";
+import type { BackwardState, CallFacts, ForwardState, Rule } from "../operators/rule.js";
+import * as calls from "../torch/generated/recordedCalls.js";
+import * as torch from "../torch/index.js";
+
+/** Operators that are linear in every input that a gradient flows through: reshapes, picks, casts and sums. */
+export const LINEAR_MAPS: readonly string[] = [
+  "aten::view",
+  "aten::reshape",
+  "aten::flatten.using_ints",
+  "aten::transpose.int",
+  "aten::t",
+  "aten::contiguous",
+  "aten::expand",
+  "aten::unsqueeze",
+  "aten::squeeze.dim",
+  "aten::cat",
+  "aten::stack",
+  "aten::narrow",
+  "aten::select.int",
+  "aten::index_select",
+  "aten::gather",
+  "aten::repeat_interleave.self_int",
+  "aten::diagonal",
+  "aten::roll",
+  "aten::clone",
+  "aten::alias",
+  "aten::to.dtype",
+  "aten::neg",
+  "aten::add.Tensor",
+  "aten::sub.Tensor",
+  "aten::mul.Scalar",
+  "aten::div.Scalar",
+  "aten::sum",
+  "aten::sum.dim_IntList",
+  "aten::mean",
+  "aten::mean.dim",
+  "aten::cumsum",
+  "bidora::dropout",
+];
+
+export const linearMapRule: Rule = {
+  isCheap: true,
+  keptGradients: () => [],
+  readsForward: (facts) => ({ values: unmoved(facts) }),
+  readsBackward: (facts) => ({
+    values: unmoved(facts),
+    tangents: facts.call.inputs.filter((id) => facts.moves(id)),
+  }),
+  tangents: (state) => state.replay(state.call.inputs.map((id) => state.tangent(id) ?? zeroed(state, id))),
+  backward(state) {
+    torch.enableGrad(() => {
+      // The result is linear, so the leaves' values do not matter.
+      const leaves = new Map(state.call.inputs.map((id) => [id, torch.detach(state.tangent(id) ?? state.value(id))]));
+      const wanted = [...leaves.keys()].filter((id) => state.wantsChange(id) || state.wantsGradient(id));
+      for (const id of wanted) leaves.get(id)?.setRequiresGrad(true);
+      const [result] = state.replay(state.call.inputs.map((id) => leaves.get(id) as torch.Tensor));
+      const through = (given: torch.Tensor | undefined, at: torch.TensorId[], add: BackwardState["addChange"]) => {
+        if (!given || at.length === 0) return;
+        const inputs = at.map((id) => leaves.get(id) as torch.Tensor);
+        const found = torch.grad([result as torch.Tensor], inputs, { gradOutputs: [given], retainGraph: true });
+        for (const [i, id] of at.entries()) add(id, found[i] as torch.Tensor);
+      };
+      through(state.change(0), wanted.filter(state.wantsChange), state.addChange);
+      through(state.gradient(0), wanted.filter(state.wantsGradient), state.addGradient);
+    });
+  },
+};
+
+function unmoved({ call, moves }: CallFacts): torch.TensorId[] {
+  return call.inputs.filter((id) => !moves(id));
+}
+
+/** Zeros instead of an input that does not move; one that is not floating-point, such as an index, stays. */
+function zeroed(state: ForwardState, id: torch.TensorId): torch.Tensor {
+  const value = state.value(id);
+  const isNumber = value.dtype.startsWith("float") || value.dtype === "bfloat16";
+  return isNumber ? torch.zerosLike(value) : value;
+}
+
+const replayed = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
+
+/** y = m / n of one shape: ẏ = (ṁ − y·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n. */
+export const divRule: Rule = {
+  ...replayed,
+  tangents(state) {
+    const { self: m, other: n } = calls.divCall(state.call);
+    const [mDot, nDot, divisor] = [state.tangent(m), state.tangent(n), state.value(n)];
+    if (!torch.sameShape(state.value(m).shape, divisor.shape)) return replayed.tangents(state);
+    if (!nDot) return [torch.div(mDot as torch.Tensor, divisor)];
+    const lost = torch.mul(torch.div(state.value(m), divisor), nDot);
+    return [torch.div(mDot ? torch.sub(mDot, lost) : torch.neg(lost), divisor)];
+  },
+  backward(state) {
+    const { self: m, other: n } = calls.divCall(state.call);
+    const divisor = state.value(n);
+    if (state.wantsChange(n) || !torch.sameShape(state.value(m).shape, divisor.shape)) return replayed.backward(state);
+    const [gradient, change, nDot] = [state.gradient(0), state.change(0), state.tangent(n)];
+    if (change) state.addChange(m, torch.div(change, divisor));
+    if (!gradient) return;
+    const plain = torch.div(gradient, divisor);
+    if (nDot) state.addChange(m, torch.neg(torch.div(torch.mul(plain, nDot), divisor)));
+    if (state.wantsGradient(m)) state.addGradient(m, plain);
+  },
+};
+
+/** The filled elements are constant, so nothing flows through them. */
+export const maskedFillRule: Rule = {
+  ...replayed,
+  tangents(state) {
+    const { self: x, mask } = calls.maskedFillCall(state.call);
+    const [tangent, hidden] = [state.tangent(x) as torch.Tensor, state.value(mask)];
+    return torch.sameShape(tangent.shape, hidden.shape)
+      ? [torch.maskedFill(tangent, hidden, 0)]
+      : replayed.tangents(state);
+  },
+};

@@ -1,0 +1,295 @@
+// Each operator's formula against its kernel: values, gradients, and the same dropout masks.
+import { describe, expect, test } from "vitest";
+import { gelu, geluMul, silu, siluMul } from "../../src/operators/activation.js";
+import { attention } from "../../src/operators/attention.js";
+import { attentionCached, writeRows } from "../../src/operators/attentionCached.js";
+import { isTwiceDifferentiable, twiceDifferentiable, usesKernel, withFormulas } from "../../src/operators/choose.js";
+import { directionBase, directionGain, directionNorm } from "../../src/operators/directionNorm.js";
+import { dropout } from "../../src/operators/dropout.js";
+import { linear, linearInputGradient, linears } from "../../src/operators/linear.js";
+import { linearCrossEntropy } from "../../src/operators/linearCrossEntropy.js";
+import { lowRankLinear } from "../../src/operators/lowRankLinear.js";
+import { dropoutAddNorm, rowNorm } from "../../src/operators/norms.js";
+import { adamw, scaled, totalNorm } from "../../src/operators/optimizerStep.js";
+import { gramOf, orthogonality } from "../../src/operators/orthogonality.js";
+import { rotaryTables, rotate } from "../../src/operators/rotary.js";
+import { rowLayout } from "../../src/operators/rows.js";
+import * as torch from "../../src/torch/index.js";
+import { drawer, expectAlike } from "../kernels/support.js";
+
+type Tensors = readonly torch.Tensor[];
+
+/** `inputs` are floating-point, and differentiated with respect to. */
+interface Case {
+  readonly name: string;
+  readonly shapes: readonly (readonly number[])[];
+  readonly apply: (...inputs: torch.Tensor[]) => Tensors;
+}
+
+const [SEED, KEY] = [2 ** 40 + 12345, { seed: 2 ** 40 + 12345, stream: 3 }];
+const layout = () => rowLayout([3, 5, 1]);
+const ids = (...numbers: number[]) => torch.tensor(numbers, [numbers.length], "int64");
+
+const attended = (p: number, kvHeads = 2, limits = { before: null as number | null, after: null as number | null }) => {
+  const dropped = p > 0 ? { p, mask: KEY } : undefined;
+  return (q?: torch.Tensor, k?: torch.Tensor, v?: torch.Tensor) => [
+    attention(q!, k!, v!, {
+      heads: 2,
+      kvHeads,
+      layout: layout(),
+      keyLayout: layout(),
+      limits,
+      scale: 0.4,
+      dropout: dropped,
+    }),
+  ];
+};
+
+const frozen = (shape: readonly number[], dtype: torch.DType) => drawer(99)(shape, dtype);
+
+const CASES: readonly Case[] = [
+  { name: "gelu", shapes: [[5, 7]], apply: (x) => [gelu(x!), gelu(x!, "tanh")] },
+  { name: "silu", shapes: [[5, 7]], apply: (x) => [silu(x!)] },
+  {
+    name: "gated activations",
+    shapes: [
+      [5, 7],
+      [5, 7],
+    ],
+    apply: (gate, up) => [geluMul(gate!, up!), geluMul(gate!, up!, "tanh"), siluMul(gate!, up!)],
+  },
+  { name: "dropout", shapes: [[7, 131]], apply: (x) => [dropout(x!, 0.3, KEY)] },
+  {
+    name: "attention",
+    shapes: [
+      [9, 8],
+      [9, 8],
+      [9, 8],
+    ],
+    apply: attended(0),
+  },
+  {
+    name: "attention with dropout and limits",
+    shapes: [
+      [9, 8],
+      [9, 8],
+      [9, 8],
+    ],
+    apply: attended(0.4, 2, { before: 2, after: 0 }),
+  },
+  {
+    name: "attention with shared keys",
+    shapes: [
+      [9, 8],
+      [9, 4],
+      [9, 4],
+    ],
+    apply: attended(0.4, 1),
+  },
+  {
+    name: "rotary",
+    shapes: [[4, 12]],
+    apply(x) {
+      const tables = rotaryTables(ids(0, 1, 2, 7), torch.tensor([1, 0.1]), 1.2, x!.dtype);
+      return [rotate(x!, tables, 2), rotate(x!, tables, 2, { transposed: true })];
+    },
+  },
+  {
+    name: "norms",
+    shapes: [[4, 9], [9], [9]],
+    apply: (x, weight, bias) => [
+      rowNorm(x!, { weight: weight!, bias: bias!, epsilon: 1e-5, isCentred: true }),
+      rowNorm(x!, { weight: weight!, bias: null, epsilon: 1e-6, isCentred: false }),
+    ],
+  },
+  {
+    name: "residual sums",
+    shapes: [[4, 70], [4, 70], [70], [70]],
+    apply(x, residual, weight, bias) {
+      const factors = { weight: weight!, bias: bias!, epsilon: 1e-5, isCentred: true };
+      const { sum, normed } = dropoutAddNorm(x!, residual!, factors, { p: 0.3, ...KEY });
+      const rms = dropoutAddNorm(x!, residual!, { ...factors, bias: null, isCentred: false }, undefined);
+      return [sum, normed, rms.sum, rms.normed];
+    },
+  },
+  {
+    name: "linear",
+    shapes: [[2, 3, 5], [4, 5], [4]],
+    apply: (x, weight, bias) => [linear(x!, { weight: weight!, bias: bias! })],
+  },
+  {
+    name: "linear cross-entropy",
+    shapes: [[6, 5]],
+    apply(x) {
+      const product = { weight: frozen([11, 5], x!.dtype), bias: frozen([11], x!.dtype) };
+      const output = { vocabulary: 11, product, logits: (of: torch.Tensor) => linear(of, product) };
+      return [linearCrossEntropy(x!, output, ids(0, 10, 3, 3, 7, 1))];
+    },
+  },
+  {
+    name: "low-rank linear",
+    shapes: [[4, 6], [2, 6], [5, 2], [5], [4, 6]],
+    apply(x, a, b, gain, branch) {
+      const layer = { weight: frozen([5, 6], x!.dtype), bias: frozen([5], x!.dtype) };
+      const factors = { a: a!, b: b!, scale: 0.7 };
+      const away = torch.addScalar(torch.square(gain!), 0.5);
+      return [
+        lowRankLinear(x!, layer, factors),
+        lowRankLinear(x!, { ...layer, bias: null }, factors, { branch: branch! }),
+        lowRankLinear(x!, layer, factors, { gain: away }),
+        lowRankLinear(x!, layer, factors, { gain: torch.mulScalar(gain!, 0.2), branch: branch! }),
+      ];
+    },
+  },
+  {
+    name: "direction norm and gain",
+    shapes: [[2, 6], [5, 2], [5]],
+    apply(a, b, magnitude) {
+      const weight = frozen([5, 6], a!.dtype);
+      const base = directionBase(weight, "out", a!.dtype);
+      const direction = { weight, squaredBase: base, a: a!, b: b!, scale: 0.7 };
+      return [
+        directionNorm(direction, "out"),
+        directionGain(direction, magnitude!, "full"),
+        directionGain(direction, magnitude!, "detached"),
+      ];
+    },
+  },
+  {
+    name: "orthogonality",
+    shapes: [
+      [2, 6],
+      [5, 2],
+      [3, 70],
+      [4, 3],
+    ],
+    apply(a, b, c, d) {
+      const layers = [[a!, b!] as const, [c!, d!] as const].map(([one, other]) => {
+        const weight = frozen([other.shape[0]!, one.shape[1]!], one.dtype);
+        return { weight, gram: gramOf(weight, one.dtype), a: one, b: other, scale: 0.3 };
+      });
+      return [orthogonality(layers)];
+    },
+  },
+];
+
+/** Results, and gradients of their sums weighted at random. */
+function run({ shapes, apply }: Case, dtype: torch.DType): Tensors {
+  const normal = drawer(7);
+  const inputs = shapes.map((shape) => normal(shape, dtype).setRequiresGrad(true));
+  const results = apply(...inputs);
+  const gradOutputs = results.map((result) => torch.to(drawer(8)(result.shape, "float64"), result.dtype));
+  const gradients = torch.grad(results, inputs, { gradOutputs, allowUnused: true });
+  return [...results, ...gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i]!))];
+}
+
+describe.each([
+  ["float64", 1e-12],
+  ["float32", 2e-5],
+  ["bfloat16", 3e-2],
+] as const)("in %s, kernel and formula agree", (dtype, tolerance) => {
+  test.each(CASES.filter(({ name }) => dtype !== "bfloat16" || !/direction|orthogonality/.test(name)))(
+    "$name",
+    (one) => {
+      torch.scope(() =>
+        expectAlike(
+          withFormulas(() => run(one, dtype)),
+          run(one, dtype),
+          tolerance,
+        ),
+      );
+    },
+  );
+});
+
+test.each(["float16", "float32"] as const)("a dtype without kernels uses formulas: %s", (dtype) => {
+  torch.scope(() => {
+    const x = frozen([2, 3], dtype);
+    expect(usesKernel({ isTwiceDifferentiable: false }, x)).toBe(dtype === "float32");
+    expect(dropout(x, 0.5, KEY).dtype).toBe(dtype);
+  });
+});
+
+test("dropout's masks are the kernel's to the bit, however many elements", () => {
+  torch.scope(() => {
+    for (const count of [1, 15, 64, 65, 1000]) {
+      const drop = () => dropout(torch.ones([count]), 0.37, { seed: SEED, stream: 2 ** 32 - 1 }).toArray();
+      expect(withFormulas(drop)).toEqual(drop());
+    }
+    const none = () => dropout(torch.ones([9]), 1, KEY).toArray();
+    expect(none()).toEqual(new Array(9).fill(0));
+    expect(withFormulas(none)).toEqual(none());
+  });
+});
+
+test("a cache's attention and writing", () => {
+  torch.scope(() => {
+    const spans = (starts: readonly number[], lengths: readonly number[]) => ({
+      starts,
+      lengths,
+      startsTensor: ids(...starts),
+      lengthsTensor: ids(...lengths),
+    });
+    const attend = () => {
+      const caches = [1, 2].map((seed) => torch.clone(drawer(seed)([20, 4], "float32"))) as [
+        torch.Tensor,
+        torch.Tensor,
+      ];
+      const added = rowLayout([1, 2]);
+      for (const cache of caches) writeRows(cache, frozen([3, 4], "float32"), added, spans([14, 4], []));
+      const [keys, values] = caches;
+      const cached = { keys, values, ...spans([10, 3], [5, 3]) };
+      const options = { heads: 2, kvHeads: 1, layout: added, scale: undefined, before: 2 };
+      return [...caches, attentionCached(frozen([3, 8], "float32"), cached, options)];
+    };
+    expectAlike(withFormulas(attend), attend(), 1e-6);
+  });
+});
+
+test("products of several layers, and a product's gradient", () => {
+  torch.scope(() => {
+    const [x, weights] = [frozen([3, 5], "float32"), [drawer(1)([4, 5], "float32"), drawer(2)([2, 5], "float32")]];
+    const both = () => [...linears(x, weights, []), linearInputGradient(frozen([3, 4], "float32"), weights[0]!)];
+    expectAlike(withFormulas(both), both(), 1e-6);
+  });
+});
+
+test("an optimiser's step", () => {
+  torch.scope(() => {
+    const step = () => {
+      const draw = (seed: number) => [
+        torch.clone(drawer(seed)([3, 4], "float32")),
+        torch.clone(drawer(seed)([2], "float32")),
+      ];
+      const [parameters, gradients, means] = [draw(1), draw(2), draw(3)];
+      const meanSquares = draw(4).map((tensor) => torch.square(tensor));
+      const clipped = scaled(gradients, 0.5);
+      const numbers = { lr: 0.1, beta1: 0.9, beta2: 0.99, weightDecay: 0.1, epsilon: 1e-8 };
+      adamw({ parameters, gradients: clipped, means, meanSquares }, 3, numbers);
+      return [totalNorm(gradients), ...parameters, ...means, ...meanSquares];
+    };
+    expectAlike(withFormulas(step), step(), 1e-6);
+  });
+});
+
+describe("what a pass asks for", () => {
+  const [once, twice] = [{ isTwiceDifferentiable: false }, { isTwiceDifferentiable: true }];
+
+  test("ends with it, also where it throws", () => {
+    const x = torch.ones([1]);
+    expect(() =>
+      twiceDifferentiable(() => {
+        expect(isTwiceDifferentiable()).toBe(true);
+        expect([usesKernel(once, x), usesKernel(twice, x)]).toEqual([false, true]);
+        throw new RangeError("within");
+      }),
+    ).toThrow(RangeError);
+    expect(isTwiceDifferentiable()).toBe(false);
+    expect(usesKernel(once, x)).toBe(true);
+  });
+
+  test("formulas within formulas stay formulas", () => {
+    const x = torch.ones([1]);
+    expect(withFormulas(() => twiceDifferentiable(() => usesKernel(twice, x)))).toBe(false);
+  });
+});
