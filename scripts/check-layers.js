@@ -19,7 +19,6 @@ const ORDER = [
   ["compare"],
   ["train"],
   ["report"],
-  ["folders"],
   ["dashboard"],
   ["inference"],
   ["run", "export", "analysis"],

@@ -7,9 +7,9 @@ import {
   readAdapter,
   type SavedAdapter,
 } from "../adapters/index.js";
-import { storedDtype } from "../folders/modelFolder.js";
 import { findModel, openWithAdapter } from "../inference/openModel.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
+import { storedDtype } from "../models/modelFolder.js";
 import { Embedding } from "../nn/index.js";
 import type { NamedTask } from "../tasks/index.js";
 import * as torch from "../torch/index.js";

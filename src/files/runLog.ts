@@ -1,8 +1,12 @@
+// events.jsonl, the log of a run: one event a line.
+import { existsSync, readFileSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
+import { writeFileAtomic } from "./atomic.js";
 import type { EventName, RunEvent } from "./events.js";
+import { parsedJson } from "./json.js";
 import { type Judgements, readJudgements } from "./predictions.js";
 
 export const EVENTS = "events.jsonl";
@@ -84,12 +88,8 @@ function parseLines(text: string, file: string): { events: RunEvent[]; isTorn: b
 }
 
 function parseObject(line: string): Record<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(line);
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parsedJson(line);
+  return isObject(value) ? value : undefined;
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> => typeof value === "object" && value !== null;
@@ -99,6 +99,18 @@ const brokenLine = (file: string, index: number): BidoraError =>
     "RUN_LOG",
     `Expected one whole event a line in ${file}, line ${index + 1} is none; remove that line, or run again.`,
   );
+
+/** Removes what a resumed run does again: events of later steps, the end of the run, and a line that a killed run left torn. */
+export function dropEventsAfter(path: string, step: number): void {
+  if (!existsSync(path)) return;
+  refuseSpecialFile(path);
+  const lines = readFileSync(path, "utf8").split("\n");
+  const kept = lines.filter((line) => {
+    const event = parsedJson(line) as RunEvent | undefined;
+    return event !== undefined && event.event !== "done" && !("step" in event && (event.step ?? 0) > step);
+  });
+  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
+}
 
 /** A resumed run goes on from its last checkpoint: steps told after it are told again and only the last account counts. */
 function withoutLostSteps(events: readonly RunEvent[]): RunEvent[] {

@@ -8,8 +8,8 @@ import {
   labelScores,
 } from "../compare/classScores.js";
 import { mean } from "../compare/moments.js";
+import type { RowsOfKind } from "../files/predictions.js";
 import { html, type Markup } from "./html.js";
-import type { RowsOfKind } from "./rowKinds.js";
 import { counted, row, scrolling, table } from "./table.js";
 
 /** Classes that a table shows, and a matrix; of more, the most frequent. */

@@ -1,8 +1,8 @@
 import type { Judgements } from "../files/predictions.js";
+import { rowsOfKind } from "../files/predictions.js";
 import { classTables } from "./classTables.js";
 import { html, type Markup } from "./html.js";
 import { section } from "./layout.js";
-import { rowsOfKind } from "./rowKinds.js";
 import type { Run } from "./runs.js";
 import { counted } from "./table.js";
 import { wrongRowsList } from "./wrongRows.js";

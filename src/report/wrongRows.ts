@@ -1,8 +1,8 @@
 import { formatNumber } from "../common/format.js";
 import { likeness, worstRows } from "../compare/worstRows.js";
+import type { RowsOfKind } from "../files/predictions.js";
 import { type JudgedRow, placeOf } from "../files/predictions.js";
 import { html, type Markup } from "./html.js";
-import type { RowsOfKind } from "./rowKinds.js";
 import { counted } from "./table.js";
 
 /** Rows that are shown at most. */
@@ -60,8 +60,8 @@ function wrongRows(found: RowsOfKind): WrongRows {
     case "answers":
     case "texts":
       return wrongTexts(found.rows);
-    case "foretold":
-      return badlyForetold(found.rows);
+    case "tokens":
+      return worstPredicted(found.rows);
   }
 }
 
@@ -165,10 +165,10 @@ function shown([first, ...others]: readonly string[]): string {
   return `${short(first)}${others.length > 0 ? ` (or ${counted(others.length, "other")})` : ""}`;
 }
 
-function badlyForetold(rows: RowsOf<"foretold">): WrongRows {
+function worstPredicted(rows: RowsOf<"tokens">): WrongRows {
   return {
     measure: "Loss per token",
-    caption: "The texts that were foretold worst",
+    caption: "The texts whose tokens were predicted worst",
     rows: worstRows(rows, ({ loss }) => loss, MOST).map(({ row: { at, tokens }, wrongness }) => ({
       at,
       reference: "",

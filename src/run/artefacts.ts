@@ -13,7 +13,7 @@ import type { ParameterCounts, Phase } from "../files/events.js";
 import type { Metrics } from "../files/metrics.js";
 import { CARD } from "../files/names.js";
 import { copyFiles } from "../files/runFolder.js";
-import { writeModelFolder } from "../folders/modelFolder.js";
+import { writeModelFolder } from "../models/modelFolder.js";
 import { numelOf } from "../torch/index.js";
 import { machineFacts, versions } from "../train/machine.js";
 import { renderModelCard } from "./modelCard.js";

@@ -1,9 +1,7 @@
-import { join } from "node:path";
 import type { RunConfig } from "../config/index.js";
 import type { Dataset, LanguageExample } from "../data/index.js";
-import { writeFileAtomic } from "../files/atomic.js";
 import type { Metrics } from "../files/metrics.js";
-import { PREDICTIONS } from "../files/predictions.js";
+import { type JudgedRow, writePredictions } from "../files/predictions.js";
 import { readConfig } from "../io/checkpoint.js";
 import { evaluateRows, notesOf } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
@@ -12,16 +10,6 @@ import { promptText, rowText, shortText } from "./rowText.js";
 
 /** Rows that a run judges its model by. */
 export type JudgedSplit = "validation" | "test" | "holdout";
-
-/** A row as it was judged: where it stands, what it says, what is right, and what was predicted. */
-export interface JudgedRow {
-  readonly file: string;
-  readonly line: number;
-  /** Its beginning, as the model's tokens spell it. */
-  readonly text: string;
-  readonly reference: unknown;
-  readonly prediction: object;
-}
 
 /** A judged row whose text is not spelled out yet. */
 type Unspelled = Omit<JudgedRow, "text"> & { readonly inputIds: readonly number[] };
@@ -85,7 +73,7 @@ export class RunEvaluation {
       const judged = this.#judged.get(split);
       if (!judged) continue;
       const rows = await this.#spelled(judged);
-      writeFileAtomic(join(folder, PREDICTIONS[split]), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+      writePredictions(folder, split, rows);
     }
   }
 
@@ -112,7 +100,7 @@ export const overridesOf = ({ beams, lengthPenalty, noRepeatNgram, maxNewTokens 
 });
 
 /** Logits and scores of all labels are many, and can be had again. */
-function withoutNumbers(prediction: object): object {
+function withoutNumbers(prediction: object): JudgedRow["prediction"] {
   const { logits: _logits, scores: _scores, ...rest } = prediction as { logits?: unknown; scores?: unknown };
   return rest;
 }

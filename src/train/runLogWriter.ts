@@ -1,7 +1,5 @@
-import { existsSync, readFileSync } from "node:fs";
-import { refuseSpecialFile } from "../common/fileSystem.js";
-import { appendWhole, writeFileAtomic } from "../files/atomic.js";
-import type { RunEvent } from "../files/events.js";
+import { appendWhole } from "../files/atomic.js";
+import { dropEventsAfter } from "../files/runLog.js";
 import type { RunObserver } from "./observer.js";
 
 export interface RunLogOptions {
@@ -26,31 +24,11 @@ export function runLogWriter(path: string, { prepare, from }: RunLogOptions): Ru
       }
       if (waiting) {
         prepare();
-        forgetAfter(path, from);
+        dropEventsAfter(path, from);
         appendWhole(path, waiting.join(""));
         waiting = undefined;
       }
       appendWhole(path, line);
     },
   };
-}
-
-/** Leaves the events up to a step in the log; those of later steps, and a line that a killed run left torn, are lost work. */
-function forgetAfter(path: string, step: number): void {
-  if (!existsSync(path)) return;
-  refuseSpecialFile(path);
-  const lines = readFileSync(path, "utf8").split("\n");
-  const kept = lines.filter((line) => {
-    const event = parse(line);
-    return event !== undefined && event.event !== "done" && !("step" in event && (event.step ?? 0) > step);
-  });
-  writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
-}
-
-function parse(line: string): RunEvent | undefined {
-  try {
-    return JSON.parse(line) as RunEvent;
-  } catch {
-    return undefined;
-  }
 }

@@ -9,8 +9,8 @@ import {
   type TargetedConfig,
 } from "../../src/adapters/index.js";
 import type { JsonObject } from "../../src/files/json.js";
-import { writeModelFolder } from "../../src/folders/modelFolder.js";
 import { ARCHITECTURES, type Architecture, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
+import { writeModelFolder } from "../../src/models/modelFolder.js";
 import { type Dropout, EVALUATION, type MaskSource } from "../../src/nn/index.js";
 import { TASKS, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -12,8 +12,8 @@ import {
   writeAdapter,
 } from "../../src/adapters/index.js";
 import type { JsonObject } from "../../src/files/json.js";
-import { writeModelFolder } from "../../src/folders/modelFolder.js";
 import { ARCHITECTURES, type LoadedModel, loadModel, modelInput } from "../../src/models/index.js";
+import { writeModelFolder } from "../../src/models/modelFolder.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import { inferTask, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";

@@ -1,9 +1,9 @@
 // Shapes: A [r, in], B [out, r]; of an embedding A [r, tokens], B [dim, r].
 import type { LowRankUpdate } from "../../adapters/index.js";
-import { untied } from "../../folders/modelFolder.js";
 import { typeOf } from "../../io/gguf/quantize.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { TaskModel } from "../../models/index.js";
+import { untied } from "../../models/modelFolder.js";
 import * as torch from "../../torch/index.js";
 import { type Layout, laidOut, nameOf } from "./modelTensors.js";
 import { exportError } from "./refuse.js";

@@ -1,4 +1,3 @@
-import { untied } from "../../folders/modelFolder.js";
 import {
   headsOf,
   interleaveHalves,
@@ -9,6 +8,7 @@ import {
 import { type FileType, typeOf } from "../../io/gguf/quantize.js";
 import type { GgufEntry } from "../../io/gguf/writer.js";
 import type { DecoderConfig, TaskModel } from "../../models/index.js";
+import { untied } from "../../models/modelFolder.js";
 import * as torch from "../../torch/index.js";
 import { exportError } from "./refuse.js";
 

@@ -1,24 +1,14 @@
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { own } from "../../common/collections.js";
 import { BidoraError } from "../../common/errors.js";
-import { loadTable } from "../../data/index.js";
-import { PREDICTIONS } from "../../files/predictions.js";
+import { type JudgedRow, PREDICTIONS, readPredictions } from "../../files/predictions.js";
 import type { CollectedRun } from "./collect.js";
 import type { Judging } from "./judging.js";
-
-/** What a run said of a row. */
-interface Row {
-  readonly line: unknown;
-  readonly text: unknown;
-  readonly reference: unknown;
-  readonly prediction: unknown;
-}
 
 /** A run with what it said of each row that it is judged by: of none where it had no such rows. */
 export interface JudgedRun {
   readonly run: CollectedRun;
-  readonly rows: readonly Row[];
+  readonly rows: readonly JudgedRow[];
 }
 
 /**
@@ -26,25 +16,24 @@ export interface JudgedRun {
  * @throws BidoraError `COMPARISON` naming two runs that were judged by different rows, or one whose rows are gone
  */
 export async function judgedRuns(runs: readonly CollectedRun[], { main, split }: Judging): Promise<JudgedRun[]> {
-  const name = PREDICTIONS[split];
   const judged: JudgedRun[] = [];
   for (const run of runs) {
     const isJudged = own(run.metrics, main.name) !== undefined;
-    judged.push({ run, rows: isJudged ? await rowsIn(join(run.folder, name)) : [] });
+    judged.push({ run, rows: isJudged ? await rowsIn(run.folder, split) : [] });
   }
   const [first, ...others] = judged;
   for (const other of others) refuseOthers(first as JudgedRun, other);
   return judged;
 }
 
-async function rowsIn(file: string): Promise<readonly Row[]> {
-  if (!existsSync(file))
-    throw new BidoraError(
-      "COMPARISON",
-      `${file} is gone, which says how its run judged each row: bring it back, or remove the run's folder and run it again.`,
-    );
-  const { rows } = await loadTable(file);
-  return rows.map(({ values }) => values as unknown as Row);
+async function rowsIn(folder: string, split: Judging["split"]): Promise<readonly JudgedRow[]> {
+  const found = await readPredictions(folder, split);
+  if (found && found.broken === 0) return found.rows;
+  const why = found ? `has lines that can't be read (${found.broken})` : "is gone";
+  throw new BidoraError(
+    "COMPARISON",
+    `${join(folder, PREDICTIONS[split])} ${why}, which says how its run judged each row: bring it back, or remove the run's folder and run it again.`,
+  );
 }
 
 function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: theirs }: JudgedRun): void {
@@ -61,10 +50,8 @@ function refuseOthers({ run: one, rows: ours }: JudgedRun, { run: other, rows: t
  * A row by its place and what is right for it; by its text where nothing is, and by how many of its tokens a language model is judged by.
  * The file's name may differ from machine to machine.
  */
-const identityOf = (row: Row | undefined): string | undefined =>
+const identityOf = (row: JudgedRow | undefined): string | undefined =>
   row && JSON.stringify([row.line, row.reference ?? row.text, judgedTokens(row.prediction)]);
 
-const judgedTokens = (prediction: unknown): unknown =>
-  typeof prediction === "object" && prediction !== null && "loss" in prediction && "tokens" in prediction
-    ? prediction.tokens
-    : undefined;
+const judgedTokens = (prediction: JudgedRow["prediction"]): unknown =>
+  "loss" in prediction && "tokens" in prediction ? prediction.tokens : undefined;

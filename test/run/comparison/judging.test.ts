@@ -81,7 +81,7 @@ describe("runs with test rows", () => {
     expect(significance(found).map(({ metric }) => metric)).toEqual(["test_accuracy"]);
     for (const [i, { folder }] of runs.entries()) {
       const row = (right: boolean) =>
-        `${JSON.stringify({ line: 1, reference: 0, prediction: { label: right ? "a" : "b" } })}\n`;
+        `${JSON.stringify({ file: "rows.csv", line: 1, reference: 0, prediction: { label: right ? "a" : "b" } })}\n`;
       writeFileSync(
         join(folder, "bidora.json"),
         JSON.stringify({ formatVersion: 1, method: "lora", labels: ["a", "b"] }),

@@ -22,7 +22,7 @@ const REFERENCES = [1, 2, 3, 4, 5, 6, 7, 9];
 function run(method: string, seed: number, rows: readonly object[] | undefined): CollectedRun {
   const folder = fresh(`${method}-${seed}`);
   mkdirSync(folder, { recursive: true });
-  const text = rows?.map((row) => `${JSON.stringify(row)}\n`).join("");
+  const text = rows?.map((row) => `${JSON.stringify({ file: "rows.csv", ...row })}\n`).join("");
   if (text !== undefined) writeFileSync(join(folder, "validation-predictions.jsonl"), text);
   const scored = { stopsByValidation: false };
   const spent = { trainedParameters: 1, seconds: 1, peakMemoryBytes: 1, steps: 1, rows: 1, evaluations: [], scored };
@@ -145,8 +145,12 @@ it("counts the runs whose seed only one of two methods has: the means of the tab
 });
 
 it("leaves out a metric that has no value for many of the samples of the rows, and says so once", async () => {
-  const words = { ...judging, main: { name: "accuracy", goal: "maximize" } as const, metric: wordAccuracy() as never };
-  const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: labels });
+  const words = {
+    ...judging,
+    main: { name: "accuracy", goal: "maximize" } as const,
+    metric: readingFrom(wordAccuracy(), ({ labels }: { labels: string[] }) => labels) as never,
+  };
+  const row = (labels: readonly string[], i: number) => ({ line: i, reference: labels, prediction: { labels } });
   const rows = [["a", "b"], [], [], []].map(row);
   const runs = ["a", "b", "c"].flatMap((method) =>
     [0, 1].map((seed) => ({ ...run(method, seed, rows), metrics: { accuracy: 1 } })),

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { CONFIG_FILE, WEIGHTS_FILE } from "../../src/files/names.js";
-import { storedDtype } from "../../src/folders/modelFolder.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
+import { storedDtype } from "../../src/models/modelFolder.js";
 import * as torch from "../../src/torch/index.js";
 
 const CASES: readonly (readonly [stored: readonly torch.DType[], written: torch.DType])[] = [

@@ -1,3 +1,4 @@
+// A whole model as transformers writes it: config.json and model.safetensors.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
@@ -8,22 +9,23 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
-import { type Architecture, classNameOf, type TaskModel } from "../models/index.js";
 import { castTo, OutputLinear, type Parameter, transposed } from "../nn/index.js";
-import type { Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
+import { type Architecture, classNameOf } from "./architecture.js";
+import type { HeadKind } from "./head.js";
+import type { TaskModel } from "./taskModel.js";
 
 export interface ModelFolder {
-  /** The folder of the checkpoint that the model came from: what its configuration says beyond the head stays. */
+  /** The folder of the original checkpoint. Its configuration is kept, apart from the head. */
   readonly source: string;
   readonly architecture: Architecture;
-  readonly task: Task;
-  /** What the outputs stand for, in their order. */
+  readonly task: { readonly head: HeadKind; readonly problem?: { readonly type: string } };
+  /** The labels of the outputs, in order. */
   readonly labels: readonly string[];
   readonly model: TaskModel;
-  /** Parameters to write in the place of the model's, by path; each is computed when its turn comes. */
+  /** Parameters to write instead of the model's, by path. Each is computed when it is written. */
   readonly changed?: ReadonlyMap<string, () => torch.Tensor>;
-  /** Of the weights in the file. */
+  /** The dtype of the weights in the file. */
   readonly dtype: torch.DType;
 }
 
@@ -38,7 +40,7 @@ export function writeModelFolder(folder: string, options: ModelFolder): void {
   writeSafetensors(join(folder, WEIGHTS_FILE), entriesOf(options), { format: "pt" });
 }
 
-/** The dtype that a checkpoint's weights have on disk; of several, the one that holds all their values, as torch promotes them. */
+/** The dtype of a checkpoint's weights on disk. Of several dtypes it is the one that holds all values, as torch promotes them. */
 export function storedDtype(folder: string): torch.DType {
   const checkpoint = openCheckpoint(folder);
   try {
@@ -63,14 +65,14 @@ function modelConfig(source: JsonObject, options: ModelFolder): JsonObject {
   };
 }
 
-/** Whether the output matrix is the table of embeddings still, in a language model. */
+/** Whether the output matrix of a language model is still the embedding table. */
 function tieKey(options: ModelFolder): JsonObject {
   const { outputLayer } = options.model;
   if (!(outputLayer instanceof OutputLinear)) return {};
   return { tie_word_embeddings: outputLayer.tied !== undefined && untied(options).length === 0 };
 }
 
-/** The output matrix, where a merged one was tied to the embeddings: what adapters make of each is not the same. */
+/** The output matrix, where a merge has untied it from the embeddings because an adapter changed one of the two. */
 export function untied({
   model,
   changed,
@@ -92,7 +94,7 @@ function labelKeys(labels: readonly string[]): JsonObject {
 
 function entriesOf(options: ModelFolder): TensorEntry[] {
   const { model, changed, dtype: wanted } = options;
-  // Buffers are kept as they are: angles of positions bear no rounding.
+  // Buffers keep their dtype: position angles must not be rounded.
   const buffers = new Map(model.namedBuffers());
   return [...model.baseParameters(), ...untied(options), ...buffers].map(([name, parameter]) => {
     const value = changed?.get(name) ?? (() => parameter.tensor);
@@ -118,6 +120,6 @@ function entriesOf(options: ModelFolder): TensorEntry[] {
 function notFinite(name: string, dtype: torch.DType): BidoraError {
   return new BidoraError(
     "NOT_FINITE",
-    `${name} would hold something other than finite ${dtype} numbers: the model was not written.`,
+    `${name} would contain values that are not finite in ${dtype}, so the model was not written.`,
   );
 }
