@@ -12,7 +12,7 @@ import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
 import { castTo, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
-import type { HeadKind } from "./head.js";
+import type { HeadKind } from "./heads.js";
 import type { TaskModel } from "./taskModel.js";
 
 export interface ModelFolder {
