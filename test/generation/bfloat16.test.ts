@@ -7,7 +7,7 @@ import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN, get, readTensors } from "../parity/goldenFiles.js";
 
-/** Of the largest logit: four roundings to bfloat16's 8 bits. */
+/** Relative to the largest logit: four roundings to bfloat16's 8 bits. */
 const BOUND = 2 ** -6;
 const PROMPTS = 6;
 

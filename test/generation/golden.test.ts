@@ -30,7 +30,7 @@ const golden = JSON.parse(readFileSync(folder("golden.json"), "utf8")) as {
   readonly cases: readonly Case[];
 };
 
-/** What transformers calls the settings that turn sampling on. */
+/** transformers' names of the settings that turn sampling on. */
 const SAMPLING: Readonly<Record<string, string>> = {
   temperature: "temperature",
   topK: "top_k",
@@ -39,7 +39,7 @@ const SAMPLING: Readonly<Record<string, string>> = {
 };
 
 function settingsOf({ settings }: Case): GenerationSettings {
-  // In a folder without a generation_config.json the settings are read from what is given as its config.json.
+  // In a folder without a generation_config.json the settings are read from config.json.
   const own = readGenerationConfig("/nowhere", { ...settings, eos_token_id: [0, 1] });
   const overrides = SAMPLING_KEYS.map((key) => [key, settings[SAMPLING[key] as string]] as const);
   return resolveGeneration(Object.fromEntries(overrides.filter(([, value]) => value !== undefined)), own);
@@ -56,7 +56,7 @@ function promptsOf({ settings, uniforms }: Case): Prompt[] {
   });
 }
 
-describe.each(["llama", "qwen2"])("%s goes on as transformers' generate does", (name) => {
+describe.each(["llama", "qwen2"])("%s generates as in transformers", (name) => {
   let generator: Parameters<typeof generateRows>[0];
 
   beforeAll(async () => {
@@ -92,17 +92,17 @@ describe.each(["llama", "qwen2"])("%s goes on as transformers' generate does", (
     expect(rows).toEqual(entry.rows.map((row) => row?.tokens));
   });
 
-  it("tells each token as it comes, of each prompt", async () => {
+  it("yields each token of each prompt when it is generated", async () => {
     const entry = golden.cases.find((entry) => entry.model === name && entry.case === "greedy") as Case;
-    const told = golden.prompts.map((): number[] => []);
+    const yielded = golden.prompts.map((): number[] => []);
     for await (const { prompt, tokens } of generateTokens(generator.model, promptsOf(entry), settingsOf(entry))) {
       expect(tokens).toHaveLength(1);
-      told[prompt]?.push(...tokens);
+      yielded[prompt]?.push(...tokens);
     }
-    expect(told).toEqual(entry.rows.map((row) => row?.tokens));
+    expect(yielded).toEqual(entry.rows.map((row) => row?.tokens));
   });
 
-  it("holds nothing when a reader goes away in the middle", async () => {
+  it("releases its tensors when the caller stops early", async () => {
     const entry = golden.cases.find((entry) => entry.model === name && entry.case === "greedy-64") as Case;
     const before = torch.liveHandles();
     for await (const { prompt } of generateTokens(generator.model, promptsOf(entry), settingsOf(entry)))

@@ -1,5 +1,5 @@
-// A rope with two sets of frequencies takes the other one once a sequence is longer than the first context: what was computed of its
-// tokens before is computed anew then, as transformers does for Phi-3.
+// LongRoPE switches to its second set of frequencies once a sequence is longer than the first context: the key-value cache is then
+// recomputed, as transformers does for Phi-3.
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { generateTokens } from "../../src/generation/generateTokens.js";
@@ -8,14 +8,14 @@ import { loadModel } from "../../src/models/index.js";
 import * as torch from "../../src/torch/index.js";
 import { GOLDEN } from "../e2e/support.js";
 
-/** Its first context has 48 tokens. */
+/** A model whose first context has 48 tokens. */
 const FOLDER = join(GOLDEN, "phi3", "lm");
 const prompt = (length: number) => Array.from({ length }, (_, i) => ((7 * i + 5) % 60) + 4);
 
-/** Of 20 greedy tokens after the prompt of 44, by transformers 5.24 in float32, with its cache and without. */
+/** 20 greedy tokens after the prompt of 44, from transformers 5.24 in float32, with and without its cache. */
 const CONTINUATION = [37, 29, 90, 98, 28, 80, 44, 6, 77, 70, 8, 33, 6, 33, 6, 33, 102, 9, 95, 61];
 
-test("past the first context a continuation is what it is without a cache", async () => {
+test("past the first context the cache does not change the continuation", async () => {
   const options = { head: { className: "ForCausalLM" }, outputs: 0, dtype: "float32" } as const;
   const { model } = await loadModel(FOLDER, { ...options, generator: new torch.Generator(0) });
   const prompts = [44, 50, 9].map((length) => ({ ids: prompt(length), maxNewTokens: 20, uniform: () => 0 }));

@@ -13,8 +13,8 @@ function read(generation: JsonObject | undefined, config: JsonObject = {}) {
   return readGenerationConfig(folder, config);
 }
 
-describe("what a model's files say", () => {
-  test("the ends: one or several, of generation_config.json, else of config.json", () => {
+describe("the generation settings of a model's files", () => {
+  test("end tokens: one or several, from generation_config.json, else from config.json", () => {
     expect(read({ eos_token_id: 5 }, { eos_token_id: 6 }).eos_token_id).toEqual([5]);
     expect(read({ eos_token_id: [5, 7] }).eos_token_id).toEqual([5, 7]);
     expect(read({ temperature: 0.5 }, { eos_token_id: [6] }).eos_token_id).toEqual([6]);
@@ -23,12 +23,12 @@ describe("what a model's files say", () => {
     expect(read({}).eos_token_id).toBeUndefined();
   });
 
-  test("config.json says the rest only where there is no generation_config.json", () => {
+  test("other settings come from config.json only without generation_config.json", () => {
     expect(read(undefined, { repetition_penalty: 1.5 }).repetition_penalty).toBe(1.5);
     expect(read({}, { repetition_penalty: 1.5 }).repetition_penalty).toBeUndefined();
   });
 
-  test("sampling settings count once sampling is asked for, the others always", () => {
+  test("sampling settings apply once sampling is on, others always", () => {
     const own = read({ do_sample: true, temperature: 0.5, top_k: 7, top_p: 0.9, repetition_penalty: 1.1, min_p: null });
     const plain = resolveGeneration({}, own);
     expect([plain.sampling, plain.repetitionPenalty]).toEqual([undefined, 1.1]);
@@ -47,7 +47,7 @@ describe("what a model's files say", () => {
     expect(resolveGeneration({ repetitionPenalty: 1 }, own).repetitionPenalty).toBe(1);
   });
 
-  test("beams, which --greedy does without", () => {
+  test("beams, which --greedy turns off", () => {
     const own = read({ num_beams: 4, length_penalty: 0.5, early_stopping: "never" });
     expect(resolveGeneration({}, own).beams).toEqual({ count: 4, lengthPenalty: 0.5, earlyStopping: "never" });
     expect(resolveGeneration({ beams: 2, earlyStopping: true }, own).beams).toEqual({
@@ -76,7 +76,7 @@ describe("what a model's files say", () => {
     expect(() => read(undefined, { [key]: value })).toThrow(`config.json: ${key} `);
   });
 
-  test("values that stand for nothing are taken", () => {
+  test("unsupported keys with values of no effect are accepted", () => {
     const none = {
       bad_words_ids: null,
       guidance_scale: 1,
@@ -87,7 +87,7 @@ describe("what a model's files say", () => {
     expect(() => resolveGeneration({ topK: 1 }, read({ ...none, diversity_penalty: 0 }))).not.toThrow();
   });
 
-  test("a kind of sampling that is not supported is refused once tokens are drawn", () => {
+  test("an unsupported sampling method is refused once sampling is on", () => {
     const own = read({ typical_p: 0.9 });
     expect(() => resolveGeneration({}, own)).not.toThrow();
     expect(() => resolveGeneration({ temperature: 0.5 }, own)).toThrow("typical_p");
@@ -105,11 +105,11 @@ describe("what a model's files say", () => {
   });
 });
 
-describe("room after a prompt", () => {
+describe("the room after a prompt", () => {
   const room = (tokens: number, maxNewTokens: number | undefined, generation: JsonObject = {}) =>
     roomAfter(tokens, { maxNewTokens }, read(generation), 100, "Row 3");
 
-  test("what is asked for, else what the model says, else 256, within the model's positions", () => {
+  test("is the user's, else the model's, else 256 tokens, within the model's positions", () => {
     expect(room(10, 90)).toBe(90);
     expect(room(10, 5)).toBe(5);
     expect(room(10, undefined)).toBe(90);
@@ -121,7 +121,7 @@ describe("room after a prompt", () => {
     expect(room(10, undefined, { max_length: 500 })).toBe(90);
   });
 
-  test("a prompt without room is refused with both numbers", () => {
+  test("is required: a prompt without room is refused with both numbers", () => {
     expect(() => room(100, undefined)).toThrow(/Row 3 has 100 tokens.*100 positions/);
     expect(() => room(10, 91)).toThrow(/Row 3 has 10 tokens.*91.*100 positions/);
     expect(() => room(40, undefined, { max_length: 40 })).toThrow(/Row 3 has 40 tokens.*max_length is 40/);

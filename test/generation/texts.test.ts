@@ -14,7 +14,7 @@ beforeAll(async () => {
   tokenizer = await loadTokenizer(FOLDER);
 });
 
-/** The pieces of a text whose tokens come as if a model had chosen them. */
+/** The streamed pieces of tokens that a mocked model generates. */
 async function piecesOf(ids: readonly number[], stop: readonly string[] = []): Promise<GeneratedPiece[]> {
   vi.mocked(choosing.generateTokens).mockImplementation(async function* (_model, _prompts, _settings, options) {
     for (let i = 0; i < ids.length; i++) {
@@ -33,8 +33,8 @@ async function piecesOf(ids: readonly number[], stop: readonly string[] = []): P
 
 const idsOf = async (text: string) => (await tokenizer.encode([text])).inputIds;
 
-describe("text as it comes", () => {
-  test("is never half a character, and whole at the end", async () => {
+describe("streamed text", () => {
+  test("has no partial characters, and is complete at the end", async () => {
     const text = "東京 🙂é end";
     const ids = await idsOf(text);
     const pieces = await piecesOf(ids);
@@ -44,37 +44,37 @@ describe("text as it comes", () => {
     for (const piece of pieces) expect(piece.text).not.toMatch(/\ufffd/);
   });
 
-  test("at the end gives half a character as what stands for one", async () => {
+  test("ends with U+FFFD for a partial character", async () => {
     const ids = (await idsOf("é")).slice(0, 1);
     expect((await piecesOf(ids)).map((piece) => piece.text)).toEqual(["\ufffd"]);
   });
 
-  test("leaves special tokens out", async () => {
+  test("has no special tokens", async () => {
     const [end] = await idsOf("<end>");
     const a = await idsOf("a");
     const pieces = await piecesOf([...a, end as number, ...a, end as number]);
     expect(pieces.map((piece) => piece.text).join("")).toBe("aa");
   });
 
-  test("has nothing of a text that ends it, however its characters are spread over tokens", async () => {
+  test("has no part of a stop string, however its characters are spread over tokens", async () => {
     const ids = await idsOf("xyz STOq STOP it");
     const pieces = await piecesOf(ids, ["STOP", "never"]);
-    const told = pieces.map((piece) => piece.text);
-    expect(told.join("")).toBe("xyz STOq ");
+    const texts = pieces.map((piece) => piece.text);
+    expect(texts.join("")).toBe("xyz STOq ");
     expect(pieces.at(-1)?.finish).toBe("stop");
     let all = "";
-    for (const piece of told) {
+    for (const piece of texts) {
       all += piece;
       expect("xyz STOq ".startsWith(all)).toBe(true);
     }
   });
 
-  test("gives what was held back where no such text came", async () => {
+  test("ends with the held-back text if no stop string came", async () => {
     expect((await piecesOf(await idsOf("ab STO"), ["STOP"])).map((piece) => piece.text).join("")).toBe("ab STO");
   });
 });
 
-test("the first of several texts counts, wherever it begins", () => {
+test("the first of several stop strings counts", () => {
   const stops = new StopStrings(tokenizer, ["cd", "bcx", "d"]);
   expect([stops.find("abcd"), stops.find("abcx"), stops.find("ab"), new StopStrings(tokenizer, []).find("a")]).toEqual([
     2,
@@ -87,7 +87,7 @@ test("the first of several texts counts, wherever it begins", () => {
   expect(new StopStrings(tokenizer, ["aab"]).certainLength("xaaa")).toBe(2);
 });
 
-test("a special token among the texts that end is looked for as a token", async () => {
+test("a special token among the stop strings is matched as a token", async () => {
   const [end] = await idsOf("<other>");
   expect(await splitStops(tokenizer, ["a", "<other>", "x<other>", "<other><end>"])).toEqual({
     stop: ["a", "x<other>", "<other><end>"],

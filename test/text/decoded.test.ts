@@ -1,4 +1,4 @@
-// The text of tokens cut at any place is what transformers decodes from them, at once and as it comes.
+// Tokens cut at any place decode to transformers' text, at once and as a stream.
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -6,7 +6,7 @@ import { StopStrings } from "../../src/generation/stopStrings.js";
 import { loadTokenizer, TextStream, type Tokenizer } from "../../src/text/index.js";
 
 const folder = fileURLToPath(new URL("../golden", import.meta.url));
-/** By tokenizer: tokens, and the text of the first one, the first two, and so on. */
+/** By tokenizer: tokens, and the texts of the first token, the first two tokens, and so on. */
 const golden: Readonly<Record<string, readonly { ids: readonly number[]; texts: readonly string[] }[]>> = JSON.parse(
   readFileSync(`${folder}/text/decoded.json`, "utf8"),
 );
@@ -21,7 +21,7 @@ async function streamed(tokenizer: Tokenizer, ids: readonly number[]): Promise<s
 describe.each(Object.entries(golden))("tokens of %s", (name, sequences) => {
   const loaded = loadTokenizer(`${folder}/${name}`);
 
-  it("have transformers' text wherever they are cut", async () => {
+  it("decode to transformers' text wherever they are cut", async () => {
     const tokenizer = await loaded;
     for (const { ids, texts } of sequences) {
       const decoded = await Promise.all(texts.map((_, i) => tokenizer.decode(ids.slice(0, i + 1))));
@@ -29,7 +29,7 @@ describe.each(Object.entries(golden))("tokens of %s", (name, sequences) => {
     }
   });
 
-  it("have the same text when it comes in pieces", async () => {
+  it("decode to the same text as a stream", async () => {
     const tokenizer = await loaded;
     for (const { ids, texts } of sequences) {
       const joined = await Promise.all(texts.map((_, i) => streamed(tokenizer, ids.slice(0, i + 1))));
@@ -40,8 +40,8 @@ describe.each(Object.entries(golden))("tokens of %s", (name, sequences) => {
   });
 });
 
-describe("texts that end a continuation", () => {
-  it("are not found among bytes in a row that are not all characters, however many", async () => {
+describe("stop strings", () => {
+  it("are not found in a long run of byte tokens that is not valid UTF-8", async () => {
     const tokenizer = await loadTokenizer(`${folder}/chat/tokenizers/sentence-piece`);
     const bytes = (await tokenizer.encode(["漢字".repeat(100)])).inputIds.slice(2);
     const stops = new StopStrings(tokenizer, ["字漢"]);

@@ -15,7 +15,7 @@ const golden: Record<string, Golden> = JSON.parse(readFileSync(`${folder}/golden
 describe.each(Object.entries(golden))("%s agrees with transformers", (name, { padTokenId, texts, words }) => {
   const tokenizer = loadTokenizer(`${folder}/${name}`);
 
-  it("on texts and pairs, whole and cut", async () => {
+  it("on texts and pairs, whole and truncated", async () => {
     for (const { texts: row, maxLength, ids, typeIds } of texts) {
       const encoded = await (await tokenizer).encode(row, { maxLength: maxLength ?? undefined });
       expect({ row, maxLength, ...encoded }).toEqual({ row, maxLength, inputIds: ids, tokenTypeIds: typeIds });

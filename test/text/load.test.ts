@@ -20,8 +20,8 @@ function folder(files: Record<string, unknown>): string {
 
 const vocab = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n";
 
-describe("what the folder says", () => {
-  it("gives limit, padding, inputs and files", async () => {
+describe("the files of a folder", () => {
+  it("set the length limit, padding token, model inputs and file list", async () => {
     const cased = await loadTokenizer(`${golden}/bert-cased`);
     expect([cased.modelMaxLength, cased.padTokenId]).toEqual([12, 0]);
     expect(cased.modelInputNames).toContain("token_type_ids");
@@ -35,7 +35,7 @@ describe("what the folder says", () => {
     expect(named.modelInputNames).toEqual(["x"]);
   });
 
-  it("names the token that ends a text, or else its class does", async () => {
+  it("name the end-of-text token, which else is the default of the class", async () => {
     const vocabulary = { "vocab.json": { "<|endoftext|>": 0, a: 1 }, "merges.txt": "" };
     const gpt2 = await loadTokenizer(folder({ ...vocabulary, "config.json": { model_type: "gpt2" } }));
     expect([gpt2.eosTokenId, await gpt2.decode([1])]).toEqual([0, "a"]);
@@ -43,7 +43,7 @@ describe("what the folder says", () => {
     expect((await loadTokenizer(folder({ ...vocabulary, "tokenizer_config.json": named }))).eosTokenId).toBe(1);
   });
 
-  it("in tokenizer_config.json outweighs tokenizer.json", async () => {
+  it("override tokenizer.json by tokenizer_config.json", async () => {
     const path = folder({ "tokenizer_config.json": { do_lower_case: false } });
     cpSync(`${golden}/bert-uncased-fast/tokenizer.json`, join(path, "tokenizer.json"));
     const [lower, cased] = [await loadTokenizer(`${golden}/bert-uncased-fast`), await loadTokenizer(path)];
@@ -51,14 +51,14 @@ describe("what the folder says", () => {
     expect(await cased.encode(["THE"])).not.toEqual(await cased.encode(["the"]));
   });
 
-  it("adds tokens of its own", async () => {
+  it("may add tokens", async () => {
     const added = { 5: { content: "a", special: true }, 6: { content: "<e>", lstrip: true, special: true } };
     const path = folder({ "vocab.txt": vocab, "tokenizer_config.json": { added_tokens_decoder: added } });
     expect((await (await loadTokenizer(path)).encode(["b <e>"])).inputIds).toEqual([2, 1, 6, 3]);
   });
 });
 
-it("batches of different maximum lengths don't mix", async () => {
+it("concurrent batches keep their maximum lengths", async () => {
   const tokenizer = await loadTokenizer(`${golden}/bert-uncased`);
   const lengths = [5, 9, 6, 8, 7];
   const all = await Promise.all(
@@ -75,7 +75,7 @@ it("a maximum length without room for text is refused", async () => {
   await expect(tokenizer.encodeWords(["a"], { maxLength: 4.5 })).rejects.toThrow("whole number");
 });
 
-it("folders without a good tokenizer are refused by one sentence", async () => {
+it("folders without a valid tokenizer are refused in one sentence", async () => {
   await expect(loadTokenizer("/no/such/folder")).rejects.toThrow("There is no folder /no/such/folder");
   await expect(loadTokenizer(folder({ "config.json": {} }))).rejects.toThrow("has no tokenizer");
   await expect(loadTokenizer(folder({ "tokenizer.json": "{" }))).rejects.toThrow("tokenizer.json is not valid JSON");
@@ -84,17 +84,19 @@ it("folders without a good tokenizer are refused by one sentence", async () => {
     "vocab.txt": vocab,
     "tokenizer_config.json": { tokenizer_class: "BertJapaneseTokenizer" },
   });
-  await expect(loadTokenizer(japanese)).rejects.toThrow("a vocab.txt for BertJapaneseTokenizer, which is more than");
+  await expect(loadTokenizer(japanese)).rejects.toThrow(
+    "a vocab.txt for BertJapaneseTokenizer, which is not BERT's WordPiece",
+  );
   const merges = folder({ "vocab.json": { a: 0, b: 1 }, "merges.txt": "#version: 0.2\na b c\n" });
   await expect(loadTokenizer(merges)).rejects.toThrow("merges.txt line 2");
 });
 
-it("a space stands before what follows a special token where Llama's settings are legacy ones", async () => {
+it("Llama's legacy setting puts a space after special tokens", async () => {
   const after = async (name: string) => {
     const tokenizer = await loadTokenizer(`${golden}/${name}`);
     return (await tokenizer.tokensOf(["</s>a"]))[0]?.ids.map((id) => tokenizer.tokenText(id));
   };
-  // As transformers 5.24 has it.
+  // From transformers 5.24.
   expect(await after("llama")).toEqual(["</s>", "a"]);
   expect(await after("llama-legacy")).toEqual(["</s>", "▁", "a"]);
 });
@@ -107,7 +109,7 @@ describe("tokens that tokenizer.json lacks", () => {
     pre_tokenizer: { type: "Whitespace" },
   };
 
-  it("are found in texts, with numbers after all others where they are new", async () => {
+  it("are matched in texts, and get ids after all others if they are new", async () => {
     const config = {
       tokenizer_class: "PreTrainedTokenizerFast",
       eos_token: "</s>",
@@ -120,7 +122,7 @@ describe("tokens that tokenizer.json lacks", () => {
     expect([tokenizer.padTokenId, tokenizer.size]).toEqual([4, 6]);
   });
 
-  it("are none where special tokens in texts are to be split: that is refused", async () => {
+  it("are refused together with split_special_tokens", async () => {
     const path = folder({ "tokenizer.json": spec, "tokenizer_config.json": { split_special_tokens: true } });
     await expect(loadTokenizer(path)).rejects.toThrow(/has split_special_tokens.*not supported: remove it/);
   });

@@ -16,7 +16,7 @@ interface Golden {
       readonly texts: readonly (string | Repeated)[];
       readonly maxLength: number | null;
       readonly ids: number[];
-      /** Null where the model is not told them. */
+      /** Null for a model without token types. */
       readonly typeIds: number[] | null;
     }[];
   }[];
@@ -31,7 +31,7 @@ interface Golden {
 const golden = fileURLToPath(new URL("../golden", import.meta.url));
 const { tokenizers, words }: Golden = JSON.parse(readFileSync(join(golden, "text/settings.json"), "utf8"));
 
-/** The tokenizer of a folder with other settings in tokenizer_config.json. */
+/** The tokenizer of a folder with changed settings in tokenizer_config.json. */
 async function changed(source: string, change: Change): Promise<Tokenizer> {
   const folder = mkdtempSync(join(tmpdir(), "bidora-text-"));
   cpSync(join(golden, source), folder, { recursive: true });
@@ -44,7 +44,7 @@ async function changed(source: string, change: Change): Promise<Tokenizer> {
 const whole = (text: string | Repeated) =>
   typeof text === "string" ? text : text.repeat.repeat(text.times) + text.end;
 
-describe("settings of tokenizer_config.json mean what they mean to transformers", () => {
+describe("settings of tokenizer_config.json work as in transformers", () => {
   it.each(tokenizers)("$source with $change", async ({ source, change, rows }) => {
     const tokenizer = await changed(source, change);
     for (const { texts, maxLength, ids, typeIds } of rows) {
@@ -56,7 +56,7 @@ describe("settings of tokenizer_config.json mean what they mean to transformers"
     }
   });
 
-  it.each(words)("words cut on the $side", async ({ side, words: row, ids, wordStarts }) => {
+  it.each(words)("words truncated on the $side", async ({ side, words: row, ids, wordStarts }) => {
     const tokenizer = await changed("bert/single", { truncation_side: side });
     expect(await tokenizer.encodeWords(row, { maxLength: 9 })).toMatchObject({ inputIds: ids, wordStarts });
   });

@@ -74,7 +74,7 @@ describe.each(NAMES)("%s gives what the whole text gives", (name) => {
   });
 });
 
-describe("a text far longer than what is kept", () => {
+describe("truncating a very long text", () => {
   const LENGTH = 8_000_000;
   const cases: readonly (readonly [string, string])[] = [
     ["words", "the cat sat on the mat ".repeat(LENGTH / 23)],
@@ -87,7 +87,7 @@ describe("a text far longer than what is kept", () => {
     ["JSON", '{"a": "b"}, '.repeat(LENGTH / 12)],
   ];
 
-  it.each(cases)("of %s costs little with BERT's tokenizer", async (_, long) => {
+  it.each(cases)("of %s takes little time with BERT's tokenizer", async (_, long) => {
     const tokenizer = await loadTokenizer(`${folder}/bert-uncased`);
     const start = process.cpuUsage();
     const { inputIds: ids } = await tokenizer.encode([long], { maxLength: 128 });
@@ -96,14 +96,14 @@ describe("a text far longer than what is kept", () => {
     expect(user / 1e6).toBeLessThan(2);
   });
 
-  it("of words with marks costs little with a byte-level tokenizer", async () => {
+  it("of words with punctuation takes little time with a byte-level tokenizer", async () => {
     const tokenizer = await loadTokenizer(`${folder}/roberta`);
     const start = "the, cat, sat! (on) ".repeat(LENGTH / 20);
     const { inputIds: ids } = await tokenizer.encode([start], { maxLength: 128 });
     expect(ids).toEqual((await tokenizer.encode([start.slice(0, 4000)], { maxLength: 128 })).inputIds);
   });
 
-  it("is refused by row where it has no place to be cut", async () => {
+  it("is refused, naming the row, if the text has no place to split it", async () => {
     const tokenizer = await loadTokenizer(`${folder}/roberta`);
     const input = ["a", "x".repeat(LENGTH)] as const;
     const row = { input, label: undefined, at: { file: "f.csv", line: 7 } };

@@ -1,4 +1,4 @@
-// Half of a character, which a tokenizer would replace without a word, is refused wherever a text comes in.
+// A lone surrogate, which a tokenizer would silently replace, is refused in every text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import type { LanguageInput } from "../../src/data/index.js";
@@ -10,16 +10,16 @@ const loaded = loadTokenizer(fileURLToPath(new URL("../golden/chat/tokenizers/by
 const HALF = "x\ud83d";
 const FAULT = 'The text "x\\ud83d" has half of a character (a lone surrogate such as \\ud83d): correct the text.';
 
-describe("half of a character is refused", () => {
+describe("a lone surrogate is refused", () => {
   const doors: readonly (readonly [string, (tokenizer: Tokenizer) => Promise<unknown>])[] = [
     ["a text", (t) => t.encode([HALF])],
-    ["a text that is cut", (t) => t.encode([`${"x ".repeat(40000)}${HALF}`], { maxLength: 4 })],
+    ["a text that is truncated", (t) => t.encode([`${"x ".repeat(40000)}${HALF}`], { maxLength: 4 })],
     ["the second of two texts", (t) => t.encode(["a", "\ude00"])],
     ["words", (t) => t.encodeWords(["a", HALF])],
     ["words in rows", (t) => t.encodeWordRows([["a", HALF]])],
     ["a question's context", (t) => t.encodeWindows([["a", HALF]], { maxLength: 20, overlap: 2 })],
-    ["a text whose characters are told", (t) => t.tokensOf([HALF])],
-    ["a text that ends a continuation", (t) => splitStops(t, [HALF])],
+    ["a text with offsets", (t) => t.tokensOf([HALF])],
+    ["a stop string", (t) => splitStops(t, [HALF])],
   ];
 
   it.each(doors)("in %s", async (_, encode) => {
@@ -31,7 +31,7 @@ describe("half of a character is refused", () => {
     expect(String(error)).toContain("has half of a character (a lone surrogate such as \\ud83d): correct the text.");
   });
 
-  it("by its end alone, with what stands before it", async () => {
+  it("showing the characters before it", async () => {
     await expect((await loaded).encode([`${"a".repeat(50)}\ud83d😀`])).rejects.toThrow(
       `The text "${"a".repeat(19)}\\ud83d"`,
     );
@@ -41,7 +41,7 @@ describe("half of a character is refused", () => {
   const at = { file: "rows.jsonl", line: 7 };
   const example = (input: LanguageInput) => ({ input, label: undefined, at });
 
-  it("in rows for language models, which are named", async () => {
+  it("in rows for language models, naming the row", async () => {
     const prompt = example({ kind: "prompt", prompt: "a", completion: HALF });
     const other = { ...prompt, input: { ...prompt.input, completion: "b" }, at: { file: "rows.jsonl", line: 6 } };
     await expect(encodeLanguageRows([other, prompt], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
@@ -49,7 +49,7 @@ describe("half of a character is refused", () => {
     await expect(encodePrompts([alone], await loaded)).rejects.toThrow(`rows.jsonl line 7: ${FAULT}`);
   });
 
-  it("in messages, before a template can put the other half to it", async () => {
+  it("in messages, before a template can join two halves", async () => {
     const halves: Message[] = [
       { role: "user", content: "\ud83d" },
       { role: "assistant", content: [{ type: "text", text: "\ude00" }] },

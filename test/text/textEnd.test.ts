@@ -1,4 +1,4 @@
-// Texts that end a continuation are looked for in its end alone: they are found at the same token as in all of it.
+// Stop strings are looked for at the end of the text only: they are found at the same token as in the whole text.
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { StopStrings } from "../../src/generation/stopStrings.js";
@@ -35,7 +35,7 @@ const STOPS = [
   ["zz", "ไทย東京"],
 ];
 
-/** A long text in which parts come again and again, in an order of its own. */
+/** A long text of the parts in a pseudo-random order. */
 function textOf(seed: number): string {
   let state = seed;
   const next = () => (state = (state * 1103515245 + 12345) % 2147483648);
@@ -43,7 +43,7 @@ function textOf(seed: number): string {
 }
 
 describe.each(FOLDERS)("%s", (folder) => {
-  test("a text is there as soon as it is in the whole", async () => {
+  test("a stop string is found as soon as the whole text has it", async () => {
     const tokenizer = await loadTokenizer(golden(folder));
     let found = 0;
     for (const [seed, stop] of STOPS.entries()) {
@@ -62,7 +62,7 @@ describe.each(FOLDERS)("%s", (folder) => {
     expect(found).toBeGreaterThan(0);
   });
 
-  test("of a long continuation no more is decoded than of a short one", async () => {
+  test("the number of decoded tokens does not grow with the continuation", async () => {
     const tokenizer = await loadTokenizer(golden(folder));
     const ids = (await tokenizer.encode([textOf(5)])).inputIds;
     const decodedOf = async (tokens: readonly number[]) => {
@@ -87,20 +87,20 @@ describe.each(FOLDERS)("%s", (folder) => {
   });
 });
 
-describe("tokens that", () => {
+describe("a stop string", () => {
   const decoder = (texts: readonly string[], finish = (text: string) => text): Decoding => ({
     decode: async (ids) => finish(ids.map((id) => texts[id]).join("")),
     runStart: (_, at) => at,
   });
   const repeated = (ids: readonly number[], count: number) => Array.from({ length: count }, () => ids).flat();
 
-  test("are long end a continuation by what they begin with", async () => {
+  test("longer than the look-behind still matches", async () => {
     const tokenizer = decoder(["a", `b${" ".repeat(60)}`]);
     expect(await new StopStrings(tokenizer, ["aab"]).isCompleted([...repeated([0], 500), 1])).toBe(true);
     expect(await new StopStrings(tokenizer, ["aab"]).isCompleted(repeated([0], 500))).toBe(false);
   });
 
-  test("are written otherwise after others", async () => {
+  test("is found where tokens decode differently after others", async () => {
     const tokenizer = decoder(["x", "y", "z", "a"], (text) => text.replaceAll("xyz", "!").trimStart());
     const ids = repeated([0, 1, 2, 3, 0, 1, 2], 100);
     const all = await tokenizer.decode(ids);
@@ -110,7 +110,7 @@ describe("tokens that", () => {
     }
   });
 
-  test("show nothing are looked past", async () => {
+  test("is found across tokens that decode to nothing", async () => {
     const tokenizer = decoder(["", "s", "t"]);
     expect(await new StopStrings(tokenizer, ["st"]).isCompleted([1, ...repeated([0], 300), 2])).toBe(true);
   });

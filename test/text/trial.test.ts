@@ -32,7 +32,7 @@ const split = (expression: string) => ({
 });
 const sequence = (id: "A" | "B") => ({ Sequence: { id, type_id: 0 } });
 
-describe("a tokenizer that would end the process is refused by one sentence", () => {
+describe("a tokenizer that would end the process is refused in one sentence", () => {
   it.each([
     ["a character map that is none", { normalizer: { type: "Precompiled", precompiled_charsmap: "AAAA" } }],
     [
@@ -46,7 +46,7 @@ describe("a tokenizer that would end the process is refused by one sentence", ()
         },
       },
     ],
-    ["an expression of nested loops", split("(([a-z]|[a-z.])+)+!")],
+    ["an expression with nested loops", split("(([a-z]|[a-z.])+)+!")],
   ])("%s", async (_, broken) => {
     const folder = folderOf({ ...good, ...broken });
     await expect(loadTokenizer(folder)).rejects.toThrow(
@@ -77,7 +77,7 @@ describe("a tokenizer that passes", () => {
     await tryTokenizer(seen, "tokenizer.json", 1);
   });
 
-  it("is taken where nothing can be remembered", async () => {
+  it("loads if the cache folder cannot be written", async () => {
     writeFileSync(join(work, "file"), "");
     vi.stubEnv("XDG_CACHE_HOME", join(work, "file"));
     const folder = mkdtempSync(join(work, "model-"));
