@@ -5,8 +5,8 @@ import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import { aModule, aSavedAdapter, WITH_GENERATOR } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
-import { type DrawnModules, newLayers, withNewModules } from "./drawnModules.js";
 import { inject } from "./inject.js";
+import { type NewModules, newLayers, withNewModules } from "./newModules.js";
 import type { SavedAdapter } from "./peft/format.js";
 import { plannedShapes, planOf } from "./plan.js";
 
@@ -16,17 +16,17 @@ type Tensors = ReadonlyMap<string, torch.Tensor>;
 /** How many names an error lists. */
 const LISTED = 3;
 
-const NOTHING_DRAWN: DrawnModules = { drawn: [], trainedModules: [] };
+const NO_NEW_MODULES: NewModules = { initialized: [], trainedModules: [] };
 
 /**
  * Puts a saved adapter into a model, ready to be used or trained further. Nothing is changed unless everything fits.
- * @param options.drawn what of the model has no trained weights: where the adapter brings none either, it is trained and saved too
+ * @param options.newModules newly initialized layers: those that the adapter has no weights for are trained and saved too
  * @throws BidoraError `ADAPTER_MISFIT` that names the tensors that are missing, left over or of another shape; `NOT_FINITE`, `TARGET`, `PATTERN`
  */
 export function attachAdapter(
   model: Module,
   saved: SavedAdapter,
-  options: { readonly generator: torch.Generator; readonly dtype?: torch.DType; readonly drawn?: DrawnModules },
+  options: { readonly generator: torch.Generator; readonly dtype?: torch.DType; readonly newModules?: NewModules },
 ): AdaptedModel<AdapterConfig> {
   checkArguments(
     "attachAdapter",
@@ -34,11 +34,11 @@ export function attachAdapter(
     ["saved", saved, aSavedAdapter],
     ["options", options, WITH_GENERATOR],
   );
-  const { generator, dtype, drawn = NOTHING_DRAWN } = options;
-  const config = withNewModules(saved.config, drawn);
+  const { generator, dtype, newModules = NO_NEW_MODULES } = options;
+  const config = withNewModules(saved.config, newModules);
   const expected = plannedShapes(planOf(model, config));
   const tensors = withoutTables(model, saved.tensors, expected);
-  const layers = newLayers(drawn, saved.config);
+  const layers = newLayers(newModules, saved.config);
   const isNew = (name: string) => layers.some((path) => isWithin(name, path));
   checkNames(expected, tensors, isNew);
   for (const [name, shape] of expected) if (!isNew(name)) checkShape(name, tensors.get(name)?.shape ?? [], shape);

@@ -27,7 +27,7 @@ export {
   type TargetedConfig,
   type TargetModules,
 } from "./config.js";
-export { type DrawnModules, newLayers } from "./drawnModules.js";
+
 export { trainEverything } from "./full.js";
 export { holdNorms } from "./holdNorms.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
@@ -46,6 +46,7 @@ export type {
 } from "./method.js";
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
+export { type NewModules, newLayers } from "./newModules.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export { isAdapterFolder, readAdapter, type SavedAdapter, whyNotPeft, writeAdapter } from "./peft/format.js";

@@ -160,7 +160,7 @@ export class Continuations {
   /** How many of a sequence's tokens the cache holds. */
   #cached(sequence: number, length: number): number {
     const seen = this.#cache?.lengths[sequence] ?? 0;
-    if (seen === 0 || this.model.backbone.holds(seen, length)) return seen;
+    if (seen === 0 || this.model.backbone.cacheStaysValid(seen, length)) return seen;
     this.#cache?.restart(sequence);
     return 0;
   }

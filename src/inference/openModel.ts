@@ -88,7 +88,7 @@ export async function openWithAdapter(options: OpenOptions, found?: FoundModel):
   const { task, labels } = used;
   const generator = new Generator(0);
   const loaded = await loadModel(folder, { head: task.head, outputs: labels.length, dtype: options.dtype, generator });
-  refuseDrawnHead(loaded, adapter);
+  refuseUntrainedHead(loaded, adapter);
   const dtype = options.dtype === "float64" ? "float64" : "float32";
   const adapted = adapter && attachAdapter(loaded.model, adapter, { generator, dtype });
   return { ...loaded, ...used, folder, checkpointConfig, adapter, adapted, metadata };
@@ -111,9 +111,9 @@ export async function baseFolder(
   return resolveModel(name, { ...options.hub, ...(revision === undefined ? {} : { revision }) });
 }
 
-/** A head that nothing has trained gives random answers: say so in place of them. */
-function refuseDrawnHead({ drawn }: LoadedModel, adapter: SavedAdapter | undefined): void {
-  const untrained = drawn.filter(
+/** Refuses a head that was never trained, since its predictions would be random. */
+function refuseUntrainedHead({ initialized }: LoadedModel, adapter: SavedAdapter | undefined): void {
+  const untrained = initialized.filter(
     (path) => !adapter || ![...adapter.tensors.keys()].some((name) => name.startsWith(`${path}.`)),
   );
   if (untrained.length === 0) return;

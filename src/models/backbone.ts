@@ -15,35 +15,35 @@ import * as torch from "../torch/index.js";
 
 // Input
 
-/** What a model computes on: the tokens of a batch laid end to end. */
+/** A model's input: the tokens of all rows of a batch, concatenated without padding. */
 export interface ModelInput {
   /** [N] int32 */
   readonly inputIds: torch.Tensor;
-  /** [N] int32: which of two texts a token belongs to. */
+  /** [N] int32: which text of a pair a token belongs to. */
   readonly tokenTypeIds: torch.Tensor;
-  /** [N] int32: each token's position in its row, from 0. */
+  /** [N] int32: the position of each token in its row, from 0. */
   readonly positionIds: torch.Tensor;
   readonly layout: RowLayout;
-  /** What rows had before, of a decoder that goes on from there. */
+  /** Keys and values of earlier tokens, for incremental decoding. */
   readonly cache?: KeyValueCache | undefined;
 }
 
-/** A row as a model is given it. */
+/** The tokens of one row. */
 export interface TokenRow {
   readonly inputIds: readonly number[];
   readonly tokenTypeIds: readonly number[];
 }
 
-/** Rows of tokens, as arguments of a call. */
+/** Checks an argument that must be rows of tokens. */
 export const rowsOfTokens = listOf(
   "a list of rows, as encodeRows gives them",
   having("a row of tokens", "inputIds", "tokenTypeIds"),
 );
 
 /**
- * Lays rows end to end.
- * @param cache where rows continue what they had before: their positions too
- * @param device of the tensors; the CPU unless given
+ * Concatenates rows.
+ * @param cache for incremental decoding: positions continue after the cached tokens
+ * @param device the device of the tensors; the CPU by default
  */
 export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache, device = "cpu"): ModelInput {
   checkArguments("modelInput", ["rows", rows, rowsOfTokens]);
@@ -70,18 +70,18 @@ export function modelInput(rows: readonly TokenRow[], cache?: KeyValueCache, dev
 
 // Layers
 
-/** One layer of a stack. `Rows` is what it is told of the tokens: how they make up rows, and what else it needs to know of them. */
+/** One layer of a stack. `Rows` is what all layers share about a batch: its layout, and things such as rotary tables. */
 export abstract class StackLayer<Rows = RowLayout> extends Module {
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   abstract forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor;
 }
 
-/** Layers of one kind, one upon the other. */
+/** Layers applied one after the other. */
 export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
   /**
-   * Each layer has a memory scope of its own: what its gradient does not need is released as soon as it is through.
+   * Each layer runs in its own memory scope, so what its gradient does not need is released right after it.
    * @param x [N, H] embeddings
-   * @param only [K] flat indices of the tokens whose result is wanted: past the last attention nothing else is computed
+   * @param only [K] flat indices of the tokens whose result is needed; after the last attention nothing else is computed
    * @returns [N, H], or [K, H] with `only`
    */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only?: torch.Tensor): torch.Tensor {
@@ -91,7 +91,7 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
       const input = hidden;
       const forward = () => layer.forward(input, rows, context, layer === last ? only : undefined);
       hidden = torch.scope(() => (context.gradientCheckpointing ? checkpoint(forward) : forward()));
-      if (input !== x && input !== hidden) input.dispose(); // what a gradient needs of it, the graph holds
+      if (input !== x && input !== hidden) input.dispose(); // the autograd graph keeps what gradients need
     }
     return hidden;
   }
@@ -104,48 +104,48 @@ export class LayerStack<Rows = RowLayout> extends ModuleList<StackLayer<Rows>> {
   }
 }
 
-/** The tokens of a layer that are gone on with. x: N,H → K,H */
+/** Selects tokens. x: N,H → K,H */
 export function pick(x: torch.Tensor, indices: torch.Tensor | undefined): torch.Tensor {
   return indices ? torch.indexSelect(x, 0, indices) : x;
 }
 
 // Model
 
-/** What the rest of the program needs to know of a model's `config.json`. */
+/** The part of a model's `config.json` that code outside the architecture uses. */
 export interface ModelConfig {
   readonly vocabSize: number;
-  /** Kinds of tokens: 0 or 1 for a model that tells no second text from the first. */
+  /** Number of token types; 0 or 1 for a model that does not distinguish the texts of a pair. */
   readonly typeVocabSize: number;
   readonly layers: number;
   readonly hiddenSize: number;
-  /** Tokens that a row can have, special tokens included. */
+  /** Maximum length of a row, including special tokens. */
   readonly maxTokens: number;
-  /** Padding, where the model has a token for it. */
+  /** The padding token, if the model has one. */
   readonly padTokenId?: number | undefined;
-  /** Standard deviation of freshly drawn weights. */
+  /** Standard deviation of newly initialized weights. */
   readonly initializerRange: number;
-  /** Of a usual head. */
+  /** Dropout of the usual heads. */
   readonly classifierDropout: number;
 }
 
-/** A model without a head: from tokens to hidden states. */
+/** A model without a head. */
 export abstract class Backbone extends Module {
   /**
-   * @param only [K] flat indices of the tokens whose state is wanted
+   * @param only [K] flat indices of the tokens whose state is needed
    * @returns [N, H], or [K, H] with `only`
    */
   abstract forward(input: ModelInput, context: ForwardContext, only?: torch.Tensor): torch.Tensor;
 
-  /** Whether what a cache holds of a sequence's first `before` tokens is right once it has `after`. */
-  holds(_before: number, _after: number): boolean {
+  /** Whether keys and values cached when a sequence had `before` tokens are still valid when it has `after`. */
+  cacheStaysValid(_before: number, _after: number): boolean {
     return true;
   }
 
-  /** The embeddings' output and each layer's, [N, H]. */
+  /** The outputs of the embeddings and of each layer, [N, H]. */
   abstract hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[];
 }
 
-/** Embeddings, a stack of layers that are told of their tokens by `Rows`, and perhaps a norm after the last one. */
+/** Embeddings, a stack of layers, and in some models a final norm. `Rows` as in `StackLayer`. */
 export abstract class StackedModel<Rows> extends Backbone {
   constructor(
     private readonly stack: LayerStack<Rows>,
@@ -161,17 +161,17 @@ export abstract class StackedModel<Rows> extends Backbone {
     return this.finish(hidden);
   }
 
-  /** As transformers lists them: where there is a norm after the last one, that one is normalised. */
+  /** As in transformers: the last one is after the final norm, if there is one. */
   hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
     const embedded = this.embed(input, context);
     const states = this.stack.states(embedded, this.rowsOf(input, context, embedded.dtype), context);
     return [...states.slice(0, -1), this.finish(states.at(-1) as torch.Tensor)];
   }
 
-  /** What the first layer gets: [N, H]. */
+  /** The input of the first layer: [N, H]. */
   protected abstract embed(input: ModelInput, context: ForwardContext): torch.Tensor;
 
-  /** What all layers are told. @param dtype of what they compute in */
+  /** What all layers share about the batch. @param dtype the dtype of hidden states */
   protected abstract rowsOf(input: ModelInput, context: ForwardContext, dtype: torch.DType): Rows;
 
   private finish(hidden: torch.Tensor): torch.Tensor {

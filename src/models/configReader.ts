@@ -1,20 +1,22 @@
+// Reading and checking a `config.json`.
+
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject, JsonValue } from "../files/json.js";
 
-/** Typed reading of a `config.json`: an absent key and `null` give the default; anything of another kind is an error that names it. */
+/** Typed access to a `config.json`: the default for a missing key or `null`, an error that names the key for an invalid value. */
 export class ConfigReader {
-  /** @param path of the object within the file, with a dot at its end */
+  /** @param path of the object within the file, with a trailing dot */
   constructor(
     private readonly json: JsonObject,
     private readonly path = "",
   ) {}
 
-  /** Whether the key has a value. */
+  /** Whether the key has a value other than null. */
   has(key: string): boolean {
     return (this.json[key] ?? null) !== null;
   }
 
-  /** A whole number of at least 1. */
+  /** A positive integer. */
   count(key: string, fallback?: number): number {
     return this.read(
       key,
@@ -28,19 +30,19 @@ export class ConfigReader {
     return this.has(key) ? this.count(key) : undefined;
   }
 
-  /** A whole number, of which those below 1 stand for none: undefined. */
+  /** An integer; undefined for values below 1, which mean none. */
   countOrNone(key: string): number | undefined {
     const value = this.read(key, -1, "a whole number", (found) => Number.isInteger(found));
     return value < 1 ? undefined : value;
   }
 
-  /** A whole number of at least 0. */
+  /** A non-negative integer. */
   wholeNumber(key: string, fallback?: number): number {
     const isWhole = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0;
     return this.read(key, fallback, "a whole number of at least 0", isWhole);
   }
 
-  /** A list of so many words, each one of `choices`. */
+  /** A list of `count` words, each one of `choices`. */
   choices<Choice extends string>(key: string, count: number, choices: readonly Choice[]): readonly Choice[] {
     const isChoice = (value: JsonValue) => choices.some((choice) => choice === value);
     return this.read<readonly Choice[] & JsonValue>(
@@ -51,18 +53,18 @@ export class ConfigReader {
     );
   }
 
-  /** Refuses a key that stands for something that is not supported. */
+  /** Refuses a key whose meaning is not supported. */
   absent(key: string): void {
     if (this.has(key)) throw configError(`${this.path}${key} is not supported; expected no such key.`);
   }
 
-  /** A token's number. */
+  /** A token id. */
   id(key: string, fallback: number, vocabSize: number): number {
     const isId = (value: JsonValue) => Number.isInteger(value) && Number(value) >= 0 && Number(value) < vocabSize;
     return this.read(key, fallback, `a token id below vocab_size (${vocabSize})`, isId);
   }
 
-  /** A finite number of at least 0. */
+  /** A finite, non-negative number. */
   number(key: string, fallback: number): number {
     return this.read(key, fallback, "a number of at least 0", (value) => Number.isFinite(value) && Number(value) >= 0);
   }
@@ -73,12 +75,12 @@ export class ConfigReader {
     return this.read(key, fallback, "a probability", isProbability);
   }
 
-  /** A finite number above 0. */
+  /** A finite, positive number. */
   positive(key: string, fallback?: number): number {
     return this.read(key, fallback, "a number above 0", (value) => Number.isFinite(value) && Number(value) > 0);
   }
 
-  /** A list of so many finite numbers above 0. */
+  /** A list of `count` finite, positive numbers. */
   positives(key: string, count: number): readonly number[] {
     const isPositive = (value: JsonValue) => Number.isFinite(value) && Number(value) > 0;
     return this.read<readonly number[] & JsonValue>(
@@ -97,7 +99,7 @@ export class ConfigReader {
     return this.read(key, fallback, "a string", (value) => typeof value === "string");
   }
 
-  /** Refuses every value of `key` but the one that is supported, which is also the default. */
+  /** Refuses every value of `key` except the supported one, which is also the default. */
   only(key: string, supported: string | number | boolean): void {
     const value = this.json[key] ?? supported;
     if (value === supported) return;
@@ -107,7 +109,7 @@ export class ConfigReader {
     );
   }
 
-  /** A `count` that is a multiple of the one at `divisor`, such as a size that is shared out among heads. */
+  /** A `count` that must be a multiple of another key's value, such as a size that is split into heads. */
   multiple(key: string, fallback: number, divisor: readonly [key: string, count: number]): number {
     const count = this.count(key, fallback);
     if (count % divisor[1] === 0) return count;
@@ -132,13 +134,13 @@ export function configError(sentence: string): BidoraError {
   return new BidoraError("CONFIG", `The model's config.json: ${sentence}`);
 }
 
-/** Whether a layer's queries see everything before them, or a window. */
+/** Whether a layer attends to all tokens or to a sliding window. */
 export const LAYER_TYPES = ["full_attention", "sliding_attention"] as const;
 export type LayerType = (typeof LAYER_TYPES)[number];
 
 /**
- * The kinds of layers that `layer_types` lists.
- * @param otherwise of a layer, where there is no list
+ * The layer types listed in `layer_types`.
+ * @param otherwise the type of a layer if there is no list
  */
 export function layerTypes(
   read: ConfigReader,

@@ -28,21 +28,21 @@ import type { DecoderConfig } from "./decoderConfig.js";
 import { languageHead, linearHead, scoreHead } from "./heads.js";
 import { ropeTables } from "./rope.js";
 
-/** What decoder layers are told of their tokens. */
+/** What all layers share about the batch. */
 interface DecoderRows {
   readonly layout: RowLayout;
   readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
   readonly cache: KeyValueCache | undefined;
 }
 
-/** A decoder's norm over vectors of `size` numbers. */
+/** The norm of a decoder, for vectors of this size. */
 function decoderNorm({ normsFromOne, normEpsilon }: DecoderConfig, size: number): Norm {
   return normsFromOne ? new OffsetRmsNorm(size, normEpsilon) : new RmsNorm(size, normEpsilon);
 }
 
-/** Grouped-query attention with rotary positions. */
+/** Grouped-query attention with rotary position embeddings. */
 class DecoderAttention extends Module {
-  /** Of queries, keys and values; or one for all. */
+  /** Query, key and value projections, or a fused one. */
   private readonly projections: readonly Linear[];
   private readonly output: Linear;
   private readonly queryNorm: Norm | undefined;
@@ -68,7 +68,7 @@ class DecoderAttention extends Module {
     this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: DecoderRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const { heads, kvHeads, layerTypes, slidingWindow, attentionScale: scale } = this.config;
     const type = layerTypes[this.layer] as LayerType;
@@ -94,7 +94,7 @@ class DecoderAttention extends Module {
   }
 }
 
-/** Normalises each head alone. x: [N, heads·D] → the same */
+/** Normalizes each head. x: [N, heads·D] → same shape */
 function normHeads(x: torch.Tensor, norm: Norm | undefined): torch.Tensor {
   if (!norm) return x;
   return torch.view(norm.forward(torch.view(x, [-1, norm.size])), x.shape);
@@ -102,7 +102,7 @@ function normHeads(x: torch.Tensor, norm: Norm | undefined): torch.Tensor {
 
 /** down(activation(gate(x))·up(x)) */
 class GatedMlp extends Module {
-  /** Gate and up; or one for both. */
+  /** Gate and up projections, or a fused one. */
   private readonly projections: readonly Linear[];
   private readonly down: Linear;
   private readonly activation: GatedActivation;
@@ -132,7 +132,7 @@ class DecoderLayer extends StackLayer<DecoderRows> {
   private readonly mlp: GatedMlp;
   private readonly attentionNorm: Norm;
   private readonly mlpNorm: Norm;
-  /** Of what sub-layers give, where that is normalised too. */
+  /** Norms on the outputs of sub-layers, in models that have them. */
   private readonly outputNorms: { readonly attention: Norm; readonly mlp: Norm } | undefined;
   private readonly attentionDropout: Dropout;
   private readonly mlpDropout: Dropout;
@@ -165,7 +165,7 @@ class DecoderLayer extends StackLayer<DecoderRows> {
 
 const normedBy = (norm: Norm | undefined, x: torch.Tensor): torch.Tensor => norm?.forward(x) ?? x;
 
-/** Embeddings, a stack of layers, and a norm: from tokens to normalised hidden states. */
+/** Embeddings, layers and a final norm. */
 class DecoderModel extends StackedModel<DecoderRows> {
   readonly embeddings: Embedding;
 
@@ -179,13 +179,13 @@ class DecoderModel extends StackedModel<DecoderRows> {
     this.child("norm", norm);
   }
 
-  /** Of a rope with two sets of frequencies, keys are turned anew where a sequence comes to the other set. */
-  override holds(before: number, after: number): boolean {
+  /** With RoPE scaling that switches frequencies at a length, cached keys are invalid once a sequence passes it. */
+  override cacheStaysValid(before: number, after: number): boolean {
     const ropes = Object.values(this.config.ropes);
     return ropes.every(({ switchesAfter: at = after }) => before > at || after <= at);
   }
 
-  /** The factor is rounded to the dtype of what it scales, as in transformers. */
+  /** As in transformers, the scale is rounded to the dtype of the embeddings. */
   protected embed({ inputIds }: ModelInput, context: ForwardContext): torch.Tensor {
     const { embeddingScale } = this.config;
     const embedded = this.embeddings.forward(inputIds, context);
@@ -204,9 +204,9 @@ class DecoderModel extends StackedModel<DecoderRows> {
 type Own = Pick<Architecture<DecoderConfig>, "className" | "defaultTargetModules" | "parseConfig">;
 
 /**
- * Llama and its kin: one backbone, and the heads that transformers has for it.
- * @param own.languageClassName transformers' class of a language model, where its name begins otherwise
- * @param own.classifiesTokens whether transformers has a class for that
+ * A Llama-like architecture, with the heads that transformers has for it.
+ * @param own.languageClassName transformers' class for causal language modeling, if its prefix differs
+ * @param own.classifiesTokens whether transformers has a class for token classification
  */
 export function decoderArchitecture({
   languageClassName,

@@ -1,48 +1,50 @@
+// The configuration of Llama-like decoders.
+
 import type { JsonObject } from "../files/json.js";
 import type { ModelConfig } from "./backbone.js";
 import { ConfigReader, configError, type LayerType } from "./configReader.js";
 import { type Ropes, ropeOf, sameRope } from "./rope.js";
 
-/** The settings that Llama and its kin have in common. */
+/** The configuration of a Llama-like decoder. */
 export interface DecoderConfig extends ModelConfig {
   readonly heads: number;
-  /** Heads of keys and values. */
+  /** Number of key and value heads. */
   readonly kvHeads: number;
-  /** Numbers of a head. */
+  /** Dimensions per head. */
   readonly headSize: number;
   readonly intermediateSize: number;
   readonly activation: string;
   readonly normEpsilon: number;
   readonly attentionDropout: number;
-  /** Of what a sub-layer adds. */
+  /** Dropout on the output of each sub-layer. */
   readonly residualDropout: number;
-  /** What products of queries and keys are multiplied by. Undefined: 1 / √headSize. */
+  /** Scale of attention scores. Undefined: 1 / √headSize. */
   readonly attentionScale: number | undefined;
-  /** What embeddings are multiplied by. Undefined: nothing. */
+  /** Scale of embeddings. Undefined: 1. */
   readonly embeddingScale: number | undefined;
-  /** Biases of the query, key and value products, of attention's output, and of the feed-forward products. */
+  /** Whether there are biases in query, key and value projections, in the attention output, and in the MLP. */
   readonly queryBias: boolean;
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
-  /** Queries, keys and values are one product in the checkpoint, and so are gate and up. */
+  /** Whether query, key and value projections are fused in the checkpoint, and gate and up projections too. */
   readonly fusesProjections: boolean;
-  /** Queries and keys are normalised head by head. */
+  /** Whether each head of queries and keys is normalized. */
   readonly normsHeads: boolean;
-  /** What a sub-layer gives is normalised too. */
+  /** Whether outputs of sub-layers are normalized too. */
   readonly normsOutputs: boolean;
-  /** Weights of norms are offsets from 1. */
+  /** Whether weights of norms are offsets from 1. */
   readonly normsFromOne: boolean;
-  /** Of each layer. */
+  /** The type of each layer. */
   readonly layerTypes: readonly LayerType[];
-  /** Tokens that a sliding layer's query sees, itself among them. */
+  /** Number of tokens that a query in a sliding-window layer attends to, including itself. */
   readonly slidingWindow: number | undefined;
   readonly ropes: Ropes;
   readonly padTokenId: number | undefined;
-  /** The output matrix is the table of embeddings. */
+  /** Whether the output matrix is the embedding table. */
   readonly tiesEmbeddings: boolean;
 }
 
-/** What an architecture says where its configuration does not. */
+/** An architecture's defaults for missing keys. */
 interface DecoderDefaults {
   readonly vocabSize: number;
   readonly intermediateSize: number;
@@ -62,7 +64,7 @@ interface DecoderDefaults {
 
 const LLAMA_SIZES = { hiddenSize: 4096, layers: 32, heads: 32, normEpsilon: 1e-6 };
 
-/** What only some architectures have otherwise. */
+/** Settings that only some architectures change. */
 const PLAIN = {
   attentionScale: undefined,
   embeddingScale: undefined,
@@ -77,13 +79,13 @@ const PLAIN = {
   slidingWindow: undefined,
 };
 
-/** What `parseDecoderConfig` leaves to the architecture. */
+/** Settings that the architecture reads itself. */
 type Own = Pick<DecoderConfig, "layerTypes"> & Partial<Pick<DecoderConfig, keyof typeof PLAIN>>;
 
 /**
- * Reads a `config.json`; absent keys have transformers' defaults.
- * @param own what the architecture reads itself
- * @throws BidoraError `CONFIG` for a value of the wrong kind or one that is not supported
+ * Reads a `config.json`; missing keys have transformers' defaults.
+ * @param own reads the settings that differ between architectures
+ * @throws BidoraError `CONFIG` for a value that is invalid or not supported
  */
 export function parseDecoderConfig(
   json: JsonObject,
@@ -125,7 +127,7 @@ export function parseDecoderConfig(
   };
 }
 
-/** Layers that see a window need one. */
+/** Checks that sliding-window layers have a window. */
 function withWindow(own: Own): Own {
   if (own.slidingWindow !== undefined || !own.layerTypes.includes("sliding_attention")) return own;
   throw configError("layer_types has sliding_attention, but there is no sliding_window that is on.");
@@ -138,7 +140,7 @@ function headSizeOf(read: ConfigReader, defaults: DecoderDefaults, hiddenSize: n
   return hiddenSize / heads;
 }
 
-/** Without the key, the architecture's own number; `null` stands for one of each head. */
+/** The architecture's default for a missing key; for `null`, the number of heads. */
 function kvHeadsOf(json: JsonObject, defaults: DecoderDefaults, heads: number): number {
   const otherwise = json.num_key_value_heads === null ? heads : (defaults.kvHeads ?? heads);
   const kvHeads = new ConfigReader(json).count("num_key_value_heads", otherwise);
@@ -146,20 +148,20 @@ function kvHeadsOf(json: JsonObject, defaults: DecoderDefaults, heads: number): 
   throw configError(`num_attention_heads (${heads}) must be a multiple of num_key_value_heads (${kvHeads}).`);
 }
 
-/** Without the key, the architecture's own; `null` stands for none. */
+/** The architecture's default for a missing key; none for `null`. */
 function padTokenOf(json: JsonObject, vocabSize: number, otherwise: number | undefined): number | undefined {
   const id = json.pad_token_id === undefined ? otherwise : (json.pad_token_id ?? undefined);
   return id === undefined ? undefined : new ConfigReader({ pad_token_id: id }).id("pad_token_id", 0, vocabSize);
 }
 
-/** Tokens that a query sees: `null` stands for all, and what `otherwise` says for no such key. */
+/** The size of the sliding window: none for `null`, `otherwise` for a missing key. */
 export function slidingWindowOf(json: JsonObject, otherwise: number | undefined): number | undefined {
   const { sliding_window: given } = json;
   if (given === null || (given === undefined && otherwise === undefined)) return undefined;
   return new ConfigReader(json).count("sliding_window", otherwise);
 }
 
-/** Every layer of one kind: all see a window where there is one. */
+/** The same type for every layer: sliding-window attention if there is a window. */
 export function layersAlike(layers: number, slidingWindow: number | undefined): Own {
   const type = slidingWindow === undefined ? "full_attention" : "sliding_attention";
   return { layerTypes: new Array<LayerType>(layers).fill(type), slidingWindow };

@@ -10,7 +10,7 @@ export interface EmbeddingsConfig {
   readonly hiddenSize: number;
   /** Rows of the position table. */
   readonly positions: number;
-  /** Rows of the token type table; without any there is no table. */
+  /** Rows of the token type table; 0 for no table. */
   readonly typeVocabSize: number;
   readonly layerNormEpsilon: number;
   readonly hiddenDropout: number;
@@ -19,7 +19,7 @@ export interface EmbeddingsConfig {
 /** [N] integers: the row of the position table for each token. */
 export type PositionRule = (input: ModelInput) => torch.Tensor;
 
-/** Word, token type and position embeddings, summed and normalised. Positions are those in the row unless a rule is given. */
+/** The normalized sum of word, token type and position embeddings. By default, positions are those in the row. */
 export class Embeddings extends Module {
   private readonly words: Embedding;
   private readonly positions: Embedding;
@@ -30,7 +30,7 @@ export class Embeddings extends Module {
   constructor(
     config: EmbeddingsConfig,
     private readonly positionsOf: PositionRule = (input) => input.positionIds,
-    /** Where `positionsOf` puts padding. */
+    /** The position of padding, if `positionsOf` gives it one. */
     paddingPosition?: number,
   ) {
     super();
@@ -58,8 +58,8 @@ export class Embeddings extends Module {
 }
 
 /**
- * Positions start at the padding token's id + 1. A padding token that a row really holds (one spelt out in its text) has
- * that id itself as its position, and is not counted.
+ * RoBERTa's positions, which start at the padding token's id + 1. A padding token within a row (from its text) gets that id as its
+ * position and is not counted.
  */
 export function positionsAfterPadding(padTokenId: number): PositionRule {
   return ({ inputIds, positionIds }) => {

@@ -31,13 +31,13 @@ export interface EncoderConfig {
   readonly attentionDropout: number;
 }
 
-/** What mixes the tokens of a row within a layer. `Rows` as in `StackLayer`. */
+/** The attention of a layer, without its output projection. `Rows` as in `StackLayer`. */
 export interface TokenMixer<Rows> extends Module {
   /** x: N,H → N,H */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor;
 }
 
-/** Every token of a row attends to all, turned by their positions where there are tables for that. */
+/** Bidirectional self-attention, with rotary position embeddings if tables are given. */
 export class SelfAttention extends Module implements TokenMixer<RowLayout> {
   private readonly heads: number;
   private readonly query: Linear;
@@ -60,12 +60,12 @@ export class SelfAttention extends Module implements TokenMixer<RowLayout> {
     const { heads, dropout } = this;
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const turned = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
-    return attend(turned(q), turned(k), v, { heads, layout, dropout, context });
+    const rotated = (of: torch.Tensor) => (rotary ? rotate(of, rotary, heads) : of);
+    return attend(rotated(q), rotated(k), v, { heads, layout, dropout, context });
   }
 }
 
-/** A product added to what it was computed from, then normalised: LayerNorm(residual + dropout(dense(x))). */
+/** LayerNorm(residual + dropout(dense(x))). */
 class ResidualOutput extends Module {
   private readonly dense: Linear;
   private readonly norm: LayerNorm;
@@ -95,7 +95,7 @@ class Attention<Rows> extends Module {
     this.output = this.child("output", new ResidualOutput(config.hiddenSize, config));
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.mixer.forward(x, rows, context);
     return this.output.forward(pick(mixed, only), pick(x, only), context);
@@ -118,7 +118,7 @@ class Intermediate extends Module {
   }
 }
 
-/** A layer that normalises after each residual sum. */
+/** A post-norm layer. */
 export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
   private readonly attention: Attention<Rows>;
   private readonly intermediate: Intermediate;
@@ -131,32 +131,32 @@ export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
     this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const attended = this.attention.forward(x, rows, context, only);
     return this.output.forward(this.intermediate.forward(attended, context), attended, context);
   }
 }
 
-/** Where the sub-layers of an `EncoderLayer` end. */
+/** The output layers of an `EncoderLayer`'s sub-layers. */
 export const ENCODER_OUTPUTS: SubLayerOutputs = {
   attention: ["attention.output.dense"],
   feedForward: ["output.dense"],
 };
 
-/** The stack of layers, normalised after each residual sum, that BERT, RoBERTa and their kin share. */
+/** The layers of BERT-like encoders. */
 export class Encoder extends LayerStack {
   constructor(config: EncoderConfig) {
     super(Array.from({ length: config.layers }, () => new EncoderLayer(config, new SelfAttention(config))));
   }
 }
 
-/** Embeddings and a stack of layers, as BERT and its kin have them. */
+/** A BERT-like encoder: embeddings and layers. */
 export class EncoderModel extends StackedModel<RowLayout> {
   constructor(
     private readonly embeddings: Embeddings,
     stack: LayerStack,
-    /** The stack's own path. */
+    /** The path of the layers. */
     name = "encoder.layer",
   ) {
     super(stack);

@@ -15,53 +15,53 @@ import * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 
 /**
- * Which hidden states of a row a head reads: its first token's, that of the last token that is no padding, every token's, or the
- * mean of all of them.
+ * Which hidden states of a row a head reads: the first token's, the last non-padding token's, every token's, or the mean over all
+ * tokens.
  */
 export type Reads = "first" | "last" | "every" | "mean";
 
-/** What turns hidden states into outputs. */
+/** A head: from hidden states to outputs. */
 export interface Head {
-  /** Its modules by the paths that they have in transformers' class. */
+  /** Its modules by their paths in transformers' class. */
   readonly modules: Readonly<Record<string, Module>>;
-  /** hidden: [K, H] of the tokens that it reads, in float32 (float64 in a float64 model) unless it is pretrained → [K, outputs] */
+  /** hidden: [K, H] of the tokens it reads, in float32 (float64 in a float64 model) unless it is pretrained → [K, outputs] */
   forward(hidden: torch.Tensor, context: ForwardContext): torch.Tensor;
 }
 
-/** How a head is built on a backbone. */
+/** How a head is built. */
 export interface HeadDesign<Config extends ModelConfig = ModelConfig> {
   readonly reads:
     | Reads
     | {
-        /** Where the configuration says it. */
+        /** If it depends on the configuration. */
         by(config: Config): Reads;
       };
-  /** The path of the linear layer that gives the outputs. */
+  /** The path of the output layer. */
   readonly output: string;
-  /** The path of the backbone's parameter that serves as the output matrix where the configuration ties them. */
+  /** The path of the backbone's parameter that is also the output matrix, if the configuration ties them. */
   readonly tiedTo?: string;
-  /** transformers' class, where its name is not the architecture's with the kind of head at its end. */
+  /** The name of transformers' class, if it is not the architecture's prefix plus the kind of head. */
   readonly className?: string;
-  /** It comes with the checkpoint as the backbone does: never drawn, no more trained than that, and in its dtype. */
+  /** Whether it belongs to the pretrained model: never newly initialized, trained only as the backbone is, and in its dtype. */
   readonly isPretrained?: boolean;
   /**
-   * A head with so many outputs; its parameters are still empty.
-   * @param backbone whose own parameters a tied head computes with, having none itself
+   * Builds the head, with empty parameters.
+   * @param backbone the model, whose embeddings a tied head uses
    */
   build(config: Config, outputs: number, backbone: Backbone): Head;
 }
 
-/** What a task asks of the top of a model. */
+/** The kind of head that a task needs. */
 export interface HeadKind {
-  /** The end of transformers' class name, such as `ForTokenClassification`. */
+  /** The suffix of transformers' class name, such as `ForTokenClassification`. */
   readonly className: string;
-  /** What architectures have that say nothing else. */
+  /** The head of architectures that don't define their own. */
   readonly usual?: HeadDesign;
 }
 
 // Usual heads
 
-/** A linear layer over every token, behind a dropout. */
+/** Dropout and a linear layer, for every token. */
 export function linearHead<Config extends ModelConfig>(
   output: string,
   dropoutOf: (config: Config) => number,
@@ -96,14 +96,14 @@ class ClassificationHead extends Module {
     this.projection = this.child("out_proj", new Linear(config.hiddenSize, outputs));
   }
 
-  /** x: B,H → [B, outputs]; the one dropout is used twice */
+  /** x: B,H → [B, outputs]. The same dropout is used twice. */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     const features = this.activation(this.dense.forward(this.dropout.forward(x, context), context));
     return this.projection.forward(this.dropout.forward(features, context), context);
   }
 }
 
-/** The first token's state, a dense layer with an activation, the outputs; dropout before both. */
+/** For the first token: dropout, dense layer, activation, dropout, output layer. */
 export function classificationHead(activation: Activation): HeadDesign {
   return {
     reads: "first",
@@ -115,7 +115,7 @@ export function classificationHead(activation: Activation): HeadDesign {
   };
 }
 
-/** The state of a row's last token, and a product without bias: how decoders classify. */
+/** The head with which decoders classify: a linear layer without bias on the last token's state. */
 export const scoreHead: HeadDesign = {
   reads: "last",
   output: "score",
@@ -125,13 +125,13 @@ export const scoreHead: HeadDesign = {
   },
 };
 
-/** A model whose embeddings may serve as its output matrix. */
+/** The configuration of a model that can tie its embeddings and output matrix. */
 export interface LanguageConfig extends ModelConfig {
   readonly tiesEmbeddings: boolean;
 }
 
 /**
- * The output matrix of a causal language model, under transformers' usual name. It comes with the checkpoint.
+ * The output matrix of a causal language model, from the checkpoint.
  * @param table the path of the embeddings' weight
  */
 export function languageHead<Config extends LanguageConfig>(
@@ -156,8 +156,8 @@ export function languageHead<Config extends LanguageConfig>(
 // Hidden states
 
 /**
- * [K] int64: the flat indices of the tokens that are read; undefined for all of them.
- * @param padTokenId padding that a text itself may end in
+ * [K] int64: the flat indices of the tokens that are read; undefined for all.
+ * @param padTokenId the padding token, which a row's own text may end with
  */
 export function indicesRead(
   reads: Reads,
@@ -168,7 +168,7 @@ export function indicesRead(
   return reads === "first" ? layout.first : lastTokens(inputIds, layout, padTokenId);
 }
 
-/** As transformers' decoders have it, a row of nothing but padding is read at its first token. */
+/** The last token of each row that is not padding; as in transformers, the first token of a row of only padding. */
 function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: number | undefined): torch.Tensor {
   const ids = inputIds.toTypedArray() as Int32Array;
   let end = 0;
@@ -180,7 +180,7 @@ function lastTokens(inputIds: torch.Tensor, { lengths }: RowLayout, padTokenId: 
   return torch.tensor(last, [last.length], "int64", inputIds.device);
 }
 
-/** The mean of each row's states. hidden: [N, H] → [B, H] */
+/** Mean pooling. hidden: [N, H] → [B, H] */
 export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout): torch.Tensor {
   const tokens = hidden.shape[0] as number;
   const shares = new Float64Array(lengths.length * tokens); // B,N
@@ -192,7 +192,7 @@ export function rowMeans(hidden: torch.Tensor, { lengths }: RowLayout): torch.Te
   return torch.matmul(torch.tensor(shares, [lengths.length, tokens], hidden.dtype, hidden.device), hidden);
 }
 
-/** Heads are trained, so they compute in full precision whatever the backbone's dtype is. */
+/** The dtype of heads: they are trained, so they have full precision even on a bfloat16 backbone. */
 export function headDtype(dtype: torch.DType): torch.DType {
   return dtype === "float64" ? "float64" : "float32";
 }

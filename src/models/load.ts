@@ -13,37 +13,37 @@ import { architectureOf } from "./registry.js";
 import type { TaskModel } from "./taskModel.js";
 import { tiesOf, WeightSource } from "./weightSource.js";
 
-/** Whether a checkpoint's own head is kept where it fits. */
+/** Whether the checkpoint's output layer is kept if it fits. */
 export const INIT_WEIGHTS = ["pretrained-head", "new-head"] as const;
 
-/** What to build of a checkpoint, and in what precision. */
+/** Which head to build, and in which precision. */
 export interface LoadOptions {
   readonly head: HeadKind;
   readonly outputs: number;
-  /** Of the backbone's weights and its computation; the head's are float32 (float64 in a float64 model). */
+  /** The backbone's dtype; the head is float32 (float64 in a float64 model). */
   readonly dtype: torch.DType;
-  /** The backbone's weights are kept in this one for training, unrounded, and computed with in `dtype`. */
+  /** The dtype of the backbone's master weights for full fine-tuning; it still computes in `dtype`. */
   readonly masterDtype?: torch.DType;
-  /** Draws what the checkpoint lacks. */
+  /** Initializes weights that the checkpoint lacks. */
   readonly generator: torch.Generator;
-  /** `new-head` draws the output module even where the checkpoint has one that fits. */
+  /** `new-head` initializes the output layer even if the checkpoint has one that fits. */
   readonly initWeights?: (typeof INIT_WEIGHTS)[number];
-  /** Memory that is there to be had: a model that takes more is refused before any of it is read. */
+  /** Available memory: a model that needs more is refused before it is read. */
   readonly availableBytes?: number;
 }
 
-/** A model whose parameters are filled, and what of it the checkpoint did not have. */
+/** A model with its weights, and which of them are not from the checkpoint. */
 export interface LoadedModel {
   readonly model: TaskModel;
   readonly architecture: Architecture;
-  /** Paths of the head's layers and norms that were drawn rather than read. */
-  readonly drawn: readonly string[];
-  /** Paths of the head's modules to train and to save beside an adapter: the output module, and whatever else was drawn. */
+  /** Paths of the head's layers and norms that were newly initialized. */
+  readonly initialized: readonly string[];
+  /** Paths of the head's modules to train and to save with an adapter: the output module, and newly initialized ones. */
   readonly trainedModules: readonly string[];
 }
 
 const SOURCE = takes(
-  "a model's folder, or what openCheckpoint gives",
+  "a model folder or the result of openCheckpoint",
   (value) =>
     (typeof value === "string" && value !== "") || (isObject(value) && "config" in value && "readTensor" in value),
 );
@@ -59,10 +59,10 @@ const OPTIONS = options({
 });
 
 /**
- * Builds the model of an unmodified checkpoint. Each tensor is read once and converted on the way; nothing requires a
- * gradient yet; weights of which the model has no parameter are passed over.
- * @param source a model folder, or one that is open already (and stays so)
- * @throws BidoraError `CONFIG`, `WEIGHTS`: what is missing, unsupported or does not fit
+ * Builds the model of a checkpoint and reads its weights. No parameter requires gradients yet. Tensors without a parameter in the model
+ * are ignored.
+ * @param source a model folder, or an open checkpoint (which stays open)
+ * @throws BidoraError `CONFIG` or `WEIGHTS` for what is missing, unsupported or of another shape
  */
 export async function loadModel(source: string | Checkpoint, options: LoadOptions): Promise<LoadedModel> {
   checkArguments("loadModel", ["source", source, SOURCE], ["options", options, OPTIONS]);
@@ -92,16 +92,16 @@ async function load(checkpoint: Checkpoint, options: LoadOptions): Promise<Loade
     await nextTurn();
   }
   for (const [path, buffer] of model.namedBuffers()) if (weights.has(path)) weights.fill(path, buffer, "float32");
-  const drawn = fillHead(model, weights, options);
+  const initialized = fillHead(model, weights, options);
   const trainedModules = headModules.filter(
-    (path) => path === model.outputModule || drawn.some((name) => isWithin(name, path)),
+    (path) => path === model.outputModule || initialized.some((name) => isWithin(name, path)),
   );
-  return { model, architecture, drawn, trainedModules };
+  return { model, architecture, initialized, trainedModules };
 }
 
 /**
- * A layer has several tensors: more layers than tensors can't be.
- * @throws BidoraError `CONFIG` before as many modules are made
+ * Checks the number of layers before they are built.
+ * @throws BidoraError `CONFIG` for more layers than the checkpoint has tensors
  */
 export function checkLayers({ layers }: ModelConfig, tensors: number): void {
   if (layers <= tensors) return;
@@ -109,8 +109,8 @@ export function checkLayers({ layers }: ModelConfig, tensors: number): void {
 }
 
 /**
- * @param available bytes that are there to be had; where it is not known, the machine's memory is asked alone
- * @throws BidoraError `MEMORY` for a model that does not fit into the machine, or into what is available of it
+ * @param available bytes of available memory; if unknown, only the machine's total memory is checked
+ * @throws BidoraError `MEMORY` for a model that does not fit in memory
  */
 function checkModelSize(model: TaskModel, dtype: torch.DType, available?: number): void {
   let elements = 0;
@@ -123,25 +123,25 @@ function checkModelSize(model: TaskModel, dtype: torch.DType, available?: number
   );
 }
 
-/** Reads or draws the head's layers and norms; returns the paths of those drawn. */
+/** Reads or initializes the head's layers and norms; returns the paths of those initialized. */
 function fillHead(model: TaskModel, weights: WeightSource, options: LoadOptions): string[] {
-  const drawn: string[] = [];
+  const initialized: string[] = [];
   const dtype = headDtype(options.dtype);
   for (const [path, layer] of model.namedModules()) {
     if (!(layer instanceof Linear || layer instanceof Norm) || !isWithinAny(path, model.headModules)) continue;
-    if (mustDraw(path, layer, model, weights, options)) {
-      if (layer instanceof Norm) begin(layer, dtype);
-      else draw(layer, dtype, model.config.initializerRange, options.generator);
-      drawn.push(path);
+    if (mustInitialize(path, layer, model, weights, options)) {
+      if (layer instanceof Norm) initializeNorm(layer, dtype);
+      else initializeLinear(layer, dtype, model.config.initializerRange, options.generator);
+      initialized.push(path);
     } else {
       for (const [name, parameter] of layer.ownParameters) weights.fill(`${path}.${name}`, parameter, dtype);
     }
   }
-  return drawn;
+  return initialized;
 }
 
-/** Only the output module may have another shape than the checkpoint's: its labels are others then. */
-function mustDraw(
+/** Whether to initialize a layer. Only the output layer may differ in shape from the checkpoint's, if there are other labels. */
+function mustInitialize(
   path: string,
   layer: Linear | Norm,
   { outputModule }: TaskModel,
@@ -154,15 +154,15 @@ function mustDraw(
   return initWeights === "new-head" || !parameters.every(([name, p]) => weights.fits(`${path}.${name}`, p));
 }
 
-/** Normal weights, bias 0, as transformers draws linear layers. */
-function draw(layer: Linear, dtype: torch.DType, deviation: number, generator: torch.Generator): void {
+/** Normally distributed weights and bias 0, as transformers initializes linear layers. */
+function initializeLinear(layer: Linear, dtype: torch.DType, deviation: number, generator: torch.Generator): void {
   const weight = torch.normal_(torch.empty(layer.weight.shape, { dtype }), 0, deviation, { generator });
   layer.weight.fill(torch.keep(weight));
   layer.bias?.fill(torch.keep(torch.zeros(layer.bias.shape, { dtype })));
 }
 
-/** A norm that changes nothing but the scale, as it is before training. */
-function begin(norm: Norm, dtype: torch.DType): void {
+/** Weight 1 and bias 0. */
+function initializeNorm(norm: Norm, dtype: torch.DType): void {
   norm.weight.fill(torch.keep(torch.ones(norm.weight.shape, { dtype })));
   norm.bias?.fill(torch.keep(torch.zeros(norm.bias.shape, { dtype })));
 }

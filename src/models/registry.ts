@@ -1,3 +1,5 @@
+// The supported architectures. A new one is a file in families and an entry here.
+
 import { didYouMean } from "../common/messages.js";
 import type { JsonObject } from "../files/json.js";
 import { type Architecture, classNameOf } from "./architecture.js";
@@ -17,7 +19,7 @@ import { qwen2, qwen3 } from "./families/qwen.js";
 import { camembert, roberta, xlmRoberta } from "./families/roberta.js";
 import type { HeadKind } from "./heads.js";
 
-/** The architectures by the `model_type` of config.json. */
+/** The architectures by `model_type`. */
 export const ARCHITECTURES = {
   bert,
   roberta,
@@ -39,16 +41,16 @@ export const ARCHITECTURES = {
 
 export type ModelType = keyof typeof ARCHITECTURES;
 
-/** Keys of any model that change what its weights mean, and what to do about them. */
+/** Keys that change the meaning of any model's weights and are not supported, with advice. */
 const UNREAD: Readonly<Record<string, string>> = {
   quantization_config:
-    "weights of fewer bits are read from GGUF files alone; take one of those, or the model's plain checkpoint",
-  per_layer_config: "layers of one model that differ in their settings are not read; take another model",
+    "quantized weights are read only from GGUF files; use one of those, or the unquantized checkpoint",
+  per_layer_config: "layers with different settings are not supported; use another model",
 };
 
 /**
- * The architecture that a `config.json` names.
- * @throws BidoraError `CONFIG` that lists the supported ones, or names a key that no model is read with
+ * The architecture of a `config.json`.
+ * @throws BidoraError `CONFIG` for an unsupported `model_type`, with a list of the supported ones, or for an unsupported key
  */
 export function architectureOf(config: JsonObject): Architecture {
   for (const [key, why] of Object.entries(UNREAD))
@@ -61,7 +63,7 @@ export function architectureOf(config: JsonObject): Architecture {
   throw configError(`${what}; supported are ${known.join(", ")}.${hint}`);
 }
 
-/** Whether transformers' class of a model with such a `config.json` has such a head. */
+/** Whether a class of transformers, for a model with this `config.json`, has this kind of head. */
 export function hasHead(className: string, kind: HeadKind, { model_type: type }: JsonObject): boolean {
   if (className.endsWith(kind.className)) return true;
   return typeof type === "string" && isModelType(type) && classNameOf(ARCHITECTURES[type], kind) === className;

@@ -7,15 +7,15 @@ import * as torch from "../torch/index.js";
 import type { ModelInput } from "./backbone.js";
 import { ConfigReader, configError, type LayerType } from "./configReader.js";
 
-/** Angles of positions: position · frequency. */
+/** A rotary position embedding: the angle of a position is position · frequency. */
 export interface Rope extends RopeAngles {
   readonly type: RopeType;
   readonly theta: number;
-  /** What the configuration says of it. */
+  /** Its settings in the configuration. */
   readonly settings: JsonObject;
 }
 
-/** What a rope type starts from. */
+/** What all kinds of scaling start from. */
 interface RopeBase {
   readonly theta: number;
   /** R */
@@ -24,47 +24,47 @@ interface RopeBase {
 }
 
 interface RopeAngles {
-  /** What cos and sin are multiplied by. */
+  /** Factor on cos and sin. */
   readonly factor: number;
-  /** [R / 2], of a sequence of `length` tokens: the same array for lengths that have the same frequencies */
+  /** [R / 2] for a sequence of `length` tokens; the same array for lengths with the same frequencies */
   frequencies(length: number): Float32Array;
-  /** Sequences of more tokens have other frequencies, from their first token on. */
+  /** Longer sequences have other frequencies, from their first token. */
   readonly switchesAfter?: number;
 }
 
-/** @throws BidoraError `CONFIG` for a setting that is missing or of the wrong kind */
+/** @throws BidoraError `CONFIG` for a missing or invalid setting */
 type Scaling = (read: ConfigReader, base: RopeBase) => RopeAngles;
 
-/** By transformers' `rope_type`. */
+/** The kinds of RoPE scaling, by `rope_type`. */
 const ROPE_SCALINGS = { default: plain, linear, dynamic, llama3, yarn, longrope } as const satisfies Readonly<
   Record<string, Scaling>
 >;
 
 type RopeType = keyof typeof ROPE_SCALINGS;
 
-/** A rope for each kind of layers. */
+/** A rope for each layer type. */
 export type Ropes = Readonly<Record<LayerType, Rope>>;
 
 export const sameRope = (rope: Rope): Ropes => ({ full_attention: rope, sliding_attention: rope });
 
 // Configuration
 
-/** What an architecture says where its configuration does not. */
+/** An architecture's defaults for missing keys. */
 interface RopeDefaults {
   readonly headSize: number;
   readonly maxPositions: number;
-  /** Whether it may be that only the first numbers of a head are turned: `partial_rotary_factor`. */
+  /** Whether `partial_rotary_factor` is supported: only the first dimensions of a head are rotated. */
   readonly isPartial?: boolean;
-  /** Positions of the first training. */
+  /** Context length of pretraining. */
   readonly originalPositions?: number;
-  /** The types that it can have. Default: all. */
+  /** Supported kinds of scaling. Default: all. */
   readonly types?: readonly RopeType[];
 }
 
 /**
- * The one rope of a `config.json`, in transformers 5's spelling (`rope_parameters`) or the older one (`rope_theta`, `rope_scaling`).
- * What stands in those counts before what stands beside them, but for `original_max_position_embeddings`.
- * @throws BidoraError `CONFIG` for a rope type that is not supported, and for settings of the wrong kind
+ * The rope of a model with a single one: `rope_parameters` of transformers 5, or the older `rope_theta` and `rope_scaling`. Keys inside
+ * these objects take precedence over top-level keys, except for `original_max_position_embeddings`.
+ * @throws BidoraError `CONFIG` for an unsupported kind of scaling or an invalid setting
  */
 export function ropeOf(json: JsonObject, defaults: RopeDefaults): Rope {
   const key = isEmpty(json.rope_scaling) ? "rope_parameters" : "rope_scaling";
@@ -72,7 +72,7 @@ export function ropeOf(json: JsonObject, defaults: RopeDefaults): Rope {
   if (!isJsonObject(settings)) throw configError(`${key} must be an object, but is ${JSON.stringify(settings)}.`);
   const nested = Object.keys(settings).find((name) => isJsonObject(settings[name]));
   if (nested !== undefined)
-    throw configError(`${key}.${nested} is not supported: this model has one rope for all its layers.`);
+    throw configError(`${key}.${nested} is not supported: this model has one rope for all layers.`);
   const beside = {
     rope_theta: json.rope_theta ?? null,
     partial_rotary_factor: json.partial_rotary_factor ?? null,
@@ -83,11 +83,11 @@ export function ropeOf(json: JsonObject, defaults: RopeDefaults): Rope {
 }
 
 /**
- * The rope of one kind of layers, of a model where kinds have their own.
+ * The rope of one layer type, in models with one for each type.
  * @throws BidoraError `CONFIG` as `ropeOf`
  */
 export function ropeOfLayers(settings: JsonObject, path: string, defaults: RopeDefaults): Rope {
-  new ConfigReader(settings, path).only("truncate", true); // transformers looks for it elsewhere
+  new ConfigReader(settings, path).only("truncate", true); // transformers ignores it here
   return ropeFrom(settings, path, defaults);
 }
 
@@ -103,12 +103,12 @@ function ropeFrom(settings: JsonObject, path: string, defaults: RopeDefaults): R
   return { type, theta, settings, ...ROPE_SCALINGS[type](read, { size, maxPositions, theta }) };
 }
 
-/** How many numbers of a head are turned. */
+/** The number of rotary dimensions of a head. */
 function sizeOf(read: ConfigReader, { headSize, isPartial = false }: RopeDefaults): number {
   if (!isPartial) read.only("partial_rotary_factor", 1);
   const size = Math.floor(headSize * read.probability("partial_rotary_factor", 1));
   if (size % 2 === 0 && size > 0) return size;
-  throw configError(`the numbers of a head that are turned by its position must be even and more than 0, not ${size}.`);
+  throw configError(`the number of rotary dimensions of a head must be even and positive, but is ${size}.`);
 }
 
 const ALL = Object.keys(ROPE_SCALINGS) as RopeType[];
@@ -136,19 +136,19 @@ function linear(read: ConfigReader, base: RopeBase): RopeAngles {
   return constant(() => frequencies(base).map((f) => f / factor));
 }
 
-/** A larger base for each sequence that is longer than the context (NTK). */
+/** NTK scaling: a larger base for each sequence longer than the context. */
 function dynamic(read: ConfigReader, base: RopeBase): RopeAngles {
   const { size, theta, maxPositions } = base;
-  if (size === 2) throw configError("a dynamic rope turns more than 2 numbers of a head, but there are no more.");
+  if (size === 2) throw configError("a dynamic rope needs more than 2 rotary dimensions.");
   const factor = read.positive("factor");
-  const of = remembered((length: number) => {
+  const of = memoized((length: number) => {
     const stretch = fround(fround(fround(factor * length) / maxPositions) - fround(factor - 1));
     return frequencies({ size, theta: fround(theta * fround(stretch ** (size / (size - 2)))) });
   });
   return { factor: 1, frequencies: (length) => of(Math.max(length, maxPositions)) };
 }
 
-/** Long waves are stretched, short ones are not, and those between a little. */
+/** Long wavelengths are scaled, short ones are not, and those in between are interpolated. */
 function llama3(read: ConfigReader, base: RopeBase): RopeAngles {
   const settings = ["factor", "low_freq_factor", "high_freq_factor"].map((key) => fround(read.positive(key)));
   const [factor, low, high] = settings as [number, number, number];
@@ -183,7 +183,7 @@ function yarn(read: ConfigReader, base: RopeBase): RopeAngles {
   );
 }
 
-/** Where waves begin to be stretched, and where they are stretched whole: indices of frequencies. */
+/** The indices of frequencies between which scaling is interpolated. */
 function yarnRange(read: ConfigReader, { size, theta }: RopeBase, original: number): [number, number] {
   const at = (rotations: number) => (size * Math.log(original / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
   const ends = [at(read.positive("beta_fast", 32)), at(read.positive("beta_slow", 1))] as const;
@@ -199,12 +199,12 @@ function yarnFactor(read: ConfigReader, factor: number): number {
   return scale && scaleAll ? of(scale) / of(scaleAll) : of(1);
 }
 
-/** arXiv 2402.13753: two sets of factors, for sequences within the first context and beyond it. */
+/** arXiv 2402.13753: separate factors for sequences within the original context and beyond it. */
 function longrope(read: ConfigReader, base: RopeBase): RopeAngles {
   const original = originalPositions(read, base);
   const [short, long] = ["short_factor", "long_factor"].map((key) => {
     const factors = read.positives(key, base.size / 2);
-    return remembered(() => wavePowers(base).map((power, i) => 1 / fround(fround(factors[i] as number) * power)));
+    return memoized(() => wavePowers(base).map((power, i) => 1 / fround(fround(factors[i] as number) * power)));
   }) as [() => Float32Array, () => Float32Array];
   return {
     factor: longropeFactor(read, base, original),
@@ -219,7 +219,7 @@ function longropeFactor(read: ConfigReader, { maxPositions }: RopeBase, original
   return factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
 }
 
-/** Positions of the first training. */
+/** Context length of pretraining. */
 function originalPositions(read: ConfigReader, { maxPositions }: RopeBase): number {
   return read.count("original_max_position_embeddings", maxPositions);
 }
@@ -237,13 +237,13 @@ function frequencies(base: Pick<RopeBase, "theta" | "size">): Float32Array {
   return wavePowers(base).map((power) => 1 / power);
 }
 
-/** The same for every length. */
+/** The same frequencies for every length. */
 function constant(make: () => Float32Array, factor = 1): RopeAngles {
-  return { factor, frequencies: remembered(make) };
+  return { factor, frequencies: memoized(make) };
 }
 
-/** Makes what it gives once for each argument. */
-function remembered<Key extends number | undefined>(
+/** Memoizes a function of one argument. */
+function memoized<Key extends number | undefined>(
   make: (key: Key) => Float32Array,
 ): (key?: Key | number) => Float32Array {
   const made = new Map<unknown, Float32Array>();
@@ -257,7 +257,7 @@ function remembered<Key extends number | undefined>(
 
 // Tables
 
-/** The tables of each kind of layer, made once where kinds share a rope. */
+/** cos/sin tables for each layer type; computed once if the types share a rope. */
 export function ropeTables(
   ropes: Ropes,
   input: ModelInput,
@@ -276,7 +276,7 @@ function tablesOf(rope: Rope, { positionIds, layout, cache }: ModelInput, dtype:
   );
 }
 
-/** [R / 2] where all rows have the same, else [N, R / 2]. */
+/** [R / 2] if all rows have the same frequencies, else [N, R / 2]. */
 function frequenciesOf(byRow: readonly Float32Array[], lengths: readonly number[], device: string): torch.Tensor {
   const [first] = byRow as [Float32Array];
   const tensor = (frequencies: Float32Array) => torch.tensor(frequencies, undefined, "float32", device);

@@ -4,21 +4,21 @@ import type * as torch from "../torch/index.js";
 import type { Backbone, ModelConfig, ModelInput } from "./backbone.js";
 import { type Head, type HeadDesign, indicesRead, type Reads, rowMeans, toHead } from "./heads.js";
 
-/** A model, as an argument of a call. */
-export const aModel = having("a model, as loadModel gives it", "forward");
+/** Checks an argument that must be a model. */
+export const aModel = having("a model, as returned by loadModel", "forward");
 
-/** A backbone with a head. Its modules have the paths that they have in transformers' class for the task. */
+/** A backbone with a head. Its modules have the same paths as in transformers' class for the task. */
 export class TaskModel extends Module {
-  /** The paths of the head's modules that have parameters; none of a head that comes with the checkpoint. */
+  /** Paths of the head's modules with parameters; empty for a pretrained head. */
   readonly headModules: readonly string[];
-  /** The one of them that gives the outputs: it is trained and saved with every adapter. */
+  /** Path of the module with the output layer, which is trained and saved with every adapter. */
   readonly outputModule: string;
   readonly #head: Head;
 
   constructor(
     readonly config: ModelConfig,
     readonly backbone: Backbone,
-    /** The backbone's own path. */
+    /** The path of the backbone. */
     readonly prefix: string,
     readonly design: HeadDesign,
     readonly outputs: number,
@@ -33,7 +33,7 @@ export class TaskModel extends Module {
     this.outputModule = this.headModules.find((path) => isWithin(design.output, path)) ?? design.output;
   }
 
-  /** @returns outputs of the tokens that the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) unless it is pretrained */
+  /** @returns outputs for the tokens the head reads, [rows or N, outputs]; float32 (float64 in a float64 model) unless pretrained */
   forward(input: ModelInput, context: ForwardContext): torch.Tensor {
     const { reads, design, config } = this;
     const hidden = this.backbone.forward(input, context, indicesRead(reads, input, config.padTokenId));
@@ -42,7 +42,7 @@ export class TaskModel extends Module {
   }
 
   /**
-   * As `forward`, of other tokens than those that the head reads.
+   * As `forward`, but for given tokens.
    * @param only [K] int64: their flat indices
    * @returns [K, outputs]
    */
@@ -51,19 +51,19 @@ export class TaskModel extends Module {
     return this.#head.forward(this.design.isPretrained ? hidden : toHead(hidden), context);
   }
 
-  /** Which hidden states its head reads. */
+  /** Which hidden states the head reads. */
   get reads(): Reads {
     const { reads } = this.design;
     return typeof reads === "string" ? reads : reads.by(this.config);
   }
 
-  /** The linear layer that gives the outputs. */
+  /** The output layer. */
   get outputLayer(): Linear {
     const found = [...this.baseModules()].find(([path]) => path === this.design.output);
     return found?.[1] as Linear;
   }
 
-  /** The embeddings' output and each layer's, [N, H], in the backbone's dtype. */
+  /** Outputs of the embeddings and of each layer, [N, H], in the backbone's dtype. */
   hiddenStates(input: ModelInput, context: ForwardContext): torch.Tensor[] {
     return this.backbone.hiddenStates(input, context);
   }

@@ -9,12 +9,12 @@ import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
 
-/** A checkpoint's tensors by the paths that parameters have in the model. */
+/** A checkpoint's tensors, by the paths of the model's parameters. */
 export class WeightSource {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly architecture: Architecture,
-    /** Of a path, the one whose tensor is read for it. */
+    /** For a parameter's path, another path whose tensor is read instead. */
     private readonly aliases: ReadonlyMap<string, string> = new Map(),
   ) {}
 
@@ -22,7 +22,7 @@ export class WeightSource {
     return this.find(path) !== undefined;
   }
 
-  /** True where there is a tensor and it has the parameter's shape. */
+  /** Whether there is a tensor with the parameter's shape. */
   fits(path: string, parameter: Parameter): boolean {
     const name = this.find(path);
     return name !== undefined && torch.sameShape(this.checkpoint.info(name).shape, parameter.storedShape);
@@ -40,8 +40,8 @@ export class WeightSource {
   }
 
   /**
-   * The name of a parameter's tensor, by what its file's header says of it.
-   * @throws BidoraError `WEIGHTS` where there is none, or one of another shape, or one of whole numbers
+   * The name of a parameter's tensor, checked against the file's header.
+   * @throws BidoraError `WEIGHTS` if it is missing, has another shape, or holds integers
    */
   require(path: string, parameter: Parameter): string {
     const name = this.find(path);
@@ -56,7 +56,7 @@ export class WeightSource {
     if (!torch.sameShape(shape, parameter.storedShape)) {
       throw new BidoraError(
         "WEIGHTS",
-        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json asks for [${parameter.storedShape.join(", ")}].`,
+        `Tensor ${name} in ${this.checkpoint.folder} has shape [${shape.join(", ")}], but config.json requires [${parameter.storedShape.join(", ")}].`,
       );
     }
     return name;
@@ -73,18 +73,18 @@ export class WeightSource {
   }
 }
 
-/** How a checkpoint's output matrix and embeddings are read. */
+/** How a checkpoint's tied weights are read. */
 interface Ties {
-  /** What `config.json` comes to. */
+  /** The effective `config.json`. */
   readonly config: JsonObject;
-  /** Of a parameter's path, the one whose tensor is read for it. */
+  /** For a parameter's path, another path whose tensor is read instead. */
   readonly aliases: ReadonlyMap<string, string>;
 }
 
 /**
- * As transformers 5 loads them: what the configuration ties is not tied where the checkpoint has two tensors that differ, and where it
- * has the output matrix alone, that serves as the embeddings.
- * @param dtype in which they are compared
+ * Resolves tied embeddings as transformers 5 does: they are not tied if the checkpoint has two different tensors, and if it has only
+ * the output matrix, that is used as the embeddings.
+ * @param dtype the dtype in which the two tensors are compared
  */
 export function tiesOf(
   checkpoint: Checkpoint,

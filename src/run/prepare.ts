@@ -107,7 +107,7 @@ export async function prepare(
   noteRowsWithoutLoss(choice.task, data, hub);
   const adapted = adapt(loaded, config, saved, generator, trainedDtype);
   noteNeed(new MemoryNeed({ config, loaded, adapted, data }), config, available, hub);
-  noteHead(saved ? newLayers(loaded, saved.config) : loaded.drawn, own, hub);
+  noteHead(saved ? newLayers(loaded, saved.config) : loaded.initialized, own, hub);
   return {
     config: withFound(config, foundIn(config, { choice, splits, maxLength, adapted })),
     folder,
@@ -203,10 +203,10 @@ function commonColumns({ train, validation, test }: Splits): NonNullable<Dataset
   return (isCommon && each[0]) || {};
 }
 
-function noteHead(drawn: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {
-  if (drawn.length === 0) return;
+function noteHead(initialized: readonly string[], own: TrainedHead | undefined, hub: HubOptions | undefined): void {
+  if (initialized.length === 0) return;
   const why = own ? "the checkpoint's does not fit the labels" : "the checkpoint has none";
-  hub?.onNote?.(`Drew a new head (${drawn.join(", ")}) from the seed: ${why}.`);
+  hub?.onNote?.(`Initialized a new head (${initialized.join(", ")}) from the seed: ${why}.`);
 }
 
 /** What people should know of the settings once model and data have been read. */
@@ -240,7 +240,7 @@ function adapt(
   const method: AdapterMethod = ADAPTER_METHODS[adapter];
   if (saved) {
     const own = { ...saved.config, ...method.choices(config) };
-    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, drawn: loaded });
+    return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
   }
   const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;
   const own = method.fromSettings({ ...config, targetModules }, loaded.architecture.subLayerOutputs);

@@ -100,7 +100,7 @@ describe("the function", () => {
     const notes: string[] = [];
     const drawn = resolveRun({ ...SMALL, method: "lora", initWeights: "new-head", output: fresh("none") });
     await estimate(drawn, { hub: { onNote: (line) => notes.push(line) } });
-    expect(notes).toEqual([expect.stringContaining("Drew a new head")]);
+    expect(notes).toEqual([expect.stringContaining("Initialized a new head")]);
   });
 
   it("is broken off by its signal", async () => {

@@ -291,7 +291,7 @@ test("a head of one's own: whole numbers order by value, names by code point, an
     task: "sequence-classification",
     maxSteps: 1,
   });
-  expect(own.notes.join()).toMatch(/^Drew a new head .* from the seed/);
+  expect(own.notes.join()).toMatch(/^Initialized a new head .* from the seed/);
   expect(json(join(own.output, "bidora.json"))).toMatchObject({ labels: ["2", "9", "10"] });
   const names = jsonl(...["b", "\u{1F600}", "\uFF5E", "B"].map((label) => ({ text: "row", label })));
   const named = await run({ method: "lora", train: names, maxSteps: 1 });

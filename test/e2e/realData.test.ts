@@ -60,6 +60,6 @@ describe.skipIf(!existsSync(DATA))("published data sets", () => {
     } as const;
     const { metrics, notes } = await run({ ...settings, model: MINILM, learningRate: 1e-3, retrainSteps: 1 });
     expect(metrics.accuracy).toBeGreaterThan(0.25);
-    expect(notes.join()).toMatch(/Drew a new head/);
+    expect(notes.join()).toMatch(/Initialized a new head/);
   });
 });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/files/json.js";
-import { placeOf } from "../../src/models/families/disentangled.js";
+import { relativePosition } from "../../src/models/families/disentangled.js";
 import {
   ARCHITECTURES,
   type Architecture,
@@ -109,13 +109,15 @@ test.each([
 ])("distances fall into buckets: %o", (buckets, expected) => {
   const span = 1000;
   for (const [distance, bucket] of Object.entries(expected)) {
-    expect(placeOf(Number(distance), { span, buckets }) - span, distance).toBe(bucket);
-    expect(placeOf(-Number(distance), { span, buckets }) - span, distance).toBe(-bucket);
+    expect(relativePosition(Number(distance), { span, buckets }) - span, distance).toBe(bucket);
+    expect(relativePosition(-Number(distance), { span, buckets }) - span, distance).toBe(-bucket);
   }
 });
 
 test("distances beyond the span have the vector of its ends", () => {
-  const places = [-6, -5, -4, 0, 3, 4, 5].map((distance) => placeOf(distance, { span: 4, buckets: undefined }));
+  const places = [-6, -5, -4, 0, 3, 4, 5].map((distance) =>
+    relativePosition(distance, { span: 4, buckets: undefined }),
+  );
   expect(places).toEqual([0, 0, 0, 4, 7, 7, 7]);
 });
 
@@ -183,7 +185,7 @@ test("a bare model, and what v3's discriminator has beside it", async () => {
   });
   for (const loaded of [bare, discriminator]) {
     expect(backboneOf(loaded)).toEqual(expected);
-    expect(loaded.drawn).toEqual(["pooler.dense", "classifier"]);
+    expect(loaded.initialized).toEqual(["pooler.dense", "classifier"]);
     expect(loaded.trainedModules).toEqual(["pooler", "classifier"]);
   }
 });

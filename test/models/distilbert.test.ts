@@ -85,7 +85,7 @@ test("a bare model, and what masked language models have beside it", async () =>
   });
   for (const loaded of [bare, masked]) {
     expect(backboneOf(loaded)).toEqual(expected);
-    expect(loaded.drawn).toEqual(["pre_classifier", "classifier"]);
+    expect(loaded.initialized).toEqual(["pre_classifier", "classifier"]);
     expect(loaded.trainedModules).toEqual(["pre_classifier", "classifier"]);
   }
 });

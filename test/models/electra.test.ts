@@ -78,7 +78,7 @@ test("a bare model, and what a discriminator has beside it", async () => {
   });
   for (const loaded of [bare, discriminator]) {
     expect(backboneOf(loaded)).toEqual(expected);
-    expect(loaded.drawn).toEqual(["classifier.dense", "classifier.out_proj"]);
+    expect(loaded.initialized).toEqual(["classifier.dense", "classifier.out_proj"]);
     expect(loaded.trainedModules).toEqual(["classifier"]);
   }
 });

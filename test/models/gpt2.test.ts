@@ -77,7 +77,7 @@ test("a bare model's names have no prefix", async () => {
 
 test("masks that old checkpoints hold beside the weights are passed over", async () => {
   const rename = (name: string) => (name === "score.weight" ? "transformer.h.0.attn.bias" : name);
-  expect((await load({ rename })).drawn).toEqual(["score"]);
+  expect((await load({ rename })).initialized).toEqual(["score"]);
 });
 
 test("attention's scale is one, or divided by the layer's number, where the configuration says so", async () => {

@@ -31,14 +31,14 @@ test.each(["old-names", "sharded"])("bert/%s holds the same parameters as bert/s
   const expected = await load("bert/single", THREE);
   const loaded = await loadModel(join(GOLDEN, "bert", folder), options(THREE));
   expect(parameters(loaded)).toEqual(parameters(expected));
-  expect(loaded.drawn).toEqual([]);
+  expect(loaded.initialized).toEqual([]);
   expect(loaded.trainedModules).toEqual(["classifier"]);
 });
 
 test("a bare encoder with old names: pooler and classifier are drawn, reproducibly", async () => {
   const rename = (name: string) => name.replace("LayerNorm.weight", "LayerNorm.gamma");
   const first = await load("bert/no-prefix", TWO, { rename });
-  expect(first.drawn).toEqual(["bert.pooler.dense", "classifier"]);
+  expect(first.initialized).toEqual(["bert.pooler.dense", "classifier"]);
   expect(first.trainedModules).toEqual(["bert.pooler", "classifier"]);
   const file = readTensors(join(GOLDEN, "bert/no-prefix/model.safetensors"));
   const name = "encoder.layer.1.output.LayerNorm.weight";
@@ -59,19 +59,19 @@ test("drawn weights are normal with the deviation that the configuration gives, 
 });
 
 test("another number of labels draws the last layer alone", async () => {
-  expect((await load("bert/single", TWO)).drawn).toEqual(["classifier"]);
+  expect((await load("bert/single", TWO)).initialized).toEqual(["classifier"]);
   const loaded = await load("roberta/single", TWO);
-  expect(loaded.drawn).toEqual(["classifier.out_proj"]);
+  expect(loaded.initialized).toEqual(["classifier.out_proj"]);
   expect(loaded.trainedModules).toEqual(["classifier"]);
 });
 
 test("new-head draws a classifier that would fit, and keeps the pooler", async () => {
   const kept = await load("bert/single", THREE);
   const loaded = await load("bert/single", THREE, {}, { initWeights: "new-head" });
-  expect(loaded.drawn).toEqual(["classifier"]);
+  expect(loaded.initialized).toEqual(["classifier"]);
   expect(parameters(loaded)["bert.pooler.dense.weight"]).toEqual(parameters(kept)["bert.pooler.dense.weight"]);
   const roberta = await load("roberta/single", THREE, {}, { initWeights: "new-head" });
-  expect(roberta.drawn).toEqual(["classifier.dense", "classifier.out_proj"]);
+  expect(roberta.initialized).toEqual(["classifier.dense", "classifier.out_proj"]);
 });
 
 test.each([

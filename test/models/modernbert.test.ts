@@ -166,10 +166,10 @@ test("the mean of a row's states is read by rows' heads alone", async () => {
 
 test("a head that masked language models have is kept; one that is not there is drawn, its norm at 1", async () => {
   const masked = await load({ rename: (name) => name.replace(/^classifier\./, "decoder.") });
-  expect(masked.drawn).toEqual(["classifier"]);
+  expect(masked.initialized).toEqual(["classifier"]);
   expect(masked.trainedModules).toEqual(["classifier"]);
   const bare = await load({ rename: (name) => (/^model\./.test(name) ? name.slice("model.".length) : undefined) });
-  expect(bare.drawn).toEqual(["head.dense", "head.norm", "classifier"]);
+  expect(bare.initialized).toEqual(["head.dense", "head.norm", "classifier"]);
   expect(bare.trainedModules).toEqual(["head", "classifier"]);
   const norm = new Map(bare.model.namedParameters()).get("head.norm.weight")!.tensor;
   expect(new Set(norm.toArray())).toEqual(new Set([1]));

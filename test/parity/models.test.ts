@@ -31,13 +31,13 @@ describe.each(cases)("$family: checkpoint $checkpoint, rows $rows", ({ family, c
     ["float64", "kernels", false, 1e-5],
     ["bfloat16", "kernels", false, 0.05],
   ] as const)("in %s with %s", async (dtype, _, isTwice, tolerance) => {
-    const { model, drawn } = await load(folder, dtype);
+    const { model, initialized } = await load(folder, dtype);
     const input = goldenInput(golden);
     for (const [i, state] of differentiable(isTwice, () => model.hiddenStates(input, EVALUATION)).entries()) {
       if (checkpoint === "lm-other") continue;
       expectClose(state, get(golden, `hidden.${i}`), tolerance, `hidden state ${i}`);
     }
-    expect(drawn).toEqual(head === "none" ? ["classifier"] : []);
+    expect(initialized).toEqual(head === "none" ? ["classifier"] : []);
     if (head === "none") return;
     const logits = differentiable(isTwice, () => model.forward(input, EVALUATION));
     expect(logits.dtype).toBe(head === "lm" || dtype === "float64" ? dtype : "float32");

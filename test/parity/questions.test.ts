@@ -32,7 +32,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
       generator: new torch.Generator(1),
     } as const;
     const loaded = await loadModel(folder, options);
-    expect(loaded.drawn).toEqual([]);
+    expect(loaded.initialized).toEqual([]);
     return loaded.model;
   };
 

@@ -12,7 +12,7 @@ import type { HeadDesign } from "../heads.js";
 
 // Config
 
-/** The settings that BERT, RoBERTa and their kin have in common. */
+/** The configuration of BERT-like encoders. */
 export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig {
   readonly padTokenId: number;
 }
@@ -20,15 +20,15 @@ export interface BertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig
 interface BertDefaults {
   readonly vocabSize: number;
   readonly padTokenId: number;
-  /** Rows at the start of the position table that no token of a row can have. */
+  /** Number of rows at the start of the position table that are reserved for padding. */
   readonly reservedPositions?: (padTokenId: number) => number;
-  /** Sizes: those of BERT's base model where none are given. */
+  /** Sizes; BERT base by default. */
   readonly hiddenSize?: number;
   readonly heads?: number;
   readonly intermediateSize?: number;
   readonly layers?: number;
   readonly layerNormEpsilon?: number;
-  /** Given where there may be no token types at all. */
+  /** Given for architectures that can have no token types. */
   readonly typeVocabSize?: number;
 }
 
@@ -42,8 +42,8 @@ const BERT_BASE = {
 };
 
 /**
- * Reads a `config.json`; absent keys have transformers' defaults.
- * @throws BidoraError `CONFIG` for a value of the wrong kind, and for decoders, cross-attention and relative positions
+ * Reads a `config.json`; missing keys have transformers' defaults.
+ * @throws BidoraError `CONFIG` for an invalid value, and for decoders, cross-attention and relative positions
  */
 export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConfig {
   const defaults = { ...BERT_BASE, ...given };
@@ -75,7 +75,9 @@ export function parseBertConfig(json: JsonObject, given: BertDefaults): BertConf
     initializerRange: read.number("initializer_range", 0.02),
   };
   if (config.maxTokens >= 1) return config;
-  throw configError(`max_position_embeddings (${positions}) leaves no position for a token after those for padding.`);
+  throw configError(
+    `max_position_embeddings (${positions}) leaves no position for tokens after those reserved for padding.`,
+  );
 }
 
 function parseConfig(json: JsonObject): BertConfig {
@@ -98,7 +100,7 @@ class Pooler extends Module {
   }
 }
 
-/** The first token's state pooled, dropout, classifier. */
+/** For the first token: pooler, dropout, classifier. */
 const pooledHead: HeadDesign<BertConfig> = {
   reads: "first",
   output: "classifier",

@@ -31,19 +31,19 @@ import {
 // Config
 
 interface ConvolutionConfig {
-  /** Tokens that are seen at once: odd. */
+  /** Odd. */
   readonly kernelSize: number;
   readonly activation: string;
 }
 
 interface DebertaConfig extends BertConfig, DisentangledConfig {
   readonly embeddingSize: number;
-  /** Positions are added to the embeddings. */
+  /** Whether position embeddings are added to the word embeddings. */
   readonly hasPositions: boolean;
   readonly convolution: ConvolutionConfig | undefined;
   readonly poolerDropout: number;
   readonly poolerActivation: string;
-  /** Before the classifier of whole rows. */
+  /** Dropout before the sequence classifier. */
   readonly clsDropout: number;
 }
 
@@ -58,7 +58,7 @@ const XLARGE = {
   typeVocabSize: 0,
 };
 
-/** @throws BidoraError `CONFIG` for a value of the wrong kind or one that is not supported */
+/** @throws BidoraError `CONFIG` for a value that is invalid or not supported */
 function parseConfig(json: JsonObject): DebertaConfig {
   const read = new ConfigReader(json);
   const base = parseBertConfig(json, XLARGE);
@@ -90,7 +90,7 @@ function parseConvolution(read: ConfigReader): ConvolutionConfig | undefined {
 
 // Embeddings
 
-/** Words, and as the configuration has them positions and token types; a projection to the layers' size, and a norm. */
+/** Word embeddings with optional position and token type embeddings, an optional projection to the hidden size, and a norm. */
 class Embeddings extends Module {
   private readonly words: Embedding;
   private readonly positions: Embedding | undefined;
@@ -123,7 +123,7 @@ class Embeddings extends Module {
 
 // Layers
 
-/** What a convolution over a row sees of each token: itself and its neighbours, zero beyond the row's ends. */
+/** A convolution over the tokens of each row, with zero padding. */
 class RowConvolution extends Module {
   private readonly weight: Parameter;
   private readonly bias: Parameter;
@@ -147,7 +147,7 @@ class RowConvolution extends Module {
   }
 }
 
-/** [N·T] int64: the flat indices of each token and its neighbours in the row; N stands for none. */
+/** [N·T] int64: the flat indices of each token and its neighbours in the row; N for positions outside the row. */
 function neighbours({ lengths, first: { device } }: RowLayout, kernelSize: number): torch.Tensor {
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
   const before = (kernelSize - 1) / 2;
@@ -163,7 +163,7 @@ function neighbours({ lengths, first: { device } }: RowLayout, kernelSize: numbe
   return torch.tensor(indices, [indices.length], "int64", device);
 }
 
-/** A convolution of a layer's input, added to its output and normalised. */
+/** A convolution of a layer's input, added to its output and normalized. */
 class ConvolvedOutput extends Module {
   private readonly convolution: RowConvolution;
   private readonly norm: LayerNorm;
@@ -185,7 +185,7 @@ class ConvolvedOutput extends Module {
   }
 }
 
-/** A layer with a convolution beside it, which stands in the tree where checkpoints have it. */
+/** A layer with a convolution beside it. The convolution's module is outside the layer, as in checkpoints. */
 class ConvolvedLayer extends EncoderLayer<DistantRows> {
   constructor(
     config: DebertaConfig,
@@ -225,7 +225,7 @@ class Pooler extends Module {
   }
 }
 
-/** The first token's state pooled, dropout, classifier. */
+/** For the first token: pooler, dropout, classifier. */
 const pooledHead: HeadDesign<DebertaConfig> = {
   reads: "first",
   output: "classifier",

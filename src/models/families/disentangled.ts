@@ -23,18 +23,18 @@ import type { TokenMixer } from "../encoder.js";
 
 // Config
 
-/** Whose content meets whose position in attention: a query's a key's, or a key's a query's. */
+/** Content-to-position and position-to-content scores. */
 const POSITION_TERMS = ["c2p", "p2c"] as const;
 type PositionTerm = (typeof POSITION_TERMS)[number];
 
-/** How distances between tokens are told apart. */
+/** How distances between tokens are embedded. */
 interface RelativeConfig {
-  /** Distances from −span to span − 1 have a vector each. */
+  /** There is an embedding for each distance (or bucket) from −span to span − 1. */
   readonly span: number;
-  /** Far distances share buckets, by their logarithm; undefined: each has its own. */
+  /** Long distances share logarithmic buckets. Undefined: each distance has its own embedding. */
   readonly buckets: { readonly count: number; readonly maxDistance: number } | undefined;
-  readonly isNormalised: boolean;
-  /** Positions are projected as contents are, by the same layers. */
+  readonly isNormalized: boolean;
+  /** Whether positions are projected by the same layers as contents. */
   readonly sharesProjections: boolean;
 }
 
@@ -74,7 +74,7 @@ function parseRelative(read: ConfigReader, positions: number): RelativeConfig {
   return {
     span: count ?? maxDistance,
     buckets: count === undefined ? undefined : { count, maxDistance },
-    isNormalised: normsOf(read).includes("layer_norm"),
+    isNormalized: normsOf(read).includes("layer_norm"),
     sharesProjections: read.flag("share_att_key", false),
   };
 }
@@ -86,7 +86,7 @@ function normsOf(read: ConfigReader): string[] {
   throw configError(`norm_rel_ebd ${JSON.stringify(unknown)} is not supported; supported are none, layer_norm.`);
 }
 
-/** A list, or words with | between them. */
+/** A list, or words separated by |. */
 function parseTerms({ pos_att_type: given }: JsonObject): PositionTerm[] {
   const terms = typeof given === "string" ? words(given) : (given ?? []);
   const isKnown = (term: unknown) => term === "" || POSITION_TERMS.some((known) => known === term);
@@ -103,14 +103,14 @@ function words(text: string): string[] {
 
 // Attention
 
-/** What layers are told of their tokens. */
+/** What all layers share about the batch. */
 export interface DistantRows {
   readonly layout: RowLayout;
-  /** [2S, H]: a vector for each distance; undefined where attention knows none. */
+  /** [2S, H]: an embedding for each distance; undefined for attention without relative positions. */
   readonly distances: torch.Tensor | undefined;
 }
 
-/** Not an `Embedding`: its rows are never looked up by a token, so it can't be adapted as one. */
+/** Not an `Embedding`, since its rows are not looked up by token, so it can't be adapted like one. */
 class Table extends Module {
   readonly weight: Parameter;
 
@@ -120,15 +120,15 @@ class Table extends Module {
   }
 }
 
-/** The vectors of distances that all layers share. */
+/** The distance embeddings, which all layers share. */
 export class DistanceEmbeddings extends Module {
   private readonly table: Table;
   private readonly norm: LayerNorm | undefined;
 
-  constructor({ span, isNormalised }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DisentangledConfig) {
+  constructor({ span, isNormalized }: RelativeConfig, { hiddenSize, layerNormEpsilon }: DisentangledConfig) {
     super();
     this.table = this.child("rel_embeddings", new Table(2 * span, hiddenSize));
-    if (isNormalised) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
+    if (isNormalized) this.norm = this.child("LayerNorm", new LayerNorm(hiddenSize, layerNormEpsilon));
   }
 
   /** → 2S,H */
@@ -145,7 +145,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly value: Linear;
-  /** What projects distances, for each term. */
+  /** The projection of distance embeddings for each term. */
   private readonly ofDistances: ReadonlyMap<PositionTerm, Linear>;
   private readonly distanceDropout: Dropout;
   private readonly dropout: Dropout;
@@ -171,7 +171,7 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const { heads, hiddenSize, positionTerms } = this.config;
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    // In float32 whatever the model's precision is, as in transformers.
+    // In float32 for every model dtype, as in transformers.
     const scale = 1 / Math.fround(Math.sqrt((hiddenSize / heads) * (1 + positionTerms.length)));
     const scores = distances && this.scoresOf(distances, scale, context);
     return attend(q, k, v, { heads, layout, scale, scores, dropout: this.dropout, context });
@@ -188,10 +188,10 @@ export class DisentangledAttention extends Module implements TokenMixer<DistantR
     const [keys, queries] = [project("c2p"), project("p2c")];
     if (!keys && !queries) return undefined;
     return (q, k) => {
-      const places = placesOf(q.shape[2] as number, relative as RelativeConfig, q.device);
+      const positions = relativePositions(q.shape[2] as number, relative as RelativeConfig, q.device);
       const terms = [
-        keys && pickPlaces(torch.matmul(q, keys), places),
-        queries && torch.transpose(pickPlaces(torch.matmul(k, queries), torch.t(places)), 2, 3),
+        keys && selectPositions(torch.matmul(q, keys), positions),
+        queries && torch.transpose(selectPositions(torch.matmul(k, queries), torch.t(positions)), 2, 3),
       ].filter((term) => term !== undefined);
       return torch.mulScalar(
         terms.reduce((a, b) => torch.add(a, b)),
@@ -207,28 +207,31 @@ function toColumns(x: torch.Tensor, heads: number): torch.Tensor {
   return torch.transpose(torch.transpose(torch.view(x, [count, heads, width / heads]), 0, 1), 1, 2);
 }
 
-/** Of each token's products with all distances those with the ones that it has. products: R,A,L,2S; places: L,L → R,A,L,L */
-function pickPlaces(products: torch.Tensor, places: torch.Tensor): torch.Tensor {
+/** Selects for each query and key the score of their distance. products: R,A,L,2S; positions: L,L → R,A,L,L */
+function selectPositions(products: torch.Tensor, positions: torch.Tensor): torch.Tensor {
   const [rows, heads, length] = products.shape as [number, number, number, number];
-  return torch.gather(products, 3, torch.expand(places, [rows, heads, length, length]));
+  return torch.gather(products, 3, torch.expand(positions, [rows, heads, length, length]));
 }
 
-/** [L, L] int64: for each query and key the row of the table that their distance has. */
-function placesOf(length: number, config: RelativeConfig, device: string): torch.Tensor {
-  const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => placeOf(i - length + 1, config));
+/** [L, L] int64: the row of the table for the distance of each query and key. */
+function relativePositions(length: number, config: RelativeConfig, device: string): torch.Tensor {
+  const byDistance = Int32Array.from({ length: 2 * length - 1 }, (_, i) => relativePosition(i - length + 1, config));
   const tokens = torch.arange(length, { dtype: "int64", device });
   const distances = torch.sub(torch.unsqueeze(torch.addScalar(tokens, length - 1), 1), tokens);
   const table = torch.tensor(byDistance, [byDistance.length], "int64", device);
   return torch.view(torch.indexSelect(table, 0, torch.flatten(distances)), [length, length]);
 }
 
-/** The row of the table for a key that lies so many tokens before its query. */
-export function placeOf(distance: number, { span, buckets }: Pick<RelativeConfig, "span" | "buckets">): number {
+/** The row of the table for a key that is `distance` tokens before its query. */
+export function relativePosition(
+  distance: number,
+  { span, buckets }: Pick<RelativeConfig, "span" | "buckets">,
+): number {
   const bucket = buckets ? bucketOf(distance, buckets) : distance;
   return Math.min(Math.max(bucket + span, 0), 2 * span - 1);
 }
 
-/** Near distances are their own bucket; far ones are rounded up on a logarithmic scale. In float32, as transformers computes it. */
+/** Short distances are their own buckets; long ones are rounded up on a logarithmic scale. In float32, as in transformers. */
 function bucketOf(distance: number, { count, maxDistance }: NonNullable<RelativeConfig["buckets"]>): number {
   const near = Math.floor(count / 2);
   const far = Math.abs(distance);

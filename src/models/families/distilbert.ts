@@ -1,3 +1,4 @@
+// DistilBERT.
 // Shapes: N tokens of all rows, K tokens kept, B rows, H hidden size, I intermediate size.
 
 import type { JsonObject } from "../../files/json.js";
@@ -30,7 +31,7 @@ interface DistilBertConfig extends ModelConfig, EncoderConfig, EmbeddingsConfig 
   readonly qaDropout: number;
 }
 
-/** BERT's names of sizes, which transformers takes for DistilBERT's own, and before them. */
+/** Renames BERT's names of sizes to DistilBERT's; as in transformers, BERT's take precedence. */
 function withOwnNames({
   hidden_size: dim,
   num_attention_heads: heads,
@@ -41,7 +42,7 @@ function withOwnNames({
   return { ...json, ...named } as JsonObject;
 }
 
-/** `sinusoidal_pos_embds` says how the position table was made; the table itself is in the checkpoint. */
+/** `sinusoidal_pos_embds` is ignored: it says how the position table was initialized, and the table is in the checkpoint. */
 function parseConfig(json: JsonObject): DistilBertConfig {
   const read = new ConfigReader(withOwnNames(json));
   const vocabSize = read.count("vocab_size", 30522);
@@ -90,7 +91,7 @@ class Attention extends Module {
     this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, layout: RowLayout, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const layers = [this.query, this.key, this.value];
     const [q, k, v] = projectTogether(layers, x, context) as [torch.Tensor, torch.Tensor, torch.Tensor];
@@ -113,13 +114,13 @@ class FeedForward extends Module {
     this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
   }
 
-  /** Its dropout is left to the residual sum. x: N,H → N,H */
+  /** The residual sum applies its dropout. x: N,H → N,H */
   forward(x: torch.Tensor, context: ForwardContext): torch.Tensor {
     return this.outer.forward(this.activation(this.inner.forward(x, context)), context);
   }
 }
 
-/** What attention gives is added without dropout. */
+/** There is no dropout on the attention output. */
 const NO_DROPOUT = new Dropout(0);
 
 class Layer extends StackLayer {
@@ -151,7 +152,7 @@ class Layer extends StackLayer {
 
 // Head
 
-/** The first token's state, a dense layer with ReLU, dropout, classifier. */
+/** For the first token: dense layer, ReLU, dropout, classifier. */
 const sequenceHead: HeadDesign<DistilBertConfig> = {
   reads: "first",
   output: "classifier",

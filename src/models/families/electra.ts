@@ -1,3 +1,4 @@
+// ELECTRA.
 // Shapes: N tokens of all rows, H hidden size.
 
 import type { JsonObject } from "../../files/json.js";
@@ -34,7 +35,7 @@ class ElectraModel extends EncoderModel {
       this.projection = this.child("embeddings_project", new Linear(embeddingSize, hiddenSize));
   }
 
-  /** → N,H: embeddings of another size than the layers' are projected. */
+  /** → N,H. Embeddings of another size are projected to the hidden size. */
   protected override embed(input: ModelInput, context: ForwardContext): torch.Tensor {
     const embedded = super.embed(input, context);
     return this.projection ? this.projection.forward(embedded, context) : embedded;

@@ -1,3 +1,4 @@
+// ESM-1b and ESM-2 (proteins).
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
 import type { JsonObject } from "../../files/json.js";
@@ -33,11 +34,11 @@ interface EsmConfig extends ModelConfig {
   readonly hiddenDropout: number;
   readonly attentionDropout: number;
   readonly padTokenId: number | undefined;
-  /** Rows of the position table; undefined where positions are rotary. */
+  /** Rows of the position table; undefined for rotary positions. */
   readonly positions: number | undefined;
-  /** Of rotary positions: [D / 2] for heads of size D. */
+  /** Rotary frequencies: [D / 2] for heads of size D. */
   readonly frequencies: Float32Array | undefined;
-  /** The token that counts as dropped in the embeddings; undefined where none does. */
+  /** The mask token, for token dropout; undefined without token dropout. */
   readonly maskTokenId: number | undefined;
   readonly normsEmbeddings: boolean;
 }
@@ -72,7 +73,7 @@ function parseConfig(json: JsonObject): EsmConfig {
 
 function maskToken(read: ConfigReader, vocabSize: number): number {
   if (read.has("mask_token_id")) return read.id("mask_token_id", 0, vocabSize);
-  throw configError("token_dropout asks for a mask_token_id, but there is none.");
+  throw configError("token_dropout requires a mask_token_id, but there is none.");
 }
 
 function parsePositions(
@@ -99,7 +100,7 @@ function parsePositions(
 
 // Embeddings
 
-/** The part of tokens that is no mask in training's rows. */
+/** The share of tokens that were not masked in pretraining. */
 const UNMASKED = 1 - 0.15 * 0.8;
 
 class Embeddings extends Module {
@@ -132,7 +133,7 @@ class Embeddings extends Module {
 }
 
 /**
- * Masks become zero, and a row's other tokens are scaled as if as many had been masked as in training's rows. In evaluation too.
+ * Token dropout: mask tokens become zero, and other tokens are scaled to the share of masks in pretraining. Also in evaluation.
  * words: N,H → the same
  */
 function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, maskTokenId: number): torch.Tensor {
@@ -153,13 +154,13 @@ function scaleUnmasked(words: torch.Tensor, { inputIds, layout }: ModelInput, ma
 
 // Layers
 
-/** What layers are told of their tokens. */
+/** What all layers share about the batch. */
 interface EsmRows {
   readonly layout: RowLayout;
   readonly rotary: RotaryTables | undefined;
 }
 
-/** A product, and what is dropped of it before it is added to what came in. */
+/** A linear layer, with the dropout that the residual sum applies. */
 class Output extends Module {
   private readonly dense: Linear;
   readonly dropout: Dropout;
@@ -192,7 +193,7 @@ class Attention extends Module {
     return this.output.dropout;
   }
 
-  /** Its dropout is left to the residual sum. x: N,H → N,H, or K,H for the tokens in `only` */
+  /** The residual sum applies its dropout. x: N,H → N,H, or K,H for only the selected tokens */
   forward(x: torch.Tensor, rows: EsmRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
     const mixed = this.attention.forward(this.norm.forward(x), rows.layout, context, rows.rotary);
     return this.output.forward(pick(mixed, only), context);
@@ -213,7 +214,7 @@ class Intermediate extends Module {
   }
 }
 
-/** A layer that normalises before each of its parts. */
+/** A pre-norm layer. */
 class Layer extends StackLayer<EsmRows> {
   private readonly attention: Attention;
   private readonly norm: LayerNorm;
@@ -239,7 +240,7 @@ class Layer extends StackLayer<EsmRows> {
 
 // Model
 
-/** The frequencies of rotary positions: checkpoints may hold them rounded, as they were in training. */
+/** Rotary frequencies, as a buffer: checkpoints may hold rounded values from pretraining. */
 class Rotary extends Module {
   private readonly frequencies: Parameter;
 
@@ -264,7 +265,7 @@ class EsmModel extends StackedModel<EsmRows> {
     this.embeddings = this.child("embeddings", new Embeddings(config));
     this.child("encoder.layer", stack);
     this.child("encoder.emb_layer_norm_after", norm);
-    // It predicts contacts. It goes along to what is written, and `all-linear` means it too, as in PEFT.
+    // Predicts contacts. Unused here, but kept in merged models, and `all-linear` includes it as in PEFT.
     this.child("contact_head.regression", new Linear(config.layers * config.heads, 1, { isUnused: true }));
     if (config.frequencies) this.rotary = this.child("rotary_embeddings", new Rotary(config.frequencies));
   }
@@ -278,7 +279,7 @@ class EsmModel extends StackedModel<EsmRows> {
   }
 }
 
-/** Transformers 5 writes the star. */
+/** transformers 5 writes the star. */
 const OLD_FREQUENCIES = ["*", "0"].map(
   (layer) => `esm.encoder.layer.${layer}.attention.self.rotary_embeddings.inv_freq`,
 );

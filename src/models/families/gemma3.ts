@@ -1,15 +1,17 @@
+// Gemma 3 (text models).
+
 import { isJsonObject, type JsonObject, type JsonValue } from "../../files/json.js";
 import { type ConfigReader, configError, LAYER_TYPES, layerTypes } from "../configReader.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
 import { type Ropes, ropeOfLayers } from "../rope.js";
 
-// Ropes: one for each kind of layers
+// Ropes: one for each layer type
 
-/** Of layers that see everything, and of those that see a window. */
+/** Default bases. */
 const THETAS = { full_attention: 1e6, sliding_attention: 1e4 } as const;
 
-/** In the older spelling `rope_theta` and `rope_scaling` are those of layers that see everything. */
+/** In older files, `rope_theta` and `rope_scaling` apply to full-attention layers. */
 function ropes(json: JsonObject, sizes: { readonly headSize: number; readonly maxPositions: number }): Ropes {
   const given = objectAt(json, "rope_parameters");
   const unknown = Object.keys(given).find((key) => !LAYER_TYPES.some((type) => type === key));
@@ -17,7 +19,7 @@ function ropes(json: JsonObject, sizes: { readonly headSize: number; readonly ma
     throw configError(`rope_parameters has ${unknown}, but expected one object for each of ${LAYER_TYPES.join(", ")}.`);
   const scaling = objectAt(json, "rope_scaling");
   if (scaling.type !== undefined && scaling.rope_type === undefined)
-    throw configError("rope_scaling has type, which transformers passes over for this model; call it rope_type.");
+    throw configError("rope_scaling has type, which transformers ignores for this model; call it rope_type.");
   const full = { ...objectAt(given, "full_attention"), ...scaling };
   const thetas = { full_attention: json.rope_theta, sliding_attention: json.rope_local_base_freq };
   const ofLayers = (type: (typeof LAYER_TYPES)[number], settings: JsonObject) =>
@@ -52,7 +54,7 @@ const DEFAULTS = {
   ropes,
 };
 
-/** Every n-th layer sees everything. */
+/** Every n-th layer has full attention. */
 function typesOf(read: ConfigReader, layers: number): DecoderConfig["layerTypes"] {
   const pattern = read.count("sliding_window_pattern", 6);
   return layerTypes(read, layers, (layer) => ((layer + 1) % pattern === 0 ? "full_attention" : "sliding_attention"));

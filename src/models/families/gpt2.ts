@@ -30,15 +30,15 @@ interface Gpt2Config extends ModelConfig {
   readonly embeddingDropout: number;
   readonly residualDropout: number;
   readonly attentionDropout: number;
-  /** Attention's products are divided by the root of a head's size. */
+  /** Whether attention scores are divided by √headSize. */
   readonly scalesAttention: boolean;
-  /** And by the layer's number, from 1. */
+  /** Whether they are also divided by the layer's number, counted from 1. */
   readonly scalesByLayer: boolean;
-  /** The output matrix is the table of embeddings. */
+  /** Whether the output matrix is the embedding table. */
   readonly tiesEmbeddings: boolean;
 }
 
-/** The common names of sizes, which transformers takes for GPT-2's own, and before them. */
+/** Common names of sizes and GPT-2's; as in transformers, the common ones take precedence. */
 const COMMON_NAMES = {
   hidden_size: "n_embd",
   num_attention_heads: "n_head",
@@ -56,9 +56,9 @@ function withOwnNames(json: JsonObject): JsonObject {
 }
 
 /**
- * Reads a `config.json`; absent keys have transformers' defaults. `n_ctx` says nothing that `n_positions` does not, and
- * `reorder_and_upcast_attn` asks for scores in float32, which they always are.
- * @throws BidoraError `CONFIG` for a value of the wrong kind or one that is not supported
+ * Reads a `config.json`; missing keys have transformers' defaults. `n_ctx` (redundant) and `reorder_and_upcast_attn` (scores are always
+ * float32) are ignored.
+ * @throws BidoraError `CONFIG` for a value that is invalid or not supported
  */
 function parseGpt2Config(json: JsonObject): Gpt2Config {
   const read = new ConfigReader(withOwnNames(json));
@@ -92,16 +92,16 @@ function parseGpt2Config(json: JsonObject): Gpt2Config {
 
 // Layers
 
-/** What layers are told of their tokens. */
+/** What all layers share about the batch. */
 type Gpt2Rows = Pick<ModelInput, "layout" | "cache">;
 
-/** A linear layer whose weight lies [in, out] in checkpoints: transformers' `Conv1D`. */
+/** transformers' `Conv1D`: a linear layer whose weight is stored as [in, out]. */
 const conv1d = (inFeatures: number, outFeatures: number) =>
   new Linear(inFeatures, outFeatures, { isStoredTransposed: true });
 
-/** Causal attention; one product gives queries, keys and values. */
+/** Causal attention with a fused query, key and value projection. */
 class Attention extends Module {
-  private readonly together: Linear;
+  private readonly qkv: Linear;
   private readonly output: Linear;
   private readonly dropout: Dropout;
   private readonly scale: number;
@@ -112,13 +112,13 @@ class Attention extends Module {
   ) {
     super();
     const { hiddenSize, heads, attentionDropout, scalesAttention, scalesByLayer } = config;
-    this.together = this.child("c_attn", conv1d(hiddenSize, 3 * hiddenSize));
+    this.qkv = this.child("c_attn", conv1d(hiddenSize, 3 * hiddenSize));
     this.output = this.child("c_proj", conv1d(hiddenSize, hiddenSize));
     this.dropout = this.child("dropout", new Dropout(attentionDropout));
     this.scale = (scalesAttention ? (hiddenSize / heads) ** -0.5 : 1) / (scalesByLayer ? layer + 1 : 1);
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(
     x: torch.Tensor,
     { layout, cache }: Gpt2Rows,
@@ -127,7 +127,7 @@ class Attention extends Module {
   ): torch.Tensor {
     const { heads, hiddenSize } = this.config;
     const widths = [hiddenSize, hiddenSize, hiddenSize];
-    const [q, k, v] = partsOf(this.together.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
     const options = { heads, layout, scale: this.scale, dropout: this.dropout, context };
     const mixed = attendCausally(q, k, v, { cache, layer: this.layer }, options);
     return this.output.forward(pick(mixed, only), context);
@@ -181,7 +181,7 @@ class Block extends StackLayer<Gpt2Rows> {
 
 // Model
 
-/** Token and position embeddings, blocks, and a norm. */
+/** Token and position embeddings, blocks, and a final norm. */
 class Gpt2Model extends StackedModel<Gpt2Rows> {
   readonly embeddings: Embedding;
   private readonly positions: Embedding;

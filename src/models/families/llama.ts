@@ -1,3 +1,5 @@
+// Llama.
+
 import type { JsonObject } from "../../files/json.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, layersAlike, parseDecoderConfig } from "../decoderConfig.js";

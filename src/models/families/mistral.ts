@@ -1,3 +1,5 @@
+// Mistral.
+
 import type { JsonObject } from "../../files/json.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";

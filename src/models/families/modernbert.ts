@@ -1,3 +1,4 @@
+// ModernBERT.
 // Shapes: N tokens of all rows, K tokens kept, H hidden size, I intermediate size.
 
 import { isJsonObject, type JsonObject } from "../../files/json.js";
@@ -40,7 +41,7 @@ interface ModernBertConfig extends ModelConfig {
   readonly attentionDropout: number;
   readonly mlpDropout: number;
   readonly layerTypes: readonly LayerType[];
-  /** How many tokens a sliding layer's query sees on either side. */
+  /** Number of tokens on each side that a query in a sliding-window layer attends to. */
   readonly reach: number;
   readonly ropes: Ropes;
   readonly padTokenId: number;
@@ -93,7 +94,7 @@ function parsePooling(read: ConfigReader): Reads {
   throw configError(`classifier_pooling ${JSON.stringify(pooling)} is not supported; supported are cls, mean.`);
 }
 
-/** One for each kind of layers. An older `rope_scaling` is for both, and comes on top. */
+/** A rope for each layer type. An older `rope_scaling` applies to both and takes precedence. */
 function parseRopes(json: JsonObject, read: ConfigReader, headSize: number, maxPositions: number) {
   const { rope_parameters: given, rope_scaling: scaling } = json;
   const of = (type: LayerType, thetaKey: string, theta: number): Rope => {
@@ -131,17 +132,17 @@ class Embeddings extends Module {
   }
 }
 
-/** What layers are told of their tokens. */
+/** What all layers share about the batch. */
 interface ModernBertRows {
   readonly layout: RowLayout;
   readonly rotary: Readonly<Record<LayerType, RotaryTables>>;
 }
 
 class Attention extends Module {
-  private readonly joint: Linear;
+  private readonly qkv: Linear;
   private readonly output: Linear;
   private readonly dropout: Dropout;
-  /** Of what it gives, left to the residual sum. */
+  /** Dropout on the output, which the residual sum applies. */
   readonly outputDropout: Dropout;
 
   constructor(
@@ -150,13 +151,13 @@ class Attention extends Module {
   ) {
     super();
     const { hiddenSize, attentionBias: bias, attentionDropout } = config;
-    this.joint = this.child("Wqkv", new Linear(hiddenSize, 3 * hiddenSize, { bias }));
+    this.qkv = this.child("Wqkv", new Linear(hiddenSize, 3 * hiddenSize, { bias }));
     this.output = this.child("Wo", new Linear(hiddenSize, hiddenSize, { bias }));
     this.dropout = this.child("dropout", new Dropout(attentionDropout));
     this.outputDropout = this.child("out_drop", new Dropout(attentionDropout));
   }
 
-  /** x: N,H → N,H, or K,H for the tokens in `only` */
+  /** x: N,H → N,H, or K,H for only the selected tokens */
   forward(
     x: torch.Tensor,
     rows: ModernBertRows,
@@ -165,15 +166,15 @@ class Attention extends Module {
   ): torch.Tensor {
     const { heads, hiddenSize, reach } = this.config;
     const widths = [hiddenSize, hiddenSize, hiddenSize];
-    const [q, k, v] = partsOf(this.joint.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
-    const turned = (of: torch.Tensor) => rotate(of, rows.rotary[this.type], heads);
+    const [q, k, v] = partsOf(this.qkv.forward(x, context), widths) as [torch.Tensor, torch.Tensor, torch.Tensor];
+    const rotated = (of: torch.Tensor) => rotate(of, rows.rotary[this.type], heads);
     const window = this.type === "sliding_attention" ? { before: reach, after: reach } : {};
     const options = { heads, layout: rows.layout, window, dropout: this.dropout, context };
-    return this.output.forward(pick(attend(turned(q), turned(k), v, options), only), context);
+    return this.output.forward(pick(attend(rotated(q), rotated(k), v, options), only), context);
   }
 }
 
-/** Wo(dropout(activation(a)·b)), a and b the halves of Wi(x). */
+/** Wo(dropout(activation(a)·b)), where a and b are the halves of Wi(x). */
 class GatedMlp extends Module {
   private readonly inner: Linear;
   private readonly outer: Linear;
@@ -196,7 +197,7 @@ class GatedMlp extends Module {
   }
 }
 
-/** A layer that normalises before each of its parts; the first one gets what the embeddings normalised. */
+/** A pre-norm layer. The first one has no attention norm, since the embeddings are already normalized. */
 class Layer extends StackLayer<ModernBertRows> {
   private readonly attentionNorm: LayerNorm | undefined;
   private readonly attention: Attention;
@@ -246,7 +247,7 @@ class PredictionHead extends Module {
   }
 }
 
-/** A dense layer with an activation and a norm, dropout, classifier: over what is read. */
+/** For the states that are read: dense layer, activation, norm, dropout, classifier. */
 function headThatReads(reads: HeadDesign<ModernBertConfig>["reads"]): HeadDesign<ModernBertConfig> {
   return {
     reads,

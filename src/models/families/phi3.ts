@@ -1,12 +1,14 @@
+// Phi-3.
+
 import { isJsonObject, type JsonObject } from "../../files/json.js";
 import { decoderArchitecture } from "../decoder.js";
 import { type DecoderConfig, layersAlike, parseDecoderConfig, slidingWindowOf } from "../decoderConfig.js";
 import { type Ropes, ropeOf, sameRope } from "../rope.js";
 
-/** What old checkpoints call a rope of type `longrope`, as transformers reads them. */
+/** Names of `longrope` in old checkpoints, as in transformers. */
 const OLD_LONGROPES: readonly unknown[] = ["su", "yarn"];
 
-/** Positions of the first training, which `config.json` need not name. */
+/** Context length of pretraining, which `config.json` may omit. */
 const ORIGINAL_POSITIONS = 4096;
 
 function ropes(json: JsonObject, sizes: { readonly headSize: number; readonly maxPositions: number }): Ropes {
@@ -24,7 +26,7 @@ function withNewNames(json: JsonObject): JsonObject {
   return { ...json, ...Object.fromEntries(renamed) };
 }
 
-/** `embd_pdrop` is a key that transformers' model passes over. */
+/** `embd_pdrop` is ignored, as in transformers' model. */
 function parseConfig(json: JsonObject): DecoderConfig {
   const defaults = {
     vocabSize: 32064,
@@ -45,7 +47,7 @@ function parseConfig(json: JsonObject): DecoderConfig {
 
 export const phi3 = decoderArchitecture({
   className: "Phi3",
-  // PEFT names none.
+  // PEFT has no default for it.
   defaultTargetModules: ["qkv_proj"],
   parseConfig,
 });

@@ -1,3 +1,5 @@
+// Qwen 2 and Qwen 3.
+
 import type { JsonObject } from "../../files/json.js";
 import { type ConfigReader, layerTypes } from "../configReader.js";
 import { decoderArchitecture } from "../decoder.js";
@@ -5,7 +7,7 @@ import { type DecoderConfig, parseDecoderConfig, slidingWindowOf } from "../deco
 
 const DEFAULTS = { vocabSize: 151936, intermediateSize: 22016, maxPositions: 32768, kvHeads: 32 };
 
-/** The first `max_window_layers` layers see everything, those after them a window, if windows are on. */
+/** If sliding windows are on, they apply to layers after the first `max_window_layers`. */
 function windows(
   json: JsonObject,
   read: ConfigReader,

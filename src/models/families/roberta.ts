@@ -1,3 +1,4 @@
+// RoBERTa, XLM-RoBERTa and CamemBERT.
 // Shapes: N tokens of all rows.
 
 import type { JsonObject } from "../../files/json.js";
