@@ -4,13 +4,13 @@ import { type Checkpoint, openCheckpoint } from "../../src/io/checkpoint.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 
 export interface Changes {
-  /** Put over the settings of config.json. */
+  /** Overrides settings of config.json. */
   readonly config?: { readonly [key: string]: JsonValue | undefined };
-  /** The name that a tensor of the file gets; undefined takes it away. */
+  /** The new name of a tensor; undefined removes it. */
   readonly rename?: (name: string) => string | undefined;
 }
 
-/** A golden checkpoint with changes, as if its files had them. */
+/** A golden checkpoint with changed configuration and tensors. */
 export function changedCheckpoint(folder: string, { config = {}, rename = (name) => name }: Changes): Checkpoint {
   const original = openCheckpoint(join(GOLDEN, folder));
   const sources = new Map<string, string>();

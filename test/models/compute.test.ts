@@ -35,25 +35,22 @@ const CONFIG = {
 test.each([
   { family: "bert", padding: 0, places: [0, 1, 2, 3] },
   { family: "roberta", padding: 1, places: [2, 3, 4] },
-])(
-  "$family: padding spelt out in a text trains no row of a table, as in torch",
-  async ({ family, padding, places }) => {
-    const model = await load(`${family}/single`);
-    const tables = ["word", "position"].map((kind) =>
-      parameter(model, `${family}.embeddings.${kind}_embeddings.weight`).tensor.setRequiresGrad(true),
-    );
-    const input = modelInput(tokenRows([4], [5, padding, 7, 7]));
-    const logits = twiceDifferentiable(() => model.forward(input, EVALUATION));
-    const trained = torch.grad([torch.sum(torch.tanh(logits))], tables).map((gradient) => {
-      const sizes = torch.linalgVectorNorm(gradient!, 2, [1]).toArray();
-      return [...sizes.keys()].filter((row) => sizes[row] !== 0);
-    });
-    expect(trained).toEqual([[5, 7], places]);
-  },
-);
+])("$family: padding tokens in a text train no embedding row, as in PyTorch", async ({ family, padding, places }) => {
+  const model = await load(`${family}/single`);
+  const tables = ["word", "position"].map((kind) =>
+    parameter(model, `${family}.embeddings.${kind}_embeddings.weight`).tensor.setRequiresGrad(true),
+  );
+  const input = modelInput(tokenRows([4], [5, padding, 7, 7]));
+  const logits = twiceDifferentiable(() => model.forward(input, EVALUATION));
+  const trained = torch.grad([torch.sum(torch.tanh(logits))], tables).map((gradient) => {
+    const sizes = torch.linalgVectorNorm(gradient!, 2, [1]).toArray();
+    return [...sizes.keys()].filter((row) => sizes[row] !== 0);
+  });
+  expect(trained).toEqual([[5, 7], places]);
+});
 
 test.each([false, true])(
-  "the last layer on first tokens alone gives those tokens' results and gradients, differentiated twice: %s",
+  "the last layer restricted to first tokens gives the same outputs and gradients for them, differentiated twice: %s",
   (isTwice) => {
     const generator = new torch.Generator(3);
     const normal = (shape: readonly number[]) =>
@@ -76,7 +73,7 @@ test.each([false, true])(
 );
 
 describe.each(["bert", "roberta"])("%s", (family) => {
-  test.each(["single", "tokens"])("a row's logits do not depend on the rows beside it: %s", async (checkpoint) => {
+  test.each(["single", "tokens"])("a row's logits don't depend on other rows of the batch: %s", async (checkpoint) => {
     const rows = checkpoint === "tokens" ? "tokens-tokens" : "single-texts";
     const rowsOfBatch = goldenRows(readTensors(join(GOLDEN, family, `forward/${rows}.safetensors`)));
     const model = await load(`${family}/${checkpoint}`);
@@ -85,7 +82,7 @@ describe.each(["bert", "roberta"])("%s", (family) => {
     expectClose(torch.cat(alone, 0), together, 1e-12);
   });
 
-  test("differentiates twice: a Hessian's product with a direction agrees with differences of gradients", async () => {
+  test("second derivatives: a Hessian-vector product agrees with finite differences of gradients", async () => {
     const model = await load(`${family}/single`);
     const input = goldenInput(readTensors(join(GOLDEN, family, "forward/single-pairs.safetensors")));
     const place = parameter(model, `${family}.encoder.layer.0.attention.self.query.weight`);
@@ -109,7 +106,7 @@ describe.each(["bert", "roberta"])("%s", (family) => {
   });
 });
 
-test("RoBERTa's positions start after the padding token's id; a padding token in a text is not counted", async () => {
+test("RoBERTa's positions start after the padding token's id; padding tokens in a text are not counted", async () => {
   const model = await load("roberta/single");
   for (const name of ["word_embeddings", "token_type_embeddings"]) {
     torch.zero_(parameter(model, `roberta.embeddings.${name}.weight`).tensor);
@@ -125,13 +122,13 @@ test("RoBERTa's positions start after the padding token's id; a padding token in
   expect(torch.argmax(embedded, 1).toArray()).toEqual([2, 3, 1, 4, 5, 2, 3, 4]);
 });
 
-test("rows can be as long as the position table allows", () => {
+test("maxTokens is the number of usable rows of the position table", () => {
   const config = { model_type: "x", max_position_embeddings: 514, pad_token_id: 1 };
   expect(ARCHITECTURES.bert.parseConfig(config).maxTokens).toBe(514);
   expect(ARCHITECTURES.roberta.parseConfig(config).maxTokens).toBe(512);
 });
 
-test("transformers' class names", () => {
+test("class names are transformers'", () => {
   const nameOf = (type: ModelType, kind: TaskKind) => ARCHITECTURES[type].className + TASKS[kind].head.className;
   expect(nameOf("xlm-roberta", "regression")).toBe("XLMRobertaForSequenceClassification");
   expect(nameOf("camembert", "token-classification")).toBe("CamembertForTokenClassification");

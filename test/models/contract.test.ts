@@ -6,7 +6,7 @@ import { Backbone, type ModelConfig, type ModelInput, modelInput } from "../../s
 import { attend, Dropout, Embedding, EVALUATION, type ForwardContext, Linear } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 
-// What an encoder classifier never is: causal, with fewer key heads than heads, read at a row's last token, tied to its embeddings.
+// A model unlike any encoder classifier: causal, with fewer key heads than query heads, read at the last token, tied to its embeddings.
 
 const CONFIG: ModelConfig = {
   vocabSize: 11,
@@ -74,7 +74,7 @@ function model(className: string, outputs: number) {
 
 const rows = [[1, 2, 3, 4], [5], [6, 7]].map((inputIds) => ({ inputIds, tokenTypeIds: inputIds.map(() => 0) }));
 
-test("a sequence head can read each row's last token", () => {
+test("a sequence head can read the last token of each row", () => {
   const built = model("ForSequenceClassification", 3);
   expect([...built.namedParameters()].map(([path]) => path)).toEqual([
     "transformer.wte.weight",
@@ -89,7 +89,7 @@ test("a sequence head can read each row's last token", () => {
   expect(built.forward(modelInput(rows), EVALUATION).toArray()).toEqual(torch.linear(last, score).toArray());
 });
 
-test("padding that ends a text is passed over, unless a row is nothing else", () => {
+test("padding at the end of a text is skipped, unless the row is only padding", () => {
   const padded = [
     [1, 2, 0, 0],
     [0, 0],
@@ -100,7 +100,7 @@ test("padding that ends a text is passed over, unless a row is nothing else", ()
   expect(read()).toEqual([3, 5, 7]);
 });
 
-test("a causal model's outputs for a token do not depend on what follows it", () => {
+test("a causal model's outputs don't depend on later tokens", () => {
   const built = model("ForCausalLM", CONFIG.vocabSize);
   const whole = built.forward(modelInput(rows), EVALUATION);
   const start = built.forward(modelInput([{ inputIds: [1, 2], tokenTypeIds: [0, 0] }]), EVALUATION);
@@ -112,7 +112,7 @@ test("a causal model's outputs for a token do not depend on what follows it", ()
   expect(Math.max(...error)).toBeLessThan(1e-12);
 });
 
-test("a tied head has no parameters of its own, and its gradient is its embedding's", () => {
+test("a tied head has no parameters, and its gradient goes to the embedding", () => {
   const built = model("ForCausalLM", CONFIG.vocabSize);
   expect([...built.namedParameters()].map(([path]) => path)).toEqual([
     "transformer.wte.weight",
@@ -124,7 +124,7 @@ test("a tied head has no parameters of its own, and its gradient is its embeddin
   const outputs = built.forward(modelInput(rows), EVALUATION);
   expect(outputs.shape).toEqual([7, CONFIG.vocabSize]);
   const [gradient] = torch.grad([torch.sum(torch.tanh(outputs))], [table]);
-  // Rows of words that no row has get theirs from the outputs alone.
+  // Embedding rows of words outside the batch get gradients only from the outputs.
   expect(
     torch
       .select(gradient!, 0, 10)

@@ -39,7 +39,7 @@ function shapesOf(config: JsonObject, kind = SEQUENCE): ReadonlyMap<string, read
 
 const texts = () => goldenInput(readTensors(join(GOLDEN, "deberta-v2/forward/single-texts.safetensors")));
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   expect(deberta.parseConfig({ model_type: "deberta-v2" })).toEqual({
     vocabSize: 128100,
     hiddenSize: 1536,
@@ -67,7 +67,7 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
-test("v3's settings, and both spellings of the terms", () => {
+test("settings of v3, and both spellings of pos_att_type", () => {
   const v3 = {
     relative_attention: true,
     position_biased_input: false,
@@ -83,7 +83,7 @@ test("v3's settings, and both spellings of the terms", () => {
     relative: {
       span: 256,
       buckets: { count: 256, maxDistance: 512 },
-      isNormalised: true,
+      isNormalized: true,
       sharesProjections: true,
     },
   };
@@ -92,7 +92,7 @@ test("v3's settings, and both spellings of the terms", () => {
   expect(deberta.parseConfig({ ...v3, pos_att_type: " P2C " })).toMatchObject({ positionTerms: ["p2c"] });
 });
 
-// What transformers' make_log_bucket_position gives.
+// The values of transformers' make_log_bucket_position.
 test.each([
   [
     { count: 256, maxDistance: 512 },
@@ -114,14 +114,14 @@ test.each([
   }
 });
 
-test("distances beyond the span have the vector of its ends", () => {
+test("distances beyond the span share the embeddings of its ends", () => {
   const places = [-6, -5, -4, 0, 3, 4, 5].map((distance) =>
     relativePosition(distance, { span: 4, buckets: undefined }),
   );
   expect(places).toEqual([0, 0, 0, 4, 7, 7, 7]);
 });
 
-test("there are only those projections of distances that the terms ask for", () => {
+test("there are projections of distances only for the configured terms", () => {
   const relative = { relative_attention: true, max_relative_positions: 5 };
   const of = (config: JsonObject) =>
     [...shapesOf({ ...relative, ...config }).keys()].filter((path) => /pos_\w+_proj\.weight|rel_emb/.test(path));
@@ -137,14 +137,14 @@ test("there are only those projections of distances that the terms ask for", () 
   expect(shapesOf({ ...relative, position_buckets: 4, max_relative_positions: 9 }).get(table)).toEqual([8, 24]);
 });
 
-test("terms divide what products are divided by, even where attention knows no distances, as in transformers", async () => {
+test("each term lowers the scale of scores, even without relative attention, as in transformers", async () => {
   const without = { relative_attention: false, pos_att_type: null };
   const logits = async (config: JsonObject) => (await load({ config })).model.forward(texts(), EVALUATION);
   const [plain, divided] = [await logits(without), await logits({ ...without, pos_att_type: "c2p|p2c" })];
   expect(relativeError(divided, plain)).toBeGreaterThan(1e-4);
 });
 
-test("the pooler drops before its dense layer; the classifier after it; each layer its distances", async () => {
+test("dropout before the pooler's dense layer, before the classifier, and on each layer's distances", async () => {
   const uses: unknown[] = [];
   const masks: MaskSource = { draw: (dropout) => ({ seed: 1, stream: uses.push(dropout) }) };
   const config = { pooler_dropout: 0.3, cls_dropout: 0.4, hidden_dropout_prob: 0.2 };
@@ -163,7 +163,7 @@ test("the pooler drops before its dense layer; the classifier after it; each lay
   expect((uses.at(-1) as Dropout).p).toBe(0.2);
 });
 
-test("a convolution sees nothing of the rows beside it", async () => {
+test("a convolution doesn't see other rows", async () => {
   const folder = "deberta-v2-xlarge/single";
   const { model } = await load({ config: { num_hidden_layers: 1 } }, SEQUENCE, folder);
   const input = texts();
@@ -176,7 +176,7 @@ test("a convolution sees nothing of the rows beside it", async () => {
   expectClose(model.forward(alone, EVALUATION), torch.narrow(together, 0, 0, 1), 1e-6);
 });
 
-test("a bare model, and what v3's discriminator has beside it", async () => {
+test("loads a bare model, and v3's discriminator with its additional weights", async () => {
   const expected = backboneOf(await load());
   const bare = await load({ rename: (name) => (/^deberta\./.test(name) ? name.slice("deberta.".length) : undefined) });
   const discriminator = await load({

@@ -18,7 +18,7 @@ function load(family: string, config: JsonObject = {}, dtype: torch.DType = "flo
   return loadModel(checkpoint, { ...headFor("causal-lm", 0), dtype, generator: new torch.Generator(1) });
 }
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   const plain = { layers: 32, hiddenSize: 4096, heads: 32, headSize: 128, normEpsilon: 1e-6, activation: "silu" };
   const alike = { attentionDropout: 0, residualDropout: 0, initializerRange: 0.02, padTokenId: undefined };
   const full = { ...plain, ...alike, tiesEmbeddings: false, slidingWindow: undefined };
@@ -74,7 +74,7 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
-test("null is not the same as no key", () => {
+test("null differs from a missing key", () => {
   const sizes = { num_attention_heads: 16 };
   expect(parse({ model_type: "mistral", ...sizes, num_key_value_heads: null }).kvHeads).toBe(16);
   expect(parse({ model_type: "mistral", ...sizes, sliding_window: null }).layerTypes[0]).toBe("full_attention");
@@ -83,7 +83,7 @@ test("null is not the same as no key", () => {
   expect(parse({ model_type: "qwen2", ...windowed, sliding_window: null }).layerTypes[0]).toBe("full_attention");
 });
 
-test("which layers see a window", () => {
+test("which layers have a sliding window", () => {
   const typesOf = (config: JsonObject) =>
     parse(config)
       .layerTypes.map((type) => type[0])
@@ -98,7 +98,7 @@ test("which layers see a window", () => {
   expect(typesOf({ model_type: "gemma3_text", num_hidden_layers: 3, layer_types: mixed })).toBe("fsf");
 });
 
-test.each(DECODERS)("%s: packed rows, rows alone, and rows in another order are the same", async (family) => {
+test.each(DECODERS)("%s: outputs don't depend on batching or the order of rows", async (family) => {
   const { model } = await load(family, {}, "float64");
   const rows = tokenRows(
     [7, 1, 16, 3],
@@ -114,7 +114,7 @@ test.each(DECODERS)("%s: packed rows, rows alone, and rows in another order are 
   expectClose(model.forward(modelInput(rows.toReversed()), EVALUATION), torch.cat(alone.toReversed(), 0), 1e-9);
 });
 
-test("embeddings are scaled by a root that is rounded to the dtype, as Gemma's are", async () => {
+test("the scale of embeddings is rounded to the dtype, as in Gemma", async () => {
   const { model } = await load("gemma3_text", {}, "bfloat16");
   const [embedded] = model.hiddenStates(modelInput(tokenRows([3], [5, 50, 116])), EVALUATION);
   const table = new Map(model.namedParameters()).get("model.embed_tokens.weight")!.tensor;
@@ -126,7 +126,7 @@ test.each<[string, JsonObject, RegExp]>([
   [
     "llama",
     { quantization_config: { quant_method: "bitsandbytes" } },
-    /quantization_config is not supported: weights of fewer bits/,
+    /quantization_config is not supported: quantized weights/,
   ],
   ["llama", { per_layer_config: {} }, /per_layer_config is not supported/],
   ["llama", { is_causal: false }, /is_causal false is not supported/],
@@ -164,7 +164,7 @@ test.each<[string, JsonObject, RegExp]>([
   await expect(load(family, config)).rejects.toThrow(message);
 });
 
-test.each(["ForTokenClassification", "ForQuestionAnswering"])("Gemma has no head %s", async (className) => {
+test.each(["ForTokenClassification", "ForQuestionAnswering"])("Gemma does not support %s", async (className) => {
   const checkpoint = changedCheckpoint("gemma3_text/lm", {});
   const options = { outputs: 2, dtype: "float32", generator: new torch.Generator(1) } as const;
   await expect(loadModel(checkpoint, { head: { className }, ...options })).rejects.toThrow(

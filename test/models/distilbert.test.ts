@@ -22,7 +22,7 @@ function backboneOf({ model }: LoadedModel): Record<string, number[]> {
 
 const parse = (config: JsonObject) => ARCHITECTURES.distilbert.parseConfig({ model_type: "distilbert", ...config });
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   expect(parse({})).toEqual({
     vocabSize: 30522,
     hiddenSize: 768,
@@ -44,7 +44,7 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
-test("BERT's names of sizes count, as in transformers before DistilBERT's own", () => {
+test("BERT's names of sizes take precedence over DistilBERT's, as in transformers", () => {
   const sizes = { hidden_size: 48, num_attention_heads: 4, num_hidden_layers: 2 };
   expect(parse(sizes)).toMatchObject({ hiddenSize: 48, heads: 4, layers: 2 });
   expect(parse({ dim: 72, n_heads: 3, n_layers: 5, ...sizes })).toMatchObject({ hiddenSize: 48, heads: 4, layers: 2 });
@@ -54,14 +54,14 @@ test.each([
   ["sequence-classification", 3, 0.25],
   ["token-classification", 5, 0.5],
   ["question-answering", 2, 0.75],
-] as const)("the dropout of the head for %s", async (kind, outputs, p) => {
+] as const)("the dropout of the head %s", async (kind, outputs, p) => {
   const config = { seq_classif_dropout: 0.25, dropout: 0.5, qa_dropout: 0.75 };
   const { model } = await load({ config }, kind, outputs);
   const dropout = new Map(model.namedModules()).get("dropout");
   expect((dropout as Dropout).p).toBe(p);
 });
 
-test("token types are passed over, also those of a tokenizer that gives them", async () => {
+test("token types from the tokenizer are ignored", async () => {
   const { model } = await load();
   const rows = goldenRows(readTensors(join(GOLDEN, "distilbert/forward/single-pairs.safetensors")));
   const typed = rows.map(({ inputIds }) => ({ inputIds, tokenTypeIds: inputIds.map((_, i) => i % 2) }));
@@ -75,7 +75,7 @@ test("token types are passed over, also those of a tokenizer that gives them", a
   expect(encoded[0]?.tokenTypeIds).toContain(1);
 });
 
-test("a bare model, and what masked language models have beside it", async () => {
+test("loads a bare model, and a masked language model with its additional weights", async () => {
   const expected = backboneOf(await load());
   const bare = await load({
     rename: (name) => (name.startsWith("distilbert.") ? name.slice("distilbert.".length) : undefined),
@@ -90,7 +90,7 @@ test("a bare model, and what masked language models have beside it", async () =>
   }
 });
 
-test("a sinusoidal position table is the checkpoint's own", async () => {
+test("a sinusoidal position table is read from the checkpoint", async () => {
   expect(backboneOf(await load({ config: { sinusoidal_pos_embds: true } }))).toEqual(backboneOf(await load()));
 });
 

@@ -23,7 +23,7 @@ function backboneOf({ model }: LoadedModel): Record<string, number[]> {
 
 const electra: Architecture = ARCHITECTURES.electra;
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   const config = electra.parseConfig({ model_type: "electra", hidden_size: null });
   expect(config).toMatchObject({
     vocabSize: 30522,
@@ -52,7 +52,7 @@ test.each([
   expect(shapes.get("electra.embeddings.LayerNorm.weight")).toEqual([size]);
 });
 
-test("the head drops before its dense layer and before the last one; answers are given without dropout", async () => {
+test("the sequence head has dropout before both layers; the question-answering head has none", async () => {
   const uses: unknown[] = [];
   const masks: MaskSource = { draw: (dropout) => ({ seed: 1, stream: uses.push(dropout) }) };
   const context = { ...EVALUATION, masks };
@@ -70,7 +70,7 @@ test("the head drops before its dense layer and before the last one; answers are
   expect(uses).toEqual([]);
 });
 
-test("a bare model, and what a discriminator has beside it", async () => {
+test("loads a bare model, and a discriminator with its additional weights", async () => {
   const expected = backboneOf(await load());
   const bare = await load({ rename: (name) => (/^electra\./.test(name) ? name.slice("electra.".length) : undefined) });
   const discriminator = await load({

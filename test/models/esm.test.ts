@@ -32,7 +32,7 @@ const texts = () => goldenInput(readTensors(join(GOLDEN, "esm/forward/single-tex
 const buffers = ({ model }: LoadedModel) =>
   Object.fromEntries(Array.from(model.namedBuffers(), ([path, { tensor }]) => [path, tensor.toArray()]));
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   expect(esm.parseConfig({ model_type: "esm", vocab_size: 33, pad_token_id: 1 })).toEqual({
     vocabSize: 33,
     hiddenSize: 768,
@@ -54,15 +54,15 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
-test("rotary positions bound no row, and turn by the angles that rope_theta gives", () => {
+test("rotary positions don't limit the length of rows, and follow rope_theta", () => {
   const rotary = { position_embedding_type: "rotary", vocab_size: 33, hidden_size: 32, num_attention_heads: 4 };
   expect(esm.parseConfig(rotary)).toMatchObject({ positions: undefined, maxTokens: Number.POSITIVE_INFINITY });
   const { frequencies } = esm.parseConfig({ ...rotary, rope_theta: 16 }) as unknown as { frequencies: Float32Array };
   expect([...frequencies]).toEqual([1, 0.5, 0.25, 0.125]);
 });
 
-// A word's vector is the same wherever it stands; what it is multiplied by says how many masks its row has.
-test("masks are zero, and the rest of their row is scaled as if as many had been masked as in training", async () => {
+// A word's embedding doesn't depend on its position; its scale shows how many masks its row has.
+test("token dropout: masks are zero, and the row's other tokens are scaled to the share of masks in pretraining", async () => {
   const { model } = await load({}, SEQUENCE, "esm/single", "float64");
   const [mask, word] = [64, 70];
   const input = modelInput(tokenRows([2, 4, 1], [word, 7, word, mask, mask, 9, mask]));
@@ -79,14 +79,14 @@ test("masks are zero, and the rest of their row is scaled as if as many had been
   expectClose(row(0), torch.mulScalar(torch.narrow(table, 0, word, 1), 0.88), 1e-12);
 });
 
-test("without token dropout a mask is a token like any other", async () => {
+test("without token dropout, mask tokens are ordinary tokens", async () => {
   const { model } = await load({ config: { token_dropout: false } }, SEQUENCE, "esm/single", "float64");
   const embedded = model.hiddenStates(modelInput(tokenRows([2], [64, 7])), EVALUATION)[0] as torch.Tensor;
   const table = new Map(model.namedParameters()).get("esm.embeddings.word_embeddings.weight")!.tensor;
   expectClose(torch.narrow(embedded, 0, 0, 1), torch.narrow(table, 0, 64, 1), 1e-12);
 });
 
-test("frequencies are the checkpoint's, by each of their names, and are never trained", async () => {
+test("rotary frequencies are read from the checkpoint under each of their names, and never trained", async () => {
   const star = "esm.encoder.layer.*.attention.self.rotary_embeddings.inv_freq";
   const path = "esm.rotary_embeddings.inv_freq";
   const without = await load({ rename: (name) => (name === star ? undefined : name) });
@@ -103,7 +103,7 @@ test("frequencies are the checkpoint's, by each of their names, and are never tr
   expect(buffers(half)).toEqual(buffers(without));
 });
 
-test("what is written holds frequencies and contact head, unrounded", async () => {
+test("written models have frequencies and contact head, unrounded", async () => {
   const loaded = await load();
   const source = join(GOLDEN, "esm/single");
   const folder = newFolder();
@@ -124,7 +124,7 @@ test("what is written holds frequencies and contact head, unrounded", async () =
 const PEFT = join(GOLDEN, "esm/adapters/dora-all-linear");
 const CONTACTS = "esm.contact_head.regression";
 
-test("all-linear means the contact head too, as in PEFT, but what is trained there is the adapter alone", async () => {
+test("all-linear includes the contact head, as in PEFT, but only its adapter is trained", async () => {
   const generator = new torch.Generator(1);
   const config = doraConfig({ targetModules: "all-linear", modulesToSave: ["classifier"], bias: "adapted" });
   const { modules, trained } = inject((await load()).model, config, { generator });
@@ -137,7 +137,7 @@ test("all-linear means the contact head too, as in PEFT, but what is trained the
   expect(here.map(([, decays]) => decays)).toEqual([false, false, false]);
 });
 
-test("an adapter of the contact head is merged into it, and may bring its bias as it was, as PEFT saves it", async () => {
+test("an adapter of the contact head is merged into it, also one with the unchanged bias, as PEFT saves it", async () => {
   const saved = await readAdapter(PEFT);
   const loaded = await load();
   const bias = buffers(loaded)[`${CONTACTS}.bias`] as number[];
@@ -153,7 +153,7 @@ test("an adapter of the contact head is merged into it, and may bring its bias a
   expect(buffers(loaded)).toEqual(before);
 });
 
-test("the classifier drops twice, tokens once, each by the hidden dropout", async () => {
+test("the hidden dropout applies twice in the sequence classifier and once in the token classifier", async () => {
   const uses: unknown[] = [];
   const masks: MaskSource = { draw: (dropout) => ({ seed: 1, stream: uses.push(dropout) }) };
   const config = { hidden_dropout_prob: 0.25, classifier_dropout: 0.5 };
@@ -172,7 +172,7 @@ test("the classifier drops twice, tokens once, each by the hidden dropout", asyn
   for (const dropout of uses) expect((dropout as Dropout).p).toBe(0.25);
 });
 
-test("dropout of attention's weights", async () => {
+test("attention dropout", async () => {
   const { model } = await load({ config: { attention_probs_dropout_prob: 0.9 } });
   const masks: MaskSource = { draw: () => ({ seed: 1, stream: 2 }) };
   const plain = model.forward(texts(), EVALUATION);
@@ -185,7 +185,7 @@ test.each<[Changes, RegExp, TaskKind?]>([
   [{ config: { is_folding_model: true } }, /is_folding_model true is not supported/],
   [{ config: { is_decoder: true } }, /is_decoder true is not supported/],
   [{ config: { vocab_size: null } }, /vocab_size must be a whole number of at least 1, but is missing\.$/],
-  [{ config: { mask_token_id: null } }, /token_dropout asks for a mask_token_id, but there is none\.$/],
+  [{ config: { mask_token_id: null } }, /token_dropout requires a mask_token_id, but there is none\.$/],
   [{ config: { rope_scaling: { type: "linear" } } }, /rope_scaling is not supported; expected no such key\.$/],
   [{ config: { head_dim: 4 } }, /head_dim 4 is not supported; expected 8 or no such key\.$/],
   [{ config: { emb_layer_norm_before: true } }, /lacks the weight esm\.embeddings\.layer_norm\.weight/],

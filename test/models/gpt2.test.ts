@@ -32,7 +32,7 @@ const parse = (config: JsonObject) => ARCHITECTURES.gpt2.parseConfig({ model_typ
 
 const temporary = () => mkdtempSync(join(tmpdir(), "bidora-gpt2-"));
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   expect(parse({})).toEqual({
     vocabSize: 50257,
     typeVocabSize: 0,
@@ -55,7 +55,7 @@ test("absent settings have transformers' defaults", () => {
   });
 });
 
-test("the common names of sizes count, as in transformers before GPT-2's own", () => {
+test("common names of sizes take precedence over GPT-2's, as in transformers", () => {
   const common = { hidden_size: 48, num_attention_heads: 4, num_hidden_layers: 2, max_position_embeddings: 9 };
   const expected = { hiddenSize: 48, heads: 4, layers: 2, maxTokens: 9, intermediateSize: 192 };
   expect(parse({ ...common, n_embd: 36, n_head: 3, n_layer: 5, n_positions: 7, n_ctx: 8 })).toMatchObject(expected);
@@ -68,19 +68,19 @@ test.each([
   expect(parse(config).classifierDropout).toBe(expected);
 });
 
-test("a bare model's names have no prefix", async () => {
+test("checkpoints of the bare model have no prefix", async () => {
   const backbone = ({ model }: LoadedModel) =>
     [...model.namedParameters()].filter(([path]) => path !== "score.weight").map(([, p]) => p.tensor.toArray());
   const rename = (name: string) => (name === "score.weight" ? undefined : name.replace(/^transformer\./, ""));
   expect(backbone(await load({ rename }))).toEqual(backbone(await load()));
 });
 
-test("masks that old checkpoints hold beside the weights are passed over", async () => {
+test("masks in old checkpoints are ignored", async () => {
   const rename = (name: string) => (name === "score.weight" ? "transformer.h.0.attn.bias" : name);
   expect((await load({ rename })).initialized).toEqual(["score"]);
 });
 
-test("attention's scale is one, or divided by the layer's number, where the configuration says so", async () => {
+test("attention scores are unscaled, or divided by the layer's number, if the configuration says so", async () => {
   const input = modelInput(tokenRows([5], [2, 9, 4, 30, 7]));
   const states = async (config: JsonObject) => (await load({ config })).model.hiddenStates(input, EVALUATION);
   const [plain, unscaled, byLayer] = await Promise.all([
@@ -96,19 +96,19 @@ test("attention's scale is one, or divided by the layer's number, where the conf
 test.each<[Changes, RegExp]>([
   [{ config: { add_cross_attention: true } }, /add_cross_attention true is not supported/],
   [{ config: { n_head: 4 } }, /n_embd \(18\) must be a multiple of n_head \(4\)/],
-  [{ config: { n_inner: 20 } }, /c_fc\.weight in .* has shape \[18, 28\], but config\.json asks for \[18, 20\]\.$/],
+  [{ config: { n_inner: 20 } }, /c_fc\.weight in .* has shape \[18, 28\], but config\.json requires \[18, 20\]\.$/],
   [{ config: { activation_function: "mish" } }, /activation "mish" is not supported/],
 ])("refuses %o", async (changes, message) => {
   await expect(load(changes)).rejects.toThrow(message);
 });
 
-test("a language model's class is GPT2LMHeadModel, in files that are read and written", () => {
+test("the class for language modeling is GPT2LMHeadModel, in files read and written", () => {
   const config = { model_type: "gpt2", architectures: ["GPT2LMHeadModel"] };
   expect(inferTask(config)?.kind).toBe("causal-lm");
   expect(inferTask({ ...config, model_type: "bert" })).toBeUndefined();
 });
 
-test("a model is written as it was read, weights turned back", async () => {
+test("a model is written as it was read, with weights transposed back", async () => {
   const source = join(GOLDEN, "gpt2/lm");
   const loaded = await load({}, "lm", headFor("causal-lm", 0));
   const folder = temporary();
@@ -119,7 +119,7 @@ test("a model is written as it was read, weights turned back", async () => {
   expect(readJson<JsonObject>(join(folder, "config.json")).architectures).toEqual(["GPT2LMHeadModel"]);
 });
 
-test("PEFT is told that weights lie the other way round, and gets those saved whole as the base has them", async () => {
+test("adapters have fan_in_fan_out set, and modules_to_save in the base model's layout", async () => {
   const options = { generator: new torch.Generator(3) };
   const { model } = await load();
   const config = loraConfig({ rank: 2, targetModules: ["c_attn"], modulesToSave: ["attn.c_proj", "score"] });

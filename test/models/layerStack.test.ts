@@ -18,7 +18,7 @@ class Unchanged extends StackLayer {
 
 const layout = rowLayout([2]);
 
-it("keeps no layer's output but the last one's", () => {
+it("keeps only the last layer's output", () => {
   const stack = new LayerStack([new Doubled(), new Unchanged(), new Doubled(), new Doubled()]);
   torch.scope(() => {
     const x = torch.ones([2, 3]);
@@ -30,7 +30,7 @@ it("keeps no layer's output but the last one's", () => {
   });
 });
 
-it("gives the gradient through outputs that it has let go of", () => {
+it("gives correct gradients through released outputs", () => {
   class Squared extends StackLayer {
     forward(x: torch.Tensor): torch.Tensor {
       return torch.square(x);
@@ -43,7 +43,7 @@ it("gives the gradient through outputs that it has let go of", () => {
   });
 });
 
-it("computes layers again in the backward pass where the context says so, but not for second derivatives", () => {
+it("recomputes layers in the backward pass with gradient checkpointing, but not for second derivatives", () => {
   torch.scope(() => {
     const x = torch.tensor([3], [1, 1]).setRequiresGrad(true);
     const stack = new LayerStack([new Doubled(), new Doubled()]);

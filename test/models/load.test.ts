@@ -35,7 +35,7 @@ test.each(["old-names", "sharded"])("bert/%s holds the same parameters as bert/s
   expect(loaded.trainedModules).toEqual(["classifier"]);
 });
 
-test("a bare encoder with old names: pooler and classifier are drawn, reproducibly", async () => {
+test("a bare encoder with old names: pooler and classifier are initialized, reproducibly", async () => {
   const rename = (name: string) => name.replace("LayerNorm.weight", "LayerNorm.gamma");
   const first = await load("bert/no-prefix", TWO, { rename });
   expect(first.initialized).toEqual(["bert.pooler.dense", "classifier"]);
@@ -48,7 +48,7 @@ test("a bare encoder with old names: pooler and classifier are drawn, reproducib
   expect(parameters(other)["classifier.weight"]).not.toEqual(parameters(first)["classifier.weight"]);
 });
 
-test("drawn weights are normal with the deviation that the configuration gives, biases 0", async () => {
+test("new weights are normal with initializer_range as deviation, and biases 0", async () => {
   const loaded = await load("bert/no-prefix", TWO, { config: { initializer_range: 0.5 } });
   const { "bert.pooler.dense.weight": weight, "bert.pooler.dense.bias": bias } = parameters(loaded);
   const squares = weight!.map((value) => value * value);
@@ -58,14 +58,14 @@ test("drawn weights are normal with the deviation that the configuration gives, 
   expect(new Set(bias)).toEqual(new Set([0]));
 });
 
-test("another number of labels draws the last layer alone", async () => {
+test("another number of labels initializes only the last layer", async () => {
   expect((await load("bert/single", TWO)).initialized).toEqual(["classifier"]);
   const loaded = await load("roberta/single", TWO);
   expect(loaded.initialized).toEqual(["classifier.out_proj"]);
   expect(loaded.trainedModules).toEqual(["classifier"]);
 });
 
-test("new-head draws a classifier that would fit, and keeps the pooler", async () => {
+test("new-head initializes a classifier that would fit, and keeps the pooler", async () => {
   const kept = await load("bert/single", THREE);
   const loaded = await load("bert/single", THREE, {}, { initWeights: "new-head" });
   expect(loaded.initialized).toEqual(["classifier"]);
@@ -86,7 +86,7 @@ test.each([
   }
 });
 
-test("a missing weight is named with the names looked for", async () => {
+test("the error for a missing weight lists the names that were looked for", async () => {
   const rename = (name: string) => (name === "bert.encoder.layer.2.output.LayerNorm.bias" ? undefined : name);
   await expect(load("bert/single", THREE, { rename })).rejects.toThrow(
     /bert\/single lacks the weight bert\.encoder\.layer\.2\.output\.LayerNorm\.bias; looked for bert\.encoder\.layer\.2\.output\.LayerNorm\.bias, encoder\.layer\.2\.output\.LayerNorm\.bias, bert\.encoder\.layer\.2\.output\.LayerNorm\.beta, encoder\.layer\.2\.output\.LayerNorm\.beta\.$/,
@@ -98,7 +98,7 @@ test.each([
   [{ model_type: undefined }, /model_type is missing; supported are bert, roberta/],
   [{ model_type: "robreta" }, /"robreta" is not supported; .*\. Did you mean "roberta"\?$/],
   [{ num_hidden_layers: 1e6 }, /asks for 1000000 layers, but the checkpoint has \d+ tensors in all/],
-  [{ vocab_size: 1e9 }, /has shape \[117, 36\], but config\.json asks for \[1000000000, 36\]/],
+  [{ vocab_size: 1e9 }, /has shape \[117, 36\], but config\.json requires \[1000000000, 36\]/],
   [{ model_type: "whisper" }, /"whisper" is not supported; supported are bert, roberta, .*\.$/],
   [{ model_type: null }, /model_type null is not supported/],
   [{ model_type: "toString" }, /model_type "toString" is not supported/],
@@ -114,13 +114,13 @@ test.each([
   await expect(load("bert/single", THREE, { config })).rejects.toThrow(message);
 });
 
-test("positions that padding takes all of are refused", async () => {
+test("refuses a configuration where padding takes all positions", async () => {
   await expect(load("roberta/single", THREE, { config: { pad_token_id: 49 } })).rejects.toThrow(
-    /config\.json: max_position_embeddings \(50\) leaves no position for a token after those for padding\.$/,
+    /config\.json: max_position_embeddings \(50\) leaves no position for tokens after those reserved for padding\.$/,
   );
 });
 
-test("a head too large for the machine is judged before it is drawn", async () => {
+test("a head too large for memory is refused before it is allocated", async () => {
   await expect(load("bert/single", headFor("sequence-classification", 1e12))).rejects.toThrow(
     /^The model that config\.json describes, \d+ parameters, takes 148,000 GB of memory, but this machine has [\d,.]+ GB:/,
   );

@@ -31,7 +31,7 @@ const parse = (config: JsonObject) =>
   };
 const texts = () => goldenInput(readTensors(join(GOLDEN, "modernbert/forward/single-texts.safetensors")));
 
-test("absent settings have transformers' defaults", () => {
+test("missing settings have transformers' defaults", () => {
   const { ropes, layerTypes, ...config } = parse({});
   expect(config).toEqual({
     vocabSize: 50368,
@@ -63,7 +63,7 @@ test("absent settings have transformers' defaults", () => {
   expect(full).toEqual([0, 3, 6, 9, 12, 15, 18, 21]);
 });
 
-test("both spellings of layers and angles", () => {
+test("older and newer keys for layer types and RoPE", () => {
   const small = { hidden_size: 32, num_attention_heads: 8, num_hidden_layers: 3 };
   const own = (theta: number) => ({ rope_type: "default", rope_theta: theta });
   const spellings: JsonObject[] = [
@@ -90,7 +90,7 @@ test("both spellings of layers and angles", () => {
   expect([...scaled.ropes.sliding_attention!.frequencies(9)].map((f) => f.toFixed(4))).toEqual(["0.5000", "0.0050"]);
 });
 
-// With one layer, a token's state changes with another exactly where it sees it.
+// With one layer, a token's state depends on another token exactly if it attends to it.
 test.each([
   [7, 3],
   [6, 3],
@@ -108,7 +108,7 @@ test.each([
   expect(changed).toEqual(Array.from({ length: 2 * reach + 1 }, (_, i) => i - reach));
 });
 
-test("biases are there where the configuration says so", () => {
+test("layers have biases if the configuration says so", () => {
   const small = { hidden_size: 32, num_attention_heads: 4, num_hidden_layers: 2, vocab_size: 60, pad_token_id: 0 };
   const biases = (config: JsonObject) => {
     const model = buildModel(modernbert, { ...small, ...config }, TASKS[SEQUENCE].head, 2);
@@ -137,7 +137,7 @@ test("biases are there where the configuration says so", () => {
   );
 });
 
-test("each dropout where it stands", async () => {
+test("each dropout is in the right place", async () => {
   const uses: unknown[] = [];
   const masks: MaskSource = { draw: (dropout) => ({ seed: 1, stream: uses.push(dropout) }) };
   const probabilities = { embedding_dropout: 0.1, attention_dropout: 0.2, mlp_dropout: 0.3, classifier_dropout: 0.4 };
@@ -154,7 +154,7 @@ test("each dropout where it stands", async () => {
   ]);
 });
 
-test("the mean of a row's states is read by rows' heads alone", async () => {
+test("only the sequence head uses mean pooling", async () => {
   const config = { classifier_pooling: "mean" };
   const outputs = async (kind: TaskKind, changes: Changes) =>
     (await load(changes, kind)).model.forward(texts(), EVALUATION);
@@ -164,7 +164,7 @@ test("the mean of a row's states is read by rows' heads alone", async () => {
   expect((await outputs("token-classification", { config })).toArray()).toEqual(tokens.toArray());
 });
 
-test("a head that masked language models have is kept; one that is not there is drawn, its norm at 1", async () => {
+test("the head of a masked language model is kept; a missing one is initialized, its norm with 1", async () => {
   const masked = await load({ rename: (name) => name.replace(/^classifier\./, "decoder.") });
   expect(masked.initialized).toEqual(["classifier"]);
   expect(masked.trainedModules).toEqual(["classifier"]);

@@ -2,7 +2,7 @@ import type { JsonObject } from "../../src/files/json.js";
 import type { LoadOptions } from "../../src/models/index.js";
 import { inferTask, TASKS, type TaskKind } from "../../src/tasks/index.js";
 
-/** What a checkpoint's own head asks of the model. */
+/** The head kind for a checkpoint's own class. */
 export function ownHead(config: JsonObject): Pick<LoadOptions, "head" | "outputs"> {
   const found = inferTask(config);
   if (!found) throw new Error("the checkpoint has no head");

@@ -5,7 +5,7 @@ import * as torch from "../../src/torch/index.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { headFor } from "./ownHead.js";
 
-test("loading and converting leaves one tensor for each parameter", async () => {
+test("loading with conversion leaves one tensor per parameter", async () => {
   const generator = new torch.Generator(5);
   const before = torch.liveHandles();
   const { model } = await loadModel(join(GOLDEN, "bert/single"), {

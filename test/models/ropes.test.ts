@@ -54,7 +54,7 @@ describe.each(Object.entries(golden.logits))("%s", (name, { family, config }) =>
     );
 
   test.each(["float32", "float64"] as const)(
-    "rows of one batch have the frequencies of their own lengths: %s",
+    "each row of a batch has the frequencies for its own length: %s",
     async (dtype) => {
       const old = family === "phi3" ? {} : { rope_parameters: undefined };
       const checkpoint = changedCheckpoint(`${family}/lm`, { config: { ...old, ...config } });
@@ -92,19 +92,19 @@ test.each<[JsonObject, RegExp]>([
     { rope_parameters: { full_attention: { rope_theta: 5 } } },
     /rope_parameters\.full_attention is not supported: this model has one rope/,
   ],
-  [{ head_dim: 7 }, /turned by its position must be even and more than 0, not 7\.$/],
+  [{ head_dim: 7 }, /rotary dimensions of a head must be even and positive, but is 7\.$/],
   [
     { model_type: "phi3", rope_scaling: { type: "linear", factor: 2 } },
     /"linear" is not supported; supported are default, longrope\.$/,
   ],
-  [{ model_type: "phi3", partial_rotary_factor: 0.1 }, /must be even and more than 0, not 0\.$/],
+  [{ model_type: "phi3", partial_rotary_factor: 0.1 }, /must be even and positive, but is 0\.$/],
   [
     { model_type: "gemma3_text", rope_parameters: { rope_type: "linear", factor: 2 } },
     /rope_parameters has rope_type, but expected one object for each of full_attention, sliding_attention\.$/,
   ],
   [
     { model_type: "gemma3_text", rope_scaling: { type: "linear", factor: 2 } },
-    /rope_scaling has type, which transformers passes over for this model; call it rope_type\.$/,
+    /rope_scaling has type, which transformers ignores for this model; call it rope_type\.$/,
   ],
   [
     {
@@ -118,7 +118,7 @@ test.each<[JsonObject, RegExp]>([
   expect(() => parse({ model_type: "llama", ...sizes, ...config })).toThrow(message);
 });
 
-test("every architecture with a rope takes the older spelling as it takes the newer", () => {
+test("every architecture with a rope reads the older keys like the newer ones", () => {
   const scaling = { rope_type: "linear", factor: 3 };
   for (const type of ["llama", "mistral", "qwen2", "qwen3"] as const) {
     const of = (config: JsonObject) =>

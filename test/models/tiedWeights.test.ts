@@ -20,7 +20,7 @@ const generator = new torch.Generator(5);
 const load = (checkpoint: Checkpoint | string): Promise<LoadedModel> =>
   loadModel(checkpoint, { ...LANGUAGE, dtype: "float32", generator });
 
-/** A checkpoint with one more name for a tensor that it has. */
+/** A checkpoint with an additional name for one of its tensors. */
 function withSecondName(checkpoint: Checkpoint, second: string, of: string): Checkpoint {
   const plain = (name: string) => (name === second ? of : name);
   return {
@@ -45,19 +45,19 @@ test.each([
   expect(isTied(await load(changedCheckpoint(`${family}/${untied}`, {})))).toBe(false);
 });
 
-test("two tensors that differ are not tied, whatever the configuration says", async () => {
+test("two different tensors are not tied, even if the configuration says so", async () => {
   const loaded = await load(changedCheckpoint("gpt2/lm-other", { config: { tie_word_embeddings: true } }));
   expect(isTied(loaded)).toBe(false);
   const rows = golden("gpt2/forward/lm-other-language.safetensors");
   expectClose(loaded.model.forward(goldenInput(rows), EVALUATION), get(rows, "logits"), 1e-5);
 });
 
-test("two tensors that are the same are tied", async () => {
+test("two equal tensors are tied", async () => {
   const checkpoint = changedCheckpoint("gpt2/lm", {});
   expect(isTied(await load(withSecondName(checkpoint, "lm_head.weight", "transformer.wte.weight")))).toBe(true);
 });
 
-test("an output matrix alone serves as the embeddings", async () => {
+test("an output matrix without embeddings is used as the embeddings", async () => {
   const rename = (name: string) => (name === "transformer.wte.weight" ? "lm_head.weight" : name);
   const loaded = await load(changedCheckpoint("gpt2/lm", { rename }));
   expect(isTied(loaded)).toBe(true);
@@ -105,7 +105,7 @@ test.each([
   expect(() => inject(model, config, { generator })).toThrow(`modules_to_save names ${named}, but lm_head and`);
 });
 
-test("an adapter's own copy of the tied table must be the model's", async () => {
+test("an adapter's copy of the tied table must equal the model's", async () => {
   const saved = await readAdapter(join(GOLDEN, "gpt2/adapters/lm-lora-tables"));
   const name = "lm_head.base_layer.weight";
   const other = torch.mulScalar(saved.tensors.get(name)!, 2);

@@ -27,7 +27,7 @@ interface Allocated extends TrainingCase {
 
 const cases = casesOf("training").filter(({ name }) => name.startsWith("adalora")) as Allocated[];
 
-test.each(cases)("$family $name: ranks, file and what is read from it are as PEFT has them", async (entry) => {
+test.each(cases)("$family $name: ranks and adapter files agree with PEFT, and are read back", async (entry) => {
   const { family, settings, rankPattern } = entry;
   const { model, adapted } = await openAdapted(family, entry);
   const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });

@@ -20,14 +20,14 @@ import { cosine } from "./support/compare.js";
 import { type Phase, runPhases } from "./support/phases.js";
 import { inOrder } from "./support/rows.js";
 
-// Beside other tests one thread is faster than two that wait for each other.
+// One thread, since other tests run at the same time.
 torch.setThreads(1);
 
 const GLUE = fileURLToPath(new URL("../../../shared/data/glue", import.meta.url));
 const task: Task = TASKS["sequence-classification"];
 const mrpc = namedDatasets["glue/mrpc"];
 const settings = { batchSize: 4, maxSteps: 200, learningRate: 1e-3, warmupRatio: 0.1, weightDecay: 0.01 };
-/** Losses are averaged over so many steps before they are compared. */
+/** Losses are averaged over this many steps before they are compared. */
 const WINDOW = 10;
 
 describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", () => {
@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     full = await train("float32");
   });
 
-  /** The encoder without dropout, with BiDoRA's layers that start at nothing. */
+  /** The encoder without dropout, with BiDoRA layers whose change starts at zero. */
   async function open(dtype: torch.DType): Promise<Adapted> {
     const original = openCheckpoint(folder);
     const config = { ...original.config, hidden_dropout_prob: 0, attention_probs_dropout_prob: 0 };
@@ -62,7 +62,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     return runPhases(await open(dtype), rows, settings).phases[0]!;
   }
 
-  test("the loss curve is float32's within 2 %", async () => {
+  test("the loss curve agrees with float32 within 2 %", async () => {
     const expected = curve(full);
     const actual = curve(await train("bfloat16"));
     expect(expected.at(-1)! / expected[0]!).toBeLessThan(0.9);
@@ -70,7 +70,7 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     expect(Math.max(...errors)).toBeLessThan(0.02);
   });
 
-  /** At the end of the float32 run. */
+  /** The model at the end of the float32 run. */
   async function hypergradient(dtype: torch.DType, name: "exact" | "first-order") {
     const { model, adapted } = await open(dtype);
     putBack(adapted.trained, full.end);
@@ -96,14 +96,14 @@ describe.skipIf(!existsSync(GLUE))("in bfloat16, a pretrained encoder on MRPC", 
     return upper.given;
   }
 
-  test("the hypergradient points where float32's exact one does", async () => {
+  test("the hypergradient has the direction of float32's exact one", async () => {
     const exact = await hypergradient("float32", "exact");
     expect(cosine(await hypergradient("float32", "first-order"), exact), "without the second term").toBeLessThan(0.95);
     expect(cosine(await hypergradient("bfloat16", "exact"), exact)).toBeGreaterThan(0.98);
   });
 });
 
-/** The loss, averaged over a few steps at a time. */
+/** The loss, averaged over blocks of steps. */
 function curve({ reports }: Phase): number[] {
   return Array.from({ length: reports.length / WINDOW }, (_, i) => {
     const part = reports.slice(i * WINDOW, (i + 1) * WINDOW);

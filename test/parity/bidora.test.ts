@@ -53,7 +53,7 @@ test.each(casesOf("bidora"))("$family $name: search and retrain", async (entry) 
   }
 });
 
-test("the regulariser pulls in both phases, and is no part of the reported loss", async () => {
+test("the regularizer acts in both phases, and is not part of the reported loss", async () => {
   const [entry] = casesOf("bidora") as [Case];
   const { family, settings } = entry;
   const rows = await encodeRows(family, { ...entry, maxLength: settings.maxLength });

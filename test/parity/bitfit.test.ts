@@ -34,7 +34,7 @@ test.each(cases)(
       "loss",
     );
     for (const [name, tensor] of end) {
-      // The gradient of a key's bias is zero but for rounding, which Adam makes steps of.
+      // The gradient of a key's bias is zero up to rounding, which Adam turns into steps.
       if (!name.endsWith("key.bias")) expectClose(tensor, get(expected, name), 1e-4, name);
     }
   },

@@ -32,7 +32,7 @@ const cases = families.flatMap((family) => {
 const TRAINING: ForwardContext = { masks: undefined };
 const { adapter } = ADAPTER_METHODS;
 
-/** As a run puts it in: where the architecture says. */
+/** Inserted where the architecture says, as in a run. */
 function insert(
   family: string,
   checkpoint: string,
@@ -54,7 +54,7 @@ function expectGradients(adapted: ReturnType<typeof insert>, golden: Tensors): v
   }
 }
 
-describe.each(cases)("$family, $name: as hooks in torch compute it", ({ family, name, ...entry }) => {
+describe.each(cases)("$family, $name: agrees with forward hooks in PyTorch", ({ family, name, ...entry }) => {
   const golden = goldenTensors(family, entry.file);
   const options = { placement: name, size: entry.size, saved: section(golden, "start") };
 
@@ -112,7 +112,7 @@ describe.each(families)("%s", (family) => {
   test.each<[AdapterPlacement, number]>([
     ["houlsby", 2],
     ["pfeiffer", 1],
-  ])("%s: %i in a layer, which change nothing at first and learn everywhere", async (placement, each) => {
+  ])("%s: %i per layer, which start as the identity and all get gradients", async (placement, each) => {
     for (const dtype of ["float32", "bfloat16"] as const) {
       const model = await openModel(family, checkpoint, dtype);
       const contexts = [EVALUATION, TRAINING];
@@ -137,7 +137,7 @@ describe.each(families)("%s", (family) => {
   });
 });
 
-test("numbers that are trained are as many as the LoRA paper counts, beside the head", async () => {
+test("the number of trained parameters, without the head, is that of the LoRA paper", async () => {
   const [layers, size, width] = [3, 36, 64];
   const each = 2 * size * width + width + size;
   const expected = { houlsby: 2 * layers * each + 2 * size * (2 * layers + 1), pfeiffer: layers * each };
@@ -148,7 +148,7 @@ test("numbers that are trained are as many as the LoRA paper counts, beside the 
   }
 });
 
-test.each(["llama", "gpt2"])("%s: tokens that a cache is used for are those without one", async (family) => {
+test.each(["llama", "gpt2"])("%s: generated tokens are the same with and without a cache", async (family) => {
   const model = await openModel(family, "lm");
   const adapted = insert(family, "lm", model, { placement: "houlsby", size: 4 });
   const ids = [5, 9, 7, 11];

@@ -58,7 +58,7 @@ function normals(seed: number) {
   return (shape: number[]) => torch.normal_(torch.empty(shape, { dtype: "float64" }), 0, 1, { generator });
 }
 
-/** A layer with a DoRA adapter whose tensors are all drawn. */
+/** A layer with a DoRA adapter whose tensors are all random. */
 function draw(shape: Shape) {
   const normal = normals(shape.seed);
   const layer = new Linear(shape.in, shape.out, { bias: shape.bias });
@@ -78,7 +78,7 @@ function draw(shape: Shape) {
 
 type Drawn = ReturnType<typeof draw>;
 
-/** W' = m·V/‖V‖ as it is written. */
+/** W' = m·V/‖V‖, computed literally. */
 function denseWeight({ layer, lowRank, magnitude }: Drawn, { axis, normGradient }: Shape): torch.Tensor {
   const v = torch.add(layer.weight.tensor, lowRank.product());
   const norm = torch.linalgVectorNorm(v, 2, [dimOf(axis)], true);
@@ -86,7 +86,7 @@ function denseWeight({ layer, lowRank, magnitude }: Drawn, { axis, normGradient 
   return torch.mul(v, gain);
 }
 
-/** x·W0ᵀ + b + x̃·(W' − W0)ᵀ, with x̃ = x where nothing is dropped. */
+/** x·W0ᵀ + b + x̃·(W' − W0)ᵀ, with x̃ = x without dropout. */
 function denseForward(drawn: Drawn, shape: Shape, mask?: torch.Tensor): torch.Tensor {
   const { layer, x } = drawn;
   const change = torch.sub(denseWeight(drawn, shape), layer.weight.tensor);
@@ -96,7 +96,7 @@ function denseForward(drawn: Drawn, shape: Shape, mask?: torch.Tensor): torch.Te
 
 const lossOf = (y: torch.Tensor, weights: torch.Tensor) => torch.sum(torch.mul(torch.tanh(y), weights));
 
-/** The value, the first derivative of a curved function of it, and the derivative of that one along a direction. */
+/** The value, the gradient of a nonlinear function of it, and that gradient's directional derivative. */
 function derivatives(y: torch.Tensor, { trained, normal }: Drawn, weights: torch.Tensor): torch.Tensor[] {
   const gradients = gradientsOf(lossOf(y, weights), trained, { createGraph: true });
   const along = gradients.map((gradient) => torch.mul(gradient, normal(gradient.shape as number[])));
@@ -131,14 +131,14 @@ function compare(shape: Shape, isDropped: boolean): void {
   });
 }
 
-/** Relative to the largest element, or absolutely where that is below one: a derivative may be zero but for rounding. */
+/** Relative to the largest element, or absolute if that is below one, since a derivative may be zero up to rounding. */
 function expectNear(actual: torch.Tensor, expected: torch.Tensor, tolerance: number): void {
   const scale = Math.max(1, ...expected.toArray().map(Math.abs));
   const difference = torch.noGrad(() => torch.max(torch.abs(torch.sub(actual, expected))).item());
   expect(difference / scale).toBeLessThan(tolerance);
 }
 
-describe("the fast form is the dense formula, and so are its first and second derivatives", () => {
+describe("the fast form and its first and second derivatives equal the dense formula's", () => {
   test("without dropout", () =>
     fc.assert(
       fc.property(shapes, (shape) => compare(shape, false)),
@@ -151,7 +151,7 @@ describe("the fast form is the dense formula, and so are its first and second de
     ));
 });
 
-describe("a direction that all but cancels the weight", () => {
+describe("a direction that nearly cancels the weight", () => {
   test("has the norm of the dense formula", () => {
     const remainders = fc.integer({ min: 1, max: 9 }).map((digits) => 10 ** -digits);
     fc.assert(
@@ -177,7 +177,7 @@ describe("a direction that all but cancels the weight", () => {
   });
 });
 
-/** A layer with a dead row or column, and B zero: where a run starts. */
+/** A layer with a row or column of zeros, and B zero as at the start of a run. */
 function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude: number) {
   const shape: Shape = { rows: 3, in: 4, out: 4, rank: 2, axis, normGradient, bias: true, seed: 3 };
   const drawn = draw(shape);
@@ -194,7 +194,7 @@ function drawDead(axis: MagnitudeAxis, normGradient: NormGradient, deadMagnitude
 }
 
 describe.each(["out", "in"] as const)("a weight with a row or column of zeros, axis %s", (axis) => {
-  test.each(["detached", "full"] as const)("starts as it is and learns, norm gradient %s", (normGradient) => {
+  test.each(["detached", "full"] as const)("starts as the base model and learns, norm gradient %s", (normGradient) => {
     for (const differentiateTwice of [true, false]) {
       const drawn = drawDead(axis, normGradient, 0);
       const { layer, trained, x, normal } = drawn;
@@ -208,7 +208,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
     }
   });
 
-  test("gives nothing, and steers nothing, whatever its magnitude: where BiDoRA trains again", () => {
+  test("contributes no output and no gradient for any magnitude, as in BiDoRA's retraining", () => {
     for (const differentiateTwice of [true, false]) {
       const [asBefore, moved] = [0, 0.7].map((deadMagnitude) => {
         const { layer, trained, x } = drawDead(axis, "full", deadMagnitude);
@@ -219,7 +219,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
     }
   });
 
-  test("is merged as it computes", () => {
+  test("is merged consistently with the forward pass", () => {
     for (const deadMagnitude of [0, 0.7]) {
       const { layer, adapter, x, lowRank, normal } = drawDead(axis, "full", deadMagnitude);
       const merged = () => torch.linear(x, mergedWeight({ layer, adapter }), layer.bias!.tensor);
@@ -231,7 +231,7 @@ describe.each(["out", "in"] as const)("a weight with a row or column of zeros, a
   });
 });
 
-test("an embedding with a dimension of zeros starts as it is, learns, and is merged", () => {
+test("an embedding with a dimension of zeros starts as the base model, learns, and is merged", () => {
   const normal = normals(4);
   const layer = new Embedding(5, 3);
   layer.weight.fill(normal([5, 3]));
@@ -252,7 +252,7 @@ test("an embedding with a dimension of zeros starts as it is, learns, and is mer
   expect(mergedWeight({ layer, adapter }).toArray()).toEqual(layer.weight.tensor.toArray());
 });
 
-test("a row of zeros does not keep the other rows of a float32 weight from starting to the bit", () => {
+test("with a row of zeros, the other rows of a float32 weight still start bit by bit", () => {
   const generator = new torch.Generator(6);
   const layer = new Linear(200, 150);
   for (const [, place] of layer.namedParameters())
@@ -272,7 +272,7 @@ test("a row of zeros does not keep the other rows of a float32 weight from start
   }
 });
 
-test("an embedding's rows are those of the dense formula", () => {
+test("an embedding's rows equal the dense formula", () => {
   fc.assert(
     fc.property(shapes, ({ seed, in: count, out: dim, rank, normGradient, rows }) => {
       torch.scope(() => {

@@ -18,7 +18,7 @@ import { families, goldenInput, manifest } from "./goldenFiles.js";
 import { openModel } from "./support/adapted.js";
 import { goldenTensors } from "./support/cases.js";
 
-/** By the names that some family has for them. */
+/** Target modules under the names of any family. */
 const QUERY_VALUE = [
   "query",
   "value",
@@ -40,7 +40,7 @@ const everywhere: Partial<LowRankConfig> = {
   modulesToSave: ["classifier", "score"],
 };
 const dora = (options: Partial<DoraConfig>) => doraConfig({ ...everywhere, ...options });
-/** Of every method of the table, with the settings that it has of itself. */
+/** A configuration of every method in the table, with its default settings. */
 const byDefault = Object.entries<AdapterMethod>(ADAPTER_METHODS).map(([name, method]) => ({
   method: `${name} on all layers`,
   config: method.config({ targetModules: "all-linear" } as Partial<TargetedConfig>),
@@ -70,7 +70,7 @@ const PASSES = [
 describe.each(families)("%s: before the first step", (family) => {
   const { checkpoint, file } = manifest(family).forward[0]!;
 
-  test.each(configs)("$method computes what the pretrained model computes, bit by bit", async ({ config }) => {
+  test.each(configs)("$method gives the same bits as the pretrained model", async ({ config }) => {
     for (const dtype of ["float32", "bfloat16"] as const) {
       const model = await openModel(family, checkpoint, dtype);
       const input = goldenInput(goldenTensors(family, file));

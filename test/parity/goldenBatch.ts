@@ -13,7 +13,7 @@ const KINDS: Readonly<Record<ClassifierHead, TaskKind>> = {
   tokens: "token-classification",
 };
 
-/** The labelled batch that a golden file was made with. */
+/** The labelled batch of a golden file. */
 export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Task; batch: Batch } {
   const rows = goldenRows(tensors);
   const labels = get(tensors, "labels").toArray();
@@ -23,7 +23,7 @@ export function goldenBatch(head: ClassifierHead, tensors: Tensors): { task: Tas
   return { task: TASKS[KINDS[head]], batch: { rows: labelled, ...modelInput(rows) } };
 }
 
-/** The product's own loss of a model's outputs, as the mean that transformers gives. */
+/** This program's loss, as the mean that transformers returns. */
 export function goldenLoss(head: ForwardCase["head"], tensors: Tensors, outputs: torch.Tensor): torch.Tensor {
   if (head === "none") throw new Error("there is no head that could have a loss");
   if (head === "lm") return languageLoss(tensors, outputs);
@@ -31,7 +31,7 @@ export function goldenLoss(head: ForwardCase["head"], tensors: Tensors, outputs:
   return torch.divScalar(task.loss(outputs, batch), lossWeight(task, batch));
 }
 
-/** The mean over the tokens that bear loss. @param logits [N, vocabulary] */
+/** The mean over tokens with loss. @param logits [N, vocabulary] */
 function languageLoss(tensors: Tensors, logits: torch.Tensor): torch.Tensor {
   const targets = foretold(tensors);
   const borne = targets.filter((target) => target !== IGNORED_LABEL).length;
@@ -39,7 +39,7 @@ function languageLoss(tensors: Tensors, logits: torch.Tensor): torch.Tensor {
   return torch.divScalar(crossEntropy(castTo(logits, "float32"), labels), borne);
 }
 
-/** For each token the one that follows it, where that bears loss. In the file each has its own number there. */
+/** For each token the next one, if that has loss. The file's labels are the tokens' own ids. */
 export function foretold(tensors: Tensors): number[] {
   const labels = Array.from(get(tensors, "labels").toArray());
   let end = 0;

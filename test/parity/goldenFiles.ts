@@ -61,7 +61,7 @@ export function get(tensors: Tensors, name: string): torch.Tensor {
   return tensor;
 }
 
-/** The rows that a golden file was made with. */
+/** The rows of a golden file. */
 export function goldenRows(tensors: Tensors): TokenRow[] {
   const ids = Array.from(get(tensors, "input_ids").toArray());
   const types = Array.from(tensors.get("token_type_ids")?.toArray() ?? ids.map(() => 0));
@@ -72,7 +72,7 @@ export function goldenInput(tensors: Tensors): ModelInput {
   return modelInput(goldenRows(tensors));
 }
 
-/** Rows of such lengths out of the ids of all of them. */
+/** Splits the ids of all rows into rows of these lengths. */
 export function tokenRows(
   lengths: readonly number[],
   ids: readonly number[],
@@ -85,7 +85,7 @@ export function tokenRows(
   });
 }
 
-/** Same shape, and no element further off than `tolerance` times the largest expected one. */
+/** Expects the same shape, and no error above `tolerance` times the largest expected magnitude. */
 export function expectClose(actual: torch.Tensor, expected: torch.Tensor, tolerance: number, what = ""): void {
   expect(actual.shape, what).toEqual(expected.shape);
   expect(relativeError(actual, expected), what).toBeLessThan(tolerance);

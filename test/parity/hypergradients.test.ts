@@ -19,7 +19,7 @@ type Case = HypergradientCase & { readonly family: string };
 const cases = casesOf("hypergradients");
 const [bert] = cases as [Case];
 
-/** Zero steps are left out of the denominator: one step at the peak rate. */
+/** One step at the peak rate, without warm-up. */
 function levelOptions({ learningRate, weightDecay, stepsBefore }: Case): LevelOptions {
   const schedule = { schedule: "constant", warmupRatio: 0, steps: stepsBefore + 1, maxGradNorm: undefined } as const;
   return { ...ADAMW, ...schedule, learningRate, weightDecay };
@@ -53,7 +53,7 @@ async function pointOf(entry: Case, golden: Tensors) {
 }
 
 /** The hypergradient of one search step from the golden point, by magnitude. */
-/** Their angles' float32 cos and sin are the same in no two libraries, in a float64 model too. */
+/** Rotary models: float32 cos and sin differ between libraries, even in a float64 model. */
 const ROTARY: readonly string[] = ["esm", "modernbert", "llama"];
 
 async function hypergradient(entry: Case, golden: Tensors, estimator: HypergradientEstimator, xi: Xi) {
@@ -85,7 +85,7 @@ describe.each(cases)("$family, axis $axis, norm gradient $normGradient", (entry)
     expect(distance(g, section(golden, name))).toBeLessThan(1e-8 * blur);
   });
 
-  test("xi optimizer is the derivative through the AdamW step", async () => {
+  test("xi optimizer equals the derivative through the AdamW step", async () => {
     const { g } = await hypergradient(entry, golden, ESTIMATORS.exact({ terms: 0 }), "optimizer");
     expect(distance(g, section(golden, "throughOptimizer"))).toBeLessThan(1e-8 * blur);
   });
@@ -105,14 +105,14 @@ describe.each(cases)("$family, axis $axis, norm gradient $normGradient", (entry)
   });
 });
 
-test("one term of neumann is exact with the learning rate for xi", async () => {
+test("one Neumann term equals the exact hypergradient with the learning rate as xi", async () => {
   const golden = goldenTensors(bert.family, bert.file);
   const { g } = await hypergradient(bert, golden, ESTIMATORS.neumann({ terms: 1 }), 7);
   const exact = await hypergradient(bert, golden, ESTIMATORS.exact({ terms: 0 }), "learning-rate");
   expect(distance(g, exact.g)).toBeLessThan(1e-12);
 });
 
-test("of several lower steps the last one counts", async () => {
+test("only the last of several lower steps is differentiated", async () => {
   const golden = goldenTensors(bert.family, bert.file);
   const estimator = ESTIMATORS["finite-difference"]({ terms: 0 });
   const twice = await pointOf(bert, golden);

@@ -47,7 +47,7 @@ async function open(family: string, { checkpoint: folder, adapter }: Pick<Adapte
   return { model, adapted };
 }
 
-/** A key's bias adds one number to all scores of a row, so its gradient is zero but for rounding. */
+/** A key's bias adds a constant to all scores of a query, so its gradient is zero up to rounding. */
 function expectGradients({ trained }: AdaptedModel, golden: Tensors): void {
   const names = Array.from(golden.keys()).filter((name) => name.startsWith("grad."));
   expect(trained.map(({ name }) => `grad.base_model.model.${name}`).sort()).toEqual(effective(names).sort());
@@ -61,7 +61,7 @@ function expectGradients({ trained }: AdaptedModel, golden: Tensors): void {
   }
 }
 
-/** PEFT also marks the biases of a head that its own copy has replaced. */
+/** PEFT also marks the biases of the original head, which its copy replaces. */
 function effective(names: readonly string[]): string[] {
   return names.filter((name) => !/\.(original_module|modules_to_save)\./.test(name));
 }
@@ -110,7 +110,7 @@ const dropoutCases = families.flatMap((family) =>
   (manifest(family).dropout ?? []).map((entry) => ({ family, head: "single" as const, ...entry })),
 );
 
-test.each(dropoutCases)("$family: $name with the masks that PEFT drew", async (entry) => {
+test.each(dropoutCases)("$family: $name with PEFT's dropout masks", async (entry) => {
   const golden = readTensors(join(GOLDEN, entry.family, entry.file));
   const { model, adapted } = await open(entry.family, entry);
   const masks = new RecordedMasks(model, golden);

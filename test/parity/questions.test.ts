@@ -17,7 +17,7 @@ const cases = families.flatMap((family) => {
   return questions ? [{ family, ...questions }] : [];
 });
 
-test("there are golden questions of two families", () => expect(cases.length).toBeGreaterThan(1));
+test("there are golden questions for several families", () => expect(cases.length).toBeGreaterThan(1));
 
 describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLength, file, predictions }) => {
   const golden = readTensors(join(GOLDEN, family, file));
@@ -36,7 +36,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
     return loaded.model;
   };
 
-  test("windows, types and targets are those of transformers' script", async () => {
+  test("windows, token types and targets equal those of transformers' script", async () => {
     const found = await encoded();
     const expected = goldenRows(golden);
     expect(found.map(({ inputIds }) => inputIds)).toEqual(expected.map(({ inputIds }) => inputIds));
@@ -59,7 +59,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
       expectClose(loss, get(golden, "loss"), 1e-5, "loss");
       torch.backward(loss);
       for (const [path, { tensor, isStoredTransposed }] of parameters) {
-        // The output's bias adds one number to all scores of a row, so its gradient is zero but for rounding.
+        // The output's bias adds a constant to all scores of a row, so its gradient is zero up to rounding.
         if (path.endsWith("bias")) expect(Math.max(...tensor.grad!.toArray().map(Math.abs)), path).toBeLessThan(1e-6);
         else
           expectClose(
@@ -72,7 +72,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
     },
   );
 
-  test("answers, with the characters that they cover and their probability", async () => {
+  test("answers, with their character spans and probabilities", async () => {
     const model = await load();
     for (const batchSize of [1, 4]) {
       const found: object[] = [];
@@ -84,7 +84,7 @@ describe.each(cases)("$family: questions", ({ family, checkpoint, rows, maxLengt
     }
   });
 
-  test("a row's loss does not depend on the rows beside it", async () => {
+  test("a row's loss doesn't depend on other rows of the batch", async () => {
     const model = await load();
     const all = await encoded();
     const lossOf = (some: typeof all) => {

@@ -4,7 +4,7 @@ import type { Dropout, MaskSource } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { get, goldenInput, type Tensors } from "./goldenFiles.js";
 
-/** Gives each dropout the mask that a golden file recorded for its path; a second call of the same one, the second mask. */
+/** Gives each dropout the mask recorded for its path in a golden file, and for its second call the second mask. */
 export class RecordedMasks implements MaskSource {
   private readonly paths: ReadonlyMap<unknown, string>;
   private readonly calls = new Map<string, number>();
@@ -27,14 +27,14 @@ export class RecordedMasks implements MaskSource {
     return kept.shape.length === 3 ? this.flat(scaled, shape[0] as number) : scaled;
   }
 
-  /** The names of the masks that were asked for. */
+  /** Names of the masks that were used. */
   get used(): string[] {
     return Array.from(this.calls).flatMap(([path, calls]) =>
       Array.from({ length: calls }, (_, call) => nameOf(path, call)),
     );
   }
 
-  /** [rows, length, width] → the real tokens, or those that the head reads, or all where there is no padding. */
+  /** [rows, length, width] → the real tokens, or those that the head reads, or all if there is no padding. */
   private flat(mask: torch.Tensor, tokens: number): torch.Tensor {
     const all = torch.reshape(mask, [-1, mask.shape[2] as number]);
     if (all.shape[0] === tokens) return all;

@@ -42,14 +42,14 @@ function definition({ modules }: AdaptedModel): torch.Tensor {
 
 const dimension = fc.integer({ min: 2, max: 12 });
 
-/** All columns of a tensor but the first two. */
+/** All columns of a tensor except the first two. */
 function later(tensor: torch.Tensor): torch.Tensor {
   const columns = tensor.shape[1]!;
   const start = Math.min(2, columns);
   return torch.narrow(tensor, 1, start, columns - start);
 }
 
-/** What is done to the first layer before it is looked at. */
+/** Changes of the first layer before the comparison. */
 const CORNERS = {
   "as drawn": () => {},
   "columns of zeros": (weight: torch.Tensor, a: torch.Tensor) => {
@@ -60,7 +60,7 @@ const CORNERS = {
   },
 };
 
-test.each(Object.entries(CORNERS))("value, gradient and second derivative are the definition's, %s", (_, change) => {
+test.each(Object.entries(CORNERS))("value, gradient and second derivative equal the definition's, %s", (_, change) => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(dimension, dimension), { minLength: 1, maxLength: 3 }),
@@ -112,7 +112,7 @@ interface Derivatives {
   readonly second: Map<string, torch.Tensor>;
 }
 
-test("a weight of zeros, or with some columns of zeros, is finite at the start, where B is zero", () => {
+test("finite at the start (B zero) for a weight of zeros or with columns of zeros", () => {
   for (const dtype of ["float32", "float64"] as const) {
     for (const zeros of [5, 2]) {
       const weight = torch.normal_(torch.empty([4, 5], { dtype }), 0, 1, { generator: new torch.Generator(2) });
@@ -135,7 +135,7 @@ test("a weight of zeros, or with some columns of zeros, is finite at the start, 
   }
 });
 
-test("orthogonal columns have a gradient of zero, not of nothing", () => {
+test("orthogonal columns have gradient 0, not NaN", () => {
   for (const dtype of ["float32", "float64"] as const) {
     const model = new Layers([[3, 3]], () => torch.eye(3, { dtype }));
     const adapted = inject(model, loraConfig({ rank: 2 }), { generator: new torch.Generator(0), dtype });

@@ -12,7 +12,7 @@ import * as torch from "../../../src/torch/index.js";
 import { ownHead } from "../../models/ownHead.js";
 import { GOLDEN } from "../goldenFiles.js";
 
-// Models so small are done sooner than threads have woken up.
+// One thread: such small models finish before other threads have woken up.
 torch.setThreads(1);
 
 export interface Adapted {
@@ -24,7 +24,7 @@ export interface AdaptedOptions {
   readonly dtype?: torch.DType;
   readonly axis?: MagnitudeAxis;
   readonly normGradient?: NormGradient;
-  /** Put over the adapter's own tensors, by name without `base_model.model.`. */
+  /** Overrides the adapter's tensors, by name without `base_model.model.`. */
   readonly start?: ReadonlyMap<string, torch.Tensor>;
 }
 
@@ -42,7 +42,7 @@ export async function openModel(
   }
 }
 
-/** A golden checkpoint's model with a golden adapter in it. */
+/** A golden checkpoint's model with a golden adapter. */
 export async function openAdapted(
   family: string,
   { checkpoint, adapter }: { readonly checkpoint: string; readonly adapter: string },

@@ -3,7 +3,7 @@ import * as torch from "../../../src/torch/index.js";
 import type { FiniteGradients } from "../../../src/train/gradients.js";
 import { Level, type OptimizerChoice, type Update } from "../../../src/train/level.js";
 
-/** The default optimiser, without decay. */
+/** The default optimizer, without weight decay. */
 export const ADAMW: OptimizerChoice = {
   optimizer: "adamw",
   weightDecay: 0,
@@ -13,7 +13,7 @@ export const ADAMW: OptimizerChoice = {
   momentum: 0,
 };
 
-/** A level that remembers the gradients of its last update. */
+/** A level that records the gradients of its last update. */
 export class WatchedLevel extends Level {
   readonly given = new Map<string, torch.Tensor>();
 

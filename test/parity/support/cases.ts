@@ -4,7 +4,7 @@ import type { HypergradientName } from "../../../src/config/index.js";
 import type { ScheduleName } from "../../../src/optim/index.js";
 import { families, GOLDEN, readJson, readTensors, type Tensors } from "../goldenFiles.js";
 
-/** What every golden run has: a checkpoint, a saved adapter that it starts from, and a file of results. */
+/** A golden run: a checkpoint, the saved adapter that it starts from, and a file of results. */
 export interface AdapterCase {
   readonly name: string;
   readonly checkpoint: string;
@@ -43,7 +43,7 @@ export interface HypergradientCase {
   readonly adapter: string;
   readonly rows: string;
   readonly maxLength: number;
-  /** First row, and the one after the last. */
+  /** First row, and one past the last row. */
   readonly lowerRows: readonly [number, number];
   readonly upperRows: readonly [number, number];
   readonly learningRate: number;
@@ -90,7 +90,7 @@ interface Sections {
   readonly bidora: BilevelCase;
 }
 
-/** The entries of one section of all manifests, each with its family. */
+/** The entries of one section of all manifests, with their families. */
 export function casesOf<Section extends keyof Sections>(section: Section): (Sections[Section] & { family: string })[] {
   return families.flatMap((family) => {
     const manifest = readJson<Partial<Record<Section, Sections[Section][]>>>(join(GOLDEN, family, "golden.json"));
@@ -103,14 +103,14 @@ export function goldenTensors(family: string, file: string): Tensors {
   return readTensors(join(GOLDEN, family, file));
 }
 
-/** Those whose name starts with `prefix.`, by the rest of it, without the adapter format's own prefix. */
+/** Tensors whose name starts with `prefix.`, by the rest of the name without the adapter format's prefix. */
 export function section(tensors: Tensors, prefix: string): Tensors {
   const start = `${prefix}.`;
   const found = [...tensors].filter(([name]) => name.startsWith(start));
   return withoutPrefix(new Map(found.map(([name, tensor]) => [name.slice(start.length), tensor])));
 }
 
-/** The tensors of an adapter file by the names that trained tensors have. */
+/** The tensors of an adapter file, by the names of trained tensors. */
 export function withoutPrefix(tensors: Tensors): Tensors {
   return new Map([...tensors].map(([name, tensor]) => [name.replace(/^base_model\.model\./, ""), tensor]));
 }

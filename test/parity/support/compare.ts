@@ -19,7 +19,7 @@ export function cosine(a: Named, b: Named): number {
   return product(a, b) / Math.sqrt(product(a, a) * product(b, b));
 }
 
-/** Tensors of a list by the names of another. */
+/** The tensors of a list by the given names. */
 export function named(names: readonly { readonly name: string }[], tensors: readonly Tensor[]): Map<string, Tensor> {
   expect(tensors.length).toBe(names.length);
   return new Map(names.map(({ name }, i) => [name, tensors[i]!]));
@@ -37,7 +37,7 @@ function sumOver(a: Named, b: Named, term: (x: number, y: number) => number): nu
   return sum;
 }
 
-/** Each number of a log within `tolerance` of the expected one, relative to the largest of them. */
+/** Expects each number of a log within `tolerance` of the expected one, relative to the largest. */
 export function expectLog(
   actual: readonly number[],
   expected: readonly number[],

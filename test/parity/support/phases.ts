@@ -7,13 +7,13 @@ import type { StepReport } from "../../../src/train/stepRule.js";
 import { type Snapshot, takeSnapshot } from "../../../src/train/trained.js";
 import type { Adapted } from "./adapted.js";
 
-/** What a phase told, and the trained tensors at its end. */
+/** The events of a phase, and the trained tensors at its end. */
 export interface Phase {
   readonly reports: readonly StepReport[];
   readonly end: Snapshot;
 }
 
-/** Of a small run, where they are not the product's own. */
+/** Settings of a small run that differ from the defaults. */
 const DEFAULTS = {
   model: "none",
   method: "dora",
@@ -30,12 +30,12 @@ const DEFAULTS = {
   retrainLearningRate: 0,
 } satisfies RunSettings;
 
-/** Settings of a small run without regulariser; all rates are zero unless they are given. */
+/** Settings of a small run without regularizer; all learning rates are 0 unless given. */
 export function planSettings(settings: RunSettings): RunConfig {
   return resolveRun({ ...DEFAULTS, ...settings });
 }
 
-/** Runs all phases of a run on rows with a class, or another kind of task's, taken in their order. */
+/** Runs all phases on classification rows, or those of another task, in their order. */
 export function runPhases(
   { model, adapted }: Adapted,
   rows: readonly EncodedRow[],

@@ -15,7 +15,7 @@ import { loadTokenizer } from "../../../src/text/index.js";
 import { BatchStream } from "../../../src/train/batches.js";
 import { GOLDEN } from "../goldenFiles.js";
 
-/** Golden rows, encoded for a checkpoint: pairs with a class, or words with a label each. */
+/** Golden rows, encoded for a checkpoint: text pairs with a class, or words with labels. */
 export async function encodeRows(
   family: string,
   { checkpoint, rows, maxLength }: { readonly checkpoint: string; readonly rows: string; readonly maxLength: number },
@@ -48,7 +48,7 @@ export async function encodeLanguageRows(
   });
 }
 
-/** Batches in the rows' order, short last ones kept. */
+/** Batches in the order of rows, including a smaller last one. */
 export function inOrder(rows: readonly EncodedRow[], batchSize: number): BatchStream {
   return new BatchStream(rows, { batchSize, shuffle: false, dropLast: false, seed: 0 });
 }
