@@ -1,20 +1,21 @@
+/** Files with one word per line: CoNLL columns and CoNLL-U. */
 import { BidoraError } from "../common/errors.js";
 import type { WordsExample } from "./example.js";
 import { columnCount, emptyFile, hasCharacter, readLines, rowError } from "./textFile.js";
 
 interface ConllOptions {
-  /** Which column holds the label, counted from 1; the last one if not given. */
+  /** The number of the label's column, from 1; by default the last. */
   readonly labelColumn?: number | undefined;
 }
 
-/** Lines between documents begin so. */
+/** The first characters of lines between documents. */
 const BOUNDARIES = ["-DOCSTART-", "###MEDLINE:"];
 
 /**
- * Sentences with a word a line and a blank line between sentences, as in CoNLL-2003 and JNLPBA: the word is the first
- * column, columns are parted by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines are passed over, as are the
- * `###MEDLINE:` lines before JNLPBA's abstracts. A file of words alone gives sentences without labels.
- * @throws BidoraError naming the line that has another number of columns.
+ * Sentences with one word per line and a blank line between sentences, as in CoNLL-2003 and JNLPBA. The word is the first column;
+ * columns are separated by tabs or, in a file without tabs, by spaces. `-DOCSTART-` lines and the `###MEDLINE:` lines before JNLPBA's
+ * abstracts are skipped. A file with a single column has no labels.
+ * @throws BidoraError naming a line with another number of columns
  */
 export async function readConll(file: string, options: ConllOptions = {}): Promise<WordsExample[]> {
   const separator = (await hasCharacter(file, "\t")) ? "\t" : /[ ]+/;
@@ -53,7 +54,7 @@ function checkedColumns(file: string, columns: number, { labelColumn }: ConllOpt
   return columns;
 }
 
-/** Gathers the words of one sentence. */
+/** Collects the words of one sentence. */
 class SentenceBuilder {
   readonly #tokens: string[] = [];
   readonly #labels: string[] = [];
@@ -67,7 +68,7 @@ class SentenceBuilder {
     if (label !== undefined) this.#labels.push(label);
   }
 
-  /** The sentence, or nothing if it has no word. */
+  /** The sentence, or nothing if it has no words. */
   finish(): WordsExample[] {
     if (this.#tokens.length === 0) return [];
     const labels = this.#labels.length === 0 ? undefined : this.#labels;
@@ -78,9 +79,9 @@ class SentenceBuilder {
 const COLUMNS = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"];
 
 /**
- * Universal Dependencies' CoNLL-U: words are the column `form`, labels the column named (`upos` if none is). Multiword tokens
- * (`1-2`) and empty nodes (`8.1`) are passed over, as they stand beside the words.
- * @throws BidoraError naming the line that doesn't have the ten columns, or the columns there are.
+ * Universal Dependencies' CoNLL-U: words are in the column `form`, labels in the named column. Multiword tokens (`1-2`) and empty nodes
+ * (`8.1`) are skipped, because they are not among the sentence's syntactic words.
+ * @throws BidoraError naming a line without the ten columns, or listing the columns
  */
 export async function readConllu(file: string, labelColumn = "upos"): Promise<WordsExample[]> {
   const label = COLUMNS.indexOf(labelColumn.toLowerCase());
@@ -104,11 +105,11 @@ export async function readConllu(file: string, labelColumn = "upos"): Promise<Wo
     const fields = line.split("\t");
     const id = fields[0]!;
     if (fields.length !== COLUMNS.length) {
-      throw rowError(file, number, `${columnCount(fields.length)} parted by tabs, but CoNLL-U has ten.`);
+      throw rowError(file, number, `${columnCount(fields.length)} separated by tabs, but CoNLL-U has ten.`);
     }
     if (/^\d+$/.test(id)) sentence.add(number, fields[1]!, fields[label]!);
     else if (!/^\d+[-.]\d+$/.test(id))
-      throw rowError(file, number, `${JSON.stringify(id)} is no word number of CoNLL-U.`);
+      throw rowError(file, number, `${JSON.stringify(id)} is not a word number of CoNLL-U.`);
   };
   for await (const lines of readLines(file)) for (const line of lines) add(line);
   sentences.push(...sentence.finish());

@@ -6,7 +6,7 @@ export interface Location {
   readonly line: number;
 }
 
-/** A row as its file has it: what a model is given, and its label in the file's own words (none in rows to predict). */
+/** A row as in its file: the model's input and the label, by its name in the file; rows to predict have none. */
 export interface Example<Input = unknown, Label = unknown> {
   readonly input: Input;
   readonly label: Label | undefined;
@@ -16,15 +16,15 @@ export interface Example<Input = unknown, Label = unknown> {
 /** One or two texts, with a label. */
 export type TextExample<Label = unknown> = Example<Texts, Label>;
 
-/** A text that is split into words, with a label for each. */
+/** A list of words with a label for each. */
 export type WordsExample = Example<readonly string[], readonly string[]>;
 
 /** The rows of one source. */
 export interface Dataset<E extends Example = Example> {
   readonly examples: readonly E[];
-  /** All label names in their order, where the source itself says so; else they are taken from the rows. */
+  /** All label names in order, where the source defines them; else they follow from the rows. */
   readonly labelNames: readonly string[] | undefined;
-  /** The columns that were read, where the file has names for them. */
+  /** The names of the columns that were read, where the file has them. */
   readonly columns?: { readonly text: readonly string[]; readonly label: readonly string[] | undefined };
 }
 

@@ -1,12 +1,13 @@
-export { aWriting, writings } from "./arguments.js";
 export { readConll, readConllu } from "./conll.js";
 export { type Dataset, type Example, type Location, type TextExample, type WordsExample, where } from "./example.js";
 export { byCodePoint, LabelMap, labelMap, modelLabels, positiveLabel } from "./labels.js";
 export {
+  aWriting,
   type LanguageExample,
   type LanguageInput,
   loadLanguage,
   type Writing,
+  writings,
 } from "./languageRows.js";
 export { type LabelForm, type LoadOptions, loadTable, loadTexts, loadWords, wordsExamples } from "./load.js";
 export { BatchOrder, batchesPerPass, type OrderState } from "./order.js";

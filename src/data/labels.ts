@@ -1,3 +1,4 @@
+/** Label names, and their order in a model's outputs. */
 import { checkArguments, names as listOfNames, takes } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import { type Example, type Location, where } from "./example.js";
@@ -17,53 +18,53 @@ export class LabelMap {
     this.#index = new Map([...aliases, ...names.map((name, i) => [name, i] as const)]);
   }
 
-  /** The index of a label in one of its spellings, or undefined. */
+  /** The index of a label in any of its spellings, or undefined. */
   find(label: string | number): number | undefined {
     return this.#index.get(String(label));
   }
 
-  /** The same with further labels behind these. */
+  /** The same with more labels at the end. */
   and(names: readonly string[]): LabelMap {
     return new LabelMap([...this.names, ...names], this.#index);
   }
 
-  /** The label's index. @throws BidoraError if there is no such label. */
+  /** The index of a label. @throws BidoraError for an unknown label */
   indexOf(label: string | number, at: Location): number {
     const index = this.find(label);
     if (index !== undefined) return index;
     const known = this.names.length > 20 ? [...this.names.slice(0, 20), "…"] : this.names;
     throw new BidoraError(
       "UNKNOWN_LABEL",
-      `${where(at)}: the label ${label} is none of those known: ${known.join(", ")}.`,
+      `${where(at)}: the label ${label} is not one of the known labels: ${known.join(", ")}.`,
     );
   }
 }
 
 interface LabelSources {
-  /** The labels as a checkpoint's config.json names them, in the order of their ids. */
+  /** The label names in a checkpoint's config.json, in the order of their ids. */
   readonly checkpoint?: readonly string[] | undefined;
-  /** All label names in their order, where the data set says so itself. */
+  /** All label names in order, where the data set defines them. */
   readonly dataset?: readonly string[] | undefined;
-  /** The names that whole numbers stand for in files of a named data set. */
+  /** The label names of a named data set, whose files may have ids instead. */
   readonly numbered?: readonly string[] | undefined;
 }
 
 /**
- * The order of the labels: the checkpoint's if all labels of the training rows fit it, else the data set's own, else whole
- * numbers by value, else names by code point.
- * @throws BidoraError if no row has a label.
+ * The order of the labels: the checkpoint's if all labels of the training rows fit it, else the data set's, else integers by value,
+ * else names by code point.
+ * @throws BidoraError if no row has a label
  */
 export function labelMap(examples: readonly Example[], sources: LabelSources = {}): LabelMap {
   const { checkpoint, dataset } = sources;
   const found = new Set(dataset ?? labelsOf(examples));
-  if (found.size === 0) throw new BidoraError("NO_LABELS", "None of the rows has a label, but the task needs them.");
+  if (found.size === 0) throw new BidoraError("NO_LABELS", "No row has a label, but the task needs labels.");
   const fitted = checkpoint === undefined ? undefined : fitCheckpoint(checkpoint, found, sources);
   return fitted ?? new LabelMap(dataset ?? sortLabels(found));
 }
 
 /**
- * The labels of a model that is only used, in its order, with the spellings that the rows have for them: for stand-ins such as
- * `LABEL_0` the data set's own names, where their order is published. A label of the rows that the model lacks is an error later.
+ * The labels of a model for inference, in its order and in the spelling of the rows: for placeholders such as `LABEL_0` the data set's
+ * names, where their order is published. A label of the rows that the model lacks is an error later.
  */
 export function modelLabels(
   examples: readonly Example[],
@@ -71,12 +72,12 @@ export function modelLabels(
 ): LabelMap {
   const { checkpoint, dataset, numbered } = sources;
   const counts = [dataset?.length, numbered?.length];
-  if (dataset && counts.every((count) => count === checkpoint.length) && checkpoint.every(isStandIn))
+  if (dataset && counts.every((count) => count === checkpoint.length) && checkpoint.every(isPlaceholder))
     return new LabelMap(dataset);
   return fitCheckpoint(checkpoint, new Set(dataset ?? labelsOf(examples)), sources) ?? new LabelMap(checkpoint);
 }
 
-/** Of two labels, the index of the one that F1 is about, in whatever order the model has them. */
+/** The index of the positive label of two, in whatever order the model has them. */
 export function positiveLabel(
   labels: LabelMap,
   dataset?: { readonly labelNames: readonly string[]; readonly positive?: string | undefined },
@@ -87,13 +88,13 @@ export function positiveLabel(
   return one ?? labels.names.indexOf(sortLabels(labels.names)[1] ?? "");
 }
 
-/** A data set's label by its name, or by its number, as files of the set may have it. */
+/** A data set's label by its name, or by its id, as some files of the set have it. */
 function findNamed(labels: LabelMap, names: readonly string[], wanted: string): number | undefined {
   const byName = labels.names.findIndex((name) => name.toLowerCase() === wanted.toLowerCase());
   return byName === -1 ? labels.find(names.indexOf(wanted)) : byName;
 }
 
-/** The order of UTF-8 bytes is that of the code points; JavaScript's own order, by UTF-16 units, is not. */
+/** UTF-8 bytes sort as code points do; JavaScript's order, by UTF-16 units, differs. */
 export function byCodePoint(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b));
 }
@@ -117,15 +118,15 @@ function isInteger(name: string): boolean {
   return /^-?\d+$/.test(name);
 }
 
-/** A name that says no more than the label's id. */
-function isStandIn(name: string, id: number): boolean {
+/** Whether a name is only a placeholder for the label's id. */
+function isPlaceholder(name: string, id: number): boolean {
   return name === `LABEL_${id}` || name === String(id);
 }
 
 /**
- * A checkpoint's names fit if they are the labels themselves, or differ in case only. Where they are stand-ins (`LABEL_0`), a
- * named data set's names stand for its ids. Whole numbers in range stand for the checkpoint's ids, or for those of a named data
- * set that it has the names of.
+ * A checkpoint's names fit if they are the labels themselves, or differ only in case. Where they are placeholders (`LABEL_0`), they mean
+ * a named data set's labels with the same ids. Integers in range are the checkpoint's ids, or those of a named data set with the same
+ * names.
  */
 function fitCheckpoint(
   names: readonly string[],
@@ -140,17 +141,17 @@ function fitCheckpoint(
     return new LabelMap(names, new Map(folded));
   }
   if (dataset !== undefined) return undefined;
-  const own = numbered?.length === names.length && names.every(isStandIn) ? numbered : names;
+  const own = numbered?.length === names.length && names.every(isPlaceholder) ? numbered : names;
   const known = new Set(own);
   if (own === numbered && [...found].every((label) => known.has(label))) return new LabelMap(own);
-  // Among names that are numbers themselves, and not the ids, a number would stand for two labels.
+  // Where names are numbers themselves, but not the ids, a number could mean two labels.
   if (own.some((name, id) => isInteger(name) && name !== String(id))) return undefined;
   if ([...found].every((label) => /^\d+$/.test(label) && Number(label) < names.length))
     return new LabelMap(own, new Map(names.map((_, id) => [String(id), indexOfId(id, lower, numbered)])));
   return undefined;
 }
 
-/** @param lower the checkpoint's names in lower case, with their indices */
+/** @param lower the checkpoint's names in lower case, with their indices @returns the index of the label that an id means */
 function indexOfId(id: number, lower: ReadonlyMap<string, number>, numbered: readonly string[] = []): number {
   const indices = numbered.map((name) => lower.get(name.toLowerCase()));
   return indices.includes(undefined) ? id : (indices[id] ?? id);

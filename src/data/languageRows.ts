@@ -1,6 +1,8 @@
-import { aText, checkArguments, isObject } from "../common/arguments.js";
+/** Rows for language models: text, a prompt with its completion, or a conversation. */
+import { aText, type Check, checkArguments, isObject, listOf, takes } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
+import { shown } from "../common/messages.js";
 import { HAS_HALF, isWhole, type Message, ROLES, type TextPart } from "../text/index.js";
 import type { Dataset, Example } from "./example.js";
 import { type LoadOptions, loadOptions, loadTable } from "./load.js";
@@ -9,7 +11,7 @@ import { rowError } from "./textFile.js";
 /** A text or a conversation. */
 export type Writing = string | readonly Message[];
 
-/** What a language model learns from, or is asked. */
+/** What a language model is trained on or prompted with. */
 export type LanguageInput =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "messages"; readonly messages: readonly Message[] }
@@ -17,29 +19,29 @@ export type LanguageInput =
       readonly kind: "prompt";
       readonly prompt: Writing;
       readonly completion: Writing | undefined;
-      /** Several completions that are as good, in the place of one. */
+      /** Several equally good completions instead of one. */
       readonly references?: readonly string[];
     };
 
-/** A row for a language model: its label, if it has one, is part of it. */
+/** A row for a language model; what it is trained to predict is part of the input. */
 export type LanguageExample = Example<LanguageInput, undefined>;
 
 type Kind = LanguageInput["kind"];
 
-/** The columns of each kind of row, by their usual names. */
+/** The usual columns of each kind of row. */
 const COLUMNS: Readonly<Record<Kind, readonly string[]>> = {
   messages: ["messages"],
   prompt: ["prompt", "completion"],
   text: ["text"],
 };
-/** In the place of a completion. */
+/** The column that replaces the completion. */
 const REFERENCES = "references";
 const EXPECTED = "messages, or prompt and completion, or text";
 
 /**
- * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, all of one
- * kind where they are learnt from. One text column named by hand holds texts or messages, two hold prompts and completions.
- * @throws BidoraError naming the row of another kind, or what is wrong in it
+ * Rows for language models: `{"messages": [{"role", "content"}, …]}`, `{"prompt", "completion"}` or `{"text"}`, in training all of one
+ * kind. One `--text-columns` column holds texts or messages, two hold prompts and completions.
+ * @throws BidoraError naming a row of another kind, or what is wrong in it
  */
 export async function loadLanguage(file: string, options: LoadOptions = {}): Promise<Dataset<LanguageExample>> {
   checkArguments("loadLanguage", ["file", file, aText], ["options", options, loadOptions]);
@@ -48,7 +50,7 @@ export async function loadLanguage(file: string, options: LoadOptions = {}): Pro
   const isPrompt = options.labels === "optional";
   const examples = table.rows.map((row): LanguageExample => {
     if (isThere(own(row.values, "tools")))
-      throw rowError(file, row.line, "the row has tools, which are not supported: leave them out.");
+      throw rowError(file, row.line, "the row has tools, which are not supported: remove them.");
     const kind = named ? kindOfNamed(row, named) : kindOf(table, row);
     const input = inputOf(new Reader(table, row), kind, named ?? COLUMNS[kind], isPrompt);
     return { input, label: undefined, at: { file, line: row.line } };
@@ -60,14 +62,14 @@ export async function loadLanguage(file: string, options: LoadOptions = {}): Pro
 
 const isThere = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** The columns named by hand, else those of before where the file has them. @throws BidoraError for one that is not there */
+/** The columns given by flag, else those of the training run where the file has them. @throws BidoraError for a missing column */
 function namedColumns(table: Table, options: LoadOptions): readonly string[] | undefined {
   const { textColumns, usualTextColumns, labelColumns } = options;
   if (labelColumns !== undefined)
     throw new UsageError(
-      `No effect: --label-column ${labelColumns} names a label, which rows for language models lack.`,
+      `No effect: --label-column ${labelColumns} names a label, but rows for language models have none.`,
     );
-  // What is asked for needs no completion.
+  // A prompt alone needs no completion.
   const isNeeded = (name: string, i: number) =>
     i === 0 || options.labels !== "optional" || table.columns.includes(name);
   if (textColumns) return findTextColumns(table, textColumns.filter(isNeeded));
@@ -101,7 +103,7 @@ function inputOf(reader: Reader, kind: Kind, [first, second]: readonly string[],
   throw reader.error(`${column} and ${second} must both be texts, or both be lists of messages.`);
 }
 
-/** A file is of one kind, so that what `--train-on` says goes for all of it. */
+/** All rows of a file are of one kind, so that `--train-on` means the same for each. */
 function checkOneKind(examples: readonly LanguageExample[]): void {
   const [first] = examples;
   const other = examples.find(({ input }) => input.kind !== first?.input.kind);
@@ -133,12 +135,12 @@ class Reader {
     return this.wellFormed(own(this.row.values, column), column);
   }
 
-  /** Several completions, at least one. */
+  /** At least one completion. */
   references(): readonly string[] {
-    if (this.has("completion")) throw this.error(`completion and ${REFERENCES} exclude each other: leave one out.`);
+    if (this.has("completion")) throw this.error(`completion and ${REFERENCES} exclude each other: remove one.`);
     const value = own(this.row.values, REFERENCES);
     if (!Array.isArray(value) || value.length === 0)
-      throw this.error(`${REFERENCES} must be a list of texts with at least one, but is ${shown(value)}.`);
+      throw this.error(`${REFERENCES} must be a list of texts with at least one, but is ${shownValue(value)}.`);
     return value.map((text, i) => this.wellFormed(text, `${REFERENCES}[${i}]`));
   }
 
@@ -149,15 +151,15 @@ class Reader {
   messages(column: string): Message[] {
     const value = own(this.row.values, column);
     if (!Array.isArray(value) || value.length === 0)
-      throw this.error(`${column} must be a list of messages with at least one, but is ${shown(value)}.`);
+      throw this.error(`${column} must be a list of messages with at least one, but is ${shownValue(value)}.`);
     return value.map((message, i) => this.message(message, `${column}[${i}]`));
   }
 
   private message(value: unknown, place: string): Message {
-    if (!isObject(value)) throw this.error(`${place} must be {"role", "content"}, but is ${shown(value)}.`);
+    if (!isObject(value)) throw this.error(`${place} must be {"role", "content"}, but is ${shownValue(value)}.`);
     const { role, content } = { role: own(value, "role"), content: own(value, "content") };
     if (!ROLES.some((known) => known === role))
-      throw this.error(`${place} must have a role, one of ${ROLES.join(", ")}, but it is ${shown(role)}.`);
+      throw this.error(`${place} must have a role, one of ${ROLES.join(", ")}, but it is ${shownValue(role)}.`);
     if (!isThere(content)) throw this.error(`${place} has no content: a text is expected.`);
     const given = Object.entries(value).filter(([, field]) => isThere(field));
     const fields = given.map(([name, field]) => [name, this.field(field, `${place}.${name}`, name === "content")]);
@@ -171,15 +173,35 @@ class Reader {
 
   private part(value: unknown, place: string): TextPart {
     const isText = isObject(value) && own(value, "type") === "text";
-    if (!isText) throw this.error(`${place} must be {"type": "text", "text"}, but is ${shown(value)}.`);
+    if (!isText) throw this.error(`${place} must be {"type": "text", "text"}, but is ${shownValue(value)}.`);
     return { type: "text", text: this.wellFormed(own(value, "text"), `${place}.text`) };
   }
 
   private wellFormed(value: unknown, place: string): string {
-    if (typeof value !== "string") throw this.error(`${place} must be a text, but is ${shown(value)}.`);
+    if (typeof value !== "string") throw this.error(`${place} must be a text, but is ${shownValue(value)}.`);
     if (isWhole(value)) return value;
     throw this.error(`${place} ${HAS_HALF}.`);
   }
 }
 
-const shown = (value: unknown): string => (value === undefined ? "missing" : written(value));
+const shownValue = (value: unknown): string => (value === undefined ? "missing" : written(value));
+
+// Prompts as arguments of a call
+
+const isMessage = (value: unknown): boolean =>
+  isObject(value) && (ROLES as readonly unknown[]).includes(value.role) && value.content !== undefined;
+
+const isWriting = (value: unknown): boolean =>
+  typeof value === "string" || (Array.isArray(value) && value.length > 0 && value.every(isMessage));
+
+/** A text or a conversation. */
+export const aWriting = takes(`a text, or a list of messages such as [{ role: "user", content: "…" }]`, isWriting);
+
+const LIST = listOf("a list of prompts, each a text or a list of messages", aWriting);
+
+/** A list of prompts. A single text or conversation would be read as a list of its characters or messages. */
+export const writings: Check = (value, subject) => {
+  if (isWriting(value))
+    throw new UsageError(`${subject} takes a list of prompts; got one, ${shown(value)}: put it into a list.`);
+  LIST(value, subject);
+};

@@ -1,9 +1,11 @@
+/** Files of rows: each format by its extension, and the examples in it. */
 import { existsSync, statSync } from "node:fs";
 import { extname } from "node:path";
 import {
   aText,
   type Check,
   checkArguments,
+  having,
   names,
   oneOf,
   optional,
@@ -12,7 +14,6 @@ import {
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import type { Texts } from "../text/index.js";
-import { aLabelForm } from "./arguments.js";
 import { readConll, readConllu } from "./conll.js";
 import type { Dataset, TextExample, WordsExample } from "./example.js";
 import { byCodePoint } from "./labels.js";
@@ -32,15 +33,16 @@ import {
 import { readCsv, readJsonl, readTsv } from "./tableFiles.js";
 import { fileError, rowError } from "./textFile.js";
 
-/** Which columns hold what, and whether rows must have labels. */
+/** The columns to read, and whether rows must have labels. */
 export interface LoadOptions extends Partial<ColumnOptions> {
   /** Names of the columns of a CSV or TSV file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
 
+const aLabelForm = having("a form of labels, such as { read: readName }", "read");
 const SOME_NAMES = optional(names);
 
-/** What calls take as `LoadOptions`. */
+/** Checks `LoadOptions`. */
 export const loadOptions = optionsOf({
   textColumns: SOME_NAMES,
   usualTextColumns: SOME_NAMES,
@@ -59,13 +61,13 @@ const TABLES: ReadonlyMap<string, TableReader> = new Map([
   [".tsv", readTsv],
   [".parquet", async (file) => (await import("./parquet.js")).readParquet(file)],
 ]);
-/** Tables whose cells can hold lists. */
+/** Formats whose cells can hold lists. */
 const LISTS = [".jsonl", ".json", ".parquet"];
-/** Columns of words, whatever the file is called; .tsv only where words are wanted. */
+/** Files with one word per line; .tsv only for tasks on words. */
 const COLUMNS = [".conll", ".tsv", ".txt", ".iob2", ".iob", ".bio"];
 
 /**
- * The rows of a file of one or two texts, read by its extension: .jsonl, .csv, .tsv, .parquet.
+ * The rows of a file with one or two texts each, by its extension: .jsonl, .csv, .tsv, .parquet.
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadTexts<Label>(
@@ -77,14 +79,14 @@ export async function loadTexts<Label>(
   return textExamples(await loadTable(file, options), form, { labels: "required", ...options });
 }
 
-/** A file of named columns, whatever stands in them. @throws BidoraError naming the file or line at fault */
+/** A file with named columns. @throws BidoraError naming the file or line at fault */
 export function loadTable(file: string, options: Pick<LoadOptions, "header"> = {}): Promise<Table> {
   const read = TABLES.get(extensionOf(file)) ?? unknownFormat(file, [...TABLES.keys()]);
   return read(file, options);
 }
 
 /**
- * The rows of a file of words, read by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
+ * The sentences of a file of words, by its extension: .jsonl, .parquet, .conllu, or CoNLL columns (.conll, .tsv, .txt, .iob2).
  * @throws BidoraError naming the file, line or column at fault
  */
 export async function loadWords(file: string, options: LoadOptions = {}): Promise<Dataset<WordsExample>> {
@@ -104,10 +106,10 @@ async function sentences(
   const [column] = labelColumns ?? (labels === "required" ? usualLabelColumns : undefined) ?? [];
   if (textColumns !== undefined)
     throw new UsageError(
-      `No effect: --text-columns ${textColumns} names no column of ${file}, where words come first.`,
+      `No effect: --text-columns ${textColumns} names no column of ${file}, whose first column has the words.`,
     );
   if (extensionOf(file) === ".conllu") {
-    if (column?.toLowerCase() === "form") throw new UsageError(`${file}: the column form holds the words, not labels.`);
+    if (column?.toLowerCase() === "form") throw new UsageError(`${file}: the column form has the words, not labels.`);
     return readConllu(file, column);
   }
   if (column !== undefined && !/^\d+$/.test(column)) {
@@ -117,7 +119,7 @@ async function sentences(
   }
   const read = await readConll(file, { labelColumn: column === undefined ? undefined : Number(column) });
   if (labels === "required" && read.some(({ label }) => label === undefined)) {
-    throw new BidoraError("UNKNOWN_COLUMN", `${file} has words alone: a column of labels is expected beside them.`);
+    throw new BidoraError("UNKNOWN_COLUMN", `${file} has only words: a column of labels is expected beside them.`);
   }
   return read;
 }
@@ -132,19 +134,19 @@ function unknownFormat(file: string, known: readonly string[]): never {
 
 interface ColumnOptions {
   readonly textColumns?: readonly string[] | undefined;
-  /** The first choice among the usual names; as is `usualLabelColumns`. */
+  /** Tried before the usual names; so are `usualLabelColumns`. */
   readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumns?: readonly string[] | undefined;
   readonly usualLabelColumns?: readonly string[] | undefined;
-  /** Rows to predict need no label. */
+  /** Optional in rows to predict. */
   readonly labels: "required" | "optional";
 }
 
-/** How a task's labels stand in a table. */
+/** How a task's labels are read from a table. */
 export interface LabelForm<Label> {
-  /** Of one column. */
+  /** From one column. */
   readonly read: ValueReader<Label>;
-  /** Of several columns with 0 or 1 each, from the names of those with 1; absent where there is one column. */
+  /** From several 0/1 columns, given the names of those with 1; absent for tasks with one label column. */
   readonly ofNames?: (names: readonly string[]) => Label;
 }
 
@@ -168,7 +170,7 @@ function textExamples<Label>(
   };
 }
 
-/** Rows of words, with a label for each. @throws BidoraError naming the column or row that doesn't fit */
+/** Rows of words with a label for each. @throws BidoraError naming the column or row that doesn't fit */
 export function wordsExamples(table: Table, options: ColumnOptions): Dataset<WordsExample> {
   const column = findWordsColumn(table, options.textColumns, options.usualTextColumns);
   const optional = options.labels === "optional";

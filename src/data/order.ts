@@ -1,31 +1,32 @@
+/** The order in which rows are trained on. */
 import { UsageError } from "../common/errors.js";
 import { shuffler } from "../common/seededGenerator.js";
 
-/** A position in the data, to be saved and resumed from. */
+/** A position in the data, for checkpoints. */
 export interface OrderState {
-  /** How many passes over the rows are complete. */
+  /** Completed passes over the rows. */
   readonly pass: number;
-  /** How many batches of this pass were handed out. */
+  /** Batches of this pass that were returned. */
   readonly index: number;
 }
 
 export interface OrderOptions {
-  /** How many rows there are. */
+  /** The number of rows. */
   readonly rows: number;
   readonly batchSize: number;
   readonly seed: number;
-  /** Off: every pass takes the rows in file order. */
+  /** Otherwise every pass has the rows in file order. */
   readonly shuffle: boolean;
-  /** Leaves out the short last batch of a pass, which else counts as a batch. */
+  /** Drops the last batch of a pass if it is short. */
   readonly dropLast?: boolean;
-  /** The rows' lengths, if rows of similar length are to share a batch (only where the order is shuffled). */
+  /** The rows' lengths, to put rows of similar length into one batch (only with `shuffle`). */
   readonly lengths?: readonly number[] | undefined;
 }
 
-/** Rows of similar length are looked for in stretches of so many batches, so that batches stay random. */
+/** Rows are sorted by length within chunks of this many batches, so that batches stay random. */
 const CHUNK_BATCHES = 32;
 
-/** @throws UsageError if there is no batch to make */
+/** @throws UsageError for less than one batch */
 export function batchesPerPass({
   rows,
   batchSize,
@@ -37,35 +38,35 @@ export function batchesPerPass({
   const batches = dropLast ? Math.floor(rows / batchSize) : Math.ceil(rows / batchSize);
   if (batches > 0) return batches;
   throw new UsageError(
-    `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last one is dropped" : ""}.`,
+    `${rows} rows make no batch of ${batchSize}${dropLast ? " when a short last batch is dropped" : ""}.`,
   );
 }
 
-/** The endless sequence of batches of row numbers. It depends on the options and the state alone. */
+/** The endless sequence of batches of row numbers, determined by the options and the state. */
 export class BatchOrder {
   readonly batchesPerPass: number;
   readonly #options: OrderOptions;
   #state: OrderState;
   #batches: { readonly pass: number; readonly list: readonly (readonly number[])[] } | undefined;
 
-  /** @throws UsageError if there is no batch to make. */
+  /** @throws UsageError for less than one batch */
   constructor(options: OrderOptions, state: OrderState = { pass: 0, index: 0 }) {
     this.batchesPerPass = batchesPerPass(options);
     if (!(state.index >= 0 && state.index < this.batchesPerPass)) {
       throw new UsageError(
-        `A pass has ${this.batchesPerPass} batches, but the position to go on from is ${state.index}.`,
+        `A pass has ${this.batchesPerPass} batches, but the position to resume from is ${state.index}.`,
       );
     }
     this.#options = options;
     this.#state = state;
   }
 
-  /** The position of the batch that `next` gives. */
+  /** The position of the batch that `next` returns. */
   get state(): OrderState {
     return this.#state;
   }
 
-  /** The row numbers of the next batch; after a pass the next one begins. */
+  /** The row numbers of the next batch. */
   next(): readonly number[] {
     const { pass, index } = this.#state;
     if (this.#batches?.pass !== pass) this.#batches = { pass, list: batchesOfPass(this.#options, pass) };

@@ -8,8 +8,8 @@ import type { Table } from "./table.js";
 import { emptyFile, fileError } from "./textFile.js";
 
 /**
- * A Parquet file, with any of the format's compressions.
- * @throws BidoraError if the file is missing, damaged, has two columns of one name or no row.
+ * A Parquet file, in any of the format's compressions.
+ * @throws BidoraError if the file is missing, damaged, empty, or has two columns with one name
  */
 export async function readParquet(path: string): Promise<Table> {
   refuseSpecialFile(path);
@@ -22,24 +22,18 @@ export async function readParquet(path: string): Promise<Table> {
     const columns = parquetSchema(metadata).children.map((column) => column.element.name);
     const twice = firstRepeated(columns);
     if (twice !== undefined)
-      throw new BidoraError(
-        "BAD_FILE",
-        `${path} has the column ${JSON.stringify(twice)} twice: leave one of them there.`,
-      );
+      throw new BidoraError("BAD_FILE", `${path} has the column ${JSON.stringify(twice)} twice: remove one of them.`);
     const objects = await parquetReadObjects({ file, metadata, compressors, parsers: { stringFromBytes } });
     if (objects.length === 0) throw emptyFile(path);
     const rows = objects.map((values, i) => ({ line: i + 1, values: mapValues(values) }));
     return { file: path, columns, rows };
   } catch (cause) {
     if (cause instanceof BidoraError) throw cause;
-    throw new BidoraError("BAD_FILE", `${path} is not a whole Parquet file: ${(cause as Error).message}`, { cause });
+    throw new BidoraError("BAD_FILE", `${path} is not a valid Parquet file: ${(cause as Error).message}`, { cause });
   }
 }
 
-/**
- * Bytes as a text where they are one. Those that are not stay what they are, and are refused where a text is read: a decoder would put
- * other characters in their place.
- */
+/** Decodes UTF-8. Other bytes are kept as they are and refused where a text is read, because a decoder would replace characters. */
 const stringFromBytes = (bytes: Uint8Array): string | Uint8Array =>
   bytes && isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8") : bytes;
 
@@ -48,8 +42,8 @@ function mapValues(values: Record<string, unknown>): Record<string, unknown> {
 }
 
 /**
- * 64-bit integers as numbers, in lists and structs too. Those that no number holds exactly stay what they are: readers of values
- * refuse them, and a column of such ids that nobody reads does no harm.
+ * 64-bit integers as numbers, in lists and structs too. Integers beyond 2⁵³ are kept as they are and refused where a value is read: a
+ * column of such ids that is not read does no harm.
  */
 function withNumbers(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value;
@@ -57,6 +51,6 @@ function withNumbers(value: unknown): unknown {
   return isStruct(value) ? mapValues(value) : value;
 }
 
-/** Dates and bytes are objects of classes of their own. */
+/** Dates and bytes are instances of other classes. */
 const isStruct = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;

@@ -1,3 +1,4 @@
+/** Rows for question answering. */
 import { aText, checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import type { Dataset, Example, Location } from "./example.js";
@@ -14,24 +15,24 @@ import {
 } from "./table.js";
 import { rowError } from "./textFile.js";
 
-/** An answer as SQuAD has it: where it begins in the context, in code points. */
+/** An answer as in SQuAD, with its start in the context, in code points. */
 export interface Answer {
   readonly text: string;
   readonly start: number;
 }
 
-/** A question and a context, with the answers that stand in it. */
+/** A question and a context, with the answers in the context. */
 export type QuestionExample = Example<readonly [question: string, context: string], readonly Answer[]>;
 
 /**
- * Questions on contexts with their answers, none where there is none: rows as Hugging Face has them
- * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`), or SQuAD's own JSON.
- * @throws BidoraError naming the row whose answer does not stand where it is said to, or when there is no question
+ * Questions on contexts with their answers, in Hugging Face's format
+ * (`{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`) or SQuAD's JSON.
+ * @throws BidoraError naming a row whose answer is not at its start, or for a file without questions
  */
 export async function loadQuestions(file: string, options: LoadOptions = {}): Promise<Dataset<QuestionExample>> {
   checkArguments("loadQuestions", ["file", file, aText], ["options", options, loadOptions]);
   const table = unfolded(await loadTable(file, options));
-  if (table.rows.length === 0) throw rowError(file, 1, "there is no question in its articles.");
+  if (table.rows.length === 0) throw rowError(file, 1, "its articles have no questions.");
   const optional = options.labels === "optional";
   const texts = findTextColumns(table, options.textColumns, options.usualTextColumns ?? ["question", "context"]);
   const [question, context] = texts;
@@ -39,7 +40,7 @@ export async function loadQuestions(file: string, options: LoadOptions = {}): Pr
     throw rowError(
       file,
       1,
-      `a question and a context are expected, but --text-columns names ${texts.join(", ")} alone.`,
+      `a question and a context are expected, but --text-columns names only ${texts.join(", ")}.`,
     );
   const found = { optional, first: options.usualLabelColumns ?? ["answers"], texts };
   const label = oneColumn(findLabelColumns(table, options.labelColumns, found));
@@ -55,7 +56,7 @@ export async function loadQuestions(file: string, options: LoadOptions = {}): Pr
   return { examples, labelNames: undefined, columns: { text: texts, label } };
 }
 
-/** SQuAD's own files are one object: articles of paragraphs of questions. */
+/** SQuAD's files are one object: articles with paragraphs with questions. */
 function unfolded(table: Table): Table {
   const [only, ...more] = table.rows;
   const articles = only?.values.data;
@@ -77,7 +78,7 @@ function listOf(value: unknown, key: string): readonly unknown[] {
   return Array.isArray(list) ? list : [];
 }
 
-/** `{"text": […], "answer_start": […]}`, or a list of such with one each. */
+/** `{"text": […], "answer_start": […]}`, or a list of `{"text", "answer_start"}`. */
 function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
   const value = own(row.values, column);
   const each = Array.isArray(value)
@@ -90,7 +91,7 @@ function readAnswers(table: Table, row: TableRow, column: string): Answer[] {
   return fail(table, row, column, 'answers, {"text": [texts], "answer_start": [numbers]}');
 }
 
-/** @throws BidoraError for an answer that is not where it is said to be */
+/** @throws BidoraError for an answer that is not at its start */
 function checkAnswer({ text, start }: Answer, context: string, { file, line }: Location): void {
   const length = Array.from(text).length;
   const there = sliceOf(context, start, start + length);
@@ -98,11 +99,11 @@ function checkAnswer({ text, start }: Answer, context: string, { file, line }: L
   throw rowError(
     file,
     line,
-    `the answer ${JSON.stringify(text)} does not stand at character ${start} of the context, where there is ${JSON.stringify(there)}.`,
+    `the answer ${JSON.stringify(text)} is not at character ${start} of the context, which has ${JSON.stringify(there)} there.`,
   );
 }
 
-/** A part of a text, from one code point to before another. */
+/** The part of a text between two code points, without the last. */
 export function sliceOf(text: string, start: number, end: number): string {
   return Array.from(text).slice(start, end).join("");
 }

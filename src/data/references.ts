@@ -1,3 +1,4 @@
+/** Prompts and the references that generated text is scored against. */
 import { group } from "d3-array";
 import { UsageError } from "../common/errors.js";
 import { where } from "./example.js";
@@ -6,17 +7,17 @@ import { loadTable } from "./load.js";
 import { isAbsent } from "./table.js";
 import { rowError } from "./textFile.js";
 
-/** A prompt, and all that was written to go on from it. */
+/** A prompt and all its references. */
 export interface Meaning {
-  /** The first row with this prompt, without what goes on from it. */
+  /** The first row with this prompt, without its completion. */
   readonly example: LanguageExample;
-  /** Without space around them. */
+  /** Trimmed. */
   readonly references: readonly string[];
 }
 
 /**
- * Rows with one prompt are one meaning with several references, in the order in which prompts come up.
- * @throws UsageError for a row without a prompt and what goes on from it
+ * Groups rows by prompt, in the order of the prompts' first rows.
+ * @throws UsageError for a row without a prompt or references
  */
 export function meaningsOf(examples: readonly LanguageExample[]): Meaning[] {
   const byPrompt = new Map<string, { example: LanguageExample; references: string[] }>();
@@ -42,13 +43,13 @@ function partsOf({ input, at }: LanguageExample): { prompt: Writing; references:
     return { prompt: input.messages.slice(0, -1), references: trimmed([answer]) };
   }
   throw new UsageError(
-    `${where(at)}: texts can be judged only where a prompt is followed by a completion, by references or by an assistant's answer.`,
+    `${where(at)}: text can be scored only where a prompt has a completion, references or an assistant's answer.`,
   );
 }
 
 const trimmed = (texts: readonly string[]): string[] => texts.map((text) => text.trim());
 
-/** What a writing says, without who says it. */
+/** The text of a completion, without the roles of its messages. */
 function textOf(writing: Writing | undefined): string | undefined {
   if (writing === undefined || typeof writing === "string") return writing;
   return writing.map(({ content }) => contentOf(content)).join("\n");
@@ -59,14 +60,14 @@ function contentOf(content: unknown): string {
   return Array.isArray(content) ? content.map((part: { text?: unknown }) => String(part.text ?? "")).join("") : "";
 }
 
-/** The rows of the first so many prompts, all of each: a prompt is judged by all of its references. */
+/** All rows of the first `count` prompts: a prompt is scored against all its references. */
 export function rowsOfPrompts(examples: readonly LanguageExample[], count: number): LanguageExample[] {
   const keys = examples.map((example) => JSON.stringify(partsOf(example).prompt));
   const taken = new Set([...new Set(keys)].slice(0, count));
   return examples.filter((_, i) => taken.has(keys[i] as string));
 }
 
-/** Numbers of rows, from 0, that belong together: those with one prompt. A row without a prompt is a group of its own. */
+/** Row numbers, from 0, grouped by prompt. A row without a prompt is a group by itself. */
 export function rowsByPrompt(examples: readonly LanguageExample[]): number[][] {
   return [...group(examples.keys(), (row) => JSON.stringify(promptOf(examples[row]!.input) ?? row)).values()];
 }
@@ -76,16 +77,15 @@ function promptOf(input: LanguageExample["input"]): Writing | undefined {
   return input.kind === "messages" ? input.messages.slice(0, -1) : undefined;
 }
 
-/** What a row's text is compared with. */
+/** The references of a row. */
 export interface References extends Pick<Meaning, "references"> {
-  /** What the row's prompt is told from others by; undefined for a row without one. */
+  /** Equal for equal prompts; undefined for a row without one. */
   readonly prompt: string | undefined;
 }
 
 /**
- * The references of rows, whose prompts may be missing: `references`, a list of texts, `completion`, a text, or a conversation's
- * last answer.
- * @throws BidoraError naming the row that has none
+ * The references of each row, with or without a prompt: the list `references`, the text `completion`, or a conversation's last answer.
+ * @throws BidoraError naming a row that has none
  */
 export async function loadReferences(file: string): Promise<References[]> {
   const table = await loadTable(file);
@@ -96,7 +96,7 @@ export async function loadReferences(file: string): Promise<References[]> {
   return table.rows.map(({ values, line }) => {
     const { prompt, references, completion } = values as Readonly<Record<string, unknown>>;
     if (!isAbsent(references) && !isAbsent(completion))
-      throw rowError(file, line, "completion and references exclude each other: leave one out.");
+      throw rowError(file, line, "completion and references exclude each other: remove one.");
     const found = references ?? (typeof completion === "string" ? [completion] : undefined);
     const isList = Array.isArray(found) && found.length > 0 && found.every((text) => typeof text === "string");
     if (!isList) throw rowError(file, line, "a row holds references, a list of texts, or completion, a text.");
@@ -104,7 +104,7 @@ export async function loadReferences(file: string): Promise<References[]> {
   });
 }
 
-/** Rows with one prompt as one, with the references of all. */
+/** Joins rows with the same prompt. */
 export function byPrompt(rows: readonly References[]): References[] {
   const found = new Map<string, string[]>();
   for (const { prompt = "", references } of rows) found.set(prompt, [...(found.get(prompt) ?? []), ...references]);

@@ -1,48 +1,49 @@
+/** Parts of the training rows: limited, held out, and split for a bilevel search. */
 import { evenSizes } from "../common/collections.js";
 import { UsageError } from "../common/errors.js";
 import { shuffler } from "../common/seededGenerator.js";
 
 export interface SubsetOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
-  /** So many rows are trained on; all if absent. */
+  /** How many rows to train on; by default all. */
   readonly trainLimit?: number | undefined;
-  /** The share of those that is held out; none if absent. */
+  /** The share of these that is held out; by default none. */
   readonly holdoutFraction?: number | undefined;
 }
 
-/** Training rows, and those of them that are held out. */
+/** The rows to train on, and those that are held out. */
 export interface Subsets<Row> {
   readonly train: readonly Row[];
   readonly holdout: readonly Row[] | undefined;
 }
 
 /**
- * The rows that are trained on, in their order: a number of them that the seed draws (the first ones where nothing is drawn),
- * without those that are held out. These are the rows that BiDoRA's upper level takes at the same share and seed.
- * @throws UsageError for more rows than there are, and where nothing would be left
+ * The rows to train on, in their order: a random sample by the seed (the first rows without `shuffle`), without the held-out rows.
+ * Those are the rows of BiDoRA's upper level at the same share and seed.
+ * @throws UsageError for more rows than there are, and where no row would be left
  */
 export function subsetsOf<Row>(
   rows: readonly Row[],
   { trainLimit, holdoutFraction, ...options }: SubsetOptions,
 ): Subsets<Row> {
-  const chosen = trainLimit === undefined ? rows : drawn(rows, trainLimit, options);
+  const chosen = trainLimit === undefined ? rows : sampled(rows, trainLimit, options);
   if (holdoutFraction === undefined) return { train: chosen, holdout: undefined };
   const { lower, upper } = splitForSearch(chosen.length, { ...options, fraction: rest(holdoutFraction) });
   const pick = (indices: readonly number[]) => inOrder(indices).map((index) => chosen[index] as Row);
   return { train: pick(lower), holdout: pick(upper) };
 }
 
-/** What a share leaves, to 12 decimals: 1 − 0.8 is a little less than 0.2 in binary, and a fifth of ten rows would be one of them. */
+/** The rest of a share, to 12 decimals: in binary 1 − 0.8 is slightly less than 0.2, and a fifth of ten rows would be one row. */
 const rest = (fraction: number): number => Number((1 - fraction).toFixed(12));
 
-function drawn<Row>(
+function sampled<Row>(
   rows: readonly Row[],
   count: number,
   { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">,
 ): readonly Row[] {
   if (count > rows.length)
-    throw new UsageError(`--train-limit ${count} is more than the ${rows.length} training rows that there are.`);
+    throw new UsageError(`--train-limit ${count} is more than the ${rows.length} training rows.`);
   if (!shuffle) return rows.slice(0, count);
-  // Stream -2 is neither a pass's nor the search's.
+  // Passes use streams from 0, the search uses -1.
   const order = shuffler(seed, -2)(rows.map((_, row) => row));
   return inOrder(order.slice(0, count)).map((row) => rows[row] as Row);
 }
@@ -57,22 +58,22 @@ interface SearchSplit {
 }
 
 interface SplitOptions {
-  /** The lower level's share, rounded down to whole rows. */
+  /** The lower level's share, rounded down to rows. */
   readonly fraction: number;
-  /** Off: the first rows are the lower level's. */
+  /** Otherwise the first rows are the lower level's. */
   readonly shuffle: boolean;
   readonly seed: number;
 }
 
 /**
- * Splits training rows in two, for a bilevel search or to hold some of them out.
- * @throws UsageError if one level would have no row.
+ * Splits training rows in two, for a bilevel search or a hold-out set.
+ * @throws UsageError if one part would have no rows
  */
 export function splitForSearch(rows: number, { fraction, shuffle, seed }: SplitOptions): SearchSplit {
   const cut = Math.floor(fraction * rows);
   if (!(cut >= 1 && cut < rows)) {
     throw new UsageError(
-      `A search and rows that are held out need two parts, but a fraction of ${fraction} of ${rows} rows leaves one of them none.`,
+      `A search or a hold-out set needs two parts, but a fraction of ${fraction} of ${rows} rows leaves one of them empty.`,
     );
   }
   const order = orderOf(rows, { shuffle, seed });
@@ -84,13 +85,12 @@ interface FoldOptions extends Pick<SplitOptions, "shuffle" | "seed"> {
 }
 
 /**
- * Splits training rows into folds as equal as possible, the larger ones first, as scikit-learn's `KFold` does.
+ * Splits training rows into folds of equal size, the first ones a row larger where needed, as scikit-learn's `KFold` does.
  * @returns the row numbers of each fold
  * @throws UsageError for more folds than rows
  */
 export function foldsForSearch(rows: number, { folds, ...options }: FoldOptions): readonly (readonly number[])[] {
-  if (folds > rows)
-    throw new UsageError(`--search-folds ${folds} is more than the training rows that there are (${rows}).`);
+  if (folds > rows) throw new UsageError(`--search-folds ${folds} is more than the ${rows} training rows.`);
   const order = orderOf(rows, options);
   const parts: number[][] = [];
   let start = 0;
@@ -103,6 +103,6 @@ export function foldsForSearch(rows: number, { folds, ...options }: FoldOptions)
 
 function orderOf(rows: number, { shuffle, seed }: Pick<SplitOptions, "shuffle" | "seed">): number[] {
   const order = Array.from({ length: rows }, (_, row) => row);
-  // Stream -1 is no pass's, so the split is not the order of the first pass.
+  // Passes use streams from 0, so the split differs from the order of the first pass.
   return shuffle ? shuffler(seed, -1)(order) : order;
 }

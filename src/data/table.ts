@@ -1,27 +1,28 @@
-import { aName, checkArguments } from "../common/arguments.js";
+/** Rows with named columns: how the columns of a task are found, and how values are read from them. */
+import { aName, checkArguments, having } from "../common/arguments.js";
 import { firstRepeated, own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { HAS_HALF, isWhole } from "../text/index.js";
-import { aTable, aTableRow } from "./arguments.js";
 import { rowError } from "./textFile.js";
 
-/** Rows with named columns, as CSV, TSV, JSONL and Parquet files give them. */
+/** The contents of a CSV, TSV, JSONL or Parquet file. */
 export interface Table {
   readonly file: string;
   readonly columns: readonly string[];
   readonly rows: readonly TableRow[];
 }
 
-/** A row of a table: its values by column. */
+/** The values of a row by column. */
 export interface TableRow {
-  /** Counted from 1; for Parquet the number of the row. */
+  /** From 1; in Parquet files the row's number. */
   readonly line: number;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** What stands in one column of one row of a table. */
+const aTable = having("a table", "file");
+const aTableRow = having("a row of a table", "values", "line");
 
-/** Reads one value of a row. @throws BidoraError naming the row whose value is of another kind */
+/** Reads one value of a row. @throws BidoraError naming the row, for a value of another type */
 export type ValueReader<Value> = (table: Table, row: TableRow, column: string) => Value;
 
 export function isAbsent(value: unknown): boolean {
@@ -35,13 +36,13 @@ export const readText: ValueReader<string> = (table, row, column) => {
   return value;
 };
 
-/** A tokenizer would put another character in the place of a half, without a word. */
+/** A tokenizer would silently replace half a surrogate pair. */
 function requireWhole({ file }: Table, { line }: TableRow, column: string, text: string): void {
   if (isWhole(text)) return;
   throw rowError(file, line, `the column ${column} ${HAS_HALF}.`);
 }
 
-/** A label's name, or its number. */
+/** A label's name or number. */
 export const readName: ValueReader<string | number> = (table, row, column) => {
   checkArguments("readName", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
@@ -49,7 +50,7 @@ export const readName: ValueReader<string | number> = (table, row, column) => {
   return fits ? (value as string | number) : fail(table, row, column, "a label's name or whole number");
 };
 
-/** A number, or a text that is one. */
+/** A number, also as text. */
 export const readNumber: ValueReader<number> = (table, row, column) => {
   checkArguments("readNumber", ["table", table, aTable], ["row", row, aTableRow], ["column", column, aName]);
   const value = own(row.values, column);
@@ -65,7 +66,7 @@ export const readStrings: ValueReader<string[]> = (table, row, column) => {
   return value.map(String);
 };
 
-/** The labels of a row that may have any number of them. A label twice is a 0 or 1 for each label rather than a name. */
+/** Any number of labels. A repeated label suggests 0/1 flags instead of names. */
 export const readLabels: ValueReader<string[]> = (table, row, column) => {
   const labels = readStrings(table, row, column);
   const twice = firstRepeated(labels);
@@ -89,7 +90,7 @@ export function fail(table: Table, row: TableRow, column: string, expected: stri
   throw rowError(table.file, row.line, `the column ${column} must hold ${expected}, but holds ${written(value)}.`);
 }
 
-/** As JSON, which has no numbers that a JavaScript number can't hold. */
+/** A value in an error: as JSON, or why it is not a number that is read exactly. */
 export function written(value: unknown): string {
   if (value === undefined) return "nothing";
   if (typeof value === "bigint" || (Number.isInteger(value) && !Number.isSafeInteger(value)))
@@ -97,12 +98,12 @@ export function written(value: unknown): string {
   if (value === Infinity || value === -Infinity)
     return `${value}: numbers are at most about ${Number.MAX_VALUE.toPrecision(2)}`;
   if (Number.isNaN(value)) return "NaN";
-  if (value instanceof Uint8Array) return "bytes that are no text in UTF-8";
+  if (value instanceof Uint8Array) return "bytes that are not UTF-8 text";
   const json = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? String(part) : part)) ?? String(value);
   return json.slice(0, 60);
 }
 
-/** Pairs come before single texts, so that a file with `sentence1` and `text` counts as pairs. */
+/** Pairs come before single texts, so that a file with `sentence1`, `sentence2` and `text` counts as pairs. */
 const TEXTS: readonly (readonly string[])[] = [
   ["sentence1", "sentence2"],
   ["premise", "hypothesis"],
@@ -122,25 +123,25 @@ const WORD_LABELS: readonly (readonly string[])[] = [["labels"], ["ner_tags"], [
 
 type Names = readonly string[] | undefined;
 
-/** The one or two text columns: those given, else the first choice, else the usual names. @throws BidoraError listing the columns there are. */
+/** The one or two text columns: those given, else `first`, else the usual names. @throws BidoraError listing the columns */
 export function findTextColumns(table: Table, given: Names, first?: Names): readonly string[] {
   const found = given ?? findUsual(table, first ? [first, ...TEXTS] : TEXTS);
   if (found === undefined) throw notFound(table, "the text", "--text-columns");
   if (found.length < 1 || found.length > 2) {
     throw new BidoraError(
       "UNKNOWN_COLUMN",
-      `One text column or two are expected, but ${found.length} came: ${found.join(", ")}.`,
+      `One or two text columns are expected, but got ${found.length}: ${found.join(", ")}.`,
     );
   }
   return requireColumns(table, found);
 }
 
-/** The column with the words of a row. @throws BidoraError listing the columns there are. */
+/** The column with the words of a row. @throws BidoraError listing the columns */
 export function findWordsColumn(table: Table, given: Names, first?: Names): string {
   const found = given ?? findUsual(table, first ? [first, ...WORDS] : WORDS);
   if (found === undefined) throw notFound(table, "the words", "--text-columns");
   if (found.length !== 1)
-    throw new BidoraError("UNKNOWN_COLUMN", `One column of words is expected, but ${found.length} came.`);
+    throw new BidoraError("UNKNOWN_COLUMN", `One column of words is expected, but got ${found.length}.`);
   return requireColumns(table, found)[0]!;
 }
 
@@ -148,13 +149,13 @@ interface LabelSearch {
   readonly words?: boolean;
   readonly optional?: boolean;
   readonly first?: Names;
-  /** The text columns, which no label is in. */
+  /** The text columns, which cannot be label columns. */
   readonly texts?: readonly string[];
 }
 
 /**
- * The label column, or several with a 0 or 1 each: those given, else the first choice, else the usual names; nothing if `optional` and absent.
- * @throws BidoraError listing the columns there are.
+ * The label column, or several 0/1 columns: those given, else `first`, else the usual names; undefined if `optional` and missing.
+ * @throws BidoraError listing the columns
  */
 export function findLabelColumns(
   table: Table,
@@ -176,18 +177,16 @@ export function findLabelColumns(
   return found;
 }
 
-/** A label that is part of the text would be learnt from itself. */
+/** The label must not be part of the input. */
 function checkOwn(given: readonly string[], texts: readonly string[]): void {
   const shared = given.find((name) => texts.includes(name));
   if (shared !== undefined)
-    throw new UsageError(
-      `The column ${shared} is named for the text and for the label: name another by --label-column.`,
-    );
+    throw new UsageError(`The column ${shared} is given for both text and label: name another with --label-column.`);
   const twice = firstRepeated(given);
-  if (twice !== undefined) throw new UsageError(`--label-column names ${twice} twice: name each column once.`);
+  if (twice !== undefined) throw new UsageError(`--label-column has ${twice} twice: name each column once.`);
 }
 
-/** @throws UsageError where several are named for a task that has one */
+/** @throws UsageError for several columns */
 export function oneColumn(columns: readonly string[] | undefined): readonly string[] | undefined {
   if (columns === undefined || columns.length === 1) return columns;
   throw new UsageError(`The task has one label column, but ${columns.length} are named: ${columns.join(", ")}.`);
@@ -206,11 +205,11 @@ function requireColumns(table: Table, names: readonly string[]): readonly string
 function notFound(table: Table, what: string, flag: string): BidoraError {
   return new BidoraError(
     "UNKNOWN_COLUMN",
-    `${table.file}: no column with a usual name for ${what}; the columns are ${list(table)}: name one by ${flag}.`,
+    `${table.file}: no column has a usual name for ${what}; the columns are ${list(table)}: name one with ${flag}.`,
   );
 }
 
-/** A file without a header row has whole texts for column names. */
+/** In a file without a header row, column names can be long texts. */
 function list({ columns }: Table): string {
   return columns.map((name) => (name.length > 40 ? `${name.slice(0, 40)}…` : name)).join(", ");
 }

@@ -1,3 +1,4 @@
+/** Tables in text files: CSV, TSV and JSONL. */
 import { constants } from "node:buffer";
 import { pipeline } from "node:stream/promises";
 import { CsvError, parse } from "csv-parse";
@@ -8,22 +9,22 @@ import type { Table, TableRow } from "./table.js";
 import { columnCount, emptyFile, hasCharacter, readLines, readText, rowError } from "./textFile.js";
 
 interface CsvOptions {
-  /** Names of the columns, for a file without a header row. */
+  /** The column names of a file without a header row. */
   readonly header?: readonly string[] | undefined;
 }
 
 /**
- * Comma-separated values with RFC 4180's quotes: a quoted field may hold commas, doubled quotes and line breaks.
- * @throws BidoraError naming the line that breaks these rules or has another number of columns.
+ * Comma-separated values with quotes as in RFC 4180: a quoted field may contain commas, doubled quotes and line breaks.
+ * @throws BidoraError naming a line that breaks these rules or has another number of columns
  */
 export async function readCsv(file: string, options: CsvOptions = {}): Promise<Table> {
   return readTable(file, { delimiter: ",", quote: '"' }, options);
 }
 
 /**
- * Tab-separated values. Some writers quote fields as in CSV, others take quotes as plain characters. A file in which each
- * line is a row of its own and whose quotes don't all obey CSV's rules is taken to be of the second kind.
- * @throws BidoraError naming the line that has another number of columns.
+ * Tab-separated values. Some programs quote fields as in CSV, others write quotes as plain characters. Quotes are taken as plain
+ * characters where each line is a row and not all quotes follow CSV's rules.
+ * @throws BidoraError naming a line with another number of columns
  */
 export async function readTsv(file: string, options: CsvOptions = {}): Promise<Table> {
   const plain = await attempt(readTable(file, { delimiter: "\t", quote: false }, options));
@@ -36,15 +37,15 @@ export async function readTsv(file: string, options: CsvOptions = {}): Promise<T
 }
 
 /**
- * Tab-separated values whose quotes are plain characters, as GLUE's files are.
- * @throws BidoraError naming the line that has another number of columns.
+ * Tab-separated values with quotes as plain characters, as in GLUE's files.
+ * @throws BidoraError naming a line with another number of columns
  */
 export async function readPlainTsv(file: string, options: PlainTsvOptions = {}): Promise<Table> {
   return readTable(file, { delimiter: "\t", quote: false }, options);
 }
 
 interface PlainTsvOptions extends CsvOptions {
-  /** Leaves out rows with too few columns instead of refusing them. */
+  /** Skips rows with too few columns. */
   readonly skipShortRows?: boolean;
 }
 
@@ -78,7 +79,7 @@ async function readTable(file: string, dialect: Dialect, options: PlainTsvOption
   return table.finish();
 }
 
-/** Gathers the rows of one table, the header first unless it is given. */
+/** Collects the rows of one table; the first is the header unless one is given. */
 class TableBuilder {
   readonly #rows: TableRow[] = [];
   #header: readonly string[] | undefined;
@@ -125,7 +126,7 @@ async function readRecords(
 ): Promise<void> {
   let line = 1;
   let blank = 0;
-  // Lines are counted here, as the parser counts a CRLF inside quotes twice.
+  // Lines are counted here, because the parser counts a CRLF inside quotes twice.
   const onRecord = (fields: string[], info: { empty_lines: number }) => {
     line += info.empty_lines - blank;
     blank = info.empty_lines;
@@ -147,13 +148,13 @@ async function readRecords(
 
 function recordFault(code: string): string {
   if (code === "CSV_MAX_RECORD_SIZE") return "the row is too long.";
-  if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote opens in this row and never closes.";
-  return "a quote stands inside a field: put the whole field in quotes and write each quote inside it twice.";
+  if (code === "CSV_QUOTE_NOT_CLOSED") return "a quote is opened in this row and never closed.";
+  return "a field contains a quote: put the whole field in quotes and double each quote inside it.";
 }
 
 /**
- * One JSON object a line; blank lines are passed over. The columns are all keys that occur.
- * @throws BidoraError naming the line that isn't an object, or in which an object has a key twice.
+ * One JSON object per line; blank lines are skipped. The columns are all keys that occur.
+ * @throws BidoraError naming a line that is not an object, or has a key twice in one object
  */
 export async function readJsonl(file: string): Promise<Table> {
   const rows: TableRow[] = [];
@@ -175,7 +176,7 @@ export async function readJsonl(file: string): Promise<Table> {
 function arrayError(file: string, line: number): BidoraError {
   return new BidoraError(
     "BAD_FILE",
-    `${file} line ${line}: expected one JSON object a line (JSONL), but a JSON array begins.`,
+    `${file} line ${line}: expected one JSON object per line (JSONL), but a JSON array begins.`,
   );
 }
 
@@ -190,5 +191,5 @@ function parseObject(file: string, line: number, json: string): TableRow["values
     throw rowError(file, line, 'expected a JSON object, such as {"text": "…", "label": "…"}.');
   const twice = duplicateKeyIn(json, value);
   if (twice === undefined) return value as TableRow["values"];
-  throw rowError(file, line, `an object has the key ${JSON.stringify(twice)} twice: leave one of them there.`);
+  throw rowError(file, line, `an object has the key ${JSON.stringify(twice)} twice: remove one of them.`);
 }

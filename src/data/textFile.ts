@@ -1,18 +1,19 @@
+/** UTF-8 files read in chunks, and the errors of files and rows. */
 import { constants, isUtf8 } from "node:buffer";
 import { createReadStream } from "node:fs";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import { where } from "./example.js";
 
-/** So much of a file is in memory at once, beside what is made of it. */
+/** How much of a file is read at once. */
 const CHUNK_BYTES = 2 ** 20;
 const LF = 0x0a;
 const CR = 0x0d;
 
 /**
- * The lines of a UTF-8 file from its start, some at a time, so that a file may be longer than memory or a string. Without LF or CRLF,
- * without a byte-order mark, and without an empty one after the last line's end.
- * @throws BidoraError if the file is missing, blank, not UTF-8 (naming the line), or has CR alone for line ends.
+ * The lines of a UTF-8 file in chunks, so that a file can be larger than memory or a string; without line ends, a byte-order mark, and
+ * an empty line after the last line's end.
+ * @throws BidoraError if the file is missing, blank, not UTF-8 (naming the line), or has CR line ends
  */
 export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<readonly string[]> {
   for await (const text of readText(file, chunkBytes)) {
@@ -22,7 +23,7 @@ export async function* readLines(file: string, chunkBytes = CHUNK_BYTES): AsyncG
   }
 }
 
-/** The same as texts that each hold whole lines. @throws as `readLines` */
+/** The same as texts of whole lines. @throws as `readLines` */
 export async function* readText(file: string, chunkBytes = CHUNK_BYTES): AsyncGenerator<string> {
   let line = 1;
   let isBlank = true;
@@ -39,13 +40,13 @@ export async function* readText(file: string, chunkBytes = CHUNK_BYTES): AsyncGe
   if (isBlank) throw emptyFile(file);
 }
 
-/** Whether a character of ASCII stands anywhere in a file. */
+/** Whether a file contains an ASCII character. */
 export async function hasCharacter(file: string, character: string): Promise<boolean> {
   for await (const chunk of readChunks(file, CHUNK_BYTES)) if (chunk.includes(character)) return true;
   return false;
 }
 
-/** A file's bytes, cut after line ends only. */
+/** A file's bytes in chunks of whole lines. */
 async function* wholeLines(file: string, chunkBytes: number): AsyncGenerator<Buffer> {
   let open: Buffer[] = [];
   for await (const chunk of readChunks(file, chunkBytes)) {
@@ -68,7 +69,7 @@ async function* readChunks(file: string, chunkBytes: number): AsyncGenerator<Buf
   }
 }
 
-/** One sentence for a file that can't be opened. */
+/** Why a file can't be opened, in one sentence. */
 export function fileError(file: string, cause: unknown): BidoraError {
   const code = (cause as NodeJS.ErrnoException).code;
   const why: Record<string, string> = {
@@ -84,7 +85,7 @@ export function emptyFile(file: string): BidoraError {
   return new BidoraError("EMPTY_FILE", `${file} is empty: it must hold at least one row.`);
 }
 
-/** A row that can't be taken as it is. */
+/** What is wrong with a row. */
 export function rowError(file: string, line: number, fault: string): BidoraError {
   return new BidoraError("BAD_ROW", `${where({ file, line })}: ${fault}`);
 }
@@ -99,7 +100,7 @@ function countLines(bytes: Buffer): number {
   return count;
 }
 
-/** Whether the first line, before its own end, goes on after a CR: no text that is read here begins so. */
+/** Whether the first line contains a CR before its end. */
 function hasBareReturns(bytes: Buffer): boolean {
   const end = bytes.indexOf(LF);
   const first = bytes.indexOf(CR);
@@ -109,7 +110,7 @@ function hasBareReturns(bytes: Buffer): boolean {
 function lineEndError(file: string): BidoraError {
   return new BidoraError(
     "LINE_ENDS",
-    `${file} line 1: its lines end with CR alone, but LF or CRLF is expected: save it with one of these, or turn them by tr '\\r' '\\n'.`,
+    `${file} line 1: its lines end with CR, but LF or CRLF is expected: save it with one of these, or convert it with tr '\\r' '\\n'.`,
   );
 }
 
@@ -133,7 +134,7 @@ function firstBadByte(bytes: Buffer, firstLine: number): { line: number; byte: n
     const end = newline === -1 ? bytes.length : newline + 1;
     const part = bytes.subarray(start, end);
     if (!isUtf8(part)) {
-      // The first sequence that doesn't survive decoding and encoding again is the broken one.
+      // The first sequence that decoding and encoding changes is the broken one.
       const again = Buffer.from(part.toString("utf8"), "utf8");
       const at = part.findIndex((byte, i) => byte !== again[i]);
       return { line, byte: part[at] ?? 0 };
