@@ -288,7 +288,7 @@ export {
   type TrainedHead,
   tokenClassification,
   type UsedHead,
-  type VectorCounts,
+  type VocabularySizes,
   type WordsPrediction,
   type WordsRow,
 } from "./tasks/index.js";

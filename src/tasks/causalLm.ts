@@ -1,4 +1,4 @@
-// Shapes: N tokens of all rows, K those that are foretold: that bear loss, H hidden size.
+// Shapes: N tokens of all rows, K predicted tokens (those that the loss is computed on), H hidden size.
 import * as z from "zod";
 import { type LanguageExample, loadLanguage } from "../data/index.js";
 import { type PredictedTokens, tokenPrediction } from "../metrics/index.js";
@@ -8,7 +8,7 @@ import { encodeLanguageRows, type LanguageRow } from "./encodeLanguage.js";
 import type { RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
-/** Text that goes on from text: a model is trained to foretell each token that bears loss from those before it. */
+/** Causal language modelling: the next token is predicted from the tokens before it. */
 export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   rows: '`{"prompt", "completion"}`, `{"messages": [{"role", "content"}, …]}`, or `{"text"}`',
   head: { className: "ForCausalLM" },
@@ -17,24 +17,24 @@ export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   takesTrainOn: true,
   isGenerative: true,
   read: loadLanguage,
-  /** Its tokens say by themselves how well they are foretold. */
+  /** Predictions of tokens include whether they are right. */
   reference: () => undefined,
   async encode(examples, tokenizer, { maxLength, trainOn }) {
     const single = examples.flatMap(withEachReference);
     return (await encodeLanguageRows(single, tokenizer, { maxLength, trainOn })).flat();
   },
-  weight: borne,
-  outputRows: borne,
-  /** Each foretold token's loss, and 1 where it is the likeliest: [K, 2]. While training, the sum of losses alone: [1, 1]. */
+  weight: lossTokens,
+  outputRows: lossTokens,
+  /** The loss of each predicted token, and 1 where the model ranks it first: [K, 2]. In training only the sum of losses: [1, 1]. */
   forward(model, batch, context) {
     const targets = batch.rows.flatMap(targetOf);
     const indices = targets.flatMap((target, i) => (target === IGNORED_LABEL ? [] : [i]));
     const { device } = batch.inputIds;
     const ids = (list: readonly number[]) => torch.tensor(list, [list.length], "int64", device);
     const states = model.backbone.forward(batch, context, ids(indices)); // K,H
-    const foretold = ids(indices.map((i) => targets[i] as number));
-    if (context.inference) return tokenLosses(states, model.outputLayer, foretold, context);
-    return torch.reshape(linearCrossEntropy(states, model.outputLayer, foretold, context), [1, 1]);
+    const predicted = ids(indices.map((i) => targets[i] as number));
+    if (context.inference) return tokenLosses(states, model.outputLayer, predicted, context);
+    return torch.reshape(linearCrossEntropy(states, model.outputLayer, predicted, context), [1, 1]);
   },
   loss: (outputs) => torch.sum(torch.narrow(outputs, 1, 0, 1)),
   splitsExamples: true,
@@ -44,7 +44,7 @@ export const causalLm: Task<LanguageExample, LanguageRow, PredictedTokens> = {
   scorer: () => ({ main: "loss", metric: tokenPrediction() }),
 };
 
-/** Each of several references is a completion of its own. */
+/** One example for each reference, as its completion. */
 function withEachReference(example: LanguageExample): LanguageExample[] {
   const { input } = example;
   if (input.kind !== "prompt" || !input.references) return [example];
@@ -52,8 +52,8 @@ function withEachReference(example: LanguageExample): LanguageExample[] {
   return references.map((completion) => ({ ...example, input: { ...prompt, completion } }));
 }
 
-/** How many of a row's tokens bear loss. */
-function borne(row: LanguageRow): number {
+/** The number of tokens that the loss is computed on. */
+function lossTokens(row: LanguageRow): number {
   return targetOf(row).reduce((n, id) => (id === IGNORED_LABEL ? n : n + 1), 0);
 }
 

@@ -1,8 +1,9 @@
+/** The characters of a rendered conversation that the loss is computed on. */
 import type { Location } from "../data/example.js";
 import { rowError } from "../data/textFile.js";
 import { ChatTemplateError, type Message, type RenderedChat, type TextTokens, type Tokenizer } from "../text/index.js";
 
-/** Characters of a text, from one to before another, in UTF-16 units. */
+/** A range of characters, without the last, in UTF-16 units. */
 type Span = readonly [from: number, to: number];
 
 /** A text, and the characters that the loss is computed on: all, none, or those of these spans. */
@@ -11,14 +12,14 @@ export interface MarkedText {
   readonly loss: boolean | readonly Span[];
 }
 
-/** Renders conversations of one tokenizer; what goes wrong names the row. */
+/** Renders conversations with a tokenizer's chat template; errors name the row. */
 export class ChatRenderer {
-  /** Templates that write the day take the same one for all rows. */
+  /** The same date in all rows, for templates that write it. */
   private readonly now = new Date();
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
-  /** @throws BidoraError naming the row that the template does not take */
+  /** @throws BidoraError naming a row that the template refuses */
   render(messages: readonly Message[], addGenerationPrompt: boolean, at: Location): RenderedChat {
     const template = this.tokenizer.chatTemplate();
     try {
@@ -34,7 +35,7 @@ export class ChatRenderer {
     return { text, loss: [[0, text.length]] };
   }
 
-  /** What the assistant said and the end mark after it: as the template marks it, else what each of its turns adds. */
+  /** The assistant's messages with their end marks: as the template marks them, else what each message adds to the text. */
   assistant(messages: readonly Message[], at: Location): MarkedText {
     const { text, spoken } = this.render(messages, false, at);
     if (spoken) return { text, loss: spoken };
@@ -42,7 +43,7 @@ export class ChatRenderer {
     return { text, loss: turns.map((turn) => this.turn(messages, turn, text, at)) };
   }
 
-  /** What comes after a prompt. */
+  /** The text after the first `prompt` messages. */
   after(messages: readonly Message[], prompt: number, at: Location): MarkedText {
     const { text } = this.render(messages, false, at);
     const before = this.render(messages.slice(0, prompt), true, at).text;
@@ -51,7 +52,7 @@ export class ChatRenderer {
   }
 
   private turn(messages: readonly Message[], turn: number, text: string, at: Location): Span {
-    // A conversation may begin with an answer: what stands before it is what the template writes by itself.
+    // A conversation may begin with an answer: before it is only what the template itself writes.
     const before = turn === 0 ? "" : this.render(messages.slice(0, turn), true, at).text;
     const past = this.render(messages.slice(0, turn + 1), false, at).text;
     if (turn > 0 && past.startsWith(before) && text.startsWith(past)) return [before.length, past.length];
@@ -63,12 +64,12 @@ function noPrefix({ file, line }: Location, turn: number): Error {
   return rowError(
     file,
     line,
-    `the chat template does not say where answer messages[${turn}] stands: it writes what came before it otherwise once more ` +
-      "follows. Take a template with {% generation %}, or split the conversation, one row an answer.",
+    `the chat template does not tell where the answer messages[${turn}] is: it renders the messages before it differently once ` +
+      "more follow. Use a template with {% generation %}, or split the conversation into one row per answer.",
   );
 }
 
-/** Spans counted in code points, as tokenizers count, from spans in UTF-16 units; in the text's order. */
+/** Converts spans from UTF-16 units to code points, as tokenizers count. Spans must be in order. */
 export function codePointSpans(text: string, spans: readonly Span[]): Span[] {
   let [units, points] = [0, 0];
   const pointsAt = (place: number): number => {
@@ -78,7 +79,7 @@ export function codePointSpans(text: string, spans: readonly Span[]): Span[] {
   return spans.map(([from, to]) => [pointsAt(from), pointsAt(to)]);
 }
 
-/** Whether each token has a character of a span: transformers' rule for what the assistant said. */
+/** Whether each token contains a character of a span: transformers' rule for the assistant mask. */
 export function marksOf(offsets: TextTokens["offsets"], spans: readonly Span[]): boolean[] {
   let next = 0;
   return offsets.map(([from, to]) => {

@@ -121,7 +121,7 @@ function ofMessages(messages: readonly Message[], renderer: ChatRenderer, trainO
 function requireOne(trainOn: TrainOn | undefined, fitting: readonly TrainOn[], kind: string, { file }: Location): void {
   if (trainOn === undefined || fitting.includes(trainOn)) return;
   throw new UsageError(
-    `--train-on ${trainOn} does not go with ${file}, whose rows hold ${kind}: ${fitting.join(" or ")} does.`,
+    `--train-on ${trainOn} does not fit ${file}, whose rows have ${kind}: use ${fitting.join(" or ")}.`,
   );
 }
 

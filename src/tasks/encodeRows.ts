@@ -1,3 +1,4 @@
+/** From examples to rows of token ids, checked against the model. */
 import {
   aNumber,
   anObject,
@@ -13,10 +14,10 @@ import { type Example, type Location, rowError, where } from "../data/index.js";
 import { RefusedText, type Tokenizer } from "../text/index.js";
 import { aTokenizer, type EncodedRow, type EncodeOptions, examplesOfRows, type Task } from "./task.js";
 
-/** How rows are encoded, and for what model. */
+/** How rows are encoded, and for which model. */
 export interface RowEncoding extends EncodeOptions {
-  /** What the model has vectors for, where it is known. */
-  readonly model?: VectorCounts | undefined;
+  /** The vocabulary of the model, where known. */
+  readonly model?: VocabularySizes | undefined;
 }
 
 const ENCODES = having("a task, such as sequenceClassification", "encode");
@@ -28,8 +29,9 @@ const ENCODING = options({
 } satisfies Record<keyof RowEncoding, Check>);
 
 /**
- * Turns examples into the rows that a model is trained on or used with.
- * @throws UsageError for what of a row bears loss, where the task leaves no choice; BidoraError naming the row that has no token, one that the model has no vector for, or a label that doesn't fit
+ * Encodes examples as rows for training or inference.
+ * @throws UsageError for `trainOn` with a task other than language modelling; BidoraError naming a row without tokens, with a token that
+ *   the model has no embedding for, or with a label that does not fit
  */
 export async function encodeRows<E extends Example, Row extends EncodedRow>(
   task: Pick<Task<E, Row>, "encode" | "reference" | "takesTrainOn">,
@@ -49,8 +51,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
     throw new UsageError("No effect: --train-on is for language models (--task causal-lm); leave it out.");
   const rows = await namingRow(task.encode(examples, tokenizer, options), examples, textsOf);
   const empty = rows.find((row) => row.inputIds.length === 0);
-  if (empty)
-    throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text gives no token at all: leave the row out.`);
+  if (empty) throw new BidoraError("EMPTY_TEXT", `${where(empty.at)}: the text has no tokens: remove the row.`);
   const fed = withReferences(tokenizer.givesTypes ? rows : rows.map(withoutTypes), examples, (example) =>
     task.reference(example, options.labels),
   );
@@ -58,7 +59,7 @@ export async function encodeRows<E extends Example, Row extends EncodedRow>(
   return fed;
 }
 
-/** Labelled rows are told what their example's prediction is compared with. */
+/** Adds to labelled rows the reference that their example's prediction is compared with. */
 function withReferences<E extends Example, Row extends EncodedRow>(
   rows: readonly Row[],
   examples: readonly E[],
@@ -71,7 +72,7 @@ function withReferences<E extends Example, Row extends EncodedRow>(
   });
 }
 
-/** A model that is not told the types takes every one for the first. */
+/** For a tokenizer without token types, all are the first. */
 function withoutTypes<Row extends EncodedRow>(row: Row): Row {
   return { ...row, tokenTypeIds: row.tokenTypeIds.map(() => 0) };
 }
@@ -79,39 +80,39 @@ function withoutTypes<Row extends EncodedRow>(row: Row): Row {
 /** The texts of a row, or its words. */
 const textsOf = ({ input }: Example): readonly unknown[] => Object.values(input as object);
 
-/** How many tokens, and kinds of tokens, a model has vectors for. */
-export interface VectorCounts {
+/** How many tokens and token types a model has embeddings for. */
+export interface VocabularySizes {
   readonly vocabSize: number;
   readonly typeVocabSize: number;
 }
 
-/** @throws BidoraError `VOCABULARY` for a token, or a kind of token, that the model has no vector for */
+/** @throws BidoraError `VOCABULARY` for a token or token type that the model has no embedding for */
 export function checkIds(
   { inputIds, tokenTypeIds = [] }: Pick<EncodedRow, "inputIds"> & Partial<EncodedRow>,
   name: string,
   tokenizer: Pick<Tokenizer, "size">,
-  { vocabSize, typeVocabSize }: VectorCounts,
+  { vocabSize, typeVocabSize }: VocabularySizes,
 ): void {
   const id = inputIds.find((id) => id >= vocabSize);
   if (id !== undefined) {
     throw new BidoraError(
       "VOCABULARY",
       `${name}: the tokenizer gives the token id ${id}, but the model has ${vocabSize} tokens and the tokenizer ` +
-        `${tokenizer.size}: they are not for each other.`,
+        `${tokenizer.size}: they do not belong together.`,
     );
   }
   const type = typeVocabSize > 1 ? tokenTypeIds.find((type) => type >= typeVocabSize) : undefined;
   if (type !== undefined) {
     throw new BidoraError(
       "VOCABULARY",
-      `${name}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they are not for each other.`,
+      `${name}: the tokenizer gives the token type ${type}, but the model has ${typeVocabSize} token types: they do not belong together.`,
     );
   }
 }
 
 /**
- * The number of tokens that rows are cut to.
- * @throws UsageError for more than tokenizer or model allow, given by hand
+ * The maximum number of tokens in a row.
+ * @throws UsageError where the flag gives more than tokenizer or model allow
  */
 export function maxLengthOf(chosen: number, isGiven: boolean, tokenizer: Tokenizer, modelTokens: number): number {
   const cap = Math.min(modelTokens, tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY);

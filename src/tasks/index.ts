@@ -1,6 +1,6 @@
 export { causalLm } from "./causalLm.js";
 export { encodeLanguageRows, encodePrompts, type LanguageEncoding, type LanguageRow } from "./encodeLanguage.js";
-export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VectorCounts } from "./encodeRows.js";
+export { checkIds, encodeRows, maxLengthOf, type RowEncoding, type VocabularySizes } from "./encodeRows.js";
 export { type LabelsPrediction, type LabelsRow, multiLabelClassification } from "./multiLabelClassification.js";
 export { questionAnswering, type SpanPrediction, type SpanRow } from "./questionAnswering.js";
 export { isTaskKind, type NamedTask, namedTask, TASKS, type TaskKind } from "./registry.js";

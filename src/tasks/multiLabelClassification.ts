@@ -9,9 +9,9 @@ import { encodeTexts, misfit, SEQUENCE_HEAD, targetOf, writtenLogits } from "./t
 /** 0 or 1 for each label. */
 export type LabelsRow = EncodedRow<readonly number[]>;
 
-/** The labels that a row has. */
+/** The predicted labels of a row. */
 export interface LabelsPrediction {
-  /** Those whose score is at least one half. */
+  /** Labels with a score of at least 0.5. */
   readonly labels: readonly string[];
   /** The probability of each label. */
   readonly scores: readonly number[];

@@ -10,46 +10,46 @@ import type { Batch, EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
 /**
- * One window on a context. Its target: indices in the row of the answer's first token and its last, 0 where the answer is not in
- * this row.
+ * A question with one window of its context. The target is the positions of the answer's first and last token, 0 where the answer is
+ * not in this window.
  */
 export interface SpanRow extends EncodedRow<readonly [first: number, last: number], string> {
-  /** Where the context's tokens begin in `inputIds`, and the characters that each covers. */
+  /** The position of the context's first token, and the characters of each token. */
   readonly start: number;
   readonly offsets: Window["offsets"];
 }
 
-/** The likeliest answer to a question. */
+/** The most likely answer to a question. */
 export interface SpanPrediction {
-  /** Empty where no span is likelier than none. */
+  /** Empty where no answer is more likely than any span. */
   readonly answer: string;
-  /** Characters of the context, in code points: the first, and the one after the last. */
+  /** The answer's first character in the context and the one after its last, in code points. */
   readonly start: number;
   readonly end: number;
-  /** The answer's probability among all spans that are looked at, and none. */
+  /** The answer's probability among all candidate spans and no answer. */
   readonly score: number;
 }
 
-/** The best span of one window, with scores that are sums of logits. */
+/** The best span of one window. Scores are sums of a start and an end logit. */
 interface BestSpan {
   readonly answer: Omit<SpanPrediction, "score">;
   readonly score: number;
-  /** log Σ exp of the scores of all spans. */
+  /** log Σ exp over the scores of all spans. */
   readonly total: number;
-  /** The score of no answer: that of the row's first token. */
+  /** The score of no answer: the row's first token as start and end. */
   readonly none: number;
 }
 
-/** Tokens that neighbouring windows on a context have in common, as in the reference scripts for SQuAD. */
+/** The number of tokens that consecutive windows share, as in the reference scripts for SQuAD. */
 const OVERLAP = 128;
 
-/** Answers have at most so many tokens. */
+/** The maximum number of tokens in an answer. */
 const LONGEST = 30;
 
 /**
- * An answer that is a span of a context, or none (SQuAD 1.1 and 2.0). A long context is read through windows; each row is an
- * example of its own in training, as in transformers' `run_qa.py`. A row's loss is that of its own tokens alone: padding, which
- * transformers' loss counts as tokens of an answer, there is none of.
+ * Extractive question answering: the answer is a span of the context, or there is none (SQuAD 1.1 and 2.0). A long context is split
+ * into windows; in training each is a separate row, as in transformers' `run_qa.py`. The loss is over a row's own tokens; transformers'
+ * loss includes padding as possible positions of an answer.
  */
 export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, readonly string[]> = {
   rows: 'a question, a context, answers: `{"question", "context", "answers": {"text": [...], "answer_start": [...]}}`, or SQuAD\'s JSON',
@@ -57,7 +57,7 @@ export const questionAnswering: Task<QuestionExample, SpanRow, SpanPrediction, r
   peftTaskType: "QUESTION_ANS",
   outputs: ["start", "end"],
   read: loadQuestions,
-  /** The texts of all answers; none where there is no answer. */
+  /** The texts of all reference answers. */
   reference: ({ label = [] }) => label.map(({ text }) => text),
   async encode(examples, tokenizer, { maxLength = tokenizer.modelMaxLength ?? Number.POSITIVE_INFINITY }) {
     const pairs = examples.map(({ input: [question, context] }) => [question.trimStart(), context] as const);
@@ -93,7 +93,7 @@ function rowsOfExample(example: QuestionExample, windows: readonly Window[], max
   }));
 }
 
-/** The last token that begins no later than the answer, and the first that ends no earlier; 0 where it is not all there. */
+/** The last token that begins no later than the answer, and the first that ends no earlier; 0 where the answer is not all in the window. */
 function spanIn(
   { start, offsets }: Pick<SpanRow, "start" | "offsets">,
   answer: Answer | undefined,
@@ -110,7 +110,7 @@ function spanIn(
 
 // Loss and prediction
 
-/** Cross-entropy over a row's tokens, the mean of that of the first one and the last. outputs: [N, 2] */
+/** The mean of the cross-entropies of the start and the end over a row's tokens. outputs: [N, 2] */
 function loss(outputs: torch.Tensor, { rows, layout }: Batch<SpanRow>): torch.Tensor {
   const { padded, present } = paddedRows(outputs, layout);
   const isPadding = present && torch.unsqueeze(torch.logicalNot(present), 2);

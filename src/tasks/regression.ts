@@ -40,7 +40,7 @@ export const regression: Task<TextExample<number>, NumberRow, NumberPrediction, 
   },
 };
 
-/** @throws BidoraError `NO_LABELS` for rows of which none has a label, as the Hub's test files of GLUE say it */
+/** @throws BidoraError `NO_LABELS` where every label is -1, as in the Hub's test files of GLUE */
 async function read(file: string, options: LoadOptions): Promise<Dataset<TextExample<number>>> {
   const dataset = await loadTexts(file, { read: readNumber }, options);
   const { examples } = dataset;
@@ -52,7 +52,7 @@ async function read(file: string, options: LoadOptions): Promise<Dataset<TextExa
   );
 }
 
-/** Stands for a label that was not published. */
+/** The label in files without published labels. */
 const UNLABELLED = -1;
 
 function reference({ label, at }: TextExample<number>): number {

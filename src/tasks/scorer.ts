@@ -17,28 +17,27 @@ import {
   together,
 } from "../metrics/index.js";
 
-/** How a task's predictions are measured. */
+/** How a task's predictions are scored. */
 export interface Scorer<Reference, Prediction> {
-  /** The metric by which checkpoints and methods are compared: `loss`, which evaluation adds, where no other says it. */
+  /** The value by which checkpoints and methods are compared; may be `loss`, which evaluation adds. */
   readonly main: string;
-  /** All that is measured. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
+  /** All metrics. @throws BidoraError `METRIC_ROWS`, `METRIC_NOT_FINITE` */
   readonly metric: Metric<Reference, Prediction>;
 }
 
-/** What decides about the metrics beside the task. */
+/** What the metrics depend on beside the task. */
 export interface ScorerOptions {
   /** The label names in the order of the outputs. */
   readonly labels: readonly string[];
-  /** The metrics that a named data set is reported by, the main one first; they go before the task's own. */
+  /** The metrics of a named data set, the main one first; they replace the task's. */
   readonly metrics?: readonly [MetricName, ...MetricName[]] | undefined;
-  /** Of two labels, the id of the one that F1 is about; by default the later one by value or name. */
+  /** The id of the positive label of two, for F1; by default the later one by value or name. */
   readonly positive?: number | undefined;
 }
 
 /**
- * Whether more or less of a value is better: what the metric says of it; of the loss, which evaluation adds, less.
- * @param metric that gives the value, and any others beside it
- * @throws BidoraError `METRIC_GOAL` for a value of which no metric says it
+ * Whether higher or lower values are better, as the metric declares; for the loss, which evaluation adds, lower.
+ * @throws BidoraError `METRIC_GOAL` for a value that no metric declares
  */
 export function goalOf(name: string, ...metrics: readonly Pick<Metric<never, never>, "values">[]): Goal {
   const values = metrics.map((metric) => own(metric.values, name)).find((value) => value !== undefined);
@@ -46,11 +45,11 @@ export function goalOf(name: string, ...metrics: readonly Pick<Metric<never, nev
   if (name === "loss") return "minimize";
   throw new BidoraError(
     "METRIC_GOAL",
-    `No metric of the task says whether more of "${name}" is better: name it in the metric's values, as { ${name}: { goal: "minimize" } }.`,
+    `No metric of the task says whether a higher "${name}" is better: declare it in the metric's values, as { ${name}: { goal: "minimize" } }.`,
   );
 }
 
-/** @throws BidoraError `METRIC_GOAL` for a result with a value of which the metric does not say whether more of it is better */
+/** @throws BidoraError `METRIC_GOAL` for a result with a value that the metric does not declare */
 export function checkValues(result: object, metric: Pick<Metric<never, never>, "values">): void {
   for (const name of Object.keys(result)) goalOf(name, metric);
 }
@@ -86,12 +85,12 @@ export const NAMED_VALUES: Pick<Metric<number>, "values"> = together(
   ...Object.values(METRICS).map((make): Metric<number> => make(1)),
 );
 
-/** What a model went on with. */
+/** A generated text. */
 export interface WrittenText {
   readonly text: string;
 }
 
-/** How generated texts are measured: against all references of their prompt. Space around them does not count. */
+/** Scores generated texts, trimmed, against all references of their prompt. */
 export const textScorer: Scorer<readonly string[], WrittenText> = {
   main: "bleu",
   metric: readingFrom(textScores(), ({ text }) => text.trim()),

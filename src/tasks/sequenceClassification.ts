@@ -11,10 +11,10 @@ import { encodeTexts, misfit, SEQUENCE_HEAD, softmax, targetOf, writtenLogits } 
 /** A row whose target is a label's id. */
 export type ClassRow = EncodedRow<number>;
 
-/** The likeliest label of a row. */
+/** The most likely label of a row. */
 export interface ClassPrediction {
   readonly label: string;
-  /** The soft-max probability of the label. */
+  /** The label's softmax probability. */
   readonly score: number;
   readonly logits: readonly number[];
 }

@@ -1,3 +1,4 @@
+/** What a task is, and the rows and batches that it works on. */
 import type * as z from "zod";
 import { anObject, checkArguments, having, listOf } from "../common/arguments.js";
 import type { Dataset, Example, LabelMap, LoadOptions, Location } from "../data/index.js";
@@ -22,11 +23,11 @@ export type TrainOn = (typeof TRAIN_ON)[number];
 
 /** A row as token ids, without padding. */
 export interface EncodedRow<Target = unknown, Source = unknown> extends TokenRow {
-  /** What the loss is taken against; undefined for rows to predict. */
+  /** What the loss compares the outputs with; undefined in rows to predict. */
   readonly target: Target | undefined;
-  /** What metrics compare predictions with, in labelled rows. */
+  /** What metrics compare the prediction with, in labelled rows. */
   readonly reference?: unknown;
-  /** What a prediction is put into words with. */
+  /** The text that a prediction is a part of. */
   readonly source?: Source;
   readonly at: Location;
 }
@@ -36,28 +37,28 @@ export interface Batch<Row extends EncodedRow = EncodedRow> extends ModelInput {
   readonly rows: readonly Row[];
 }
 
-/** What a task needs to know to encode rows. */
+/** What encoding depends on beside the task. */
 export interface EncodeOptions {
-  /** Needed by a task whose labels have names, where rows are labelled. */
+  /** Required for labelled rows of a task whose labels have names. */
   readonly labels: LabelMap | undefined;
-  /** The most tokens of a row, special ones included. */
+  /** The maximum number of tokens in a row, special tokens included. */
   readonly maxLength: number | undefined;
-  /** What of a language model's rows bears loss; by their kind if not given. */
+  /** By default it follows from the kind of row. */
   readonly trainOn?: TrainOn | undefined;
 }
 
-/** transformers' `problem_type`, which tells tasks with one kind of head apart. */
+/** transformers' `problem_type`, which distinguishes tasks with the same kind of head. */
 export interface Problem {
   readonly type: string;
-  /** The fewest outputs and the most that go with it. */
+  /** The minimum and maximum number of outputs. */
   readonly outputs: readonly [fewest: number, most: number];
-  /** A checkpoint that names no problem type is of this one, where the number of its outputs allows it. */
+  /** Whether a checkpoint without a problem type has this one, if its number of outputs allows. */
   readonly isAssumed: boolean;
 }
 
 /**
- * A kind of work that models are fine-tuned for: all that the rest of the program knows of it. A new task is a file with such
- * a value and a line in `TASKS`.
+ * A task that models are fine-tuned for: everything that the rest of the program knows about it. A new task is a file with such a value
+ * and a line in `TASKS`.
  */
 export interface Task<
   E extends Example = Example,
@@ -65,46 +66,45 @@ export interface Task<
   Prediction extends object = object,
   Reference = unknown,
 > {
-  /** What a row holds, for help and documentation. */
+  /** What a row contains, for help and documentation. */
   readonly rows: string;
   readonly head: HeadKind;
   /** PEFT's `task_type`. */
   readonly peftTaskType: string;
   readonly problem?: Problem;
-  /** What the outputs stand for, where that is not the labels of the rows. */
+  /** The names of the outputs, where these are not the labels of the rows. */
   readonly outputs?: readonly string[];
-  /** Whether it can be chosen what of a row bears loss. */
+  /** Whether `trainOn` applies. */
   readonly takesTrainOn?: boolean;
-  /** A row to predict is gone on from, in the place of reading what outputs say of it. */
+  /** Whether `predict` generates text. */
   readonly isGenerative?: boolean;
 
   /** Reads a file's rows. @throws BidoraError naming file, line or column at fault */
   read(file: string, options: LoadOptions): Promise<Dataset<E>>;
   /**
    * What metrics compare an example's prediction with.
-   * @param labels needed by a task whose labels have names
-   * @throws BidoraError naming the row whose label does not fit
+   * @param labels required for a task whose labels have names
+   * @throws BidoraError naming a row whose label does not fit
    */
   reference(example: E, labels: LabelMap | undefined): Reference;
   /**
-   * Turns examples into token ids and targets, in the same order. Several rows of one example stand side by side and share
-   * its `at`.
-   * @throws BidoraError naming the row whose label does not fit
+   * Encodes examples, in order. Several rows of one example are consecutive and share its `at`.
+   * @throws BidoraError naming a row whose label does not fit
    */
   encode(examples: readonly E[], tokenizer: Tokenizer, options: EncodeOptions): Promise<Row[]>;
   /**
-   * The outputs of a batch that loss and predictions are made of, where they are not all outputs of the model's head.
-   * @returns [n, width], where each row of the batch has `outputRows` of the n, one after another
+   * Computes the outputs of a batch; by default those of the model's head.
+   * @returns [n, width]: for each row of the batch `outputRows` vectors
    */
   forward?(model: TaskModel, batch: Batch<Row>, context: ForwardContext): Tensor;
-  /** How many a row has of what `forward` gives. */
+  /** How many vectors `forward` returns for a row. */
   outputRows?(row: Row): number;
-  /** How much a labelled row counts in a mean over several: 1, or as many as it has labelled tokens. */
+  /** The weight of a labelled row in a mean loss: 1, or the number of its labelled tokens. */
   weight(row: Row): number;
   /**
-   * The loss of labelled rows, as a sum over what bears it: divided by the rows' weights it is the mean that transformers' model
-   * for the task gives.
-   * @param outputs of the tokens that the head reads: [rows or tokens, outputs]
+   * The sum of the losses of labelled rows or tokens. Divided by the rows' weights it is the mean loss of transformers' model for the
+   * task.
+   * @param outputs [rows or tokens, outputs]
    */
   loss(outputs: Tensor, batch: Batch<Row>): Tensor;
   /** Whether an example can be longer than a row, and is then encoded as several. */
@@ -117,30 +117,30 @@ export interface Task<
   predict(outputs: readonly RowOutputs[], rows: readonly Row[], labels: readonly string[]): Prediction;
   /** Several predictions as one, where those for the same prompt are scored together. */
   join?(predictions: readonly Prediction[]): Prediction;
-  /** Of what `predict` prints that which is compared, for predictions that come from a file. */
+  /** The part of a prediction that is scored, to read predictions from a file. */
   readonly prediction?: z.ZodType;
   /** The metrics that the task reports. */
   scorer(options: ScorerOptions): Scorer<Reference, Prediction>;
 }
 
-/** Lays rows end to end, as a model is given them. */
+/** Lays rows end to end. */
 export function batchOf<Row extends EncodedRow>(rows: readonly Row[], device?: string): Batch<Row> {
   checkArguments("batchOf", ["rows", rows, rowsOfTokens]);
   return { rows, ...modelInput(rows, undefined, device) };
 }
 
-/** Tokens of a batch, padding left out. */
+/** The number of tokens in a batch. */
 export function tokensOf({ inputIds }: Batch): number {
   return inputIds.numel;
 }
 
-/** How much bears loss in a batch of labelled rows: rows, or labelled tokens. */
+/** The sum of the weights of labelled rows. */
 export function lossWeight(task: Task, batch: Batch): number {
   checkArguments("lossWeight", ["task", task, aTask], ["batch", batch, aBatch]);
   return batch.rows.reduce((sum, row) => sum + task.weight(row), 0);
 }
 
-/** What a task makes of a batch: the outputs of the model's head, unless it says otherwise. */
+/** The outputs of a batch that loss and predictions are computed from. */
 export function outputsOf(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
   return task.forward ? task.forward(model, batch, context) : model.forward(batch, context);
 }
@@ -171,7 +171,7 @@ export function outputsByRow(task: Pick<Task, "outputRows">, outputs: Tensor, { 
   });
 }
 
-/** The sum of the losses of a batch's rows, to be divided by their weight: a number to differentiate. */
+/** The sum of the losses of a batch's rows, to differentiate; `lossWeight` is what to divide it by. */
 export function lossSum(task: Task, model: TaskModel, batch: Batch, context: ForwardContext): torch.Tensor {
   checkArguments(
     "lossSum",
@@ -183,12 +183,12 @@ export function lossSum(task: Task, model: TaskModel, batch: Batch, context: For
   return task.loss(outputsOf(task, model, batch, context), batch);
 }
 
-/** What the calls about tasks take. */
+// Arguments of calls
 
 export const aTask = having("a task, such as sequenceClassification", "encode", "loss", "weight");
 export const aNamedTask = having("a task under a name, { kind, task }", "kind", "task");
-export const aTokenizer = having("a tokenizer, as loadTokenizer gives it", "encodeBatch");
-const aBatch = having("a batch, as batchOf gives it", "rows", "inputIds");
+export const aTokenizer = having("a tokenizer, as loadTokenizer returns it", "encodeBatch");
+const aBatch = having("a batch, as batchOf returns it", "rows", "inputIds");
 export const examplesOfRows = listOf(
   "a list of examples, as loadTexts reads them",
   having("an example", "input", "at"),

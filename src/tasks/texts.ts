@@ -1,14 +1,14 @@
 import * as z from "zod";
-/** What tasks on whole texts have in common. */
+/** Parts shared by tasks on whole texts. */
 import { type Location, rowError, type TextExample, where } from "../data/index.js";
 import type { HeadKind } from "../models/index.js";
 import type { Encoded, Tokenizer } from "../text/index.js";
 import type { EncodedRow, EncodeOptions } from "./task.js";
 
-/** One prediction a row, from the state of one of its tokens: every architecture has its own such head. */
+/** One prediction per row, from the state of one token; each architecture has its own head. */
 export const SEQUENCE_HEAD: HeadKind = { className: "ForSequenceClassification" };
 
-/** @param targetOf what the loss takes for a labelled example; throws where the label does not fit */
+/** @param targetOf the target of a labelled example; throws where the label does not fit */
 export async function encodeTexts<Label, Target>(
   examples: readonly TextExample<Label>[],
   tokenizer: Tokenizer,
@@ -26,12 +26,12 @@ export async function encodeTexts<Label, Target>(
   }));
 }
 
-/** A label of another kind than the task's, as rows of a named data set may have. */
+/** For a label of another type than the task's, as rows of a named data set may have. */
 export function misfit(label: unknown, { file, line }: Location, wanted: string): Error {
   return rowError(file, line, `the label ${JSON.stringify(label)} does not fit the task, which takes ${wanted}.`);
 }
 
-/** What a labelled row's target is. @throws TypeError for a row without one, which has no loss */
+/** The target of a labelled row. @throws TypeError for a row without a label */
 export function targetOf<Target>({ target, at }: EncodedRow<Target>): Target {
   if (target === undefined) throw new TypeError(`${where(at)} has no label, so no loss.`);
   return target;
@@ -45,5 +45,5 @@ export function softmax(logits: Float64Array): Float64Array {
   return powers.map((power) => power / sum);
 }
 
-/** The logits of a prediction in a file, by which it is known how many labels there are; undefined where there are none. */
+/** The logits of a prediction in a file, which tell the number of labels; undefined where there are none. */
 export const writtenLogits = z.array(z.unknown()).optional().catch(undefined);

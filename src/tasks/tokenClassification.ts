@@ -19,28 +19,28 @@ import type { EncodedRow, RowOutputs, Task } from "./task.js";
 import { targetOf } from "./texts.js";
 
 /**
- * A sentence, or a stretch of the words of one that is longer than a row. Its target: the class of each token, a word's at its first
- * sub-word, else -100.
+ * A sentence, or a part of one that is longer than a row. The target of a word's first sub-word is its label's id, that of all other
+ * tokens -100.
  */
 export interface WordsRow extends EncodedRow<readonly number[], readonly string[]> {
-  /** Where the first sub-word of each of the row's words stands in `inputIds`, -1 if it has no token. */
+  /** The position of each word's first sub-word, -1 for a word without tokens. */
   readonly wordStarts: readonly number[];
 }
 
 const MIXED_ENDS =
   "The labels have ends of both BIOES (E-, S-) and BILOU (L-, U-): entities are not scored, because the scheme is ambiguous; use one scheme.";
 
-/** The likeliest label of each word. */
+/** The most likely label of each word. */
 export interface WordsPrediction {
   readonly tokens: readonly string[];
-  /** Of each word; null for one that has no token. */
+  /** null for a word without tokens. */
   readonly labels: readonly (string | null)[];
   readonly logits: readonly (readonly number[] | null)[];
 }
 
 /**
- * A label for each word, read at its first sub-word. A sentence that is longer than a row goes on in further rows, word after word,
- * each read by itself: all words are learnt from, predicted and judged.
+ * A label for each word, predicted at its first sub-word. A sentence that is longer than a row is continued in further rows: all its
+ * words are trained on, predicted and scored.
  */
 export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, WordLabels> = {
   rows: '`{"tokens": [...], "labels": [...]}`, CoNLL columns or CoNLL-U (`--label-column upos`)',
@@ -73,7 +73,7 @@ export const tokenClassification: Task<WordsExample, WordsRow, WordsPrediction, 
   },
   prediction: z.object({ labels: z.array(z.string().nullable()) }),
   scorer({ labels }) {
-    // Labels that mark no entities, such as parts of speech, are scored word by word alone.
+    // Labels that are not entity tags, such as parts of speech, are scored only per word.
     const rules = entityRulesOf(labels);
     const words = mixesEnds(labels) ? { ...wordAccuracy(), notes: () => [MIXED_ENDS] } : wordAccuracy();
     const metric = together<WordLabels, PredictedWordLabels>(words, ...(rules ? [entityScores(rules)] : []));

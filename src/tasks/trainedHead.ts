@@ -8,16 +8,15 @@ import { type Architecture, ConfigReader, configError, findDesign, hasHead } fro
 import { isTaskKind, type NamedTask, namedTask, TASK_ENTRIES, TASKS, type TaskKind } from "./registry.js";
 import type { Task } from "./task.js";
 
-/** A head that was trained: for which task, and what its outputs stand for. */
+/** A trained head: its task, and the names of its outputs. */
 export interface TrainedHead {
   readonly kind: TaskKind;
   readonly labels: readonly string[];
 }
 
 /**
- * The head that a checkpoint was saved with, read from `architectures`, `problem_type` and its labels; undefined for a
- * bare backbone.
- * @throws BidoraError `CONFIG` for labels that do not number 0, 1, … or do not suit the problem type
+ * The head of a checkpoint, from `architectures`, `problem_type` and the labels; undefined for a bare backbone.
+ * @throws BidoraError `CONFIG` for labels that are not numbered 0, 1, … or do not fit the problem type
  */
 export function inferTask(config: JsonObject): TrainedHead | undefined {
   checkArguments("inferTask", ["config", config, anObject]);
@@ -45,14 +44,14 @@ function kindOf(possible: readonly [TaskKind, Task][], type: JsonValue | undefin
   );
 }
 
-/** Of tasks with one kind of head that which is meant where nothing says so. @param outputs where they are known */
+/** The most likely of tasks with the same kind of head. @param outputs their number, where known */
 function assumedKind(possible: readonly [TaskKind, Task][], outputs: number | undefined): TaskKind {
   const assumed =
     outputs === undefined ? undefined : possible.find(([, task]) => task.problem?.isAssumed && takes(task, outputs));
   return (assumed ?? (possible[0] as [TaskKind, Task]))[0];
 }
 
-/** Whether a task can have so many outputs. */
+/** Whether a task can have this number of outputs. */
 function takes({ problem }: Task, outputs: number): boolean {
   const [fewest, most] = problem?.outputs ?? [0, Number.POSITIVE_INFINITY];
   return fewest <= outputs && outputs <= most;
@@ -81,7 +80,7 @@ function idOf(value: JsonValue): number {
   return typeof value === "number" || (typeof value === "string" && /^\d+$/.test(value)) ? Number(value) : Number.NaN;
 }
 
-/** Each name must stand for one id, and for the same one in both directions. Names that only `label2id` has are passed over. */
+/** Each name must have one id, the same in both directions. Names that only `label2id` has are ignored. */
 function checkNames(labels: readonly string[], label2id: JsonObject): void {
   const ids = new Map<string, number>();
   for (const [id, name] of labels.entries()) {
@@ -103,17 +102,16 @@ function inOrder(labels: readonly (readonly [number, string])[]): readonly strin
   throw configError(`labels must be numbered 0, 1, 2, …, but their ids are ${ids || "missing"}.`);
 }
 
-/** What a model is used for, and what its outputs stand for. */
+/** The task that a model is used for, and the names of its outputs. */
 export interface UsedHead extends NamedTask {
-  /** In the order of the outputs. */
   readonly labels: readonly string[];
 }
 
 /**
- * The head that a model is used with. It follows from the adapter, else from the checkpoint.
+ * The head that a model is used with: the adapter's, else the checkpoint's.
  * @param metadata what this program keeps beside the one of them
- * @param wanted the task, where the user names one
- * @throws BidoraError `HEAD` when neither has a trained one, or one for another task
+ * @param wanted the task, where the user gives one
+ * @throws BidoraError `HEAD` where neither has a trained head, or only for another task
  */
 export function usedHead(
   architecture: Architecture,
@@ -148,45 +146,45 @@ function adapterHead(
   const fits = own?.kind === kind && (outputs === undefined || own.labels.length === outputs);
   if (outputs === undefined && !fits)
     throw new BidoraError("HEAD", `Neither the model nor the adapter has a trained head for ${kind}.`);
-  const labels = adapter.metadata?.labels ?? (fits ? own.labels : standIns(outputs ?? own?.labels.length ?? 0));
+  const labels = adapter.metadata?.labels ?? (fits ? own.labels : placeholders(outputs ?? own?.labels.length ?? 0));
   return { ...used, labels };
 }
 
-/** Every checkpoint has it: it need not have been trained for the task. */
+/** Whether every checkpoint of the architecture has the head, without fine-tuning. */
 function isPretrained(architecture: Architecture, { task }: NamedTask): boolean {
   return findDesign(architecture, task.head)?.isPretrained === true;
 }
 
-const standIns = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
+const placeholders = (count: number): string[] => Array.from({ length: count }, (_, id) => `LABEL_${id}`);
 
-/** The task that this program keeps beside what it trained. @throws BidoraError `HEAD` for one that it does not know */
+/** The task in the metadata. @throws BidoraError `HEAD` for an unknown one */
 function taskKept(metadata: AdapterMetadata | undefined): NamedTask | undefined {
   if (metadata?.task === undefined) return undefined;
   if (isTaskKind(metadata.task)) return namedTask(metadata.task);
   throw new BidoraError(
     "HEAD",
-    `What was trained is for the task ${metadata.task}, which this version does not know: update it, or give that task as a value.`,
+    `The model was trained for the task ${metadata.task}, which this version does not know: update bidora, or pass that task as a value.`,
   );
 }
 
-/** @throws BidoraError `HEAD` for an adapter that says itself that it is for another kind of task */
+/** @throws BidoraError `HEAD` for an adapter that was trained for another task */
 function checkKind({ metadata, taskType }: SavedAdapter, { kind, task }: NamedTask): void {
   const isKnown = TASK_ENTRIES.some(([, { peftTaskType }]) => peftTaskType === taskType);
   const own = metadata?.task ?? (isKnown && task.peftTaskType !== taskType ? taskType : undefined);
   if (own === undefined || own === kind) return;
-  throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: name that --task, or none.`);
+  throw new BidoraError("HEAD", `The adapter's head is for ${own}, not for ${kind}: give that --task, or none.`);
 }
 
-/** @throws BidoraError `HEAD` for an adapter's head with fewer outputs than the task has, or more */
+/** @throws BidoraError `HEAD` for an adapter's head with a number of outputs that the task cannot have */
 function checkOutputs({ kind, task }: NamedTask, outputs: number | undefined): void {
   if (outputs === undefined || takes(task, outputs)) return;
   throw new BidoraError(
     "HEAD",
-    `The adapter's head has ${outputs} output${outputs === 1 ? "" : "s"}, which ${outputs === 1 ? "does" : "do"} not go with ${kind}: name another --task, or none.`,
+    `The adapter's head has ${outputs} output${outputs === 1 ? "" : "s"}, which ${outputs === 1 ? "does" : "do"} not fit ${kind}: give another --task, or none.`,
   );
 }
 
-/** Where only PEFT's `task_type` and the number of outputs are known. */
+/** The task, where only PEFT's `task_type` and the number of outputs are known. */
 function kindOfOutputs(
   { taskType }: SavedAdapter,
   own: TrainedHead | undefined,
@@ -199,7 +197,7 @@ function kindOfOutputs(
   return assumedKind(possible, outputs);
 }
 
-/** Outputs of the head that the adapter brings, or undefined when it brings none. */
+/** The number of outputs of the adapter's head, or undefined where it has none. */
 function outputsOf(
   architecture: Architecture,
   { tensors }: SavedAdapter,

@@ -41,7 +41,7 @@ describe("the order of labels", () => {
     const checkpoint = ["1", "2", "3"];
     expect(labelMap(texts(0, 1, 2), { checkpoint }).names).toEqual(["0", "1", "2"]);
     const used = modelLabels(texts(0, 1, 2), { checkpoint });
-    expect(() => used.indexOf(0, at)).toThrow("the label 0 is none of those known: 1, 2, 3.");
+    expect(() => used.indexOf(0, at)).toThrow("the label 0 is not one of the known labels: 1, 2, 3.");
     expect(modelLabels(texts(2), { checkpoint: ["0", "1", "other"] }).find(2)).toBe(2);
   });
 
@@ -119,7 +119,7 @@ describe("the labels of a model that is only used", () => {
 
 it("an unknown label is named with its row", () => {
   expect(() => labelMap(texts("a", "b")).indexOf("c", at)).toThrow(
-    "rows.jsonl line 7: the label c is none of those known: a, b.",
+    "rows.jsonl line 7: the label c is not one of the known labels: a, b.",
   );
-  expect(() => labelMap(texts(undefined))).toThrow("None of the rows has a label");
+  expect(() => labelMap(texts(undefined))).toThrow("No row has a label");
 });

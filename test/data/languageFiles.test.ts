@@ -142,7 +142,7 @@ describe("files of rows for language models", () => {
       { prompt: [user], completion: "a" },
       "prompt and completion must both be texts, or both be lists of messages.",
     ],
-    ["tools", { messages: [user], tools: [{}] }, "the row has tools, which are not supported: leave them out."],
+    ["tools", { messages: [user], tools: [{}] }, "the row has tools, which are not supported: remove them."],
     [
       "half a character",
       { text: "a\ud83d" },
@@ -179,7 +179,7 @@ describe("what can't be encoded", () => {
     );
     const text = { kind: "text", text: "a" };
     expect(await fault(encodeLanguageRows([example(text)], tokenizer, { trainOn: "assistant" }))).toBe(
-      "--train-on assistant does not go with f, whose rows hold text: all does.",
+      "--train-on assistant does not fit f, whose rows have text: use all.",
     );
     const first = { kind: "messages", messages: [assistant, user] };
     expect(await fault(encodeLanguageRows([example(first)], tokenizer))).toMatch(/^f line 5: .*messages\[0\]/);

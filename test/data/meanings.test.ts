@@ -38,13 +38,13 @@ describe("rows with one prompt", () => {
     expect(found?.references).toEqual(["good day"]);
     expect(found?.example.input).toEqual({ kind: "prompt", prompt: [user], completion: undefined });
     expect(() => meaningsOf(rowsOf({ kind: "messages", messages: [user] }))).toThrow(
-      "rows.jsonl line 1: texts can be judged",
+      "rows.jsonl line 1: text can be scored",
     );
   });
 
   it("are refused without anything to compare with", () => {
     for (const input of [pair("a", undefined), { kind: "text", text: "a" } as const])
-      expect(() => meaningsOf(rowsOf(input))).toThrow("rows.jsonl line 1: texts can be judged only where a prompt");
+      expect(() => meaningsOf(rowsOf(input))).toThrow("rows.jsonl line 1: text can be scored only where a prompt");
   });
 });
 

@@ -108,10 +108,10 @@ describe("the order of rows", () => {
 
   it("refuses what makes no batch", () => {
     expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows make no batch of 3");
-    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last one is dropped");
+    expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last batch is dropped");
     for (const index of [3, -1, Number.NaN])
       expect(() => new BatchOrder(plain, { pass: 0, index })).toThrow(
-        `3 batches, but the position to go on from is ${index}`,
+        `3 batches, but the position to resume from is ${index}`,
       );
     expect(() => new BatchOrder({ ...plain, batchSize: 0.5 })).toThrow("whole number");
   });
@@ -136,7 +136,7 @@ describe("the split for a search", () => {
   });
 
   it("refuses an empty side", () => {
-    expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("leaves one of them none");
-    expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("leaves one of them none");
+    expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("leaves one of them empty");
+    expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("leaves one of them empty");
   });
 });

@@ -45,9 +45,9 @@ describe("CSV and TSV", () => {
     const short = file("short.csv", 'text,label\n"a\nb",1\n\nc\n');
     expect(await fault(readCsv(short))).toBe("short.csv line 5: 1 column, but the header has 2.");
     const open = file("open.csv", 'text,label\na,1\n"b,0\nc,1\n');
-    expect(await fault(readCsv(open))).toBe("open.csv line 3: a quote opens in this row and never closes.");
+    expect(await fault(readCsv(open))).toBe("open.csv line 3: a quote is opened in this row and never closed.");
     const stray = file("stray.csv", 'text,label\na,1\nsay "b",0\n');
-    expect(await fault(readCsv(stray))).toContain("stray.csv line 3: a quote stands inside a field");
+    expect(await fault(readCsv(stray))).toContain("stray.csv line 3: a field contains a quote");
     expect(await fault(readCsv(file("twice.csv", "a,a\n1,2\n")))).toContain('has the column "a" twice');
     expect(await fault(readCsv(file("header.csv", "text,label\n")))).toContain("header.csv is empty");
   });
@@ -111,14 +111,14 @@ describe("text files", () => {
       '{"text":"\\"","label":1,"label":"\\""}',
     ])
       expect(await fault(loadExamples(row(json), classify))).toBe(
-        'keys.jsonl line 2: an object has the key "label" twice: leave one of them there.',
+        'keys.jsonl line 2: an object has the key "label" twice: remove one of them.',
       );
     const once = '{"text":"\\"label\\":1, \\\\","label":"a:\\"","more":[{"label":[]},{"label":null}],"":"\\\\\\""}';
     expect((await loadExamples(row(once), classify)).examples).toHaveLength(2);
   });
 
   it("of lines that end with CR alone are named, whatever their format", async () => {
-    const wrong = "line 1: its lines end with CR alone, but LF or CRLF is expected";
+    const wrong = "line 1: its lines end with CR, but LF or CRLF is expected";
     for (const content of ["text,label\ra,1\rb,0\r", "text,label\ra,1\rb,0", "text,label\ra,1\rb,0\n"])
       expect(await fault(loadExamples(file("mac.csv", content), classify))).toContain(`mac.csv ${wrong}`);
     expect(await fault(loadExamples(file("mac.jsonl", '{"text":"a"}\r{"text":"b"}'), classify))).toContain(wrong);
@@ -182,20 +182,20 @@ describe("Parquet", () => {
     );
   });
 
-  it("bytes that are no text in UTF-8 are refused where they are read as one, and nowhere else", async () => {
+  it("bytes that are not UTF-8 text are refused where they are read as one, and nowhere else", async () => {
     const { rows } = await readParquet(golden("bytes"));
     expect(rows.slice(0, 2).map(({ values }) => values.text)).toEqual(["a", "\uFEFFb"]);
     expect(await fault(loadExamples(golden("bytes"), classify))).toContain(
-      "bytes.parquet line 3: the column text must hold a text, but holds bytes that are no text in UTF-8.",
+      "bytes.parquet line 3: the column text must hold a text, but holds bytes that are not UTF-8 text.",
     );
     const read = loadExamples(golden("bytes"), { task: "regression", labelColumns: ["picture"] });
-    expect(await fault(read)).toContain("must hold a number, but holds bytes that are no text in UTF-8");
+    expect(await fault(read)).toContain("must hold a number, but holds bytes that are not UTF-8 text");
   });
 
   it("damaged", async () => {
     expect(await fault(readParquet(golden("twice")))).toContain('twice.parquet has the column "label" twice');
     expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(
-      "bad.parquet is not a whole Parquet file",
+      "bad.parquet is not a valid Parquet file",
     );
   });
 });
@@ -228,7 +228,7 @@ describe("CoNLL columns", () => {
     const path = file("words.txt", "a\nb\n\nc\n");
     const { examples } = await loadExamples(path, { ...tag, labels: "optional" });
     expect(examples).toMatchObject([{ input: ["a", "b"], label: undefined }, { input: ["c"] }]);
-    expect(await fault(loadExamples(path, tag))).toContain("words alone");
+    expect(await fault(loadExamples(path, tag))).toContain("has only words");
   });
 });
 
@@ -259,7 +259,7 @@ describe("CoNLL-U", () => {
     const path = file("bad.conllu", `${row("1", "a", "X")}\n2\tb\n`);
     expect(await fault(loadExamples(path, tag))).toContain("bad.conllu line 2: 2 columns");
     expect(await fault(loadExamples(file("id.conllu", row("one", "a", "X")), tag))).toContain(
-      'line 1: "one" is no word number',
+      'line 1: "one" is not a word number',
     );
   });
 });
@@ -279,9 +279,9 @@ describe("columns", () => {
     );
     expect(await fault(texts(["wrong"]))).toBe("columns.jsonl line 1: the column wrong must hold a text, but holds 3.");
     expect(await fault(loadExamples(jsonl({ a: "b" }), classify))).toContain(
-      "the columns are a: name one by --text-columns",
+      "the columns are a: name one with --text-columns",
     );
-    expect(await fault(loadExamples(jsonl({ text: "b" }), classify))).toContain("name one by --label-column");
+    expect(await fault(loadExamples(jsonl({ text: "b" }), classify))).toContain("name one with --label-column");
   });
 
   it("may have the names of what every object has", async () => {

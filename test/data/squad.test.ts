@@ -62,11 +62,8 @@ describe("rows of questions", () => {
   });
 
   it.each([
-    [
-      { text: ["cat"], answer_start: [5] },
-      'line 1: the answer "cat" does not stand at character 5 of the context, where',
-    ],
-    [{ text: ["cat"], answer_start: [-8] }, "does not stand at character -8"],
+    [{ text: ["cat"], answer_start: [5] }, 'line 1: the answer "cat" is not at character 5 of the context, which'],
+    [{ text: ["cat"], answer_start: [-8] }, "is not at character -8"],
     [{ text: ["cat"], answer_start: [] }, "must hold answers"],
     [{ text: ["cat"] }, "must hold answers"],
     ["cat", "must hold answers"],
@@ -82,7 +79,7 @@ describe("rows of questions", () => {
   });
 
   it("need both columns", async () => {
-    await expect(loadQuestions(jsonl(answered), { textColumns: ["context"] })).rejects.toThrow("names context alone");
+    await expect(loadQuestions(jsonl(answered), { textColumns: ["context"] })).rejects.toThrow("names only context");
     await expect(loadQuestions(jsonl({ question: "who", text: "x" }))).rejects.toThrow();
   });
 });
@@ -94,5 +91,5 @@ it.each([
 ])("a file of SQuAD's own without %s is refused, be it for training or for use", async (_what, content) => {
   const path = file("empty.json", JSON.stringify(content));
   for (const labels of ["required", "optional"] as const)
-    await expect(loadQuestions(path, { labels })).rejects.toThrow("there is no question in its articles");
+    await expect(loadQuestions(path, { labels })).rejects.toThrow("its articles have no questions");
 });

@@ -41,7 +41,7 @@ describe("the rows that are trained on", () => {
 
   it("are no more than there are, and never none", () => {
     expect(() => subsetsOf(rows, { ...DRAWN, trainLimit: 21 })).toThrow("--train-limit 21 is more than the 20");
-    expect(() => subsetsOf([1], { ...DRAWN, holdoutFraction: 0.5 })).toThrow("leaves one of them none");
+    expect(() => subsetsOf([1], { ...DRAWN, holdoutFraction: 0.5 })).toThrow("leaves one of them empty");
   });
 });
 

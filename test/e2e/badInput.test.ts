@@ -84,12 +84,12 @@ describe("data", () => {
     [
       "no usual column",
       () => ["--train", jsonl({ body: "a", label: "alpha" })],
-      /the columns are body, label: name one by --text-columns/,
+      /the columns are body, label: name one with --text-columns/,
     ],
     [
       "an unknown label",
       () => ["--train", jsonl(row), "--validation", jsonl({ ...row, label: "delta" })],
-      /rows\.jsonl line 1: the label delta is none of those known: alpha, beta, gamma/,
+      /rows\.jsonl line 1: the label delta is not one of the known labels: alpha, beta, gamma/,
     ],
     [
       "fields too many",
@@ -125,7 +125,7 @@ describe("data", () => {
   ] as const)("%s", (_, flags, message) => refused(flags(), 1, message));
 
   test.each([
-    ["no rows for the upper level", ["--method", "bidora", "--search-fraction", "0.01"], /leaves one of them none/],
+    ["no rows for the upper level", ["--method", "bidora", "--search-fraction", "0.01"], /leaves one of them empty/],
     ["a batch larger than the rows, dropped", ["--batch-size", "100", "--drop-last"], /22 rows make no batch of 100/],
     ["a length beyond the model", ["--max-length", "49"], /--max-length 49 is more than the 48 tokens/],
     ["a length without room for a token", ["--max-length", "2"], /2/],

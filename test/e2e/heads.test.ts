@@ -91,7 +91,7 @@ describe("labels come from the data where the checkpoint's head is of another ki
     const { output } = await run({ model, task: "regression", train: one, maxSteps: 1, method: "lora" });
     rmSync(join(output, "bidora.json"));
     const asked = evaluated({ model, adapter: output, task: "sequence-classification", data: one });
-    await expect(asked).rejects.toThrow("The adapter's head has 1 output, which does not go with sequence-class");
+    await expect(asked).rejects.toThrow("The adapter's head has 1 output, which does not fit sequence-class");
   });
 
   test("and where the adapter to start from is for another kind", async () => {
@@ -274,7 +274,7 @@ describe("what a run was read from is remembered", () => {
     const metrics = await evaluated({ ...own, data });
     expect(metrics.microF1).toBe(trained.metrics.microF1);
     expect(await predicted({ ...own, input: data })).toHaveLength(4);
-    await expect(evaluated({ ...own, data: rows("x", "y") })).rejects.toThrow(/name one by --label-column/);
+    await expect(evaluated({ ...own, data: rows("x", "y") })).rejects.toThrow(/name one with --label-column/);
     if (method === "full") return;
     const output = fresh("merged");
     const unset = { revision: undefined, overwrite: false };

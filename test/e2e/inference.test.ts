@@ -206,7 +206,7 @@ describe("a run of one's own", () => {
     const expected = await predicted({ ...use, input: input("body") });
     expect(await predicted({ ...use, input: input("sentence") })).toEqual(expected);
     await expect(predicted({ ...use, input: input("strange") })).rejects.toThrow(
-      /the columns are strange: name one by/,
+      /the columns are strange: name one with/,
     );
     expect(await predicted({ ...use, input: input("strange"), textColumns: ["strange"] })).toEqual(expected);
   });

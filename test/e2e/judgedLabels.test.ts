@@ -42,7 +42,7 @@ describe("the labels are those of all rows, however few are judged", () => {
   test("by a model: numbers that are not its ids are refused", async () => {
     const data = jsonl(...["1", "2", "3"].map((label) => ({ sentence1: "the boat", sentence2: "the", label })));
     const judged = evaluated({ model: join(BERT, "single"), data, limit: 2 });
-    await expect(judged).rejects.toThrow("the label 1 is none of those known: alpha, beta, gamma");
+    await expect(judged).rejects.toThrow("the label 1 is not one of the known labels: alpha, beta, gamma");
   });
 
   test("by a file: three labels have no positive one", async () => {

@@ -44,7 +44,7 @@ describe.each(["lora", "full"] as const)("a task of one's own, trained by %s", (
     expect(readRows(predictions).map((row) => Object.keys(row))).toEqual(Array(4).fill(["half"]));
 
     await expect(evaluate({ ...own, data })).rejects.toThrow(
-      /for the task halved, which this version does not know: update it, or give that task as a value\.$/,
+      /for the task halved, which this version does not know: update bidora, or pass that task as a value\.$/,
     );
     const doubled = { ...halved, kind: "doubled" };
     await expect(evaluate({ ...own, data }, { task: doubled })).rejects.toThrow(/for (halved|doubled)/);
@@ -72,7 +72,7 @@ test("an adapter for it can be merged and exported, given the task", async () =>
   const { output: adapter, metrics } = await run({ ...settings, method: "lora" }, { task: halved });
   const { model } = settings;
   const plain = fresh("merged");
-  await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/give that task as a value/);
+  await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/pass that task as a value/);
   await merge({ model, adapter, output: plain }, { task: halved });
   const exported = fresh("exported");
   await exportAdapter({ model, adapter, output: exported, to: "peft-lora" }, { task: halved });

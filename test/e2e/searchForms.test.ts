@@ -106,7 +106,7 @@ test("more folds than rows are refused, and nothing is left", async () => {
   const train = write("rows.csv", "text,label\na,yes\nb,no\nc,no\n");
   const output = fresh();
   await expect(run({ ...RANDOM, train, output, searchFolds: 4 })).rejects.toThrow(
-    "--search-folds 4 is more than the training rows that there are (3)",
+    "--search-folds 4 is more than the 3 training rows",
   );
   expect(list(output)).toEqual([]);
 });

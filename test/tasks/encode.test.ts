@@ -53,7 +53,7 @@ describe("rows of texts", () => {
       'rows.jsonl line 3: the label "high" does not fit the task, which takes a number',
     );
     await expect(encode([text(undefined, "")], "regression", { name: "gpt2" })).rejects.toThrow(
-      "line 3: the text gives no token",
+      "line 3: the text has no token",
     );
     expect((await encode([text(undefined, "")], "regression"))[0]?.inputIds.length).toBe(2);
   });

@@ -51,7 +51,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
       if (chat[trainOn]) expect(await row).toEqual([chat[trainOn]]);
       else
         await expect(row).rejects.toThrow(
-          /^f line 1: the chat template does not say where answer messages\[\d\] stands/,
+          /^f line 1: the chat template does not tell where the answer messages\[\d\] is/,
         );
     }
   });

@@ -102,8 +102,8 @@ it("every task says of each of its values whether more is better; a value of whi
   const own = { values: { error: { goal: "minimize" } } } as const;
   expect(goalOf("error", own)).toBe("minimize");
   for (const name of ["accuracy", "toString", "__proto__"])
-    expect(() => goalOf(name, own)).toThrow(`No metric of the task says whether more of "${name}" is better`);
-  expect(() => checkValues({ error: 1, other: 2 }, own)).toThrow('more of "other"');
+    expect(() => goalOf(name, own)).toThrow(`No metric of the task says whether a higher "${name}" is better`);
+  expect(() => checkValues({ error: 1, other: 2 }, own)).toThrow('a higher "other"');
 });
 
 it("BILOU marks entities, strictly, where no label is of BIOES alone", () => {

@@ -27,5 +27,5 @@ test("an adapter's head has the checkpoint's labels only where there are as many
 test("an adapter's head has as many outputs as the task that is asked for", () => {
   const wanted = { kind: "regression", task: TASKS.regression } as never;
   expect(headOf(adapterOf(1), wanted).labels).toEqual(["LABEL_0"]);
-  expect(() => headOf(adapterOf(2), wanted)).toThrow("has 2 outputs, which do not go with regression");
+  expect(() => headOf(adapterOf(2), wanted)).toThrow("has 2 outputs, which do not fit regression");
 });

@@ -85,7 +85,7 @@ describe("before the first run", () => {
     for (const told of [
       /column: \S+rows\.jsonl has no column kind; its columns are/,
       /gone: There is no no-such\.jsonl, which --validation names\. gone: There is no none\.jsonl, which --test names\./,
-      /label: \S+rows\.jsonl line 3: the label delta is none of those known: alpha, beta/,
+      /label: \S+rows\.jsonl line 3: the label delta is not one of the known labels: alpha, beta/,
       /kind: \S+rows\.jsonl line 1: .*high/,
       /form: \S+rows\.pdf: a file whose name ends in/,
       /head: .*BertForCausalLM is not supported/,
@@ -148,7 +148,9 @@ describe("before the first run", () => {
       /scores: \S+rows\.jsonl has -1 for every row's label/,
     );
     await expect(check([{ ...scores, test: rows(5, (i) => i - 1) }])).resolves.toBeUndefined();
-    await expect(check([{ ...good, test: rows(5, () => -1) }])).rejects.toThrow("the label -1 is none of those known");
+    await expect(check([{ ...good, test: rows(5, () => -1) }])).rejects.toThrow(
+      "the label -1 is not one of the known labels",
+    );
   });
 });
 
