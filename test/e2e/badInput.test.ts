@@ -134,14 +134,14 @@ describe("data", () => {
     [
       "a text column for the label",
       ["--label-column", "sentence2"],
-      /sentence2 is named for the text and for the label/,
+      /sentence2 is given for both text and label/,
     ],
     [
       "a label column for a text",
       ["--text-columns", "sentence1,label", "--label-column", "label"],
-      /column label is named for the text and for the label/,
+      /column label is given for both text and label/,
     ],
-    ["a label column twice", ["--label-column", "label,label"], /--label-column names label twice/],
+    ["a label column twice", ["--label-column", "label,label"], /--label-column has label twice/],
     ["zero threads", ["--threads", "0"], /--threads takes a whole number of at least 1; got "0"/],
     ["a rank that is no number", ["--rank", "many"], /--rank takes a whole number/],
     ["an unknown method", ["--method", "loar"], /got "loar"\. Did you mean "lora"\?/],
