@@ -131,11 +131,7 @@ describe("data", () => {
     ["a length without room for a token", ["--max-length", "2"], /2/],
     ["early stopping without evaluations", ["--early-stopping", "2"], /--early-stopping needs --eval-every/],
     ["evaluations without rows", ["--eval-every", "2"], /--eval-every needs rows to evaluate on/],
-    [
-      "a text column for the label",
-      ["--label-column", "sentence2"],
-      /sentence2 is given for both text and label/,
-    ],
+    ["a text column for the label", ["--label-column", "sentence2"], /sentence2 is given for both text and label/],
     [
       "a label column for a text",
       ["--text-columns", "sentence1,label", "--label-column", "label"],
