@@ -1,5 +1,16 @@
+import { group } from "d3-array";
 import { BidoraError } from "../common/errors.js";
-import type { ComparedMetric, ComparedRun, ComparedTask, Comparison } from "../files/comparison.js";
+import { formatCount, words } from "../common/format.js";
+import type {
+  ComparedMetric,
+  ComparedRun,
+  ComparedTask,
+  Comparison,
+  FailedRun,
+  ScoredRows,
+  UnfinishedRun,
+} from "../files/comparison.js";
+import { bareMetric, metricRows } from "../files/metrics.js";
 
 /**
  * Refuses what would be counted twice, or not at all.
@@ -61,3 +72,74 @@ function checkGoals(tasks: readonly ComparedTask[]): void {
     goals.set(name, goal);
   }
 }
+
+type WithFailed = Pick<Comparison, "failed">;
+
+export const failedOf = ({ failed = [] }: WithFailed, task: string, method: string): readonly FailedRun[] =>
+  failed.filter((run) => run.task === task && run.method === method);
+
+/**
+ * The methods none of whose runs failed on these tasks. What is left of the others is no fair sample of their seeds: the runs that went
+ * well chose themselves. They are tested with nothing, and marked as best in nothing.
+ */
+export const methodsWithoutFailure = (
+  { methods, failed = [] }: Pick<Comparison, "methods" | "failed">,
+  tasks: ReadonlySet<string>,
+): string[] => methods.filter((method) => !failed.some((run) => run.method === method && tasks.has(run.task)));
+
+/** What must be said of runs without results, beside the tables. */
+export function missingNotes({ runs, failed = [], unfinished = [] }: Comparison): string[] {
+  const groups = [...group(failed, ({ task, method }) => JSON.stringify([task, method])).values()];
+  const told = groups.map((those) => {
+    const [{ task, method, seed, reason }] = those as [FailedRun, ...FailedRun[]];
+    const all = those.length + runs.filter((run) => run.task === task && run.method === method).length;
+    const seeds = `seed${those.length > 1 ? "s" : ""} ${those.map((run) => run.seed).join(", ")}`;
+    return `${method} failed in ${those.length} of ${all} runs on ${task} (${seeds}). Seed ${seed}: ${reason}`;
+  });
+  return [...told, ...leftOutNote(failed), ...unfinishedNote(unfinished)];
+}
+
+function leftOutNote(failed: readonly FailedRun[]): string[] {
+  if (failed.length === 0) return [];
+  const methods = [...new Set(failed.map(({ method }) => method))].join(", ");
+  return [
+    `Methods with failed runs (${methods}) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.`,
+  ];
+}
+
+/** Runs that are named, at most. */
+const NAMED = 6;
+const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
+  running: "still running",
+  stopped: "stopped",
+  waiting: "not begun",
+};
+
+function unfinishedNote(unfinished: readonly UnfinishedRun[]): string[] {
+  if (unfinished.length === 0) return [];
+  const named = unfinished
+    .slice(0, NAMED)
+    .map(({ task, method, seed, state }) => `${method} seed ${seed} on ${task} (${STATES[state]})`);
+  const more = unfinished.length - named.length;
+  return [`Not finished, and in no figure: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
+}
+
+/** Whether a metric is of these rows. Where nothing is known of the rows, it is. */
+export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean =>
+  rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
+
+/** The rows in words: `test, 4,693 rows`. */
+const rowsText = ({ split, count }: ScoredRows): string =>
+  count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} ${count === 1 ? "row" : "rows"}`;
+
+/** What stands over the scores of a task: its name, with the rows that the scores are of. */
+export const scoresHeading = (task: string, rows: ScoredRows | undefined): string =>
+  rows === undefined ? task : `${task} (${rowsText(rows)})`;
+
+/** A metric's name in a column whose heading names the rows. */
+export const metricHeading = ({ name }: ComparedMetric, rows: ScoredRows | undefined): string =>
+  words(rows?.split === "test" && metricRows(name) === "test" ? bareMetric(name) : name);
+
+/** A task's main metric with the rows that it is of: `F1 (test, 4,693 rows)`. */
+export const mainHeading = ({ metrics: [main], rows }: ComparedTask): string =>
+  scoresHeading(metricHeading(main, rows), rows);

@@ -1,7 +1,15 @@
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
-import type { ComparedRun, ComparedTask, Comparison, Cost, ScoredRows, ScoreReached } from "../files/comparison.js";
-import { mean } from "./moments.js";
-import { type Cell, type Column, NOTHING, plain } from "./table.js";
+import type {
+  ComparedMetric,
+  ComparedRun,
+  ComparedTask,
+  Comparison,
+  Cost,
+  ScoredRows,
+  ScoreReached,
+} from "../files/comparison.js";
+import { type Cell, type Column, NOTHING, plain } from "./renderTable.js";
+import { mean } from "./statistics.js";
 
 /** Trained parameters, and means over seeds of time, peak memory and, for a task with a score to reach, time and steps to it. */
 export function costColumns(
@@ -81,4 +89,31 @@ function formatKnown(values: readonly number[], format: (values: readonly number
 function formatRange(counts: readonly number[]): string {
   const [least, most] = [Math.min(...counts), Math.max(...counts)];
   return least === most ? formatCount(most) : `${formatCount(least)}–${formatCount(most)}`;
+}
+
+/** One evaluation during a run. */
+export interface EvaluationPoint {
+  /** Since the start of the run. */
+  readonly seconds: number;
+  /** Counted through the whole run, from 1. */
+  readonly step: number;
+  /** The score. */
+  readonly value: number;
+}
+
+/**
+ * When a run first had a score as good as the target, at the evaluation that saw it: nothing is guessed between two of them, so
+ * that runs compare only where they are evaluated as often. Null where it never had. A value that is no number reaches nothing.
+ * @param evaluations in any order
+ */
+export function costToReach(
+  evaluations: readonly EvaluationPoint[],
+  target: number,
+  goal: ComparedMetric["goal"],
+): Cost | null {
+  const isReached = (value: number) => (goal === "maximize" ? value >= target : value <= target);
+  const reached = evaluations.filter(({ value }) => isReached(value));
+  if (reached.length === 0) return null;
+  const { seconds, step } = reached.reduce((first, point) => (point.step < first.step ? point : first));
+  return { seconds, step };
 }

@@ -4,7 +4,7 @@ import type { OverRows } from "../metrics/metric.js";
 import { areEnough, type BootstrapOptions, checkBootstrap, drawnRows, resultOfDrawn } from "../metrics/resampling.js";
 import { type Interval, percentiles } from "../metrics/statistics.js";
 import type { MeasuredRows } from "../metrics/together.js";
-import { round12 } from "./differences.js";
+import { round12 } from "./statistics.js";
 
 /** Resamples of a family of tests, unless it needs more. */
 const USUAL = 10_000;

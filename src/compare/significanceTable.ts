@@ -1,10 +1,9 @@
 import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../common/format.js";
 import type { SignificanceTest } from "../files/comparison.js";
-import { familyOf } from "./holm.js";
+import { familyOf, tooFewToTell } from "./holm.js";
+import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { MAIN } from "./significance.js";
-import { type Column, NOTHING, plain, type Table } from "./table.js";
-import { tooFewToTell } from "./tooFewToTell.js";
 
 const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   wilcoxon: "Wilcoxon",

@@ -1,5 +1,6 @@
-import { normalShare } from "../metrics/statistics.js";
-import { signedRanks } from "./signedRanks.js";
+import type { PairedEffect } from "../files/comparison.js";
+import { averageRanks, normalShare } from "../metrics/statistics.js";
+import { mean, roundedDifferences, sampleDeviation } from "./statistics.js";
 
 /** The largest number of differences for which the exact distribution is taken. */
 const EXACT_UP_TO = 25;
@@ -70,4 +71,41 @@ function tieGroups(ranks: Float64Array): number[] {
   const sizes = new Map<number, number>();
   for (const rank of ranks) sizes.set(rank, (sizes.get(rank) ?? 0) + 1);
   return [...sizes.values()];
+}
+
+/** What is made of paired samples for all that goes by ranks; pairs without a difference are left out. */
+export interface SignedRanks {
+  /** Of the sizes of the n differences, from 1, equal ones sharing the mean of theirs. */
+  readonly ranks: Float64Array;
+  /** W+, the sum of the ranks of pairs in which a is larger. */
+  readonly positive: number;
+  /** W−, that of the others; the two add up to n(n + 1)/2. */
+  readonly negative: number;
+}
+
+/** Ranks of the differences a − b. @throws BidoraError `PAIRED_SAMPLES` as `roundedDifferences` */
+export function signedRanks(a: readonly number[], b: readonly number[]): SignedRanks {
+  const differences = roundedDifferences(a, b).filter((difference) => difference !== 0);
+  const ranks = averageRanks(differences.map(Math.abs));
+  const positive = ranks.reduce((sum, rank, pair) => (differences[pair]! > 0 ? sum + rank : sum), 0);
+  return { ranks, positive, negative: (ranks.length * (ranks.length + 1)) / 2 - positive };
+}
+
+/**
+ * Effect sizes of paired samples: Cohen's d_z (Cohen 1988, §2.3.5) and the matched-pairs rank-biserial correlation (Kerby
+ * 2014). Differences are rounded as for the test beside which they stand. Undefined for no pairs at all.
+ * @throws BidoraError `PAIRED_SAMPLES` for samples of different length or values that are not finite
+ */
+export function pairedEffect(a: readonly number[], b: readonly number[]): PairedEffect | undefined {
+  const differences = roundedDifferences(a, b);
+  if (differences.length === 0) return undefined;
+  const meanDifference = mean(differences);
+  const deviation = sampleDeviation(differences);
+  const { positive, negative } = signedRanks(a, b);
+  return {
+    meanDifference,
+    standardError: deviation === null ? null : deviation / Math.sqrt(differences.length),
+    cohensDz: deviation === null || deviation === 0 ? null : meanDifference / deviation,
+    rankBiserial: positive + negative === 0 ? 0 : (positive - negative) / (positive + negative),
+  };
 }

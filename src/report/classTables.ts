@@ -7,7 +7,7 @@ import {
   entityTypeScores,
   labelScores,
 } from "../compare/classScores.js";
-import { mean } from "../compare/moments.js";
+import { mean } from "../compare/statistics.js";
 import type { RowsOfKind } from "../files/predictions.js";
 import { html, type Markup } from "./html.js";
 import { counted, row, scrolling, table } from "./table.js";

@@ -1,4 +1,4 @@
-import { groupSpans, type Table } from "../compare/table.js";
+import { groupSpans, type Table } from "../compare/renderTable.js";
 import { html, type Markup } from "./html.js";
 import { foldedIfLong, scrolling } from "./table.js";
 

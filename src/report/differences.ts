@@ -1,8 +1,8 @@
 import * as Plot from "@observablehq/plot";
 import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
-import { mean } from "../compare/moments.js";
-import { mainHeading } from "../compare/scoredRows.js";
+import { mainHeading } from "../compare/comparison.js";
+import { mean } from "../compare/statistics.js";
 import type { ComparedTask } from "../files/comparison.js";
 import type { ComparisonLog } from "../files/comparisonFolder.js";
 import { apart } from "./apart.js";

@@ -1,6 +1,6 @@
 import { own } from "../common/collections.js";
 import { formatNumber } from "../common/format.js";
-import { mean } from "../compare/moments.js";
+import { mean } from "../compare/statistics.js";
 import type { StepEvent } from "../files/events.js";
 import { metricName } from "../files/metrics.js";
 import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../common/format.js";
-import { mean } from "../compare/moments.js";
+import { mean } from "../compare/statistics.js";
 import { html, type Markup } from "./html.js";
 import { figure, panels, type Size, titled } from "./layout.js";
 import { type ModulePath, modulePathOf } from "./modulePath.js";

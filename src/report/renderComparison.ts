@@ -1,7 +1,7 @@
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
+import { scoresHeading } from "../compare/comparison.js";
 import { comparisonTables } from "../compare/comparisonTables.js";
-import { scoresHeading } from "../compare/scoredRows.js";
 import { significanceTable } from "../compare/significanceTable.js";
 import type { ComparedTask, Comparison } from "../files/comparison.js";
 import type { ComparisonLog } from "../files/comparisonFolder.js";

@@ -1,7 +1,7 @@
 import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { formatNumber } from "../common/format.js";
-import { mean, sampleDeviation } from "../compare/moments.js";
+import { mean, sampleDeviation } from "../compare/statistics.js";
 import type { Axis, Spent } from "./cost.js";
 import { around } from "./domain.js";
 import type { Markup } from "./html.js";

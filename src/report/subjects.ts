@@ -1,4 +1,4 @@
-import { mean, sampleDeviation } from "../compare/moments.js";
+import { mean, sampleDeviation } from "../compare/statistics.js";
 import { smooth } from "./curves.js";
 import type { Point, Run } from "./runs.js";
 

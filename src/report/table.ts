@@ -1,5 +1,5 @@
 import { formatCount } from "../common/format.js";
-import { mean, sampleDeviation } from "../compare/moments.js";
+import { mean, sampleDeviation } from "../compare/statistics.js";
 import { html, type Markup } from "./html.js";
 
 export const NOTHING = "–";

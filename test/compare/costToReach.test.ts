@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { costToReach } from "../../src/compare/costToReach.js";
+import { costToReach } from "../../src/compare/costColumns.js";
 
 const evaluations = [
   { step: 10, seconds: 1.5, value: 0.5 },

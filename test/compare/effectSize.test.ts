@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { pairedEffect } from "../../src/compare/effectSize.js";
-import { mean, sampleDeviation } from "../../src/compare/moments.js";
+import { mean, sampleDeviation } from "../../src/compare/statistics.js";
+import { pairedEffect } from "../../src/compare/wilcoxon.js";
 import type { PairedEffect } from "../../src/files/comparison.js";
 
 interface Case extends PairedEffect {

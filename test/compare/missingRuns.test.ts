@@ -1,9 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { comparisonTables } from "../../src/compare/comparisonTables.js";
-import { latexTable } from "../../src/compare/latexTable.js";
-import { markdownTable } from "../../src/compare/markdownTable.js";
+import { latexTable, markdownTable, terminalTable } from "../../src/compare/renderTable.js";
 import { significance } from "../../src/compare/significance.js";
-import { terminalTable } from "../../src/compare/terminalTable.js";
 import type { Comparison } from "../../src/files/comparison.js";
 import { accuracy, perplexity, runsOf, task } from "./sampleComparison.js";
 

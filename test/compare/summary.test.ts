@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { mean, sampleDeviation } from "../../src/compare/moments.js";
-import { summary } from "../../src/compare/summary.js";
+import { mean, sampleDeviation, summary } from "../../src/compare/statistics.js";
 import { run, runsOf } from "./sampleComparison.js";
 
 test("mean and sample deviation of every metric, task and method, in the order in which they come up", () => {

@@ -1,13 +1,10 @@
 import stringWidth from "string-width";
 import { describe, expect, test } from "vitest";
+import { scoresHeading } from "../../src/compare/comparison.js";
 import { comparisonTables } from "../../src/compare/comparisonTables.js";
-import { latexTable } from "../../src/compare/latexTable.js";
-import { markdownTable } from "../../src/compare/markdownTable.js";
-import { scoresHeading } from "../../src/compare/scoredRows.js";
+import { latexTable, markdownTable, type Table, terminalTable } from "../../src/compare/renderTable.js";
 import { significance } from "../../src/compare/significance.js";
 import { significanceTable } from "../../src/compare/significanceTable.js";
-import type { Table } from "../../src/compare/table.js";
-import { terminalTable } from "../../src/compare/terminalTable.js";
 import type { Comparison } from "../../src/files/comparison.js";
 import { accuracy, f1, perplexity, run, runsOf, task } from "./sampleComparison.js";
 import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";

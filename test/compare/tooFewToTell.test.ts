@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { pairsNeeded, tooFewToTell } from "../../src/compare/tooFewToTell.js";
+import { pairsNeeded, tooFewToTell } from "../../src/compare/holm.js";
 import { wilcoxon } from "../../src/compare/wilcoxon.js";
 import type { SignificanceTest } from "../../src/files/comparison.js";
 import { bootstrapTest, wilcoxonTest } from "./sampleTests.js";

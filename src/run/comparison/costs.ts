@@ -1,7 +1,6 @@
 import { group, sum } from "d3-array";
 import { formatBytes, formatCount, formatSeconds } from "../../common/format.js";
-import { type Column, plain, type Table } from "../../compare/table.js";
-import { terminalTable } from "../../compare/terminalTable.js";
+import { type Column, plain, type Table, terminalTable } from "../../compare/renderTable.js";
 import { type RunKey, type RunSettings, resolveRun } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { estimate } from "../estimates/estimateRun.js";

@@ -1,5 +1,5 @@
 import { own } from "../../common/collections.js";
-import { costToReach, type EvaluationPoint } from "../../compare/costToReach.js";
+import { costToReach, type EvaluationPoint } from "../../compare/costColumns.js";
 import type { ComparedTask, Comparison, MissingRuns, ScoredRows, ScoreReached } from "../../files/comparison.js";
 import { metricRows } from "../../files/metrics.js";
 import type { CollectedRun } from "./collect.js";

@@ -1,13 +1,10 @@
 import { join } from "node:path";
+import { methodsWithoutFailure } from "../../compare/comparison.js";
 import { comparisonTables } from "../../compare/comparisonTables.js";
-import { latexTable } from "../../compare/latexTable.js";
-import { markdownTable } from "../../compare/markdownTable.js";
-import { methodsWithoutFailure } from "../../compare/missingRuns.js";
+import { latexTable, markdownTable, type Table, terminalTable } from "../../compare/renderTable.js";
 import { significance } from "../../compare/significance.js";
 import { significanceTable } from "../../compare/significanceTable.js";
-import { summary } from "../../compare/summary.js";
-import type { Table } from "../../compare/table.js";
-import { terminalTable } from "../../compare/terminalTable.js";
+import { summary } from "../../compare/statistics.js";
 import { writeFileAtomic } from "../../files/atomic.js";
 import {
   type Comparison,

@@ -1,0 +1,191 @@
+import { markdownTable as alignTable } from "markdown-table";
+import stringWidth from "string-width";
+import { oneLine } from "../common/messages.js";
+
+/** A table as what it says, for renderers to set: a row a name, its cells by columns. */
+export interface Table {
+  /** What the rows are, over their names. */
+  readonly heading: string;
+  readonly names: readonly string[];
+  readonly columns: readonly Column[];
+  /** Sentences that belong under it. */
+  readonly notes: readonly string[];
+}
+
+export interface Column {
+  /** What neighbouring columns have in common, over their titles; empty where there is nothing. */
+  readonly group: string;
+  readonly title: string;
+  /** Words to the left, figures to the right. */
+  readonly align: "left" | "right";
+  /** A cell a name, in their order. */
+  readonly cells: readonly Cell[];
+}
+
+export interface Cell {
+  readonly text: string;
+  /** Whether it is the best of its column, or as good as that. */
+  readonly best: boolean;
+}
+
+/** What stands where there is nothing to say. */
+export const NOTHING = "–";
+
+export const plain = (text: string): Cell => ({ text, best: false });
+
+/** Neighbouring columns of one group, as its name and how many they are. */
+export function groupSpans(columns: readonly Column[]): { readonly group: string; readonly count: number }[] {
+  const spans: { group: string; count: number }[] = [];
+  for (const { group } of columns) {
+    const last = spans.at(-1);
+    if (last?.group === group) last.count++;
+    else spans.push({ group, count: 1 });
+  }
+  return spans;
+}
+
+const GAP = "  ";
+
+/** What the best cells are marked with; the others leave its place empty, so that figures stand under each other. */
+const MARK = "*";
+
+/** A table as lines of text, aligned by how wide characters are on a screen: names to the left, cells to the right. */
+export function terminalTable(table: Table): string {
+  const columns = table.columns.map(({ title, cells }) => {
+    const marked = cells.some(({ best }) => best);
+    const texts = cells.map(({ text, best }) => oneLine(text) + (marked ? (best ? MARK : " ") : ""));
+    return [oneLine(title) + (marked ? " " : ""), ...texts];
+  });
+  const names = [table.heading, ...table.names].map(oneLine);
+  const groups = groupSpans(table.columns).map(({ group, count }) => ({ group: oneLine(group), count }));
+  const widths = columnWidths(columns, groups);
+  const nameWidth = widest(names);
+  const pads = table.columns.map(({ align }) => (align === "left" ? padEnd : padStart));
+  const rows = names.map((name, row) =>
+    [padEnd(name, nameWidth), ...columns.map((texts, column) => pads[column]!(texts[row] ?? "", widths[column]!))].join(
+      GAP,
+    ),
+  );
+  const head = groups.some(({ group }) => group !== "") ? [groupLine(groups, widths, nameWidth)] : [];
+  const best = table.columns.some(({ cells }) => cells.some((cell) => cell.best)) ? [`${MARK} the best mean`] : [];
+  const notes = [...best, ...table.notes.map(oneLine)];
+  return [...head, ...rows, ...(notes.length > 0 ? ["", ...notes] : [])].map((line) => line.trimEnd()).join("\n");
+}
+
+interface Span {
+  readonly group: string;
+  readonly count: number;
+}
+
+/** As wide as the widest text; the first column of a group wider where its name has no room over all of them. */
+function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
+  const widths = columns.map(widest);
+  let first = 0;
+  for (const { group, count } of groups) {
+    widths[first]! += Math.max(0, stringWidth(group) - spanWidth(widths.slice(first, first + count)));
+    first += count;
+  }
+  return widths;
+}
+
+function groupLine(groups: readonly Span[], widths: readonly number[], nameWidth: number): string {
+  let first = 0;
+  const parts = groups.map(({ group, count }) => {
+    const width = spanWidth(widths.slice(first, first + count));
+    first += count;
+    return padStart(padEnd(group, Math.floor((width + stringWidth(group)) / 2)), width);
+  });
+  return [" ".repeat(nameWidth), ...parts].join(GAP);
+}
+
+const spanWidth = (widths: readonly number[]): number =>
+  widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
+
+const widest = (texts: readonly string[]): number => texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
+const padEnd = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - stringWidth(text)));
+const padStart = (text: string, width: number): string => " ".repeat(Math.max(0, width - stringWidth(text))) + text;
+
+/** A table in GitHub's Markdown, the best of each column in bold. It has one line of titles: groups stand before them. */
+export function markdownTable(table: Table): string {
+  const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
+  const rows = table.names.map((name, row) => [
+    escapeMarkdown(name),
+    ...table.columns.map(({ cells }) => {
+      const { text, best } = cells[row]!;
+      return best ? `**${escapeMarkdown(text)}**` : escapeMarkdown(text);
+    }),
+  ]);
+  const alignments = ["left", ...table.columns.map(({ align }) => align)];
+  const lines = alignTable([header, ...rows], { align: alignments, stringLength: stringWidth });
+  const notes = table.notes.map((note) => `\n\n${escapeMarkdown(note)}`);
+  return `${lines}${notes.join("")}\n`;
+}
+
+const titleOf = ({ group, title }: Column): string => (group === "" ? title : `${group}: ${title}`);
+
+/** Text as itself: what begins markup, code, HTML or another cell gets a backslash. */
+const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}[\]<>#|~$&]/g, "\\$&");
+
+/** A table as LaTeX's `tabular` with the rules of the package `booktabs`, the best of each column in bold; notes are comments. */
+export function latexTable(table: Table): string {
+  const rows = table.names.map((name, row) => [
+    escapeLatex(name),
+    ...table.columns.map(({ cells }) => {
+      const { text, best } = cells[row]!;
+      return best ? `\\textbf{${escapeLatex(text)}}` : escapeLatex(text);
+    }),
+  ]);
+  const titles = [table.heading, ...table.columns.map(({ title }) => title)].map(escapeLatex);
+  return [
+    "% \\usepackage{booktabs}",
+    ...table.notes.map((note) => `% ${oneLine(note)}`),
+    `\\begin{tabular}{l${table.columns.map(({ align }) => align.charAt(0)).join("")}}`,
+    "\\toprule",
+    ...groupLines(table.columns),
+    line(titles),
+    "\\midrule",
+    ...rows.map(line),
+    "\\bottomrule",
+    "\\end{tabular}",
+    "",
+  ].join("\n");
+}
+
+const line = (cells: readonly string[]): string => `${cells.join(" & ")} \\\\`;
+
+/** The names of groups over their columns, each with a rule beneath. */
+function groupLines(columns: readonly Column[]): string[] {
+  const spans = groupSpans(columns);
+  if (spans.every(({ group }) => group === "")) return [];
+  const names = spans.map(({ group, count }) => `\\multicolumn{${count}}{c}{${escapeLatex(group)}}`);
+  // The names of rows are column 1.
+  let next = 2;
+  const rules = spans.map(({ count }) => {
+    const first = next;
+    next += count;
+    return `\\cmidrule(lr){${first}-${next - 1}}`;
+  });
+  return [line(["", ...names]), rules.join(" ")];
+}
+
+const REPLACED: Readonly<Record<string, string>> = {
+  // Two hyphens in a row would be drawn as a dash.
+  "-": "-{}",
+  "\\": "\\textbackslash{}",
+  "~": "\\textasciitilde{}",
+  "^": "\\textasciicircum{}",
+  "<": "\\textless{}",
+  ">": "\\textgreater{}",
+  "|": "\\textbar{}",
+  "±": "$\\pm$",
+  "−": "$-$",
+  "–": "--",
+  "↓": "$\\downarrow$",
+  // After the end of a line these two would be taken for its options.
+  "[": "{[}",
+  "*": "{*}",
+};
+
+/** Text as itself: LaTeX's own characters escaped, signs that its older fonts lack as mathematics. */
+const escapeLatex = (text: string): string =>
+  oneLine(text).replace(/-(?=-)|[\\~^<>|±−–↓[*&%$#_{}]/g, (sign) => REPLACED[sign] ?? `\\${sign}`);
