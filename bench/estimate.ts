@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Method, RunSettings } from "../src/config/index.js";
 import { namedDatasets } from "../src/datasets/index.js";
-import { quickstartModel } from "../src/io/quickstartModel.js";
+import { quickstartModel } from "../src/quickstart/models.js";
 import { median } from "./compare.js";
 import { machine } from "./machine.js";
 import { writePlainModel } from "./plainModel.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { LabelMap } from "../src/data/index.js";
 import { namedDatasets } from "../src/datasets/index.js";
-import { quickstartModel } from "../src/io/quickstartModel.js";
+import { quickstartModel } from "../src/quickstart/models.js";
 import { encodeRows, TASKS, type Task } from "../src/tasks/index.js";
 import { loadTokenizer } from "../src/text/index.js";
 import { machine } from "./machine.js";

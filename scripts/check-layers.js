@@ -21,7 +21,7 @@ const ORDER = [
   ["report"],
   ["dashboard"],
   ["inference"],
-  ["run", "export", "analysis"],
+  ["run", "export", "analysis", "quickstart"],
   ["commands"],
   ["cli", "index.ts"],
 ];

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { quickstartModel } from "../../src/io/quickstartModel.js";
+import { quickstartModel } from "../../src/quickstart/models.js";
 import { median } from "../compare.js";
 import type { Context } from "../context.js";
 import { peerScript, ROOT } from "../programs.js";

@@ -1,6 +1,10 @@
 import type { QuickstartResult, TOPICS, TopicName } from "../commands/quickstart.js";
 import { UsageError } from "../common/errors.js";
 import { quickstartOptions } from "../config/index.js";
+import type { ComparedRun } from "../files/comparison.js";
+import { comparedRunFolder } from "../files/comparisonFolder.js";
+import type { RunEvent } from "../files/events.js";
+import { REPORT } from "../files/names.js";
 import { HINTED_COMMAND } from "../torch/installation.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
@@ -20,8 +24,12 @@ export const quickstart = defineCommand({
     if (!isTopic(topic, TOPICS))
       throw new UsageError(`There is no quickstart ${topic}; known are ${Object.keys(TOPICS).join(", ")}.`);
     const hub = { signal, ...downloadHooks(output) };
-    const result = await compare(topic, settings, { signal, observers: observersFor(output), note: output.note, hub });
-    if (!signal.aborted) output.result(result, `${renderComparison(result)}${TRY[topic](result)}`);
+    const observers = observersFor(output);
+    const onEvent = (event: RunEvent) => {
+      for (const observe of observers) observe(event);
+    };
+    const result = await compare(topic, settings, { signal, onEvent, note: output.note, hub });
+    if (result) output.result(result, `${renderComparison(result)}${TRY[topic](result)}`);
   },
 });
 
@@ -37,7 +45,7 @@ Try one of them on your own messages (one JSON object a line, with "text"):
   ${HINTED_COMMAND} predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
 
 Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
-  ${HINTED_COMMAND} finetune --model sentence-transformers/all-MiniLM-L6-v2 --task sequence-classification \\
+  ${HINTED_COMMAND} finetune --model ${result.model} --task sequence-classification \\
     --train train.csv --validation validation.csv --output runs/mine
 `,
   chat: (result) => `
@@ -50,24 +58,24 @@ Train on your own conversations (JSONL with "messages", or "prompt" and "complet
 `,
 };
 
-const bestOf = ({ rows, output }: QuickstartResult): string => `${output}/${rows.at(-1)?.method ?? "bidora"}`;
+const bestOf = ({ runs, output }: QuickstartResult): string => comparedRunFolder(output, runs.at(-1) as ComparedRun);
 
-function renderComparison({ rows, output }: QuickstartResult): string {
-  const metrics = Object.keys(rows[0]?.metrics ?? {});
+function renderComparison({ runs, output }: QuickstartResult): string {
+  const metrics = Object.keys(runs[0]?.metrics ?? {});
   const table = formatTable(
     ["method", ...metrics, "trained", "seconds", "peak MiB"],
-    rows.map((row) => [
-      row.method,
-      ...metrics.map((name) => row.metrics[name] ?? 0),
-      row.trainedParameters,
-      Math.round(row.seconds),
-      Math.round(row.peakMemoryBytes / 2 ** 20),
+    runs.map((run) => [
+      run.method,
+      ...metrics.map((name) => run.metrics[name] ?? 0),
+      run.trainedParameters,
+      Math.round(run.seconds),
+      Math.round(run.peakMemoryBytes / 2 ** 20),
     ]),
   );
   return `
 ${table}
 
-Curves of all methods:  ${output}/report.html
-Adapters for PEFT:      ${rows.map(({ method }) => `${output}/${method}`).join(", ")}
+Report with all curves:  ${output}/${REPORT}
+Adapters for PEFT:       ${runs.map((run) => comparedRunFolder(output, run)).join("\n                         ")}
 `;
 }

@@ -3,8 +3,9 @@ import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
-import type { ComparisonFile } from "../files/comparison.js";
+import type { ComparisonFile, RunId } from "../files/comparison.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
+import type { RunEvent } from "../files/events.js";
 import { writerOf } from "../files/folderLock.js";
 import { metricName, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
@@ -37,6 +38,8 @@ export interface CompareHooks {
   /** Told what people should know while it runs. */
   readonly note?: (line: string) => void;
   readonly hub?: HubOptions;
+  /** Called with each event of each run. */
+  readonly onEvent?: (event: RunEvent, run: RunId) => void;
   /** Told what the runs that have ended come to, before the error that says that others failed. */
   readonly onPartial?: (outcome: Compared) => void;
 }
@@ -60,6 +63,7 @@ const HOOKS = options({
   signal,
   note: optional(aFunction),
   hub: optional(hubOptions),
+  onEvent: optional(aFunction),
   onPartial: optional(aFunction),
 } satisfies Record<keyof CompareHooks, Check>);
 
@@ -191,6 +195,7 @@ async function runAll(
     },
     onEvent: (cell, event) => {
       progress.event(cell, event);
+      hooks.onEvent?.(event, { task: cell.task, method: cell.variant.name, seed: cell.seed });
       watch?.event(cell, event);
     },
     onEnd: (end) => {

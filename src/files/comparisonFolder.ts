@@ -1,6 +1,6 @@
 // The folder of a comparison: its runs in TASK/METHOD/seed-N, and the files about them beside comparison.json.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, relative, resolve } from "node:path";
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { writeFileAtomic } from "./atomic.js";
 import {
   COMPARISON,
@@ -10,6 +10,9 @@ import {
   type SignificanceTest,
 } from "./comparison.js";
 import { type JsonObject, parsedJson, readOptionalJsonObject } from "./json.js";
+import { REPORT } from "./names.js";
+import { removeOwnFiles } from "./outputFolder.js";
+import { isRunFolder } from "./runFolder.js";
 import { type RunLog, readRunLog } from "./runLog.js";
 
 /** The settings that each run was requested with. This file marks a folder as a comparison of bidora. */
@@ -115,6 +118,25 @@ export function recordFailure(folder: string, runFolder: string, failure: KnownF
   writeByRun(folder, FAILURES, failure ? { ...others, [relative(folder, runFolder)]: failure } : others);
 }
 
+/** Removes what a comparison wrote into its folder, and leaves an empty plan. Other files stay. */
+export function clearComparison(folder: string): void {
+  const runs = [...comparedRunsIn(folder).map((run) => run.folder), ...(earlierQuickstartRuns(folder) ?? [])];
+  for (const run of runs.filter(isRunFolder)) {
+    removeOwnFiles(run);
+    removeEmpty(run, folder);
+  }
+  for (const name of [COMPARISON, STEP_SECONDS, FAILURES, REPORT, ...Object.values(TABLES)])
+    rmSync(join(folder, name), { force: true });
+  writePlan(folder, {});
+}
+
+/** Removes empty folders, from one up to the folder of the comparison. */
+function removeEmpty(folder: string, top: string): void {
+  if (folder === top || readdirSync(folder).length > 0) return;
+  rmdirSync(folder);
+  removeEmpty(dirname(folder), top);
+}
+
 /** A comparison with the logs of those of its runs whose folders exist. */
 export interface ComparisonLog extends Omit<ComparisonFile, "runs"> {
   /** Name of the comparison's folder. */
@@ -167,5 +189,6 @@ export function earlierQuickstartRuns(folder: string): string[] | undefined {
   if (!Array.isArray(figures)) return undefined;
   const methods = figures.map((one: { readonly method?: unknown } | null) => one?.method);
   const runs = foldersIn(folder).filter((name) => methods.includes(name));
+  if (runs.length === 0) return undefined;
   return runs.sort((a, b) => methods.indexOf(a) - methods.indexOf(b)).map((name) => join(folder, name));
 }

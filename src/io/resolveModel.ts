@@ -1,13 +1,15 @@
 import { existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError, UsageError } from "../common/errors.js";
+import { type Environment, ownCacheFolder } from "../common/program.js";
+import { CONFIG_FILE } from "../files/names.js";
 import { hubOptions } from "./hub/options.js";
 import type { HubOptions } from "./hub/snapshot.js";
 
 /**
  * The folder of a model or adapter: a local folder as it is, a folder made for a GGUF file, else a Hub repository (`org/name`, or
- * `name`) out of the cache, fetched first where needed.
+ * `name`) from the cache, downloaded first if necessary.
  * @throws BidoraError `CHECKPOINT` for a path that does not exist, `GGUF` for a file that can't be used, `HUB_…` for what goes wrong
  *   with the Hub; UsageError for a
  *   folder with a revision
@@ -29,11 +31,15 @@ export async function resolveModel(nameOrFolder: string, options: HubOptions = {
       `${nameOrFolder} is a file; expected a model folder, a .gguf file or the name of a Hub repository.`,
     );
   if (!isRepository(nameOrFolder)) throw new BidoraError("CHECKPOINT", `There is no folder ${nameOrFolder}.`);
-  // Loaded where it is needed: a local folder needs no Hub client.
-  const { QUICKSTART_MODEL, quickstartModel } = await import("./quickstartModel.js");
-  if (nameOrFolder === QUICKSTART_MODEL && options.revision === undefined) return quickstartModel(options);
+  const own = ownModelFolder(nameOrFolder, options.environment);
+  if (options.revision === undefined && existsSync(join(own, CONFIG_FILE))) return own;
+  // Loaded only when needed: a local folder needs no Hub client.
   return (await import("./hub/snapshot.js")).hubSnapshot(nameOrFolder, options);
 }
+
+/** The folder of a model in bidora's own cache, where the quickstart puts a model that it has fetched from a package index. */
+export const ownModelFolder = (name: string, environment?: Environment): string =>
+  join(ownCacheFolder(environment), "models", name.replace("/", "--"));
 
 const isGguf = (path: string): boolean => /\.gguf$/i.test(path);
 

@@ -1,6 +1,8 @@
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { readComparisonFile } from "../../src/files/comparison.js";
+import { clearComparison, comparedRunFolder, readPlan } from "../../src/files/comparisonFolder.js";
 import { BERT, called, fresh, list } from "./support.js";
 
 test("quickstart trains the model with each method and leaves a comparison", async () => {
@@ -18,5 +20,24 @@ test("quickstart trains the model with each method and leaves a comparison", asy
   } finally {
     process.chdir(before);
   }
-  expect(list(join(folder, "out"))).toEqual(["comparison.json", "lora", "report.html"]);
+  const output = join(folder, "out");
+  expect(list(output)).toEqual([
+    "comparison-plan.json",
+    "comparison.json",
+    "comparison.md",
+    "comparison.tex",
+    "report.html",
+    "sequence-classification",
+  ]);
+  const { runs } = readComparisonFile(output);
+  expect(runs.map(({ task, method, seed }) => ({ task, method, seed }))).toEqual([
+    { task: "sequence-classification", method: "lora", seed: 0 },
+  ]);
+  // The first version left its runs in folders named after their methods.
+  cpSync(comparedRunFolder(output, runs[0]!), join(output, "dora"), { recursive: true });
+  writeFileSync(join(output, "comparison.json"), JSON.stringify([{ method: "dora" }]));
+  writeFileSync(join(output, "notes.txt"), "mine");
+  clearComparison(output);
+  expect(list(output)).toEqual(["comparison-plan.json", "notes.txt"]);
+  expect(readPlan(output)).toEqual({});
 });

@@ -8,8 +8,8 @@ import * as yauzl from "yauzl";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
 import type { Environment } from "../common/program.js";
-import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "./answer.js";
-import { shownUrl } from "./hub/options.js";
+import { AnswerTooLong, AnswerTooSlow, fetchWithin } from "../io/answer.js";
+import { shownUrl } from "../io/hub/options.js";
 
 export interface WheelName {
   readonly project: string;

