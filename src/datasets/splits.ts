@@ -9,23 +9,23 @@ import type { TaskChoice } from "./choice.js";
 import type { Split } from "./dataset.js";
 import { type NamedDataset, namedDatasets } from "./registry.js";
 
-/** The settings that say what the data are. */
+/** The settings that name the data. */
 interface DataSettings {
   readonly data?: string | undefined;
   readonly train?: string | undefined;
   readonly validation?: string | undefined;
   readonly test?: string | undefined;
-  /** Whether a named data set's labelled test rows are read; by default where it has no validation rows. */
+  /** Whether to read a named data set's labelled test rows; by default only if it has no validation rows. */
   readonly testSplit?: boolean | undefined;
   readonly textColumns?: readonly string[] | undefined;
-  /** The text columns where none are named and the file has these: those that an adapter was trained on. */
+  /** The text columns that an adapter was trained on, used where none are given and the file has them. */
   readonly usualTextColumns?: readonly string[] | undefined;
   readonly labelColumn?: readonly string[] | undefined;
-  /** The same for the label: one column, or several with a 0 or 1 each. */
+  /** The same for the label: one column, or several 0/1 columns. */
   readonly usualLabelColumns?: readonly string[] | undefined;
 }
 
-/** The columns that rows were read from in training: the first choice where a user names none. */
+/** The columns that a model was trained on, which are used where none are given. */
 export function usualColumns(
   metadata: Pick<AdapterMetadata, "textColumns" | "labelColumns"> | undefined,
 ): Pick<DataSettings, "usualTextColumns" | "usualLabelColumns"> {
@@ -36,18 +36,18 @@ export interface Splits {
   readonly train: Dataset;
   readonly validation: Dataset | undefined;
   readonly test: Dataset | undefined;
-  /** A share of the training rows, which are not trained on. */
+  /** Training rows that are held out. */
   readonly holdout?: Dataset | undefined;
 }
 
-/** The same with the training rows that a run is to have, and those that are held out. */
+/** Limits the training rows, and holds some of them out. */
 export function withSubsets(splits: Splits, options: SubsetOptions): Splits {
   const { train, holdout } = subsetsOf(splits.train.examples, options);
   const part = (examples: Dataset["examples"]): Dataset => ({ ...splits.train, examples });
   return { ...splits, train: part(train), holdout: holdout && part(holdout) };
 }
 
-/** The splits that a run has rows of, before any is read. @throws BidoraError for a named data set's folder that is not in order */
+/** The splits of a run, without reading their rows. @throws BidoraError for what is wrong in a named data set's folder */
 export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettings): Promise<readonly Split[]> {
   const { data } = settings;
   const own = dataset === undefined || data === undefined ? [] : await labelledSplits(dataset, data);
@@ -55,11 +55,11 @@ export async function splitsToRead({ dataset }: TaskChoice, settings: DataSettin
   return (["train", "validation", "test"] as const).filter((split) => settings[split] !== undefined || isOwn(split));
 }
 
-/** A set without validation rows is judged by its test rows. */
+/** A data set without validation rows is evaluated on its test rows. */
 const takesTest = ({ testSplit }: DataSettings, own: readonly Split[] | undefined): boolean =>
   testSplit ?? own?.includes("validation") === false;
 
-/** Reads the rows of a run. @throws UsageError when none are named, BidoraError for what is wrong with them */
+/** Reads the rows of a run. @throws UsageError where no training rows are given, BidoraError for what is wrong with them */
 export async function readSplits({ task, dataset }: TaskChoice, settings: DataSettings): Promise<Splits> {
   const { train, validation, test, data } = settings;
   const own =
@@ -76,13 +76,13 @@ export async function readSplits({ task, dataset }: TaskChoice, settings: DataSe
 }
 
 interface OwnRows {
-  /** Those with labels. */
+  /** The splits with labels. */
   readonly splits: readonly Split[];
-  /** Undefined for a split that the set lacks, unless it is what is learnt from: then an error says what file there should be. */
+  /** undefined for a missing split; missing training rows are an error that names the file. */
   read(split: Split): Promise<Dataset> | undefined;
 }
 
-/** A named data set's own rows. */
+/** The rows in a named data set's folder. */
 async function setIn(dataset: NamedDataset, folder: string | undefined): Promise<OwnRows> {
   if (folder === undefined)
     throw new UsageError(`--task ${dataset} needs --data with the folder of its files, or --train with a file.`);
@@ -94,16 +94,16 @@ async function setIn(dataset: NamedDataset, folder: string | undefined): Promise
   };
 }
 
-/** The splits with labels of a named data set's folder. */
+/** The labelled splits in a named data set's folder. */
 async function labelledSplits(dataset: NamedDataset, folder: string): Promise<readonly Split[]> {
   const { labelled, labelledIn } = namedDatasets[dataset];
   return (await labelledIn?.(folder)) ?? labelled;
 }
 
-/** A task by a data set's name. */
+/** A task that was given by the name of a data set. */
 export type NamedChoice = TaskChoice & { readonly dataset: NamedDataset };
 
-/** Whether a path is a named data set's folder of files. */
+/** Whether a path is the folder of a named data set. */
 export function isNamedFolder(choice: TaskChoice, path: string): choice is NamedChoice {
   return choice.dataset !== undefined && statOf(path)?.isDirectory() === true;
 }

@@ -8,20 +8,20 @@ function texts(...labels: readonly (string | number | readonly string[] | undefi
   return labels.map((label) => ({ input: ["a"], label, at }));
 }
 
-describe("the order of labels", () => {
-  it("is by value for whole numbers, else by code point", () => {
+describe("label order", () => {
+  it("integer labels sort by value, names by code point", () => {
     expect(labelMap(texts("10", 9, "-1", 9)).names).toEqual(["-1", "9", "10"]);
     // U+1F600 comes after U+FF01, though its first UTF-16 unit is smaller.
     expect(labelMap(texts("\u{1F600}", "\uFF01", "b", "B", "ä")).names).toEqual(["B", "b", "ä", "\uFF01", "\u{1F600}"]);
     expect(labelMap(texts(["y", "x"], [], ["z"])).names).toEqual(["x", "y", "z"]);
   });
 
-  it("takes in the labels of words", () => {
+  it("word labels are collected from all words", () => {
     const words: Example = { input: ["a", "b"], label: ["O", "B-X"], at };
     expect(labelMap([words]).names).toEqual(["B-X", "O"]);
   });
 
-  it("is the checkpoint's if its names fit, in any case", () => {
+  it("the checkpoint's order is kept if its names fit, ignoring case", () => {
     const checkpoint = ["CONTRADICTION", "NEUTRAL", "ENTAILMENT"];
     const labels = labelMap(texts("entailment", "neutral"), { checkpoint });
     expect(labels.names).toEqual(checkpoint);
@@ -29,7 +29,7 @@ describe("the order of labels", () => {
     expect(labelMap(texts("yes", "no"), { checkpoint }).names).toEqual(["no", "yes"]);
   });
 
-  it("takes whole numbers for the checkpoint's ids", () => {
+  it("integer labels are the checkpoint's ids", () => {
     const labels = labelMap(texts(0, "1"), { checkpoint: ["LABEL_0", "LABEL_1", "LABEL_2"] });
     expect(labels.names.length).toBe(3);
     expect(labels.indexOf(2, at)).toBe(2);
@@ -37,7 +37,7 @@ describe("the order of labels", () => {
     expect(labelMap(texts(1, 0), { checkpoint: ["1", "0"] }).indexOf(1, at)).toBe(0);
   });
 
-  it("takes no whole numbers for ids where the checkpoint's names are other ones", () => {
+  it("integer labels are not ids where the checkpoint's names are other integers", () => {
     const checkpoint = ["1", "2", "3"];
     expect(labelMap(texts(0, 1, 2), { checkpoint }).names).toEqual(["0", "1", "2"]);
     const used = modelLabels(texts(0, 1, 2), { checkpoint });
@@ -45,7 +45,7 @@ describe("the order of labels", () => {
     expect(modelLabels(texts(2), { checkpoint: ["0", "1", "other"] }).find(2)).toBe(2);
   });
 
-  it("is the data set's own, unless the checkpoint has these names in another order", () => {
+  it("the data set's order is kept, unless the checkpoint has the same names in another order", () => {
     const dataset = ["entailment", "not_entailment"];
     const rows = texts("not_entailment");
     expect(labelMap(rows, { dataset }).names).toEqual(dataset);
@@ -55,33 +55,33 @@ describe("the order of labels", () => {
   });
 });
 
-it("is a named data set's where its names stand in a file, and the checkpoint has stand-ins for them", () => {
+it("a file with a named data set's label names fits a checkpoint with placeholders", () => {
   const numbered = ["not_equivalent", "equivalent"];
   const checkpoint = ["LABEL_0", "LABEL_1"];
   expect(labelMap(texts("equivalent", "not_equivalent"), { checkpoint, numbered }).names).toEqual(numbered);
   expect(labelMap(texts("equivalent", "other"), { checkpoint, numbered }).names).toEqual(["equivalent", "other"]);
 });
 
-describe("the positive one of two labels", () => {
+describe("the positive label of two", () => {
   const { "glue/mrpc": mrpc, "glue/qqp": qqp } = namedDatasets;
 
-  it("is the data set's, by its name or its number", () => {
+  it("a data set's positive label is found by name or by id", () => {
     expect(positiveLabel(new LabelMap(["Equivalent", "not_equivalent"]), mrpc)).toBe(0);
     expect(positiveLabel(new LabelMap(["not_duplicate", "duplicate"]), qqp)).toBe(1);
     expect(positiveLabel(new LabelMap(["1", "0"]), mrpc)).toBe(0);
   });
 
-  it("is the 1 of 0 and 1, else the later by value or by name", () => {
+  it("the positive label is 1 of 0 and 1, else the later by value or name", () => {
     expect(positiveLabel(new LabelMap(["yes", "no"]))).toBe(0);
     expect(positiveLabel(new LabelMap(["10", "9"]))).toBe(0);
     expect(positiveLabel(labelMap(texts(0, 1), { checkpoint: ["pos", "neg"] }))).toBe(1);
   });
 });
 
-describe("the labels of a model that is only used", () => {
+describe("labels at inference", () => {
   const dataset = ["no", "yes"];
 
-  it("are the data set's where the model has stand-ins", () => {
+  it("a model with placeholders gets the data set's names", () => {
     for (const checkpoint of [
       ["LABEL_0", "LABEL_1"],
       ["0", "1"],
@@ -95,13 +95,13 @@ describe("the labels of a model that is only used", () => {
     expect(modelLabels(texts("no"), { checkpoint: ["LABEL_0"], ...others }).names).toEqual(["LABEL_0"]);
   });
 
-  it("are not those whose order the files alone say", () => {
+  it("a model with placeholders gets no names whose order only the files define", () => {
     const checkpoint = ["LABEL_0", "LABEL_1"];
     expect(modelLabels(texts(), { checkpoint, dataset }).names).toEqual(checkpoint);
     expect(modelLabels(texts(), { checkpoint, dataset, numbered: [] }).names).toEqual(checkpoint);
   });
 
-  it("are a named data set's where its file has them and the model has stand-ins", () => {
+  it("a model with placeholders gets a named data set's names from its file", () => {
     const stand = { checkpoint: ["LABEL_0", "LABEL_1"], numbered: dataset };
     expect(modelLabels(texts("yes"), stand).names).toEqual(dataset);
     expect(labelMap(texts("yes", "no"), { ...stand, numbered: ["yes", "no"] }).names).toEqual(["yes", "no"]);
@@ -109,7 +109,7 @@ describe("the labels of a model that is only used", () => {
     expect(modelLabels(texts("yes"), { ...stand, checkpoint: ["LABEL_0"] }).names).toEqual(["LABEL_0"]);
   });
 
-  it("take whole numbers for the model's ids, or for those of a data set that it has the names of", () => {
+  it("integer labels are the model's ids, or those of a data set with the same names", () => {
     const checkpoint = ["YES", "no"];
     expect(modelLabels(texts(0), { checkpoint }).find(0)).toBe(0);
     expect(modelLabels(texts(0), { checkpoint, numbered: dataset }).find(0)).toBe(1);
@@ -117,7 +117,7 @@ describe("the labels of a model that is only used", () => {
   });
 });
 
-it("an unknown label is named with its row", () => {
+it("an error for an unknown label names the row", () => {
   expect(() => labelMap(texts("a", "b")).indexOf("c", at)).toThrow(
     "rows.jsonl line 7: the label c is not one of the known labels: a, b.",
   );

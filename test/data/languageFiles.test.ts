@@ -34,7 +34,7 @@ const user = { role: "user", content: "a" };
 const assistant = { role: "assistant", content: "b" };
 
 describe("files of rows for language models", () => {
-  it("hold messages, with what else a template may look at, and without what is null", async () => {
+  it("messages keep the fields that a template can read and lose null fields", async () => {
     const parts = [{ type: "text", text: "a" }];
     const path = file(
       "messages.jsonl",
@@ -64,7 +64,7 @@ describe("files of rows for language models", () => {
     expect(columns).toEqual({ text: ["messages"], label: undefined });
   });
 
-  it("hold prompts and completions, as texts or as messages, and texts", async () => {
+  it("prompts and completions are texts or messages", async () => {
     const path = file("prompts.jsonl", { prompt: "a", completion: "" }, { prompt: [user], completion: [assistant] });
     expect(await inputs(path)).toEqual([
       { kind: "prompt", prompt: "a", completion: "" },
@@ -80,7 +80,7 @@ describe("files of rows for language models", () => {
     ]);
   });
 
-  it("are Parquet files too", async () => {
+  it("rows are read from Parquet files too", async () => {
     expect(await inputs(`${golden}/data/messages.parquet`)).toEqual([
       {
         kind: "messages",
@@ -93,7 +93,7 @@ describe("files of rows for language models", () => {
     ]);
   });
 
-  it("have columns named by hand, or those of before", async () => {
+  it("columns are those given, else those of the training run", async () => {
     const path = file("own.jsonl", { q: "a", a: "b", chat: [user] });
     expect(await inputs(path, { textColumns: ["q", "a"] })).toEqual([{ kind: "prompt", prompt: "a", completion: "b" }]);
     expect(await inputs(path, { textColumns: ["chat"] })).toEqual([{ kind: "messages", messages: [user] }]);
@@ -148,7 +148,7 @@ describe("files of rows for language models", () => {
       { text: "a\ud83d" },
       "text has half of a character (a lone surrogate such as \\ud83d): correct the text.",
     ],
-  ])("are refused for %s", async (_, row, message) => {
+  ])("rows are refused for %s", async (_, row, message) => {
     const fine = {
       ...(row as object),
       text: undefined,
@@ -160,18 +160,18 @@ describe("files of rows for language models", () => {
     expect(await fault(inputs(file("fault.jsonl", fine, row)))).toBe(`fault.jsonl line 2: ${message}`);
   });
 
-  it("are of one kind", async () => {
+  it("rows of two kinds in a file are refused", async () => {
     expect(await fault(inputs(file("mixed.jsonl", { text: "a" }, { prompt: "a", completion: "b" })))).toBe(
       "mixed.jsonl line 2: the row has prompt, but line 1 has text: split the file by kind.",
     );
   });
 });
 
-describe("what can't be encoded", () => {
+describe("rows that cannot be encoded", () => {
   const at = { file: "f", line: 5 };
   const example = (input: object) => ({ input, label: undefined, at }) as never;
 
-  it("is named with its row", async () => {
+  it("errors name the row", async () => {
     const tokenizer = await loadTokenizer(`${golden}/chat/tokenizers/byte-level`);
     const parts = { kind: "messages", messages: [{ role: "user", content: [{ type: "text", text: "a" }] }] };
     expect(await fault(encodePrompts([example(parts)], tokenizer))).toBe(
@@ -185,7 +185,7 @@ describe("what can't be encoded", () => {
     expect(await fault(encodeLanguageRows([example(first)], tokenizer))).toMatch(/^f line 5: .*messages\[0\]/);
   });
 
-  it("needs a template for messages, and an end for texts", async () => {
+  it("messages need a chat template, texts an end-of-text token", async () => {
     const tokenizer = await loadTokenizer(`${golden}/text/unigram`);
     const chat = example({ kind: "messages", messages: [user] });
     expect(await fault(encodePrompts([chat], tokenizer))).toMatch(/^The tokenizer has no chat template/);
@@ -194,7 +194,7 @@ describe("what can't be encoded", () => {
     expect(await fault(encodeLanguageRows([text], bert))).toMatch(/^The tokenizer names no eos_token/);
   });
 
-  it("are prompts and completions of messages trained on their completion, or on every answer", async () => {
+  it("the loss is on the completion, or with --train-on assistant on every answer", async () => {
     const tokenizer = await loadTokenizer(`${golden}/chat/tokenizers/byte-level-marked`);
     const input = { kind: "prompt", prompt: [user, assistant, user], completion: [assistant] };
     const marks = async (trainOn?: "assistant" | "all") => {

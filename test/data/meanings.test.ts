@@ -10,8 +10,8 @@ const pair = (prompt: string, completion: string | undefined): LanguageInput => 
   completion,
 });
 
-describe("rows with one prompt", () => {
-  it("are one meaning, wherever they stand", () => {
+describe("rows with the same prompt", () => {
+  it("rows with the same prompt are grouped wherever they are in the file", () => {
     const found = meaningsOf(rowsOf(pair("a", " one "), pair("b", "two"), pair("a", "three")));
     expect(found.map(({ references }) => references)).toEqual([["one", "three"], ["two"]]);
     expect(found.map(({ example }) => [example.at.line, example.input])).toEqual([
@@ -20,12 +20,12 @@ describe("rows with one prompt", () => {
     ]);
   });
 
-  it("may have several references each", () => {
+  it("a row can have several references", () => {
     const several: LanguageInput = { kind: "prompt", prompt: "a", completion: undefined, references: ["x", "y "] };
     expect(meaningsOf(rowsOf(several, pair("a", "z")))[0]?.references).toEqual(["x", "y", "z"]);
   });
 
-  it("may be conversations, whose last answer is the reference", () => {
+  it("a conversation's last answer is its reference", () => {
     const user = { role: "user", content: "hello" } as const;
     const answer = {
       role: "assistant",
@@ -42,20 +42,20 @@ describe("rows with one prompt", () => {
     );
   });
 
-  it("are refused without anything to compare with", () => {
+  it("rows without references are refused", () => {
     for (const input of [pair("a", undefined), { kind: "text", text: "a" } as const])
       expect(() => meaningsOf(rowsOf(input))).toThrow("rows.jsonl line 1: text can be scored only where a prompt");
   });
 });
 
-describe("references alone", () => {
-  it("are a list, or a completion", async () => {
+describe("references without prompts", () => {
+  it("references are a list, or a completion", async () => {
     const found = await loadReferences(jsonl({ references: ["a ", "b"] }, { prompt: "p", completion: " c" }));
     expect(found.map(({ references }) => references)).toEqual([["a", "b"], ["c"]]);
     expect(found.map(({ prompt }) => prompt)).toEqual([undefined, '"p"']);
   });
 
-  it("are a conversation's last answer", async () => {
+  it("the reference of a conversation is its last answer", async () => {
     const messages = [
       { role: "user", content: "hello" },
       { role: "assistant", content: "good day" },

@@ -11,7 +11,7 @@ function batches(options: OrderOptions, count: number): (readonly number[])[] {
 const plain = { rows: 7, batchSize: 3, seed: 0, shuffle: false };
 
 describe("the order of rows", () => {
-  it("without shuffling is the file's, again and again", () => {
+  it("without shuffling every pass has the file's order", () => {
     expect(batches(plain, 4)).toEqual([[0, 1, 2], [3, 4, 5], [6], [0, 1, 2]]);
     expect(batches({ ...plain, dropLast: true }, 3)).toEqual([
       [0, 1, 2],
@@ -44,7 +44,7 @@ describe("the order of rows", () => {
     lengths: grouped ? Array.from({ length: rows }, (_, row) => (row * 7919) % 101) : undefined,
   });
 
-  it("shuffled takes each row once a pass", () => {
+  it("a shuffled pass has each row once", () => {
     fc.assert(
       fc.property(options, (given) => {
         const order = new BatchOrder(build(given));
@@ -56,7 +56,7 @@ describe("the order of rows", () => {
     );
   });
 
-  it("goes on from a saved state as if never stopped", () => {
+  it("a resumed order equals an uninterrupted one", () => {
     fc.assert(
       fc.property(options, fc.nat(50), (given, steps) => {
         const order = new BatchOrder(build(given));
@@ -67,7 +67,7 @@ describe("the order of rows", () => {
     );
   });
 
-  it("differs between passes and between seeds", () => {
+  it("the order differs between passes and between seeds", () => {
     const [first, second] = batches({ rows: 50, batchSize: 50, seed: 1, shuffle: true }, 2);
     const [other] = batches({ rows: 50, batchSize: 50, seed: 2, shuffle: true }, 1);
     expect(first).not.toEqual(second);
@@ -75,7 +75,7 @@ describe("the order of rows", () => {
     expect(first).not.toEqual(first?.toSorted((a, b) => a - b));
   });
 
-  it("follows from all bits of the seed", () => {
+  it("the order depends on all bits of the seed", () => {
     const order = (seed: number) => batches({ rows: 10, batchSize: 10, seed, shuffle: true }, 1).toString();
     const seeds = [0, 1, 7].flatMap((low) => [0, 1, 2, 2 ** 20, 2 ** 21 - 1].map((high) => low + high * 2 ** 32));
     expect(new Set(seeds.map(order)).size).toBe(seeds.length);
@@ -83,7 +83,7 @@ describe("the order of rows", () => {
     expect(order(2 ** 32 - 1)).toBe("8,5,6,1,7,9,0,4,2,3");
   });
 
-  it("gives every order of the rows alike", () => {
+  it("all orders of the rows are equally likely", () => {
     const seen = new Map<string, number>();
     for (let seed = 0; seed < 6000; seed++) {
       const [order] = batches({ rows: 3, batchSize: 3, seed, shuffle: true }, 1);
@@ -93,7 +93,7 @@ describe("the order of rows", () => {
     for (const count of seen.values()) expect(Math.abs(count - 1000)).toBeLessThan(150);
   });
 
-  it("grouped by length wastes little on padding, and its batches come in no order of length", () => {
+  it("batches by length need little padding, and are not sorted by length", () => {
     const lengths = Array.from({ length: 1024 }, (_, row) => (row * 7919) % 101);
     const spread = (list: (readonly number[])[]) =>
       list.map((batch) => Math.max(...batch.map((r) => lengths[r]!)) - Math.min(...batch.map((r) => lengths[r]!)));
@@ -106,7 +106,7 @@ describe("the order of rows", () => {
     expect(firsts).not.toEqual(firsts.toSorted((a, b) => a - b));
   });
 
-  it("refuses what makes no batch", () => {
+  it("settings without a single batch are refused", () => {
     expect(() => new BatchOrder({ ...plain, rows: 0 })).toThrow("0 rows make no batch of 3");
     expect(() => new BatchOrder({ ...plain, rows: 2, dropLast: true })).toThrow("when a short last batch is dropped");
     for (const index of [3, -1, Number.NaN])
@@ -118,14 +118,14 @@ describe("the order of rows", () => {
 });
 
 describe("the split for a search", () => {
-  it("in order takes the first rows, rounded down", () => {
+  it("without shuffling the lower level has the first rows, rounded down", () => {
     expect(splitForSearch(9, { fraction: 0.8, shuffle: false, seed: 0 })).toEqual({
       lower: [0, 1, 2, 3, 4, 5, 6],
       upper: [7, 8],
     });
   });
 
-  it("shuffled is the seed's, with each row on one side", () => {
+  it("a shuffled split depends on the seed and has each row on one side", () => {
     const split = (seed: number) => splitForSearch(100, { fraction: 0.8, shuffle: true, seed });
     const { lower, upper } = split(5);
     expect([lower.length, upper.length]).toEqual([80, 20]);
@@ -135,7 +135,7 @@ describe("the split for a search", () => {
     expect(lower).not.toEqual(lower.toSorted((a, b) => a - b));
   });
 
-  it("refuses an empty side", () => {
+  it("a split with an empty side is refused", () => {
     expect(() => splitForSearch(1, { fraction: 0.8, shuffle: false, seed: 0 })).toThrow("leaves one of them empty");
     expect(() => splitForSearch(10, { fraction: 1, shuffle: false, seed: 0 })).toThrow("leaves one of them empty");
   });

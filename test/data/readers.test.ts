@@ -31,7 +31,7 @@ const classify = { task: "sequence-classification" } as const;
 const tag = { task: "token-classification" } as const;
 
 describe("CSV and TSV", () => {
-  it("read quotes, doubled quotes and line breaks inside them, and count lines by them", async () => {
+  it("quoted fields can contain quotes and line breaks, and line numbers count these", async () => {
     const path = file("quotes.csv", '\uFEFFtext,label\r\n"a, ""b""\r\nc",1\r\n\r\nd,"0"\r\n');
     const { columns, rows } = await readCsv(path);
     expect(columns).toEqual(["text", "label"]);
@@ -41,7 +41,7 @@ describe("CSV and TSV", () => {
     ]);
   });
 
-  it("name the line of a fault", async () => {
+  it("errors name the line", async () => {
     const short = file("short.csv", 'text,label\n"a\nb",1\n\nc\n');
     expect(await fault(readCsv(short))).toBe("short.csv line 5: 1 column, but the header has 2.");
     const open = file("open.csv", 'text,label\na,1\n"b,0\nc,1\n');
@@ -52,7 +52,7 @@ describe("CSV and TSV", () => {
     expect(await fault(readCsv(file("header.csv", "text,label\n")))).toContain("header.csv is empty");
   });
 
-  it("refuse a row with more columns than the header, or with fewer unless those are to be left out", async () => {
+  it("rows with more columns than the header are refused, rows with fewer unless they are to be skipped", async () => {
     const more = file("more.tsv", "text\tlabel\na\t1\nb\t0\tc\n");
     const wide = "more.tsv line 3: 3 columns, but the header has 2.";
     for (const read of [readPlainTsv, readTsv]) expect(await fault(read(more))).toBe(wide);
@@ -64,7 +64,7 @@ describe("CSV and TSV", () => {
     expect(await fault(readPlainTsv(none, { skipShortRows: true }))).toContain("none.tsv is empty");
   });
 
-  it("TSV takes quotes by CSV's rules where the file obeys them, else as characters", async () => {
+  it("quotes in TSV follow CSV's rules where all of a file's do, else they are characters", async () => {
     const texts = async (content: string) => {
       const { rows } = await readTsv(file("quotes.tsv", content));
       return rows.map((row) => row.values.text);
@@ -78,7 +78,7 @@ describe("CSV and TSV", () => {
 });
 
 describe("text files", () => {
-  it("must be there, hold something and be UTF-8", async () => {
+  it("a missing, empty or non-UTF-8 file is refused", async () => {
     expect(await fault(loadExamples(join(folder, "none.jsonl"), classify))).toBe(
       "none.jsonl does not exist: check the path.",
     );
@@ -102,7 +102,7 @@ describe("text files", () => {
     expect(await fault(loadExamples(file("array.json", '[{"text":"a"}]'), classify))).toContain("array begins");
   });
 
-  it("JSON rows have each key once, in objects inside them too", async () => {
+  it("a key that occurs twice in a JSON object is refused, in nested objects too", async () => {
     const row = (json: string) => file("keys.jsonl", `{"text":"a","label":1}\n${json}\n`);
     for (const json of [
       '{"text":"a","label":1,"label":2}',
@@ -117,7 +117,7 @@ describe("text files", () => {
     expect((await loadExamples(row(once), classify)).examples).toHaveLength(2);
   });
 
-  it("of lines that end with CR alone are named, whatever their format", async () => {
+  it("files with CR line ends are refused in every format", async () => {
     const wrong = "line 1: its lines end with CR, but LF or CRLF is expected";
     for (const content of ["text,label\ra,1\rb,0\r", "text,label\ra,1\rb,0", "text,label\ra,1\rb,0\n"])
       expect(await fault(loadExamples(file("mac.csv", content), classify))).toContain(`mac.csv ${wrong}`);
@@ -133,7 +133,7 @@ describe("text files", () => {
 describe("Parquet", () => {
   const golden = (name: string) => fileURLToPath(new URL(`../golden/data/${name}.parquet`, import.meta.url));
 
-  it.each(["none", "snappy", "gzip", "zstd", "brotli", "lz4"])("compressed by %s", async (name) => {
+  it.each(["none", "snappy", "gzip", "zstd", "brotli", "lz4"])("Parquet compressed by %s is read", async (name) => {
     const { columns, rows } = await readParquet(golden(name));
     expect(columns).toEqual(["sentence1", "sentence2", "label", "score", "tokens", "ner_tags"]);
     expect(rows.length).toBe(15);
@@ -150,14 +150,14 @@ describe("Parquet", () => {
     });
   });
 
-  it("gives examples of texts and of words", async () => {
+  it("Parquet files have rows of texts and of words", async () => {
     const texts = await loadExamples(golden("snappy"), classify);
     expect(texts.examples[0]).toMatchObject({ input: ["Ein Mädchen 😀", "eins"], label: 0 });
     const words = await loadExamples(golden("snappy"), tag);
     expect(words.examples[2]).toMatchObject({ input: ["on", "the", "mat"], label: ["2", "0", "0"] });
   });
 
-  it("integers of 64 bits are exact: at any depth as numbers, and those that no number holds are refused where they are read", async () => {
+  it("64-bit integers are read exactly at any depth, and refused beyond 2^53", async () => {
     const { rows } = await readParquet(golden("integers"));
     expect(rows[0]?.values).toEqual({
       text: "a",
@@ -182,7 +182,7 @@ describe("Parquet", () => {
     );
   });
 
-  it("bytes that are not UTF-8 text are refused where they are read as one, and nowhere else", async () => {
+  it("bytes that are not UTF-8 are refused only where they are read as text", async () => {
     const { rows } = await readParquet(golden("bytes"));
     expect(rows.slice(0, 2).map(({ values }) => values.text)).toEqual(["a", "\uFEFFb"]);
     expect(await fault(loadExamples(golden("bytes"), classify))).toContain(
@@ -192,7 +192,7 @@ describe("Parquet", () => {
     expect(await fault(read)).toContain("must hold a number, but holds bytes that are not UTF-8 text");
   });
 
-  it("damaged", async () => {
+  it("a damaged Parquet file is refused", async () => {
     expect(await fault(readParquet(golden("twice")))).toContain('twice.parquet has the column "label" twice');
     expect(await fault(readParquet(file("bad.parquet", "PAR1 not at all")))).toContain(
       "bad.parquet is not a valid Parquet file",
@@ -201,7 +201,7 @@ describe("Parquet", () => {
 });
 
 describe("CoNLL columns", () => {
-  it("by spaces, with -DOCSTART- and a label column of choice", async () => {
+  it("columns are separated by spaces, -DOCSTART- lines skipped, and the label column can be chosen", async () => {
     const path = file(
       "ner.conll",
       "-DOCSTART- -X- O O\n\nEU NNP B-NP B-ORG\nrejects VBZ B-VP O\n\n\nPeter NNP I-NP B-PER",
@@ -219,12 +219,12 @@ describe("CoNLL columns", () => {
     expect(await fault(loadExamples(path, { ...tag, labelColumns: ["ner"] }))).toContain("as a number");
   });
 
-  it("name the line of a fault", async () => {
+  it("errors name the line", async () => {
     const path = file("bad.conll", "a\tO\nb\n");
     expect(await fault(loadExamples(path, tag))).toBe("bad.conll line 2: 1 column, but the lines before have 2.");
   });
 
-  it("words alone are rows to predict", async () => {
+  it("a file with only words has rows to predict", async () => {
     const path = file("words.txt", "a\nb\n\nc\n");
     const { examples } = await loadExamples(path, { ...tag, labels: "optional" });
     expect(examples).toMatchObject([{ input: ["a", "b"], label: undefined }, { input: ["c"] }]);
@@ -236,7 +236,7 @@ describe("CoNLL-U", () => {
   const row = (id: string, form: string, upos: string) =>
     [id, form, form, upos, "X", "_", "0", "root", "_", "_"].join("\t");
 
-  it("leaves out multiword tokens and empty nodes", async () => {
+  it("multiword tokens and empty nodes are skipped", async () => {
     const rows = [
       "# text = zum Haus",
       row("1-2", "zum", "_"),
@@ -255,7 +255,7 @@ describe("CoNLL-U", () => {
     expect(await fault(loadExamples(path, { ...tag, labelColumns: ["pos"] }))).toContain("id, form, lemma, upos, xpos");
   });
 
-  it("names the line of a fault", async () => {
+  it("errors name the line", async () => {
     const path = file("bad.conllu", `${row("1", "a", "X")}\n2\tb\n`);
     expect(await fault(loadExamples(path, tag))).toContain("bad.conllu line 2: 2 columns");
     expect(await fault(loadExamples(file("id.conllu", row("one", "a", "X")), tag))).toContain(
@@ -267,7 +267,7 @@ describe("CoNLL-U", () => {
 describe("columns", () => {
   const jsonl = (...rows: unknown[]) => file("columns.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));
 
-  it("are found by their usual names, or named", async () => {
+  it("columns are found by their usual names, or given", async () => {
     const pair = { text: "x", premise: "p", hypothesis: "h", label: "yes", other: "o", wrong: 3 };
     const path = jsonl(pair);
     const texts = async (textColumns?: string[]) =>
@@ -284,7 +284,7 @@ describe("columns", () => {
     expect(await fault(loadExamples(jsonl({ text: "b" }), classify))).toContain("name one with --label-column");
   });
 
-  it("may have the names of what every object has", async () => {
+  it("columns can be named like members of every object", async () => {
     const path = file("object.jsonl", '{"__proto__":"a","constructor":"x"}\n{"__proto__":"b"}\n');
     const columns = { textColumns: ["__proto__"], labelColumns: ["constructor"] };
     const { examples } = await loadExamples(path, { ...classify, ...columns, labels: "optional" });
@@ -297,14 +297,14 @@ describe("columns", () => {
     );
   });
 
-  it("a label may be missing in rows to predict only", async () => {
+  it("a label can be missing only in rows to predict", async () => {
     const path = jsonl({ text: "a", label: "x" }, { text: "b" });
     const { examples } = await loadExamples(path, { ...classify, labels: "optional" });
     expect(examples.map((e) => e.label)).toEqual(["x", undefined]);
     expect(await fault(loadExamples(path, classify))).toContain("columns.jsonl line 2: the column label must hold");
   });
 
-  it("have whole characters", async () => {
+  it("texts with half a surrogate pair are refused", async () => {
     const half = "has half of a character (a lone surrogate such as \\ud83d): correct the text.";
     expect(await fault(loadExamples(jsonl({ text: "a\ud83d", label: "x" }), classify))).toContain(
       `line 1: the column text ${half}`,
@@ -314,7 +314,7 @@ describe("columns", () => {
     expect((await loadExamples(jsonl({ text: "\u{1F600}", label: "x" }), classify)).examples).toHaveLength(1);
   });
 
-  it("labels of several kinds", async () => {
+  it("labels are read as names, lists, flags and numbers", async () => {
     const multi = { task: "multi-label-classification" } as const;
     const lists = await loadExamples(jsonl({ text: "a", labels: ["x", "y"] }, { text: "b", labels: [] }), multi);
     expect(lists.examples.map((e) => e.label)).toEqual([["x", "y"], []]);
@@ -362,7 +362,7 @@ describe("GLUE", () => {
     return namedDatasets["glue/mrpc"].load(folder, "train");
   };
 
-  it("names the file that is missing and the line at fault", async () => {
+  it("errors name the missing file and the line", async () => {
     const header = "Quality\t#1 ID\t#2 ID\t#1 String\t#2 String\n";
     expect(await fault(namedDatasets["glue/mrpc"].load(folder, "validation"))).toContain(
       "has no dev.tsv of GLUE's MRPC",
@@ -374,7 +374,7 @@ describe("GLUE", () => {
     expect(await fault(mrpc("Quality\ttext\n1\ta\n"))).toContain("has no column #1 String");
   });
 
-  it("QQP's torn rows are passed over", async () => {
+  it("QQP's broken rows are skipped", async () => {
     file(
       "train.tsv",
       "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n1\t1\t2\ta\tb\t1\n2\t3\t4\ttorn\n3\t5\t6\tc\td\t0\n",

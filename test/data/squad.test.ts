@@ -15,7 +15,7 @@ const context = "a 😀 cat sat";
 const answered = { question: "who", context, answers: { text: ["cat", "cat sat"], answer_start: [4, 4] } };
 
 describe("rows of questions", () => {
-  it("have answers in code points, or none", async () => {
+  it("answers start at code points, and may be missing", async () => {
     const { examples, columns } = await loadQuestions(
       jsonl(answered, { ...answered, answers: { text: [], answer_start: [] } }),
     );
@@ -32,13 +32,13 @@ describe("rows of questions", () => {
     ]);
   });
 
-  it("may have a list of answers, and other names of columns", async () => {
+  it("answers can be a list, and columns can have other names", async () => {
     const path = jsonl({ q: "who", c: context, a: [{ text: "cat", answer_start: 4 }] });
     const { examples } = await loadQuestions(path, { textColumns: ["q", "c"], labelColumns: ["a"] });
     expect(examples[0]?.label).toEqual([{ text: "cat", start: 4 }]);
   });
 
-  it("come in SQuAD's own files, version 2 with questions that have no answer", async () => {
+  it("SQuAD's JSON is read, version 2 with unanswerable questions", async () => {
     const qas = [
       { id: "1", question: "who", answers: [{ text: "cat", answer_start: 4 }], is_impossible: false },
       { id: "2", question: "why", answers: [], is_impossible: true },
@@ -54,7 +54,7 @@ describe("rows of questions", () => {
     ]);
   });
 
-  it("may lack answers where they are to be predicted", async () => {
+  it("rows to predict need no answers", async () => {
     const path = jsonl({ question: "who", context }, answered);
     const { examples } = await loadQuestions(path, { labels: "optional" });
     expect(examples.map(({ label }) => label?.length)).toEqual([undefined, 2]);
@@ -68,17 +68,17 @@ describe("rows of questions", () => {
     [{ text: ["cat"] }, "must hold answers"],
     ["cat", "must hold answers"],
     [null, '"answer_start": [numbers]}, but holds null'],
-  ])("with answers %o are named", async (answers, message) => {
+  ])("errors name rows with answers %o", async (answers, message) => {
     await expect(loadQuestions(jsonl({ ...answered, answers }))).rejects.toThrow(message);
   });
 
-  it("have one column of answers", async () => {
+  it("two columns of answers are refused", async () => {
     const labelColumns = ["answers", "more"];
     const rows = loadQuestions(jsonl({ ...answered, more: 1 }), { labelColumns });
     await expect(rows).rejects.toThrow("one label column, but 2 are named: answers, more");
   });
 
-  it("need both columns", async () => {
+  it("a missing question or context column is refused", async () => {
     await expect(loadQuestions(jsonl(answered), { textColumns: ["context"] })).rejects.toThrow("names only context");
     await expect(loadQuestions(jsonl({ question: "who", text: "x" }))).rejects.toThrow();
   });
@@ -88,7 +88,7 @@ it.each([
   ["articles", { version: "1.1", data: [] }],
   ["paragraphs", { data: [{ title: "t", paragraphs: [] }] }],
   ["questions", { data: [{ paragraphs: [{ context, qas: [] }] }] }],
-])("a file of SQuAD's own without %s is refused, be it for training or for use", async (_what, content) => {
+])("SQuAD's JSON without %s is refused in training and inference", async (_what, content) => {
   const path = file("empty.json", JSON.stringify(content));
   for (const labels of ["required", "optional"] as const)
     await expect(loadQuestions(path, { labels })).rejects.toThrow("its articles have no questions");

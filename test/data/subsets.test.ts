@@ -4,12 +4,12 @@ import { splitForSearch, subsetsOf } from "../../src/data/index.js";
 const rows = Array.from({ length: 20 }, (_, i) => i);
 const DRAWN = { shuffle: true, seed: 3 };
 
-describe("the rows that are trained on", () => {
-  it("are all of them, where nothing else is asked for", () => {
+describe("training rows", () => {
+  it("all rows are trained on by default", () => {
     expect(subsetsOf(rows, DRAWN)).toEqual({ train: rows, holdout: undefined });
   });
 
-  it("are drawn by the seed, and keep their order", () => {
+  it("a sample depends on the seed and keeps the rows' order", () => {
     const { train } = subsetsOf(rows, { ...DRAWN, trainLimit: 8 });
     expect(train.length).toBe(8);
     expect(train).toEqual([...new Set(train)].sort((a, b) => a - b));
@@ -18,16 +18,16 @@ describe("the rows that are trained on", () => {
     expect(train).not.toEqual(rows.slice(0, 8));
   });
 
-  it("grow with their number: few rows are among more of the same seed", () => {
+  it("a smaller sample is part of a larger one with the same seed", () => {
     const of = (trainLimit: number) => subsetsOf(rows, { ...DRAWN, trainLimit }).train;
     for (const row of of(5)) expect(of(12)).toContain(row);
   });
 
-  it("are the first ones where nothing is drawn", () => {
+  it("without shuffling the sample is the first rows", () => {
     expect(subsetsOf(rows, { shuffle: false, seed: 3, trainLimit: 4 }).train).toEqual([0, 1, 2, 3]);
   });
 
-  it("and those that are held out are BiDoRA's two levels", () => {
+  it("training and held-out rows are BiDoRA's lower and upper level", () => {
     const { train, holdout } = subsetsOf(rows, { ...DRAWN, holdoutFraction: 0.25 });
     const { lower, upper } = splitForSearch(rows.length, { ...DRAWN, fraction: 0.75 });
     expect([train, holdout]).toEqual([lower, upper].map((part) => part.toSorted((a, b) => a - b)));
@@ -39,13 +39,13 @@ describe("the rows that are trained on", () => {
     expect(few.holdout?.length).toBe(2);
   });
 
-  it("are no more than there are, and never none", () => {
+  it("more rows than there are, and none, are refused", () => {
     expect(() => subsetsOf(rows, { ...DRAWN, trainLimit: 21 })).toThrow("--train-limit 21 is more than the 20");
     expect(() => subsetsOf([1], { ...DRAWN, holdoutFraction: 0.5 })).toThrow("leaves one of them empty");
   });
 });
 
-it("what a run holds out is what the upper level has, at every share", () => {
+it("the held-out rows are the upper level's at every share", () => {
   for (let percent = 1; percent < 100; percent++) {
     const fraction = percent / 100;
     for (const count of [100, 250, 1000]) {

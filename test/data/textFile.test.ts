@@ -24,7 +24,7 @@ async function gather<T>(parts: AsyncIterable<T>): Promise<T[]> {
 }
 
 describe("a file read in chunks", () => {
-  it("gives the same lines whatever the chunks are", async () => {
+  it("the lines do not depend on the chunks", async () => {
     const pieces = fc.array(fc.constantFrom("a", "é", "€", "😀", " ", "\r", "\n", "\r\n", "\uFEFF"), { maxLength: 40 });
     const sizes = fc.integer({ min: 1, max: 50 });
     await fc.assert(
@@ -41,18 +41,21 @@ describe("a file read in chunks", () => {
     );
   });
 
-  it("loses the byte-order mark at its start alone", async () => {
+  it("a byte-order mark is removed only at the start", async () => {
     expect(await gather(readText(file("mark.txt", "\uFEFFa\n\uFEFFb"), 2))).toEqual(["a\n", "\uFEFFb"]);
   });
 
-  it.each([[1], [7], [1000]])("names the line of a byte that is not UTF-8, by chunks of %i", async (chunkBytes) => {
-    const path = file("latin.txt", Buffer.from("one\ntwo\n\nM\u00e4dchen\n", "latin1"));
-    await expect(gather(readLines(path, chunkBytes))).rejects.toThrow("latin.txt line 4: byte 0xE4 is not UTF-8");
-    const wide = file("wide.txt", Buffer.from("\uFEFFabc\nd", "utf16le"));
-    await expect(gather(readLines(wide, chunkBytes))).rejects.toThrow("UTF-16");
-  });
+  it.each([[1], [7], [1000]])(
+    "an error names the line of a byte that is not UTF-8, in chunks of %i",
+    async (chunkBytes) => {
+      const path = file("latin.txt", Buffer.from("one\ntwo\n\nM\u00e4dchen\n", "latin1"));
+      await expect(gather(readLines(path, chunkBytes))).rejects.toThrow("latin.txt line 4: byte 0xE4 is not UTF-8");
+      const wide = file("wide.txt", Buffer.from("\uFEFFabc\nd", "utf16le"));
+      await expect(gather(readLines(wide, chunkBytes))).rejects.toThrow("UTF-16");
+    },
+  );
 
-  it("that is blank is empty, and in which a character stands is found out", async () => {
+  it("a blank file is empty, and a character is found in a file", async () => {
     await expect(gather(readLines(file("blank.txt", " \n\t\n"), 1))).rejects.toThrow("blank.txt is empty");
     expect(await hasCharacter(file("tab.txt", "a\tb"), "\t")).toBe(true);
     expect(await hasCharacter(file("no.txt", "ab"), "\t")).toBe(false);
@@ -65,14 +68,14 @@ describe("a file of several chunks", () => {
   const rows = Array.from({ length: COUNT }, (_, i) => ({ text: `row ${i} é ${"x".repeat(i % 100)}`, label: i % 2 }));
   const examples = rows.map(({ text, label }, i) => ({ input: [text], label, line: i + 1 }));
 
-  it("of JSON lines", async () => {
+  it("JSON lines are read across chunks", async () => {
     const path = file("rows.jsonl", rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const read = await loadExamples(path, { task: "sequence-classification" });
     const seen = read.examples.map((row) => ({ input: row.input, label: row.label, line: row.at.line }));
     expect(seen).toEqual(examples);
   });
 
-  it("of CSV and TSV, with quotes and line breaks", async () => {
+  it("CSV and TSV with quotes and line breaks are read across chunks", async () => {
     const csv = file(
       "rows.csv",
       `text,label\n${rows.map(({ text, label }) => `"${text},\n""",${label}\r\n`).join("")}`,
@@ -87,14 +90,14 @@ describe("a file of several chunks", () => {
     expect((await readTsv(tsv)).rows.map((row) => row.values.text)).toEqual(rows.map(({ text }) => `${text}\t`));
   });
 
-  it("of CoNLL columns, with the only tab at its end", async () => {
+  it("CoNLL columns are read across chunks, with the only tab at the end", async () => {
     const path = file("rows.conll", `${rows.map((_, i) => `w ${i} O\n\n`).join("")}last\tO\n`);
     await expect(loadExamples(path, { task: "token-classification" })).rejects.toThrow(
       `rows.conll line ${2 * COUNT + 1}: 2 columns, but the lines before have 1.`,
     );
   });
 
-  it("of GLUE's, with more rows than a call has arguments", async () => {
+  it("a GLUE file can have more rows than a call has arguments", async () => {
     const { namedDatasets } = await import("../../src/datasets/index.js");
     const many = Array.from({ length: 200_000 }, (_, i) => `row ${i}\t${i % 2}\n`);
     file("train.tsv", `sentence\tlabel\n${many.join("")}`);
@@ -102,7 +105,7 @@ describe("a file of several chunks", () => {
   });
 });
 
-describe("what is no regular file", () => {
+describe("special files", () => {
   it.each([["rows.jsonl"], ["rows.csv"], ["rows.tsv"], ["rows.parquet"]])(
     "is refused: a pipe called %s",
     async (name) => {
@@ -114,7 +117,7 @@ describe("what is no regular file", () => {
     },
   );
 
-  it("is refused: a device", async () => {
+  it("a device is refused", async () => {
     await expect(gather(readLines("/dev/zero"))).rejects.toThrow("/dev/zero is a device");
   });
 });

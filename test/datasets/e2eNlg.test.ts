@@ -8,7 +8,7 @@ import { faultOf, folderOf, rowsOf } from "./folders.js";
 const CSV =
   'mr,ref\r\n"name[A], near[Café]","It is\r\n""A"", here. "\r\n"name[A], near[Café]",A is.\r\nname[B],B is.\r\n';
 
-it("a meaning is a prompt, the same in all of its rows, and the reference is what follows", async () => {
+it("a meaning is the prompt of all its rows, and the reference is the completion", async () => {
   const folder = folderOf({
     "trainset.csv": CSV,
     "devset.csv": "mr,ref\nd,D.\n",
@@ -28,7 +28,7 @@ it("a meaning is a prompt, the same in all of its rows, and the reference is wha
   expect((await rowsOf("e2e-nlg", folder, "test")).inputs).toMatchObject([{ prompt: "t ||", completion: " T." }]);
 });
 
-it("the tokens are those of meaning, separator, text and end, of which text and end bear loss", async () => {
+it("tokens are those of meaning, separator, text and end, with the loss on text and end", async () => {
   const tokenizer = await loadTokenizer(fileURLToPath(new URL("../golden/text/gpt2", import.meta.url)));
   const at = { file: "none", line: 1 };
   const input = { kind: "prompt", prompt: "name[B] ||", completion: " B is." } as const;
@@ -40,7 +40,7 @@ it("the tokens are those of meaning, separator, text and end, of which text and 
   expect(row?.target?.filter((id) => id !== -100)).toEqual(learnt);
 });
 
-it("other files are refused", async () => {
+it("a folder with other files is refused", async () => {
   const folder = folderOf({ "trainset.csv": "mr,text\na,b\n", "devset.csv": 'mr,ref\na,b\n"c"," "\n' });
   expect(await faultOf(rowsOf("e2e-nlg", folder, "train"))).toBe(
     `${join(folder, "trainset.csv")} must have the columns mr and ref; it has mr, text.`,

@@ -30,7 +30,7 @@ describe("GLUE's Parquet files from the Hub", () => {
     },
   );
 
-  it("gives the rows that the TSV files give", async () => {
+  it("Parquet files give the same rows as TSV files", async () => {
     const tsv = folderOf({
       "MRPC/train.tsv": `${MRPC}1\t1\t2\ta 0\t"b" 0\n0\t1\t2\ta 1\t"b" 1\n1\t1\t2\ta 2\t"b" 2\n`,
       "MRPC/dev.tsv": `${MRPC}0\t1\t2\ta 3\t"b" 3\n`,
@@ -43,14 +43,14 @@ describe("GLUE's Parquet files from the Hub", () => {
     expect((await rowsOf("glue/mrpc", GLUE, "test")).labels).toEqual([undefined, undefined]);
   });
 
-  it("are passed over where there are TSV files", async () => {
+  it("Parquet files are ignored where there are TSV files", async () => {
     const folder = copyOf("glue/mrpc");
     const both = folderOf({ "train.tsv": `${MRPC}1\t1\t2\tx\ty\n` });
     cpSync(folder, both, { recursive: true });
     expect((await rowsOf("glue/mrpc", both, "train")).inputs).toEqual([["x", "y"]]);
   });
 
-  it("must be all there", async () => {
+  it("a missing Parquet file is an error", async () => {
     const name = "train-00001-of-00002.parquet";
     expect(await faultOf(rowsOf("glue/mrpc", copyOf("glue/mrpc", name), "train"))).toContain(
       "has 1 of the 2 files train-….parquet: all are needed.",
@@ -67,7 +67,7 @@ describe("GLUE's Parquet files from the Hub", () => {
     );
   });
 
-  it("with labels that are no class are refused", async () => {
+  it("labels that are not class ids are refused", async () => {
     const folder = copyOf("glue/cola", "train-00000-of-00001.parquet");
     cpSync(join(folder, "test-00000-of-00001.parquet"), join(folder, "train-00000-of-00001.parquet"));
     expect(await faultOf(rowsOf("glue/cola", folder, "train"))).toContain(
@@ -76,7 +76,7 @@ describe("GLUE's Parquet files from the Hub", () => {
   });
 });
 
-describe("MNLI's two kinds of validation rows", () => {
+describe("MNLI's matched and mismatched validation rows", () => {
   const labelsOf = async (name: NamedDataset, folder: string) => (await rowsOf(name, folder, "validation")).labels;
   const row = (label: string) => `sentence1\tsentence2\tgold_label\na\tb\t${label}\n`;
 
@@ -88,7 +88,7 @@ describe("MNLI's two kinds of validation rows", () => {
       ["neutral"],
       ["entailment"],
     ],
-  ])("are read together or alone, from %s", async (_, folder, matched, mismatched) => {
+  ])("matched and mismatched rows are read together or alone, from %s", async (_, folder, matched, mismatched) => {
     const place = folder();
     expect(await labelsOf("glue/mnli", place)).toEqual([...matched, ...mismatched]);
     expect(await labelsOf("glue/mnli-matched", place)).toEqual(matched);
@@ -96,7 +96,7 @@ describe("MNLI's two kinds of validation rows", () => {
     expect((await rowsOf("glue/mnli-matched", GLUE, "train")).inputs.length).toBe(3);
   });
 
-  it("are both needed where both are asked for", async () => {
+  it("glue/mnli needs both files", async () => {
     const folder = folderOf({ "dev_matched.tsv": row("neutral") });
     expect(await faultOf(rowsOf("glue/mnli", folder, "validation"))).toContain(
       "has no dev_mismatched.tsv of GLUE's MNLI",
@@ -113,7 +113,7 @@ describe("SQuAD", () => {
   const asked = { id: "1", question: "When?", answers };
   const unanswerable = { id: "2", question: "Why?", answers: [], is_impossible: true };
 
-  it("is read in either version from its own files", async () => {
+  it("both versions of SQuAD are read from JSON", async () => {
     const first = folderOf({ "train-v1.1.json": json(asked), "dev-v1.1.json": json(asked, asked) });
     expect(await rowsOf("squad", first, "train")).toMatchObject({
       inputs: [["When?", context]],
@@ -125,7 +125,7 @@ describe("SQuAD", () => {
     expect((await rowsOf("squad", second, "validation")).labels).toEqual([[]]);
   });
 
-  it("is read from the Hub's files", async () => {
+  it("SQuAD is read from the Hub's Parquet files", async () => {
     for (const folder of [join(HUB, "squad"), join(HUB, "squad/plain_text")]) {
       expect(await rowsOf("squad", folder, "train")).toMatchObject({
         inputs: [["When?", context]],
@@ -136,7 +136,7 @@ describe("SQuAD", () => {
     expect((await rowsOf("squad", join(HUB, "squad_v2"), "train")).labels).toMatchObject([[{}], []]);
   });
 
-  it("has one version in a folder, and no test rows", async () => {
+  it("two versions in a folder, and test rows, are refused", async () => {
     const both = folderOf({ "train-v1.1.json": json(asked), "train-v2.0.json": json(asked) });
     expect(await faultOf(rowsOf("squad", both, "train"))).toContain(
       "has both versions of SQuAD: give a folder with one",

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { faultOf, folderOf, rowsOf, splitsOf } from "./folders.js";
 
-describe("proteins in a file a split", () => {
-  it("have classes by number, in whatever case and line ends", async () => {
+describe("proteins in one file per split", () => {
+  it("class numbers become names, in any letter case and line ends", async () => {
     const folder = folderOf({
       "BBP_train.csv": "sequence,label\r\nACSK,1\r\n cag ,0\r\n",
       "BBP_test.csv": "sequence,label\nWW,1.0\n",
@@ -20,7 +20,7 @@ describe("proteins in a file a split", () => {
     expect(await rowsOf("protein/bbp", folder, "test")).toMatchObject({ inputs: [["WW"]], labels: ["positive"] });
   });
 
-  it("have values", async () => {
+  it("regression targets are numbers", async () => {
     const folder = folderOf({
       "train.csv": "seq,value\nGL,-0.25\n",
       "mic_val.csv": "Sequence,MIC\nA,2\n",
@@ -31,7 +31,7 @@ describe("proteins in a file a split", () => {
     expect((await rowsOf("protein/mic", folder, "validation")).labels).toEqual([2]);
   });
 
-  it("are refused where they are something else", async () => {
+  it("other contents are refused", async () => {
     const folder = folderOf({
       "train.csv": "seq,value\nGL,high\n",
       "val.csv": "id,value\n1,2\n",
@@ -68,7 +68,7 @@ describe("proteins in a file a split", () => {
 describe("proteins in one file", () => {
   const FOLD = "sequence,target,set,validation\nAA,0,train,False\nAC,1,train,True\nAD,0,test,False\nAE,1.0,train,\n";
 
-  it("are divided as its authors' column says", async () => {
+  it("rows are split by the column set", async () => {
     const folder = folderOf({ "s2c2_3.csv": FOLD });
     expect(await splitsOf("protein/hotprotein-s2c2", folder)).toEqual(["train", "validation", "test"]);
     expect(await rowsOf("protein/hotprotein-s2c2", folder, "train")).toEqual({
@@ -81,7 +81,7 @@ describe("proteins in one file", () => {
     expect((await rowsOf("protein/hotprotein-s2c2", folder, "test")).inputs).toEqual([["AD"]]);
   });
 
-  it("are held out by whatever word there is for it, or the word is refused", async () => {
+  it("the validation column can have any boolean word; other words are refused", async () => {
     const marked = (word: string) => {
       const csv = `sequence,target,set,validation\nAA,0,train,0.0\nAC,1,train,${word}\n`;
       return rowsOf("protein/hotprotein-s2c2", folderOf({ "s2c2_0.csv": csv }), "validation");
@@ -92,7 +92,7 @@ describe("proteins in one file", () => {
     );
   });
 
-  it("have the splits that there are rows of", async () => {
+  it("the splits are those with rows", async () => {
     const folder = folderOf({ "S2C2.csv": "sequence,label,split\nAA,0,Train\nAC,1,train\nAD,0,test\n" });
     expect(await splitsOf("protein/hotprotein-s2c2", folder)).toEqual(["train", "test"]);
     expect(await faultOf(rowsOf("protein/hotprotein-s2c2", folder, "validation"))).toBe(
@@ -100,7 +100,7 @@ describe("proteins in one file", () => {
     );
   });
 
-  it("are refused without such a column, with another word in it, or as several folds", async () => {
+  it("a missing set column, an unknown split and several folds are refused", async () => {
     const fault = (files: Record<string, string>) =>
       faultOf(rowsOf("protein/hotprotein-s2c2", folderOf(files), "train"));
     expect(await fault({ "s2c2_0.csv": "sequence,label\nA,1\n" })).toContain(

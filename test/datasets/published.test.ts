@@ -80,7 +80,7 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     }
   });
 
-  it("MRPC's quotes and byte-order mark are taken as they should", async () => {
+  it("MRPC's quotes and byte-order mark are read correctly", async () => {
     const { examples } = await namedDatasets["glue/mrpc"].load(`${data}/glue/MRPC`, "validation");
     const [first] = examples;
     expect(first).toMatchObject({ label: "equivalent", at: { line: 2 } });
@@ -114,7 +114,7 @@ describe.skipIf(!existsSync(data))("files as published", () => {
     expect(examples.length).toBe(sentences);
   });
 
-  it("tags of JNLPBA and Universal Dependencies are the known ones", async () => {
+  it("JNLPBA and Universal Dependencies have their known tags", async () => {
     const tags = async (file: string, labelColumns?: string[]) => {
       const { examples } = await loadExamples(`${data}/${file}`, { task: "token-classification", labelColumns });
       return new Set(examples.flatMap((example) => (example.label ?? []) as string[]));

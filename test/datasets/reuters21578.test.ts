@@ -29,19 +29,19 @@ describe("Reuters-21578", () => {
   it.each([
     ["modapte", ["A"], ["D"]],
     ["modlewis", ["A", "B"], ["D", "E"]],
-  ] as const)("%s goes by LEWISSPLIT and TOPICS", async (by, train, test) => {
+  ] as const)("%s is split by LEWISSPLIT and TOPICS", async (by, train, test) => {
     expect(titles((await rows(folder, by, "train")).texts)).toEqual(train);
     expect(titles((await rows(folder, by, "test")).texts)).toEqual(test);
   });
 
-  it("modhayes goes by CGISPLIT alone", async () => {
+  it("modhayes is split by CGISPLIT", async () => {
     const train = titles((await rows(folder, "modhayes", "train")).texts);
     expect(train.slice(0, 5)).toEqual(["A", "B", "C", "D", "E"]);
     expect(train.length).toBe(5 + 15);
     expect(titles((await rows(folder, "modhayes", "test")).texts)).toEqual(["F", "G"]);
   });
 
-  it("has the topics of training stories for labels, and no other ones in its test rows", async () => {
+  it("labels are the topics of training stories, in test rows too", async () => {
     const set = reutersFolder(
       { names: ["zinc", "Öl", "zinc"] },
       { names: [] },
@@ -57,24 +57,24 @@ describe("Reuters-21578", () => {
 describe("a story's text", () => {
   const textOf = async (text: string) => (await rows(reutersFolder({ text }), "modapte", "train")).texts[0];
 
-  it("is title and body, without the wire's control characters", async () => {
+  it("a story's text is title and body without control characters", async () => {
     expect(await textOf(normText("OIL &lt;XON> UP", "Growth.\xFC&#5;&#30;side 3 &amp; 4.\n    More&#127;."))).toBe(
       "OIL <XON> UP\nGrowth.üside 3 & 4.\n    More.\n Reuter",
     );
   });
 
-  it("is the title of a brief one, and all of one that is not divided", async () => {
+  it("a brief story's text is its title, an unprocessed one's is everything", async () => {
     expect(await textOf('<TEXT TYPE="BRIEF">&#2;\n<TITLE>GOLD UP\n AGAIN</TITLE>\n</TEXT>')).toBe("GOLD UP\n AGAIN");
     expect(await textOf('<TEXT TYPE="UNPROC">&#2;\n * PRICES * \n  1  2\n&#3;\n</TEXT>')).toBe("* PRICES * \n  1  2");
     const strange = "<TEXT>&#2;<AUTHOR>by Jo</AUTHOR><TITLE> </TITLE>\n<BODY>&#3;</BODY> Rest</TEXT>";
     expect(await textOf(strange)).toMatch(/^by Jo\s+Rest$/);
   });
 
-  it("is never empty", async () => {
+  it("a story's text is never empty", async () => {
     expect(await textOf('<TEXT TYPE="UNPROC">&#2;\n&#3;\n\n</TEXT>')).toBe("26-FEB-1987 15:01:01.79");
   });
 
-  it("is Latin-1 with lines that end in CRLF too", async () => {
+  it("files are Latin-1, with LF or CRLF", async () => {
     const folder = reutersFolder();
     const first = storySgml({ names: ["gold"], text: normText("Z\xDCRICH", "one\ntwo") });
     const sgml = (first + storySgml({ names: ["tin"] })).replaceAll("\n", "\r\n");
@@ -99,14 +99,14 @@ describe("files of Reuters-21578 that are not as published", () => {
   };
   const writing = (sgml: string) => (folder: string) => writeFileSync(join(folder, "reut2-001.sgm"), sgml);
 
-  it("are named where one is missing", async () => {
+  it("errors name a missing file", async () => {
     expect(await fault((folder) => rmSync(join(folder, "reut2-021.sgm")))).toContain(
       "has no reut2-021.sgm of Reuters-21578's reut2-000.sgm to reut2-021.sgm: give the folder",
     );
     expect(await fault((folder) => rmSync(folder, { recursive: true }))).toContain("does not exist");
   });
 
-  it("are named with the line where a story is cut off, or not closed", async () => {
+  it("errors name the line of a truncated or unclosed story", async () => {
     const story = storySgml({});
     expect(await fault(writing(story + story.slice(0, -30)))).toMatch(
       /reut2-001.sgm line \d+: the element BODY is never closed/,
@@ -117,7 +117,7 @@ describe("files of Reuters-21578 that are not as published", () => {
     expect(await fault(writing(" "))).toContain("reut2-001.sgm is empty");
   });
 
-  it("are named where a division can't be told", async () => {
+  it("errors name a story without the attributes for its division", async () => {
     expect(await fault(writing(`\n${storySgml({}).replace(' LEWISSPLIT="TRAIN"', "")}`))).toContain(
       "reut2-001.sgm line 2: LEWISSPLIT of a story must be one of TRAIN, TEST, NOT-USED, but is missing.",
     );

@@ -8,7 +8,7 @@ const IOB1 = `${START}EU NNP I-NP I-ORG\r\nrejects VBZ I-VP O\r\n\r\nGerman JJ I
 const CONLL = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC"];
 
 describe("CoNLL-2003", () => {
-  it("is read as published, IOB1 with four columns, CRLF and marks between documents", async () => {
+  it("the published files are read: IOB1 in four columns, CRLF, lines between documents", async () => {
     const folder = folderOf({ "eng.train": IOB1, "eng.testa": IOB1, "eng.testb": IOB1 });
     expect(await splitsOf("conll2003", folder)).toEqual(["train", "validation", "test"]);
     for (const split of ["train", "validation", "test"] as const)
@@ -20,7 +20,7 @@ describe("CoNLL-2003", () => {
       });
   });
 
-  it("is read under its usual other names, and from the Hub's numbers", async () => {
+  it("files with other usual names and the Hub's tag ids are read", async () => {
     const folder = folderOf({ "train.txt": "EU B-ORG\n", "valid.txt": "a O\n", "test.txt": "b O\n" });
     expect(await splitsOf("conll2003", folder)).toEqual(["train", "validation", "test"]);
     expect(await rowsOf("conll2003", folder, "train")).toMatchObject({ labels: [["B-ORG"]], labelNames: CONLL });
@@ -36,7 +36,7 @@ describe("CoNLL-2003", () => {
     }
   });
 
-  it("may be BIOES, which has tags of its own", async () => {
+  it("BIOES adds E- and S- tags to the labels", async () => {
     const folder = folderOf({ "eng.train": "EU S-ORG\nNew B-LOC\nYork E-LOC\n" });
     const { labels, labelNames } = await rowsOf("conll2003", folder, "train");
     expect(labels).toEqual([["S-ORG", "B-LOC", "E-LOC"]]);
@@ -46,7 +46,7 @@ describe("CoNLL-2003", () => {
     ]);
   });
 
-  it("in another form of tags has the same entities", () => {
+  it("all tag schemes give the same entities", () => {
     const forms = [
       "I-PER I-PER B-PER O I-LOC I-ORG",
       "B-PER I-PER B-PER O B-LOC B-ORG",
@@ -57,7 +57,7 @@ describe("CoNLL-2003", () => {
     expect(forms[2]).toEqual(forms[0]);
   });
 
-  it("that is something else is refused with the line", async () => {
+  it("errors name the line of other contents", async () => {
     const pos = folderOf({ "eng.train": "EU I-ORG\n\na O\nrejects VBZ\n" });
     expect(await faultOf(rowsOf("conll2003", pos, "train"))).toContain(
       "eng.train line 4: a tag of CoNLL-2003 is O or B-, I-, E-, S- before one of PER, ORG, LOC, MISC, but the last column holds VBZ.",
@@ -84,7 +84,7 @@ describe("JNLPBA", () => {
   const tsv = "-DOCSTART-\tO\n\nIL-2\tB-DNA\ngene\tI-DNA\n\n";
   const iob = "###MEDLINE:95369245\n\nIL-2\tB-DNA\ngene\tI-DNA\n\n###MEDLINE:95333264\n\nand\tO\n\n";
 
-  it("has development rows in one form, and none in that of the shared task", async () => {
+  it("JNLPBA has validation rows in one layout and none in the shared task's", async () => {
     const both = { "Genia4ERtask1.iob2": iob, "Genia4EReval1.iob2": iob };
     const folder = folderOf({ "train.tsv": tsv, "devel.tsv": tsv, "test.tsv": tsv, ...both });
     expect(await splitsOf("jnlpba", folder)).toEqual(["train", "validation", "test"]);
@@ -92,7 +92,7 @@ describe("JNLPBA", () => {
     expect(await splitsOf("jnlpba", folderOf(both))).toEqual(["train", "test"]);
   });
 
-  it.each(["1", "2"])("passes the marks before abstracts over, in files of task %s", async (task) => {
+  it.each(["1", "2"])("lines before abstracts are skipped in files of task %s", async (task) => {
     const folder = folderOf({ [`Genia4ERtask${task}.iob2`]: iob, [`Genia4EReval${task}.iob2`]: iob });
     for (const split of ["train", "test"] as const)
       expect(await rowsOf("jnlpba", folder, split)).toMatchObject({

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { codePointSpans, marksOf } from "../../src/tasks/chatSpans.js";
 
-it("marks each token that has a character of a span, also one that begins before it or ends behind it", () => {
+it("a token is marked if it contains a character of a span, even if it begins before the span or ends after it", () => {
   const offsets = [
     [0, 2],
     [2, 5],
@@ -20,7 +20,7 @@ it("marks each token that has a character of a span, also one that begins before
   expect(marksOf(offsets, [])).toEqual(offsets.map(() => false));
 });
 
-it("counts in code points", () => {
+it("spans are converted to code points", () => {
   expect(
     codePointSpans("a😀b😀", [
       [1, 3],

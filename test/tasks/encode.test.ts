@@ -19,7 +19,7 @@ async function encode(examples: Example[], kind: TaskKind, { name = "bert-uncase
 }
 
 describe("rows of texts", () => {
-  it("become ids and a class", async () => {
+  it("texts become token ids and a label id", async () => {
     const rows = await encode([text("b", "the cat"), text("a", "the cat", "sat")], "sequence-classification");
     expect(rows.map((row) => row.target)).toEqual([1, 0]);
     const batch = batchOf(rows);
@@ -34,7 +34,7 @@ describe("rows of texts", () => {
     expect(lossWeight(TASKS["sequence-classification"] as Task, batch)).toBe(2);
   });
 
-  it("have 0 or 1 for each of several labels", async () => {
+  it("multi-label rows have 0 or 1 for each label", async () => {
     const rows = await encode([text(["c", "a"], "x"), text([], "y"), text(["b"], "z")], "multi-label-classification");
     expect(rows.map((row) => row.target)).toEqual([
       [1, 0, 1],
@@ -43,12 +43,12 @@ describe("rows of texts", () => {
     ]);
   });
 
-  it("have a number, or nothing", async () => {
+  it("regression rows have a number, or no target", async () => {
     const rows = await encode([text(2.5, "x"), text(undefined, "x")], "regression");
     expect(rows.map((row) => row.target)).toEqual([2.5, undefined]);
   });
 
-  it("that don't fit the task, or have no token, are named", async () => {
+  it("errors name rows that do not fit the task or have no tokens", async () => {
     await expect(encode([text("high", "x")], "regression")).rejects.toThrow(
       'rows.jsonl line 3: the label "high" does not fit the task, which takes a number',
     );
@@ -63,7 +63,7 @@ describe("rows of words", () => {
   const words: Example = { input: ["the", "", "tangling-tangling", "cat"], label: ["D", "O", "V", "N"], at };
   type Row = { wordStarts: readonly number[]; target: readonly number[]; reference: readonly string[] };
 
-  it("are labelled at first sub-words", async () => {
+  it("a word's label is at its first sub-word", async () => {
     const [row] = await encode([words], "token-classification");
     const { wordStarts, target, reference } = row as unknown as Row;
     expect(reference).toEqual(["D", "O", "V", "N"]);
@@ -78,7 +78,7 @@ describe("rows of words", () => {
     expect(lossWeight(TASKS["token-classification"] as Task, batchOf([row!, row!]))).toBe(6);
   });
 
-  it("go on in further rows where they are longer than one, and none is lost", async () => {
+  it("a sentence that is longer than a row is continued in further rows without losing words", async () => {
     const input = Array.from({ length: 1000 }, (_, i) => ["the", "tangling-tangling", "cat", ""][i % 4] as string);
     const label = input.map((_, i) => ["D", "V", "N", "O"][i % 4]);
     const example: Example = { input, label, at: { ...at } };
@@ -95,7 +95,7 @@ describe("rows of words", () => {
     expect(lossWeight(TASKS["token-classification"] as Task, batchOf(own))).toBe(750);
   });
 
-  it("need room for one token", async () => {
+  it("a row must have room for one token", async () => {
     await expect(encode([words], "token-classification", { maxLength: 2 })).rejects.toThrow(
       "The maximum length must be a whole number above 2",
     );

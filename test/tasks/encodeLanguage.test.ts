@@ -45,18 +45,21 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
     return (rows as LanguageRow[]).map(written);
   }
 
-  it.each(["assistant", "completion", "all"] as const)("of messages, trained on %s", async (trainOn) => {
-    for (const chat of chats) {
-      const row = encoded({ kind: "messages", messages: chat.messages }, { trainOn });
-      if (chat[trainOn]) expect(await row).toEqual([chat[trainOn]]);
-      else
-        await expect(row).rejects.toThrow(
-          /^f line 1: the chat template does not tell where the answer messages\[\d\] is/,
-        );
-    }
-  });
+  it.each(["assistant", "completion", "all"] as const)(
+    "messages with --train-on %s have the loss where transformers has it",
+    async (trainOn) => {
+      for (const chat of chats) {
+        const row = encoded({ kind: "messages", messages: chat.messages }, { trainOn });
+        if (chat[trainOn]) expect(await row).toEqual([chat[trainOn]]);
+        else
+          await expect(row).rejects.toThrow(
+            /^f line 1: the chat template does not tell where the answer messages\[\d\] is/,
+          );
+      }
+    },
+  );
 
-  it("of messages, by themselves and as prompts", async () => {
+  it("messages without --train-on, and as prompts", async () => {
     const examples = chats.map(({ messages }) => example({ kind: "messages", messages }));
     expect(await encodePrompts(examples, await loaded)).toEqual(chats.map(({ prompt }) => prompt));
     const fitting = chats
@@ -66,7 +69,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
     expect(rows.flat().map(written)).toEqual(chats.flatMap(({ assistant }) => assistant ?? []));
   });
 
-  it("of prompts and completions", async () => {
+  it("prompts and completions are tokenized separately", async () => {
     for (const { prompt, completion, given, ids, mask } of prompts) {
       const input = { kind: "prompt", prompt, completion } as const;
       expect(await encoded(input)).toEqual([{ ids, mask }]);
@@ -78,7 +81,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
     }
   });
 
-  it("of texts, in pieces where they are long", async () => {
+  it("long texts are continued in further rows", async () => {
     for (const { text, ids, mask } of texts) {
       expect(await encoded({ kind: "text", text })).toEqual([{ ids, mask }]);
       const pieces = await encoded({ kind: "text", text }, { maxLength: 4 });
@@ -88,7 +91,7 @@ describe.each(Object.entries(golden))("rows with %s", (name, { eos, chats, promp
     expect((await loaded).eosTokenId).toBe(eos);
   });
 
-  it("back to texts, at once and as they come", async () => {
+  it("token ids are decoded at once and as a stream", async () => {
     const tokenizer = await loaded;
     for (const [i, [plain, whole]] of decoded.entries()) {
       const ids = chats[i]?.all?.ids ?? [];

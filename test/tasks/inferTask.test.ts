@@ -3,7 +3,7 @@ import { inferTask } from "../../src/tasks/index.js";
 
 const SEQUENCE = { architectures: ["BertForSequenceClassification"] };
 
-test("labels stand in the order of their ids, not of the file", () => {
+test("labels are ordered by id, not as in the file", () => {
   const id2label = {
     "10": "k",
     "2": "c",

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { RowOutputs, type SpanRow, TASKS } from "../../src/tasks/index.js";
 import { softmax } from "../../src/tasks/texts.js";
 
-test("probabilities of logits that have no power as a double", () => {
+test("softmax of logits whose exponential overflows", () => {
   expect([...softmax(Float64Array.of(1000, 0, 1000))]).toEqual([0.5, 0, 0.5]);
 });
 

@@ -3,7 +3,7 @@ import { RowOutputs, TASKS } from "../../src/tasks/index.js";
 
 const outputs = (...values: readonly number[]) => new RowOutputs(Float64Array.from(values), values.length);
 
-test("one label: the likeliest, with its probability", () => {
+test("classification predicts the most likely label with its probability", () => {
   const kind = "sequence-classification";
   const first = TASKS[kind].predict([outputs(0, Math.log(3), Math.log(4))], [], ["a", "b", "c"]);
   expect(first).toEqual({ label: "c", score: expect.closeTo(0.5, 6), logits: expect.any(Array) });
@@ -11,7 +11,7 @@ test("one label: the likeliest, with its probability", () => {
   expect(TASKS[kind].predict([outputs(2, 1, 0)], [], ["a", "b", "c"]).label).toBe("a");
 });
 
-test("several labels: those from an even chance on", () => {
+test("multi-label classification predicts labels with a probability of at least 0.5", () => {
   const kind = "multi-label-classification";
   expect(TASKS[kind].predict([outputs(0, -0.1)], [], ["a", "b"])).toMatchObject({
     labels: ["a"],

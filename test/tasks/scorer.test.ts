@@ -26,7 +26,7 @@ function classes(
   return scored("sequence-classification", { labels, ...options }, targets, predictions);
 }
 
-describe("the metrics of one label", () => {
+describe("classification metrics", () => {
   it.each([
     ["glue/cola", { matthewsCorrelation: 1 / Math.sqrt(3) }],
     ["glue/mrpc", { accuracy: 0.75, f1: 2 / 3 }],
@@ -36,14 +36,14 @@ describe("the metrics of one label", () => {
     ["glue/qnli", { accuracy: 0.75 }],
     ["glue/rte", { accuracy: 0.75 }],
     [undefined, { accuracy: 0.75, f1: 2 / 3 }],
-  ] as const)("of two, in the set %s", (name, expected) => {
+  ] as const)("metrics of the data set %s", (name, expected) => {
     const { main, goal, metrics } = classes({ metrics: name && namedDatasets[name].metrics });
     expect(Object.keys(metrics)).toEqual(Object.keys(expected));
     for (const [key, value] of Object.entries(expected)) expect(metrics[key]).toBeCloseTo(value, 12);
     expect([main, goal]).toEqual([Object.keys(expected)[0], "maximize"]);
   });
 
-  it("give the same F1 in whatever order the labels stand", () => {
+  it("F1 does not depend on the order of the labels", () => {
     const turned = { targets: [0, 0, 1, 1], predicted: [0, 1, 1, 1] };
     for (const [first, second] of [
       ["no", "yes"],
@@ -56,18 +56,18 @@ describe("the metrics of one label", () => {
     }
   });
 
-  it("take the F1 of the label that is named as the positive one", () => {
+  it("F1 is that of the positive label", () => {
     expect(classes({ positive: 0 }).metrics.f1).toBeCloseTo(4 / 5, 12);
   });
 
-  it("take the mean F1 of all classes where there are more than two", () => {
+  it("more than two classes have the macro F1", () => {
     const { main, metrics } = classes({ labels: ["a", "b", "c"] });
     expect(metrics).toEqual({ accuracy: 0.75, macroF1: (2 / 3 + 4 / 5) / 2 });
     expect(main).toBe("accuracy");
   });
 });
 
-it("numbers are judged by their distance, STS-B by correlation", () => {
+it("regression is scored by squared error, STS-B by correlation", () => {
   const predictions = [2, 4, 6].map((value) => ({ value }));
   const general = scored("regression", {}, [1, 2, 3], predictions);
   expect([general.main, general.goal]).toEqual(["meanSquaredError", "minimize"]);
@@ -77,7 +77,7 @@ it("numbers are judged by their distance, STS-B by correlation", () => {
   expect(Object.keys(stsb.metrics)).toEqual(["pearson", "spearman"]);
 });
 
-it("constant numbers have no correlation: it is 0, and a note says so", () => {
+it("the correlation of constant numbers is 0, with a note", () => {
   const notesOf = (references: readonly number[], values: readonly number[]) => {
     const { metric } = TASKS.regression.scorer({ labels: [] });
     const rows = references.map((reference, i) => metric.measure(reference, { value: values[i] as number }, i + 1));
@@ -92,7 +92,7 @@ it("constant numbers have no correlation: it is 0, and a note says so", () => {
   expect(notesOf([1, 2], [1, 2]).notes).toEqual([]);
 });
 
-it("every task says of each of its values whether more is better; a value of which nothing says it is refused", () => {
+it("every task declares whether higher values are better; an undeclared value is refused", () => {
   const minimized = ["loss", "perplexity", "meanSquaredError"];
   for (const task of Object.values(TASKS) as Task[]) {
     const { main, metric } = task.scorer({ labels: ["O", "B-X"] });
@@ -106,7 +106,7 @@ it("every task says of each of its values whether more is better; a value of whi
   expect(() => checkValues({ error: 1, other: 2 }, own)).toThrow('a higher "other"');
 });
 
-it("BILOU marks entities, strictly, where no label is of BIOES alone", () => {
+it("entities in BILOU are found strictly where no label is only in BIOES", () => {
   const f1Of = (labels: readonly string[], tags: readonly string[], predicted: readonly string[]) =>
     scored("token-classification", { labels }, [tags], [{ labels: predicted }]);
   const tags = ["U-X", "O", "B-X", "I-X", "L-X"];
@@ -120,7 +120,7 @@ it("BILOU marks entities, strictly, where no label is of BIOES alone", () => {
     expect(f1Of([...bilou, more], tags, tags)).toMatchObject({ main: "accuracy", metrics: { accuracy: 1 } });
 });
 
-it("references that break BILOU, and labels with ends of two schemes, are named", () => {
+it("notes name references that break BILOU, and labels that mix two schemes", () => {
   const notesOf = (labels: readonly string[], rows: readonly (readonly string[])[]) => {
     const { metric } = (TASKS["token-classification"] as Task).scorer({ labels });
     return metric.notes!(rows.map((row, i) => metric.measure(row as never, { labels: row } as never, i + 1)));
@@ -139,7 +139,7 @@ it("references that break BILOU, and labels with ends of two schemes, are named"
   expect(notesOf(["NOUN", "VERB"], [["NOUN"]])).toEqual([]);
 });
 
-it("entities are looked for only where the labels mark some", () => {
+it("entities are scored only where the labels are entity tags", () => {
   const words = (labels: readonly string[], targets: readonly number[], predicted: readonly (string | null)[]) =>
     scored("token-classification", { labels }, [targets.map((label) => labels[label])], [{ labels: predicted }]);
   const entities = words(["O", "B-DNA", "I-DNA"], [1, 2, 0], ["B-DNA", "O", null]);
@@ -152,7 +152,7 @@ it("entities are looked for only where the labels mark some", () => {
   expect(words(["NOUN", "VERB"], [0, 1], ["NOUN", "NOUN"]).metrics).toEqual({ accuracy: 0.5 });
 });
 
-it("label sets", () => {
+it("multi-label metrics", () => {
   const targets = [
     [1, 0],
     [0, 1],
@@ -163,7 +163,7 @@ it("label sets", () => {
   expect(metrics).toMatchObject({ microF1: 0.8, macroF1: (2 / 3 + 1) / 2, subsetAccuracy: 0.5 });
 });
 
-it("precision and recall are those of the positive label", () => {
+it("precision and recall are for the positive label", () => {
   const { metrics } = classes({ metrics: ["precision", "recall", "f1"] });
   expect(metrics).toEqual({ precision: 1, recall: 0.5, f1: 2 / 3 });
 });

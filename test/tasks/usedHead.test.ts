@@ -17,14 +17,14 @@ const headOf = (adapter: SavedAdapter, wanted?: Parameters<typeof usedHead>[3]) 
   return { kind, labels };
 };
 
-test("an adapter's head has the checkpoint's labels only where there are as many", () => {
+test("an adapter's head has the checkpoint's labels only if it has as many outputs", () => {
   expect(headOf(adapterOf(3))).toEqual({ kind: "sequence-classification", labels: ["a", "b", "c"] });
   expect(headOf(adapterOf(2))).toEqual({ kind: "sequence-classification", labels: ["LABEL_0", "LABEL_1"] });
   expect(headOf(adapterOf(1))).toEqual({ kind: "regression", labels: ["LABEL_0"] });
   expect(headOf(adapterOf(3, "TOKEN_CLS"))).toMatchObject({ kind: "token-classification" });
 });
 
-test("an adapter's head has as many outputs as the task that is asked for", () => {
+test("an adapter's head whose outputs do not fit the given task is refused", () => {
   const wanted = { kind: "regression", task: TASKS.regression } as never;
   expect(headOf(adapterOf(1), wanted).labels).toEqual(["LABEL_0"]);
   expect(() => headOf(adapterOf(2), wanted)).toThrow("has 2 outputs, which do not fit regression");
