@@ -1,5 +1,5 @@
 import type { AgainstFull, AnalyzedLayer, AnalyzedRun } from "../files/analysis.js";
-import { modulePathOf } from "../report/modulePath.js";
+import { modulePathOf } from "../report/figures/magnitudes.js";
 import { type AnalyzedFolder, isFull } from "./analyzedFolder.js";
 import type { RunCourse } from "./course.js";
 import { againstFull, fitsOf } from "./fits.js";

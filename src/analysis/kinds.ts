@@ -1,4 +1,4 @@
-import { modulePathOf } from "../report/modulePath.js";
+import { modulePathOf } from "../report/figures/magnitudes.js";
 
 /**
  * What each layer is in the stack, as short as tells them apart: `query` for `encoder.layer.3.attention.self.query`, but

@@ -1,7 +1,7 @@
 import { formatNumber } from "../common/format.js";
 import { analyzeOptions } from "../config/index.js";
 import type { Analysis } from "../files/analysis.js";
-import { linesOf, phaseNotes } from "../report/analysisLines.js";
+import { linesOf, phaseNotes } from "../report/renderAnalysis.js";
 import { defineCommand } from "./command.js";
 import { downloadHooks } from "./downloadProgress.js";
 import { formatTable } from "./output.js";

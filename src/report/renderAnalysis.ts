@@ -1,11 +1,12 @@
-import { formatNumber } from "../common/format.js";
-import type { Analysis, AnalyzedRun } from "../files/analysis.js";
-import { changesFigure } from "./analysisFigures.js";
-import { linesOf, phaseNotes } from "./analysisLines.js";
-import { html, type Markup } from "./html.js";
-import { section } from "./layout.js";
+import * as Plot from "@observablehq/plot";
+import { formatCount, formatNumber } from "../common/format.js";
+import type { Analysis, AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from "../files/analysis.js";
+import type { Phase } from "../files/events.js";
+import { depthBetween } from "./figures/palette.js";
+import { draw, drawBare } from "./figures/plot.js";
+import { figure, folded, html, type Markup, type Panel, panels, type Size, section } from "./html.js";
 import { renderPage } from "./page.js";
-import { folded, NOTHING, table } from "./table.js";
+import { NOTHING, table } from "./table.js";
 
 /**
  * An analysis as one HTML file that needs nothing beside it. All that names come from is escaped.
@@ -79,3 +80,173 @@ function numbersTable({ name, layers }: AnalyzedRun): Markup {
 
 const number = (value: number | null | undefined): string =>
   value === null || value === undefined ? NOTHING : formatNumber(value);
+
+/** A layer at a saved step. */
+interface Point extends AnalyzedStep {
+  readonly path: string;
+  readonly layer: number;
+}
+
+type Colour = (layer: number) => string;
+
+/** ΔM over ΔD: a panel a run and kind of layer, a colour a layer, a marker a step, and the line with its slope. */
+export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
+  const layers = [...new Set(runs.flatMap((run) => run.layers.map(({ layer }) => layer)))].sort((a, b) => a - b);
+  const colour: Colour = (layer) => depthBetween(layers.indexOf(layer) / Math.max(1, layers.length - 1));
+  const marks = stepMarks(runs.flatMap((run) => run.layers.flatMap((layer) => layer.steps.map(({ step }) => step))));
+  const kindsOf = (run: AnalyzedRun) => [...new Set(run.layers.map(({ kind }) => kind))];
+  const list = runs.flatMap((run) => kindsOf(run).map((kind) => panelOf(run, kind, colour, marks)));
+  const rowLength = Math.max(...runs.map((run) => kindsOf(run).length));
+  return figure({
+    id: "changes",
+    title: "Magnitude over direction",
+    drawings: [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
+    caption:
+      "Each layer at each saved step: how far its magnitudes are from the pretrained weight’s (ΔM) over how far its directions are (ΔD), and the line by least squares through the points, of a run with several phases through those of the phase that it names. Every panel has scales of its own. The numbers are below.",
+  });
+}
+
+function panelOf(run: AnalyzedRun, kind: string, colour: Colour, marks: StepMarks): Panel {
+  const layers = run.layers.filter((layer) => layer.kind === kind);
+  return {
+    title: `${run.name} · ${kind}`,
+    draw: (size) => {
+      const of = { title: `${run.name}, ${kind}`, phase: run.fits.phases && run.fits.phase, colour, marks, size };
+      return drawKind(layers, run.fits.kinds[kind]!, of);
+    },
+  };
+}
+
+interface Look {
+  readonly title: string;
+  /** The one that the line is of, in a run of several. */
+  readonly phase: Phase | null | undefined;
+  readonly colour: Colour;
+  readonly marks: StepMarks;
+  readonly size: Size;
+}
+
+function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase, colour, marks, size }: Look): Markup {
+  const points = layers.flatMap(({ path, layer, steps }) => steps.map((step): Point => ({ ...step, path, layer })));
+  const said = phase ? `${phase}: ${slopeText(fit)}` : slopeText(fit);
+  return draw({
+    title: `ΔM over ΔD of ${title}`,
+    description: `${points.length} points, ${said}.`,
+    ...size,
+    x: { label: "ΔD" },
+    yLabel: "ΔM",
+    marks: [
+      line(phase ? points.filter((point) => point.phase === phase) : points, fit),
+      ...layers.flatMap(({ layer }) =>
+        marks.draw(
+          points.filter((point) => point.layer === layer),
+          colour(layer),
+          tell,
+        ),
+      ),
+      Plot.text([said], {
+        frameAnchor: "top-right",
+        dy: -16,
+        text: (text: string) => text,
+        fill: "var(--soft)",
+      }),
+    ],
+  });
+}
+
+const tell = ({ path, step, deltaM, deltaD }: Point): string =>
+  `${path}, ${step === null ? "end" : `step ${step}`}: ΔM ${formatNumber(deltaM)}, ΔD ${formatNumber(deltaD)}`;
+
+/** From the leftmost point to the rightmost. */
+function line(points: readonly Point[], { slope, intercept }: LineFit): Plot.Markish {
+  if (slope === null || intercept === null) return null;
+  const at = points.map(({ deltaD }) => deltaD);
+  const ends = [at.reduce((a, b) => Math.min(a, b)), at.reduce((a, b) => Math.max(a, b))];
+  const drawn = ends.map((x) => ({ x, y: intercept + slope * x }));
+  return Plot.line(drawn, { x: "x", y: "y", stroke: "var(--soft)", strokeWidth: 1.5, strokeDasharray: "6 4" });
+}
+
+const slopeText = ({ slope }: LineFit): string => (slope === null ? "no slope" : `slope ${formatNumber(slope)}`);
+
+function layerLegend(layers: readonly number[], colour: Colour): Markup {
+  const items = layers.map((layer) => html`<li><i style="background:${colour(layer)}"></i>${layer}</li>`);
+  return html`<ul class="layers" aria-label="Layers">${items}</ul>`;
+}
+
+/** Filled ones, then those that are drawn with a stroke: no two look alike. */
+const SYMBOLS = [
+  ...["circle", "square", "triangle", "diamond", "star", "cross", "wye", "hexagon"],
+  ...["times", "plus", "triangle2", "square2", "diamond2", "asterisk"],
+] as const;
+const FILLED = 8;
+
+type Step = AnalyzedStep["step"];
+
+/** A marker for each step. */
+export interface StepMarks {
+  readonly legend: Markup;
+  /** Points of one colour, each with its step's marker. */
+  draw<P extends AnalyzedStep>(points: readonly P[], colour: string, tell: (point: P) => string): Plot.Markish[];
+}
+
+/** Gives each step its marker, in their order; where there are more steps than markers, they begin anew and larger. */
+export function stepMarks(steps: readonly Step[]): StepMarks {
+  const known = [...new Set(steps)].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
+  const mark = (step: Step, colour: string) => {
+    const at = known.indexOf(step);
+    const symbol = at % SYMBOLS.length;
+    const paint = symbol < FILLED ? { fill: colour } : { stroke: colour, strokeWidth: 1.6 };
+    return { symbol: SYMBOLS[symbol]!, r: 3.4 + 1.6 * Math.floor(at / SYMBOLS.length), ...paint };
+  };
+  return {
+    legend: html`<ul class="layers" aria-label="Steps">${known.map((step) => legendItem(step, mark(step, "currentColor")))}</ul>`,
+    draw: (points, colour, tell) =>
+      known.map((step) =>
+        Plot.dot(
+          points.filter((point) => point.step === step),
+          { x: "deltaD", y: "deltaM", title: tell, ...mark(step, colour) },
+        ),
+      ),
+  };
+}
+
+function legendItem(step: Step, mark: Plot.DotOptions): Markup {
+  const drawing = drawBare([Plot.dot([[0, 0]], mark)], 14);
+  return html`<li>${drawing}${step === null ? "end" : `step ${formatCount(step)}`}</li>`;
+}
+
+/** A line of a run, and whose points it goes through. */
+export interface NamedLine {
+  readonly layers: string;
+  readonly phase: Phase | null;
+  readonly fit: LineFit;
+}
+
+/** A run's lines for a table: that of all layers first, in the phase that compares with full fine-tuning, other phases last. */
+export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
+  const { phase, all, kinds, phases = {} } = fits;
+  const of = (layers: string, fit: LineFit): NamedLine => ({ layers, phase, fit });
+  const single = Object.entries(kinds).map(([kind, fit]) => of(kind, fit));
+  const others = (Object.entries(phases) as [Phase, LineFit][]).filter(([name]) => name !== phase);
+  return [of("all", all), ...single, ...others.map(([phase, fit]): NamedLine => ({ layers: "all", phase, fit }))];
+}
+
+/** What the phases of runs mean for their lines: nothing where each has but one that compares. */
+export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
+  const several = runs.filter(({ fits }) => fits.phases !== undefined);
+  const retrained = runs.filter(({ fits }) => fits.phase === "retrain");
+  return [
+    ...(several.length > 0
+      ? [
+          `The phase of ${namesOf(several)} that compares with full fine-tuning is the search: magnitudes and directions move together there. In retraining the magnitudes are frozen and the directions start over, so its line has a row of its own.`,
+        ]
+      : []),
+    ...(retrained.length > 0
+      ? [
+          `The line of ${namesOf(retrained)} goes through retraining alone, where the magnitudes are frozen: it tells how layers differ, not how training moves them. --save-every keeps steps of the search, which compare with full fine-tuning.`,
+        ]
+      : []),
+  ];
+}
+
+const namesOf = (runs: readonly AnalyzedRun[]): string => runs.map(({ name }) => name).join(", ");

@@ -3,18 +3,16 @@ import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
 import { metricName, metricRows } from "../files/metrics.js";
 import type { RunLog } from "../files/runLog.js";
-import { costFigure, type Judge, type Spent } from "./cost.js";
-import { finalMetrics } from "./course.js";
-import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures.js";
-import { gapFigure } from "./gap.js";
-import { html, type Markup } from "./html.js";
-import { section } from "./layout.js";
-import { legend } from "./legend.js";
-import { magnitudesFigure } from "./magnitudes.js";
+import { costFigure, type Judge, type Spent } from "./figures/cost.js";
+import { subjectsOf } from "./figures/curves.js";
+import { gapFigure } from "./figures/gap.js";
+import { magnitudesFigure } from "./figures/magnitudes.js";
+import { legend } from "./figures/palette.js";
+import { learningRateFigure, lossFigure, metricsFigure, upperLevelFigure } from "./figures/training.js";
+import { html, type Markup, section } from "./html.js";
 import { type LivePart, renderPage } from "./page.js";
 import { rowSections } from "./rowSections.js";
-import { type Run, toRuns } from "./runs.js";
-import { subjectsOf } from "./subjects.js";
+import { finalMetrics, type Run, toRuns } from "./runs.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
 /**

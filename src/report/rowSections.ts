@@ -1,11 +1,10 @@
-import type { Judgements } from "../files/predictions.js";
-import { rowsOfKind } from "../files/predictions.js";
+import { rougeL } from "@bidora/text-metrics";
+import { formatNumber } from "../common/format.js";
+import { type JudgedRow, type Judgements, placeOf, type RowsOfKind, rowsOfKind } from "../files/predictions.js";
 import { classTables } from "./classTables.js";
-import { html, type Markup } from "./html.js";
-import { section } from "./layout.js";
+import { html, type Markup, section } from "./html.js";
 import type { Run } from "./runs.js";
 import { counted } from "./table.js";
-import { wrongRowsList } from "./wrongRows.js";
 
 /** A run with what it said of single rows. */
 export interface JudgedRun {
@@ -53,4 +52,192 @@ function partsOf(
     if (list) wrong.push(list);
   }
   return { classes, wrong };
+}
+
+/** Rows that are shown at most. */
+const MOST = 20;
+/** Of so many rows at most each is compared with its references, word by word. */
+const MOST_COMPARED = 5000;
+
+/** A wrong row, in words. */
+interface Wrong {
+  readonly at: JudgedRow;
+  readonly reference: string;
+  readonly prediction: string;
+  /** How wrong, as it is said. */
+  readonly measure: string;
+}
+
+interface WrongRows {
+  readonly measure: string;
+  readonly caption: string;
+  readonly rows: readonly Wrong[];
+  readonly note?: string;
+}
+
+/** The rows that a run got most wrong, with their texts; undefined where all are right or nothing can be said. */
+export function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
+  const { measure, caption, rows, note } = wrongRows(found);
+  if (rows.length === 0) return undefined;
+  const title = `${caption} among ${counted(found.rows.length, `${split} row`)}`;
+  const items = rows.map((one) => wrongRow(one, measure));
+  const below = note === undefined ? undefined : html`<p class="note">${note}</p>`;
+  return html`<h3>${title}</h3><ol class="rows">${items}</ol>${below}`;
+}
+
+function wrongRow({ at, reference, prediction, measure }: Wrong, name: string): Markup {
+  const facts = { Reference: reference, Prediction: prediction, [name]: measure };
+  const told = Object.entries(facts).map(([term, value]) =>
+    value === "" ? "" : html`<div><dt>${term}</dt><dd>${value}</dd></div>`,
+  );
+  const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
+  return html`<li><span class="place">${placeOf(at)}</span>${text}<dl>${told}</dl></li>`;
+}
+
+const percent = (score: number): string => `${(100 * score).toFixed(1)} %`;
+
+function wrongRows(found: RowsOfKind): WrongRows {
+  switch (found.kind) {
+    case "classes":
+      return wrongClasses(found.rows);
+    case "numbers":
+      return wrongNumbers(found.rows);
+    case "labels":
+      return wrongLabels(found.rows);
+    case "words":
+      return wrongWords(found.rows);
+    case "answers":
+    case "texts":
+      return wrongTexts(found.rows);
+    case "tokens":
+      return worstPredicted(found.rows);
+  }
+}
+
+type RowsOf<K extends RowsOfKind["kind"]> = Extract<RowsOfKind, { kind: K }>["rows"];
+
+function wrongClasses(rows: RowsOf<"classes">): WrongRows {
+  const isWrong = (one: (typeof rows)[number]) => one.reference !== one.prediction;
+  // A row that is wrong without any confidence is wrong all the same.
+  const worst = worstRows(rows.filter(isWrong), ({ score }) => Math.max(score, Number.MIN_VALUE), MOST);
+  return {
+    measure: "Confidence",
+    caption: "The surest wrong rows",
+    rows: worst.map(({ row: { at, reference, prediction, score } }) => ({
+      at,
+      reference,
+      prediction,
+      measure: percent(score),
+    })),
+  };
+}
+
+function wrongNumbers(rows: RowsOf<"numbers">): WrongRows {
+  const worst = worstRows(rows, ({ reference, prediction }) => Math.abs(prediction - reference), MOST);
+  return {
+    measure: "Error",
+    caption: "The largest errors",
+    rows: worst.map(({ row: { at, reference, prediction } }) => ({
+      at,
+      reference: formatNumber(reference),
+      prediction: formatNumber(prediction),
+      measure: formatNumber(prediction - reference),
+    })),
+  };
+}
+
+function wrongLabels(rows: RowsOf<"labels">): WrongRows {
+  const differing = ({ reference, prediction }: (typeof rows)[number]) =>
+    reference.filter((name) => !prediction.includes(name)).length +
+    prediction.filter((name) => !reference.includes(name)).length;
+  return {
+    measure: "Wrong labels",
+    caption: "The rows with the most wrong labels",
+    rows: worstRows(rows, differing, MOST).map(({ row: { at, reference, prediction }, wrongness }) => ({
+      at,
+      reference: reference.join(", ") || "none",
+      prediction: prediction.join(", ") || "none",
+      measure: String(wrongness),
+    })),
+  };
+}
+
+function wrongWords(rows: RowsOf<"words">): WrongRows {
+  const wrong = ({ reference, prediction }: (typeof rows)[number]) =>
+    reference.flatMap((label, word) => (prediction[word] === label ? [] : [word]));
+  const told = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
+    wrong(one)
+      .slice(0, 8)
+      .map((word) => `${one.words[word] ?? `word ${word + 1}`}: ${labels[word] ?? "nothing"}`)
+      .join(", ");
+  return {
+    measure: "Wrong words",
+    caption: "The rows with the most wrong words",
+    rows: worstRows(rows, (one) => wrong(one).length, MOST).map(({ row: one, wrongness }) => ({
+      at: one.at,
+      reference: told(one, one.reference),
+      prediction: told(one, one.prediction),
+      measure: `${wrongness} of ${one.reference.length}`,
+    })),
+    note: "Of a row’s wrong words the first eight are shown.",
+  };
+}
+
+/** A text that has a reference in every word is no wrong one. */
+function wrongTexts(rows: RowsOf<"texts">): WrongRows {
+  const compared = rows.slice(0, MOST_COMPARED);
+  const unlike = ({ reference, prediction }: (typeof rows)[number]) =>
+    reference.length === 0 ? Number(prediction !== "") : 1 - likeness(reference, prediction);
+  const worst = worstRows(compared, unlike, MOST);
+  const note = compared.length < rows.length ? { note: `Of the first ${counted(MOST_COMPARED, "row")}.` } : {};
+  return {
+    measure: "ROUGE-L",
+    caption: "The texts that are least like their references",
+    rows: worst.map(({ row: { at, reference, prediction }, wrongness }) => ({
+      at,
+      reference: shown(reference),
+      prediction: short(prediction) || "nothing",
+      measure: (1 - wrongness).toFixed(3),
+    })),
+    ...note,
+  };
+}
+
+const LONGEST = 300;
+const short = (text: string): string => {
+  const characters = Array.from(text);
+  return characters.length > LONGEST ? `${characters.slice(0, LONGEST - 1).join("")}…` : text;
+};
+
+function shown([first, ...others]: readonly string[]): string {
+  if (first === undefined) return "nothing";
+  return `${short(first)}${others.length > 0 ? ` (or ${counted(others.length, "other")})` : ""}`;
+}
+
+function worstPredicted(rows: RowsOf<"tokens">): WrongRows {
+  return {
+    measure: "Loss per token",
+    caption: "The texts whose tokens were predicted worst",
+    rows: worstRows(rows, ({ loss }) => loss, MOST).map(({ row: { at, tokens }, wrongness }) => ({
+      at,
+      reference: "",
+      prediction: "",
+      measure: `${formatNumber(wrongness)} over ${counted(tokens, "token")}`,
+    })),
+  };
+}
+
+/** Rows with how wrong each is, the worst first, equals in their own order; a row that is right (0 or less) is none of them. */
+export function worstRows<Row>(
+  rows: readonly Row[],
+  wrongnessOf: (row: Row) => number,
+  most: number,
+): { readonly row: Row; readonly wrongness: number }[] {
+  const wrong = rows.map((row) => ({ row, wrongness: wrongnessOf(row) })).filter(({ wrongness }) => wrongness > 0);
+  return wrong.sort((a, b) => b.wrongness - a.wrongness).slice(0, most);
+}
+
+/** How near a text is to the nearest of its references, by words: ROUGE-L, in [0, 1]. */
+export function likeness(references: readonly string[], text: string): number {
+  return references.length === 0 ? 0 : rougeL().measure(references, text, 1);
 }

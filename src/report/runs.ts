@@ -1,7 +1,8 @@
 import { group } from "d3-array";
-import type { DoneEvent, ErrorEvent, Phase, RunEvent, StartEvent } from "../files/events.js";
-import type { RunLog } from "../files/runLog.js";
-import { secondsOfEarlierSessions } from "../files/runLog.js";
+import { own } from "../common/collections.js";
+import type { DoneEvent, ErrorEvent, EvaluationEvent, Phase, RunEvent, StartEvent } from "../files/events.js";
+import { type Metrics, metricName, metricRows, metricsOf } from "../files/metrics.js";
+import { type RunLog, secondsOfEarlierSessions } from "../files/runLog.js";
 
 /** A run with its events by kind, its number in the report, and a name that no other run has. */
 export interface Run {
@@ -77,3 +78,94 @@ export function pointsOf<T extends Placed>(
     return isPoint ? [{ run: run.name, phase: event.phase, step: event.step, value: value! }] : [];
   });
 }
+
+/** Metrics as the run gave them at its end, else of its last evaluation. */
+export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? metricsSoFar(run);
+
+/** Before its end a run gives the metrics of rows that it held out without their prefix. */
+function metricsSoFar(run: Run): Metrics {
+  const last = run.of("evaluation").at(-1)?.metrics ?? {};
+  if (rowsWatched(run) === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
+  return Object.fromEntries(Object.entries(last).map(([name, value]) => [metricName(name, "holdout"), value]));
+}
+
+/** Whether the run held out some of its training rows and watched those. */
+const watchesHeldOut = (run: Run): boolean =>
+  run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
+
+const isHeldOut = (name: string): boolean => metricRows(name) === "holdout";
+
+/** The rows that a run's evaluations on the way are of. */
+export const WATCHED = ["validation rows", "held-out training rows"] as const;
+export type WatchedRows = (typeof WATCHED)[number];
+
+export const rowsWatched = (run: Run): WatchedRows => WATCHED[watchesHeldOut(run) ? 1 : 0];
+
+/** One event's metrics by their rows: the last event of a run that held rows out has both. Metrics of test rows are left out. */
+export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly [WatchedRows, Metrics])[] {
+  const [unnamed, heldOut] = [metricsOf(metrics, "validation"), metricsOf(metrics, "holdout")];
+  const isEmpty = Object.keys(heldOut).length === 0;
+  const byRows = [[isEmpty ? rowsWatched(run) : WATCHED[0], unnamed] as const, [WATCHED[1], heldOut] as const];
+  return byRows.filter(([, own]) => Object.keys(own).length > 0);
+}
+
+const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
+const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
+
+/**
+ * The evaluations that belong on one curve, one a step. What a run is judged by at its end is no part of it where it is of other
+ * rows (some had been held out to watch) or of another state (early stopping has put the best one back).
+ */
+export function courseOf(run: Run): readonly EvaluationEvent[] {
+  const all = run.of("evaluation");
+  const last = all.at(-1);
+  const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || watchesHeldOut(run));
+  const told = isOfEnd && all.length > 1 ? all.slice(0, -1) : all;
+  const seen = new Set<number>();
+  return told.filter(({ step }) => !seen.has(step) && seen.add(step));
+}
+
+export const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
+
+/** A metric of the rows that were watched, as a curve. */
+export function metricCourse(run: Run, name: string): Point[] {
+  const rows = rowsWatched(run);
+  return pointsOf(run, courseOf(run), (event) => {
+    const found = metricsByRows(run, event).find(([of]) => of === rows);
+    return own(found?.[1] ?? {}, name);
+  });
+}
+
+/** The same where the run watched these rows; nothing where it watched others. */
+export const metricCourseOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
+  ifWatched(run, rows, () => metricCourse(run, name));
+
+export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): Point[] =>
+  rowsWatched(run) === rows ? course() : [];
+
+/** Names of the metrics that any run's course has a figure of, in the order they first came. */
+export function metricNames(runs: readonly Run[]): string[] {
+  const told = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
+  const names = told.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  return [...new Set(names.map(([name]) => name))];
+}
+
+/** The value that early stopping goes back to in a phase: the best one, the first of equals. */
+export interface BestPoint extends Point {
+  readonly metric: string;
+}
+
+/** Where early stopping ended each phase that it judged by evaluations. */
+export function bestPoints(run: Run): BestPoint[] {
+  const judged = run.start?.judgedBy;
+  if (!judged || !stopsEarly(run)) return [];
+  const { metric, goal } = judged;
+  const points = metricCourse(run, metric).filter(({ phase }) => !(phase === "search" && isSet(run, "searchPatience")));
+  const isBetter = (a: Point, b: Point) => (goal === "maximize" ? a.value > b.value : a.value < b.value);
+  return phasesIn(points).map((phase) => {
+    const own = points.filter((point) => point.phase === phase);
+    return { metric, ...own.reduce((best, point) => (isBetter(point, best) ? point : best)) };
+  });
+}
+
+export const phasesIn = (points: readonly Point[]): Phase[] => [...new Set(points.map(({ phase }) => phase))];

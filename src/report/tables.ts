@@ -2,14 +2,12 @@ import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import type { MachineFacts, RowCounts, Versions } from "../files/events.js";
 import type { JsonValue } from "../files/json.js";
-import { finalMetrics, metricNames, metricsByRows } from "./course.js";
-import { metricTitle } from "./figures.js";
-import { html, type Markup } from "./html.js";
-import { section } from "./layout.js";
-import { runMark } from "./legend.js";
-import type { Run } from "./runs.js";
-import type { Subject } from "./subjects.js";
-import { folded, NOTHING, number, row, table } from "./table.js";
+import type { Subject } from "./figures/curves.js";
+import { runMark } from "./figures/palette.js";
+import { metricTitle } from "./figures/training.js";
+import { folded, html, type Markup, section } from "./html.js";
+import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
+import { NOTHING, number, row, table } from "./table.js";
 
 /** Final metrics and cost, a row a run. */
 export function resultsTable(runs: readonly Run[]): Markup {

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { likeness, worstRows } from "../../src/report/wrongRows.js";
+import { likeness, worstRows } from "../../src/report/rowSections.js";
 
 it("puts the worst rows first, equals in their own order, and none that is right", () => {
   const rows = [0.2, 0.9, 0, 0.9, -1, 0.5].map((wrongness, place) => ({ wrongness, place }));

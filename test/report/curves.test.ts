@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { smooth, thin } from "../../src/report/curves.js";
-import { modulePathOf } from "../../src/report/modulePath.js";
+import { smooth, thin } from "../../src/report/figures/curves.js";
+import { modulePathOf } from "../../src/report/figures/magnitudes.js";
 import type { Point } from "../../src/report/runs.js";
 
 const points = (values: readonly number[], phase: Point["phase"] = "train", from = 1): Point[] =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Phase, RunEvent } from "../../src/files/events.js";
 import type { RunLog } from "../../src/files/runLog.js";
+import { gapCourse, gapCourseOn, gapOf, heldOutGapOf } from "../../src/report/figures/gap.js";
 import {
   bestPoints,
   finalMetrics,
@@ -8,11 +9,12 @@ import {
   metricCourseOn,
   metricNames,
   metricsByRows,
+  type Point,
+  type Run,
   rowsWatched,
+  toRuns,
   type WatchedRows,
-} from "../../src/report/course.js";
-import { gapCourse, gapCourseOn, gapOf, heldOutGapOf } from "../../src/report/gap.js";
-import { type Point, type Run, toRuns } from "../../src/report/runs.js";
+} from "../../src/report/runs.js";
 
 const time = "2026-05-17T09:30:00.000Z";
 

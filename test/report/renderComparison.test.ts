@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { significance } from "../../src/compare/significance.js";
 import { type ComparisonLog, readComparison } from "../../src/files/comparisonFolder.js";
-import { pairDifferences } from "../../src/report/differences.js";
+import { pairDifferences } from "../../src/report/figures/pairedDifferences.js";
 import { renderComparison } from "../../src/report/index.js";
 import { bootstrapTest, wilcoxonTest } from "../compare/sampleTests.js";
 import { all, parse, texts } from "./page.js";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { runDash, runSymbol } from "../../src/report/palette.js";
-import { style } from "../../src/report/style.js";
+import { runDash, runSymbol } from "../../src/report/figures/palette.js";
+import { style } from "../../src/report/page.js";
 
 /** The colours of the first and the second theme, by name. */
 const themes = [...style.matchAll(/:root\{(?:color-scheme:light dark;)?(--page[^}]*)\}/g)]

@@ -1,13 +1,9 @@
-import { words } from "../common/format.js";
-import type { StepEvent } from "../files/events.js";
-import { bestPoints, metricCourseOn, metricNames, rowsWatched, WATCHED, type WatchedRows } from "./course.js";
-import { curvePanels, panelNumbers, type Told } from "./curvePanels.js";
-import { drawCurves } from "./drawCurves.js";
-import { curvesTable } from "./figureTable.js";
-import type { Markup } from "./html.js";
-import { type FigureParts, figure, fitting, type Size, titled } from "./layout.js";
-import { pointsOf } from "./runs.js";
-import { type Curve, curvesOf, type Subject } from "./subjects.js";
+import { words } from "../../common/format.js";
+import type { StepEvent } from "../../files/events.js";
+import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
+import { bestPoints, metricCourseOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
+import { type Curve, curvesOf, type Subject } from "./curves.js";
+import { curvePanels, curvesTable, drawCurves, panelNumbers, type Told } from "./drawCurves.js";
 
 const stepCurves = (
   subjects: readonly Subject[],

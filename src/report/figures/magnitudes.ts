@@ -1,15 +1,13 @@
 import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
-import { formatCount, formatNumber } from "../common/format.js";
-import { mean } from "../compare/statistics.js";
-import { html, type Markup } from "./html.js";
-import { figure, panels, type Size, titled } from "./layout.js";
-import { type ModulePath, modulePathOf } from "./modulePath.js";
+import { formatCount, formatNumber } from "../../common/format.js";
+import { mean } from "../../compare/statistics.js";
+import { figure, folded, html, type Markup, panels, type Size, titled } from "../html.js";
+import type { Run } from "../runs.js";
+import { NOTHING, row, table } from "../table.js";
+import type { Subject } from "./curves.js";
 import { DEPTH_COLOURS, depthColour } from "./palette.js";
 import { draw, retrainRules } from "./plot.js";
-import type { Run } from "./runs.js";
-import type { Subject } from "./subjects.js";
-import { folded, NOTHING, row, table } from "./table.js";
 
 interface Moved extends ModulePath {
   readonly step: number;
@@ -150,4 +148,16 @@ function depthLegend(lastLayer: number): Markup {
     (_, step) => html`<i style="background:${depthColour(step)}"></i>`,
   );
   return html`<p class="depths">layer 0 <span aria-hidden="true">${swatches}</span> layer ${lastLayer}</p>`;
+}
+
+/** A module's path taken apart: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
+export interface ModulePath {
+  readonly layer: number;
+  readonly kind: string;
+}
+
+export function modulePathOf(path: string): ModulePath {
+  const parts = path.split(".");
+  const at = parts.findIndex((part) => /^\d+$/.test(part));
+  return at < 0 ? { layer: 0, kind: path } : { layer: Number(parts[at]), kind: parts.slice(at + 1).join(".") };
 }

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { offsets } from "../../src/report/apart.js";
-import { spread } from "../../src/report/spread.js";
-import { ticksWithin } from "../../src/report/ticks.js";
+import { offsets, spread } from "../../src/report/figures/labels.js";
+import { ticksWithin } from "../../src/report/figures/plot.js";
 
 const inOrder = (values: readonly number[]) => values.toSorted((a, b) => a - b);
 const gaps = (values: readonly number[]) => inOrder(values).flatMap((one, i, all) => (i > 0 ? one - all[i - 1]! : []));

@@ -1,17 +1,23 @@
-import { own } from "../common/collections.js";
-import { formatNumber } from "../common/format.js";
-import { mean } from "../compare/statistics.js";
-import type { StepEvent } from "../files/events.js";
-import { metricName } from "../files/metrics.js";
-import { bestPoints, finalMetrics, ifWatched, metricCourse, WATCHED, type WatchedRows } from "./course.js";
-import { curvePanels, panelNumbers } from "./curvePanels.js";
-import { drawCurves } from "./drawCurves.js";
-import { html, type Markup } from "./html.js";
-import { figure, titled } from "./layout.js";
-import { runMark } from "./legend.js";
-import type { Point, Run } from "./runs.js";
-import { curvesOf, type Subject, valuesOf } from "./subjects.js";
-import { foldedIfLong, meanAndSpread, row, table } from "./table.js";
+import { own } from "../../common/collections.js";
+import { formatNumber } from "../../common/format.js";
+import { mean } from "../../compare/statistics.js";
+import type { StepEvent } from "../../files/events.js";
+import { metricName } from "../../files/metrics.js";
+import { figure, html, type Markup, titled } from "../html.js";
+import {
+  bestPoints,
+  finalMetrics,
+  ifWatched,
+  metricCourse,
+  type Point,
+  type Run,
+  WATCHED,
+  type WatchedRows,
+} from "../runs.js";
+import { foldedIfLong, meanAndSpread, row, table } from "../table.js";
+import { curvesOf, type Subject, valuesOf } from "./curves.js";
+import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
+import { runMark } from "./palette.js";
 
 /** Loss on training rows and on rows that were not learned from, and how much larger that is. */
 export interface Gap {

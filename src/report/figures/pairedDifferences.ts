@@ -1,17 +1,15 @@
 import * as Plot from "@observablehq/plot";
-import { own } from "../common/collections.js";
-import { formatNumber } from "../common/format.js";
-import { mainHeading } from "../compare/comparison.js";
-import { mean } from "../compare/statistics.js";
-import type { ComparedTask } from "../files/comparison.js";
-import type { ComparisonLog } from "../files/comparisonFolder.js";
-import { apart } from "./apart.js";
-import { around } from "./domain.js";
-import { html, type Markup } from "./html.js";
-import { figure, fitting, type Size } from "./layout.js";
+import { own } from "../../common/collections.js";
+import { formatNumber } from "../../common/format.js";
+import { mainHeading } from "../../compare/comparison.js";
+import { mean } from "../../compare/statistics.js";
+import type { ComparedTask } from "../../files/comparison.js";
+import type { ComparisonLog } from "../../files/comparisonFolder.js";
+import { figure, fitting, folded, html, type Markup, type Size } from "../html.js";
+import { counted, NOTHING, row, table } from "../table.js";
+import { apart } from "./labels.js";
 import { runColour } from "./palette.js";
-import { draw } from "./plot.js";
-import { counted, folded, NOTHING, row, table } from "./table.js";
+import { around, draw } from "./plot.js";
 
 /** Pairs of methods in a drawing, at most: of more, those with the first method. */
 const MOST_PAIRS = 15;

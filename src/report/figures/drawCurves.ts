@@ -1,14 +1,11 @@
 import * as Plot from "@observablehq/plot";
-import { formatNumber } from "../common/format.js";
-import type { BestPoint } from "./course.js";
-import { thin } from "./curves.js";
-import { around } from "./domain.js";
-import type { Markup } from "./html.js";
-import type { Size } from "./layout.js";
+import { formatCount, formatNumber } from "../../common/format.js";
+import { folded, type Markup, panels, type Size, titled } from "../html.js";
+import { type BestPoint, type Point, phasesIn } from "../runs.js";
+import { NOTHING, row, table } from "../table.js";
+import { type BandPoint, type Curve, thin } from "./curves.js";
 import { runColour } from "./palette.js";
-import { curve, dots, draw, retrainRules } from "./plot.js";
-import type { Point } from "./runs.js";
-import type { Curve } from "./subjects.js";
+import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
 export interface CurvesDrawing {
   readonly title: string;
@@ -86,4 +83,64 @@ function describe(curves: readonly Curve[]): string {
       return `${subject.name} from ${formatNumber(first.value)} to ${formatNumber(last.value)} at step ${last.step}`;
     })
     .join("; ");
+}
+
+/** A title, and the curves under it. */
+export interface Told {
+  readonly title: string;
+  readonly curves: readonly Curve[];
+}
+
+/** A panel for each. @param abreast how many belong in one row; by default as fits */
+export const curvePanels = <T extends Told>(
+  told: readonly T[],
+  draw: (one: T, size: Size) => Markup,
+  abreast = 1,
+): Markup =>
+  panels(
+    told.map((one) => ({ title: one.title, draw: (size) => draw(one, size) })),
+    abreast > 1 ? abreast : told.length,
+  );
+
+/** The numbers behind panels, folded up. */
+export const panelNumbers = (told: readonly Told[], task: string | undefined): Markup =>
+  folded(
+    "The figure’s numbers",
+    told.map(({ title, curves }) => curveNumbers(titled(title, task), curves)),
+  );
+
+/** Steps that a table of a curve shows at most. */
+const MOST = 20;
+
+/** The numbers of curves at some of their steps. */
+export function curvesTable(title: string, curves: readonly Curve[], summary = "The figure’s numbers"): Markup {
+  return folded(summary, curveNumbers(title, curves));
+}
+
+export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
+  const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
+  const shown = spread(steps);
+  const all = curves.flatMap(({ points }) => points);
+  const hasPhases = phasesIn(all).length > 1;
+  // Beside a search others are in their one phase.
+  const phasesAt = (step: number) => phasesIn(all.filter((point) => point.step === step)).join(", ");
+  const known = curves.map(({ points }) => new Map(points.map((point) => [point.step, point])));
+  const cell = (point: Partial<BandPoint> | undefined) => {
+    if (point?.value === undefined) return NOTHING;
+    const half = point.high === undefined ? "" : ` ± ${formatNumber(point.high - point.value)}`;
+    return `${formatNumber(point.value)}${half}`;
+  };
+  const rows = shown.map((step) =>
+    row(formatCount(step), [...(hasPhases ? [phasesAt(step)] : []), ...known.map((points) => cell(points.get(step)))]),
+  );
+  const which = shown.length < steps.length ? ` (${shown.length} of ${formatCount(steps.length)} steps)` : "";
+  const names = curves.map(({ subject }) => subject.name);
+  return table(`${title}${which}`, ["Step", ...(hasPhases ? ["Phase"] : []), ...names], rows);
+}
+
+/** Some of a list, evenly, its ends among them. */
+function spread(steps: readonly number[]): number[] {
+  if (steps.length <= MOST) return [...steps];
+  const places = Array.from({ length: MOST }, (_, i) => Math.round((i * (steps.length - 1)) / (MOST - 1)));
+  return places.map((place) => steps[place]!);
 }
