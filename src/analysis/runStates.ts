@@ -7,8 +7,7 @@ import { checkpointPath, checkpointSteps } from "../files/checkpointState.js";
 import { CHECKSUMS, verifyChecksums } from "../files/checksums.js";
 import { CONFIG_FILE } from "../files/names.js";
 import { EVENTS, readRunLog } from "../files/runLog.js";
-import { bestPoints } from "../report/runs.js";
-import { type Run, toRuns } from "../report/runs.js";
+import { bestPoints, type Run, toRuns } from "../report/runs.js";
 
 /** A step of a run whose weights lie in a folder. */
 export interface RunState {
