@@ -14,8 +14,7 @@ const outcome = await compare(
     ...{ model, train, validation, output, task: "sequence-classification" },
     ...{ methods: ["lora", "dora"], seeds: [0, 1], maxSteps: 20, batchSize: 16, learningRate: 2e-3, jobs: 2 },
   },
-  undefined,
-  { note: (line) => console.log(line) },
+  { onNote: (line) => console.log(line) },
 );
 
 if (outcome.kind === "compared") {

@@ -1,5 +1,5 @@
 // Fine-tunes a model as `bidora finetune` does: node build/examples/finetune.js [MODEL] [TRAIN] [VALIDATION] [OUTPUT]
-import { finetune, resolveRun } from "bidora";
+import { finetune } from "bidora";
 
 const [
   model = "sentence-transformers/all-MiniLM-L6-v2",
@@ -9,12 +9,10 @@ const [
 ] = process.argv.slice(2);
 
 // The settings are the flags of the command line in camelCase; what is not given has its default.
-const config = resolveRun({
+const { metrics } = await finetune({
   ...{ model, train, validation, output, overwrite: true },
   ...{ task: "sequence-classification", method: "dora", rank: 8, maxSteps: 40, batchSize: 16, learningRate: 2e-3 },
 });
-
-const { metrics } = await finetune(config);
 
 for (const [name, value] of Object.entries(metrics)) console.log(`${name}: ${value.toFixed(3)}`);
 console.log(`The adapter is in ${output}, and report.html beside it.`);

@@ -1,15 +1,15 @@
 // Makes a plain model and a PEFT LoRA of what examples/finetune.ts made: node build/examples/mergeAndExport.js [ADAPTER]
-import { exportAdapter, inspect, merge } from "bidora";
+import { exportModel, inspect, merge } from "bidora";
 
 const [adapter = "runs/example"] = process.argv.slice(2);
 
 // W0 + s·B·A, with the magnitudes for DoRA, written as the model's own weights: transformers opens the folder as it is.
 const merged = await merge({ adapter, output: `${adapter}-merged`, overwrite: true });
-const { parameters, bytes } = await inspect(merged.path);
+const { parameters, bytes } = await inspect({ path: merged.path });
 console.log(`${merged.path} has ${parameters.toLocaleString("en")} parameters in ${(bytes / 1e6).toFixed(1)} MB.`);
 
 // What DoRA changes in each weight is no product of two thin matrices: this is the nearest one of the rank.
-const exported = await exportAdapter({
+const exported = await exportModel({
   adapter,
   to: "peft-lora",
   rank: 16,

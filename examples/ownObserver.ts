@@ -1,5 +1,5 @@
 // Watches a run and ends it in good order: node build/examples/ownObserver.js [MODEL] [TRAIN] [OUTPUT] [SECONDS]
-import { finetune, type RunEvent, resolveRun } from "bidora";
+import { finetune, type RunEvent } from "bidora";
 
 const [
   model = "sentence-transformers/all-MiniLM-L6-v2",
@@ -21,11 +21,13 @@ function watch(event: RunEvent): void {
   if (spent > Number(seconds)) budget.abort();
 }
 
-const config = resolveRun({
-  ...{ model, train, output, overwrite: true },
-  ...{ task: "sequence-classification", method: "lora", maxSteps: 100, batchSize: 16 },
-});
-await finetune(config, { observers: [watch], signal: budget.signal });
+await finetune(
+  {
+    ...{ model, train, output, overwrite: true },
+    ...{ task: "sequence-classification", method: "lora", maxSteps: 100, batchSize: 16 },
+  },
+  { observers: [watch], signal: budget.signal },
+);
 
 if (budget.signal.aborted) console.log(`Out of time: \`bidora finetune ${output}/run.yaml --resume\` goes on.`);
 else console.log(`Done, in ${output}.`);

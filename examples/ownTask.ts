@@ -8,7 +8,6 @@ import {
   nn,
   readNumber,
   regression,
-  resolveRun,
   type Task,
   type TextExample,
   torch,
@@ -54,6 +53,6 @@ const [
 const task = { kind: "share", task: share };
 
 const settings = { model, train, validation, output, overwrite: true, maxSteps: 20, batchSize: 4 } as const;
-console.log("trained:", (await finetune(resolveRun(settings), { task })).metrics);
+console.log("trained:", (await finetune(settings, { task })).metrics);
 // The adapter says that it is for the task `share`: whoever uses it must have that task.
 console.log("loaded again:", (await evaluate({ model, adapter: output, data: validation }, { task })).metrics);

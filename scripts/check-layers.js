@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const ORDER = [
   ["common"],
   ["files"],
-  ["torch", "text", "metrics"],
+  ["torch", "text", "metrics", "settings"],
   ["operators"],
   ["nn", "optim", "io", "data", "tangents"],
   ["models", "adapters"],

@@ -1,9 +1,9 @@
 /**
  * The library: what the command line does, and the parts that it is made of.
  *
- * - Runs and their results are the commands as functions: `finetune`, `evaluate`, `predict`, `generate`, `compare`, `estimate`, `merge`,
- *   `exportAdapter`, `inspect`, `analyze`.
- *   Their settings are the commands' flags in camelCase; docs/options.md explains each.
+ * - The commands are functions: `finetune`, `evaluate`, `predict`, `generate`, `compare`, `estimate`, `preview`, `merge`, `exportModel`,
+ *   `inspect`, `analyze`, `report`. Each takes settings, which are the command's flags in camelCase (docs/options.md explains them), and
+ *   hooks, such as a signal that ends it.
  * - Models and adapters: load a model, put an adapter into it, take it out again, merge it, save it; a method of one's own is a value.
  * - Tasks and rows say what is learnt from what, and how it is measured; a task of one's own is a value.
  * - `torch`, `nn`, `optim` and `metrics` are for a forward pass, a backward pass and a step of one's own.
@@ -17,34 +17,24 @@ declare global {
   interface URL {}
 }
 
-// What the commands do.
+// The commands as functions.
 
-export { type AnalyzeResult, analyze } from "./commands/analyze.js";
-export { type Compared, type CompareHooks, type CompareOutcome, compare } from "./commands/compare.js";
-export { type EvaluateResult, evaluate } from "./commands/evaluate.js";
-export { type ExportResult, exportAdapter } from "./commands/export.js";
-export { type FinetuneOptions, type FinetuneResult, finetune } from "./commands/finetune.js";
+export { type AnalyzeResult, type AnalyzeSettings, analyze } from "./commands/analyze.js";
+export type { Hooks } from "./commands/command.js";
+export { type CompareOutcome, type CompareSettings, compare } from "./commands/compare.js";
+export { type EstimateSettings, estimate } from "./commands/estimate.js";
+export { type EvaluateResult, type EvaluateSettings, evaluate } from "./commands/evaluate.js";
+export { type ExportResult, type ExportSettings, exportModel } from "./commands/export.js";
+export { type FinetuneResult, type FinetuneSettings, finetune } from "./commands/finetune.js";
 export { generate } from "./commands/generate.js";
-export { merge } from "./commands/merge.js";
-export { type PredictResult, predict } from "./commands/predict.js";
-export { type Preview, type PreviewPart, type PreviewRow, preview } from "./commands/preview.js";
-export { type Verification, verifyHypergradient } from "./commands/verifyHypergradient.js";
+export { type InspectSettings, inspect } from "./commands/inspect.js";
+export { type MergeSettings, merge } from "./commands/merge.js";
+export { type PredictResult, type PredictSettings, predict } from "./commands/predict.js";
+export { type Preview, type PreviewPart, type PreviewRow, type PreviewSettings, preview } from "./commands/preview.js";
+export { type ReportSettings, report } from "./commands/report.js";
+export { type Verification, type VerifySettings, verifyHypergradient } from "./commands/verifyHypergradient.js";
 export { BidoraError, UsageError } from "./common/errors.js";
-export {
-  type AnalyzeSettings,
-  type CompareSettings,
-  type EvaluateSettings,
-  type ExportSettings,
-  type GenerateSettings,
-  type GeneratorSettings,
-  type MergeSettings,
-  type Method,
-  type PredictSettings,
-  type RunConfig,
-  type RunSettings,
-  readRunFile,
-  resolveRun,
-} from "./config/index.js";
+export type { GenerateSettings, GeneratorSettings, Method, RunSettings } from "./config/index.js";
 export type {
   AgainstFull,
   Analysis,
@@ -88,16 +78,14 @@ export type {
 } from "./files/events.js";
 export type { JsonValue as LoggedValue } from "./files/json.js";
 export type { Metrics } from "./files/metrics.js";
-export {
-  type AdapterInspection,
-  type AdapterSettings,
-  type Contents,
-  type Inspection,
-  inspect,
-  type ModelInspection,
-  type TensorFacts,
+export type {
+  AdapterInspection,
+  AdapterSettings,
+  Contents,
+  Inspection,
+  ModelInspection,
+  TensorFacts,
 } from "./inference/inspection.js";
-export type { InferenceHooks } from "./inference/openForUse.js";
 export {
   type GeneratedRow,
   type GenerationHooks,
@@ -107,8 +95,10 @@ export {
 export type { DownloadProgress, HubOptions } from "./io/hub/snapshot.js";
 export { resolveModel } from "./io/resolveModel.js";
 export type { ExpectedCost, ExpectedCosts } from "./run/comparison/costs.js";
-export { type Estimate, estimate } from "./run/estimates/estimateRun.js";
-export { writeReport } from "./run/writeReport.js";
+export type { Compared } from "./run/comparison/write.js";
+export type { Estimate } from "./run/estimates/measureRun.js";
+export type { Kind } from "./settings/kinds.js";
+export type { AppliesWhen, Option, OptionTable } from "./settings/option.js";
 export { CheckpointRequest } from "./train/checkpointRequest.js";
 export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
 
@@ -198,7 +188,6 @@ export {
   loraConfig,
   type MagnitudeAxis,
   type Merged,
-  type MethodSetting,
   type MethodSettings,
   mergedBias,
   mergedParameters,

@@ -7,7 +7,7 @@ export {
 } from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "../operators/directionNorm.js";
-export { type AdaloraConfig, adaloraConfig, firstRank } from "./adaloraConfig.js";
+export { type AdaloraConfig, adaloraConfig } from "./adaloraConfig.js";
 export {
   type AdaptedModel,
   type AdaptedModule,
@@ -40,7 +40,6 @@ export type {
   AdapterMethod,
   LayerFacts,
   LayerPart,
-  MethodSetting,
   MethodSettings,
   TensorSpec,
 } from "./method.js";
@@ -51,7 +50,7 @@ export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
 export { isAdapterFolder, readAdapter, type SavedAdapter, whyNotPeft, writeAdapter } from "./peft/format.js";
 export { adaptedPaths } from "./peft/tensors.js";
-export { ADAPTER_METHODS, type AdapterMethodName, methodOf } from "./registry.js";
+export { ADAPTER_METHODS, type AdapterMethodName, adapterOptions, methodOf, settingsOfAdapter } from "./registry.js";
 export { type Slot, type SlotBase, targetSlots } from "./slots.js";
 export { findTargets } from "./targets.js";
 export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";

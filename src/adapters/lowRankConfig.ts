@@ -1,4 +1,6 @@
 import { fullMatch } from "../common/patterns.js";
+import { modules, number, pattern, toggle, whole } from "../settings/kinds.js";
+import { option, type Values } from "../settings/option.js";
 import { type Pattern, TARGET_DEFAULTS, type TargetedConfig } from "./config.js";
 import type { MethodSettings } from "./method.js";
 
@@ -26,27 +28,59 @@ export const LOW_RANK_DEFAULTS: Omit<LowRankConfig, "method"> = {
   loraBias: false,
 };
 
-/** The settings of a run that both use. */
-export const LOW_RANK_SETTINGS = [
-  "rank",
-  "alpha",
-  "rslora",
-  "dropout",
-  "targetModules",
-  "rankPattern",
-  "alphaPattern",
-] as const;
+/** The settings of a run that LoRA and DoRA use. */
+export const LOW_RANK_OPTIONS = {
+  targetModules: option(modules, {
+    group: "Method",
+    placeholder: "M",
+    help: "layers to adapt: query,value or all-linear",
+    defaultText: "by model",
+  }),
+  rank: option(whole(1), { group: "Method", help: "rank of the low-rank update", default: 8 }),
+  alpha: option(number({ above: 0 }), {
+    group: "Method",
+    help: "the low-rank update is scaled by alpha / rank",
+    default: 16,
+    advanced: true,
+  }),
+  dropout: option(number({ least: 0, below: 1 }), {
+    group: "Method",
+    help: "dropout probability on the input of the low-rank update",
+    default: 0,
+    advanced: true,
+  }),
+  rslora: option(toggle, {
+    group: "Method",
+    help: "scale the low-rank update by alpha / sqrt(rank) instead of alpha / rank (rank-stabilized LoRA)",
+    default: false,
+    advanced: true,
+  }),
+  rankPattern: option(pattern(whole(1)), {
+    group: "Method",
+    help: "different ranks for the layers whose names match",
+    defaultText: "none",
+    advanced: true,
+    rare: true,
+  }),
+  alphaPattern: option(pattern(number({ above: 0 })), {
+    group: "Method",
+    help: "different alphas for the layers whose names match",
+    defaultText: "none",
+    advanced: true,
+    rare: true,
+  }),
+};
 
-type LowRankSettings = Pick<MethodSettings, (typeof LOW_RANK_SETTINGS)[number]>;
+type LowRankOptions = typeof LOW_RANK_OPTIONS;
 
-/** Settings of a run in an adapter's terms. */
-export function fromSettings(settings: LowRankSettings): Partial<Omit<LowRankConfig, "method">> {
+/** Turns a run's settings into those of an adapter. */
+export function fromSettings(settings: MethodSettings<LowRankOptions>): Partial<Omit<LowRankConfig, "method">> {
   const { rank, alpha, rslora, dropout, targetModules, rankPattern = {}, alphaPattern = {} } = settings;
   return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
 }
 
 /** And back. */
-export function toSettings(config: LowRankConfig): LowRankSettings {
+export function toSettings(config: LowRankConfig): Values<LowRankOptions> {
   const { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern } = config;
   return { rank, alpha, rslora, dropout, targetModules, rankPattern, alphaPattern };
 }

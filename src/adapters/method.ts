@@ -1,37 +1,15 @@
 import type { JsonObject } from "../files/json.js";
 import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
-import type { MagnitudeAxis, NormGradient } from "../operators/directionNorm.js";
+import type { OptionTable, Values } from "../settings/option.js";
 import type * as torch from "../torch/index.js";
 import type { AdaptedModel, TrainedRole } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
-import type { AdapterPlacement } from "./bottleneckConfig.js";
-import type { AdapterConfig, Pattern, TargetModules } from "./config.js";
+import type { AdapterConfig, TargetModules } from "./config.js";
 import type { Slot } from "./slots.js";
 import type { TrainingHooks } from "./trainingHooks.js";
 
-/** The settings of a run that an adapter can depend on, named as in run.yaml. */
-export interface MethodSettings {
-  readonly rank: number;
-  readonly alpha: number;
-  readonly rslora: boolean;
-  readonly dropout: number;
-  readonly targetModules: TargetModules;
-  readonly rankPattern?: Pattern | undefined;
-  readonly alphaPattern?: Pattern | undefined;
-  readonly magnitudeAxis: MagnitudeAxis;
-  readonly normGradient: NormGradient;
-  /** 1.5 × `rank`, rounded up, where it is not given. */
-  readonly adaloraInitRank?: number | undefined;
-  readonly adaloraTinit: number;
-  readonly adaloraTfinal: number;
-  readonly adaloraDeltaT: number;
-  readonly adaloraOrthogonalWeight: number;
-  readonly adapterSize: number;
-  readonly adapterPlacement: AdapterPlacement;
-}
-
-/** The name of such a setting. */
-export type MethodSetting = keyof MethodSettings;
+/** A run's settings as a method gets them: with defaults, and with the layers that the architecture has by default. */
+export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };
 
 /** A tensor that an adapter is saved as. What follows from these and the base (a cached norm, say) is no such tensor. */
 export interface TensorSpec {
@@ -59,21 +37,28 @@ export interface TensorSpec {
  * - Ranks that change while it trains (AdaLoRA): the masked values are tensors in the layers, the penalty and what follows each
  *   optimiser step are `trainingHooks`, cropping is the codec's.
  */
-export interface AdapterMethod<Config extends AdapterConfig = AdapterConfig> {
+export interface AdapterMethod<
+  Config extends AdapterConfig = AdapterConfig,
+  Options extends OptionTable = OptionTable,
+> {
   /** For people, in a few words. */
   readonly about: string;
   /** A learning rate that suits small and base-size encoders. */
   readonly learningRate: number;
-  /** The run's settings that have an effect. */
-  readonly settings: readonly MethodSetting[];
-  /** Its own settings, with defaults for absent ones. */
+  /** The settings of a run that it uses. Several methods may share one; a run has all of them. */
+  readonly options: Options;
+  /** Of its settings those that a run may choose again when it starts from a saved adapter. Its config has the same names for them. */
+  readonly retunable: readonly (keyof Options & string)[];
+  /** Defaults of its settings that follow from others. */
+  derived?(settings: Values<Options>): Partial<Values<Options>>;
+  /** @throws UsageError for settings that contradict each other */
+  check?(settings: Values<Options>): void;
+  /** The method's own configuration, with defaults for what is absent. */
   config(options: Partial<Config>): Config;
-  /** A run's settings in its own terms. @param outputs where the model's sub-layers end */
-  fromSettings(settings: MethodSettings, outputs: SubLayerOutputs): Partial<Config>;
-  /** And back: what a saved adapter decides in a run that starts from it. */
-  toSettings(config: Config): Partial<MethodSettings>;
-  /** Of the run's settings those that a run may choose anew for a saved adapter. */
-  choices(settings: Omit<MethodSettings, "targetModules">): Partial<Config> & Partial<MethodSettings>;
+  /** Turns a run's settings into the method's configuration. @param outputs the layers that the model's sub-layers end with */
+  fromSettings(settings: MethodSettings<Options>, outputs: SubLayerOutputs): Partial<Config>;
+  /** And back: the settings that a saved adapter decides in a run that starts from it. */
+  toSettings(config: Config): Partial<Values<Options>>;
   /** What it puts into layers; undefined where nothing. */
   readonly inLayers?: LayerPart<Config>;
   readonly codec: AdapterCodec<Config>;

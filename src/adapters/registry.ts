@@ -1,4 +1,5 @@
 import { checkArguments, oneOf } from "../common/arguments.js";
+import type { Values } from "../settings/option.js";
 import { aConfig } from "./arguments.js";
 import type { AdapterConfig } from "./config.js";
 import type { AdapterMethod } from "./method.js";
@@ -19,10 +20,27 @@ export const ADAPTER_METHODS = {
   dora,
 } satisfies Readonly<Record<string, AdapterMethod>>;
 
+type Intersection<Union> = (Union extends unknown ? (one: Union) => void : never) extends (all: infer All) => void
+  ? All
+  : never;
+
+/** The options of all methods together. */
+type MethodOptions = Intersection<(typeof ADAPTER_METHODS)[AdapterMethodName]["options"]>;
+
+/** The options of all methods together, those of DoRA first: it is what BiDoRA trains. */
+export const adapterOptions = Object.assign(
+  {},
+  ...[ADAPTER_METHODS.dora, ...Object.values(ADAPTER_METHODS)].map(({ options }) => options),
+) as MethodOptions;
+
 /** The name of an adapter method of the table. */
 export type AdapterMethodName = keyof typeof ADAPTER_METHODS;
 
 const KNOWN = oneOf(Object.keys(ADAPTER_METHODS));
+
+/** The settings of a run that made an adapter of this kind. */
+export const settingsOfAdapter = (config: AdapterConfig): Partial<Values<MethodOptions>> =>
+  methodOf(config).toSettings(config);
 
 /** The method that settings are of. @throws UsageError for settings of a method of one's own */
 export function methodOf(config: AdapterConfig): AdapterMethod {

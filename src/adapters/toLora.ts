@@ -10,7 +10,7 @@ import type { LowRankConfig } from "./lowRankConfig.js";
 import { B_BIAS, LOW_RANK_NAMES } from "./lowRankSlots.js";
 import { mergedWeight } from "./merge.js";
 import { type LoraConfig, loraConfig } from "./methods/lora.js";
-import { methodOf } from "./registry.js";
+import { settingsOfAdapter } from "./registry.js";
 
 /** How well one module's update is kept. */
 export interface ModuleError {
@@ -123,7 +123,7 @@ function configFor(
   modules: readonly { path: string; rank: number }[],
   wanted?: number,
 ): LoraConfig {
-  const rank = wanted ?? methodOf(config).toSettings(config).rank ?? 1;
+  const rank = wanted ?? settingsOfAdapter(config).rank ?? 1;
   const others = modules.filter((module) => module.rank !== rank);
   const pattern: Pattern = Object.fromEntries(others.map((module) => [exactPattern(module.path), module.rank]));
   const {

@@ -7,6 +7,7 @@ import {
   methodOf,
   readAdapter,
   type SavedAdapter,
+  settingsOfAdapter,
 } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
 import { type RunSettings, readRunFile } from "../config/index.js";
@@ -41,10 +42,10 @@ export async function describeRun(run: RunFolder): Promise<AnalyzedFolder> {
     return { ...found, method, adapter: undefined, axis: undefined };
   }
   const adapter = await readAdapter(first.folder);
-  const { inLayers, toSettings } = methodOf(adapter.config);
+  const { inLayers } = methodOf(adapter.config);
   const method = adapter.metadata?.method ?? adapter.config.method;
   if (!inLayers) throw unchanged(run.path, method, "which leaves the weights of layers as they are");
-  return { ...found, method, adapter, axis: toSettings(adapter.config).magnitudeAxis };
+  return { ...found, method, adapter, axis: settingsOfAdapter(adapter.config).magnitudeAxis };
 }
 
 /** Of a run whose weights can't have moved. */

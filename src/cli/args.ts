@@ -1,12 +1,15 @@
+/** How a command line is read. */
+
 import { parseArgs } from "node:util";
 import { UsageError } from "../common/errors.js";
 import { nearest } from "../common/messages.js";
-import { checkValue, flagOf, type Given, type Option, type OptionTable } from "../config/option.js";
+import { checkValue } from "../settings/kinds.js";
+import { flagOf, type Given, type Option, type OptionTable } from "../settings/option.js";
 
 /** What a command line says. */
 export interface Arguments<Table> {
+  /** Settings that are flags, and words that are not. */
   readonly given: Given<Table>;
-  readonly positionals: readonly string[];
   /** `--help`: the options that matter most; `--help-all`: each with its full help. */
   readonly help: "screen" | "all" | undefined;
 }
@@ -18,10 +21,17 @@ const isToggle = (option: Option): boolean => option.placeholder === "";
 
 /**
  * Reads a command line by a table of options.
- * @throws UsageError for an unknown flag (with the nearest right spelling), a missing value, or a wrong one
+ * @param usage of the command, for messages
+ * @throws UsageError for an unknown flag (with the nearest known one), a missing value, a wrong one, or a word too many
  */
-export function parseArguments<Table extends OptionTable>(table: Table, argv: readonly string[]): Arguments<Table> {
-  const byFlag = new Map(Object.entries(table).map(([key, option]) => [flagOf(key), { key, option }]));
+export function parseArguments<Table extends OptionTable>(
+  table: Table,
+  argv: readonly string[],
+  usage = "COMMAND",
+): Arguments<Table> {
+  const all = Object.entries<Option>(table).map(([key, option]) => ({ key, option }));
+  const flags = all.filter(({ option }) => !option.positional);
+  const byFlag = new Map(flags.map((one) => [flagOf(one.key), one]));
   const options = Object.fromEntries(
     [...byFlag].map(([flag, { option }]) => [
       flag.slice(2),
@@ -50,7 +60,26 @@ export function parseArguments<Table extends OptionTable>(table: Table, argv: re
     const value = readValue(found.option, token, isOff);
     given[found.key] = found.option.isRepeated ? [given[found.key] ?? [], value].flat() : value;
   }
-  return { given: given as Given<Table>, positionals, help };
+  const words = all.filter(({ option }) => option.positional);
+  return { given: { ...wordsOf(words, positionals, usage), ...given } as Given<Table>, help };
+}
+
+/** The options that are plain words: one word each, or all words if the option is repeatable. */
+function wordsOf(
+  options: readonly { readonly key: string; readonly option: Option }[],
+  words: readonly string[],
+  usage: string,
+): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  const left = [...words];
+  for (const { key, option } of options) {
+    const own = option.isRepeated ? left.splice(0) : left.splice(0, 1);
+    const values = own.map((word) => checkValue(option, word, key));
+    if (values.length > 0) given[key] = option.isRepeated ? values.flat() : values[0];
+  }
+  const [surplus] = left;
+  if (surplus !== undefined) throw new UsageError(`Unexpected "${surplus}"; usage: bidora ${usage}`);
+  return given;
 }
 
 interface FlagToken {

@@ -1,16 +1,11 @@
 import { createInterface } from "node:readline";
-import { BidoraError } from "../common/errors.js";
+import { BidoraError, INTERRUPTED } from "../common/errors.js";
 import { printable } from "../common/messages.js";
-import type { generateOptions } from "../config/index.js";
 import { PromptTooLong } from "../generation/index.js";
 import type { TextGenerator } from "../inference/textGenerator.js";
 import type { Message } from "../text/index.js";
-import type { CommandCall } from "./command.js";
-import { reportError } from "./output.js";
+import { type Output, reportError } from "./output.js";
 import { stderr, stdout } from "./streams.js";
-
-/** Exit status where Ctrl-C ends the conversation. */
-const INTERRUPTED = 130;
 
 /**
  * A conversation: a line is what the user says, the model's answer is printed as it comes. Ctrl-C stops an answer, which stays as far
@@ -20,7 +15,8 @@ const INTERRUPTED = 130;
  */
 export async function chat(
   generator: TextGenerator,
-  { settings, output }: CommandCall<typeof generateOptions>,
+  settings: { readonly system?: string | undefined },
+  output: Pick<Output, "note">,
 ): Promise<number> {
   const messages: Message[] = settings.system === undefined ? [] : [{ role: "system", content: settings.system }];
   const name = settings.system === undefined ? "A conversation" : "A conversation with this --system";

@@ -1,75 +1,69 @@
-import { own } from "../common/collections.js";
-import type { Command } from "./command.js";
+/** The table of commands. */
 
-interface Entry {
+import type { Command, Hooks } from "../commands/command.js";
+import { own } from "../common/collections.js";
+import type { OptionTable } from "../settings/option.js";
+import type { Settings } from "../settings/settings.js";
+import type { Output } from "./output.js";
+
+/** Does a command in the terminal where there is more to it than printing its result. @returns the exit status */
+type InTerminal = (settings: Settings<OptionTable>, hooks: Hooks, output: Output) => Promise<number>;
+
+export interface Entry {
   readonly about: string;
-  /** Whether it computes: libtorch is then loaded from the beginning, while modules and files are read. */
-  readonly usesEngine?: boolean;
-  /** Loads the command's module only when it is called, so that `bidora --help` is quick and needs no engine. */
+  /** Loads the command's modules when it is called, so that `bidora --help` is quick. */
   load(): Promise<Command>;
+  /** Whether it computes: libtorch is then loaded from the start, while modules and files are read. */
+  readonly usesEngine: boolean;
+  readonly inTerminal?: () => Promise<InTerminal>;
+  /** Whether Ctrl-C does not stop it at once, but lets it finish in good order. */
+  readonly isInterruptible: boolean;
 }
+
+type Module = Readonly<Record<string, unknown>>;
+
+/** A command by its line of `bidora --help` and its module in `src/commands`, of which `NAMECommand` is exported. */
+function entry(about: string, load: () => Promise<Module>, traits: Partial<Entry> = {}): Entry {
+  const command = async (): Promise<Command> =>
+    Object.entries(await load()).find(([name]) => name.endsWith("Command"))![1] as Command;
+  return { about, load: command, usesEngine: false, isInterruptible: false, ...traits };
+}
+
+const trains = { usesEngine: true, isInterruptible: true };
+const computes = { usesEngine: true };
+const waits = { isInterruptible: true };
 
 /** Every command by name, in the order of `bidora --help`. */
 export const COMMANDS: Readonly<Record<string, Entry>> = {
-  quickstart: {
-    usesEngine: true,
-    about: "compare LoRA, DoRA and BiDoRA on real data in a few minutes",
-    load: async () => (await import("./quickstart.js")).quickstart,
-  },
-  finetune: { usesEngine: true, about: "train a model", load: async () => (await import("./finetune.js")).finetune },
-  evaluate: {
-    usesEngine: true,
-    about: "metrics on labelled rows",
-    load: async () => (await import("./evaluate.js")).evaluate,
-  },
-  predict: {
-    usesEngine: true,
-    about: "one JSON line out for each row in",
-    load: async () => (await import("./predict.js")).predict,
-  },
-  generate: {
-    usesEngine: true,
-    about: "text that goes on from a prompt",
-    load: async () => (await import("./generate.js")).generate,
-  },
-  compare: {
-    about: "methods against each other, with tests",
-    load: async () => (await import("./compare.js")).compare,
-  },
-  merge: {
-    usesEngine: true,
-    about: "adapter and base as one plain model",
-    load: async () => (await import("./merge.js")).merge,
-  },
-  export: {
-    usesEngine: true,
-    about: "an adapter in another format",
-    load: async () => (await import("./export.js")).exportAdapter,
-  },
-  preview: {
-    about: "training rows as the model gets them",
-    load: async () => (await import("./preview.js")).preview,
-  },
-  estimate: {
-    about: "parameters, memory and time before a run",
-    load: async () => (await import("./estimate.js")).estimate,
-  },
-  inspect: { about: "what is in a model or an adapter", load: async () => (await import("./inspect.js")).inspect },
-  report: { about: "runs as one self-contained HTML file", load: async () => (await import("./report.js")).report },
-  analyze: {
-    usesEngine: true,
-    about: "how weights moved, magnitude and direction apart",
-    load: async () => (await import("./analyze.js")).analyze,
-  },
-  "verify-hypergradient": {
-    usesEngine: true,
-    about: "an estimator against the exact hypergradient",
-    load: async () => (await import("./verifyHypergradient.js")).verifyHypergradient,
-  },
-  download: { about: "a Hub model into the cache", load: async () => (await import("./download.js")).download },
-  doctor: { about: "engine, BLAS, threads, bfloat16", load: async () => (await import("./doctor.js")).doctor },
-  setup: { about: "install and build what is needed", load: async () => (await import("./setup.js")).setup },
+  quickstart: entry(
+    "compare LoRA, DoRA and BiDoRA on real data in a few minutes",
+    () => import("../commands/quickstart.js"),
+    trains,
+  ),
+  finetune: entry("train a model", () => import("../commands/finetune.js"), trains),
+  evaluate: entry("compute metrics on labelled rows", () => import("../commands/evaluate.js"), trains),
+  predict: entry("write one JSON line per row", () => import("../commands/predict.js"), trains),
+  generate: entry("generate text", () => import("../commands/generate.js"), {
+    ...trains,
+    inTerminal: async () => (await import("./generate.js")).generateInTerminal as unknown as InTerminal,
+  }),
+  compare: entry("compare methods, with significance tests", () => import("../commands/compare.js"), waits),
+  merge: entry("merge an adapter into its base model", () => import("../commands/merge.js"), computes),
+  export: entry("export an adapter or a model to another format", () => import("../commands/export.js"), computes),
+  preview: entry("show training rows as the model sees them", () => import("../commands/preview.js"), waits),
+  estimate: entry("predict a run's memory, time and parameter count", () => import("../commands/estimate.js"), waits),
+  inspect: entry("show what is in a model or an adapter", () => import("../commands/inspect.js")),
+  report: entry("write an HTML report of runs", () => import("../commands/report.js")),
+  analyze: entry("measure how weights moved in runs", () => import("../commands/analyze.js"), computes),
+  "verify-hypergradient": entry(
+    "compare hypergradient estimators with the exact one",
+    () => import("../commands/verifyHypergradient.js"),
+    trains,
+  ),
+  download: entry("download a model from the Hub into the cache", () => import("../commands/download.js"), waits),
+  doctor: entry("check the engine: libtorch, BLAS, threads, bfloat16", () => import("../commands/doctor.js")),
+  setup: entry("install and build what is needed", () => import("../commands/setup.js")),
 };
 
-/** Undefined where there is none of that name. */
+/** Undefined if there is none of that name. */
 export const commandNamed = (name = ""): Entry | undefined => own(COMMANDS, name);

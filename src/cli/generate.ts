@@ -1,48 +1,46 @@
+/** `bidora generate` in the terminal: texts are printed as they are generated. */
+
+import { type Hooks, withHub } from "../commands/command.js";
+import { checkPrompts, generateRows } from "../commands/generate.js";
 import { printable } from "../common/messages.js";
-import { generateOptions, generatorSettings } from "../config/index.js";
+import { type generateOptions, generatorSettings } from "../config/index.js";
 import type { Finish } from "../generation/index.js";
-import { checkPrompts } from "../inference/generationChecks.js";
-import type { TextGenerator } from "../inference/textGenerator.js";
-import { type CommandCall, defineCommand } from "./command.js";
-import { downloadHooks } from "./downloadProgress.js";
+import { TextGenerator } from "../inference/textGenerator.js";
+import type { Settings } from "../settings/settings.js";
+import type { Output } from "./output.js";
 import { stdout } from "./streams.js";
 
-type Call = CommandCall<typeof generateOptions>;
+type GenerateCall = Settings<typeof generateOptions>;
 
-export const generate = defineCommand({
-  usage: "generate --model M --prompt TEXT | --input FILE | --chat",
-  about: "Goes on from a prompt: with the likeliest tokens, with drawn ones, or with the best of several beams.",
-  options: generateOptions,
-  positionals: 0,
-  interruptible: true,
-  ownInterrupts: ({ chat }) => chat === true,
-  run: async (call) => {
-    checkPrompts(call.given);
-    if (call.settings.input !== undefined) return rows(call);
-    const { TextGenerator } = await import("../inference/textGenerator.js");
-    const generator = await TextGenerator.open(generatorSettings(call.given), { hub: hubOf(call) });
-    if (call.settings.chat) return (await import("./chat.js")).chat(generator, call);
-    return answer(generator, call);
-  },
-});
+/** @returns the exit status */
+export async function generateInTerminal(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
+  checkPrompts(settings);
+  if (settings.input !== undefined) return printRows(settings, hooks, output);
+  const { hub } = withHub(hooks);
+  const generator = await TextGenerator.open(generatorSettings(settings.given), { ...(hub && { hub }) });
+  if (settings.chat) return (await import("./chat.js")).chat(generator, settings, output);
+  return printText(generator, settings, hooks, output);
+}
 
-const hubOf = ({ signal, output }: Call) => ({ signal, ...downloadHooks(output) });
-
-/** A result a row, or a line on what the file has. */
-async function rows(call: Call): Promise<void> {
-  const { given, settings, output, signal } = call;
-  const { generate } = await import("../commands/generate.js");
+/** One result per row, or a line on what the file contains. */
+async function printRows(settings: GenerateCall, hooks: Hooks, output: Output): Promise<number> {
   let count = 0;
-  for await (const row of generate(given, { signal, hub: hubOf(call) })) {
+  for await (const row of generateRows(settings, withHub(hooks))) {
     count++;
     if (settings.output === undefined) output.result(row, row.text);
   }
   if (settings.output !== undefined)
     output.result({ rows: count, output: settings.output }, `${count} rows in ${settings.output}`);
+  return 0;
 }
 
-/** On a terminal the text is printed as it comes. */
-async function answer(generator: TextGenerator, { settings: { prompt = "" }, output, signal }: Call): Promise<void> {
+/** On a terminal the text is printed as it is generated. */
+async function printText(
+  generator: TextGenerator,
+  { prompt = "" }: GenerateCall,
+  { signal }: Hooks,
+  output: Output,
+): Promise<number> {
   const streams = stdout.isTTY && !output.json;
   const tokens: number[] = [];
   let [text, finish]: [string, Finish | undefined] = ["", undefined];
@@ -54,4 +52,5 @@ async function answer(generator: TextGenerator, { settings: { prompt = "" }, out
   }
   if (streams) stdout.write("\n");
   else output.result({ prompt, text, tokens, finish }, text);
+  return 0;
 }

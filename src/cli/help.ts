@@ -1,4 +1,4 @@
-import { flagOf, type Option, type OptionTable } from "../config/option.js";
+import { flagOf, type Option, type OptionTable } from "../settings/option.js";
 
 const WIDTH = 80;
 const FLAGS = 26;
@@ -27,7 +27,8 @@ type Entries = readonly (readonly [string, Option])[];
 function groupOptions(options: OptionTable): Map<string, [string, Option][]> {
   const groups = new Map<string, [string, Option][]>();
   for (const entry of Object.entries(options)) {
-    const group = entry[1].group;
+    const { group, positional } = entry[1];
+    if (positional) continue;
     groups.set(group, [...(groups.get(group) ?? []), entry]);
   }
   return groups;
@@ -51,7 +52,7 @@ interface DefaultFacts {
   readonly defaultText?: string | undefined;
 }
 
-/** The default as documentation shows it, in parentheses; nothing where there is none to tell. */
+/** The default in parentheses; empty if there is none to show. */
 function shownDefault(option: DefaultFacts): string {
   if (typeof option.default === "boolean") return "";
   const value = defaultText(option);
@@ -65,12 +66,12 @@ export function defaultText(option: DefaultFacts): string {
   return option.default === undefined ? "" : [option.default].flat().join(",");
 }
 
-/** What an option is, and where alone it acts, or a word of it. */
-export const helpText = ({ help, acts, wordActs = {} }: Option): string =>
+/** What an option does, and when it has an effect, or one of its values. */
+export const helpText = ({ help, appliesWhen, valueAppliesWhen = {} }: Option): string =>
   [
     help,
-    ...(acts ? [`only ${acts.only}`] : []),
-    ...Object.entries(wordActs).map(([word, { only }]) => `${word} only ${only}`),
+    ...(appliesWhen ? [`only ${appliesWhen.only}`] : []),
+    ...Object.entries(valueAppliesWhen).map(([word, { only }]) => `${word} only ${only}`),
   ].join("; ");
 
 function renderOption(key: string, option: Option, all: boolean): string[] {

@@ -10,9 +10,6 @@ export interface Interrupts {
   stop(): void;
 }
 
-/** Exit status of what was ended before it was done, as shells count it after Ctrl-C: 128 + SIGINT. */
-export const INTERRUPTED = 130;
-
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Milliseconds in which a further signal is the same one: npx passes on what the terminal has sent to all. */

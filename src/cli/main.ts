@@ -1,11 +1,11 @@
-import { UsageError } from "../common/errors.js";
+import type { Command } from "../commands/command.js";
+import { INTERRUPTED, UsageError } from "../common/errors.js";
 import { printable } from "../common/messages.js";
 import { packageVersion } from "../common/program.js";
 import { preloadEngine } from "../torch/native.js";
-import type { Command } from "./command.js";
-import { COMMANDS, commandNamed } from "./commands.js";
-import { INTERRUPTED, type Interrupts, watchInterrupts } from "./interrupts.js";
-import { createOutput, reportError } from "./output.js";
+import { COMMANDS, commandNamed, type Entry } from "./commands.js";
+import { type Interrupts, watchInterrupts } from "./interrupts.js";
+import { createOutput, type Output, reportError } from "./output.js";
 import { leaveClosedTerminal, stderr, stdout } from "./streams.js";
 
 const HELP: ReadonlySet<string> = new Set(["--help", "--help-all", "-h"]);
@@ -33,19 +33,18 @@ async function dispatch(argv: readonly string[]): Promise<number> {
   const entry = commandNamed(name);
   if (!entry) throw await unknownCommand(name);
   if (entry.usesEngine && !asksForHelp(rest)) preloadEngine();
-  return runCommand(await entry.load(), rest);
+  return runCommand(entry, rest);
 }
 
-async function runCommand(command: Command, argv: readonly string[]): Promise<number> {
+async function runCommand(entry: Entry, argv: readonly string[]): Promise<number> {
+  const command = await entry.load();
   const { parseArguments } = await import("./args.js");
-  const { given, positionals, help } = parseArguments(command.options, argv);
+  const { given, help } = parseArguments(command.options, argv, command.usage);
   if (help) return print((await import("./help.js")).renderHelp(command, help === "all"));
-  const { commandCall } = await import("./command.js");
   const output = createOutput(given);
-  const interrupts = command.interruptible && !command.ownInterrupts?.(given) ? watchInterrupts(output) : undefined;
+  const interrupts = entry.isInterruptible && !isChat(given) ? watchInterrupts(output) : undefined;
   try {
-    const call = commandCall(command, { given, positionals, output, signal: signalOf(interrupts) });
-    const status = (await command.run(call)) ?? 0;
+    const status = await carryOut(entry, command, given, { output, signal: signalOf(interrupts) });
     return interrupts?.signal.aborted ? INTERRUPTED : status;
   } catch (error) {
     if (!interrupts?.signal.aborted) throw error;
@@ -55,6 +54,27 @@ async function runCommand(command: Command, argv: readonly string[]): Promise<nu
   } finally {
     interrupts?.stop();
   }
+}
+
+/** A chat deals with Ctrl-C itself. */
+const isChat = ({ chat }: { readonly chat?: unknown }): boolean => chat === true;
+
+interface Surroundings {
+  readonly output: Output;
+  readonly signal: AbortSignal;
+}
+
+/** @returns the exit status */
+async function carryOut(entry: Entry, command: Command, given: object, surroundings: Surroundings): Promise<number> {
+  const { settingsFor, withHub } = await import("../commands/command.js");
+  const { withHooks } = await import("./hooks.js");
+  const settings = settingsFor(command, given);
+  const { output, signal } = surroundings;
+  return withHooks(command, surroundings, async (hooks) => {
+    if (entry.inTerminal) return (await entry.inTerminal())(settings, hooks, output);
+    const result = await command.run(settings, withHub(hooks));
+    return signal.aborted ? INTERRUPTED : output.show(command.show(result, stdout.isTTY));
+  });
 }
 
 /** Help is printed and left nowhere, whatever the command. */

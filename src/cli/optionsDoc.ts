@@ -1,5 +1,5 @@
 import { METHODS } from "../config/index.js";
-import { flagOf, type Option } from "../config/option.js";
+import { flagOf, type Option } from "../settings/option.js";
 import { COMMANDS } from "./commands.js";
 import { defaultText, helpText } from "./help.js";
 
@@ -8,7 +8,12 @@ export async function renderOptionsDoc(): Promise<string> {
   const sections: string[] = [];
   for (const [name, { load }] of Object.entries(COMMANDS)) {
     const { usage, about, options } = await load();
-    sections.push(`## ${name}`, about, `\`bidora ${usage}\``, renderTable(Object.entries<Option>(options)));
+    sections.push(
+      `## ${name}`,
+      about,
+      `\`bidora ${usage}\``,
+      renderTable(Object.entries<Option>(options).filter(([, { positional }]) => !positional)),
+    );
   }
   sections.push("## Methods", "The words for `--method`.", renderMethods());
   const intro =

@@ -1,8 +1,11 @@
+/** What is printed, and where. */
+
+import type { Shown } from "../commands/command.js";
 import { BidoraError } from "../common/errors.js";
-import { oneLine, printable, printableJson } from "../common/messages.js";
+import { printable, printableJson } from "../common/messages.js";
 import { stderr, stdout } from "./streams.js";
 
-/** Where a command prints: results to stdout, what is for people to stderr. */
+/** Where a command prints: results to stdout, anything that is only for people to stderr. */
 export interface Output {
   readonly json: boolean;
   readonly quiet: boolean;
@@ -10,10 +13,12 @@ export interface Output {
   note(line: string): void;
   /** A result: the value as one JSON line with `--json`, else the text. */
   result(value: unknown, text: string): void;
+  /** Prints a result of a command. @returns the exit status */
+  show(shown: Shown | readonly Shown[]): number;
 }
 
 export function createOutput({ json = false, quiet = false }): Output {
-  return {
+  const output: Output = {
     json,
     quiet,
     note: (line) => {
@@ -22,10 +27,24 @@ export function createOutput({ json = false, quiet = false }): Output {
     result: (value, text) => {
       stdout.write(`${json ? printableJson(value) : printable(text)}\n`);
     },
+    show(shown) {
+      const all = [shown].flat() as readonly Shown[];
+      for (const one of all) print(one, output);
+      return all.at(-1)?.status ?? 0;
+    },
   };
+  return output;
 }
 
-/** One sentence for what a user can mend; the stack trace only on request. */
+function print({ value, text, isEvent, isFormatted, notes = [] }: Shown, output: Output): void {
+  if (text !== undefined && !(output.json && isEvent)) {
+    if (isFormatted && !output.json) stdout.write(`${text}\n`);
+    else output.result(value, text);
+  }
+  for (const note of notes) output.note(note);
+}
+
+/** Prints one sentence for what a user can fix; the stack trace only on request. @returns the exit status */
 export function reportError(error: unknown, debug = false): 1 | 2 {
   const known = error instanceof Error ? error : new Error(String(error));
   const message = known.message.split("\n")[0] || known.name;
@@ -33,18 +52,3 @@ export function reportError(error: unknown, debug = false): 1 | 2 {
   stderr.write(printable(debug ? `${known.name}: ${known.message}${frames}\n` : `bidora: ${message}\n`));
   return known instanceof BidoraError ? known.exitStatus : 1;
 }
-
-/** Rows as columns of equal width; numbers stand to the right, with four decimals unless they are whole. */
-export function formatTable(header: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
-  const cells = [header, ...rows].map((row) => row.map(formatCell));
-  const widths = header.map((_, column) =>
-    cells.reduce((widest, row) => Math.max(widest, (row[column] ?? "").length), 0),
-  );
-  const isNumber = header.map((_, column) => rows.every((row) => typeof row[column] === "number"));
-  const line = (row: readonly string[]): string =>
-    row.map((cell, c) => (isNumber[c] ? cell.padStart(widths[c] ?? 0) : cell.padEnd(widths[c] ?? 0))).join("  ");
-  return cells.map((row) => line(row).trimEnd()).join("\n");
-}
-
-const formatCell = (value: string | number): string =>
-  typeof value === "string" ? oneLine(value) : Number.isInteger(value) ? String(value) : value.toFixed(4);

@@ -1,4 +1,6 @@
-import type { MagnitudeAxis } from "../adapters/index.js";
+/** `bidora analyze`: how the weights moved in runs. */
+
+import { MAGNITUDE_AXES, type MagnitudeAxis } from "../adapters/index.js";
 import { adapterCourse } from "../analysis/adapterCourse.js";
 import { type AnalyzedFolder, describeRun } from "../analysis/analyzedFolder.js";
 import { analyzedRuns, isOfOneTask } from "../analysis/analyzedRuns.js";
@@ -7,13 +9,59 @@ import { type ModelCourseOptions, modelCourse } from "../analysis/modelCourse.js
 import { type RunFolder, runFolders } from "../analysis/runFolders.js";
 import { SameBase } from "../analysis/sameBase.js";
 import { UnfitRuns } from "../analysis/unfitRuns.js";
-import { checkArguments, texts } from "../common/arguments.js";
 import { UsageError } from "../common/errors.js";
-import { type AnalyzeSettings, analyzeOptions, resolveSettings, type Settings } from "../config/index.js";
-import { askedTask } from "../datasets/index.js";
+import { formatNumber } from "../common/format.js";
+import { overwrite, runOptions, session } from "../config/index.js";
+import { askedTask } from "../datasets/choice.js";
 import type { Analysis } from "../files/analysis.js";
-import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
+import { linesOf, phaseNotes } from "../report/renderAnalysis.js";
+import { choice, modules, text } from "../settings/kinds.js";
+import { type Given, option } from "../settings/option.js";
+import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { setThreads } from "../torch/index.js";
+import { call, defineCommand, type Hooks } from "./command.js";
+import { runFoldersOption } from "./report.js";
+import { formatTable } from "./tables.js";
+
+const options = {
+  ...runFoldersOption,
+  model: {
+    ...runOptions.model,
+    group: "Analysis",
+    help: "the pretrained model: a local folder, a GGUF file or a Hub repository",
+    defaultText: "the one that the run names",
+  },
+  revision: { ...runOptions.revision, group: "Analysis" },
+  axis: option(choice(MAGNITUDE_AXES), {
+    group: "Analysis",
+    help: "whose magnitudes to measure: those of a weight's output rows (out) or of its input columns (in)",
+    defaultText: "that of the runs' magnitudes, else out",
+  }),
+  targetModules: option(modules, {
+    group: "Analysis",
+    placeholder: "M",
+    help: "layers of a run with --method full to analyze: names such as query,value, a pattern, or all-linear",
+    defaultText: "by model",
+    appliesWhen: {
+      only: "to runs with --method full",
+      holds: ({ hasFull }: { readonly hasFull?: boolean }) => hasFull !== false,
+    },
+  }),
+  threads: { ...runOptions.threads, group: "Analysis" },
+  output: option(text("DIR"), {
+    group: "Output",
+    help: "folder for analysis.html and analysis.json",
+    defaultText: "the run's, or the comparison's; of several the current one",
+  }),
+  overwrite: {
+    ...overwrite.overwrite,
+    help: "replace analysis.html and analysis.json even if bidora did not write them",
+  },
+  ...session,
+};
+
+/** What `analyze` takes: runs, and the flags of `bidora analyze`, in camelCase. */
+export type AnalyzeSettings = Given<typeof options>;
 
 /** An analysis, and the files that it was written to. */
 export interface AnalyzeResult {
@@ -22,45 +70,64 @@ export interface AnalyzeResult {
   readonly data: string;
 }
 
+export const analyzeCommand = defineCommand({
+  usage: "analyze RUN… [--axis out|in] [--output DIR] [--overwrite]",
+  about:
+    "Measures how far the magnitudes and the directions of the weights moved in runs (DoRA, section 3.2), with regression lines, in analysis.html and analysis.json. A run is named by its output folder; so is a comparison.",
+  options,
+  hooks: ["onNote", "onDownload", "hub", "task"],
+  leavesFiles: true,
+  async run(settings, hooks): Promise<AnalyzeResult> {
+    const { runs = [] } = settings;
+    if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
+    if (settings.threads !== undefined) setThreads(settings.threads);
+    const { analysisFiles, writeAnalysis } = await import("../analysis/files.js");
+    const files = analysisFiles(runs, settings);
+    const analysis = await analysisOf(runs, settings, hooks);
+    await writeAnalysis(files, analysis);
+    return { analysis, ...files };
+  },
+  show: ({ analysis, page, data }) => ({
+    value: { output: page, data, ...analysis },
+    text: `${slopes(analysis)}\n\nFigures in ${page}, numbers in ${data}`,
+  }),
+});
+
 /**
- * How the weights moved in runs, magnitude and direction apart (DoRA, arXiv 2402.09353, section 3.2): ΔM and ΔD of every adapted
- * layer at every saved step, with regression lines; a page with figures, and the numbers as JSON.
- * @param runs output folders of runs, or a comparison's
+ * Measures how the weights moved in runs, magnitude and direction apart (DoRA, arXiv 2402.09353, section 3.2): ΔM and ΔD of every
+ * adapted layer at every saved step, with regression lines. Writes a page with figures, and the numbers as JSON.
  * @throws BidoraError `ANALYSIS` for a folder with nothing to analyse, and for a run whose method leaves weights as they are;
  *   `MODEL_CHANGED`, `OUTPUT_IN_USE`; UsageError for a setting without effect
  */
-export async function analyze(
-  runs: readonly string[],
-  given: AnalyzeSettings = {},
-  hooks: Omit<InferenceHooks, "signal"> = {},
-): Promise<AnalyzeResult> {
-  checkArguments("analyze", ["runs", runs, texts]);
-  checkHooks("analyze", hooks, "hub", "task");
-  const settings = resolveSettings(analyzeOptions, given);
-  if (runs.length === 0) throw new UsageError("The run is missing: give the output folder of at least one run.");
-  if (settings.threads !== undefined) setThreads(settings.threads);
-  const { analysisFiles, writeAnalysis } = await import("../analysis/files.js");
-  const files = analysisFiles(runs, settings);
-  const analysis = await analysisOf(runs, settings, hooks);
-  await writeAnalysis(files, analysis);
-  return { analysis, ...files };
+export const analyze = (
+  settings: AnalyzeSettings,
+  hooks: Pick<Hooks, "onNote" | "onDownload" | "hub" | "task"> = {},
+): Promise<AnalyzeResult> => call("analyze", analyzeCommand, settings, hooks);
+
+/** One row for each run and kind of layer. */
+function slopes({ axis, runs }: Analysis): string {
+  const rows = runs.flatMap((run) =>
+    linesOf(run).map(({ layers, phase, fit: { slope, correlation, points, note } }) => {
+      const numbers = [slope, correlation].map((value) => (value === null ? "–" : formatNumber(value)));
+      return [run.name, run.method, layers, phase ?? "–", ...numbers, points, note ?? ""];
+    }),
+  );
+  const table = formatTable(["run", "method", "layers", "phase", "slope", "correlation", "points", ""], rows);
+  return [`Slope of ΔM over ΔD, magnitudes along ${axis}`, table, ...phaseNotes(runs)].join("\n");
 }
 
 async function analysisOf(
   given: readonly string[],
-  settings: Settings<typeof analyzeOptions>,
-  { hub, task: own }: Omit<InferenceHooks, "signal">,
+  settings: Settings<typeof options>,
+  { hub, task: own }: Hooks,
 ): Promise<Analysis> {
   const unfit = new UnfitRuns();
   const described = await describe(runFolders(given), unfit);
-  if (settings.targetModules !== undefined && described.every(({ adapter }) => adapter))
-    throw new UsageError(
-      "No effect: --target-modules is for runs with --method full, and there is none among these; leave it out.",
-    );
+  refuseWithoutEffect(options, settings, { hasFull: described.some(({ adapter }) => !adapter) });
   const { axis, axisFrom } = axisOf(settings.axis, described);
   const { model, revision, targetModules } = settings;
-  const options = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own), base: new SameBase() };
-  const courses = await coursesOf(described, options, unfit);
+  const how = { axis, model, revision, targetModules, hub, task: askedTask(undefined, own), base: new SameBase() };
+  const courses = await coursesOf(described, how, unfit);
   const folders = unfit.refuseNone(described.filter((folder) => courses.has(folder)));
   for (const note of unfit.notes) hub?.onNote?.(note);
   const runs = analyzedRuns(

@@ -1,17 +1,14 @@
-import { aFunction, aText, type Check, checkArguments, optional, options, signal } from "../common/arguments.js";
+/** `bidora compare`: methods on tasks with several seeds, and what their runs say of them. */
+
 import { own } from "../common/collections.js";
-import { BidoraError, UsageError } from "../common/errors.js";
+import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
 import { makeFolder } from "../common/fileSystem.js";
-import { type CompareSettings, checkSettings, compareOptions, flagOf } from "../config/index.js";
-import type { ComparisonFile, RunId } from "../files/comparison.js";
+import { runFile } from "../config/index.js";
 import { comparedRunsIn, recordFailure } from "../files/comparisonFolder.js";
-import type { RunEvent } from "../files/events.js";
 import { writerOf } from "../files/folderLock.js";
 import { metricName, readMetrics } from "../files/metrics.js";
 import { holdOutput } from "../files/outputFolder.js";
 import { isFinished } from "../files/runFolder.js";
-import { hubOptions } from "../io/hub/options.js";
-import type { HubOptions } from "../io/hub/snapshot.js";
 import type { RunFacts } from "../run/comparison/cellSettings.js";
 import { type Cell, cellsBeside, finalCells, gridCells, type Pair, pairsOf } from "../run/comparison/cells.js";
 import { checkTasks } from "../run/comparison/checkTasks.js";
@@ -25,68 +22,63 @@ import { keepFailure } from "../run/comparison/failures.js";
 import { commandOf, type Ended, runCells } from "../run/comparison/jobs.js";
 import { judgingOf, watchedOf } from "../run/comparison/judging.js";
 import { hasDiverged, missingRuns } from "../run/comparison/missing.js";
+import { type CompareSettings as ComparisonSettings, compareOptions } from "../run/comparison/options.js";
 import { checkBegun, checkComparisonFolder, keepPlan, refuseStrange } from "../run/comparison/plan.js";
 import { ComparisonProgress, nameOf, scoreText } from "../run/comparison/progress.js";
 import { askedFor, readSpec, type Spec } from "../run/comparison/spec.js";
 import type { ComparisonWatch } from "../run/comparison/watch.js";
-import { writeComparison } from "../run/comparison/write.js";
+import { type Compared, writeComparison } from "../run/comparison/write.js";
+import { flagOf, type Given, pick } from "../settings/option.js";
+import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { ownCommand } from "../torch/installation.js";
+import { call, defineCommand, type Hooks, type Shown } from "./command.js";
 
-/** What a call can say beside the settings. */
-export interface CompareHooks {
-  readonly signal?: AbortSignal;
-  /** Told what people should know while it runs. */
-  readonly note?: (line: string) => void;
-  readonly hub?: HubOptions;
-  /** Called with each event of each run. */
-  readonly onEvent?: (event: RunEvent, run: RunId) => void;
-  /** Told what the runs that have ended come to, before the error that says that others failed. */
-  readonly onPartial?: (outcome: Compared) => void;
-}
+const options = { ...runFile, ...compareOptions };
 
-/** What a comparison found. */
-export interface Compared {
-  readonly kind: "compared";
-  readonly result: ComparisonFile;
-  readonly text: string;
-  readonly output: string;
-}
+/** What `compare` takes: the flags of `bidora compare`, in camelCase, and `runFile`. */
+export type CompareSettings = ComparisonSettings & Pick<Given<typeof options>, "runFile">;
 
-/** What a comparison came to: what `comparison.json` holds, and its tables as text; or the commands of its runs, or what they would cost. */
+/** The results of a comparison with its tables as text, the commands of its runs, or their expected costs. */
 export type CompareOutcome =
   | Compared
   | { readonly kind: "listed"; readonly commands: readonly string[] }
   | { readonly kind: "expected"; readonly costs: ExpectedCosts; readonly text: string }
   | { readonly kind: "stopped" };
 
-const HOOKS = options({
-  signal,
-  note: optional(aFunction),
-  hub: optional(hubOptions),
-  onEvent: optional(aFunction),
-  onPartial: optional(aFunction),
-} satisfies Record<keyof CompareHooks, Check>);
+export const compareCommand = defineCommand({
+  usage: "compare run.yaml [flags]",
+  about:
+    "Compares methods on tasks with several seeds, each run in a separate process: tables, significance tests, costs. Called again it continues with the runs that are missing. Takes the options of finetune, for all runs.",
+  options,
+  isRun: true,
+  hooks: ["signal", "onNote", "onDownload", "hub", "onEvent", "onPartial"],
+  leavesFiles: true,
+  run: (settings, hooks) => compareRuns(settings, hooks),
+  show(outcome): Shown {
+    if (outcome.kind === "stopped") return { status: INTERRUPTED };
+    if (outcome.kind === "listed") return { value: outcome.commands, text: outcome.commands.join("\n") };
+    if (outcome.kind === "expected") return { value: outcome.costs, text: outcome.text };
+    return { value: outcome.result, text: `${outcome.text}\nTables and report: ${outcome.output}` };
+  },
+});
 
 /**
- * Runs every method on every task with every seed, each run in a process of its own, and sums up what came out. Runs that have
- * ended are kept, others are gone on with.
- * @param flags what was set by hand @param file a run's file, with what is compared
- * @throws UsageError for what is asked for wrongly, BidoraError `COMPARISON` for runs that failed, after all others are done
+ * Runs every method on every task with every seed, each run in a separate process, and summarizes the results. Runs that have
+ * finished are kept, and others are continued.
+ * @throws UsageError for wrong settings, BidoraError `COMPARISON` for runs that failed, after all others are done
  */
-export async function compare(
-  flags: CompareSettings = {},
-  file?: string | undefined,
-  hooks: CompareHooks = {},
-): Promise<CompareOutcome> {
-  checkArguments("compare", ["file", file, optional(aText)], ["hooks", hooks, HOOKS]);
-  const { list, collect, dryRun, dashboard } = checkSettings(compareOptions, flags);
+export const compare = (
+  settings: CompareSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "onEvent" | "onPartial"> = {},
+): Promise<CompareOutcome> => call("compare", compareCommand, settings, hooks);
+
+async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Promise<CompareOutcome> {
+  const { list, collect, dryRun } = settings;
+  refuseWithoutEffect(pick(options, "dashboard"), settings);
   const modes = Object.entries({ list, collect, dryRun }).filter(([, isAsked]) => isAsked);
   if (modes.length > 1) throw new UsageError(`${modes.map(([key]) => flagOf(key)).join(" and ")} exclude each other.`);
-  if (modes.length > 0 && dashboard)
-    throw new UsageError(
-      `No effect here: --dashboard (acts only where runs are done, not with ${flagOf(modes[0]![0])}); leave it out.`,
-    );
-  const spec = readSpec(flags, file);
+  const { runFile, ...flags } = settings.given;
+  const spec = readSpec(flags, runFile);
   if (collect) {
     refuseStrange(spec.output, comparedRunsIn(spec.output));
     return gather(spec, hooks, flags.seeds);
@@ -96,7 +88,7 @@ export async function compare(
     makeFolder(output);
     const facts = factsIn(output);
     const pairs = pairsOf(spec);
-    await checkTasks(spec, facts, { hub: hooks.hub, isListed: list === true });
+    await checkTasks(spec, facts, { hub: hooks.hub, isListed: list });
     const tried = await cellsOfGrid(spec, pairs, facts);
     const cellsOnceTried = () => cellsThatCount(spec, pairs, facts, tried);
     if (dryRun) return expected([...tried, ...(await cellsThatCount(spec, pairs, facts, []))], spec, hooks);
@@ -133,16 +125,16 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
   throw failure(unfinished, cells.length);
 }
 
-type WatchedHooks = CompareHooks & { readonly watch?: ComparisonWatch };
+type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 
 /** Does the runs with a page that shows them, where one is asked for. */
-async function onPage<T>(spec: Spec, hooks: CompareHooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
+async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
   const { watched } = await import("../run/comparison/watch.js");
   return watched(spec, hooks, spec.dashboard, (signal, watch) => body({ ...hooks, signal, watch }));
 }
 
-async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: CompareHooks): Promise<CompareOutcome> {
+async function expected(cells: readonly Cell[], { jobs }: Spec, hooks: Hooks): Promise<CompareOutcome> {
   const costs = await expectedCosts(cells, jobs, hooks);
   return { kind: "expected", costs, text: costsText(costs) };
 }
@@ -178,7 +170,7 @@ async function runAll(
   { watch, ...hooks }: WatchedHooks,
 ): Promise<readonly Ended[] | "stopped"> {
   const waiting = cells.filter((cell) => !hasEnded(cell));
-  const note = hooks.note ?? (() => {});
+  const note = hooks.hub?.onNote ?? (() => {});
   if (waiting.length < cells.length)
     note(`${cells.length - waiting.length} of ${cells.length} runs are there already.`);
   watch?.expect(cells.filter(hasEnded), "done");
@@ -220,7 +212,7 @@ function scoreOf({ cell, status }: Ended): string | undefined {
 }
 
 /** @param seeds whose missing runs are named; those of all planned runs, if undefined */
-async function gather(spec: Spec, { note }: CompareHooks, seeds: readonly number[] | undefined): Promise<Compared> {
+async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<Compared> {
   const { output } = spec;
   const [runs, asked] = [await collectRuns(output), { ...askedFor(spec), seeds }];
   const missing = await missingRuns(output, asked);
@@ -231,6 +223,6 @@ async function gather(spec: Spec, { note }: CompareHooks, seeds: readonly number
       "COMPARISON",
       `There is no finished run in ${output}: ${why ?? "TASK/METHOD/seed-N folders are expected."}`,
     );
-  const { result, text } = await writeComparison(output, runs, missing, { ...asked, note });
+  const { result, text } = await writeComparison(output, runs, missing, { ...asked, note: hub?.onNote });
   return { kind: "compared", result, text, output };
 }

@@ -1,71 +1,147 @@
+/** `bidora evaluate`: the metrics of a model on labelled rows. */
+
 import { UsageError } from "../common/errors.js";
-import { type EvaluateSettings, evaluateOptions, flagOf, resolveSettings, type Settings } from "../config/index.js";
+import { baseModel, evaluatedTexts, partOptions, rowOptions, runOptions, session } from "../config/index.js";
 import { type Dataset, type LabelMap, type LanguageExample, rowsByPrompt, rowsOfPrompts } from "../data/index.js";
-import {
-  askedTask,
-  positiveOf,
-  readLabelled,
-  type TaskChoice,
-  taskOf,
-  usedLabels,
-  usualColumns,
-} from "../datasets/index.js";
+import { askedTask, positiveOf, type TaskChoice, taskOf, usedLabels } from "../datasets/choice.js";
+import { isNamedFolder, readLabelled, usualColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
-import {
-  checkHooks,
-  checkTexts,
-  type InferenceHooks,
-  lengthFor,
-  openForUse,
-  refuseIdleParts,
-} from "../inference/openForUse.js";
+import { checkTexts, lengthFor, openForUse } from "../inference/openForUse.js";
 import type { OpenModel } from "../inference/openModel.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
+import { number, text, toggle, whole } from "../settings/kinds.js";
+import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "../settings/option.js";
+import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { evaluateRows, type Judgement, notesOf } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
 import { noteWithoutLoss } from "../train/withoutLoss.js";
+import { call, defineCommand, type Hooks } from "./command.js";
+import { formatMetrics } from "./tables.js";
+
+/** What is known of a call once its task is. */
+interface EvaluateFacts {
+  readonly confidence?: number | undefined;
+  readonly predictions?: string | undefined;
+  /** Whether texts are generated and evaluated. */
+  readonly hasTexts?: boolean;
+  readonly isGenerative?: boolean | undefined;
+}
+
+const withModel: AppliesWhen = {
+  only: "without --predictions",
+  holds: ({ predictions }: EvaluateFacts) => predictions === undefined,
+};
+
+const withTexts: AppliesWhen = {
+  only: "where texts are judged, with --texts",
+  holds: ({ hasTexts }: EvaluateFacts) => hasTexts !== false,
+};
+
+const notOfTexts: AppliesWhen = {
+  only: "without --predictions of texts",
+  holds: ({ predictions, isGenerative }: EvaluateFacts) => predictions === undefined || isGenerative !== true,
+};
+
+const options = {
+  ...allApplyWhen(withModel, baseModel),
+  ...pick(rowOptions, "task"),
+  textColumns: { ...rowOptions.textColumns, appliesWhen: both(rowOptions.textColumns.appliesWhen, notOfTexts) },
+  ...pick(rowOptions, "labelColumn"),
+  ...allApplyWhen(withModel, {
+    ...pick(rowOptions, "maxLength", "batchSize", "dtype", "threads"),
+    ...pick(runOptions, "trainOn"),
+  }),
+  data: option(text("PATH"), { group: "Data", help: "labelled rows: a file, or a named data set's folder" }),
+  ...partOptions,
+  predictions: option(text("FILE"), {
+    group: "Data",
+    help: "evaluate these predictions (one JSON object per row, as predict writes them) instead of a model",
+  }),
+  confidence: option(number({ above: 0, below: 1 }), {
+    group: "Figures",
+    help: "add confidence intervals at this level: Wilson score for proportions of rows, otherwise bootstrap",
+    defaultText: "none",
+  }),
+  seed: option(whole(0), {
+    group: "Figures",
+    help: "seed of the bootstrap",
+    default: 0,
+    advanced: true,
+    appliesWhen: { only: "with --confidence", holds: ({ confidence }: EvaluateFacts) => confidence !== undefined },
+  }),
+  texts: option(toggle, {
+    group: "Texts",
+    help: "generate texts from the prompts and evaluate them",
+    defaultText: "with data sets such as e2e-nlg",
+    appliesWhen: both(withModel, {
+      only: "with causal-lm",
+      holds: ({ isGenerative }: EvaluateFacts) => isGenerative !== false,
+    }),
+  }),
+  ...evaluatedTexts(both(withModel, withTexts)),
+  ...session,
+};
+
+/** What `evaluate` takes: the flags of `bidora evaluate`, in camelCase. */
+export type EvaluateSettings = Given<typeof options>;
 
 /** What `evaluate` found. */
 export interface EvaluateResult {
   readonly metrics: Metrics;
-  /** Of each metric's value, with `confidence`; null where the rows say nothing of its spread. */
+  /** Confidence intervals of the metrics, with `confidence`; null where the rows say nothing about a metric's spread. */
   readonly intervals?: Readonly<Record<string, ConfidenceInterval | null>>;
-  /** What the metrics don't say by themselves, a sentence each; absent where there is nothing to add. */
+  /** Sentences on what the metrics don't show; absent if there is nothing to add. */
   readonly notes?: readonly string[];
-  /** Rows that were judged. */
+  /** Rows that were evaluated. */
   readonly rows: number;
 }
 
-type EvaluateCall = Settings<typeof evaluateOptions>;
+type EvaluateCall = Settings<typeof options>;
+
+export const evaluateCommand = defineCommand({
+  usage: "evaluate --model M [--adapter A] --task TASK --data PATH",
+  about: "Computes the metrics of a model on labelled rows.",
+  options,
+  hooks: ["signal", "onNote", "onDownload", "hub", "task"],
+  async run(settings, hooks): Promise<EvaluateResult> {
+    const { data, predictions } = settings;
+    if (data === undefined)
+      throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
+    const named = askedTask(settings.task, hooks.task);
+    const isDatasetFolder = named !== undefined && isNamedFolder(named, data);
+    refuseWithoutEffect(options, settings, {
+      isDatasetFolder,
+      isGenerative: named && named.task.isGenerative === true,
+    });
+    const found =
+      predictions === undefined
+        ? await judgeModel({ ...settings, data }, named, hooks)
+        : await judgePredictions({ ...settings, data, predictions }, named);
+    const { notes, ...figures } = figuresOf(found, settings);
+    for (const note of notes) hooks.hub?.onNote?.(note);
+    return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
+  },
+  show: ({ metrics, intervals, notes }) => ({
+    value: { ...metrics, ...(intervals && { intervals }), ...(notes && { notes }) },
+    text: formatMetrics(metrics, intervals),
+  }),
+});
 
 /**
  * The task's metrics of a model, with its adapter if one is given, on labelled rows; with `predictions` those of a file, without
  * a model.
  * @throws UsageError for what is missing, BidoraError for what does not fit
  */
-export async function evaluate(given: EvaluateSettings, hooks: InferenceHooks = {}): Promise<EvaluateResult> {
-  checkHooks("evaluate", hooks, "signal", "hub", "task");
-  const settings = resolveSettings(evaluateOptions, given);
-  const { data, predictions } = settings;
-  if (data === undefined)
-    throw new UsageError("--data is missing: give a file with labelled rows, or a named data set's folder.");
-  const named = askedTask(settings.task, hooks.task);
-  refuseIdleParts(settings.given, named, data);
-  refuseIdleSeed(settings.given);
-  const found =
-    predictions === undefined
-      ? await judgeModel({ ...settings, data }, named, hooks)
-      : await judgePredictions({ ...settings, data, predictions }, named);
-  const { notes, ...figures } = figuresOf(found, settings);
-  for (const note of notes) hooks.hub?.onNote?.(note);
-  return { ...figures, ...(notes.length > 0 && { notes }), rows: found.rows };
-}
+export const evaluate = (
+  settings: EvaluateSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
+): Promise<EvaluateResult> => call("evaluate", evaluateCommand, settings, hooks);
 
-/** How rows were judged, each kind of metric by itself. */
+/** Rows as they were judged, for each kind of metric. */
 interface Judged {
   readonly judgements: readonly Judgement[];
   readonly rows: number;
@@ -88,7 +164,7 @@ function figuresOf(
 async function judgeModel(
   settings: EvaluateCall & { readonly data: string },
   named: TaskChoice | undefined,
-  hooks: InferenceHooks,
+  hooks: Hooks,
 ): Promise<Judged> {
   const open = await openForUse(settings, named, hooks.hub);
   const choice = named ?? taskOf(open.kind);
@@ -125,7 +201,7 @@ async function judgeRows(
   choice: TaskChoice,
   { examples, labels }: Pick<Dataset, "examples"> & { readonly labels: LabelMap | undefined },
   settings: EvaluateCall,
-  { signal, hub }: InferenceHooks,
+  { signal, hub }: Hooks,
 ): Promise<Judgement> {
   const rows = await encodeRows(choice.task, examples, open.tokenizer, {
     labels,
@@ -146,7 +222,7 @@ async function judgeRows(
   });
 }
 
-/** What was measured of rows with one prompt, as of one row: they are no independent ones. */
+/** Measures rows with the same prompt as one row, because they are not independent. */
 function byPrompts(judgement: Judgement, { join }: Task, examples: Dataset["examples"]): Judgement {
   const { metric, measured } = judgement;
   if (!join) return judgement;
@@ -157,29 +233,16 @@ function byPrompts(judgement: Judgement, { join }: Task, examples: Dataset["exam
   return { ...judgement, measured: joined, units: "prompts" };
 }
 
-const TEXT_KEYS = ["beams", "lengthPenalty", "noRepeatNgram", "maxNewTokens"] as const;
-
 /**
- * How texts are generated to be judged; undefined where none are.
- * @throws UsageError for a setting of texts where none are judged
+ * How texts are generated to be evaluated; undefined if none are.
+ * @throws UsageError for a setting of texts if none are evaluated
  */
 function textOverrides(
   settings: EvaluateCall,
-  { task, texts, kind }: TaskChoice,
-): Pick<EvaluateCall, (typeof TEXT_KEYS)[number]> | undefined {
-  const { beams, lengthPenalty, noRepeatNgram, maxNewTokens, given } = settings;
-  if (settings.texts && !task.isGenerative)
-    throw new UsageError(`No effect here: --texts (acts only with causal-lm, not ${kind}); leave it out.`);
-  if (settings.texts ?? texts) return { beams, lengthPenalty, noRepeatNgram, maxNewTokens };
-  const idle = TEXT_KEYS.find((key) => key in given);
-  if (idle === undefined) return undefined;
-  throw new UsageError(
-    `No effect here: ${flagOf(idle)} (acts only where texts are judged, with --texts); leave it out.`,
-  );
-}
-
-/** @throws UsageError for a seed that nothing is drawn by */
-function refuseIdleSeed(given: object): void {
-  if (!("seed" in given) || "confidence" in given) return;
-  throw new UsageError("No effect here: --seed (acts only with --confidence); leave it out.");
+  { task, texts }: TaskChoice,
+): Pick<EvaluateCall, "beams" | "lengthPenalty" | "noRepeatNgram" | "maxNewTokens"> | undefined {
+  const hasTexts = settings.texts ?? texts;
+  refuseWithoutEffect(options, settings, { hasTexts, isGenerative: task.isGenerative === true });
+  const { beams, lengthPenalty, noRepeatNgram, maxNewTokens } = settings;
+  return hasTexts ? { beams, lengthPenalty, noRepeatNgram, maxNewTokens } : undefined;
 }

@@ -1,75 +1,77 @@
-import { type AdapterMetadata, inferenceMetadata, readAdapter, toLora, writeAdapter } from "../adapters/index.js";
+/** `bidora export`: an adapter, or a model, in another format. */
+
 import { UsageError } from "../common/errors.js";
-import { type ExportSettings, exportOptions, resolveSettings, type Settings } from "../config/index.js";
-import { askedTask } from "../datasets/index.js";
+import { baseModel, overwrite, session } from "../config/index.js";
+import { askedTask } from "../datasets/choice.js";
 import { exportLora } from "../export/gguf/exportLora.js";
-import { exportModel } from "../export/gguf/exportModel.js";
-import { describeLoss } from "../export/lossOfRank.js";
-import { fillFolder } from "../files/atomic.js";
-import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
-import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
-import { baseFolder, openWithAdapter } from "../inference/openModel.js";
-import { resolveModel } from "../io/resolveModel.js";
-import type { NamedTask } from "../tasks/index.js";
-import { refuseBadWeights } from "../train/badWeights.js";
+import { exportGguf } from "../export/gguf/exportModel.js";
+import { exportPeft } from "../export/peft.js";
+import { choice, text, whole } from "../settings/kinds.js";
+import { type AppliesWhen, type Given, option } from "../settings/option.js";
+import { call, defineCommand, type Hooks } from "./command.js";
 
-type Resolved = Settings<typeof exportOptions>;
+/** The formats by name. */
+const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportGguf };
+type Format = keyof typeof FORMATS;
 
-/** What `exportAdapter` wrote. */
+const withFormats = (...formats: readonly Format[]): AppliesWhen => ({
+  only: `with --to ${formats.join(" or ")}`,
+  holds: ({ to }: { readonly to?: Format }) => to === undefined || formats.includes(to),
+});
+
+const options = {
+  ...baseModel,
+  to: option(choice(["peft-lora", "gguf-lora", "gguf"]), { group: "Export", help: "format to export to" }),
+  outtype: option(choice(["f32", "f16", "bf16", "q8_0"]), {
+    group: "Export",
+    help: "data type of the matrices in a GGUF file; a gguf-lora can have f32 or f16",
+    defaultText: "f16; of gguf-lora f32",
+    appliesWhen: withFormats("gguf-lora", "gguf"),
+  }),
+  rank: option(whole(1), {
+    group: "Export",
+    help: "rank of the LoRA that a DoRA adapter is approximated by",
+    defaultText: "the adapter's",
+    appliesWhen: withFormats("peft-lora", "gguf-lora"),
+  }),
+  output: option(text("PATH"), { group: "Output", help: "folder, or .gguf file, to write" }),
+  ...overwrite,
+  ...session,
+};
+
+/** What `exportModel` takes: the flags of `bidora export`, in camelCase. */
+export type ExportSettings = Given<typeof options>;
+
+/** What `exportModel` wrote. */
 export interface ExportResult {
   readonly path: string;
-  /** How close the result is, or what it holds, in a sentence. */
+  /** What the result holds, or how close it is, in a sentence. */
   readonly note: string;
-  /** Of an adapter: what is lost of its change of the weights. */
+  /** Of an adapter: the error of its change of the weights, relative to that change. */
   readonly relativeError?: number;
 }
 
+export const exportCommand = defineCommand({
+  usage: "export [--model M] --adapter A --to FORMAT --output PATH",
+  about: "Exports an adapter, or with --to gguf the merged model, to another format.",
+  options,
+  hooks: ["task"],
+  leavesFiles: true,
+  run(settings, hooks): Promise<ExportResult> {
+    const { to } = settings;
+    if (to === undefined) throw new UsageError(`--to is missing: take ${options.to.takes}.`);
+    return FORMATS[to](settings, hooks.task && askedTask(undefined, hooks.task));
+  },
+  show: ({ path, note, relativeError }) => ({
+    value: { output: path, relativeError },
+    text: `${note}\nExported to ${path}`,
+  }),
+});
+
 /**
- * Writes an adapter in another format: `peft-lora`, a plain LoRA as PEFT has it, the truncated singular value decomposition of what
- * the adapter changes in each weight; `gguf-lora`, such a one, or LoRA's own tensors, for llama.cpp; `gguf`, merged with its base (or
- * the base alone) as one file for llama.cpp. Nothing is written before all is computed.
+ * Exports an adapter, or a model, to another format: `peft-lora`, a plain LoRA of PEFT, which is the truncated singular value
+ * decomposition of the adapter's change of each weight; `gguf-lora`, such a LoRA (or LoRA's own tensors) for llama.cpp; `gguf`, the
+ * model merged with its adapter, or the model alone, as one file for llama.cpp. Nothing is written before everything is computed.
  */
-export async function exportAdapter(
-  given: ExportSettings,
-  hooks: Pick<InferenceHooks, "task"> = {},
-): Promise<ExportResult> {
-  checkHooks("exportAdapter", hooks, "task");
-  const settings = resolveSettings(exportOptions, given);
-  const { to } = settings;
-  if (to === undefined) throw new UsageError(`--to is missing: take ${exportOptions.to.takes}.`);
-  const task = hooks.task && askedTask(undefined, hooks.task);
-  if (to === "gguf") refuseSet(settings, "rank", to);
-  if (to === "peft-lora") refuseSet(settings, "outtype", to);
-  return FORMATS[to](settings, task);
-}
-
-const FORMATS = { "peft-lora": exportPeft, "gguf-lora": exportLora, gguf: exportModel };
-
-/** @throws UsageError for a setting that would have no effect */
-function refuseSet(settings: Resolved, key: "rank" | "outtype", to: string): void {
-  if (settings[key] !== undefined) throw new UsageError(`No effect: --${key} is not for --to ${to}; leave it out.`);
-}
-
-async function exportPeft(settings: Resolved, task: NamedTask | undefined): Promise<ExportResult> {
-  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
-  const adapter = await resolveModel(settings.adapter);
-  const saved = await readAdapter(adapter);
-  const source = await baseFolder(settings, saved);
-  return holdOutput(settings.output, async (path) => {
-    refuseOccupied(path, settings.overwrite, [source, adapter]);
-    const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
-    if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
-    const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
-    refuseBadWeights({ folder: source, weights });
-    const lora = toLora(adapted, settings.rank);
-    const fill = (folder: string): void =>
-      writeAdapter(folder, { ...saved, ...lora, metadata: sideOf(saved.metadata) });
-    await fillFolder(path, fill, () => removeOwnFiles(path));
-    return { path, note: describeLoss(lora), relativeError: lora.relativeError };
-  });
-}
-
-/** What the adapter is used for stays; how it was trained does not describe the result. */
-function sideOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
-  return metadata && { ...inferenceMetadata(metadata), method: "lora" };
-}
+export const exportModel = (settings: ExportSettings, hooks: Pick<Hooks, "task"> = {}): Promise<ExportResult> =>
+  call("exportModel", exportCommand, settings, hooks);

@@ -1,11 +1,38 @@
+/** `bidora inspect`: what is in a model or an adapter. */
 import { oneLine } from "../common/messages.js";
-import type {
-  AdapterInspection,
-  AdapterSettings,
-  Inspection,
-  ModelInspection,
-  TensorFacts,
+import { session } from "../config/index.js";
+import {
+  type AdapterInspection,
+  type AdapterSettings,
+  type Inspection,
+  inspectFolder,
+  type ModelInspection,
+  type TensorFacts,
 } from "../inference/inspection.js";
+import { text } from "../settings/kinds.js";
+import { type Given, option } from "../settings/option.js";
+import { call, defineCommand, required } from "./command.js";
+
+const options = {
+  path: option(text("PATH"), { group: "Data", help: "folder of a model or an adapter", positional: true }),
+  ...session,
+};
+
+/** What `inspect` takes: the path of a model or an adapter. */
+export type InspectSettings = Given<typeof options>;
+
+export const inspectCommand = defineCommand({
+  usage: "inspect PATH",
+  about: "Shows what is in a model or an adapter: family, sizes, data types, tensors, adapted layers.",
+  options,
+  hooks: [],
+  run: ({ path }) => inspectFolder(required(path, "The path of a model or an adapter")),
+  show: (found) => ({ value: found, text: renderInspection(found) }),
+});
+
+/** Reads what is in the folder of a model or an adapter, and what of it would be refused. */
+export const inspect = (settings: InspectSettings): Promise<Inspection> =>
+  call("inspect", inspectCommand, settings, {});
 
 /** An inspection as text for people. */
 export function renderInspection(found: Inspection): string {

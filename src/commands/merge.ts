@@ -1,38 +1,58 @@
+/** `bidora merge`: base model and adapter as one plain model. */
+
 import { inferenceMetadata, mergedParameters, readAdapter, writeAdapterMetadata } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
-import { type MergeSettings, mergeOptions, resolveSettings } from "../config/index.js";
-import { askedTask } from "../datasets/index.js";
+import { baseModel, overwrite, session } from "../config/index.js";
+import { askedTask } from "../datasets/choice.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
 import { copyFiles } from "../files/runFolder.js";
-import { checkHooks, type InferenceHooks } from "../inference/openForUse.js";
 import { baseFolder, openWithAdapter } from "../inference/openModel.js";
 import { resolveModel } from "../io/resolveModel.js";
 import { storedDtype, writeModelFolder } from "../models/modelFolder.js";
+import { text } from "../settings/kinds.js";
+import { type Given, option } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";
 import { listTokenizerFiles } from "../text/index.js";
 import { refuseBadWeights, weightsOf } from "../train/badWeights.js";
+import { call, defineCommand, type Hooks } from "./command.js";
+
+const options = {
+  ...baseModel,
+  output: option(text("DIR"), { group: "Output", help: "folder for the merged model" }),
+  ...overwrite,
+  ...session,
+};
+
+/** What `merge` takes: the flags of `bidora merge`, in camelCase. */
+export type MergeSettings = Given<typeof options>;
+
+export const mergeCommand = defineCommand({
+  usage: "merge [--model M] --adapter A --output DIR",
+  about: "Merges an adapter into its base model and saves a plain Hugging Face model.",
+  options,
+  hooks: ["task"],
+  leavesFiles: true,
+  async run(settings, hooks) {
+    if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
+    const adapter = await resolveModel(settings.adapter);
+    const source = await baseFolder(settings, await readAdapter(adapter));
+    return holdOutput(settings.output, async (path) => {
+      refuseOccupied(path, settings.overwrite, [source, adapter]);
+      await writeMerged(path, source, adapter, hooks.task);
+      return { path };
+    });
+  },
+  show: ({ path }) => ({ value: { output: path }, text: `Merged model in ${path}` }),
+});
 
 /**
- * Writes base model and adapter as one plain model that transformers opens, in the base's dtype. Weights are merged in float32
- * (float64 for such a base). Nothing is written before all is computed.
+ * Merges an adapter into its base model and saves a plain model that transformers opens, in the base's dtype. Weights are merged in
+ * float32 (float64 for such a base). Nothing is written before everything is computed.
  * @returns the folder
  */
-export async function merge(
-  given: MergeSettings,
-  hooks: Pick<InferenceHooks, "task"> = {},
-): Promise<{ readonly path: string }> {
-  checkHooks("merge", hooks, "task");
-  const settings = resolveSettings(mergeOptions, given);
-  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to merge.");
-  const adapter = await resolveModel(settings.adapter);
-  const source = await baseFolder(settings, await readAdapter(adapter));
-  return holdOutput(settings.output, async (path) => {
-    refuseOccupied(path, settings.overwrite, [source, adapter]);
-    await writeMerged(path, source, adapter, hooks.task);
-    return { path };
-  });
-}
+export const merge = (settings: MergeSettings, hooks: Pick<Hooks, "task"> = {}): Promise<{ readonly path: string }> =>
+  call("merge", mergeCommand, settings, hooks);
 
 async function writeMerged(path: string, source: string, adapter: string, own: NamedTask | undefined): Promise<void> {
   const dtype = storedDtype(source);

@@ -1,14 +1,26 @@
-import { aWhole, checkArguments, optional, options as optionsOf } from "../common/arguments.js";
-import { aRunConfig, type RunConfig } from "../config/index.js";
-import { hubOptions } from "../io/hub/options.js";
+/** `bidora preview`: training rows as the model sees them. */
+import { oneLine } from "../common/messages.js";
+import { runFile, runOptions } from "../config/index.js";
 import { IGNORED_LABEL } from "../nn/index.js";
 import { startOf } from "../run/adapterStart.js";
 import { readRunData } from "../run/runData.js";
+import { whole } from "../settings/kinds.js";
+import { type Given, omit, option } from "../settings/option.js";
 import { type EncodedRow, encodeRows, type Task } from "../tasks/index.js";
 import type { Tokenizer } from "../text/index.js";
-import type { FinetuneOptions } from "./finetune.js";
+import { call, defineCommand, type Hooks, runOf, type Shown } from "./command.js";
 
-/** A stretch of a row's tokens that all bear loss, or none of them does. */
+/** A run's own, so that the rows of any command for `finetune` can be shown. */
+const options = {
+  ...runFile,
+  ...omit(runOptions, "resume", "overwrite", "profile", "keepCheckpoints", "dashboard"),
+  limit: option(whole(1), { group: "Data", help: "how many rows to show", default: 5 }),
+};
+
+/** What `preview` takes: the flags of `bidora preview`, in camelCase. */
+export type PreviewSettings = Given<typeof options>;
+
+/** Consecutive tokens of a row that are all trained on, or all not. */
 export interface PreviewPart {
   readonly text: string;
   readonly bearsLoss: boolean;
@@ -16,53 +28,65 @@ export interface PreviewPart {
 
 /** A training row as the model gets it. */
 export interface PreviewRow {
-  /** Where it stands in its file. */
+  /** Its line in the file. */
   readonly line: number;
   readonly length: number;
   readonly inputIds: readonly number[];
-  /** The tokens as text, special ones too: in one, and by what bears loss. */
+  /** The tokens as text, special ones included: as a whole, and in parts by whether they are trained on. */
   readonly text: string;
   readonly parts: readonly PreviewPart[];
-  /** Of each token, whether it bears loss: for language models. */
+  /** Whether each token is trained on, for language models. */
   readonly bearsLoss?: readonly boolean[];
-  /** What the loss is taken against: for all other tasks. */
+  /** The target of the loss, for all other tasks. */
   readonly target?: unknown;
 }
 
-/** Training rows to look at, and the lengths of all of them. */
+/** Some training rows, and the lengths of all of them. */
 export interface Preview {
   readonly rows: readonly PreviewRow[];
-  /** Of the tokens of each training row, in their order. */
+  /** How many tokens each training row has. */
   readonly lengths: readonly number[];
-  /** How many tokens of all rows bear loss: for language models. */
+  /** How many tokens of all rows are trained on, for language models. */
   readonly bearing: number | undefined;
   readonly maxLength: number;
 }
 
-const OPTIONS = optionsOf({ limit: aWhole, hub: optional(hubOptions) });
+export const previewCommand = defineCommand({
+  usage: "preview [run.yaml] [flags]",
+  about: "Shows training rows as the model sees them: their tokens, which of them are trained on, and their lengths.",
+  options,
+  isRun: true,
+  hooks: ["signal", "onNote", "onDownload", "hub"],
+  async run({ given: { limit: _, ...given }, limit }, { hub }): Promise<Preview> {
+    const config = runOf(given);
+    const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(await startOf(config, hub), hub);
+    const { task } = choice;
+    const encoding = { labels, maxLength, trainOn: config.trainOn, model };
+    const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
+    return {
+      rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),
+      lengths: encoded.map(({ inputIds }) => inputIds.length),
+      bearing: task.takesTrainOn ? encoded.reduce((sum, row) => sum + task.weight(row), 0) : undefined,
+      maxLength,
+    };
+  },
+  show(found, isTerminal): readonly Shown[] {
+    const rows = found.rows.map((row) => {
+      const { parts: _parts, ...facts } = row;
+      return { value: facts, text: rowLines(row, isTerminal), isFormatted: true };
+    });
+    return [...rows, { notes: [summary(found)] }];
+  },
+});
 
 /**
- * The training rows of a run as token ids, with what of them bears loss. Nothing is trained, and no weights are read.
- * Of these, as many as `limit` says are given
+ * The training rows of a run as token ids, with which of them are trained on. Nothing is trained, and no weights are read.
  * @throws UsageError and BidoraError as the run itself would for its rows
  */
-export async function preview(
-  config: RunConfig,
-  options: Pick<FinetuneOptions, "hub"> & { readonly limit: number },
-): Promise<Preview> {
-  checkArguments("preview", ["config", config, aRunConfig], ["options", options, OPTIONS]);
-  const { limit, hub } = options;
-  const { choice, splits, tokenizer, labels, model, maxLength } = await readRunData(await startOf(config, hub), hub);
-  const { task } = choice;
-  const encoding = { labels, maxLength, trainOn: config.trainOn, model };
-  const encoded = await encodeRows(task, splits.train.examples, tokenizer, encoding);
-  return {
-    rows: await Promise.all(encoded.slice(0, limit).map((row) => previewRow(row, task, tokenizer))),
-    lengths: encoded.map(({ inputIds }) => inputIds.length),
-    bearing: task.takesTrainOn ? encoded.reduce((sum, row) => sum + task.weight(row), 0) : undefined,
-    maxLength,
-  };
-}
+export const preview = (
+  settings: PreviewSettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
+): Promise<Preview> => call("preview", previewCommand, settings, hooks);
 
 async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Promise<PreviewRow> {
   const { inputIds, at, target } = row;
@@ -77,7 +101,7 @@ async function previewRow(row: EncodedRow, task: Task, tokenizer: Tokenizer): Pr
   };
 }
 
-/** A target stands at the token before the one that is foretold. */
+/** A target stands at the token before the one that is predicted. */
 const marksOf = (targets: readonly number[]): boolean[] =>
   targets.map((_, i) => i > 0 && targets[i - 1] !== IGNORED_LABEL);
 
@@ -94,4 +118,28 @@ async function partsOf(
       bearsLoss: marks[start] as boolean,
     })),
   );
+}
+
+/** Tokens that are trained on are green on a terminal, and in brackets elsewhere. */
+function rowLines({ line, length, parts, target }: PreviewRow, isColoured: boolean): string {
+  const text = parts.map((part) => shown(part, isColoured)).join("");
+  const aim = target === undefined ? "" : `\n  target ${oneLine(JSON.stringify(target))}`;
+  return `line ${line}, ${length} tokens\n  ${text}${aim}`;
+}
+
+function shown({ text, bearsLoss }: PreviewPart, isColoured: boolean): string {
+  const line = oneLine(text);
+  if (!bearsLoss) return line;
+  return isColoured ? `\x1b[32m${line}\x1b[0m` : `⟦${line}⟧`;
+}
+
+function summary({ lengths, bearing, maxLength }: Preview): string {
+  const sum = lengths.reduce((a, b) => a + b, 0);
+  const [least, most] = [lengths, lengths].map((all, i) =>
+    all.reduce((a, b) => (a < b === (i === 0) ? a : b), all[0] ?? 0),
+  );
+  const mean = lengths.length === 0 ? 0 : sum / lengths.length;
+  const full = lengths.filter((length) => length === maxLength).length;
+  const loss = bearing === undefined ? "" : `, ${bearing} of which are trained on`;
+  return `${lengths.length} rows of ${least} to ${most} tokens, ${mean.toFixed(1)} on average, ${sum} in all${loss}; ${full} as long as --max-length ${maxLength} allows.`;
 }

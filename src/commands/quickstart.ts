@@ -1,61 +1,110 @@
-import type { CompareSettings, quickstartOptions, RunSettings, Settings } from "../config/index.js";
-import { METHODS } from "../config/index.js";
+/** `bidora quickstart`: compares methods on real data in a few minutes. A preset of `compare`. */
+import { INTERRUPTED, UsageError } from "../common/errors.js";
+import { METHODS, overwrite, type RunSettings, runOptions, session } from "../config/index.js";
 import type { ComparedRun } from "../files/comparison.js";
-import { clearComparison } from "../files/comparisonFolder.js";
+import { clearComparison, comparedRunFolder } from "../files/comparisonFolder.js";
+import { REPORT } from "../files/names.js";
 import { holdOutput, refuseOccupied } from "../files/outputFolder.js";
-import { TOPICS, type TopicName } from "../quickstart/topics.js";
+import { type QuickstartTopic, TOPICS, type TopicName } from "../quickstart/topics.js";
 import { type Variant, variantsOf } from "../run/comparison/variants.js";
-import { type CompareHooks, compare } from "./compare.js";
+import { names, text } from "../settings/kinds.js";
+import { type Given, option, pick } from "../settings/option.js";
+import { checkSettings, type Settings } from "../settings/settings.js";
+import { HINTED_COMMAND } from "../torch/installation.js";
+import { call, defineCommand, type Hooks, settingsFor } from "./command.js";
+import { type CompareSettings, compareCommand } from "./compare.js";
+import { formatTable } from "./tables.js";
 
-export { TOPICS, type TopicName } from "../quickstart/topics.js";
+const options = {
+  topic: option(text("TOPIC"), {
+    group: "Run",
+    help: Object.keys(TOPICS).join(" or "),
+    default: "messages",
+    positional: true,
+  }),
+  methods: option(names("NAMES"), {
+    group: "Run",
+    help: "methods to compare",
+    default: ["lora", "dora", "bidora"],
+  }),
+  output: option(text("DIR"), {
+    group: "Run",
+    help: "folder for the results",
+    defaultText: "runs/quickstart, runs/quickstart-chat",
+  }),
+  overwrite: { ...overwrite.overwrite, group: "Run" },
+  ...pick(runOptions, "seed", "threads"),
+  ...session,
+};
 
-/** What a quickstart came to: a finished comparison. */
+/** A finished comparison. */
 export interface QuickstartResult {
   /** In the order of the methods. */
   readonly runs: readonly ComparedRun[];
+  readonly topic: TopicName;
   readonly output: string;
   /** The model that was trained: a name on the Hub, or a path. */
   readonly model: string;
 }
 
+export const quickstartCommand = defineCommand({
+  usage: "quickstart [messages|chat] [flags]",
+  about: "Fine-tunes a small model with each method and compares them: an encoder on text messages, or a chat model.",
+  options,
+  hooks: ["signal", "onNote", "onDownload", "hub", "observers"],
+  leavesFiles: true,
+  run: compareOnTopic,
+  show: (result) =>
+    result
+      ? { value: result, text: `${renderComparison(result)}${TRY[result.topic](result)}` }
+      : { status: INTERRUPTED },
+});
+
 /**
- * Fine-tunes a small model on the topic's bundled rows with each method, and compares them: a preset of `compare`.
- * @returns undefined where the signal stopped it
+ * Fine-tunes a small model on bundled rows with each method, and compares them.
+ * @returns undefined if the signal stopped it
  * @throws UsageError for a method that is unknown or named twice, BidoraError `OUTPUT_IN_USE` for a folder with something in it,
  *   unless `overwrite` allows to replace the runs there
  */
-export async function quickstart(
-  name: TopicName,
-  settings: Settings<typeof quickstartOptions>,
-  hooks: CompareHooks = {},
-): Promise<QuickstartResult | undefined> {
+export const quickstart = (
+  settings: Given<typeof options>,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "observers"> = {},
+): Promise<QuickstartResult | undefined> => call("quickstart", quickstartCommand, settings, hooks);
+
+async function compareOnTopic(settings: Settings<typeof options>, hooks: Hooks): Promise<QuickstartResult | undefined> {
+  const topic = topicNamed(settings.topic);
   const variants = variantsOf(settings.methods);
-  const topic = TOPICS[name];
   const { output = topic.output, overwrite } = settings;
   const model = await holdOutput(output, async (folder) => {
     refuseOccupied(output, overwrite, []);
     if (overwrite) clearComparison(folder);
     return topic.model(hooks.hub);
   });
-  const outcome = await compare({ ...presetOf(name, variants, settings), model, output }, undefined, {
+  const preset = checkSettings(compareCommand.options, { ...presetOf(topic, variants, settings), model, output });
+  const outcome = await compareCommand.run(settingsFor(compareCommand, preset), {
     ...hooks,
     onEvent(event, run) {
-      if (event.event === "start") hooks.note?.(`\n${run.method}: ${topic.about}`);
-      hooks.onEvent?.(event, run);
+      if (event.event === "start") hooks.hub?.onNote?.(`\n${run.method}: ${topic.about}`);
+      for (const observe of hooks.observers ?? []) observe(event);
     },
   });
   if (outcome.kind !== "compared") return undefined;
   const place = ({ method }: ComparedRun) => settings.methods.indexOf(method);
-  return { runs: outcome.result.runs.toSorted((a, b) => place(a) - place(b)), output, model };
+  const runs = outcome.result.runs.toSorted((a, b) => place(a) - place(b));
+  return { runs, topic: topic.name, output, model };
+}
+
+function topicNamed(name: string): QuickstartTopic {
+  if (Object.hasOwn(TOPICS, name)) return TOPICS[name as TopicName];
+  throw new UsageError(`There is no quickstart ${name}; known are ${Object.keys(TOPICS).join(", ")}.`);
 }
 
 /** The settings of the comparison. Every method gets the same training steps; BiDoRA searches half as many before. */
 function presetOf(
-  name: TopicName,
+  { steps, run }: QuickstartTopic,
   variants: readonly Variant[],
-  { methods, seed, threads }: Settings<typeof quickstartOptions>,
+  { methods, seed, threads }: Settings<typeof options>,
 ): CompareSettings {
-  const { steps, run } = TOPICS[name];
   const lengthOf = ({ method }: Variant): RunSettings =>
     METHODS[method].isBilevel ? { maxSteps: steps / 2, retrainSteps: steps } : { maxSteps: steps };
   return {
@@ -68,4 +117,47 @@ function presetOf(
     saveEvery: 2 * steps,
     ...(threads !== undefined && { threads }),
   };
+}
+
+/** What to do next. */
+const TRY: Readonly<Record<TopicName, (result: QuickstartResult) => string>> = {
+  messages: (result) => `
+Try one of them on your own messages (one JSON object a line, with "text"):
+  echo '{"text":"You have won a prize, call now!"}' > rows.jsonl
+  ${HINTED_COMMAND} predict --adapter ${bestOf(result)} --input rows.jsonl --output predictions.jsonl
+
+Train on your own data (JSONL, CSV, TSV or Parquet with a text and a label column):
+  ${HINTED_COMMAND} finetune --model ${result.model} --task sequence-classification \\
+    --train train.csv --validation validation.csv --output runs/mine
+`,
+  chat: (result) => `
+Talk to one of them:
+  ${HINTED_COMMAND} generate --adapter ${bestOf(result)} --chat
+
+Train on your own conversations (JSONL with "messages", or "prompt" and "completion"):
+  ${HINTED_COMMAND} finetune --model ${result.model} \\
+    --task causal-lm --train chat.jsonl --validation chat-valid.jsonl --output runs/mine
+`,
+};
+
+const bestOf = ({ runs, output }: QuickstartResult): string => comparedRunFolder(output, runs.at(-1) as ComparedRun);
+
+function renderComparison({ runs, output }: QuickstartResult): string {
+  const metrics = Object.keys(runs[0]?.metrics ?? {});
+  const table = formatTable(
+    ["method", ...metrics, "trained", "seconds", "peak MiB"],
+    runs.map((run) => [
+      run.method,
+      ...metrics.map((name) => run.metrics[name] ?? 0),
+      run.trainedParameters,
+      Math.round(run.seconds),
+      Math.round(run.peakMemoryBytes / 2 ** 20),
+    ]),
+  );
+  return `
+${table}
+
+Report with all curves:  ${output}/${REPORT}
+Adapters for PEFT:       ${runs.map((run) => comparedRunFolder(output, run)).join("\n                         ")}
+`;
 }

@@ -1,51 +1,93 @@
-import { checkArguments, oneOf, optional, options as optionsOf, signal } from "../common/arguments.js";
+/** `bidora verify-hypergradient`: the estimators of the hypergradient against the exact one. */
 import { UsageError } from "../common/errors.js";
-import { aRunConfig, isTooCoarse, METHODS, type RunConfig, refuseWithoutEffect, runOptions } from "../config/index.js";
-import { hubOptions } from "../io/hub/options.js";
+import { isTooCoarse, METHODS, refuseUnused, runFile, runOptions } from "../config/index.js";
 import { startOf } from "../run/adapterStart.js";
 import { ownWeights, prepare } from "../run/prepare.js";
 import { setupOf } from "../run/runPlans.js";
+import { choice } from "../settings/kinds.js";
+import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
-import type { FinetuneOptions } from "./finetune.js";
+import { call, defineCommand, type Hooks, runOf } from "./command.js";
+import { formatTable } from "./tables.js";
+
+const options = {
+  ...runFile,
+  ...omit(
+    runOptions,
+    ...(["validation", "test", "testSplit", "method", "epochs", "maxSteps", "warmupRatio", "schedule"] as const),
+    ...(["output", "overwrite", "resume", "dashboard", "evalEvery", "saveEvery", "keepCheckpoints"] as const),
+    ...(["earlyStopping", "log", "profile", "retrainSteps", "retrainEpochs", "retrainLearningRate"] as const),
+    ...(["searchPatience", "warmStart"] as const),
+  ),
+  learningRate: { ...runOptions.learningRate, defaultText: "1e-3" },
+  method: option(choice(["bidora"]), {
+    group: "Method",
+    help: "the only method with hypergradients",
+    default: "bidora",
+  }),
+  precision: option(choice(["float64", "float32"]), {
+    group: "Training",
+    help: "compute everything in this data type instead of the run's own",
+    defaultText: "--dtype",
+  }),
+};
+
+/** What `verifyHypergradient` takes: the flags of `bidora verify-hypergradient`, in camelCase. */
+export type VerifySettings = Given<typeof options>;
 
 /** How well each estimator of the hypergradient does on a model and data. */
 export interface Verification extends EstimatorComparison {
-  /** What the model computed in. */
+  /** The data type that the model computed in. */
   readonly dtype: "float64" | "float32" | "bfloat16";
   /** Sentences on what the figures mean for the run. */
   readonly notes: readonly string[];
 }
 
-const OPTIONS = optionsOf({
-  hub: optional(hubOptions),
-  signal,
-  precision: optional(oneOf(["float32", "float64"])),
+export const verifyCommand = defineCommand({
+  usage: "verify-hypergradient [run.yaml] [flags]",
+  about: "Compares each hypergradient estimator with the exact one, on your own model and data.",
+  options,
+  isRun: true,
+  hooks: ["signal", "onNote", "onDownload", "hub"],
+  async run({ given: { precision, ...given } }, { signal, hub }): Promise<Verification> {
+    if (precision !== undefined && given.dtype !== undefined)
+      throw new UsageError("--precision and --dtype exclude each other: one takes the place of the other.");
+    const config = runOf(given);
+    if (!METHODS[config.method].isBilevel)
+      throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
+    // Every estimator is computed, so that settings of any of them have an effect.
+    refuseUnused(config.given, config, ["xi", "hypergradientTerms"]);
+    const prepared = await prepare(await startOf(config, hub), hub, precision);
+    const comparison = await namingBadWeights(
+      () => ownWeights(prepared),
+      () => compareEstimators(setupOf(prepared), prepared.config, signal),
+    );
+    const dtype = precision ?? (prepared.config.dtype as "float32" | "bfloat16");
+    return { dtype, ...comparison, notes: notesOf(comparison, dtype) };
+  },
+  show(result) {
+    const rows = result.estimators.map((row) => [
+      row.name,
+      row.cosine.toFixed(6),
+      row.relativeError.toExponential(2),
+      row.seconds.toFixed(2),
+    ]);
+    const share = `Second-order share of the hypergradient's norm: ${result.secondOrderShare.toPrecision(3)}`;
+    const table = formatTable(["estimator", "cosine", "relative error", "seconds"], rows);
+    return { value: result, text: [`In ${result.dtype}:`, table, share, ...result.notes].join("\n") };
+  },
 });
 
 /**
- * Compares every estimator of the hypergradient with the exact one on the user's own model and data: after the first few
- * steps of the run's search, so that B is no longer zero, on the batches that come next.
- * @param options.precision in place of the run's own dtype
+ * Compares every estimator of the hypergradient with the exact one on the user's own model and data, on the batches that follow the
+ * first few steps of the run's search, when B is no longer zero.
  * @throws UsageError for a method without magnitudes
  */
-export async function verifyHypergradient(
-  config: RunConfig,
-  options: Pick<FinetuneOptions, "hub" | "signal"> & { readonly precision?: "float32" | "float64" | undefined } = {},
-): Promise<Verification> {
-  checkArguments("verifyHypergradient", ["config", config, aRunConfig], ["options", options, OPTIONS]);
-  if (!METHODS[config.method].isBilevel)
-    throw new UsageError(`verify-hypergradient is for --method bidora, not ${config.method}.`);
-  // Every estimator is computed, so that what acts with some of them only acts here.
-  refuseWithoutEffect(runOptions, config.given, config, ["xi", "hypergradientTerms"]);
-  const prepared = await prepare(await startOf(config, options.hub), options.hub, options.precision);
-  const comparison = await namingBadWeights(
-    () => ownWeights(prepared),
-    () => compareEstimators(setupOf(prepared), prepared.config, options.signal),
-  );
-  const dtype = options.precision ?? (prepared.config.dtype as "float32" | "bfloat16");
-  return { dtype, ...comparison, notes: notesOf(comparison, dtype) };
-}
+export const verifyHypergradient = (
+  settings: VerifySettings,
+  hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub"> = {},
+): Promise<Verification> => call("verifyHypergradient", verifyCommand, settings, hooks);
 
 function notesOf({ estimators }: EstimatorComparison, dtype: Verification["dtype"]): string[] {
   const coarse = estimators.filter(({ name }) => isTooCoarse(name, dtype));

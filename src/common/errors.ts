@@ -24,3 +24,6 @@ export class UsageError extends BidoraError {
     super("USAGE", message, options);
   }
 }
+
+/** Exit status of a command that was interrupted, as shells count it: 128 + SIGINT. */
+export const INTERRUPTED = 130;

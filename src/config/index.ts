@@ -1,13 +1,30 @@
-/** The settings of a run: what can be set, how it is checked, and which values follow where nothing is given. */
+/** The settings of a run and of generation: what can be set, how it is checked, and which values follow from others. */
 
-export { aRunConfig } from "./checkRunConfig.js";
-export * from "./commandOptions.js";
-export { estimatorNames, type HypergradientName, isTooCoarse } from "./estimators.js";
-export { callConditions, generatorConditions, promptConditions } from "./generationConditions.js";
 export { METHODS, type Method, methodNames, methodsOf } from "./methods.js";
-export { flagOf } from "./option.js";
-export { type RunConfig, type RunKey, type RunSettings, runOptions } from "./options.js";
-export { idleSettings, renderRunYaml, resolveRun, settingsOf, withFound } from "./resolve.js";
-export { checkSettings, resolveSettings, type Settings } from "./settings.js";
-export { refuseIdle, refuseWithoutEffect } from "./withoutEffect.js";
-export { readRunFile, readSettingsFile } from "./yaml.js";
+export { estimatorNames, type HypergradientName, isTooCoarse } from "./options/bidora.js";
+export {
+  evaluatedTexts,
+  type GenerateSettings,
+  type GeneratorSettings,
+  generateOptions,
+  generationOptions,
+  generatorOptions,
+  generatorSettings,
+  promptOptions,
+} from "./options/generation.js";
+export { baseModel, overwrite, partOptions, rowOptions, runFile, session } from "./options/shared.js";
+export {
+  type RunConfig,
+  type RunKey,
+  type RunSettings,
+  type RunValues,
+  readRunFile,
+  refuseUnused,
+  renderRunYaml,
+  resolveChecked,
+  resolveRun,
+  runOptions,
+  settingsOf,
+  unusedSettings,
+  withFound,
+} from "./run.js";

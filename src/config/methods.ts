@@ -1,4 +1,7 @@
-import { ADAPTER_METHODS, type AdapterMethodName, type MethodSetting } from "../adapters/index.js";
+/** The fine-tuning methods that a run can choose. */
+import { ADAPTER_METHODS, type AdapterMethodName } from "../adapters/index.js";
+import { alternatives } from "../settings/kinds.js";
+import type { AppliesWhen } from "../settings/option.js";
 
 /** How a model is fine-tuned: every weight, an adapter method, or BiDoRA's step rule on DoRA's layer. */
 export type Method = "full" | AdapterMethodName | "bidora";
@@ -39,15 +42,22 @@ export function methodsOf(adapter: string): Method[] {
   return methodNames.filter((name) => METHODS[name].adapter === adapter);
 }
 
-/** The methods in which a setting has an effect. */
-export function methodsWith(setting: MethodSetting): Method[] {
+/** The methods that use a setting of adapters. */
+export function methodsWith(setting: string): Method[] {
   return methodNames.filter((name) => {
     const { adapter } = METHODS[name];
-    return adapter !== undefined && ADAPTER_METHODS[adapter].settings.includes(setting);
+    return adapter !== undefined && setting in ADAPTER_METHODS[adapter].options;
   });
 }
 
-/** BiDoRA's learning rate, and by name those that differ from it. */
+export function withMethods(...methods: readonly Method[]): AppliesWhen {
+  return {
+    only: `with --method ${alternatives(methods)}`,
+    holds: ({ method }: { method?: Method }) => methods.includes(method!),
+  };
+}
+
+/** The default learning rates: BiDoRA's, and those of the methods that differ. */
 export function learningRates(): string {
   const common = METHODS.bidora.learningRate;
   const others = methodNames.filter((name) => METHODS[name].learningRate !== common);

@@ -9,8 +9,8 @@ import {
   type MagnitudeAxis,
   methodOf,
   readAdapter,
+  settingsOfAdapter,
 } from "../adapters/index.js";
-import { aText, checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import { openWeights, readConfig } from "../io/checkpoint.js";
@@ -76,12 +76,11 @@ export interface AdapterSettings {
 export type Inspection = ModelInspection | AdapterInspection;
 
 /**
- * What is in a model's or an adapter's folder. Only headers and configurations of a model are read.
+ * Reads what is in the folder of a model or an adapter. Only headers and configurations of a model are read.
  * @param path a folder or a Hub repository
  * @throws BidoraError `CHECKPOINT` for a folder that is neither
  */
-export async function inspect(path: string): Promise<Inspection> {
-  checkArguments("inspect", ["path", path, aText]);
+export async function inspectFolder(path: string): Promise<Inspection> {
   const folder = await resolveModel(path);
   return isAdapterFolder(folder) ? inspectAdapter(folder) : inspectModel(folder);
 }
@@ -97,7 +96,7 @@ async function inspectAdapter(folder: string): Promise<AdapterInspection> {
 async function adapterSettings(folder: string): Promise<AdapterSettings> {
   const { config, tensors, metadata, taskType, baseModel } = await readAdapter(folder);
   const method = methodOf(config);
-  const { magnitudeAxis, targetModules, ...own } = method.toSettings(config);
+  const { magnitudeAxis, targetModules, ...own } = settingsOfAdapter(config);
   const { rank, alpha, rslora, dropout, adapterSize, adapterPlacement } = own;
   return {
     method: metadata?.method ?? config.method,

@@ -1,6 +1,5 @@
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
-import { type EvaluateSettings, flagOf } from "../config/index.js";
 import {
   byPrompt,
   type Example,
@@ -12,45 +11,29 @@ import {
   rowError,
   where,
 } from "../data/index.js";
-import { isNamedFolder, positiveOf, readLabelled, type Split, type TaskChoice } from "../datasets/index.js";
+import { positiveOf, type TaskChoice } from "../datasets/choice.js";
+import type { Split } from "../datasets/dataset.js";
+import { isNamedFolder, readLabelled } from "../datasets/splits.js";
 import { textScorer } from "../tasks/index.js";
 import type { Judgement } from "../train/evaluation.js";
 import { spellLabels } from "./predictedLabels.js";
 
-/** What is judged by what. */
-export interface PredictionFile extends Omit<EvaluateSettings, "task"> {
+/** Predictions, and the rows that they are for. */
+export interface PredictionFile {
   readonly data: string;
-  readonly split: Split | undefined;
-  /** One JSON object a row, as `predict` writes them. */
+  readonly split?: Split | undefined;
+  readonly limit?: number | undefined;
+  readonly textColumns?: readonly string[] | undefined;
+  readonly labelColumn?: readonly string[] | undefined;
+  /** One JSON object per row, as `predict` writes them. */
   readonly predictions: string;
-  readonly given: object;
 }
-
-/** What only a model that computes has an effect on. */
-const OF_MODELS = [
-  "model",
-  "revision",
-  "adapter",
-  "maxLength",
-  "batchSize",
-  "dtype",
-  "threads",
-  "trainOn",
-  "beams",
-  "lengthPenalty",
-  "noRepeatNgram",
-  "maxNewTokens",
-  "texts",
-] as const satisfies (keyof EvaluateSettings)[];
 
 /** Compares a file of predictions with labelled rows, as many and in the same order. Needs no model. */
 export async function judgePredictions(
   settings: PredictionFile,
   choice: TaskChoice | undefined,
 ): Promise<{ readonly judgements: readonly Judgement[]; readonly rows: number }> {
-  const idle = OF_MODELS.find((key) => key in settings.given);
-  if (idle !== undefined)
-    throw new UsageError(`No effect beside --predictions, where no model computes: ${flagOf(idle)}; leave it out.`);
   if (!choice) throw new UsageError("--task is missing: it says how --predictions are judged.");
   const { rows: lines } = await loadTable(settings.predictions);
   const written = lines.map(({ values, line }) => ({ values, at: { file: settings.predictions, line } }));
@@ -67,8 +50,6 @@ interface Written {
 type Judge = (settings: PredictionFile, choice: TaskChoice, written: readonly Written[]) => Promise<Judgement>;
 
 const judgeTexts: Judge = async (settings, choice, written) => {
-  if (settings.textColumns)
-    throw new UsageError("No effect beside --predictions of texts: --text-columns; leave it out.");
   const known = await referencesOf(settings, choice, written.length);
   const texts = readPredictions<{ text: string }>(settings, choice, written, known.length, "texts to compare with");
   const { metric } = textScorer;

@@ -1,35 +1,18 @@
-import { checkArguments, optional, options, signal } from "../common/arguments.js";
-import { BidoraError, UsageError } from "../common/errors.js";
-import { type evaluateOptions, flagOf, type Settings } from "../config/index.js";
+/** What evaluating and predicting have in common. */
+import { BidoraError } from "../common/errors.js";
 import type { Dataset } from "../data/index.js";
-import { isNamedFolder, type TaskChoice } from "../datasets/index.js";
-import { hubOptions } from "../io/hub/options.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
-import { aNamedTask, maxLengthOf, type NamedTask } from "../tasks/index.js";
+import { maxLengthOf, type NamedTask } from "../tasks/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
-import { type OpenModel, openModel } from "./openModel.js";
+import { type OpenModel, type OpenOptions, openModel } from "./openModel.js";
 
-/** What a call can say beside the settings. */
-export interface InferenceHooks {
-  readonly signal?: AbortSignal;
-  /** Notes for people, and the progress of downloads. */
-  readonly hub?: HubOptions;
-  /** A task of one's own, in the place of one that the settings name. */
-  readonly task?: NamedTask;
-}
-
-/** What is said of a call beside the settings, by the names that it takes. */
-export function checkHooks(call: string, hooks: unknown, ...names: readonly (keyof InferenceHooks)[]): void {
-  const known = Object.fromEntries(names.map((name) => [name, HOOKS[name]]));
-  checkArguments(call, ["hooks", hooks, options(known)]);
-}
-
-const HOOKS = { signal, hub: optional(hubOptions), task: optional(aNamedTask) };
-
-/** What `evaluate` and `predict` have in common: the model in the right dtype, on the right number of threads, packed. */
+/** Opens a model for inference: in the right dtype, on the right number of threads, with packed weights. */
 export async function openForUse(
-  settings: Pick<Settings<typeof evaluateOptions>, "model" | "revision" | "adapter" | "dtype" | "threads">,
+  settings: Omit<OpenOptions, "dtype" | "hub" | "task"> & {
+    readonly dtype: Parameters<typeof computeDtype>[0];
+    readonly threads?: number | undefined;
+  },
   task: NamedTask | undefined,
   hub: HubOptions | undefined,
 ): Promise<OpenModel> {
@@ -67,17 +50,4 @@ export function checkTexts(
     "UNKNOWN_COLUMN",
     `The model was trained on ${trained.join(" and ")}, but ${path} has ${found.join(" and ")} for it: name the columns by --text-columns.`,
   );
-}
-
-/**
- * A named data set's folder has splits, a file has columns to name.
- * @throws UsageError for the one where there is the other
- */
-export function refuseIdleParts(given: object, task: TaskChoice | undefined, path: string): void {
-  const isFolder = task !== undefined && isNamedFolder(task, path);
-  const idle = isFolder ? (["textColumns", "labelColumn"] as const) : (["split"] as const);
-  const found = idle.find((key) => key in given);
-  if (found === undefined) return;
-  const only = isFolder ? "on a file of rows" : "on a named data set's folder";
-  throw new UsageError(`No effect here: ${flagOf(found)} (acts only ${only}, not on ${path}); leave it out.`);
 }

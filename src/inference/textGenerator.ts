@@ -10,19 +10,9 @@ import {
   optional,
   options as optionsOf,
 } from "../common/arguments.js";
+import { UsageError } from "../common/errors.js";
 import { uniforms } from "../common/seededGenerator.js";
-import {
-  callConditions,
-  checkSettings,
-  type GeneratorSettings,
-  generateOptions,
-  generatorConditions,
-  generatorOptions,
-  generatorSettings,
-  refuseIdle,
-  resolveSettings,
-  type Settings,
-} from "../config/index.js";
+import { type GeneratorSettings, generatorOptions, promptOptions } from "../config/index.js";
 import { aWriting, type LanguageExample, type Writing, writings } from "../data/index.js";
 import {
   type Generated,
@@ -34,17 +24,21 @@ import {
   type Prompt,
   readGenerationConfig,
   resolveGeneration,
+  SAMPLING_KEYS,
   splitStops,
 } from "../generation/index.js";
 import { readConfig } from "../io/checkpoint.js";
+import { hubOptions } from "../io/hub/options.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
 import { packLinears } from "../nn/index.js";
-import { encodePrompts, namedTask } from "../tasks/index.js";
+import { allApplyWhen, flagOf } from "../settings/option.js";
+import { refuseWithoutEffect, resolveSettings, type Settings } from "../settings/settings.js";
+import { encodePrompts } from "../tasks/encodeLanguage.js";
+import { namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
 import { promptsOf } from "../train/prompts.js";
-import { refuseExcluding } from "./generationChecks.js";
-import { checkHooks, type InferenceHooks } from "./openForUse.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
 /** A continuation with its prompt: of a conversation, the text that the chat template renders. */
@@ -57,9 +51,23 @@ export interface GenerationHooks {
   /** Stops the call, which throws the signal's reason. */
   readonly signal?: AbortSignal | undefined;
   /** Notes and the progress of downloads. */
-  readonly hub?: InferenceHooks["hub"] | undefined;
+  readonly hub?: HubOptions | undefined;
 }
 
+/** Prompts and files are named in messages, because they are settings of the command. */
+const OPTIONS = {
+  ...generatorOptions,
+  ...allApplyWhen(
+    {
+      only: "in generate(): a TextGenerator gets its prompts from stream() and rows()",
+      holds: () => false,
+    },
+    promptOptions,
+  ),
+};
+
+const OPEN_HOOKS = optionsOf({ hub: optional(hubOptions) });
+const ROWS_HOOKS = optionsOf({ signal: aSignal });
 const STREAM = optionsOf({
   signal: aSignal,
   stream: optional(aNumber),
@@ -83,18 +91,16 @@ export class TextGenerator {
    * @throws UsageError for settings without effect or that exclude each other
    */
   static async open(given: GeneratorSettings, hooks: Pick<GenerationHooks, "hub"> = {}): Promise<TextGenerator> {
-    checkHooks("TextGenerator.open", hooks, "hub");
+    checkArguments("TextGenerator.open", ["hooks", hooks, OPEN_HOOKS]);
     const { hub } = hooks;
-    const asked = checkSettings(generateOptions, given);
-    refuseIdle(callConditions, asked, undefined);
-    const settings = resolveSettings(generatorOptions, generatorSettings(asked));
+    const settings = resolveSettings(OPTIONS, given);
     const { model, revision, adapter, dtype, threads } = settings;
     refuseExcluding(settings.given);
     const which = { model, revision, adapter, ...(hub && { hub }) };
     const found = await findModel(which);
     const own = readGenerationConfig(found.folder, readConfig(found.folder));
     const generation = resolveGeneration(settings.given, own);
-    refuseIdle(generatorConditions, settings.given, { ...generation, adapter });
+    refuseWithoutEffect(OPTIONS, settings, { generation });
     if (threads !== undefined) setThreads(threads);
     const task = namedTask("causal-lm");
     const opened = await openWithAdapter({ ...which, task, dtype: computeDtype(dtype) }, found);
@@ -154,7 +160,7 @@ export class TextGenerator {
   rows(prompts: readonly Writing[], hooks: Pick<GenerationHooks, "signal"> = {}): AsyncGenerator<GeneratedRow> {
     return this.generate(() => {
       checkArguments("rows", ["prompts", prompts, writings]);
-      checkHooks("rows", hooks, "signal");
+      checkArguments("rows", ["hooks", hooks, ROWS_HOOKS]);
       return prompts.map((prompt, i) => exampleOf(prompt, promptName(i)));
     }, hooks);
   }
@@ -169,7 +175,7 @@ export class TextGenerator {
   ): AsyncGenerator<GeneratedRow> {
     return this.generate(() => {
       checkArguments("examples", ["examples", examples, EXAMPLES]);
-      checkHooks("examples", hooks, "signal");
+      checkArguments("examples", ["hooks", hooks, ROWS_HOOKS]);
       return examples;
     }, hooks);
   }
@@ -222,3 +228,11 @@ const exampleOf = (prompt: Writing, name: string): LanguageExample => ({
   label: undefined,
   at: { file: name, line: 0 },
 });
+
+/** @throws UsageError for greedy search together with what is not greedy */
+function refuseExcluding(given: GeneratorSettings): void {
+  const beams = (given.beams ?? 1) > 1 ? "beams" : undefined;
+  const other = given.greedy ? (SAMPLING_KEYS.find((key) => key in given) ?? beams) : undefined;
+  if (other !== undefined)
+    throw new UsageError(`--greedy takes the likeliest token each time, and ${flagOf(other)} does not: leave one out.`);
+}

@@ -8,6 +8,7 @@ import { QUICKSTART_MODEL, quickstartChatModel, quickstartModel } from "./models
 
 /** A task that the quickstart trains a model for. */
 export interface QuickstartTopic {
+  readonly name: "messages" | "chat";
   /** What is trained, and on how many rows. */
   readonly about: string;
   /** The default output folder. */
@@ -24,6 +25,7 @@ const data = (path: string): string => join(fileURLToPath(new URL("../../example
 
 export const TOPICS = {
   messages: {
+    name: "messages",
     about: `fine-tuning ${QUICKSTART_MODEL} to tell spam from ham, 400 text messages to learn from`,
     output: "runs/quickstart",
     model: async (hub) => {
@@ -41,6 +43,7 @@ export const TOPICS = {
     },
   },
   chat: {
+    name: "chat",
     about: "fine-tuning SmolLM2-135M-Instruct to answer with a command, 114 conversations to learn from",
     output: "runs/quickstart-chat",
     model: quickstartChatModel,

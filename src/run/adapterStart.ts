@@ -1,16 +1,16 @@
 import { methodOf, readAdapter, type SavedAdapter } from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import {
-  flagOf,
   type Method,
   methodsOf,
   type RunConfig,
   type RunKey,
   type RunSettings,
-  resolveRun,
+  resolveChecked,
 } from "../config/index.js";
 import type { HubOptions } from "../io/hub/snapshot.js";
 import { resolveModel } from "../io/resolveModel.js";
+import { flagOf } from "../settings/option.js";
 import type { NamedTask } from "../tasks/index.js";
 
 /** A run's settings as everything that does not depend on model and data decides them, and the adapter that it starts from. */
@@ -42,16 +42,15 @@ export async function startOf(asked: RunConfig, hub?: HubOptions): Promise<RunSt
 function followAdapter(config: RunConfig, { config: own, metadata }: SavedAdapter): RunConfig {
   const adapter = methodOf(own);
   const settings = adapter.toSettings(own) as RunSettings;
-  const free = adapter.choices(config);
   for (const key of Object.keys(settings) as RunKey[]) {
-    if (key in config.given && !(key in free) && !isSame(config.given[key], settings[key]))
+    if (key in config.given && !adapter.retunable.includes(key) && !isSame(config.given[key], settings[key]))
       throw conflict(key, config.given[key], settings[key]);
   }
   const possible = methodsOf(own.method);
   const method = possible.find((name) => name === metadata?.method) ?? (own.method as Method);
   const { method: given } = config.given;
   if (given !== undefined && !possible.includes(given)) throw conflict("method", given, method);
-  return resolveRun(config.given, { adapter: { ...settings, method } });
+  return resolveChecked({ flags: config.given, adapter: { ...settings, method } });
 }
 
 function conflict(key: RunKey, given: unknown, own: unknown): UsageError {

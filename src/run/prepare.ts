@@ -4,16 +4,16 @@ import {
   type AdapterMethod,
   attachAdapter,
   inject,
-  methodOf,
   newLayers,
   type SavedAdapter,
+  settingsOfAdapter,
   trainEverything,
   whyNotPeft,
 } from "../adapters/index.js";
 import { availableMemory } from "../common/availableMemory.js";
 import { UsageError } from "../common/errors.js";
 import { formatBytes } from "../common/format.js";
-import { isTooCoarse, METHODS, type RunConfig, type RunSettings, withFound } from "../config/index.js";
+import { isTooCoarse, METHODS, type RunConfig, type RunKey, type RunSettings, withFound } from "../config/index.js";
 import type { Dataset } from "../data/index.js";
 import {
   type EncodedSplits,
@@ -153,7 +153,7 @@ function foundIn(
 ): RunSettings {
   const { choice, splits, maxLength, adapted } = found;
   const { text, label } = commonColumns(splits);
-  const { targetModules } = (adapted.config && methodOf(adapted.config).toSettings(adapted.config)) ?? {};
+  const { targetModules } = adapted.config ? settingsOfAdapter(adapted.config) : {};
   return {
     // The word of a library user's own task is none that a flag takes: it says in the run's files what the run was for.
     task: (choice.dataset ?? choice.kind) as RunSettings["task"],
@@ -239,7 +239,8 @@ function adapt(
   if (adapter === undefined) return trainEverything(loaded.model, dtype);
   const method: AdapterMethod = ADAPTER_METHODS[adapter];
   if (saved) {
-    const own = { ...saved.config, ...method.choices(config) };
+    const retuned = Object.fromEntries(method.retunable.map((key) => [key, config[key as RunKey]]));
+    const own = { ...saved.config, ...retuned };
     return attachAdapter(loaded.model, { ...saved, config: own }, { generator, dtype, newModules: loaded });
   }
   const targetModules = config.targetModules ?? loaded.architecture.defaultTargetModules;

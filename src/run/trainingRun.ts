@@ -1,11 +1,10 @@
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { stopsByValidation } from "../common/run.js";
-import { idleSettings, renderRunYaml, settingsOf } from "../config/index.js";
+import { renderRunYaml, settingsOf, unusedSettings } from "../config/index.js";
 import { writeFileAtomic } from "../files/atomic.js";
 import type { EvaluationEvent, Phase, RunEvent } from "../files/events.js";
-import type { Metrics } from "../files/metrics.js";
-import { type MetricRows, metricName, writeMetrics } from "../files/metrics.js";
+import { type MetricRows, type Metrics, metricName, writeMetrics } from "../files/metrics.js";
 import { REPORT, RUN_FILE } from "../files/names.js";
 import { prepareOutput } from "../files/runFolder.js";
 import { goalOf } from "../tasks/index.js";
@@ -155,7 +154,7 @@ export class TrainingRun {
   #startEvent(steps: Partial<Record<Phase, number>>): Untimed {
     const { config, rows } = this.prepared;
     const parameters = parameterCounts(this.prepared);
-    const [settings, idle] = [settingsOf(config), idleSettings(config)];
+    const [settings, idle] = [settingsOf(config), unusedSettings(config)];
     const [facts, judgedBy] = [{ versions: versions(), machine: machineFacts() }, judgedByOf(this.prepared)];
     return { event: "start", ...facts, settings, idle, parameters, rows, judgedBy, steps };
   }

@@ -3,7 +3,6 @@ import type { TrainedTensor, TrainingHooks } from "../adapters/index.js";
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import { type RunConfig, type RunKey, runOptions } from "../config/index.js";
-import type { Option } from "../config/option.js";
 import {
   BEST,
   checkProvenance,
@@ -18,6 +17,7 @@ import {
 import { verifyChecksums } from "../files/checksums.js";
 import { openSafetensors, type SafetensorsFile } from "../io/safetensors.js";
 import { torchDtype } from "../io/safetensorsHeader.js";
+import type { Option } from "../settings/option.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import type { CheckpointOptions } from "./checkpoints.js";
 import { hookMemory } from "./hookMemory.js";

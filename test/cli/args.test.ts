@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
+import { reportCommand } from "../../src/commands/report.js";
 import { UsageError } from "../../src/common/errors.js";
-import { runOptions } from "../../src/config/index.js";
+import { runFile, runOptions } from "../../src/config/index.js";
 
 const parse = (...argv: string[]) => parseArguments(runOptions, argv);
 
@@ -24,11 +25,23 @@ describe("values", () => {
     expect(parse(...line.split(" ")).given).toEqual(expected);
   });
 
-  test("only what was set is given, and other words are positionals", () => {
-    const { given, positionals, help } = parse("run.yaml", "--seed", "1");
-    expect(given).toEqual({ seed: 1 });
-    expect(positionals).toEqual(["run.yaml"]);
+  test("only what was set is given, and plain words are the positional settings", () => {
+    const table = { ...runFile, ...runOptions };
+    const { given, help } = parseArguments(table, ["run.yaml", "--seed", "1"]);
+    expect(given).toEqual({ runFile: "run.yaml", seed: 1 });
     expect(help).toBeUndefined();
+    expect(() => parseArguments(table, ["run.yaml", "other.yaml"], "finetune [run.yaml]")).toThrow(
+      'Unexpected "other.yaml"; usage: bidora finetune [run.yaml]',
+    );
+    expect(() => parseArguments(table, ["--run-file", "run.yaml"])).toThrow('Unknown flag "--run-file"');
+  });
+
+  test("a repeatable positional setting takes all plain words", () => {
+    const { options } = reportCommand;
+    expect(parseArguments(options, ["runs/a", "--overwrite", "runs/b"]).given).toEqual({
+      runs: ["runs/a", "runs/b"],
+      overwrite: true,
+    });
   });
 
   test("help is asked for in two lengths", () => {

@@ -24,7 +24,7 @@ const near = (found: number, wanted: number, tolerance = 1e-7): void => {
 };
 
 async function analyzed(run: string, axis: "out" | "in"): Promise<AnalyzedRun> {
-  const { analysis } = await analyze([run], { model: MODEL, axis, output: newFolder() });
+  const { analysis } = await analyze({ runs: [run], model: MODEL, axis, output: newFolder() });
   expect(analysis.runs).toHaveLength(1);
   return analysis.runs[0]!;
 }
@@ -103,7 +103,7 @@ test("a run that stopped early ended with the step which it went back to", async
 test("the axis is that of the runs' magnitudes, else out; runs that differ ask for one", async () => {
   const adapters = join(GOLDEN, "bert", "adapters");
   const axisOf = async (...runs: string[]) => {
-    const { axis, axisFrom } = (await analyze(runs, { model: MODEL, output: newFolder() })).analysis;
+    const { axis, axisFrom } = (await analyze({ runs, model: MODEL, output: newFolder() })).analysis;
     return [axis, axisFrom];
   };
   expect(await axisOf(join(adapters, "lora"))).toEqual(["out", "default"]);
@@ -112,7 +112,7 @@ test("the axis is that of the runs' magnitudes, else out; runs that differ ask f
 
 test("an earlier analysis is replaced; a file of another's making is not, unless --overwrite gives it away", async () => {
   const output = newFolder();
-  const call = (overwrite = false) => analyze([PEFT_RUN], { model: MODEL, output, overwrite });
+  const call = (overwrite = false) => analyze({ runs: [PEFT_RUN], model: MODEL, output, overwrite });
   const { page, data } = await call();
   expect([page, data]).toEqual([join(output, "analysis.html"), join(output, "analysis.json")]);
   const first = readFileSync(data, "utf8");
@@ -133,21 +133,23 @@ test("an earlier analysis is replaced; a file of another's making is not, unless
 
 test("what can't be analysed is refused in a sentence", async () => {
   const [empty, run] = [newFolder(), join(newFolder(), "run")];
-  await expect(analyze([], { model: MODEL })).rejects.toThrow("The run is missing");
-  await expect(analyze([join(empty, "gone")], { model: MODEL })).rejects.toThrow(/^There is no .*gone: name a run/);
-  await expect(analyze([empty], { model: MODEL })).rejects.toMatchObject({ code: "ANALYSIS" });
-  await expect(analyze([PEFT_RUN], { output: empty })).rejects.toMatchObject({
+  await expect(analyze({ model: MODEL })).rejects.toThrow("The run is missing");
+  await expect(analyze({ runs: [join(empty, "gone")], model: MODEL })).rejects.toThrow(
+    /^There is no .*gone: name a run/,
+  );
+  await expect(analyze({ runs: [empty], model: MODEL })).rejects.toMatchObject({ code: "ANALYSIS" });
+  await expect(analyze({ runs: [PEFT_RUN], output: empty })).rejects.toMatchObject({
     code: "USAGE",
     message: expect.stringMatching(/^--model is missing, and the adapter does not name its base model/),
   });
-  await expect(analyze([PEFT_RUN], { model: MODEL, output: empty, targetModules: ["query"] })).rejects.toThrow(
-    "--target-modules is for runs with --method full",
+  await expect(analyze({ runs: [PEFT_RUN], model: MODEL, output: empty, targetModules: ["query"] })).rejects.toThrow(
+    "--target-modules (applies only to runs with --method full)",
   );
   cpSync(PEFT_RUN, run, { recursive: true });
   writeFileSync(join(run, "checkpoint-6", "SHA256SUMS"), `${"0".repeat(64)}  adapter_model.safetensors\n`);
-  await expect(analyze([run], { model: MODEL })).rejects.toThrow(/checkpoint-6 is damaged .*remove it/);
+  await expect(analyze({ runs: [run], model: MODEL })).rejects.toThrow(/checkpoint-6 is damaged .*remove it/);
   rmSync(join(run, "checkpoint-6"), { recursive: true });
   mkdirSync(join(run, "checkpoint-6"));
-  const { analysis } = await analyze([run], { model: MODEL });
+  const { analysis } = await analyze({ runs: [run], model: MODEL });
   expect(analysis.runs[0]!.layers[0]!.steps.map(({ step }) => step)).toEqual([3, 9]);
 });

@@ -2,8 +2,8 @@ import { spawnSync } from "node:child_process";
 import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { renderInspection } from "../../src/commands/inspect.js";
-import { type AdapterInspection, inspect, type ModelInspection } from "../../src/inference/inspection.js";
+import { inspect, renderInspection } from "../../src/commands/inspect.js";
+import type { AdapterInspection, ModelInspection } from "../../src/inference/inspection.js";
 import { bytesEntry, writeSafetensors } from "../../src/io/safetensors.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson, readTensors } from "../parity/goldenFiles.js";
@@ -23,7 +23,7 @@ function configure(file: string, change: object): void {
 test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "roberta/tokens", "camembert/tokens"])(
   "%s: a model that is taken as it is",
   async (path) => {
-    const found = (await inspect(join(GOLDEN, path))) as ModelInspection;
+    const found = (await inspect({ path: join(GOLDEN, path) })) as ModelInspection;
     expect(found.refusals).toEqual([]);
     expect([found.kind, found.modelType]).toEqual(["model", path.split("/")[0]]);
     expect(found.bytes).toBe(4 * found.parameters);
@@ -32,7 +32,7 @@ test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "r
 );
 
 test("a GGUF file, by the types that it holds", async () => {
-  const found = (await inspect(join(GOLDEN, "io/gguf/smollm.gguf"))) as ModelInspection;
+  const found = (await inspect({ path: join(GOLDEN, "io/gguf/smollm.gguf") })) as ModelInspection;
   expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });
   expect(Object.keys(found.dtypes).sort()).toEqual(["BF16", "F16", "F32", "Q4_1", "Q5_0", "Q8_0"]);
   const [embeddings] = found.tensors.filter(({ name }) => name === "model.embed_tokens.weight");
@@ -46,7 +46,7 @@ test("a GGUF file, by the types that it holds", async () => {
 });
 
 test("a model's facts", async () => {
-  const found = (await inspect(join(GOLDEN, "bert/tokens"))) as ModelInspection;
+  const found = (await inspect({ path: join(GOLDEN, "bert/tokens") })) as ModelInspection;
   const tensors = readTensors(join(GOLDEN, "bert/tokens/model.safetensors"));
   expect(found.parameters).toBe([...tensors.values()].reduce((sum, { numel }) => sum + numel, 0));
   expect(found.head).toEqual({
@@ -58,7 +58,7 @@ test("a model's facts", async () => {
 });
 
 test("an adapter's facts", async () => {
-  const found = (await inspect(join(GOLDEN, "bert/adapters/rslora-patterns"))) as AdapterInspection;
+  const found = (await inspect({ path: join(GOLDEN, "bert/adapters/rslora-patterns") })) as AdapterInspection;
   expect(found.refusals).toEqual([]);
   expect(found.settings).toMatchObject({
     method: "lora",
@@ -76,29 +76,31 @@ test("an adapter's facts", async () => {
 test("what would be refused is told, with what can be read nevertheless", async () => {
   const adapter = copyOf("bert/adapters/dora");
   configure(join(adapter, "adapter_config.json"), { init_lora_weights: "pissa" });
-  const changedBase = (await inspect(adapter)) as AdapterInspection;
+  const changedBase = (await inspect({ path: adapter })) as AdapterInspection;
   expect(changedBase.refusals).toEqual([expect.stringContaining("changes the base weights")]);
   expect([changedBase.settings, changedBase.tensors.length > 0]).toEqual([null, true]);
 
   const family = copyOf("bert/single");
   configure(join(family, "config.json"), { model_type: "t5" });
-  expect((await inspect(family)).refusals).toEqual([expect.stringContaining('model_type "t5" is not supported')]);
+  expect((await inspect({ path: family })).refusals).toEqual([
+    expect.stringContaining('model_type "t5" is not supported'),
+  ]);
 
   const activation = copyOf("bert/single");
   configure(join(activation, "config.json"), { hidden_act: "constructor" });
-  expect((await inspect(activation)).refusals).toEqual([
+  expect((await inspect({ path: activation })).refusals).toEqual([
     expect.stringContaining('activation "constructor" is not supported'),
   ]);
 
   const pickle = copyOf("bert/single");
   renameSync(join(pickle, "model.safetensors"), join(pickle, "pytorch_model.bin"));
-  expect((await inspect(pickle)).refusals).toEqual([
+  expect((await inspect({ path: pickle })).refusals).toEqual([
     expect.stringContaining("pytorch_model.bin, which is not supported"),
   ]);
 
   const misshapen = copyOf("bert/single");
   configure(join(misshapen, "config.json"), { intermediate_size: 60, num_hidden_layers: 4 });
-  const { refusals } = await inspect(misshapen);
+  const { refusals } = await inspect({ path: misshapen });
   expect(refusals).toContain(
     "bert.encoder.layer.0.intermediate.dense.weight has shape [52, 36], but config.json asks for [60, 36].",
   );
@@ -106,7 +108,7 @@ test("what would be refused is told, with what can be read nevertheless", async 
 
   const quantised = copyOf("bert/single");
   writeSafetensors(join(quantised, "model.safetensors"), [bytesEntry("x", "F8_E4M3", [4], new Uint8Array(4))]);
-  expect((await inspect(quantised)).refusals).toContain(
+  expect((await inspect({ path: quantised })).refusals).toContain(
     "Tensors of dtype F8_E4M3 cannot be computed with; convert them to F32 or BF16.",
   );
 });
@@ -116,7 +118,7 @@ test("absurd sizes take neither memory nor time, and a weight of whole numbers i
   const absurd = { num_labels: 1e9, id2label: null, label2id: null, num_hidden_layers: 1e6, hidden_size: 36e9 };
   configure(join(sizes, "config.json"), absurd);
   const before = process.memoryUsage().heapTotal;
-  expect((await inspect(sizes)).refusals).toEqual([
+  expect((await inspect({ path: sizes })).refusals).toEqual([
     expect.stringMatching(/num_labels is 1000000000; expected at most/),
     expect.stringMatching(/asks for 1000000 layers, but the checkpoint has \d+ tensors/),
   ]);
@@ -125,11 +127,11 @@ test("absurd sizes take neither memory nor time, and a weight of whole numbers i
   const whole = copyOf("bert/no-prefix");
   const name = "embeddings.LayerNorm.weight";
   writeSafetensors(join(whole, "model.safetensors"), [bytesEntry(name, "I64", [36], new Uint8Array(288))]);
-  expect((await inspect(whole)).refusals).toContain(`${name} has dtype I64, but weights are floats.`);
+  expect((await inspect({ path: whole })).refusals).toContain(`${name} has dtype I64, but weights are floats.`);
 });
 
 test("a folder that is neither is an error", async () => {
-  await expect(inspect(newFolder())).rejects.toThrow(/no config\.json/);
+  await expect(inspect({ path: newFolder() })).rejects.toThrow(/no config\.json/);
 });
 
 test("more tensors than a call has arguments", async () => {
@@ -140,14 +142,14 @@ test("more tensors than a call has arguments", async () => {
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
   writeFileSync(join(folder, "model.safetensors"), Buffer.concat([length, header]));
-  expect(renderInspection(await inspect(folder))).toContain("t199999  F32  [0]");
+  expect(renderInspection(await inspect({ path: folder }))).toContain("t199999  F32  [0]");
 });
 
 test.each(["model.safetensors", "config.json"])("a pipe called %s is refused by name, at once", async (name) => {
   const folder = copyOf("bert/single");
   rmSync(join(folder, name));
   spawnSync("mkfifo", [join(folder, name)]);
-  const refusals = await inspect(folder).then(
+  const refusals = await inspect({ path: folder }).then(
     (found) => found.refusals,
     (error: Error) => [error.message],
   );

@@ -9,7 +9,7 @@ import {
   readAdapter,
   writeAdapter,
 } from "../../src/adapters/index.js";
-import { exportAdapter } from "../../src/commands/export.js";
+import { exportModel } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { openWithAdapter } from "../../src/inference/openModel.js";
 import { saveSafetensors } from "../../src/io/safetensors.js";
@@ -139,7 +139,7 @@ test.each(["out", "in"] as const)(
     expect([...readTensors(join(output, "model.safetensors")).keys()]).toContain("bert.pooler.dense.weight");
 
     const lora = join(newFolder(), "lora");
-    await exportAdapter({ ...settings(undefined, folder, lora), to: "peft-lora", rank: 36 });
+    await exportModel({ ...settings(undefined, folder, lora), to: "peft-lora", rank: 36 });
     expectClose(await logitsOf(join(BERT, "no-prefix"), lora), logits, 1e-5);
     const exported = await readAdapter(lora);
     expect(exported.config.method).toBe("lora");
@@ -212,7 +212,7 @@ describe("the output folder", () => {
 test("export tells its error, which is that of the weights", async () => {
   const [model, adapter] = [join(BERT, "single"), join(BERT, "adapters/dora-wide")];
   const output = join(newFolder(), "lora");
-  const { note, relativeError: error = Number.NaN } = await exportAdapter({
+  const { note, relativeError: error = Number.NaN } = await exportModel({
     ...settings(model, adapter, output),
     to: "peft-lora",
     rank: 4,

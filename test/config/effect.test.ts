@@ -7,12 +7,12 @@ import {
   methodNames,
   type RunKey,
   type RunSettings,
-  refuseWithoutEffect,
+  refuseUnused,
   resolveRun,
   runOptions,
 } from "../../src/config/index.js";
-import { flagOf, type Option } from "../../src/config/option.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
+import { flagOf, type Option } from "../../src/settings/option.js";
 
 /** Each with all of the others: what conditions can depend on. */
 const AXES: readonly (readonly RunSettings[])[] = [
@@ -38,45 +38,45 @@ const options = Object.entries<Option>(runOptions);
 
 const errorOf = (key: string, value: unknown, run: (typeof runs)[number]): string | undefined => {
   try {
-    refuseWithoutEffect(runOptions, { [key]: value }, run);
+    refuseUnused({ [key]: value }, run);
     return undefined;
   } catch (error) {
     return (error as Error).message;
   }
 };
 
-describe.each(options.filter(([, { acts }]) => acts))("%s", (key, { acts }) => {
+describe.each(options.filter(([, { appliesWhen }]) => appliesWhen))("%s", (key, { appliesWhen }) => {
   test("acts in some runs, and is refused by name in all others", () => {
-    const idle = runs.filter((run) => !acts!.in(run));
+    const idle = runs.filter((run) => !appliesWhen!.holds(run));
     expect(idle.length).toBeGreaterThan(0);
     expect(idle.length).toBeLessThan(runs.length);
     for (const run of runs) {
-      const refusal = `No effect in this run: ${flagOf(key)} (acts only ${acts!.only}); leave it out.`;
-      expect(errorOf(key, "some value", run)).toBe(acts!.in(run) ? undefined : refusal);
+      const refusal = `No effect in this run: ${flagOf(key)} (applies only ${appliesWhen!.only}); leave it out.`;
+      expect(errorOf(key, "some value", run)).toBe(appliesWhen!.holds(run) ? undefined : refusal);
     }
   });
 });
 
-const words = options.flatMap(([key, { wordActs = {} }]) =>
-  Object.entries(wordActs).map(([word, acts]) => ({ key, word, acts })),
+const words = options.flatMap(([key, { valueAppliesWhen = {} }]) =>
+  Object.entries(valueAppliesWhen).map(([word, acts]) => ({ key, word, acts })),
 );
 
 test.each(words)("$key $word acts in some runs, and is refused by name in others", ({ key, word, acts }) => {
   const option: Option = runOptions[key as RunKey];
   expect(option.words).toContain(word);
-  const open = runs.filter((run) => option.acts?.in(run) !== false);
-  const idle = open.filter((run) => !acts.in(run));
+  const open = runs.filter((run) => option.appliesWhen?.holds(run) !== false);
+  const idle = open.filter((run) => !acts.holds(run));
   expect(idle.length).toBeGreaterThan(0);
   expect(idle.length).toBeLessThan(open.length);
   for (const run of open) {
-    const refusal = `No effect in this run: ${flagOf(key)} ${word} (acts only ${acts.only}); leave it out.`;
-    expect(errorOf(key, word, run)).toBe(acts.in(run) ? undefined : refusal);
+    const refusal = `No effect in this run: ${flagOf(key)} ${word} (applies only ${acts.only}); leave it out.`;
+    expect(errorOf(key, word, run)).toBe(acts.holds(run) ? undefined : refusal);
   }
 });
 
 test("every other option acts in every run", () => {
-  for (const [key, { acts }] of options)
-    if (!acts) for (const run of runs) expect(errorOf(key, "some value", run)).toBeUndefined();
+  for (const [key, { appliesWhen }] of options)
+    if (!appliesWhen) for (const run of runs) expect(errorOf(key, "some value", run)).toBeUndefined();
 });
 
 test("every option is read by what runs", () => {
@@ -94,7 +94,7 @@ test("where AdaLoRA has no rank to take away, nothing says when it would", () =>
   for (const key of ["adaloraTinit", "adaloraTfinal", "adaloraDeltaT"]) {
     expect(errorOf(key, 1, run(5))).toBeUndefined();
     expect(errorOf(key, 1, run(4))).toContain(
-      "acts only with --method adalora and an --adalora-init-rank above --rank",
+      "applies only with --method adalora and an --adalora-init-rank above --rank",
     );
   }
   expect(errorOf("adaloraOrthogonalWeight", 1, run(4))).toBeUndefined();

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type RunSettings, resolveRun, withFound } from "../../src/config/index.js";
-import { SOURCES, type Sources, settle } from "../../src/config/precedence.js";
+import { SOURCES, type Sources, settle } from "../../src/config/run.js";
 
 test("each source beats those after it, and leaves open what it does not say", () => {
   const all = Object.fromEntries(SOURCES.map((source, i) => [source, { rank: i + 1 }])) as Sources;

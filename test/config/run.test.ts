@@ -5,13 +5,13 @@ import { describe, expect, test } from "vitest";
 import { finetune } from "../../src/commands/finetune.js";
 import { BidoraError, UsageError } from "../../src/common/errors.js";
 import {
-  idleSettings,
   type RunSettings,
   readRunFile,
-  refuseWithoutEffect,
+  refuseUnused,
   renderRunYaml,
   resolveRun,
   runOptions,
+  unusedSettings,
 } from "../../src/config/index.js";
 import { OPTIMIZERS, type OptimizerName } from "../../src/optim/index.js";
 
@@ -110,16 +110,16 @@ describe("a setting without effect is refused by name", () => {
   test.each<[RunSettings, RegExp]>([
     [
       { method: "lora", xi: 1 },
-      /^No effect in this run: --xi \(acts only with --method bidora and --hypergradient finite-difference/,
+      /^No effect in this run: --xi \(applies only with --method bidora and --hypergradient finite-difference/,
     ],
-    [{ method: "dora", unrollSteps: 1 }, /--unroll-steps \(acts only with --method bidora\); leave it out\.$/],
+    [{ method: "dora", unrollSteps: 1 }, /--unroll-steps \(applies only with --method bidora\); leave it out\.$/],
     [
       { method: "lora", searchFraction: 0.5, regularizer: 0 },
       /--search-fraction .*, --regularizer .* leave them out\.$/,
     ],
-    [{ method: "lora", magnitudeAxis: "in" }, /--magnitude-axis \(acts only with --method dora or bidora\)/],
+    [{ method: "lora", magnitudeAxis: "in" }, /--magnitude-axis \(applies only with --method dora or bidora\)/],
     [{ method: "lora", normGradient: "full" }, /--norm-gradient/],
-    [{ method: "full", rank: 4 }, /--rank \(acts only with --method lora, .*dora or bidora\)/],
+    [{ method: "full", rank: 4 }, /--rank \(applies only with --method lora, .*dora or bidora\)/],
     [{ method: "full", targetModules: "all-linear", dropout: 0.1 }, /--target-modules .*--dropout/],
     [{ hypergradient: "neumann", xi: 1 }, /--xi/],
     [{ hypergradient: "cg", xi: "optimizer" }, /--xi/],
@@ -130,38 +130,38 @@ describe("a setting without effect is refused by name", () => {
     [{ retrainEpochs: 0, retrainLearningRate: 1e-4 }, /--retrain-learning-rate/],
     [
       { searchFolds: 2, searchFraction: 0.5 },
-      /--search-fraction \(acts only with --method bidora and without --search-folds/,
+      /--search-fraction \(applies only with --method bidora and without --search-folds/,
     ],
-    [{ searchFolds: 2, searchPatience: 1 }, /--search-patience \(acts only .*without --search-folds\)/],
+    [{ searchFolds: 2, searchPatience: 1 }, /--search-patience \(applies only .*without --search-folds\)/],
     [
       { method: "dora", searchFolds: 2, searchPatience: 1, warmStart: true },
       /--search-folds .*--search-patience .*--warm-start/,
     ],
-    [{ retrainSteps: 0, warmStart: true }, /--warm-start \(acts only .*and a retrain phase\)/],
+    [{ retrainSteps: 0, warmStart: true }, /--warm-start \(applies only .*and a retrain phase\)/],
     [
       { retrainEpochs: 0, searchPatience: 1, evalEvery: 1, earlyStopping: 1 },
-      /No effect in this run: --early-stopping \(acts only where/,
+      /No effect in this run: --early-stopping \(applies only where/,
     ],
-    [{ momentum: 0.5 }, /--momentum \(acts only with --optimizer sgd\)/],
+    [{ momentum: 0.5 }, /--momentum \(applies only with --optimizer sgd\)/],
     [
       { method: "lora", optimizer: "sgd", adamBeta1: 0.8, adamEpsilon: 1e-6 },
-      /--adam-beta1 \(acts only with --optimizer adamw\), --adam-epsilon/,
+      /--adam-beta1 \(applies only with --optimizer adamw\), --adam-epsilon/,
     ],
     [{ optimizer: "adafactor", adamBeta2: 0.8, momentum: 0 }, /--adam-beta2 .*, --momentum/],
     [
       { optimizer: "adafactor", xi: "optimizer" },
-      /--xi optimizer \(acts only with --optimizer adamw or sgd\); leave it out/,
+      /--xi optimizer \(applies only with --optimizer adamw or sgd\); leave it out/,
     ],
-    [{ keepCheckpoints: 2 }, /--keep-checkpoints \(acts only with --save-every\)/],
-    [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(acts only with a named data set as --task/],
+    [{ keepCheckpoints: 2 }, /--keep-checkpoints \(applies only with --save-every\)/],
+    [{ task: "regression", data: "folder", train: "t.jsonl" }, /--data \(applies only with a named data set as --task/],
     [{ task: "glue/mrpc", data: "folder", train: "t.tsv", validation: "v.tsv" }, /--data/],
-    [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(acts only on files of rows/],
+    [{ task: "glue/mrpc", data: "folder", textColumns: ["a"] }, /--text-columns \(applies only on files of rows/],
     [{ task: "glue/mrpc", data: "folder", labelColumn: ["a"] }, /--label-column/],
   ])("%j", async (settings, message) => {
     const run = resolveRun({ model: "m", ...settings });
-    expect(() => refuseWithoutEffect(runOptions, run.given, run)).toThrow(UsageError);
-    expect(() => refuseWithoutEffect(runOptions, run.given, run)).toThrow(message);
-    await expect(finetune(run)).rejects.toThrow(message);
+    expect(() => refuseUnused(run.given, run)).toThrow(UsageError);
+    expect(() => refuseUnused(run.given, run)).toThrow(message);
+    await expect(finetune({ model: "m", ...settings })).rejects.toThrow(message);
   });
 
   test.each<RunSettings>([
@@ -175,10 +175,10 @@ describe("a setting without effect is refused by name", () => {
     { method: "dora", magnitudeAxis: "in", normGradient: "full" },
     { task: "glue/mrpc", data: "folder", train: "t.tsv", textColumns: ["a"] },
     { task: "glue/mrpc", train: "t.tsv", labelColumn: ["a"] },
-  ])("%j acts", (settings) => {
+  ])("%j applies", (settings) => {
     const run = resolveRun({ model: "m", ...settings });
     expect(run).toMatchObject(settings);
-    expect(() => refuseWithoutEffect(runOptions, run.given, run)).not.toThrow();
+    expect(() => refuseUnused(run.given, run)).not.toThrow();
   });
 
   test("run.yaml has none of them, so that it runs again", () => {
@@ -186,7 +186,7 @@ describe("a setting without effect is refused by name", () => {
       const config = resolveRun({ model: "m", method });
       const again = resolveRun(readRunFile(yaml(renderRunYaml(config))));
       expect(again).toEqual({ ...config, given: expect.anything(), sources: expect.anything() });
-      expect(() => refuseWithoutEffect(runOptions, again.given, again)).not.toThrow();
+      expect(() => refuseUnused(again.given, again)).not.toThrow();
     }
     for (const optimizer of Object.keys(OPTIMIZERS) as OptimizerName[]) {
       const text = renderRunYaml(resolveRun({ model: "m", optimizer }));
@@ -212,7 +212,7 @@ describe("a setting without effect is refused by name", () => {
 });
 
 test("settings have no effect where the method has none for them, or a stronger word is given", () => {
-  const idle = (given: object) => idleSettings(resolveRun({ model: "m", method: "lora", ...given }));
+  const idle = (given: object) => unusedSettings(resolveRun({ model: "m", method: "lora", ...given }));
   expect(idle({})).toEqual(expect.arrayContaining(["xi", "hypergradient", "searchFraction"]));
   for (const key of ["rank", "epochs", "learningRate"]) expect(idle({})).not.toContain(key);
   expect(idle({ maxSteps: 5 })).toContain("epochs");

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportAdapter } from "../../src/commands/export.js";
+import { exportModel } from "../../src/commands/export.js";
 import type { RunSettings } from "../../src/config/index.js";
 import { abortAfter, bytes, called, fresh, json, predicted, ROWS, run, SMALL } from "./support.js";
 
@@ -41,7 +41,7 @@ describe("--method adalora", () => {
       output: lora,
       overwrite: false,
     } as const;
-    await exportAdapter({ ...settings, to: "peft-lora", rank: undefined, outtype: undefined });
+    await exportModel({ ...settings, to: "peft-lora", rank: undefined, outtype: undefined });
     const [before, after] = await Promise.all(
       [output, lora].map((adapter) => predicted({ model: SMALL.model, adapter, input: ROW_FILE })),
     );

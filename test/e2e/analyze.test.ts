@@ -11,8 +11,8 @@ import { bidora, fresh, GOLDEN, json, jsonl, readRows, run, SMALL } from "./supp
 const SAVING = { maxSteps: 6, saveEvery: 2, warmupRatio: 0, dtype: "float32" } as const satisfies RunSettings;
 const GPT2 = join(GOLDEN, "gpt2", "single");
 
-const analysisOf = async (path: string, settings: Parameters<typeof analyze>[1] = {}): Promise<AnalyzedRun> => {
-  const { analysis } = await analyze([path], { output: fresh(), ...settings });
+const analysisOf = async (path: string, settings: Parameters<typeof analyze>[0] = {}): Promise<AnalyzedRun> => {
+  const { analysis } = await analyze({ runs: [path], output: fresh(), ...settings });
   return analysis.runs[0]!;
 };
 
@@ -56,7 +56,7 @@ describe("a comparison's runs", () => {
       warmupRatio: 0,
       output: join(comparison, "other", "lora", "seed-0"),
     });
-    ({ analysis } = await analyze([comparison], {}, { hub: { onNote: (note) => notes.push(note) } }));
+    ({ analysis } = await analyze({ runs: [comparison] }, { hub: { onNote: (note) => notes.push(note) } }));
   });
 
   test("are found, in the order of their numbers, and what leaves weights alone is left out with a sentence", () => {
@@ -216,7 +216,7 @@ test("full fine-tuning is told by the layers of the runs beside it, and each by 
   await run({ ...SMALL, ...SAVING, method: "full", output: at("full") });
   await run({ ...SMALL, ...SAVING, method: "lora", targetModules, output: at("lora") });
   await run({ ...SMALL, ...SAVING, method: "dora", targetModules: ["key"], output: at("dora") });
-  const { analysis } = await analyze([comparison], { output: fresh() });
+  const { analysis } = await analyze({ runs: [comparison], output: fresh() });
   const [dora, full, lora] = analysis.runs as [AnalyzedRun, AnalyzedRun, AnalyzedRun];
   const paths = ({ layers }: AnalyzedRun) => layers.map(({ path }) => path).sort();
   expect(paths(full)).toEqual(paths(lora));
@@ -226,7 +226,7 @@ test("full fine-tuning is told by the layers of the runs beside it, and each by 
   const others = fresh("other-task");
   const other = jsonl(...readRows(SMALL.train));
   await run({ ...SMALL, ...SAVING, method: "lora", train: other, output: others });
-  const named = await analyze([at("full"), others], { output: fresh() });
+  const named = await analyze({ runs: [at("full"), others], output: fresh() });
   expect(named.analysis.runs[1]?.againstFull).toBeUndefined();
 }, 100_000);
 
@@ -274,7 +274,7 @@ test("magnitudes along in are taken along in, frozen ones are at rest", async ()
     targetModules: ["intermediate.dense"],
   };
   const { output } = await run({ ...SMALL, ...SAVING, method: "bidora", ...settings } as RunSettings);
-  const { analysis } = await analyze([output], { output: fresh() });
+  const { analysis } = await analyze({ runs: [output], output: fresh() });
   expect(analysis).toMatchObject({ axis: "in", axisFrom: "runs" });
   const [one] = analysis.runs as [AnalyzedRun];
   expect(one.layers[0]).toMatchObject({ vectors: 36 });
@@ -316,7 +316,7 @@ test("layers of full fine-tuning are as --target-modules says, as far as the pre
 test("steps after a run's end are none of its own, and --overwrite takes an analysis away with the run", async () => {
   const { output } = await run({ ...SMALL, ...SAVING, method: "lora" });
   cpSync(join(output, "checkpoint-4"), join(output, "checkpoint-20"), { recursive: true });
-  await analyze([output]);
+  await analyze({ runs: [output] });
   const [one] = json<Analysis>(join(output, "analysis.json")).runs as [AnalyzedRun];
   expect(one.layers[0]!.steps.map(({ step }) => step)).toEqual([2, 4, 6]);
   await run({ ...SMALL, maxSteps: 1, method: "lora", output, overwrite: true });

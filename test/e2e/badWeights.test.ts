@@ -1,7 +1,7 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { exportAdapter } from "../../src/commands/export.js";
+import { exportModel } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { predict } from "../../src/commands/predict.js";
 import { BidoraError } from "../../src/common/errors.js";
@@ -55,7 +55,7 @@ describe("a checkpoint with a value that is not finite", () => {
     await expect(predicting).rejects.toThrow(new RegExp(`line \\d+: .*own weights in ${model} .* in ${QUERY};`));
     for (const work of [
       merge,
-      (all: Parameters<typeof merge>[0]) => exportAdapter({ ...all, to: "peft-lora", rank: undefined }),
+      (all: Parameters<typeof merge>[0]) => exportModel({ ...all, to: "peft-lora", rank: undefined }),
     ]) {
       const all = { model, adapter: adapterOf("dora"), ...output() };
       await expect(work(all)).rejects.toThrow(new RegExp(`^The model's own weights in ${model} .* in ${QUERY};`));
@@ -66,7 +66,7 @@ describe("a checkpoint with a value that is not finite", () => {
   test("is of no matter to an export that does not touch it, and is not copied by merge", async () => {
     const name = `${LAYER}.output.dense.weight`;
     const all = { model: damagedModel(name), adapter: adapterOf("dora") };
-    await exportAdapter({ ...all, ...output(), to: "peft-lora", rank: undefined });
+    await exportModel({ ...all, ...output(), to: "peft-lora", rank: undefined });
     await expect(merge({ ...all, ...output() })).rejects.toThrow(name);
   });
 });

@@ -62,7 +62,7 @@ describe("a comparison", () => {
   const call = async (flags: object = {}) => {
     notes = [];
     const settings = { methods: ["lora", "dora+es"], seeds: [0, 1], output, jobs: 2, ...flags };
-    return compare(settings, file, { note: (line) => notes.push(line) });
+    return compare({ ...settings, runFile: file }, { onNote: (line) => notes.push(line) });
   };
 
   beforeAll(async () => {
@@ -156,7 +156,7 @@ describe("a comparison", () => {
 
 test("a model that was changed between two calls is not mixed in", async () => {
   const [output, model] = [fresh("changed-model"), changed("bert/single", "config.json", {})];
-  const call = () => compare({ methods: ["lora"], model, maxSteps: 1, output }, file);
+  const call = () => compare({ runFile: file, methods: ["lora"], model, maxSteps: 1, output });
   await call();
   writeFileSync(join(model, "config.json"), `${readFileSync(join(model, "config.json"), "utf8")} `);
   await expect(call()).rejects.toThrow(/seed-0 was begun with something else \(what is in .*config\.json\)/);
@@ -166,7 +166,7 @@ test("the grid is chosen from on rows that its runs hold out, and the best is tr
   const output = fresh("grid");
   const flags = { methods: ["lora"], grid: ["learningRate=0,0.05"], output, maxSteps: 6 };
   const notes: string[] = [];
-  const outcome = await compare(flags, file, { note: (line) => notes.push(line) });
+  const outcome = await compare({ ...flags, runFile: file }, { onNote: (line) => notes.push(line) });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
   // While it is chosen from, nothing tells what its runs score on the rows that the results are of.
   expect(notes.map((line) => /(\w+) [\d.]+(;|$)/.exec(line)?.[1])).toEqual([
@@ -188,7 +188,7 @@ test("the grid is chosen from on rows that its runs hold out, and the best is tr
 test("what it would cost is told, and nothing is done", async () => {
   const output = fresh("expected");
   const flags = { methods: ["lora", "bidora"], seeds: [0, 1, 2], jobs: 2, output, dryRun: true };
-  const outcome = await compare(flags, file);
+  const outcome = await compare({ ...flags, runFile: file });
   if (outcome.kind !== "expected") throw new Error(outcome.kind);
   const [lora, bidora] = outcome.costs.pairs;
   expect(lora).toMatchObject({ task: "sequence-classification", method: "lora", runs: 3, steps: 2 });
@@ -201,7 +201,10 @@ test("what it would cost is told, and nothing is done", async () => {
 test("a grid's runs are told apart, and no more run at once than there are", async () => {
   const output = fresh("expected-grid");
   const flags = { methods: ["lora"], grid: ["learningRate=0,1e-3"], epochs: 2, jobs: 8, output, dryRun: true };
-  const outcome = await compare(flags, write("epochs.yaml", readFileSync(file, "utf8").replace(/maxSteps.*\n/, "")));
+  const outcome = await compare({
+    ...flags,
+    runFile: write("epochs.yaml", readFileSync(file, "utf8").replace(/maxSteps.*\n/, "")),
+  });
   if (outcome.kind !== "expected") throw new Error(outcome.kind);
   const [tried, counted, ...more] = outcome.costs.pairs;
   // Four fifths of 20 rows in batches of 4, and all of them.
@@ -215,7 +218,13 @@ test("a grid's runs are told apart, and no more run at once than there are", asy
 
 test("a grid's points that cost different amounts are told each, and that nothing has been chosen yet", async () => {
   const grid = ["maxSteps=1,3", "learningRate=0,1e-3"];
-  const outcome = await compare({ methods: ["lora"], grid, output: fresh("unequal-grid"), dryRun: true }, file);
+  const outcome = await compare({
+    runFile: file,
+    methods: ["lora"],
+    grid,
+    output: fresh("unequal-grid"),
+    dryRun: true,
+  });
   if (outcome.kind !== "expected") throw new Error(outcome.kind);
   expect(outcome.costs.pairs.map(({ tried, runs, steps }) => [tried, runs, steps])).toEqual([
     [{ maxSteps: 1 }, 2, 1],
@@ -228,9 +237,9 @@ test("a grid's points that cost different amounts are told each, and that nothin
 
 test("early stopping has a budget of seconds too, and what it would cost is in no one's way", async () => {
   const flags = { methods: ["lora+es"], budget: "seconds=0.3", output: fresh("seconds-early") };
-  const { kind } = await compare({ ...flags, dryRun: true }, file);
+  const { kind } = await compare({ runFile: file, ...flags, dryRun: true });
   expect(kind).toBe("expected");
-  const outcome = await compare({ ...flags, list: true }, file);
+  const outcome = await compare({ runFile: file, ...flags, list: true });
   if (outcome.kind !== "listed") throw new Error(outcome.kind);
   expect(outcome.commands[0]).toMatch(/--max-steps=\d+ .*--holdout-fraction=0\.2 .*--eval-every=/);
 }, 100_000);
@@ -238,7 +247,7 @@ test("early stopping has a budget of seconds too, and what it would cost is in n
 test("where there are test rows they are what is reported, and everything names them", async () => {
   const output = fresh("tested");
   const flags = { methods: ["lora", "dora"], test: jsonl(...rows(7)), output, maxSteps: 1 };
-  const outcome = await compare(flags, file);
+  const outcome = await compare({ ...flags, runFile: file });
   if (outcome.kind !== "compared") throw new Error(outcome.kind);
   const { tasks, tests } = json<Result & { tasks: object[] }>(join(output, "comparison.json"));
   expect(tasks).toMatchObject([
@@ -261,7 +270,7 @@ test("settings that would make the results unusable are refused before the first
   const notes: string[] = [];
   const call = (flags: object) => {
     const output = fresh("refused");
-    return compare({ output, ...flags }, file, { note: (line) => notes.push(line) }).finally(() =>
+    return compare({ runFile: file, output, ...flags }, { onNote: (line) => notes.push(line) }).finally(() =>
       expect(existsSync(join(output, "sequence-classification"))).toBe(false),
     );
   };
@@ -278,9 +287,12 @@ test("settings that would make the results unusable are refused before the first
 
 test("rows that are not there are told before the first run", async () => {
   const notes: string[] = [];
-  const call = compare({ validation: "no-such.jsonl", output: fresh("no-rows") }, file, {
-    note: (line) => notes.push(line),
-  });
+  const call = compare(
+    { runFile: file, validation: "no-such.jsonl", output: fresh("no-rows") },
+    {
+      onNote: (line) => notes.push(line),
+    },
+  );
   await expect(call).rejects.toThrow(
     "No run was started. sequence-classification: There is no no-such.jsonl, which --validation names.",
   );
@@ -290,13 +302,13 @@ test("rows that are not there are told before the first run", async () => {
 test("a budget of seconds becomes steps, and stays so", async () => {
   const output = fresh("seconds");
   const flags = { methods: ["lora"], budget: "seconds=0.2", output };
-  await compare(flags, file);
+  await compare({ ...flags, runFile: file });
   const folder = join(output, "sequence-classification/lora/seed-0");
   const steps = /maxSteps: (\d+)/.exec(readFileSync(join(folder, "run.yaml"), "utf8"))?.[1];
   expect(Number(steps)).toBeGreaterThanOrEqual(1);
   const before = statSync(join(folder, "metrics.json")).mtimeMs;
   // Steps measured anew would be another run.
-  await compare(flags, file);
+  await compare({ ...flags, runFile: file });
   expect(statSync(join(folder, "metrics.json")).mtimeMs).toBe(before);
 }, 100_000);
 

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { compare } from "../../src/commands/compare.js";
 import { finetune } from "../../src/commands/finetune.js";
-import { resolveRun } from "../../src/config/index.js";
 import { checkpointSteps } from "../../src/files/checkpointState.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { isFinished } from "../../src/files/runFolder.js";
@@ -100,8 +99,8 @@ test("what an earlier run left in the folder is not shown as the run's that repl
   const look = async ({ event }: RunEvent) => {
     if (event === "start" || event === "step") shown.push(await textOf(addressOf(notes.join("\n"))!));
   };
-  const config = resolveRun({ ...SMALL, method: "lora", maxSteps: 1, output, overwrite: true, dashboard: true });
-  await finetune(config, { observers: [look], hub: { onNote: (line) => notes.push(line) } });
+  const settings = { ...SMALL, method: "lora", maxSteps: 1, output, overwrite: true, dashboard: true } as const;
+  await finetune(settings, { observers: [look], onNote: (line) => notes.push(line) });
   expect(shown[0]).not.toContain("Training loss");
   expect(shown[0]).toContain("Figures come with the first steps.");
 });
@@ -157,7 +156,7 @@ describe("compare --dashboard", () => {
     const output = fresh("comparison");
     const notes: string[] = [];
     const settings = { methods: ["lora", "dora"], jobs: 2, dashboard: true, output };
-    const outcome = compare(settings, file, { note: (line) => notes.push(line) });
+    const outcome = compare({ ...settings, runFile: file }, { onNote: (line) => notes.push(line) });
     return { outcome: outcome.catch((error: Error) => error), output, url: () => addressOf(notes.join("\n")) };
   }
 
@@ -182,7 +181,7 @@ describe("compare --dashboard", () => {
 
   test.each(["list", "collect", "dryRun"])("is refused beside %s, where no run is done", async (mode) => {
     const settings = { methods: ["lora"], dashboard: true, output: fresh(), [mode]: true };
-    await expect(compare(settings, file)).rejects.toThrow("No effect here: --dashboard");
+    await expect(compare({ ...settings, runFile: file })).rejects.toThrow("No effect here: --dashboard");
   });
 
   test("all can be stopped", async () => {

@@ -2,9 +2,8 @@ import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { resolveRun } from "../../src/config/index.js";
+import { estimate } from "../../src/commands/estimate.js";
 import type { RunEvent } from "../../src/files/events.js";
-import { estimate } from "../../src/run/estimates/estimateRun.js";
 import { bidora, fresh, jsonl, SMALL, start, write } from "./support.js";
 
 const flags = ["--model", SMALL.model, "--train", SMALL.train, "--batch-size", "4", "--max-steps", "6"];
@@ -87,30 +86,33 @@ describe("estimate", () => {
 describe("the function", () => {
   it("measures in a process of its own, whatever this one has had", async () => {
     const held = Buffer.alloc(2 ** 30, 1);
-    const config = resolveRun({ ...SMALL, method: "lora", output: fresh("none") });
-    const { peakMemoryBytes, steps, stepsOfPhases, availableMemoryBytes } = await estimate(config);
+    const settings = { ...SMALL, method: "lora", output: fresh("none") } as const;
+    const { peakMemoryBytes, steps, stepsOfPhases, availableMemoryBytes } = await estimate(settings);
     expect(peakMemoryBytes).toBeLessThan(held.length);
     expect({ steps, stepsOfPhases }).toEqual({ steps: 4, stepsOfPhases: { train: 4 } });
     expect(availableMemoryBytes).toBeGreaterThan(0);
   });
 
   it("throws what the run would, notes of the run included", async () => {
-    const config = resolveRun({ ...SMALL, method: "lora", train: jsonl({ text: "no label" }) });
-    await expect(estimate(config)).rejects.toMatchObject({ name: "BidoraError", exitStatus: 1 });
+    const settings = { ...SMALL, method: "lora", train: jsonl({ text: "no label" }) } as const;
+    await expect(estimate(settings)).rejects.toMatchObject({ name: "BidoraError", exitStatus: 1 });
     const notes: string[] = [];
-    const drawn = resolveRun({ ...SMALL, method: "lora", initWeights: "new-head", output: fresh("none") });
-    await estimate(drawn, { hub: { onNote: (line) => notes.push(line) } });
+    const drawn = { ...SMALL, method: "lora", initWeights: "new-head", output: fresh("none") } as const;
+    await estimate(drawn, { onNote: (line) => notes.push(line) });
     expect(notes).toEqual([expect.stringContaining("Initialized a new head")]);
   });
 
   it("is broken off by its signal", async () => {
     const controller = new AbortController();
-    const asked = estimate(resolveRun({ ...SMALL, method: "lora", output: fresh("none") }), {
-      signal: controller.signal,
-    });
+    const asked = estimate(
+      { ...SMALL, method: "lora", output: fresh("none") },
+      {
+        signal: controller.signal,
+      },
+    );
     setTimeout(() => controller.abort(), 300);
     await expect(asked).rejects.toMatchObject({ name: "AbortError" });
-    await expect(estimate(resolveRun({ ...SMALL }), { signal: controller.signal })).rejects.toMatchObject({
+    await expect(estimate(SMALL, { signal: controller.signal })).rejects.toMatchObject({
       name: "AbortError",
     });
   });

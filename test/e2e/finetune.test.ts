@@ -3,10 +3,10 @@ import { join } from "node:path";
 import { parseHTML } from "linkedom";
 import { describe, expect, test } from "vitest";
 import { readRunFile, resolveRun, runOptions } from "../../src/config/index.js";
-import type { Option } from "../../src/config/option.js";
-import { withoutEffect } from "../../src/config/withoutEffect.js";
 import type { StepEvent } from "../../src/files/events.js";
 import { readConfig } from "../../src/io/checkpoint.js";
+import type { Option } from "../../src/settings/option.js";
+import { withoutEffect } from "../../src/settings/settings.js";
 import { inferTask } from "../../src/tasks/index.js";
 import {
   BERT,

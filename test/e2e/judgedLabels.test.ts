@@ -1,8 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { evaluate } from "../../src/commands/evaluate.js";
-import type { EvaluateSettings } from "../../src/config/index.js";
+import { type EvaluateSettings, evaluate } from "../../src/commands/evaluate.js";
 import { BERT, changed, evaluated, fresh, json, jsonl, predicted, run, write } from "./support.js";
 
 describe("a model with stand-ins for a named set's tags", () => {

@@ -2,14 +2,13 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ADAPTER_METHODS, type AdapterMethod, type AdapterMethodName } from "../../src/adapters/index.js";
-import { renderInspection } from "../../src/commands/inspect.js";
+import { inspect, renderInspection } from "../../src/commands/inspect.js";
 import { merge } from "../../src/commands/merge.js";
-import { inspect } from "../../src/inference/inspection.js";
 import { abortAfter, bytes, called, evaluated, fresh, list, predicted, ROWS, run, SMALL } from "./support.js";
 
 const methods = Object.entries(ADAPTER_METHODS) as [AdapterMethodName, AdapterMethod][];
 const ROW_FILE = join(ROWS, "train.jsonl");
-const rank = (method: AdapterMethod) => (method.settings.includes("rank") ? { rank: 4 } : {});
+const rank = (method: AdapterMethod) => ("rank" in method.options ? { rank: 4 } : {});
 const weightsIn = (folder: string) =>
   list(folder).find((name) => name.startsWith("adapter_model") || name === "bidora_adapter.safetensors")!;
 const logits = (rows: Awaited<ReturnType<typeof predicted>>) => rows.flatMap((row) => row.logits);
@@ -60,7 +59,7 @@ describe.each(methods)("--method %s", (name, method) => {
 
   test("is told by inspect", async () => {
     const { output } = await run({ method: name, ...rank(method), maxSteps: 1 });
-    const found = await inspect(output);
+    const found = await inspect({ path: output });
     expect(found).toMatchObject({ settings: { method: name, task: "sequence-classification" }, refusals: [] });
     const text = renderInspection(found);
     expect(text).toMatch(new RegExp(`^method +${name}\\b`, "m"));
@@ -79,10 +78,10 @@ describe.each(methods)("--method %s", (name, method) => {
     ["adalora-delta-t", "2"],
     ["adalora-orthogonal-weight", "0.1"],
   ])("takes --%s where it has an effect", async (flag, value) => {
-    const key = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase()) as (typeof method.settings)[number];
+    const key = flag.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
     const argv = ["finetune", "--model", SMALL.model, "--train", SMALL.train, "--max-steps", "1", "--method", name];
     const { status, stderr } = await called(...argv, `--${flag}`, value, "--output", fresh(), "--quiet");
-    if (method.settings.includes(key)) expect([status, stderr]).toEqual([0, ""]);
-    else expect(stderr).toMatch(`No effect in this run: --${flag} (acts only with --method`);
+    if (key in method.options) expect([status, stderr]).toEqual([0, ""]);
+    else expect(stderr).toMatch(`No effect in this run: --${flag} (applies only with --method`);
   });
 });

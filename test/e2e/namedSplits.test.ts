@@ -81,7 +81,7 @@ describe("a named data set without labelled test rows", () => {
     const output = fresh();
     const base = ["--model", MODEL, "--task", "glue/cola", "--data", folder, "--output", output];
     const { status, stderr } = await called("finetune", ...base, ...flags);
-    expect(stderr).toMatch(/--test-split \(acts only with --data and a named data set/);
+    expect(stderr).toMatch(/--test-split \(applies only with --data and a named data set/);
     expect(status).toBe(2);
     expect(list(output)).toEqual([]);
   });
@@ -99,8 +99,8 @@ test("--test-split beside --test is refused, and --data that nothing is read fro
   const file = jsonl({ text: "Gold up.", labels: ["gold"] });
   const base = ["--model", MODEL, "--task", asked.task, "--data", reuters, "--output", fresh()];
   const beside = await called("finetune", ...base, "--test", file, "--test-split");
-  expect(beside.stderr).toMatch(/--test-split \(acts only .* without --test\)/);
+  expect(beside.stderr).toMatch(/--test-split \(applies only .* without --test\)/);
   const idle = await called("finetune", ...base, "--train", file, "--validation", file);
-  expect(idle.stderr).toMatch(/--data \(acts only .* --train, --validation or --test-split is left to it\)/);
+  expect(idle.stderr).toMatch(/--data \(applies only .* --train, --validation or --test-split is left to it\)/);
   expect([beside.status, idle.status]).toEqual([2, 2]);
 });

@@ -14,9 +14,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { finetune } from "../../src/commands/finetune.js";
-import { quickstart } from "../../src/commands/quickstart.js";
-import { quickstartOptions } from "../../src/config/commandOptions.js";
-import { resolveRun } from "../../src/config/index.js";
+import { quickstart, quickstartCommand } from "../../src/commands/quickstart.js";
 import { holdFolder } from "../../src/files/folderLock.js";
 import { MARKER } from "../../src/files/names.js";
 import { reportPath, writeReport } from "../../src/run/writeReport.js";
@@ -57,8 +55,7 @@ describe("the default folder", () => {
     }
   }
 
-  const withAdapter = (adapter: string, overwrite = false) =>
-    finetune(resolveRun({ ...SMALL, maxSteps: 1, adapter, overwrite }));
+  const withAdapter = (adapter: string, overwrite = false) => finetune({ ...SMALL, maxSteps: 1, adapter, overwrite });
 
   test("follows the adapter's method, and is the one that is looked at, written and told", async () => {
     const cwd = filled("runs/run-lora/mine.txt");
@@ -294,12 +291,9 @@ describe("two at once in one folder", () => {
 test("quickstart leaves what is in its folder, unless it is given away", async () => {
   const output = filled("lora/adapter_model.safetensors", "lora/notes.txt");
   const before = everything(output);
-  const settings = { methods: ["lora"], output, seed: 0, threads: undefined, overwrite: false, given: {} };
-  await expect(quickstart("messages", { ...settings, json: false, quiet: true, debug: false })).rejects.toThrow(
-    /is not empty/,
-  );
+  await expect(quickstart({ methods: ["lora"], output })).rejects.toThrow(/is not empty/);
   expect(everything(output)).toEqual(before);
-  expect(quickstartOptions.overwrite.default).toBe(false);
+  expect(quickstartCommand.options.overwrite.default).toBe(false);
 });
 
 describe("report", () => {

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { evaluate } from "../../src/commands/evaluate.js";
-import { exportAdapter } from "../../src/commands/export.js";
+import { exportModel } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { predict } from "../../src/commands/predict.js";
 import { type NamedTask, TASKS } from "../../src/tasks/index.js";
@@ -75,7 +75,7 @@ test("an adapter for it can be merged and exported, given the task", async () =>
   await expect(merge({ model, adapter, output: plain })).rejects.toThrow(/pass that task as a value/);
   await merge({ model, adapter, output: plain }, { task: halved });
   const exported = fresh("exported");
-  await exportAdapter({ model, adapter, output: exported, to: "peft-lora" }, { task: halved });
+  await exportModel({ model, adapter, output: exported, to: "peft-lora" }, { task: halved });
   for (const own of [{ model: plain }, { model, adapter: exported }]) {
     const judged = await evaluate({ ...own, data, dtype: "float32" }, { task: halved });
     expect(judged.metrics.error).toBeCloseTo(metrics.error as number, 5);

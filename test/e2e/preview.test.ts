@@ -25,11 +25,11 @@ describe("preview", () => {
   const rows = jsonl({ prompt: "the boat\x1b[31m", completion: " left" }, { prompt: "a", completion: "b" });
   const flags = ["preview", "--model", decoder(), "--task", "causal-lm", "--train", rows];
 
-  it("shows what bears loss in brackets, and the lengths of all rows", () => {
+  it("shows tokens that are trained on in brackets, and the lengths of all rows", () => {
     const { status, stdout, stderr } = bidora(...flags, "--limit", "1");
     expect(stdout).toMatch(/^line 1, \d+ tokens\n {2}the boat\\x1b\[31m⟦ left<\/s>⟧\n$/);
     expect(stderr).toMatch(
-      /^2 rows of 3 to \d+ tokens, .* in all, \d+ of which bear loss; 0 as long as --max-length 64/,
+      /^2 rows of 3 to \d+ tokens, .* in all, \d+ of which are trained on; 0 as long as --max-length 64/,
     );
     expect(status).toBe(0);
   });

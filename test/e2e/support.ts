@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll } from "vitest";
 import { main } from "../../src/cli/main.js";
-import { evaluate } from "../../src/commands/evaluate.js";
-import { type FinetuneOptions, finetune } from "../../src/commands/finetune.js";
-import { predict } from "../../src/commands/predict.js";
-import { type EvaluateSettings, type PredictSettings, type RunSettings, resolveRun } from "../../src/config/index.js";
+import type { Hooks } from "../../src/commands/command.js";
+import { type EvaluateSettings, evaluate } from "../../src/commands/evaluate.js";
+import { finetune } from "../../src/commands/finetune.js";
+import { type PredictSettings, predict } from "../../src/commands/predict.js";
+import type { RunSettings } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { MARKER } from "../../src/files/names.js";
 
@@ -93,16 +94,18 @@ export const SMALL = {
 } as const satisfies RunSettings;
 
 /** Runs `finetune` in this process and gathers what it told. */
-export async function run(settings: RunSettings, options: FinetuneOptions = {}) {
+export async function run(settings: RunSettings, options: Omit<Hooks, "onPartial"> = {}) {
   const output = settings.output ?? fresh();
   const events: RunEvent[] = [];
   const notes: string[] = [];
-  const config = resolveRun({ ...SMALL, ...settings, output });
-  const { metrics, isStopped } = await finetune(config, {
-    ...options,
-    observers: [...(options.observers ?? []), (event) => events.push(event)],
-    hub: { onNote: (line) => notes.push(line) },
-  });
+  const { metrics, isStopped } = await finetune(
+    { ...SMALL, ...settings, output },
+    {
+      ...options,
+      observers: [...(options.observers ?? []), (event) => events.push(event)],
+      onNote: (line) => notes.push(line),
+    },
+  );
   return { output, metrics, isStopped, events, notes };
 }
 

@@ -1,12 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { parseArguments } from "../../src/cli/args.js";
-import { verifyHypergradient } from "../../src/commands/verifyHypergradient.js";
-import { verifyOptions } from "../../src/config/commandOptions.js";
-import { type RunSettings, resolveRun } from "../../src/config/index.js";
+import { verifyCommand, verifyHypergradient } from "../../src/commands/verifyHypergradient.js";
+import type { RunSettings } from "../../src/config/index.js";
 import { bidora, run, SMALL } from "./support.js";
 
-const verify = (settings: RunSettings, precision?: "float32" | "float64") =>
-  verifyHypergradient(resolveRun({ ...SMALL, dtype: "float32", xi: 1, ...settings }), { precision });
+type Settings = Omit<Parameters<typeof verifyHypergradient>[0], "precision">;
+const verify = (settings: Settings, precision?: "float32" | "float64") => {
+  const { maxSteps: _, ...small } = SMALL;
+  const asked = precision ? { precision } : ({ dtype: "float32" } as const);
+  return verifyHypergradient({ ...small, xi: 1, ...asked, ...settings });
+};
 
 const errorsOf = ({ estimators }: Awaited<ReturnType<typeof verify>>) =>
   Object.fromEntries(estimators.map(({ name, relativeError }) => [name, relativeError]));
@@ -23,7 +26,7 @@ describe("verify-hypergradient measures the run", () => {
     { upperWeightDecay: 0.5 },
     { searchFraction: 0.5 },
     { hypergradientTerms: 1, xi: "learning-rate" },
-  ] satisfies RunSettings[])("with %o", async (settings) => {
+  ] satisfies Settings[])("with %o", async (settings) => {
     const { batchSize } = { ...SMALL, ...settings };
     expect(errorsOf(await verify(settings))).not.toEqual(errorsOf(await verify({ batchSize })));
   });
@@ -62,7 +65,7 @@ test("the command prints the comparison, and refuses what has no effect on it", 
     ["--validation", SMALL.train],
     ["--test", SMALL.train],
   ])
-    expect(() => parseArguments(verifyOptions, flags), flags[0]).toThrow(flags[0]);
+    expect(() => parseArguments(verifyCommand.options, flags), flags[0]).toThrow(flags[0]);
 });
 
 test("a run tells at its start that differences and bfloat16 do not go together", async () => {

@@ -19,7 +19,7 @@ beforeAll(() => {
 describe("refused with status 2, and nothing is left", () => {
   test.each<readonly [string, readonly string[], RegExp]>([
     ["--xi with lora", ["--xi", "1"], /No effect in this run: --xi/],
-    ["--data beside a task of one's own", ["--data", ROWS], /--data \(acts only with a named data set/],
+    ["--data beside a task of one's own", ["--data", ROWS], /--data \(applies only with a named data set/],
     ["--revision of a folder", ["--revision", "main"], /--revision is for a Hub repository/],
   ])("finetune: %s", async (_, flags, message) => {
     const output = fresh();
@@ -42,12 +42,12 @@ describe("refused with status 2, and nothing is left", () => {
     [
       "--split of a file",
       () => ["--data", SMALL.train, "--split", "test"],
-      /--split \(acts only on a named data set's/,
+      /--split \(applies only on a named data set's/,
     ],
     [
       "--label-column of a named data set",
       () => ["--data", folder, "--task", "glue/mrpc", "--label-column", "Quality"],
-      /--label-column \(acts only on a file of rows/,
+      /--label-column \(applies only on a file of rows/,
     ],
   ])("evaluate: %s", async (_, flags, message) => {
     const { status, stderr } = await called("evaluate", "--model", join(BERT, "no-prefix"), ...flags());

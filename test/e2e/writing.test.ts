@@ -3,7 +3,7 @@ import { cpSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { exportAdapter } from "../../src/commands/export.js";
+import { exportModel } from "../../src/commands/export.js";
 import { merge } from "../../src/commands/merge.js";
 import { openSafetensors, saveSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
@@ -90,7 +90,7 @@ describe("numbers that are not finite", () => {
     await expect(merge(settings)).rejects.toThrow(
       /adapter's own tensor \S*layer\.1\.attention\.self\.value\.lora_B\.weight holds values that are not finite/,
     );
-    await expect(exportAdapter({ ...settings, to: "peft-lora", rank: undefined })).rejects.toThrow();
+    await expect(exportModel({ ...settings, to: "peft-lora", rank: undefined })).rejects.toThrow();
     expect(list(output)).toEqual([]);
   });
 });

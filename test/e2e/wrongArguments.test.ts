@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UsageError } from "../../src/common/errors.js";
+import { resolveRun } from "../../src/config/index.js";
 import * as library from "../../src/index.js";
 import { GOLDEN } from "./support.js";
 
@@ -24,13 +25,8 @@ const hooks: Argument = { good: {}, wrong: [null, 7, "one", [], { singal: 1 }] }
 const number: Argument = required({ good: 1, wrong: [null, "1", {}, Number.NaN] });
 const settings: Argument = { good: {}, wrong: [null, 7, "one", [], { modell: "m" }, { model: 7 }] };
 
-const config: Argument = (() => {
-  const good = library.resolveRun({ model: "nowhere" });
-  return required({
-    good,
-    wrong: [null, 7, "one", [], {}, { model: "m" }, { ...good, rank: "8" }, { ...good, rnak: 8 }],
-  });
-})();
+/** Settings of a run, which are checked before any file is read. */
+const run: Argument = { good: {}, wrong: [...settings.wrong, {}, { model: "m", rank: "8" }, { model: "m", rnak: 8 }] };
 
 const nothing = () => {};
 const model = object({ forward: nothing, config: {}, namedParameters: nothing });
@@ -52,29 +48,25 @@ const lowRank = (...wrong: unknown[]): Argument => ({
 
 /** The arguments of each function. */
 const CALLS: Readonly<Record<string, readonly Argument[]>> = {
-  analyze: [list("run"), settings, hooks],
+  analyze: [{ good: { runs: ["run"] }, wrong: [...settings.wrong, { runs: [7] }] }, hooks],
   attachAdapter: [model, object({ config: {}, tensors: new Map() }), object({ generator: {} })],
   batchOf: [list(row)],
-  compare: [
-    { ...settings, wrong: [undefined, ...settings.wrong, { seeds: 1.5 }] },
-    { good: undefined, wrong: [null, 7, ""] },
-    hooks,
-  ],
+  compare: [{ ...settings, wrong: [...settings.wrong, { seeds: 1.5 }, { runFile: "" }] }, hooks],
   doraConfig: [lowRank({ axis: 1 }, { axis: "output" }, { normGradient: "half" })],
   eject: [adapted],
   encodeRows: [object({ encode: nothing }), list({ input: {}, at: {} }), object({ encodeBatch: nothing }), options()],
-  estimate: [config, hooks],
+  estimate: [run, hooks],
   evaluate: [{ ...settings, wrong: [...settings.wrong, { batchSize: "8" }] }, hooks],
   evaluateRows: [model, list(row), options({ task: library.regression, labels: [], batchSize: 1 })],
-  exportAdapter: [settings, hooks],
-  finetune: [config, hooks],
+  exportModel: [settings, hooks],
+  finetune: [run, hooks],
   generate: [settings, hooks],
   generateRows: [open, list(prompt), generation, options({ batchSize: 1 })],
   generateTexts: [open, list(prompt), generation, options()],
   generateTokens: [model, list(prompt), generation, options()],
   inferTask: [anyObject],
   inject: [model, adapterConfig, object({ generator: {} })],
-  inspect: [text(folder)],
+  inspect: [{ ...settings, wrong: [null, 7, "one", [], {}, { pathh: "m" }, { path: 7 }] }],
   loadLanguage: [text("rows.jsonl"), loadRows],
   loadModel: [
     text(folder),
@@ -108,7 +100,7 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     options({ task: library.regression, labels: [], batchSize: 1 }),
     required({ good: nothing, wrong: [null, 7, {}] }),
   ],
-  preview: [config, required(options({ limit: 1 }))],
+  preview: [{ ...run, wrong: [...run.wrong, { model: "m", limit: 0 }] }, hooks],
   readAdapter: [text(folder)],
   readName: [object({ file: "f" }), object({ values: {}, line: 1 }), required({ good: "label", wrong: [null, 7, {}] })],
   readNumber: [
@@ -116,17 +108,15 @@ const CALLS: Readonly<Record<string, readonly Argument[]>> = {
     object({ values: {}, line: 1 }),
     required({ good: "label", wrong: [null, 7, {}] }),
   ],
-  readRunFile: [text("run.yaml")],
   reinject: [adapted],
+  report: [{ good: { runs: ["run"] }, wrong: [null, 7, "one", [], {}, { rnus: ["run"] }, { runs: [] }] }],
   resolveModel: [text(folder), options()],
-  resolveRun: [settings, { good: {}, wrong: [null, 7, "one", { flie: {} }, { file: 7 }] }],
   savedState: [adapted],
   savedTensors: [adapted],
   targetSlots: [model, adapterConfig],
   uniforms: [number, number],
-  verifyHypergradient: [config, hooks],
+  verifyHypergradient: [run, hooks],
   writeAdapter: [text("out"), object({ config: {}, tensors: new Map() })],
-  writeReport: [text("report.html"), { ...list("run"), wrong: [...list("run").wrong, []] }],
 };
 
 /** Made by others of these, or to be extended. */
@@ -253,7 +243,7 @@ describe("methods and classes", () => {
   });
 
   test("numbers and switches are no texts, lists may be", () => {
-    const resolve = (given: object) => library.resolveRun({ model: "m", ...given });
+    const resolve = (given: object) => resolveRun({ model: "m", ...given });
     expect(() => resolve({ rank: "8" })).toThrow('rank takes a whole number of at least 1; got "8".');
     expect(() => resolve({ rslora: "true" })).toThrow('rslora takes true or false; got "true".');
     expect(() => resolve({ xi: "0.5" })).toThrow('; got "0.5".');
@@ -263,8 +253,7 @@ describe("methods and classes", () => {
   });
 
   test("what came is named with its article", () => {
-    const given = library.resolveRun({ model: "m" });
-    const call = (signal: unknown) => library.finetune(given, { signal: signal as AbortSignal });
+    const call = (signal: unknown) => library.finetune({ model: "m" }, { signal: signal as AbortSignal });
     return Promise.all([
       expect(call(new AbortController())).rejects.toThrow("takes an AbortSignal; got an AbortController."),
       expect(call(new Map())).rejects.toThrow("takes an AbortSignal; got a Map."),

@@ -46,7 +46,7 @@ test("what acts where rows are given acts here, and what names prompts and files
   };
   for (const [key, value] of Object.entries(named))
     await expect(TextGenerator.open({ model, [key]: value })).rejects.toThrow(
-      `No effect here: --${key} (acts only in generate(): a TextGenerator gets its prompts from stream() and rows())`,
+      `No effect here: --${key} (applies only in generate(): a TextGenerator gets its prompts from stream() and rows())`,
     );
   await expect(
     TextGenerator.open(Object.assign({ model, maxNewTokens: 1 }, { prompt: undefined, chat: false })),

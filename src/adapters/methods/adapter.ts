@@ -9,6 +9,8 @@ import {
   type Linear,
   type Parameter,
 } from "../../nn/index.js";
+import { choice, whole } from "../../settings/kinds.js";
+import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
 import { ADAPTER_PLACEMENTS, type BottleneckConfig, bottleneckConfig, placed } from "../bottleneckConfig.js";
@@ -82,11 +84,29 @@ const keys = targetKeys.extend({
   bias: z.enum(["none", ADAPTED_ONLY, "all"]),
 });
 
+const OPTIONS = {
+  adapterSize: option(whole(1), {
+    group: "Method",
+    help: "width of the bottleneck that --method adapter inserts",
+    default: 64,
+    advanced: true,
+    rare: true,
+  }),
+  adapterPlacement: option(choice(ADAPTER_PLACEMENTS), {
+    group: "Method",
+    help: "insert bottlenecks after attention and feed-forward layers and train the norms too (houlsby), or after feed-forward layers only (pfeiffer)",
+    default: "houlsby",
+    advanced: true,
+    rare: true,
+  }),
+};
+
 /** PEFT has no such type; `ADAPTER` stands in this program's own files alone. */
-export const adapter: AdapterMethod<BottleneckConfig> = {
+export const adapter: AdapterMethod<BottleneckConfig, typeof OPTIONS> = {
   about: "bottlenecks behind the sub-layers",
   learningRate: 1e-3,
-  settings: ["adapterSize", "adapterPlacement"],
+  options: OPTIONS,
+  retunable: [],
   config: bottleneckConfig,
   fromSettings: ({ adapterSize, adapterPlacement }, outputs) => ({
     adapterSize,
@@ -94,7 +114,6 @@ export const adapter: AdapterMethod<BottleneckConfig> = {
     ...placed(adapterPlacement, outputs),
   }),
   toSettings: ({ adapterSize, adapterPlacement }) => ({ adapterSize, adapterPlacement }),
-  choices: () => ({}),
   inLayers: {
     findSlots: (model, config) => linearSlots(model, config, "A bottleneck goes behind linear layers only"),
     tensors({ out }, { adapterSize: width }) {

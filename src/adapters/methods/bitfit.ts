@@ -21,14 +21,14 @@ const keys = z.object({ modules_to_save: z.array(z.string()).nullable() });
  * BitFit (arXiv 2106.10199): no new tensors. Every bias of the model and the whole head are trained, and saved as they are. PEFT
  * has no such type; `BITFIT` stands in this program's own files alone.
  */
-export const bitfit: AdapterMethod<BitfitConfig> = {
+export const bitfit: AdapterMethod<BitfitConfig, Record<never, never>> = {
   about: "biases only",
   learningRate: 1e-3,
-  settings: [],
+  options: {},
+  retunable: [],
   config: bitfitConfig,
   fromSettings: () => ({}),
   toSettings: () => ({}),
-  choices: () => ({}),
   codec: {
     peftType: "BITFIT",
     whyNotPeft: () => "PEFT has no BitFit",

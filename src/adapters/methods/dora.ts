@@ -27,6 +27,8 @@ import {
   squaredNorm,
 } from "../../operators/directionNorm.js";
 import { linear } from "../../operators/linear.js";
+import { choice } from "../../settings/kinds.js";
+import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
 import { configOptions } from "../arguments.js";
@@ -35,7 +37,7 @@ import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,
-  LOW_RANK_SETTINGS,
+  LOW_RANK_OPTIONS,
   type LowRankConfig,
   lowRankFacts,
   toSettings,
@@ -233,18 +235,34 @@ const metadataKeys = z.object({
   normGradient: z.enum(NORM_GRADIENTS).default("detached"),
 });
 
-export const dora: AdapterMethod<DoraConfig> = {
+const DORA_OPTIONS = {
+  ...LOW_RANK_OPTIONS,
+  magnitudeAxis: option(choice(MAGNITUDE_AXES), {
+    group: "Method",
+    help: "give each output row (out) or each input column (in) of a weight a magnitude",
+    default: "out",
+    advanced: true,
+  }),
+  normGradient: option(choice(NORM_GRADIENTS), {
+    group: "Method",
+    help: "whether gradients flow through the norm of the direction (full) or not (detached, as in PEFT)",
+    defaultText: "bidora: full, else detached",
+    advanced: true,
+  }),
+};
+
+export const dora: AdapterMethod<DoraConfig, typeof DORA_OPTIONS> = {
   about: "magnitude and low-rank direction",
   learningRate: 1e-3,
-  settings: [...LOW_RANK_SETTINGS, "magnitudeAxis", "normGradient"],
+  options: DORA_OPTIONS,
+  retunable: ["dropout", "normGradient"],
   config: doraConfig,
   fromSettings: (settings) => ({
     ...fromSettings(settings),
     axis: settings.magnitudeAxis,
-    normGradient: settings.normGradient,
+    ...(settings.normGradient && { normGradient: settings.normGradient }),
   }),
   toSettings: (config) => ({ ...toSettings(config), magnitudeAxis: config.axis }),
-  choices: ({ dropout, normGradient }) => ({ dropout, normGradient }),
   inLayers: {
     findSlots(model, config) {
       if (!config.loraBias) return lowRankSlots(model, config);

@@ -6,7 +6,7 @@ import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,
-  LOW_RANK_SETTINGS,
+  LOW_RANK_OPTIONS,
   type LowRankConfig,
   lowRankFacts,
   toSettings,
@@ -42,14 +42,14 @@ class LoraEmbedding extends LowRankAdapter {
   }
 }
 
-export const lora: AdapterMethod<LoraConfig> = {
+export const lora: AdapterMethod<LoraConfig, typeof LOW_RANK_OPTIONS> = {
   about: "a low-rank update",
   learningRate: 1e-3,
-  settings: LOW_RANK_SETTINGS,
+  options: LOW_RANK_OPTIONS,
+  retunable: ["dropout"],
   config: loraConfig,
   fromSettings,
   toSettings,
-  choices: ({ dropout }) => ({ dropout }),
   inLayers: {
     findSlots: lowRankSlots,
     tensors: lowRankTensors,

@@ -2,9 +2,11 @@
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
 import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import { pick } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
 import { TARGET_DEFAULTS, type TargetedConfig } from "../config.js";
+import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import {
   checkedKeys,
@@ -111,14 +113,16 @@ const keys = targetKeys.extend({
 
 const { exclude_modules: _none, ...TARGETS } = TARGET_KEY_DEFAULTS;
 
-export const vera: AdapterMethod<VeraConfig> = {
+const OPTIONS = pick(LOW_RANK_OPTIONS, "rank", "dropout", "targetModules");
+
+export const vera: AdapterMethod<VeraConfig, typeof OPTIONS> = {
   about: "scaling vectors over shared random matrices",
   learningRate: 1e-2,
-  settings: ["rank", "dropout", "targetModules"],
+  options: OPTIONS,
+  retunable: ["dropout"],
   config: veraConfig,
   fromSettings: ({ rank, dropout, targetModules }) => ({ rank, dropout, targetModules }),
   toSettings: ({ rank, dropout, targetModules }) => ({ rank, dropout, targetModules }),
-  choices: ({ dropout }) => ({ dropout }),
   inLayers: {
     findSlots: (model, config) => linearSlots(model, config, "VeRA goes to linear layers only, as in PEFT"),
     shared: (slots, { rank }) => [

@@ -1,116 +1,174 @@
-import {
-  withDerivative,
-  withEstimators,
-  withMethods,
-  withoutFolds,
-  withoutRetrainSteps,
-  withRetraining,
-} from "../conditions.js";
-import { estimatorNames, estimatorsWith } from "../estimators.js";
-import { choice, choiceOrNumber, number, option, toggle, whole } from "../option.js";
+/** BiDoRA's search and retraining, and the estimators of its hypergradient. */
+import { OPTIMIZERS } from "../../optim/index.js";
+import { alternatives, choice, choiceOrNumber, number, toggle, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, option } from "../../settings/option.js";
+import { METHODS, withMethods } from "../methods.js";
+import type { RunValues } from "../run.js";
+import { withOptimizers } from "./training.js";
 
-const bilevel = withMethods("bidora");
+/** What a run's settings depend on in an estimator. train/hypergradients computes them. */
+interface EstimatorFacts {
+  /** Its second term has the step size ξ. */
+  readonly usesXi: boolean;
+  /** It is a series or an iteration with a number of terms. */
+  readonly usesTerms: boolean;
+  /** It divides a small difference of two gradients, which loses digits in low precision. */
+  readonly isDifference: boolean;
+}
 
-/** BiDoRA's search and retraining. */
+/** Every estimator by name (see docs/method.md). */
+export const ESTIMATOR_FACTS = {
+  "finite-difference": { usesXi: true, usesTerms: false, isDifference: true },
+  "forward-difference": { usesXi: true, usesTerms: false, isDifference: true },
+  exact: { usesXi: true, usesTerms: false, isDifference: false },
+  neumann: { usesXi: false, usesTerms: true, isDifference: false },
+  cg: { usesXi: false, usesTerms: true, isDifference: false },
+  "first-order": { usesXi: false, usesTerms: false, isDifference: false },
+} satisfies Readonly<Record<string, EstimatorFacts>>;
+
+/** The name of an estimator. */
+export type HypergradientName = keyof typeof ESTIMATOR_FACTS;
+
+export const estimatorNames = Object.keys(ESTIMATOR_FACTS) as [HypergradientName, ...HypergradientName[]];
+
+function estimatorsWith(fact: keyof EstimatorFacts): HypergradientName[] {
+  return estimatorNames.filter((name) => ESTIMATOR_FACTS[name][fact]);
+}
+
+/** Whether an estimator loses too many digits if the model computes in `dtype`. */
+export function isTooCoarse(name: HypergradientName, dtype: string): boolean {
+  return dtype === "bfloat16" && ESTIMATOR_FACTS[name].isDifference;
+}
+
+const withBidora = withMethods("bidora");
+
+/** With BiDoRA, and where `holds` is true as well. */
+function withBidoraAnd(only: string, holds: (run: RunValues) => boolean): AppliesWhen {
+  return {
+    only: `with --method bidora ${only}`,
+    holds: (run: RunValues) => METHODS[run.method].isBilevel && holds(run),
+  };
+}
+
+function withEstimators(fact: keyof EstimatorFacts): AppliesWhen {
+  const names = estimatorsWith(fact);
+  return withBidoraAnd(`and --hypergradient ${alternatives(names)}`, ({ hypergradient }) =>
+    names.includes(hypergradient),
+  );
+}
+
+export const withRetraining = withBidoraAnd(
+  "and a retrain phase",
+  ({ retrainSteps, retrainEpochs }) => retrainSteps !== 0 && retrainEpochs !== 0,
+);
+
+const withoutRetrainSteps = withBidoraAnd(
+  "and without --retrain-steps",
+  ({ retrainSteps }) => retrainSteps === undefined,
+);
+
+/** Losses on the rows of different folds can't be compared. */
+const withoutFolds = withBidoraAnd("and without --search-folds", ({ searchFolds }) => searchFolds === undefined);
+
 export const bidoraOptions = {
   hypergradient: option(choice(estimatorNames), {
     group: "BiDoRA",
-    help: "how the upper level's gradient is estimated",
+    help: "estimator of the upper level's gradient",
     placeholder: "NAME",
     default: "exact",
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   searchFraction: option(number({ above: 0, below: 1 }), {
     group: "BiDoRA",
-    help: "share of the rows for the lower level",
+    help: "share of the training rows for the lower level in the search; the upper level gets the others",
     default: 0.8,
     advanced: true,
-    acts: withoutFolds,
+    appliesWhen: withoutFolds,
   }),
   searchFolds: option(whole(2), {
     group: "BiDoRA",
-    help: "split the rows into so many folds, each the upper level's for its share of the search's steps, the others the lower level's",
+    help: "split the training rows into K folds: each is the upper level's in its share of the search steps, and the others are the lower level's",
     placeholder: "K",
     defaultText: "off",
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   searchPatience: option(whole(1), {
     group: "BiDoRA",
-    help: "end the search after so many passes over the upper rows without a lower mean loss, and take its best",
+    help: "end the search after this many passes over the upper level's rows without a lower mean loss, and keep its best state",
     defaultText: "off",
     advanced: true,
-    acts: withoutFolds,
+    appliesWhen: withoutFolds,
   }),
   retrainSteps: option(whole(0), {
     group: "BiDoRA",
-    help: "of the retrain phase; 0 skips it",
+    help: "optimizer steps of the retrain phase; 0 skips it",
     defaultText: "as the search",
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   retrainEpochs: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "passes of the retrain phase",
+    help: "passes over the training rows in the retrain phase",
     defaultText: "as the search",
     advanced: true,
-    acts: withoutRetrainSteps,
+    appliesWhen: withoutRetrainSteps,
   }),
   retrainLearningRate: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "peak rate of the retrain phase",
+    help: "peak learning rate of the retrain phase",
     defaultText: "as the search",
     advanced: true,
-    acts: withRetraining,
+    appliesWhen: withRetraining,
   }),
   warmStart: option(toggle, {
     group: "BiDoRA",
-    help: "retrain from the directions and head that the search ended with, not from the pretrained start",
+    help: "retrain from the directions and the head that the search ended with, instead of fresh ones",
     default: false,
     advanced: true,
-    acts: withRetraining,
+    appliesWhen: withRetraining,
   }),
   upperLearningRate: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "peak rate of the magnitudes",
+    help: "peak learning rate of the magnitudes in the search",
     defaultText: "as lower",
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   upperWeightDecay: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "the optimiser's decay on the magnitudes",
+    help: "weight decay on the magnitudes in the search",
     default: 0,
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   xi: option(choiceOrNumber(["learning-rate", "optimizer"]), {
     group: "BiDoRA",
-    help: "step size in the second term: the lower rate, the true derivative of the optimiser's step, or a number",
+    help: "step size in the hypergradient's second term: the lower level's learning rate, the derivative of the optimizer's real step, or a number",
     default: "learning-rate",
     advanced: true,
-    acts: withEstimators("usesXi"),
-    wordActs: { optimizer: withDerivative },
+    appliesWhen: withEstimators("usesXi"),
+    valueAppliesWhen: { optimizer: withOptimizers((name) => OPTIMIZERS[name].derivative !== undefined) },
   }),
   unrollSteps: option(whole(1), {
     group: "BiDoRA",
-    help: "lower steps in a search step",
+    help: "lower-level steps in one search step",
     default: 1,
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
   hypergradientTerms: option(whole(1), {
     group: "BiDoRA",
-    help: `terms or iterations of ${estimatorsWith("usesTerms").join(" and ")}`,
+    help: `terms or iterations of the ${estimatorsWith("usesTerms").join(" and ")} estimators`,
     default: 5,
     advanced: true,
-    acts: withEstimators("usesTerms"),
+    appliesWhen: withEstimators("usesTerms"),
   }),
   regularizer: option(number({ least: 0 }), {
     group: "BiDoRA",
-    help: "weight of the orthogonality of direction columns",
+    help: "weight of the penalty that keeps the columns of the directions orthogonal",
     default: 1e-5,
     advanced: true,
-    acts: bilevel,
+    appliesWhen: withBidora,
   }),
 };

@@ -1,15 +1,66 @@
-import { namedDatasets } from "../../datasets/index.js";
+/** The model a run starts from, and its rows: files, columns, order. */
+
+import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
 import { TRAIN_ON } from "../../files/adapterMetadata.js";
+import { INIT_WEIGHTS } from "../../models/index.js";
+import { choice, names, number, text, toggle, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, option } from "../../settings/option.js";
 import { TASKS } from "../../tasks/index.js";
-import { withFiles, withNamedDataset, withTestSplit } from "../conditions.js";
-import { choice, names, number, option, text, toggle, whole } from "../option.js";
+import type { RunValues } from "../run.js";
 
 const taskKinds = Object.keys(TASKS) as (keyof typeof TASKS)[];
 const datasets = Object.keys(namedDatasets) as (keyof typeof namedDatasets)[];
 const folder = text("DIR");
 const file = text("FILE");
 
-/** Rows, and what of them is taken in which order. */
+const isNamed = (task: string | undefined): boolean => task !== undefined && isNamedDataset(task);
+
+/** A file given for a part of the data set takes that part's place. */
+const withNamedDataset: AppliesWhen = {
+  only: "with a named data set as --task, such as glue/mrpc, from which --train, --validation or --test-split is read",
+  holds: ({ task, train, validation, testSplit }: RunValues) =>
+    isNamed(task) && (train === undefined || validation === undefined || testSplit === true),
+};
+
+/** Test rows without labels, such as GLUE's, can't be evaluated. */
+const withTestSplit: AppliesWhen = {
+  only: "with --data and a named data set as --task that has labelled test rows, such as reuters21578/modapte, and without --test",
+  holds: ({ task, data, test }: RunValues) =>
+    task !== undefined &&
+    isNamedDataset(task) &&
+    namedDatasets[task].labelled.includes("test") &&
+    data !== undefined &&
+    test === undefined,
+};
+
+/** The columns of a named data set's own files are known. */
+const withFiles: AppliesWhen = {
+  only: "on files of rows, not on a named data set's own",
+  holds: ({ task, data, train, validation, test }: RunValues) =>
+    !isNamed(task) || data === undefined || [train, validation, test].some((file) => file !== undefined),
+};
+
+export const modelOptions = {
+  model: option(text("DIR|GGUF|REPO"), { group: "Model", help: "a local folder, a GGUF file or a Hub repository" }),
+  revision: option(text("REV"), {
+    group: "Model",
+    help: "branch, tag or commit of the Hub repository",
+    defaultText: "main",
+    advanced: true,
+  }),
+  adapter: option(folder, {
+    group: "Model",
+    help: "continue training this adapter instead of a fresh one",
+    advanced: true,
+  }),
+  initWeights: option(choice(INIT_WEIGHTS), {
+    group: "Model",
+    help: "keep the checkpoint's own head if it fits the labels, or initialize a new one from the seed",
+    default: "pretrained-head",
+    advanced: true,
+  }),
+};
+
 export const dataOptions = {
   task: option(choice([...taskKinds, ...datasets]), {
     group: "Data",
@@ -18,64 +69,69 @@ export const dataOptions = {
   }),
   data: option(folder, {
     group: "Data",
-    help: "the folder of a named data set",
+    help: "folder of the named data set",
     advanced: true,
-    acts: withNamedDataset,
+    appliesWhen: withNamedDataset,
   }),
   train: option(file, { group: "Data", help: "training rows: JSONL, CSV, TSV, Parquet, CoNLL" }),
-  validation: option(file, { group: "Data", help: "rows to evaluate on" }),
-  test: option(file, { group: "Data", help: "rows for the figures at the end", advanced: true }),
+  validation: option(file, { group: "Data", help: "rows to evaluate on during and after training" }),
+  test: option(file, { group: "Data", help: "rows for a final evaluation after training", advanced: true }),
   testSplit: option(toggle, {
     group: "Data",
-    help: "read a named data set's labelled test rows for the figures at the end",
+    help: "use a named data set's labelled test rows for a final evaluation",
     defaultText: "where it has no validation rows",
     advanced: true,
-    acts: withTestSplit,
+    appliesWhen: withTestSplit,
   }),
   trainLimit: option(whole(1), {
     group: "Data",
-    help: "train on so many rows, drawn by the seed (without --shuffle the first)",
+    help: "train on this many rows only, sampled with the seed (the first ones with --no-shuffle)",
     defaultText: "all",
     advanced: true,
   }),
   holdoutFraction: option(number({ above: 0, below: 1 }), {
     group: "Data",
-    help: "a share of the training rows that --eval-every and --early-stopping watch, in the place of the validation rows",
+    help: "share of the training rows that --eval-every and --early-stopping evaluate on, instead of the validation rows",
     defaultText: "none",
     advanced: true,
   }),
   textColumns: option(names("A[,B]"), {
     group: "Data",
-    help: "the one or two text columns",
+    help: "the one or two columns that hold the texts",
     defaultText: "by name",
     advanced: true,
-    acts: withFiles,
+    appliesWhen: withFiles,
   }),
   labelColumn: option(names("NAME"), {
     group: "Data",
-    help: "the label, or several 0/1 columns",
+    help: "the column that holds the label, or several columns of 0 and 1",
     defaultText: "by name",
     advanced: true,
-    acts: withFiles,
+    appliesWhen: withFiles,
   }),
   maxLength: option(whole(1), {
     group: "Data",
-    help: "tokens kept of a row, special tokens included; the default is capped by what tokenizer and model allow",
+    help: "tokens of a row, special tokens included, after which it is cut off; by default no more than tokenizer and model allow",
     default: 512,
     advanced: true,
   }),
   trainOn: option(choice(TRAIN_ON), {
     group: "Data",
-    help: "what of a language model's rows bears loss",
+    help: "which tokens of a language model's rows are trained on",
     defaultText: "by the kind of row",
     advanced: true,
   }),
-  shuffle: option(toggle, { group: "Data", help: "draw rows in random order", default: true, advanced: true }),
+  shuffle: option(toggle, {
+    group: "Data",
+    help: "take the training rows in random order",
+    default: true,
+    advanced: true,
+  }),
   dropLast: option(toggle, {
     group: "Data",
-    help: "leave out the short last batch of a pass",
+    help: "leave out a last batch that is smaller than the others",
     default: false,
     advanced: true,
   }),
-  seed: option(whole(0), { group: "Data", help: "of every random number of the run", default: 0, advanced: true }),
+  seed: option(whole(0), { group: "Data", help: "seed of all random numbers", default: 0, advanced: true }),
 };

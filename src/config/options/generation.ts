@@ -1,69 +1,203 @@
-import { number, option, texts, toggle, toggleOr, whole } from "../option.js";
+/** How text is generated, and from which prompts. */
+import { isNamedDataset, namedDatasets } from "../../datasets/registry.js";
+import { type GenerationSettings, SAMPLING_KEYS } from "../../generation/index.js";
+import { number, text, texts, toggle, toggleOr, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, flagOf, type Given, inGroup, omit, option, pick } from "../../settings/option.js";
+import type { RunValues } from "../run.js";
+import { baseModel, overwrite, session } from "./shared.js";
+import { trainingOptions } from "./training.js";
 
 const probability = number({ least: 0, most: 1 });
 
-/** How a model goes on from a prompt. */
+/** What a generator finds out about itself: its settings together with those in the model's folder. */
+export interface GeneratorFacts {
+  readonly generation?: Pick<GenerationSettings, "sampling" | "beams">;
+  readonly adapter?: string | undefined;
+}
+
+const withSampling: AppliesWhen = {
+  only: `with ${SAMPLING_KEYS.map(flagOf).join(", ")}`,
+  holds: ({ generation }: GeneratorFacts) => generation === undefined || generation.sampling !== undefined,
+};
+
+const withBeams: AppliesWhen = {
+  only: "with --beams",
+  holds: ({ generation }: GeneratorFacts) => generation === undefined || generation.beams !== undefined,
+};
+
+const withAdapter: AppliesWhen = {
+  only: "with --adapter",
+  holds: ({ adapter }: GeneratorFacts) => adapter !== undefined,
+};
+
 export const generationOptions = {
   maxNewTokens: option(whole(1), {
     group: "Generation",
-    help: "tokens after a prompt, at most",
+    help: "most tokens to generate after a prompt",
     defaultText: "the model's, else 256",
   }),
-  stop: option(texts("TEXT"), { group: "Generation", help: "a text that ends a continuation, several times several" }),
+  stop: option(texts("TEXT"), { group: "Generation", help: "stop at this string (repeatable)" }),
   greedy: option(toggle, {
     group: "Generation",
-    help: "the likeliest token each time: what is done where nothing else is asked for",
+    help: "always take the likeliest token, which is what happens without any sampling option",
     default: false,
     advanced: true,
   }),
   repetitionPenalty: option(number({ above: 0 }), {
     group: "Generation",
-    help: "above 1, tokens that were there are less likely",
+    help: "above 1, tokens that have occurred become less likely",
     defaultText: "the model's, else 1",
   }),
   noRepeatNgram: option(whole(0), {
     group: "Generation",
-    help: "no sequence of so many tokens comes twice; 0 for no limit",
+    help: "never repeat a sequence of this many tokens; 0 allows any",
     defaultText: "the model's, else 0",
     advanced: true,
   }),
   temperature: option(number({ above: 0 }), {
     group: "Sampling",
-    help: "draws tokens; below 1 likely ones more often",
+    help: "sample tokens; below 1 likely ones more often",
     defaultText: "the model's, else 1",
   }),
   topK: option(whole(0), {
     group: "Sampling",
-    help: "draws from so many tokens, the likeliest; 0 for all",
+    help: "sample from this many of the likeliest tokens; 0 for all",
     defaultText: "the model's, else 50",
   }),
   topP: option(probability, {
     group: "Sampling",
-    help: "draws from the likeliest that together have this probability",
+    help: "sample from the likeliest tokens that together have this probability",
     defaultText: "the model's, else 1",
   }),
   minP: option(probability, {
     group: "Sampling",
-    help: "draws from those with this share of the likeliest one's probability",
+    help: "sample from tokens with at least this share of the likeliest one's probability",
     defaultText: "the model's, else all",
     advanced: true,
   }),
-  seed: option(whole(0), { group: "Sampling", help: "of what is drawn", default: 0, advanced: true }),
+  seed: option(whole(0), {
+    group: "Sampling",
+    help: "seed of sampling",
+    default: 0,
+    advanced: true,
+    appliesWhen: withSampling,
+  }),
   beams: option(whole(1), {
     group: "Beams",
-    help: "continuations that are gone on with at once, to give the best",
+    help: "beams of a beam search, which gives the best one",
     defaultText: "the model's, else 1",
   }),
   lengthPenalty: option(number(), {
     group: "Beams",
-    help: "log-probabilities are divided by the length to this power",
+    help: "exponent of the length by which a beam's log-probability is divided",
     defaultText: "the model's, else 1",
     advanced: true,
+    appliesWhen: withBeams,
   }),
   earlyStopping: option(toggleOr("never"), {
     group: "Beams",
-    help: "ends with as many finished continuations as beams; =never: when none better is possible",
+    help: "end the beam search with as many finished texts as beams, or with =never only when no better one is possible",
     defaultText: "the model's, else off",
     advanced: true,
+    appliesWhen: withBeams,
   }),
 };
+
+/** Reports on a data set may need generated texts. */
+const withTexts: AppliesWhen = {
+  only: "with a data set as --task that is reported by texts, such as e2e-nlg",
+  holds: ({ task }: RunValues) => task !== undefined && isNamedDataset(task) && namedDatasets[task].texts === true,
+};
+
+/** How texts are generated where a model is evaluated by them. */
+const evaluated = inGroup("Texts", pick(generationOptions, "maxNewTokens", "beams", "lengthPenalty", "noRepeatNgram"));
+
+/** The same with a condition of the command that evaluates. */
+export function evaluatedTexts(
+  appliesWhen: AppliesWhen,
+  others: { readonly advanced?: true; readonly rare?: true } = {},
+) {
+  return {
+    maxNewTokens: { ...evaluated.maxNewTokens, ...others, appliesWhen },
+    beams: { ...evaluated.beams, ...others, appliesWhen },
+    lengthPenalty: { ...evaluated.lengthPenalty, ...others, appliesWhen },
+    noRepeatNgram: { ...evaluated.noRepeatNgram, ...others, appliesWhen },
+  };
+}
+
+/** A run's settings for the texts that it is evaluated by. */
+export const textOptions = evaluatedTexts(withTexts, { advanced: true, rare: true });
+
+export interface PromptSettings {
+  readonly input?: string | undefined;
+  readonly output?: string | undefined;
+  readonly chat?: boolean | undefined;
+}
+
+const withInput: AppliesWhen = {
+  only: "with --input",
+  holds: ({ input }: PromptSettings) => input !== undefined,
+};
+
+/** Which prompts `generate` gets, and where the texts go. */
+export const promptOptions = {
+  prompt: option(text("TEXT"), { group: "Data", help: "the prompt, used as it is" }),
+  input: option(text("FILE"), { group: "Data", help: "a file of rows, each with a prompt or messages" }),
+  chat: option(toggle, { group: "Data", help: "chat in the terminal", default: false }),
+  system: option(text("TEXT"), {
+    group: "Data",
+    help: "system message that --chat begins with",
+    advanced: true,
+    appliesWhen: { only: "with --chat", holds: ({ chat }: PromptSettings) => chat === true },
+  }),
+  output: option(text("FILE"), {
+    group: "Output",
+    help: "file for one JSON object per row, in the order of the rows",
+    defaultText: "stdout",
+    appliesWhen: withInput,
+  }),
+  overwrite: {
+    ...overwrite.overwrite,
+    appliesWhen: { only: "with --output", holds: ({ output }: PromptSettings) => output !== undefined },
+  },
+};
+
+/** The settings of a `TextGenerator`: those of `generate` without prompts and files. */
+export const generatorOptions = {
+  ...baseModel,
+  merge: option(toggle, {
+    group: "Model",
+    help: "merge the adapter into the weights first",
+    default: false,
+    appliesWhen: withAdapter,
+  }),
+  batchSize: { ...trainingOptions.batchSize, group: "Data", help: "rows that are generated together" },
+  ...generationOptions,
+  dtype: { ...trainingOptions.dtype, group: "Model" },
+  threads: { ...trainingOptions.threads, group: "Model" },
+  ...session,
+};
+
+/** What a `TextGenerator` takes: the flags of `bidora generate` that do not name prompts or files, in camelCase. */
+export type GeneratorSettings = Given<typeof generatorOptions>;
+
+export const generateOptions = {
+  ...pick(generatorOptions, "model", "revision", "adapter", "merge"),
+  ...pick(promptOptions, "prompt", "input", "chat", "system"),
+  batchSize: { ...generatorOptions.batchSize, appliesWhen: withInput },
+  ...generationOptions,
+  ...pick(generatorOptions, "dtype", "threads"),
+  ...pick(promptOptions, "output", "overwrite"),
+  ...session,
+  json: {
+    ...session.json,
+    appliesWhen: { only: "without --chat", holds: ({ chat }: PromptSettings) => chat !== true },
+  },
+};
+
+/** What `generate` takes: the flags of `bidora generate`, in camelCase. */
+export type GenerateSettings = Given<typeof generateOptions>;
+
+/** Settings of `generate` without those that only concern prompts and files. */
+export const generatorSettings = (given: GenerateSettings): GeneratorSettings =>
+  omit(given, ...(Object.keys(promptOptions) as (keyof typeof promptOptions)[]));

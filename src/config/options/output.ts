@@ -1,23 +1,41 @@
+/** What a run writes and shows, and when. */
 import * as z from "zod";
-import { withPhaseToJudge, withSaving } from "../conditions.js";
-import { choices, option, text, toggle, toggleOrNumber, whole } from "../option.js";
+import { choices, text, toggle, toggleOrNumber, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, option } from "../../settings/option.js";
+import { METHODS } from "../methods.js";
+import type { RunValues } from "../run.js";
+import { withRetraining } from "./bidora.js";
 
-const folder = text("DIR");
-
-/** What shows curves, beside this program's own report. */
+/** Formats of a run's curves beside its own report. */
 const LOGGERS = ["tensorboard"] as const;
 
-/** What is left, and when. */
+/** --search-patience stops a search by its own criterion. */
+const withPhaseToStop: AppliesWhen = {
+  only: "where there is a phase that --search-patience does not judge",
+  holds: (run: RunValues) =>
+    !METHODS[run.method].isBilevel || run.searchPatience === undefined || withRetraining.holds(run),
+};
+
+const withSaving: AppliesWhen = {
+  only: "with --save-every",
+  holds: ({ saveEvery }: RunValues) => saveEvery !== undefined,
+};
+
 export const outputOptions = {
-  output: option(folder, { group: "Output", help: "where results go", defaultText: "runs/TASK-METHOD" }),
+  output: option(text("DIR"), { group: "Output", help: "folder for the results", defaultText: "runs/TASK-METHOD" }),
   overwrite: option(toggle, {
     group: "Output",
-    help: "replace a run that is there; other files stay",
+    help: "replace an earlier run in the output folder; other files stay",
     default: false,
     advanced: true,
     session: true,
   }),
-  resume: option(toggle, { group: "Output", help: "go on from the last checkpoint", default: false, session: true }),
+  resume: option(toggle, {
+    group: "Output",
+    help: "continue the run from its last checkpoint",
+    default: false,
+    session: true,
+  }),
   evalEvery: option(whole(1), {
     group: "Output",
     help: "steps between evaluations",
@@ -32,55 +50,55 @@ export const outputOptions = {
   }),
   keepCheckpoints: option(whole(1), {
     group: "Output",
-    help: "newest checkpoints kept",
+    help: "how many of the newest checkpoints to keep",
     defaultText: "all",
     advanced: true,
-    acts: withSaving,
+    appliesWhen: withSaving,
   }),
   earlyStopping: option(whole(1), {
     group: "Output",
     help: "stop after this many evaluations without a better result",
     defaultText: "off",
     advanced: true,
-    acts: withPhaseToJudge,
+    appliesWhen: withPhaseToStop,
   }),
   log: option(choices(LOGGERS), {
     group: "Output",
-    help: "write the run's curves for these too: tensorboard",
+    help: "write the curves of the run for TensorBoard as well",
     defaultText: "none",
     advanced: true,
   }),
   profile: option(toggle, {
     group: "Output",
-    help: "record a few steps: time by operator and module, and a trace for Chrome",
+    help: "profile a few steps: time by operator and module, and a trace for Chrome",
     default: false,
     session: true,
     advanced: true,
   }),
   dashboard: option(toggleOrNumber(z.int().min(1).max(65535), "a port from 1 to 65535"), {
     group: "Output",
-    help: "serve the report live to this machine's browsers, on any free port or =PORT",
+    help: "serve the report live to browsers on this machine, on any free port or =PORT",
     default: false,
     session: true,
     advanced: true,
   }),
   json: option(toggle, {
     group: "Output",
-    help: "results and events as JSON on stdout",
+    help: "print results and events as JSON on stdout",
     default: false,
     session: true,
     advanced: true,
   }),
   quiet: option(toggle, {
     group: "Output",
-    help: "no progress, no notes",
+    help: "print no progress and no notes",
     default: false,
     session: true,
     advanced: true,
   }),
   debug: option(toggle, {
     group: "Output",
-    help: "show the stack trace of an error",
+    help: "print the stack trace of an error",
     default: false,
     session: true,
     advanced: true,

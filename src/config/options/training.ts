@@ -1,101 +1,120 @@
-import { OPTIMIZERS, type OptimizerName, SCHEDULES, type ScheduleName } from "../../optim/index.js";
+/** How a model is trained: length, batches, optimizer, schedule, precision. */
+import {
+  OPTIMIZERS,
+  type OptimizerName,
+  type OptimizerOptions,
+  SCHEDULES,
+  type ScheduleName,
+} from "../../optim/index.js";
+import { alternatives, choice, number, toggle, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, option } from "../../settings/option.js";
 import { COMPUTE_DTYPES } from "../../torch/index.js";
-import { withOptimizersThatUse } from "../conditions.js";
 import { learningRates } from "../methods.js";
-import { choice, number, option, toggle, whole } from "../option.js";
+import type { RunValues } from "../run.js";
 
 const optimizers = Object.keys(OPTIMIZERS) as OptimizerName[];
 const schedules = Object.keys(SCHEDULES) as ScheduleName[];
 
-/** How it is trained. */
+/** With the optimizers for which `isMeant` is true. */
+export function withOptimizers(isMeant: (name: OptimizerName) => boolean): AppliesWhen {
+  const meant = optimizers.filter(isMeant);
+  return {
+    only: `with --optimizer ${alternatives(meant)}`,
+    holds: ({ optimizer }: RunValues) => meant.includes(optimizer),
+  };
+}
+
+const withOptimizersThatUse = (key: Exclude<keyof OptimizerOptions, "weightDecay">): AppliesWhen =>
+  withOptimizers((name) => OPTIMIZERS[name].uses.includes(key));
+
 export const trainingOptions = {
   epochs: option(number({ above: 0 }), { group: "Training", help: "passes over the training rows", default: 3 }),
-  maxSteps: option(whole(1), { group: "Training", help: "optimiser steps; wins over --epochs" }),
+  maxSteps: option(whole(1), { group: "Training", help: "optimizer steps to train for, instead of --epochs" }),
   batchSize: option(whole(1), { group: "Training", help: "rows in a batch", default: 32 }),
   learningRate: option(number({ least: 0 }), {
     group: "Training",
-    help: "peak",
+    help: "peak learning rate",
     defaultText: learningRates(),
   }),
   gradientAccumulation: option(whole(1), {
     group: "Training",
-    help: "batches in an optimiser step",
+    help: "batches whose gradients are summed for one optimizer step",
     default: 1,
     advanced: true,
   }),
   gradientCheckpointing: option(toggle, {
     group: "Training",
-    help: "compute each layer anew in the backward pass: less memory, more time, the same bits",
+    help: "recompute each layer in the backward pass: takes less memory and more time, with identical results",
     default: false,
     advanced: true,
   }),
   optimizer: option(choice(optimizers), {
     group: "Training",
-    help: "as torch's; sgd and adafactor want larger rates",
+    help: "optimizer, as PyTorch defines it; sgd and adafactor need larger learning rates",
     default: "adamw",
     advanced: true,
   }),
   weightDecay: option(number({ least: 0 }), {
     group: "Training",
-    help: "the optimiser's decay; not on biases and norm weights",
+    help: "weight decay of the optimizer; biases and norm weights have none",
     default: 0.01,
     advanced: true,
   }),
   momentum: option(number({ least: 0, below: 1 }), {
     group: "Training",
-    help: "what is kept of the step before",
+    help: "momentum of SGD: the share of the previous update that is kept",
     default: 0.9,
     advanced: true,
-    acts: withOptimizersThatUse("momentum"),
+    appliesWhen: withOptimizersThatUse("momentum"),
   }),
   adamBeta1: option(number({ least: 0, below: 1 }), {
     group: "Training",
-    help: "decay of the mean of gradients",
+    help: "decay rate of Adam's running mean of gradients",
     default: 0.9,
     advanced: true,
-    acts: withOptimizersThatUse("adamBeta1"),
+    appliesWhen: withOptimizersThatUse("adamBeta1"),
   }),
   adamBeta2: option(number({ least: 0, below: 1 }), {
     group: "Training",
-    help: "decay of the mean of squared gradients",
+    help: "decay rate of Adam's running mean of squared gradients",
     default: 0.999,
     advanced: true,
-    acts: withOptimizersThatUse("adamBeta2"),
+    appliesWhen: withOptimizersThatUse("adamBeta2"),
   }),
   adamEpsilon: option(number({ above: 0 }), {
     group: "Training",
-    help: "added to the denominator",
+    help: "constant added to the denominator of Adam's update",
     default: 1e-8,
     advanced: true,
-    acts: withOptimizersThatUse("adamEpsilon"),
+    appliesWhen: withOptimizersThatUse("adamEpsilon"),
   }),
   warmupRatio: option(number({ least: 0, most: 1 }), {
     group: "Training",
-    help: "share of the steps in which the rate rises from 0",
+    help: "share of the steps over which the learning rate rises from 0 to its peak",
     default: 0.1,
     advanced: true,
   }),
   schedule: option(choice(schedules), {
     group: "Training",
-    help: "course of the rate after the warm-up",
+    help: "learning-rate schedule after the warm-up",
     default: "linear",
     advanced: true,
   }),
   maxGradNorm: option(number({ above: 0 }), {
     group: "Training",
-    help: "clip the norm of all gradients together",
+    help: "clip the norm of all gradients together to this value",
     defaultText: "none",
     advanced: true,
   }),
   dtype: option(choice(COMPUTE_DTYPES), {
     group: "Training",
-    help: "of frozen weights and computation; auto takes bfloat16 where the processor computes it fast",
+    help: "data type of frozen weights and of the computation; auto takes bfloat16 where the processor computes it fast",
     default: "auto",
     advanced: true,
   }),
   threads: option(whole(1), {
     group: "Training",
-    help: "processor threads",
+    help: "processor threads to use",
     defaultText: "all cores",
     advanced: true,
   }),

@@ -30,13 +30,15 @@ const DEFAULT_TYPE = "f16";
 export interface Exported {
   readonly path: string;
   readonly note: string;
+  /** Of an adapter: the error of its change of the weights, relative to that change. */
+  readonly relativeError?: number;
 }
 
 /** ggml's version of what blocks hold. */
 const QUANTIZATION_VERSION = 2;
 
 /** Writes base and adapter, if there is one, as one GGUF file, as llama.cpp's converter does, and a Modelfile beside it. */
-export async function exportModel(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
+export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
   const output = ggufName(settings.output);
   const adapter = settings.adapter === undefined ? undefined : await resolveModel(settings.adapter);
   const source = await baseFolder(settings, adapter === undefined ? undefined : await readAdapter(adapter));

@@ -1,8 +1,8 @@
 import { availableParallelism } from "node:os";
 import { UsageError } from "../../common/errors.js";
 import { METHODS, type Method, type RunConfig, type RunSettings, resolveRun, runOptions } from "../../config/index.js";
-import { withoutEffect } from "../../config/withoutEffect.js";
 import type { StepCosts } from "../../files/comparisonFolder.js";
+import { withoutEffect } from "../../settings/settings.js";
 import { LENGTHS, lengthWithin, ONE_A_STEP, rowsOfStep } from "./budget.js";
 import type { Pair } from "./cells.js";
 import { keyOf } from "./grid.js";

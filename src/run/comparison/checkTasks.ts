@@ -1,11 +1,12 @@
 import { existsSync } from "node:fs";
 import { group } from "d3-array";
 import { BidoraError, UsageError } from "../../common/errors.js";
-import { flagOf, type RunConfig, type RunSettings, resolveRun } from "../../config/index.js";
+import { type RunConfig, type RunSettings, resolveRun } from "../../config/index.js";
 import type { Dataset } from "../../data/index.js";
 import { readConfig } from "../../io/checkpoint.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
 import { architectureOf, designOf } from "../../models/index.js";
+import { flagOf } from "../../settings/option.js";
 import { checkWatching } from "../prepare.js";
 import { type RunData, readRunData } from "../runData.js";
 import { heldOf } from "./cellSettings.js";

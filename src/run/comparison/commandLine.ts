@@ -1,4 +1,5 @@
-import { flagOf, type RunSettings } from "../../config/index.js";
+import type { RunSettings } from "../../config/index.js";
+import { flagOf } from "../../settings/option.js";
 
 /** A run's settings as the words of a command line, which say the same again when they are read. */
 export function flagsOf(settings: RunSettings): string[] {

@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatSeconds } from "../../common/format.js"
 import { type Column, plain, type Table, terminalTable } from "../../compare/renderTable.js";
 import { type RunKey, type RunSettings, resolveRun } from "../../config/index.js";
 import type { HubOptions } from "../../io/hub/snapshot.js";
-import { estimate } from "../estimates/estimateRun.js";
+import { estimateRun } from "../estimates/estimateRun.js";
 import type { Cell } from "./cells.js";
 import { nowhere } from "./facts.js";
 
@@ -54,7 +54,7 @@ export async function expectedCosts(
   const pairs: ExpectedCost[] = [];
   for (const own of groups.values()) {
     const [{ task, variant, settings, point }] = own as [Cell];
-    const found = await estimate(resolveRun({ ...settings, output: nowhere() }), {
+    const found = await estimateRun(resolveRun({ ...settings, output: nowhere() }), {
       ...(hooks.hub && { hub: hooks.hub }),
       ...(hooks.signal && { signal: hooks.signal }),
     });

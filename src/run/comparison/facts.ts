@@ -4,7 +4,7 @@ import { METHODS, type RunConfig, resolveRun } from "../../config/index.js";
 import { subsetsOf } from "../../data/index.js";
 import { readSplits, taskOf } from "../../datasets/index.js";
 import { readStepCosts, type StepCosts, writeStepCosts } from "../../files/comparisonFolder.js";
-import { estimate } from "../estimates/estimateRun.js";
+import { estimateRun } from "../estimates/estimateRun.js";
 import type { RunFacts } from "./cellSettings.js";
 
 /** What is known of tasks, with a way to tell it. */
@@ -70,7 +70,7 @@ async function measured({ method, given }: RunConfig): Promise<StepCosts> {
   // What is looked at on the way, and when it ends, makes no other step of it.
   const { epochs: _epochs, retrainEpochs: _retrain, evalEvery: _often, earlyStopping: _patience, ...rest } = given;
   const typical = async (length: object) =>
-    (await estimate(resolveRun({ ...rest, ...length, output: nowhere() }))).secondsPerStep;
+    (await estimateRun(resolveRun({ ...rest, ...length, output: nowhere() }))).secondsPerStep;
   if (!METHODS[method].isBilevel) {
     const train = await typical({ maxSteps: TRIED });
     return { train, search: train, retrain: train };

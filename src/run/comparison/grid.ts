@@ -2,7 +2,8 @@ import { firstRepeated } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/messages.js";
 import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
-import { checkValue, type Option } from "../../config/option.js";
+import { checkValue } from "../../settings/kinds.js";
+import type { Option } from "../../settings/option.js";
 
 type Given = readonly string[] | Readonly<Record<string, readonly unknown[]>>;
 

@@ -1,6 +1,7 @@
 import { UsageError } from "../../common/errors.js";
-import { flagOf, type RunConfig, type RunSettings, resolveRun, runOptions } from "../../config/index.js";
-import { withoutEffect } from "../../config/withoutEffect.js";
+import { type RunConfig, type RunSettings, resolveRun, runOptions } from "../../config/index.js";
+import { flagOf } from "../../settings/option.js";
+import { withoutEffect } from "../../settings/settings.js";
 import { LENGTHS } from "./budget.js";
 import type { Spec } from "./spec.js";
 import type { Variant } from "./variants.js";

@@ -1,9 +1,10 @@
 import { existsSync, statSync } from "node:fs";
 import { type BidoraError, UsageError } from "../../common/errors.js";
 import { stopsByValidation } from "../../common/run.js";
-import { flagOf, type RunKey, type RunSettings } from "../../config/index.js";
+import type { RunKey, RunSettings } from "../../config/index.js";
 import { splitsToRead, taskOf } from "../../datasets/index.js";
 import { sha256OfFile } from "../../files/checksums.js";
+import { flagOf } from "../../settings/option.js";
 import { heldOf } from "./cellSettings.js";
 import type { Spec, SpecTask } from "./spec.js";
 

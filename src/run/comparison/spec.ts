@@ -1,19 +1,12 @@
 import { firstRepeated } from "../../common/collections.js";
 import { UsageError } from "../../common/errors.js";
 import { didYouMean } from "../../common/messages.js";
-import {
-  type CompareSettings,
-  compareOptions,
-  type RunKey,
-  type RunSettings,
-  readSettingsFile,
-  resolveSettings,
-  runOptions,
-} from "../../config/index.js";
-import { comparisonOptions } from "../../config/options/compare.js";
-import { checkSettings } from "../../config/settings.js";
+import { type RunKey, type RunSettings, runOptions } from "../../config/index.js";
+import { checkSettings, filled } from "../../settings/settings.js";
+import { readSettingsFile } from "../../settings/settingsFile.js";
 import { type Budget, readBudget } from "./budget.js";
 import { gridPoints } from "./grid.js";
+import { type CompareSettings, compareOptions, comparisonOptions } from "./options.js";
 import { type Variant, variantsOf } from "./variants.js";
 import type { WriteOptions } from "./write.js";
 
@@ -55,7 +48,7 @@ export function readSpec(flags: CompareSettings, file: string | undefined): Spec
   const fromFile = file === undefined ? {} : readSettingsFile(file, compareOptions);
   const { tasks: listed, ...rest } = fromFile;
   const { tasks: wanted, ...given } = flags;
-  const settings = resolveSettings(compareOptions, { ...rest, ...given });
+  const settings = filled(compareOptions, { ...rest, ...given });
   const { methods, seeds, grid, budget, reach, jobs, dashboard, output } = settings;
   const repeated = seeds.find((seed, i) => seeds.indexOf(seed) !== i);
   if (repeated !== undefined) throw new UsageError(`--seeds names ${repeated} twice: name each seed once.`);

@@ -1,5 +1,6 @@
 import { join, relative } from "node:path";
 import type { RunEvent } from "../../files/events.js";
+import type { HubOptions } from "../../io/hub/snapshot.js";
 import { portOf } from "../watchedRun.js";
 import type { Cell } from "./cells.js";
 import { comparisonPage } from "./comparisonPage.js";
@@ -21,7 +22,7 @@ export interface ComparisonWatch {
  */
 export async function watched<T>(
   spec: Spec,
-  hooks: { readonly signal?: AbortSignal; readonly note?: (line: string) => void },
+  hooks: { readonly signal?: AbortSignal; readonly hub?: HubOptions },
   dashboard: true | number,
   body: (signal: AbortSignal, watch: ComparisonWatch) => Promise<T>,
 ): Promise<T> {
@@ -41,7 +42,7 @@ export async function watched<T>(
     },
     portOf(dashboard),
   );
-  hooks.note?.(`Live at ${page.url}`);
+  hooks.hub?.onNote?.(`Live at ${page.url}`);
   const watch: ComparisonWatch = {
     expect: (cells, state) => board.add(cells.map(nameOf), state),
     begin: (cell, ofRun) => controls.set(nameOf(cell), ofRun),

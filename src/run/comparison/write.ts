@@ -22,6 +22,15 @@ import { judgedRuns } from "./judgedRuns.js";
 import { judgingOf } from "./judging.js";
 import { rowTests } from "./rowTests.js";
 
+/** What a comparison found. */
+export interface Compared {
+  readonly kind: "compared";
+  readonly result: ComparisonFile;
+  /** Its tables for the terminal. */
+  readonly text: string;
+  readonly output: string;
+}
+
 export interface WriteOptions extends AskedFor {
   readonly conditions: object;
   /** Told what people should know while it goes on. */

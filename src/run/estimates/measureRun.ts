@@ -1,6 +1,6 @@
 import { sum } from "d3-array";
 import { availableMemory } from "../../common/availableMemory.js";
-import { type RunConfig, refuseWithoutEffect, runOptions } from "../../config/index.js";
+import { type RunConfig, refuseUnused } from "../../config/index.js";
 import type { ParameterCounts, Phase } from "../../files/events.js";
 import { checkOutput } from "../../files/outputFolder.js";
 import { inspectOutput } from "../../files/runFolder.js";
@@ -119,7 +119,7 @@ const shareUntried = (phases: readonly PhaseCost[]): number =>
 /** Refuses what the run refuses, but for a folder with something in it: nothing is written, and the run may have been there before. */
 async function checkedStart(config: RunConfig, hub: HubOptions | undefined): Promise<RunStart> {
   const begin = await startOf(config, hub);
-  refuseWithoutEffect(runOptions, config.given, begin.config);
+  refuseUnused(config.given, begin.config);
   const { output, resume, overwrite } = begin.config;
   checkOutput(output);
   if (resume || overwrite) inspectOutput(output, begin.config, inputsOf(begin.config));

@@ -10,7 +10,7 @@ import {
   mergedWeight,
   readAdapter,
 } from "../../../src/adapters/index.js";
-import { exportAdapter } from "../../../src/commands/export.js";
+import { exportModel } from "../../../src/commands/export.js";
 import { type JsonObject, readJsonObject } from "../../../src/files/json.js";
 import { openWithAdapter } from "../../../src/inference/openModel.js";
 import { dequantize, type ReadableType } from "../../../src/io/gguf/dequantize.js";
@@ -43,7 +43,7 @@ describe("a model as GGUF", () => {
     "has what the file had that it was read from: %s",
     async (name) => {
       const output = join(newFolder(), "out", "model.gguf");
-      const { note, relativeError } = await exportAdapter({
+      const { note, relativeError } = await exportModel({
         model: golden(`${name}.gguf`),
         to: "gguf",
         outtype: "f32",
@@ -79,7 +79,7 @@ describe("a model as GGUF", () => {
     writeFileSync(join(model, "generation_config.json"), JSON.stringify({ eos_token_id: [0, 2] }));
     writeFileSync(join(model, "chat_template.jinja"), "{{ messages }}");
     const output = join(newFolder(), "model.gguf");
-    await exportAdapter({ model, to: "gguf", outtype: "q8_0", output });
+    await exportModel({ model, to: "gguf", outtype: "q8_0", output });
     const { metadata, tensors } = openGguf(output);
     const size = metadata.texts("tokenizer.ggml.tokens")!.length;
     expect(metadata.texts("tokenizer.ggml.tokens")!.slice(-3)).toEqual(
@@ -108,7 +108,7 @@ describe("a model as GGUF", () => {
 
   test("names no end of a turn beside the end of a text where they are one", async () => {
     const [model, output] = [llama({ eos_token_id: [2] }), join(newFolder(), "model.gguf")];
-    await exportAdapter({ model, to: "gguf", output });
+    await exportModel({ model, to: "gguf", output });
     const { metadata } = openGguf(output);
     expect(metadata.count("tokenizer.ggml.eos_token_id")).toBe(2);
     expect(metadata.has("tokenizer.ggml.eot_token_id")).toBe(false);
@@ -117,7 +117,7 @@ describe("a model as GGUF", () => {
   test("says where YaRN began", async () => {
     const yarn = { rope_type: "yarn", rope_theta: 100, factor: 4, original_max_position_embeddings: 16 };
     const output = join(newFolder(), "model.gguf");
-    await exportAdapter({ model: llama({ rope_parameters: yarn }), to: "gguf", output });
+    await exportModel({ model: llama({ rope_parameters: yarn }), to: "gguf", output });
     const { metadata } = openGguf(output);
     expect(metadata.text("llama.rope.scaling.type")).toBe("yarn");
     expect(metadata.number("llama.rope.scaling.factor")).toBe(4);
@@ -128,7 +128,7 @@ describe("a model as GGUF", () => {
   test("scores pieces in the order in which they are merged", async () => {
     const model = tinyModel(join(newFolder(), "model"), "gemma3", LLAMA);
     const output = join(newFolder(), "model.gguf");
-    await exportAdapter({ model, to: "gguf", output });
+    await exportModel({ model, to: "gguf", output });
     const { metadata } = openGguf(output);
     const [tokens, scores] = [metadata.texts("tokenizer.ggml.tokens")!, metadata.numbers("tokenizer.ggml.scores")!];
     const { merges } = readJsonObject(join(model, "tokenizer.json")).model as { merges: string[][] };
@@ -145,14 +145,14 @@ describe("a model as GGUF", () => {
     const json = readJsonObject(path);
     const preTokenizer = { ...(json.pre_tokenizer as JsonObject), prepend_scheme: scheme };
     writeFileSync(path, JSON.stringify({ ...json, pre_tokenizer: preTokenizer }));
-    await exportAdapter({ model, to: "gguf", output });
+    await exportModel({ model, to: "gguf", output });
     expect(openGguf(output).metadata.flag("tokenizer.ggml.add_space_prefix")).toBe(scheme === "first");
   });
 
   test("is cut to the window that llama.cpp does not have", async () => {
     const output = join(newFolder(), "model.gguf");
     const model = llama({ model_type: "mistral", architectures: ["MistralForCausalLM"], sliding_window: 9 });
-    const { note } = await exportAdapter({ model, to: "gguf", output });
+    const { note } = await exportModel({ model, to: "gguf", output });
     expect(note).toMatch(/in F16 \(F32 where that is no matrix.*the context length is 9/);
     expect(openGguf(output).metadata.count("llama.context_length")).toBe(9);
   });
@@ -213,7 +213,7 @@ describe("a model as GGUF", () => {
   ])("is refused: %s", async (_, config, message) => {
     const folder = newFolder();
     await expect(
-      exportAdapter({ model: llama(config), to: "gguf", output: join(folder, "x", "m.gguf") }),
+      exportModel({ model: llama(config), to: "gguf", output: join(folder, "x", "m.gguf") }),
     ).rejects.toThrow(message);
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -223,7 +223,7 @@ describe("a model as GGUF", () => {
     const path = join(model, "model.safetensors");
     const score = torch.zeros([2, 40]);
     saveSafetensors(path, [...readTensors(path), ["score.weight", score]], { format: "pt" });
-    await expect(exportAdapter({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(
+    await expect(exportModel({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(
       /it is for sequence-classification, and llama.cpp runs causal language models/,
     );
   });
@@ -282,7 +282,7 @@ describe("a model as GGUF", () => {
     const model = llama();
     const path = join(model, "tokenizer.json");
     writeFileSync(path, JSON.stringify(change(readJsonObject(path))));
-    await expect(exportAdapter({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(message);
+    await expect(exportModel({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(message);
   });
 
   test.each<[string, (json: JsonObject) => JsonObject, RegExp]>([
@@ -301,7 +301,7 @@ describe("a model as GGUF", () => {
     const model = tinyModel(join(newFolder(), "model"), "gemma3", LLAMA);
     const path = join(model, "tokenizer.json");
     writeFileSync(path, JSON.stringify(change(readJsonObject(path))));
-    await expect(exportAdapter({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(message);
+    await expect(exportModel({ model, to: "gguf", output: join(newFolder(), "m.gguf") })).rejects.toThrow(message);
   });
 });
 
@@ -330,7 +330,7 @@ describe("an adapter as GGUF", () => {
     });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
     const output = join(newFolder(), "lora.gguf");
-    const { note } = await exportAdapter({ adapter, to: "gguf-lora", rank: 4, output });
+    const { note } = await exportModel({ adapter, to: "gguf-lora", rank: 4, output });
     expect(note).toBe("Rank 4: the change of the weights is kept as it is.");
     const file = openGguf(output);
     expect(file.metadata.text("general.type")).toBe("adapter");
@@ -367,7 +367,7 @@ describe("an adapter as GGUF", () => {
     const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
     const output = join(newFolder(), "lora.gguf");
-    await exportAdapter({ adapter, to: "gguf-lora", output });
+    await exportModel({ adapter, to: "gguf-lora", output });
     const file = openGguf(output);
     expect(file.metadata.number("adapter.lora.alpha")).toBe(5);
     const own = (await readAdapter(adapter)).tensors.get("model.layers.0.self_attn.v_proj.lora_B.weight")!;
@@ -379,7 +379,7 @@ describe("an adapter as GGUF", () => {
     const config = loraConfig({ rank: 3, alpha: 0, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
     const output = join(newFolder(), "lora.gguf");
-    await exportAdapter({ adapter, to: "gguf-lora", output });
+    await exportModel({ adapter, to: "gguf-lora", output });
     const file = openGguf(output);
     expect(file.metadata.number("adapter.lora.alpha")).toBe(1);
     expect(new Set(valuesOf(file, "blk.0.attn_v.weight.lora_b").toArray())).toEqual(new Set([0]));
@@ -392,7 +392,7 @@ describe("an adapter as GGUF", () => {
     const config = doraConfig({ rank: 2, alpha: 4, targetModules: ["q_proj", "down_proj"] });
     const adapter = await tinyAdapter(join(folder, "adapter"), base, config);
     const output = join(folder, "out", "lora.gguf");
-    const { note, relativeError } = await exportAdapter({
+    const { note, relativeError } = await exportModel({
       model,
       adapter,
       to: "gguf-lora",
@@ -405,7 +405,7 @@ describe("an adapter as GGUF", () => {
     const { tensors } = openGguf(output);
     expect(new Set([...tensors.values()].map(({ type }) => type))).toEqual(new Set(["F16"]));
     expect(readFileSync(join(output, "..", "lora.Modelfile"), "utf8")).toContain(`FROM ${model}\n`);
-    const larger = await exportAdapter({
+    const larger = await exportModel({
       ...{ model, adapter, to: "gguf-lora" as const, rank: 6, output: join(folder, "larger", "lora.gguf") },
     });
     expect(larger.relativeError).toBeLessThan(relativeError!);
@@ -423,9 +423,9 @@ describe("an adapter as GGUF", () => {
     const model = llama({ attention_bias: true });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, loraConfig({ rank: 2, ...given }));
     const folder = newFolder();
-    await expect(exportAdapter({ adapter, to: "gguf-lora", output: join(folder, "x.gguf") })).rejects.toThrow(message);
+    await expect(exportModel({ adapter, to: "gguf-lora", output: join(folder, "x.gguf") })).rejects.toThrow(message);
     expect(readdirSync(folder)).toEqual([]);
-    await exportAdapter({ adapter, to: "gguf", output: join(folder, "x.gguf") });
+    await exportModel({ adapter, to: "gguf", output: join(folder, "x.gguf") });
   });
 
   const targetModules = ["v_proj", "down_proj"];
@@ -441,7 +441,7 @@ describe("an adapter as GGUF", () => {
     const { adapted } = await openWithAdapter({ model, adapter, dtype: "float32" });
     for (const rank of [40, 2]) {
       const output = join(newFolder(), "lora.gguf");
-      const { relativeError } = await exportAdapter({ adapter, to: "gguf-lora", rank, output });
+      const { relativeError } = await exportModel({ adapter, to: "gguf-lora", rank, output });
       const file = openGguf(output);
       const alpha = file.metadata.number("adapter.lora.alpha")!;
       const [lost, whole] = torch.scope(() => {
@@ -466,7 +466,7 @@ describe("an adapter as GGUF", () => {
   test("is refused without updates", async () => {
     const model = llama({ attention_bias: true });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, ADAPTER_METHODS.bitfit.config({}));
-    await expect(exportAdapter({ adapter, to: "gguf-lora", output: join(newFolder(), "x.gguf") })).rejects.toThrow(
+    await expect(exportModel({ adapter, to: "gguf-lora", output: join(newFolder(), "x.gguf") })).rejects.toThrow(
       /take --to gguf/,
     );
   });
@@ -476,7 +476,7 @@ describe("an adapter as GGUF", () => {
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), llama(), config);
     for (const to of ["gguf-lora", "gguf"] as const) {
       const output = join(newFolder(), "x.gguf");
-      await expect(exportAdapter({ adapter, to, output })).rejects.toThrow(
+      await expect(exportModel({ adapter, to, output })).rejects.toThrow(
         /^model\.layers\.0\.self_attn\.o_proj has a bottleneck behind it/,
       );
       expect(existsSync(output)).toBe(false);
@@ -486,7 +486,7 @@ describe("an adapter as GGUF", () => {
 
 describe("files that are there", () => {
   const write = (model: string, output: string, overwrite = false) =>
-    exportAdapter({ model, to: "gguf", output, overwrite });
+    exportModel({ model, to: "gguf", output, overwrite });
 
   test("are replaced where bidora wrote them and is told to", async () => {
     const [model, folder] = [llama(), newFolder()];
@@ -511,7 +511,7 @@ describe("files that are there", () => {
     const linesOf = (name: string) => readFileSync(join(folder, name), "utf8").split("\n");
     await write(model, join(folder, "base.gguf"));
     await write(model, join(folder, "other.GGUF"));
-    await exportAdapter({ adapter, to: "gguf-lora", output: join(folder, "lora.gguf") });
+    await exportModel({ adapter, to: "gguf-lora", output: join(folder, "lora.gguf") });
     const models = ["base.gguf", "lora.gguf", "other.GGUF"];
     const modelfiles = ["base.Modelfile", "lora.Modelfile", "other.Modelfile"];
     expect(readdirSync(folder).sort()).toEqual([...models, ...modelfiles].sort());
@@ -531,7 +531,7 @@ describe("files that are there", () => {
     const lora = join(folder, "again.gguf");
     const config = loraConfig({ rank: 3, alpha: 5, targetModules: ["v_proj"] });
     const adapter = await tinyAdapter(join(newFolder(), "adapter"), model, config);
-    await exportAdapter({ adapter, to: "gguf-lora", output: lora });
+    await exportModel({ adapter, to: "gguf-lora", output: lora });
     await write(model, lora, true);
     expect(readFileSync(join(folder, "again.Modelfile"), "utf8")).toContain("FROM ./again.gguf\n");
   });
@@ -545,18 +545,18 @@ describe("files that are there", () => {
   test("need a name of their own", async () => {
     const model = llama();
     await expect(write(model, join(newFolder(), "folder"))).rejects.toThrow(/folder must be the name of a .gguf file/);
-    await expect(exportAdapter({ model, to: "gguf" })).rejects.toThrow(/--output is missing/);
+    await expect(exportModel({ model, to: "gguf" })).rejects.toThrow(/--output is missing/);
     mkdirSync(join(model, "m.gguf"));
     await expect(write(model, join(model, "m.gguf"))).rejects.toThrow(/m.gguf is not a file/);
   });
 });
 
 test.each([
-  [{ to: "gguf", rank: 4 }, /No effect: --rank is not for --to gguf/],
-  [{ to: "peft-lora", outtype: "f16" }, /No effect: --outtype is not for --to peft-lora/],
+  [{ to: "gguf", rank: 4 }, /--rank \(applies only with --to peft-lora or gguf-lora\)/],
+  [{ to: "peft-lora", outtype: "f16" }, /--outtype \(applies only with --to gguf-lora or gguf\)/],
   [{ to: "gguf-lora", outtype: "q8_0", adapter: "/x" }, /--outtype q8_0 is not for --to gguf-lora: take f32 or f16/],
   [{ to: "gguf-lora" }, /--adapter is missing/],
   [{}, /--to is missing: take/],
 ] as const)("%j is wrong usage", async (given, message) => {
-  await expect(exportAdapter({ model: "/nowhere", output: "x.gguf", ...given })).rejects.toThrow(message);
+  await expect(exportModel({ model: "/nowhere", output: "x.gguf", ...given })).rejects.toThrow(message);
 });

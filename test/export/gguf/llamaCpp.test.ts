@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { type AdapterConfig, doraConfig, loraConfig } from "../../../src/adapters/index.js";
-import { exportAdapter } from "../../../src/commands/export.js";
+import { exportModel } from "../../../src/commands/export.js";
 import type { JsonObject } from "../../../src/files/json.js";
 import { openWithAdapter } from "../../../src/inference/openModel.js";
 import { type ModelInput, modelInput } from "../../../src/models/index.js";
@@ -155,7 +155,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     const models = MODELS.map(({ tokenizer, config }, i) => tinyModel(join(folder, `${i}`), tokenizer, config));
     const outputs = models.map((model) => join(model, "gguf", "model.gguf"));
     for (const [i, model] of models.entries())
-      await exportAdapter({ model, to: "gguf", outtype: "f32", output: outputs[i] });
+      await exportModel({ model, to: "gguf", outtype: "f32", output: outputs[i] });
     const answers = askLlamaCpp(...outputs.map((model) => ({ model, ...QUESTION })));
     for (const [i, { name, bound = BOUND }] of MODELS.entries()) {
       await compare(answers[i]!, name, { model: models[i]! }, bound);
@@ -176,9 +176,9 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
       const model = tinyModel(join(folder, "model"), "smollm", config);
       const adapter = await tinyAdapter(join(folder, "adapter"), model, adapterConfig);
       const [base, merged, lora] = ["base", "merged", "lora"].map((part) => join(folder, part, `${i}.gguf`));
-      await exportAdapter({ model, to: "gguf", outtype: "f32", output: base });
-      await exportAdapter({ model, adapter, to: "gguf", outtype: "f32", output: merged });
-      const { relativeError } = await exportAdapter({ adapter, to: "gguf-lora", output: lora, rank });
+      await exportModel({ model, to: "gguf", outtype: "f32", output: base });
+      await exportModel({ model, adapter, to: "gguf", outtype: "f32", output: merged });
+      const { relativeError } = await exportModel({ adapter, to: "gguf-lora", output: lora, rank });
       if (rank === undefined) expect(relativeError).toBe(0);
       else expect(relativeError).toBeLessThan(1e-6);
       const questions = [{ model: merged! }, { model: base!, adapter: lora! }];
@@ -195,10 +195,10 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
       const config = loraConfig({ rank: 3, alpha: 5, targetModules: [target] });
       const adapter = await tinyAdapter(join(folder, target), model, config);
       const output = join(folder, `${i}`, "model.gguf");
-      await exportAdapter({ model, adapter, to: "gguf", outtype: "f32", output });
+      await exportModel({ model, adapter, to: "gguf", outtype: "f32", output });
       const [answer] = askLlamaCpp({ model: output, ...QUESTION });
       await compare(answer!, target, { model, adapter });
-      await expect(exportAdapter({ adapter, to: "gguf-lora", output: join(folder, "lora.gguf") })).rejects.toThrow(
+      await expect(exportModel({ adapter, to: "gguf-lora", output: join(folder, "lora.gguf") })).rejects.toThrow(
         new RegExp(`the adapter changes .*${target}.weight, which the model's embeddings and its output share`),
       );
     }
@@ -213,7 +213,7 @@ describe.runIf(hasLlamaCpp())("llama.cpp", () => {
     const config = { ...LLAMA, hidden_size: 64, intermediate_size: 96, head_dim: 16 };
     const model = tinyModel(join(folder, "model"), "smollm", config);
     const output = join(folder, "out", "model.gguf");
-    await exportAdapter({ model, to: "gguf", outtype, output });
+    await exportModel({ model, to: "gguf", outtype, output });
     const [answer] = askLlamaCpp({ model: output, ...QUESTION });
     const opened = await openWithAdapter({ model: output, dtype: "float32" });
     const own = distributions(opened.model, ROWS[0]!).flat();

@@ -1,10 +1,11 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { type CompareSettings, renderRunYaml, resolveRun } from "../../../src/config/index.js";
+import { renderRunYaml, resolveRun } from "../../../src/config/index.js";
 import { comparedRunsIn, PLAN } from "../../../src/files/comparisonFolder.js";
 import { MARKER, RUN_FILE } from "../../../src/files/names.js";
 import { type Cell, cellsBeside, finalCells, pairsOf } from "../../../src/run/comparison/cells.js";
+import type { CompareSettings } from "../../../src/run/comparison/options.js";
 import { checkBegun, keepPlan, refuseStrange } from "../../../src/run/comparison/plan.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { fresh, write } from "../../e2e/support.js";

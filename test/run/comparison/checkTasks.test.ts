@@ -2,9 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { BidoraError, UsageError } from "../../../src/common/errors.js";
-import { type CompareSettings, resolveRun } from "../../../src/config/index.js";
+import { resolveRun } from "../../../src/config/index.js";
 import { checkTasks } from "../../../src/run/comparison/checkTasks.js";
 import { factsIn } from "../../../src/run/comparison/facts.js";
+import type { CompareSettings } from "../../../src/run/comparison/options.js";
 import { readSpec } from "../../../src/run/comparison/spec.js";
 import { BERT, fresh, GOLDEN, jsonl, write } from "../../e2e/support.js";
 

@@ -1,3 +1,5 @@
+/** Settings in a YAML file, with messages that name the line. */
+
 import { readFileSync } from "node:fs";
 import {
   CST,
@@ -11,24 +13,17 @@ import {
   Parser,
   parseDocument,
 } from "yaml";
-import { aText, checkArguments } from "../common/arguments.js";
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";
 import { didYouMean } from "../common/messages.js";
-import { checkValue, type Given, type Option, type OptionTable } from "./option.js";
-import { type RunSettings, runOptions } from "./options.js";
+import { checkValue } from "./kinds.js";
+import type { Given, Option, OptionTable } from "./option.js";
 
 /**
- * The settings that a YAML file gives: the same words as the flags, in camelCase.
- * @throws BidoraError when the file can't be read; UsageError with the line for broken YAML, unknown keys, wrong values
+ * Reads settings from a YAML file, in which they have the names of the flags in camelCase.
+ * @throws BidoraError if the file can't be read; UsageError with the line for broken YAML, unknown keys and wrong values
  */
-export function readRunFile(path: string): RunSettings {
-  checkArguments("readRunFile", ["path", path, aText]);
-  return readSettingsFile(path, runOptions);
-}
-
-/** The same with the options of another table. */
 export function readSettingsFile<Table extends OptionTable>(path: string, table: Table): Given<Table> {
   const lines = new LineCounter();
   const lineOf = (offset: number | undefined) =>
@@ -44,7 +39,8 @@ export function readSettingsFile<Table extends OptionTable>(path: string, table:
     const name = String(isScalar(key) ? key.value : key);
     const line = lineOf(key.range?.[0]);
     const option = own<Option>(table, name);
-    if (!option) throw new UsageError(`${line}: unknown key "${name}".${didYouMean(name, Object.keys(table))}`);
+    if (!option || option.positional)
+      throw new UsageError(`${line}: unknown key "${name}".${didYouMean(name, Object.keys(table))}`);
     const given = toPlain(value, document, line);
     if (given !== null) settings[name] = checkValue(option, given, `${line}: ${name}`);
   }
@@ -58,7 +54,7 @@ function parse(path: string, lineCounter: LineCounter): Document.Parsed<ParsedNo
   return parseDocument(text, { lineCounter });
 }
 
-/** What settings need is less; the parser's own recursion would run out of stack. */
+/** More levels than settings need, and few enough for the parser's recursion. */
 const MOST_LEVELS = 32;
 
 function isDeep(text: string): boolean {
@@ -82,11 +78,11 @@ function notYaml(line: string, { message }: Error): UsageError {
   );
 }
 
-/** A YAML node as plain data, with aliases replaced by what they stand for; the parser limits how often. */
+/** A YAML node as plain data. Aliases are replaced by their values; the parser limits how often. */
 function toPlain(node: Node | null, document: Document, line: string): unknown {
   try {
     const plain: unknown = isNode(node) ? node.toJS(document) : null;
-    // What an alias makes hold itself is no plain data.
+    // A value that contains itself through an alias is not plain data.
     JSON.stringify(plain);
     return plain;
   } catch (error) {

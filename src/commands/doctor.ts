@@ -1,22 +1,22 @@
-import { sessionOptions } from "../config/index.js";
-import type { Diagnosis } from "../torch/index.js";
+/** `bidora doctor`: what the engine found. */
+import { session } from "../config/index.js";
+import { type Diagnosis, diagnose } from "../torch/index.js";
 import { defineCommand } from "./command.js";
-import { formatTable } from "./output.js";
+import { formatTable } from "./tables.js";
 
-export const doctor = defineCommand({
+export const doctorCommand = defineCommand({
   usage: "doctor",
-  about: "What the engine found: libtorch, BLAS, threads, bfloat16; and what to mend.",
-  options: sessionOptions,
-  positionals: 0,
-  run: async ({ output }) => {
-    const { diagnose } = await import("../torch/index.js");
-    const diagnosis = diagnose();
+  about: "Shows what the engine found (libtorch, BLAS, threads, bfloat16) and what needs fixing.",
+  options: session,
+  hooks: [],
+  run: async () => diagnose(),
+  show(diagnosis) {
     const verdict = diagnosis.problems.join("\n") || "Everything is in order.";
-    output.result(
-      { node: process.versions.node, ...diagnosis },
-      `${formatTable(["part", "found"], describe(diagnosis))}\n\n${verdict}`,
-    );
-    return diagnosis.problems.length === 0 ? 0 : 1;
+    return {
+      value: { node: process.versions.node, ...diagnosis },
+      text: `${formatTable(["part", "found"], describe(diagnosis))}\n\n${verdict}`,
+      status: diagnosis.problems.length === 0 ? 0 : 1,
+    };
   },
 });
 

@@ -1,5 +1,8 @@
+/** The settings of a comparison: what is compared, and those of its runs. */
 import * as z from "zod";
-import { type Kind, names, number, option, toggle, whole } from "../option.js";
+import { runOptions } from "../../config/index.js";
+import { type Kind, names, number, text, toggle, whole } from "../../settings/kinds.js";
+import { type AppliesWhen, asRare, type Given, omit, option, pick } from "../../settings/option.js";
 
 const WHOLE = /^\d+$/;
 
@@ -26,7 +29,7 @@ const tasks: Kind<readonly (string | TaskEntry)[]> = {
 /** Settings by name, each with the values to try. */
 const grid: Kind<readonly string[] | Readonly<Record<string, readonly unknown[]>>> = {
   schema: z.union([z.array(z.string().regex(/^[^=]+=.+$/)).min(1), z.record(z.string(), z.array(z.unknown()).min(1))]),
-  takes: "a setting and values to try, like learningRate=1e-4,3e-4; given several times, several",
+  takes: "a setting and values to try, like learningRate=1e-4,3e-4; repeatable",
   placeholder: "KEY=A,B",
   words: [],
   isRepeated: true,
@@ -54,11 +57,15 @@ const budget: Kind<string> = {
 export const comparisonOptions = {
   methods: option(names("NAMES"), {
     group: "Comparison",
-    help: "methods, and variants such as lora+es",
+    help: "methods to compare, and variants such as lora+es",
     default: ["lora", "dora", "bidora"],
   }),
-  seeds: option(seeds, { group: "Comparison", help: "each method is run once with each", default: [0] }),
-  tasks: option(tasks, { group: "Comparison", help: "of the file's tasks those to take", defaultText: "all" }),
+  seeds: option(seeds, { group: "Comparison", help: "run each method with each of these seeds", default: [0] }),
+  tasks: option(tasks, {
+    group: "Comparison",
+    help: "which of the file's tasks to use",
+    defaultText: "all",
+  }),
   grid: option(grid, {
     group: "Comparison",
     help: "values to choose from for each method and task, on a part of the training rows",
@@ -66,32 +73,73 @@ export const comparisonOptions = {
   }),
   budget: option(budget, {
     group: "Comparison",
-    help: "the same for every method: optimiser steps, rows passed through, or seconds of training",
+    help: "give every method the same optimizer steps, training rows, or seconds of training",
     defaultText: "the run's length in each phase",
   }),
   perMethod: option(perMethod, {
     group: "Comparison",
-    help: "settings of single methods, in the file",
+    help: "settings of single methods, in the file only",
     advanced: true,
   }),
   reach: option(number(), {
     group: "Comparison",
-    help: "a score of the main metric: the cost to reach it is a column (with --eval-every)",
+    help: "a score of the main metric; adds a column with the cost to reach it (with --eval-every)",
     defaultText: "none",
     advanced: true,
   }),
-  jobs: option(whole(1), { group: "Comparison", help: "runs at once, with the cores shared out", default: 1 }),
+  jobs: option(whole(1), {
+    group: "Comparison",
+    help: "runs at the same time, which share the cores",
+    default: 1,
+  }),
   list: option(toggle, {
     group: "Comparison",
-    help: "print one shell command a run, and run none",
+    help: "print one shell command per run instead of running them",
     default: false,
     session: true,
   }),
   collect: option(toggle, {
     group: "Comparison",
-    help: "only gather the runs that are there",
+    help: "only summarize the runs that are there",
     default: false,
     session: true,
   }),
-  dryRun: option(toggle, { group: "Comparison", help: "say what it would cost", default: false, session: true }),
+  dryRun: option(toggle, {
+    group: "Comparison",
+    help: "only estimate what the runs would cost",
+    default: false,
+    session: true,
+  }),
 };
+
+/** Options that stand at the top of the help text, as they do for a run. */
+const MAIN = ["model", "task", "train", "validation", "epochs", "maxSteps"] as const;
+/** Options that the comparison sets for each run. */
+const SET = ["method", "seed", "output", "overwrite", "resume", "profile", "adapter", "dashboard"] as const;
+
+/** Three modes run nothing. */
+const whereRun: AppliesWhen = {
+  only: "where runs are done, not with --list, --collect or --dry-run",
+  holds: ({ list, collect, dryRun }: { list?: boolean; collect?: boolean; dryRun?: boolean }) =>
+    !(list || collect || dryRun),
+};
+
+/** What is compared, and the settings that all runs have in common. */
+export const compareOptions = {
+  ...comparisonOptions,
+  ...pick(runOptions, ...MAIN),
+  ...asRare(omit(runOptions, ...MAIN, ...SET)),
+  dashboard: {
+    ...runOptions.dashboard,
+    help: "serve the progress live on this machine, on any free port or =PORT",
+    appliesWhen: whereRun,
+  },
+  output: option(text("DIR"), {
+    group: "Output",
+    help: "folder for the runs and the tables",
+    default: "runs/comparison",
+  }),
+};
+
+/** What a comparison takes, beside its file. */
+export type CompareSettings = Given<typeof compareOptions>;

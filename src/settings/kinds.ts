@@ -1,69 +1,25 @@
+/** Kinds of values that an option takes, each with its check, its form on the command line, and the words that describe it. */
+
 import { z } from "zod";
 import { UsageError } from "../common/errors.js";
 import { wholeRecord } from "../common/keys.js";
 import { didYouMean, shown } from "../common/messages.js";
 import { isPattern } from "../common/patterns.js";
-import type { Acts } from "./acts.js";
 
-/** What values an option takes: how they are checked, how they are written on the command line, and how to say so. */
+/** A kind of value. */
 export interface Kind<T> {
   readonly schema: z.ZodType<T>;
   /** Completes the sentence "--rank takes …". */
   readonly takes: string;
-  /** Stands for the value in help texts; empty for switches, which take none. */
+  /** Shown in place of the value in help texts; empty for switches, which take none. */
   readonly placeholder: string;
   /** The words allowed, where the kind has such a list. */
   readonly words: readonly string[];
-  /** Given several times, it has all the values; else the last one. */
+  /** The flag may be given several times, and has all the values then; of any other flag the last value counts. */
   readonly isRepeated?: boolean;
-  /** From the form that one command-line word has to the form that the schema checks. */
+  /** Turns one word of the command line into what the schema checks. */
   fromText(text: string): unknown;
 }
-
-/** One option, declared once: flag, YAML key, type, help line and documentation derive from it. */
-export interface Option<T = unknown> extends Kind<T> {
-  readonly group: string;
-  readonly help: string;
-  /** The value where nothing is given; absent when the value is optional or follows from other options. */
-  readonly default?: T;
-  /** How a default that follows from other options is described. */
-  readonly defaultText?: string;
-  /** Named without its help line in `--help`, to keep that to a screen. */
-  readonly advanced?: boolean;
-  /** Not even named in `--help`: for few runs, or explained by another command. */
-  readonly rare?: boolean;
-  /** Belongs to the call and not to the run, so it is not written to `run.yaml`. */
-  readonly session?: boolean;
-  /** Where it has an effect; absent for an option that always has. */
-  readonly acts?: Acts;
-  /** Where a single word of it has an effect, for words that do not always. */
-  readonly wordActs?: Readonly<Record<string, Acts>>;
-}
-
-export type OptionTable = Readonly<Record<string, Option>>;
-
-type ValueOf<O> = O extends Kind<infer T> ? T : never;
-
-/** What a user gave: every key may be missing. */
-export type Given<Table> = { readonly [K in keyof Table]?: ValueOf<Table[K]> | undefined };
-
-/** The values after defaults: keys with a default are always there. */
-export type Values<Table> = {
-  readonly [K in keyof Table]: Table[K] extends { readonly default: unknown }
-    ? ValueOf<Table[K]>
-    : ValueOf<Table[K]> | undefined;
-};
-
-type Details<T> = Omit<Option<T>, keyof Kind<T>> & Partial<Pick<Kind<T>, "takes" | "placeholder">>;
-
-/** Declares an option: what it takes, and what help and documentation say of it. */
-export const option = <T, const D extends Details<T>>(kind: Kind<T>, details: D): Kind<T> & D => ({
-  ...kind,
-  ...details,
-});
-
-/** `upperLearningRate` -> `--upper-learning-rate`. */
-export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 
 const numeric = (text: string): unknown => (text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text));
 
@@ -154,14 +110,14 @@ export const names = (placeholder: string): Kind<readonly string[]> => ({
 /** A text that is not empty, or several: the flag may be given more than once. */
 export const texts = (placeholder: string): Kind<readonly string[]> => ({
   schema: z.array(z.string().min(1)).min(1),
-  takes: "a text that is not empty; given several times, several",
+  takes: "a text that is not empty (repeatable)",
   placeholder,
   words: [],
   isRepeated: true,
   fromText: (given) => [given],
 });
 
-/** A switch that has a third position: `--flag`, `--no-flag`, `--flag=WORD`. */
+/** A switch with a third position: `--flag`, `--no-flag`, `--flag=WORD`. */
 export const toggleOr = <const W extends string>(word: W): Kind<boolean | W> => ({
   schema: z.union([z.boolean(), z.literal(word)]),
   takes: `true, false or ${word}`,
@@ -218,32 +174,4 @@ export function checkValue<T>(option: Kind<T>, given: unknown, subject: string):
   if (result.success) return result.data;
   const hint = typeof given === "string" ? didYouMean(given, option.words) : "";
   throw new UsageError(`${subject} takes ${option.takes}; got ${shown(given)}.${hint}`);
-}
-
-/** The part of a table that a command shares with another. */
-export function pick<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Pick<Table, K> {
-  return Object.fromEntries(keys.map((key) => [key, table[key]])) as Pick<Table, K>;
-}
-
-/** The same options under another heading. */
-export function inGroup<Table extends OptionTable>(group: string, table: Table): Table {
-  return Object.fromEntries(Object.entries(table).map(([key, option]) => [key, { ...option, group }])) as Table;
-}
-
-/** The same options, which `--help` leaves to another command's. */
-export function asRare<Table extends OptionTable>(table: Table): Table {
-  return Object.fromEntries(
-    Object.entries(table).map(([key, option]) => [key, { ...option, advanced: true, rare: true }]),
-  ) as Table;
-}
-
-/** A table without some of its options, or settings without those of some. */
-export function omit<T extends object, K extends keyof T>(from: T, ...keys: readonly K[]): Omit<T, K> {
-  return Object.fromEntries(Object.entries(from).filter(([key]) => !keys.includes(key as K))) as Omit<T, K>;
-}
-
-/** Fills in the defaults that the table declares. */
-export function withDefaults<Table extends OptionTable>(table: Table, given: Given<Table>): Values<Table> {
-  const defaults = Object.entries(table).map(([key, option]) => [key, option.default] as const);
-  return { ...Object.fromEntries(defaults), ...given } as Values<Table>;
 }

@@ -1,0 +1,154 @@
+/** What a command is: its settings, what it does with them, and how its result reads. Nothing is printed here. */
+
+import {
+  aFunction,
+  aSwitch,
+  type Check,
+  checkArguments,
+  having,
+  listOf,
+  optional,
+  options,
+  signal,
+} from "../common/arguments.js";
+import { UsageError } from "../common/errors.js";
+import { type RunConfig, type RunSettings, readRunFile, resolveChecked } from "../config/index.js";
+import type { RunId } from "../files/comparison.js";
+import type { RunEvent } from "../files/events.js";
+import { hubOptions } from "../io/hub/options.js";
+import type { DownloadProgress, HubOptions } from "../io/hub/snapshot.js";
+import type { Compared } from "../run/comparison/write.js";
+import type { Given, OptionTable } from "../settings/option.js";
+import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
+import { aNamedTask, type NamedTask } from "../tasks/index.js";
+import type { CheckpointRequest } from "../train/checkpointRequest.js";
+
+/** What a call can have beside its settings. */
+export interface Hooks {
+  /** Ends the call when it aborts: training saves a checkpoint first, anything else throws the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Called with sentences that a user may want to read. */
+  readonly onNote?: (note: string) => void;
+  /** Called several times a second while files are downloaded. */
+  readonly onDownload?: (progress: DownloadProgress) => void;
+  /** How the Hub is reached. */
+  readonly hub?: HubOptions;
+  /** A task that is defined in code, instead of one that the settings name. Its name is kept in what a run writes. */
+  readonly task?: NamedTask;
+  /** Called with every event of a run. */
+  readonly observers?: readonly ((event: RunEvent) => void)[];
+  /** Requests checkpoints from outside, beside those that the settings ask for. */
+  readonly checkpoints?: CheckpointRequest;
+  /** Wait while another process of this machine writes to the run's folder, and then continue that run, instead of throwing. */
+  readonly waits?: boolean;
+  /** Called with every event of every run of a comparison. */
+  readonly onEvent?: (event: RunEvent, run: RunId) => void;
+  /** Called with the results of the runs that finished, before a comparison throws because others failed. */
+  readonly onPartial?: (outcome: Compared) => void;
+}
+
+const HOOKS = {
+  signal,
+  onNote: optional(aFunction),
+  onDownload: optional(aFunction),
+  hub: optional(hubOptions),
+  task: optional(aNamedTask),
+  observers: optional(listOf("a list of functions", aFunction)),
+  checkpoints: optional(having("a CheckpointRequest", "ask")),
+  waits: optional(aSwitch),
+  onEvent: optional(aFunction),
+  onPartial: optional(aFunction),
+} satisfies Record<keyof Hooks, Check>;
+
+/** The name of a hook. */
+export type HookName = keyof Hooks;
+
+/** How a result reads: its text, or with `--json` its value. */
+export interface Shown {
+  readonly value?: unknown;
+  readonly text?: string;
+  /** Its value is among the events that `--json` has printed already. */
+  readonly isEvent?: boolean;
+  /** Its text has escape sequences of a terminal that are to be printed as they are. */
+  readonly isFormatted?: boolean;
+  /** Sentences beside it. */
+  readonly notes?: readonly string[];
+  /** The exit status of the command line, if it is not 0. */
+  readonly status?: number;
+}
+
+/** One command: of the command line, and of the library. */
+export interface Command<Table extends OptionTable = OptionTable, Result = unknown> {
+  /** The words after `bidora`: `finetune [run.yaml] [flags]`. */
+  readonly usage: string;
+  readonly about: string;
+  readonly options: Table;
+  /** The hooks that it takes. */
+  readonly hooks: readonly HookName[];
+  /** Whether its settings are a run's: its file and the adapter it starts from decide as well which of them have an effect. */
+  readonly isRun?: boolean;
+  /** Whether its results are files, so that nothing is lost if its output can't be printed. */
+  readonly leavesFiles?: boolean;
+  /** Carries it out. The settings are checked, and have their defaults. */
+  run(settings: Settings<Table>, hooks: Hooks): Promise<Result>;
+  /** @param isTerminal whether the text goes to a terminal, where colours can be shown */
+  show(result: Result, isTerminal: boolean): Shown | readonly Shown[];
+}
+
+/** Gives the parts of a command the types of its own options. */
+export const defineCommand = <Table extends OptionTable, Result>(
+  command: Command<Table, Result>,
+): Command<Table, Result> => command;
+
+/**
+ * Calls a command from the library.
+ * @param name of the function, for messages
+ * @throws UsageError for settings or hooks that it does not take
+ */
+export async function call<Table extends OptionTable, Result>(
+  name: string,
+  command: Command<Table, Result>,
+  given: Given<Table>,
+  hooks: Hooks,
+): Promise<Result> {
+  checkHooks(name, hooks, command.hooks);
+  return command.run(settingsFor(command, checkSettings(command.options, given)), withHub(hooks));
+}
+
+/** A command's settings with defaults. @param given checked already @throws UsageError for those without effect */
+export function settingsFor<Table extends OptionTable>(
+  { options: table, isRun = false }: Pick<Command<Table>, "options" | "isRun">,
+  given: Given<Table>,
+): Settings<Table> {
+  const settings = filled(table, given);
+  if (!isRun) refuseWithoutEffect(table, settings);
+  return settings;
+}
+
+/** @throws UsageError for hooks that a call does not take */
+export function checkHooks(name: string, hooks: unknown, names: readonly HookName[]): void {
+  checkArguments(name, ["hooks", hooks, options(Object.fromEntries(names.map((hook) => [hook, HOOKS[hook]])))]);
+}
+
+/** What is told about downloads goes to the caller's hooks. */
+export function withHub(hooks: Hooks): Hooks {
+  const { signal, onNote, onDownload, hub } = hooks;
+  const own = { ...(signal && { signal }), ...(onNote && { onNote }), ...(onDownload && { onProgress: onDownload }) };
+  return { ...hooks, hub: { ...own, ...hub } };
+}
+
+/** The settings of a run among those of a command, resolved, together with those in its file. */
+export function runOf(given: RunSettings & { readonly runFile?: string | undefined }): RunConfig {
+  const { runFile, ...flags } = given;
+  const file = runFile === undefined ? {} : readRunFile(runFile);
+  return resolveChecked({ flags, file });
+}
+
+/**
+ * The value of an option that the command can't do without.
+ * @throws UsageError if it is missing
+ */
+export function required<T>(value: T | undefined, what: string): T {
+  if (value === undefined) throw new UsageError(`${what} is missing.`);
+  return value;
+}

@@ -1,0 +1,22 @@
+/** `bidora download`: a Hub model into the cache. */
+import { runOptions, session } from "../config/index.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { text } from "../settings/kinds.js";
+import { option, pick } from "../settings/option.js";
+import { defineCommand, required } from "./command.js";
+
+export const downloadCommand = defineCommand({
+  usage: "download REPO [--revision REV]",
+  about: "Downloads a model from the Hub into the cache and prints its folder.",
+  options: {
+    repository: option(text("REPO"), { group: "Model", help: "a Hub repository, like org/name", positional: true }),
+    ...pick(runOptions, "revision"),
+    ...session,
+  },
+  hooks: ["signal", "onNote", "onDownload", "hub"],
+  async run({ repository, revision }, { hub }) {
+    const name = required(repository, "The repository, like org/name,");
+    return { path: await resolveModel(name, { revision, ...hub }) };
+  },
+  show: (found) => ({ value: found, text: found.path }),
+});

@@ -1,0 +1,199 @@
+/**
+ * The settings of a run, and how each gets its value. Flags, `--help`, the YAML file, `run.yaml` and `docs/options.md` all come from
+ * `runOptions`.
+ */
+
+import { stringify } from "yaml";
+import { ADAPTER_METHODS, type AdapterMethod } from "../adapters/index.js";
+import { anObject, checkArguments, optional, options } from "../common/arguments.js";
+import { UsageError } from "../common/errors.js";
+import type { JsonObject } from "../files/json.js";
+import { type Given, type Option, type Values, withDefaults } from "../settings/option.js";
+import { checkSettings, refuse, withoutEffect } from "../settings/settings.js";
+import { readSettingsFile } from "../settings/settingsFile.js";
+import { METHODS } from "./methods.js";
+import { bidoraOptions } from "./options/bidora.js";
+import { dataOptions, modelOptions } from "./options/data.js";
+import { textOptions } from "./options/generation.js";
+import { methodOptions } from "./options/method.js";
+import { outputOptions } from "./options/output.js";
+import { trainingOptions } from "./options/training.js";
+
+/** Every option of a fine-tuning run, in the order of help and documentation. */
+export const runOptions = {
+  ...modelOptions,
+  ...dataOptions,
+  ...methodOptions,
+  ...trainingOptions,
+  ...bidoraOptions,
+  ...textOptions,
+  ...outputOptions,
+};
+
+type RunTable = typeof runOptions;
+export type RunKey = keyof RunTable;
+
+/** What a user sets, on the command line, in a YAML file or in a call. */
+export type RunSettings = Given<RunTable>;
+
+/** Options with a default that follows from others, after they are resolved. */
+type Resolved = "model" | "normGradient" | "learningRate" | "upperLearningRate" | "retrainLearningRate" | "output";
+
+/** All settings of a run, those resolved that don't depend on the files of the model and the data. */
+export type RunValues = Omit<Values<RunTable>, Resolved> & {
+  readonly [K in Resolved]: NonNullable<Values<RunTable>[K]>;
+};
+
+/** A run with its settings resolved, and where they come from. */
+export type RunConfig = RunValues & {
+  /** What the user set: only these can contradict an adapter to start from. */
+  readonly given: RunSettings;
+  /** What each source said. */
+  readonly sources: Sources;
+};
+
+/**
+ * Where a setting can come from, in order of precedence. The schema's defaults come last.
+ *
+ * - `found`: model and data, once they are read: the columns by name, a dtype in place of `auto`
+ * - `flags`: the command line, or the call
+ * - `file`: the YAML file
+ * - `adapter`: the adapter that the run starts from
+ * - `follows`: the other settings (the learning rate follows the method)
+ */
+export const SOURCES = ["found", "flags", "file", "adapter", "follows"] as const;
+
+/** The settings that each source gives. */
+export type Sources = { readonly [S in (typeof SOURCES)[number]]?: RunSettings };
+
+/** Each setting takes the value of its highest-precedence source. */
+export function settle(sources: Sources): RunSettings {
+  return Object.assign({}, ...SOURCES.toReversed().map((source) => withoutUndefined(sources[source] ?? {})));
+}
+
+function withoutUndefined(settings: RunSettings): RunSettings {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+}
+
+/** What a user set. */
+const givenIn = ({ flags, file }: Sources): RunSettings => settle({ ...(flags && { flags }), ...(file && { file }) });
+
+/**
+ * Checks settings and resolves them.
+ * @param flags what the user set
+ * @param others what a YAML file and an adapter to start from say
+ * @throws UsageError for an unknown key, a wrong value, or settings that exclude each other
+ */
+export function resolveRun(flags: RunSettings, others: Pick<Sources, "file" | "adapter"> = {}): RunConfig {
+  const check = (settings: RunSettings | undefined) => checkSettings(runOptions, settings);
+  checkArguments("resolveRun", ["weaker", others, options({ file: optional(anObject), adapter: optional(anObject) })]);
+  return resolveChecked({ flags: check(flags), file: check(others.file), adapter: check(others.adapter) });
+}
+
+/** Fills in every default, those that follow from other settings included. @throws UsageError as `resolveRun` */
+export function resolveChecked({ flags = {}, file = {}, adapter = {} }: Omit<Sources, "found" | "follows">): RunConfig {
+  const sources = { flags, file: withoutReplaced(file, flags), adapter };
+  const settings = withDefaults(runOptions, settle(sources));
+  refuseContradictions(settings);
+  return configOf({ ...sources, follows: following(settings) });
+}
+
+/** The settings of a run in a YAML file. @throws as `readSettingsFile` */
+export const readRunFile = (path: string): RunSettings => readSettingsFile(path, runOptions);
+
+/** The same run after model and data have been read. */
+export function withFound(config: RunConfig, found: RunSettings): RunConfig {
+  return configOf({ ...config.sources, found });
+}
+
+function configOf(sources: Sources): RunConfig {
+  // What has no default is in `follows`, or has been checked to be there.
+  const settings = withDefaults(runOptions, settle(sources)) as RunValues;
+  return { ...settings, given: givenIn(sources), sources };
+}
+
+/** The adapter method that a method trains, if it trains one. */
+function adapterOf({ method }: Pick<RunValues, "method">): AdapterMethod | undefined {
+  const { adapter } = METHODS[method];
+  return adapter && ADAPTER_METHODS[adapter];
+}
+
+function refuseContradictions(settings: Values<RunTable>): void {
+  const { model, resume, overwrite } = settings;
+  if (model === undefined) throw new UsageError("--model is missing: give a local folder or a Hub repository.");
+  if (resume && overwrite) {
+    throw new UsageError(
+      "--resume and --overwrite exclude each other: one continues the run in the folder, the other deletes it.",
+    );
+  }
+  adapterOf(settings)?.check?.(settings);
+}
+
+/** The values of settings that depend on others. */
+function following(settings: Values<RunTable>): RunSettings {
+  const { method, task, learningRate } = settings;
+  const rate = learningRate ?? METHODS[method].learningRate;
+  return {
+    learningRate: rate,
+    upperLearningRate: rate,
+    retrainLearningRate: rate,
+    normGradient: METHODS[method].isBilevel ? "full" : "detached",
+    ...adapterOf(settings)?.derived?.(settings),
+    ...retrainLength(settings),
+    output: `runs/${[task?.replaceAll("/", "-") ?? "run", method].join("-")}`,
+  };
+}
+
+/** The retrain phase is as long as the search unless one of its two lengths is given. */
+function retrainLength({ retrainSteps, retrainEpochs, maxSteps, epochs }: RunSettings): RunSettings {
+  if (retrainSteps !== undefined || retrainEpochs !== undefined) return {};
+  return maxSteps === undefined ? { retrainEpochs: epochs } : { retrainSteps: maxSteps };
+}
+
+/** Two settings for one thing: the first takes precedence, but either one on the command line replaces the other one in the file. */
+const ALTERNATIVES: readonly (readonly [RunKey, RunKey])[] = [
+  ["maxSteps", "epochs"],
+  ["retrainSteps", "retrainEpochs"],
+  ["searchFolds", "searchFraction"],
+];
+
+function withoutReplaced(file: RunSettings, flags: RunSettings): RunSettings {
+  const replaced = ALTERNATIVES.flatMap(([a, b]) => (a in flags ? [b] : b in flags ? [a] : []));
+  return Object.fromEntries(Object.entries(file).filter(([key]) => !replaced.includes(key as RunKey)));
+}
+
+/**
+ * Refuses settings that have no effect in a run.
+ * @param except settings that have an effect all the same
+ * @throws UsageError that names each of them and says when it applies
+ */
+export function refuseUnused(given: RunSettings, run: RunValues, except: readonly RunKey[] = []): void {
+  refuse("in this run", runOptions, given, run, except);
+}
+
+/** The settings that have no effect in this run, those that another one takes the place of included. */
+export function unusedSettings(config: RunConfig): string[] {
+  const replaced = ALTERNATIVES.flatMap(([first, other]) => (config[first] === undefined ? [] : [other]));
+  return [...withoutEffect(runOptions, runOptions, config), ...replaced];
+}
+
+/** The text of `run.yaml`: every setting that has an effect, as resolved, enough to repeat the run. */
+export function renderRunYaml(config: RunConfig): string {
+  const groups = new Map<string, Record<string, unknown>>();
+  const unused = new Set(withoutEffect(runOptions, runOptions, config));
+  for (const [key, option] of Object.entries<Option>(runOptions)) {
+    const value = config[key as RunKey];
+    if (option.session || unused.has(key) || value === undefined) continue;
+    groups.set(option.group, { ...groups.get(option.group), [key]: value });
+  }
+  return [...groups].map(([group, values]) => `# ${group}\n${stringify(values)}`).join("\n");
+}
+
+/** Settings that change where results go and how fast they come, but not the results. */
+const NOT_OF_RESULT: ReadonlySet<string> = new Set<RunKey>(["output", "threads", "log"]);
+
+/** The settings that determine the results of a run, for its log and its checkpoints. */
+export function settingsOf(config: RunConfig): JsonObject {
+  const keys = Object.entries<Option>(runOptions).filter(([key, { session }]) => !session && !NOT_OF_RESULT.has(key));
+  return JSON.parse(JSON.stringify(Object.fromEntries(keys.map(([key]) => [key, config[key as RunKey]]))));
+}

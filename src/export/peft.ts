@@ -1,0 +1,46 @@
+/** An adapter as a plain LoRA of PEFT: the truncated singular value decomposition of its change of each weight. */
+
+import { type AdapterMetadata, inferenceMetadata, readAdapter, toLora, writeAdapter } from "../adapters/index.js";
+import { UsageError } from "../common/errors.js";
+import { fillFolder } from "../files/atomic.js";
+import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
+import { baseFolder, openWithAdapter } from "../inference/openModel.js";
+import { resolveModel } from "../io/resolveModel.js";
+import type { NamedTask } from "../tasks/index.js";
+import { refuseBadWeights } from "../train/badWeights.js";
+import type { Exported } from "./gguf/exportModel.js";
+import { describeLoss } from "./lossOfRank.js";
+
+interface PeftSettings {
+  readonly model?: string | undefined;
+  readonly revision?: string | undefined;
+  readonly adapter?: string | undefined;
+  readonly rank?: number | undefined;
+  readonly output?: string | undefined;
+  readonly overwrite: boolean;
+}
+
+/** Writes an adapter as a plain LoRA of rank `rank`. */
+export async function exportPeft(settings: PeftSettings, task: NamedTask | undefined): Promise<Exported> {
+  if (settings.adapter === undefined) throw new UsageError("--adapter is missing: name the adapter to export.");
+  const adapter = await resolveModel(settings.adapter);
+  const saved = await readAdapter(adapter);
+  const source = await baseFolder(settings, saved);
+  return holdOutput(settings.output, async (path) => {
+    refuseOccupied(path, settings.overwrite, [source, adapter]);
+    const { adapted } = await openWithAdapter({ model: source, adapter, task, dtype: "float32" });
+    if (!adapted) throw new UsageError("--adapter is missing: name the adapter to export.");
+    const weights = adapted.modules.map(({ path, layer }) => [`${path}.weight`, layer.weight.tensor] as const);
+    refuseBadWeights({ folder: source, weights });
+    const lora = toLora(adapted, settings.rank);
+    const fill = (folder: string): void =>
+      writeAdapter(folder, { ...saved, ...lora, metadata: metadataOf(saved.metadata) });
+    await fillFolder(path, fill, () => removeOwnFiles(path));
+    return { path, note: describeLoss(lora), relativeError: lora.relativeError };
+  });
+}
+
+/** What the adapter is used for stays; how it was trained does not describe the result. */
+function metadataOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
+  return metadata && { ...inferenceMetadata(metadata), method: "lora" };
+}
