@@ -1,14 +1,15 @@
+/** Precision, recall and F1 of single classes, labels and entity types, and confusion matrices. */
 import { entitiesBy, entityKey, entityRulesOf } from "../metrics/entities.js";
 import { type Counts, emptyCounts, type Scores, scoresOf } from "../metrics/scores.js";
 
-/** How well one class, label or type of entity is told from the rest; what is undefined is 0, as in scikit-learn. */
+/** The scores of one class, label or entity type against the rest; undefined scores are 0, as in scikit-learn. */
 export interface ClassScores extends Scores {
   readonly name: string;
-  /** How often it is the reference. */
+  /** How often it is the reference, scikit-learn's `support`. */
   readonly support: number;
 }
 
-/** Counts by class, each made when it first comes up. */
+/** Counts by class, created on first use. */
 class CountsByName {
   readonly #counts = new Map<string, Counts>();
 
@@ -23,14 +24,14 @@ class CountsByName {
   }
 }
 
-/** What a row, or a word of one, is and what it was taken for. */
+/** The reference and predicted class of a row, or of a word. */
 export interface Classified {
   readonly reference: string;
-  /** Null where nothing was said of it. */
+  /** Null where there is no prediction. */
   readonly prediction: string | null;
 }
 
-/** Scores of each class that either side has. @param names all classes, in the order in which they are wanted */
+/** Scores of each class. @param names classes to include even if they do not occur, in this order */
 export function classScores(names: readonly string[], rows: readonly Classified[]): ClassScores[] {
   const counts = new CountsByName();
   for (const name of names) counts.of(name);
@@ -42,7 +43,7 @@ export function classScores(names: readonly string[], rows: readonly Classified[
   return counts.scores();
 }
 
-/** How often rows of each class (first index) were taken for each class (second), of the named classes alone. */
+/** The confusion matrix of the named classes: references by row, predictions by column. */
 export function confusion(names: readonly string[], rows: readonly Classified[]): number[][] {
   const places = new Map(names.map((name, place) => [name, place]));
   const matrix = names.map(() => names.map(() => 0));
@@ -53,7 +54,7 @@ export function confusion(names: readonly string[], rows: readonly Classified[])
   return matrix;
 }
 
-/** Scores of each label, where rows have any number of them. */
+/** Scores of each label, for rows with any number of labels. */
 export function labelScores(
   names: readonly string[],
   rows: readonly { readonly reference: readonly string[]; readonly prediction: readonly string[] }[],
@@ -72,8 +73,9 @@ export function labelScores(
 }
 
 /**
- * Scores of each type of entity: a hit has the type and both ends of the reference. Undefined where the tags mark no entities.
- * @param labels the model's, which decide the scheme as for the metric of all types: the rows may lack the tags that tell it
+ * Scores of each entity type: a true positive has the type and both ends of a reference entity. Undefined where the tags mark no
+ * entities.
+ * @param labels the model's labels, which determine the tagging scheme, as for the metric over all types: the rows alone may not
  */
 export function entityTypeScores(
   rows: readonly { readonly reference: readonly string[]; readonly prediction: readonly (string | null)[] }[],
@@ -87,7 +89,7 @@ export function entityTypeScores(
     const actual = entitiesBy(rules, reference);
     const there = new Set(actual.map(entityKey));
     for (const { type } of actual) counts.of(type).actual++;
-    // A word of which nothing is said counts as outside.
+    // A word without a prediction counts as outside.
     const guesses = reference.map((_, word) => prediction[word] ?? "O");
     for (const entity of entitiesBy(rules, guesses)) {
       counts.of(entity.type).predicted++;

@@ -1,3 +1,4 @@
+/** Checks of a comparison, its missing runs, and headings that say which rows a score is of. */
 import { group } from "d3-array";
 import { BidoraError } from "../common/errors.js";
 import { formatCount, words } from "../common/format.js";
@@ -13,9 +14,9 @@ import type {
 import { bareMetric, metricRows } from "../files/metrics.js";
 
 /**
- * Refuses what would be counted twice, or not at all.
- * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is no finite number, for a task
- *   or method that is named twice or not at all, and for a metric that two tasks want to go different ways
+ * Checks a comparison for runs that would count twice or not at all.
+ * @throws BidoraError `COMPARISON` for two runs of one task, method and seed, for a metric that is not a finite number, for a task
+ *   or method that is listed twice or missing from the list, and for a metric with different goals in two tasks
  */
 export function checkComparison({ tasks, methods, runs, failed = [] }: Comparison): void {
   checkRuns(runs);
@@ -38,7 +39,7 @@ function checkNames(what: string, named: readonly string[], used: ReadonlySet<st
   }
 }
 
-/** Refuses two runs of one task, method and seed, and metrics that are no finite numbers. @throws BidoraError `COMPARISON` */
+/** @throws BidoraError `COMPARISON` for two runs of one task, method and seed, and for a metric that is not a finite number */
 export function checkRuns(runs: readonly ComparedRun[]): void {
   const seen = new Set<string>();
   for (const { task, method, seed, metrics } of runs) {
@@ -46,7 +47,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
     if (seen.has(key)) {
       throw new BidoraError(
         "COMPARISON",
-        `Expected one run of "${method}" with seed ${seed} on "${task}", two came; name the tasks apart, or take one away.`,
+        `Expected one run of "${method}" with seed ${seed} on "${task}", two came; rename a task, or remove one of the runs.`,
       );
     }
     seen.add(key);
@@ -54,7 +55,7 @@ export function checkRuns(runs: readonly ComparedRun[]): void {
       if (Number.isFinite(value)) continue;
       throw new BidoraError(
         "COMPARISON",
-        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", ${value} came; leave that run out, and say so.`,
+        `Expected a finite number as "${name}" of "${method}" with seed ${seed} on "${task}", ${value} came; leave that run out, and report it.`,
       );
     }
   }
@@ -66,7 +67,7 @@ function checkGoals(tasks: readonly ComparedTask[]): void {
     if ((goals.get(name) ?? goal) !== goal) {
       throw new BidoraError(
         "COMPARISON",
-        `Expected "${name}" to be better one way, it is maximized in one task and minimized in another; name the two apart.`,
+        `Expected one goal for "${name}", but it is maximized in one task and minimized in another; give the two different names.`,
       );
     }
     goals.set(name, goal);
@@ -75,28 +76,29 @@ function checkGoals(tasks: readonly ComparedTask[]): void {
 
 type WithFailed = Pick<Comparison, "failed">;
 
+/** The failed runs of a method on a task. */
 export const failedOf = ({ failed = [] }: WithFailed, task: string, method: string): readonly FailedRun[] =>
   failed.filter((run) => run.task === task && run.method === method);
 
 /**
- * The methods none of whose runs failed on these tasks. What is left of the others is no fair sample of their seeds: the runs that went
- * well chose themselves. They are tested with nothing, and marked as best in nothing.
+ * The methods without a failed run on these tasks. The remaining runs of the others are a biased sample of their seeds, so these methods
+ * are neither tested nor marked as best.
  */
 export const methodsWithoutFailure = (
   { methods, failed = [] }: Pick<Comparison, "methods" | "failed">,
   tasks: ReadonlySet<string>,
 ): string[] => methods.filter((method) => !failed.some((run) => run.method === method && tasks.has(run.task)));
 
-/** What must be said of runs without results, beside the tables. */
+/** Notes on runs without results, to print below the tables. */
 export function missingNotes({ runs, failed = [], unfinished = [] }: Comparison): string[] {
   const groups = [...group(failed, ({ task, method }) => JSON.stringify([task, method])).values()];
-  const told = groups.map((those) => {
+  const failures = groups.map((those) => {
     const [{ task, method, seed, reason }] = those as [FailedRun, ...FailedRun[]];
     const all = those.length + runs.filter((run) => run.task === task && run.method === method).length;
     const seeds = `seed${those.length > 1 ? "s" : ""} ${those.map((run) => run.seed).join(", ")}`;
     return `${method} failed in ${those.length} of ${all} runs on ${task} (${seeds}). Seed ${seed}: ${reason}`;
   });
-  return [...told, ...leftOutNote(failed), ...unfinishedNote(unfinished)];
+  return [...failures, ...leftOutNote(failed), ...unfinishedNote(unfinished)];
 }
 
 function leftOutNote(failed: readonly FailedRun[]): string[] {
@@ -107,12 +109,12 @@ function leftOutNote(failed: readonly FailedRun[]): string[] {
   ];
 }
 
-/** Runs that are named, at most. */
+/** Unfinished runs that are named at most. */
 const NAMED = 6;
 const STATES: Readonly<Record<UnfinishedRun["state"], string>> = {
   running: "still running",
   stopped: "stopped",
-  waiting: "not begun",
+  waiting: "not started",
 };
 
 function unfinishedNote(unfinished: readonly UnfinishedRun[]): string[] {
@@ -121,10 +123,10 @@ function unfinishedNote(unfinished: readonly UnfinishedRun[]): string[] {
     .slice(0, NAMED)
     .map(({ task, method, seed, state }) => `${method} seed ${seed} on ${task} (${STATES[state]})`);
   const more = unfinished.length - named.length;
-  return [`Not finished, and in no figure: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
+  return [`Not finished, and not included: ${named.join(", ")}${more > 0 ? ` and ${more} more` : ""}.`];
 }
 
-/** Whether a metric is of these rows. Where nothing is known of the rows, it is. */
+/** Whether a metric was measured on these rows; true where the rows are unknown. */
 export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean =>
   rows === undefined || (metricRows(metric) === "test") === (rows.split === "test");
 
@@ -132,14 +134,14 @@ export const isOfRows = (metric: string, rows: ScoredRows | undefined): boolean 
 const rowsText = ({ split, count }: ScoredRows): string =>
   count === undefined ? `${split} rows` : `${split}, ${formatCount(count)} ${count === 1 ? "row" : "rows"}`;
 
-/** What stands over the scores of a task: its name, with the rows that the scores are of. */
+/** The heading of a task's scores: its name, and the rows that the scores are of. */
 export const scoresHeading = (task: string, rows: ScoredRows | undefined): string =>
   rows === undefined ? task : `${task} (${rowsText(rows)})`;
 
-/** A metric's name in a column whose heading names the rows. */
+/** A metric's name for a column whose heading names the rows: without the rows' prefix. */
 export const metricHeading = ({ name }: ComparedMetric, rows: ScoredRows | undefined): string =>
   words(rows?.split === "test" && metricRows(name) === "test" ? bareMetric(name) : name);
 
-/** A task's main metric with the rows that it is of: `F1 (test, 4,693 rows)`. */
+/** A task's main metric and its rows: `F1 (test, 4,693 rows)`. */
 export const mainHeading = ({ metrics: [main], rows }: ComparedTask): string =>
   scoresHeading(metricHeading(main, rows), rows);

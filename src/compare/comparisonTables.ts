@@ -1,3 +1,4 @@
+/** The tables of a comparison: methods by tasks, with their scores and costs. */
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import type { ComparedMetric, ComparedTask, Comparison, ScoredRows, ScoreReached } from "../files/comparison.js";
@@ -7,9 +8,9 @@ import { type Cell, type Column, NOTHING, plain, type Table } from "./renderTabl
 import { mean, round12, sampleDeviation } from "./statistics.js";
 
 /**
- * Methods by tasks: the scores, the best of each column marked, and what they cost. One table for one task; with more of them
- * two, for it would be too wide. Where nothing is known "–" stands.
- * @throws BidoraError `COMPARISON` as `checkComparison`, and for a score to reach in a task that is not there
+ * Methods by tasks: scores, the best of each column marked, and costs. A single table for one task; for several, one of scores and one
+ * of costs. Unknown values are "–".
+ * @throws BidoraError `COMPARISON` as `checkComparison`, and for a target score of a task or method that is not compared
  */
 export function comparisonTables(comparison: Comparison, reached: readonly ScoreReached[] = []): Table[] {
   checkComparison(comparison);
@@ -43,19 +44,20 @@ function checkReached({ tasks, methods }: Comparison, reached: readonly ScoreRea
     if (stray === undefined) continue;
     throw new BidoraError(
       "COMPARISON",
-      `Expected a score to reach of the tasks and methods that are compared, one of "${stray}" came; name it among them.`,
+      `Expected target scores of compared tasks and methods only, one is of "${stray}"; add it to the comparison.`,
     );
   }
 }
 
-/** What must be said of the rows that scores are of. */
+/** Notes on the rows that scores are of. */
 function rowsNotes(tasks: readonly ComparedTask[]): string[] {
-  const beside = "Methods are compared and tested by the test rows; validation rows are shown beside them.";
+  const beside =
+    "Methods are compared and tested on the test rows; scores on the validation rows are shown beside them.";
   const chosen = tasks.flatMap(({ name, chosenByRows = [] }) =>
     chosenByRows.length === 0
       ? []
       : [
-          `On ${name}, ${chosenByRows.join(", ")} stopped early by the validation rows: the scores on those rows were used for selection and are too good.`,
+          `On ${name}, early stopping of ${chosenByRows.join(", ")} used the validation rows, which makes their scores on these rows too good.`,
         ],
   );
   return [...(tasks.some((task) => task.beside) ? [beside] : []), ...chosen];
@@ -63,23 +65,23 @@ function rowsNotes(tasks: readonly ComparedTask[]): string[] {
 
 function seedsNote(usual: number, counts: readonly number[]): string[] {
   if (usual === 0) return [];
-  if (usual === 1) return ["One run each: a difference between two of them may be chance."];
+  if (usual === 1) return ["One run each: differences between them may be due to chance."];
   const differs = counts.some((count) => count !== usual);
-  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", or as many as n says" : ""}.`];
+  return [`Mean ± sample standard deviation over ${usual} seeds${differs ? ", unless n is given" : ""}.`];
 }
 
-/** What a method's runs on a task scored; of none where it has no mean. */
+/** The scores of a method's runs on a task; no mean for no scores. */
 interface Score {
   readonly mean?: number;
   readonly deviation: number | null;
   readonly n: number;
-  /** How many runs failed. */
+  /** The number of failed runs. */
   readonly failed: number;
 }
 
 /**
- * A column for each of a task's metrics: means ± sample deviations over seeds, their number said where it is not the usual one or runs
- * failed; then what is shown beside them, in which no score is marked as the best.
+ * One column for each of a task's metrics: means ± sample deviations over seeds, with their number where it is not the usual one or runs
+ * failed; then the scores shown beside them, of which none is marked as best.
  */
 export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSeeds: number): Column[] {
   const { name, metrics, rows, beside } = task;
@@ -96,7 +98,7 @@ export function scoreColumns(comparison: Comparison, task: ComparedTask, usualSe
 
 const unmarked = (column: Column): Column => ({ ...column, cells: column.cells.map(({ text }) => plain(text)) });
 
-/** How many runs each score of the table is over, those without any left out. */
+/** The number of runs behind each score of the table. */
 export function seedCounts(comparison: Comparison): number[] {
   return comparison.tasks.flatMap(({ name, metrics }) =>
     comparison.methods.flatMap((method) =>
@@ -117,14 +119,14 @@ function scoreOf(comparison: Comparison, task: string, method: string, metric: s
 
 function cellsOf(scores: readonly Score[], goal: ComparedMetric["goal"], usualSeeds: number): Cell[] {
   const means = meansOf(scores);
-  // What is left of a method whose runs failed chose itself: its mean competes with none.
+  // Methods with failed runs do not compete: their other runs are a biased sample.
   const sound = meansOf(scores.filter(({ failed }) => failed === 0));
   const best = goal === "maximize" ? Math.max(...sound) : Math.min(...sound);
   const decimals = decimalsFor(means);
   return scores.map(({ mean, deviation, n, failed }) => {
     if (mean === undefined) return plain(failed > 0 ? `failed ${failed} of ${failed}` : NOTHING);
     const spread = deviation === null ? "" : ` ± ${figure(deviation, decimals)}`;
-    // A method alone in its column is not the best of anything.
+    // A single method is not marked as best.
     const isBest = failed === 0 && sound.length > 1 && round12(mean) === best;
     return { text: `${figure(mean, decimals)}${spread}${seedsText(n, failed, usualSeeds)}`, best: isBest };
   });
@@ -138,7 +140,7 @@ function seedsText(n: number, failed: number, usualSeeds: number): string {
   return n === usualSeeds ? "" : ` (n = ${n})`;
 }
 
-/** Decimals for the largest of the values to show four significant digits, and four of them where it is below 10. */
+/** The decimals with which the largest value shows four significant digits; four for values from 1 to 10. */
 function decimalsFor(values: readonly number[]): number {
   const largest = Math.max(...values.map(Math.abs));
   if (!(largest > 0)) return 4;
@@ -146,7 +148,7 @@ function decimalsFor(values: readonly number[]): number {
   return magnitude === 0 ? 4 : Math.min(12, Math.max(0, 3 - magnitude));
 }
 
-/** A figure with the minus that text has, and none before zero. */
+/** A number with a typographic minus, and no minus before zero. */
 function figure(value: number, decimals: number): string {
   const text = value.toFixed(decimals);
   return text.startsWith("-") && Number(text) !== 0 ? text.replace("-", "−") : text.replace("-", "");

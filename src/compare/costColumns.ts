@@ -1,3 +1,4 @@
+/** The table columns that say what runs cost, and what a run had cost when it reached a score. */
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import type {
   ComparedMetric,
@@ -11,7 +12,7 @@ import type {
 import { type Cell, type Column, NOTHING, plain } from "./renderTable.js";
 import { mean } from "./statistics.js";
 
-/** Trained parameters, and means over seeds of time, peak memory and, for a task with a score to reach, time and steps to it. */
+/** Trained parameters, and means over seeds: time, peak memory and, for a task with a target score, time and steps to reach it. */
 export function costColumns(
   { methods, runs }: Comparison,
   task: ComparedTask,
@@ -55,12 +56,12 @@ function reachColumns(
   column: (title: string, cellOf: (method: string) => Cell) => Column,
 ): Column[] {
   const over = (read: (cost: Cost) => number, format: (value: number) => string) => (method: string) => {
-    const looked = runs.filter((run) => run.method === method);
-    const costs = looked.flatMap(({ cost }) => (cost ? read(cost) : []));
-    if (looked.length === 0) return plain(NOTHING);
+    const evaluated = runs.filter((run) => run.method === method);
+    const costs = evaluated.flatMap(({ cost }) => (cost ? read(cost) : []));
+    if (evaluated.length === 0) return plain(NOTHING);
     if (costs.length === 0) return plain("not reached");
-    // The mean of those that got there flatters a method that seldom does.
-    const share = costs.length < looked.length ? ` (${costs.length} of ${looked.length})` : "";
+    // Without the share, the mean over the runs that reached the score would flatter a method that rarely does.
+    const share = costs.length < evaluated.length ? ` (${costs.length} of ${evaluated.length})` : "";
     return plain(`${format(mean(costs))}${share}`);
   };
   const isOther = split !== undefined && rows !== undefined && split !== rows.split;
@@ -80,7 +81,7 @@ function reachColumns(
   ];
 }
 
-/** Run files are read as they are: what is no number there shows as nothing. */
+/** Values that are missing in a run's files are left out. */
 function formatKnown(values: readonly number[], format: (values: readonly number[]) => string): string {
   const known = values.filter(Number.isFinite);
   return known.length === 0 ? NOTHING : format(known);
@@ -93,18 +94,18 @@ function formatRange(counts: readonly number[]): string {
 
 /** One evaluation during a run. */
 export interface EvaluationPoint {
-  /** Since the start of the run. */
+  /** Seconds since the start of the run. */
   readonly seconds: number;
-  /** Counted through the whole run, from 1. */
+  /** The step, counted from 1 through all phases. */
   readonly step: number;
   /** The score. */
   readonly value: number;
 }
 
 /**
- * When a run first had a score as good as the target, at the evaluation that saw it: nothing is guessed between two of them, so
- * that runs compare only where they are evaluated as often. Null where it never had. A value that is no number reaches nothing.
- * @param evaluations in any order
+ * The cost of a run up to its first evaluation that is at least as good as the target; null if there is none. Costs are not interpolated
+ * between evaluations, so compare only runs that are evaluated equally often.
+ * @param evaluations in any order; NaN never reaches the target
  */
 export function costToReach(
   evaluations: readonly EvaluationPoint[],

@@ -1,3 +1,4 @@
+/** The paired bootstrap over rows: is the difference of a metric between two methods more than chance? */
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
 import type { OverRows } from "../metrics/metric.js";
@@ -6,17 +7,17 @@ import { type Interval, percentiles } from "../metrics/statistics.js";
 import type { MeasuredRows } from "../metrics/together.js";
 import { round12 } from "./statistics.js";
 
-/** Resamples of a family of tests, unless it needs more. */
+/** The least number of resamples. */
 const USUAL = 10_000;
-/** Resamples a test of a family: the smallest p that they can give is a hundredth once Holm has multiplied it. */
+/** Resamples per test of a family: the smallest possible p, corrected by Holm, is then 0.01. */
 const A_TEST = 100;
 
-/** How many resamples each test of a family of so many draws. */
+/** How many resamples each test of a family draws. @param family the number of tests corrected together */
 export const resamplesFor = (family: number): number => Math.max(USUAL, A_TEST * family);
 
-/** What the same rows, drawn anew, say of the difference between two methods. */
+/** The result of a paired bootstrap. */
 export interface PairedBootstrap extends Interval {
-  /** The metric of a less that of b, over all rows; `low` and `high` are its percentile interval. */
+  /** The metric of a minus that of b, over all rows; `low` and `high` are its percentile interval. */
   readonly difference: number;
   /** Two-sided, in (0, 1]. */
   readonly p: number;
@@ -24,23 +25,23 @@ export interface PairedBootstrap extends Interval {
   readonly pStandardError: number;
 }
 
-/** One value of a metric for one method, of all rows and of each resample; NaN where there is none. */
+/** A metric's value for one method, over all rows and over each resample; NaN where it is undefined. */
 export interface Resampled {
   readonly whole: number;
   readonly drawn: readonly number[];
 }
 
 /**
- * The paired bootstrap (Koehn 2004) of the difference δ of one metric between two methods: rows are drawn with replacement,
- * the same ones for both. The drawn differences δ_i centre on δ, not on 0, so that chance is what takes them as far from δ
- * as δ is from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, here on both sides): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B),
- * the observed difference counting as one of the draws (Davison & Hinkley 1997, §4.2), so that p is never 0. Both are compared
- * to 12 decimals. Resamples in which the difference is not a finite number are left out.
+ * The paired bootstrap (Koehn 2004) of the difference δ of a metric between two methods: rows are drawn with replacement, the same ones
+ * for both methods. The resampled differences δ_i are centred on δ, not on 0, so p is the share of them that lie as far from δ as δ
+ * lies from 0 (Berg-Kirkpatrick, Burkett & Klein 2012, §2, two-sided): p = (1 + #{|δ_i − δ| ≥ |δ|}) / (1 + B). The observed difference
+ * counts as a draw (Davison & Hinkley 1997, §4.2), so that p is never 0. Both sides of the comparison are rounded to 12 decimals.
+ * Resamples in which the difference is not a finite number are left out.
  * @param name the value of the metric's result
  * @param a the measured rows of one method
  * @param b those of the other: the same rows in the same order
- * @throws BidoraError `PAIRED_SAMPLES` for rows that are not the same number, or fewer than two
- * @throws BidoraError `METRIC_NOT_FINITE` where the difference has no value over all rows, or in more than one in twenty resamples
+ * @throws BidoraError `PAIRED_SAMPLES` for different numbers of rows, or fewer than two rows
+ * @throws BidoraError `METRIC_NOT_FINITE` where the difference is undefined over all rows, or in more than 5 % of the resamples
  */
 export function pairedBootstrap<Measured>(
   metric: OverRows<Measured>,
@@ -55,10 +56,10 @@ export function pairedBootstrap<Measured>(
 }
 
 /**
- * The sides of paired bootstraps: each is found once, whatever it is paired with, and all over the same draws.
- * @param sides what was measured of the same rows
- * @param onDrawn told how many resamples were drawn
- * @throws BidoraError `PAIRED_SAMPLES` for rows that are not the same number, or fewer than two
+ * A metric's value for several methods over the same resamples. Each method is computed once, however many it is paired with.
+ * @param sides what the methods' metrics measured of the same rows
+ * @param onDrawn called with the number of resamples drawn so far
+ * @throws BidoraError `PAIRED_SAMPLES` for different numbers of rows, or fewer than two rows
  */
 export function resampled(
   name: string,
@@ -80,7 +81,7 @@ export function resampled(
   }));
 }
 
-/** The paired bootstrap of two sides that were drawn together, with the same options. @throws BidoraError as `pairedBootstrap` */
+/** The paired bootstrap of two methods that were resampled together, with the same options. @throws BidoraError as `pairedBootstrap` */
 export function differenceOf(name: string, a: Resampled, b: Resampled, options: BootstrapOptions): PairedBootstrap {
   const { resamples, confidence } = checkBootstrap(options);
   const difference = a.whole - b.whole;

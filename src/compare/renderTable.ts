@@ -1,39 +1,40 @@
+/** A table as data, and its renderings: text for the terminal, Markdown, LaTeX. */
 import { markdownTable as alignTable } from "markdown-table";
 import stringWidth from "string-width";
 import { oneLine } from "../common/messages.js";
 
-/** A table as what it says, for renderers to set: a row a name, its cells by columns. */
+/** A table as data: one row per name, its cells by column. */
 export interface Table {
-  /** What the rows are, over their names. */
+  /** The heading of the column of names. */
   readonly heading: string;
   readonly names: readonly string[];
   readonly columns: readonly Column[];
-  /** Sentences that belong under it. */
+  /** Sentences to print below the table. */
   readonly notes: readonly string[];
 }
 
 export interface Column {
-  /** What neighbouring columns have in common, over their titles; empty where there is nothing. */
+  /** A heading that neighbouring columns share, above their titles; may be empty. */
   readonly group: string;
   readonly title: string;
-  /** Words to the left, figures to the right. */
+  /** Words are aligned left, numbers right. */
   readonly align: "left" | "right";
-  /** A cell a name, in their order. */
+  /** One cell per name, in their order. */
   readonly cells: readonly Cell[];
 }
 
 export interface Cell {
   readonly text: string;
-  /** Whether it is the best of its column, or as good as that. */
+  /** Whether it is the best of its column, ties included. */
   readonly best: boolean;
 }
 
-/** What stands where there is nothing to say. */
+/** The text of an empty cell. */
 export const NOTHING = "–";
 
 export const plain = (text: string): Cell => ({ text, best: false });
 
-/** Neighbouring columns of one group, as its name and how many they are. */
+/** Runs of neighbouring columns with the same group. */
 export function groupSpans(columns: readonly Column[]): { readonly group: string; readonly count: number }[] {
   const spans: { group: string; count: number }[] = [];
   for (const { group } of columns) {
@@ -46,10 +47,10 @@ export function groupSpans(columns: readonly Column[]): { readonly group: string
 
 const GAP = "  ";
 
-/** What the best cells are marked with; the others leave its place empty, so that figures stand under each other. */
+/** Marks the best cells. The others of the column get a space instead, so that numbers stay aligned. */
 const MARK = "*";
 
-/** A table as lines of text, aligned by how wide characters are on a screen: names to the left, cells to the right. */
+/** A table as lines of text for the terminal, aligned by the characters' display width. */
 export function terminalTable(table: Table): string {
   const columns = table.columns.map(({ title, cells }) => {
     const marked = cells.some(({ best }) => best);
@@ -77,7 +78,7 @@ interface Span {
   readonly count: number;
 }
 
-/** As wide as the widest text; the first column of a group wider where its name has no room over all of them. */
+/** The width of each column's widest text; the first column of a group is wider where the group's name needs it. */
 function columnWidths(columns: readonly (readonly string[])[], groups: readonly Span[]): number[] {
   const widths = columns.map(widest);
   let first = 0;
@@ -105,7 +106,7 @@ const widest = (texts: readonly string[]): number => texts.reduce((most, text) =
 const padEnd = (text: string, width: number): string => text + " ".repeat(Math.max(0, width - stringWidth(text)));
 const padStart = (text: string, width: number): string => " ".repeat(Math.max(0, width - stringWidth(text))) + text;
 
-/** A table in GitHub's Markdown, the best of each column in bold. It has one line of titles: groups stand before them. */
+/** A table in GitHub's Markdown, the best of each column in bold. It has a single header line: titles get their group as a prefix. */
 export function markdownTable(table: Table): string {
   const header = [table.heading, ...table.columns.map(titleOf)].map(escapeMarkdown);
   const rows = table.names.map((name, row) => [
@@ -123,10 +124,10 @@ export function markdownTable(table: Table): string {
 
 const titleOf = ({ group, title }: Column): string => (group === "" ? title : `${group}: ${title}`);
 
-/** Text as itself: what begins markup, code, HTML or another cell gets a backslash. */
+/** Escapes characters that begin markup, code, HTML or another cell. */
 const escapeMarkdown = (text: string): string => oneLine(text).replace(/[\\`*_{}[\]<>#|~$&]/g, "\\$&");
 
-/** A table as LaTeX's `tabular` with the rules of the package `booktabs`, the best of each column in bold; notes are comments. */
+/** A table as LaTeX's `tabular` with rules of the package `booktabs`, the best of each column in bold, and notes as comments. */
 export function latexTable(table: Table): string {
   const rows = table.names.map((name, row) => [
     escapeLatex(name),
@@ -153,12 +154,12 @@ export function latexTable(table: Table): string {
 
 const line = (cells: readonly string[]): string => `${cells.join(" & ")} \\\\`;
 
-/** The names of groups over their columns, each with a rule beneath. */
+/** The line of group names, and the line of rules below them. */
 function groupLines(columns: readonly Column[]): string[] {
   const spans = groupSpans(columns);
   if (spans.every(({ group }) => group === "")) return [];
   const names = spans.map(({ group, count }) => `\\multicolumn{${count}}{c}{${escapeLatex(group)}}`);
-  // The names of rows are column 1.
+  // Column 1 has the names.
   let next = 2;
   const rules = spans.map(({ count }) => {
     const first = next;
@@ -169,7 +170,7 @@ function groupLines(columns: readonly Column[]): string[] {
 }
 
 const REPLACED: Readonly<Record<string, string>> = {
-  // Two hyphens in a row would be drawn as a dash.
+  // Two hyphens in a row are a dash in LaTeX.
   "-": "-{}",
   "\\": "\\textbackslash{}",
   "~": "\\textasciitilde{}",
@@ -181,11 +182,11 @@ const REPLACED: Readonly<Record<string, string>> = {
   "−": "$-$",
   "–": "--",
   "↓": "$\\downarrow$",
-  // After the end of a line these two would be taken for its options.
+  // After \\\\ these two would be read as its options.
   "[": "{[}",
   "*": "{*}",
 };
 
-/** Text as itself: LaTeX's own characters escaped, signs that its older fonts lack as mathematics. */
+/** Escapes LaTeX's special characters; signs that older fonts lack become mathematics. */
 const escapeLatex = (text: string): string =>
   oneLine(text).replace(/-(?=-)|[\\~^<>|±−–↓[*&%$#_{}]/g, (sign) => REPLACED[sign] ?? `\\${sign}`);

@@ -1,3 +1,4 @@
+/** Significance tests between methods, from the scores of finished runs. */
 import { group } from "d3-array";
 import { own } from "../common/collections.js";
 import type { ComparedMetric, ComparedRun, Comparison, WilcoxonTest } from "../files/comparison.js";
@@ -8,16 +9,20 @@ import { pairedEffect, wilcoxon } from "./wilcoxon.js";
 
 type Uncorrected = Omit<WilcoxonTest, "pHolm">;
 
-/** Stands for the main metric of each task, where a test is over tasks that have unlike ones. */
+/** The `metric` of tests in which each task counts with its own main metric. */
 export const MAIN = "main";
 
 /**
- * Wilcoxon's test of all pairs of methods, which are entries only where they have a pair of runs. For each main metric over the
- * seeds of all tasks that have it, also of those that are told by another, where these are several. Where there are several main
- * metrics of which more is better (shares and correlations, which are of one size), there is `main` too: each task by its own, as
- * the BiDoRA paper's test over GLUE has it. Seeds of one task are alike, so that these tests speak of these tasks alone; what is
- * to hold for tasks of this kind is tested over the tasks' means (Demšar 2006, §3.1), where they are enough to tell anything. Then
- * each task by its main metric over its seeds. Methods of which a run failed on these tasks are left out. Families of p-values are corrected by Holm.
+ * Wilcoxon's signed-rank test of every two methods that have a pair of runs. Three kinds of tests, in this order:
+ * - over the seeds of several tasks: one test for each main metric, over all tasks that have the metric; and where tasks differ in
+ *   their main metric, a test `main` with each task's own, as the BiDoRA paper's over GLUE. It takes the metrics of which more is
+ *   better: they are shares and correlations, which have the same scale. Seeds of one task are not independent samples of tasks, so
+ *   these tests hold for these tasks only.
+ * - the same over the tasks' means (Demšar 2006, §3.1), which generalises to tasks of this kind; where there are enough tasks for
+ *   significance.
+ * - over the seeds of each task, by its main metric.
+ *
+ * Methods with a failed run on the tested tasks are left out. p-values are corrected by Holm within families.
  * @throws BidoraError `COMPARISON` as `checkComparison`
  */
 export function significance(comparison: Comparison): WilcoxonTest[] {
@@ -37,13 +42,19 @@ export function significance(comparison: Comparison): WilcoxonTest[] {
   ]);
 }
 
+/** The runs of a test, and the metric that it compares on each task. */
+interface Scope {
+  readonly runs: readonly ComparedRun[];
+  readonly metricOf: (task: string) => ComparedMetric;
+}
+
 type NamedScope = Scope & { readonly metric: string };
 
 const tasksIn = ({ runs }: Scope): ReadonlySet<string> => new Set(runs.map(({ task }) => task));
 
 const isOfSeveralTasks = (scope: Scope): boolean => tasksIn(scope).size > 1;
 
-/** The tasks that a test over several of them speaks of, where it leaves others out: also those of which no run has a result. */
+/** The tasks of a test over several tasks, if it leaves out any task of the comparison, tasks without a result included. */
 function someTasks(comparison: Comparison, scope: Scope): Pick<WilcoxonTest, "tasks"> {
   const { tasks, failed = [], unfinished = [] } = comparison;
   const tested = tasksIn(scope);
@@ -53,15 +64,15 @@ function someTasks(comparison: Comparison, scope: Scope): Pick<WilcoxonTest, "ta
     : { tasks: [...new Set(asked)].filter((name) => tested.has(name)) };
 }
 
-/** For each main metric all tasks that have it: a metric goes into one test with itself alone. */
+/** One scope for each main metric: the runs of all tasks that have it. */
 function overTasksWith(comparison: Comparison): NamedScope[] {
   const mains = [...new Map(comparison.tasks.map(({ metrics: [main] }) => [main.name, main])).values()];
   return mains.map((main) => ({ metric: main.name, metricOf: () => main, runs: runsOfTasksWith(main, comparison) }));
 }
 
 /**
- * A run without the metric counts as missing only where others of its task have it. A task whose scores are of other rows than the
- * metric is left out: what is shown beside them is not tested.
+ * The runs of the tasks of which some run has the metric; a run that lacks it there counts as unmatched. Tasks whose scores are of other
+ * rows than the metric are left out: the scores shown beside them are not tested.
  */
 function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Comparison): ComparedRun[] {
   const judged = new Set(compared.filter(({ rows }) => isOfRows(name, rows)).map((task) => task.name));
@@ -70,7 +81,7 @@ function runsOfTasksWith({ name }: ComparedMetric, { tasks: compared, runs }: Co
   return runs.filter(({ task }) => tasks.has(task));
 }
 
-/** All tasks that are told by something of which more is better, where that is not one metric for all of them. */
+/** The tasks with a main metric of which more is better, unless all have the same. */
 function pooled({ tasks, runs }: Comparison): NamedScope[] {
   const mains = new Map(tasks.map(({ name, metrics: [main] }) => [name, main]));
   const maximized = [...mains].filter(([, { goal }]) => goal === "maximize");
@@ -79,7 +90,7 @@ function pooled({ tasks, runs }: Comparison): NamedScope[] {
   return [{ metric: MAIN, metricOf: (task) => of.get(task)!, runs: runs.filter(({ task }) => of.has(task)) }];
 }
 
-/** What is paired in a test, from how many pairs on, and of what that makes it speak. */
+/** What a test pairs, how many pairs it needs, and which population it is about. */
 interface Pairing extends Pick<WilcoxonTest, "test" | "population"> {
   readonly pairsOf: (scope: Scope, a: string, b: string) => PairedScores;
   readonly least: number;
@@ -89,7 +100,7 @@ const overSeeds = (population: WilcoxonTest["population"]): Pairing => ({
   ...{ test: "wilcoxon", population, pairsOf: pairsOfRuns, least: 1 },
 });
 
-/** Of fewer tasks no outcome is significant. */
+/** With fewer tasks no outcome is significant. */
 const OVER_TASKS: Pairing = {
   ...{ test: "wilcoxon-tasks", population: "tasks", pairsOf: pairsOfTasks, least: pairsNeeded() },
 };
@@ -118,28 +129,16 @@ function testOf(
   return { a, b, metric, population, pairs, differing, unmatched, statistic, p, test, effect };
 }
 
-/** Runs that two methods are compared by. */
-export interface Scope {
-  readonly runs: readonly ComparedRun[];
-  /** What a run on a task is told by. */
-  readonly metricOf: (task: string) => ComparedMetric;
-}
-
-/** Paired scores of two methods, turned so that more is better. */
-export interface PairedScores {
+/** Paired scores of two methods, negated for metrics to be minimized: more is better. */
+interface PairedScores {
   readonly a: readonly number[];
   readonly b: readonly number[];
-  /** How many of what is paired have no partner or no score. */
+  /** How many runs, or tasks, have no partner or no score. */
   readonly unmatched: number;
 }
 
-interface ScoredRun {
-  readonly task: string;
-  readonly score: number;
-}
-
-/** A pair for each task and seed that both methods have. */
-export function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
+/** One pair for each task and seed that both methods have. */
+function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
   const pairs = pairedRuns(scope, a, b);
   return {
     a: pairs.map(([{ score }]) => score),
@@ -148,8 +147,8 @@ export function pairsOfRuns(scope: Scope, a: string, b: string): PairedScores {
   };
 }
 
-/** A pair for each task: the means over the seeds that both methods have there. */
-export function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
+/** One pair for each task: the means over the seeds that both methods have on it. */
+function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
   const byTask = [...group(pairedRuns(scope, a, b), ([{ task }]) => task).values()];
   const means = (side: 0 | 1) => byTask.map((pairs) => mean(pairs.map((pair) => pair[side].score)));
   const tasks = new Set(runsOf(scope, a, b).map(({ task }) => task));
@@ -159,6 +158,11 @@ export function pairsOfTasks(scope: Scope, a: string, b: string): PairedScores {
 const runsOf = ({ runs }: Scope, a: string, b: string): ComparedRun[] =>
   runs.filter(({ method }) => method === a || method === b);
 
+interface ScoredRun {
+  readonly task: string;
+  readonly score: number;
+}
+
 function pairedRuns(scope: Scope, a: string, b: string): (readonly [ScoredRun, ScoredRun])[] {
   const others = scoredRuns(scope, b);
   return [...scoredRuns(scope, a)].flatMap(([key, one]) => {
@@ -167,7 +171,7 @@ function pairedRuns(scope: Scope, a: string, b: string): (readonly [ScoredRun, S
   });
 }
 
-/** The runs of one method that have a score, by task and seed. */
+/** A method's runs that have a score, by task and seed. */
 function scoredRuns({ runs, metricOf }: Scope, method: string): Map<string, ScoredRun> {
   const found = new Map<string, ScoredRun>();
   for (const run of runs.filter((one) => one.method === method)) {

@@ -1,7 +1,8 @@
+/** The table of significance tests, with notes on what they can and cannot say. */
 import { group } from "d3-array";
 import { formatCount, formatNumber, words } from "../common/format.js";
 import type { SignificanceTest } from "../files/comparison.js";
-import { familyOf, tooFewToTell } from "./holm.js";
+import { familyOf, underpoweredNotes } from "./holm.js";
 import { type Column, NOTHING, plain, type Table } from "./renderTable.js";
 import { MAIN } from "./significance.js";
 
@@ -11,7 +12,7 @@ const TEST_NAMES: Readonly<Record<SignificanceTest["test"], string>> = {
   bootstrap: "Paired bootstrap",
 };
 
-/** A row a test, in the given order, with what each speaks of and what must be said where there is too little to tell methods apart. */
+/** One row per test, in the given order, with notes on the tests' populations and on tests that can't be significant. */
 export function significanceTable(tests: readonly SignificanceTest[]): Table {
   type Read = (test: SignificanceTest) => string;
   const column = (title: string, read: Read, align: Column["align"] = "right"): Column => ({
@@ -45,13 +46,13 @@ function taskText(test: SignificanceTest): string {
   return test.task ?? (some ? `${some.length} tasks` : "all");
 }
 
-/** The tasks of a test that is over some of them. */
+/** The tasks of a test over some of the tasks. */
 const tasksOf = (test: SignificanceTest): readonly string[] | undefined =>
   test.test === "bootstrap" ? undefined : test.tasks;
 
 function pairsText(test: SignificanceTest): string {
   const { pairs, differing, unmatched } = test;
-  // Its pairs are rows, of which none is left out.
+  // A bootstrap's pairs are rows, of which none is left out: what is left out are runs.
   const runs = test.test !== "bootstrap" ? "" : unmatched === 1 ? "run " : "runs ";
   const said = [
     ...(differing < pairs ? [`${pairs - differing} equal`] : []),
@@ -72,14 +73,14 @@ function notesOf(tests: readonly SignificanceTest[]): string[] {
     ...new Set(tests.flatMap(someTasksNote)),
     ...(hasRanks ? [RANKS] : []),
     ...resamplesNote(tests),
-    ...tooFewNotes(families),
+    ...familyNotes(families),
   ];
 }
 
-/** What limits the families of tests, each named where there are several. */
-function tooFewNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
+/** Notes on underpowered families, which are named if there are several families. */
+function familyNotes(families: readonly (readonly SignificanceTest[])[]): string[] {
   const said = families.flatMap((family) =>
-    tooFewToTell(family).map((sentence) => ({ sentence, name: nameOf(family) })),
+    underpoweredNotes(family).map((sentence) => ({ sentence, name: nameOf(family) })),
   );
   if (families.length === 1) return said.map(({ sentence }) => sentence);
   return [...group(said, ({ sentence }) => sentence)].map(
@@ -105,7 +106,7 @@ function someTasksNote(test: SignificanceTest): string[] {
       ];
 }
 
-/** What a test does not speak of. */
+/** What a test says nothing about. */
 const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
   "seeds of this task": "Tests over the seeds of a task say nothing about other tasks.",
   "seeds of these tasks": "Tests over the seeds of these tasks say nothing about other tasks.",
@@ -114,13 +115,11 @@ const LIMITS: Readonly<Record<SignificanceTest["population"], string>> = {
 };
 
 const RANKS =
-  "The rank-biserial correlation is 1 where the first is better in every pair that differs, −1 where the second is.";
+  "The rank-biserial correlation is 1 if the first method is better in every differing pair, −1 if the second is.";
 
 function resamplesNote(tests: readonly SignificanceTest[]): string[] {
   const counts = new Set(tests.flatMap((test) => (test.test === "bootstrap" ? [test.resamples] : [])));
   if (counts.size === 0) return [];
   const drawn = [...counts].sort((a, b) => a - b).map(formatCount);
-  return [
-    `The p of a bootstrap is from ${drawn.join(" or ")} resamples; the figure after ± is its Monte Carlo standard error.`,
-  ];
+  return [`Bootstrap p-values are from ${drawn.join(" or ")} resamples; ± is their Monte Carlo standard error.`];
 }

@@ -1,6 +1,6 @@
 /** Metrics of one class per row, given as class ids: accuracy, precision, recall, F1, Matthews correlation. */
 import { atLeastOne, type Metric, MORE_IS_BETTER, SHARE_OF_ROWS, type Sums } from "./metric.js";
-import { addOne, COUNTS, type Counts, countsIn, emptyCounts, macroScores, type Scores, scoresOf } from "./scores.js";
+import { addOne, COUNTS, type Counts, countsIn, macroScores, type Scores, scoresOf } from "./scores.js";
 import { meanOverRows, overSums } from "./sums.js";
 
 /** `accuracy`: the share of rows whose predicted class is the reference class, in [0, 1]. */
@@ -8,14 +8,28 @@ export function accuracy(): Metric<number, number, number> {
   return meanOverRows("accuracy", SHARE_OF_ROWS, (reference, prediction) => (reference === prediction ? 1 : 0));
 }
 
-/** The classes of one row. */
-export type ClassPair = readonly [reference: number, prediction: number];
+/** Whether a row's reference and prediction are the positive class; rows that differ in other classes only are equal. */
+export interface ClassHit {
+  readonly actual: boolean;
+  readonly predicted: boolean;
+}
 
 /** One score of one class against the rest (scikit-learn's `average="binary"`), in [0, 1]; 0 where it is undefined. */
 const ofClass =
-  <Name extends keyof Scores>(name: Name) =>
-  (positive: number): Metric<number, number, ClassPair> =>
-    overClassCounts(name, (counts) => scoresOf(counts.get(positive) ?? emptyCounts())[name]);
+  (name: keyof Scores) =>
+  (positive: number): Metric<number, number, ClassHit> =>
+    overSums(
+      { [name]: MORE_IS_BETTER },
+      (reference, prediction) => ({ actual: reference === positive, predicted: prediction === positive }),
+      () => ({
+        width: COUNTS,
+        add: (hit, sums) => addOne(hit, sums),
+        result(sums, rows) {
+          atLeastOne(rows);
+          return { [name]: scoresOf(countsIn(sums))[name] };
+        },
+      }),
+    );
 
 /** `precision` of one class, in [0, 1]; 0 where it was never predicted. */
 export const precision = ofClass("precision");
@@ -25,6 +39,9 @@ export const recall = ofClass("recall");
 
 /** `f1` of one class against the rest, in [0, 1]; 0 where it is undefined. */
 export const f1 = ofClass("f1");
+
+/** The classes of one row. */
+export type ClassPair = readonly [reference: number, prediction: number];
 
 /**
  * `macroF1`: the unweighted mean of F1 over the classes that occur among references or predictions, as scikit-learn's

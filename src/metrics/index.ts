@@ -1,6 +1,6 @@
 /** The public metrics. */
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
-export type { ClassPair } from "./classes.js";
+export type { ClassHit, ClassPair } from "./classes.js";
 export { accuracy, f1, macroF1, matthewsCorrelation, precision, recall } from "./classes.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
 export type { TagScheme } from "./entities.js";

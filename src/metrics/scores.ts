@@ -32,7 +32,7 @@ export function addCounts({ truePositives, predicted, actual }: Counts, sums: Fl
 export function addOne(
   { actual, predicted }: { readonly actual: boolean; readonly predicted: boolean },
   sums: Float64Array,
-  from: number,
+  from = 0,
 ): void {
   if (actual && predicted) sums[from]! += 1;
   if (predicted) sums[from + 1]! += 1;

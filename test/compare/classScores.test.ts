@@ -24,21 +24,21 @@ describe("scores of classes", () => {
   const { reference, prediction, confusion: matrix } = golden.classes;
   const rows = (reference as string[]).map((one, i) => ({ reference: one, prediction: prediction[i] as string }));
 
-  it("are scikit-learn's", () => expectColumns(classScores(names, rows), golden.classes));
+  it("match scikit-learn", () => expectColumns(classScores(names, rows), golden.classes));
 
-  it("go with its confusion matrix: a row what is right, a column what was said", () => {
+  it("match scikit-learn's confusion matrix, references by row and predictions by column", () => {
     expect(matrix).not.toEqual(names.map((_, i) => names.map((_, j) => matrix[j][i])));
     expect(confusion(names, rows)).toEqual(matrix);
   });
 
-  it("count a row of which nothing is said for its own class alone", () => {
+  it("count a row without a prediction as a reference only", () => {
     expect(classScores(["a", "b"], [{ reference: "a", prediction: null }])).toEqual([
       { name: "a", support: 1, precision: 0, recall: 0, f1: 0 },
       { name: "b", support: 0, precision: 0, recall: 0, f1: 0 },
     ]);
   });
 
-  it("leave classes out of a matrix that it has no place for", () => {
+  it("ignore classes that the confusion matrix does not list", () => {
     const all = [...rows, { reference: "beta", prediction: null }];
     expect(confusion(["beta", "alpha"], all)).toEqual([
       [matrix[1][1], matrix[1][0]],
@@ -47,18 +47,18 @@ describe("scores of classes", () => {
   });
 });
 
-it("scores of labels are scikit-learn's", () => {
+it("scores of labels match scikit-learn", () => {
   const named = (row: readonly number[]) => names.filter((_, i) => row[i] === 1);
   const { reference, prediction } = golden.labels as { reference: number[][]; prediction: number[][] };
   const rows = reference.map((row, i) => ({ reference: named(row), prediction: named(prediction[i]!) }));
   expectColumns(labelScores(names, rows), golden.labels);
 });
 
-describe("scores of types of entities", () => {
+describe("scores of entity types", () => {
   const { reference, prediction, types } = golden.entities;
   const rows = (reference as string[][]).map((one, i) => ({ reference: one, prediction: prediction[i] as string[] }));
 
-  it("are seqeval's", () => {
+  it("match seqeval", () => {
     const found = entityTypeScores(rows, [])!;
     expect(found.map(({ name }) => name)).toEqual(Object.keys(types));
     for (const { name, precision, recall, f1, support } of found) {
@@ -69,7 +69,7 @@ describe("scores of types of entities", () => {
     }
   });
 
-  it("are those of BILOU too, and none of labels that mark no entities", () => {
+  it("read BILOU, and are undefined for labels that mark no entities", () => {
     const scores = (tags: readonly string[]) =>
       entityTypeScores([{ reference: tags, prediction: tags }], [])?.map(({ name, f1, support }) => [
         name,
@@ -84,17 +84,17 @@ describe("scores of types of entities", () => {
     expect(scores(["U-X", "S-Y"])).toBe(undefined);
   });
 
-  it("follow the scheme of the model's labels where the rows have none of its own tags", () => {
+  it("follow the model's tagging scheme even if the rows lack the tags specific to it", () => {
     const rows = [{ reference: ["B-X", "I-X", "O"], prediction: ["B-X", "I-X", "O"] }];
     const f1 = (labels: readonly string[]) => entityTypeScores(rows, labels)?.map((scores) => scores.f1);
     expect(f1(["O", "B-X", "I-X"])).toEqual([1]);
-    // In BILOU an entity of two words ends with L: none is begun and ended here, as the metric of all types has it.
+    // In BILOU an entity of two words ends with L: all entities here are malformed, as for the metric over all types.
     expect(f1(["O", "B-X", "I-X", "L-X", "U-X"])).toEqual([]);
     // Two words for a single one: no scheme has both.
     expect(f1(["O", "B-X", "I-X", "U-X", "S-X"])).toBe(undefined);
   });
 
-  it("take words that were cut off as outside, as the metric of all types does", () => {
+  it("count truncated words as outside, as the metric over all types", () => {
     const cut = [{ reference: ["B-PER", "I-PER", "O", "B-LOC"], prediction: ["B-PER", "I-PER", null] }];
     expect(entityTypeScores(cut, [])?.map(({ name, f1, support }) => [name, f1, support])).toEqual([
       ["LOC", 0, 1],

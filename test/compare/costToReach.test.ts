@@ -8,19 +8,19 @@ const evaluations = [
   { step: 40, seconds: 6, value: 0.9 },
 ];
 
-test("the first evaluation that is as good as the target, whatever comes later", () => {
+test("the cost is that of the first evaluation at least as good as the target, whatever comes later", () => {
   expect(costToReach(evaluations, 0.75, "maximize")).toEqual({ step: 20, seconds: 3 });
   expect(costToReach(evaluations.toReversed(), 0.7, "maximize")).toEqual({ step: 20, seconds: 3 });
   expect(costToReach(evaluations, 0.76, "maximize")).toEqual({ step: 40, seconds: 6 });
   expect(costToReach(evaluations, 0.4, "maximize")).toEqual({ step: 10, seconds: 1.5 });
 });
 
-test("where less is better, at most the target", () => {
+test("for a metric to minimize, a value at or below the target reaches it", () => {
   expect(costToReach(evaluations, 0.5, "minimize")).toEqual({ step: 10, seconds: 1.5 });
   expect(costToReach(evaluations, 0.49, "minimize")).toBeNull();
 });
 
-test("a score that was never had has no cost, nor has a run that was never evaluated or diverged", () => {
+test("the cost is null if the score is never reached, the run was never evaluated, or it diverged", () => {
   expect(costToReach(evaluations, 0.91, "maximize")).toBeNull();
   expect(costToReach([], 0, "maximize")).toBeNull();
   expect(costToReach([{ step: 1, seconds: 1, value: Number.NaN }], -1, "maximize")).toBeNull();

@@ -15,7 +15,7 @@ const golden = JSON.parse(readFileSync(new URL("../golden/compare/tests.json", i
   readonly effects: readonly Case[];
 };
 
-describe("as pingouin and numpy", () => {
+describe("effect sizes match pingouin and numpy", () => {
   it.each(golden.effects)("$name", ({ name: _, a, b, ...expected }) => {
     const found = pairedEffect(a, b)!;
     expect(Object.keys(found)).toEqual(Object.keys(expected));
@@ -24,7 +24,7 @@ describe("as pingouin and numpy", () => {
   });
 });
 
-test("what has no value is null, never NaN or an infinity", () => {
+test("undefined values are null, never NaN or infinite", () => {
   expect(pairedEffect([], [])).toBeUndefined();
   expect(pairedEffect([0.75], [0.5])).toEqual({
     meanDifference: 0.25,
@@ -40,7 +40,7 @@ test("what has no value is null, never NaN or an infinity", () => {
   });
 });
 
-test("differences that only rounding sets apart have no deviation", () => {
+test("differences equal up to rounding errors have no deviation", () => {
   expect(pairedEffect([0.3, 0.2, 0.9], [0.2, 0.1, 0.8])).toMatchObject({
     meanDifference: 0.1,
     standardError: 0,
@@ -51,7 +51,7 @@ test("differences that only rounding sets apart have no deviation", () => {
 
 const score = fc.integer({ min: 0, max: 1000 }).map((thousandths) => thousandths / 1000);
 
-test("swapping the sides turns the signs; the order of pairs has no say", () => {
+test("swapping the sides flips the signs; the order of pairs does not matter", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(score, score), { minLength: 1, maxLength: 30 }), (pairs) => {
       const [a, b] = [pairs.map(([x]) => x), pairs.map(([, y]) => y)];
@@ -65,7 +65,7 @@ test("swapping the sides turns the signs; the order of pairs has no say", () => 
   );
 });
 
-test("a mean is the same in whatever order the values come, a deviation is of a sample", () => {
+test("the mean does not depend on the values' order, and the deviation is a sample's", () => {
   const values = [0.1, 0.7, 0.3, 1e-17, 0.9, 1 / 3, 1e8];
   expect(mean(values)).toBe(mean(values.toReversed()));
   expect(sampleDeviation(values)).toBe(sampleDeviation(values.toReversed()));

@@ -9,7 +9,7 @@ interface Golden {
 
 const golden = JSON.parse(readFileSync(new URL("../golden/compare/tests.json", import.meta.url), "utf8")) as Golden;
 
-describe("as statsmodels", () => {
+describe("corrected p-values match statsmodels", () => {
   it.each(golden.holm)("$p", ({ p, pHolm }) => {
     const found = holm(p);
     expect(found).toHaveLength(p.length);
@@ -17,14 +17,14 @@ describe("as statsmodels", () => {
   });
 });
 
-test("no test at all needs no correction", () => {
+test("no tests give no corrected p-values", () => {
   expect(holm([])).toEqual([]);
   expect(withHolm([])).toEqual([]);
 });
 
 const probabilities = fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 1, maxLength: 20 });
 
-test("never below the raw p-value nor above 1, in their order, and the same in whatever order they come", () => {
+test("corrected p-values are between the raw ones and 1, in the same order, whatever order the tests come in", () => {
   fc.assert(
     fc.property(probabilities, (p) => {
       const found = holm(p);
@@ -38,7 +38,7 @@ test("never below the raw p-value nor above 1, in their order, and the same in w
   );
 });
 
-test("a family is one test, one metric and one task; those over all tasks are one of their own", () => {
+test("a family is one test, one metric and one task; tests over several tasks form their own families", () => {
   const entry = (p: number, family: { test?: string; metric?: string; task?: string } = {}) => ({
     test: "wilcoxon",
     metric: "f1",

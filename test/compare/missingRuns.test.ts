@@ -24,8 +24,8 @@ const comparison: Comparison = {
 const scores = (of: Comparison, column = 0) =>
   comparisonTables(of)[0]!.columns[column]!.cells.map(({ text, best }) => text + (best ? "*" : ""));
 
-describe("a method of which runs failed", () => {
-  test("stays in the table, with how many, and is not marked as the best by what is left of it", () => {
+describe("a method with failed runs", () => {
+  test("stays in the table with the number of failures, and its other runs are not marked as best", () => {
     expect(scores(comparison)).toEqual([
       "0.6250 ± 0.1768*",
       "0.9000 (n = 1 of 2, 1 failed)",
@@ -37,20 +37,20 @@ describe("a method of which runs failed", () => {
     expect(scores(minimized).map((text) => text.endsWith("*"))).toEqual([true, false, false, false]);
   });
 
-  test("is not marked where what is left of it is as good as the best, either", () => {
+  test("is not marked if its other runs tie with the best", () => {
     const runs = comparison.runs.map((run) => (run.method === "b" ? { ...run, metrics: { accuracy: 0.625 } } : run));
     expect(scores({ ...comparison, runs }).map((text) => text.endsWith("*"))).toEqual([true, false, false, false]);
   });
 
-  test("leaves nobody marked where one method alone is whole", () => {
+  test("leaves no method marked if only one has no failures", () => {
     const runs = comparison.runs.filter(({ method }) => method !== "d");
     expect(scores({ ...comparison, methods: ["a", "b", "c"], runs }).join()).not.toContain("*");
   });
 
-  test("is told of with the reason, in every form of the table", () => {
+  test("is noted with the reason, in every rendering of the table", () => {
     const [table] = comparisonTables(comparison);
     expect(table!.notes).toEqual([
-      "Mean ± sample standard deviation over 2 seeds, or as many as n says.",
+      "Mean ± sample standard deviation over 2 seeds, unless n is given.",
       "b failed in 1 of 2 runs on t (seed 1). Seed 1: The loss is not a number.",
       "c failed in 2 of 2 runs on t (seeds 0, 1). Seed 0: The loss is not a number.",
       "Methods with failed runs (b, c) are not marked as best and are left out of the tests: the runs that succeeded are a biased sample of their seeds.",
@@ -62,7 +62,7 @@ describe("a method of which runs failed", () => {
     }
   });
 
-  test("is in no test of that task, nor of all tasks together, and in those of others", () => {
+  test("is left out of tests of that task and of all tasks, and kept in tests of other tasks", () => {
     const of = (tests: ReturnType<typeof significance>) => tests.map(({ a, b, task }) => `${a}${b} ${task ?? "all"}`);
     const both = {
       ...comparison,
@@ -75,17 +75,17 @@ describe("a method of which runs failed", () => {
     expect(tests.filter((name) => name.endsWith(" u"))).toEqual(["ab u", "ad u", "bd u"]);
   });
 
-  test("is refused where the comparison does not name it", () => {
+  test("is rejected if the comparison does not list it", () => {
     expect(() => comparisonTables({ ...comparison, methods: ["a", "b", "d"] })).toThrow('one of "c" came');
   });
 
-  test("on a task without any result has a note, for there is no column", () => {
+  test("has a note even for a task without results, which has no column", () => {
     const [table] = comparisonTables({ ...comparison, failed: [failed("other", "a", 0)] });
     expect(table!.notes.join("\n")).toContain("a failed in 1 of 1 runs on other (seed 0). Seed 0: The loss");
   });
 });
 
-test("runs that are not finished are told apart from those that failed, and hold no method back", () => {
+test("unfinished runs are noted separately from failed ones, and do not exclude a method", () => {
   const { failed: _failed, ...rest } = comparison;
   const unfinished = (["running", "stopped", "waiting"] as const).map((state, seed) => ({
     ...{ task: "t", method: "b", seed: seed + 1, state },
@@ -93,10 +93,10 @@ test("runs that are not finished are told apart from those that failed, and hold
   const whole = { ...rest, methods: ["a", "b", "d"], unfinished };
   expect(scores(whole)).toEqual(["0.6250 ± 0.1768", "0.9000 (n = 1)*", "0.3750 ± 0.1768"]);
   expect(comparisonTables(whole)[0]!.notes[1]).toBe(
-    "Not finished, and in no figure: b seed 1 on t (still running), b seed 2 on t (stopped), b seed 3 on t (not begun).",
+    "Not finished, and not included: b seed 1 on t (still running), b seed 2 on t (stopped), b seed 3 on t (not started).",
   );
   const many = Array.from({ length: 9 }, (_, seed) => ({ task: "t", method: "b", seed, state: "waiting" as const }));
   expect(comparisonTables({ ...whole, unfinished: many })[0]!.notes[1]).toMatch(
-    /b seed 5 on t \(not begun\) and 3 more\.$/,
+    /b seed 5 on t \(not started\) and 3 more\.$/,
   );
 });

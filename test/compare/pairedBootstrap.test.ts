@@ -21,7 +21,7 @@ const read = (file: string): unknown =>
 const { settings } = read("draws.json") as { settings: Required<BootstrapOptions> };
 const golden = read("bootstrap.json") as readonly Case[];
 
-describe("as numpy gives it of the same draws", () => {
+describe("the paired bootstrap matches numpy on the same resamples", () => {
   it.each(golden)("$name", ({ references, a, b, paired }) => {
     const of = <Measured>(metric: Metric<number, number, Measured>, name: string) =>
       pairedBootstrap(metric, name, measured(metric, references, a), measured(metric, references, b), settings);
@@ -46,7 +46,7 @@ const rows = fc.array(fc.tuple(fc.integer({ min: 0, max: 4 }), fc.integer({ min:
   maxLength: 25,
 });
 
-test("swapping the sides turns the difference and its interval and keeps p, which is in (0, 1]", () => {
+test("swapping the sides negates the difference and its interval, and keeps p, which is in (0, 1]", () => {
   fc.assert(
     fc.property(rows, fc.nat(), (pairs, seed) => {
       const [a, b] = [pairs.map(([x]) => x / 10), pairs.map(([, y]) => y / 10)];
@@ -63,7 +63,7 @@ test("swapping the sides turns the difference and its interval and keeps p, whic
   );
 });
 
-test("the same rows on both sides: no difference, p = 1; all the better on every row: the smallest p there is", () => {
+test("equal rows on both sides give difference 0 and p = 1; a method better on every row gives the smallest possible p", () => {
   const wrong = Array.from({ length: 30 }, () => 0);
   const mixed = wrong.map((_, row) => (row % 3 === 0 ? 1 : 0));
   const of = (a: number[], b: number[]) => pairedBootstrap(accuracy, "accuracy", a, b, { resamples: 99, seed: 0 });
@@ -73,7 +73,7 @@ test("the same rows on both sides: no difference, p = 1; all the better on every
   expect(of(all, wrong)).toEqual({ difference: 1, low: 1, high: 1, p: 0.01, pStandardError });
 });
 
-test("the standard error of p is how far other draws of the same rows have it", () => {
+test("the standard error of p is its spread over other seeds", () => {
   const draw = uniforms(4, 0);
   const scores = (share: number) => Array.from({ length: 80 }, () => (draw() < share ? 1 : 0));
   const [a, b] = [scores(0.8), scores(0.7)];
@@ -86,11 +86,12 @@ test("the standard error of p is how far other draws of the same rows have it", 
   expect(Math.abs(stated / spread - 1)).toBeLessThan(0.15);
 });
 
-test("a family of tests draws 10 000 resamples, or 100 a test where these are more", () => {
+test("a family of tests draws 10 000 resamples, or 100 per test if that is more, so that p < 0.05 is always possible", () => {
   expect([1, 55, 100, 101, 300].map(resamplesFor)).toEqual([10_000, 10_000, 10_000, 10_100, 30_000]);
+  for (const family of [1, 55, 1000]) expect(family / (1 + resamplesFor(family))).toBeLessThan(0.05);
 });
 
-test("sides are drawn together: each is what it is alone", () => {
+test("methods that are resampled together get the same values as each alone", () => {
   const columns = [
     [1, 0, 1, 1],
     [0, 0, 1, 0],
@@ -104,14 +105,14 @@ test("sides are drawn together: each is what it is alone", () => {
   expect(counts).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
 });
 
-test("a difference as far from the observed one but for rounding counts as far", () => {
+test("resampled differences equal to the observed one up to rounding errors count as equally far", () => {
   // One row differs and one does not: half of the samples have it twice or not at all, as far on either side.
   const { p } = pairedBootstrap(meanSquaredError, "meanSquaredError", [0.01, 0.14], [0, 0.14], { seed: 0 });
   expect(p).toBeGreaterThan(0.45);
   expect(p).toBeLessThan(0.55);
 });
 
-test("of methods that are equally good one in twenty comparisons comes out below 0.05", () => {
+test("equally good methods get p < 0.05 in one of twenty comparisons", () => {
   const draw = uniforms(3, 0);
   const scores = () => Array.from({ length: 120 }, () => (draw() < 0.8 ? 1 : 0));
   const comparisons = 400;
@@ -125,7 +126,7 @@ test("of methods that are equally good one in twenty comparisons comes out below
   expect(rejected / comparisons).toBeLessThan(0.083);
 });
 
-test("refuses rows that do not go together, and differences without a value", () => {
+test("rejects different numbers of rows, and undefined differences", () => {
   const options = { seed: 0 };
   expect(() => pairedBootstrap(accuracy, "accuracy", [1, 0], [1], options)).toThrow("2 and 1 came");
   expect(() => pairedBootstrap(accuracy, "accuracy", [1], [1], options)).toThrow("two at least");

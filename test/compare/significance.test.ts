@@ -20,7 +20,7 @@ const comparison: Comparison = {
   ),
 };
 
-test("all pairs of methods over all tasks and seeds, then of each task", () => {
+test("tests all pairs of methods over all tasks and seeds, then on each task", () => {
   const found = significance(comparison);
   expect(found.map(({ a, b, task: of, pairs, metric, test: by }) => [a, b, of, pairs, metric, by])).toEqual(
     [undefined, "mrpc", "cola"].flatMap((of) =>
@@ -45,7 +45,7 @@ test("all pairs of methods over all tasks and seeds, then of each task", () => {
 const all = (method: "lora" | "dora" | "bidora") => [...scores.mrpc[method], ...scores.cola[method]];
 const pick = ({ statistic, p }: { statistic: number; p: number }) => ({ statistic, p });
 
-test("runs are matched by task and seed, in whatever order they come; those without a partner are left out and counted", () => {
+test("runs are paired by task and seed, in any order; runs without a partner are left out and counted", () => {
   const runs = [
     run("mrpc", "lora", 2, { accuracy: 0.7 }),
     run("mrpc", "lora", 0, { accuracy: 0.5 }),
@@ -60,7 +60,7 @@ test("runs are matched by task and seed, in whatever order they come; those with
   expect(entry!.effect.meanDifference).toBeCloseTo(-0.075, 12);
 });
 
-test("a test over several tasks that leaves others out names those that it is over", () => {
+test("a test over some of the tasks names them", () => {
   const runs = ["a", "b"].flatMap((method, shift) =>
     ["sst2", "mrpc", "lm"].map((of) => run(of, method, 0, { accuracy: shift, f1: shift, perplexity: shift })),
   );
@@ -85,7 +85,7 @@ test("a test over several tasks that leaves others out names those that it is ov
     expect(significance({ ...found, ...missing })[0]).toMatchObject({ tasks: ["mrpc", "sst2"] });
 });
 
-test("one metric goes into one test: over the tasks that have it, also where another is their main one", () => {
+test("each main metric is tested over all tasks that have it, also where it is not the main one", () => {
   const runs = ["lora", "dora"].flatMap((method, shift) => [
     ...[0, 1].map((seed) => run("sst2", method, seed, { accuracy: 0.5 + shift + seed })),
     ...[0, 1].map((seed) => run("mrpc", method, seed, { f1: 0.3 + shift, accuracy: 0.4 + 2 * shift + seed })),
@@ -102,7 +102,7 @@ test("one metric goes into one test: over the tasks that have it, also where ano
   ]);
 });
 
-test("tasks with unlike main metrics are pooled as well, each by its own", () => {
+test("tasks with different main metrics are also pooled, each with its own", () => {
   const runs = ["lora", "dora"].flatMap((method, shift) => [
     ...[0, 1].map((seed) =>
       run("cola", method, seed, { matthews: 0.5 + 0.1 * shift + seed, accuracy: 0.9 - 0.3 * shift }),
@@ -123,7 +123,7 @@ test("tasks with unlike main metrics are pooled as well, each by its own", () =>
   ).not.toContain("main");
 });
 
-test("the effect is how much better a is, also where less is better", () => {
+test("the effect is positive if a is better, also for metrics to minimize", () => {
   const of = (goal: "maximize" | "minimize") =>
     significance({
       methods: ["a", "b"],
@@ -136,7 +136,7 @@ test("the effect is how much better a is, also where less is better", () => {
   expect(of("minimize")).toMatchObject({ p: of("maximize").p, statistic: of("maximize").statistic });
 });
 
-test("methods that share no seed are no entry, nor are they part of a family", () => {
+test("methods without a common seed get no test and do not count in a family", () => {
   const runs = [
     ...runsOf("t", "a", "accuracy", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
     ...runsOf("t", "b", "accuracy", [0.2, 0.4, 0.6, 0.8, 1, 1.2]),
@@ -147,15 +147,17 @@ test("methods that share no seed are no entry, nor are they part of a family", (
   expect(found[0]!.pHolm).toBe(found[0]!.p);
 });
 
-test("refuses runs that nothing names, runs that came twice, and a metric that is to go two ways", () => {
+test("rejects unlisted runs, duplicate runs, and a metric with two goals", () => {
   const stray = run("sst2", "lora", 0, { accuracy: 1 });
   expect(() => significance({ ...comparison, runs: [stray] })).toThrow('the tasks mrpc, cola; one of "sst2" came');
   expect(() => significance({ ...comparison, methods: ["lora"] })).toThrow('the methods lora; one of "dora" came');
   expect(() => significance({ ...comparison, runs: [...comparison.runs, comparison.runs[0]!] })).toThrow("two came");
   expect(() => significance({ ...comparison, methods: [...methods, "dora"] })).toThrow('"dora" is named twice');
   expect(() => significance({ ...comparison, tasks: [task("mrpc", f1), ...comparison.tasks] })).toThrow("named twice");
-  const turned = task("cola", { name: "accuracy", goal: "minimize" });
-  expect(() => significance({ ...comparison, tasks: [task("mrpc", accuracy), turned] })).toThrow("better one way");
+  const minimized = task("cola", { name: "accuracy", goal: "minimize" });
+  expect(() => significance({ ...comparison, tasks: [task("mrpc", accuracy), minimized] })).toThrow(
+    "Expected one goal for",
+  );
 });
 
 const anyRuns = fc
@@ -172,7 +174,7 @@ const anyRuns = fc
     fc.tuple(fc.constant(runs), fc.shuffledSubarray(runs, { minLength: runs.length, maxLength: runs.length })),
   );
 
-test("of one task there is nothing over all tasks, also where others lack its metric", () => {
+test("a metric of a single task gets no test over several tasks", () => {
   const runs = ["a", "b"].flatMap((method, shift) => [
     ...runsOf("t", method, "accuracy", [0.5 + shift / 10, 0.6 + shift / 20]),
     ...runsOf("lm", method, "perplexity", [30 + shift, 31]),
@@ -192,7 +194,7 @@ test("of one task there is nothing over all tasks, also where others lack its me
 
 const SIX = ["t0", "t1", "t2", "t3", "t4", "t5"];
 
-test("over six tasks their means are tested too, each over the seeds that both methods have: a family of its own", () => {
+test("six tasks are also tested by their means over common seeds, as a family of its own", () => {
   const runs = SIX.flatMap((name, i) => [
     ...runsOf(name, "a", "accuracy", [0.5, 0.6, 0.9]),
     // Of the third seed, which b lacks, nothing may come in.
@@ -222,7 +224,7 @@ test("over six tasks their means are tested too, each over the seeds that both m
   expect(five.slice(0, 3).map(({ population }) => population)).toEqual(Array(3).fill("seeds of these tasks"));
 });
 
-test("tasks that lack a method are left out of the tasks' test, and counted; less is better where it is", () => {
+test("tasks without one of the methods are left out of the test over tasks and counted; goals are respected", () => {
   const tasks = [...SIX, "t6", "t7"].map((name) => task(name, perplexity));
   const runs = tasks.flatMap(({ name }, i) => [
     ...runsOf(name, "a", "perplexity", [10, 12]),
@@ -233,7 +235,7 @@ test("tasks that lack a method are left out of the tasks' test, and counted; les
   expect(over[0]!.effect.rankBiserial).toBe(1);
 });
 
-test("methods that are equal over tasks are told apart by pooled seeds in half of all studies, by tasks' means in one of twenty", () => {
+test("for methods that are equal over tasks, pooled seeds find a difference in half of all studies, task means in one of twenty", () => {
   const draw = normals(uniforms(11, 0));
   const names = ["t0", "t1", "t2", "t3", "t4", "t5", "t6", "t7"];
   const studies = 400;
@@ -258,7 +260,7 @@ test("methods that are equal over tasks are told apart by pooled seeds in half o
 const normals = (uniform: () => number) => () =>
   Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform());
 
-test("swapping the methods keeps statistic and p and turns the effect; the order of runs has no say", () => {
+test("swapping the methods keeps statistic and p and negates the effect; the order of runs does not matter", () => {
   fc.assert(
     fc.property(anyRuns, ([runs, shuffled]) => {
       const tasks = [task("t", accuracy), task("u", accuracy)];

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { mean, sampleDeviation, summary } from "../../src/compare/statistics.js";
 import { run, runsOf } from "./sampleComparison.js";
 
-test("mean and sample deviation of every metric, task and method, in the order in which they come up", () => {
+test("the summary has mean and sample deviation of every metric, task and method, in order of first occurrence", () => {
   const runs = [
     run("mrpc", "lora", 0, { accuracy: 0.5, f1: 0.25 }),
     run("mrpc", "dora", 0, { accuracy: 0.75, f1: 1 }),
@@ -20,12 +20,12 @@ test("mean and sample deviation of every metric, task and method, in the order i
   expect(summary([])).toEqual([]);
 });
 
-test("the order of seeds has no say, not in the last digit either", () => {
+test("the order of seeds does not change the last digit", () => {
   const runs = runsOf("mrpc", "lora", "accuracy", [0.1, 0.7, 0.3, 1 / 3, 0.123456789, 0.9]);
   expect(summary(runs.toReversed())).toEqual(summary(runs));
 });
 
-test("names that would run together, or that every object has, stay apart", () => {
+test("names that could be confused when joined, or that every object has, are kept apart", () => {
   const runs = [
     run("a", "b c", 0, { x: 1 }),
     run("a b", "c", 0, { x: 2 }),
@@ -38,7 +38,7 @@ test("names that would run together, or that every object has, stay apart", () =
   ]);
 });
 
-test("refuses a run that came twice, and a metric that is no number", () => {
+test("rejects duplicate runs and metrics that are not numbers", () => {
   const one = run("mrpc", "lora", 3, { accuracy: 0.5 });
   expect(() => summary([one, { ...one, metrics: { accuracy: 0.7 } }])).toThrow(
     'one run of "lora" with seed 3 on "mrpc", two came',
@@ -48,7 +48,7 @@ test("refuses a run that came twice, and a metric that is no number", () => {
   expect(() => summary([run("mrpc", "lora", 0, JSON.parse('{"accuracy":null}'))])).toThrow("null came");
 });
 
-test("of values that are not all numbers there is no mean: what is missing is not counted as 0", () => {
+test("the mean of values with NaN is NaN, which does not count as 0", () => {
   expect([mean([Number.NaN]), mean([1, Number.NaN]), mean([])]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
   expect(sampleDeviation([1, Number.NaN])).toBe(Number.NaN);
 });

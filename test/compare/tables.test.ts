@@ -38,8 +38,8 @@ const told = (table: Table): Record<string, string[]> =>
     table.columns.map(({ title, cells }) => [title, cells.map(({ text, best }) => text + (best ? "*" : ""))]),
   );
 
-describe("what the tables say", () => {
-  test("one task: scores and costs side by side, the best means marked, ties all of them, what is missing as a dash", () => {
+describe("comparison tables", () => {
+  test("for one task have scores and costs side by side, mark the best means with ties, and show missing values as dashes", () => {
     const [table, ...others] = comparisonTables(oneTask);
     expect(others).toEqual([]);
     expect(table!.names).toEqual(methods);
@@ -51,12 +51,12 @@ describe("what the tables say", () => {
       "Peak memory": ["512 MiB", "–", "512 MiB"],
     });
     expect(table!.notes).toEqual([
-      "Mean ± sample standard deviation over 2 seeds, or as many as n says.",
+      "Mean ± sample standard deviation over 2 seeds, unless n is given.",
       "Time and memory are means over seeds.",
     ]);
   });
 
-  test("several tasks: scores in one table, costs in another; where less is better the least is best", () => {
+  test("for several tasks are one of scores and one of costs; the lowest value of a metric to minimize is best", () => {
     const [scores, costs] = comparisonTables(twoTasks);
     expect(told(scores!)).toEqual({
       Accuracy: ["0.6250 ± 0.1768", "0.7500 ± 0.0000*", "–"],
@@ -74,7 +74,7 @@ describe("what the tables say", () => {
     ]);
   });
 
-  test("the cost to reach a score: means of those that did, with how many they are", () => {
+  test("show the mean cost of the runs that reached a score, and how many did", () => {
     const cost = (seconds: number, step: number) => ({ seconds, step });
     const [table] = comparisonTables(oneTask, [
       {
@@ -94,7 +94,7 @@ describe("what the tables say", () => {
     });
   });
 
-  test("each task has the score to reach that is its own", () => {
+  test("use each task's own target score", () => {
     const reached = ["lm", "mrpc"].map((name, seconds) => ({
       task: name,
       target: seconds + 2,
@@ -108,17 +108,17 @@ describe("what the tables say", () => {
     ]);
   });
 
-  test("a method alone is not the best; a single run is said to be one", () => {
+  test("mark no best for a single method, and note single runs", () => {
     const [table] = comparisonTables({
       methods: ["lora"],
       tasks: [task("t", accuracy)],
       runs: [run("t", "lora", 0, { accuracy: 1 })],
     });
     expect(told(table!).Accuracy).toEqual(["1.0000"]);
-    expect(table!.notes).toEqual(["One run each: a difference between two of them may be chance."]);
+    expect(table!.notes).toEqual(["One run each: differences between them may be due to chance."]);
   });
 
-  test("a task's columns are of its own runs", () => {
+  test("compute a task's columns from its own runs", () => {
     const runs = [
       run("t", "a", 0, { accuracy: 0.25 }, { seconds: 1, peakMemoryBytes: 2 ** 20, trainedParameters: 1 }),
       run("u", "a", 0, { accuracy: 0.75 }, { seconds: 2, peakMemoryBytes: 2 ** 21, trainedParameters: 2 }),
@@ -131,7 +131,7 @@ describe("what the tables say", () => {
     ]);
   });
 
-  test("means that only rounding sets apart tie", () => {
+  test("treat means as ties that are equal up to rounding errors", () => {
     const [table] = comparisonTables({
       methods: ["a", "b"],
       tasks: [task("t", accuracy)],
@@ -174,7 +174,7 @@ describe("what the tables say", () => {
     expect(told(table!).Accuracy).toEqual(texts);
   });
 
-  test("parameters that differ between seeds are a range, costs that are no numbers a dash", () => {
+  test("show parameter counts that differ between seeds as a range, and costs that are not numbers as a dash", () => {
     const odd = { seconds: JSON.parse("null"), peakMemoryBytes: Number.NaN };
     const [table] = comparisonTables({
       methods: ["adalora"],
@@ -187,26 +187,26 @@ describe("what the tables say", () => {
     expect(told(table!)).toMatchObject({ "Trained parameters": ["1,500–2,000"], Time: ["–"], "Peak memory": ["–"] });
   });
 
-  test("the order of runs has no say", () => {
+  test("do not depend on the order of runs", () => {
     expect(comparisonTables({ ...twoTasks, runs: twoTasks.runs.toReversed() })).toEqual(comparisonTables(twoTasks));
   });
 
-  test("refuses scores to reach of nothing that is compared, and what no comparison has", () => {
+  test("reject target scores of tasks or methods that are not compared, and invalid comparisons", () => {
     const reached = { task: "cola", target: 1, runs: [] };
-    expect(() => comparisonTables(oneTask, [reached])).toThrow('one of "cola" came');
+    expect(() => comparisonTables(oneTask, [reached])).toThrow('one is of "cola"');
     const vera = [{ method: "vera", seed: 0, cost: null }];
-    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('one of "vera" came');
+    expect(() => comparisonTables(oneTask, [{ ...reached, task: "mrpc", runs: vera }])).toThrow('one is of "vera"');
     expect(() => comparisonTables({ ...oneTask, methods: ["lora"] })).toThrow('one of "lora+es" came');
   });
 
-  test("no run at all: dashes, and no note on seeds", () => {
+  test("show dashes and no note on seeds if there are no runs", () => {
     const [table] = comparisonTables({ ...oneTask, runs: [] });
     expect(told(table!).Accuracy).toEqual(["–", "–", "–"]);
     expect(table!.notes).toEqual([]);
   });
 });
 
-test("the tests of significance as a table, with what must be said of few pairs", () => {
+test("the table of significance tests has notes on too few pairs", () => {
   const runs = [
     ...runsOf("t", "a", "accuracy", [0.1, 0.2, 0.3]),
     ...runsOf("t", "b", "accuracy", [0.2, 0.4, 0.6]),
@@ -222,12 +222,12 @@ test("the tests of significance as a table, with what must be said of few pairs"
   expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
   expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
   expect(table.notes.slice(2)).toEqual([
-    "At most 3 pairs of runs that differ are too few to tell: whatever comes out, the smallest p that an exact test can give is 0.75, corrected for 3 tests; with 7, p < 0.05 is possible.",
+    "At most 3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs 7.",
   ]);
   expect(significanceTable([]).notes).toEqual([]);
 });
 
-test("rows without a difference are counted apart, and a p that was drawn says how well it is known", () => {
+test("equal rows are counted separately, and a bootstrap's p has its standard error", () => {
   const tests = [
     bootstrapTest({ p: 0.2, pStandardError: 0.004, unmatched: 2 }),
     bootstrapTest({ differing: 400, resamples: 30_000, unmatched: 1 }),
@@ -242,11 +242,11 @@ test("rows without a difference are counted apart, and a p that was drawn says h
   });
   expect(table.notes).toEqual([
     "Tests over the rows of a task say nothing about other seeds.",
-    "The p of a bootstrap is from 10,000 or 30,000 resamples; the figure after ± is its Monte Carlo standard error.",
+    "Bootstrap p-values are from 10,000 or 30,000 resamples; ± is their Monte Carlo standard error.",
   ]);
 });
 
-test("under the table stands what each kind of test does not speak of", () => {
+test("the notes say what each kind of test says nothing about", () => {
   const tests = [wilcoxonTest({}), wilcoxonTest({ test: "wilcoxon-tasks", population: "tasks" }), wilcoxonTest({})];
   const table = significanceTable(tests);
   expect(told(table)).toMatchObject({
@@ -259,7 +259,7 @@ test("under the table stands what each kind of test does not speak of", () => {
   );
 });
 
-test("a test over some of the tasks is not said to be over all, and which they are stands under the table", () => {
+test("a test over some of the tasks says so, and a note names them", () => {
   const table = significanceTable([
     wilcoxonTest({ metric: "accuracy", tasks: ["mrpc", "sst2"] }),
     wilcoxonTest({ metric: "main", tasks: ["mrpc", "cola", "sst2"] }),
@@ -271,21 +271,21 @@ test("a test over some of the tasks is not said to be over all, and which they a
   ]);
 });
 
-test("a table of a bootstrap over few rows says that they are too few", () => {
+test("a bootstrap over few rows gets a note that they are too few", () => {
   const table = significanceTable([bootstrapTest({ pairs: 2, differing: 2 })]);
-  expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few to tell");
+  expect(table.notes.at(-1)).toContain("2 rows that are judged differently are too few:");
 });
 
-test("where there are several families of tests, what is too few names those that it is about", () => {
+test("notes on too few pairs name the family if there are several", () => {
   const few = (task: string, differing: number) => wilcoxonTest({ task, metric: "accuracy", pairs: 5, differing });
   const { notes } = significanceTable([few("mrpc", 5), few("cola", 5), few("sst2", 4), few("rte", 6)]);
   expect(notes.slice(-2).map((note) => note.slice(0, note.indexOf(" are too few")))).toEqual([
-    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. 5 pairs of runs that differ",
-    "Wilcoxon, sst2, Accuracy. 4 pairs of runs that differ",
+    "Wilcoxon, mrpc, Accuracy; Wilcoxon, cola, Accuracy. 5 differing pairs of runs",
+    "Wilcoxon, sst2, Accuracy. 4 differing pairs of runs",
   ]);
 });
 
-test("one row is a row", () => {
+test("a heading writes one row in the singular", () => {
   const of = (count: number) => scoresHeading("mrpc", { split: "test", count });
   expect([of(1), of(4693)]).toEqual(["mrpc (test, 1 row)", "mrpc (test, 4,693 rows)"]);
 });
@@ -385,7 +385,7 @@ describe("renderers", () => {
     ]);
   });
 
-  test("without groups there is no line for them, without a best one no mark", () => {
+  test("leave out the line of groups and the mark of the best if there are none", () => {
     const bare: Table = {
       heading: "Methods",
       names: ["a"],

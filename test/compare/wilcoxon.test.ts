@@ -12,7 +12,7 @@ interface Case extends Omit<WilcoxonResult, "distribution"> {
 
 const golden = JSON.parse(readFileSync(new URL("../golden/compare/wilcoxon.json", import.meta.url), "utf8")) as Case[];
 
-describe("as scipy, and as all signs one after the other", () => {
+describe("Wilcoxon's test matches scipy and the enumeration of all signs", () => {
   it.each(golden)("$name", ({ a, b, statistic, p, differing, distribution }) => {
     const found = wilcoxon(a, b);
     expect(found.statistic).toBe(statistic);
@@ -48,7 +48,7 @@ const fromZero = (differences: readonly number[]) =>
     differences.map(() => 0),
   );
 
-test("the exact p-value is the share of all signs with a statistic as small, with ties and zeros too", () => {
+test("the exact p is the share of sign assignments with a statistic as small, also with ties and zeros", () => {
   for (const signs of [0, 1, 2, 5, 37, 200, 511]) {
     const differences = Array.from({ length: 9 }, (_, i) => ((signs >> i) & 1 ? -1 : 1) * (i + 1));
     expect(fromZero(differences).p).toBe(byEnumeration(differences));
@@ -60,14 +60,14 @@ test("the exact p-value is the share of all signs with a statistic as small, wit
   );
 });
 
-test("four equal differences and two zeros are no more than one in eight", () => {
+test("four equal differences and two zeros give p = 1/8", () => {
   expect(fromZero([1, 1, 1, 1, 0, 0])).toEqual({ statistic: 0, p: 0.125, differing: 4, distribution: "exact" });
 });
 
 const pairs = fc.array(fc.tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 })), { maxLength: 60 });
 const scores = (values: readonly (readonly [number, number])[], side: 0 | 1) => values.map((pair) => pair[side] / 40);
 
-test("swapping the sides changes nothing, nor does the order of pairs; p is in (0, 1]", () => {
+test("p is in (0, 1] and does not change if sides are swapped or pairs reordered", () => {
   fc.assert(
     fc.property(
       pairs.chain((drawn) => fc.tuple(fc.constant(drawn), fc.shuffledSubarray(drawn, { minLength: drawn.length }))),
@@ -82,7 +82,7 @@ test("swapping the sides changes nothing, nor does the order of pairs; p is in (
   );
 });
 
-test("refuses pairs that are none", () => {
+test("rejects samples of different length and values that are not finite", () => {
   expect(() => wilcoxon([1, 2], [1])).toThrow("a value on both sides of every pair, 2 and 1 came");
   expect(() => wilcoxon([1, Number.NaN], [1, 2])).toThrow("pair 2 is NaN and 2");
   expect(() => wilcoxon([Number.POSITIVE_INFINITY], [Number.POSITIVE_INFINITY])).toThrow("finite");

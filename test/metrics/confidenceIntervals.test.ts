@@ -31,7 +31,7 @@ const metricOf = (
 const sum = (rows: readonly number[]) => rows.reduce((a, b) => a + b, 0);
 const spread = Array.from({ length: 40 }, (_, row) => (row * row) % 7);
 
-describe("BCa is scipy's of the same draws", () => {
+describe("BCa intervals match scipy on the same resamples", () => {
   it.each(golden.cases)("$metric", ({ metric: name, references, predictions, intervals }) => {
     const metric = METRICS[name]!;
     const rows = measured(metric, references, predictions);
@@ -51,7 +51,7 @@ describe("BCa is scipy's of the same draws", () => {
 });
 
 test.each(golden.shares)(
-  "Wilson of $right of $rows is scipy's at $confidence",
+  "Wilson's interval of $right of $rows at $confidence matches scipy",
   ({ right, rows, confidence, ...ends }) => {
     const { low, high } = wilson(right / rows, rows, confidence);
     expect(low).toBeCloseTo(ends.low, 12);
@@ -59,14 +59,14 @@ test.each(golden.shares)(
   },
 );
 
-test("Wilson of all and of none ends at 1 and at 0, whatever is rounded", () => {
+test("Wilson's interval of all rows ends at exactly 1, of none at exactly 0", () => {
   for (let rows = 1; rows < 300; rows++) {
     expect(wilson(1, rows, 0.95).high).toBe(1);
     expect(wilson(0, rows, 0.95).low).toBe(0);
   }
 });
 
-describe("intervals of 95 % hold the true value about so often", () => {
+describe("95 % intervals cover the true value about 95 % of the time", () => {
   /** In how many of `samples` samples of rows, of those that have an interval. */
   function coverage(samples: number, truth: number, intervalOf: (draw: () => number, seed: number) => Interval | null) {
     const draw = uniforms(7, 0);
@@ -80,7 +80,7 @@ describe("intervals of 95 % hold the true value about so often", () => {
     [20, 0.5],
     [30, 0.98],
     [100, 0.9],
-  ])("accuracy of %i rows, of which %d are right", (rows, truth) => {
+  ])("for the accuracy of %i rows, of which a share of %d is correct", (rows, truth) => {
     const covered = coverage(1000, truth, (draw, seed) => {
       const right = Array.from({ length: rows }, () => (draw() < truth ? 1 : 0));
       return confidenceIntervals(accuracy, right, { seed }).intervals.accuracy!;
@@ -89,7 +89,7 @@ describe("intervals of 95 % hold the true value about so often", () => {
     expect(covered).toBeLessThan(0.99);
   });
 
-  it.each([[30], [100]])("a skewed mean of %i rows", (rows) => {
+  it.each([[30], [100]])("for a skewed mean of %i rows", (rows) => {
     const covered = coverage(200, 1 / 3, (draw, seed) => {
       const squares = Array.from({ length: rows }, () => draw() ** 2);
       return confidenceIntervals(meanSquaredError, squares, { resamples: 400, seed }).intervals.meanSquaredError!;
@@ -98,7 +98,7 @@ describe("intervals of 95 % hold the true value about so often", () => {
     expect(covered).toBeLessThan(0.99);
   });
 
-  it("a ratio near its end, wherever there is an interval", () => {
+  it("for a ratio close to 1, if there is an interval", () => {
     // The mean of 1, or of less in a row of 25.
     const mean = metricOf((rows) => ({ mean: sum(rows) / rows.length }));
     const covered = coverage(200, 1 - 0.04 / 2, (draw, seed) => {
@@ -109,7 +109,7 @@ describe("intervals of 95 % hold the true value about so often", () => {
   });
 });
 
-test("a share of all rows is no point, and says by which method", () => {
+test("the interval of an accuracy of 1 has a width, and names its method", () => {
   const all = Array.from({ length: 20 }, () => 1);
   const { intervals, notes } = confidenceIntervals(accuracy, all, { seed: 0 });
   expect(intervals).toEqual({ accuracy: { low: expect.closeTo(0.8389, 4), high: 1, method: "wilson" } });
@@ -117,7 +117,7 @@ test("a share of all rows is no point, and says by which method", () => {
   expect(confidenceIntervals(accuracy, [0], { seed: 0 }).intervals.accuracy).toMatchObject({ low: 0 });
 });
 
-test("fewer than 30 rows have intervals of shares alone, and a sentence", () => {
+test("fewer than 30 rows have intervals for shares only, and a note", () => {
   const both = metricOf((rows) => ({ mean: sum(rows) / rows.length, total: sum(rows) }));
   const few = confidenceIntervals(both, spread.slice(0, 29), { seed: 0 });
   expect(few.intervals).toEqual({ mean: null, total: null });
@@ -129,7 +129,7 @@ test("fewer than 30 rows have intervals of shares alone, and a sentence", () => 
   expect(enough.intervals.mean).toMatchObject({ method: "bca" });
 });
 
-test("there is none of rows of which too few differ, as where all are right", () => {
+test("a value that differs in too few rows has no interval", () => {
   const mean = metricOf((rows) => ({ mean: sum(rows) / rows.length }));
   const wrong = (count: number) => Array.from({ length: 60 }, (_, row) => (row < count ? 0.5 : 1));
   for (const count of [0, 1, 3, 57, 60]) {
@@ -142,7 +142,7 @@ test("there is none of rows of which too few differ, as where all are right", ()
   expect(confidenceIntervals(mean, wrong(6), { seed: 0 }).intervals.mean).toMatchObject({ method: "bca" });
 });
 
-test("values that differ by rounding alone, as sums of one number do, agree", () => {
+test("values that differ by rounding errors count as equal", () => {
   for (const differ of [0, 1, 39, 40]) {
     const squares = Array.from({ length: 40 }, (_, row) => (row < differ ? 0.5 : 0.09));
     const { intervals, notes } = confidenceIntervals(summedError(), squares, { seed: 0 });
@@ -151,14 +151,14 @@ test("values that differ by rounding alone, as sums of one number do, agree", ()
   }
 });
 
-test("values that are the whole's but for rounding count half", () => {
+test("resamples equal to the value up to rounding errors count half", () => {
   const leftOut = [1, 2, 4];
   const of = (tie: number) => bca({ whole: 0.3, drawn: [0.1, tie, tie, 0.6], leftOut }, 0.9);
   expect(of(0.1 + 0.2)!.low).toBeCloseTo(of(0.3)!.low, 12);
   expect(of(0.1 + 0.2)!.high).toBeCloseTo(of(0.3)!.high, 12);
 });
 
-test("as many samples are drawn as the confidence needs, and one that needs too many has a sentence", () => {
+test("the number of resamples follows from the confidence level, and a level that needs too many has a note", () => {
   const drawnFor = (confidence: number, resamples?: number) => {
     let drawn = 0;
     const mean = metricOf((rows, all) => {
@@ -181,7 +181,7 @@ test("as many samples are drawn as the confidence needs, and one that needs too 
   ]);
 });
 
-test("a value beyond all samples has none, and rows that all change it alike have no skewness", () => {
+test("a value beyond all resamples has no interval, and equal jackknife values have no skewness", () => {
   const drawn = [1, 2, 3, 4];
   expect(bca({ whole: 5, drawn, leftOut: [1, 2, 4] }, 0.9)).toBe(undefined);
   expect(bca({ whole: 0, drawn, leftOut: [1, 2, 4] }, 0.9)).toBe(undefined);
@@ -191,7 +191,7 @@ test("a value beyond all samples has none, and rows that all change it alike hav
   });
 });
 
-test("the seed decides, and an interval of more confidence holds that of less", () => {
+test("the seed determines the interval, and a higher confidence level contains a lower one", () => {
   const of = (seed: number, confidence: number) =>
     confidenceIntervals(meanSquaredError, spread, { confidence, seed }).intervals.meanSquaredError!;
   expect(of(1, 0.95)).toEqual(of(1, 0.95));
@@ -201,7 +201,7 @@ test("the seed decides, and an interval of more confidence holds that of less", 
   expect(confidenceIntervals(meanSquaredError, spread, { seed: 1 }).intervals.meanSquaredError).toEqual(of(1, 0.95));
 });
 
-test("samples without a value are left out where they are few; where they are many there is no interval", () => {
+test("few undefined resamples are left out; with many there is no interval", () => {
   const some = (bearing: number) => Array.from({ length: 60 }, (_, row) => (row < bearing ? row : null));
   // Of 4 bearing rows in 60 about 1.6 % of the samples have none, of one 36 %.
   expect(confidenceIntervals(meanOfSome, some(4), { seed: 0, confidence: 0.8 }).intervals.some).toMatchObject({
@@ -213,7 +213,7 @@ test("samples without a value are left out where they are few; where they are ma
   });
 });
 
-test("an interval is of the finite values alone, where few are not, and NaN and infinities have no say for other values", () => {
+test("few non-finite resamples are left out, and NaN and infinities do not affect other values", () => {
   const metric = metricOf((rows) => ({
     sum: sum(rows),
     odd: rows.includes(0) ? Number.NaN : 1,
@@ -228,12 +228,12 @@ test("an interval is of the finite values alone, where few are not, and NaN and 
   expect(JSON.stringify(intervals)).not.toMatch(/null,"high|NaN|Infinity/);
 });
 
-test("what has no value over all rows has no interval, though samples of them may have one", () => {
+test("a value undefined over all rows has no interval, even if resamples have one", () => {
   const metric = metricOf((rows, all) => ({ x: rows === all ? Number.NaN : sum(rows) }));
   expect(confidenceIntervals(metric, spread, { seed: 0 }).intervals).toEqual({ x: null });
 });
 
-test("of no rows there is the metric's own error, and no other error is taken for a missing value", () => {
+test("no rows raise the metric's error, and other errors are not taken for undefined values", () => {
   expect(() => confidenceIntervals(accuracy, [], { seed: 0 })).toThrow(BidoraError);
   const broken = metricOf((rows, corpus) => {
     if (rows !== corpus && rows.length > 1) throw new TypeError("broken");
@@ -242,7 +242,7 @@ test("of no rows there is the metric's own error, and no other error is taken fo
   expect(() => confidenceIntervals(broken, spread, { seed: 0 })).toThrow("broken");
 });
 
-test("a metric sees all rows beside those drawn", () => {
+test("a metric gets all rows as the corpus of a resample", () => {
   const metric = metricOf((rows, corpus) => ({ size: sum(rows) / sum(corpus ?? []) }));
   const { low, high } = confidenceIntervals(metric, spread, { seed: 0 }).intervals.size!;
   expect(low).toBeLessThan(1);
@@ -255,6 +255,6 @@ test.each([
   [{ confidence: 95, seed: 0 }, "a confidence between 0 and 1, 95 came"],
   [{ confidence: Number.NaN, seed: 0 }, "NaN came"],
   [{ seed: -1 }, "seed"],
-])("refuses %j", (options, why) => {
+])("rejects %j", (options, why) => {
   expect(() => confidenceIntervals(accuracy, [1, 0], options)).toThrow(why);
 });

@@ -47,13 +47,13 @@ function expectClose(actual: object, expected: object, scale = 1): void {
     );
 }
 
-describe("classes, as scikit-learn", () => {
+describe("metrics of classes match scikit-learn", () => {
   it.each(golden.classes)("$name", ({ name: _, references, predictions, f1: binary, ...expected }) => {
     expectClose(over(together(accuracy(), matthewsCorrelation(), macroF1()), references, predictions), expected);
     if (binary !== undefined) expectClose(over(f1(1), references, predictions), { f1: binary });
   });
 
-  it("takes another positive class", () => {
+  it("f1, precision and recall take the positive class", () => {
     expectClose(over(f1(0), [0, 0, 0, 1], [0, 0, 1, 0]), { f1: 2 / 3 });
     expect(over(f1(2), [0, 1], [0, 1])).toEqual({ f1: 0 });
     expect(over(together(precision(1), recall(1)), [0, 1, 1, 1], [1, 1, 0, 0])).toEqual({
@@ -64,7 +64,7 @@ describe("classes, as scikit-learn", () => {
   });
 });
 
-describe("numbers, as scipy", () => {
+describe("metrics of numbers match scipy", () => {
   it.each(golden.numbers)("$name", ({ references, predictions, meanSquaredError: squared, ...expected }) => {
     const { pearson: r, spearman: rho } = expected;
     expectClose(over(together(pearson(), spearman()), references, predictions), { pearson: r, spearman: rho });
@@ -72,18 +72,18 @@ describe("numbers, as scipy", () => {
     expectClose(found, { meanSquaredError: squared }, Math.max(1, squared));
   });
 
-  it("gives equal values the mean of their ranks", () => {
+  it("equal values get the mean of their ranks", () => {
     expect([...averageRanks([3, 1, 3, 2, 3])]).toEqual([4, 1, 4, 2, 4]);
   });
 
-  it("gives 0 where one side is constant, and stays within 1 where rounding would not", () => {
+  it("correlation is 0 if one side is constant, and never exceeds 1 by rounding", () => {
     expect(over(pearson(), [1, 2, 3], [0.1, 0.1, 0.1]).pearson).toBe(0);
     expect(over(pearson(), [0.1, 0.1, 0.1], [1, 2, 3]).pearson).toBe(0);
     expect(over(pearson(), [1, 4, 6], [1, 4, 6]).pearson).toBe(1);
     expect(over(pearson(), [1, 4, 6], [-1, -4, -6]).pearson).toBe(-1);
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])("refuses %s as it comes, and names its row", (value) => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])("%s is rejected when measured, with its row", (value) => {
     for (const metric of [pearson, spearman, meanSquaredError]) {
       expect(() => metric().measure(2, value, 2)).toThrow(`finite predictions, row 2 is ${value}`);
       expect(() => metric().measure(value, 1, 1)).toThrow(`finite references, row 1 is ${value}`);
@@ -91,7 +91,7 @@ describe("numbers, as scipy", () => {
   });
 });
 
-describe("label sets, as scikit-learn", () => {
+describe("metrics of label sets match scikit-learn", () => {
   it.each(golden.labels)("$name", ({ references, predictions, micro, macro, subsetAccuracy: whole }) => {
     expectClose(over(together(labelScores(), subsetAccuracy()), references, predictions), {
       microPrecision: micro.precision,
@@ -104,7 +104,7 @@ describe("label sets, as scikit-learn", () => {
     });
   });
 
-  it("refuses rows of another width", () => {
+  it("rows of different width are rejected", () => {
     for (const metric of [subsetAccuracy, labelScores]) {
       const sets = [
         [1, 0],
@@ -118,7 +118,7 @@ describe("label sets, as scikit-learn", () => {
   });
 });
 
-describe("tags, as seqeval", () => {
+describe("metrics of tags match seqeval", () => {
   it.each(golden.tags)("$name", ({ references, predictions, wordAccuracy: words, lenient, strict }) => {
     expectClose(over(wordAccuracy(), references, predictions), { accuracy: words });
     expectClose(over(entityScores(), references, predictions), lenient);
@@ -126,7 +126,7 @@ describe("tags, as seqeval", () => {
       expectClose(over(entityScores(scheme as TagScheme), references, predictions), scores);
   });
 
-  it("finds entities with their bounds", () => {
+  it("entities have their bounds", () => {
     const tags = ["O", "I-X", "I-X", "I-Y", "B-Y", "O"];
     expect(lenientEntities(tags).map(({ type, start, end }) => `${type} ${start} ${end}`)).toEqual([
       "X 1 3",
@@ -142,13 +142,13 @@ describe("tags, as seqeval", () => {
     expect(strictEntities(["B-X-", "I-X"], "IOB2")).toEqual([{ type: "X", start: 0, end: 2 }]);
   });
 
-  it("counts a word that was cut off as wrong, and its entity as missed", () => {
+  it("a truncated word counts as wrong, and its entity as missed", () => {
     const references = [["B-X", "O", "B-X", "O"]];
     expect(over(wordAccuracy(), references, [["B-X", null]])).toEqual({ accuracy: 0.25 });
     expectClose(over(entityScores(), references, [["B-X", null]]), { precision: 1, recall: 0.5, f1: 2 / 3 });
   });
 
-  it("refuses more predictions than words, and tags outside the scheme", () => {
+  it("more predictions than words, and tags outside the scheme, are rejected", () => {
     for (const metric of [wordAccuracy(), entityScores()]) {
       expect(() => metric.measure(["O"], ["O", "O"], 2)).toThrow("at most 1 predicted labels in row 2, 2 came");
     }

@@ -6,7 +6,7 @@ const read = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../golden/compare/${file}`, import.meta.url), "utf8"));
 const { settings, draws } = read("draws.json") as { settings: Required<BootstrapOptions>; draws: number[][] };
 
-test("the rows drawn are those that the golden values are of", () => {
+test("bootstrap samples are those of the golden values", () => {
   expect(Array.from(drawnRows(24, settings), (drawn) => [...drawn])).toEqual(draws);
 });
 
@@ -16,7 +16,7 @@ test.each([
   [200, 200],
   [201, 200],
   [1009, 200],
-])("of %i rows a jackknife leaves each out once, in %i groups of like size", (rows, groups) => {
+])("a jackknife of %i rows leaves out each once, in %i groups of similar size", (rows, groups) => {
   const kept = Array.from(leftOutRows(rows, { seed: 0 }), (left) => new Set(left));
   expect(kept).toHaveLength(groups);
   for (let row = 0; row < rows; row++) expect(kept.filter((left) => !left.has(row))).toHaveLength(1);
@@ -24,7 +24,7 @@ test.each([
   expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
 });
 
-test("which rows a jackknife leaves out together is by chance", () => {
+test("a jackknife's groups are random, by the seed", () => {
   const [first] = leftOutRows(1000, { seed: 0 });
   const gone = Array.from({ length: 1000 }, (_, row) => row).filter((row) => !first!.includes(row));
   expect(new Set(gone.map((row, i) => row - (gone[i - 1] ?? 0))).size).toBeGreaterThan(2);

@@ -11,12 +11,12 @@ interface Golden {
 
 const golden = JSON.parse(readFileSync(new URL("../golden/metrics/squad.json", import.meta.url), "utf8")) as Golden;
 
-describe("answers, as SQuAD's script", () => {
+describe("answer scores match SQuAD's script", () => {
   it.each(golden.rows)("$prediction against $references", ({ references, prediction, exactMatch, f1 }) => {
     expect(over(squad(), [references], [prediction])).toStrictEqual({ exactMatch, f1 });
   });
 
-  it("takes the mean over rows", () => {
+  it("are means over rows", () => {
     const { rows, total } = golden;
     const found = over(
       squad(),
@@ -26,7 +26,7 @@ describe("answers, as SQuAD's script", () => {
     expect(found).toStrictEqual(total);
   });
 
-  it("leaves words without marks, articles and needless space", () => {
+  it("ignore punctuation, articles and extra whitespace", () => {
     expect(normalizeAnswer("  The \u2003U.S. (a.k.a.\tan 'island')\n")).toBe("us aka island");
   });
 });

@@ -54,8 +54,8 @@ function over<R, P>(make: () => Metric<R, P>, references: fc.Arbitrary<R>, predi
 const measured = (metric: Metric<unknown>, rows: readonly [unknown, unknown][]) =>
   rows.map(([reference, prediction], i) => metric.measure(reference, prediction, i + 1));
 
-describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { make, rows }) => {
-  it("is the same, to the bit, for a sample as if those rows alone had been measured", () => {
+describe.each(Object.entries(METRICS))("%s over measured rows", (_, { make, rows }) => {
+  it("is bit for bit the same for a sample as for those rows measured alone", () => {
     fc.assert(
       fc.property(rows, fc.array(fc.nat(), { minLength: 1, maxLength: 20 }), (all, places) => {
         const sample = places.map((place) => all[place % all.length] as (typeof all)[number]);
@@ -68,7 +68,7 @@ describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { ma
     );
   });
 
-  it("joins with others", () => {
+  it("can be joined with other metrics", () => {
     fc.assert(
       fc.property(rows, (all) => {
         const counter: Metric<unknown> = {
@@ -85,12 +85,12 @@ describe.each(Object.entries(METRICS))("%s of rows that were measured", (_, { ma
     );
   });
 
-  it("refuses to speak of no rows", () => {
+  it("rejects no rows", () => {
     expect(() => make().result([])).toThrow("at least one row");
   });
 });
 
-it("hands the same columns of a corpus to what remembers it", () => {
+it("a joint metric passes its parts the same arrays for the same corpus", () => {
   const seen = new Set<unknown>();
   const watcher: Metric<unknown> = {
     values: {},
@@ -107,7 +107,7 @@ it("hands the same columns of a corpus to what remembers it", () => {
   expect(seen.size).toBe(1);
 });
 
-it("counts rows that came since it was last asked", () => {
+it("a joint metric notices rows added to a corpus", () => {
   const both = together(accuracy(), f1(1));
   const rows = [both.measure(1, 1, 1)];
   expect(both.result(rows)).toEqual({ accuracy: 1, f1: 1 });
@@ -115,10 +115,10 @@ it("counts rows that came since it was last asked", () => {
   expect(both.result(rows)).toEqual({ accuracy: 0.5, f1: 2 / 3 });
 });
 
-it("refuses to speak of rows without words", () => {
+it("word accuracy rejects rows without words", () => {
   expect(() => score(wordAccuracy(), [[[], []]])).toThrow("at least one row");
 });
 
-it("gives nothing where nothing is measured", () => {
+it("a joint metric of no metrics has no values", () => {
   expect(together().result([])).toEqual({});
 });

@@ -60,7 +60,7 @@ const METRICS = {
   ),
 };
 
-describe("a sample of rows by sums is what the metric gives of those rows", () => {
+describe("a sample scored by sums equals the metric's result for its rows", () => {
   it.each(Object.entries(METRICS))("%s", (_, cases) => {
     fc.assert(
       fc.property(
@@ -81,13 +81,13 @@ describe("a sample of rows by sums is what the metric gives of those rows", () =
   });
 });
 
-test("a draw leaves nothing behind for the next one", () => {
+test("a sample does not affect the next one", () => {
   const [metric, rows] = [accuracy(), [1, 0]];
   expect(resultOfDrawn(metric, rows, Int32Array.of(0, 0))).toEqual({ accuracy: 1 });
   expect(resultOfDrawn(metric, rows, Int32Array.of(1, 1))).toEqual({ accuracy: 0 });
 });
 
-test("rows that were added are in samples drawn after it", () => {
+test("samples can have rows that were added to the corpus", () => {
   const metric = accuracy();
   const rows = [1, 0];
   expect(resultOfDrawn(metric, rows, Int32Array.of(0, 1))).toEqual({ accuracy: 0.5 });
@@ -95,12 +95,12 @@ test("rows that were added are in samples drawn after it", () => {
   expect(resultOfDrawn(metric, rows, Int32Array.of(0, 2, 2))).toEqual({ accuracy: 1 });
 });
 
-test("several metrics of which one has no sums have none", () => {
+test("a joint metric has no sums if one of its parts has none", () => {
   expect(together<number, number>(accuracy(), pearson()).sums).toBeUndefined();
   expect(together<number, number>(accuracy(), macroF1()).sums).toBeDefined();
 });
 
-test("as little of a metric as gives a value: the last of several that has it, and what was measured for it", () => {
+test("the part for a value is the last metric that has it, with its measured rows", () => {
   const metric = together<number, number>(pearson(), accuracy());
   const rows = [
     [1, 1],

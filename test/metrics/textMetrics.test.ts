@@ -11,7 +11,7 @@ describe("the scores of the E2E challenge", () => {
     }
   });
 
-  it("are those of the five metrics, of a sample too", () => {
+  it("are those of the five metrics, also over a sample", () => {
     const rows = golden.corpora[1]!.rows;
     const sample = [3, 3, 7, 0, 15];
     const each = [bleu(), nist(), meteor(), rougeL(), cider()].map((metric) => {
@@ -30,7 +30,7 @@ describe("the scores of the E2E challenge", () => {
     expect(found).not.toStrictEqual(textScores().result(sample.map((row) => all[row]!)));
   });
 
-  it("cost a corpus once, however many samples are drawn from it", () => {
+  it("compute corpus statistics once for any number of samples", () => {
     const scores = textScores();
     const corpus = measured(scores, golden.corpora[1]!.rows);
     let asked = 0;
@@ -51,7 +51,7 @@ describe("the scores of the E2E challenge", () => {
     expect([first > 0, asked]).toStrictEqual([true, first]);
   });
 
-  it("are refused for rows that cannot be measured", () => {
+  it("reject rows without references, and no rows", () => {
     expect(() => textScores().measure([], "a", 7)).toThrow(/reference in row 7/);
     expect(() => textScores().result([])).toThrow(/at least one row/);
   });

@@ -92,7 +92,7 @@ describe("a comparison on one task", () => {
       "colgroup",
       ...Array(6).fill("col"),
     ]);
-    expect(texts(page, "#significance .note").join(" ")).toContain("too few to tell");
+    expect(texts(page, "#significance .note").join(" ")).toContain("are too few");
   });
 
   it("has each method's curves as a mean with a band, and no curve a run", () => {

@@ -3,7 +3,7 @@ import { cider, rougeL } from "../src/index.js";
 import { ptbWords } from "../src/ptbWords.js";
 import { golden, measured, over } from "./golden.js";
 
-describe("words of the Penn Treebank, as pycocoevalcap has them", () => {
+describe("Penn Treebank words match pycocoevalcap's tokenizer", () => {
   it.each(golden.lines)("%s", (text, words) => {
     expect(ptbWords(text).join(" ")).toBe(words);
   });
@@ -13,7 +13,7 @@ describe("words of the Penn Treebank, as pycocoevalcap has them", () => {
     expect(references.map((reference) => ptbWords(reference).join(" "))).toStrictEqual(ptb.references);
   });
 
-  it("are the same over a line break as over a space", () => {
+  it("treat line breaks as spaces", () => {
     expect(ptbWords("It is in U.K.\r\nHere\nit isn't.")).toStrictEqual("it is in u.k. here it is n't".split(" "));
     expect(ptbWords("")).toStrictEqual([]);
   });
@@ -26,7 +26,7 @@ describe("ROUGE-L", () => {
     expect(rougeL().result(found).rougeL).toBeCloseTo(expected, 12);
   });
 
-  it("is 1 for a reference itself, whatever the others, and 0 without a common word", () => {
+  it("is 1 for a text equal to a reference, and 0 without a common word", () => {
     expect(over(rougeL(), [["A pub.", "x y z", "a pub"]]).rougeL).toBeCloseTo(1, 12);
     expect(over(rougeL(), [["a b", "c d"]])).toStrictEqual({ rougeL: 0 });
   });
@@ -41,7 +41,7 @@ describe("CIDEr", () => {
     }
   });
 
-  it("takes document frequencies from the corpus, not from the sample", () => {
+  it("uses document frequencies of the corpus, not of the sample", () => {
     const corpus = measured(cider(), golden.corpora[1]!.rows);
     const sample = corpus.slice(0, 4);
     expect(cider().result(sample, corpus).cider).not.toBeCloseTo(cider().result(sample).cider!, 2);
@@ -49,8 +49,8 @@ describe("CIDEr", () => {
   });
 });
 
-describe("rows that cannot be measured", () => {
-  it.each([rougeL(), cider()])("are refused", (metric) => {
+describe("rows without references, and no rows", () => {
+  it.each([rougeL(), cider()])("are rejected", (metric) => {
     expect(() => metric.measure([], "a", 7)).toThrow(/reference in row 7/);
     expect(() => metric.result([])).toThrow(/at least one row/);
   });

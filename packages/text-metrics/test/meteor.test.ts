@@ -17,7 +17,7 @@ function statistics(numbers: readonly number[]) {
   return { words, referenceWords, chunks: numbers[20], matches: numbers[21] };
 }
 
-describe("METEOR 1.5 without paraphrases", () => {
+describe("METEOR matches METEOR 1.5 without paraphrases", () => {
   it.each(golden.corpora)("of $name", ({ rows, meteor: expected, each }) => {
     const found = measured(meteor(), rows);
     for (const [index, row] of found.entries()) {
@@ -27,7 +27,7 @@ describe("METEOR 1.5 without paraphrases", () => {
     expect(meteor().result(found).meteor).toBeCloseTo(expected, 12);
   });
 
-  it("is 1 for a reference itself, whatever the others, and 0 without a common word or any", () => {
+  it("is 1 for a text equal to a reference, and 0 without a common word or any word", () => {
     expect(
       over(meteor(), [
         ["The pub.", "x", "the Pub"],
@@ -38,19 +38,19 @@ describe("METEOR 1.5 without paraphrases", () => {
     expect(over(meteor(), [["", ""]])).toStrictEqual({ meteor: 0 });
   });
 
-  it("refuses rows that cannot be measured", () => {
+  it("rejects rows without references, and no rows", () => {
     expect(() => meteor().measure([], "a", 7)).toThrow(/reference in row 7/);
     expect(() => meteor().result([])).toThrow(/at least one row/);
   });
 });
 
-describe("METEOR's words", () => {
+describe("words match METEOR's normalizer", () => {
   it.each(golden.meteorWords)("of %s", (text, words) => {
     expect(meteorWords(text).join(" ")).toBe(words);
   });
 });
 
-describe("meanings", () => {
+describe("WordNet meanings", () => {
   const share = (a: string, b: string) => [...meanings().of(a)].some((meaning) => meanings().of(b).has(meaning));
 
   it("are shared by synonyms, in regular and irregular forms", () => {
@@ -61,7 +61,7 @@ describe("meanings", () => {
     expect(share("kid", "pub")).toBe(false);
   });
 
-  it("are none of what WordNet lacks, and of the first and last words of its lists too", () => {
+  it("do not exist for words that WordNet lacks, and are found for the first and last words of its lists", () => {
     for (const word of ["", " ", "x y", "zzzz", "children's", "ürün", "__proto__"])
       expect(meanings().of(word).size).toBe(0);
     for (const word of ["a", "zymurgy", "zurvanism", "zoom", "zygotic", "zestfully"]) {
@@ -69,13 +69,13 @@ describe("meanings", () => {
     }
   });
 
-  it("are those that METEOR's own dictionary has", () => {
+  it("match METEOR's own dictionary", () => {
     for (const [word, numbers] of golden.meanings) {
       expect([word, [...meanings().of(word)].sort((a, b) => a - b)]).toStrictEqual([word, numbers]);
     }
   });
 
-  it("are not read before they are asked for", async () => {
+  it("are read when a text first needs them", async () => {
     vi.resetModules();
     const read = vi.mocked(readFileSync);
     read.mockClear();
@@ -89,18 +89,18 @@ describe("meanings", () => {
   });
 });
 
-describe("an alignment", () => {
+describe("alignment", () => {
   const chunksOf = (text: string, reference: string) => {
     const { matches, chunks } = align(text.split(" "), reference.split(" "));
     return [matches.map(({ at, to }) => `${at}-${to}`).join(" "), chunks];
   };
 
-  it("has few chunks rather than the nearest words", () => {
+  it("prefers few chunks to near words", () => {
     expect(chunksOf("the pub x the river", "near the river")).toStrictEqual(["3-1 4-2", 1]);
     expect(chunksOf("a b c", "c a b")).toStrictEqual(["2-0 0-1 1-2", 2]);
   });
 
-  it("takes no word twice", () => {
+  it("aligns no word twice", () => {
     expect(chunksOf("the the the", "the pub the")).toStrictEqual(["0-0 1-2", 2]);
   });
 });

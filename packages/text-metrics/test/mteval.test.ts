@@ -3,7 +3,7 @@ import { bleu, nist } from "../src/index.js";
 import { mtevalWords } from "../src/mtevalWords.js";
 import { golden, measured, over } from "./golden.js";
 
-describe("words as mteval-v13a has them", () => {
+describe("words match mteval-v13a's tokenizer", () => {
   it.each(golden.rows)("$prediction", ({ prediction, mteval }) => {
     expect(mtevalWords(prediction)).toStrictEqual(mteval);
   });
@@ -12,7 +12,7 @@ describe("words as mteval-v13a has them", () => {
     expect(mtevalWords(text)).toStrictEqual(words);
   });
 
-  it("are none in an empty text, and keep points and commas within numbers", () => {
+  it("do not exist in an empty text, and keep points and commas within numbers", () => {
     expect(mtevalWords(" \u2003\n")).toStrictEqual([]);
     expect(mtevalWords("1,250.5 a,b .5 3-D x-ray it's")).toStrictEqual(
       ["1,250.5", "a", ",", "b", ".", "5", "3", "-", "d", "x-ray", "it's"], // no space before .5: mteval has it so
@@ -28,27 +28,27 @@ describe("BLEU", () => {
     }
   });
 
-  it("is 0 without a word, and 1 for a reference itself, however short", () => {
+  it("is 0 without words, and 1 for a text equal to a reference, however short", () => {
     expect(over(bleu(), [["", "a b c d"]])).toStrictEqual({ bleu: 0 });
     expect(over(bleu(), [["A b c d", "x y", "a B c d"]])).toStrictEqual({ bleu: 1 });
     expect(over(bleu(), [["a b c", "a b c"]])).toStrictEqual({ bleu: 1 });
   });
 
-  it("has half an n-gram where none was met, then a quarter", () => {
+  it("counts half a match for the first n without a match, then a quarter", () => {
     expect(over(bleu(), [["a b x c d", "a b c d e"]]).bleu).toBeCloseTo(
       ((4 / 5) * (2 / 4) * (1 / 6) * (1 / 8)) ** 0.25,
       12,
     );
   });
 
-  it("does not take a reference without words for the closest, wherever it stands", () => {
+  it("ignores references without words for the brevity penalty, in any order", () => {
     const expected = over(bleu(), [["a b", "a b c d e f g"]]);
     expect(over(bleu(), [["a b", "", "a b c d e f g"]])).toStrictEqual(expected);
     expect(over(bleu(), [["a b", "a b c d e f g", " "]])).toStrictEqual(expected);
     expect(over(bleu(), [["a b", ""]]).bleu).toBeCloseTo((1 / 16) ** 0.25, 12); // no hit: a half of 2, a quarter of 1
   });
 
-  it("takes the shorter of two references that are as close", () => {
+  it("uses the shorter of two equally close references", () => {
     expect(over(bleu(), [["a b c d e", "a b c d e f", "a b c d"]])).toStrictEqual({ bleu: 1 });
     expect(over(bleu(), [["a b c d e", "a b c d", "a b c d e f"]])).toStrictEqual({ bleu: 1 });
   });
@@ -63,7 +63,7 @@ describe("NIST", () => {
     }
   });
 
-  it("compares lengths with the mean of all references, not of each row's, and counts those without words nowhere", () => {
+  it("compares lengths with the mean over all references that have words, not over each row's", () => {
     const rows = [
       ["a b", "a b c d", "a b c d"],
       ["e f", "e f"],
@@ -74,7 +74,7 @@ describe("NIST", () => {
     expect(over(nist(), [[...rows[0], " "], rows[1]])).toStrictEqual(over(nist(), rows));
   });
 
-  it("takes the information of n-grams from the corpus, not from the sample", () => {
+  it("uses n-gram information of the corpus, not of the sample", () => {
     const corpus = measured(nist(), golden.corpora[1]!.rows);
     const [sample, others] = [corpus.slice(0, 4), corpus.slice(4)];
     expect(nist().result(sample, corpus).nist).not.toBeCloseTo(nist().result(sample).nist!, 2);
@@ -82,14 +82,14 @@ describe("NIST", () => {
     expect(nist().result(corpus, corpus)).toStrictEqual(nist().result(corpus));
   });
 
-  it("notices rows that came to a corpus later", () => {
+  it("notices rows added to a corpus", () => {
     const corpus = measured(nist(), [0, 1, 2]);
     nist().result(corpus);
     corpus.push(...measured(nist(), [3, 4]));
     expect(nist().result(corpus)).toStrictEqual(nist().result([...corpus]));
   });
 
-  it("is 0 without a hit or a word, and counts n-grams that short texts lack as none", () => {
+  it("is 0 without matches or words, and short texts have no long n-grams", () => {
     expect(over(nist(), [["x", "a b"]])).toStrictEqual({ nist: 0 });
     expect(over(nist(), [["", "a b"]])).toStrictEqual({ nist: 0 });
     expect(over(nist(), [["a b", "a b"]])).toStrictEqual({ nist: 1 }); // one bit a word; "b" is certain after "a"
@@ -105,14 +105,14 @@ describe("NIST", () => {
   });
 });
 
-it("BLEU of no words, and both without words to compare with, are numbers", () => {
+it("BLEU and NIST are numbers for texts and references without words", () => {
   expect(over(bleu(), [["", " "]])).toStrictEqual({ bleu: 0 });
   expect(over(nist(), [["", " "]])).toStrictEqual({ nist: 0 });
   expect(over(nist(), [["a b", ""]])).toStrictEqual({ nist: 0 });
 });
 
-describe("rows that cannot be measured", () => {
-  it.each([bleu(), nist()])("are refused", (metric) => {
+describe("rows without references, and no rows", () => {
+  it.each([bleu(), nist()])("are rejected", (metric) => {
     expect(() => metric.measure([], "a", 7)).toThrow(/METRIC_ROWS|reference in row 7/);
     expect(() => metric.result([])).toThrow(/at least one row/);
   });

@@ -68,7 +68,7 @@ describe("runs with test rows", () => {
       ["t (validation, 408 rows)", "Accuracy", "0.8000", "0.9000"],
     ]);
     expect(table!.notes).toContain(
-      "Methods are compared and tested by the test rows; validation rows are shown beside them.",
+      "Methods are compared and tested on the test rows; scores on the validation rows are shown beside them.",
     );
     expect(told[3]?.slice(0, 2)).toEqual(["t", "Trained parameters"]);
     expect(terminalTable(table!)).toContain("t (test, 4,693 rows)");
@@ -173,7 +173,7 @@ describe("runs with validation rows alone", () => {
     const found = gathered(stopped({ accuracy: 0.7 }), asked);
     expect(found.tasks[0]?.chosenByRows).toEqual(["lora"]);
     expect(comparisonTables(found)[0]?.notes.join(" ")).toContain(
-      "On t, lora stopped early by the validation rows: the scores on those rows were used for selection",
+      "On t, early stopping of lora used the validation rows, which makes their scores on these rows too good",
     );
     expect(gathered(stopped(both(0.5, 0.7)), asked).tasks[0]?.chosenByRows).toEqual(["lora"]);
     expect(gathered(stopped({ test_accuracy: 0.7 }), asked).tasks[0]).not.toHaveProperty("chosenByRows");

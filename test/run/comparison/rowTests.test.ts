@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { accuracy, pearson, wordAccuracy } from "../../../src/metrics/index.js";
+import { accuracy, f1, pearson, wordAccuracy } from "../../../src/metrics/index.js";
 import { readingFrom } from "../../../src/metrics/together.js";
 import { type CollectedRun, collectRuns } from "../../../src/run/comparison/collect.js";
 import { judgedRuns } from "../../../src/run/comparison/judgedRuns.js";
@@ -120,6 +120,21 @@ it("fifteen methods, 105 pairs: more resamples, the same for all", () => {
   const found = rowTests("t", names, runs, accuracyOnly);
   expect(found).toHaveLength(105);
   expect(new Set(found.map(({ resamples }) => resamples))).toEqual(new Set([10_500]));
+});
+
+it("counts rows as equal that differ only in classes other than the one of F1", () => {
+  const ofClass1: Judging = {
+    ...judging,
+    main: { name: "f1", goal: "maximize" },
+    metric: readingFrom(f1(1), ({ value }: { value: number }) => value) as Judging["metric"],
+  };
+  const references = [0, 1, 2, 1, 0, 1];
+  const predictions = { a: [0, 1, 2, 1, 0, 0], b: [2, 1, 0, 1, 2, 1] };
+  const runs = Object.entries(predictions).map(([method, values]) => ({
+    run: run(method, 0, []),
+    rows: rowsOf(values, references),
+  }));
+  expect(rowTests("t", ["a", "b"], runs, ofClass1)).toMatchObject([{ pairs: 6, differing: 1 }]);
 });
 
 it("says once how long it will take, where it takes long", async () => {
