@@ -39,12 +39,11 @@ export function inject<Config extends AdapterConfig>(
   const { layers, generator, dtype = "float32", saved } = options;
   return torch.noGrad(() => {
     const plan = planOf(model, config, layers);
-    const device = deviceOf(model);
     if (plan.layers.length === 0) requireBiases(config, plan.whole);
     checkSize(plan, dtype, saved !== undefined);
     const fill: Fill = (name, spec) => {
       const own = saved?.get(name);
-      const start = () => torch.onDevice(own ?? spec.start({ dtype, generator }), device);
+      const start = () => torch.onDevice(own ?? spec.start({ dtype, generator }), model.device);
       return Parameter.of(own ? ownCopy(start(), dtype) : torch.keep(torch.scope(start)));
     };
     const shared = shareAt(model, plan.shared, fill);
@@ -55,12 +54,6 @@ export function inject<Config extends AdapterConfig>(
     const injected = { model, config, modules: adapted.map(({ module }) => module), trained, shared };
     return { ...injected, hooks: plan.hooks(injected) };
   });
-}
-
-/** The device of a model's parameters; fresh tensors are drawn on the CPU, so that they do not depend on it. */
-function deviceOf(model: Module): string {
-  for (const [, parameter] of model.baseParameters()) if (parameter.isFilled) return parameter.tensor.device;
-  return "cpu";
 }
 
 /** What training holds for each number of a fresh adapter: itself, its gradient, and the optimiser's two means. */

@@ -95,6 +95,12 @@ export abstract class Module {
     return this.#parameters;
   }
 
+  /** The device of the plain model's parameters; the CPU before any is filled. */
+  get device(): string {
+    for (const [, parameter] of this.baseParameters()) if (parameter.isFilled) return parameter.tensor.device;
+    return "cpu";
+  }
+
   /** This module, its adapter and all below it, parents first, with their paths ("" for this one). */
   namedModules(path = ""): Generator<[string, Module]> {
     return this.#walk(path, true);

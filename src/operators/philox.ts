@@ -27,7 +27,7 @@ export function philox(
   second: torch.Tensor,
   third: torch.Tensor,
 ): Words {
-  let words: Words = [first, second, third, torch.fill_(torch.zerosLike(first), stream)];
+  let words: Words = [first, second, third, torch.addScalar(torch.zerosLike(first), stream)];
   let [key0, key1] = [seed % WORD, Math.floor(seed / WORD)];
   for (let round = 0; round < ROUNDS; round++) {
     words = mixed(words, key0, key1);

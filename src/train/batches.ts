@@ -6,6 +6,8 @@ export interface BatchOptions {
   readonly shuffle: boolean;
   readonly dropLast: boolean;
   readonly seed: number;
+  /** The device of the batches; the CPU unless given. */
+  readonly device?: string;
 }
 
 /** An endless sequence of batches; its state is a position in it. */
@@ -21,11 +23,13 @@ export interface BatchSource {
 /** The endless sequence of batches of some rows. */
 export class BatchStream implements BatchSource {
   readonly #rows: readonly EncodedRow[];
+  readonly #device: string | undefined;
   readonly #makeOrder: (state?: OrderState) => BatchOrder;
   #order: BatchOrder;
 
   constructor(rows: readonly EncodedRow[], options: BatchOptions) {
     this.#rows = rows;
+    this.#device = options.device;
     const lengths = rows.map((row) => row.inputIds.length);
     this.#makeOrder = (state) => new BatchOrder({ ...options, rows: rows.length, lengths }, state);
     this.#order = this.#makeOrder();
@@ -44,7 +48,7 @@ export class BatchStream implements BatchSource {
   }
 
   next(): Batch {
-    return batchOf(this.#take(this.#order));
+    return batchOf(this.#take(this.#order), this.#device);
   }
 
   /** The rows of each batch from a position on, without an end. Where the stream stands is left as it is. */

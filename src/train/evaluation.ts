@@ -101,7 +101,7 @@ function batchOutputs(
 ): RowOutputs[] {
   return torch.noGrad(() =>
     torch.scope(() => {
-      const batch = batchOf(rows);
+      const batch = batchOf(rows, model.device);
       const outputs = outputsOf(task, model, batch, EVALUATION);
       if (!torch.isAllFinite(outputs)) throw outputsNotFinite(task, outputs, batch);
       onOutputs?.(batch, outputs);

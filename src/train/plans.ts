@@ -32,7 +32,7 @@ export function planPhases(setup: TrainingSetup, settings: RunConfig): PhasePlan
 }
 
 function trainPlan(setup: TrainingSetup, settings: RunConfig): PhasePlan {
-  const batches = new BatchStream(setup.rows, settings);
+  const batches = new BatchStream(setup.rows, { ...settings, device: setup.model.device });
   const steps = settings.maxSteps ?? stepsOf(settings.epochs, batches.batchesPerPass, settings.gradientAccumulation);
   const { learningRate, weightDecay } = settings;
   const { hooks } = setup.adapted;
@@ -67,7 +67,7 @@ export function planSearch(
   penalty: Penalty | undefined = penaltyOf(setup.adapted, settings.regularizer),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, settings);
+  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, { ...settings, device: setup.model.device });
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {
@@ -103,7 +103,7 @@ export function planSearch(
  * run began, or are left where the search ended.
  */
 function retrainPlan(setup: TrainingSetup, settings: RunConfig, penalty: Penalty | undefined): PhasePlan {
-  const batches = new BatchStream(setup.rows, settings);
+  const batches = new BatchStream(setup.rows, { ...settings, device: setup.model.device });
   const { gradientAccumulation, retrainLearningRate: learningRate, weightDecay } = settings;
   const { batchesPerPass } = batches;
   const steps =

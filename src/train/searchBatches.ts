@@ -2,11 +2,14 @@ import { evenSizes } from "../common/collections.js";
 import type { RunConfig } from "../config/index.js";
 import { batchesPerPass, foldsForSearch, splitForSearch } from "../data/index.js";
 import type { EncodedRow } from "../tasks/index.js";
-import { type BatchSource, BatchStream, stepsOf } from "./batches.js";
+import { type BatchOptions, type BatchSource, BatchStream, stepsOf } from "./batches.js";
 import { examplesOf } from "./evaluation.js";
 import { StretchedStream } from "./stretchedStream.js";
 
 type Rows = readonly EncodedRow[];
+
+/** A run's settings, and the device of its batches. */
+type SearchSettings = RunConfig & Pick<BatchOptions, "device">;
 
 /** What the two levels of a search take, and how many steps it has. */
 export interface SearchBatches {
@@ -20,7 +23,7 @@ export interface SearchBatches {
  * of one must not be on both levels.
  * @throws UsageError where a level would have no batch, and for more folds than examples
  */
-export function searchBatches(rows: Rows, settings: RunConfig): SearchBatches {
+export function searchBatches(rows: Rows, settings: SearchSettings): SearchBatches {
   const examples = [...examplesOf(rows)];
   const pick = (indices: readonly number[]) => indices.flatMap((index) => examples[index] as Rows);
   const { searchFraction: fraction, searchFolds: folds, shuffle, seed } = settings;
@@ -47,7 +50,7 @@ export function searchBatches(rows: Rows, settings: RunConfig): SearchBatches {
  * another one at each step, its rows would have been trained on the step before, and the upper loss would be one more training
  * loss; in a stretch they rest for T/K steps. The optimisers' memories, too, average over gradients of one objective then.
  */
-function inTurns(folds: readonly Rows[], settings: RunConfig): SearchBatches {
+function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatches {
   const { batchSize, dropLast, gradientAccumulation } = settings;
   const total = folds.reduce((sum, { length }) => sum + length, 0);
   const passes = folds.map(({ length }) => batchesPerPass({ rows: total - length, batchSize, dropLast }));

@@ -4,3 +4,6 @@ import { twiceDifferentiable } from "../../src/operators/choose.js";
 export function differentiable<T>(isTwice: boolean, pass: () => T): T {
   return isTwice ? twiceDifferentiable(pass) : pass();
 }
+
+/** Whether the tests run by formulas (npm run test:plain). */
+export const isPlain = process.env.BIDORA_KERNELS === "plain";
