@@ -112,7 +112,7 @@ async function step({ family, checkpoint = "single", kind, method = "bidora", se
 const rowsOf = (family: string, checkpoint: string, kind?: TaskKind): Promise<EncodedRow[]> =>
   kind === "causal-lm"
     ? encodeLanguageRows(family, { rows: "train", maxLength: 12 })
-    : encodeRows(family, { checkpoint, rows: kind ? "words" : "train", maxLength: 12 }, kind);
+    : encodeRows(family, { checkpoint, rows: kind ? "tokens" : "train", maxLength: 12 }, kind);
 
 const hasSingle = (family: string): boolean => existsSync(join(GOLDEN, family, "single"));
 
