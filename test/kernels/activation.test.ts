@@ -64,7 +64,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
     });
   }
 
-  test("float32: no number, nor slope, is further from the truth than two last places of x and 1", () => {
+  test("float32: values and slopes are within two units in the last place of x and 1", () => {
     torch.scope(() => {
       const numbers = Float32Array.from({ length: 200_001 }, (_, i) => (i - 100_000) / 8000);
       const x = torch.tensor(numbers, [numbers.length], "float32").setRequiresGrad(true);
@@ -79,7 +79,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
     });
   });
 
-  test("float32: libtorch's float32 numbers to 1e-6", () => {
+  test("float32: agrees with libtorch to 1e-6", () => {
     torch.scope(() => {
       const x = wideOf(4, [10_001], "float32");
       const [leaf, other] = leavesOf([x, x]) as [torch.Tensor, torch.Tensor];
@@ -88,7 +88,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
     });
   });
 
-  test("far from 0 it is 0 or x, its slope 0 or 1, and what is no number stays none", () => {
+  test("far from 0 it is 0 or x, its slope 0 or 1, and NaN stays NaN", () => {
     torch.scope(() => {
       const x = torch.tensor([-1e15, -1e4, -200, -20, 0, 20, 200, 1e4, 1e15], [9], "float32").setRequiresGrad(true);
       const [value, slope] = differentiated(ours(x), [x], torch.ones([9])).map((y) => y!.toArray());
@@ -103,7 +103,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
     });
   });
 
-  test("where gradients are differentiated again, by the formula, gated as well", () => {
+  test("second derivatives agree with the formula, gated as well", () => {
     torch.scope(() => {
       const inputs = [wideOf(1, [5, 7], "float32"), drawer(2)([5, 7], "float32")];
       const twice = (value: (x: torch.Tensor, up: torch.Tensor) => torch.Tensor) => {
@@ -124,7 +124,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
     });
   });
 
-  test("halves of a joint product are read where they lie, and turned ones too", () => {
+  test("halves of a joint product and transposed tensors are read in place", () => {
     torch.scope(() => {
       const joint = wideOf(5, [33, 70], "bfloat16");
       const halves = [0, 35].map((start) => torch.narrow(joint, 1, start, 35)) as [torch.Tensor, torch.Tensor];
@@ -156,7 +156,7 @@ describe.each(KINDS)("$name", ({ name, ours, theirs, gated }) => {
   });
 });
 
-test("wrong operands are refused", () => {
+test("invalid operands are refused", () => {
   torch.scope(() => {
     const x = torch.ones([4, 8]);
     expect(() => torch.fusedGelu(x, { approximate: "erf" })).toThrow(/by "none" or "tanh", got "erf"/);

@@ -91,7 +91,7 @@ const TOLERANCES = [
 const title =
   "heads $heads/$kvHeads of $size, rows of $lengths/$keyLengths, dropout $p, causal $causal, window $window";
 
-describe("attention is its formula, with the same masks", () => {
+describe("attention agrees with its formula, with the same masks", () => {
   for (const [dtype, tolerance] of TOLERANCES) {
     test.each(CASES)(`${dtype}: ${title}`, (entry) => {
       torch.scope(() => {
@@ -140,7 +140,7 @@ function runReference(inputs: readonly torch.Tensor[], entry: Case) {
   return differentiated(torch.cat(values, 0), leaves, inputs[3]!);
 }
 
-describe("attention is libtorch's, row by row", () => {
+describe("attention agrees with libtorch's, row by row", () => {
   const sizes = [1, 8, 16, 33, 64, 80, 128, 256].map((size, i) => ({
     lengths: [1, 37, 70],
     heads: 4,
@@ -161,7 +161,7 @@ describe("attention is libtorch's, row by row", () => {
     });
   }
 
-  test("causal as its is_causal, where queries are as many as keys", () => {
+  test("causal attention agrees with is_causal for as many queries as keys", () => {
     torch.scope(() => {
       const normal = drawer(4);
       const [q, k, v] = [0, 1, 2].map(() => normal([37, 16], "float64")) as Three;
@@ -189,7 +189,7 @@ test("documents packed into one row do not see each other", () => {
   });
 });
 
-describe("scores of one's own", () => {
+describe("additional scores", () => {
   const entry = { lengths: [3, 8, 7, 30], heads: 4, kvHeads: 2, size: 8, p: 0.2, causal: true };
   /** Minus the distance times the head's slope (ALiBi, arXiv 2108.12409): [1, H, Lq, Lk] */
   const scores = (q: torch.Tensor, k: torch.Tensor) => {
@@ -223,7 +223,7 @@ describe("scores of one's own", () => {
     });
   });
 
-  test("are asked for once a group of rows of like length", () => {
+  test("are computed once for each group of rows of similar length", () => {
     torch.scope(() => {
       const inputs = draw(entry, "float64");
       const whole = attended(inputs, entry.lengths, 0);
@@ -259,14 +259,14 @@ test("the kernel serves all but second derivatives, further scores and masks giv
 });
 
 test.each([false, true])(
-  "more queries than keys are refused where a query sees some keys only, formula: %s",
+  "more queries than keys are refused where a query sees only some keys, formula: %s",
   (twice) => {
     const entry = { lengths: [3, 5], keyLengths: [3, 4], heads: 1, size: 4, p: 0, causal: true };
     expect(() => run(draw(entry, "float32"), entry, twice)).toThrow(/sequence 1 has 5 queries and 4 keys/);
   },
 );
 
-test("its gradients are the differences of its values", () => {
+test("its gradients agree with finite differences", () => {
   torch.scope(() => {
     const entry = CASES[3]!;
     const inputs = draw(entry, "float64");
@@ -282,7 +282,7 @@ test("its gradients are the differences of its values", () => {
   });
 });
 
-test("slices of a joint product, large scores and a query that fits one key alone are no trouble", () => {
+test("slices of a joint product, large scores and a query that matches only one key", () => {
   torch.scope(() => {
     const entry = { lengths: [40, 3], heads: 2, size: 16, p: 0 };
     const joint = torch.mulScalar(drawer(3)([43, 128], "float32"), 30);
@@ -308,7 +308,7 @@ test.each(["float32", "bfloat16"] as const)(
 describe("the mask", () => {
   const SEED = 2 ** 40 + 3;
 
-  test("is that of the counters (key, query / 4, head, stream)", () => {
+  test("follows from the counters (key, query / 4, head, stream)", () => {
     torch.scope(() => {
       const [rows, lengths, heads, p] = [[2, 0], [6, 4], 3, 0.3] as const;
       const mask = torch.attentionMask(
@@ -334,7 +334,7 @@ describe("the mask", () => {
     });
   });
 
-  test("depends on a row's place in the batch, not on its neighbours' lengths", () => {
+  test("depends on a row's position in the batch, not on its neighbours' lengths", () => {
     torch.scope(() => {
       const like = torch.zeros([1], { dtype: "float32" });
       const alone = torch.attentionMask(like, [1], [20], [20], 2, 0.5, SEED, 0);
@@ -345,7 +345,7 @@ describe("the mask", () => {
   });
 });
 
-test("there is no silent second derivative", () => {
+test("a second derivative is refused", () => {
   torch.scope(() => {
     const x = torch.ones([4, 8]).setRequiresGrad(true);
     const starts = torch.tensor([0, 4], [2], "int64");
@@ -354,7 +354,7 @@ test("there is no silent second derivative", () => {
   });
 });
 
-describe("a call of wrong operands is refused", () => {
+describe("invalid operands are refused", () => {
   const starts = (...places: number[]) => torch.tensor(places, [places.length], "int64");
   const x = (...shape: number[]) => torch.ones(shape);
   type Call = Parameters<typeof torch.attention>;

@@ -77,7 +77,7 @@ function overCache(given: Tensors, entry: Case, caches = cached(given, entry.key
 const title = "heads $heads/$kvHeads of $size, $queries new of $keys, before $before";
 
 describe.each(["float32", "bfloat16", "float64"] as const)("%s", (dtype) => {
-  test.each(CASES)(`the bits of attention over keys laid end to end: ${title}`, (entry) => {
+  test.each(CASES)(`the same bits as attention over concatenated keys: ${title}`, (entry) => {
     torch.scope(() => {
       const given = draw(entry, dtype);
       const expected = endToEnd(given, entry);
@@ -89,7 +89,7 @@ describe.each(["float32", "bfloat16", "float64"] as const)("%s", (dtype) => {
     });
   });
 
-  test("a token's bits depend neither on what stands beside it nor on how many come at once", () => {
+  test("a token's bits depend neither on its neighbours nor on how many are computed at once", () => {
     torch.scope(() => {
       const whole = { queries: [90], keys: [90], heads: 6, kvHeads: 2, size: 32 };
       const given = draw(whole, dtype);
@@ -132,7 +132,7 @@ describe.each(["float32", "bfloat16", "float64"] as const)("%s", (dtype) => {
   });
 });
 
-test("it is the formula", () => {
+test("it agrees with the formula", () => {
   torch.scope(() => {
     for (const entry of CASES.filter(({ queries }) => queries.length === 1)) {
       const given = draw(entry, "float64");
@@ -142,7 +142,7 @@ test("it is the formula", () => {
   });
 });
 
-describe("a call of wrong operands is refused", () => {
+describe("invalid operands are refused", () => {
   type Call = Parameters<typeof torch.attentionCached>;
   const call = (...changed: [number, unknown][]) => {
     const [q, cache] = [torch.ones([3, 8]), torch.ones([9, 4])];

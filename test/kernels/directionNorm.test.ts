@@ -53,11 +53,11 @@ describe.each([
   ["float32", "float32", 1e-5],
   ["bfloat16", "float32", 1e-2],
 ] as const)("the norms of a %s weight's direction", (dtype, trained, tolerance) => {
-  test("and their gradients are the formula's", () => {
+  test("and their gradients agree with the formula", () => {
     expectSame(draw(dtype, trained), tolerance);
   });
 
-  test("may be asked for without a gradient", () => {
+  test("can be computed without a gradient", () => {
     const { weight, a, b } = draw(dtype, trained);
     const norm = fused(weight, squaredNorm(weight, "out", trained), a, b);
     expect(norm.requiresGrad).toBe(false);
@@ -65,7 +65,7 @@ describe.each([
   });
 });
 
-describe("as many rows, columns and ranks as there may be", () => {
+describe("sizes around the kernels' block sizes", () => {
   /** Out, in and rank: around what a kernel takes at once at any level. */
   const SIZES = [
     [1, 1, 1],
@@ -80,7 +80,7 @@ describe("as many rows, columns and ranks as there may be", () => {
     [200, 31, 16],
   ] as const;
 
-  test.each(SIZES)("%i × %i with rank %i: norms and gradients are those of float64", (out, width, rank) => {
+  test.each(SIZES)("%i × %i with rank %i: norms and gradients agree with float64", (out, width, rank) => {
     torch.scope(() => {
       for (const dtype of ["bfloat16", "float32", "float64"] as const) {
         const drawn = draw(dtype, dtype === "float64" ? dtype : "float32", [out, width, rank]);
@@ -149,7 +149,7 @@ describe.each([
     return differentiated(gainOf(magnitude, norm), [magnitude, a, b], gradient);
   }
 
-  test("and its gradients are the formula's, those of a direction of zeros being zero", () => {
+  test("and its gradients agree with the formula, and are zero for a direction of zeros", () => {
     torch.scope(() => {
       const drawn = drawGain();
       const { a, b, magnitude, gradient } = drawn;
@@ -160,7 +160,7 @@ describe.each([
     });
   });
 
-  test("with a constant norm has a gradient of its magnitude alone", () => {
+  test("with a constant norm has only the magnitude's gradient", () => {
     torch.scope(() => {
       const drawn = drawGain();
       const { a, b, magnitude, gradient } = drawn;
@@ -174,7 +174,7 @@ describe.each([
     });
   });
 
-  test("of directions that all but cancel is that of the whole", () => {
+  test("of directions that nearly cancel agrees with the dense formula", () => {
     torch.scope(() => {
       const drawn = drawGain();
       const product = torch.noGrad(() => torch.mm(drawn.b, drawn.a));
@@ -185,7 +185,7 @@ describe.each([
     });
   });
 
-  test("has no second derivative, and says so; a magnitude that does not fit is refused", () => {
+  test("refuses a second derivative, and a magnitude of another size", () => {
     torch.scope(() => {
       const drawn = drawGain();
       const value = gain(drawn, "full");
@@ -197,7 +197,7 @@ describe.each([
   });
 });
 
-test("a row that the update cancels, and one of zeros, are measured as they are", () => {
+test("a row that the update cancels and a row of zeros have norms of 0", () => {
   const direction = draw("float64", "float64");
   torch.copy_(direction.weight, torch.mulScalar(torch.mm(direction.b, direction.a), -SCALE * (1 - 1e-3)));
   torch.zero_(torch.narrow(direction.weight, 0, 0, 1));
@@ -205,7 +205,7 @@ test("a row that the update cancels, and one of zeros, are measured as they are"
   expectSame(direction, 1e-9);
 });
 
-describe("rows of a bfloat16 weight that the update all but cancels", () => {
+describe("rows of a bfloat16 weight that the update nearly cancels", () => {
   /** W ≈ −s·B·A·(1 − rest) in each row, so that a squared norm keeps about rest² of its terms. */
   function cancelling(rest: number): Direction {
     const { a, b } = { a: drawer(7)([8, 300], "float32"), b: drawer(8)([40, 8], "float32") };
@@ -222,7 +222,7 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
       [axis],
     );
 
-  test.each([0.06, 0.1, 0.3])("%d of a row is left: the norms are those of float64", (rest) => {
+  test.each([0.06, 0.1, 0.3])("%d of a row is left: the norms agree with float64", (rest) => {
     torch.scope(() => {
       const direction = cancelling(rest);
       const { weight, a, b } = direction;
@@ -252,14 +252,14 @@ describe("rows of a bfloat16 weight that the update all but cancels", () => {
     torch.max(torch.abs(torch.subScalar(torch.div(torch.to(actual, "float64"), expected), 1))).item();
 });
 
-test("has no second derivative, and says so", () => {
+test("a second derivative is refused", () => {
   const { weight, a, b } = draw("float64", "float64");
   a.setRequiresGrad(true);
   const norm = fused(weight, squaredNorm(weight, "out", "float64"), a, b);
   expect(() => torch.grad([torch.sum(norm)], [a], { createGraph: true })).toThrow(/no second derivative/);
 });
 
-test("sizes that do not fit are refused", () => {
+test("mismatched sizes are refused", () => {
   const { weight, a, b } = draw("float64", "float64");
   const base = squaredNorm(weight, "out", "float64");
   expect(() => fused(weight, base, b, a)).toThrow(/expected A of \[r, in\] and B of \[out, r\]/);

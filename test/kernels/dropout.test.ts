@@ -11,13 +11,13 @@ const SEED = 2 ** 45 + 12345;
 const maskOf = (shape: readonly number[], p: number, seed = SEED, stream = 4, dtype: torch.DType = "float32") =>
   torch.dropout(torch.ones(shape, { dtype }), p, seed, stream);
 
-describe("random numbers by place", () => {
+describe("random numbers by index", () => {
   // From the known answers that come with the authors' Random123 library.
-  test("the reference gives the published numbers", () => {
+  test("the reference reproduces the published numbers", () => {
     expect(philox([0, 0, 0, 0], 0)).toEqual([0x5f6fb709, 0x0d893f64, 0x4f121f81, 0x4f730a48]);
   });
 
-  test("the mask is that of the counters: element 64·g + 16·w + lane is word w of counter 16·g + lane", () => {
+  test("the mask follows from the counters: element 64·g + 16·w + lane is word w of counter 16·g + lane", () => {
     torch.scope(() => {
       const mask = maskOf([3, 67], 0.25).toArray();
       const expected = mask.map((_, element) => {
@@ -31,7 +31,7 @@ describe("random numbers by place", () => {
 });
 
 describe("dropout", () => {
-  test.each([0.1, 0.5, 0.9])("drops a part of %d, independently of the neighbours and of other uses", (p) => {
+  test.each([0.1, 0.5, 0.9])("drops a share of %d, independently of neighbours and of other uses", (p) => {
     torch.scope(() => {
       const n = 1 << 20;
       const dropped = (seed: number, stream: number) =>
@@ -71,7 +71,7 @@ describe("dropout", () => {
     });
   });
 
-  test("keeps all at 0 and nothing at 1", () => {
+  test("keeps everything at 0 and nothing at 1", () => {
     torch.scope(() => {
       expect(maskOf([3], 0).toArray()).toEqual([1, 1, 1]);
       expect(maskOf([3], 1).toArray()).toEqual([0, 0, 0]);
@@ -80,7 +80,7 @@ describe("dropout", () => {
   });
 });
 
-describe("dropout, sum and norm in one", () => {
+describe("dropout, sum and norm in one operator", () => {
   const tolerances = [
     ["float64", 1e-13],
     ["float32", 5e-6],
@@ -112,7 +112,7 @@ describe("dropout, sum and norm in one", () => {
   };
   const precise = (inputs: readonly torch.Tensor[]) => inputs.map((x) => torch.to(x, "float64"));
 
-  test.each(cases)("$dtype, dropout $p: as its parts, and so are the gradients", ({ dtype, tolerance, p }) => {
+  test.each(cases)("$dtype, dropout $p: values and gradients agree with the parts", ({ dtype, tolerance, p }) => {
     torch.scope(() => {
       const gradient = drawer(6)([9, 100], dtype);
       const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
@@ -127,22 +127,25 @@ describe("dropout, sum and norm in one", () => {
   });
 
   const prenorm = cases.flatMap((entry) => (["layer", "rms"] as const).map((kind) => ({ ...entry, kind })));
-  test.each(prenorm)("$dtype, dropout $p, $kind norm: sum and norm, with a gradient at both, as the parts", (entry) => {
-    torch.scope(() => {
-      const toBoth = [drawer(6)([9, 100], entry.dtype), drawer(7)([9, 100], entry.dtype)];
-      const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
-        const { x, residual, norm, leaves } = leavesOf(entry.kind, inputs);
-        const options = { dropout: new Dropout(entry.p), norm, context: { masks: new SeededMasks(SEED) } };
-        const { sum, normed } = differentiable(differentiateTwice, () => addThenNorm(x, residual, options));
-        const gradOutputs = toBoth.map((gradient) => torch.to(gradient, sum.dtype));
-        return [sum, normed, ...torch.grad([sum, normed], leaves, { gradOutputs })];
-      };
-      const drawn = drawParts(entry.dtype);
-      expectAlike(run(drawn, false), run(precise(drawn), true), entry.tolerance);
-    });
-  });
+  test.each(prenorm)(
+    "$dtype, dropout $p, $kind norm: sum and norm agree with the parts, with a gradient at both",
+    (entry) => {
+      torch.scope(() => {
+        const toBoth = [drawer(6)([9, 100], entry.dtype), drawer(7)([9, 100], entry.dtype)];
+        const run = (inputs: readonly torch.Tensor[], differentiateTwice: boolean) => {
+          const { x, residual, norm, leaves } = leavesOf(entry.kind, inputs);
+          const options = { dropout: new Dropout(entry.p), norm, context: { masks: new SeededMasks(SEED) } };
+          const { sum, normed } = differentiable(differentiateTwice, () => addThenNorm(x, residual, options));
+          const gradOutputs = toBoth.map((gradient) => torch.to(gradient, sum.dtype));
+          return [sum, normed, ...torch.grad([sum, normed], leaves, { gradOutputs })];
+        };
+        const drawn = drawParts(entry.dtype);
+        expectAlike(run(drawn, false), run(precise(drawn), true), entry.tolerance);
+      });
+    },
+  );
 
-  test("a gradient at the sum alone passes as it is", () => {
+  test("a gradient at the sum alone passes unchanged", () => {
     torch.scope(() => {
       const { x, residual, norm, leaves } = leavesOf("layer", drawParts("float32"));
       const context = { masks: undefined };
@@ -154,7 +157,7 @@ describe("dropout, sum and norm in one", () => {
     });
   });
 
-  test("there is no silent second derivative", () => {
+  test("a second derivative is refused", () => {
     torch.scope(() => {
       const x = torch.ones([4, 8]).setRequiresGrad(true);
       const one = torch.ones([8]);
@@ -163,7 +166,7 @@ describe("dropout, sum and norm in one", () => {
     });
   });
 
-  test("operands of other shapes and types, or not on the CPU, are refused", () => {
+  test("operands of other shapes, dtypes or devices are refused", () => {
     torch.scope(() => {
       const x = torch.ones([4, 8]);
       const one = torch.ones([8]);
@@ -178,7 +181,7 @@ describe("dropout, sum and norm in one", () => {
   });
 });
 
-test("a pass's masks are drawn again from its mark, and differ from pass to pass and from use to use", () => {
+test("a pass's masks can be replayed, and differ between passes and uses", () => {
   torch.scope(() => {
     const masks = new ReplayableMasks(new torch.Generator(1));
     const dropout = new Dropout(0.5);

@@ -30,7 +30,7 @@ function wide(...tensors: torch.Tensor[]): torch.Tensor[] {
 }
 
 describe.each(DTYPES)("%s", (dtype) => {
-  test.each(ROWS)("%i rows, forward and the gradient of the input", (n) => {
+  test.each(ROWS)("%i rows: forward, and the input's gradient", (n) => {
     for (const size of SIZES)
       for (const out of [SIZES[(size + n) % SIZES.length] as number, 64])
         torch.scope(() => {
@@ -50,7 +50,7 @@ describe.each(DTYPES)("%s", (dtype) => {
         });
   });
 
-  test.each(DEPTHS)("the gradient of the input, %i deep, of few rows and of many", (depth) => {
+  test.each(DEPTHS)("the input's gradient, depth %i, of few rows and of many", (depth) => {
     for (const columns of [66, 2114])
       torch.scope(() => {
         const draw = drawer(depth + columns);
@@ -63,7 +63,7 @@ describe.each(DTYPES)("%s", (dtype) => {
       });
   });
 
-  test.each(RANKS)("a low rank of %i rides along", (rank) => {
+  test.each(RANKS)("a low-rank update of rank %i", (rank) => {
     for (const n of [1, 5, 64, 70])
       for (const [size, out] of [
         [30, 66],
@@ -109,7 +109,7 @@ function everySeventh(shape: readonly number[], dtype: torch.DType): torch.Tenso
   return torch.tensor(kept, shape, dtype);
 }
 
-test("what is not laid out in rows, or at an odd place, is multiplied the same", () => {
+test("strided and unaligned operands give the same product", () => {
   torch.scope(() => {
     for (const dtype of DTYPES) {
       const draw = drawer(7);
@@ -128,32 +128,29 @@ test("what is not laid out in rows, or at an odd place, is multiplied the same",
   });
 });
 
-test.each(ownProducts as torch.DType[])(
-  "the same bits for a row whatever the threads and the rows beside it in %s",
-  (dtype) => {
-    torch.scope(() => {
-      const generator = new torch.Generator(1);
-      const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
-      const [x, weight] = [normal(300, 130), normal(200, 130)];
-      const all = withThreads(1, () => torch.fastLinear(x, weight));
-      for (const threads of [2, 3])
-        expect(
-          torch.equal(
-            withThreads(threads, () => torch.fastLinear(x, weight)),
-            all,
-          ),
-        ).toBe(true);
-      const some = torch.fastLinear(torch.narrow(x, 0, 17, 100), weight);
-      expect(torch.equal(some, torch.narrow(all, 0, 17, 100))).toBe(true);
-      const [gradient, wideWeight] = [normal(300, 2100), normal(2100, 130)];
-      const ofAll = torch.linearInputGradient(gradient, wideWeight);
-      const ofSome = torch.linearInputGradient(torch.narrow(gradient, 0, 17, 5), wideWeight);
-      expect(torch.equal(ofSome, torch.narrow(ofAll, 0, 17, 5))).toBe(true);
-    });
-  },
-);
+test.each(ownProducts as torch.DType[])("a row's bits do not depend on threads or other rows in %s", (dtype) => {
+  torch.scope(() => {
+    const generator = new torch.Generator(1);
+    const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
+    const [x, weight] = [normal(300, 130), normal(200, 130)];
+    const all = withThreads(1, () => torch.fastLinear(x, weight));
+    for (const threads of [2, 3])
+      expect(
+        torch.equal(
+          withThreads(threads, () => torch.fastLinear(x, weight)),
+          all,
+        ),
+      ).toBe(true);
+    const some = torch.fastLinear(torch.narrow(x, 0, 17, 100), weight);
+    expect(torch.equal(some, torch.narrow(all, 0, 17, 100))).toBe(true);
+    const [gradient, wideWeight] = [normal(300, 2100), normal(2100, 130)];
+    const ofAll = torch.linearInputGradient(gradient, wideWeight);
+    const ofSome = torch.linearInputGradient(torch.narrow(gradient, 0, 17, 5), wideWeight);
+    expect(torch.equal(ofSome, torch.narrow(ofAll, 0, 17, 5))).toBe(true);
+  });
+});
 
-test.each(ownProducts as torch.DType[])("few rows have the bits that they have among many in %s", (dtype) => {
+test.each(ownProducts as torch.DType[])("few rows have the same bits as among many in %s", (dtype) => {
   torch.scope(() => {
     const generator = new torch.Generator(2);
     const normal = (...shape: number[]) => torch.to(torch.normal_(torch.empty(shape), 0, 1, { generator }), dtype);
@@ -193,7 +190,7 @@ describe.each(DTYPES)("several layers with one input, in %s", (dtype) => {
   const weights = columns.map((out) => draw([out, depth], dtype));
   const biases = columns.map((out) => draw([out], dtype));
 
-  test.each([0, 1, 3, 16, 17, 60])("%i rows: each product is what its layer gives alone", (n) => {
+  test.each([0, 1, 3, 16, 17, 60])("%i rows: each product equals that of its layer alone", (n) => {
     torch.scope(() => {
       const x = draw([n, depth], dtype);
       for (const threads of [1, 2, 3])
@@ -206,7 +203,7 @@ describe.each(DTYPES)("several layers with one input, in %s", (dtype) => {
     });
   });
 
-  test("what lies apart, and no layer at all", () => {
+  test("strided operands, and no layer at all", () => {
     torch.scope(() => {
       const x = draw([depth, 5], dtype);
       const parts = weights.map((weight) => torch.narrow(weight, 0, 0, 2));
@@ -217,7 +214,7 @@ describe.each(DTYPES)("several layers with one input, in %s", (dtype) => {
     });
   });
 
-  test("operands that do not fit are refused, and what records gradients", () => {
+  test("mismatched operands and operands that record gradients are refused", () => {
     torch.scope(() => {
       const x = draw([2, depth], dtype);
       const leaf = torch.ones([2, depth], { dtype }).setRequiresGrad(true);
@@ -261,7 +258,7 @@ test("derivatives of any order, and those of a trained weight", () => {
   });
 });
 
-test("any dimensions before the last, with rows of nothing too", () => {
+test("any dimensions before the last, also empty ones", () => {
   torch.scope(() => {
     for (const shape of [[4], [2, 3, 4], [2, 0, 4]]) {
       const [x, weight] = [torch.ones(shape).setRequiresGrad(true), torch.ones([5, 4])];
@@ -275,7 +272,7 @@ test("any dimensions before the last, with rows of nothing too", () => {
   });
 });
 
-test("wrong shapes and dtypes are named", () => {
+test("wrong shapes and dtypes are named in the error", () => {
   torch.scope(() => {
     const [x, weight] = [torch.ones([3, 4]), torch.ones([2, 4])];
     expect(() => torch.fastLinear(x, torch.ones([2, 5]))).toThrow(/input of \[N, in\] and a weight of \[out, in\]/);

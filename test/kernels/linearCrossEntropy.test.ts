@@ -81,7 +81,7 @@ describe.each(DTYPES)("%s", (dtype) => {
       }
   });
 
-  test("the second derivative along a direction is the plain one", () => {
+  test("the second derivative along a direction agrees with the formula", () => {
     for (const [rows, size, vocabulary] of SIZES)
       for (const chunk of [0, 1, 4])
         torch.scope(() => {
@@ -97,7 +97,7 @@ describe.each(DTYPES)("%s", (dtype) => {
   });
 });
 
-test("no rows have a loss of 0 and gradients of 0", () => {
+test("no rows: loss and gradients are 0", () => {
   const [x, weight, bias] = leaves(operands(0, 6, 10, "float32")) as [torch.Tensor, torch.Tensor, torch.Tensor];
   const [loss, , correct] = torch.linearCrossEntropy(x, weight, bias, torch.tensor([], [0], "int64"));
   expect([loss.item(), correct.item()]).toEqual([0, 0]);
@@ -106,7 +106,7 @@ test("no rows have a loss of 0 and gradients of 0", () => {
   for (const zero of [ofWeight!, ofBias!]) expect(zero.toArray().every((value) => value === 0)).toBe(true);
 });
 
-test("counts the rows whose target is the first of the likeliest", () => {
+test("counts the rows whose target has the largest logit, the first of equals", () => {
   const x = torch.tensor([1, 0, 0, 1, 1, 1, 2, 0], [4, 2]);
   const weight = torch.tensor([1, 0, 0, 1, 0, 1], [3, 2]);
   const count = (...targets: number[]) =>
@@ -115,7 +115,7 @@ test("counts the rows whose target is the first of the likeliest", () => {
   expect(count(0, 2, 1, 1)).toBe(1); // of equal ones the first counts
 });
 
-test("large logits neither overflow nor lose the rest", () => {
+test("large logits do not overflow", () => {
   const x = torch.tensor([1], [1, 1]).setRequiresGrad(true);
   const weight = torch.tensor([1e4, 9990, -1e30], [3, 1]);
   const [loss, gradient] = torch.linearCrossEntropy(x, weight, null, torch.tensor([1], [1], "int64"));
@@ -125,7 +125,7 @@ test("large logits neither overflow nor lose the rest", () => {
   expect(torch.linearCrossEntropy(x, broken, null, torch.tensor([1], [1], "int64"))[0].item()).toBeNaN();
 });
 
-test("refuses targets that are no tokens, and other shapes, by name", () => {
+test("refuses targets outside the vocabulary and wrong shapes", () => {
   const [x, weight] = [torch.zeros([2, 4]), torch.zeros([3, 4])];
   const loss = (...targets: number[]) =>
     torch.linearCrossEntropy(x, weight, null, torch.tensor(targets, [targets.length], "int64"));
@@ -141,7 +141,7 @@ test("refuses targets that are no tokens, and other shapes, by name", () => {
   ).toThrow("a bias of [out]");
 });
 
-test("has no second derivative of its own", () => {
+test("refuses a second derivative", () => {
   const { hidden, weight, targets } = operands(3, 6, 8, "float32");
   const x = hidden.setRequiresGrad(true);
   const [loss] = torch.linearCrossEntropy(x, weight, null, targets);

@@ -91,7 +91,7 @@ function draw(form: Form, dtype: torch.DType): Inputs {
 
 describe("a linear layer with its low-rank update", () => {
   describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
-    test.each(FORMS)("$name: value and gradients are the formula's", (form) => {
+    test.each(FORMS)("$name: value and gradients agree with the formula", (form) => {
       torch.scope(() => {
         const drawn = draw(form, dtype);
         const gradient = drawer(4)([131, 301], dtype);
@@ -115,7 +115,7 @@ describe("a linear layer with its low-rank update", () => {
     });
   });
 
-  test("each gradient alone is the one among all", () => {
+  test("each gradient is the same alone as among all", () => {
     torch.scope(() => {
       const inputs = convert(
         draw({ name: "", bias: true, gain: "near one", branch: true }, "float32"),
@@ -151,7 +151,7 @@ describe("a linear layer with its low-rank update", () => {
     },
   );
 
-  test("there is no silent second derivative", () => {
+  test("a second derivative is refused", () => {
     torch.scope(() => {
       const inputs = convert(draw(FORMS[3]!, "float32"), "float32", "float32");
       const total = torch.sum(fused(inputs));
@@ -159,7 +159,7 @@ describe("a linear layer with its low-rank update", () => {
     });
   });
 
-  test("wrong shapes and dtypes are named", () => {
+  test("wrong shapes and dtypes are named in the error", () => {
     torch.scope(() => {
       const { x, weight, bias, a, b } = draw(FORMS[0]!, "float32");
       const call = (parts: Partial<Inputs>) => fused({ x, weight, bias, a, b, ...parts });
@@ -176,7 +176,7 @@ describe("the regulariser's products with G = WᵀW", () => {
   const cases = TOLERANCES.flatMap(([dtype, tolerance]) => sizes.map((size) => ({ dtype, tolerance, size })));
 
   test.each(cases)(
-    "$dtype, $size columns: value, gradient and second derivative are the definition's",
+    "$dtype, $size columns: value, gradient and second derivative agree with the definition",
     ({ dtype, tolerance, size }) => {
       torch.scope(() => {
         const normal = drawer(6);

@@ -253,7 +253,7 @@ function tryOnce(number: number, values: readonly unknown[], isRecorded: boolean
   }
 }
 
-describe("operands of any kind", () => {
+describe("operands of every layout and dtype", () => {
   test.each(OURS)("$name", ({ name, number }) => {
     const choose = chooser(number);
     const ends = { value: 0, error: 0 };
@@ -268,7 +268,7 @@ describe("operands of any kind", () => {
   });
 });
 
-describe("nothing at all is a value like others", () => {
+describe("empty operands", () => {
   const [none, some] = [0, 3];
   const leaf = (...shape: number[]) => torch.ones(shape).setRequiresGrad(true);
 
@@ -310,7 +310,7 @@ describe("nothing at all is a value like others", () => {
     });
   });
 
-  test("a weight without rows, columns or a rank has the norms that are left", () => {
+  test("norms of a weight without rows, columns or rank", () => {
     torch.scope(() => {
       const norm = (out: number, width: number, rank: number) =>
         torch.directionNorm(

@@ -106,7 +106,7 @@ test("the same bits with any number of threads", () => {
   });
 });
 
-test("a gradient of some tensors alone is that of all, and without a graph there is none", () => {
+test("gradients of some tensors equal those among all; without a graph there are none", () => {
   torch.scope(() => {
     const layers = draw("float64", "float64");
     const { b } = layers[1]!;
@@ -118,7 +118,7 @@ test("a gradient of some tensors alone is that of all, and without a graph there
   });
 });
 
-test("terms that cancel are said to be no whole ones: orthogonal columns, and columns that the update takes away", () => {
+test("cancelling terms are reported: orthogonal columns, and columns that the update cancels", () => {
   torch.scope(() => {
     const [first] = draw("float64", "float64") as [Layer, ...Layer[]];
     const orthogonal = { ...first, weight: torch.narrow(torch.eye(9, { dtype: "float64" }), 1, 0, 5) };
@@ -131,7 +131,7 @@ test("terms that cancel are said to be no whole ones: orthogonal columns, and co
   });
 });
 
-test("what does not fit is refused, and a second derivative", () => {
+test("mismatched operands and a second derivative are refused", () => {
   torch.scope(() => {
     const [layer] = draw("float64", "float64") as [Layer, ...Layer[]];
     expect(() => operator([])).toThrow(/one weight at least/);

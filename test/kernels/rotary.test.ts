@@ -64,7 +64,7 @@ function run(turn: Turn, [x, cos, sin, g]: readonly torch.Tensor[], heads: numbe
 const precise = (x: torch.Tensor) => torch.to(x, "float64");
 
 describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
-  test.each(CASES)(`value and gradient are the formula's: ${title}`, (entry) => {
+  test.each(CASES)(`value and gradient agree with the formula: ${title}`, (entry) => {
     torch.scope(() => {
       const given = draw(entry, dtype);
       const rounded = given.map((of) => precise(torch.to(of, dtype)));
@@ -74,7 +74,7 @@ describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
     });
   });
 
-  test("angles of the input's own dtype are the same", () => {
+  test("angles in the input's dtype give the same result", () => {
     torch.scope(() => {
       const [x, cos, sin] = draw(CASES[1]!, dtype) as [torch.Tensor, torch.Tensor, torch.Tensor];
       const [c, s] = [torch.to(cos, dtype), torch.to(sin, dtype)];
@@ -82,7 +82,7 @@ describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
     });
   });
 
-  test("slices of a joint product and what is turned over are read all the same", () => {
+  test("slices of a joint product and transposed tensors are read in place", () => {
     torch.scope(() => {
       const [joint, cos, sin] = draw({ tokens: 9, heads: 1, size: 90, turned: 10 }, dtype) as torch.Tensor[];
       for (const start of [0, 30, 31]) {
@@ -97,14 +97,14 @@ describe.each(TOLERANCES)("%s", (dtype, tolerance) => {
   });
 });
 
-test("float32: the digits of the formula in float32", () => {
+test("float32: agrees with the formula in float32", () => {
   torch.scope(() => {
     const given = draw({ tokens: 130, heads: 3, size: 64, turned: 64 }, "float32");
     expectAlike(run(torch.rotary, given, 3), run(formula, given, 3), 2e-7);
   });
 });
 
-test("turned by an angle and back is where it was", () => {
+test("rotating by an angle and back restores the input", () => {
   torch.scope(() => {
     const [x] = draw({ tokens: 6, heads: 2, size: 8, turned: 8 }, "float64") as [torch.Tensor];
     const angle = drawer(8)([6, 4], "float64");
@@ -114,7 +114,7 @@ test("turned by an angle and back is where it was", () => {
   });
 });
 
-test("its second derivative is that of the formula", () => {
+test("its second derivative agrees with the formula", () => {
   torch.scope(() => {
     const [x, cos, sin, g] = draw(CASES[3]!, "float64") as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
     const twice = (turn: Turn) => {
@@ -127,7 +127,7 @@ test("its second derivative is that of the formula", () => {
   });
 });
 
-test("the same bits with any number of threads, and whatever tokens stand beside", () => {
+test("the same bits with any number of threads and whatever other tokens", () => {
   torch.scope(() => {
     const given = draw({ tokens: 401, heads: 3, size: 96, turned: 90 }, "bfloat16");
     const [once, ...others] = [1, 2, 3].map((threads) => withThreads(threads, () => run(torch.rotary, given, 3)));
@@ -138,7 +138,7 @@ test("the same bits with any number of threads, and whatever tokens stand beside
   });
 });
 
-test("no tokens are none", () => {
+test("no tokens", () => {
   torch.scope(() => {
     const x = torch.ones([0, 6]).setRequiresGrad(true);
     const y = torch.rotary(x, torch.ones([0, 2]), torch.ones([0, 2]), 3);
@@ -147,7 +147,7 @@ test("no tokens are none", () => {
   });
 });
 
-test("wrong operands are refused", () => {
+test("invalid operands are refused", () => {
   torch.scope(() => {
     const [x, angles] = [torch.ones([3, 12]), torch.ones([3, 4])];
     const call = (...changed: [number, unknown][]) => {

@@ -49,7 +49,7 @@ describe.each([true, false])("centred %s", (centred) => {
     );
   }
 
-  test("second derivatives, by all three", () => {
+  test("second derivatives with respect to all three operands", () => {
     torch.scope(() => {
       const drawn = draw([2, 4, 9], "float64");
       const u = drawn.map((x, i) => drawer(20 + i)(x.shape, "float64"));
@@ -64,7 +64,7 @@ describe.each([true, false])("centred %s", (centred) => {
     });
   });
 
-  test("reads what lies apart, and without a bias and a gradient of x", () => {
+  test("strided operands, without a bias and without a gradient of x", () => {
     torch.scope(() => {
       const [x, weight] = draw([6, 10], "float32");
       const turned = torch.t(torch.contiguous(torch.t(x)));
@@ -93,7 +93,7 @@ describe.each([true, false])("centred %s", (centred) => {
   });
 });
 
-test("wrong operands are refused", () => {
+test("invalid operands are refused", () => {
   torch.scope(() => {
     const [x, weight] = [torch.ones([4, 8]), torch.ones([8])];
     expect(() => torch.rowNorm(x, torch.ones([7]), null, 1e-5)).toThrow(/weight and a bias of \[8\]/);

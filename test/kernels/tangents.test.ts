@@ -161,7 +161,7 @@ describe("attention's tangent", () => {
     });
   }
 
-  test.each([0, 1, 2, 3])("a tangent that is not there counts as 0 (%d)", (which) => {
+  test.each([0, 1, 2, 3])("a missing tangent counts as 0 (%d)", (which) => {
     torch.scope(() => {
       const entry = CASES[6]!;
       const drawn = draw(entry, "float64");
@@ -170,7 +170,7 @@ describe("attention's tangent", () => {
     });
   });
 
-  test("without any tangent nothing changes, and the gradients are the operator's own", () => {
+  test("without tangents the gradients are the operator's", () => {
     torch.scope(() => {
       const entry = CASES[5]!;
       const drawn = draw(entry, "float64");
@@ -182,7 +182,7 @@ describe("attention's tangent", () => {
     });
   });
 
-  test("is the central difference of the operator and of its gradients", () => {
+  test("agrees with central differences of the operator and of its gradients", () => {
     torch.scope(() => {
       const entry = CASES[6]!;
       const drawn = draw(entry, "float64");
@@ -222,7 +222,7 @@ describe("attention's tangent", () => {
     });
   });
 
-  test("an empty batch gives what is empty", () => {
+  test("an empty batch gives empty results", () => {
     torch.scope(() => {
       const x = torch.zeros([0, 8]);
       const starts = torch.tensor([0], [1], "int64");
@@ -234,7 +234,7 @@ describe("attention's tangent", () => {
     });
   });
 
-  test("wrong operands are refused, and what records gradients", () => {
+  test("invalid operands and operands that record gradients are refused", () => {
     torch.scope(() => {
       const [x, starts] = [torch.ones([4, 8]), torch.tensor([0, 4], [2], "int64")];
       const others = [starts, starts, 2, 2, 1] as const;
@@ -355,7 +355,7 @@ describe("the tangent of dropout, sum and norm", () => {
     });
   });
 
-  test("what is not there counts as 0", () => {
+  test("missing tangents and gradients count as 0", () => {
     torch.scope(() => {
       for (const entry of [cases[3]!, cases[9]!]) {
         const drawn = draw(entry, "float64");
@@ -368,7 +368,7 @@ describe("the tangent of dropout, sum and norm", () => {
     });
   });
 
-  test("is the central difference of the operator and of its gradients", () => {
+  test("agrees with central differences of the operator and of its gradients", () => {
     torch.scope(() => {
       for (const entry of cases.filter(({ shape }) => shape[1] === 100)) {
         const drawn = draw(entry, "float64");
@@ -401,7 +401,7 @@ describe("the tangent of dropout, sum and norm", () => {
     });
   });
 
-  test("an empty batch gives what is empty", () => {
+  test("an empty batch gives empty results", () => {
     torch.scope(() => {
       const [x, weight] = [torch.zeros([0, 8]), torch.ones([8])];
       const results = [
@@ -412,7 +412,7 @@ describe("the tangent of dropout, sum and norm", () => {
     });
   });
 
-  test("wrong operands are refused, what records gradients, and a weight or bias to be trained", () => {
+  test("invalid operands, operands that record gradients, and a trained weight or bias are refused", () => {
     torch.scope(() => {
       const [x, weight] = [torch.ones([4, 8]), torch.ones([8])];
       const leaf = torch.ones([4, 8]).setRequiresGrad(true);
@@ -458,7 +458,7 @@ describe("GELU's tangent", () => {
   ];
 
   for (const [dtype, tolerance] of TOLERANCES) {
-    test.each(WAYS)(`${dtype}: is that of the formula, %s`, (approximate) => {
+    test.each(WAYS)(`${dtype}: agrees with the formula, %s`, (approximate) => {
       torch.scope(() => {
         const drawn = draw(dtype);
         const [x, xd, g, gd] = precise(drawn);
@@ -472,7 +472,7 @@ describe("GELU's tangent", () => {
     });
   }
 
-  test.each(WAYS)("float32: far from 0 it is 0, 1 or the curve, never anything else, %s", (approximate) => {
+  test.each(WAYS)("float32: far from 0 it stays on the curve, %s", (approximate) => {
     torch.scope(() => {
       const x = torch.tensor([-1e30, -1e4, -100, -14, 14, 100, 1e4, 1e15], [8], "float32");
       const one = torch.ones([8]);
@@ -484,7 +484,7 @@ describe("GELU's tangent", () => {
     });
   });
 
-  test.each(WAYS)("is the central difference of gelu and of its gradient, %s", (approximate) => {
+  test.each(WAYS)("agrees with central differences of gelu and of its gradient, %s", (approximate) => {
     torch.scope(() => {
       const drawn = draw("float64");
       const [x, xd, g, gd] = drawn as [torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor];
@@ -501,7 +501,7 @@ describe("GELU's tangent", () => {
     });
   });
 
-  test("keeps shapes, reads what is turned over, and gives what is empty for what is empty", () => {
+  test("keeps shapes, reads transposed tensors, and gives empty results for empty input", () => {
     torch.scope(() => {
       const [x, xd, g, gd] = draw("float32", 35).map((y) => torch.transpose(torch.view(y, [5, 7]), 0, 1)) as Tensors;
       const turned = run([x!, xd!, g!, gd!], "none");
@@ -523,7 +523,7 @@ describe("GELU's tangent", () => {
     });
   });
 
-  test("wrong operands are refused, and what records gradients", () => {
+  test("invalid operands and operands that record gradients are refused", () => {
     torch.scope(() => {
       const x = torch.ones([4]);
       const leaf = torch.ones([4]).setRequiresGrad(true);
@@ -560,7 +560,7 @@ describe("a gated activation's tangent", () => {
   }
 
   for (const [dtype, tolerance] of TOLERANCES) {
-    test.each(KINDS)(`${dtype}: is that of the formula, %s`, (kind) => {
+    test.each(KINDS)(`${dtype}: agrees with the formula, %s`, (kind) => {
       torch.scope(() => {
         const drawn = draw(dtype);
         const formula = ([gate, up]: Tensors) => [torch.mul(FORMULAS[kind](gate!), up!)];
@@ -589,7 +589,7 @@ describe("a gated activation's tangent", () => {
     });
   });
 
-  test("wrong operands are refused, and what records gradients", () => {
+  test("invalid operands and operands that record gradients are refused", () => {
     torch.scope(() => {
       const [x, other, silu] = [torch.ones([2, 4]), torch.ones([2, 3]), { activation: "silu" }];
       const leaf = torch.ones([2, 4]).setRequiresGrad(true);
@@ -621,7 +621,7 @@ describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
   }
 
   for (const [dtype, tolerance] of TOLERANCES) {
-    test.each(SHAPES.map((shape) => [shape]))(`${dtype}: is that of the formula, %j`, (shape) => {
+    test.each(SHAPES.map((shape) => [shape]))(`${dtype}: agrees with the formula, %j`, (shape) => {
       torch.scope(() => {
         const normal = drawer(11);
         const drawn = [1, 2, 3, 4].map(() => normal(shape, dtype)) as [
@@ -643,7 +643,7 @@ describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
     });
   }
 
-  test("without a tangent the gradient's is what its own brings, and the gradient is the operator's", () => {
+  test("without a tangent only the gradient's tangent counts, and the gradient is the operator's", () => {
     torch.scope(() => {
       const normal = drawer(12);
       const [x, g, gd, weight] = [[6, 20], [6, 20], [6, 20], [20]].map((shape) => normal(shape, "float64")) as [
@@ -660,7 +660,7 @@ describe.each([true, false])("a row norm's tangent, centred %s", (centred) => {
     });
   });
 
-  test("wrong operands are refused, what records gradients, and a weight to be trained", () => {
+  test("invalid operands, operands that record gradients, and a trained weight are refused", () => {
     torch.scope(() => {
       const [x, other, weight] = [torch.ones([2, 4]), torch.ones([2, 3]), torch.ones([4])];
       const leaf = torch.ones([2, 4]).setRequiresGrad(true);

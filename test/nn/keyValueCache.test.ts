@@ -54,7 +54,7 @@ class Checked {
 const checked = (sequences: number, room: number, steps: (cache: Checked) => void): void =>
   torch.noGrad(() => torch.scope(() => steps(new Checked(sequences, room))));
 
-test("tokens past the room move to larger slots", () => {
+test("tokens beyond the slots' size move to larger slots", () => {
   checked(3, 2, (cache) => {
     cache.extend(2, 1, 2);
     cache.extend(1, 1, 1);
@@ -63,7 +63,7 @@ test("tokens past the room move to larger slots", () => {
   });
 });
 
-test("sequences leave, change places and are there several times", () => {
+test("sequences can be dropped, reordered and duplicated", () => {
   checked(3, 4, (cache) => {
     cache.extend(3, 1, 2);
     cache.select(2, 0);
@@ -77,7 +77,7 @@ test("sequences leave, change places and are there several times", () => {
   });
 });
 
-test("a sequence begins anew beside one that goes on", () => {
+test("one sequence restarts while another continues", () => {
   checked(2, 4, (cache) => {
     cache.extend(3, 2);
     cache.restart(0);

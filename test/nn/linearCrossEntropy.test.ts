@@ -83,7 +83,7 @@ function precise(kind: Kind, vocabulary: number, given: readonly torch.Tensor[])
 }
 
 describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s", (kind) => {
-  test.each([33, VOCABULARY])("of %i tokens: the loss, and its gradients", (vocabulary) => {
+  test.each([33, VOCABULARY])("with a vocabulary of %i: the loss and its gradients", (vocabulary) => {
     torch.scope(() => {
       const { layer, trained, hidden, targets } = open(kind, vocabulary, "float32");
       const loss = linearCrossEntropy(hidden, layer, targets, TRAINING);
@@ -121,7 +121,7 @@ describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s
     tape.dispose();
   });
 
-  test("no rows have a loss of 0", () => {
+  test("no rows: the loss is 0", () => {
     const { layer, hidden } = open(kind, 33, "float32");
     const none = torch.narrow(hidden, 0, 0, 0);
     const loss = linearCrossEntropy(none, layer, torch.tensor([], [0], "int64"), TRAINING);
@@ -131,7 +131,7 @@ describe.each(["none", "lora", "dora", "trained"] as const)("an output layer: %s
   });
 });
 
-test("what is differentiated twice has the plain formula", () => {
+test("a loss that is differentiated twice uses the formula", () => {
   const { layer, hidden, targets } = open("none", 33, "float64");
   const loss = twiceDifferentiable(() => linearCrossEntropy(hidden, layer, targets, TRAINING));
   const [gradient] = torch.grad([loss], [hidden], { createGraph: true });

@@ -24,7 +24,7 @@ class Doubled extends Module implements LinearAdapter {
 
 describe("layers with one input", () => {
   test.each([[[false, false]], [[true, true]], [[true, false, true]], [[true]]])(
-    "biases %j: as each alone",
+    "biases %j: the same as each layer alone",
     (biased) => {
       torch.scope(() => {
         const layers = layersOf(...biased);
@@ -37,7 +37,7 @@ describe("layers with one input", () => {
     },
   );
 
-  test("an adapter has its say", () => {
+  test("an adapter is applied", () => {
     torch.scope(() => {
       const layers = layersOf(false, false);
       const x = drawn([2, 6], 20);
@@ -48,7 +48,7 @@ describe("layers with one input", () => {
     });
   });
 
-  test.each(["input", "weight", "bias"] as const)("a gradient comes to the %s", (which) => {
+  test.each(["input", "weight", "bias"] as const)("a gradient flows to the %s", (which) => {
     torch.scope(() => {
       const layers = layersOf(true, true);
       const x = drawn([2, 6], 20);

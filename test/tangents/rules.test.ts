@@ -453,7 +453,7 @@ describe("the derivative of gradients along a direction", () => {
   test.each(others)("$name", check);
 });
 
-test("a gain's norm that is a constant does not move with A and B", () => {
+test("a gain with a constant norm does not move with A and B", () => {
   torch.scope(() => {
     const generator = new torch.Generator(5);
     const drawn = (...shape: number[]) =>

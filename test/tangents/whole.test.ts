@@ -160,7 +160,7 @@ test.each<Form>([
   { family: "esm", checkpoint: "dropout", adapter: { targetModules: "all-linear" } },
   { family: "modernbert", checkpoint: "dropout", adapter: { targetModules: ["Wqkv", "Wi"], dropout: 0.2 } },
   { family: "modernbert-mean", checkpoint: "single", adapter: { targetModules: ["Wqkv", "Wo"] } },
-])("$family: where layers are of another kind", async (form) => {
+])("$family: layers of other kinds", async (form) => {
   await expectAgreement(form, 1e-9);
   await expectAgreement({ ...form, isCheckpointed: true }, 1e-9);
 });
@@ -191,15 +191,15 @@ test.each([
   { kind: "regression", checkpoint: "regression" },
   { kind: "multi-label-classification", checkpoint: "multi" },
   { kind: "question-answering", checkpoint: "questions" },
-] as const)("with the task $kind", ({ kind, checkpoint }) => {
+] as const)("the task $kind", ({ kind, checkpoint }) => {
   const modulesToSave = kind === "question-answering" ? ["qa_outputs"] : ["classifier"];
   return expectAgreement({ family: "bert", checkpoint, kind, adapter: { modulesToSave } }, 1e-9);
 });
 
-test("where an operator has no tangent, the whole step is differentiated twice, and the log says so once", () =>
+test("a step with an operator without a tangent is differentiated twice, and the log says so once", () =>
   expectAgreement({ family: "bert", isWrittenTo: true }, 1e-12));
 
-test.each(["neumann", "cg"] as const)("%s takes the same way out", async (name) => {
+test.each(["neumann", "cg"] as const)("%s falls back to differentiating twice as well", async (name) => {
   const form: Form = { family: "bert" };
   const estimator = ESTIMATORS[name]({ terms: 3 });
   const expected = await hypergradient(form, { ...estimator, byDoubleBackward: true });

@@ -21,7 +21,7 @@ const call = (name: string, ...args: unknown[]) => native.call(first + EXTRA.ind
 const read = (handle: unknown) => nested(new torch.Tensor(handle as number));
 const v = (...values: number[]) => torch.tensor(values);
 
-it("takes and gives numbers, booleans and scalars", () => {
+it("passes and returns numbers, booleans and scalars", () => {
   const x = torch.ones([2, 3]);
   expect(call("aten::is_floating_point", x.handle)).toBe(true);
   expect(call("aten::size.int", x.handle, 1)).toBe(3);
@@ -35,7 +35,7 @@ it("takes and gives numbers, booleans and scalars", () => {
   expect(Object.is(torch.mulScalar(v(1), -0).item(), -0)).toBe(true);
 });
 
-it("takes lists of scalars, of floats and of booleans, and strings", () => {
+it("passes strings and lists of scalars, floats and booleans", () => {
   const added = call("aten::_foreach_add.ScalarList", [v(1).handle, v(2).handle], [10, 0.5]) as number[];
   expect(added.map(read)).toEqual([[11], [2.5]]);
   const image = torch.tensor([1, 2], [1, 1, 2]);
@@ -58,7 +58,7 @@ it("takes lists of scalars, of floats and of booleans, and strings", () => {
   ]);
 });
 
-it("gives several results, also of different kinds", () => {
+it("returns several results, also of different kinds", () => {
   const [variance, mean] = call("aten::var_mean.correction", v(1, 3).handle, [0], 1) as number[];
   expect([read(variance), read(mean)]).toEqual([2, 2]);
   const points = torch.tensor([0.5, 0.5, 1.5, 0.5], [2, 2]);
@@ -70,7 +70,7 @@ it("gives several results, also of different kinds", () => {
   ]);
 });
 
-it("writes into what it is given and returns that tensor", () => {
+it("writes into its argument and returns that tensor", () => {
   const x = v(1, 2);
   expect(torch.mulScalar_(x, 3)).toBe(x);
   const out = torch.zeros([2, 2]);
@@ -93,7 +93,7 @@ it("makes views that share memory", () => {
   ]);
 });
 
-it("takes dtypes, devices, memory formats and generators", () => {
+it("passes dtypes, devices, memory formats and generators", () => {
   expect(torch.zeros([1], { dtype: "bfloat16", device: "cpu" }).dtype).toBe("bfloat16");
   expect(torch.clone(torch.ones([1, 1, 2, 2]), { memoryFormat: "channels_last" }).shape).toEqual([1, 1, 2, 2]);
   const draw = (generator?: torch.Generator) =>

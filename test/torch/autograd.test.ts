@@ -5,7 +5,7 @@ import { expectClose, nested } from "./nested.js";
 const leaf = (...values: number[]) => torch.tensor(values).setRequiresGrad(true);
 const cube = (x: torch.Tensor) => torch.sum(torch.pow(x, 3));
 
-it("adds up gradients in the leaves", () => {
+it("accumulates gradients in the leaves", () => {
   const x = leaf(1, 2);
   torch.backward(cube(x));
   torch.backward(cube(x));
@@ -15,7 +15,7 @@ it("adds up gradients in the leaves", () => {
   expect(x.grad?.toArray()).toEqual([2, 40]);
 });
 
-it("records as the grad mode says, also through exceptions", () => {
+it("records according to the grad mode, also after exceptions", () => {
   const x = leaf(1);
   expect(torch.square(x).requiresGrad).toBe(true);
   torch.noGrad(() => {
@@ -31,7 +31,7 @@ it("records as the grad mode says, also through exceptions", () => {
   expect(torch.square(x).requiresGrad).toBe(true);
 });
 
-it("gives gradients without touching the leaves, weighted by gradOutputs", () => {
+it("grad returns gradients weighted by gradOutputs and leaves the leaves alone", () => {
   const [x, y] = [leaf(2), leaf(5)];
   const [dx, dy] = torch.grad([torch.mul(x, y), torch.square(x)], [x, y], {
     gradOutputs: [torch.tensor([1]), torch.tensor([10])],
@@ -40,14 +40,14 @@ it("gives gradients without touching the leaves, weighted by gradOutputs", () =>
   expect(x.grad).toBeUndefined();
 });
 
-it("gives undefined for what is unused only when that is allowed", () => {
+it("grad returns undefined for an unused input only when that is allowed", () => {
   const [x, y] = [leaf(2), leaf(5)];
   expect(() => torch.grad([torch.square(x)], [x, y])).toThrow(/not have been used/);
   const [dx, dy] = torch.grad([torch.square(x)], [x, y], { allowUnused: true });
   expect([dx?.item(), dy]).toEqual([4, undefined]);
 });
 
-it("keeps the graph when asked", () => {
+it("keeps the graph on request", () => {
   const x = leaf(2);
   const y = torch.square(x);
   torch.grad([y], [x], { retainGraph: true });
@@ -67,7 +67,7 @@ it("differentiates twice and three times", () => {
   ]);
 });
 
-it("multiplies by a Hessian of layer norm, GELU and cross-entropy as finite differences do", () => {
+it("a Hessian product of layer norm, GELU and cross-entropy agrees with finite differences", () => {
   const options = { dtype: "float64" } as const;
   const generator = new torch.Generator(5);
   const draw = (shape: number[]) => torch.normal_(torch.empty(shape, options), 0, 1, { generator });
@@ -87,7 +87,7 @@ it("multiplies by a Hessian of layer norm, GELU and cross-entropy as finite diff
   expect(torch.norm(difference).item()).toBeGreaterThan(0.01);
 });
 
-it("counts changes in place", () => {
+it("a tensor's version counts in-place changes", () => {
   const x = torch.ones([1]);
   const before = x.version;
   torch.addScalar_(x, 1);

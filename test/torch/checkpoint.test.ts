@@ -12,7 +12,7 @@ function part(x: torch.Tensor, weight: torch.Tensor, gain: torch.Tensor): torch.
   return torch.add(torch.dropout(torch.fusedGelu(y), 0.3, 7, 1), x);
 }
 
-describe("what is made anew in the backward pass", () => {
+describe("a checkpointed part", () => {
   const [x, weight, gain] = [leaf([5, 6], 1), leaf([6, 6], 2), leaf([6], 3)];
 
   function gradients(isCheckpointed: boolean) {
@@ -22,12 +22,12 @@ describe("what is made anew in the backward pass", () => {
     return [loss, ...torch.grad([loss], [x, weight, gain])] as torch.Tensor[];
   }
 
-  test("has the bits that it has when it is kept", () => {
+  test("has the same bits as without checkpointing", () => {
     const [kept, made] = [gradients(false), gradients(true)];
     for (const [i, tensor] of kept.entries()) expectSameBits(made[i]!, tensor, `${i}`);
   });
 
-  test("gives the gradients that are asked for, again where the graph is kept", () => {
+  test("gives the requested gradients, again where the graph is kept", () => {
     const y = torch.checkpoint(() => part(x, weight, gain));
     const loss = torch.sum(torch.square(y));
     const [first] = torch.grad([loss], [gain], { retainGraph: true });
@@ -38,7 +38,7 @@ describe("what is made anew in the backward pass", () => {
     expect(() => torch.grad([loss], [gain])).toThrow();
   });
 
-  test("several outputs, one that no gradient flows to, and one that is an input", () => {
+  test("may have several outputs, one without a gradient, and one that is an input", () => {
     const parts = () => {
       const y = torch.square(x);
       return [torch.sin(y), torch.argmax(y, 1), x, torch.mulScalar(y, 3)] as const;
@@ -56,7 +56,7 @@ describe("what is made anew in the backward pass", () => {
     expectSameBits(both!, torch.grad([torch.add(torch.sum(a), torch.sum(b))], [x])[0]!);
   });
 
-  test("keeps none of what is inside", () => {
+  test("keeps no intermediate tensor", () => {
     const sizes = torch.scope(() => {
       const before = torch.liveHandles();
       const y = torch.checkpoint(() => torch.scope(() => part(x, weight, gain)));
@@ -65,7 +65,7 @@ describe("what is made anew in the backward pass", () => {
     expect(sizes[1]! - sizes[0]!).toBeLessThanOrEqual(2);
   });
 
-  test("is run as it is under noGrad, and where nothing needs a gradient", () => {
+  test("runs as it is under noGrad, and where nothing needs a gradient", () => {
     expectSameBits(
       torch.noGrad(() => torch.checkpoint(() => part(x, weight, gain))),
       torch.noGrad(() => part(x, weight, gain)),
@@ -79,7 +79,7 @@ describe("what is made anew in the backward pass", () => {
     expect(() => torch.grad([loss], [x], { createGraph: true })).toThrow("no second derivative");
   });
 
-  test("is refused where a call would not give the same again", () => {
+  test("is refused where a repeated call would give another result", () => {
     const generator = new torch.Generator(1);
     expect(() => torch.checkpoint(() => torch.mulScalar_(torch.square(x), 2))).toThrow(
       "cannot have aten::mul_.Scalar in it, which writes to what it is given",
@@ -93,7 +93,7 @@ describe("what is made anew in the backward pass", () => {
     ); // what was begun has ended
   });
 
-  test("ends with the error of its body", () => {
+  test("rethrows the error of its body", () => {
     expect(() =>
       torch.checkpoint(() => {
         throw new Error("inside");
@@ -104,7 +104,7 @@ describe("what is made anew in the backward pass", () => {
     tape.dispose();
   });
 
-  test("tells that a parameter was changed in between", () => {
+  test("fails if a parameter changed before the backward pass", () => {
     const moved = leaf([6, 6], 4);
     const loss = torch.sum(torch.checkpoint(() => torch.fastLinear(x, moved)));
     torch.noGrad(() => torch.mulScalar_(moved, 2));

@@ -3,14 +3,14 @@ import * as torch from "../../src/torch/index.js";
 
 const facts = torch.engineFacts();
 
-it("says what the engine is", () => {
+it("describes the engine", () => {
   expect(facts.torchVersion).toMatch(/^\d+\.\d+/);
   expect(facts.library).toMatch(/^\/.*libtorch_cpu/);
   expect(facts.mkl || facts.blasLibrary.startsWith("/")).toBe(true);
   expect(facts.onednn).toBe(true);
 });
 
-it("warns of the reference BLAS and of one with threads of its own", () => {
+it("warns about the reference BLAS and about one with its own threads", () => {
   const base = { ...facts, mkl: false, blasLibrary: "/usr/lib/libblas.so.3" };
   expect(torch.blasWarning({ ...base, openblas: "" })).toMatch(/not an optimised one.*install libopenblas0-openmp/);
   expect(torch.blasWarning({ ...base, openblas: "OpenBLAS 0.3.29 DYNAMIC_ARCH Haswell" })).toMatch(

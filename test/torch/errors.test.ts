@@ -13,7 +13,7 @@ function caught(run: () => unknown): torch.TorchError {
   throw new Error("nothing was thrown");
 }
 
-it("names the operator, its schema and the shapes", () => {
+it("an error names the operator, its schema and the shapes", () => {
   const error = caught(() => torch.matmul(torch.ones([2, 3]), torch.ones([4, 5])));
   expect(error).toBeInstanceOf(BidoraError);
   expect(error.code).toBe("TORCH");
@@ -25,13 +25,13 @@ it("names the operator, its schema and the shapes", () => {
   );
 });
 
-it("forgets the operator once its call is over", () => {
+it("an error after a call does not name the operator", () => {
   caught(() => torch.matmul(torch.ones([2, 3]), torch.ones([4, 5])));
   torch.ones([1]);
   expect(caught(() => torch.ones([2]).item()).operator).toBe("");
 });
 
-it("refuses tensors after dispose, and lets dispose be called again", () => {
+it("refuses disposed tensors; dispose may be called again", () => {
   const x = torch.ones([2]);
   const alias = torch.alias(x);
   x.dispose();
@@ -46,7 +46,7 @@ it("refuses tensors after dispose, and lets dispose be called again", () => {
   expect(caught(() => torch.keep(x)).message).toMatch(/already released/);
 });
 
-it("finds out a handle that another tensor's place was reused for", () => {
+it("refuses a stale handle whose slot was reused", () => {
   const x = torch.ones([1]);
   const stale = x.handle;
   x.dispose();
@@ -85,7 +85,7 @@ it.each([
   expect(torch.liveHandles()).toBe(live);
 });
 
-it("raises what goes wrong inside a backward pass", () => {
+it("raises errors from inside a backward pass", () => {
   const x = torch.ones([2]).setRequiresGrad(true);
   const middle = torch.exp(x);
   const loss = torch.sum(torch.square(middle));
@@ -98,7 +98,7 @@ it("raises what goes wrong inside a backward pass", () => {
   expect(caught(() => torch.backward(torch.exp(x))).message).toMatch(/scalar outputs/);
 });
 
-it("raises what cannot be allocated", () => {
+it("raises an error when memory cannot be allocated", () => {
   expect(caught(() => torch.empty([2 ** 50])).message).toMatch(/memory/);
   expect(caught(() => torch.ones([-1])).message).toMatch(/-1/);
 });

@@ -19,14 +19,14 @@ const folder = mkdtempSync(join(tmpdir(), "bidora-stamp-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("threads", () => {
-  test("no more than a few a processor are taken", () => {
+  test("more than a few per processor are refused", () => {
     expect(() => torch.setThreads(5000)).toThrow(UsageError);
     expect(() => torch.setThreads(5000)).toThrow(
       new RegExp(`^threads: expected at most \\d+ threads on ${availableParallelism()} processors?, got 5000\\.$`),
     );
   });
 
-  test("nor from the environment", () => {
+  test("too many from the environment are refused", () => {
     const before = process.env.OMP_NUM_THREADS;
     try {
       process.env.OMP_NUM_THREADS = "5000,2";
@@ -40,7 +40,7 @@ describe("threads", () => {
   });
 });
 
-test("an address space that is too small is refused at once", () => {
+test("an address space that is too small is refused immediately", () => {
   const { status, stderr } = spawnSync(
     "bash",
     ["-c", `ulimit -v 1500000; exec "${process.execPath}" "${bin}" doctor`],
@@ -75,7 +75,7 @@ describe("a build's stamp", () => {
     expect(changed("same", () => undefined)).toBeUndefined();
   });
 
-  test("tells another processor family, Node-API and libtorch, and its own absence", () => {
+  test("detects another processor family, Node-API and libtorch, and a missing stamp", () => {
     expect(
       changed("family", (stamp) => {
         stamp.architecture = "vax";

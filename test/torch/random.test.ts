@@ -3,7 +3,7 @@ import * as torch from "../../src/torch/index.js";
 
 const draw = (generator: torch.Generator) => torch.normal_(torch.empty([5]), 0, 1, { generator }).toArray();
 
-it("replays what follows a saved state, in the same and in another generator", () => {
+it("continues from a saved state, in the same and in another generator", () => {
   const generator = new torch.Generator(42);
   draw(generator);
   const state = generator.getState();
@@ -18,7 +18,7 @@ it("replays what follows a saved state, in the same and in another generator", (
   expect(draw(copy)).toEqual(next);
 });
 
-it("draws by all bits of its seed", () => {
+it("uses all bits of its seed", () => {
   const seeds = [0, 1, -1, 2 ** 32 - 1, 2 ** 32, 2 ** 32 + 1, 2 ** 52 + 1, 2n ** 63n, 2n ** 63n + 3n];
   const drawn = seeds.map((seed) => draw(new torch.Generator(seed)).join());
   expect(new Set(drawn).size).toBe(seeds.length);
@@ -32,12 +32,12 @@ it.each([
   [0, [44, 239, 933]],
   [42, [542, 67, 876]],
   [2 ** 32 - 1, [371, 978, 476]],
-])("draws what PyTorch does after manual_seed(%d)", (seed, expected) => {
+])("draws PyTorch's numbers after manual_seed(%d)", (seed, expected) => {
   const generator = new torch.Generator(seed);
   expect(torch.randint(1000, [3], { generator, dtype: "int64" }).toArray().map(Number)).toEqual(expected);
 });
 
-it("refuses seeds and states that are none", () => {
+it("refuses invalid seeds and states", () => {
   expect(() => new torch.Generator(1.5)).toThrow(/whole number/);
   expect(() => new torch.Generator(Number.NaN)).toThrow(/whole number/);
   const generator = new torch.Generator(3);

@@ -10,13 +10,13 @@ function left(body: () => unknown): number {
   return torch.liveHandles() - before;
 }
 
-it("releases what is made inside", () => {
+it("releases the tensors made inside", () => {
   const inside: torch.Tensor[] = [];
   expect(left(() => scope(() => void inside.push(torch.add(ones([2]), ones([2])))))).toBe(0);
   expect(inside[0]?.isDisposed).toBe(true);
 });
 
-it("hands on what is returned, in structures of any depth", () => {
+it("passes returned tensors to the outer scope, in structures of any depth", () => {
   const circle: Record<string, unknown> = {};
   const result = scope(() => {
     circle.self = circle;
@@ -37,7 +37,7 @@ it("hands on what is returned, in structures of any depth", () => {
   for (const tensor of tensors) tensor.dispose();
 });
 
-it("nests: an inner result belongs to the scope outside", () => {
+it("an inner result belongs to the outer scope", () => {
   let inner: torch.Tensor | undefined;
   let outer: torch.Tensor | undefined;
   scope(() => {
@@ -49,7 +49,7 @@ it("nests: an inner result belongs to the scope outside", () => {
   expect([inner?.isDisposed, outer?.isDisposed]).toEqual([true, true]);
 });
 
-it("spares what was kept, from whichever scope it is", () => {
+it("does not release kept tensors of any scope", () => {
   const kept: torch.Tensor[] = [];
   scope(() => {
     const outer = ones([1]);
@@ -71,7 +71,7 @@ it("lets a tensor be disposed of in an inner scope", () => {
   ).toBe(0);
 });
 
-it("releases on an exception and restores the scope outside", () => {
+it("releases on an exception and restores the outer scope", () => {
   expect(
     left(() =>
       scope(() => {
@@ -89,11 +89,11 @@ it("releases on an exception and restores the scope outside", () => {
   ).toBe(0);
 });
 
-it("refuses a function that goes on after the scope", () => {
+it("refuses an asynchronous function", () => {
   expect(left(() => expect(() => scope(async () => ones([1]))).toThrow(/synchronous/))).toBe(0);
 });
 
-it("keeps a gradient's memory with its leaf, and one handle a reading", () => {
+it("a gradient's memory belongs to its leaf, and each reading is one handle", () => {
   const weight = ones([1]).setRequiresGrad(true);
   expect(left(() => scope(() => torch.backward(torch.square(weight))))).toBe(0);
   expect(scope(() => weight.grad?.item())).toBe(2);

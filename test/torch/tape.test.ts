@@ -3,7 +3,7 @@ import * as torch from "../../src/torch/index.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
 
-test("a tape has the calls that a gradient flows through, with their arguments and tensors", () => {
+test("a tape records the calls that a gradient flows through, with their arguments and tensors", () => {
   torch.scope(() => {
     const x = leaf(1, 2);
     const { result, tape } = torch.recordTape(() => {
@@ -30,7 +30,7 @@ test("a tape has the calls that a gradient flows through, with their arguments a
   });
 });
 
-test("lists of tensors are replayed in their order, and what is written to is told", () => {
+test("lists of tensors are replayed in order, and a call that writes to an argument is marked", () => {
   torch.scope(() => {
     const [x, y] = [leaf(1, 2), leaf(3)];
     const { tape } = torch.recordTape(() => torch.mulScalar_(torch.cat([x, y], 0), 2));
@@ -43,7 +43,7 @@ test("lists of tensors are replayed in their order, and what is written to is to
   });
 });
 
-test("gradients come to what is watched, after the tensors are let go of, in the bits that they always have", () => {
+test("watched tensors get their gradients after pruning, with unchanged bits", () => {
   torch.scope(() => {
     const [x, unused] = [leaf(1, 2), leaf(7)];
     const forward = () => {
@@ -61,7 +61,7 @@ test("gradients come to what is watched, after the tensors are let go of, in the
   });
 });
 
-test("what has no gradients, and what is no place, is refused", () => {
+test("tensors without gradients and unknown tensor numbers are refused", () => {
   torch.scope(() => {
     const x = leaf(1, 2);
     const { result, tape } = torch.recordTape(() => torch.sum(torch.square(torch.detach(x))));
@@ -72,7 +72,7 @@ test("what has no gradients, and what is no place, is refused", () => {
   });
 });
 
-test("one tape is recorded at a time, none is left after an error, and nothing is left alive", () => {
+test("one tape is recorded at a time, an error ends it, and nothing leaks", () => {
   const before = torch.liveHandles();
   torch.scope(() => {
     const x = leaf(1);

@@ -49,7 +49,7 @@ it("reads and writes the half types exactly", () => {
   expect(half.toArray()).toEqual([1, Number.NEGATIVE_INFINITY, 2 ** -24, 1 + 2 ** -10]);
 });
 
-it("takes bytes at any alignment and refuses a wrong count", () => {
+it("accepts bytes at any alignment and refuses a wrong count", () => {
   const bytes = new Uint8Array(9);
   bytes.set(new Uint8Array(Float32Array.of(1, 2).buffer), 1);
   expect(torch.fromBytes(bytes.subarray(1), [2], "float32").toArray()).toEqual([1, 2]);
@@ -58,7 +58,7 @@ it("takes bytes at any alignment and refuses a wrong count", () => {
   expect(torch.fromBytes(Uint8Array.of(0, 7), [2], "bool").bytes()).toEqual(Uint8Array.of(0, 1));
 });
 
-it("knows shapes without and with elements", () => {
+it("shapes without and with elements", () => {
   expect([tensor([5], []).shape, tensor([5], []).item(), tensor([5], []).numel]).toEqual([[], 5, 1]);
   const empty = torch.zeros([0, 3]);
   expect([empty.shape, empty.numel, empty.toArray(), empty.bytes().length]).toEqual([[0, 3], 0, [], 0]);
