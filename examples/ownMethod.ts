@@ -36,7 +36,7 @@ class ScaledInput extends Adapter {
   }
 
   mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
-    return torch.mul(nn.castTo(layer.weight.tensor, dtype), nn.castTo(this.scale.tensor, dtype)); // [out, in] ⊙ [in]
+    return torch.mul(torch.castTo(layer.weight.tensor, dtype), torch.castTo(this.scale.tensor, dtype)); // [out, in] ⊙ [in]
   }
 }
 

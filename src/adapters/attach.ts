@@ -1,6 +1,6 @@
 import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { castTo, Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
+import { Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
 import { aModule, aSavedAdapter, WITH_GENERATOR } from "./arguments.js";
@@ -99,7 +99,7 @@ function withoutTables(model: Module, tensors: Tensors, expected: Shapes): Tenso
 /** Equal as far as the coarser of both dtypes can tell. */
 function isSameTable(a: torch.Tensor, b: torch.Tensor): boolean {
   const dtype = a.dtype === "float32" || a.dtype === "float64" ? b.dtype : a.dtype;
-  return torch.scope(() => torch.equal(castTo(a, dtype), castTo(b, dtype)));
+  return torch.scope(() => torch.equal(torch.castTo(a, dtype), torch.castTo(b, dtype)));
 }
 
 function misfit(why: string): BidoraError {

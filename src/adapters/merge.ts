@@ -1,6 +1,6 @@
 import { checkArguments } from "../common/arguments.js";
 import { BidoraError } from "../common/errors.js";
-import { castTo, Embedding, Linear } from "../nn/index.js";
+import { Embedding, Linear } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel, AdaptedModule } from "./adapted.js";
 import { aMerged, anAdapted } from "./arguments.js";
@@ -30,7 +30,7 @@ export function mergedBias(merged: Merged, dtype?: torch.DType): torch.Tensor | 
   return torch.noGrad(() =>
     torch.scope(() => {
       const update = adapter.biasUpdate(own);
-      return update && bias && torch.add(castTo(bias.tensor, own), update);
+      return update && bias && torch.add(torch.castTo(bias.tensor, own), update);
     }),
   );
 }

@@ -2,7 +2,7 @@
 
 import { BidoraError } from "../common/errors.js";
 import { exactPattern } from "../common/patterns.js";
-import { castTo } from "../nn/index.js";
+
 import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, savedTensors } from "./adapted.js";
 import type { AdapterConfig, Pattern, TargetedConfig } from "./config.js";
@@ -74,7 +74,7 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
   return torch.noGrad(() =>
     torch.scope(() => {
       const merged = mergedWeight(module, "float64");
-      const difference = torch.sub(merged, castTo(module.layer.weight.tensor, "float64"));
+      const difference = torch.sub(merged, torch.castTo(module.layer.weight.tensor, "float64"));
       const update = module.kind === "embedding" ? torch.t(difference) : difference;
       const [u, s, vh] = torch.linalgSvd(update, false);
       const rank = Math.min(wanted, s.numel);
@@ -84,8 +84,8 @@ function approximate(module: AdaptedModule, wanted: number): Approximated {
       const squares = torch.square(s);
       const dropped = torch.narrow(squares, 0, rank, s.numel - rank);
       return {
-        a: torch.contiguous(castTo(a, "float32")),
-        b: torch.contiguous(castTo(b, "float32")),
+        a: torch.contiguous(torch.castTo(a, "float32")),
+        b: torch.contiguous(torch.castTo(b, "float32")),
         rank,
         squaredNorm: torch.sum(squares).item(),
         squaredError: torch.sum(dropped).item(),

@@ -2,7 +2,6 @@
 // Shapes: K tokens read, B rows, N tokens of all rows, H hidden size.
 import {
   type Activation,
-  castTo,
   Dropout,
   type Embedding,
   type ForwardContext,
@@ -199,5 +198,5 @@ export function headDtype(dtype: torch.DType): torch.DType {
 
 /** Hidden states in the head's precision. */
 export function toHead(hidden: torch.Tensor): torch.Tensor {
-  return castTo(hidden, headDtype(hidden.dtype));
+  return torch.castTo(hidden, headDtype(hidden.dtype));
 }

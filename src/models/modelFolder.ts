@@ -9,7 +9,7 @@ import { CONFIG_FILE, WEIGHTS_FILE } from "../files/names.js";
 import { openCheckpoint, readConfig } from "../io/checkpoint.js";
 import { type TensorEntry, writeSafetensors } from "../io/safetensors.js";
 import { safetensorsDtype, torchDtype } from "../io/safetensorsHeader.js";
-import { castTo, OutputLinear, type Parameter, transposed } from "../nn/index.js";
+import { OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, classNameOf } from "./architecture.js";
 import type { HeadKind } from "./heads.js";
@@ -108,7 +108,7 @@ function entriesOf(options: ModelFolder): TensorEntry[] {
       write: (descriptor, position) =>
         torch.noGrad(() =>
           torch.scope(() => {
-            const stored = castTo(value(), dtype);
+            const stored = torch.castTo(value(), dtype);
             if (isOurs && !torch.isAllFinite(stored)) throw notFinite(name, dtype);
             torch.writeFile(parameter.isStoredTransposed ? transposed(stored) : stored, descriptor, position);
           }),

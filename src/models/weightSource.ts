@@ -4,7 +4,7 @@ import { BidoraError } from "../common/errors.js";
 import type { JsonObject } from "../files/json.js";
 import type { Checkpoint } from "../io/checkpoint.js";
 import { isInteger } from "../io/safetensorsHeader.js";
-import { castTo, type Parameter, transposed } from "../nn/index.js";
+import { type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import { type Architecture, checkpointNames } from "./architecture.js";
 import type { HeadDesign, LanguageConfig } from "./heads.js";
@@ -34,7 +34,7 @@ export class WeightSource {
     parameter.fill(
       torch.scope(() => {
         const stored = this.checkpoint.readTensor(name);
-        return torch.keep(castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype));
+        return torch.keep(torch.castTo(parameter.isStoredTransposed ? transposed(stored) : stored, dtype));
       }),
     );
   }
@@ -101,7 +101,7 @@ export function tiesOf(
   }
   const tableName = nameOf(table);
   if (tableName === undefined) return { config, aliases: new Map([[table, own]]) };
-  const read = (name: string) => castTo(checkpoint.readTensor(name), dtype);
+  const read = (name: string) => torch.castTo(checkpoint.readTensor(name), dtype);
   const isSame =
     torch.sameShape(checkpoint.info(ownName).shape, checkpoint.info(tableName).shape) &&
     torch.noGrad(() => torch.scope(() => torch.equal(read(ownName), read(tableName))));

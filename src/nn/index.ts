@@ -2,7 +2,6 @@
 export type { MaskKey } from "../operators/philox.js";
 export { type RotaryTables, rotaryTables, rotate } from "../operators/rotary.js";
 export { paddedRows, type RowLayout, rowLayout } from "../operators/rows.js";
-export { castTo } from "../torch/index.js";
 export { type Activation, activation, type GatedActivation, gatedActivation } from "./activations.js";
 export {
   type AttendOptions,

@@ -7,7 +7,7 @@ import { byFormula } from "./formulaRule.js";
 import type { BackwardState, ForwardState, Rule } from "./rule.js";
 
 /** GELU's formula: by the error function, or by tanh. */
-export type Approximate = "none" | "tanh";
+type Approximate = "none" | "tanh";
 
 /** A gradient that is differentiated again comes from libtorch's own formulas, in the kernel too. */
 const KERNEL = { isTwiceDifferentiable: true };

@@ -21,7 +21,7 @@ export interface CachedRows extends CachedSpans {
   readonly values: torch.Tensor;
 }
 
-export interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHeads" | "layout"> {
+interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHeads" | "layout"> {
   readonly scale: number | undefined;
   /** Tokens before its own that a query sees; undefined is no limit. */
   readonly before: number | undefined;

@@ -3,7 +3,7 @@ import { UsageError } from "../common/errors.js";
 import type * as torch from "../torch/index.js";
 
 /** What an operator's kernel can do. */
-export interface Kernel {
+interface Kernel {
   /** Its gradients can be differentiated again. */
   readonly isTwiceDifferentiable: boolean;
 }

@@ -32,7 +32,7 @@ export const genericRule: Rule = byFormula((state, inputs) => {
 });
 
 /** The inputs without those that the operator wrote to. */
-export function ownInputs({ call }: Pick<CallFacts, "call">): torch.TensorId[] {
+function ownInputs({ call }: Pick<CallFacts, "call">): torch.TensorId[] {
   return call.inputs.filter((id) => !call.results.includes(id));
 }
 

@@ -11,7 +11,7 @@ import { type ForwardState, ids, NoTangent, type Rule } from "./rule.js";
 const KERNEL = { isTwiceDifferentiable: false };
 
 /** A language model's output layer. */
-export interface OutputLayer {
+interface OutputLayer {
   /** V */
   readonly vocabulary: number;
   /** x: [n, H] → [n, V] */

@@ -11,7 +11,7 @@ export interface LowRankFactors {
   readonly scale: number;
 }
 
-export interface LowRankOptions {
+interface LowRankOptions {
   /** c; 1 unless given. */
   readonly gain?: torch.Tensor | undefined;
   /** x̃, the input of the low-rank branch; x unless given. */

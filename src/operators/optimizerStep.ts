@@ -21,14 +21,14 @@ export function scaled(tensors: Tensors, factor: number): Tensors {
 }
 
 /** What AdamW changes in place: tensors and both their moments. */
-export interface AdamWTensors {
+interface AdamWTensors {
   readonly parameters: Tensors;
   readonly gradients: Tensors;
   readonly means: Tensors;
   readonly meanSquares: Tensors;
 }
 
-export interface AdamWNumbers {
+interface AdamWNumbers {
   readonly lr: number;
   readonly beta1: number;
   readonly beta2: number;

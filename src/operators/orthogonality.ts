@@ -54,7 +54,7 @@ function gramForm({ isTiled, tensor, diagonal }: Gram, w: torch.Tensor, p: torch
 }
 
 /** A layer's frozen weight, what `gramOf` gives of it, and its low-rank update. */
-export interface RegularizedLayer extends LowRankFactors {
+interface RegularizedLayer extends LowRankFactors {
   readonly weight: torch.Tensor;
   readonly gram: Gram;
 }

@@ -38,7 +38,7 @@ export interface RowGroup {
 }
 
 /** A batch in padded groups. */
-export interface PaddedRows {
+interface PaddedRows {
   readonly groups: readonly RowGroup[];
   /** [N] int64: for each token its index in all groups' R·L positions laid end to end. Undefined: the same order. */
   readonly scatter: torch.Tensor | undefined;

@@ -2,7 +2,7 @@
 
 import type { CallFacts, Reads, Rule } from "../operators/rule.js";
 import type { Tape, TapeCall, Tensor, TensorId } from "../torch/index.js";
-import { ruleOf } from "./registry.js";
+import { ruleOf } from "./rules.js";
 
 /** A call that a walk visits. */
 export interface Step extends CallFacts {
@@ -24,7 +24,7 @@ export interface Analysis {
 }
 
 /** Of what a gradient is taken, with respect to what, and along what. */
-export interface Ends {
+interface Ends {
   readonly ends: readonly TensorId[];
   /** Trained tensors that move along u. */
   readonly moving: readonly TensorId[];

@@ -62,7 +62,7 @@ export function hasFastBfloat16(): boolean {
 
 /** The dtypes that a run can ask for. */
 export const COMPUTE_DTYPES = ["auto", "float32", "bfloat16"] as const;
-export type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
+type ComputeDtype = (typeof COMPUTE_DTYPES)[number];
 
 /** `auto` is bfloat16 where the processor multiplies it in hardware, else float32. */
 export function computeDtype(choice: ComputeDtype): Exclude<ComputeDtype, "auto"> {

@@ -10,7 +10,7 @@ import type { TapeArgument } from "./tape.js";
 /** A native object's name in JavaScript; see native/handles.h. */
 export type Handle = number;
 
-export type NativeArgument = {
+type NativeArgument = {
   readonly name: string;
   readonly type: string;
   readonly keywordOnly: boolean;
@@ -18,7 +18,7 @@ export type NativeArgument = {
   readonly written: boolean;
 };
 
-export type NativeSchema = {
+type NativeSchema = {
   readonly text: string;
   readonly arguments: readonly NativeArgument[];
   readonly returns: readonly NativeArgument[];
@@ -48,7 +48,7 @@ export type EngineFacts = {
 };
 
 /** A profile's events by columns; `name` and `shapes` are indices in `strings`, `range` the index of an event or -1. */
-export type NativeProfile = {
+type NativeProfile = {
   readonly strings: readonly string[];
   readonly name: Int32Array;
   readonly shapes: Int32Array;
@@ -60,7 +60,7 @@ export type NativeProfile = {
 };
 
 /** A recorded call; see native/tape.h. */
-export type NativeTapeEntry = {
+type NativeTapeEntry = {
   readonly operator: string;
   readonly arguments: readonly TapeArgument[];
   readonly results: readonly number[];

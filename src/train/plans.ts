@@ -67,7 +67,11 @@ export function planSearch(
   penalty: Penalty | undefined = penaltyOf(setup.adapted, settings.regularizer),
   estimator: HypergradientEstimator = ESTIMATORS[settings.hypergradient]({ terms: settings.hypergradientTerms }),
 ): PhasePlan<BilevelRule> {
-  const { lower: lowerBatches, upper: upperBatches, steps } = searchBatches(setup.rows, { ...settings, device: setup.model.device });
+  const {
+    lower: lowerBatches,
+    upper: upperBatches,
+    steps,
+  } = searchBatches(setup.rows, { ...settings, device: setup.model.device });
   const { unrollSteps, gradientAccumulation } = settings;
   const { learningRate, weightDecay, upperLearningRate, upperWeightDecay } = settings;
   return {

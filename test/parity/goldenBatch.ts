@@ -1,5 +1,5 @@
 import { modelInput } from "../../src/models/index.js";
-import { castTo, crossEntropy, IGNORED_LABEL } from "../../src/nn/index.js";
+import { crossEntropy, IGNORED_LABEL } from "../../src/nn/index.js";
 import { type Batch, lossWeight, TASKS, type Task, type TaskKind } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { type ForwardCase, get, goldenRows, type Tensors } from "./goldenFiles.js";
@@ -36,7 +36,7 @@ function languageLoss(tensors: Tensors, logits: torch.Tensor): torch.Tensor {
   const targets = foretold(tensors);
   const borne = targets.filter((target) => target !== IGNORED_LABEL).length;
   const labels = torch.tensor(targets, [targets.length], "int64");
-  return torch.divScalar(crossEntropy(castTo(logits, "float32"), labels), borne);
+  return torch.divScalar(crossEntropy(torch.castTo(logits, "float32"), labels), borne);
 }
 
 /** For each token the next one, if that has loss. The file's labels are the tokens' own ids. */

@@ -97,7 +97,7 @@ function doubledInPlace(model: TaskModel): TaskModel {
     const outputs = model.forward(input, context);
     return isTwiceDifferentiable() ? torch.mulScalar(outputs, 2) : torch.mulScalar_(outputs, 2);
   };
-  return Object.create(model, { forward: { value: forward } });
+  return Object.create(model, { forward: { value: forward }, device: { value: model.device } });
 }
 
 function rowsFor(family: string, checkpoint: string, kind: TaskKind): Promise<EncodedRow[]> {

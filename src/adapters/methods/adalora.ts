@@ -1,7 +1,7 @@
 // Shapes: x [n, in], A [r, in], E [r, 1], B [out, r].
 
 import { UsageError } from "../../common/errors.js";
-import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import { Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { lowRankLinear } from "../../operators/lowRankLinear.js";
 import { number, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option, pick } from "../../settings/option.js";
@@ -51,12 +51,12 @@ class AdaloraLinear extends Adapter {
   }
 
   mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
-    const [a, b, e] = [this.a, this.b, this.e].map(({ tensor }) => castTo(tensor, dtype)) as [
+    const [a, b, e] = [this.a, this.b, this.e].map(({ tensor }) => torch.castTo(tensor, dtype)) as [
       torch.Tensor,
       torch.Tensor,
       torch.Tensor,
     ];
-    return torch.add(castTo(layer.weight.tensor, dtype), torch.mm(b, torch.mul(a, e)), { alpha: this.scale });
+    return torch.add(torch.castTo(layer.weight.tensor, dtype), torch.mm(b, torch.mul(a, e)), { alpha: this.scale });
   }
 }
 

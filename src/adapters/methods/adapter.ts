@@ -4,7 +4,6 @@ import { BidoraError } from "../../common/errors.js";
 import {
   type Activation,
   activation,
-  castTo,
   type ForwardContext,
   type Linear,
   type Parameter,
@@ -64,7 +63,7 @@ function product(
   x: torch.Tensor,
   { weight, bias }: { readonly weight: Parameter; readonly bias: Parameter },
 ): torch.Tensor {
-  return torch.linear(x, castTo(weight.tensor, x.dtype), castTo(bias.tensor, x.dtype));
+  return torch.linear(x, torch.castTo(weight.tensor, x.dtype), torch.castTo(bias.tensor, x.dtype));
 }
 
 /** Of the weights that narrow, as the `adapters` library draws them. */

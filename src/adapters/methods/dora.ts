@@ -5,14 +5,7 @@ import * as z from "zod";
 import { checkArguments, oneOf } from "../../common/arguments.js";
 import { BidoraError } from "../../common/errors.js";
 import { checkedMetadata } from "../../files/adapterMetadata.js";
-import {
-  castTo,
-  DerivedTensor,
-  type Embedding,
-  type ForwardContext,
-  type Linear,
-  type Parameter,
-} from "../../nn/index.js";
+import { DerivedTensor, type Embedding, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import {
   type Direction,
   directionBase,
@@ -108,7 +101,7 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
   protected mergedAlong(along: 0 | 1, layer: L, dtype: torch.DType): torch.Tensor {
     const direction = this.lowRank.direction(layer, dtype);
     const norm = torch.linalgVectorNorm(direction, 2, [1 - along]);
-    const gain = torch.unsqueeze(gainOf(castTo(this.magnitude, dtype), norm), 1 - along);
+    const gain = torch.unsqueeze(gainOf(torch.castTo(this.magnitude, dtype), norm), 1 - along);
     return torch.mul(direction, gain);
   }
 }
@@ -153,8 +146,8 @@ export class DoraLinear extends DoraAdapter<Linear> {
     const gain = this.#gainFor(layer, context);
     const isDropped = this.lowRank.dropout.isActive(context);
     if (this.axis === "out" && !isDropped) return this.lowRank.linear(x, layer, { gain });
-    const less = castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
-    if (isDropped) return this.#forwardDropped(x, castTo(gain, x.dtype), less, layer, context);
+    const less = torch.castTo(torch.subScalar(gain, 1), x.dtype); // exactly zero at the start, when nothing must change
+    if (isDropped) return this.#forwardDropped(x, torch.castTo(gain, x.dtype), less, layer, context);
     return this.lowRank.linear(torch.addcmul(x, x, less), layer);
   }
 
@@ -202,7 +195,7 @@ export class DoraEmbedding extends DoraAdapter<Embedding> {
 
   forward(ids: torch.Tensor, layer: Embedding, _context: ForwardContext): torch.Tensor {
     const base = layer.base(ids);
-    const gain = castTo(gainOf(this.magnitude, this.norm(layer)), base.dtype);
+    const gain = torch.castTo(gainOf(this.magnitude, this.norm(layer)), base.dtype);
     return torch.mul(this.lowRank.addRows(base, ids, layer), gain);
   }
 

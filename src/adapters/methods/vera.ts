@@ -1,7 +1,7 @@
 // Shapes: x [n, in], A [r, largest in], B [largest out, r], λ_d [r], λ_b [out].
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { castTo, Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import { Dropout, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { pick } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
@@ -73,7 +73,7 @@ class VeraLinear extends Adapter {
   }
 
   forward(x: torch.Tensor, layer: Linear, context: ForwardContext): torch.Tensor {
-    const cast = (tensor: torch.Tensor) => castTo(tensor, x.dtype);
+    const cast = (tensor: torch.Tensor) => torch.castTo(tensor, x.dtype);
     const reduced = torch.linear(this.#dropout.forward(x, context), cast(this.#a)); // n,r
     const update = torch.linear(torch.mul(reduced, cast(this.lambdaD.tensor)), cast(this.#b)); // n,out
     return torch.addcmul(layer.base(x), update, cast(this.lambdaB.tensor));
@@ -81,9 +81,9 @@ class VeraLinear extends Adapter {
 
   mergedWeight(layer: Linear, dtype: torch.DType): torch.Tensor {
     const rows = (factors: Parameter, matrix: torch.Tensor) =>
-      torch.mul(torch.unsqueeze(castTo(factors.tensor, dtype), 1), castTo(matrix, dtype));
+      torch.mul(torch.unsqueeze(torch.castTo(factors.tensor, dtype), 1), torch.castTo(matrix, dtype));
     const update = torch.mm(rows(this.lambdaB, this.#b), rows(this.lambdaD, this.#a));
-    return torch.add(castTo(layer.weight.tensor, dtype), update);
+    return torch.add(torch.castTo(layer.weight.tensor, dtype), update);
   }
 }
 

@@ -14,7 +14,7 @@ import { writeFileAtomic } from "../../files/atomic.js";
 import { readJsonObject } from "../../files/json.js";
 import { ADAPTER_CONFIG, ADAPTER_METADATA, ADAPTER_WEIGHTS, OWN_WEIGHTS } from "../../files/names.js";
 import { saveSafetensors } from "../../io/safetensors.js";
-import { castTo } from "../../nn/index.js";
+
 import * as torch from "../../torch/index.js";
 import { aSavedAdapter } from "../arguments.js";
 import type { AdapterConfig, TargetedConfig } from "../config.js";
@@ -121,7 +121,7 @@ function saveFloat32(path: string, { config, tensors }: SavedAdapter): void {
     torch.scope(() => {
       const named = Array.from(
         tensors,
-        ([name, tensor]) => [peftName(name, codec), castTo(tensor, "float32")] as const,
+        ([name, tensor]) => [peftName(name, codec), torch.castTo(tensor, "float32")] as const,
       );
       const broken = named.find(([, tensor]) => !torch.isAllFinite(tensor));
       if (broken) throw notFinite(path, broken[0]);

@@ -7,7 +7,6 @@ import type { JsonObject } from "../../files/json.js";
 import {
   type AttendOptions,
   attend,
-  castTo,
   Dropout,
   type ForwardContext,
   LayerNorm,
@@ -134,7 +133,7 @@ export class DistanceEmbeddings extends Module {
   /** → 2S,H */
   forward(): torch.Tensor {
     const { tensor, computeDtype } = this.table.weight;
-    const table = castTo(tensor, computeDtype ?? tensor.dtype);
+    const table = torch.castTo(tensor, computeDtype ?? tensor.dtype);
     return this.norm ? this.norm.forward(table) : table;
   }
 }

@@ -1,12 +1,21 @@
-// Rules of libtorch's own operators.
+// The tangent rule of every operator: those of libtorch's operators are here, those of own operators in src/operators.
 
-import { byFormula } from "../operators/formulaRule.js";
+import { geluMulRule, geluRule, siluMulRule, torchGeluRule } from "../operators/activation.js";
+import { attentionRule } from "../operators/attention.js";
+import { checkpointRule } from "../operators/checkpoint.js";
+import { directionGainRule, directionNormRule } from "../operators/directionNorm.js";
+import { byFormula, genericRule } from "../operators/formulaRule.js";
+import { linearRule, torchLinearRule } from "../operators/linear.js";
+import { linearCrossEntropyRule } from "../operators/linearCrossEntropy.js";
+import { lowRankLinearRule } from "../operators/lowRankTangent.js";
+import { dropoutAddNormRule, rowNormRule } from "../operators/norms.js";
+import { rotaryRule } from "../operators/rotary.js";
 import type { BackwardState, CallFacts, ForwardState, Rule } from "../operators/rule.js";
 import * as calls from "../torch/generated/recordedCalls.js";
 import * as torch from "../torch/index.js";
 
 /** Operators that are linear in every input that a gradient flows through: reshapes, picks, casts and sums. */
-export const LINEAR_MAPS: readonly string[] = [
+const LINEAR_MAPS: readonly string[] = [
   "aten::view",
   "aten::reshape",
   "aten::flatten.using_ints",
@@ -41,7 +50,7 @@ export const LINEAR_MAPS: readonly string[] = [
   "bidora::dropout",
 ];
 
-export const linearMapRule: Rule = {
+const linearMapRule: Rule = {
   isCheap: true,
   keptGradients: () => [],
   readsForward: (facts) => ({ values: unmoved(facts) }),
@@ -83,7 +92,7 @@ function zeroed(state: ForwardState, id: torch.TensorId): torch.Tensor {
 const replayed = byFormula((state, inputs) => state.replay(inputs), { isCheap: true });
 
 /** y = m / n of one shape: ẏ = (ṁ − y·ṅ) / n; ġ_m = (ġ − g·ṅ/n) / n. */
-export const divRule: Rule = {
+const divRule: Rule = {
   ...replayed,
   tangents(state) {
     const { self: m, other: n } = calls.divCall(state.call);
@@ -107,7 +116,7 @@ export const divRule: Rule = {
 };
 
 /** The filled elements are constant, so nothing flows through them. */
-export const maskedFillRule: Rule = {
+const maskedFillRule: Rule = {
   ...replayed,
   tangents(state) {
     const { self: x, mask } = calls.maskedFillCall(state.call);
@@ -117,3 +126,29 @@ export const maskedFillRule: Rule = {
       : replayed.tangents(state);
   },
 };
+
+const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ...LINEAR_MAPS.map((name) => [name, linearMapRule] as const),
+  ["aten::linear", torchLinearRule],
+  ["aten::div.Tensor", divRule],
+  ["aten::gelu", torchGeluRule],
+  ["aten::masked_fill.Scalar", maskedFillRule],
+  ["bidora::attention", attentionRule],
+  ["bidora::direction_gain", directionGainRule],
+  ["bidora::direction_norm", directionNormRule],
+  ["bidora::dropout_add_norm", dropoutAddNormRule],
+  ["bidora::gelu", geluRule],
+  ["bidora::gelu_mul", geluMulRule],
+  ["bidora::linear", linearRule],
+  ["bidora::linear_cross_entropy", linearCrossEntropyRule],
+  ["bidora::low_rank_linear", lowRankLinearRule],
+  ["bidora::rotary", rotaryRule],
+  ["bidora::row_norm", rowNormRule],
+  ["bidora::silu_mul", siluMulRule],
+  ["checkpoint", checkpointRule],
+]);
+
+/** The rule of an operator: its own, or automatic differentiation. */
+export function ruleOf(operator: string): Rule {
+  return RULES.get(operator) ?? genericRule;
+}
