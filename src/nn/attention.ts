@@ -24,7 +24,7 @@ export interface AttendOptions extends Pick<AttentionOptions, "scores"> {
   readonly layout: RowLayout;
   /** The same sequences' keys, where a cache holds more of them than there are queries. Default: `layout`. */
   readonly keyLayout?: RowLayout | undefined;
-  /** A query sees no later key. The last query of a sequence stands at its last key. */
+  /** A query sees no later key. The last query of a sequence belongs to its last key. */
   readonly causal?: boolean | undefined;
   /** A sliding window of n tokens, as transformers' `sliding_window`, is causal with `{ before: n - 1 }`. */
   readonly window?: AttentionWindow | undefined;

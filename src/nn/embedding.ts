@@ -4,7 +4,7 @@ import type { ForwardContext } from "./context.js";
 import { Linear } from "./linear.js";
 import { Module, type Parameter } from "./module.js";
 
-/** What can stand in for an embedding's own look-up. */
+/** An adapter that replaces an embedding's look-up. */
 export interface EmbeddingAdapter extends Module {
   /** ids: [tokens] integers → [tokens, dim] */
   forward(ids: torch.Tensor, layer: Embedding, context: ForwardContext): torch.Tensor;
@@ -18,7 +18,7 @@ export class Embedding extends Module {
   constructor(
     readonly count: number,
     readonly dim: number,
-    /** The row of padding, which gets no gradient, wherever it is looked up. */
+    /** The row of the padding token, which gets no gradient. */
     readonly padding?: number,
   ) {
     super();
@@ -44,7 +44,7 @@ export class Embedding extends Module {
 
 /**
  * The output matrix of a language model, from hidden states to the vocabulary. It comes with the checkpoint, and `all-linear` leaves
- * it out. Where it is tied to the embeddings it computes with their table, and has no weight of its own in the tree.
+ * it out. Where it is tied to the embeddings it computes with their table, and adds no weight to the tree.
  */
 export class OutputLinear extends Linear {
   constructor(

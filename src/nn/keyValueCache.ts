@@ -31,7 +31,7 @@ export class KeyValueCache {
 
   /**
    * @param sequences how many there are
-   * @param tokens that each may come to have; more may come
+   * @param tokens expected in each sequence; more are possible
    */
   constructor(sequences: number, tokens = FEW_TOKENS) {
     this.#lengths = new Array<number>(sequences).fill(0);
@@ -40,16 +40,16 @@ export class KeyValueCache {
     this.#room = tokens;
   }
 
-  /** Tokens that each sequence has had. */
+  /** Tokens of each sequence so far. */
   get lengths(): readonly number[] {
     return this.#lengths;
   }
 
   /**
-   * Takes a layer's keys and values of new tokens.
+   * Adds a layer's keys and values of new tokens.
    * @param keys [N, W]
    * @param layout of the new tokens
-   * @returns those of all tokens, which belong to the cache
+   * @returns the keys and values of all tokens, which belong to the cache
    */
   extend(layer: number, keys: torch.Tensor, values: torch.Tensor, layout: RowLayout): CachedRows {
     const { next, ...spans } = this.#spansOf(layout);
@@ -59,20 +59,20 @@ export class KeyValueCache {
     return { ...own, ...spans };
   }
 
-  /** Every layer has been given new tokens. */
+  /** To be called when every layer has got the new tokens. */
   advance({ lengths }: RowLayout): void {
     this.#lengths = this.#lengths.map((length, i) => length + (lengths[i] as number));
     this.#forgetSpans();
   }
 
-  /** Forgets the tokens of one sequence: it begins anew. */
+  /** Forgets the tokens of one sequence, which restarts. */
   restart(sequence: number): void {
     this.#lengths = this.#lengths.with(sequence, 0);
     this.#forgetSpans();
   }
 
   /**
-   * Goes on with some of the sequences: one may leave, all may, or one be there several times. Only what is there again is copied.
+   * Continues with some of the sequences, in a new order. A sequence may be dropped or duplicated; only duplicates are copied.
    * @param sequences their numbers, in their new order
    */
   select(sequences: readonly number[]): void {
@@ -88,7 +88,7 @@ export class KeyValueCache {
     this.#forgetSpans();
   }
 
-  /** Lets go of everything. */
+  /** Releases everything. */
   dispose(): void {
     for (const layer of this.#layers.values()) dispose(layer);
     this.#layers.clear();
@@ -131,7 +131,7 @@ export class KeyValueCache {
     return layer ? (layer.keys.shape[0] as number) / this.#room : this.#slotCount;
   }
 
-  /** Gives every layer memory anew: for as many slots as there are, each with so much room. */
+  /** Reallocates every layer's memory: for the present number of slots, each with this much room. */
   #make(room: number): void {
     const before = this.#room;
     this.#room = room;

@@ -5,8 +5,8 @@ import type { ForwardContext } from "./context.js";
 import { DerivedTensor, Module, Parameter } from "./module.js";
 
 /**
- * What can stand in for a linear layer's own product, put there from outside. It may change what the layer computes, or go on from
- * it: a bottleneck after a sub-layer's dense layer takes `layer.base(x)`, which is before that sub-layer's dropout and residual.
+ * An adapter that replaces a linear layer's product. It may use the layer's result: a bottleneck after a sub-layer's dense layer takes
+ * `layer.base(x)`, before that sub-layer's dropout and residual.
  */
 export interface LinearAdapter extends Module {
   /** x: [tokens, in] → [tokens, out] */
@@ -28,7 +28,7 @@ export class Linear extends Module {
     readonly outFeatures: number,
     options: {
       readonly bias?: boolean;
-      /** Another module's weight to compute with, which stands in the tree there and not here. */
+      /** Another module's weight to compute with; it is in the tree there, not here. */
       readonly weight?: Parameter;
       /** Model files hold the weight as [in, out], as GPT-2's `Conv1D` does. */
       readonly isStoredTransposed?: boolean;
@@ -68,7 +68,7 @@ export class Linear extends Module {
   }
 
   /**
-   * Copies the weight in the layout that oneDNN would else bring it into for every product. The copy serves until the weight is
+   * Copies the weight into oneDNN's layout, which oneDNN would otherwise do for every product. The copy is used until the weight is
    * replaced or changes in place.
    */
   pack(): void {
@@ -77,7 +77,7 @@ export class Linear extends Module {
   }
 }
 
-/** Packs every linear layer of a model that is to be used as it is, where that makes its products faster. */
+/** Packs every linear layer of a model that is not trained, where that makes its products faster. */
 export function packLinears(model: Module): void {
   const packable = torch.packableDtypes();
   for (const [, layer] of model.namedModules()) {
@@ -102,7 +102,7 @@ export function projectTogether(
   return linears(x, weights, biases);
 }
 
-/** Whether one call may serve all: it takes the weights alone, with biases of all or of none, and records no gradients. */
+/** Whether one call computes all products: it takes plain weights, with biases for all or none, and records no gradients. */
 function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
   const biased = layers.filter(({ bias }) => bias).length;
   const parameters = layers.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
@@ -115,7 +115,7 @@ function areTogether(layers: readonly Linear[], x: torch.Tensor): boolean {
 }
 
 /**
- * The products of layers that a checkpoint holds as one.
+ * The parts of a product of layers that a checkpoint stores as one.
  * @param x [tokens, sum of widths]
  * @returns [tokens, width] for each width
  */

@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import type { ForwardContext } from "./context.js";
 import type { Linear } from "./linear.js";
 
-/** The label of what has none: it bears no loss. */
+/** The label of tokens without one: they are not trained on. */
 export const IGNORED_LABEL = -100;
 
 /**
@@ -51,7 +51,7 @@ export function linearCrossEntropy(
   return operators.linearCrossEntropy(states, layer, targets);
 }
 
-/** Tokens that go through the output matrix at a time, so that logits take little room. */
+/** Tokens that go through the output matrix at a time, so that logits take little memory. */
 const CHUNK = 256;
 
 /** libtorch's number for no reduction. */

@@ -8,7 +8,7 @@ import { Module, type Parameter } from "./module.js";
 export abstract class Norm extends Module {
   readonly weight: Parameter;
   abstract readonly bias: Parameter | undefined;
-  /** Whether the mean is taken away first. */
+  /** Whether the mean is subtracted first. */
   abstract readonly isCentred: boolean;
 
   constructor(
@@ -34,7 +34,7 @@ export abstract class Norm extends Module {
   abstract forward(x: torch.Tensor): torch.Tensor;
 }
 
-/** Layer normalisation, with a weight and, unless it says otherwise, a bias. */
+/** Layer normalisation, with a weight and by default a bias. */
 export class LayerNorm extends Norm {
   readonly bias: Parameter | undefined;
   readonly isCentred = true;
@@ -59,7 +59,7 @@ export class RmsNorm extends Norm {
   }
 }
 
-/** The same with weights that are offsets from 1, in float32 at least, as Gemma has it. */
+/** RMSNorm whose weights are offsets from 1, in float32 at least, as in Gemma. */
 export class OffsetRmsNorm extends RmsNorm {
   override factors(dtype: torch.DType): NormFactors | undefined {
     return dtype === torch.wideDtype(dtype) ? this.factorsOf(this.#fromOne(dtype)) : undefined;
@@ -75,14 +75,14 @@ export class OffsetRmsNorm extends RmsNorm {
   }
 }
 
-/** The linear layers that sub-layers end with, whose results are added to what came in: ends of their paths, by kind of sub-layer. */
+/** The last linear layer of each kind of sub-layer, whose result is added to the residual: ends of module paths. */
 export interface SubLayerOutputs {
   readonly attention: readonly string[];
-  /** What ends one of `attention`'s too is that alone. */
+  /** A path that also matches `attention` counts as attention only. */
   readonly feedForward: readonly string[];
 }
 
-/** What a residual sum goes through. */
+/** How a residual sum is computed. */
 export interface ResidualOptions {
   readonly dropout: Dropout;
   readonly norm: Norm;

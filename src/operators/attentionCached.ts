@@ -31,7 +31,7 @@ interface CachedAttentionOptions extends Pick<AttentionOptions, "heads" | "kvHea
 const KERNEL = { isTwiceDifferentiable: true };
 
 /**
- * Causal attention, where a sequence's last query stands at its last key.
+ * Causal attention. A sequence's last query belongs to its last key.
  * @param q [N, H·D]
  * @returns [N, H·D]
  */

@@ -1,5 +1,5 @@
 // Gradient checkpointing: the backward pass computes a part of the forward pass again, by the same operator calls. A tangent walk
-// records the part when it comes to it: with y = f(x) for all inputs, ẏ = J·ẋ, and ġ_x is d/dε of ∇_x⟨f(x), g⟩ with x and g moving.
+// records the part when it reaches it: with y = f(x) for all inputs, ẏ = J·ẋ, and ġ_x is d/dε of ∇_x⟨f(x), g⟩ with x and g moving.
 import * as torch from "../torch/index.js";
 import { isTwiceDifferentiable } from "./choose.js";
 import type { BackwardState, ForwardState, Rule } from "./rule.js";

@@ -11,7 +11,7 @@ interface Kernel {
 /** The dtypes that kernels are compiled for. */
 const KERNEL_DTYPES: ReadonlySet<torch.DType> = new Set(["float64", "float32", "bfloat16"]);
 
-/** What the running code asks for: any kernel, only kernels with a second derivative, or no kernel at all. */
+/** What the running code needs: any kernel, only kernels with a second derivative, or no kernel at all. */
 type Demand = "any kernel" | "second derivatives" | "formulas";
 
 let demand: Demand = "any kernel";

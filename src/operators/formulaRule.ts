@@ -23,7 +23,7 @@ export function byFormula(formula: Formula, options: { readonly isCheap?: boolea
 }
 
 /**
- * The rule of every operator without one of its own: the call is made again. One that wrote to its argument cannot be, since the
+ * The rule of every operator that has no other: the call is made again. One that wrote to its argument cannot be, since the
  * argument has changed.
  */
 export const genericRule: Rule = byFormula((state, inputs) => {

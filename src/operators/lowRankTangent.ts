@@ -55,12 +55,12 @@ export const lowRankLinearRule: Rule = {
   },
 };
 
-/** What the operators of one pass serve: an input for both branches, and a gain that p is had back by. */
+/** Whether the kernel serves: both branches have one input, and the gain is large enough to divide p out of y. */
 function isFused(state: ForwardState, at: Operands): boolean {
   return at.low === at.x && (at.gain === undefined || !isSmallGain(state.value(at.gain)));
 }
 
-/** And back, where nothing of the layer's own moves but the gain. */
+/** The same for the backward kernel, where of the layer's tensors only the gain's gradients are wanted. */
 function isFusedBackward(state: BackwardState, at: Operands): boolean {
   const others = ids(at.a, at.b, at.bias);
   return isFused(state, at) && !others.some(state.wantsChange) && !state.wantsGradient(at.x);
@@ -78,7 +78,7 @@ function fusedTangent(state: ForwardState, at: Operands): torch.Tensor {
   return torch.lowRankLinearTangent(x, xDot, ...ownOperands(state, at), state.value(at.y));
 }
 
-/** What the layer itself brings to either fused operator, and its tangents. */
+/** The layer's operands of either kernel, and their tangents. */
 function ownOperands(state: ForwardState, { weight, bias, a, b, gain, scale }: Operands) {
   const value = (id: torch.TensorId | undefined) => (id === undefined ? null : state.value(id));
   const tangent = (id: torch.TensorId | undefined) => (id === undefined ? null : (state.tangent(id) ?? null));
@@ -217,7 +217,7 @@ function backward(state: BackwardState, at: Operands): void {
   for (const bias of ids(at.bias)) biasBackward(state, bias);
 }
 
-/** q and q̇; and what comes to the gain. */
+/** q and q̇; the gain's gradients are added here too. */
 function throughGain(state: BackwardState, at: Operands, dtype: torch.DType) {
   const [gradient, change] = [state.gradient(0), state.change(0)];
   if (at.gain === undefined) return { q: gradient, qDot: change };

@@ -107,7 +107,7 @@ function hiddenKeys(groups: Groups, { before, after }: AttentionLimits, device: 
   return hidden.length > 0 ? hidden.reduce((a, b) => torch.logicalOr(a, b)) : undefined;
 }
 
-/** How far each key lies before each query, where the last query of a row stands at its last key: [R, 1, Lq, Lk] int64. */
+/** How far each key lies before each query, where the last query of a row belongs to its last key: [R, 1, Lq, Lk] int64. */
 function distances({ queries, keys }: Groups, device: string): torch.Tensor {
   const shifts = keys.lengths.map((length, row) => length - (queries.lengths[row] as number));
   const shift = torch.tensor(shifts, [shifts.length, 1, 1, 1], "int64", device);

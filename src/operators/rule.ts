@@ -5,7 +5,7 @@ import * as torch from "../torch/index.js";
 type Tensor = torch.Tensor;
 type TensorId = torch.TensorId;
 
-/** Passes within a call that a rule asks for, which are recorded. */
+/** Recorded passes within a call, for rules that need them. */
 export interface Nested {
   /** Tangents of the results of `body`, from those of `moving`; undefined for zero. */
   tangents(

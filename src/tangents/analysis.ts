@@ -12,7 +12,7 @@ export interface Step extends CallFacts {
 }
 
 export interface Analysis {
-  /** Calls whose results move along u, and calls that are made again for their values. */
+  /** Calls whose results move along u, and calls that are repeated for their values. */
   readonly forward: readonly Step[];
   /** Calls with an input that a wanted derivative flows through, the last first. */
   readonly backward: readonly Step[];

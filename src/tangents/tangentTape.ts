@@ -74,7 +74,7 @@ interface Recording {
   readonly lossLike: Pick<torch.Tensor, "dtype" | "device">;
   readonly moved: readonly (torch.TensorId | undefined)[];
   readonly wantedIds: readonly (torch.TensorId | undefined)[];
-  /** Of what is wanted. */
+  /** Shape, dtype and device of each wanted gradient. */
   readonly likes: readonly Pick<torch.Tensor, "shape" | "dtype" | "device">[];
 }
 

@@ -24,7 +24,7 @@ type NativeSchema = {
   readonly returns: readonly NativeArgument[];
 };
 
-/** What libtorch is built with, and runs on. */
+/** How libtorch is built, and what it runs on. */
 export type EngineFacts = {
   readonly torchVersion: string;
   readonly library: string;
@@ -67,7 +67,7 @@ type NativeTapeEntry = {
   readonly writes: boolean;
 };
 
-/** The addon's exports: what native/ offers, and all that TypeScript knows of it. */
+/** The addon's exports. */
 export interface Native {
   call(operator: number, ...args: readonly unknown[]): unknown;
   declareOperators(names: readonly string[]): number;
@@ -160,7 +160,7 @@ const require = createRequire(import.meta.url);
 
 const PRELUDE = "prelude.node";
 
-/** What native/prelude offers. */
+/** The exports of native/prelude. */
 interface Prelude {
   preload(path: string): void;
   finishPreload(): void;
@@ -168,7 +168,7 @@ interface Prelude {
   unwatchSignal(signal: number): void;
 }
 
-/** What has to be there before libtorch; see native/prelude. */
+/** Must be loaded before libtorch; see native/prelude. */
 function loadPrelude(path: string): Prelude {
   return require(join(dirname(path), PRELUDE));
 }
@@ -184,8 +184,8 @@ function preludeIfBuilt(): Prelude | undefined {
 let isPreloading = false;
 
 /**
- * Begins to load libtorch, a few hundred milliseconds of work, in a thread of its own, so that the first call finds it there.
- * What goes wrong is told by that call.
+ * Starts to load libtorch, which takes a few hundred milliseconds, in another thread, so that the first call need not wait. That call
+ * reports errors.
  */
 export function preloadEngine(): void {
   if (isPreloading || engineProblem()) return;
@@ -201,9 +201,8 @@ type EndingSignal = "SIGINT" | "SIGTERM" | "SIGHUP";
 
 /**
  * Ends the process at once, by status 130, at a second signal that comes later than the grace time after the first, even while
- * the event loop stands still. Node must listen to the signals, and go on until the watch ends. Where nothing that can be loaded
- * is built, nothing is watched.
- * @returns what ends the watch
+ * the event loop is blocked. Node must listen to the signals until the watch ends. Without a built addon nothing is watched.
+ * @returns a function that ends the watch
  */
 export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: number): () => void {
   const prelude = preludeIfBuilt();
@@ -214,7 +213,7 @@ export function endAtSecondSignal(signals: readonly EndingSignal[], graceMs: num
   };
 }
 
-/** A product on all threads: OpenBLAS takes its room now, since it would wait for ever for room that is not there later. */
+/** A product on all threads makes OpenBLAS reserve its memory now: later it would wait forever for memory that is not available. */
 function warmUp(addon: Native): void {
   const size = 256;
   const zeros = addon.fromBytes(new Uint8Array(4 * size * size), [size, size], "float32", "float32");

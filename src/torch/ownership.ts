@@ -1,6 +1,6 @@
 import { type Handle, native } from "./native.js";
 
-/** What a disposed tensor has in place of its handle: no slot has it. */
+/** The handle of disposed tensors: no slot has it. */
 export const released: Handle = -1;
 
 /** A tensor, as far as its ownership goes. */
@@ -15,14 +15,14 @@ type Scope = { readonly tensors: Set<Owned>; readonly outer: Scope | undefined }
 /** The innermost open scope. */
 let current: Scope | undefined;
 
-/** Tensors in the garbage collector's hands. */
+/** Tensors that the garbage collector owns. */
 const collectable = new WeakSet<Owned>();
 const registry = new FinalizationRegistry<Handle>((handle) => {
   native.takeFromCollector(handle);
   native.releaseOne(handle);
 });
 
-/** Gives a new tensor to the open scope, or to the garbage collector, which is told of its bytes. */
+/** Gives a new tensor to the open scope, or to the garbage collector, which counts its bytes. */
 export function adopt(tensor: Owned): void {
   if (current) current.tensors.add(tensor);
   else giveToCollector(tensor);
@@ -34,7 +34,7 @@ function giveToCollector(tensor: Owned): void {
   registry.register(tensor, tensor.handle, tensor);
 }
 
-/** Takes a tensor out of its owner's hands, before it is released or handed on. */
+/** Removes a tensor from its owner, before it is released or passed on. */
 export function forget(tensor: Owned): void {
   if (collectable.delete(tensor)) {
     registry.unregister(tensor);
@@ -44,7 +44,7 @@ export function forget(tensor: Owned): void {
   for (let owner = current; owner; owner = owner.outer) if (owner.tensors.delete(tensor)) return;
 }
 
-/** Lets a tensor outlive every open scope: it is released by `dispose` or by the garbage collector. */
+/** Makes a tensor outlive every open scope: `dispose` or the garbage collector releases it. */
 export function keep<T extends Owned>(tensor: T): T {
   if (!collectable.has(tensor)) {
     giveToCollector(tensor);
@@ -55,7 +55,7 @@ export function keep<T extends Owned>(tensor: T): T {
 
 /**
  * Runs `body` and releases the tensors made in it, except those in its result (a tensor, or arrays, plain objects, Maps
- * and Sets of them), which go to the scope outside, and those that were given to `keep`. `body` is synchronous.
+ * and Sets of them), which go to the outer scope, and those passed to `keep`. `body` is synchronous.
  */
 export function scope<T>(body: () => T): T {
   const inner: Scope = { tensors: new Set(), outer: current };
@@ -90,7 +90,7 @@ function isPlain(value: object): boolean {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Bytes of the tensors in the garbage collector's hands, each storage counted once. V8 is told of them. */
+/** Bytes of the tensors that the garbage collector owns, each storage counted once. V8 counts them as external memory. */
 export function collectableBytes(): number {
   return native.collectableBytes();
 }

@@ -17,7 +17,7 @@ export type ProfileEvent = {
   readonly depth: number;
   /** Innermost range around it; for a backward step, the range of the forward call. */
   readonly range: string | undefined;
-  /** Shapes of the tensor arguments, "" unless they were asked for. */
+  /** Shapes of the tensor arguments, "" unless they were requested. */
   readonly shapes: string;
 };
 

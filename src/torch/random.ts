@@ -7,23 +7,23 @@ export class Generator {
   /** The native name, for calls through the bridge. */
   readonly handle: Handle;
 
-  /** @param seed a whole number of up to 64 bits; one of up to 32 draws what libtorch's own `manual_seed` gives */
+  /** @param seed a whole number of up to 64 bits; one of up to 32 gives the same numbers as libtorch's `manual_seed` */
   constructor(seed: number | bigint = 0) {
     this.handle = native.newGenerator(seed);
     registry.register(this, this.handle);
   }
 
-  /** Starts anew from a seed. */
+  /** Restarts from a seed. */
   manualSeed(seed: number | bigint): void {
     native.manualSeed(this.handle, seed);
   }
 
-  /** The whole state, for `setState`: what is drawn next follows from it. */
+  /** The whole state, for `setState`: it determines all further numbers. */
   getState(): Uint8Array {
     return native.generatorState(this.handle);
   }
 
-  /** Goes back to a state from `getState`; anything else throws a TorchError. */
+  /** Restores a state from `getState`; anything else throws a TorchError. */
   setState(state: Uint8Array): void {
     native.setGeneratorState(this.handle, state);
   }

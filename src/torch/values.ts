@@ -5,12 +5,12 @@ import * as operators from "./generated/operators.js";
 import { scope } from "./ownership.js";
 import type { Tensor } from "./tensor.js";
 
-/** The tensor in `dtype`: itself when it has it already. */
+/** The tensor in `dtype`: itself if it has that dtype already. */
 export function castTo(tensor: Tensor, dtype: DType): Tensor {
   return tensor.dtype === dtype ? tensor : operators.to(tensor, dtype);
 }
 
-/** The tensor on a device: itself when it is there already. */
+/** The tensor on a device: itself if it is there already. */
 export function onDevice(tensor: Tensor, device: string): Tensor {
   return tensor.device === device ? tensor : operators.toDevice(tensor, device, tensor.dtype);
 }
