@@ -1,13 +1,7 @@
 // Shapes: x [n, in], h and y [n, out], down [m, out], up [out, m], m the width of the bottleneck.
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import {
-  type Activation,
-  activation,
-  type ForwardContext,
-  type Linear,
-  type Parameter,
-} from "../../nn/index.js";
+import { type Activation, activation, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
 import { choice, whole } from "../../settings/kinds.js";
 import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
