@@ -99,8 +99,8 @@ export type { Compared } from "./run/comparison/write.js";
 export type { Estimate } from "./run/estimates/measureRun.js";
 export type { Kind } from "./settings/kinds.js";
 export type { AppliesWhen, Option, OptionTable } from "./settings/option.js";
-export { CheckpointRequest } from "./train/checkpointRequest.js";
-export type { EstimatorComparison, EstimatorResult } from "./train/compareEstimators.js";
+export { CheckpointRequest } from "./train/checkpoints.js";
+export type { EstimatorComparison, EstimatorResult } from "./train/hypergradients/compareEstimators.js";
 
 // Text that goes on from text.
 

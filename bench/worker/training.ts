@@ -3,7 +3,7 @@ import { TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { takeSnapshot } from "../../src/train/trainedTensors.js";
 import type { OwnSpec } from "../protocol.js";
 import { adaptedModel } from "./adaptedModel.js";
 import { batchSizeOf, isInOrder, rowsOf } from "./rows.js";

@@ -2,10 +2,8 @@ import { checkArguments } from "../common/arguments.js";
 import { type Module, type Parameter, transposed } from "../nn/index.js";
 import type { Tensor } from "../torch/index.js";
 import type { Adapter } from "./adapter.js";
-import { anAdapted } from "./arguments.js";
-import type { AdapterConfig } from "./config.js";
-import type { Slot } from "./slots.js";
-import type { SavedState, TrainingHooks } from "./trainingHooks.js";
+import { type AdapterConfig, anAdapted } from "./config.js";
+import type { Slot } from "./targets.js";
 
 /** One adapted layer: where it is, and what was put there. */
 export type AdaptedModule = Slot & { readonly adapter: Adapter };
@@ -66,4 +64,42 @@ export function savedState(adapted: AdaptedModel<AdapterConfig>): SavedState {
 /** Whether an adapter is in a layer whose weight lies [in, out] in model files. */
 export function adaptsTransposed({ modules }: AdaptedModel): boolean {
   return modules.some(({ layer }) => layer.weight.isStoredTransposed);
+}
+
+/** An optimiser step that has been done. */
+export interface FinishedStep {
+  /** From 1, of `steps` in the run. */
+  readonly step: number;
+  readonly steps: number;
+  /** What the optimiser was given, clipped, by the names of the trained tensors. */
+  readonly gradients: ReadonlyMap<string, Tensor>;
+}
+
+/** What a method does beside the optimiser while it trains: AdaLoRA's penalty, and its ranks that shrink. */
+export interface TrainingHooks {
+  /** A scalar added to each step's loss, once however many batches the step has, and not told with it. */
+  penalty?(): Tensor;
+  /** Changes tensors in place after an optimiser step, unrecorded. */
+  afterStep?(step: FinishedStep): void;
+  /** What it remembers from step to step, by name, in the same tensors throughout: checkpoints keep their values. */
+  readonly memory?: ReadonlyMap<string, Tensor>;
+  /** What a file gets of the adapter's settings and tensors: of AdaLoRA's ranks those that are left. */
+  saved?<Saved extends SavedState>(state: Saved): Saved;
+}
+
+/** An adapter's settings and tensors, by name without `base_model.model.`. */
+export interface SavedState {
+  readonly config: AdapterConfig;
+  readonly tensors: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Where gradients take ‖V‖ as a constant, differences must too: holds every such norm at its present value until the
+ * returned function is called.
+ */
+export function holdNorms(adapted: AdaptedModel): () => void {
+  const releases = adapted.modules.map(({ adapter, layer }) => adapter.holdNorm(layer));
+  return () => {
+    for (const release of releases) release();
+  };
 }

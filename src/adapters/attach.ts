@@ -3,12 +3,10 @@ import { BidoraError } from "../common/errors.js";
 import { Embedding, isWithin, Linear, type Module, OutputLinear, type Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
 import type { AdaptedModel } from "./adapted.js";
-import { aModule, aSavedAdapter, WITH_GENERATOR } from "./arguments.js";
-import type { AdapterConfig } from "./config.js";
-import { inject } from "./inject.js";
-import { type NewModules, newLayers, withNewModules } from "./newModules.js";
+import { type AdapterConfig, aModule, aSavedAdapter, WITH_GENERATOR } from "./config.js";
+import { inject, plannedShapes, planOf } from "./inject.js";
 import type { SavedAdapter } from "./peft/format.js";
-import { plannedShapes, planOf } from "./plan.js";
+import { isSaved } from "./targets.js";
 
 type Shapes = ReadonlyMap<string, readonly number[]>;
 type Tensors = ReadonlyMap<string, torch.Tensor>;
@@ -109,4 +107,25 @@ function misfit(why: string): BidoraError {
 function some(names: readonly string[]): string {
   const rest = names.length - LISTED;
   return names.slice(0, LISTED).join(", ") + (rest > 0 ? ` and ${rest} more` : "");
+}
+
+/** Layers of a model that are newly initialized, since the checkpoint has no weights for them. */
+export interface NewModules {
+  /** Paths of these layers. */
+  readonly initialized: readonly string[];
+  /** Paths of the modules that contain them and are trained and saved as a whole. */
+  readonly trainedModules: readonly string[];
+}
+
+/** The newly initialized layers that a saved adapter has no weights for either. */
+export function newLayers({ initialized }: NewModules, { modulesToSave }: AdapterConfig): readonly string[] {
+  return initialized.filter((path) => !isSaved(path, modulesToSave));
+}
+
+/** The adapter's settings, with the modules of new layers added to `modulesToSave`. */
+export function withNewModules<Config extends AdapterConfig>(config: Config, model: NewModules): Config {
+  const layers = newLayers(model, config);
+  const added = model.trainedModules.filter((module) => layers.some((path) => isWithin(path, module)));
+  const kept = config.modulesToSave.filter((path) => !added.some((module) => isWithin(path, module)));
+  return { ...config, modulesToSave: [...kept, ...added] };
 }

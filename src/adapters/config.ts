@@ -1,3 +1,18 @@
+import {
+  aList,
+  aName,
+  aNumber,
+  anObject,
+  aSwitch,
+  type Check,
+  having,
+  oneOf,
+  optional,
+  options,
+  takes,
+} from "../common/arguments.js";
+import { own } from "../common/collections.js";
+
 export const BIASES = ["none", "adapted", "all"] as const;
 
 /** What the settings of every adapter say. */
@@ -35,3 +50,40 @@ export const TARGET_DEFAULTS: Omit<TargetedConfig, "method"> = {
   bias: "none",
   modulesToSave: [],
 };
+
+/** What the calls about adapters take. */
+
+export const aModule = having("a model, as loadModel gives it", "namedParameters");
+export const anAdapted = having("what inject or attachAdapter gives", "model", "modules", "trained");
+export const aMerged = having("an adapted module, as inject gives them", "adapter", "layer");
+export const aConfig = having("settings of an adapter, as loraConfig gives them", "method");
+export const aTargetedConfig = having("settings of an adapter, as loraConfig gives them", "method", "targetModules");
+export const aSavedAdapter = having("an adapter, as readAdapter gives it", "config", "tensors");
+/** Options that draw what a file does not have. */
+export const WITH_GENERATOR = having("an object with a generator", "generator");
+
+const TARGETS = takes("a list of names, a regular expression, or all-linear", (value) =>
+  Array.isArray(value) ? value.every((name) => typeof name === "string") : typeof value === "string",
+);
+/** Settings that have no default to go by, or take one of some words. */
+const DECLARED: Readonly<Record<string, Check>> = {
+  targetModules: TARGETS,
+  excludeModules: TARGETS,
+  layersToTransform: aList,
+  layersPattern: aList,
+  trainsNorms: aSwitch,
+  method: aName,
+  bias: oneOf(BIASES),
+};
+
+/** Settings with the names and the types of their defaults. @param words checks of a method's own settings that take one of some words */
+export function configOptions(defaults: object, words: Readonly<Record<string, Check>> = {}): Check {
+  const alike = Object.fromEntries(Object.entries(defaults).map(([key, value]) => [key, likeDefault(value)]));
+  const checks = Object.entries({ ...alike, ...DECLARED, ...words });
+  return options(Object.fromEntries(checks.map(([key, check]) => [key, optional(check)])));
+}
+
+const BY_TYPE: Readonly<Record<string, Check>> = { string: aName, number: aNumber, boolean: aSwitch };
+
+const likeDefault = (value: unknown): Check =>
+  Array.isArray(value) ? aList : (own(BY_TYPE, typeof value) ?? anObject);

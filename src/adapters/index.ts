@@ -7,19 +7,19 @@ export {
 } from "../files/adapterMetadata.js";
 export { ADAPTER_FILES, ADAPTER_WEIGHT_FILES } from "../files/names.js";
 export { MAGNITUDE_AXES, type MagnitudeAxis, NORM_GRADIENTS, type NormGradient } from "../operators/directionNorm.js";
-export { type AdaloraConfig, adaloraConfig } from "./adaloraConfig.js";
+export type { FinishedStep, SavedState, TrainingHooks } from "./adapted.js";
 export {
   type AdaptedModel,
   type AdaptedModule,
   adaptsTransposed,
+  holdNorms,
   savedState,
   savedTensors,
   type TrainedRole,
   TrainedTensor,
 } from "./adapted.js";
 export { Adapter, type Layer } from "./adapter.js";
-export { attachAdapter } from "./attach.js";
-export { ADAPTER_PLACEMENTS, type AdapterPlacement, type BottleneckConfig } from "./bottleneckConfig.js";
+export { attachAdapter, type NewModules, newLayers } from "./attach.js";
 export {
   type AdapterConfig,
   type Pattern,
@@ -27,13 +27,10 @@ export {
   type TargetedConfig,
   type TargetModules,
 } from "./config.js";
-
-export { trainEverything } from "./full.js";
-export { holdNorms } from "./holdNorms.js";
+export { trainEverything } from "./fullTraining.js";
 export { eject, type InjectOptions, inject, reinject } from "./inject.js";
 export { LowRank } from "./lowRank.js";
 export { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
-export { type LowRankUpdate, type LowRankUpdates, lowRankUpdates, trainedBeside } from "./lowRankUpdates.js";
 export { type Merged, merge, mergedBias, mergedParameters, mergedWeight, refuseUnmerged } from "./merge.js";
 export type {
   AdapterCodec,
@@ -43,16 +40,29 @@ export type {
   MethodSettings,
   TensorSpec,
 } from "./method.js";
+export { type AdaloraConfig, adaloraConfig } from "./methods/adaloraConfig.js";
+export { ADAPTER_PLACEMENTS, type AdapterPlacement, type BottleneckConfig } from "./methods/adapter.js";
 export { type DoraConfig, DoraEmbedding, DoraLinear, doraConfig } from "./methods/dora.js";
 export { type LoraConfig, loraConfig } from "./methods/lora.js";
-export { type NewModules, newLayers } from "./newModules.js";
 export { isRegularized, OrthogonalityRegularizer } from "./orthogonality.js";
 export type { AdapterOrigin } from "./peft/config.js";
-export { isAdapterFolder, readAdapter, type SavedAdapter, whyNotPeft, writeAdapter } from "./peft/format.js";
-export { adaptedPaths } from "./peft/tensors.js";
+export {
+  adaptedPaths,
+  isAdapterFolder,
+  readAdapter,
+  type SavedAdapter,
+  whyNotPeft,
+  writeAdapter,
+} from "./peft/format.js";
 export { ADAPTER_METHODS, type AdapterMethodName, adapterOptions, methodOf, settingsOfAdapter } from "./registry.js";
-export { type Slot, type SlotBase, targetSlots } from "./slots.js";
-export { findTargets } from "./targets.js";
-export { type LoraApproximation, type ModuleError, toLora } from "./toLora.js";
-export type { FinishedStep, SavedState, TrainingHooks } from "./trainingHooks.js";
+export { findTargets, type Slot, type SlotBase, targetSlots } from "./targets.js";
+export {
+  type LoraApproximation,
+  type LowRankUpdate,
+  type LowRankUpdates,
+  lowRankUpdates,
+  type ModuleError,
+  toLora,
+  trainedBeside,
+} from "./toLora.js";
 export { type WeightChange, weightChange } from "./weightChange.js";

@@ -1,12 +1,13 @@
 import { checkArguments } from "../common/arguments.js";
 import { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { type AdaptedModel, type AdaptedModule, TrainedTensor } from "./adapted.js";
-import { aConfig, aModule, anAdapted, WITH_GENERATOR } from "./arguments.js";
-import type { AdapterConfig } from "./config.js";
+import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHooks } from "./adapted.js";
+import type { Adapter } from "./adapter.js";
+import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./config.js";
+import { ownCopy, requireBiases, trainWhole, type WholeParameter, wholeParameters } from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
-import { nameIn, type Plan, type PlannedLayer, planOf } from "./plan.js";
-import { ownCopy, requireBiases, trainWhole } from "./whole.js";
+import { methodOf } from "./registry.js";
+import type { Slot } from "./targets.js";
 
 /** How an adapter is put into a model. */
 export interface InjectOptions<Config extends AdapterConfig = AdapterConfig> {
@@ -123,4 +124,58 @@ export function reinject(adapted: AdaptedModel): void {
   const { model, modules, shared } = adapted;
   for (const { layer, adapter } of modules) layer.adapter = adapter;
   if (shared) model.adapter = shared;
+}
+
+/** A layer that an adapter goes to. */
+export interface PlannedLayer {
+  readonly slot: Slot;
+  readonly tensors: readonly TensorSpec[];
+  build(parameters: ReadonlyMap<string, Parameter>): Adapter;
+}
+
+/** A layer's tensor, as the module tree and a file call it. */
+export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}.${name}`;
+
+/** What an adapter's settings come to in a model, before anything is there. */
+export interface Plan<Config extends AdapterConfig = AdapterConfig> {
+  readonly layers: readonly PlannedLayer[];
+  readonly shared: readonly TensorSpec[];
+  readonly whole: readonly WholeParameter[];
+  hooks(adapted: AdaptedModel<Config>): TrainingHooks | undefined;
+}
+
+/** @throws BidoraError `TARGET`, `ADAPTER_CONFIG`, `PATTERN` */
+export function planOf<Config extends AdapterConfig>(
+  model: Module,
+  config: Config,
+  part: LayerPart<Config> | undefined = methodOf(config).inLayers,
+): Plan<Config> {
+  const slots = part?.findSlots(model, config) ?? [];
+  return {
+    layers: part ? slots.map((slot) => planLayer(slot, config, part)) : [],
+    shared: part?.shared?.(slots, config) ?? [],
+    whole: wholeParameters(model, config, new Set(slots.map(({ path }) => path))),
+    hooks: (adapted) => part?.trainingHooks?.(adapted),
+  };
+}
+
+function planLayer<Config extends AdapterConfig>(slot: Slot, config: Config, part: LayerPart<Config>): PlannedLayer {
+  return {
+    slot,
+    tensors: part.tensors(slot, config),
+    build: (parameters) => part.build(slot, config, parameters),
+  };
+}
+
+/** The tensors of an adapter file, by name without `base_model.model.`, with their shapes. */
+export function plannedShapes({
+  layers,
+  shared,
+  whole,
+}: Pick<Plan, "layers" | "shared" | "whole">): Map<string, readonly number[]> {
+  return new Map([
+    ...shared.map(({ name, shape }) => [name, shape] as const),
+    ...layers.flatMap(({ slot, tensors }) => tensors.map((spec) => [nameIn(slot, spec), spec.shape] as const)),
+    ...whole.map(({ name, parameter }) => [name, parameter.storedShape] as const),
+  ]);
 }

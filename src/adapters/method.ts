@@ -2,11 +2,10 @@ import type { JsonObject } from "../files/json.js";
 import type { Module, Parameter, SubLayerOutputs } from "../nn/index.js";
 import type { OptionTable, Values } from "../settings/option.js";
 import type * as torch from "../torch/index.js";
-import type { AdaptedModel, TrainedRole } from "./adapted.js";
+import type { AdaptedModel, TrainedRole, TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import type { AdapterConfig, TargetModules } from "./config.js";
-import type { Slot } from "./slots.js";
-import type { TrainingHooks } from "./trainingHooks.js";
+import type { Slot } from "./targets.js";
 
 /** A run's settings as a method gets them: with defaults, and with the layers that the architecture has by default. */
 export type MethodSettings<Options extends OptionTable> = Values<Options> & { readonly targetModules: TargetModules };

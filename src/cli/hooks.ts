@@ -5,7 +5,7 @@ import { oneLine, printableJson } from "../common/messages.js";
 import type { RunEvent } from "../files/events.js";
 import type { DownloadProgress } from "../io/hub/snapshot.js";
 import { hasLifeline } from "../io/lifeline.js";
-import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpointRequest.js";
+import { CHECKPOINT_SIGNAL, CheckpointRequest } from "../train/checkpoints.js";
 import type { Output } from "./output.js";
 import { createProgress } from "./progress.js";
 import { stderr, stdout } from "./streams.js";

@@ -21,7 +21,7 @@ import type { Compared } from "../run/comparison/write.js";
 import type { Given, OptionTable } from "../settings/option.js";
 import { checkSettings, filled, refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { aNamedTask, type NamedTask } from "../tasks/index.js";
-import type { CheckpointRequest } from "../train/checkpointRequest.js";
+import type { CheckpointRequest } from "../train/checkpoints.js";
 
 /** What a call can have beside its settings. */
 export interface Hooks {

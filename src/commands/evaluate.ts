@@ -16,9 +16,8 @@ import { type AppliesWhen, allApplyWhen, both, type Given, option, pick } from "
 import { refuseWithoutEffect, type Settings } from "../settings/settings.js";
 import { encodeRows, type Task } from "../tasks/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { evaluateRows, type Judgement, notesOf } from "../train/evaluation.js";
+import { evaluateRows, type Judgement, notesOf, noteWithoutLoss } from "../train/evaluation.js";
 import { evaluateTexts } from "../train/textEvaluation.js";
-import { noteWithoutLoss } from "../train/withoutLoss.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 import { formatMetrics } from "./tables.js";
 

@@ -7,7 +7,7 @@ import { setupOf } from "../run/runPlans.js";
 import { choice } from "../settings/kinds.js";
 import { type Given, omit, option } from "../settings/option.js";
 import { namingBadWeights } from "../train/badWeights.js";
-import { compareEstimators, type EstimatorComparison } from "../train/compareEstimators.js";
+import { compareEstimators, type EstimatorComparison } from "../train/hypergradients/compareEstimators.js";
 import { call, defineCommand, type Hooks, runOf } from "./command.js";
 import { formatTable } from "./tables.js";
 

@@ -38,7 +38,7 @@ import { namedTask } from "../tasks/index.js";
 import { loadTokenizer } from "../text/index.js";
 import { computeDtype, setThreads } from "../torch/index.js";
 import { namingBadWeights, weightsOf } from "../train/badWeights.js";
-import { promptsOf } from "../train/prompts.js";
+import { promptsOf } from "../train/textEvaluation.js";
 import { findModel, type OpenModel, openWithAdapter } from "./openModel.js";
 
 /** A continuation with its prompt: of a conversation, the text that the chat template renders. */

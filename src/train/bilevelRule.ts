@@ -1,22 +1,16 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes.
+
 import type { RunConfig } from "../config/index.js";
 import type { BilevelState } from "../files/checkpointState.js";
 import { totalNorm } from "../optim/index.js";
 import type { TangentTape } from "../tangents/index.js";
 import * as torch from "../torch/index.js";
-import { type StepBatches, stepGradients, takeBatches } from "./accumulation.js";
 import type { BatchSource } from "./batches.js";
-import { checkGradients, type FiniteGradients } from "./gradients.js";
-import {
-  alongTapes,
-  doubleBackward,
-  type HypergradientEstimator,
-  type LowerPoint,
-  type SecondDerivatives,
-} from "./hypergradients/index.js";
+import type { HypergradientEstimator, LowerPoint, SecondDerivatives } from "./hypergradients/estimators.js";
+import { type Levels, LowerStart } from "./hypergradients/lowerStart.js";
+import { alongTapes, doubleBackward } from "./hypergradients/secondDerivatives.js";
 import type { Update } from "./level.js";
-import { type Levels, LowerStart } from "./lowerStart.js";
-import { PassMean } from "./passMean.js";
+import { checkGradients, type FiniteGradients, type StepBatches, stepGradients, takeBatches } from "./stepGradients.js";
 import type { RuleState, StepReport, StepRule } from "./stepRule.js";
 
 /** What weights the second term: the lower step's learning rate, the derivative of the optimiser's step, or a number. */
@@ -224,5 +218,39 @@ export class BilevelRule implements StepRule {
     this.options.lowerBatches.restore(saved.lowerBatches);
     this.options.upperBatches.restore(saved.upperBatches);
     if (saved.upperPass) this.#pass.restore(saved.upperPass);
+  }
+}
+
+/** What a pass has come to so far. */
+export interface PassState {
+  readonly sum: number;
+  readonly weight: number;
+}
+
+const NOTHING: PassState = { sum: 0, weight: 0 };
+
+/** The mean loss of each pass over some rows, gathered step by step. */
+export class PassMean {
+  #state = NOTHING;
+
+  get state(): PassState {
+    return this.#state;
+  }
+
+  restore(state: PassState): void {
+    this.#state = state;
+  }
+
+  /**
+   * A step's loss, as it was when the step was taken.
+   * @param weight how much bears loss in the step: rows, or labelled tokens
+   * @param endsPass the step took the last batch of a pass; what it took beyond that counts with it
+   * @returns at a pass's end the mean over all that bore loss in it; undefined before, and where nothing did
+   */
+  add(loss: number, weight: number, endsPass: boolean): number | undefined {
+    const { sum, weight: total } = this.#state;
+    const all = { sum: sum + loss * weight, weight: total + weight };
+    this.#state = endsPass ? NOTHING : all;
+    return endsPass && all.weight > 0 ? all.sum / all.weight : undefined;
   }
 }

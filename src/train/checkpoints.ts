@@ -3,16 +3,22 @@ import { join } from "node:path";
 import type { TrainedTensor } from "../adapters/index.js";
 import { makeFolder } from "../common/fileSystem.js";
 import { replaceFolderAtomic, writeFileAtomic } from "../files/atomic.js";
-import type { Provenance } from "../files/checkpointState.js";
-import { BEST, checkpointPath, checkpointSteps, type SavedState, STATE, TENSORS } from "../files/checkpointState.js";
+import {
+  BEST,
+  checkpointPath,
+  checkpointSteps,
+  type Provenance,
+  type SavedState,
+  STATE,
+  TENSORS,
+} from "../files/checkpointState.js";
 import { writeChecksums } from "../files/checksums.js";
 import type { JsonValue } from "../files/json.js";
 import { saveSafetensors } from "../io/safetensors.js";
 import { arithmetic, engineFacts, type Generator, type Tensor } from "../torch/index.js";
-import type { CheckpointRequest } from "./checkpointRequest.js";
 import type { EarlyStopping } from "./earlyStopping.js";
 import type { RunHandle, RunObserver } from "./observer.js";
-import { checkFinite } from "./trained.js";
+import { checkFinite } from "./trainedTensors.js";
 
 export interface CheckpointOptions {
   /** The run's folder, in which `checkpoint-N` appears. */
@@ -98,4 +104,24 @@ function removeOld(folder: string, keep: number | undefined, step: number): void
   if (keep === undefined) return;
   const steps = checkpointSteps(folder).filter((other) => other <= step);
   for (const old of steps.slice(keep)) rmSync(checkpointPath(folder, old), { recursive: true });
+}
+
+/** The signal at which `bidora finetune` saves a checkpoint and goes on: queues of clusters can send one before they end what runs. */
+export const CHECKPOINT_SIGNAL = "SIGUSR2";
+
+/** Asks a run that goes on for a checkpoint: it saves one after the step in hand. */
+export class CheckpointRequest {
+  #isAsked = false;
+
+  /** A checkpoint after the step in hand; asked twice before that, one all the same. */
+  ask(): void {
+    this.#isAsked = true;
+  }
+
+  /** Whether one has been asked for since this was called last. */
+  take(): boolean {
+    const isAsked = this.#isAsked;
+    this.#isAsked = false;
+    return isAsked;
+  }
 }

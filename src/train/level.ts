@@ -10,8 +10,8 @@ import {
   scheduleFactor,
 } from "../optim/index.js";
 import * as torch from "../torch/index.js";
-import { clipGradients, type FiniteGradients } from "./gradients.js";
-import { copyBack } from "./trained.js";
+import { clipGradients, type FiniteGradients } from "./stepGradients.js";
+import { copyBack } from "./trainedTensors.js";
 
 /** An optimiser by name, and its settings. */
 export interface OptimizerChoice extends OptimizerOptions {
@@ -125,14 +125,4 @@ export function savedShapes(
 ): (readonly [name: string, shape: readonly number[]])[] {
   const shapes = OPTIMIZERS[options.optimizer].remembers(tensor.shape, options);
   return Object.entries(shapes).map(([key, shape]) => [memoryName(name, key), shape]);
-}
-
-/** Gradients with respect to `inputs`; zero where `loss` does not depend on one. */
-export function gradientsOf(
-  loss: torch.Tensor,
-  inputs: readonly torch.Tensor[],
-  options: torch.GradOptions = {},
-): torch.Tensor[] {
-  const gradients = torch.grad([loss], inputs, { allowUnused: true, ...options });
-  return gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
 }

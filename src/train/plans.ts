@@ -4,16 +4,15 @@ import type { Phase } from "../files/events.js";
 import type { TaskModel } from "../models/index.js";
 import type { EncodedRow, Task } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
-import type { Penalty } from "./accumulation.js";
-import { BatchStream, stepsOf } from "./batches.js";
+import { BatchStream, searchBatches, stepsOf } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
-import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/index.js";
+import { ESTIMATORS, type HypergradientEstimator } from "./hypergradients/estimators.js";
 import { Level } from "./level.js";
 import type { PhasePlan } from "./loop.js";
 import type { ReplayableMasks } from "./masks.js";
-import { PlainRule, type PlainRuleOptions } from "./plainRule.js";
-import { searchBatches } from "./searchBatches.js";
-import { putBack, type Snapshot } from "./trained.js";
+import type { Penalty } from "./stepGradients.js";
+import { PlainRule, type PlainRuleOptions } from "./stepRule.js";
+import { putBack, type Snapshot } from "./trainedTensors.js";
 
 /** What is trained, on what, from where. */
 export interface TrainingSetup {

@@ -1,6 +1,15 @@
+import { randomBytes } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { AdaptedModel, TrainedTensor } from "../adapters/index.js";
+import { temporaryPath } from "../files/atomic.js";
 import { checkpointPath, newestCheckpoint } from "../files/checkpointState.js";
+import type { Tensor } from "../torch/index.js";
+import * as torch from "../torch/index.js";
 import { type CheckpointOptions, saveCheckpoint } from "./checkpoints.js";
-import type { LastGood } from "./lastGood.js";
+import type { RunHandle, RunObserver } from "./observer.js";
+import type { RuleState } from "./stepRule.js";
+import { hookMemory, putBack } from "./trainedTensors.js";
 
 /**
  * Keeps the last good state of a run that has failed as a checkpoint.
@@ -38,3 +47,121 @@ export function withNote(thrown: unknown, note: string | undefined): Error {
   Object.defineProperty(error, "message", { value: message, configurable: true, writable: true });
   return error;
 }
+
+type Copies = Map<string, torch.Tensor>;
+
+/**
+ * The state after the newest step and all that followed from it, for the case that the next one fails half-way. A step of one
+ * level fails before it changes a tensor, so that the positions in the data and in the random numbers are enough; a search has moved
+ * the directions by then, and is kept in full.
+ */
+export class LastGood implements RunObserver {
+  readonly #copies: Copies = new Map();
+  #values: RuleState["values"] | undefined;
+  #random: Uint8Array | undefined;
+  #versions: readonly number[] = [];
+  #run: RunHandle | undefined;
+
+  constructor(
+    readonly trained: readonly TrainedTensor[],
+    readonly generator: torch.Generator,
+  ) {}
+
+  on(...[event, run]: Parameters<RunObserver["on"]>): void {
+    if (event.event !== "step" || !run) return;
+    const { tensors, values } = run.rule.save();
+    this.#run = undefined;
+    this.#values = values;
+    this.#random = this.generator.getState();
+    this.#versions = this.#versionsNow();
+    if (run.phase === "search")
+      this.#copy([...this.trained.map(({ name, tensor }) => [name, tensor] as const), ...tensors]);
+    this.#run = run;
+  }
+
+  #copy(tensors: Iterable<readonly [string, torch.Tensor]>): void {
+    torch.noGrad(() => {
+      for (const [name, tensor] of tensors) {
+        const copy = this.#copies.get(name);
+        if (copy) torch.copy_(copy, tensor);
+        else this.#copies.set(name, torch.keep(torch.clone(tensor)));
+      }
+    });
+  }
+
+  #versionsNow(): number[] {
+    return this.trained.map(({ tensor }) => tensor.version);
+  }
+
+  /**
+   * Puts the run back to where its newest step left it.
+   * @returns that step's handle; undefined before the first, and where tensors were changed that are not kept
+   */
+  restore(): RunHandle | undefined {
+    const run = this.#run;
+    if (!run || !this.#random || !this.#values) return undefined;
+    const isCopied = run.phase === "search";
+    if (isCopied) putBack(this.trained, this.#copies);
+    else if (this.#versionsNow().some((version, i) => version !== this.#versions[i])) return undefined;
+    run.rule.restore({ tensors: isCopied ? this.#copies : run.rule.save().tensors, values: this.#values });
+    this.generator.setState(this.#random);
+    return run;
+  }
+}
+
+/** More is not held: it would be slow to write, and people miss it. */
+const MOST = 2 ** 26;
+
+/** Names, shapes and settings beside the numbers, for a checkpoint and for one tensor of it. */
+const BESIDE = 2 ** 16;
+const BESIDE_TENSOR = 2 ** 10;
+
+/** Room on the disk for one checkpoint, held while a run trains: a disk that fills up then still takes the last good state. */
+export class Reserve {
+  readonly #path: string;
+  #isOver = false;
+
+  constructor(
+    folder: string,
+    readonly bytes: number,
+  ) {
+    this.#path = temporaryPath(join(folder, "room"));
+  }
+
+  hold(): void {
+    if (this.#isOver || this.bytes > MOST) return;
+    try {
+      // Some file systems would not store zeros.
+      writeFileSync(this.#path, randomBytes(this.bytes));
+    } catch {
+      this.release();
+    }
+  }
+
+  /** Gives the room back for good. */
+  release(): void {
+    this.#isOver = true;
+    try {
+      rmSync(this.#path, { force: true });
+    } catch {
+      // The folder is gone; whatever comes next tells of it.
+    }
+  }
+}
+
+/**
+ * Bytes of a checkpoint: the model, the state with what the optimiser remembers (at most two numbers for each) and what the
+ * adapter method does, and the best state where one is kept.
+ */
+export function checkpointBytes({ trained, hooks }: AdaptedModel, keepsBest: boolean): number {
+  const memory = [...hookMemory(hooks).values()];
+  const tensors = trained.length + memory.length;
+  return (
+    bytesOf(trained.map(({ tensor }) => tensor)) * (keepsBest ? 5 : 4) +
+    bytesOf(memory) +
+    tensors * BESIDE_TENSOR +
+    BESIDE
+  );
+}
+
+const bytesOf = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { nbytes }) => sum + nbytes, 0);

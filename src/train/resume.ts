@@ -20,10 +20,9 @@ import { torchDtype } from "../io/safetensorsHeader.js";
 import type { Option } from "../settings/option.js";
 import { Generator, sameShape, type Tensor } from "../torch/index.js";
 import type { CheckpointOptions } from "./checkpoints.js";
-import { hookMemory } from "./hookMemory.js";
 import { savedShapes } from "./level.js";
 import type { PhasePlan, ResumePoint } from "./loop.js";
-import { putBack } from "./trained.js";
+import { hookMemory, putBack } from "./trainedTensors.js";
 
 /** A run that is to go on from a checkpoint. */
 export interface ResumingRun {

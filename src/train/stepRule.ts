@@ -1,6 +1,15 @@
-import type { RuleValues } from "../files/checkpointState.js";
+import type { TrainingHooks } from "../adapters/index.js";
+import type { PlainState, RuleValues } from "../files/checkpointState.js";
 import type { Phase } from "../files/events.js";
+import type { TaskModel } from "../models/index.js";
+import type { Task } from "../tasks/index.js";
 import type { Tensor } from "../torch/index.js";
+import * as torch from "../torch/index.js";
+import type { BatchSource } from "./batches.js";
+import type { Level } from "./level.js";
+import type { ReplayableMasks } from "./masks.js";
+import { checkGradients, type Penalty, stepGradients, takeBatches } from "./stepGradients.js";
+import { copyBack, hookMemory } from "./trainedTensors.js";
 
 /** What a step tells: the fields of a `step` event that the rule knows. */
 export interface StepReport {
@@ -30,4 +39,66 @@ export interface StepRule {
   step(): StepReport;
   save(): RuleState;
   restore(state: RuleState): void;
+}
+
+export interface PlainRuleOptions {
+  readonly phase: Phase;
+  readonly task: Task;
+  readonly model: TaskModel;
+  readonly level: Level;
+  readonly batches: BatchSource;
+  readonly masks: ReplayableMasks;
+  readonly gradientAccumulation: number;
+  /** A term added to every step's loss: BiDoRA's weighted regulariser, or the adapter method's own. */
+  readonly penalty: Penalty | undefined;
+  /** The adapter method's own. */
+  readonly hooks?: TrainingHooks | undefined;
+}
+
+/** One level: the gradient of the mean training loss over the accumulated batches, and one optimiser step. */
+export class PlainRule implements StepRule {
+  constructor(readonly options: PlainRuleOptions) {}
+
+  get phase(): Phase {
+    return this.options.phase;
+  }
+
+  get steps(): number {
+    return this.options.level.options.steps;
+  }
+
+  step(): StepReport {
+    const { task, model, level, masks, penalty } = this.options;
+    const batches = takeBatches(task, this.options.batches, this.options.gradientAccumulation);
+    const { loss, gradients } = stepGradients(
+      { task, model, batches, context: () => masks.training(), penalty },
+      level.tensors(),
+    );
+    const update = level.update(checkGradients(gradients));
+    this.#afterStep(update.gradients);
+    const { learningRate } = update;
+    return { loss, learningRate, rows: batches.rows, tokens: batches.tokens };
+  }
+
+  #afterStep(gradients: readonly torch.Tensor[]): void {
+    const { hooks, level } = this.options;
+    if (!hooks?.afterStep) return;
+    const named = level.trained.map(({ name }, i) => [name, gradients[i] as torch.Tensor] as const);
+    const step = { step: level.stepsDone, steps: this.steps, gradients: new Map(named) };
+    torch.noGrad(() => torch.scope(() => hooks.afterStep?.(step)));
+  }
+
+  save(): RuleState {
+    const { level, batches, hooks } = this.options;
+    const { steps, tensors } = level.save();
+    return { tensors: new Map([...tensors, ...hookMemory(hooks)]), values: { steps, batches: { ...batches.state } } };
+  }
+
+  restore({ tensors, values }: RuleState): void {
+    const { steps, batches } = values as PlainState;
+    const { level, hooks } = this.options;
+    level.restore(steps, tensors);
+    copyBack(hookMemory(hooks), tensors);
+    this.options.batches.restore(batches);
+  }
 }

@@ -1,16 +1,20 @@
-import { type LanguageExample, meaningsOf } from "../data/index.js";
+import { BidoraError } from "../common/errors.js";
+import { uniforms } from "../common/seededGenerator.js";
+import { type LanguageExample, meaningsOf, where } from "../data/index.js";
 import type { JsonObject } from "../files/json.js";
 import {
+  type GenerationConfig,
   type GenerationOverrides,
   generateRows,
+  type Prompt,
   readGenerationConfig,
   resolveGeneration,
+  roomAfter,
   splitStops,
   type TextModel,
 } from "../generation/index.js";
-import { textScorer } from "../tasks/index.js";
+import { checkIds, encodePrompts, textScorer } from "../tasks/index.js";
 import type { Judgement } from "./evaluation.js";
-import { promptsOf } from "./prompts.js";
 
 /** A model that generates text, and its files. */
 export interface WritingModel extends TextModel {
@@ -55,4 +59,39 @@ export async function evaluateTexts(
     onText(example, references, { text });
   }
   return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured, units: "prompts" };
+}
+
+export interface PromptOptions {
+  /** By default the model's own. */
+  readonly maxNewTokens?: number | undefined;
+  /** The most tokens that a prompt may have. */
+  readonly maxLength?: number | undefined;
+  /** Of what is drawn. */
+  readonly seed?: number;
+}
+
+/**
+ * Prompts as the model goes on from them.
+ * @throws BidoraError `EMPTY_TEXT`, `PROMPT_TOO_LONG`, `VOCABULARY` naming the row
+ */
+export async function promptsOf(
+  { model, tokenizer }: TextModel,
+  examples: readonly LanguageExample[],
+  own: GenerationConfig,
+  { maxNewTokens, maxLength = Number.POSITIVE_INFINITY, seed = 0 }: PromptOptions,
+): Promise<Prompt[]> {
+  const encoded = await encodePrompts(examples, tokenizer);
+  return encoded.map((ids, i) => {
+    const name = where((examples[i] as LanguageExample).at);
+    if (ids.length === 0)
+      throw new BidoraError("EMPTY_TEXT", `${name} has no tokens, so there is nothing to go on from: give a text.`);
+    if (ids.length > maxLength)
+      throw new BidoraError(
+        "PROMPT_TOO_LONG",
+        `${name} has ${ids.length} tokens, and --max-length allows ${maxLength}: shorten it, or allow more.`,
+      );
+    checkIds({ inputIds: ids }, name, tokenizer, model.config);
+    const room = roomAfter(ids.length, { maxNewTokens }, own, model.config.maxTokens, name);
+    return { ids, maxNewTokens: room, uniform: uniforms(seed, i) };
+  });
 }

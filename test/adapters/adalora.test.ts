@@ -14,7 +14,7 @@ import {
   toLora,
   writeAdapter,
 } from "../../src/adapters/index.js";
-import { budgetAfter } from "../../src/adapters/rankBudget.js";
+import { budgetAfter } from "../../src/adapters/methods/rankAllocator.js";
 import type { JsonObject } from "../../src/files/json.js";
 import { EVALUATION } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";

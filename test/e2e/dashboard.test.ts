@@ -7,7 +7,7 @@ import { finetune } from "../../src/commands/finetune.js";
 import { checkpointSteps } from "../../src/files/checkpointState.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { isFinished } from "../../src/files/runFolder.js";
-import { CheckpointRequest } from "../../src/train/checkpointRequest.js";
+import { CheckpointRequest } from "../../src/train/checkpoints.js";
 import { comparisonFile, fresh, run, SMALL, start } from "./support.js";
 
 const LONG = 100_000;

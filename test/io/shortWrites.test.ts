@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { fillFolder, replaceFolderAtomic, writeAll, writeAtomic, writeFileAtomic } from "../../src/files/atomic.js";
 import { bytesEntry, openSafetensors, saveSafetensors, writeSafetensors } from "../../src/io/safetensors.js";
 import * as torch from "../../src/torch/index.js";
-import { runLogWriter } from "../../src/train/runLogWriter.js";
+import { runLogWriter } from "../../src/train/observer.js";
 import { temporaryFolders } from "./temporaryFolder.js";
 
 /** How many bytes the system takes at once. */

@@ -1,5 +1,6 @@
 // Training steps of every family and every method on the meta device. Its tensors have no values, so numbers that a step reads are
 // stubbed; every operator refuses operands of two devices, which finds tensors that are silently made on the CPU.
+
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -18,7 +19,7 @@ import * as torch from "../../src/torch/index.js";
 import { native } from "../../src/torch/native.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { takeSnapshot } from "../../src/train/trainedTensors.js";
 import { families, GOLDEN } from "../parity/goldenFiles.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";

@@ -22,7 +22,7 @@ import {
 import { twiceDifferentiable } from "../../src/operators/choose.js";
 import { directionNorm, squaredNorm } from "../../src/operators/directionNorm.js";
 import * as torch from "../../src/torch/index.js";
-import { gradientsOf } from "../../src/train/level.js";
+import { gradientsOf } from "../../src/train/stepGradients.js";
 import { differentiable } from "../operators/passes.js";
 import { expectSameBits } from "../torch/sameBits.js";
 import { relativeError } from "./goldenFiles.js";

@@ -3,8 +3,12 @@ import type { HypergradientName } from "../../src/config/index.js";
 import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { BilevelRule, type BilevelRuleOptions, type Xi } from "../../src/train/bilevelRule.js";
-import { finiteDifference, forwardDifference } from "../../src/train/hypergradients/differences.js";
-import { ESTIMATORS, type HypergradientEstimator } from "../../src/train/hypergradients/index.js";
+import {
+  ESTIMATORS,
+  finiteDifference,
+  forwardDifference,
+  type HypergradientEstimator,
+} from "../../src/train/hypergradients/estimators.js";
 import type { LevelOptions } from "../../src/train/level.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { get, type Tensors } from "./goldenFiles.js";

@@ -6,7 +6,7 @@ import { type AdaptedModel, inject, loraConfig, OrthogonalityRegularizer } from 
 import { Linear, Module } from "../../src/nn/index.js";
 import { twiceDifferentiable } from "../../src/operators/choose.js";
 import * as torch from "../../src/torch/index.js";
-import { gradientsOf } from "../../src/train/level.js";
+import { gradientsOf } from "../../src/train/stepGradients.js";
 import { get } from "./goldenFiles.js";
 import { openAdapted } from "./support/adapted.js";
 import { casesOf, goldenTensors, section } from "./support/cases.js";

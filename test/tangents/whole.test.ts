@@ -19,10 +19,10 @@ import {
 } from "../../src/tasks/index.js";
 import { loadTokenizer } from "../../src/text/index.js";
 import * as torch from "../../src/torch/index.js";
-import { ESTIMATORS, type HypergradientEstimator, reference } from "../../src/train/hypergradients/index.js";
+import { ESTIMATORS, type HypergradientEstimator, reference } from "../../src/train/hypergradients/estimators.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planSearch } from "../../src/train/plans.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { takeSnapshot } from "../../src/train/trainedTensors.js";
 import { GOLDEN } from "../parity/goldenFiles.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";

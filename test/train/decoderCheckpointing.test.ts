@@ -1,12 +1,13 @@
 // The layers of each language model, made anew in the backward pass: the same loss, the same gradients, with every dropout on.
+
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig, trainEverything } from "../../src/adapters/index.js";
 import { vera } from "../../src/adapters/methods/vera.js";
 import { loadModel, type TaskModel } from "../../src/models/index.js";
 import { lossSum, TASKS, type Task } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
-import { stepGradients, takeBatches } from "../../src/train/accumulation.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
+import { stepGradients, takeBatches } from "../../src/train/stepGradients.js";
 import { changedCheckpoint } from "../models/checkpoints.js";
 import { encodeLanguageRows, inOrder } from "../parity/support/rows.js";
 import { expectSameBits } from "../torch/sameBits.js";

@@ -5,7 +5,7 @@ import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
 import { byMetric, byUpperLoss, EarlyStopping, type Judge } from "../../src/train/earlyStopping.js";
 import type { RunHandle } from "../../src/train/observer.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { takeSnapshot } from "../../src/train/trainedTensors.js";
 
 const STEPS = 6;
 

@@ -1,4 +1,5 @@
 // Layers that are made anew in the backward pass: the same bits as those that are kept.
+
 import { describe, expect, test } from "vitest";
 import { doraConfig, inject, loraConfig } from "../../src/adapters/index.js";
 import { bitfit } from "../../src/adapters/methods/bitfit.js";
@@ -10,7 +11,7 @@ import { TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { takeSnapshot } from "../../src/train/trained.js";
+import { takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";

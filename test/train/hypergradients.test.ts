@@ -1,12 +1,18 @@
 import { expect, test } from "vitest";
 import { ESTIMATOR_FACTS, estimatorNames } from "../../src/config/options/bidora.js";
 import * as torch from "../../src/torch/index.js";
-import { finiteDifference, forwardDifference, stepSize } from "../../src/train/hypergradients/differences.js";
-import { doubleBackward } from "../../src/train/hypergradients/doubleBackward.js";
-import { exact } from "../../src/train/hypergradients/exact.js";
-import { CG_DAMPING, cg } from "../../src/train/hypergradients/implicit.js";
-import { ESTIMATORS, type LowerPoint } from "../../src/train/hypergradients/index.js";
-import { gradientsOf } from "../../src/train/level.js";
+import {
+  CG_DAMPING,
+  cg,
+  ESTIMATORS,
+  exact,
+  finiteDifference,
+  forwardDifference,
+  type LowerPoint,
+  stepSize,
+} from "../../src/train/hypergradients/estimators.js";
+import { doubleBackward } from "../../src/train/hypergradients/secondDerivatives.js";
+import { gradientsOf } from "../../src/train/stepGradients.js";
 
 const leaf = (...values: number[]) => torch.tensor(values, [values.length], "float64").setRequiresGrad(true);
 

@@ -6,7 +6,7 @@ import { type EncodedRow, TASKS } from "../../src/tasks/index.js";
 import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
-import { putBack, type Snapshot, takeSnapshot } from "../../src/train/trained.js";
+import { putBack, type Snapshot, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openAdapted, openModel } from "../parity/support/adapted.js";
 import { ofRole } from "../parity/support/bilevel.js";
 import { planSettings } from "../parity/support/phases.js";

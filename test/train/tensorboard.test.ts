@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { RunEvent, StepEvent } from "../../src/files/events.js";
 import type { RunHandle } from "../../src/train/observer.js";
-import { crc32c, type TensorboardOptions, tensorboardWriter, tfRecord } from "../../src/train/tensorboardWriter.js";
+import { crc32c, type TensorboardOptions, tensorboardWriter, tfRecord } from "../../src/train/observers/tensorboard.js";
 import { temporaryFolders } from "../io/temporaryFolder.js";
 import { GOLDEN, readJson } from "../parity/goldenFiles.js";
 

@@ -17,7 +17,7 @@ import * as torch from "../../src/torch/index.js";
 import { ReplayableMasks } from "../../src/train/masks.js";
 import { planPhases } from "../../src/train/plans.js";
 import type { RuleState } from "../../src/train/stepRule.js";
-import { putBack, takeSnapshot } from "../../src/train/trained.js";
+import { putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
 import { openModel } from "../parity/support/adapted.js";
 import { planSettings } from "../parity/support/phases.js";
 import { encodeRows } from "../parity/support/rows.js";

@@ -6,13 +6,25 @@ import { lowRankLinear } from "../../operators/lowRankLinear.js";
 import { number, whole } from "../../settings/kinds.js";
 import { type AppliesWhen, option, pick } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
-import { type AdaloraConfig, adaloraConfig, adaloraScale, firstRank, ranksOf } from "../adaloraConfig.js";
 import { Adapter } from "../adapter.js";
 import { LOW_RANK_OPTIONS } from "../lowRankConfig.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
-import { ADALORA_DEFAULTS, adaloraContradiction, parseAdaloraKeys, renderAdaloraKeys } from "../peft/adaloraKeys.js";
-import { A, B, E, RankAllocator } from "../rankAllocator.js";
-import { linearSlots } from "../slots.js";
+import { linearSlots } from "../targets.js";
+import {
+  A,
+  ADALORA_DEFAULTS,
+  type AdaloraConfig,
+  adaloraConfig,
+  adaloraContradiction,
+  adaloraScale,
+  B,
+  E,
+  firstRank,
+  parseAdaloraKeys,
+  ranksOf,
+  renderAdaloraKeys,
+} from "./adaloraConfig.js";
+import { RankAllocator } from "./rankAllocator.js";
 
 /** AdaLoRA (arXiv 2303.10512): y = x·W0ᵀ + b + s·(x·(E ⊙ A)ᵀ)·Bᵀ, s = alpha / (first rank + 1e-5) as in PEFT. */
 class AdaloraLinear extends Adapter {

@@ -1,15 +1,67 @@
 // Shapes: x [n, in], h and y [n, out], down [m, out], up [out, m], m the width of the bottleneck.
+
 import * as z from "zod";
 import { BidoraError } from "../../common/errors.js";
-import { type Activation, activation, type ForwardContext, type Linear, type Parameter } from "../../nn/index.js";
+import {
+  type Activation,
+  activation,
+  type ForwardContext,
+  type Linear,
+  type Parameter,
+  type SubLayerOutputs,
+} from "../../nn/index.js";
 import { choice, whole } from "../../settings/kinds.js";
 import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import { Adapter } from "../adapter.js";
-import { ADAPTER_PLACEMENTS, type BottleneckConfig, bottleneckConfig, placed } from "../bottleneckConfig.js";
+import { TARGET_DEFAULTS, type TargetedConfig } from "../config.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { checkedKeys, parseTargetKeys, renderTargetKeys, TARGET_KEY_DEFAULTS, targetKeys } from "../peft/targetKeys.js";
-import { linearSlots } from "../slots.js";
+import { linearSlots } from "../targets.js";
+
+/** Where bottlenecks stand: behind attention and feed-forward (Houlsby et al.), or behind feed-forward alone (Pfeiffer et al.). */
+export const ADAPTER_PLACEMENTS = ["houlsby", "pfeiffer"] as const;
+
+export type AdapterPlacement = (typeof ADAPTER_PLACEMENTS)[number];
+
+/** Settings of bottleneck adapters. */
+export interface BottleneckConfig extends TargetedConfig {
+  readonly method: "adapter";
+  /** Width of the bottleneck. */
+  readonly adapterSize: number;
+  readonly adapterPlacement: AdapterPlacement;
+  /** By its name in Hugging Face configurations. */
+  readonly nonLinearity: string;
+  readonly trainsNorms: boolean;
+}
+
+/**
+ * What else tells the two apart. Houlsby's are as their authors' code (google-research/adapter-bert) has them: GELU by its tanh
+ * formula, norms trained too. Pfeiffer's have ReLU, as in the `adapters` library, and leave norms alone.
+ */
+const OF_PLACEMENT = {
+  houlsby: { nonLinearity: "gelu_new", trainsNorms: true },
+  pfeiffer: { nonLinearity: "relu", trainsNorms: false },
+} as const;
+
+/** Settings of bottleneck adapters; by default Houlsby's of width 64. */
+export const bottleneckConfig = (options: Partial<BottleneckConfig>): BottleneckConfig => ({
+  ...TARGET_DEFAULTS,
+  adapterSize: 64,
+  adapterPlacement: "houlsby",
+  ...OF_PLACEMENT[options.adapterPlacement ?? "houlsby"],
+  ...options,
+  method: "adapter",
+});
+
+/** The layers that bottlenecks stand behind. */
+export function placed(
+  placement: AdapterPlacement,
+  { attention, feedForward }: SubLayerOutputs,
+): Pick<BottleneckConfig, "targetModules" | "excludeModules"> {
+  if (placement === "pfeiffer") return { targetModules: feedForward, excludeModules: attention };
+  return { targetModules: [...new Set([...attention, ...feedForward])], excludeModules: undefined };
+}
 
 /** As the `adapters` library calls them. */
 const DOWN = { weight: "adapter_down.weight", bias: "adapter_down.bias" } as const;

@@ -24,9 +24,8 @@ import { choice } from "../../settings/kinds.js";
 import { option } from "../../settings/option.js";
 import * as torch from "../../torch/index.js";
 import type { Layer } from "../adapter.js";
-import { configOptions } from "../arguments.js";
+import { configOptions } from "../config.js";
 import type { LowRank } from "../lowRank.js";
-import { LowRankAdapter } from "../lowRankAdapter.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,
@@ -35,10 +34,10 @@ import {
   lowRankFacts,
   toSettings,
 } from "../lowRankConfig.js";
-import { lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankSlots.js";
+import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
 import type { AdapterMethod, TensorSpec } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
-import type { Slot } from "../slots.js";
+import type { Slot } from "../targets.js";
 
 /** DoRA's layer; BiDoRA trains the same one by another step rule. */
 export interface DoraConfig extends LowRankConfig {

@@ -1,8 +1,7 @@
 import { checkArguments } from "../../common/arguments.js";
 import type { Embedding, ForwardContext, Linear } from "../../nn/index.js";
 import type * as torch from "../../torch/index.js";
-import { configOptions } from "../arguments.js";
-import { LowRankAdapter } from "../lowRankAdapter.js";
+import { configOptions } from "../config.js";
 import {
   fromSettings,
   LOW_RANK_DEFAULTS,
@@ -11,7 +10,7 @@ import {
   lowRankFacts,
   toSettings,
 } from "../lowRankConfig.js";
-import { lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankSlots.js";
+import { LowRankAdapter, lowRankOf, lowRankSlots, lowRankTensors, MAGNITUDE } from "../lowRankLayers.js";
 import type { AdapterMethod } from "../method.js";
 import { currentLoraName, LORA_DEFAULTS, LORA_SUFFIXES, parseLoraKeys, renderLoraKeys } from "../peft/loraKeys.js";
 

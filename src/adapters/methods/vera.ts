@@ -16,7 +16,7 @@ import {
   TARGET_KEY_DEFAULTS,
   targetKeys,
 } from "../peft/targetKeys.js";
-import { linearSlots, type Slot } from "../slots.js";
+import { linearSlots, type Slot } from "../targets.js";
 
 /** Settings of VeRA; meanings and defaults are PEFT's. */
 export interface VeraConfig extends TargetedConfig {

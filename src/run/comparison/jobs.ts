@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import type { ErrorEvent, RunEvent } from "../../files/events.js";
 import { spawnWithLifeline } from "../../io/lifeline.js";
 import { ownCommand } from "../../torch/installation.js";
-import { CHECKPOINT_SIGNAL } from "../../train/checkpointRequest.js";
+import { CHECKPOINT_SIGNAL } from "../../train/checkpoints.js";
 import type { Cell } from "./cells.js";
 import { flagsOf } from "./commandLine.js";
 

@@ -1,7 +1,7 @@
 import { METHODS, settingsOf } from "../../config/index.js";
 import type { RunEvent } from "../../files/events.js";
 import { machineFacts, versions } from "../../train/machine.js";
-import { checkpointBytes } from "../../train/reserve.js";
+import { checkpointBytes } from "../../train/rescue.js";
 import { parameterCounts } from "../artefacts.js";
 import type { Prepared } from "../prepare.js";
 import type { PhaseCost, Times } from "./phases.js";

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/dryRun.js";
 import { peakMemoryBytes, peakSinceRestart, restartPeak } from "../../train/machine.js";
-import { reduced, tokensByBatch, tokensOfWork, turningShare, type Work } from "../../train/rehearsal.js";
 import { fitLine, type Line, meanOverLine, spread, type Timed } from "./line.js";
 
 /** What work of one kind takes, by some of it. */

@@ -4,7 +4,7 @@ import * as torch from "../../../src/torch/index.js";
 import { ReplayableMasks } from "../../../src/train/masks.js";
 import { planPhases } from "../../../src/train/plans.js";
 import type { StepReport } from "../../../src/train/stepRule.js";
-import { type Snapshot, takeSnapshot } from "../../../src/train/trained.js";
+import { type Snapshot, takeSnapshot } from "../../../src/train/trainedTensors.js";
 import type { Adapted } from "./adapted.js";
 
 /** The events of a phase, and the trained tensors at its end. */

@@ -2,7 +2,7 @@ import { describe, expect, test, vi } from "vitest";
 import { secondsAt } from "../../../src/run/estimates/line.js";
 import { sampleWork } from "../../../src/run/estimates/sampler.js";
 import type { EncodedRow } from "../../../src/tasks/index.js";
-import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/train/rehearsal.js";
+import { reduced, tokensByBatch, tokensOfWork, type Work } from "../../../src/train/dryRun.js";
 
 const memory = vi.hoisted(() => ({ peak: 7e8 }));
 vi.mock("../../../src/train/machine.js", () => ({

@@ -4,7 +4,7 @@ import { prepare } from "../../src/run/prepare.js";
 import { plansOf } from "../../src/run/runPlans.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
-import { Rehearsal, tokensOfWork } from "../../src/train/rehearsal.js";
+import { Rehearsal, tokensOfWork } from "../../src/train/dryRun.js";
 import { SMALL } from "../e2e/support.js";
 
 async function phasesOf(settings: RunSettings) {

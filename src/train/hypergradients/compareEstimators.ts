@@ -1,9 +1,9 @@
-import { estimatorNames, type HypergradientName, type RunConfig } from "../config/index.js";
-import * as torch from "../torch/index.js";
-import type { BilevelRule } from "./bilevelRule.js";
-import { type HypergradientEstimator, reference } from "./hypergradients/index.js";
-import { planSearch, type TrainingSetup } from "./plans.js";
-import { disposeSnapshot, putBack, takeSnapshot } from "./trained.js";
+import { estimatorNames, type HypergradientName, type RunConfig } from "../../config/index.js";
+import * as torch from "../../torch/index.js";
+import type { BilevelRule } from "../bilevelRule.js";
+import { planSearch, type TrainingSetup } from "../plans.js";
+import { disposeSnapshot, putBack, takeSnapshot } from "../trainedTensors.js";
+import { type HypergradientEstimator, reference } from "./estimators.js";
 
 /** One estimator against the exact hypergradient, by double backward. */
 export interface EstimatorResult {

@@ -1,5 +1,6 @@
-import type { TrainedTensor } from "../adapters/index.js";
+import type { TrainedTensor, TrainingHooks } from "../adapters/index.js";
 import { BidoraError } from "../common/errors.js";
+import type { Tensor } from "../torch/index.js";
 import * as torch from "../torch/index.js";
 
 /** Copies of trained tensors, by name. */
@@ -55,4 +56,9 @@ export function magnitudeMovement(trained: readonly TrainedTensor[], start: Snap
       ),
     ),
   );
+}
+
+/** What an adapter method's hooks remember, as a checkpoint calls it. */
+export function hookMemory(hooks: TrainingHooks | undefined): Map<string, Tensor> {
+  return new Map(Array.from(hooks?.memory ?? [], ([name, tensor]) => [`hooks.${name}`, tensor]));
 }

@@ -1,8 +1,7 @@
 import { type Batch, batchOf, type EncodedRow } from "../tasks/index.js";
 import type { BatchSource } from "./batches.js";
 import { BilevelRule } from "./bilevelRule.js";
-import { PlainRule } from "./plainRule.js";
-import type { StepReport, StepRule } from "./stepRule.js";
+import { PlainRule, type StepReport, type StepRule } from "./stepRule.js";
 
 type Rows = readonly EncodedRow[];
 

@@ -1,7 +1,7 @@
 import { BidoraError } from "../common/errors.js";
 import { type Module, Norm, OutputLinear, type Parameter, transposed } from "../nn/index.js";
 import * as torch from "../torch/index.js";
-import { TrainedTensor } from "./adapted.js";
+import { type AdaptedModel, TrainedTensor } from "./adapted.js";
 import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
@@ -96,4 +96,13 @@ function fromFile({ isStoredTransposed }: Parameter, stored: torch.Tensor, dtype
 /** A copy in row-major order that training may change in place. */
 export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor {
   return torch.keep(torch.scope(() => torch.clone(torch.to(tensor, dtype), { memoryFormat: "contiguous" })));
+}
+
+/** Trains every parameter of a model, each in `dtype`: float32, or float64 for checks. */
+export function trainEverything(model: Module, dtype: torch.DType = "float32"): AdaptedModel<undefined> {
+  return torch.noGrad(() => {
+    const trained = Array.from(parametersOf(model), (parameter) => trainWhole(parameter, dtype));
+    for (const { tensor } of trained) tensor.setRequiresGrad(true);
+    return { model, config: undefined, modules: [], trained, shared: undefined };
+  });
 }

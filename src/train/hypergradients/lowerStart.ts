@@ -1,13 +1,14 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
-import { type AdaptedModel, holdNorms } from "../adapters/index.js";
-import type { TaskModel } from "../models/index.js";
-import { twiceDifferentiable } from "../operators/choose.js";
-import type { Task } from "../tasks/index.js";
-import * as torch from "../torch/index.js";
-import { type Penalty, type StepBatches, type StepLoss, stepGradients } from "./accumulation.js";
-import { gradientOfInnerProduct } from "./hypergradients/index.js";
-import { gradientsOf, type Level } from "./level.js";
-import type { ReplayableMasks } from "./masks.js";
+
+import { type AdaptedModel, holdNorms } from "../../adapters/index.js";
+import type { TaskModel } from "../../models/index.js";
+import { twiceDifferentiable } from "../../operators/choose.js";
+import type { Task } from "../../tasks/index.js";
+import * as torch from "../../torch/index.js";
+import type { Level } from "../level.js";
+import type { ReplayableMasks } from "../masks.js";
+import { gradientsOf, type Penalty, type StepBatches, type StepLoss, stepGradients } from "../stepGradients.js";
+import { gradientOfInnerProduct } from "./secondDerivatives.js";
 
 /** Both levels, and what their losses are of. */
 export interface Levels {

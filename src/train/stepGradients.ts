@@ -1,13 +1,18 @@
+// What every step rule does with its gradients, at every level, in this order:
+//
+//     backward, one batch at a time → sum over the batches of a step → check that they are finite → clip → update, by the level's optimizer
+//
+// Each stage takes the result of the one before it, and `Level.update` takes checked gradients, so that no stage can be left out.
+
+import { BidoraError } from "../common/errors.js";
 import type { TaskModel } from "../models/index.js";
 import type { ForwardContext } from "../nn/index.js";
 import { twiceDifferentiable } from "../operators/choose.js";
+import { clipGradNorm, totalNorm } from "../optim/index.js";
 import { type RecordOptions, recordForward, type TangentTape } from "../tangents/index.js";
 import { type Batch, lossSum, lossWeight, type Task, tokensOf } from "../tasks/index.js";
 import * as torch from "../torch/index.js";
 import type { BatchSource } from "./batches.js";
-import { reduceGradients } from "./gradients.js";
-import { gradientsOf } from "./level.js";
-import { finiteLoss } from "./lossNotFinite.js";
 
 /** The batches that one gradient is taken of. */
 export interface StepBatches {
@@ -110,4 +115,62 @@ function penaltyGradients(
 
 function total(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Gradients with respect to `inputs`; zero where `loss` does not depend on one. */
+export function gradientsOf(
+  loss: torch.Tensor,
+  inputs: readonly torch.Tensor[],
+  options: torch.GradOptions = {},
+): torch.Tensor[] {
+  const gradients = torch.grad([loss], inputs, { allowUnused: true, ...options });
+  return gradients.map((gradient, i) => gradient ?? torch.zerosLike(inputs[i] as torch.Tensor));
+}
+
+/** The sum of two batches' gradients: in place, unless it is to be differentiated again. */
+export function reduceGradients(
+  sum: readonly torch.Tensor[] | undefined,
+  part: readonly torch.Tensor[],
+  isRecorded: boolean,
+): readonly torch.Tensor[] {
+  if (!sum) return part;
+  if (isRecorded) return torch.foreachAdd(sum, part);
+  torch.noGrad(() => torch.foreachAdd_(sum, part));
+  return sum;
+}
+
+/** Gradients of a whole step, all of them finite. */
+export interface FiniteGradients {
+  readonly tensors: readonly torch.Tensor[];
+  /** Of all of them together. */
+  readonly norm: number;
+}
+
+/**
+ * @param what they are called in the message
+ * @throws BidoraError LOSS_NOT_FINITE
+ */
+export function checkGradients(tensors: readonly torch.Tensor[], what = "gradient"): FiniteGradients {
+  return { tensors, norm: finiteLoss(totalNorm(tensors), `${what}'s norm`) };
+}
+
+/** What the optimiser is given. */
+export interface ClippedGradients {
+  readonly gradients: readonly torch.Tensor[];
+  /** What clipping multiplied them by. */
+  readonly factor: number;
+}
+
+/** To a norm of at most `maxNorm`, where there is such a bound. */
+export function clipGradients({ tensors, norm }: FiniteGradients, maxNorm: number | undefined): ClippedGradients {
+  return maxNorm === undefined ? { gradients: tensors, factor: 1 } : clipGradNorm(tensors, norm, maxNorm);
+}
+
+/** The loss of a step as a number. Throws LOSS_NOT_FINITE before it can do harm. */
+export function finiteLoss(value: number, what = "loss"): number {
+  if (Number.isFinite(value)) return value;
+  throw new BidoraError(
+    "LOSS_NOT_FINITE",
+    `The ${what} is ${Number.isNaN(value) ? "not a number" : "infinite"}: take a smaller --learning-rate, or --max-grad-norm 1, or --dtype float32.`,
+  );
 }

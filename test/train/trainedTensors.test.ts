@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { TrainedTensor } from "../../src/adapters/index.js";
 import { Parameter } from "../../src/nn/index.js";
 import * as torch from "../../src/torch/index.js";
-import { evaluator } from "../../src/train/evaluator.js";
+import { evaluator } from "../../src/train/earlyStopping.js";
 import type { RunHandle, Untimed } from "../../src/train/observer.js";
-import { checkFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trained.js";
+import { checkFinite, magnitudeMovement, putBack, takeSnapshot } from "../../src/train/trainedTensors.js";
 
 const member = (name: string, values: readonly number[], role: "direction" | "magnitude" = "direction") =>
   new TrainedTensor(name, Parameter.of(torch.tensor(values)), role, true);

@@ -1,20 +1,21 @@
+// Writes a run's numbers as TensorBoard event files: the observer, the events as protocol buffers, and the records of the file.
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { makeFolder } from "../common/fileSystem.js";
-import { appendWhole } from "../files/atomic.js";
-import type { EvaluationEvent, RunEvent, StepEvent } from "../files/events.js";
-import { bareMetric, metricRows } from "../files/metrics.js";
-import { eventFileName, eventFileSeconds } from "../files/names.js";
-import type { RunHandle, RunObserver } from "./observer.js";
-import { restartEvent, scalarsEvent, versionEvent } from "./tensorboardEvents.js";
+import { PbfWriter } from "pbf";
+import { makeFolder } from "../../common/fileSystem.js";
+import { appendWhole } from "../../files/atomic.js";
+import type { EvaluationEvent, RunEvent, StepEvent } from "../../files/events.js";
+import { bareMetric, metricRows } from "../../files/metrics.js";
+import { eventFileName, eventFileSeconds } from "../../files/names.js";
+import type { RunHandle, RunObserver } from "../observer.js";
 
-/** What curves are told of, and how. */
+/** Where the files go, and what a run writes to them. */
 export interface TensorboardOptions {
   /** The folder of the files, for TensorBoard's `--logdir`. */
   readonly folder: string;
-  /** The step that the run goes on from. */
+  /** The step that a resumed run starts after; 0 for a new run. */
   readonly from: number;
-  /** Which rows evaluations in training are on. */
+  /** The rows that evaluations during training use. */
   readonly evaluated: "validation" | "holdout";
   /** Whether the run's folder may be written to. */
   readonly isPrepared: () => boolean;
@@ -24,7 +25,7 @@ type Scalars = readonly (readonly [tag: string, value: number])[];
 
 /**
  * Writes a run's numbers for TensorBoard: losses, rates and norms of steps under `train/`, metrics under the name of their rows. A
- * resumed run begins a file of its own, which takes back what earlier ones tell of the steps after the checkpoint.
+ * resumed run writes a new file, which tells TensorBoard to drop the steps after the checkpoint from earlier files.
  */
 export function tensorboardWriter({ folder, from, evaluated, isPrepared }: TensorboardOptions): RunObserver {
   const waiting: Uint8Array[] = [];
@@ -34,7 +35,7 @@ export function tensorboardWriter({ folder, from, evaluated, isPrepared }: Tenso
       const record = recordOf(event, run, evaluated);
       if (record) waiting.push(record);
       if (waiting.length === 0 || !isPrepared()) return;
-      path ??= begin(folder, event.time, from);
+      path ??= createFile(folder, event.time, from);
       appendWhole(path, Buffer.concat(waiting.splice(0)));
     },
   };
@@ -57,7 +58,7 @@ function scalarsOf({ loss, upperLoss, hypergradientNorm, learningRate }: StepEve
   return found.flatMap(([name, value]) => (value === undefined ? [] : [[`train/${name}`, value] as const]));
 }
 
-/** `test_accuracy` is `test/accuracy`; what names no rows is of those that are watched. */
+/** `test_accuracy` becomes `test/accuracy`; a name without a split belongs to the rows that the run evaluates. */
 function metricsOf({ metrics }: EvaluationEvent, rows: string): Scalars {
   return Object.entries(metrics).map(([name, value]) => {
     const split = metricRows(name);
@@ -65,8 +66,8 @@ function metricsOf({ metrics }: EvaluationEvent, rows: string): Scalars {
   });
 }
 
-/** Makes a file with its first events. Its name comes after those of earlier ones, since TensorBoard reads them in that order. */
-function begin(folder: string, time: string, from: number): string {
+/** Creates a file with its first events. Its name sorts after earlier files, since TensorBoard reads files in the order of their names. */
+function createFile(folder: string, time: string, from: number): string {
   const wallTime = secondsOf(time);
   makeFolder(folder);
   const earlier = readdirSync(folder).map(eventFileSeconds);
@@ -102,4 +103,59 @@ export function tfRecord(data: Uint8Array): Uint8Array {
   record.set(data, 12);
   record.writeUInt32LE(masked(crc32c(data)), 12 + data.length);
   return record;
+}
+
+// TensorFlow's messages Event, Summary and SessionLog (event.proto, summary.proto), as far as curves need them.
+
+const VERSION = "brain.Event:2";
+/** SessionLog.SessionStatus. */
+const START = 1;
+
+/** Field numbers of Event. */
+const EVENT = { wallTime: 1, step: 2, fileVersion: 3, summary: 5, sessionLog: 7 } as const;
+
+/** A time in seconds since 1970. */
+interface WallTimed {
+  readonly wallTime: number;
+}
+
+/** The first event of a file. */
+function versionEvent({ wallTime }: WallTimed): Uint8Array {
+  const event = newEvent(wallTime);
+  event.writeStringField(EVENT.fileVersion, VERSION);
+  return event.finish();
+}
+
+/** Makes TensorBoard drop this step and later ones from earlier files: they are about to be written again. */
+function restartEvent({ wallTime, step }: WallTimed & { readonly step: number }): Uint8Array {
+  const event = newEvent(wallTime);
+  event.writeVarintField(EVENT.step, step);
+  event.writeMessage(EVENT.sessionLog, (status: number, log) => log.writeVarintField(1, status), START);
+  return event.finish();
+}
+
+/** Numbers of one step by their tags, in float32. */
+function scalarsEvent(
+  { wallTime, step }: WallTimed & { readonly step: number },
+  scalars: readonly (readonly [tag: string, value: number])[],
+): Uint8Array {
+  const event = newEvent(wallTime);
+  event.writeVarintField(EVENT.step, step);
+  event.writeMessage(EVENT.summary, writeSummary, scalars);
+  return event.finish();
+}
+
+function newEvent(wallTime: number): PbfWriter {
+  const event = new PbfWriter();
+  event.writeDoubleField(EVENT.wallTime, wallTime);
+  return event;
+}
+
+function writeSummary(scalars: readonly (readonly [tag: string, value: number])[], summary: PbfWriter): void {
+  for (const scalar of scalars) summary.writeMessage(1, writeValue, scalar);
+}
+
+function writeValue([tag, value]: readonly [tag: string, value: number], summary: PbfWriter): void {
+  summary.writeStringField(1, tag);
+  summary.writeFloatField(2, value);
 }

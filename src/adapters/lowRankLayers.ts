@@ -1,11 +1,13 @@
 // Shapes: A [r, in], B [out, r], B's bias [out].
+
 import { BidoraError } from "../common/errors.js";
 import type { Module, Parameter } from "../nn/index.js";
 import * as torch from "../torch/index.js";
+import { Adapter, type Layer } from "./adapter.js";
 import { LowRank } from "./lowRank.js";
 import { type LowRankConfig, rankAndScale } from "./lowRankConfig.js";
 import type { TensorSpec } from "./method.js";
-import { type Slot, targetSlots } from "./slots.js";
+import { type Slot, targetSlots } from "./targets.js";
 
 /** What the tensors of an adapted layer are called in PEFT's files, after the layer's path. */
 export const LOW_RANK_NAMES = {
@@ -68,4 +70,34 @@ export function lowRankOf(slot: Slot, config: LowRankConfig, parameters: Readonl
     bBias: parameters.get(B_BIAS),
   };
   return new LowRank(own, rankAndScale(config, slot.path).scale, slot.kind === "linear" ? config.dropout : 0);
+}
+
+/** What LoRA's and DoRA's adapters have in common. */
+export abstract class LowRankAdapter extends Adapter {
+  constructor(override readonly lowRank: LowRank) {
+    super();
+    this.child("lora_dropout", lowRank.dropout);
+  }
+
+  get rank(): number {
+    return this.lowRank.rank;
+  }
+
+  get dtype(): torch.DType {
+    return this.lowRank.a.dtype;
+  }
+
+  override whyNotMerged(layer: Layer): string | undefined {
+    const hasBias = layer.ownParameters.has("bias");
+    return this.lowRank.bBias && !hasBias ? "has no bias that lora_bias could be merged into" : undefined;
+  }
+
+  /** W0 + s·B·A: without a magnitude, the direction is the weight. */
+  mergedWeight(layer: Layer, dtype: torch.DType): torch.Tensor {
+    return this.lowRank.direction(layer, dtype);
+  }
+
+  override biasUpdate(dtype: torch.DType): torch.Tensor | undefined {
+    return this.lowRank.biasUpdate(dtype);
+  }
 }

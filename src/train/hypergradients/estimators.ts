@@ -1,0 +1,206 @@
+// The estimators of the hypergradient's second term, and the table of them by name. Names follow the paper: V are the directions
+// (A, B, head), M the magnitudes, L_tr the lower level's loss.
+
+import type { HypergradientName } from "../../config/index.js";
+import { totalNorm } from "../../optim/index.js";
+import * as torch from "../../torch/index.js";
+
+/** Products with second derivatives of L_tr at (V, M). */
+export interface SecondDerivatives {
+  /** ∇²_{M,V} L_tr·u, the last that is asked for. */
+  mixedProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
+  /** ∇²_V L_tr·u */
+  hessianProduct(u: readonly torch.Tensor[]): readonly torch.Tensor[];
+}
+
+/** The lower level at V, before its step, on that step's batches: what a second-order term is computed from. */
+export interface LowerPoint extends SecondDerivatives {
+  /** The tensors V themselves, in whose stead the parameters hold V' by now. */
+  readonly directions: readonly torch.Tensor[];
+  readonly magnitudes: readonly torch.Tensor[];
+  /** ∇_V L_tr(V, M) */
+  readonly directionGradients: readonly torch.Tensor[];
+  /** ∇_M L_tr(V, M), when the estimator asked for it. */
+  readonly magnitudeGradients: readonly torch.Tensor[];
+  /** ∇_M L_tr(V + εu, M) on the same rows with the same random numbers, norms held where they are constants. */
+  magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[];
+}
+
+export interface EstimatorOptions {
+  /** Terms of `neumann`, iterations of `cg`. */
+  readonly terms: number;
+}
+
+/**
+ * An estimator of the hypergradient's second term, ∇²_{M,V} L_tr(V, M)·u, or with the inverse Hessian between.
+ * `weighted` is u = ξ·v, or D∘v with the true derivative of the optimiser's step.
+ */
+export interface HypergradientEstimator {
+  /** What is asked of the second derivatives: the lower step is recorded for it. */
+  readonly secondDerivatives: "none" | "mixed" | "hessian";
+  /** They come from a recorded backward pass in place of tangents. */
+  readonly byDoubleBackward?: boolean;
+  /** ∇_M L_tr(V) is taken along in the lower step's backward pass. */
+  readonly wantsMagnitudeGradients: boolean;
+  /** False: the second term is left out, and v is not even computed. */
+  readonly isSecondOrder: boolean;
+  /** What is subtracted from ∇_M L_val(V', M): one tensor a magnitude. */
+  secondTerm(point: LowerPoint, direction: SecondTermDirection): torch.Tensor[];
+}
+
+/** v = ∇_{V'} L_val(V', M), and how ξ weights it. */
+export interface SecondTermDirection {
+  readonly v: readonly torch.Tensor[];
+  /** Of the lower step just taken, schedule included. */
+  readonly learningRate: number;
+  /** ξ·v, or D∘v. */
+  readonly weighted: readonly torch.Tensor[];
+}
+
+/** The step along u is so long that the directions move by this much (the paper, after DARTS). */
+const STEP_LENGTH = 0.01;
+
+/** ε = 0.01 / ‖u‖ over all directions together; undefined when u is zero and so is the product. */
+export function stepSize(u: readonly torch.Tensor[], length = STEP_LENGTH): number | undefined {
+  const norm = totalNorm(u);
+  return norm > 0 ? length / norm : undefined;
+}
+
+/** Central differences (paper, equation 8): (∇_M L_tr(V + εu) − ∇_M L_tr(V − εu)) / 2ε. Error of order ε². */
+export function finiteDifference(length = STEP_LENGTH): HypergradientEstimator {
+  return {
+    secondDerivatives: "none",
+    wantsMagnitudeGradients: false,
+    isSecondOrder: true,
+    secondTerm: (point, { weighted }) =>
+      alongStep(point, weighted, length, (epsilon) => {
+        const ahead = point.magnitudeGradientsAt(weighted, epsilon);
+        return quotient(ahead, point.magnitudeGradientsAt(weighted, -epsilon), 2 * epsilon);
+      }),
+  };
+}
+
+/** One-sided: ∇_M L_tr(V) comes with the lower step for nothing. Error of order ε. */
+export function forwardDifference(length = STEP_LENGTH): HypergradientEstimator {
+  return {
+    secondDerivatives: "none",
+    wantsMagnitudeGradients: true,
+    isSecondOrder: true,
+    secondTerm: (point, { weighted }: SecondTermDirection) =>
+      alongStep(point, weighted, length, (epsilon) =>
+        quotient(point.magnitudeGradientsAt(weighted, epsilon), point.magnitudeGradients, epsilon),
+      ),
+  };
+}
+
+function alongStep(
+  point: LowerPoint,
+  u: readonly torch.Tensor[],
+  length: number,
+  difference: (epsilon: number) => torch.Tensor[],
+): torch.Tensor[] {
+  const epsilon = stepSize(u, length);
+  return epsilon === undefined ? point.magnitudes.map((m) => torch.zerosLike(m)) : difference(epsilon);
+}
+
+function quotient(a: readonly torch.Tensor[], b: readonly torch.Tensor[], divisor: number): torch.Tensor[] {
+  return torch.noGrad(() => torch.foreachMulScalar(torch.foreachSub(a, b), 1 / divisor));
+}
+
+/** ∇²_{M,V} L_tr·u itself, as a derivative along u: no cancellation. */
+export const exact: HypergradientEstimator = {
+  secondDerivatives: "mixed",
+  wantsMagnitudeGradients: false,
+  isSecondOrder: true,
+  secondTerm: (point, { weighted }) => [...point.mixedProduct(weighted)],
+};
+
+/** The same by another way, which others are measured against. */
+export const reference: HypergradientEstimator = { ...exact, byDoubleBackward: true };
+
+// Implicit differentiation: the second term is ∇²_{M,V} L_tr · H⁻¹·v with H = ∇²_V L_tr, so ξ·v gives way to H⁻¹·v.
+
+/** H + λI is what `cg` inverts: away from a minimum H alone may be singular. */
+export const CG_DAMPING = 1e-3;
+
+/**
+ * H⁻¹·v ≈ α·Σ_{k<K} (I − αH)ᵏ·v with α the lower learning rate (Lorraine et al. 2020). One term is the unrolled
+ * hypergradient with ξ = α.
+ */
+export function neumann({ terms }: EstimatorOptions): HypergradientEstimator {
+  return implicit((point, v, alpha) => {
+    let power = [...v];
+    let sum = [...v];
+    for (let k = 1; k < terms; k++) {
+      const product = point.hessianProduct(power);
+      power = torch.noGrad(() => plus(power, product, -alpha));
+      sum = torch.noGrad(() => torch.foreachAdd(sum, power));
+    }
+    return torch.noGrad(() => torch.foreachMulScalar(sum, alpha));
+  });
+}
+
+/** (H + λI)⁻¹·v by K iterations of conjugate gradients from zero (Rajeswaran et al. 2019). */
+export function cg({ terms }: EstimatorOptions): HypergradientEstimator {
+  return implicit((point, v) => {
+    let x = v.map((tensor) => torch.zerosLike(tensor));
+    let residual = [...v];
+    let direction = [...v];
+    let squared = inner(residual, residual);
+    for (let k = 0; k < terms && squared > 0; k++) {
+      const product = plus(point.hessianProduct(direction), direction, CG_DAMPING);
+      const curvature = inner(direction, product);
+      if (curvature === 0) break;
+      const step = squared / curvature;
+      x = plus(x, direction, step);
+      residual = plus(residual, product, -step);
+      const next = inner(residual, residual);
+      direction = plus(residual, direction, next / squared);
+      squared = next;
+    }
+    return x;
+  });
+}
+
+type Inverse = (
+  point: Parameters<HypergradientEstimator["secondTerm"]>[0],
+  v: readonly torch.Tensor[],
+  alpha: number,
+) => torch.Tensor[];
+
+function implicit(inverse: Inverse): HypergradientEstimator {
+  return {
+    secondDerivatives: "hessian",
+    wantsMagnitudeGradients: false,
+    isSecondOrder: true,
+    secondTerm: (point, { v, learningRate }) => [...point.mixedProduct(inverse(point, v, learningRate))],
+  };
+}
+
+/** a + factor·b */
+function plus(a: readonly torch.Tensor[], b: readonly torch.Tensor[], factor: number): torch.Tensor[] {
+  return torch.noGrad(() => torch.foreachAdd(a, b, { alpha: factor }));
+}
+
+function inner(a: readonly torch.Tensor[], b: readonly torch.Tensor[]): number {
+  return torch.noGrad(() =>
+    torch.scope(() => a.reduce((sum, tensor, i) => sum + torch.sum(torch.mul(tensor, b[i] as torch.Tensor)).item(), 0)),
+  );
+}
+
+const firstOrder: HypergradientEstimator = {
+  secondDerivatives: "none",
+  wantsMagnitudeGradients: false,
+  isSecondOrder: false,
+  secondTerm: () => [],
+};
+
+/** How each estimator is made, by name. */
+export const ESTIMATORS: Readonly<Record<HypergradientName, (options: EstimatorOptions) => HypergradientEstimator>> = {
+  "finite-difference": () => finiteDifference(),
+  "forward-difference": () => forwardDifference(),
+  exact: () => exact,
+  neumann,
+  cg,
+  "first-order": () => firstOrder,
+};
