@@ -1,40 +1,41 @@
+// The state of all watched runs.
 import type { Phase, RunEvent } from "../files/events.js";
 
-/** Where a run stands. */
+/** The state of a run. */
 export type RunState = "waiting" | "running" | "stopping" | "done" | "stopped" | "failed";
 
-/** How far a run has come. */
+/** The progress of a run. */
 export interface RunStatus {
-  /** By which its page is found; empty for a run that is alone. */
+  /** The name in the path of its page; empty for a single run. */
   readonly name: string;
   readonly state: RunState;
   readonly phase?: Phase;
-  /** Steps done, of those of all phases. */
+  /** Completed steps, and the steps of all phases. */
   readonly step: number;
   readonly steps: number;
-  /** Mean seconds of the newest steps. */
+  /** Mean seconds of the last steps. */
   readonly stepSeconds?: number;
   readonly loss?: number;
-  /** The step of its newest checkpoint. */
+  /** The step of its last checkpoint. */
   readonly saved?: number;
-  /** A checkpoint has been asked for and is not there yet. */
+  /** Whether a requested checkpoint is not saved yet. */
   readonly isSaving: boolean;
-  /** Of a run that has ended: its score, or what went wrong. */
+  /** The score of a finished run, or the reason for its failure. */
   readonly message?: string | undefined;
 }
 
-/** How a run ended. */
+/** The final state of a run. */
 export type EndState = Extract<RunState, "done" | "stopped" | "failed">;
 
-/** Share of the newest step in the running mean of seconds. */
+/** The weight of the last step in the running mean of seconds. */
 const NEWEST = 0.1;
 
-/** All runs that are watched, as their events tell. */
+/** The state of all watched runs, by their events. */
 export class Board {
   readonly #runs = new Map<string, RunStatus>();
   readonly #listeners = new Set<() => void>();
 
-  /** In the order in which they were added. */
+  /** In the order of addition. */
   get runs(): readonly RunStatus[] {
     return [...this.#runs.values()];
   }
@@ -43,12 +44,12 @@ export class Board {
     return this.#runs.get(name);
   }
 
-  /** Told after every change. */
+  /** Called after every change. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener);
   }
 
-  /** Runs that are going to be done, or are done already. */
+  /** Adds runs that are planned or already done. */
   add(names: Iterable<string>, state: "waiting" | "done"): void {
     for (const name of names) this.#runs.set(name, { name, state, step: 0, steps: 0, isSaving: false });
     this.#tell();
@@ -59,7 +60,7 @@ export class Board {
     if (before) this.#set({ ...before, ...changes(before, event) });
   }
 
-  /** Someone wants the run to end, or to save a checkpoint. */
+  /** Records a request to stop the run or to save a checkpoint. */
   asked(name: string, what: "stop" | "checkpoint"): void {
     const before = this.#runs.get(name);
     if (before?.state !== "running") return;

@@ -1,4 +1,5 @@
+// The live dashboard.
 export { Board, type EndState, type RunState, type RunStatus } from "./board.js";
 export type { Watched } from "./pages.js";
-export { runPage } from "./runPage.js";
+export { runPage } from "./pages.js";
 export { type Dashboard, serveDashboard } from "./server.js";

@@ -1,3 +1,4 @@
+// The HTTP server of the dashboard, its updates and its script.
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -5,21 +6,17 @@ import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { BidoraError } from "../common/errors.js";
-import { refusalOf } from "./access.js";
-import { EventStream } from "./eventStream.js";
-import { liveScript } from "./liveScript.js";
-import { Pages, type Shown, type Watched } from "./pages.js";
-import { pathOf } from "./statusSection.js";
+import { Pages, pathOf, type Shown, type Watched } from "./pages.js";
 
 export interface Dashboard {
   readonly url: string;
-  /** Shows the end to who is looking, and goes. */
+  /** Shows the end in open browsers, then stops serving. */
   close(): Promise<void>;
 }
 
-/** Milliseconds between two looks at what is new. */
+/** Milliseconds between two updates. */
 const INTERVAL = 500;
-/** Milliseconds that browsers have to fetch how it ended. */
+/** Milliseconds for browsers to fetch the final page. */
 const LAST_LOOK = 2000;
 const THIS_MACHINE = "127.0.0.1";
 
@@ -31,9 +28,9 @@ const HEADERS = {
 };
 
 /**
- * Serves the report of runs on this machine while they go on, to browsers of this machine alone.
- * @param port 0 for any that is free
- * @throws BidoraError `DASHBOARD` for a port that can't be had
+ * Serves the report of running runs, to browsers on this machine only.
+ * @param port 0 for any free port
+ * @throws BidoraError `DASHBOARD` for a port that can't be used
  */
 export async function serveDashboard(watched: Watched, port: number): Promise<Dashboard> {
   const server = new DashboardServer(watched);
@@ -85,7 +82,7 @@ class DashboardServer {
     this.#server.closeAllConnections();
   }
 
-  /** Tells each page's readers how far the runs are, and that there are new figures. */
+  /** Sends the progress of the runs to each page's readers, and whether there are new figures. */
   #tell(): void {
     for (const shown of this.#news.pages) {
       if (this.#hasChanged) this.#news.send("status", this.#pages.statusOf(shown.run).source, shown);
@@ -128,7 +125,7 @@ class DashboardServer {
     } else notFound(response);
   }
 
-  /** What is asked of all runs, or of one; it is asked once of each, and only of those that go on. */
+  /** Stops running runs or saves their checkpoints: all of them, or one. */
   #do(what: "stop" | "checkpoint", run: string | undefined): void {
     const { board, stop, checkpoint } = this.watched;
     const going = board.runs.filter(({ name, state }) => state === "running" && name === (run ?? name));
@@ -140,14 +137,14 @@ class DashboardServer {
 
 const EVENTS = "/events";
 
-/** What pages load, in this order. */
+/** The scripts of a page, in this order. */
 const SCRIPTS: Readonly<Record<string, () => string>> = Object.assign(Object.create(null), {
   "/idiomorph.js": () =>
     readFileSync(createRequire(import.meta.url).resolve("idiomorph/dist/idiomorph.min.js"), "utf8"),
   "/live.js": () => liveScript,
 });
 
-/** Without its query. @returns a path that there is none at, where it is no text */
+/** The path without its query. @returns an empty path for a malformed one */
 function decoded(url: string): string {
   try {
     return decodeURIComponent(url.split("?")[0] ?? "/");
@@ -162,3 +159,85 @@ const notFound = (response: ServerResponse): void =>
 function send(response: ServerResponse, status: number, type: string, text: string): void {
   response.writeHead(status, { ...HEADERS, "content-type": `${type}; charset=utf-8` }).end(text);
 }
+
+/** The host names of this machine for its own browsers. */
+const HOSTS = ["127.0.0.1", "localhost"];
+
+/**
+ * The reason to refuse a request, or undefined. A page of another site can send requests here, also under a name of its own that
+ * resolves to this machine (DNS rebinding), but it can't choose the headers `host` and `origin`.
+ */
+export function refusalOf({ headers, method }: IncomingMessage, port: number): string | undefined {
+  const { host, origin } = headers;
+  if (!HOSTS.some((name) => host === `${name}:${port}`))
+    return `Expected a request to 127.0.0.1:${port}; got one to ${host ?? "no host"}.`;
+  const isOwn = HOSTS.some((name) => origin === `http://${name}:${port}`);
+  if (origin !== undefined && !isOwn) return `Expected a request from this page; got one from ${origin}.`;
+  if (method === "POST" && origin === undefined)
+    return "Expected a request from this page; got one that does not say from where.";
+  return undefined;
+}
+
+/** Milliseconds between heartbeats, so that no proxy closes an idle connection. */
+const HEARTBEAT = 15_000;
+
+/** Browsers that listen to server-sent events, each to those of one page. */
+export class EventStream<Page> {
+  readonly #listeners = new Map<ServerResponse, Page>();
+  readonly #heartbeat = setInterval(() => this.#write(":\n\n"), HEARTBEAT).unref();
+
+  /** The pages that are open in a browser. */
+  get pages(): Set<Page> {
+    return new Set(this.#listeners.values());
+  }
+
+  add(response: ServerResponse, page: Page): void {
+    response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+    response.write(":\n\n");
+    this.#listeners.set(response, page);
+    response.on("close", () => this.#listeners.delete(response));
+  }
+
+  /** @param data may have several lines */
+  send(event: string, data: string, page?: Page): void {
+    const lines = data.split("\n").map((line) => `data: ${line}\n`);
+    this.#write(`event: ${event}\n${lines.join("")}\n`, page);
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat);
+    for (const response of this.#listeners.keys()) response.end();
+  }
+
+  #write(text: string, page?: Page): void {
+    for (const [response, own] of this.#listeners) if (page === undefined || page === own) response.write(text);
+  }
+}
+
+/** The script of a page: it updates what has changed and leaves the rest, including focus and open parts. */
+export const liveScript = `
+const options = { morphStyle: "outerHTML", callbacks: { beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") } };
+const put = (id, source) => Idiomorph.morph(document.getElementById(id), source, options);
+const say = (text) => { document.getElementById("connection").textContent = text; };
+const renew = async () => {
+  const answer = await fetch(location.pathname);
+  if (!answer.ok) return;
+  const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  put("main", page.getElementById("main").outerHTML);
+};
+const news = new EventSource("/events" + (location.pathname === "/" ? "" : location.pathname));
+news.addEventListener("status", ({ data }) => put("live", data));
+news.addEventListener("page", () => renew().catch(() => {}));
+news.addEventListener("end", async ({ data }) => {
+  news.close();
+  await renew().catch(() => {});
+  say(data);
+});
+news.addEventListener("error", () => say("The connection is lost; this page shows the last known state."));
+news.addEventListener("open", () => say(""));
+document.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const { action } = event.target;
+  fetch(action, { method: "POST", redirect: "manual" }).catch(() => say("The connection is lost: nothing was done."));
+});
+`.trim();

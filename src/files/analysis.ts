@@ -4,21 +4,21 @@ import type { Phase } from "./events.js";
 /** The files of an analysis. */
 export const ANALYSIS = { page: "analysis.html", data: "analysis.json" } as const;
 
-/** A line through points (ΔD, ΔM) by least squares. */
+/** A least-squares line through points (ΔD, ΔM). */
 export interface LineFit {
   readonly points: number;
-  /** Change of ΔM with ΔD; null where there is no such line. */
+  /** The change of ΔM with ΔD; null if there is no such line. */
   readonly slope: number | null;
   readonly intercept: number | null;
-  /** Pearson's, from -1 to 1; null where one of the two does not vary. */
+  /** Pearson's correlation, from -1 to 1; null if one of the two does not vary. */
   readonly correlation: number | null;
-  /** Why something is null: one sentence. */
+  /** Why a value is null, in one sentence. */
   readonly note?: string;
 }
 
-/** How far a layer's weight is from the pretrained one at a saved step. */
+/** The distance of a layer's weight from the pretrained one at a saved step. */
 export interface AnalyzedStep {
-  /** Counted through the whole run; null for an end whose step nothing tells. */
+  /** Counted through the whole run; null for the end of a run if its step is unknown. */
   readonly step: number | null;
   readonly phase: Phase | null;
   /** Mean over the weight's vectors of |m − m₀|. */
@@ -30,11 +30,11 @@ export interface AnalyzedStep {
 /** One layer through the run. */
 export interface AnalyzedLayer {
   readonly path: string;
-  /** Its number in the stack. */
+  /** Its number in the model. */
   readonly layer: number;
-  /** What it is there: `query`. */
+  /** The kind of module, such as `query`. */
   readonly kind: string;
-  /** How many vectors the means are over. */
+  /** The number of vectors in the means. */
   readonly vectors: number;
   readonly steps: readonly AnalyzedStep[];
 }
@@ -42,30 +42,30 @@ export interface AnalyzedLayer {
 /** The lines of one run. */
 export interface AnalyzedFits {
   /**
-   * The phase that `all` and `kinds` are of, and that compares with full fine-tuning: of a run with several the search, in which
-   * magnitudes and directions move together. Null where the saved steps tell none.
+   * The phase of `all` and `kinds`, which compares with full fine-tuning. In a run with several phases it is the search, where magnitudes
+   * and directions move together. Null if the saved steps have no phase.
    */
   readonly phase: Phase | null;
-  /** Through the points of all layers. */
+  /** The line through the points of all layers. */
   readonly all: LineFit;
   readonly kinds: Readonly<Record<string, LineFit>>;
-  /** The lines of all layers by phase, in a run of several. */
+  /** The lines of all layers by phase, in a run with several phases. */
   readonly phases?: Partial<Readonly<Record<Phase, LineFit>>>;
 }
 
-/** A run's slope beside that of full fine-tuning. */
+/** A run's slope compared with that of full fine-tuning. */
 export interface AgainstFull {
-  /** The run's phase that is compared. */
+  /** The compared phase of the run. */
   readonly phase: Phase | null;
-  /** The runs of full fine-tuning, and the mean of their slopes. */
+  /** The runs of full fine-tuning; `slope` is the mean of their slopes. */
   readonly runs: readonly string[];
   readonly slope: number;
-  /** The run's slope less that one. */
+  /** The run's slope minus that mean. */
   readonly difference: number;
   readonly hasSameSign: boolean;
 }
 
-/** One run's weights through its saved steps. */
+/** The weights of one run at its saved steps. */
 export interface AnalyzedRun {
   readonly name: string;
   readonly path: string;
@@ -77,13 +77,13 @@ export interface AnalyzedRun {
   readonly againstFull?: AgainstFull;
 }
 
-/** How weights moved in runs, magnitude and direction apart: DoRA (arXiv 2402.09353), section 3.2. */
+/** How far weights moved in runs, by magnitude and direction: DoRA (arXiv 2402.09353), section 3.2. */
 export interface Analysis {
-  /** Of the vectors: `out`, rows of a weight [out, in]; `in`, its columns. */
+  /** The axis of the vectors: `out` for the rows of a weight [out, in], `in` for its columns. */
   readonly axis: "out" | "in";
-  /** Where the axis comes from: the call, the runs' own magnitudes, or the default. */
+  /** The source of the axis: the user, the runs' own magnitudes, or the default. */
   readonly axisFrom: "asked" | "runs" | "default";
   readonly runs: readonly AnalyzedRun[];
-  /** What is worth a sentence. */
+  /** Notes for the reader. */
   readonly notes: readonly string[];
 }

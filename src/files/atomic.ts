@@ -1,3 +1,4 @@
+// Atomic writes: a reader sees a file or a folder complete or not at all.
 import { randomBytes } from "node:crypto";
 import {
   appendFileSync,
@@ -16,20 +17,20 @@ import { basename, dirname, join } from "node:path";
 import { BidoraError } from "../common/errors.js";
 import { makeFolder, statOf, writeFailure } from "../common/fileSystem.js";
 
-/** `writeSync` takes no more than this at once. */
+/** The most bytes for one `writeSync`. */
 const WRITE_LIMIT = 2 ** 30;
 
 const TEMPORARY = /^\..+\.[0-9a-f]{12}\.tmp$/;
 
-/** A fresh hidden name beside `path`, in the same folder so that a rename stays atomic; `sweepTemporary` knows it. */
+/** A new hidden name beside `path`: in the same folder, so that a rename is atomic. `sweepTemporary` removes such files. */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(6).toString("hex")}.tmp`);
 }
 
 /**
- * Writes one file so that its name never stands for half of it: temporary name, fsync, rename.
+ * Writes one file atomically: temporary name, fsync, rename.
  * `write` gets the open file descriptor. The folder must exist.
- * @throws BidoraError `WRITE` naming the path when the disk is full, or refuses otherwise
+ * @throws BidoraError `WRITE` that names the path, when the disk is full or another write error occurs
  */
 export function writeAtomic(path: string, write: (descriptor: number) => void): void {
   const temporary = temporaryPath(path);
@@ -49,7 +50,7 @@ export function writeAtomic(path: string, write: (descriptor: number) => void): 
   syncFolder(dirname(path));
 }
 
-/** Writes all of the bytes at a position, or at the descriptor's own: the system may take fewer at once. */
+/** Writes all bytes at a position, or at the descriptor's own. The system may take fewer at once. */
 export function writeAll(descriptor: number, bytes: Uint8Array, position?: number): void {
   for (let done = 0; done < bytes.length; ) {
     const length = Math.min(WRITE_LIMIT, bytes.length - done);
@@ -65,8 +66,8 @@ export function writeFileAtomic(path: string, data: string | Uint8Array): void {
 }
 
 /**
- * Makes `path` the folder that `fill` writes: under a temporary name first, then renamed. A folder that stood there before is
- * moved aside and removed, so for an instant there may be none, but never a half one.
+ * Replaces the folder at `path` with one that `fill` writes under a temporary name. The old folder is moved aside and then removed, so
+ * for an instant there may be no folder, but never an incomplete one.
  */
 export function replaceFolderAtomic(path: string, fill: Fill): Promise<void> {
   return placeFolder(path, fill, (fresh) => {
@@ -83,7 +84,7 @@ export function replaceFolderAtomic(path: string, fill: Fill): Promise<void> {
   });
 }
 
-/** As `replaceFolderAtomic`, for contents that are always the same: a folder that another process put there first stays. */
+/** As `replaceFolderAtomic`, for contents that are always the same: if another process was first, its folder stays. */
 export function createFolderAtomic(path: string, fill: Fill): Promise<void> {
   return placeFolder(path, fill, (fresh) => {
     try {
@@ -96,8 +97,8 @@ export function createFolderAtomic(path: string, fill: Fill): Promise<void> {
 }
 
 /**
- * Puts what `fill` writes into a folder that may hold other things. Nothing is touched before all is written; then `clear`
- * removes what is in the way, and each entry is renamed into place, the configuration, by which a folder is known, at the end.
+ * Puts the files that `fill` writes into a folder that may have other files. Nothing changes before all is written. Then `clear`
+ * removes conflicting files, and each new one is renamed into place; the configuration, which marks a complete folder, is the last.
  */
 export function fillFolder(path: string, fill: Fill, clear: () => void): Promise<void> {
   const place = (fresh: string): void => {
@@ -130,7 +131,7 @@ async function placeFolder(
   syncFolder(dirname(path));
 }
 
-/** A message names the file where it was to be, since the temporary one is gone when it is read. */
+/** Puts the final path into a message, because the temporary file is removed. */
 function inItsPlace(error: unknown, fresh: string, path: string): unknown {
   if (!(error instanceof BidoraError) || error.code !== "WRITE") return writeFailure(path, error);
   return new BidoraError(error.code, error.message.replaceAll(fresh, path), { cause: error.cause });
@@ -140,7 +141,7 @@ function inItsPlace(error: unknown, fresh: string, path: string): unknown {
 export const isTemporary = (name: string): boolean => TEMPORARY.test(name);
 
 /**
- * Removes what killed runs left behind in `folder`. Where others may be writing into it too, `olderThanMs` spares what is theirs.
+ * Removes temporary files of killed runs from `folder`. `olderThanMs` keeps those that another process may be writing.
  */
 export function sweepTemporary(folder: string, olderThanMs = 0): void {
   for (const name of readdirSync(folder)) {
@@ -153,7 +154,7 @@ function ageMs(path: string): number {
   return Math.max(0, Date.now() - (statOf(path)?.mtimeMs ?? 0));
 }
 
-/** A rename outlives a power cut only once the contents, then the folder, are on the disk. */
+/** Syncs contents, then folders, so that a rename survives a power cut. */
 function syncTree(folder: string): void {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
@@ -176,13 +177,12 @@ function syncFolder(folder: string): void {
   try {
     syncPath(folder);
   } catch {
-    // Some file systems cannot sync a folder; the rename itself has been done.
+    // Some file systems can't sync a folder. The rename itself is done.
   }
 }
 
 /**
- * Puts something at the end of a file: whole or not at all, as far as a full disk lets it, so that what is put there later begins
- * where it should.
+ * Appends to a file. If that fails, for example on a full disk, the file is cut back to its old length.
  * @throws BidoraError as `writeFailure`
  */
 export function appendWhole(path: string, data: string | Uint8Array): void {
@@ -196,7 +196,7 @@ export function appendWhole(path: string, data: string | Uint8Array): void {
   }
 }
 
-/** What goes wrong here has a reason that has been told. */
+/** Errors are ignored: the caller reports the first one. */
 function cutTo(path: string, size: number | undefined): void {
   try {
     if (size !== undefined) truncateSync(path, size);

@@ -10,32 +10,32 @@ import { type JsonValue, readJsonObject } from "./json.js";
 
 const count = z.int().min(0);
 
-/** How far the batches of some rows have been walked through. */
+/** The position in the batches of some rows. */
 const position = z.object({ pass: count, index: count });
 
-/** What a rule of one level saves beside tensors. */
+/** The state of a rule with one level, apart from tensors. */
 const plainState = z.object({ steps: count, batches: position });
 
-/** The same of a search. */
+/** The state of a search, apart from tensors. */
 const bilevelState = z.object({
   lower: count,
   upper: count,
   lowerBatches: position,
   upperBatches: position,
-  /** Where the losses of passes over the upper rows are told. */
+  /** Present if the losses of passes over the upper rows are reported. */
   upperPass: z.object({ sum: z.number(), weight: z.number().min(0) }).optional(),
 });
 
 export type PlainState = z.infer<typeof plainState>;
 export type BilevelState = z.infer<typeof bilevelState>;
-/** What a step rule saves beside tensors. */
+/** The state of a step rule, apart from tensors. */
 export type RuleValues = PlainState | BilevelState;
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const rows = z.object({
   rows: count,
-  /** Of the rows as they are trained on: tokens, types and labels. */
+  /** The digest of the rows as they are trained on: tokens, types and labels. */
   sha256: digest,
 });
 
@@ -43,27 +43,27 @@ const provenance = z.object({
   train: rows,
   validation: rows.nullable(),
   test: rows.nullable(),
-  /** Of the training rows that are held out; absent in checkpoints before it was kept. */
+  /** The held-out training rows; absent in checkpoints of earlier versions. */
   holdout: rows.nullable().optional(),
   /** In the order of the model's outputs. */
   labels: z.array(z.string()),
-  /** Of the files of base model, tokenizer and start adapter: null where there are none, or none any more. */
+  /** Digests of the files of base model, tokenizer and initial adapter; null where there are none, or no longer any. */
   config: digest.nullable(),
   weights: digest.nullable(),
   tokenizer: digest.nullable(),
   adapter: digest.nullable(),
 });
 
-/** What a run was made from: who goes on with it must have the same. */
+/** The inputs of a run. They must be the same when it is resumed. */
 export type Provenance = z.infer<typeof provenance>;
 
-/** @throws BidoraError `CHECKPOINT_PROVENANCE` naming everything that is not what it was */
+/** @throws BidoraError `CHECKPOINT_PROVENANCE` that names every input that has changed */
 export function checkProvenance(path: string, then: Provenance, now: Provenance): void {
   const found = [...fileDifferences(then, now), ...labelDifferences(then, now), ...rowDifferences(then, now)];
   if (found.length === 0) return;
   throw new BidoraError(
     "CHECKPOINT_PROVENANCE",
-    `${path} was made from ${found.join("; and from ")}: resume with what the run began with, or start anew in another --output.`,
+    `${path} was made from ${found.join("; and from ")}: resume with the original inputs, or start a new run in another --output.`,
   );
 }
 
@@ -100,21 +100,21 @@ function rowDifferences(then: Provenance, now: Provenance): string[] {
 
 export const STATE = "training_state.json";
 export const TENSORS = "training_state.safetensors";
-/** Before the names of early stopping's tensors. */
+/** The prefix of early stopping's tensors. */
 export const BEST = "best.";
 
-/** What a checkpoint has beside the files of its adapter or model. */
+/** The files of a checkpoint, apart from those of its adapter or model. */
 export const CHECKPOINT_FILES: readonly string[] = [STATE, TENSORS, CHECKSUMS];
 
 export const checkpointName = (step: number): string => `checkpoint-${step}`;
 
-/** The step of a name that a checkpoint has, or undefined. */
+/** The step in a checkpoint's name, or undefined for another name. */
 export function checkpointStep(name: string): number | undefined {
   const found = /^checkpoint-(0|[1-9]\d{0,14})$/.exec(name);
   return found ? Number(found[1]) : undefined;
 }
 
-/** What a checkpoint holds beside the tensors: enough to go on with the same bits. */
+/** The state of a run, apart from tensors. With them it is enough to resume with the same bits. */
 export interface SavedState {
   readonly phase: Phase;
   readonly step: number;
@@ -123,16 +123,16 @@ export interface SavedState {
   readonly rule: RuleValues;
   /** Base64. */
   readonly generator: string;
-  /** That were computed with: the order of sums depends on their number. */
+  /** The number of threads, on which the order of sums depends. */
   readonly threads: number;
-  /** The libtorch and the kind of processor that were computed with; absent in checkpoints before it was kept. */
+  /** The libtorch version and the kind of processor; absent in checkpoints of earlier versions. */
   readonly arithmetic?: string | undefined;
   readonly earlyStopping: {
     readonly phase?: Phase | undefined;
     readonly best: number | null;
     readonly failures: number;
   } | null;
-  /** Settings of the run, to be compared on resuming. */
+  /** The settings of the run, which are compared when it is resumed. */
   readonly settings: { readonly [key: string]: JsonValue };
   readonly madeFrom: Provenance;
 }
@@ -170,7 +170,7 @@ const schema = z
     error: "does not go with phaseStep",
   });
 
-/** The state that lies in a checkpoint's folder. @throws Error saying what is wrong with it */
+/** Reads the state of a checkpoint. @throws Error that says what is wrong with it */
 export function readState(folder: string): SavedState {
   const parsed = schema.safeParse(readJsonObject(join(folder, STATE)));
   if (!parsed.success) {
@@ -184,13 +184,13 @@ export function readState(folder: string): SavedState {
 
 export const checkpointPath = (folder: string, step: number): string => join(folder, checkpointName(step));
 
-/** The newest checkpoint in a run's folder, be it whole or damaged, or undefined. */
+/** The newest checkpoint in a run's folder, complete or damaged, or undefined. */
 export function newestCheckpoint(folder: string): string | undefined {
   const [newest] = checkpointSteps(folder);
   return newest === undefined ? undefined : checkpointPath(folder, newest);
 }
 
-/** Steps of the checkpoints in a folder, newest first. One without a file never was a checkpoint. */
+/** The steps of the checkpoints in a folder, newest first. An empty folder is no checkpoint. */
 export function checkpointSteps(folder: string): number[] {
   if (!existsSync(folder)) return [];
   const steps = readdirSync(folder).flatMap((name) => {

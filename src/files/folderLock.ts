@@ -1,3 +1,4 @@
+// Locks on folders, so that only one process writes to a folder.
 import { randomBytes } from "node:crypto";
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, rmdirSync, rmSync } from "node:fs";
 import { hostname } from "node:os";
@@ -7,9 +8,9 @@ import { BidoraError } from "../common/errors.js";
 import { makeFolder, writeFailure } from "../common/fileSystem.js";
 
 /*
- * Who wants a folder puts an empty file into it whose name says who it is, then looks for those of others. Of two that come at
- * once at least one sees the other, so that never both go on; who sees another takes its own away, and tries again a little later.
- * No name is ever used twice, so that removing a dead one's can't hit a living one's.
+ * To lock a folder, a process creates an empty file in it whose name identifies the process, then looks for files of other processes.
+ * Of two processes at the same time at least one sees the other, so never both continue. A process that sees another removes its file
+ * and tries again after a pause. No name is used twice, so removing a dead process's file can't affect a running one.
  */
 
 const PREFIX = ".bidora-lock";
@@ -18,19 +19,19 @@ const ATTEMPTS = 5;
 const LONGEST_PAUSE_MS = 80;
 const WAITING_PAUSE_MS = 500;
 
-/** True for a name that a lock's file has. */
+/** Whether a file name is that of a lock. */
 export const isLock = (name: string): boolean => NAME.test(name);
 
-/** What is done where another process of this machine has the folder. */
+/** What to do if another process of this machine has locked the folder. */
 export interface Waiting {
-  /** Waits for its end in the place of an error. */
+  /** Wait for the other process instead of an error. */
   readonly waits: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Keeps a folder to one writer while `body` runs; folders that are made for it and stay empty go again.
- * @throws BidoraError `LOCKED` when another process, or another call in this one, has it and is not waited for
+ * Locks a folder while `body` runs. Folders that were created for it are removed again if they stay empty.
+ * @throws BidoraError `LOCKED` if another process, or another call in this one, holds the lock and is not waited for
  */
 export async function holdFolder<T>(
   folder: string,
@@ -51,7 +52,7 @@ async function lock(folder: string, { waits, signal }: Waiting): Promise<() => v
     const other = release && otherOwner(folder, release.file);
     if (release && !other) return release.now;
     release?.now();
-    // Whether one on another machine still lives can't be seen: it might be waited for in vain.
+    // A process on another machine can't be checked, so waiting for it might never end.
     const isWaitedFor = waits && other?.host === hostname() && other.pid !== process.pid;
     if (attempt >= ATTEMPTS && !isWaitedFor) throw locked(folder, other);
     const pause = attempt < ATTEMPTS ? LONGEST_PAUSE_MS : WAITING_PAUSE_MS;
@@ -64,7 +65,7 @@ interface Release {
   now(): void;
 }
 
-/** Undefined when the folder went away under our hands, because another took its lock out of it. */
+/** Undefined if the folder was removed meanwhile, because another process released its lock. */
 function announce(folder: string): Release | undefined {
   try {
     const made = makeFolder(folder);
@@ -81,19 +82,19 @@ function leave(folder: string, file: string, made: string | undefined): void {
   try {
     rmSync(join(folder, file), { force: true });
   } catch {
-    return; // The folder is gone, and its lock with it: what the work has to say comes first.
+    return; // The folder is gone, and its lock with it. The result of the work is more important.
   }
   if (made === undefined) return;
   try {
     for (let path = folder; path.length >= made.length; path = dirname(path)) rmdirSync(path);
   } catch {
-    // Something has been put there: the folder stays.
+    // The folder is not empty: it stays.
   }
 }
 
 const held = new Set<() => void>();
 
-/** The release is done once: when it is called, or when the process ends. */
+/** Releases once: on the call, or when the process exits. */
 function heldUntilExit(release: () => void): () => void {
   if (held.size === 0) process.on("exit", releaseAll);
   held.add(release);
@@ -122,7 +123,7 @@ function otherOwner(folder: string, own: string): Owner | undefined {
 
 const ownersIn = (folder: string): Owner[] => readdirSync(folder).flatMap((file) => ownerOf(file) ?? []);
 
-/** The process that has a folder now, as far as can be seen from here; undefined where none has. */
+/** The process that has locked a folder, as far as this machine can tell, or undefined. */
 export function writerOf(folder: string): ProcessIdentity | undefined {
   return existsSync(folder) ? ownersIn(folder).find(mayBeAlive) : undefined;
 }
@@ -137,7 +138,7 @@ function ownerOf(file: string): Owner | undefined {
   return { pid: Number(pid), start, boot, host: decodeHost(host), file };
 }
 
-/** A name of another program's making may not be decodable. */
+/** A name from another program may not be decodable. */
 function decodeHost(host: string): string {
   try {
     return decodeURIComponent(host);
@@ -159,17 +160,17 @@ function locked(folder: string, owner: Owner | undefined): BidoraError {
   return new BidoraError("LOCKED", `${folder} is being written by ${who}: wait for its end, or name another --output.`);
 }
 
-/** What tells one process from every other, a later one with the same number included. */
+/** Identifies a process, also among later processes with the same number. */
 export interface ProcessIdentity {
   readonly pid: number;
-  /** In clock ticks since the machine's start. */
+  /** Clock ticks since the machine's start. */
   readonly start: string;
-  /** Names this start of the machine. */
+  /** The id of this start of the machine. */
   readonly boot: string;
   readonly host: string;
 }
 
-/** Where the system does not tell. */
+/** The value if the system does not provide one. */
 const UNKNOWN = "-";
 
 export function thisProcess(): ProcessIdentity {
@@ -177,7 +178,7 @@ export function thisProcess(): ProcessIdentity {
   return { pid: process.pid, start, boot: bootId(), host: hostname() };
 }
 
-/** Whether the process may still be running: one of another host always may, since it can't be seen from here. */
+/** Whether the process may still be running. A process on another host can't be checked, so it may. */
 export function mayBeAlive(owner: ProcessIdentity): boolean {
   if (owner.host !== hostname()) return true;
   if (owner.boot !== bootId()) return false;
@@ -195,7 +196,7 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Fields 3 and 22 of `/proc/PID/stat`; the name before them may hold spaces and brackets. */
+/** Fields 3 and 22 of `/proc/PID/stat`. The name before them may contain spaces and brackets. */
 function statOf(pid: number): { readonly start: string; readonly isRunning: boolean } | undefined {
   const text = readIfThere(`/proc/${pid}/stat`);
   const fields = text?.slice(text.lastIndexOf(")") + 2).split(" ");

@@ -1,3 +1,4 @@
+// The one reader of JSON files.
 import { existsSync, readFileSync } from "node:fs";
 import { BidoraError } from "../common/errors.js";
 import { refuseSpecialFile } from "../common/fileSystem.js";

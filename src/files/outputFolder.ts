@@ -37,9 +37,8 @@ import { PREDICTIONS } from "./predictions.js";
 import { EVENTS } from "./runLog.js";
 
 /**
- * Keeps the folder that a command writes to the command alone while `body` runs; it is made where there is none, and goes again
- * where nothing has been written.
- * @param body gets the folder's path, behind links @param waiting says to wait for another writer rather than to refuse
+ * Locks a command's output folder while `body` runs. The folder is created if necessary, and removed again if nothing was written.
+ * @param body gets the folder's path without symbolic links @param waiting waits for another writer instead of an error
  * @throws UsageError when none is named, BidoraError `OUTPUT`, `OUTPUT_IN_USE`, `LOCKED`
  */
 export async function holdOutput<T>(
@@ -55,7 +54,7 @@ export async function holdOutput<T>(
 }
 
 /**
- * Refuses a folder that could not be made or written, as far as that can be seen without writing anything.
+ * Refuses a folder that can't be created or written, as far as that is known without writing anything.
  * @throws BidoraError `OUTPUT`, `OUTPUT_IN_USE`
  */
 export function checkOutput(output: string): void {
@@ -74,8 +73,8 @@ function refuseFile(output: string): void {
 }
 
 /**
- * Refuses a folder with something in it, unless `overwrite` gives away what this program wrote there.
- * @param inputs files and folders that the command reads, which must not go with it
+ * Refuses a folder that is not empty, unless `overwrite` allows to replace what bidora wrote there.
+ * @param inputs files and folders that the command reads, which must not be removed
  * @throws BidoraError `OUTPUT_IN_USE`
  */
 export function refuseOccupied(output: string, overwrite: boolean, inputs: readonly string[]): void {
@@ -91,17 +90,17 @@ export function refuseOccupied(output: string, overwrite: boolean, inputs: reado
   refuseForeign(output);
 }
 
-/** @throws BidoraError `OUTPUT_IN_USE` when something of another's making stands where a run writes */
+/** @throws BidoraError `OUTPUT_IN_USE` if a file of another program is in the way */
 export function refuseForeign(output: string): void {
   const foreign = foreignInTheWay(behindLinks(output));
   if (foreign === undefined) return;
   throw inUse(
-    `${output} cannot be written, because ${foreign} in it is not bidora's: move that away, or name another folder`,
+    `${output} cannot be written, because bidora did not write ${foreign} in it: move that away, or name another folder`,
   );
 }
 
 /**
- * The path of a file that a command may write, behind links: a new or empty one, or one that `overwrite` gives away.
+ * The path of a file that a command may write, without symbolic links: a new or empty file, or any file with `overwrite`.
  * @param inputs files and folders that the command reads, which must not be replaced
  * @throws BidoraError `OUTPUT_IN_USE` or `OUTPUT` before anything is computed
  */
@@ -112,14 +111,14 @@ export function freeFile(output: string, overwrite: boolean, inputs: readonly st
   if (found && found.size > 0 && !overwrite)
     throw new BidoraError("OUTPUT_IN_USE", `${output} exists: give another --output, or --overwrite to replace it.`);
   if (inputs.flatMap(filesOf).includes(path))
-    throw inUse(`${output} is read by this very command: name another file to write`);
+    throw inUse(`${output} is an input of this command: name another file to write`);
   checkWritable(path);
   return path;
 }
 
 /**
- * Finds out before a long computation whether something can be made at `path`, by making something beside it.
- * @throws BidoraError `OUTPUT` that says what is in the way
+ * Checks before a long computation that `path` can be created, by creating something beside it.
+ * @throws BidoraError `OUTPUT` with the reason
  */
 function checkWritable(path: string): void {
   const above = nearestThere(path);
@@ -132,12 +131,11 @@ function checkWritable(path: string): void {
 
 function unwritable(path: string, above: string, cause: unknown): BidoraError {
   const { code, message } = cause as NodeJS.ErrnoException;
-  const why =
-    code === "ENOTDIR" ? `${above} is a file` : `${above} does not let anything be written (${code ?? message})`;
+  const why = code === "ENOTDIR" ? `${above} is a file` : `${above} is not writable (${code ?? message})`;
   return new BidoraError("OUTPUT", `--output ${path} can't be written: ${why}.`, { cause });
 }
 
-/** The path itself if it is a folder that is there, else the nearest thing above it that is. */
+/** The path itself if it is an existing folder, else the nearest existing path above it. */
 function nearestThere(path: string): string {
   for (let above = path; ; above = dirname(above)) {
     const isThere = existsSync(above) && (above !== path || statSync(above).isDirectory());
@@ -162,7 +160,7 @@ function isLink(path: string): boolean {
 
 const statOf = (path: string): Stats | undefined => (existsSync(path) ? statSync(path) : undefined);
 
-/** Behind links, a path and, of a folder, what lies in it: its files may be links to elsewhere. */
+/** A path and, for a folder, the entries in it, without symbolic links: the files of a folder may be links to elsewhere. */
 function filesOf(input: string): string[] {
   if (!existsSync(input)) return [];
   const inside = statSync(input).isDirectory() ? readdirSync(input).map((name) => join(input, name)) : [];
@@ -180,7 +178,7 @@ function inUse(why: string): BidoraError {
 /** The files of an adapter or a model. */
 const MODEL: readonly string[] = [...ADAPTER_FILES, ...[WEIGHTS_FILE, CONFIG_FILE, ...TOKENIZER_FILES]];
 
-/** Every file that a run, a merge or an export writes at the top of its folder, whatever its settings. */
+/** Every file that a run, a merge or an export can write at the top of its folder. */
 const OWN: ReadonlySet<string> = new Set([
   ...[
     MARKER,
@@ -197,19 +195,19 @@ const OWN: ReadonlySet<string> = new Set([
   ...MODEL,
 ]);
 
-/** What lies in a folder, without what locks and killed writers put there. */
+/** The entries of a folder, without locks and temporary files. */
 export function contentsOf(folder: string): Dirent[] {
   return readdirSync(folder, { withFileTypes: true }).filter(({ name }) => !isLock(name) && !isTemporary(name));
 }
 
-/** Removes from a folder what this program writes into one; what else is there stays. */
+/** Removes the files that bidora wrote from a folder. Other files stay. */
 export function removeOwnFiles(folder: string): void {
   for (const entry of contentsOf(folder)) {
     if (isOwn(folder, entry)) rmSync(join(folder, entry.name), { recursive: true });
   }
 }
 
-/** The name of something of another's making that stands where a run writes, or undefined. */
+/** The name of an entry that a run would write but bidora did not create, or undefined. */
 export function foreignInTheWay(folder: string): string | undefined {
   const isWritten = (name: string): boolean =>
     OWN.has(name) || name === TENSORBOARD || checkpointStep(name) !== undefined;
@@ -223,7 +221,7 @@ function isOwn(folder: string, entry: Dirent): boolean {
   return checkpointStep(entry.name) !== undefined && isOwnCheckpoint(path);
 }
 
-/** Other programs name their checkpoints so, too; this one's tell themselves by their state, or hold nothing else than it would. */
+/** Other programs use the same names for checkpoints. Bidora's have its state file, or only files that it writes. */
 function isOwnCheckpoint(folder: string): boolean {
   const known = [...MODEL, ...CHECKPOINT_FILES];
   const hasState = CHECKPOINT_FILES.some((name) => existsSync(join(folder, name)));

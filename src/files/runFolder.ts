@@ -1,3 +1,4 @@
+// The folder of a run: its marker, its state, and its preparation.
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BidoraError } from "../common/errors.js";
@@ -10,7 +11,7 @@ import { contentsOf, refuseForeign, refuseOccupied, removeOwnFiles } from "./out
 
 const MARK = "This folder is a run of bidora's: `bidora finetune --resume` may go on with it.\n";
 
-/** How a run meets its output folder: it begins anew, or goes on from a checkpoint that is there. */
+/** Whether a run starts from the beginning or resumes from a checkpoint. */
 export type FolderState = "fresh" | "resumable";
 
 export interface FolderUse {
@@ -18,16 +19,16 @@ export interface FolderUse {
   readonly overwrite: boolean;
 }
 
-/** Whether a run of this program's began in the folder. */
+/** Whether a run of bidora was started in the folder. */
 export const isRunFolder = (folder: string): boolean => statOf(join(folder, MARKER))?.isFile() === true;
 
-/** Whether a run has ended well in the folder. */
+/** Whether the run in the folder has finished. */
 export const isFinished = (folder: string): boolean => isRunFolder(folder) && existsSync(join(folder, METRICS));
 
 /**
- * Looks at the output folder before anything is computed; nothing is created or removed yet.
+ * Checks the output folder before anything is computed. Nothing is created or removed yet.
  * @param inputs files and folders that the run reads, which `--overwrite` must not remove
- * @throws BidoraError `OUTPUT_IN_USE` when something is there that neither `--resume` nor `--overwrite` is good for
+ * @throws BidoraError `OUTPUT_IN_USE` if neither `--resume` nor `--overwrite` allows what is there
  */
 export function inspectOutput(folder: string, use: FolderUse, inputs: readonly string[]): FolderState {
   if (!use.resume) {
@@ -40,11 +41,10 @@ export function inspectOutput(folder: string, use: FolderUse, inputs: readonly s
 }
 
 /**
- * Makes the folder ready to be written to: marked as a run, without a killed run's temporary files, and with `--overwrite`
- * without what an earlier run wrote.
+ * Prepares the folder: marks it as a run, removes a killed run's temporary files and, with `--overwrite`, an earlier run's files.
  */
 export function prepareOutput(folder: string, use: FolderUse): void {
-  // While model and data were loaded, somebody may have put something there.
+  // Another process may have written there while model and data were loaded.
   inspectOutput(folder, use, []);
   try {
     makeFolder(folder);
@@ -63,6 +63,6 @@ export function copyFiles(names: readonly string[], from: string, to: string): v
 function noRun(folder: string): BidoraError {
   return new BidoraError(
     "OUTPUT_IN_USE",
-    `--output ${folder} is not empty, and it is no run of bidora's that --resume could go on with (it has no ${MARKER}): name another folder.`,
+    `--output ${folder} is not empty, and --resume can't use it because it is not a run of bidora (it has no ${MARKER}): name another folder.`,
   );
 }

@@ -11,20 +11,20 @@ import { type Judgements, readJudgements } from "./predictions.js";
 
 export const EVENTS = "events.jsonl";
 
-/** What one run told, in order. */
+/** The events of a run, in order. */
 export interface RunLog {
   /** Name of the run's folder. */
   readonly name: string;
-  /** The folders that it lies in, its own last. */
+  /** The folders in its path; the last one is its own. */
   readonly place?: readonly string[];
   readonly events: readonly RunEvent[];
-  /** The last line was torn: the run was killed while it wrote, or is writing just now. */
+  /** Whether the last line is incomplete, because the run was killed while writing or is still writing. */
   readonly isTorn: boolean;
-  /** What it said of single rows, where that was asked for. */
+  /** Its predictions, if requested. */
   readonly judgements?: Judgements;
 }
 
-/** The events that are known, each with the fields that hold objects, without which it says nothing. */
+/** The known events, each with its required fields that are objects. */
 const FIELDS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { event: E }>)[] } = {
   start: ["versions", "machine", "settings", "parameters"],
   step: [],
@@ -36,8 +36,8 @@ const FIELDS: { readonly [E in EventName]: readonly (keyof Extract<RunEvent, { e
 };
 
 /**
- * Reads the log of a run from its folder or from its `events.jsonl`. A torn last line is left out; what a resumed run did
- * again takes the place of what it had lost. Throws RUN_LOG for a missing file, a broken line (named) and an empty log.
+ * Reads the log of a run from its folder or from its `events.jsonl`. An incomplete last line is left out. Steps that a resumed run
+ * repeated replace the lost ones. Throws RUN_LOG for a missing file, an invalid line and an empty log.
  */
 export async function readRunLog(path: string): Promise<RunLog> {
   const file = (await isFolder(path)) ? join(path, EVENTS) : path;
@@ -51,13 +51,13 @@ export async function readRunLog(path: string): Promise<RunLog> {
   });
   const { events, isTorn } = parseLines(text, file);
   if (events.length === 0) {
-    throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not begun.`);
+    throw new BidoraError("RUN_LOG", `Expected a run's events in ${file}, it holds none; the run has not started.`);
   }
   const place = dirname(resolve(file)).split(sep);
   return { name: place.at(-1) ?? "", place, events: withoutLostSteps(events), isTorn };
 }
 
-/** The same, with what the run said of single rows. */
+/** The same, with the run's predictions. */
 export async function readRun(path: string): Promise<RunLog> {
   const log = await readRunLog(path);
   return { ...log, judgements: await readJudgements((await isFolder(path)) ? path : dirname(path)) };
@@ -79,7 +79,7 @@ function parseLines(text: string, file: string): { events: RunEvent[]; isTorn: b
     const value = parseObject(line);
     if (value === undefined && index === last) return { events, isTorn: true };
     if (value === undefined || typeof value.event !== "string") throw brokenLine(file, index);
-    // An event that only a later version knows says nothing to this one.
+    // Events of later versions are ignored.
     if (!Object.hasOwn(FIELDS, value.event)) continue;
     if (FIELDS[value.event as EventName].some((field) => !isObject(value[field]))) throw brokenLine(file, index);
     events.push(value as unknown as RunEvent);
@@ -112,7 +112,7 @@ export function dropEventsAfter(path: string, step: number): void {
   writeFileAtomic(path, kept.map((line) => `${line}\n`).join(""));
 }
 
-/** A resumed run goes on from its last checkpoint: steps told after it are told again and only the last account counts. */
+/** A run that resumes from a checkpoint repeats the steps after it. Only the last repetition counts. */
 function withoutLostSteps(events: readonly RunEvent[]): RunEvent[] {
   let firstLater = Number.POSITIVE_INFINITY;
   const kept: RunEvent[] = [];
@@ -125,15 +125,15 @@ function withoutLostSteps(events: readonly RunEvent[]): RunEvent[] {
   return kept.reverse();
 }
 
-/** The first step after the newest event of a list that runs backwards. */
+/** The first step of the events in a reversed list. */
 function firstStep(backwards: readonly RunEvent[]): number {
   const first = backwards.findLast((event) => event.event === "step");
   return first?.step ?? Number.POSITIVE_INFINITY;
 }
 
 /**
- * Seconds that the sessions of a run took which were not its last: from each start to what was told before the next one. The last
- * one's are in its `done` event.
+ * The seconds of all sessions of a run but the last: from each start to the last event before the next start. The seconds of the last
+ * session are in its `done` event.
  */
 export function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
   const starts = events.flatMap((event, i) => (event.event === "start" ? [i] : []));
@@ -142,13 +142,13 @@ export function secondsOfEarlierSessions(events: readonly RunEvent[]): number {
 }
 
 /**
- * For each event of a run that has ended, how long the run had taken by then in all its sessions: on the clock that says what it took
- * in the end. Time between sessions does not count.
+ * For each event of a finished run, the seconds until then over all sessions, on the same clock as the `seconds` of `done`. Time
+ * between sessions does not count.
  */
 export function secondsAtEvents(events: readonly RunEvent[]): number[] {
   const starts = events.filter(({ event }) => event === "start");
   const done = events.findLast((event) => event.event === "done");
-  // The clock of a run begins a little before it tells of its start.
+  // The clock of a run starts a little before its `start` event.
   const lastBegan = timeOf(done) - (done?.seconds ?? Number.NaN);
   const began = starts.map((start, session) => (session === starts.length - 1 ? lastBegan : timeOf(start)));
   let [session, before] = [-1, 0];

@@ -1,3 +1,4 @@
+// Tables of scores by class, and confusion matrices.
 import { formatCount } from "../common/format.js";
 import {
   type Classified,
@@ -12,11 +13,11 @@ import type { RowsOfKind } from "../files/predictions.js";
 import { html, type Markup } from "./html.js";
 import { counted, row, scrolling, table } from "./table.js";
 
-/** Classes that a table shows, and a matrix; of more, the most frequent. */
+/** The most classes that a table and a matrix show. The most frequent come first. */
 const IN_TABLE = 20;
 const IN_MATRIX = 12;
 
-/** What a class is called in a kind of rows. */
+/** The word for a class, in singular and plural. */
 interface Words {
   readonly one: string;
   readonly many: string;
@@ -43,11 +44,11 @@ export function classTables(found: RowsOfKind, labels: readonly string[], split:
   }
 }
 
-/** Each word of a sentence as a row of its own. */
+/** Each word of a sentence as one row. */
 const wordsOf = ({ reference, prediction }: Extract<RowsOfKind, { kind: "words" }>["rows"][number]): Classified[] =>
   reference.map((label, word) => ({ reference: label, prediction: prediction[word] ?? null }));
 
-/** The most frequent first; those of one support in their own order. */
+/** The most frequent first; equally frequent ones keep their order. */
 const byFrequency = <One extends { readonly support: number }>(list: readonly One[]): One[] =>
   list.toSorted((a, b) => b.support - a.support);
 
@@ -70,7 +71,7 @@ function restSentence(rest: readonly ClassScores[], { one, many }: Words): Marku
   return html`<p class="note">${other} ${counted(support, "time")} altogether${absent}; mean F1 ${mean(rest.map(({ f1 }) => f1)).toFixed(3)}.</p>`;
 }
 
-/** What each class was taken for: a row a class, a column a prediction. */
+/** The confusion matrix: a row for each class, a column for each prediction. */
 function confusionTable(labels: readonly string[], rows: readonly Classified[], split: string): Markup {
   const supports = new Map(labels.map((name) => [name, 0]));
   for (const { reference } of rows) supports.set(reference, (supports.get(reference) ?? 0) + 1);
@@ -95,7 +96,7 @@ function confusionTable(labels: readonly string[], rows: readonly Classified[], 
   return html`${scrolling(title, content)}${note}`;
 }
 
-/** The darker, the larger the share of the class's rows; what is right stands out by a frame too. */
+/** A darker cell has a larger share of the class's rows. Correct predictions also have a frame. */
 function confusionCell(count: number, support: number, isRight: boolean): Markup {
   const share = support === 0 ? 0 : count / support;
   const shade = html` style="--share:${Math.round(share * 50)}%"`;

@@ -1,11 +1,12 @@
-/** Text that is HTML already; all else that goes into `html` is escaped. */
+// HTML from templates, and the parts of a page: figures, sections and panels.
+/** Text that is already HTML. All other values in `html` are escaped. */
 export class Markup {
   constructor(readonly source: string) {}
 }
 
 export type HtmlValue = string | number | Markup | readonly HtmlValue[] | undefined;
 
-/** Template tag: values are escaped unless they are `Markup`; lists are joined, undefined leaves nothing. */
+/** Template tag. Values are escaped unless they are `Markup`; lists are joined; undefined gives an empty string. */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Markup {
   return new Markup(parts.reduce((text, part, index) => text + toSource(values[index - 1]) + part));
 }
@@ -30,69 +31,69 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character]!);
 }
 
-/** Size of a drawing in its own units; the page scales it to the room there is. */
+/** The size of a drawing in its own units. The page scales it to the available width. */
 export interface Size {
   readonly width: number;
   readonly height: number;
 }
 
-/** A small drawing with a title, drawn in the size that its neighbours leave. */
+/** A small drawing with a title. Its size depends on the number of panels in a row. */
 export interface Panel {
   readonly title: string;
   draw(size: Size): Markup;
 }
 
 export const WIDE: Size = { width: 860, height: 330 };
-/** The same figure where the page is narrow: scaled down, the wide one's labels could not be read. */
+/** The same figure on a narrow page, where the labels of the wide one would be too small. */
 export const NARROW: Size = { width: 380, height: 270 };
 const HALF: Size = { width: 420, height: 230 };
 const THIRD: Size = { width: 300, height: 210 };
 
-/** Panels that stand open; more are folded up. */
+/** With more panels than this, all of them are collapsed. */
 const MOST_PANELS = 16;
 
 export interface FigureParts {
-  /** What it is found by in the page. */
+  /** Its id in the page. */
   readonly id: string;
   readonly title: string;
-  /** Of several the task that it is about. */
+  /** Its task, where the page has several. */
   readonly task?: string | undefined;
   readonly drawings: readonly (Markup | string)[];
   readonly caption: string;
-  /** The numbers behind it. */
+  /** Its numbers as a table. */
   readonly data?: Markup | readonly Markup[] | undefined;
 }
 
-/** A figure with its drawings, the caption below, and its numbers for whoever can't see it. */
+/** A figure: its drawings, the caption below, and its numbers for readers who can't see it. */
 export function figure({ id: part, title, task, drawings, caption, data }: FigureParts): Markup {
   const id = task === undefined ? part : `${part}-${idOf(task)}`;
   return html`<figure id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${titled(title, task)}</h2>${drawings}<figcaption>${caption}</figcaption>${data}</figure>`;
 }
 
-/** A title that says which of several tasks it is about. */
+/** A title with the task's name, where there are several tasks. */
 export const titled = (title: string, task: string | undefined): string =>
   task === undefined ? title : `${task}: ${title}`;
 
-/** A name as part of an id: what can't stand in one by its number. */
+/** A name as part of an id. Characters that an id can't have become numbers. */
 const idOf = (name: string): string =>
   Array.from(name, (character) => (/[a-z0-9-]/i.test(character) ? character : `_${character.codePointAt(0)}_`)).join(
     "",
   );
 
-/** A section with a heading, named by it. */
+/** A section with a heading. */
 export function section(id: string, title: string, content: readonly (Markup | string | undefined)[]): Markup {
   return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${content}</section>`;
 }
 
-/** What is about one of several tasks, folded up under its name: a page of all of them at once is too long to find one's way in. */
+/** The content about one of several tasks, collapsed under its name, because a page with all tasks open is too long. */
 export const taskPart = (task: string, title: string, content: readonly (Markup | undefined)[]): Markup =>
   html`<details class="part" id="task-${idOf(task)}"><summary id="task-${idOf(task)}-title">${title}</summary>${content}</details>`;
 
-/** One drawing in two forms, of which the page shows the one that fits. */
+/** One drawing in two sizes. The page shows the one that fits. */
 export const fitting = (draw: (size: Size) => Markup, size: Size = WIDE): Markup =>
   html`<div class="wide">${draw(size)}</div><div class="narrow">${draw(NARROW)}</div>`;
 
-/** Panels side by side: three abreast where that fills the rows, else two. */
+/** Panels side by side: three in a row where that fills the rows, else two. */
 export function panels(list: readonly Panel[], rowLength = list.length): Markup {
   const [only] = list;
   if (only && list.length === 1)
@@ -103,6 +104,6 @@ export function panels(list: readonly Panel[], rowLength = list.length): Markup 
   return list.length > MOST_PANELS ? folded(`All ${list.length} panels`, all) : all;
 }
 
-/** What most readers pass over. */
+/** Collapsed content, which most readers skip. */
 export const folded = (summary: string, content: Markup | readonly Markup[]): Markup =>
   html`<details><summary>${summary}</summary>${content}</details>`;

@@ -1,3 +1,4 @@
+// Reports as HTML.
 export { html, Markup, section } from "./html.js";
 export type { LivePart } from "./page.js";
 export { renderComparison } from "./renderComparison.js";

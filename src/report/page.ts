@@ -1,31 +1,31 @@
+// One self-contained HTML page, and its style sheet.
 import { darkColours, lightColours } from "./figures/palette.js";
 import { html, Markup } from "./html.js";
 
-/** A page's parts. */
+/** The parts of a page. */
 export interface Page {
   readonly title: string;
   readonly heading: string;
-  /** A line under it. */
+  /** A line below the heading. */
   readonly about: string;
   readonly content: readonly (Markup | undefined)[];
-  /** What it was made from. */
+  /** The files that the page was made from. */
   readonly source: string;
-  /** What says who wrote it, near the beginning. */
+  /** The value of the generator tag. */
   readonly generator?: string;
   readonly live?: LivePart | undefined;
 }
 
-/** What keeps a page up to date where it is served. */
+/** What keeps a served page up to date. */
 export interface LivePart {
-  /** How far the runs are: the page's first part. */
+  /** The progress of the runs: the first part of the page. */
   readonly status: Markup;
-  /** Where the scripts are that put in what is new. */
+  /** The paths of the scripts that update the page. */
   readonly scripts: readonly string[];
 }
 
 /**
- * One HTML file that needs nothing beside it: no script (unless it is served live), no font, no network. What it is told by heading, with a list of its parts
- * that jumps to them.
+ * One self-contained HTML file: no script (unless it is served live), no font, no network. It has a heading and links to its parts.
  */
 export function renderPage({ title, heading, about, content, source, generator = "bidora", live }: Page): string {
   const page = html`<!doctype html>
@@ -63,14 +63,14 @@ ${live?.status}${content.map(
 const HEADED = /<(?:h2|summary) id="([\w-]+)-title">(.*?)<\/(?:h2|summary)>/g;
 const isFolded = ({ source }: Markup): boolean => source.startsWith("<details");
 
-/** Links to the parts that have a heading, and to those that are folded up as a whole; a page of two or three needs none. */
+/** Links to the parts with a heading and to collapsed parts. A page with two or three parts needs none. */
 function contents(parts: readonly (Markup | undefined)[]): Markup | undefined {
   const found = parts.flatMap((part) => {
     const headings = [...(part?.source ?? "").matchAll(HEADED)];
     return part && isFolded(part) ? headings.slice(0, 1) : headings;
   });
   if (found.length < 4) return undefined;
-  // The titles are HTML already.
+  // The titles are already HTML.
   const links = found.map(([, id, title]) => html`<li><a href="#${id}">${new Markup(title ?? "")}</a></li>`);
   return html`<nav aria-label="Contents"><ul>${links}</ul></nav>`;
 }
@@ -78,7 +78,7 @@ function contents(parts: readonly (Markup | undefined)[]): Markup | undefined {
 const light = `--page:#f6f6f3;--card:#fff;--ink:#1c1f24;--soft:#565d68;--grid:#e6e7ea;--rule:#d9dbe0;--alert:#fff1e0;--alert-rule:#d55e00;--link:#005a8c;--shade:#1c1f2459;${lightColours}`;
 const dark = `--page:#14161a;--card:#1c1f25;--ink:#e8eaee;--soft:#a9b1bd;--grid:#2c313a;--rule:#363c47;--alert:#3a2a18;--alert-rule:#ff8a3d;--link:#7cc4f0;--shade:#00000099;${darkColours}`;
 
-/** The page's whole style sheet: system fonts, two themes, a narrow screen and paper. */
+/** The style sheet of a page: system fonts, two themes, narrow screens and print. */
 export const style = `
 :root{color-scheme:light dark;${light}}
 @media screen and (prefers-color-scheme:dark){:root{${dark}}}

@@ -1,3 +1,4 @@
+// The report of an analysis.
 import * as Plot from "@observablehq/plot";
 import { formatCount, formatNumber } from "../common/format.js";
 import type { Analysis, AnalyzedLayer, AnalyzedRun, AnalyzedStep, LineFit } from "../files/analysis.js";
@@ -9,8 +10,8 @@ import { renderPage } from "./page.js";
 import { NOTHING, table } from "./table.js";
 
 /**
- * An analysis as one HTML file that needs nothing beside it. All that names come from is escaped.
- * @param generator what says who wrote it, near the beginning
+ * An analysis as one self-contained HTML file. All names are escaped.
+ * @param generator the value of the generator tag
  */
 export function renderAnalysis(analysis: Analysis, generator: string): string {
   const { runs, notes } = analysis;
@@ -26,7 +27,7 @@ export function renderAnalysis(analysis: Analysis, generator: string): string {
       section("numbers", "Numbers", runs.map(numbersTable)),
     ],
     source:
-      "Made by bidora from the runs’ saved steps, as section 3.2 of DoRA (arXiv 2402.09353) has it. The numbers in full are in analysis.json.",
+      "Made by bidora from the runs’ saved steps, as in section 3.2 of DoRA (arXiv 2402.09353). All numbers are in analysis.json.",
     generator,
   });
 }
@@ -42,7 +43,7 @@ function axisText({ axis, axisFrom }: Analysis): string {
   return `One magnitude and one direction for ${what}: axis ${axis}, ${FROM[axisFrom]}.`;
 }
 
-/** A row a run and kind of layer. */
+/** One row for each run and kind of layer. */
 function slopesTable(runs: readonly AnalyzedRun[]): Markup {
   const hasFull = runs.some(({ againstFull }) => againstFull !== undefined);
   const rows = runs.flatMap((run) =>
@@ -89,7 +90,7 @@ interface Point extends AnalyzedStep {
 
 type Colour = (layer: number) => string;
 
-/** ΔM over ΔD: a panel a run and kind of layer, a colour a layer, a marker a step, and the line with its slope. */
+/** ΔM over ΔD: a panel for each run and kind of layer, a colour for each layer, a marker for each step, and the fitted line. */
 export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
   const layers = [...new Set(runs.flatMap((run) => run.layers.map(({ layer }) => layer)))].sort((a, b) => a - b);
   const colour: Colour = (layer) => depthBetween(layers.indexOf(layer) / Math.max(1, layers.length - 1));
@@ -102,7 +103,7 @@ export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
     title: "Magnitude over direction",
     drawings: [layerLegend(layers, colour), marks.legend, panels(list, rowLength > 1 ? rowLength : list.length)],
     caption:
-      "Each layer at each saved step: how far its magnitudes are from the pretrained weight’s (ΔM) over how far its directions are (ΔD), and the line by least squares through the points, of a run with several phases through those of the phase that it names. Every panel has scales of its own. The numbers are below.",
+      "Each layer at each saved step: the distance of its magnitudes (ΔM) over the distance of its directions (ΔD) from the pretrained weight, with a least-squares line. In a run with several phases the line fits the named phase. Each panel has its own scales. The numbers are below.",
   });
 }
 
@@ -119,7 +120,7 @@ function panelOf(run: AnalyzedRun, kind: string, colour: Colour, marks: StepMark
 
 interface Look {
   readonly title: string;
-  /** The one that the line is of, in a run of several. */
+  /** The phase of the line, in a run with several phases. */
   readonly phase: Phase | null | undefined;
   readonly colour: Colour;
   readonly marks: StepMarks;
@@ -141,7 +142,7 @@ function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase
         marks.draw(
           points.filter((point) => point.layer === layer),
           colour(layer),
-          tell,
+          tooltip,
         ),
       ),
       Plot.text([said], {
@@ -154,10 +155,10 @@ function drawKind(layers: readonly AnalyzedLayer[], fit: LineFit, { title, phase
   });
 }
 
-const tell = ({ path, step, deltaM, deltaD }: Point): string =>
+const tooltip = ({ path, step, deltaM, deltaD }: Point): string =>
   `${path}, ${step === null ? "end" : `step ${step}`}: ΔM ${formatNumber(deltaM)}, ΔD ${formatNumber(deltaD)}`;
 
-/** From the leftmost point to the rightmost. */
+/** The fitted line from the leftmost point to the rightmost. */
 function line(points: readonly Point[], { slope, intercept }: LineFit): Plot.Markish {
   if (slope === null || intercept === null) return null;
   const at = points.map(({ deltaD }) => deltaD);
@@ -173,7 +174,7 @@ function layerLegend(layers: readonly number[], colour: Colour): Markup {
   return html`<ul class="layers" aria-label="Layers">${items}</ul>`;
 }
 
-/** Filled ones, then those that are drawn with a stroke: no two look alike. */
+/** Filled markers, then stroked ones. All look different. */
 const SYMBOLS = [
   ...["circle", "square", "triangle", "diamond", "star", "cross", "wye", "hexagon"],
   ...["times", "plus", "triangle2", "square2", "diamond2", "asterisk"],
@@ -185,11 +186,11 @@ type Step = AnalyzedStep["step"];
 /** A marker for each step. */
 export interface StepMarks {
   readonly legend: Markup;
-  /** Points of one colour, each with its step's marker. */
-  draw<P extends AnalyzedStep>(points: readonly P[], colour: string, tell: (point: P) => string): Plot.Markish[];
+  /** Draws points in one colour, each with the marker of its step. */
+  draw<P extends AnalyzedStep>(points: readonly P[], colour: string, tooltip: (point: P) => string): Plot.Markish[];
 }
 
-/** Gives each step its marker, in their order; where there are more steps than markers, they begin anew and larger. */
+/** Gives each step a marker. With more steps than markers, the markers are used again in a larger size. */
 export function stepMarks(steps: readonly Step[]): StepMarks {
   const known = [...new Set(steps)].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
   const mark = (step: Step, colour: string) => {
@@ -200,11 +201,11 @@ export function stepMarks(steps: readonly Step[]): StepMarks {
   };
   return {
     legend: html`<ul class="layers" aria-label="Steps">${known.map((step) => legendItem(step, mark(step, "currentColor")))}</ul>`,
-    draw: (points, colour, tell) =>
+    draw: (points, colour, tooltip) =>
       known.map((step) =>
         Plot.dot(
           points.filter((point) => point.step === step),
-          { x: "deltaD", y: "deltaM", title: tell, ...mark(step, colour) },
+          { x: "deltaD", y: "deltaM", title: tooltip, ...mark(step, colour) },
         ),
       ),
   };
@@ -215,14 +216,14 @@ function legendItem(step: Step, mark: Plot.DotOptions): Markup {
   return html`<li>${drawing}${step === null ? "end" : `step ${formatCount(step)}`}</li>`;
 }
 
-/** A line of a run, and whose points it goes through. */
+/** A fitted line of a run, and the layers it fits. */
 export interface NamedLine {
   readonly layers: string;
   readonly phase: Phase | null;
   readonly fit: LineFit;
 }
 
-/** A run's lines for a table: that of all layers first, in the phase that compares with full fine-tuning, other phases last. */
+/** The lines of a run for a table: first that of all layers in the phase that compares with full fine-tuning, last those of other phases. */
 export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
   const { phase, all, kinds, phases = {} } = fits;
   const of = (layers: string, fit: LineFit): NamedLine => ({ layers, phase, fit });
@@ -231,19 +232,19 @@ export function linesOf({ fits }: AnalyzedRun): NamedLine[] {
   return [of("all", all), ...single, ...others.map(([phase, fit]): NamedLine => ({ layers: "all", phase, fit }))];
 }
 
-/** What the phases of runs mean for their lines: nothing where each has but one that compares. */
+/** Notes about runs with several phases, and about runs with saved steps of the retraining alone. */
 export function phaseNotes(runs: readonly AnalyzedRun[]): string[] {
   const several = runs.filter(({ fits }) => fits.phases !== undefined);
   const retrained = runs.filter(({ fits }) => fits.phase === "retrain");
   return [
     ...(several.length > 0
       ? [
-          `The phase of ${namesOf(several)} that compares with full fine-tuning is the search: magnitudes and directions move together there. In retraining the magnitudes are frozen and the directions start over, so its line has a row of its own.`,
+          `For ${namesOf(several)}, the search is the phase that compares with full fine-tuning, because magnitudes and directions move together there. Retraining freezes the magnitudes and trains the directions from scratch, so it has its own row.`,
         ]
       : []),
     ...(retrained.length > 0
       ? [
-          `The line of ${namesOf(retrained)} goes through retraining alone, where the magnitudes are frozen: it tells how layers differ, not how training moves them. --save-every keeps steps of the search, which compare with full fine-tuning.`,
+          `The line of ${namesOf(retrained)} fits retraining alone, where the magnitudes are frozen: it shows how layers differ, not how training moves them. Use --save-every to keep steps of the search, which compare with full fine-tuning.`,
         ]
       : []),
   ];

@@ -1,3 +1,4 @@
+// The report of a comparison.
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
 import { scoresHeading } from "../compare/comparison.js";
@@ -20,8 +21,8 @@ import { comparedTable, counted, foldedIfLong, NOTHING, row, table } from "./tab
 import { machineTables, settingsTables } from "./tables.js";
 
 /**
- * A comparison as one HTML file: its tables, what they are made of, and each method's curves as means over its seeds.
- * @param live what says how far its runs are, where the page is served while they go on
+ * A comparison as one HTML file: its tables, the runs behind them, and each method's curves as means over its seeds.
+ * @param live the progress of the runs, where the page is served while they run
  */
 export function renderComparison(found: ComparisonLog, live?: LivePart): string {
   const { tasks, tests, name } = found;
@@ -76,12 +77,12 @@ function missingAlert({ runs }: ComparisonLog): Markup | undefined {
   const missing = runs.filter(({ log }) => log === undefined);
   if (missing.length === 0) return undefined;
   const names = missing.map(({ task, method, seed }) => `${task} ${method} seed ${seed}`).join(", ");
-  return html`<div class="alert" role="note"><p>Without a log that can be read, and so in no curve: ${names}.</p></div>`;
+  return html`<div class="alert" role="note"><p>Not in the curves, because the log can’t be read: ${names}.</p></div>`;
 }
 
-/** The methods with their runs on one task, or on all of them. */
+/** The methods with their runs on one task, or on all tasks. */
 function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], task: string | undefined): Subject[] {
-  // The logs stand in the order of those runs that have one.
+  // The logs are in the order of the runs that have one.
   const known = runs.filter(({ log }) => log !== undefined);
   return methods.map((name, index) => ({
     index,
@@ -90,7 +91,7 @@ function methodSubjects({ methods, runs }: ComparisonLog, logs: readonly Run[], 
   }));
 }
 
-/** A task's figures, named by it where there are several. */
+/** The figures of a task, with its name where there are several tasks. */
 function figuresOfTask(
   found: ComparisonLog,
   compared: ComparedTask,
@@ -123,7 +124,7 @@ function costOf(
   return costFigure(spent, { metric: main.name, goal: main.goal }, task);
 }
 
-/** Under which conditions a comparison was made: what every run might use up, and what was tried and chosen. */
+/** The conditions of a comparison: the budget of each run, and the values that a grid tried and chose. */
 export function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog): Markup {
   const { budget, seeds, jobs, grid } = conditions;
   const facts = [
@@ -152,14 +153,14 @@ function budgetText(budget: unknown): string {
   return `${String(budget.amount)} ${String(budget.of)}`;
 }
 
-/** What a later version may add. */
+/** Conditions that a later version may add. */
 const KNOWN: ReadonlySet<string> = new Set(["budget", "seeds", "jobs", "grid"]);
 const others = (conditions: ComparisonLog["conditions"]): (readonly [string, string])[] =>
   Object.entries(conditions)
     .filter(([key]) => !KNOWN.has(key))
     .map(([key, value]) => [key, typeof value === "object" ? JSON.stringify(value) : String(value)]);
 
-/** The values that were tried of each setting, and those that the runs which count were given. */
+/** The values that were tried for each setting, and those that were chosen for the final runs. */
 function gridTable(
   points: readonly Point[],
   { methods, tasks, runs }: Pick<ComparisonLog, "methods" | "tasks" | "runs">,
@@ -176,7 +177,7 @@ function gridTable(
       .filter((method) => runs.some((run) => run.task === task && run.method === method))
       .map((method) => row(method, [task, ...keys.map((key) => chosen(task, method, key))])),
   );
-  const about = html`<p class="note">Grid of ${counted(points.length, "point")}, each judged on rows held out of the training rows: ${tried.join("; ")}.</p>`;
+  const about = html`<p class="note">Grid of ${counted(points.length, "point")}, each scored on held-out training rows: ${tried.join("; ")}.</p>`;
   return html`${about}${foldedIfLong("Chosen from the grid", rows.length, table("Chosen from the grid", ["Method", "Task", ...keys], rows))}`;
 }
 

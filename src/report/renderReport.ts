@@ -1,3 +1,4 @@
+// The report of one or more runs.
 import { own } from "../common/collections.js";
 import { formatTime } from "../common/format.js";
 import { stopsByValidation } from "../common/run.js";
@@ -16,8 +17,8 @@ import { finalMetrics, type Run, toRuns } from "./runs.js";
 import { evaluationsTable, machineTables, resultsTable, settingsTables } from "./tables.js";
 
 /**
- * One or more runs as one HTML file that needs nothing beside it. All that the logs hold is escaped.
- * @param live what says how far they are, where the page is served while they go on
+ * One or more runs as one self-contained HTML file. All values from the logs are escaped.
+ * @param live the progress of the runs, where the page is served while they run
  */
 export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   const runs = toRuns(logs);
@@ -50,18 +51,18 @@ export function renderReport(logs: readonly RunLog[], live?: LivePart): string {
   });
 }
 
-/** The page of what has no figures yet. */
+/** The page of a run without figures so far. */
 export const renderWaiting = (name: string, live: LivePart): string =>
   renderPage({
     title: `${name} – live`,
     heading: name,
-    about: "Figures come with the first steps.",
+    about: "Figures appear after the first steps.",
     content: [],
     source: "Made by bidora.",
     live,
   });
 
-/** The legend names them all; a heading of many lines helps nobody. */
+/** With more runs than this, the heading has their number only; the legend has all names. */
 const MOST_NAMED = 5;
 
 const namesOf = (runs: readonly Run[]): string => runs.map(({ name }) => name).join(", ");
@@ -83,7 +84,7 @@ export function sharedSetting(runs: readonly Run[], key: string): string | undef
   return values.size === 1 && typeof value === "string" ? value : undefined;
 }
 
-/** Whatever makes a run less than whole is said before its figures. */
+/** A warning about a run that failed or has not ended, before its figures. */
 export function alertOf(run: Run): Markup | undefined {
   const step = run.of("step").at(-1)?.step;
   const where = step === undefined ? "before its first step" : `after step ${step}`;
@@ -92,10 +93,10 @@ export function alertOf(run: Run): Markup | undefined {
   }
   if (run.done) return undefined;
   const torn = run.isTorn ? ", in the middle of a line" : "";
-  return html`<div class="alert" role="note"><p><strong>${run.name}</strong> has not ended: its log stops ${where}${torn}. It still runs, or was stopped.</p></div>`;
+  return html`<div class="alert" role="note"><p><strong>${run.name}</strong> has not finished: its log ends ${where}${torn}. It is still running, or was stopped.</p></div>`;
 }
 
-/** Runs on one task by what they are judged by; those of one method are told as one. */
+/** The cost figure of runs on one task. Runs of one method share a mark. */
 function costOf(runs: readonly Run[]): Markup | undefined {
   const judge = ofCommonRows(judgeOf(runs), runs);
   if (!judge || sharedSetting(runs, "task") === undefined) return undefined;
@@ -105,7 +106,7 @@ function costOf(runs: readonly Run[]): Markup | undefined {
     const score = scoreOf(run, judge.metric);
     const { seconds } = run;
     if (score === undefined || !run.done || seconds === undefined || !run.start) return [];
-    // Several runs of a method have its colour: that of its first run.
+    // Several runs of a method have the colour of its first run.
     const [name, index] = isRepeated ? [methods[i]!, methods.indexOf(methods[i]!)] : [run.name, run.index];
     const { peakMemoryBytes } = run.done;
     return [
@@ -116,9 +117,9 @@ function costOf(runs: readonly Run[]): Markup | undefined {
 }
 
 function judgeOf(runs: readonly Run[]): Judge | undefined {
-  const told = runs.map(({ start }) => start?.judgedBy);
-  const [first] = told;
-  if (first && told.every((one) => one?.metric === first.metric)) return first;
+  const metrics = runs.map(({ start }) => start?.judgedBy);
+  const [first] = metrics;
+  if (first && metrics.every((one) => one?.metric === first.metric)) return first;
   const names = Object.keys(runs[0] ? finalMetrics(runs[0]) : {});
   const metric = names.find(
     (name) =>
@@ -127,7 +128,7 @@ function judgeOf(runs: readonly Run[]): Judge | undefined {
   return metric === undefined ? undefined : { metric };
 }
 
-/** On test rows where all runs that have ended and been judged have them, else on validation rows: scores of both say nothing of each other. */
+/** The metric on test rows where all finished runs have it, else on validation rows: scores on different rows are not comparable. */
 function ofCommonRows(judge: Judge | undefined, runs: readonly Run[]): Judge | undefined {
   if (!judge) return undefined;
   const names = [metricName(judge.metric, "test"), judge.metric];

@@ -1,3 +1,4 @@
+// The rows of a run that were predicted worst, and its scores by class.
 import { rougeL } from "@bidora/text-metrics";
 import { formatNumber } from "../common/format.js";
 import { type JudgedRow, type Judgements, placeOf, type RowsOfKind, rowsOfKind } from "../files/predictions.js";
@@ -6,17 +7,17 @@ import { html, type Markup, section } from "./html.js";
 import type { Run } from "./runs.js";
 import { counted } from "./table.js";
 
-/** A run with what it said of single rows. */
+/** A run with its predictions. */
 export interface JudgedRun {
   readonly run: Run;
   readonly judgements: Judgements;
 }
 
-/** How well classes are told apart, and the rows that are most wrong; of several runs each by itself, folded up. */
+/** Scores of each class, and the rows with the worst predictions. Several runs are collapsed, one part each. */
 export function rowSections(judged: readonly JudgedRun[]): Markup[] {
-  const told = judged.map((one) => ({ one, parts: partsOf(one, judged.length === 1) }));
+  const sections = judged.map((one) => ({ one, parts: partsOf(one, judged.length === 1) }));
   const ofAll = (key: "classes" | "wrong") =>
-    told.flatMap(({ one, parts }) => (parts[key].length > 0 ? [asOne(one, parts[key], judged.length > 1)] : []));
+    sections.flatMap(({ one, parts }) => (parts[key].length > 0 ? [asOne(one, parts[key], judged.length > 1)] : []));
   const [classes, wrong] = [ofAll("classes"), ofAll("wrong")];
   const about = html`<p class="note">Texts are shown as the model’s tokens spell them, up to 300 characters.</p>`;
   const each = (runs: Markup[]) =>
@@ -29,7 +30,7 @@ export function rowSections(judged: readonly JudgedRun[]): Markup[] {
   ];
 }
 
-/** Runs whose names stand open. */
+/** With more runs than this, their parts are collapsed together. */
 const MOST_RUNS = 12;
 
 const asOne = ({ run }: JudgedRun, parts: readonly Markup[], isFolded: boolean): Markup =>
@@ -54,17 +55,17 @@ function partsOf(
   return { classes, wrong };
 }
 
-/** Rows that are shown at most. */
+/** The most rows that are shown. */
 const MOST = 20;
-/** Of so many rows at most each is compared with its references, word by word. */
+/** The most rows whose texts are compared with their references word by word. */
 const MOST_COMPARED = 5000;
 
-/** A wrong row, in words. */
+/** A row with a wrong prediction, as text. */
 interface Wrong {
   readonly at: JudgedRow;
   readonly reference: string;
   readonly prediction: string;
-  /** How wrong, as it is said. */
+  /** How wrong it is, as text. */
   readonly measure: string;
 }
 
@@ -75,7 +76,7 @@ interface WrongRows {
   readonly note?: string;
 }
 
-/** The rows that a run got most wrong, with their texts; undefined where all are right or nothing can be said. */
+/** The rows with the worst predictions; undefined where all are correct or the rows can't be compared. */
 export function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
   const { measure, caption, rows, note } = wrongRows(found);
   if (rows.length === 0) return undefined;
@@ -87,11 +88,11 @@ export function wrongRowsList(found: RowsOfKind, split: string): Markup | undefi
 
 function wrongRow({ at, reference, prediction, measure }: Wrong, name: string): Markup {
   const facts = { Reference: reference, Prediction: prediction, [name]: measure };
-  const told = Object.entries(facts).map(([term, value]) =>
+  const terms = Object.entries(facts).map(([term, value]) =>
     value === "" ? "" : html`<div><dt>${term}</dt><dd>${value}</dd></div>`,
   );
   const text = at.text === undefined ? undefined : html`<p>${at.text}</p>`;
-  return html`<li><span class="place">${placeOf(at)}</span>${text}<dl>${told}</dl></li>`;
+  return html`<li><span class="place">${placeOf(at)}</span>${text}<dl>${terms}</dl></li>`;
 }
 
 const percent = (score: number): string => `${(100 * score).toFixed(1)} %`;
@@ -118,11 +119,11 @@ type RowsOf<K extends RowsOfKind["kind"]> = Extract<RowsOfKind, { kind: K }>["ro
 
 function wrongClasses(rows: RowsOf<"classes">): WrongRows {
   const isWrong = (one: (typeof rows)[number]) => one.reference !== one.prediction;
-  // A row that is wrong without any confidence is wrong all the same.
+  // A wrong row without any confidence still counts as wrong.
   const worst = worstRows(rows.filter(isWrong), ({ score }) => Math.max(score, Number.MIN_VALUE), MOST);
   return {
     measure: "Confidence",
-    caption: "The surest wrong rows",
+    caption: "Wrong rows with the highest confidence",
     rows: worst.map(({ row: { at, reference, prediction, score } }) => ({
       at,
       reference,
@@ -165,7 +166,7 @@ function wrongLabels(rows: RowsOf<"labels">): WrongRows {
 function wrongWords(rows: RowsOf<"words">): WrongRows {
   const wrong = ({ reference, prediction }: (typeof rows)[number]) =>
     reference.flatMap((label, word) => (prediction[word] === label ? [] : [word]));
-  const told = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
+  const labelled = (one: (typeof rows)[number], labels: readonly (string | null)[]) =>
     wrong(one)
       .slice(0, 8)
       .map((word) => `${one.words[word] ?? `word ${word + 1}`}: ${labels[word] ?? "nothing"}`)
@@ -175,15 +176,15 @@ function wrongWords(rows: RowsOf<"words">): WrongRows {
     caption: "The rows with the most wrong words",
     rows: worstRows(rows, (one) => wrong(one).length, MOST).map(({ row: one, wrongness }) => ({
       at: one.at,
-      reference: told(one, one.reference),
-      prediction: told(one, one.prediction),
+      reference: labelled(one, one.reference),
+      prediction: labelled(one, one.prediction),
       measure: `${wrongness} of ${one.reference.length}`,
     })),
-    note: "Of a row’s wrong words the first eight are shown.",
+    note: "At most eight wrong words of each row are shown.",
   };
 }
 
-/** A text that has a reference in every word is no wrong one. */
+/** A text that equals one of its references word by word is not wrong. */
 function wrongTexts(rows: RowsOf<"texts">): WrongRows {
   const compared = rows.slice(0, MOST_COMPARED);
   const unlike = ({ reference, prediction }: (typeof rows)[number]) =>
@@ -192,7 +193,7 @@ function wrongTexts(rows: RowsOf<"texts">): WrongRows {
   const note = compared.length < rows.length ? { note: `Of the first ${counted(MOST_COMPARED, "row")}.` } : {};
   return {
     measure: "ROUGE-L",
-    caption: "The texts that are least like their references",
+    caption: "The texts least similar to their references",
     rows: worst.map(({ row: { at, reference, prediction }, wrongness }) => ({
       at,
       reference: shown(reference),

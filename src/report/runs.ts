@@ -1,3 +1,4 @@
+// Runs of a report with their events, and the values of their curves.
 import { group } from "d3-array";
 import { own } from "../common/collections.js";
 import type { DoneEvent, ErrorEvent, EvaluationEvent, Phase, RunEvent, StartEvent } from "../files/events.js";
@@ -11,13 +12,13 @@ export interface Run {
   readonly isTorn: boolean;
   readonly start: StartEvent | undefined;
   readonly done: DoneEvent | undefined;
-  /** Of a run that has ended, in all its sessions. */
+  /** The seconds of a finished run over all its sessions. */
   readonly seconds: number | undefined;
   readonly error: ErrorEvent | undefined;
   of<E extends RunEvent["event"]>(event: E): readonly Extract<RunEvent, { event: E }>[];
 }
 
-/** One point of a curve. A phase is a curve of its own: losses of search and retraining don't join. */
+/** One point of a curve. Each phase is a separate curve: the losses of search and retraining are not connected. */
 export interface Point {
   readonly run: string;
   readonly phase: Phase;
@@ -30,7 +31,7 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
   return logs.map((log, index) => {
     const byKind = group(log.events, ({ event }) => event);
     const of = (<E extends RunEvent["event"]>(event: E) => byKind.get(event) ?? []) as Run["of"];
-    // A run that was resumed after a failure and then ended well has not failed.
+    // A run that failed, was resumed and then finished has not failed.
     const done = of("done").at(-1);
     const error = done ? undefined : of("error").at(-1);
     const seconds = done && secondsOfEarlierSessions(log.events) + done.seconds;
@@ -39,7 +40,7 @@ export function toRuns(logs: readonly RunLog[]): Run[] {
   });
 }
 
-/** The names of runs; of those that share one each with as much of its path as sets it apart, and a number where nothing does. */
+/** Unique names of runs. Runs of the same name get as much of their path as makes them different, or else a number. */
 function uniqueNames(logs: readonly RunLog[]): string[] {
   const names = logs.map((log) =>
     nameAmong(
@@ -53,7 +54,7 @@ function uniqueNames(logs: readonly RunLog[]): string[] {
   });
 }
 
-/** All namesakes get paths of one length. */
+/** Runs of the same name all get paths of one length. */
 function nameAmong(log: RunLog, namesakes: readonly RunLog[]): string {
   const tail = ({ name, place = [] }: RunLog, depth: number) => (depth === 1 ? name : place.slice(-depth).join("/"));
   const places = new Set(namesakes.map((one) => tail(one, Number.POSITIVE_INFINITY)));
@@ -63,10 +64,10 @@ function nameAmong(log: RunLog, namesakes: readonly RunLog[]): string {
   return tail(log, longest);
 }
 
-/** An event that stands on the step axis. */
+/** An event with a phase and a step. */
 type Placed = Extract<RunEvent, { readonly phase: Phase; readonly step: number }>;
 
-/** A field of a run's events as a curve; what is missing or not finite leaves no point. */
+/** A field of a run's events as a curve. Values that are missing or not finite are left out. */
 export function pointsOf<T extends Placed>(
   run: Run,
   events: readonly T[],
@@ -79,29 +80,29 @@ export function pointsOf<T extends Placed>(
   });
 }
 
-/** Metrics as the run gave them at its end, else of its last evaluation. */
+/** The metrics at the end of a run, or those of its last evaluation so far. */
 export const finalMetrics = (run: Run): Metrics => run.done?.metrics ?? metricsSoFar(run);
 
-/** Before its end a run gives the metrics of rows that it held out without their prefix. */
+/** While a run is going, its metrics on held-out rows have no prefix. */
 function metricsSoFar(run: Run): Metrics {
   const last = run.of("evaluation").at(-1)?.metrics ?? {};
   if (rowsWatched(run) === WATCHED[0] || Object.keys(last).some(isHeldOut)) return last;
   return Object.fromEntries(Object.entries(last).map(([name, value]) => [metricName(name, "holdout"), value]));
 }
 
-/** Whether the run held out some of its training rows and watched those. */
+/** Whether the run evaluates training rows that it held out. */
 const watchesHeldOut = (run: Run): boolean =>
   run.of("evaluation").some(({ metrics }) => Object.keys(metrics).some(isHeldOut)) || isSet(run, "holdoutFraction");
 
 const isHeldOut = (name: string): boolean => metricRows(name) === "holdout";
 
-/** The rows that a run's evaluations on the way are of. */
+/** The rows that a run is evaluated on during training. */
 export const WATCHED = ["validation rows", "held-out training rows"] as const;
 export type WatchedRows = (typeof WATCHED)[number];
 
 export const rowsWatched = (run: Run): WatchedRows => WATCHED[watchesHeldOut(run) ? 1 : 0];
 
-/** One event's metrics by their rows: the last event of a run that held rows out has both. Metrics of test rows are left out. */
+/** One event's metrics by their rows. The last event of a run with held-out rows has both kinds. Metrics on test rows are left out. */
 export function metricsByRows(run: Run, { metrics }: EvaluationEvent): (readonly [WatchedRows, Metrics])[] {
   const [unnamed, heldOut] = [metricsOf(metrics, "validation"), metricsOf(metrics, "holdout")];
   const isEmpty = Object.keys(heldOut).length === 0;
@@ -113,21 +114,21 @@ const setting = (run: Run, key: string) => own(run.start?.settings ?? {}, key);
 const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !== null;
 
 /**
- * The evaluations that belong on one curve, one a step. What a run is judged by at its end is no part of it where it is of other
- * rows (some had been held out to watch) or of another state (early stopping has put the best one back).
+ * The evaluations of one curve, one for each step. The final evaluation is left out where it is on other rows (because the run held
+ * rows out) or of another state (because early stopping has restored the best one).
  */
 export function courseOf(run: Run): readonly EvaluationEvent[] {
   const all = run.of("evaluation");
   const last = all.at(-1);
   const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || watchesHeldOut(run));
-  const told = isOfEnd && all.length > 1 ? all.slice(0, -1) : all;
+  const kept = isOfEnd && all.length > 1 ? all.slice(0, -1) : all;
   const seen = new Set<number>();
-  return told.filter(({ step }) => !seen.has(step) && seen.add(step));
+  return kept.filter(({ step }) => !seen.has(step) && seen.add(step));
 }
 
 export const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
 
-/** A metric of the rows that were watched, as a curve. */
+/** A metric on the rows that were evaluated during training, as a curve. */
 export function metricCourse(run: Run, name: string): Point[] {
   const rows = rowsWatched(run);
   return pointsOf(run, courseOf(run), (event) => {
@@ -136,26 +137,26 @@ export function metricCourse(run: Run, name: string): Point[] {
   });
 }
 
-/** The same where the run watched these rows; nothing where it watched others. */
+/** The same if the run was evaluated on these rows; else an empty curve. */
 export const metricCourseOn = (run: Run, name: string, rows: WatchedRows): Point[] =>
   ifWatched(run, rows, () => metricCourse(run, name));
 
 export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): Point[] =>
   rowsWatched(run) === rows ? course() : [];
 
-/** Names of the metrics that any run's course has a figure of, in the order they first came. */
+/** The names of all metrics with at least one value on any run's curve, in order of appearance. */
 export function metricNames(runs: readonly Run[]): string[] {
-  const told = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
-  const names = told.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  const evaluated = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
+  const names = evaluated.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
   return [...new Set(names.map(([name]) => name))];
 }
 
-/** The value that early stopping goes back to in a phase: the best one, the first of equals. */
+/** The value that early stopping restores in a phase: the best one, and the first of equal ones. */
 export interface BestPoint extends Point {
   readonly metric: string;
 }
 
-/** Where early stopping ended each phase that it judged by evaluations. */
+/** The points that early stopping restored, one for each phase that it judged by evaluations. */
 export function bestPoints(run: Run): BestPoint[] {
   const judged = run.start?.judgedBy;
   if (!judged || !stopsEarly(run)) return [];

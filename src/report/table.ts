@@ -1,3 +1,4 @@
+// HTML tables.
 import { formatCount } from "../common/format.js";
 import { groupSpans, type Table } from "../compare/renderTable.js";
 import { mean, sampleDeviation } from "../compare/statistics.js";
@@ -5,25 +6,25 @@ import { folded, html, type Markup } from "./html.js";
 
 export const NOTHING = "–";
 
-/** Logs are read as they are: what is no finite number there shows as nothing. */
+/** A number of a log, formatted. A value that is no finite number gives a dash. */
 export function number(value: unknown, format: (value: number) => string): string {
   return typeof value === "number" && Number.isFinite(value) ? format(value) : NOTHING;
 }
 
-/** A value, or the mean ± the sample deviation of several; nothing of none. */
+/** A single value, or the mean ± the sample deviation of several values. */
 export function meanAndSpread(values: readonly number[], format: (value: number) => string): string {
   const spread = sampleDeviation(values);
   return `${number(mean(values), format)}${spread === null ? "" : ` ± ${format(spread)}`}`;
 }
 
 export interface TableOptions {
-  /** `figures` to the right on one line, `text` to the left and broken. */
+  /** `figures` are right-aligned on one line; `text` is left-aligned and wraps. */
   readonly kind?: "figures" | "text";
-  /** Whether the caption is there for screen readers alone, as a heading above says the same. */
+  /** Whether only screen readers get the caption, because a heading above says the same. */
   readonly hidesCaption?: boolean;
 }
 
-/** A table that can be scrolled sideways, by keyboard too. @param head a title a column, that of the rows' names first */
+/** A table that scrolls sideways, also by keyboard. @param head a title for each column, beginning with that of the rows' names */
 export function table(
   caption: string,
   head: readonly string[],
@@ -41,14 +42,14 @@ export function table(
 export const scrolling = (label: string, content: Markup): Markup =>
   html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${content}</div>`;
 
-/** Rows of a table that stand open; a longer one is folded up. */
+/** A table with more rows than this is collapsed. */
 const MOST_ROWS = 30;
 
-/** A table, folded up under its caption where it is long. */
+/** A table, collapsed under its caption if it is long. */
 export const foldedIfLong = (caption: string, rows: number, content: Markup): Markup =>
   rows > MOST_ROWS ? folded(`${caption} (${counted(rows, "row")})`, content) : content;
 
-/** A row: its name, and its cells. */
+/** A row: its name and its cells. */
 export const row = (name: string | Markup, cells: readonly (string | Markup)[]): Markup =>
   html`<tr><th scope="row">${name}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`;
 
@@ -56,7 +57,7 @@ export const row = (name: string | Markup, cells: readonly (string | Markup)[]):
 export const counted = (count: number, noun: string): string =>
   `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;
 
-/** A table of a comparison in HTML: groups over their columns, the best of each column bold and said. */
+/** A table of a comparison. Groups have a heading above their columns; the best value of each column is bold. */
 export function comparedTable(table: Table, caption: string): Markup {
   const { heading, names, columns, notes } = table;
   const hasGroups = columns.some(({ group }) => group !== "");

@@ -1,3 +1,4 @@
+// The tables of a report: results, evaluations, settings and machine.
 import { own } from "../common/collections.js";
 import { formatBytes, formatCount, formatNumber, formatSeconds } from "../common/format.js";
 import type { MachineFacts, RowCounts, Versions } from "../files/events.js";
@@ -9,7 +10,7 @@ import { folded, html, type Markup, section } from "./html.js";
 import { finalMetrics, metricNames, metricsByRows, type Run } from "./runs.js";
 import { NOTHING, number, row, table } from "./table.js";
 
-/** Final metrics and cost, a row a run. */
+/** Final metrics and cost, one row for each run. */
 export function resultsTable(runs: readonly Run[]): Markup {
   const metrics = [...new Set(runs.flatMap((run) => Object.keys(finalMetrics(run))))];
   const head = [
@@ -47,7 +48,7 @@ function cost(run: Run): string[] {
   ];
 }
 
-/** Every evaluation in figures, for those who want the numbers behind the curves. */
+/** All evaluations: the numbers behind the curves. */
 export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   const names = metricNames(runs);
   const rows = runs.flatMap((run) =>
@@ -70,7 +71,7 @@ export function evaluationsTable(runs: readonly Run[]): Markup | undefined {
   return folded("All evaluations as a table", table("Metrics at each evaluation", head, rows));
 }
 
-/** Settings under their keys: first those that set the subjects apart, a column each, then what they share. */
+/** Settings by key: first those that differ, with one column for each subject, then the shared ones. */
 export function settingsTables(subjects: readonly Subject[], leftOut: readonly string[] = []): Markup | undefined {
   const facts = subjects.map(({ runs }) => runs.map(actingSettings));
   const keys = [...new Set(facts.flatMap((own) => own.flatMap(Object.keys)))].filter((key) => !leftOut.includes(key));
@@ -81,11 +82,11 @@ export function settingsTables(subjects: readonly Subject[], leftOut: readonly s
   return comparison({ id: "settings", title: "Settings" }, subjects, rows);
 }
 
-/** A key that is broken between its words, where there is no room for it. */
+/** A key that can wrap between its words. */
 const breakable = (key: string): Markup[] =>
   key.split(/(?=[A-Z])/).map((word, i) => (i === 0 ? html`${word}` : html`<wbr>${word}`));
 
-/** Without those that changed nothing in the run. */
+/** The settings that had an effect in the run. */
 const actingSettings = ({ start }: Run): Facts =>
   Object.fromEntries(Object.entries(start?.settings ?? {}).filter(([key]) => !start?.idle?.includes(key)));
 
@@ -109,7 +110,7 @@ const ROWS: Readonly<Record<keyof RowCounts, string>> = {
   test: "Test rows",
 };
 
-/** Rows and parameters, machine and versions, in the same two parts. */
+/** Rows, parameters, machine and versions, in the same two parts. */
 export function machineTables(subjects: readonly Subject[]): Markup | undefined {
   const starts = subjects.map(({ runs }) => runs.flatMap(({ start }) => start ?? []));
   const values = (read: (start: NonNullable<Run["start"]>) => string) => starts.map((each) => together(each.map(read)));
@@ -133,7 +134,7 @@ export function machineTables(subjects: readonly Subject[]): Markup | undefined 
 
 type Facts = Readonly<Record<string, JsonValue | undefined>>;
 
-/** The values that several runs have, each once; of many the first few. */
+/** The distinct values of several runs, or the first few of them. */
 function together(values: readonly string[]): string {
   const each = [...new Set(values)];
   const more = each.length > 4 ? ` and ${each.length - 4} more` : "";

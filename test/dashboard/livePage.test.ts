@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { LivePage } from "../../src/dashboard/livePage.js";
+import { LivePage } from "../../src/dashboard/pages.js";
 
 /** A page whose drawing takes so many milliseconds of a clock of its own. */
 function pageThatTakes(milliseconds: number) {

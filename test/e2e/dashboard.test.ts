@@ -102,7 +102,7 @@ test("what an earlier run left in the folder is not shown as the run's that repl
   const settings = { ...SMALL, method: "lora", maxSteps: 1, output, overwrite: true, dashboard: true } as const;
   await finetune(settings, { observers: [look], onNote: (line) => notes.push(line) });
   expect(shown[0]).not.toContain("Training loss");
-  expect(shown[0]).toContain("Figures come with the first steps.");
+  expect(shown[0]).toContain("Figures appear after the first steps.");
 });
 
 test("what is asked for once is saved once, beside what the settings save", async () => {

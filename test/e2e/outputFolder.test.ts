@@ -100,7 +100,7 @@ describe("what is not a run of this program", () => {
     const output = trainer();
     const before = everything(output);
     await expect(run({ ...LORA, output, resume: true })).rejects.toThrow(
-      /is not empty, and it is no run of bidora's that --resume could go on with/,
+      /is not empty, and --resume can't use it because it is not a run of bidora/,
     );
     await expect(run({ ...LORA, output })).rejects.toThrow(/is not empty/);
     expect(everything(output)).toEqual(before);
@@ -110,10 +110,10 @@ describe("what is not a run of this program", () => {
     const output = trainer();
     const before = everything(output);
     await expect(run({ ...LORA, output, overwrite: true })).rejects.toThrow(
-      /checkpoint-500 in it is not bidora's: move that away/,
+      /bidora did not write checkpoint-500 in it: move that away/,
     );
     const named = filled("README.md/mine.txt");
-    await expect(run({ ...LORA, output: named, overwrite: true })).rejects.toThrow(/README\.md in it is not bidora's/);
+    await expect(run({ ...LORA, output: named, overwrite: true })).rejects.toThrow(/did not write README\.md in it/);
     expect(everything(output)).toEqual(before);
     expect(everything(named)).toEqual({ "README.md/mine.txt": expect.any(String) });
   });
@@ -179,12 +179,12 @@ describe("what a run reads", () => {
     const flags = ["predict", "--model", SMALL.model, "--input", rows, "--output", rows, "--overwrite"];
     expect(bidora(...flags)).toMatchObject({
       status: 1,
-      stderr: expect.stringMatching(/is read by this very command/),
+      stderr: expect.stringMatching(/is an input of this command/),
     });
     expect(readFileSync(rows, "utf8")).toBe(before);
     const { output } = await run(LORA);
     const log = { output: join(output, "events.jsonl"), overwrite: true };
-    expect(() => reportPath([output], log)).toThrow(/is read by this very command/);
+    expect(() => reportPath([output], log)).toThrow(/is an input of this command/);
   });
 });
 

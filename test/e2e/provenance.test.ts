@@ -124,7 +124,7 @@ describe("what a run was made from", () => {
       message: expect.stringContaining(`${join(output, "checkpoint-2")} was made from ${named}`),
     });
     expect((error as Error).message).toMatch(
-      /: resume with what the run began with, or start anew in another --output\.$/,
+      /: resume with the original inputs, or start a new run in another --output\.$/,
     );
     expect(readdirSync(output, { recursive: true })).toEqual(before);
   });

@@ -146,6 +146,6 @@ describe("the report command on a comparison", () => {
     const { status, stderr } = bidora("report", output, folderOf(parts[0]), "--output", join(fresh(), "any.html"));
     expect([status, stderr]).toEqual([2, expect.stringContaining("A comparison has a report by itself")]);
     const own = bidora("report", output, "--output", join(output, "comparison.json"), "--overwrite");
-    expect([own.status, own.stderr]).toEqual([1, expect.stringContaining("is read by this very command")]);
+    expect([own.status, own.stderr]).toEqual([1, expect.stringContaining("is an input of this command")]);
   });
 });

@@ -247,7 +247,7 @@ describe("what a log may hold", () => {
     const cut = three[2]!.events.slice(0, -1);
     const killed = parse(renderReport([{ ...three[2]!, events: cut, isTorn: true }]));
     expect(texts(killed, ".alert")[0]).toBe(
-      "bidora has not ended: its log stops after step 120, in the middle of a line. It still runs, or was stopped.",
+      "bidora has not finished: its log ends after step 120, in the middle of a line. It is still running, or was stopped.",
     );
     const error: RunEvent = { event: "error", time: "", code: "LOSS_NOT_FINITE", message: "The loss is not finite." };
     const failed = parse(renderReport([{ ...three[2]!, events: [...cut, error] }]));

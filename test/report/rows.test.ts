@@ -46,7 +46,7 @@ describe("rows of one class", () => {
     const many = Array.from({ length: 50 }, (_, i) => classRow(0, "yes", i / 50));
     expect(texts(page(["no", "yes"], many), ".rows .place")).toHaveLength(20);
     expect(texts(page(["no", "yes"], many), "#wrong-rows h3")).toEqual([
-      "The surest wrong rows among 50 validation rows",
+      "Wrong rows with the highest confidence among 50 validation rows",
     ]);
   });
 

@@ -1,3 +1,4 @@
+// The figure of scores over costs.
 import * as Plot from "@observablehq/plot";
 import { group } from "d3-array";
 import { formatBytes, formatCount, formatNumber, formatSeconds, words } from "../../common/format.js";
@@ -8,13 +9,13 @@ import { labelsOf } from "./labels.js";
 import { runColour, runMark, runSymbol } from "./palette.js";
 import { around, draw } from "./plot.js";
 
-/** What one run reached, and what it took. */
+/** The score of one run and its cost. */
 export interface Spent {
-  /** What it is one of: its method. */
+  /** The method. */
   readonly name: string;
-  /** That one's number in the page. */
+  /** The method's number in the page. */
   readonly index: number;
-  /** What a tooltip says of it. */
+  /** The run's name in tooltips. */
   readonly run: string;
   readonly score: number;
   readonly seconds: number;
@@ -22,13 +23,13 @@ export interface Spent {
   readonly peakMemoryBytes: number;
 }
 
-/** A metric, and which way is better, where that is known. */
+/** The metric of the scores, and which way is better, if known. */
 export interface Judge {
   readonly metric: string;
   readonly goal?: "maximize" | "minimize" | undefined;
 }
 
-/** What is spent, in the unit in which it is drawn. */
+/** A kind of cost, in the unit of its axis. */
 export interface Axis {
   readonly title: string;
   readonly unit: string;
@@ -52,11 +53,11 @@ const AXES: readonly Axis[] = [
   },
 ];
 
-/** What is judged, with the way that is better. */
+/** The metric's title, with an arrow for the better direction. */
 export const judgeTitle = ({ metric, goal }: Judge): string =>
   `${metric === "loss" ? "Validation loss" : words(metric)}${goal === undefined ? "" : goal === "maximize" ? " ↑" : " ↓"}`;
 
-/** Scores over what they cost: a mark a run, and for a method with several the mean with its spread both ways. */
+/** Scores over costs: a mark for each run, and the mean with its deviations for a method with several runs. */
 export function costFigure(spent: readonly Spent[], judge: Judge, task?: string): Markup | undefined {
   const names = [...new Set(spent.map(({ name }) => name))];
   if (spent.length < 2) return undefined;
@@ -72,7 +73,7 @@ export function costFigure(spent: readonly Spent[], judge: Judge, task?: string)
     title: "Score and cost",
     task,
     drawings: [panels(list, 2)],
-    caption: `${judgeTitle(judge)} over what a run took${several ? "; small marks are runs, large ones means over a method’s runs, with one sample deviation to either side" : ""}.`,
+    caption: `${judgeTitle(judge)} over the cost of a run${several ? ". Small marks are runs, large marks are means over a method’s runs, lines are one sample deviation to either side" : ""}.`,
     data: folded("The figure’s numbers", costTable(spent, judge, axes, task)),
   });
 }
@@ -95,17 +96,17 @@ function costTable(spent: readonly Spent[], judge: Judge, axes: readonly Axis[],
   );
 }
 
-/** Scores over one cost: a large mark the mean of a method, named beside the axes, small ones its runs, and lines for the spread of both. */
+/** Scores over one cost: a large mark for the mean of a method, small marks for its runs, and lines for the deviations. */
 export function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size): Markup {
   const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
   const several = means.filter(({ runs }) => runs.length > 1);
   const ends = (read: (one: Mean) => readonly number[]) => means.flatMap(read);
-  const told = means.map(({ name, x, y }) => `${name} ${formatNumber(y)} at ${axis.format(x)}`).join("; ");
-  const tell = ({ name, x, y }: Mean) => `${name}: ${formatNumber(y)}, ${axis.format(x)}`;
+  const summary = means.map(({ name, x, y }) => `${name} ${formatNumber(y)} at ${axis.format(x)}`).join("; ");
+  const tooltip = ({ name, x, y }: Mean) => `${name}: ${formatNumber(y)}, ${axis.format(x)}`;
   const labels = labelsOf(means);
   return draw({
     title: `${score} over ${axis.title.toLowerCase()}`,
-    description: `${told}.`,
+    description: `${summary}.`,
     width: size.width,
     height: Math.max(size.height, labels?.height ?? 0),
     ...(labels && { marginRight: labels.marginRight }),
@@ -119,10 +120,10 @@ export function scatter(spent: readonly Spent[], score: string, axis: Axis, size
       Plot.ruleX(several, { x: "x", y1: "yLow", y2: "yHigh", stroke: "colour", strokeWidth: 1.5 }),
       Plot.ruleY(several, { y: "y", x1: "xLow", x2: "xHigh", stroke: "colour", strokeWidth: 1.5 }),
       ...several.map(({ index, runs }) =>
-        Plot.dot(runs, { x: axis.of, y: "score", r: 2.5, ...formOf(index), fillOpacity: 0.55, title: tellRun }),
+        Plot.dot(runs, { x: axis.of, y: "score", r: 2.5, ...formOf(index), fillOpacity: 0.55, title: runTooltip }),
       ),
       ...means.map((one) =>
-        Plot.dot([one], { x: "x", y: "y", r: 6, ...formOf(one.index), stroke: "var(--card)", title: tell }),
+        Plot.dot([one], { x: "x", y: "y", r: 6, ...formOf(one.index), stroke: "var(--card)", title: tooltip }),
       ),
     ],
   });
@@ -130,11 +131,11 @@ export function scatter(spent: readonly Spent[], score: string, axis: Axis, size
 
 const formOf = (index: number) => ({ fill: runColour(index), symbol: runSymbol(index) }) as const;
 
-const tellRun = ({ run, score }: Spent): string => `${run}: ${formatNumber(score)}`;
+const runTooltip = ({ run, score }: Spent): string => `${run}: ${formatNumber(score)}`;
 
 type Mean = ReturnType<typeof meanOf>;
 
-/** Where a method stands, and how far its runs are from there: one sample deviation each way. */
+/** The mean of a method, and one sample deviation each way. */
 function meanOf(runs: readonly Spent[], { of }: Axis) {
   const [{ name, index }] = runs as [Spent];
   const [xs, ys] = [runs.map(of), runs.map(({ score }) => score)];

@@ -1,27 +1,28 @@
+// Curves of runs and methods: means over seeds, smoothing and thinning.
 import { mean, sampleDeviation } from "../../compare/statistics.js";
 import type { Point, Run } from "../runs.js";
 
-/** What has a curve of its own in a figure: a run, or all runs of a method. */
+/** The subject of a curve: a run, or all runs of a method. */
 export interface Subject {
-  /** Its number in the page, by which colour, dashes and marks are chosen. */
+  /** Its number in the page, which chooses colour, dashes and marks. */
   readonly index: number;
   readonly name: string;
   readonly runs: readonly Run[];
 }
 
-/** Mean values that lie on a step axis, and how far the runs behind them spread. */
+/** A mean value at a step, with the spread of the runs behind it. */
 export interface BandPoint extends Point {
   readonly low: number;
   readonly high: number;
 }
 
-/** A subject's curve as it is drawn. */
+/** The curve of a subject. */
 export interface Curve {
   readonly subject: Subject;
   readonly points: readonly Point[];
-  /** The values behind a trend; none where `points` are the values themselves. */
+  /** The values behind a smoothed curve; empty if `points` are the values themselves. */
   readonly raw: readonly Point[];
-  /** One sample deviation to either side of a mean over runs; none for a single run. */
+  /** One sample deviation to either side of a mean over runs; empty for a single run. */
   readonly band: readonly BandPoint[];
 }
 
@@ -29,9 +30,8 @@ export const subjectsOf = (runs: readonly Run[]): Subject[] =>
   runs.map((run) => ({ index: run.index, name: run.name, runs: [run] }));
 
 /**
- * A curve a subject that has any points: that of its run, or the mean over its runs of what each of them has, at the steps that all
- * of them have.
- * @param isNoisy smoothed before anything else, with the raw values of a single run behind
+ * One curve for each subject with any points: that of its run, or the mean over its runs at the steps that all runs have.
+ * @param isNoisy smooths each run first, and keeps the raw values of a single run
  */
 export function curvesOf(subjects: readonly Subject[], read: (run: Run) => readonly Point[], isNoisy = false): Curve[] {
   return subjects.flatMap((subject): Curve[] => {
@@ -47,7 +47,7 @@ export function curvesOf(subjects: readonly Subject[], read: (run: Run) => reado
   });
 }
 
-/** Means at the steps of a phase that all have. */
+/** The means at the steps that all runs have. */
 function averaged(each: readonly (readonly Point[])[], run: string): BandPoint[] {
   const key = ({ phase, step }: Point) => `${phase} ${step}`;
   const others = each.map((points) => new Map(points.map((point) => [key(point), point.value])));
@@ -60,19 +60,19 @@ function averaged(each: readonly (readonly Point[])[], run: string): BandPoint[]
   });
 }
 
-/** The values of one number over the runs of a subject that have it. */
+/** One number of each run of a subject, where the run has it. */
 export const valuesOf = (subject: Subject, read: (run: Run) => number | undefined): number[] =>
   subject.runs.map(read).filter((value): value is number => typeof value === "number" && Number.isFinite(value));
 
-/** Points by phase, each in order of its steps. */
+/** Points by phase, sorted by step. */
 function byPhase(points: readonly Point[]): Point[][] {
   const phases = [...new Set(points.map(({ phase }) => phase))];
   return phases.map((phase) => points.filter((point) => point.phase === phase).sort((a, b) => a.step - b.step));
 }
 
 /**
- * The trend of each phase: at every point the value of the line fitted to a window of a fifteenth of the phase around it,
- * which, unlike a running mean, neither lags nor bends at the ends. Short curves (under 20 points) stay as they are.
+ * Smooths each phase: every point becomes the value of a line fitted to a window of a fifteenth of the phase around it. Unlike a
+ * running mean this neither lags nor bends at the ends. Curves of fewer than 20 points stay unchanged.
  */
 export function smooth(points: readonly Point[]): Point[] {
   return byPhase(points).flatMap((phase) => {
@@ -88,7 +88,7 @@ export function smooth(points: readonly Point[]): Point[] {
   });
 }
 
-/** Least squares over the indices `from` to `end` (left out), from Σ y and Σ x·y: the line's value at `index`. */
+/** The value at `index` of the least-squares line over the indices `from` to `end` (exclusive), from Σ y and Σ x·y. */
 function fitted(index: number, from: number, end: number, sum: number, moment: number): number {
   const count = end - from;
   const centre = (from + end - 1) / 2;
@@ -102,7 +102,7 @@ function prefixSums(values: readonly number[]): number[] {
   return sums;
 }
 
-/** At most about `limit` points a phase: of each stretch its lowest and highest, so that no spike is lost. */
+/** At most about `limit` points for each phase: the lowest and highest of each stretch, so that spikes stay visible. */
 export function thin(points: readonly Point[], limit = 600): Point[] {
   return byPhase(points).flatMap((phase) => {
     if (phase.length <= limit) return phase;

@@ -1,3 +1,4 @@
+// Drawings of curves over steps, and tables of their values.
 import * as Plot from "@observablehq/plot";
 import { formatCount, formatNumber } from "../../common/format.js";
 import { folded, type Markup, panels, type Size, titled } from "../html.js";
@@ -10,17 +11,17 @@ import { around, curve, dots, draw, retrainRules } from "./plot.js";
 export interface CurvesDrawing {
   readonly title: string;
   readonly curves: readonly Curve[];
-  /** A dot at each point; else some marks along the curve, by which it is known without its colour. */
+  /** A dot at each point; else a few marks along the curve, to identify it without colour. */
   readonly withDots?: boolean;
-  /** Points to be ringed. */
+  /** Points with a ring. */
   readonly best?: readonly (BestPoint & { readonly index: number })[];
 }
 
-/** Points of a trend, and of the values behind it, in one drawing of several curves. */
+/** The most points of a smoothed curve and of the raw values, in a drawing with several curves. */
 const TREND = 240;
 const RAW = 500;
 
-/** Curves over steps: their trends, what is behind them, bands of spread, and best points. */
+/** Curves over steps: smoothed values, raw values, bands of spread, and best points. */
 export function drawCurves({ title, curves, withDots = false, best = [] }: CurvesDrawing, size: Size): Markup {
   const share = Math.max(1, curves.length / 4);
   const all = curves.flatMap(({ points, raw, band }) => [
@@ -39,19 +40,19 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
         .filter(({ raw }) => raw.length > 0)
         .map(({ subject, raw }) => curve(subject, thin(raw, RAW / share), true)),
       ...thinned.map(({ subject, points }) => curve(subject, points)),
-      ...thinned.map(({ subject, points }) => (withDots ? dots(subject, points, tell) : dots(subject, some(points)))),
+      ...thinned.map(({ subject, points }) => (withDots ? dots(subject, points, tooltip) : dots(subject, some(points)))),
       rings(best),
     ],
     ...size,
-    // An axis of one value would have a single tick, with all its digits.
+    // An axis with one value would have a single tick with all its digits.
     ...(isFlat && { yDomain: around(all) }),
   });
 }
 
-/** Whether a curve turns from search to retraining. */
+/** Whether a curve has both search and retraining. */
 const goesOn = ({ points }: Curve): boolean => points.some(({ phase }) => phase === "retrain");
 
-const tell = (point: Point): string => `${point.run}, step ${point.step}: ${formatNumber(point.value)}`;
+const tooltip = (point: Point): string => `${point.run}, step ${point.step}: ${formatNumber(point.value)}`;
 
 function band({ subject, points, band: all }: Curve): Plot.Markish {
   const kept = new Set<Point>(points);
@@ -68,13 +69,13 @@ function rings(best: NonNullable<CurvesDrawing["best"]>): Plot.Markish[] {
   ];
 }
 
-/** A few points of a curve, evenly. */
+/** A few evenly spaced points of a curve. */
 function some(points: readonly Point[]): Point[] {
   const stretch = Math.max(1, Math.floor(points.length / 6));
   return points.filter((_, place) => place % stretch === Math.floor(stretch / 2));
 }
 
-/** `lora from 0.693 to 0.21 at step 300; …`: what curves show, for those who can't see them. */
+/** The curves in words, for readers who can't see them: `lora from 0.693 to 0.21 at step 300; …`. */
 function describe(curves: readonly Curve[]): string {
   return curves
     .flatMap(({ subject, points }) => {
@@ -85,34 +86,34 @@ function describe(curves: readonly Curve[]): string {
     .join("; ");
 }
 
-/** A title, and the curves under it. */
-export interface Told {
+/** A title and its curves. */
+export interface CurvePanel {
   readonly title: string;
   readonly curves: readonly Curve[];
 }
 
-/** A panel for each. @param abreast how many belong in one row; by default as fits */
-export const curvePanels = <T extends Told>(
-  told: readonly T[],
+/** One panel for each entry. @param abreast panels in one row; by default as many as fit */
+export const curvePanels = <T extends CurvePanel>(
+  entries: readonly T[],
   draw: (one: T, size: Size) => Markup,
   abreast = 1,
 ): Markup =>
   panels(
-    told.map((one) => ({ title: one.title, draw: (size) => draw(one, size) })),
-    abreast > 1 ? abreast : told.length,
+    entries.map((one) => ({ title: one.title, draw: (size) => draw(one, size) })),
+    abreast > 1 ? abreast : entries.length,
   );
 
-/** The numbers behind panels, folded up. */
-export const panelNumbers = (told: readonly Told[], task: string | undefined): Markup =>
+/** The numbers behind panels, collapsed. */
+export const panelNumbers = (entries: readonly CurvePanel[], task: string | undefined): Markup =>
   folded(
     "The figure’s numbers",
-    told.map(({ title, curves }) => curveNumbers(titled(title, task), curves)),
+    entries.map(({ title, curves }) => curveNumbers(titled(title, task), curves)),
   );
 
-/** Steps that a table of a curve shows at most. */
+/** The most steps in a table of a curve. */
 const MOST = 20;
 
-/** The numbers of curves at some of their steps. */
+/** The values of curves at some of their steps. */
 export function curvesTable(title: string, curves: readonly Curve[], summary = "The figure’s numbers"): Markup {
   return folded(summary, curveNumbers(title, curves));
 }
@@ -122,7 +123,7 @@ export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const shown = spread(steps);
   const all = curves.flatMap(({ points }) => points);
   const hasPhases = phasesIn(all).length > 1;
-  // Beside a search others are in their one phase.
+  // Runs with a single phase can be beside a search.
   const phasesAt = (step: number) => phasesIn(all.filter((point) => point.step === step)).join(", ");
   const known = curves.map(({ points }) => new Map(points.map((point) => [point.step, point])));
   const cell = (point: Partial<BandPoint> | undefined) => {
@@ -138,7 +139,7 @@ export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   return table(`${title}${which}`, ["Step", ...(hasPhases ? ["Phase"] : []), ...names], rows);
 }
 
-/** Some of a list, evenly, its ends among them. */
+/** Some evenly spaced entries of a list, including both ends. */
 function spread(steps: readonly number[]): number[] {
   if (steps.length <= MOST) return [...steps];
   const places = Array.from({ length: MOST }, (_, i) => Math.round((i * (steps.length - 1)) / (MOST - 1)));

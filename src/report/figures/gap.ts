@@ -1,3 +1,4 @@
+// The figure of the generalisation gap.
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
 import { mean } from "../../compare/statistics.js";
@@ -19,22 +20,22 @@ import { curvesOf, type Subject, valuesOf } from "./curves.js";
 import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
 import { runMark } from "./palette.js";
 
-/** Loss on training rows and on rows that were not learned from, and how much larger that is. */
+/** The loss on training rows and on other rows, and the difference. */
 export interface Gap {
-  /** Mean over the last tenth of the last phase's steps; with early stopping the tenth that ends at the state which is kept. */
+  /** Mean over the last tenth of the last phase's steps. With early stopping, the tenth that ends at the state that is kept. */
   readonly train: number;
   readonly heldOut: number;
-  /** Positive where the model does worse on rows that it has not learned from. */
+  /** Positive where the model is worse on rows that it was not trained on. */
   readonly gap: number;
 }
 
-/** On validation rows, else on test rows. Undefined for a run without steps, or without a loss on such rows. */
+/** The gap to validation rows, or else to test rows. Undefined for a run without steps or without such a loss. */
 export function gapOf(run: Run): Gap | undefined {
   const metrics = finalMetrics(run);
   return gapTo(run, own(metrics, "loss") ?? own(metrics, metricName("loss", "test")));
 }
 
-/** On the training rows that a run held out, which early stopping has chosen by. */
+/** The gap to held-out training rows, which early stopping is judged by. */
 export const heldOutGapOf = (run: Run): Gap | undefined =>
   gapTo(run, own(finalMetrics(run), metricName("loss", "holdout")));
 
@@ -46,7 +47,7 @@ function gapTo(run: Run, heldOut: number | undefined): Gap | undefined {
   return train === undefined ? undefined : { train, heldOut, gap: heldOut - train };
 }
 
-/** The mean loss of a tenth of a phase's steps, up to a step. */
+/** The mean training loss of the last tenth of a phase's steps, up to a step. */
 function trainLoss(run: Run, phase: StepEvent["phase"], until = Number.POSITIVE_INFINITY): number | undefined {
   const steps = run.of("step").filter((step) => step.phase === phase && Number.isFinite(step.loss));
   const tenth = Math.max(1, Math.ceil(steps.length / 10));
@@ -62,10 +63,10 @@ export function gapCourse(run: Run): Point[] {
   });
 }
 
-/** A kind of rows that a gap is to. */
+/** The rows that a gap is measured to. */
 interface Kind {
   readonly rows: string;
-  /** At the end of a run. */
+  /** The gap at the end of a run. */
   readonly of: (run: Run) => Gap | undefined;
   readonly course: (run: Run) => readonly Point[];
 }
@@ -84,7 +85,7 @@ const KINDS: readonly Kind[] = [
 
 export const gapCourseOn = (run: Run, rows: WatchedRows): Point[] => ifWatched(run, rows, () => gapCourse(run));
 
-/** A row a subject and kind of rows; and how the gap went, where runs were evaluated on the way. */
+/** The gaps at the end, and during training where runs were evaluated. */
 export function gapFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const rows = subjects.flatMap((subject) => KINDS.flatMap((kind) => gapRow(subject, kind) ?? []));
   if (rows.length === 0) return undefined;
@@ -92,7 +93,7 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     rows,
     curves: curvesOf(subjects, course).filter(({ points }) => points.length > 1),
   })).filter(({ curves }) => curves.length > 0);
-  const told = courses.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
+  const entries = courses.map(({ rows, curves }) => ({ title: `Gap to the loss on ${rows}`, curves }));
   const caption = titled("Losses at the end, and the gap between them", task);
   return figure({
     id: "gap",
@@ -100,11 +101,11 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     task,
     drawings: [
       foldedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),
-      ...(told.length > 0 ? [curvePanels(told, (one, size) => drawCurves({ ...one, withDots: true }, size))] : []),
+      ...(entries.length > 0 ? [curvePanels(entries, (one, size) => drawCurves({ ...one, withDots: true }, size))] : []),
     ],
     caption:
-      "Loss on rows that were not learned from less the mean training loss of the last tenth of the steps: above 0 the model does worse on new rows. Training loss is taken while the weights move and under dropout, so that a gap can be below 0.",
-    data: told.length > 0 ? panelNumbers(told, task) : undefined,
+      "The loss on rows that the model was not trained on, minus the mean training loss of the last tenth of the steps. Above 0 the model is worse on new rows. The training loss is measured with dropout and while the weights change, so the gap can be below 0.",
+    data: entries.length > 0 ? panelNumbers(entries, task) : undefined,
   });
 }
 

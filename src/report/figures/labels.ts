@@ -1,7 +1,8 @@
+// Labels and marks that must not overlap.
 import * as Plot from "@observablehq/plot";
 import { runColour, runSymbol } from "./palette.js";
 
-/** What is named in a drawing: a point, by its subject's name and form. */
+/** A point with the name and form of its subject. */
 export interface Labelled {
   readonly name: string;
   readonly index: number;
@@ -9,25 +10,25 @@ export interface Labelled {
   readonly y: number;
 }
 
-/** Labels that a drawing has room for: with more, the legend alone tells. */
+/** With more points than this, a drawing has no labels: the legend has the names. */
 const MOST = 24;
 const LINE = 15;
-/** Characters of a name that are shown. */
+/** The most characters of a name that are shown. */
 const LONGEST = 20;
 const CHARACTER = 6.6;
-/** From the axes' right end to a label's mark, and from there to its text. */
+/** The distance from the right end of the axes to a label's mark, and from there to its text. */
 const [TO_MARK, TO_TEXT] = [22, 9];
 
-/** The names of points in a column to the right of the axes, each led to its point. */
+/** The names of points in a column to the right of the axes, each connected to its point. */
 export interface Labels {
-  /** Room that the column takes. */
+  /** The width of the column. */
   readonly marginRight: number;
-  /** Height that a drawing of so many has at the least. */
+  /** The minimum height of a drawing with so many labels. */
   readonly height: number;
   readonly marks: Plot.Markish[];
 }
 
-/** Points that lie on one another are told apart by their labels: no two of those are in one line. */
+/** Labels for points. Points in the same place still get separate labels: no two labels overlap. */
 export function labelsOf(points: readonly Labelled[]): Labels | undefined {
   if (points.length > MOST || points.length < 2) return undefined;
   const longest = Math.max(...points.map(({ name }) => short(name).length));
@@ -68,7 +69,7 @@ export function labelsOf(points: readonly Labelled[]): Labels | undefined {
   };
 }
 
-/** Moves one end of a mark into the column, each to a line of its own. @param dx from the axes' right end */
+/** Moves one end of each mark into the column, to its own line. @param dx distance from the right end of the axes */
 function inColumn<T extends object>(options: T, x: "x" | "x2", y: "y" | "y2", dx: number): T {
   return Plot.initializer(options, (_data, _facets, channels, scales, dimensions) => {
     const { marginTop, height, marginBottom, width, marginRight } = dimensions;
@@ -86,8 +87,8 @@ function short(name: string): string {
 }
 
 /**
- * Places on a line, as near as can be to those that are wanted, of which no two are nearer than a gap; in the order of the wanted ones,
- * and between two ends where there is room for all. Neighbours that are too near share out the difference.
+ * Positions on a line that are at least `gap` apart and as near as possible to the wanted ones, in the same order. They stay between
+ * the two ends if there is room. Neighbours that are too close are moved apart by the same distance.
  */
 export function spread(wanted: readonly number[], gap: number, low: number, high: number): number[] {
   const order = wanted.map((_, i) => i).sort((a, b) => wanted[a]! - wanted[b]!);
@@ -101,10 +102,10 @@ export function spread(wanted: readonly number[], gap: number, low: number, high
   return within(places, order, gap, low, high);
 }
 
-/** Neighbours at one gap from each other. */
+/** Neighbours that are exactly one gap apart. */
 interface Block {
   readonly members: number[];
-  /** Of the places at which each wants the first to be. */
+  /** The mean of the positions at which each one wants the first to be. */
   sum: number;
 }
 
@@ -118,7 +119,7 @@ function join(blocks: Block[], gap: number): void {
   before.members.push(...last.members);
 }
 
-/** Pushed in from the ends; where there is no room for all, the last stand beyond. */
+/** Moved in between the ends. Without enough room, the last ones stay outside. */
 function within(places: number[], order: readonly number[], gap: number, low: number, high: number): number[] {
   for (const [k, i] of order.toReversed().entries()) places[i] = Math.min(places[i]!, high - k * gap);
   for (const [k, i] of order.entries()) places[i] = Math.max(places[i]!, low + k * gap);
@@ -126,13 +127,13 @@ function within(places: number[], order: readonly number[], gap: number, low: nu
 }
 
 interface Room {
-  /** Pixels within which one mark hides another. */
+  /** The distance in pixels below which marks overlap. */
   readonly near: number;
-  /** Pixels of a band that its marks may take up. */
+  /** The height in pixels that a band's marks may use. */
   readonly room: number;
 }
 
-/** Stacks the marks of a band that would overlap. */
+/** Stacks marks of a band that would overlap. */
 export function apart<T extends object>(options: T, room: Room): T {
   return Plot.initializer(options, (_data, _facets, channels, scales) => {
     const places = (key: "x" | "y") =>
@@ -143,7 +144,7 @@ export function apart<T extends object>(options: T, room: Room): T {
   }) as unknown as T;
 }
 
-/** How far each mark is moved: 0 where none of its band is near. */
+/** How far each mark is moved; 0 without a close neighbour in its band. */
 export function offsets(x: readonly number[], y: readonly number[], { near, room }: Room): number[] {
   const moved = x.map(() => 0);
   for (const heap of heaps(x, y, near)) {
@@ -153,7 +154,7 @@ export function offsets(x: readonly number[], y: readonly number[], { near, room
   return moved;
 }
 
-/** Marks of one band in a row, each near the one before. */
+/** Groups of marks of one band, each mark close to the one before. */
 function heaps(x: readonly number[], y: readonly number[], near: number): number[][] {
   const order = x.map((_, i) => i).sort((a, b) => y[a]! - y[b]! || x[a]! - x[b]!);
   const found: number[][] = [];

@@ -1,3 +1,4 @@
+// The figure of moving magnitudes.
 import * as Plot from "@observablehq/plot";
 import { rollups } from "d3-array";
 import { formatCount, formatNumber } from "../../common/format.js";
@@ -14,14 +15,14 @@ interface Moved extends ModulePath {
   readonly value: number;
 }
 
-/** One drawing: the layers of one kind of module, of one subject. */
+/** One drawing: the layers of one kind of module in one subject. */
 interface Group {
   readonly subject: Subject;
   readonly kind: string;
   readonly moved: readonly Moved[];
 }
 
-/** How far each module's magnitudes moved: a panel for each subject and kind of module, a line a layer. */
+/** How far each module's magnitudes moved: a panel for each subject and kind of module, a line for each layer. */
 export function magnitudesFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const groups = subjects.flatMap(groupsOf);
   if (groups.length === 0) return undefined;
@@ -39,7 +40,7 @@ export function magnitudesFigure(subjects: readonly Subject[], task?: string): M
     title: "Movement of the magnitudes",
     task,
     drawings: [depthLegend(lastLayer), panels(list, kinds > 1 ? kinds : list.length)],
-    caption: `Mean of |m − m₀| over each module’s magnitudes since the start of the run${isMean ? ", and over a method’s seeds" : ""}; all panels on one scale.`,
+    caption: `Mean of |m − m₀| over each module’s magnitudes since the start of the run${isMean ? ", and over a method’s seeds" : ""}. All panels have the same scale.`,
     data: folded(
       "The figure’s numbers",
       groups.map((group) => layersTable(group, task)),
@@ -56,10 +57,10 @@ function groupsOf(subject: Subject): Group[] {
   }));
 }
 
-/** Over several runs their mean at each step that any of them tells of. */
+/** The values of a run, or the mean over several runs at each step that any of them has. */
 function movementOf(runs: readonly Run[]): Moved[] {
-  const told = runs.flatMap((run) => {
-    // Told twice at a step, by an evaluation on the way and that of the end, it is the first that belongs on the curve.
+  const moves = runs.flatMap((run) => {
+    // A step can have two events, during training and at the end: the first one belongs on the curve.
     const events = run.of("magnitudes").filter(({ step }, i, all) => all.findIndex((one) => one.step === step) === i);
     return events.flatMap(({ step, layers }) =>
       Object.entries(layers).flatMap(([path, value]) =>
@@ -68,15 +69,15 @@ function movementOf(runs: readonly Run[]): Moved[] {
     );
   });
   const keyOf = (one: Moved) => JSON.stringify([one.kind, one.layer, one.step]);
-  const means = rollups(told, (same) => ({ ...same[0]!, value: mean(same.map(({ value }) => value)) }), keyOf).map(
+  const means = rollups(moves, (same) => ({ ...same[0]!, value: mean(same.map(({ value }) => value)) }), keyOf).map(
     ([, one]) => one,
   );
-  const modules = new Map(told.map((one) => [JSON.stringify([one.layer, one.kind]), one]));
-  // Nothing has moved at the start, by definition.
+  const modules = new Map(moves.map((one) => [JSON.stringify([one.layer, one.kind]), one]));
+  // At the start nothing has moved.
   return [...[...modules.values()].map((one) => ({ ...one, step: 0, value: 0 })), ...means];
 }
 
-/** What all panels share. */
+/** The common scales of all panels. */
 interface Scale {
   readonly largest: number;
   readonly lastLayer: number;
@@ -88,10 +89,10 @@ const layersOf = (moved: readonly Moved[]): number[] =>
 function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Scale, size: Size): Markup {
   const colour = ({ layer }: Moved) => depthColour(Math.round((layer / Math.max(1, lastLayer)) * (DEPTH_COLOURS - 1)));
   const ends = layersOf(moved).map((layer) => moved.findLast((one) => one.layer === layer)!);
-  const told = ends.map(({ layer, value }) => `layer ${layer} by ${formatNumber(value)}`).join(", ");
+  const summary = ends.map(({ layer, value }) => `layer ${layer} by ${formatNumber(value)}`).join(", ");
   return draw({
     title: `Magnitudes of ${subject.name}, ${kind}`,
-    description: `Moved at the end: ${told}.`,
+    description: `Moved at the end: ${summary}.`,
     ...size,
     yDomain: [0, largest || 1],
     marks: [
@@ -107,7 +108,7 @@ function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Sca
         fill: colour,
         title: ({ layer, value }: Moved) => `layer ${layer}: ${formatNumber(value)}`,
       }),
-      // The deepest and the shallowest by name: lightness alone tells little.
+      // The first and the last layer have labels, because shades alone are hard to tooltip apart.
       Plot.text(ends.length > 1 ? [ends[0]!, ends.at(-1)!] : ends, {
         x: "step",
         y: "value",
@@ -123,7 +124,7 @@ function drawLayers({ subject, kind, moved }: Group, { largest, lastLayer }: Sca
   });
 }
 
-/** Layers by steps, of which some. */
+/** A table of layers at some of the steps. */
 function layersTable({ subject, kind, moved }: Group, task: string | undefined): Markup {
   const steps = [...new Set(moved.map(({ step }) => step))].sort((a, b) => a - b);
   const stretch = Math.ceil(steps.length / 8);
@@ -150,7 +151,7 @@ function depthLegend(lastLayer: number): Markup {
   return html`<p class="depths">layer 0 <span aria-hidden="true">${swatches}</span> layer ${lastLayer}</p>`;
 }
 
-/** A module's path taken apart: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
+/** The layer and the kind in a module's path: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
 export interface ModulePath {
   readonly layer: number;
   readonly kind: string;

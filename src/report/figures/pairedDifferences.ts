@@ -1,3 +1,4 @@
+// The figure of differences between runs with the same seed.
 import * as Plot from "@observablehq/plot";
 import { own } from "../../common/collections.js";
 import { formatNumber } from "../../common/format.js";
@@ -11,21 +12,21 @@ import { apart } from "./labels.js";
 import { runColour } from "./palette.js";
 import { around, draw } from "./plot.js";
 
-/** Pairs of methods in a drawing, at most: of more, those with the first method. */
+/** With more pairs of methods than this, only those with the first method are drawn. */
 const MOST_PAIRS = 15;
 
-/** How much better one method is than another on a task: above 0 the first is. */
+/** How much better one method is than another on a task. Above 0 the first is better. */
 export interface PairDifferences {
   readonly pair: string;
-  /** Seed by seed. */
+  /** One entry for each seed. */
   readonly seeds: readonly { readonly seed: number; readonly difference: number }[];
-  /** By the bootstrap over rows, where there is one. */
+  /** The interval of the bootstrap over rows, if there is one. */
   readonly interval: readonly [low: number, high: number] | undefined;
 }
 
 type Found = Pick<ComparisonLog, "methods" | "runs" | "tests">;
 
-/** Differences of a task's main metric between runs with the same seed, turned so that more is better for the first. */
+/** Differences of a task's main metric between runs with the same seed, with the sign such that more is better for the first method. */
 export function pairDifferences(
   { methods, runs, tests }: Found,
   { name: task, metrics: [main] }: ComparedTask,
@@ -56,7 +57,7 @@ function pairsOf(methods: readonly string[]): (readonly [string, string])[] {
   return all.length > MOST_PAIRS ? all.filter(([a]) => a === methods[0]) : all;
 }
 
-/** A drawing a task: a mark a seed, the mean, and the bootstrap's interval. */
+/** One drawing for each task: a mark for each seed, the mean, and the bootstrap's interval. */
 export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): Markup | undefined {
   const list = found.tasks.flatMap((task) => {
     const pairs = pairDifferences(found, task);
@@ -72,7 +73,7 @@ export function differencesFigure(found: Found & Pick<ComparisonLog, "tasks">): 
     drawings: list.map(
       ({ task, pairs }) => html`<h3>${title(task)}</h3>${fitting((size) => drawPairs(title(task), pairs, size))}`,
     ),
-    caption: `Runs with the same seed, the first method less the second, turned so that right of 0 the first is better: circles are seeds, diamonds their means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Of many pairs those with ${found.methods[0]}.` : ""}`,
+    caption: `Differences between runs with the same seed, first method minus second, with the sign such that right of 0 the first method is better. Circles are seeds, diamonds are means${hasIntervals ? ", bars 95 % intervals of the paired bootstrap over rows" : ""}.${left ? ` Only pairs with ${found.methods[0]} are shown.` : ""}`,
     data: folded(
       "The figure’s numbers",
       list.map(({ task, pairs }) => pairsTable(`Paired differences, ${title(task)}`, pairs)),
@@ -84,12 +85,12 @@ function drawPairs(title: string, pairs: readonly PairDifferences[], { width }: 
   const marks = pairs.map(({ pair, seeds, interval }) => ({ pair, mean: meanOf(seeds), interval }));
   const seeds = pairs.flatMap(({ pair, seeds: own }) => own.map((one) => ({ pair, ...one })));
   const bars = marks.flatMap(({ pair, interval }) => (interval ? [{ pair, low: interval[0], high: interval[1] }] : []));
-  const told = marks.map(({ pair, mean: value }) => `${pair} ${formatNumber(value)}`).join("; ");
+  const summary = marks.map(({ pair, mean: value }) => `${pair} ${formatNumber(value)}`).join("; ");
   const ends = bars.flatMap(({ low, high }) => [low, high]);
   const domain = around([0, ...ends, ...seeds.map(({ difference }) => difference)]);
   return draw({
     title: `Paired differences, ${title}`,
-    description: `Mean differences: ${told}.`,
+    description: `Mean differences: ${summary}.`,
     width,
     height: 76 + 30 * pairs.length,
     bands: pairs.map(({ pair }) => pair),

@@ -1,14 +1,15 @@
+// Colours, dashes and marks of runs, and the legend.
 import * as Plot from "@observablehq/plot";
 import { parseHTML } from "linkedom";
 import { html, Markup } from "../html.js";
 
 /**
- * Colours as custom properties, one set for light and one for dark. Runs take Okabe and Ito's palette, told apart with any
- * kind of colour vision; its order here keeps neighbours apart in lightness too. Dashes and marks tell them apart without colour.
+ * Colours as custom properties, one set for the light theme and one for the dark theme. Runs use Okabe and Ito's palette, which works
+ * with any kind of colour vision. Its order here also gives neighbours different lightness; dashes and marks need no colour at all.
  */
 const LIGHT = {
   runs: ["#0072b2", "#d55e00", "#009e73", "#b8558f", "#8a6d00", "#3a9bd9", "#5c5c5c"],
-  // From the first layer to the last, away from the page in lightness all the way.
+  // From the first layer to the last, with increasing contrast to the page.
   depths: ["#8cc5c0", "#5fadb0", "#3f94a3", "#2f7a96", "#2b6088", "#2e4577", "#2f2a5e", "#2a1145"],
 };
 
@@ -21,19 +22,19 @@ const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
 
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
 
-/** The form of a run's marks, by its name in d3. */
+/** The shape of a run's marks, by its name in d3. */
 export type RunSymbol = (typeof SYMBOLS)[number];
 
-/** Steps in the colours for depth. */
+/** The number of colours for depth. */
 export const DEPTH_COLOURS = LIGHT.depths.length;
 
 export const runColour = (run: number): string => `var(--run-${run % LIGHT.runs.length})`;
 export const runDash = (run: number): string => DASHES[run % DASHES.length]!;
-/** Seven marks and four dashes: 28 runs before both come again. */
+/** With seven marks and four dashes, 28 runs look different. */
 export const runSymbol = (run: number): RunSymbol => SYMBOLS[run % SYMBOLS.length]!;
 export const depthColour = (step: number): string => `var(--depth-${step})`;
 
-/** A place between the first layer, 0, and the last, 1: no two layers have the same colour. */
+/** The colour at a depth between the first layer, 0, and the last, 1. No two layers have the same colour. */
 export function depthBetween(place: number): string {
   const at = place * (DEPTH_COLOURS - 1);
   const below = Math.min(Math.floor(at), DEPTH_COLOURS - 2);
@@ -52,7 +53,7 @@ export const darkColours = declare(DARK);
 
 const { document } = parseHTML("<!doctype html><html><body></body></html>");
 
-/** The stroke and the mark that a subject's curves are drawn with. */
+/** The stroke and the mark of a subject's curves. */
 export function runMark({ index }: { readonly index: number }): Markup {
   const colour = runColour(index);
   return html`<svg class="mark" viewBox="0 0 26 10" width="26" height="10" aria-hidden="true"><line x1="0" y1="5" x2="26" y2="5" stroke="${colour}" stroke-width="2.5" stroke-dasharray="${runDash(index)}"/><g fill="${colour}" transform="translate(13,5)">${symbolPath(index)}</g></svg>`;
@@ -60,7 +61,7 @@ export function runMark({ index }: { readonly index: number }): Markup {
 
 const paths = new Map<string, Markup>();
 
-/** A mark's outline around 0, 0, as the figures have it. */
+/** The outline of a mark around (0, 0), the same as in figures. */
 function symbolPath(index: number): Markup {
   const symbol = runSymbol(index);
   const known = paths.get(symbol);
@@ -82,10 +83,10 @@ function symbolPath(index: number): Markup {
   return made;
 }
 
-/** Subjects whose legend stays in sight; that of more would hide what it explains. */
+/** With more subjects than this, the legend scrolls away, because it would cover the figures. */
 const MOST_ALONG = 20;
 
-/** Which curve is whose; the figures of several subjects need it, that of one does not. */
+/** The legend of several subjects. A single subject needs none. */
 export function legend(subjects: readonly { readonly index: number; readonly name: string }[]): Markup | undefined {
   if (subjects.length < 2) return undefined;
   return html`<ul class="${subjects.length > MOST_ALONG ? "legend many" : "legend"}" aria-label="What is drawn how">${subjects.map((one) => html`<li>${runMark(one)} ${one.name}</li>`)}</ul>`;

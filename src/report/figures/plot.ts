@@ -1,3 +1,4 @@
+// A single SVG drawing with axes.
 import * as Plot from "@observablehq/plot";
 import { tickStep, ticks } from "d3-array";
 import { parseHTML } from "linkedom";
@@ -6,22 +7,22 @@ import type { Point, Run } from "../runs.js";
 import type { Subject } from "./curves.js";
 import { runColour, runDash, runSymbol } from "./palette.js";
 
-/** One figure's drawing: its marks between the axes, and what a reader who can't see it is told. */
+/** A drawing: its marks between the axes, and its description for readers who can't see it. */
 export interface Drawing {
   readonly title: string;
-  /** What it shows, in words. */
+  /** Its content in words. */
   readonly description: string;
   readonly marks: Plot.Markish[];
   readonly width: number;
   readonly height: number;
   readonly yDomain?: readonly [number, number] | undefined;
-  /** By default steps, from 0. */
+  /** The x axis; by default steps from 0. */
   readonly x?: { readonly label: string; readonly domain?: readonly [number, number] };
-  /** Room to the right of the axes. */
+  /** The margin to the right of the axes. */
   readonly marginRight?: number;
-  /** By default the values of the title. */
+  /** The label of the y axis; none by default. */
   readonly yLabel?: string;
-  /** Names on the y axis in the place of values, from the top. */
+  /** Names on the y axis instead of values, from the top. */
   readonly bands?: readonly string[];
 }
 
@@ -30,7 +31,7 @@ const { document } = parseHTML("<!doctype html><html><body></body></html>");
 const MARGINS = { marginTop: 22, marginBottom: 38 };
 const [LEFT, RIGHT] = [58, 16];
 
-/** Draws to SVG with axes for steps and values. Colours are custom properties of the page, so that they follow its theme. */
+/** Draws an SVG with axes. Colours are custom properties of the page and follow its theme. */
 export function draw(drawing: Drawing): Markup {
   const { title, description, marks, width, height, yDomain, bands, x = { label: "step" }, yLabel } = drawing;
   const { marginRight = RIGHT } = drawing;
@@ -89,19 +90,19 @@ export function drawBare(marks: Plot.Markish[], size: number): Markup {
   return new Markup(bare.replace("<svg ", () => '<svg aria-hidden="true" '));
 }
 
-/** The page has the drawings' style once; a title and a description are what screen readers tell. */
+/** Adds a title and a description for screen readers. The style is in the page once. */
 function named(svg: string, title: string, description: string): string {
-  const told = `<title>${escapeHtml(title)}</title><desc>${escapeHtml(description)}</desc>`;
-  const one = svg.replace(/<style>[^<]*<\/style>/, () => told).replace("<svg ", () => '<svg role="img" ');
-  // Inside an image nothing has a name of its own.
+  const texts = `<title>${escapeHtml(title)}</title><desc>${escapeHtml(description)}</desc>`;
+  const one = svg.replace(/<style>[^<]*<\/style>/, () => texts).replace("<svg ", () => '<svg role="img" ');
+  // Parts of an image must not have labels of their own.
   return shortened(one.replaceAll(' aria-label="', ' data-mark="'));
 }
 
-/** Places to a hundredth, which is less than a pixel; text is left alone. */
+/** Rounds coordinates to two decimals, which is less than a pixel. Text stays unchanged. */
 const shortened = (svg: string): string =>
   svg.replace(/="[^"]*\.\d{3}[^"]*"/g, (attribute) => attribute.replace(/(\.\d\d)\d+/g, "$1"));
 
-/** A curve, one line a phase; a raw one lies faintly behind its trend. */
+/** A curve, one line for each phase. Raw values are drawn faintly. */
 export function curve({ index }: Pick<Subject, "index">, points: readonly Point[], isRaw = false): Plot.Markish {
   return Plot.line(points, {
     x: "step",
@@ -114,23 +115,23 @@ export function curve({ index }: Pick<Subject, "index">, points: readonly Point[
   });
 }
 
-/** Marks of a subject's own form, that tell their value when pointed at. */
+/** Marks in the shape of a subject, with a tooltip for each value. */
 export function dots<P extends Point>(
   { index }: Pick<Subject, "index">,
   points: readonly P[],
-  tell?: (point: P) => string,
+  tooltip?: (point: P) => string,
 ): Plot.Markish {
   const options = { x: "step", y: "value", r: 3.2, symbol: runSymbol(index), fill: runColour(index) } as const;
-  return Plot.dot(points, tell ? { ...options, title: tell } : options);
+  return Plot.dot(points, tooltip ? { ...options, title: tooltip } : options);
 }
 
-/** Dotted uprights where runs turn from search to retraining. */
+/** Dotted vertical lines at the start of retraining. */
 export function retrainRules(runs: readonly Run[]): Plot.Markish[] {
   const steps = new Set(runs.flatMap((run) => run.of("step").find(({ phase }) => phase === "retrain")?.step ?? []));
   const at = [...steps].map((step) => ({ step }));
   return [
     Plot.ruleX(at, { x: "step", stroke: "var(--soft)", strokeDasharray: "2 3" }),
-    // One label will do: runs that turn at nearly the same step would write over each other.
+    // One label is enough: labels of runs with almost the same step would overlap.
     Plot.text(at.slice(0, 1), {
       x: "step",
       frameAnchor: "top",
@@ -142,7 +143,7 @@ export function retrainRules(runs: readonly Run[]): Plot.Markish[] {
   ];
 }
 
-/** From the least value to the largest, with some room around them, also where they are all one. */
+/** The range of values with some padding, also if all values are the same. */
 export function around(values: readonly number[]): readonly [number, number] {
   const least = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
   const most = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
@@ -150,16 +151,16 @@ export function around(values: readonly number[]): readonly [number, number] {
   return [least - room, most + room];
 }
 
-/** Where an axis has its ticks, and what stands at each. */
+/** The ticks of an axis, and their labels. */
 export interface Ticks {
   readonly values: readonly number[];
   readonly format: (value: number) => string;
 }
 
-/** Width of a character of a tick, about, and the room between two ticks. */
+/** The approximate width of a character in a tick's label, and the space between two labels. */
 const CHARACTER = 6.8;
 const GAP = 14;
-/** Pixels that a tick has, at the least. */
+/** The minimum width in pixels for a tick. */
 const LEAST = 56;
 
 const UNITS = [
@@ -169,7 +170,7 @@ const UNITS = [
   { size: 0, divisor: 1, suffix: "" },
 ] as const;
 
-/** As many ticks as have room beside each other, each with all the digits that tell it from the next one. */
+/** As many ticks as fit, each with enough digits to differ from the next one. */
 export function ticksWithin([low, high]: readonly [number, number], width: number): Ticks {
   for (let count = Math.max(2, Math.floor(width / LEAST)); count > 1; count--) {
     const found = ticksOf(low, high, count);

@@ -1,9 +1,10 @@
+// The figures of a training: losses, metrics, both levels of a search, and the learning rate.
 import { words } from "../../common/format.js";
 import type { StepEvent } from "../../files/events.js";
 import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
 import { bestPoints, metricCourseOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
 import { type Curve, curvesOf, type Subject } from "./curves.js";
-import { curvePanels, curvesTable, drawCurves, panelNumbers, type Told } from "./drawCurves.js";
+import { curvePanels, curvesTable, drawCurves, panelNumbers, type CurvePanel } from "./drawCurves.js";
 
 const stepCurves = (
   subjects: readonly Subject[],
@@ -11,9 +12,9 @@ const stepCurves = (
   isNoisy = true,
 ): Curve[] => curvesOf(subjects, (run) => pointsOf(run, run.of("step"), read), isNoisy);
 
-/** Said under curves that are means. */
+/** A note under curves that are means. */
 export const BAND =
-  " A curve is the mean over a method’s seeds as far as all of them go, its band one sample deviation to either side.";
+  " A curve is the mean over a method’s seeds, up to the last step that all of them have; its band is one sample deviation to either side.";
 
 const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
 const bandNote = (curves: readonly Curve[]): string => (isAveraged(curves) ? BAND : "");
@@ -35,14 +36,14 @@ export function lossFigure(subjects: readonly Subject[], task?: string): Markup 
   });
 }
 
-/** A figure of panels, of what there are curves of. @param abreast how many panels belong in one row */
-function panelFigure<T extends Told>(
-  told: readonly T[],
+/** A figure with one panel for each entry that has curves. @param abreast panels in one row */
+function panelFigure<T extends CurvePanel>(
+  entries: readonly T[],
   about: Pick<FigureParts, "id" | "title" | "task" | "caption">,
   draw: (one: T, size: Size) => Markup = (one, size) => drawCurves(one, size),
   abreast = 1,
 ): Markup | undefined {
-  const list = told.filter(({ curves }) => curves.length > 0);
+  const list = entries.filter(({ curves }) => curves.length > 0);
   if (list.length === 0) return undefined;
   const all = list.flatMap(({ curves }) => curves);
   return figure({
@@ -53,9 +54,9 @@ function panelFigure<T extends Told>(
   });
 }
 
-/** What only a search tells: the upper level's loss and the hypergradient. */
+/** The values of a search: the losses of both levels and the hypergradient. */
 export function upperLevelFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
-  const told = [
+  const entries = [
     { title: "Upper-level loss", curves: stepCurves(subjects, (step) => step.upperLoss) },
     {
       title: "Lower-level loss",
@@ -64,26 +65,26 @@ export function upperLevelFigure(subjects: readonly Subject[], task?: string): M
     { title: "Norm of the hypergradient", curves: stepCurves(subjects, (step) => step.hypergradientNorm) },
     { title: "Second-order share", curves: stepCurves(subjects, (step) => step.secondOrderShare) },
   ];
-  return panelFigure(told, {
+  return panelFigure(entries, {
     id: "search",
     title: "Search: the two levels",
     task,
     caption:
-      "Loss on the rows that the magnitudes are learned from and on those of the directions, the length of the hypergradient over all magnitudes, and the length of its second-order term over that of the whole.",
+      "The loss on the upper level’s rows, which train the magnitudes, and on the lower level’s rows, which train the directions; the norm of the hypergradient over all magnitudes; and the norm of its second-order term relative to the whole.",
   });
 }
 
 /** One metric on one kind of rows. */
-interface Watched extends Told {
+interface Watched extends CurvePanel {
   readonly name: string;
   readonly rows: WatchedRows;
 }
 
-/** A panel for each metric on each kind of rows: values on rows that a run held out say nothing beside those on validation rows. */
+/** One panel for each metric and kind of rows, because values on held-out and on validation rows are not comparable. */
 export function metricsFigure(subjects: readonly Subject[], task?: string): Markup | undefined {
   const runs = subjects.flatMap((subject) => subject.runs);
   const kinds = WATCHED.filter((rows) => runs.some((run) => rowsWatched(run) === rows));
-  const told = metricNames(runs).flatMap((name) =>
+  const entries = metricNames(runs).flatMap((name) =>
     kinds.map(
       (rows): Watched => ({
         name,
@@ -97,9 +98,9 @@ export function metricsFigure(subjects: readonly Subject[], task?: string): Mark
   const best = single.flatMap(({ index, runs: [run] }) =>
     bestPoints(run!).map((point) => ({ ...point, index, rows: rowsWatched(run!) })),
   );
-  const stopped = best.length > 0 ? " A ring marks the state that early stopping goes back to." : "";
+  const stopped = best.length > 0 ? " A ring marks the state that early stopping restores." : "";
   return panelFigure(
-    told,
+    entries,
     {
       id: "validation",
       title: kinds.includes(WATCHED[1]) ? "Evaluations during training" : "Validation",
@@ -124,13 +125,13 @@ export function learningRateFigure(subjects: readonly Subject[], task?: string):
     title,
     task,
     drawings: [fitting(({ width }) => drawCurves({ title, curves }, { width, height: 200 }))],
-    caption: "Rate of each step, as the schedule gave it; of a search, the lower level’s.",
+    caption: "The learning rate of each step, by the schedule. In a search it is that of the lower level.",
     data: curvesTable(titled(title, task), curves),
   });
 }
 
-/** A loss among the metrics is the one on held-out rows, unlike the training loss. */
+/** The title of a metric. A loss among the metrics is not the training loss. */
 export const metricTitle = (name: string): string => (name === "loss" ? "Validation loss" : words(name));
 
-/** A metric with the rows that it is of. */
+/** A metric's title with its rows. */
 const metricOnRows = (name: string, rows: WatchedRows): string => `${words(name)} on ${rows}`;

@@ -539,7 +539,7 @@ describe("files that are there", () => {
   test("are never replaced where they are read", async () => {
     const output = join(newFolder(), "m.gguf");
     await write(llama(), output);
-    await expect(write(output, output, true)).rejects.toThrow(/m.gguf is read by this very command/);
+    await expect(write(output, output, true)).rejects.toThrow(/m.gguf is an input of this command/);
   });
 
   test("need a name of their own", async () => {

@@ -185,7 +185,7 @@ describe("refused as by the run", () => {
     const { output } = await run({ method: "lora", maxSteps: 1 });
     expect((await measured({ method: "lora", output })).steps).toBe(4);
     const other = join(write("mine.txt", "x"), "..");
-    await expect(measured({ method: "lora", output: other, resume: true })).rejects.toThrow(/no run of bidora's/);
+    await expect(measured({ method: "lora", output: other, resume: true })).rejects.toThrow(/is not a run of bidora/);
     expect((await measured({ method: "lora", output, overwrite: true })).steps).toBe(4);
     expect(existsSync(`${output}/metrics.json`)).toBe(true);
   });
