@@ -147,7 +147,9 @@ export const ifWatched = (run: Run, rows: WatchedRows, course: () => Point[]): P
 /** The names of all metrics with at least one value on any run's curve, in order of appearance. */
 export function metricNames(runs: readonly Run[]): string[] {
   const evaluated = runs.flatMap((run) => courseOf(run).flatMap((event) => metricsByRows(run, event)));
-  const names = evaluated.flatMap(([, metrics]) => Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
+  const names = evaluated.flatMap(([, metrics]) =>
+    Object.entries(metrics).filter(([, value]) => Number.isFinite(value)),
+  );
   return [...new Set(names.map(([name]) => name))];
 }
 

@@ -40,7 +40,9 @@ export function drawCurves({ title, curves, withDots = false, best = [] }: Curve
         .filter(({ raw }) => raw.length > 0)
         .map(({ subject, raw }) => curve(subject, thin(raw, RAW / share), true)),
       ...thinned.map(({ subject, points }) => curve(subject, points)),
-      ...thinned.map(({ subject, points }) => (withDots ? dots(subject, points, tooltip) : dots(subject, some(points)))),
+      ...thinned.map(({ subject, points }) =>
+        withDots ? dots(subject, points, tooltip) : dots(subject, some(points)),
+      ),
       rings(best),
     ],
     ...size,

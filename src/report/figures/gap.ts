@@ -101,7 +101,9 @@ export function gapFigure(subjects: readonly Subject[], task?: string): Markup |
     task,
     drawings: [
       foldedIfLong(caption, rows.length, table(caption, ["", ...HEAD], rows)),
-      ...(entries.length > 0 ? [curvePanels(entries, (one, size) => drawCurves({ ...one, withDots: true }, size))] : []),
+      ...(entries.length > 0
+        ? [curvePanels(entries, (one, size) => drawCurves({ ...one, withDots: true }, size))]
+        : []),
     ],
     caption:
       "The loss on rows that the model was not trained on, minus the mean training loss of the last tenth of the steps. Above 0 the model is worse on new rows. The training loss is measured with dropout and while the weights change, so the gap can be below 0.",

@@ -4,7 +4,7 @@ import type { StepEvent } from "../../files/events.js";
 import { type FigureParts, figure, fitting, type Markup, type Size, titled } from "../html.js";
 import { bestPoints, metricCourseOn, metricNames, pointsOf, rowsWatched, WATCHED, type WatchedRows } from "../runs.js";
 import { type Curve, curvesOf, type Subject } from "./curves.js";
-import { curvePanels, curvesTable, drawCurves, panelNumbers, type CurvePanel } from "./drawCurves.js";
+import { type CurvePanel, curvePanels, curvesTable, drawCurves, panelNumbers } from "./drawCurves.js";
 
 const stepCurves = (
   subjects: readonly Subject[],
