@@ -41,6 +41,9 @@ export function words(key: string): string {
   return spaced.charAt(0).toUpperCase() + spaced.slice(1);
 }
 
+/** A camelCase key in kebab case: `macroF1` becomes "macro-f1". */
+export const kebabCase = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
 /** Date and time to the minute, in UTC. */
 export function formatTime(iso: string): string {
   const time = new Date(iso);

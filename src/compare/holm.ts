@@ -66,5 +66,5 @@ function note(alike: readonly { test: SignificanceTest; least: number }[], famil
   const have = `${isOne ? "" : "At most "}${formatCount(most)} ${most === 1 ? `${single} is` : `${several} are`}`;
   const limit = Number(Math.min(...alike.map(({ least }) => least)).toPrecision(3));
   const corrected = family > 1 ? `, corrected for ${family} tests` : "";
-  return `${have} too few: the smallest p that an exact test can reach is ${limit}${corrected}; p < ${LEVEL} needs ${formatCount(pairsNeeded(family))}.`;
+  return `${have} too few: the smallest p that an exact test can reach is ${limit}${corrected}; p < ${LEVEL} needs at least ${formatCount(pairsNeeded(family))}.`;
 }

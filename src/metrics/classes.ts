@@ -76,7 +76,7 @@ function correlation(counts: ClassCounts, rows: number): number {
 type ClassCounts = ReadonlyMap<number, Counts>;
 
 /** A metric that is a function of class counts; higher is better. */
-function overClassCounts(
+export function overClassCounts(
   name: string,
   of: (counts: ClassCounts, rows: number) => number,
 ): Metric<number, number, ClassPair> {

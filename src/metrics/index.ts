@@ -1,13 +1,13 @@
 /** The public metrics. */
 export type { BleuRow, CiderRow, CiderText, MeteorRow, NgramCounts, NistRow } from "@bidora/text-metrics";
 export type { ClassHit, ClassPair } from "./classes.js";
-export { accuracy, f1, macroF1, matthewsCorrelation, precision, recall } from "./classes.js";
 export { type ConfidenceInterval, type ConfidenceIntervals, confidenceIntervals } from "./confidenceIntervals.js";
 export type { TagScheme } from "./entities.js";
 export { type EntityRules, entityRulesOf, mixesEnds } from "./entities.js";
 export { type LabelSet, type LabelSets, labelScores, subsetAccuracy } from "./labelSets.js";
 export { type Goal, type Metric, type MetricValue, type OverRows, type Sums, score } from "./metric.js";
-export { meanSquaredError, type NumberPair, pearson, spearman } from "./numbers.js";
+export * from "./named.js";
+export type { NumberPair } from "./numbers.js";
 export type { BootstrapOptions } from "./resampling.js";
 export type { Counts } from "./scores.js";
 export { type AnswerScores, squad } from "./squad.js";

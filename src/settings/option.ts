@@ -1,4 +1,5 @@
 /** How a setting is declared: its flag, YAML key, type, help line and documentation all come from one `Option`. */
+import { kebabCase } from "../common/format.js";
 import type { Kind } from "./kinds.js";
 
 /** When an option has an effect, decided by the other settings of the same call. */
@@ -60,7 +61,7 @@ export const option = <T, const D extends Details<T>>(kind: Kind<T>, details: D)
 });
 
 /** `upperLearningRate` -> `--upper-learning-rate`. */
-export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+export const flagOf = (key: string): string => `--${kebabCase(key)}`;
 
 /** The named options of a table. */
 export function pick<Table extends OptionTable, K extends keyof Table>(table: Table, ...keys: K[]): Pick<Table, K> {

@@ -1,21 +1,8 @@
 import { own } from "../common/collections.js";
 import { BidoraError } from "../common/errors.js";
-import {
-  accuracy,
-  f1,
-  type Goal,
-  type Metric,
-  macroF1,
-  matthewsCorrelation,
-  meanSquaredError,
-  pearson,
-  precision,
-  readingFrom,
-  recall,
-  spearman,
-  textScores,
-  together,
-} from "../metrics/index.js";
+import { kebabCase } from "../common/format.js";
+import { type Goal, type Metric, readingFrom, textScores, together } from "../metrics/index.js";
+import * as named from "../metrics/named.js";
 
 /** How a task's predictions are scored. */
 export interface Scorer<Reference, Prediction> {
@@ -54,35 +41,30 @@ export function checkValues(result: object, metric: Pick<Metric<never, never>, "
   for (const name of Object.keys(result)) goalOf(name, metric);
 }
 
-/** Metrics of one number a row: what data sets are reported by, and tasks without one. Precision, recall and F1 are about one class. */
-const METRICS = {
-  accuracy,
-  f1,
-  "macro-f1": macroF1,
-  "matthews-correlation": matthewsCorrelation,
-  "mean-squared-error": meanSquaredError,
-  pearson,
-  precision,
-  recall,
-  spearman,
-} as const satisfies Readonly<Record<string, (positive: number) => Metric<number>>>;
+type KebabCase<Text extends string> = Text extends `${infer First}${infer Rest}`
+  ? `${Lowercase<First>}${Rest extends Uncapitalize<Rest> ? "" : "-"}${KebabCase<Rest>}`
+  : Text;
 
-/** The name of a metric of one number a row. */
-export type MetricName = keyof typeof METRICS;
+/** The name of a metric of one number per row: `accuracy`, `macro-f1`, … */
+export type MetricName = KebabCase<keyof typeof named>;
 
-/** Several metrics in one. The first is the one that methods are compared by. */
+/** All named metrics. Precision, recall and F1 are of one class, `positive`. */
+const METRICS: ReadonlyMap<string, (positive: number) => Metric<number>> = new Map(
+  Object.entries(named).map(([name, make]) => [kebabCase(name), make]),
+);
+
+/** The named metrics joined into one. The first is the main metric, by which methods are compared. */
 export function namedMetrics(
   names: readonly [MetricName, ...MetricName[]],
   positive = 1,
 ): { readonly main: string; readonly metric: Metric<number> } {
-  const metrics: Metric<number>[] = names.map((name) => METRICS[name](positive));
-  const metric = together(...metrics);
+  const metric = together(...names.map((name) => METRICS.get(name)!(positive)));
   return { main: Object.keys(metric.values)[0]!, metric };
 }
 
-/** What is known of the values of all of them, whichever a run was judged by. */
+/** The values of all named metrics: a run's folder does not say which of them it was judged by. */
 export const NAMED_VALUES: Pick<Metric<number>, "values"> = together(
-  ...Object.values(METRICS).map((make): Metric<number> => make(1)),
+  ...Array.from(METRICS.values(), (make) => make(1)),
 );
 
 /** A generated text. */

@@ -222,7 +222,7 @@ test("the table of significance tests has notes on too few pairs", () => {
   expect(columns["p (Holm)"]!.slice(0, 1)).toEqual(["0.7500"]);
   expect(columns["Rank-biserial"]!.slice(0, 2)).toEqual(["−1.000", "0.3333"]);
   expect(table.notes.slice(2)).toEqual([
-    "At most 3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs 7.",
+    "At most 3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.75, corrected for 3 tests; p < 0.05 needs at least 7.",
   ]);
   expect(significanceTable([]).notes).toEqual([]);
 });

@@ -25,11 +25,11 @@ test("a family gets a note exactly if its clearest outcome is not significant", 
 
 test("the note says the smallest possible p and how many pairs are needed", () => {
   expect(underpoweredNotes(family(3))).toEqual([
-    "3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.25; p < 0.05 needs 6.",
+    "3 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.25; p < 0.05 needs at least 6.",
   ]);
   expect(underpoweredNotes(family(1))[0]).toContain("1 differing pair of runs is too few:");
   expect(underpoweredNotes(family(0))[0]).toContain("can reach is 1;");
-  expect(underpoweredNotes(alike(6, 3))[0]).toContain("is 0.0938, corrected for 3 tests; p < 0.05 needs 7.");
+  expect(underpoweredNotes(alike(6, 3))[0]).toContain("is 0.0938, corrected for 3 tests; p < 0.05 needs at least 7.");
   expect(underpoweredNotes([])).toEqual([]);
 });
 
@@ -42,7 +42,7 @@ test("Holm's correction does not multiply the largest p of a family by the numbe
   // 8 pairs: 0.0078 × 3; 6 pairs: the largest of the three, 0.03125 × 1.
   expect(underpoweredNotes(family(8, 8, 6))).toEqual([]);
   expect(underpoweredNotes(family(8, 5, 3))).toEqual([
-    "At most 5 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.125, corrected for 3 tests; p < 0.05 needs 7.",
+    "At most 5 differing pairs of runs are too few: the smallest p that an exact test can reach is 0.125, corrected for 3 tests; p < 0.05 needs at least 7.",
   ]);
 });
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { lenientEntities, strictEntities } from "../../src/metrics/entities.js";
 import {
   accuracy,
+  balancedAccuracy,
   entityScores,
   f1,
   type LabelSet,
@@ -29,7 +30,13 @@ interface Case<T> {
   predictions: T[];
 }
 interface Golden {
-  classes: (Case<number> & { accuracy: number; matthewsCorrelation: number; macroF1: number; f1?: number })[];
+  classes: (Case<number> & {
+    accuracy: number;
+    balancedAccuracy: number;
+    matthewsCorrelation: number;
+    macroF1: number;
+    f1?: number;
+  })[];
   numbers: (Case<number> & { pearson: number; spearman: number; meanSquaredError: number })[];
   labels: (Case<number[]> & { micro: Scores; macro: Scores; subsetAccuracy: number })[];
   tags: (Case<string[]> & { wordAccuracy: number; lenient: Scores; strict: Partial<Record<TagScheme, Scores>> })[];
@@ -49,7 +56,10 @@ function expectClose(actual: object, expected: object, scale = 1): void {
 
 describe("metrics of classes match scikit-learn", () => {
   it.each(golden.classes)("$name", ({ name: _, references, predictions, f1: binary, ...expected }) => {
-    expectClose(over(together(accuracy(), matthewsCorrelation(), macroF1()), references, predictions), expected);
+    expectClose(
+      over(together(accuracy(), balancedAccuracy(), matthewsCorrelation(), macroF1()), references, predictions),
+      expected,
+    );
     if (binary !== undefined) expectClose(over(f1(1), references, predictions), { f1: binary });
   });
 

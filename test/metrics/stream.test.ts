@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   accuracy,
+  balancedAccuracy,
   entityScores,
   f1,
   labelScores,
@@ -28,6 +29,7 @@ const answer = fc.array(fc.constantFrom("the", "Cat", "sat.", "on"), { maxLength
 /** Metrics with a maker of rows: reference and prediction. */
 const METRICS = {
   accuracy: over(accuracy, classId),
+  balancedAccuracy: over(balancedAccuracy, classId),
   f1: over(() => f1(1), classId),
   macroF1: over(macroF1, classId),
   matthewsCorrelation: over(matthewsCorrelation, classId),

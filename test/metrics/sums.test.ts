@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import {
   accuracy,
+  balancedAccuracy,
   entityScores,
   f1,
   labelScores,
@@ -38,6 +39,7 @@ const of = <Reference, Prediction>(
 
 const METRICS = {
   accuracy: of(accuracy(), id, id),
+  balancedAccuracy: of(balancedAccuracy(), id, id),
   f1: of(f1(1), id, id),
   macroF1: of(macroF1(), id, id),
   matthewsCorrelation: of(matthewsCorrelation(), id, id),

@@ -1,30 +1,30 @@
+/** BLEU, as NIST's mteval-v13a computes it. */
 import { mtevalWords } from "./mtevalWords.js";
 import { inCommon, mostOften, ngramsUpTo, total } from "./ngrams.js";
 import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
 
 const LONGEST = 4;
 
-/** What BLEU adds up over rows; index 0 is of single words. */
+/** The counts of one row, which BLEU sums over rows; index n − 1 is for n-grams. */
 export interface BleuRow {
-  /** N-grams of the text that a reference has too, each as often as the reference that has it most often. */
+  /** N-grams of the text that match a reference, clipped to the maximum count in any reference. */
   readonly hits: readonly number[];
   readonly ngrams: readonly number[];
   readonly length: number;
-  /** Length of the reference that is closest to the text's, the shorter of two; of those that have a word. */
+  /** The length of the reference closest in length, the shorter of two; references without words are ignored. */
   readonly referenceLength: number;
 }
 
 /**
- * `bleu` over all rows together, a fraction in [0, 1] (papers print it times 100): the geometric mean of the precisions of
- * n-grams up to 4 words, times the brevity penalty (Papineni et al. 2002, section 2.3). Words are mteval-v13a's. Where no
- * n-gram of some length was met, half a one counts as met, of the next such length a quarter and so on; a length of which
- * the texts have no n-gram at all is left out, as a precision of 1.
+ * `bleu` over all rows together, a fraction in [0, 1] (papers report it times 100): the geometric mean of n-gram precisions for
+ * n up to 4, times the brevity penalty (Papineni et al. 2002, section 2.3). Words are mteval-v13a's. Smoothing: the first n without
+ * matches counts half a match, the next such n a quarter, and so on; an n for which the texts have no n-grams has precision 1.
  *
- * It is what the E2E challenge's script prints as it is called by default: by its Perl program, NIST's mteval-v13a, but that
- * a reference without words is none here even if it comes first. sacrebleu gives the same with `tokenize="13a"`,
- * `lowercase=True`, but has 0 where no word was met or a length is missing; the challenge's Python program (`-p`) gives the
- * same for texts of four words or more, but counts 1e-15 as met where nothing was. Both split words otherwise in two places
- * (see `mtevalWords`). On 616 outputs of the challenge's kind, whole and with words left out, all three agree.
+ * This is what the E2E challenge's script prints by default, which runs NIST's Perl program mteval-v13a. One difference: a
+ * reference without words is ignored here even if it comes first. sacrebleu gives the same with `tokenize="13a"`,
+ * `lowercase=True`, except for 0 where no word matches or an n is missing. The challenge's Python program (`-p`) gives the same for
+ * texts of four words or more, but smooths with 1e-15 matches. Both differ in two places of tokenizing (see `mtevalWords`). On 616
+ * outputs like the challenge's, complete and with words removed, all three agree.
  */
 export function bleu(): TextMetric<BleuRow> {
   return {
@@ -51,7 +51,7 @@ export function bleu(): TextMetric<BleuRow> {
   };
 }
 
-/** The length that differs least from `length`, the smaller of two; 0 of none. */
+/** The length closest to `length`, the smaller of two; 0 for no lengths. */
 function closest(lengths: readonly number[], length: number): number {
   const distance = (other: number) => Math.abs(other - length);
   const closer = (best: number, other: number) =>

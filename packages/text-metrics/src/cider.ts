@@ -1,3 +1,4 @@
+/** CIDEr-D, as pycocoevalcap computes it. */
 import { addCounts, type NgramCounts, ngramsUpTo } from "./ngrams.js";
 import { once, perCorpus } from "./perCorpus.js";
 import { ptbWords } from "./ptbWords.js";
@@ -5,28 +6,28 @@ import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from
 
 const LONGEST = 4;
 
-/** Words by which lengths may differ before the penalty for it is e^(−1/2). */
+/** The difference of lengths, in words, for which the penalty is e^(−1/2). */
 const SIGMA = 6;
 
-/** The n-grams of one text; index 0 is of single words. */
+/** The n-grams of one text; index n − 1 is for n-grams. */
 export interface CiderText {
   readonly ngrams: readonly NgramCounts[];
-  /** Pairs of words, which the penalty for lengths counts. */
+  /** The number of bigrams, which the length penalty compares. */
   readonly pairs: number;
 }
 
-/** What CIDEr is made of, for one row. */
+/** The n-grams of one row. */
 export interface CiderRow {
   readonly prediction: CiderText;
   readonly references: readonly CiderText[];
 }
 
 /**
- * `cider`, the mean over rows, in [0, 10]: ten times the likeness to the references of a row, on the average over them and
- * over n-grams of 1 to 4 words. It is the cosine of n-gram counts weighted by inverse document frequency, where a count
- * is at most the reference's, and texts of other lengths lose (CIDEr-D, Vedantam et al. 2015, section 6). A document is
- * the references of one row together. It is what pycocoevalcap's `Cider` gives, which the E2E challenge's script calls;
- * words are those of the Penn Treebank without punctuation. It is 0 for a corpus of one row, whose n-grams tell nothing.
+ * `cider`, the mean over rows, in [0, 10]: ten times the similarity to the references of the row, averaged over references and over
+ * n from 1 to 4. The similarity is the cosine of n-gram counts weighted by inverse document frequency, with counts clipped to the
+ * reference's and a penalty for different lengths (CIDEr-D, Vedantam et al. 2015, section 6). A document is the set of references of
+ * one row. This is what pycocoevalcap's `Cider` gives, which the E2E challenge's script calls; words are the Penn Treebank's without
+ * punctuation. For a corpus of one row it is 0, since all document frequencies are equal.
  */
 export function cider(): TextMetric<CiderRow> {
   return {
@@ -50,7 +51,7 @@ function ciderText(text: string): CiderText {
 
 type Weight = (ngram: string) => number;
 
-/** Counts by their weights, and their length as a vector; one n. */
+/** Weighted n-gram counts for one n, and their norm. */
 interface Vector {
   readonly weighted: ReadonlyMap<string, number>;
   readonly norm: number;
@@ -63,7 +64,7 @@ const scoresIn = perCorpus<CiderRow, (row: CiderRow) => { readonly score: number
   return once((row) => ({ score: rowScore(row, weight) }));
 });
 
-/** In how many rows a reference has each n-gram. */
+/** The number of rows of which a reference has the n-gram. */
 function documentFrequencies(corpus: readonly CiderRow[]): NgramCounts {
   const frequencies: NgramCounts = new Map();
   for (const row of corpus) {
@@ -98,7 +99,7 @@ function vector(counts: NgramCounts, weight: Weight): Vector {
   return { weighted, norm: Math.sqrt(squares) };
 }
 
-/** The cosine of two vectors, where ours counts for no more than theirs; 0 where one is. */
+/** The cosine of two vectors, with our counts clipped to theirs; 0 where one vector is 0. */
 function cosine(ours: Vector, theirs: Vector): number {
   let product = 0;
   for (const [ngram, value] of ours.weighted) {

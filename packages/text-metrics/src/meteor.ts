@@ -1,3 +1,4 @@
+/** METEOR 1.5 for English, without paraphrases. */
 import { align } from "./meteorAlignment.js";
 import { meteorWords } from "./meteorWords.js";
 import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
@@ -6,10 +7,10 @@ import { requireWordnet } from "./wordnet.js";
 /** METEOR 1.5's parameters for English, task `rank`. */
 const [ALPHA, BETA, GAMMA, DELTA] = [0.85, 0.2, 0.6, 0.75];
 
-/** What a match counts that is the same word, has the same stem, is a synonym. */
+/** The weights of exact, stem and synonym matches. */
 const WEIGHTS = [1, 0.6, 0.8];
 
-/** Words that count 1 − δ, others δ: METEOR's list for English, words that make up more than a thousandth of texts. */
+/** METEOR's list of English function words, which have weight 1 − δ; content words have δ. */
 const FUNCTION_WORDS = new Set(
   (
     "the , . to of and a in that for \" is on 's it with was as said at he by be from have has are his but an this not i will ’ " +
@@ -18,14 +19,14 @@ const FUNCTION_WORDS = new Set(
   ).split(" "),
 );
 
-/** What METEOR adds up over rows, of each row's best reference. */
+/** The counts of one row against its best reference, which METEOR sums over rows. */
 export interface MeteorRow {
   readonly words: number;
   readonly referenceWords: number;
-  /** Words of the text that are aligned, as many as of the reference. */
+  /** The number of aligned words, the same for text and reference. */
   readonly matches: number;
   readonly chunks: number;
-  /** Words of the text and of the reference, and those of them that are aligned, by their weights. */
+  /** Weighted words of text and reference, and of those the aligned ones. */
   readonly weight: number;
   readonly referenceWeight: number;
   readonly matched: number;
@@ -33,17 +34,18 @@ export interface MeteorRow {
 }
 
 /**
- * `meteor` over all rows together, a fraction in [0, 1] (papers print it times 100): the harmonic mean of precision and
- * recall of aligned words, less for words out of order (Denkowski and Lavie 2014, section 2). Words are aligned that are
- * the same, have the same stem (Porter's second stemmer) or a meaning in common (WordNet 3.0); each row counts with the
- * reference that gives it most, and sums over rows are put into the formula, as METEOR's program does.
+ * `meteor` over all rows together, a fraction in [0, 1] (papers report it times 100): the harmonic mean of precision and recall of
+ * aligned words, with a penalty for word order (Denkowski and Lavie 2014, section 2). Words match if they are equal, have the same
+ * stem (Porter's second stemmer) or share a meaning (WordNet 3.0). Each row counts with its best-scoring reference, and the formula
+ * is applied to sums over rows, as METEOR's program does.
  *
- * It is what METEOR 1.5 gives with `-norm -m "exact stem synonym" -w "1.0 0.6 0.8"` on the words that pycocoevalcap hands
- * it. The E2E challenge's script has it match paraphrases too, by a table of 62 MB, and these are not here: on texts that
- * people wrote for the challenge's 616 test meanings that have several, each against the others of its meaning, this gives
- * 0.4526 where the script has 0.4549, and on such texts with words lost, swapped and replaced 0.3594 where it has 0.3628. Of
- * single rows the difference is 0.003 and 0.005 on average, 0.37 at most. Compare figures of the two with that in mind.
- * WordNet is read when the first text is measured that needs it.
+ * This is what METEOR 1.5 gives with `-norm -m "exact stem synonym" -w "1.0 0.6 0.8"` on the words that pycocoevalcap passes to it.
+ * The E2E challenge's script also matches paraphrases, by a table of 62 MB, which this does not: on human texts for the challenge's
+ * 616 test meanings with several texts, each scored against the others of its meaning, this gives 0.4526 and the script 0.4549; with
+ * words removed, swapped and replaced, 0.3594 and 0.3628. For single rows the difference is 0.003 and 0.005 on average, at most 0.37.
+ * Keep that in mind when comparing figures.
+ *
+ * `measure` throws `WORDNET_MISSING` without the package `wordnet`, whose word lists are read when a text first needs them.
  */
 export function meteor(): TextMetric<MeteorRow> {
   return {
@@ -86,7 +88,7 @@ function meteorScore(rows: readonly MeteorRow[]): number {
   let [matches, chunks, weight, referenceWeight, matched, referenceMatched] = [0, 0, 0, 0, 0, 0];
   for (const row of rows) {
     matches += row.matches;
-    // A text that is its reference has no chunk: none of its words is out of order.
+    // A text equal to its reference has no penalty for word order.
     chunks += row.chunks === 1 && row.matches === row.words && row.matches === row.referenceWords ? 0 : row.chunks;
     weight += row.weight;
     referenceWeight += row.referenceWeight;

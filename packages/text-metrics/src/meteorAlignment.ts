@@ -1,13 +1,14 @@
+/** METEOR's alignment of a text with a reference. */
 import { stem } from "porter2";
 import { meanings } from "./wordnet.js";
 
-/** How two words are alike: they are the same, have the same stem, or a meaning in common. */
+/** METEOR's matchers: equal words, equal stems, a shared meaning. */
 export const MODULES = ["exact", "stem", "synonym"] as const;
 
-/** How many ways of aligning are followed. */
+/** The beam width. */
 const BEAM = 40;
 
-/** A word of the text that may be aligned with one of the reference. */
+/** A possible alignment of a word of the text with one of the reference. */
 interface Match {
   /** Place of the word in the text. */
   readonly at: number;
@@ -17,31 +18,30 @@ interface Match {
   readonly module: number;
 }
 
-/** An alignment of the reference's first words; lists of matches share their beginnings. */
+/** A partial alignment, up to some word of the reference; paths share their beginnings. */
 interface Path {
   readonly last: Match | undefined;
   readonly before: Path | undefined;
-  /** 1 for the words of the text that are aligned, or will be by a fixed match. */
+  /** 1 for words of the text that are aligned, or that a fixed match will align. */
   readonly used: Uint8Array;
   readonly exact: number;
-  /** Chunks that have ended. */
+  /** The number of finished chunks. */
   readonly chunks: number;
-  /** Where in the text the chunk would go on, −1 outside chunks. */
+  /** The place in the text that would continue the current chunk, −1 outside chunks. */
   readonly next: number;
   readonly distance: number;
 }
 
-/** Matches, at most one a word, in the order of the reference, and the chunks of words in turn that they form. */
+/** Matches, at most one per word, in the reference's order, and the number of chunks of consecutive words that they form. */
 export interface Alignment {
   readonly matches: readonly Match[];
   readonly chunks: number;
 }
 
 /**
- * The alignment of a text with a reference as METEOR 1.5's `Aligner` finds it: most words that are the same, fewest chunks,
- * smallest distance, from left to right with a beam. As there, words that are not the same count for nothing in that
- * order (its counts are integers, to which half a match adds nothing), and a way that skips a word bears the distances of
- * the matches that it did not take.
+ * Aligns a text with a reference as METEOR 1.5's `Aligner`: a beam search from left to right for most exact matches, then fewest
+ * chunks, then smallest distance. As in METEOR, stem and synonym matches do not count in that order (its counts are integers, which
+ * round half a match to nothing), and a path that skips a word adds the distances of the matches that it did not take.
  */
 export function align(text: readonly string[], reference: readonly string[]): Alignment {
   const candidates = candidateMatches(text, reference);
@@ -72,7 +72,7 @@ export function align(text: readonly string[], reference: readonly string[]): Al
 
 const better = (a: Path, b: Path): number => b.exact - a.exact || a.chunks - b.chunks || a.distance - b.distance;
 
-/** For each word of the reference the words of the text that it may be aligned with, by module, then by place. */
+/** For each word of the reference, its possible matches by module, then by place in the text. */
 function candidateMatches(text: readonly string[], reference: readonly string[]): Match[][] {
   const [textStems, referenceStems] = [text.map(stem), reference.map(stem)];
   const same = (at: number, to: number) => text[at] === reference[to];
@@ -96,7 +96,7 @@ function shareMeaning(a: string, b: string): boolean {
   return false;
 }
 
-/** For each word of the reference its match where neither word has another. */
+/** For each word of the reference, its match if neither word has another. */
 function fixedMatches(candidates: readonly (readonly Match[])[], words: number): (Match | undefined)[] {
   const covered = new Array<number>(words).fill(0);
   for (const { at } of candidates.flat()) covered[at]!++;
@@ -104,8 +104,8 @@ function fixedMatches(candidates: readonly (readonly Match[])[], words: number):
 }
 
 /**
- * The ways on from a path that may stay in the beam: each match whose word is free, and none. Distances only grow from match
- * to match, so of a module's matches that start a chunk no more than the beam holds are tried.
+ * The continuations of a path: each match whose word is free, and no match. Distances grow from match to match, so of a module's
+ * matches that start a chunk no more than the beam width can survive.
  */
 function branches(path: Path, matches: readonly Match[]): Path[] {
   const ways: Path[] = [];
@@ -134,7 +134,7 @@ function taken(path: Path, match: Match, distance: number): Path {
   };
 }
 
-/** A path that stays, with the word of its last match among those that are used; paths share the list until then. */
+/** A surviving path with the word of its last match marked as used; until then paths share the array. */
 function settled(path: Path): Path {
   if (path.last === undefined || path.used[path.last.at] === 1) return path;
   const used = path.used.slice();
@@ -142,7 +142,7 @@ function settled(path: Path): Path {
   return { ...path, used };
 }
 
-/** The path without a match for the word; a chunk ends. */
+/** The path without a match for the word, which ends the chunk. */
 function skipped(path: Path, distance = path.distance): Path {
   if (path.next === -1 && distance === path.distance) return path;
   return { ...path, chunks: path.chunks + (path.next === -1 ? 0 : 1), next: -1, distance };

@@ -1,13 +1,14 @@
+/** METEOR's tokenizer. */
 import { ptbWords } from "./ptbWords.js";
 
 const LETTERS = "A-Za-zŠŽšžŸÀ-ÖØ-öø-žЀ-ӿԀ-ԧꙀ-ꙮ꙾-ꚗᴀ-ᵿ";
 
-/** METEOR 1.5's normalising of English, in turn, up to full stops at the ends of words. */
+/** The steps of METEOR 1.5's English normalizer, before full stops at the ends of words. */
 const STEPS: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/^|$/g, " "],
   [new RegExp(`[^0-9${LETTERS}\\s.'\`,‘’-]`, "gu"), " $& "],
   [/\.{2,}/g, " $& "],
-  // Commas, but between digits; each of these looks at both sides, so one of two in turn may stay.
+  // Commas not between digits. Each pattern consumes both neighbours, so the second of two commas may stay.
   [/(\D),(\D)/gu, "$1 , $2"],
   [/(\d),(\D)/gu, "$1 , $2"],
   [/(\D),(\d)/gu, "$1 , $2"],
@@ -23,11 +24,11 @@ const STEPS: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/(\d)'(s)/g, "$1 '$2"],
 ];
 
-/** Words that keep their full stop; before a number alone the second. */
+/** Words that keep their full stop, and those that keep it before numbers only. */
 const ABBREVIATIONS = new Set(["v", "vs", "i.e", "rev", "e.g"]);
 const BEFORE_NUMBERS = new Set(["pp"]);
 
-/** The words that METEOR compares: the Penn Treebank's, once more split by METEOR's own rules, as where the E2E script runs it. */
+/** The words that METEOR compares in the E2E script: the Penn Treebank's, split again by METEOR's own rules. */
 export function meteorWords(text: string): string[] {
   const spaced = STEPS.reduce(
     (done, [pattern, replacement]) => done.replace(pattern, replacement),
@@ -37,7 +38,7 @@ export function meteorWords(text: string): string[] {
   return words.flatMap((word, index) => stopped(word, words[index + 1] ?? ""));
 }
 
-/** A word that ends with a full stop, in one or two. */
+/** Splits the full stop off the end of a word, unless it belongs to the word. */
 function stopped(word: string, next: string): string[] {
   if (!/[^.]\.$/.test(word)) return [word];
   const before = word.slice(0, -1);

@@ -1,7 +1,8 @@
-/** How often each n-gram is there; an n-gram is its words with a space between, so no word may have one. */
+/** Counting n-grams. */
+/** Counts of n-grams. An n-gram is written as its words joined by spaces, so words must not contain spaces. */
 export type NgramCounts = Map<string, number>;
 
-/** The n-grams of words, for one n, in the order of their first places. */
+/** The n-grams of some words for one n, in order of first occurrence. */
 export function ngramCounts(words: readonly string[], n: number): NgramCounts {
   const counts: NgramCounts = new Map();
   for (let start = 0; start + n <= words.length; start++) {
@@ -11,12 +12,12 @@ export function ngramCounts(words: readonly string[], n: number): NgramCounts {
   return counts;
 }
 
-/** The n-grams of words for n from 1 to `longest`: index 0 has single words. */
+/** The n-grams of some words for n from 1 to `longest`, at index n − 1. */
 export function ngramsUpTo(words: readonly string[], longest: number): NgramCounts[] {
   return Array.from({ length: longest }, (_, index) => ngramCounts(words, index + 1));
 }
 
-/** For each n-gram of several texts, how often it is in the text that has it most often. */
+/** The maximum count of each n-gram over several texts. */
 export function mostOften(texts: readonly NgramCounts[]): NgramCounts {
   const most: NgramCounts = new Map();
   for (const text of texts) {
@@ -27,7 +28,7 @@ export function mostOften(texts: readonly NgramCounts[]): NgramCounts {
   return most;
 }
 
-/** The n-grams that both have, each as often as the one that has it less often. */
+/** The n-grams of both with the smaller of their counts. */
 export function inCommon(a: NgramCounts, b: NgramCounts): NgramCounts {
   const common: NgramCounts = new Map();
   for (const [ngram, count] of a) {
@@ -37,7 +38,7 @@ export function inCommon(a: NgramCounts, b: NgramCounts): NgramCounts {
   return common;
 }
 
-/** Adds counts to others, in place. */
+/** Adds counts to `sums` in place. */
 export function addCounts(sums: NgramCounts, counts: NgramCounts): void {
   for (const [ngram, count] of counts) sums.set(ngram, (sums.get(ngram) ?? 0) + count);
 }

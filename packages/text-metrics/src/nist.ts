@@ -1,3 +1,4 @@
+/** NIST, as the E2E challenge's version of mteval-v13a computes it. */
 import { mtevalWords } from "./mtevalWords.js";
 import { addCounts, inCommon, mostOften, type NgramCounts, ngramsUpTo } from "./ngrams.js";
 import { once, perCorpus } from "./perCorpus.js";
@@ -5,12 +6,12 @@ import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from
 
 const LONGEST = 5;
 
-/** The penalty is 1/2 for texts of 2/3 of the references' length (Doddington 2002, equation 3). */
+/** Makes the penalty 1/2 for texts of 2/3 of the references' length (Doddington 2002, equation 3). */
 const BETA = Math.log(0.5) / Math.log(1.5) ** 2;
 
-/** What NIST is made of, for one row; index 0 of the lists is of single words. */
+/** The counts of one row; index n − 1 of the lists is for n-grams. */
 export interface NistRow {
-  /** N-grams of the text that a reference has too, each as often as the reference that has it most often. */
+  /** N-grams of the text that match a reference, clipped to the maximum count in any reference. */
   readonly hits: readonly NgramCounts[];
   /** The n-grams of all references together. */
   readonly references: readonly NgramCounts[];
@@ -23,16 +24,16 @@ export interface NistRow {
 }
 
 /**
- * `nist` over all rows together, from 0, mostly below 15: for n up to 5, the information that the n-grams have which a
- * reference has too, by n-grams of the text, times a penalty for texts that are shorter than their references are in the
- * mean (Doddington 2002, equation 3). The information of an n-gram is log₂ of how often its first n − 1 words are in the
- * references of the corpus for each time that it is there itself. Words are mteval-v13a's.
+ * `nist` over all rows together, from 0, rarely above 15: for each n up to 5, the summed information of matching n-grams divided by
+ * the number of n-grams in the texts, times a penalty for texts shorter than their references are on average (Doddington 2002,
+ * equation 3). The information of an n-gram is log₂ of the count of its first n − 1 words over its own count, in all references of
+ * the corpus. Words are mteval-v13a's.
  *
- * It is what the E2E challenge's script prints as it is called by default: by its Perl program, NIST's mteval-v13a made fit
- * for rows with different numbers of references, whose mean length is that of all references, of whichever row. On 616
- * outputs of the challenge's kind with a tenth of their words left out that program gives 8.136. Its Python one (`-p`) gives
- * 7.930, since there a row's references have their own mean; a first version of the program, which divided by the largest
- * number of references in a row, gives 8.410. The three are one where all rows have as many references, or texts are long.
+ * This is what the E2E challenge's script prints by default, which runs NIST's Perl program mteval-v13a, adapted to rows with
+ * different numbers of references: the mean reference length is over all references of all rows. On 616 outputs like the
+ * challenge's with a tenth of their words removed it gives 8.136. The challenge's Python program (`-p`) gives 7.930, since it averages
+ * over each row's references first; an earlier version of the program, which divided by the largest number of references of a row,
+ * gives 8.410. The three agree if all rows have the same number of references, or if texts are long.
  */
 export function nist(): TextMetric<NistRow> {
   return {
@@ -58,7 +59,7 @@ export function nist(): TextMetric<NistRow> {
   };
 }
 
-/** The information of a row's hits, one sum for each n. */
+/** The information of a row's matches, summed for each n. */
 type RowInformation = (row: NistRow) => readonly number[];
 
 const informationIn = perCorpus<NistRow, RowInformation>((corpus) => {
@@ -72,10 +73,10 @@ function information(hits: NgramCounts, counts: readonly NgramCounts[], words: n
   for (const [ngram, hitCount] of hits) {
     const n = ngram.split(" ").length;
     const count = counts[n - 1]!.get(ngram);
-    // None for what the references of the corpus lack, which is so only for rows from outside it.
+    // Missing in the corpus' references only for rows that are not part of the corpus.
     if (count === undefined) continue;
     const first = ngram.slice(0, Math.max(0, ngram.lastIndexOf(" ")));
-    // mteval-v13a takes a first word "0" for none, as Perl does.
+    // mteval-v13a treats a first word "0" as missing, since "0" is false in Perl.
     const before = first === "" || first === "0" ? words : counts[n - 2]!.get(first)!;
     sum += Math.log2(before / count) * hitCount;
   }

@@ -1,7 +1,5 @@
-/**
- * Keeps what follows from a whole corpus, so that many samples of one corpus cost it once. It is worked out anew when rows
- * were added to the array or taken away.
- */
+/** Caches, by which many samples of a corpus share its statistics. */
+/** Caches a value computed from a whole corpus, which many samples of it share. It is recomputed when the number of rows has changed. */
 export function perCorpus<Row, Value>(make: (corpus: readonly Row[]) => Value): (corpus: readonly Row[]) => Value {
   const known = new WeakMap<readonly Row[], { readonly rows: number; readonly value: Value }>();
   return (corpus) => {
@@ -13,7 +11,7 @@ export function perCorpus<Row, Value>(make: (corpus: readonly Row[]) => Value): 
   };
 }
 
-/** A function of an object that is worked out once an object, and forgotten with it. */
+/** Caches a function of an object for as long as the object lives. */
 export function once<Key extends object, Value extends object>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, Value>();
   return (key) => {

@@ -1,4 +1,5 @@
-/** Rewritten before the text is split, in turn. */
+/** The Penn Treebank's tokenizer, as pycocoevalcap runs it. */
+/** Rewriting steps before the text is split. */
 const BEFORE: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/[\r\n]+/g, " "],
   [/\u00ad/g, ""],
@@ -10,7 +11,7 @@ const BEFORE: readonly (readonly [pattern: RegExp, replacement: string])[] = [
   [/(?<=[\p{L}\p{Nd}])(n)['’](t)(?![\p{L}\p{Nd}])/giu, " $1'$2"],
   [/(?<=[\p{L}\p{Nd}])['’](s|m|d|re|ve|ll)(?![\p{L}\p{Nd}])/giu, " '$1"],
   [/(?<![\p{L}\p{Nd}])['’](t)(is|was)(?![\p{L}\p{Nd}])/giu, "'$1 $2"],
-  // Words that the Penn Treebank takes for two.
+  // Words that the Penn Treebank splits in two.
   [
     /(?<![\p{L}\p{Nd}'’-])(can(?=not)|gon(?=na)|wan(?=na)|got(?=ta)|lem(?=me)|gim(?=me))(not|na|ta|me)(?![\p{L}\p{Nd}-])/giu,
     "$1 $2",
@@ -25,14 +26,14 @@ const ABBREVIATIONS =
   "cmdr|adm|gov|sen|rep|pres|messrs|atty|det|brig|tel|ext|ph\\.d|ed\\.d|intl|natl|mfg|pty|cie|supt|pfc|spc|alex|wm|jos|" +
   "calif|fla|ga|va|conn|minn|wis|ind|mich|ariz|colo|mo|md|nev|okla|tenn|wyo|ala|penn|kan|neb|dak";
 
-/** Words that start a sentence: a single letter with a full stop before them ends one. */
+/** Words that start a sentence: before them, a single letter with a full stop ends a sentence and is no abbreviation. */
 const STARTS =
   "A|About|According|Additionally|After|An|As|At|But|Earlier|He|Her|Here|However|If|In|It|Last|Many|More|Mr\\.|Ms\\.|Now|" +
   "Once|One|Other|Our|She|Since|So|Some|Such|That|The|Their|Then|There|These|They|This|We|What|When|While|Yet|You";
 
-/** What may be one word; the rule that takes most of the text wins, the first of several. */
+/** Patterns of single words. The longest match wins, and the first of equally long ones. */
 const RULES: readonly RegExp[] = [
-  // Tags, addresses, names and tags of social networks, faces.
+  // Markup tags, addresses, handles and hashtags, emoticons.
   /<\/?[a-z][a-z0-9]*\/?>/iy,
   /https?:\/\/[^\s"<>|()]+[^\s"<>|().!?,;:-]/iy,
   /(?:www\.(?:[^\s`"<>|.!?(){},]+\.)+[a-z]{2,4}|(?:[^\s`"<>|.!?(){},/]+\.)+(?:com|net|org|edu))(?:\/[^\s`"<>|()]+[^\s`"<>|().!?(){},-])?/iy,
@@ -40,14 +41,14 @@ const RULES: readonly RegExp[] = [
   /[@#][a-z_][a-z0-9_]*/iy,
   /[<>]?[:;=][-o*']?[()DPdp[\]](?![a-z])/iy,
   /\^_\^/y,
-  // Abbreviations with their full stop: known ones, letters with one after each, any word before a comma or semicolon, …
+  // Abbreviations with their full stop: known ones, letters each with a full stop, any word before a comma or semicolon, …
   new RegExp(`(?:${ABBREVIATIONS})\\.(?![\\p{L}\\p{Nd}])`, "iuy"),
   /(?:[a-z]\.)+[a-z]\.(?![\p{L}\p{Nd}])/iuy,
   /(?:Mass|Pa|Wash|Ill|Tex|Del|La|Ore|Ark|Miss)\.(?![\p{L}\p{Nd}])/uy,
   /[\p{L}\p{M}\p{Nd}]*\p{L}[\p{L}\p{M}\p{Nd}]*\.(?=[,;])/uy,
   /(?:nos?|pp|figs?|op|ca)\.(?=\s?\d)/iy,
   new RegExp(`[A-Za-z]\\.(?!\\p{L}|\\s+(?:${STARTS})(?!\\p{L}))`, "uy"),
-  // Words, joined by hyphens, slashes, and points within.
+  // Words, also with inner hyphens, slashes and full stops.
   /\p{L}[\p{L}\p{M}\p{Nd}]*(?:[_.!?]\p{L}[\p{L}\p{M}\p{Nd}]*)*/uy,
   /[dol]['’]\p{L}[\p{L}\p{M}\p{Nd}]*(?:-[\p{L}\p{M}\p{Nd}]+)*/iuy,
   /(?:qu['’]\p{L}+|c['’]mon|ne['’]er|e['’]er|ma['’]am|o['’]er)(?!\p{L})/iuy,
@@ -56,17 +57,17 @@ const RULES: readonly RegExp[] = [
   /[a-z0-9][a-z0-9.,]*(?:-[a-z0-9]+)+/iy,
   /[a-z0-9]+(?:-[a-z]+){0,2}(?:\/[a-z0-9]+(?:-[a-z]+){0,2}){1,2}/iy,
   /[A-Za-z](?:\+\+|#(?![A-Za-z]))|[A-Z]&[A-Z]|[Aa][Tt]&[Tt]|[Yy]['’](?=\s)/y,
-  // Endings that were split off.
+  // Clitics that were split off.
   /n['’]t|['’](?:s|m|d|re|ve|ll|t)(?![\p{L}\p{Nd}])/iuy,
   // Numbers, money.
   /[-+]?(?:\d*(?:[.:,]\d+)+|\d+)/y,
   /US\$|(?:A|C|HK|NZ)\$(?=\d)/y,
-  // Marks.
+  // Punctuation.
   /[?!]+|\.{3,}|\. \. \.|…|-+|[–—―]|\*+|<<|>>|[«»“”„]/y,
   /[\u0021-\uffff]/y,
 ];
 
-/** How the Penn Treebank writes some marks, after small letters. */
+/** The Penn Treebank's spelling of some characters, in lower case. */
 const WRITTEN = new Map([
   ["(", "-lrb-"],
   [")", "-rrb-"],
@@ -84,18 +85,17 @@ const WRITTEN = new Map([
   ["⅔", "2/3"],
 ]);
 
-/** What pycocoevalcap leaves out; brackets, which it names in capitals, stay. */
+/** The punctuation that pycocoevalcap removes. Brackets stay, since it lists them in upper case. */
 const LEFT_OUT = /^(?:[.?!,:;'"`«»“”‘’‛‐‑…]|``|''|-+|[–—―]|\.{3,}|\. \. \.)$/u;
 
-/** Characters beyond the basic plane (emoji), joiners, private and unassigned ones are no words, and part others. */
+/** Characters beyond the basic plane (emoji), joiners, private and unassigned ones are not words, but separate words. */
 const NO_WORD = /^[\p{C}\ud800-\udfff]$/u;
 
 /**
- * The words of a text in small letters, without most punctuation, as pycocoevalcap's `PTBTokenizer` gives them, which runs
- * Stanford's tokenizer (CoreNLP 3.4.1) and drops marks. Line breaks count as spaces. Of the 49 790 texts of the E2E data set
- * one comes out otherwise: a single letter with a full stop at a line's end, for which Stanford's looks at the next line.
- * What it knows besides and this does not: telephone numbers with brackets, tags with attributes, a backquote for an
- * apostrophe.
+ * The words of a text in lower case, without most punctuation, as pycocoevalcap's `PTBTokenizer`, which runs Stanford's tokenizer
+ * (CoreNLP 3.4.1) and removes punctuation. Line breaks count as spaces. Of the 49 790 texts of the E2E data set one differs: for a
+ * single letter with a full stop at a line's end, Stanford's looks at the next line. Not implemented: telephone numbers with
+ * brackets, tags with attributes, a backquote as an apostrophe.
  */
 export function ptbWords(text: string): string[] {
   const prepared = BEFORE.reduce((done, [pattern, replacement]) => done.replace(pattern, replacement), text);

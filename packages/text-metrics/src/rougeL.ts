@@ -1,14 +1,15 @@
+/** ROUGE-L, as pycocoevalcap computes it. */
 import { ptbWords } from "./ptbWords.js";
 import { atLeastOne, atLeastOneReference, MORE_IS_BETTER, type TextMetric } from "./textMetric.js";
 
-/** How much more recall weighs than precision. */
+/** The weight of recall relative to precision. */
 const BETA = 1.2;
 
 /**
- * `rougeL`, the mean over rows, a fraction in [0, 1]: the F-measure, with β = 1.2, of the longest common subsequence of
- * words (Lin 2004, section 3). Precision and recall are each the best over all references, of which one may give the one
- * and another the other, as in pycocoevalcap's `Rouge`, which the E2E challenge's script calls. Words are those of the Penn
- * Treebank without punctuation; a text without any has one empty word, as there.
+ * `rougeL`, the mean over rows, a fraction in [0, 1]: the F-measure, with β = 1.2, of the longest common subsequence of words (Lin
+ * 2004, section 3). Precision and recall are each the best over all references, which may be different references. All as in
+ * pycocoevalcap's `Rouge`, which the E2E challenge's script calls: words are the Penn Treebank's without punctuation, and a text
+ * without words has one empty word.
  */
 export function rougeL(): TextMetric<number> {
   return {
@@ -33,7 +34,7 @@ function wordsOrEmpty(text: string): readonly string[] {
   return words.length > 0 ? words : [""];
 }
 
-/** Length of the longest common subsequence. */
+/** The length of the longest common subsequence. */
 function commonSubsequence(a: readonly string[], b: readonly string[]): number {
   let before = new Array<number>(b.length + 1).fill(0);
   for (const word of a) {

@@ -1,4 +1,4 @@
-/** What a text metric is, and what all of them check. */
+/** What a text metric is, and the checks that all share. */
 
 /** Whether more or less of a value is better. */
 export type Goal = "maximize" | "minimize";

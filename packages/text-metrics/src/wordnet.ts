@@ -1,3 +1,4 @@
+/** Synonyms by WordNet 3.0, from the word lists of the package `wordnet`. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -6,10 +7,10 @@ import { TextMetricError } from "./textMetric.js";
 
 const require = createRequire(import.meta.url);
 
-/** WordNet's lists of words, sorted by their bytes, one a part of speech. */
+/** WordNet's word lists, sorted by bytes, one per part of speech. */
 const LISTS = ["index.noun", "index.verb", "index.adj", "index.adv"];
 
-/** Endings of regular forms and what the base has instead, in the order in which METEOR tries them. */
+/** Endings of regular forms and their replacement in the base, in the order in which METEOR tries them. */
 const ENDINGS: readonly (readonly [ending: string, instead: string])[] = [
   ["s", ""],
   ["ses", "s"],
@@ -31,9 +32,9 @@ const ENDINGS: readonly (readonly [ending: string, instead: string])[] = [
   ["est", "e"],
 ];
 
-/** Meanings that METEOR 1.5 takes words to have, by WordNet 3.0, each a number. */
+/** The meanings that METEOR 1.5 gives words, as numbers of WordNet 3.0's synsets. */
 export interface Meanings {
-  /** Of a word in small letters, as it stands and as the base of a form; none of one that WordNet lacks. */
+  /** The meanings of a lower-case word and of its base form; empty for words that WordNet lacks. */
   of(word: string): ReadonlySet<number>;
 }
 
@@ -72,7 +73,7 @@ function wordnetMeanings(folder: string): Meanings {
   const lists = LISTS.map((name) => readFileSync(join(folder, name)));
   const irregular = irregularBases();
   const known = new Map<string, ReadonlySet<number>>();
-  // Numbers are places in the file of a part of speech. METEOR does not tell the parts apart, and nor does this.
+  // Synset numbers are offsets in a part of speech's file. Like METEOR, this does not distinguish parts of speech.
   const own = (word: string) => lists.flatMap((list) => synsets(list, word));
   const regular = (word: string) =>
     own(regularBase(word, (base) => lists.some((list) => lineOf(list, base) !== undefined)));
@@ -88,7 +89,7 @@ function wordnetMeanings(folder: string): Meanings {
   };
 }
 
-/** The first base that is a word, by the ending of a form; of words that end in "ss" or have two letters the word itself. */
+/** The first base that WordNet has, by the word's ending; the word itself if it ends in "ss" or has at most two letters. */
 function regularBase(word: string, isWord: (base: string) => boolean): string {
   if (word.endsWith("ss") || word.length <= 2) return word;
   for (const [ending, instead] of ENDINGS) {
@@ -99,7 +100,7 @@ function regularBase(word: string, isWord: (base: string) => boolean): string {
   return "";
 }
 
-/** Irregular forms and their bases. */
+/** The bases of irregular forms. */
 function irregularBases(): Map<string, string[]> {
   const bases = new Map<string, string[]>();
   for (const entry of IRREGULAR_FORMS.replaceAll("\n", "").split(";")) {
@@ -114,13 +115,13 @@ function written(base: string, brief: string): string {
   return brief.startsWith("-") ? base.slice(0, -1) + brief.slice(1) : brief;
 }
 
-/** The numbers at the end of a word's line: "child n 4 …15 pointers and counts… 09917593 09918248 …". */
+/** The synset numbers at the end of a word's line: "child n 4 …pointers and counts… 09917593 09918248 …". */
 function synsets(list: Buffer, word: string): number[] {
   const fields = lineOf(list, word)?.trimEnd().split(" ") ?? [];
   return fields.length === 0 ? [] : fields.slice(-Number(fields[2])).map(Number);
 }
 
-/** The line of a list that starts with a word, found by halving. Lines that start with a space are the licence, at the top. */
+/** The line of a word, by binary search. Lines that start with a space are the licence, at the top. */
 function lineOf(list: Buffer, word: string): string | undefined {
   if (word === "" || word.includes(" ")) return undefined;
   const wanted = Buffer.from(`${word} `);

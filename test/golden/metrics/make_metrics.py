@@ -32,6 +32,7 @@ def classes_case(name, references, predictions):
         "references": references.tolist(),
         "predictions": predictions.tolist(),
         "accuracy": float(sk.accuracy_score(references, predictions)),
+        "balancedAccuracy": float(sk.balanced_accuracy_score(references, predictions)),
         "matthewsCorrelation": float(sk.matthews_corrcoef(references, predictions)),
         "macroF1": scores(references, predictions, "macro")["f1"],
     }
