@@ -31,10 +31,16 @@ export interface EncoderConfig {
   readonly attentionDropout: number;
 }
 
-/** The attention of a layer, without its output projection. `Rows` as in `StackLayer`. */
+/** Attention without its output projection. `Rows` as in `StackLayer`. */
 export interface TokenMixer<Rows> extends Module {
   /** x: N,H → N,H */
   forward(x: torch.Tensor, rows: Rows, context: ForwardContext): torch.Tensor;
+}
+
+/** The attention block of a layer, with output projection, residual connection and norm. */
+export interface AttentionBlock<Rows> extends Module {
+  /** x: N,H → N,H, or K,H for only the selected tokens */
+  forward(x: torch.Tensor, rows: Rows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor;
 }
 
 /** Bidirectional self-attention, with rotary position embeddings if tables are given. */
@@ -83,7 +89,8 @@ class ResidualOutput extends Module {
   }
 }
 
-class Attention<Rows> extends Module {
+/** BERT's attention block, around any attention. */
+export class BertAttention<Rows> extends Module implements AttentionBlock<Rows> {
   private readonly output: ResidualOutput;
 
   constructor(
@@ -120,13 +127,13 @@ class Intermediate extends Module {
 
 /** A post-norm layer. */
 export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
-  private readonly attention: Attention<Rows>;
+  private readonly attention: AttentionBlock<Rows>;
   private readonly intermediate: Intermediate;
   private readonly output: ResidualOutput;
 
-  constructor(config: EncoderConfig, mixer: TokenMixer<Rows>) {
+  constructor(config: EncoderConfig, attention: AttentionBlock<Rows>) {
     super();
-    this.attention = this.child("attention", new Attention(config, mixer));
+    this.attention = this.child("attention", attention);
     this.intermediate = this.child("intermediate", new Intermediate(config));
     this.output = this.child("output", new ResidualOutput(config.intermediateSize, config));
   }
@@ -138,7 +145,7 @@ export class EncoderLayer<Rows = RowLayout> extends StackLayer<Rows> {
   }
 }
 
-/** The output layers of an `EncoderLayer`'s sub-layers. */
+/** The output layers of an `EncoderLayer` with BERT's attention block. */
 export const ENCODER_OUTPUTS: SubLayerOutputs = {
   attention: ["attention.output.dense"],
   feedForward: ["output.dense"],
@@ -147,7 +154,12 @@ export const ENCODER_OUTPUTS: SubLayerOutputs = {
 /** The layers of BERT-like encoders. */
 export class Encoder extends LayerStack {
   constructor(config: EncoderConfig) {
-    super(Array.from({ length: config.layers }, () => new EncoderLayer(config, new SelfAttention(config))));
+    super(
+      Array.from(
+        { length: config.layers },
+        () => new EncoderLayer(config, new BertAttention(config, new SelfAttention(config))),
+      ),
+    );
   }
 }
 

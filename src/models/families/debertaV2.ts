@@ -17,7 +17,7 @@ import * as torch from "../../torch/index.js";
 import { architecture } from "../architecture.js";
 import { LayerStack, type ModelInput, pick, StackedModel } from "../backbone.js";
 import { ConfigReader, configError } from "../configReader.js";
-import { ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
+import { BertAttention, ENCODER_OUTPUTS, EncoderLayer } from "../encoder.js";
 import type { HeadDesign } from "../heads.js";
 import { type BertConfig, parseBertConfig } from "./bert.js";
 import {
@@ -185,13 +185,15 @@ class ConvolvedOutput extends Module {
   }
 }
 
+const attentionOf = (config: DebertaConfig) => new BertAttention(config, new DisentangledAttention(config));
+
 /** A layer with a convolution beside it. The convolution's module is outside the layer, as in checkpoints. */
 class ConvolvedLayer extends EncoderLayer<DistantRows> {
   constructor(
     config: DebertaConfig,
     private readonly beside: ConvolvedOutput,
   ) {
-    super(config, new DisentangledAttention(config));
+    super(config, attentionOf(config));
   }
 
   override forward(
@@ -251,9 +253,7 @@ class DebertaModel extends StackedModel<DistantRows> {
     const { layers, relative, convolution } = config;
     const beside = convolution && new ConvolvedOutput(convolution, config);
     const layerOf = (layer: number) =>
-      layer === 0 && beside
-        ? new ConvolvedLayer(config, beside)
-        : new EncoderLayer(config, new DisentangledAttention(config));
+      layer === 0 && beside ? new ConvolvedLayer(config, beside) : new EncoderLayer(config, attentionOf(config));
     const stack = new LayerStack<DistantRows>(Array.from({ length: layers }, (_, layer) => layerOf(layer)));
     super(stack);
     this.embeddings = this.child("embeddings", new Embeddings(config));
