@@ -21,8 +21,10 @@ export function* parametersOf(
   for (const [path, module] of model.baseModules()) {
     if (!wanted(path, module)) continue;
     for (const [key, parameter] of module.ownParameters) {
-      const decays = key !== "bias" && !(module instanceof Norm);
-      yield { name: path ? `${path}.${key}` : key, parameter, decays };
+      const name = path ? `${path}.${key}` : key;
+      // As in transformers' Trainer: a table of biases of relative positions is a bias too.
+      const decays = !name.includes("bias") && !(module instanceof Norm);
+      yield { name, parameter, decays };
     }
   }
 }

@@ -152,7 +152,8 @@ def write_adapters(family: Family, root: Path, target: Path) -> list[dict]:
         for name, recipe in RECIPES.items():
             if family.recipes and name not in family.recipes:
                 continue
-            if name in EVERY_HEAD or head == "single" and (name in MAIN or family.depth >= 3):
+            is_asked_for = family.depth >= 3 or family.recipes and not family.is_decoder
+            if name in EVERY_HEAD or head == "single" and (name in MAIN or is_asked_for):
                 entries.append(write_case(family, root, target, head, name, recipe))
         for name, recipe in LANGUAGE_RECIPES.items() if head == "lm" else ():
             if family.recipes and name not in family.recipes:

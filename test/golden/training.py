@@ -67,8 +67,8 @@ def weight(batch: Batch) -> int:
 
 
 def decays(name: str) -> bool:
-    """Weight decay spares biases and norm weights."""
-    return not name.endswith("bias") and not re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE)
+    """No weight decay for biases (also MPNet's table of them) and norm weights, as in transformers' Trainer."""
+    return "bias" not in name and not re.search(r"(norm|ln_\w)\.weight", name, re.IGNORECASE)
 
 
 def train(model, stream: Iterator[Batch], settings: dict) -> dict:

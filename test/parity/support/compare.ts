@@ -49,3 +49,6 @@ export function expectLog(
   const worst = Math.max(...actual.map((value, i) => Math.abs(value - expected[i]!)));
   expect(worst / scale, what).toBeLessThan(tolerance);
 }
+
+/** Whether this is a bias of attention keys: it adds a constant to all scores of a query, so its gradient is zero up to rounding. */
+export const isKeyBias = (name: string): boolean => /(key|\.k)\.(base_layer\.)?bias$/.test(name);
