@@ -14,6 +14,7 @@ import { gpt2 } from "./families/gpt2.js";
 import { llama } from "./families/llama.js";
 import { mistral } from "./families/mistral.js";
 import { modernbert } from "./families/modernbert.js";
+import { mpnet } from "./families/mpnet.js";
 import { phi3 } from "./families/phi3.js";
 import { qwen2, qwen3 } from "./families/qwen.js";
 import { camembert, roberta, xlmRoberta } from "./families/roberta.js";
@@ -29,6 +30,7 @@ export const ARCHITECTURES = {
   electra,
   "deberta-v2": debertaV2,
   esm,
+  mpnet,
   modernbert,
   gpt2,
   llama,

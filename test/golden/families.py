@@ -110,6 +110,11 @@ MODERNBERT_NAMES = {
     "settings": {"hidden_dropout_prob": "embedding_dropout", "attention_probs_dropout_prob": "attention_dropout"},
     "modules": {r"attention\\*\.self\\*\.query": "attn.Wqkv", r"attention\\*\.self\\*\.value": "mlp.Wi", "intermediate.dense": "mlp.Wo", "query": "Wqkv", "value": "Wi"},
 }
+MPNET = SMALL | {"max_position_embeddings": 50, "type_vocab_size": 1, "pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+MPNET_NAMES = {
+    "settings": {"classifier_dropout": ()},
+    "modules": {r"attention\\*\.self\\*\.query": "attention.attn.q", r"attention\\*\.self\\*\.value": "attention.attn.v", '"query"': '"q"', '"value"': '"v"'},
+}
 DECODER = {
     "hidden_size": 24, "num_attention_heads": 4, "intermediate_size": 28, "num_hidden_layers": 2, "max_position_embeddings": 48,
     "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3,
@@ -158,6 +163,8 @@ FAMILIES = (
     Family("esm-1b", "Esm", texts.word_piece, texts.BERT_TOKENS, ESM_1B, depth=1, heads=("single",)),
     Family("modernbert", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT, depth=2, heads=("single", "tokens"), **MODERNBERT_NAMES, recipes=FEW),
     Family("modernbert-mean", "ModernBert", texts.word_piece, texts.BERT_TOKENS, MODERNBERT_MEAN, depth=1, heads=("single", "tokens"), **MODERNBERT_NAMES),
+    Family("mpnet", "MPNet", texts.byte_level_bpe, texts.ROBERTA_TOKENS, MPNET, depth=2, heads=("single", "tokens"), **MPNET_NAMES,
+           recipes=(*FEW, "lora-bias-all")),
     Family("gpt2", "GPT2", texts.word_piece_after_one, texts.DECODER_TOKENS, GPT2, depth=2, heads=("single", "tokens", "lm"),
            settings=GPT2_SETTINGS, modules=GPT2_MODULES, kinds={"ForCausalLM": "GPT2LMHeadModel"}),
     Family("llama", "Llama", texts.word_piece_after_one, texts.DECODER_TOKENS, LLAMA, depth=2, heads=("single", "tokens", "lm"),

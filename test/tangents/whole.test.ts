@@ -160,6 +160,8 @@ test.each<Form>([
   { family: "esm", checkpoint: "dropout", adapter: { targetModules: "all-linear" } },
   { family: "modernbert", checkpoint: "dropout", adapter: { targetModules: ["Wqkv", "Wi"], dropout: 0.2 } },
   { family: "modernbert-mean", checkpoint: "single", adapter: { targetModules: ["Wqkv", "Wo"] } },
+  { family: "mpnet", checkpoint: "dropout", adapter: { targetModules: ["q", "v", "o"], dropout: 0.2 } },
+  { family: "mpnet", checkpoint: "single", adapter: { targetModules: ["k"], bias: "all" } },
 ])("$family: layers of other kinds", async (form) => {
   await expectAgreement(form, 1e-9);
   await expectAgreement({ ...form, isCheckpointed: true }, 1e-9);

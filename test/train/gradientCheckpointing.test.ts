@@ -33,7 +33,13 @@ const METHODS = {
 const FAMILIES = ["bert", "distilbert"] as const;
 type Case = { readonly family: string; readonly dtype: torch.DType; readonly method: keyof typeof METHODS };
 /** Layers of other kinds, and the head's name. */
-const OTHERS = { "deberta-v2": "classifier", modernbert: "classifier", gpt2: "score", llama: "score" } as const;
+const OTHERS = {
+  "deberta-v2": "classifier",
+  modernbert: "classifier",
+  mpnet: "classifier",
+  gpt2: "score",
+  llama: "score",
+} as const;
 
 /** Reports of three steps of each phase, and what is trained after them. */
 async function train({ family, dtype, method }: Case, gradientCheckpointing: boolean, settings: RunSettings = {}) {

@@ -1,0 +1,197 @@
+// MPNet.
+// Shapes: N tokens of all rows, K selected tokens, H hidden size, A heads, L length of the longest row.
+import type { JsonObject } from "../../files/json.js";
+import {
+  addAndNorm,
+  attend,
+  Dropout,
+  type ForwardContext,
+  LayerNorm,
+  Linear,
+  Module,
+  type Parameter,
+  projectTogether,
+  type RowLayout,
+} from "../../nn/index.js";
+import * as torch from "../../torch/index.js";
+import { architecture } from "../architecture.js";
+import { LayerStack, type ModelInput, pick, StackedModel } from "../backbone.js";
+import { ConfigReader, configError } from "../configReader.js";
+import { Embeddings, positionsAfterPadding } from "../embeddings.js";
+import { type AttentionBlock, EncoderLayer } from "../encoder.js";
+import { classificationHead } from "../heads.js";
+import { type BertConfig, parseBertConfig } from "./bert.js";
+
+// Config
+
+interface MPNetConfig extends BertConfig {
+  /** Rows of the table of relative position biases. */
+  readonly buckets: number;
+}
+
+/** transformers' model has these numbers as constants, whatever the configuration says. */
+const PAD_TOKEN = 1;
+const BUCKETS = 32;
+const MAX_DISTANCE = 128;
+
+function parseConfig(json: JsonObject): MPNetConfig {
+  const defaults = { vocabSize: 30527, padTokenId: PAD_TOKEN, typeVocabSize: 0 };
+  const config = parseBertConfig(json, { ...defaults, reservedPositions: () => PAD_TOKEN + 1 });
+  const read = new ConfigReader(json);
+  read.only("pad_token_id", PAD_TOKEN);
+  const buckets = read.count("relative_attention_num_buckets", BUCKETS);
+  if (buckets < BUCKETS)
+    throw configError(`relative_attention_num_buckets must be at least ${BUCKETS}, but is ${buckets}.`);
+  return { ...config, typeVocabSize: 0, classifierDropout: config.hiddenDropout, buckets };
+}
+
+// Attention
+
+/** What all layers share about the batch. */
+interface MPNetRows {
+  readonly layout: RowLayout;
+  /** [A, L, L]: added to the scores of each query and key; shorter rows use its upper left part. */
+  readonly bias: torch.Tensor;
+}
+
+/** The biases of relative positions, which all layers share. Not an `Embedding`, since it is not looked up by token. */
+class RelativeAttentionBias extends Module {
+  private readonly weight: Parameter;
+
+  constructor(buckets: number, heads: number) {
+    super();
+    this.weight = this.parameter("weight", [buckets, heads]);
+  }
+
+  /** → A,L,L */
+  forward({ lengths }: RowLayout): torch.Tensor {
+    const { tensor, computeDtype } = this.weight;
+    const length = lengths.reduce((a, b) => Math.max(a, b));
+    const rows = torch.indexSelect(
+      torch.castTo(tensor, computeDtype ?? tensor.dtype),
+      0,
+      bucketsOf(length, tensor.device),
+    );
+    return torch.transpose(torch.transpose(torch.view(rows, [length, length, -1]), 1, 2), 0, 1);
+  }
+}
+
+/** [L·L] int64: the bucket for each query and key. */
+function bucketsOf(length: number, device: string): torch.Tensor {
+  const byDistance = Array.from({ length: 2 * length - 1 }, (_, i) => relativePositionBucket(i - length + 1));
+  const buckets = Array.from({ length: length * length }, (_, i) => {
+    const [query, key] = [Math.floor(i / length), i % length];
+    return byDistance[query - key + length - 1] as number;
+  });
+  return torch.tensor(buckets, [buckets.length], "int64", device);
+}
+
+/**
+ * The bucket for a key that is `distance` tokens before its query: one for each short distance, logarithmic ones for longer distances;
+ * the second half of the buckets is for keys after their query. In float32, as in transformers.
+ */
+export function relativePositionBucket(distance: number): number {
+  const { fround, log } = Math;
+  const half = BUCKETS / 2;
+  const exact = half / 2;
+  const far = Math.abs(distance);
+  const ratio = fround(fround(log(fround(far / exact))) / fround(log(MAX_DISTANCE / exact)));
+  const bucket = far < exact ? far : Math.min(exact + Math.floor(fround(ratio * (half - exact))), half - 1);
+  return distance < 0 ? bucket + half : bucket;
+}
+
+class SelfAttention extends Module {
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly value: Linear;
+  private readonly output: Linear;
+  private readonly dropout: Dropout;
+  private readonly heads: number;
+
+  constructor(config: MPNetConfig) {
+    super();
+    const square = () => new Linear(config.hiddenSize, config.hiddenSize);
+    this.query = this.child("q", square());
+    this.key = this.child("k", square());
+    this.value = this.child("v", square());
+    this.output = this.child("o", square());
+    this.dropout = this.child("dropout", new Dropout(config.attentionDropout));
+    this.heads = config.heads;
+  }
+
+  /** x: N,H → N,H, or K,H for only the selected tokens */
+  forward(
+    x: torch.Tensor,
+    { layout, bias }: MPNetRows,
+    context: ForwardContext,
+    only: torch.Tensor | undefined,
+  ): torch.Tensor {
+    const { heads, dropout } = this;
+    const [q, k, v] = projectTogether([this.query, this.key, this.value], x, context) as [
+      torch.Tensor,
+      torch.Tensor,
+      torch.Tensor,
+    ];
+    const scores = (queries: torch.Tensor) => {
+      const length = queries.shape[2] as number;
+      return torch.narrow(torch.narrow(bias, 1, 0, length), 2, 0, length);
+    };
+    const mixed = attend(q, k, v, { heads, layout, scores, dropout, context });
+    return this.output.forward(pick(mixed, only), context);
+  }
+}
+
+class Attention extends Module implements AttentionBlock<MPNetRows> {
+  private readonly attention: SelfAttention;
+  private readonly norm: LayerNorm;
+  private readonly dropout: Dropout;
+
+  constructor(config: MPNetConfig) {
+    super();
+    this.attention = this.child("attn", new SelfAttention(config));
+    this.norm = this.child("LayerNorm", new LayerNorm(config.hiddenSize, config.layerNormEpsilon));
+    this.dropout = this.child("dropout", new Dropout(config.hiddenDropout));
+  }
+
+  forward(x: torch.Tensor, rows: MPNetRows, context: ForwardContext, only: torch.Tensor | undefined): torch.Tensor {
+    const attended = this.attention.forward(x, rows, context, only);
+    return addAndNorm(attended, pick(x, only), { dropout: this.dropout, norm: this.norm, context });
+  }
+}
+
+// Model
+
+class MPNetModel extends StackedModel<MPNetRows> {
+  private readonly embeddings: Embeddings;
+  private readonly relativeBias: RelativeAttentionBias;
+
+  constructor(config: MPNetConfig) {
+    const layers = Array.from({ length: config.layers }, () => new EncoderLayer(config, new Attention(config)));
+    const stack = new LayerStack<MPNetRows>(layers);
+    super(stack);
+    this.embeddings = new Embeddings(config, positionsAfterPadding(PAD_TOKEN), PAD_TOKEN);
+    this.relativeBias = new RelativeAttentionBias(config.buckets, config.heads);
+    this.child("embeddings", this.embeddings);
+    this.child("encoder.layer", stack);
+    this.child("encoder.relative_attention_bias", this.relativeBias);
+  }
+
+  protected embed(input: ModelInput, context: ForwardContext): torch.Tensor {
+    return this.embeddings.forward(input, context);
+  }
+
+  protected rowsOf({ layout }: ModelInput): MPNetRows {
+    return { layout, bias: this.relativeBias.forward(layout) };
+  }
+}
+
+export const mpnet = architecture<MPNetConfig>({
+  className: "MPNet",
+  prefix: "mpnet",
+  // PEFT has no default for it.
+  defaultTargetModules: ["q", "v"],
+  subLayerOutputs: { attention: ["attention.attn.o"], feedForward: ["output.dense"] },
+  parseConfig,
+  backbone: (config) => new MPNetModel(config),
+  heads: { ForSequenceClassification: classificationHead(torch.tanh) },
+});
