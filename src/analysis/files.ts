@@ -1,3 +1,4 @@
+/** The files of an analysis: a page and the numbers as JSON. */
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { makeFolder } from "../common/fileSystem.js";
@@ -7,7 +8,7 @@ import { writeFileAtomic } from "../files/atomic.js";
 import { freeFile } from "../files/outputFolder.js";
 
 /** What says in both files, near their beginning, that they are an analysis of this program's. */
-export const MADE_BY = "bidora analyze";
+const MADE_BY = "bidora analyze";
 
 /** Bytes at the beginning of a file among which the mark is. */
 const HEAD = 512;

@@ -6,7 +6,7 @@ import { nearest } from "../common/messages.js";
 import { checkValue } from "../settings/kinds.js";
 import { flagOf, type Given, type Option, type OptionTable } from "../settings/option.js";
 
-/** What a command line says. */
+/** The contents of a command line. */
 export interface Arguments<Table> {
   /** Settings that are flags, and words that are not. */
   readonly given: Given<Table>;
@@ -14,7 +14,7 @@ export interface Arguments<Table> {
   readonly help: "screen" | "all" | undefined;
 }
 
-/** How a switch is turned off. */
+/** The prefix of a flag that turns a switch off. */
 const OFF = "no-";
 
 const isToggle = (option: Option): boolean => option.placeholder === "";
@@ -53,7 +53,7 @@ export function parseArguments<Table extends OptionTable>(
       help = token.name === "help" ? "screen" : "all";
       continue;
     }
-    // A flag's own name may begin with no-.
+    // The name of a flag itself may begin with no-.
     const isOff = !byFlag.has(token.rawName) && token.name.startsWith(OFF);
     const found = byFlag.get(`--${isOff ? token.name.slice(OFF.length) : token.name}`);
     if (!found) throw unknownFlag(token.rawName, byFlag);

@@ -1,3 +1,4 @@
+/** A chat in the terminal. */
 import { createInterface } from "node:readline";
 import { BidoraError, INTERRUPTED } from "../common/errors.js";
 import { printable } from "../common/messages.js";
@@ -8,10 +9,10 @@ import { type Output, reportError } from "./output.js";
 import { stderr, stdout } from "./streams.js";
 
 /**
- * A conversation: a line is what the user says, the model's answer is printed as it comes. Ctrl-C stops an answer, which stays as far
- * as it came; without an answer it ends the conversation, as the end of the input does. A message that cannot be answered is left
- * out, with a sentence why.
- * @throws BidoraError for a model that no conversation can be had with
+ * A conversation: each line is a message of the user, and the answer is printed as it is generated. Ctrl-C stops an answer and keeps what
+ * has been generated; between answers it ends the conversation, like the end of the input. A message that can't be answered is left out,
+ * with a sentence why.
+ * @throws BidoraError for a model without a usable chat template
  */
 export async function chat(
   generator: TextGenerator,
@@ -44,7 +45,7 @@ export async function chat(
 
 const said = (content: string): Message => ({ role: "user", content });
 
-/** A message and its answer; neither where there is none, which is told. */
+/** A message and its answer; nothing if it could not be answered. */
 async function turn(
   generator: TextGenerator,
   before: readonly Message[],
@@ -97,7 +98,7 @@ async function answer(generator: TextGenerator, messages: readonly Message[], si
   return text;
 }
 
-/** What Ctrl-C does: on a terminal that is read line by line it comes from there, else as a signal. */
+/** Handles Ctrl-C, which arrives from readline on a terminal and as a signal elsewhere. */
 function watch(lines: ReturnType<typeof createInterface>) {
   let answering: AbortController | undefined;
   let isOver = false;

@@ -6,7 +6,7 @@ import type { OptionTable } from "../settings/option.js";
 import type { Settings } from "../settings/settings.js";
 import type { Output } from "./output.js";
 
-/** Does a command in the terminal where there is more to it than printing its result. @returns the exit status */
+/** Carries out a command that does more in the terminal than print its result. @returns the exit status */
 type InTerminal = (settings: Settings<OptionTable>, hooks: Hooks, output: Output) => Promise<number>;
 
 export interface Entry {
@@ -16,13 +16,13 @@ export interface Entry {
   /** Whether it computes: libtorch is then loaded from the start, while modules and files are read. */
   readonly usesEngine: boolean;
   readonly inTerminal?: () => Promise<InTerminal>;
-  /** Whether Ctrl-C does not stop it at once, but lets it finish in good order. */
+  /** Whether Ctrl-C lets it save its state and finish, instead of ending the process at once. */
   readonly isInterruptible: boolean;
 }
 
 type Module = Readonly<Record<string, unknown>>;
 
-/** A command by its line of `bidora --help` and its module in `src/commands`, of which `NAMECommand` is exported. */
+/** A command with its line in `bidora --help` and its module in `src/commands`, which exports a `NAMECommand`. */
 function entry(about: string, load: () => Promise<Module>, traits: Partial<Entry> = {}): Entry {
   const command = async (): Promise<Command> =>
     Object.entries(await load()).find(([name]) => name.endsWith("Command"))![1] as Command;

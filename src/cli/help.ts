@@ -1,10 +1,11 @@
+/** The text of `--help` and `--help-all`. */
 import { flagOf, type Option, type OptionTable } from "../settings/option.js";
 
 const WIDTH = 80;
 const FLAGS = 26;
 
-/** What `--help` says of one command. */
-export interface CommandHelp {
+/** The parts of a command that its help text shows. */
+interface CommandHelp {
   /** The words after `bidora`: `finetune [run.yaml] [flags]`. */
   readonly usage: string;
   readonly about: string;
@@ -12,7 +13,7 @@ export interface CommandHelp {
 }
 
 /**
- * The help text: options by group. The advanced ones are named and no more, so that it fits a screen, unless `all` is set.
+ * The help text: options by group. Advanced options are only listed by name, so that the text fits one screen, unless `all` is set.
  */
 export function renderHelp({ usage, about, options }: CommandHelp, all = false): string {
   const sections = [...groupOptions(options)].map(([group, entries]) => renderGroup(group, entries, all));
@@ -43,7 +44,7 @@ function renderGroup(group: string, entries: Entries, all: boolean): string[] {
   return [`${group}:`, ...lines, ...(also ? wrap(`also ${also}`, "    ", "  ") : [])];
 }
 
-/** Switches that are on by default are shown by the form that changes something. */
+/** A switch that is on by default is shown in the form that turns it off. */
 const shownFlag = (key: string, option: Option): string =>
   option.default === true ? flagOf(key).replace("--", "--no-") : flagOf(key);
 
@@ -59,7 +60,7 @@ function shownDefault(option: DefaultFacts): string {
   return value === "" ? "" : ` (${value})`;
 }
 
-/** A default in words; empty when the option has none. */
+/** A default in words; empty if the option has none. */
 export function defaultText(option: DefaultFacts): string {
   if (option.defaultText !== undefined) return option.defaultText;
   if (typeof option.default === "boolean") return option.default ? "on" : "off";
@@ -81,7 +82,7 @@ function renderOption(key: string, option: Option, all: boolean): string[] {
   return [flag.padEnd(FLAGS) + help[0]?.slice(FLAGS), ...help.slice(1)];
 }
 
-/** Breaks at spaces so that no line is longer than the screen; `first` indents the first line. */
+/** Breaks text at spaces into lines that fit the screen. @param first indents the first line */
 function wrap(text: string, indent: string, first = indent): string[] {
   const lines: string[] = [];
   let line = first;

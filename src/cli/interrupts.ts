@@ -1,3 +1,4 @@
+/** How Ctrl-C and other signals stop a command. */
 import { onParentGone } from "../io/lifeline.js";
 import { endAtSecondSignal } from "../torch/native.js";
 import type { Output } from "./output.js";
@@ -12,12 +13,12 @@ export interface Interrupts {
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Milliseconds in which a further signal is the same one: npx passes on what the terminal has sent to all. */
+/** Milliseconds in which another signal counts as the same one: npx repeats a signal that the terminal has sent to all processes. */
 const SAME = 300;
 
 /**
- * The first signal asks the command to stop in good order, as does the end of a process that it must not outlive; a second signal ends
- * it at once.
+ * The first signal tells the command to save its state and stop, and so does the end of a process that it must not outlive. A second
+ * signal ends it at once.
  */
 export function watchInterrupts(output: Output): Interrupts {
   const controller = new AbortController();
@@ -35,7 +36,7 @@ export function watchInterrupts(output: Output): Interrupts {
   };
   const unwatchParent = onParentGone(() => controller.abort());
   for (const signal of SIGNALS) process.on(signal, onSignal);
-  // While the event loop stands still, the listeners above are not called.
+  // The listeners above are not called while the event loop is blocked.
   const unwatch = endAtSecondSignal(SIGNALS, SAME);
   return {
     signal: controller.signal,

@@ -1,3 +1,4 @@
+/** The command line: finds the command, reads its flags, carries it out. */
 import type { Command } from "../commands/command.js";
 import { INTERRUPTED, UsageError } from "../common/errors.js";
 import { printable } from "../common/messages.js";
@@ -19,7 +20,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const status = await dispatch(argv).catch((error: unknown) => reportError(error, argv.includes("--debug")));
   const lost = await stdout.settled();
   leaveClosedTerminal();
-  // A reader that has seen enough (`bidora … | head`) is no failure.
+  // A reader that closes early (`bidora … | head`) is not a failure.
   if (!lost || lost.code === "EPIPE") return status;
   stderr.write(`bidora: What the command printed did not reach stdout: ${printable(lost.message)}.\n`);
   return status === 0 && !(await leavesFiles(argv)) ? 1 : status;
@@ -56,7 +57,7 @@ async function runCommand(entry: Entry, argv: readonly string[]): Promise<number
   }
 }
 
-/** A chat deals with Ctrl-C itself. */
+/** A chat handles Ctrl-C itself. */
 const isChat = ({ chat }: { readonly chat?: unknown }): boolean => chat === true;
 
 interface Surroundings {
@@ -77,7 +78,7 @@ async function carryOut(entry: Entry, command: Command, given: object, surroundi
   });
 }
 
-/** Help is printed and left nowhere, whatever the command. */
+/** Help is only printed, whatever the command. */
 async function leavesFiles([name, ...rest]: readonly string[]): Promise<boolean> {
   const entry = commandNamed(name);
   return entry !== undefined && !asksForHelp(rest) && (await entry.load()).leavesFiles === true;
@@ -85,7 +86,7 @@ async function leavesFiles([name, ...rest]: readonly string[]): Promise<boolean>
 
 const asksForHelp = (argv: readonly string[]): boolean => argv.some((word) => HELP.has(word));
 
-/** True where a command was only broken off; else something else went wrong on the way out, and must be told. */
+/** Whether a command only stopped because of the signal; any other error must be reported. */
 const isAbort = (error: unknown, { reason }: AbortSignal): boolean =>
   error === reason || (error instanceof Error && error.name === "AbortError");
 

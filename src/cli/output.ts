@@ -5,7 +5,7 @@ import { BidoraError } from "../common/errors.js";
 import { printable, printableJson } from "../common/messages.js";
 import { stderr, stdout } from "./streams.js";
 
-/** Where a command prints: results to stdout, anything that is only for people to stderr. */
+/** Where a command prints: results on stdout, anything that is only for people on stderr. */
 export interface Output {
   readonly json: boolean;
   readonly quiet: boolean;

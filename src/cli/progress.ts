@@ -1,17 +1,18 @@
+/** Progress of a run, as a bar on a terminal or as lines. */
 import { oneLine } from "../common/messages.js";
 import type { CheckpointEvent, EvaluationEvent, Phase, RunEvent, StartEvent, StepEvent } from "../files/events.js";
 
 /** Where progress goes; stderr outside tests. */
-export interface ProgressStream {
+interface ProgressStream {
   readonly isTTY?: boolean;
   readonly columns?: number | undefined;
   write(text: string): unknown;
 }
 
-/** Seconds between two lines where the stream is no terminal. */
+/** Seconds between two lines if the stream is not a terminal. */
 const LINE_INTERVAL = 5;
 const BAR_WIDTH = 24;
-/** Share of the newest step in the running means that loss, rate and time left are told from. */
+/** Weight of the newest step in the running means of loss, rate and time left. */
 const NEWEST = 0.1;
 
 interface Means {
@@ -21,8 +22,8 @@ interface Means {
 }
 
 /**
- * An observer that shows phase, steps, loss, rows a second and time left: as a bar on a terminal, elsewhere as plain
- * lines, at most one every few seconds.
+ * An observer that shows phase, steps, loss, rows per second and time left: as a bar on a terminal, elsewhere as plain lines, at most one
+ * every few seconds.
  * @param now the time in seconds
  */
 export function createProgress(
@@ -36,7 +37,7 @@ export function createProgress(
   let done = 0;
   let before = 0;
 
-  /** The event's step counted in its phase: after the steps that were seen before it, or in a resumed run were told of. */
+  /** The event's step counted within its phase, without the steps of earlier phases. */
   const stepInPhase = (event: StepEvent | EvaluationEvent | CheckpointEvent): number => {
     if (event.phase !== phase) {
       before = phase === undefined && event.phase === "retrain" ? (totals.search ?? 0) : done;
@@ -68,7 +69,7 @@ export function createProgress(
   };
 }
 
-/** Running means; the first step of a phase starts them anew. */
+/** Running means, which start again with each phase. */
 function averaged(before: Means | undefined, { loss, rows, seconds }: StepEvent): Means {
   if (!before) return { loss, rows, seconds };
   const mix = (old: number, current: number): number => old + NEWEST * (current - old);
@@ -81,7 +82,7 @@ interface View {
   stop(): void;
 }
 
-/** One line that is drawn over at each step, notes above it. */
+/** One line that is redrawn at each step, with notes above it. */
 function barView(stream: ProgressStream): View {
   let drawn = "";
   const draw = (line: string): void => {

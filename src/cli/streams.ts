@@ -1,8 +1,9 @@
+/** stdout and stderr, to which a command can always write. */
 import { closeSync, openSync } from "node:fs";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { isatty } from "node:tty";
 
-/** What a stream of Node offers that is used here. */
+/** The part of a Node stream that is used here. */
 export interface Target {
   readonly isTTY?: boolean;
   readonly columns?: number;
@@ -12,8 +13,8 @@ export interface Target {
 }
 
 /**
- * A stream to print on that never ends a command: what a closed terminal, a full disk or a reader that has gone do not take is
- * lost. Node's streams throw for some of these, and emit an error later for others.
+ * A stream that never makes a command fail: what can't be written to a closed terminal, a full disk or a closed pipe is lost. Node's
+ * streams throw for some of these, and emit an error later for others.
  */
 export class Printer {
   #target: Target | undefined;
@@ -33,7 +34,7 @@ export class Printer {
     this.#attempt((target) => target.write(text));
   }
 
-  /** Waits for what was written. @returns why something was lost, or undefined */
+  /** Waits until everything is written. @returns why something was lost, or undefined */
   async settled(): Promise<NodeJS.ErrnoException | undefined> {
     await nextTurn();
     const target = this.#target;
@@ -77,12 +78,12 @@ export const stderr = new Printer(() => process.stderr);
 
 const terminals = [0, 1, 2].filter((descriptor) => isatty(descriptor));
 
-/** Node aborts at its end when a terminal that it began with can't be put back into its mode, unless something else is there. */
+/** Node aborts at exit if it can't restore the mode of a terminal that is gone, unless another file has its descriptor. */
 export function leaveClosedTerminal(): void {
   for (const descriptor of terminals) {
     if (isatty(descriptor)) continue;
     closeSync(descriptor);
-    // Takes the lowest number that is free, which is the one just closed.
+    // This gets the lowest free descriptor, which is the one just closed.
     openSync("/dev/null", "r+");
   }
 }

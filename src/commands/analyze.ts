@@ -1,14 +1,9 @@
 /** `bidora analyze`: how the weights moved in runs. */
 
 import { MAGNITUDE_AXES, type MagnitudeAxis } from "../adapters/index.js";
-import { adapterCourse } from "../analysis/adapterCourse.js";
-import { type AnalyzedFolder, describeRun } from "../analysis/analyzedFolder.js";
-import { analyzedRuns, isOfOneTask } from "../analysis/analyzedRuns.js";
-import type { RunCourse } from "../analysis/course.js";
-import { type ModelCourseOptions, modelCourse } from "../analysis/modelCourse.js";
-import { type RunFolder, runFolders } from "../analysis/runFolders.js";
-import { SameBase } from "../analysis/sameBase.js";
-import { UnfitRuns } from "../analysis/unfitRuns.js";
+import { adapterCourse, type ModelCourseOptions, modelCourse, type RunCourse, SameBase } from "../analysis/courses.js";
+import { analyzedRuns, isOfOneTask } from "../analysis/fits.js";
+import { type AnalyzedFolder, describeRun, type RunFolder, runFolders, UnfitRuns } from "../analysis/runs.js";
 import { UsageError } from "../common/errors.js";
 import { formatNumber } from "../common/format.js";
 import { overwrite, runOptions, session } from "../config/index.js";

@@ -1,4 +1,4 @@
-/** `bidora compare`: methods on tasks with several seeds, and what their runs say of them. */
+/** `bidora compare`: methods on tasks with several seeds. */
 
 import { own } from "../common/collections.js";
 import { BidoraError, INTERRUPTED, UsageError } from "../common/errors.js";
@@ -101,7 +101,7 @@ async function compareRuns(settings: Settings<typeof options>, hooks: Hooks): Pr
     return onPage(spec, hooks, async (hooks) => {
       const unfinished = await runAll(open, spec, hooks);
       if (unfinished === "stopped") return { kind: "stopped" };
-      // A point that diverges has lost: the others are chosen from.
+      // A point of the grid that diverges has lost; the choice is among the others.
       const inTheWay = unfinished.filter(({ error }) => !hasDiverged(error ?? {}));
       if (inTheWay.length > 0) throw failure(inTheWay, tried.length);
       return compareCells(await planned(spec.output, cellsOnceTried), spec, hooks);
@@ -118,7 +118,7 @@ async function planned(output: string, cellsOnceTried: () => Promise<Cell[]>): P
 async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHooks): Promise<CompareOutcome> {
   const unfinished = await runAll(cells, spec, hooks);
   if (unfinished === "stopped") return { kind: "stopped" };
-  // What is there is summed up in any case.
+  // The runs that finished are summarized in any case.
   const outcome = unfinished.length < cells.length ? await gather(spec, hooks, spec.seeds) : undefined;
   if (outcome && unfinished.length === 0) return outcome;
   if (outcome) hooks.onPartial?.(outcome);
@@ -127,7 +127,7 @@ async function compareCells(cells: readonly Cell[], spec: Spec, hooks: WatchedHo
 
 type WatchedHooks = Hooks & { readonly watch?: ComparisonWatch };
 
-/** Does the runs with a page that shows them, where one is asked for. */
+/** Carries out the runs, with a live page about them if --dashboard is given. */
 async function onPage<T>(spec: Spec, hooks: Hooks, body: (hooks: WatchedHooks) => Promise<T>): Promise<T> {
   if (spec.dashboard === false) return body(hooks);
   const { watched } = await import("../run/comparison/watch.js");
@@ -201,7 +201,7 @@ async function runAll(
   return ended.filter(({ status }) => status !== "done");
 }
 
-/** What a run scored on the rows that it is compared by; a point of a grid on those that it is chosen by: it is seen on no others. */
+/** The score of a run on the rows it is compared by; of a point of the grid, on the rows it is chosen by. */
 function scoreOf({ cell, status }: Ended): string | undefined {
   if (status !== "done") return undefined;
   const metrics = readMetrics(cell.folder);
@@ -211,7 +211,7 @@ function scoreOf({ cell, status }: Ended): string | undefined {
   return scoreText(name, own(metrics, name));
 }
 
-/** @param seeds whose missing runs are named; those of all planned runs, if undefined */
+/** @param seeds whose missing runs to list; undefined for those of all planned runs */
 async function gather(spec: Spec, { hub }: Hooks, seeds: readonly number[] | undefined): Promise<Compared> {
   const { output } = spec;
   const [runs, asked] = [await collectRuns(output), { ...askedFor(spec), seeds }];

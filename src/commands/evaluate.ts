@@ -7,8 +7,7 @@ import { askedTask, positiveOf, type TaskChoice, taskOf, usedLabels } from "../d
 import { isNamedFolder, readLabelled, usualColumns } from "../datasets/splits.js";
 import type { Metrics } from "../files/metrics.js";
 import { judgePredictions } from "../inference/judgePredictions.js";
-import { checkTexts, lengthFor, openForUse } from "../inference/openForUse.js";
-import type { OpenModel } from "../inference/openModel.js";
+import { checkTexts, lengthFor, type OpenModel, openForUse } from "../inference/openModel.js";
 import { type ConfidenceInterval, confidenceIntervals } from "../metrics/index.js";
 import { requireTextScores } from "../metrics/textMetrics.js";
 import { number, text, toggle, whole } from "../settings/kinds.js";
@@ -21,7 +20,7 @@ import { evaluateTexts } from "../train/textEvaluation.js";
 import { call, defineCommand, type Hooks } from "./command.js";
 import { formatMetrics } from "./tables.js";
 
-/** What is known of a call once its task is. */
+/** What is known of a call when its task is. */
 interface EvaluateFacts {
   readonly confidence?: number | undefined;
   readonly predictions?: string | undefined;
@@ -140,7 +139,7 @@ export const evaluate = (
   hooks: Pick<Hooks, "signal" | "onNote" | "onDownload" | "hub" | "task"> = {},
 ): Promise<EvaluateResult> => call("evaluate", evaluateCommand, settings, hooks);
 
-/** Rows as they were judged, for each kind of metric. */
+/** The results for each kind of metric. */
 interface Judged {
   readonly judgements: readonly Judgement[];
   readonly rows: number;
@@ -181,7 +180,7 @@ async function judgeModel(
   return namingBadWeights(
     () => ({ folder: open.folder, weights: weightsOf(open.model) }),
     async () => {
-      // What the labels are is known from all rows, however few of them are judged.
+      // The labels are those of all rows, however few of them are evaluated.
       const labels = usedLabels(choice, all, open.labels);
       const judged = await judgeRows(open, choice, { examples, labels }, settings, hooks);
       const needsUnits = choice.task.isGenerative && settings.confidence !== undefined;
@@ -212,7 +211,7 @@ async function judgeRows(
   if (note !== undefined) hub?.onNote?.(note);
   return evaluateRows(open.model, rows, {
     task: choice.task,
-    // As the rows spell them: a word's label is compared by its name.
+    // Spelled as in the rows: the label of a word is compared by its name.
     labels: labels?.names ?? open.labels,
     batchSize: settings.batchSize,
     metrics: choice.metrics,

@@ -1,6 +1,12 @@
 /** An adapter as a plain LoRA of PEFT: the truncated singular value decomposition of its change of each weight. */
-
-import { type AdapterMetadata, inferenceMetadata, readAdapter, toLora, writeAdapter } from "../adapters/index.js";
+import {
+  type AdapterMetadata,
+  inferenceMetadata,
+  type ModuleError,
+  readAdapter,
+  toLora,
+  writeAdapter,
+} from "../adapters/index.js";
 import { UsageError } from "../common/errors.js";
 import { fillFolder } from "../files/atomic.js";
 import { holdOutput, refuseOccupied, removeOwnFiles } from "../files/outputFolder.js";
@@ -9,7 +15,6 @@ import { resolveModel } from "../io/resolveModel.js";
 import type { NamedTask } from "../tasks/index.js";
 import { refuseBadWeights } from "../train/badWeights.js";
 import type { Exported } from "./gguf/exportModel.js";
-import { describeLoss } from "./lossOfRank.js";
 
 interface PeftSettings {
   readonly model?: string | undefined;
@@ -40,7 +45,25 @@ export async function exportPeft(settings: PeftSettings, task: NamedTask | undef
   });
 }
 
-/** What the adapter is used for stays; how it was trained does not describe the result. */
+/** Keeps what the adapter is used for, and drops how it was trained. */
 function metadataOf(metadata: AdapterMetadata | undefined): AdapterMetadata | undefined {
   return metadata && { ...inferenceMetadata(metadata), method: "lora" };
+}
+
+/** The part of an adapter's change of the weights that low-rank updates lose. */
+interface LossOfRank {
+  readonly modules: readonly ModuleError[];
+  /** For all modules together. */
+  readonly relativeError: number;
+}
+
+/** The same in a sentence. */
+export function describeLoss({ modules, relativeError }: LossOfRank): string {
+  const worst = modules.reduce((a, b) => (b.relativeError > a.relativeError ? b : a));
+  const rank = Math.max(...modules.map((module) => module.rank));
+  if (relativeError === 0) return `Rank ${rank}: the change of the weights is kept as it is.`;
+  return (
+    `Rank ${rank}: the change of the weights is kept with a relative error of ${relativeError.toPrecision(3)} in all, ` +
+    `at most ${worst.relativeError.toPrecision(3)} (${worst.path}).`
+  );
 }

@@ -1,3 +1,4 @@
+/** What is in the folder of a model or an adapter, and what of it the other commands would refuse. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -21,18 +22,18 @@ import { architectureOf, checkLayers, checkpointNames } from "../models/index.js
 import { inferTask, type TrainedHead } from "../tasks/index.js";
 import { numelOf } from "../torch/index.js";
 
-/** A tensor as its file's header tells it. */
+/** A tensor as its file's header describes it. */
 export type TensorFacts = Pick<TensorInfo, "name" | "dtype" | "shape" | "storedAs">;
 
 /** What every folder with weights has. */
 export interface Contents {
   readonly path: string;
-  /** Elements of all tensors, and of those of each dtype. */
+  /** Elements of all tensors, in total and by dtype. */
   readonly parameters: number;
   readonly dtypes: Readonly<Record<string, number>>;
   readonly bytes: number;
   readonly tensors: readonly TensorFacts[];
-  /** Why the other commands would not take it: one sentence each, none when they would. */
+  /** Why the other commands would refuse it, a sentence each; empty if they would not. */
   readonly refusals: readonly string[];
 }
 
@@ -48,11 +49,11 @@ export interface ModelInspection extends Contents {
 /** What is in an adapter's folder. */
 export interface AdapterInspection extends Contents {
   readonly kind: "adapter";
-  /** Null when its configuration is refused. */
+  /** Null if its configuration is refused. */
   readonly settings: AdapterSettings | null;
 }
 
-/** An adapter's settings as its files have them. */
+/** An adapter's settings, from its files. */
 export interface AdapterSettings {
   readonly method: string;
   readonly axis: MagnitudeAxis | null;
@@ -63,7 +64,7 @@ export interface AdapterSettings {
   readonly alpha?: number;
   readonly rslora?: boolean;
   readonly dropout?: number;
-  /** Of bottleneck adapters: width and place. */
+  /** Of bottleneck adapters: width and placement. */
   readonly adapterSize?: number;
   readonly adapterPlacement?: AdapterPlacement;
   readonly bias: string;
@@ -148,7 +149,7 @@ async function inspectModel(folder: string): Promise<ModelInspection> {
   };
 }
 
-/** The backbone's weights that are not there, or have another shape than config.json says. */
+/** The weights of the backbone that are missing, or have another shape than config.json says. */
 function missingWeights(config: JsonObject, tensors: readonly TensorFacts[]): string[] {
   const architecture = architectureOf(config);
   const backbone = architecture.backbone(architecture.parseConfig(config));

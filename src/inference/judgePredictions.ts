@@ -1,9 +1,13 @@
+/** Metrics of predictions in a file, compared with labelled rows. No model is needed. */
 import { own } from "../common/collections.js";
 import { BidoraError, UsageError } from "../common/errors.js";
 import {
   byPrompt,
+  type Dataset,
   type Example,
+  type LabelMap,
   type LanguageExample,
+  labelMap,
   loadReferences,
   loadTable,
   meaningsOf,
@@ -13,13 +17,13 @@ import {
 } from "../data/index.js";
 import { positiveOf, type TaskChoice } from "../datasets/choice.js";
 import type { Split } from "../datasets/dataset.js";
+import { namedDatasets } from "../datasets/index.js";
 import { isNamedFolder, readLabelled } from "../datasets/splits.js";
 import { textScorer } from "../tasks/index.js";
 import type { Judgement } from "../train/evaluation.js";
-import { spellLabels } from "./predictedLabels.js";
 
 /** Predictions, and the rows that they are for. */
-export interface PredictionFile {
+interface PredictionFile {
   readonly data: string;
   readonly split?: Split | undefined;
   readonly limit?: number | undefined;
@@ -57,7 +61,7 @@ const judgeTexts: Judge = async (settings, choice, written) => {
   return { metrics: metric.result(measured), metric: metric as Judgement["metric"], measured };
 };
 
-/** Those of each meaning of a data set; of a file's rows one by one, unless there are as many texts as different prompts. */
+/** The references of each prompt of a data set, or of each row of a file; of each prompt if there are as many texts as prompts. */
 async function referencesOf(
   settings: PredictionFile,
   choice: TaskChoice,
@@ -99,14 +103,14 @@ const judgeLabels: Judge = async (settings, choice, written) => {
   return { metrics: metric.result(measured), metric, measured };
 };
 
-/** Where a prediction brings the words that it is about, they are its row's. @throws BidoraError naming the line */
+/** A prediction that repeats the words of its row must have the same ones. @throws BidoraError naming the line */
 function checkWords({ values, at }: Written, { input, at: row }: Example): void {
   const words = own(values as Readonly<Record<string, unknown>>, "tokens");
   if (!Array.isArray(words) || !Array.isArray(input) || JSON.stringify(words) === JSON.stringify(input)) return;
   throw rowError(at.file, at.line, `the tokens are other ones than in ${where(row)}: the same rows are expected.`);
 }
 
-/** @throws BidoraError for another number than there are rows, or naming the line that says nothing for the task */
+/** @throws BidoraError for a wrong number of predictions, or naming the line that is no prediction for the task */
 function readPredictions<Prediction>(
   { predictions, data }: PredictionFile,
   { task, kind }: TaskChoice,
@@ -132,4 +136,91 @@ function readPredictions<Prediction>(
       `a prediction of ${kind} is expected, but ${key || "it"} does not fit: ${issue?.message}.`,
     );
   });
+}
+
+/** Predictions whose labels are spelled as in the rows, and all labels. */
+export interface SpelledPredictions {
+  readonly labels: LabelMap;
+  readonly predictions: readonly object[];
+}
+
+/**
+ * Spells predicted labels as the rows do. A model may have them in another case, as placeholders (`LABEL_1`) or as the numeric ids of a
+ * named data set, and rows may have the ids. A label that no row has stays the same and counts as wrong.
+ * @throws BidoraError `PREDICTIONS` if a named data set has none of the predicted labels, if only one side has numbers, and if every
+ *   row has the label -1, which in the Hub's test files means that there is none
+ */
+export function spellLabels(
+  { dataset: name }: Pick<TaskChoice, "dataset">,
+  dataset: Dataset,
+  predictions: readonly object[],
+): SpelledPredictions {
+  const numbered = name ? namedDatasets[name].labelNames : [];
+  // With its label names a named data set is evaluated the same whether rows have the names or the ids.
+  const rowLabels = labelMap(dataset.examples, { checkpoint: numbered, dataset: dataset.labelNames });
+  const { names } = rowLabels;
+  const spell = spelling(names, numbered);
+  const spelled = predictions.map((prediction) => withLabels(prediction, spell));
+  const found = [...new Set(spelled.flatMap(labelsIn))];
+  const others = found.filter((name) => rowLabels.find(name) === undefined);
+  const isPublished = dataset.labelNames !== undefined || numbered.length > 0;
+  const isOther = isPublished || areNumbers(found) !== areNumbers(names) || names.every((name) => name === UNLABELLED);
+  if (isOther && found.length > 0 && others.length === found.length)
+    throw new BidoraError(
+      "PREDICTIONS",
+      `none of the predicted labels (${found.join(", ")}) is one of the rows' (${names.join(", ")}): predictions by these names are expected.`,
+    );
+  return { labels: withUnnamed(rowLabels.and(others), predictions), predictions: spelled };
+}
+
+/**
+ * Adds placeholders for labels of the model that occur neither in rows nor in predictions: they count in means over all labels, and
+ * with more than two labels there is no positive one. With two labels, a single known name does not tell which one is positive.
+ */
+function withUnnamed(labels: LabelMap, predictions: readonly Labelled[]): LabelMap {
+  const count = predictions.reduce((most, { logits = [] }) => Math.max(most, logits.length), 0);
+  const isOneOfTwo = count === 2 && predictions.some(({ label }) => label !== undefined);
+  const unnamed = isOneOfTwo ? 0 : Math.max(0, count - labels.names.length);
+  return labels.and(Array.from({ length: unnamed }, (_, i) => `unnamed label ${i + 1}`));
+}
+
+/** In place of a label that was not published. */
+const UNLABELLED = "-1";
+
+const ID = /^(?:LABEL_)?(\d+)$/;
+
+const areNumbers = (names: readonly string[]): boolean => names.every((name) => ID.test(name));
+
+/** @param numbered the label names of a data set by id; empty if only its files have them */
+function spelling(names: readonly string[], numbered: readonly string[]): (name: string) => string {
+  const exact = new Set(names);
+  const lower = new Map(names.map((name) => [name.toLowerCase(), name]));
+  const ids = new Map(numbered.map((name, id) => [name.toLowerCase(), String(id)]));
+  const known = (name: string): string | undefined => (exact.has(name) ? name : undefined);
+  return (name) => {
+    const id = ID.exec(name)?.[1] ?? ids.get(name.toLowerCase()) ?? name;
+    const folded = lower.size === names.length ? lower.get(name.toLowerCase()) : undefined;
+    return known(name) ?? known(numbered[Number(id)] ?? id) ?? folded ?? name;
+  };
+}
+
+interface Labelled {
+  readonly label?: string;
+  readonly labels?: readonly (string | null)[];
+  /** One per label of the model. */
+  readonly logits?: readonly unknown[];
+}
+
+function withLabels(prediction: object, spell: (name: string) => string): object {
+  const { label, labels } = prediction as Labelled;
+  return {
+    ...prediction,
+    ...(label !== undefined && { label: spell(label) }),
+    ...(labels && { labels: labels.map((name) => name && spell(name)) }),
+  };
+}
+
+function labelsIn(prediction: object): string[] {
+  const { label, labels = [] } = prediction as Labelled;
+  return [...(label === undefined ? [] : [label]), ...labels.filter((name) => name !== null)];
 }

@@ -1,3 +1,4 @@
+/** Text generation with a model that stays open. */
 import { merge } from "../adapters/index.js";
 import {
   aNumber,

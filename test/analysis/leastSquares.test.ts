@@ -1,10 +1,8 @@
 import { expect, test } from "vitest";
-import { againstFull } from "../../src/analysis/fits.js";
-import { kindsOf } from "../../src/analysis/kinds.js";
-import { leastSquares } from "../../src/analysis/leastSquares.js";
+import { againstFull, kindsOf, leastSquares } from "../../src/analysis/fits.js";
 import type { LineFit } from "../../src/files/analysis.js";
 
-test("a line that goes through its points is that line", () => {
+test("points on a line give that line", () => {
   const { slope, intercept, correlation, points } = leastSquares([
     [0, 1],
     [1, -1],
@@ -16,7 +14,7 @@ test("a line that goes through its points is that line", () => {
   expect(correlation).toBeCloseTo(-1, 14);
 });
 
-test("else the one with the least squares, by the textbook", () => {
+test("other points give the least-squares line of the textbook formula", () => {
   // x: mean 2, Sxx 10; y: mean 2.8, Sxy 7, Syy 6.8.
   const fit = leastSquares([
     [0, 1],
@@ -30,7 +28,7 @@ test("else the one with the least squares, by the textbook", () => {
   expect(fit.correlation).toBeCloseTo(7 / Math.sqrt(68), 14);
 });
 
-test("without two points, or without two places on the axis of directions, there is none, and a sentence says so", () => {
+test("with fewer than two points, or one value of ΔD, there is no line, and a note says so", () => {
   const none = { slope: null, intercept: null, correlation: null };
   expect(leastSquares([])).toEqual({ points: 0, ...none, note: "There are no points: a line takes two." });
   expect(leastSquares([[1, 2]])).toEqual({ points: 1, ...none, note: "There is one point: a line takes two." });
@@ -44,7 +42,7 @@ test("without two points, or without two places on the axis of directions, there
     ).toMatchObject({ points: 3, ...none, note: expect.stringContaining("no slope") });
 });
 
-test("where magnitudes are equally far the line is flat, and correlates with nothing", () => {
+test("equal ΔM give a flat line without correlation", () => {
   expect(
     leastSquares([
       [1, 0.1],
@@ -54,7 +52,7 @@ test("where magnitudes are equally far the line is flat, and correlates with not
   ).toMatchObject({ slope: 0, correlation: null, note: "The magnitudes are equally far." });
 });
 
-test("tiny changes have a slope as large ones have", () => {
+test("tiny changes have the same slope as large ones", () => {
   const fit = leastSquares([
     [1e-14, 1e-7],
     [2e-14, 3e-7],
@@ -63,7 +61,7 @@ test("tiny changes have a slope as large ones have", () => {
   expect(fit.correlation).toBeCloseTo(1, 12);
 });
 
-test("a slope stands beside the mean of those of full fine-tuning", () => {
+test("a slope is compared with the mean slope of full fine-tuning", () => {
   const fit = leastSquares([
     [0, 0],
     [1, 3],
@@ -85,7 +83,7 @@ test("a slope stands beside the mean of those of full fine-tuning", () => {
   expect(againstFull(fitted(leastSquares([])), full)).toBeUndefined();
 });
 
-test("kinds of layers are as short as tells them apart", () => {
+test("kinds of layers have the shortest unique names", () => {
   const kinds = kindsOf([
     "bert.encoder.layer.0.attention.self.query",
     "bert.encoder.layer.0.attention.output.dense",

@@ -44,7 +44,7 @@ describe("values", () => {
     });
   });
 
-  test("help is asked for in two lengths", () => {
+  test("--help and --help-all ask for two lengths of help", () => {
     expect(parse("-h").help).toBe("screen");
     expect(parse("--help-all").help).toBe("all");
   });

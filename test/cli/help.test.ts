@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { COMMANDS } from "../../src/cli/commands.js";
+import { renderOptionsDoc } from "../../src/cli/generatedDocs.js";
 import { renderHelp } from "../../src/cli/help.js";
-import { renderOptionsDoc } from "../../src/cli/optionsDoc.js";
 import { runOptions } from "../../src/config/index.js";
 import { flagOf } from "../../src/settings/option.js";
 

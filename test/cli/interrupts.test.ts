@@ -8,7 +8,7 @@ import { createOutput } from "../../src/cli/output.js";
 
 afterEach(() => vi.restoreAllMocks());
 
-test("the first asks, one that follows at once is the same, a later one ends with 130", () => {
+test("the first signal asks to stop, one right after it counts as the same, and a later one exits with 130", () => {
   const exit = vi.spyOn(process, "exit").mockImplementation(() => undefined as never);
   const now = vi.spyOn(performance, "now").mockReturnValue(1000);
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
@@ -26,7 +26,7 @@ test("the first asks, one that follows at once is the same, a later one ends wit
   expect(signals.map((signal) => process.listenerCount(signal))).toEqual(before);
 });
 
-describe("a process whose event loop stands still", () => {
+describe("a process whose event loop is blocked", () => {
   /** Starts a script with the interrupts watched; resolves at its first output. */
   async function started(script: string) {
     const at = (path: string) => JSON.stringify(new URL(`../../dist/cli/${path}`, import.meta.url).href);
@@ -57,7 +57,7 @@ describe("a process whose event loop stands still", () => {
     },
   );
 
-  test("one signal is told when the loop turns again, and the watch can end", async () => {
+  test("a signal is handled when the event loop runs again, and listening can stop", async () => {
     const { child, ended } = await started(`
       block(200);
       setTimeout(() => {

@@ -41,7 +41,7 @@ describe("the built command", () => {
     expect(result).toMatchObject({ status, stdout: "", stderr: message });
   });
 
-  test("doctor tells the engine, and whether something is to be mended", () => {
+  test("doctor prints what the engine found and whether anything needs fixing", () => {
     const { status, stdout } = bidora("doctor", "--json");
     const found: unknown = JSON.parse(stdout);
     expect(found).toMatchObject({ torchVersion: expect.stringMatching(/^\d+\.\d+/), threads: expect.any(Number) });
@@ -70,7 +70,7 @@ describe("the built command", () => {
     expect(bidora("finetune", "--rank", "x", "--debug").stderr).toMatch(/UsageError: --rank takes .*\n +at /);
   });
 
-  test("a reader that closes early is no failure", async () => {
+  test("a reader that closes early is not a failure", async () => {
     const child = spawn(process.execPath, [bin, "finetune", "--help-all"], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout.destroy();
     let errors = "";
@@ -94,12 +94,12 @@ describe("the built command", () => {
     },
   );
 
-  test("an error message that nobody can read does no harm", () => {
+  test("an error message that can't be written does not change the exit status", () => {
     const full = openSync("/dev/full", "w");
     expect(spawnSync(process.execPath, [bin, "fintune"], { stdio: ["ignore", full, full] }).status).toBe(2);
   });
 
-  test.each(["constructor", "__proto__", "toString"])("%s is no command", (name) => {
+  test.each(["constructor", "__proto__", "toString"])("%s is not a command", (name) => {
     expect(bidora(name)).toMatchObject({
       status: 2,
       stdout: "",
@@ -107,7 +107,7 @@ describe("the built command", () => {
     });
   });
 
-  test("without a build it says what to run", () => {
+  test("without a build it names the command to run", () => {
     const folder = mkdtempSync(join(tmpdir(), "bidora-bin-"));
     cpSync(bin, join(folder, "bin", "bidora.mjs"));
     const { status, stderr } = spawnSync(process.execPath, [join(folder, "bin", "bidora.mjs")], { encoding: "utf8" });

@@ -62,7 +62,7 @@ test("lines: the first, the last, and one every five seconds", () => {
   expect(lines.at(-1)).toBe("train 8/8  loss 0.5000  4 rows/s");
 });
 
-test("the retrain phase counts from 1, its means start anew", () => {
+test("the retrain phase counts from 1 and starts new running means", () => {
   const lines = written([start({ search: 3, retrain: 2 }), step("search", 3, 4), step("retrain", 4, 1)], {
     seconds: 9,
   });
@@ -101,17 +101,17 @@ test.each([true, false])(
   },
 );
 
-test("a run that is resumed in its retraining counts after the search steps that it had", () => {
+test("a run resumed in its retrain phase does not count the steps of the search", () => {
   expect(written([start({ search: 40, retrain: 50 }), step("retrain", 46)])).toContain("retrain 6/50");
   const event: RunEvent = { event: "evaluation", time, phase: "retrain", step: 90, metrics: { accuracy: 1 } };
   expect(written([start({ search: 40, retrain: 50 }), event])).toContain("retrain 50  evaluation");
 });
 
-test("a resumed run goes on counting", () => {
+test("a resumed run continues to count", () => {
   expect(written([start({ train: 10 }), step("train", 6)])).toContain("train 6/10  loss 0.5000  4 rows/s  0:08 left");
 });
 
-test("on a terminal one line is drawn over, and notes stand above it", () => {
+test("on a terminal one line is redrawn, with notes above it", () => {
   const text = written(
     [
       start({ train: 2 }),
@@ -136,7 +136,7 @@ test("clock", () => {
   expect([0, 65, 3599.6, 7384].map(clock)).toEqual(["0:00", "1:05", "1:00:00", "2:03:04"]);
 });
 
-test("runs one after the other count each from its own start", () => {
+test("consecutive runs each count from their own start", () => {
   const told = written(
     [
       start({ train: 120 }),

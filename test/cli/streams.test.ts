@@ -36,7 +36,7 @@ test.each([
   expect(stream.taken).toEqual(["a"]);
 });
 
-test("a stream that cannot be opened takes nothing", async () => {
+test("a stream that can't be opened ignores what is written", async () => {
   const printer = new Printer(() => {
     throw failure("EBADF");
   });
@@ -45,7 +45,7 @@ test("a stream that cannot be opened takes nothing", async () => {
   expect(await printer.settled()).toMatchObject({ code: "EBADF" });
 });
 
-test("nothing is lost where all was taken", async () => {
+test("nothing is reported as lost if everything was written", async () => {
   const printer = new Printer(() => target(9, () => {}));
   expect(await printer.settled()).toBeUndefined();
   printer.write("a");

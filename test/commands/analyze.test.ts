@@ -68,7 +68,7 @@ test.each(Object.keys(REFERENCE.adapters))("PEFT's %s, whose end alone is saved"
   }
 });
 
-test("an end that is the newest checkpoint, byte by byte, counts once; another one counts", async () => {
+test("a result that equals the newest checkpoint byte by byte counts once, any other result counts too", async () => {
   const run = join(newFolder(), "run");
   cpSync(PEFT_RUN, run, { recursive: true });
   cpSync(join(PEFT_RUN, "checkpoint-9"), run, { recursive: true });
@@ -78,7 +78,7 @@ test("an end that is the newest checkpoint, byte by byte, counts once; another o
   expect(await stepsOf()).toEqual([3, 6, 9, null]);
 });
 
-test("a run that stopped early ended with the step which it went back to", async () => {
+test("a run that stopped early ends with the step it went back to", async () => {
   const run = join(newFolder(), "run");
   cpSync(PEFT_RUN, run, { recursive: true });
   cpSync(join(PEFT_RUN, "checkpoint-6"), run, { recursive: true });
@@ -100,7 +100,7 @@ test("a run that stopped early ended with the step which it went back to", async
   expect(await stepsOf(start({ earlyStopping: null }), ...told)).toEqual([3, 6, 9]);
 });
 
-test("the axis is that of the runs' magnitudes, else out; runs that differ ask for one", async () => {
+test("the axis is the runs' own' magnitudes, else out; runs that differ ask for one", async () => {
   const adapters = join(GOLDEN, "bert", "adapters");
   const axisOf = async (...runs: string[]) => {
     const { axis, axisFrom } = (await analyze({ runs, model: MODEL, output: newFolder() })).analysis;

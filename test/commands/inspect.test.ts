@@ -31,7 +31,7 @@ test.each(["bert/single", "bert/sharded", "bert/no-prefix", "bert/old-names", "r
   },
 );
 
-test("a GGUF file, by the types that it holds", async () => {
+test("a GGUF file is counted by its quantization types", async () => {
   const found = (await inspect({ path: join(GOLDEN, "io/gguf/smollm.gguf") })) as ModelInspection;
   expect(found).toMatchObject({ kind: "model", modelType: "llama", refusals: [] });
   expect(Object.keys(found.dtypes).sort()).toEqual(["BF16", "F16", "F32", "Q4_1", "Q5_0", "Q8_0"]);
@@ -73,7 +73,7 @@ test("an adapter's facts", async () => {
   expect(renderInspection(found)).toMatch(/scale .*3 at rank 4.*1\.02062 at rank 6/);
 });
 
-test("what would be refused is told, with what can be read nevertheless", async () => {
+test("refusals are listed beside everything that can be read", async () => {
   const adapter = copyOf("bert/adapters/dora");
   configure(join(adapter, "adapter_config.json"), { init_lora_weights: "pissa" });
   const changedBase = (await inspect({ path: adapter })) as AdapterInspection;
@@ -113,7 +113,7 @@ test("what would be refused is told, with what can be read nevertheless", async 
   );
 });
 
-test("absurd sizes take neither memory nor time, and a weight of whole numbers is told", async () => {
+test("absurd sizes take neither memory nor time, and a weight of integers is refused", async () => {
   const sizes = copyOf("bert/single");
   const absurd = { num_labels: 1e9, id2label: null, label2id: null, num_hidden_layers: 1e6, hidden_size: 36e9 };
   configure(join(sizes, "config.json"), absurd);
@@ -134,7 +134,7 @@ test("a folder that is neither is an error", async () => {
   await expect(inspect({ path: newFolder() })).rejects.toThrow(/no config\.json/);
 });
 
-test("more tensors than a call has arguments", async () => {
+test("more tensors than a function call takes arguments", async () => {
   const folder = copyOf("bert/single");
   const names = Array.from({ length: 200_000 }, (_, i) => `t${i}`);
   const entries = names.map((name) => [name, { dtype: "F32", shape: [0], data_offsets: [0, 0] }]);

@@ -84,7 +84,7 @@ test("a checkpoint of several dtypes is merged in the widest, and none of its we
   }
 });
 
-test("halves of both kinds are merged in float32, which alone holds them", async () => {
+test("float16 and bfloat16 are merged in float32, which represents both", async () => {
   const model = newFolder();
   cpSync(join(BERT, "single"), model, { recursive: true });
   const path = join(model, "model.safetensors");
@@ -174,7 +174,7 @@ test.each(["bfloat16", "float16", "float64"] as const)(
 describe("the output folder", () => {
   const [model, adapter] = [join(BERT, "single"), join(BERT, "adapters/lora")];
 
-  test("is not touched when it has something in it, unless it is given away", async () => {
+  test("is not touched if it is not empty, unless --overwrite is given", async () => {
     const output = newFolder();
     writeFileSync(join(output, "notes.txt"), "mine");
     await expect(merge(settings(model, adapter, output))).rejects.toThrow(/is not empty.*--overwrite/);
@@ -197,7 +197,7 @@ describe("the output folder", () => {
     expect(readdirSync(inside).sort()).toEqual(readdirSync(adapter).sort());
   });
 
-  test("may be there already when it is empty, and is not made when something is wrong", async () => {
+  test("may exist if it is empty, and is not created if something is wrong", async () => {
     const parent = newFolder();
     const output = join(parent, "out");
     await expect(merge(settings(join(ROBERTA, "single"), adapter, output))).rejects.toThrow(/does not fit/);
@@ -209,7 +209,7 @@ describe("the output folder", () => {
   });
 });
 
-test("export tells its error, which is that of the weights", async () => {
+test("export reports the relative error of the weights", async () => {
   const [model, adapter] = [join(BERT, "single"), join(BERT, "adapters/dora-wide")];
   const output = join(newFolder(), "lora");
   const { note, relativeError: error = Number.NaN } = await exportModel({

@@ -46,7 +46,7 @@ const errorOf = (key: string, value: unknown, run: (typeof runs)[number]): strin
 };
 
 describe.each(options.filter(([, { appliesWhen }]) => appliesWhen))("%s", (key, { appliesWhen }) => {
-  test("acts in some runs, and is refused by name in all others", () => {
+  test("applies in some runs, and is refused by name in all others", () => {
     const idle = runs.filter((run) => !appliesWhen!.holds(run));
     expect(idle.length).toBeGreaterThan(0);
     expect(idle.length).toBeLessThan(runs.length);
@@ -61,7 +61,7 @@ const words = options.flatMap(([key, { valueAppliesWhen = {} }]) =>
   Object.entries(valueAppliesWhen).map(([word, acts]) => ({ key, word, acts })),
 );
 
-test.each(words)("$key $word acts in some runs, and is refused by name in others", ({ key, word, acts }) => {
+test.each(words)("$key $word applies in some runs, and is refused by name in others", ({ key, word, acts }) => {
   const option: Option = runOptions[key as RunKey];
   expect(option.words).toContain(word);
   const open = runs.filter((run) => option.appliesWhen?.holds(run) !== false);
@@ -74,12 +74,12 @@ test.each(words)("$key $word acts in some runs, and is refused by name in others
   }
 });
 
-test("every other option acts in every run", () => {
+test("every other option applies in every run", () => {
   for (const [key, { appliesWhen }] of options)
     if (!appliesWhen) for (const run of runs) expect(errorOf(key, "some value", run)).toBeUndefined();
 });
 
-test("every option is read by what runs", () => {
+test("every option is read somewhere", () => {
   const src = fileURLToPath(new URL("../../src/", import.meta.url));
   const files = readdirSync(src, { recursive: true, encoding: "utf8" });
   const text = files
@@ -89,7 +89,7 @@ test("every option is read by what runs", () => {
   for (const [key] of options) expect(text, key).toMatch(new RegExp(`\\b${key}\\b`));
 });
 
-test("where AdaLoRA has no rank to take away, nothing says when it would", () => {
+test("AdaLoRA's pruning schedule does not apply if there is nothing to prune", () => {
   const run = (adaloraInitRank: number) => resolveRun({ model: "m", method: "adalora", rank: 4, adaloraInitRank });
   for (const key of ["adaloraTinit", "adaloraTfinal", "adaloraDeltaT"]) {
     expect(errorOf(key, 1, run(5))).toBeUndefined();

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { type RunSettings, resolveRun, withFound } from "../../src/config/index.js";
 import { SOURCES, type Sources, settle } from "../../src/config/run.js";
 
-test("each source beats those after it, and leaves open what it does not say", () => {
+test("each source takes precedence over those after it, and leaves other settings to them", () => {
   const all = Object.fromEntries(SOURCES.map((source, i) => [source, { rank: i + 1 }])) as Sources;
   const rest: Record<string, RunSettings> = { ...all };
   for (const [i, source] of SOURCES.entries()) {
@@ -12,7 +12,7 @@ test("each source beats those after it, and leaves open what it does not say", (
   }
 });
 
-test("found, flags, file, adapter, what follows, defaults: in a run", () => {
+test("a run takes settings from what is found, flags, file, adapter, other settings and defaults, in this order", () => {
   const flags = { model: "m", alpha: 1 };
   const file = { model: "other", alpha: 2, rank: 3 };
   const adapter = { alpha: 4, rank: 5, dropout: 0.5, normGradient: "detached" } as const;

@@ -70,7 +70,7 @@ describe("resolveRun", () => {
       expect(resolveRun({ model: "m", method, normGradient }).normGradient).toBe(normGradient);
   });
 
-  test("the other rates follow the lower one unless they are set", () => {
+  test("the other learning rates default to the lower level's", () => {
     expect(resolveRun({ model: "m", learningRate: 2e-3, retrainLearningRate: 1e-4 })).toMatchObject({
       upperLearningRate: 2e-3,
       retrainLearningRate: 1e-4,
@@ -87,7 +87,7 @@ describe("resolveRun", () => {
     });
   });
 
-  test("knows what was set by hand, and what was set by hand beats what follows", () => {
+  test("knows what the user set, which takes precedence over defaults that follow from other settings", () => {
     const run = resolveRun({ model: "m", rank: 8, alpha: undefined }, { adapter: { rank: 4, alpha: 32 } });
     expect(run).toMatchObject({ rank: 8, alpha: 32 });
     expect(Object.keys(run.given)).toEqual(["model", "rank"]);
@@ -181,7 +181,7 @@ describe("a setting without effect is refused by name", () => {
     expect(() => refuseUnused(run.given, run)).not.toThrow();
   });
 
-  test("run.yaml has none of them, so that it runs again", () => {
+  test("run.yaml leaves them out, so that it can be run again", () => {
     for (const method of ["lora", "dora", "bidora", "full"] as const) {
       const config = resolveRun({ model: "m", method });
       const again = resolveRun(readRunFile(yaml(renderRunYaml(config))));
@@ -196,7 +196,7 @@ describe("a setting without effect is refused by name", () => {
     }
   });
 
-  test("a flag replaces the file's other word for the same length", () => {
+  test("a flag replaces its alternative in the file's other word for the same length", () => {
     const given = (file: RunSettings, flags: RunSettings) => resolveRun({ model: "m", ...flags }, { file }).given;
     expect(given({ maxSteps: 5, rank: 4 }, { epochs: 1 })).toEqual({ model: "m", rank: 4, epochs: 1 });
     expect(given({ retrainEpochs: 5 }, { retrainSteps: 1 })).toEqual({ model: "m", retrainSteps: 1 });
@@ -211,7 +211,7 @@ describe("a setting without effect is refused by name", () => {
   });
 });
 
-test("settings have no effect where the method has none for them, or a stronger word is given", () => {
+test("settings are unused if the method ignores them or an alternative takes precedence", () => {
   const idle = (given: object) => unusedSettings(resolveRun({ model: "m", method: "lora", ...given }));
   expect(idle({})).toEqual(expect.arrayContaining(["xi", "hypergradient", "searchFraction"]));
   for (const key of ["rank", "epochs", "learningRate"]) expect(idle({})).not.toContain(key);
@@ -223,7 +223,7 @@ test("settings have no effect where the method has none for them, or a stronger 
 });
 
 describe("YAML", () => {
-  test("the same words in camelCase", () => {
+  test("keys are the flags in camelCase", () => {
     const path = yaml(
       "model: m\nmethod: dora\ntargetModules: [query, value]\ntextColumns: a,b\nrankPattern:\n  layer.0: 4\nmaxGradNorm: null\nshuffle: false\n",
     );
@@ -250,7 +250,7 @@ describe("YAML", () => {
     expect(() => readRunFile(yaml(text))).toThrow(message);
   });
 
-  test("an alias is what its anchor stands for", () => {
+  test("an alias has the value of its anchor", () => {
     const path = yaml("alpha: &n 8\nrank: *n\ntextColumns: &c [a, b]\nlabelColumn: *c\nrankPattern: { x: *n }\n");
     expect(readRunFile(path)).toEqual({
       alpha: 8,
@@ -275,23 +275,23 @@ describe("YAML", () => {
     expect(() => readRunFile(yaml(text))).toThrow(message);
   });
 
-  test.each(["[", "- ", "{ a: ", "? "])("nesting without end by %j is refused", (open) => {
+  test.each(["[", "- ", "{ a: ", "? "])("unlimited nesting of %j is refused", (open) => {
     const deep = yaml(`rankPattern:\n  ${open.repeat(10_000)}\n`);
     expect(() => readRunFile(deep)).toThrow(/ should hold lines of the form "key: value"; it is nested too deeply\.$/);
   });
 
-  test("no setting has the name of what every object has", () => {
+  test("names of properties that every object has are unknown settings", () => {
     for (const key of ["constructor", "toString", "__proto__"])
       expect(() => resolveRun({ model: "m", ...JSON.parse(`{"${key}": 1}`) })).toThrow(`Unknown setting "${key}".`);
     expect(resolveRun({ model: "m", rankPattern: { constructor: 4 } }).rankPattern).toEqual({ constructor: 4 });
   });
 
-  test("a missing file is named", () => {
+  test("a missing file is named in the error", () => {
     expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(BidoraError);
     expect(() => readRunFile(join(folder, "none.yaml"))).toThrow(/none\.yaml does not exist/);
   });
 
-  test("run.yaml gives the same run again", () => {
+  test("run.yaml resolves to the same run", () => {
     const run = resolveRun({
       model: "m",
       task: "glue/mrpc",
@@ -309,7 +309,7 @@ describe("YAML", () => {
     expect(again).toMatchObject({ overwrite: false, quiet: false });
   });
 
-  test("every key can be read back", () => {
+  test("every key of run.yaml can be read back", () => {
     for (const [key, option] of Object.entries(runOptions)) expect(option.help, key).not.toBe("");
   });
 });

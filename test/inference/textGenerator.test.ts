@@ -28,7 +28,7 @@ test("an adapter's files are read once, and no weights for settings that are ref
   expect(rows.map(({ length }) => length)).toEqual([2]);
 });
 
-test("what acts where rows are given acts here, and what names prompts and files is refused", async () => {
+test("settings for rows apply, and settings for prompts and files are refused", async () => {
   const tokens = async (batchSize: number): Promise<(readonly number[])[]> => {
     const generator = await TextGenerator.open({ model, maxNewTokens: 3, batchSize });
     const rows = [];
@@ -53,7 +53,7 @@ test("what acts where rows are given acts here, and what names prompts and files
   ).resolves.toBeDefined();
 });
 
-test("batches are as large as asked for", async () => {
+test("batches have the requested size", async () => {
   const generator = await TextGenerator.open({ model, maxNewTokens: 1, batchSize: 3 });
   vi.mocked(generation.generateBatch).mockClear();
   const rows: string[] = [];
@@ -78,7 +78,7 @@ test("a prompt with a token that the tokenizer's settings add, and the model has
   );
 });
 
-test("half of a character in a prompt, a message or a text that ends is refused", async () => {
+test("half of a surrogate pair in a prompt, a message or a stop string is refused", async () => {
   const half = /has half of a character/;
   await expect(TextGenerator.open({ model, stop: ["a\ud83d"] })).rejects.toThrow(half);
   const generator = await TextGenerator.open({ model, maxNewTokens: 2 });
@@ -86,7 +86,7 @@ test("half of a character in a prompt, a message or a text that ends is refused"
   await expect(generator.rows(["a word", "a \ud83d"]).next()).rejects.toThrow(/^Prompt 2: .*has half/);
 });
 
-test("texts are what the tokenizer decodes from their tokens, bytes of no character too, and pieces end the same", async () => {
+test("texts are what the tokenizer decodes from their tokens, invalid bytes included, and pieces add up to them", async () => {
   const folder = join(newFolder(), "model");
   cpSync(join(GOLDEN, "generation/llama"), folder, { recursive: true });
   for (const file of ["tokenizer.json", "tokenizer_config.json"])

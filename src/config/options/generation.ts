@@ -10,7 +10,7 @@ import { trainingOptions } from "./training.js";
 const probability = number({ least: 0, most: 1 });
 
 /** What a generator finds out about itself: its settings together with those in the model's folder. */
-export interface GeneratorFacts {
+interface GeneratorFacts {
   readonly generation?: Pick<GenerationSettings, "sampling" | "beams">;
   readonly adapter?: string | undefined;
 }

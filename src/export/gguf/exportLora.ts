@@ -1,3 +1,4 @@
+/** An adapter as a LoRA for llama.cpp. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedBeside } from "../../adapters/index.js";
@@ -11,15 +12,13 @@ import { resolveModel } from "../../io/resolveModel.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights } from "../../train/badWeights.js";
-import { describeLoss } from "../lossOfRank.js";
-import { decoderOf, requireLanguageModel } from "./decoderOf.js";
-import { freeDestination, ggufName, writeBoth } from "./destination.js";
+import { describeLoss } from "../peft.js";
 import type { Exported, GgufSettings } from "./exportModel.js";
-import { loraTensors } from "./loraTensors.js";
-import { exportError } from "./refuse.js";
-import { stopsOf, tokenizerParts } from "./tokenizerParts.js";
+import { decoderOf, exportError, requireLanguageModel, stopsOf, tokenizerParts } from "./metadata.js";
+import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
+import { loraTensors } from "./tensors.js";
 
-/** Writes an adapter as llama.cpp's LoRA, to be put on the base as a GGUF file, and a Modelfile beside it. */
+/** Writes an adapter as llama.cpp's LoRA, to load together with the base as a GGUF file, and a Modelfile beside it. */
 export async function exportLora(
   settings: GgufSettings & { readonly rank?: number | undefined },
   task: NamedTask | undefined,
@@ -55,18 +54,18 @@ export async function exportLora(
   return { path: destination.path, note: describeLoss(loss), relativeError: loss.relativeError };
 }
 
-/** @throws BidoraError `EXPORT` for what an adapter in llama.cpp can't bring along, `MERGE` where merging would not help */
+/** @throws BidoraError `EXPORT` for what an adapter of llama.cpp can't contain, `MERGE` if merging would not help */
 function refuseBeside(adapted: AdaptedModel): void {
   const [first, ...others] = trainedBeside(adapted);
   if (first === undefined) return;
   refuseUnmerged(adapted);
   const more = others.length > 0 ? ` and ${others.length} more` : "";
   throw exportError(
-    `the adapter trains ${first}${more} beside its updates of weights, which llama.cpp's adapters can't hold: take --to gguf, which merges all.`,
+    `the adapter trains ${first}${more} beside its updates of weights, which llama.cpp's adapters can't contain: take --to gguf, which merges everything.`,
   );
 }
 
-/** The base as Ollama finds it: a folder that was made for a GGUF file stands for that file. */
+/** The path of the base for Ollama: a folder that was converted from a GGUF file is replaced by that file. */
 function baseOf(folder: string): string {
   const record = join(folder, GGUF_SOURCE);
   const { path } = existsSync(record) ? readJsonObject(record) : {};

@@ -1,3 +1,4 @@
+/** A model, merged with its adapter if there is one, as one GGUF file. */
 import { basename } from "node:path";
 import { mergedParameters, readAdapter } from "../../adapters/index.js";
 import { baseFolder, openWithAdapter } from "../../inference/openModel.js";
@@ -9,12 +10,11 @@ import { resolveModel } from "../../io/resolveModel.js";
 import type { NamedTask } from "../../tasks/index.js";
 import { loadTokenizer } from "../../text/index.js";
 import { refuseBadWeights, weightsOf } from "../../train/badWeights.js";
-import { decoderOf, requireLanguageModel } from "./decoderOf.js";
-import { freeDestination, ggufName, writeBoth } from "./destination.js";
-import { factorsTensor, modelTensors } from "./modelTensors.js";
-import { stopsOf, tokenizerParts } from "./tokenizerParts.js";
+import { decoderOf, requireLanguageModel, stopsOf, tokenizerParts } from "./metadata.js";
+import { freeDestination, ggufName, writeBoth } from "./modelfile.js";
+import { factorsTensor, modelTensors } from "./tensors.js";
 
-/** Which model is written, and where. */
+/** The model to write, and where. */
 export interface GgufSettings {
   readonly model?: string | undefined;
   readonly revision?: string | undefined;
@@ -24,7 +24,7 @@ export interface GgufSettings {
   readonly overwrite: boolean;
 }
 
-/** As llama.cpp's converter. */
+/** The default of llama.cpp's converter. */
 const DEFAULT_TYPE = "f16";
 /** A file that was written, and a sentence on what is in it. */
 export interface Exported {
@@ -34,10 +34,10 @@ export interface Exported {
   readonly relativeError?: number;
 }
 
-/** ggml's version of what blocks hold. */
+/** ggml's version of the format of quantized blocks. */
 const QUANTIZATION_VERSION = 2;
 
-/** Writes base and adapter, if there is one, as one GGUF file, as llama.cpp's converter does, and a Modelfile beside it. */
+/** Writes base and adapter, if there is one, as one GGUF file like llama.cpp's converter, and a Modelfile beside it. */
 export async function exportGguf(settings: GgufSettings, task: NamedTask | undefined): Promise<Exported> {
   const output = ggufName(settings.output);
   const adapter = settings.adapter === undefined ? undefined : await resolveModel(settings.adapter);

@@ -1,23 +1,64 @@
+/** Where a GGUF file is written, and the Modelfile for `ollama create` beside it. */
+
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { BidoraError } from "../../common/errors.js";
+import { BidoraError, UsageError } from "../../common/errors.js";
+import { makeFolder } from "../../common/fileSystem.js";
 import { writeFileAtomic } from "../../files/atomic.js";
+import { freeFile } from "../../files/outputFolder.js";
+import type { GgufPair } from "../../io/gguf/metadata.js";
+import { type GgufEntry, writeGguf } from "../../io/gguf/writer.js";
 
-/** How the first line begins, by which it is known again. */
+/** The paths of a GGUF file and its Modelfile. */
+interface Destination {
+  readonly path: string;
+  readonly modelfile: string;
+}
+
+/** @throws UsageError for a name that is not a GGUF file's */
+export function ggufName(output: string | undefined): string {
+  if (output === undefined) throw new UsageError("--output is missing: name the .gguf file to write.");
+  if (/\.gguf$/i.test(output)) return output;
+  throw new UsageError(`--output ${output} must be the name of a .gguf file: model.gguf, or a folder's model.gguf.`);
+}
+
+/**
+ * Checks before anything is computed whether the files may be written.
+ * @param inputs files and folders that the command reads
+ * @throws BidoraError `OUTPUT_IN_USE`, `OUTPUT`
+ */
+export function freeDestination(output: string, overwrite: boolean, inputs: readonly string[]): Destination {
+  const path = freeFile(output, overwrite, inputs);
+  return { path, modelfile: freeModelfile(path, overwrite) };
+}
+
+/** Writes the file, then the Modelfile, which refers to it by name. */
+export function writeBoth(
+  { path, modelfile }: Destination,
+  metadata: readonly GgufPair[],
+  tensors: readonly GgufEntry[],
+  parts: (own: string) => ModelfileParts,
+): void {
+  makeFolder(dirname(path));
+  writeGguf(path, metadata, tensors);
+  writeModelfile(modelfile, parts(besideModelfile(path)));
+}
+
+/** The beginning of the first line, which marks it as this program's. */
 const MARK = "# Written by bidora export";
 
-/** What `ollama create` is told. Paths are relative to the Modelfile. */
+/** The contents of a Modelfile. Paths are relative to it. */
 export interface ModelfileParts {
   /** The model: a path. Its chat template is in the file. */
   readonly from: string;
   readonly adapter?: string;
-  /** Texts at which an answer ends. */
+  /** Texts that end an answer. */
   readonly stops: readonly string[];
 }
 
 /**
  * The path of a GGUF file's Modelfile: beside it, with its name, so that several exports fit into one folder.
- * @throws BidoraError `OUTPUT_IN_USE` where one stands that may not be replaced
+ * @throws BidoraError `OUTPUT_IN_USE` if there is one that may not be replaced
  */
 export function freeModelfile(file: string, overwrite: boolean): string {
   const name = `${basename(file).replace(/\.gguf$/i, "")}.Modelfile`;
@@ -44,7 +85,7 @@ function isOwn(path: string, file: string): boolean {
 /** How a Modelfile names a file beside it. */
 export const besideModelfile = (file: string): string => `./${basename(file)}`;
 
-/** Ollama knows no escapes. */
+/** Ollama's format has no escapes. */
 const isPlain = (stop: string): boolean => !/["\r\n]/.test(stop);
 
 export function writeModelfile(path: string, { from, adapter, stops }: ModelfileParts): void {

@@ -1,5 +1,8 @@
+/** The generated parts of the documentation: docs/options.md and the table of supported models. */
 import { METHODS } from "../config/index.js";
+import { ARCHITECTURES, findDesign } from "../models/index.js";
 import { flagOf, type Option } from "../settings/option.js";
+import { TASKS } from "../tasks/index.js";
 import { COMMANDS } from "./commands.js";
 import { defaultText, helpText } from "./help.js";
 
@@ -37,3 +40,15 @@ function renderMethods(): string {
 }
 
 const cell = (text: string): string => text.replaceAll("|", "\\|");
+
+/** Which model can be trained for what, from the registries: a table in Markdown. */
+export function renderSupportTable(): string {
+  const tasks = Object.entries(TASKS);
+  const head = ["`model_type`", ...tasks.map(([kind]) => `\`${kind}\``), "`--target-modules` by default"];
+  const rows = Object.entries(ARCHITECTURES).map(([type, architecture]) => [
+    `\`${type}\``,
+    ...tasks.map(([, { head }]) => (findDesign(architecture, head) ? "yes" : "")),
+    architecture.defaultTargetModules.map((name) => `\`${name}\``).join(", "),
+  ]);
+  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}

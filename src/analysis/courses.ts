@@ -1,0 +1,270 @@
+/** How the weights of each layer moved from step to step of a run, for adapters and for models that were trained whole. */
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  type AdaptedModule,
+  attachAdapter,
+  eject,
+  findAdapterMetadata,
+  findTargets,
+  type MagnitudeAxis,
+  mergedWeight,
+  readAdapter,
+  type SavedAdapter,
+  TARGET_DEFAULTS,
+  type TargetModules,
+  weightChange,
+} from "../adapters/index.js";
+import { BidoraError, UsageError } from "../common/errors.js";
+import type { AnalyzedStep } from "../files/analysis.js";
+import { STATE } from "../files/checkpointState.js";
+import { checksumsOf, sha256 } from "../files/checksums.js";
+import { isJsonObject, readJsonObject } from "../files/json.js";
+import { findModel, openWithAdapter } from "../inference/openModel.js";
+import { type Checkpoint, openCheckpoint, readConfig, weightFileNames } from "../io/checkpoint.js";
+import type { HubOptions } from "../io/hub/snapshot.js";
+import { resolveModel } from "../io/resolveModel.js";
+import { type Architecture, architectureOf, buildModel, WeightSource } from "../models/index.js";
+import { storedDtype } from "../models/modelFolder.js";
+import { Embedding, type Linear, Parameter } from "../nn/index.js";
+import { type NamedTask, usedHead } from "../tasks/index.js";
+import type { Tensor } from "../torch/index.js";
+import * as torch from "../torch/index.js";
+import { type AnalyzedFolder, type RunState, unchanged } from "./runs.js";
+
+/** The steps of one layer through a run. */
+interface LayerCourse {
+  readonly path: string;
+  readonly vectors: number;
+  readonly steps: AnalyzedStep[];
+}
+
+/** The steps of all layers of a run. */
+export interface RunCourse {
+  /** The folder of the pretrained model. */
+  readonly model: string;
+  readonly layers: readonly LayerCourse[];
+}
+
+/** A layer's weight at the start and at a saved step, both [out, in]. */
+export interface WeightPair {
+  readonly before: Tensor;
+  readonly after: Tensor;
+}
+
+/** Collects the changes of layers, one weight at a time. */
+export class Courses {
+  readonly #layers = new Map<string, LayerCourse>();
+
+  /** @param rounding as `weightChange` has it */
+  constructor(
+    readonly axis: MagnitudeAxis,
+    readonly rounding: number,
+  ) {}
+
+  get layers(): readonly LayerCourse[] {
+    return [...this.#layers.values()];
+  }
+
+  /** @throws BidoraError `NOT_FINITE` */
+  add(path: string, { folder, step, phase }: RunState, { before, after }: WeightPair): void {
+    const change = weightChange(before, after, this.axis, this.rounding);
+    if (!Number.isFinite(change.deltaM) || !Number.isFinite(change.deltaD)) {
+      throw new BidoraError(
+        "NOT_FINITE",
+        `The weight of ${path} in ${folder}, or the pretrained one, holds something other than finite numbers.`,
+      );
+    }
+    const vectors = before.shape[this.axis === "out" ? 0 : 1]!;
+    const layer = this.#layers.get(path) ?? { path, vectors, steps: [] };
+    this.#layers.set(path, layer);
+    layer.steps.push({ step, phase, ...change });
+  }
+}
+
+/** How a run is read. */
+export interface CourseOptions {
+  readonly axis: MagnitudeAxis;
+  /** Used instead of the model that the run names. */
+  readonly model: string | undefined;
+  readonly revision: string | undefined;
+  readonly task: NamedTask | undefined;
+  readonly hub: HubOptions | undefined;
+  readonly base: SameBase;
+}
+
+/** Magnitudes are kept in float32, their norms at the start too. */
+const FLOAT32_ROUNDING = 1e-6;
+/** Merged weights are computed in float64. */
+const FLOAT64_ROUNDING = 1e-13;
+
+/**
+ * How the layers of an adapter's run moved. The model is loaded once, and the saved adapters are attached one after the other. Only one
+ * merged weight exists at a time, in float64.
+ * @throws BidoraError `ANALYSIS` for an adapter that can't be merged, and as `openWithAdapter`
+ */
+export async function adapterCourse(
+  run: AnalyzedFolder & { readonly adapter: SavedAdapter },
+  { axis, task, base, ...options }: CourseOptions,
+): Promise<RunCourse> {
+  const { model, revision, hub } = options;
+  const where = { model, revision, adapter: run.states[0].folder, ...(hub && { hub }) };
+  const found = await findModel(where);
+  await base.check(run, found.folder);
+  const dtype = computedWith(found.folder, run);
+  const { adapted: first, ...opened } = await openWithAdapter({ ...where, task, dtype }, found);
+  const courses = new Courses(axis, run.axis === undefined ? FLOAT64_ROUNDING : FLOAT32_ROUNDING);
+  let adapted = first!;
+  for (const state of run.states) {
+    if (state !== run.states[0]) {
+      const saved = await readAdapter(state.folder);
+      eject(adapted);
+      const trained = dtype === "float64" ? dtype : "float32";
+      adapted = attachAdapter(opened.model, saved, { generator: new torch.Generator(0), dtype: trained });
+    }
+    for (const module of adapted.modules) {
+      refuseUnmerged(run, module);
+      torch.scope(() => courses.add(module.path, state, weights(module)));
+    }
+  }
+  return { model: opened.folder, layers: courses.layers };
+}
+
+/** The dtype of the frozen weights in the run: with bfloat16 it trained on rounded weights. */
+function computedWith(folder: string, { settings }: AnalyzedFolder): torch.DType {
+  if (settings.dtype === "bfloat16") return "bfloat16";
+  const stored = storedDtype(folder);
+  return stored === "float16" ? "float32" : stored;
+}
+
+function refuseUnmerged({ path, method }: AnalyzedFolder, { adapter, layer, path: module }: AdaptedModule): void {
+  const why = adapter.whyNotMerged(layer);
+  if (why !== undefined) throw unchanged(path, method, `and ${module} ${why}`);
+}
+
+/** As [out, in]; an embedding's table is transposed. */
+function weights(module: AdaptedModule) {
+  const [before, after] = [module.layer.weight.tensor, mergedWeight(module, "float64")];
+  const isTable = module.layer instanceof Embedding;
+  return isTable ? { before: torch.t(before), after: torch.t(after) } : { before, after };
+}
+
+/** How the run of a whole model is read. */
+export interface ModelCourseOptions extends CourseOptions {
+  /** By default the layers that LoRA would adapt. */
+  readonly targetModules: TargetModules | undefined;
+}
+
+/** Models are saved in float32, which is exact unless the pretrained weights are in float64. */
+const ROUNDING = { float64: 1e-6, others: 1e-13 };
+
+/**
+ * How the layers of a model moved that was trained whole: those that LoRA would adapt, or that `targetModules` names, if the pretrained
+ * model has them. No model is loaded: two weights are read at a time.
+ * @throws UsageError if the pretrained model is unknown; BidoraError `TARGET`, `WEIGHTS`
+ */
+export async function modelCourse(run: AnalyzedFolder, options: ModelCourseOptions): Promise<RunCourse> {
+  const model = await pretrainedOf(run, options);
+  await options.base.check(run, model);
+  const config = readConfig(run.states[0].folder);
+  const architecture = architectureOf(config);
+  const pretrained = openCheckpoint(model);
+  try {
+    const source = new WeightSource(pretrained, architecture);
+    const targets = [...targetsOf(run, architecture, options)].filter(([path]) => source.has(`${path}.weight`));
+    const courses = new Courses(options.axis, roundingOf(pretrained));
+    for (const state of run.states) {
+      const trained = openCheckpoint(state.folder);
+      try {
+        const saved = new WeightSource(trained, architecture);
+        for (const [path, layer] of targets) {
+          const [before, after] = [readWeight(source, path, layer), readWeight(saved, path, layer)];
+          torch.scope(() => courses.add(path, state, { before: matrix(before, layer), after: matrix(after, layer) }));
+          before.dispose();
+          after.dispose();
+        }
+      } finally {
+        trained.close();
+      }
+    }
+    return { model, layers: courses.layers };
+  } finally {
+    pretrained.close();
+  }
+}
+
+/** The folder of the pretrained model: `--model`, else the one in the run's settings. */
+async function pretrainedOf(run: AnalyzedFolder, { model, revision, hub }: CourseOptions): Promise<string> {
+  const name = model ?? run.settings.model;
+  if (name === undefined)
+    throw new UsageError(
+      `--model is missing, and ${run.path} does not say which model was fine-tuned: it has no run.yaml.`,
+    );
+  const wanted = revision ?? (model === undefined ? run.settings.revision : undefined);
+  return resolveModel(name, { ...hub, ...(wanted === undefined ? {} : { revision: wanted }) });
+}
+
+/** By path, in the model's order. */
+function targetsOf(
+  { states: [{ folder }] }: AnalyzedFolder,
+  architecture: Architecture,
+  { task, targetModules }: ModelCourseOptions,
+): Map<string, Linear | Embedding> {
+  const config = readConfig(folder);
+  const used = usedHead(architecture, config, { adapter: undefined, metadata: findAdapterMetadata(folder) }, task);
+  const model = buildModel(architecture, config, used.task.head, used.labels.length);
+  return findTargets(model, {
+    ...TARGET_DEFAULTS,
+    targetModules: targetModules ?? architecture.defaultTargetModules,
+    modulesToSave: [model.outputModule],
+    method: "full",
+  });
+}
+
+/** The relative rounding error of the saved weights. */
+function roundingOf({ names, info }: Checkpoint): number {
+  return names.some((name) => info(name).dtype === "F64") ? ROUNDING.float64 : ROUNDING.others;
+}
+
+/** A weight in float64. The caller disposes of it. */
+function readWeight(source: WeightSource, path: string, { weight }: Linear | Embedding): torch.Tensor {
+  const read = new Parameter(weight.shape, weight.isStoredTransposed);
+  source.fill(`${path}.weight`, read, "float64");
+  return read.tensor;
+}
+
+/** As [out, in]; an embedding's table is transposed. */
+const matrix = (weight: torch.Tensor, layer: Linear | Embedding): torch.Tensor =>
+  layer instanceof Embedding ? torch.t(weight) : weight;
+
+/** Checks that runs are compared with the weights they started from. The files of each model are read once. */
+export class SameBase {
+  readonly #digests = new Map<string, Promise<string>>();
+
+  /**
+   * @param model the folder of the supposed base model
+   * @throws BidoraError `MODEL_CHANGED` if the run's checkpoints say that it started from other weights
+   */
+  async check({ path, states }: Pick<AnalyzedFolder, "path" | "states">, model: string): Promise<void> {
+    const then = states.flatMap(({ folder }) => weightsOf(folder) ?? [])[0];
+    if (then === undefined || (await this.#digestOf(model)) === then) return;
+    throw new BidoraError(
+      "MODEL_CHANGED",
+      `${path} started from other weights than those that are in ${model} now, so how far they moved is unknown: name the right ones with --model.`,
+    );
+  }
+
+  #digestOf(model: string): Promise<string> {
+    const found = this.#digests.get(model) ?? checksumsOf(model, weightFileNames(model)).then(sha256);
+    this.#digests.set(model, found);
+    return found;
+  }
+}
+
+/** The digest of the base's weights in a checkpoint; undefined if another program saved it. */
+function weightsOf(folder: string): string | undefined {
+  const file = join(folder, STATE);
+  const { madeFrom } = existsSync(file) ? readJsonObject(file) : {};
+  return isJsonObject(madeFrom) && typeof madeFrom.weights === "string" ? madeFrom.weights : undefined;
+}
