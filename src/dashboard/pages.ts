@@ -124,14 +124,14 @@ const WORDS: Readonly<Record<RunState, string>> = {
 };
 
 /** The path of the pages of runs. */
-export const RUNS = "/runs/";
+const RUNS = "/runs/";
 
 /** The path of a run's page. A single run has no name. */
 export const pathOf = (name: string): string =>
   name === "" ? "/" : `${RUNS}${name.split("/").map(encodeURIComponent).join("/")}`;
 
 /** The progress of one run, and its controls. */
-export function runSection(run: RunStatus, isAlone: boolean): Markup {
+function runSection(run: RunStatus, isAlone: boolean): Markup {
   const back = isAlone ? undefined : html`<p><a href="/">All runs</a></p>`;
   return live([
     html`<p id="live-state"><strong>${WORDS[run.state]}</strong> ${progressText(run)}</p>`,
@@ -143,7 +143,7 @@ export function runSection(run: RunStatus, isAlone: boolean): Markup {
 }
 
 /** The same for all runs: running and failed ones by name, and the number of the others. */
-export function boardSection(board: Board): Markup {
+function boardSection(board: Board): Markup {
   const { runs } = board;
   const count = (state: RunState) => runs.filter((run) => run.state === state).length;
   const counts = (Object.keys(WORDS) as RunState[]).flatMap((state) =>

@@ -167,7 +167,7 @@ const HOSTS = ["127.0.0.1", "localhost"];
  * The reason to refuse a request, or undefined. A page of another site can send requests here, also under a name of its own that
  * resolves to this machine (DNS rebinding), but it can't choose the headers `host` and `origin`.
  */
-export function refusalOf({ headers, method }: IncomingMessage, port: number): string | undefined {
+function refusalOf({ headers, method }: IncomingMessage, port: number): string | undefined {
   const { host, origin } = headers;
   if (!HOSTS.some((name) => host === `${name}:${port}`))
     return `Expected a request to 127.0.0.1:${port}; got one to ${host ?? "no host"}.`;
@@ -182,7 +182,7 @@ export function refusalOf({ headers, method }: IncomingMessage, port: number): s
 const HEARTBEAT = 15_000;
 
 /** Browsers that listen to server-sent events, each to those of one page. */
-export class EventStream<Page> {
+class EventStream<Page> {
   readonly #listeners = new Map<ServerResponse, Page>();
   readonly #heartbeat = setInterval(() => this.#write(":\n\n"), HEARTBEAT).unref();
 
@@ -215,7 +215,7 @@ export class EventStream<Page> {
 }
 
 /** The script of a page: it updates what has changed and leaves the rest, including focus and open parts. */
-export const liveScript = `
+const liveScript = `
 const options = { morphStyle: "outerHTML", callbacks: { beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS") } };
 const put = (id, source) => Idiomorph.morph(document.getElementById(id), source, options);
 const say = (text) => { document.getElementById("connection").textContent = text; };

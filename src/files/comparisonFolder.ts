@@ -25,7 +25,7 @@ const FAILURES = "comparison-failed.json";
 export const TABLES = { markdown: "comparison.md", latex: "comparison.tex" } as const;
 
 /** A run with its folder. */
-export interface PlacedRun extends RunId {
+interface PlacedRun extends RunId {
   readonly folder: string;
 }
 

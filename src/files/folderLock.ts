@@ -161,7 +161,7 @@ function locked(folder: string, owner: Owner | undefined): BidoraError {
 }
 
 /** Identifies a process, also among later processes with the same number. */
-export interface ProcessIdentity {
+interface ProcessIdentity {
   readonly pid: number;
   /** Clock ticks since the machine's start. */
   readonly start: string;

@@ -20,7 +20,7 @@ export interface JudgedRow {
 }
 
 /** The rows of one split. */
-export interface JudgedSplit {
+interface JudgedSplit {
   readonly split: keyof typeof PREDICTIONS;
   readonly rows: readonly JudgedRow[];
   /** How many lines hold no judged row. */
@@ -81,38 +81,38 @@ interface Placed {
 }
 
 /** One of several classes, by name. */
-export interface ClassRow extends Placed {
+interface ClassRow extends Placed {
   readonly reference: string;
   readonly prediction: string;
   readonly score: number;
 }
 
 /** Any number of labels, by name. */
-export interface LabelsRow extends Placed {
+interface LabelsRow extends Placed {
   readonly reference: readonly string[];
   readonly prediction: readonly string[];
 }
 
 /** One label for each word; null for a word that has no token. */
-export interface WordsRow extends Placed {
+interface WordsRow extends Placed {
   readonly words: readonly string[];
   readonly reference: readonly string[];
   readonly prediction: readonly (string | null)[];
 }
 
-export interface NumberRow extends Placed {
+interface NumberRow extends Placed {
   readonly reference: number;
   readonly prediction: number;
 }
 
 /** A text and every correct text; none where there is no answer. */
-export interface TextRow extends Placed {
+interface TextRow extends Placed {
   readonly reference: readonly string[];
   readonly prediction: string;
 }
 
 /** How well the model predicted a text's own tokens. */
-export interface TokenPredictionRow extends Placed {
+interface TokenPredictionRow extends Placed {
   /** Per token. */
   readonly loss: number;
   readonly tokens: number;

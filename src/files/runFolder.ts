@@ -12,9 +12,9 @@ import { contentsOf, refuseForeign, refuseOccupied, removeOwnFiles } from "./out
 const MARK = "This folder is a run of bidora's: `bidora finetune --resume` may go on with it.\n";
 
 /** Whether a run starts from the beginning or resumes from a checkpoint. */
-export type FolderState = "fresh" | "resumable";
+type FolderState = "fresh" | "resumable";
 
-export interface FolderUse {
+interface FolderUse {
   readonly resume: boolean;
   readonly overwrite: boolean;
 }

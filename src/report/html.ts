@@ -4,7 +4,7 @@ export class Markup {
   constructor(readonly source: string) {}
 }
 
-export type HtmlValue = string | number | Markup | readonly HtmlValue[] | undefined;
+type HtmlValue = string | number | Markup | readonly HtmlValue[] | undefined;
 
 /** Template tag. Values are escaped unless they are `Markup`; lists are joined; undefined gives an empty string. */
 export function html(parts: TemplateStringsArray, ...values: readonly HtmlValue[]): Markup {
@@ -43,9 +43,9 @@ export interface Panel {
   draw(size: Size): Markup;
 }
 
-export const WIDE: Size = { width: 860, height: 330 };
+const WIDE: Size = { width: 860, height: 330 };
 /** The same figure on a narrow page, where the labels of the wide one would be too small. */
-export const NARROW: Size = { width: 380, height: 270 };
+const NARROW: Size = { width: 380, height: 270 };
 const HALF: Size = { width: 420, height: 230 };
 const THIRD: Size = { width: 300, height: 210 };
 

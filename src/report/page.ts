@@ -3,7 +3,7 @@ import { darkColours, lightColours } from "./figures/palette.js";
 import { html, Markup } from "./html.js";
 
 /** The parts of a page. */
-export interface Page {
+interface Page {
   readonly title: string;
   readonly heading: string;
   /** A line below the heading. */

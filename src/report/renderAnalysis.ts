@@ -91,7 +91,7 @@ interface Point extends AnalyzedStep {
 type Colour = (layer: number) => string;
 
 /** ΔM over ΔD: a panel for each run and kind of layer, a colour for each layer, a marker for each step, and the fitted line. */
-export function changesFigure(runs: readonly AnalyzedRun[]): Markup {
+function changesFigure(runs: readonly AnalyzedRun[]): Markup {
   const layers = [...new Set(runs.flatMap((run) => run.layers.map(({ layer }) => layer)))].sort((a, b) => a - b);
   const colour: Colour = (layer) => depthBetween(layers.indexOf(layer) / Math.max(1, layers.length - 1));
   const marks = stepMarks(runs.flatMap((run) => run.layers.flatMap((layer) => layer.steps.map(({ step }) => step))));
@@ -184,14 +184,14 @@ const FILLED = 8;
 type Step = AnalyzedStep["step"];
 
 /** A marker for each step. */
-export interface StepMarks {
+interface StepMarks {
   readonly legend: Markup;
   /** Draws points in one colour, each with the marker of its step. */
   draw<P extends AnalyzedStep>(points: readonly P[], colour: string, tooltip: (point: P) => string): Plot.Markish[];
 }
 
 /** Gives each step a marker. With more steps than markers, the markers are used again in a larger size. */
-export function stepMarks(steps: readonly Step[]): StepMarks {
+function stepMarks(steps: readonly Step[]): StepMarks {
   const known = [...new Set(steps)].sort((a, b) => (a ?? Infinity) - (b ?? Infinity));
   const mark = (step: Step, colour: string) => {
     const at = known.indexOf(step);
@@ -217,7 +217,7 @@ function legendItem(step: Step, mark: Plot.DotOptions): Markup {
 }
 
 /** A fitted line of a run, and the layers it fits. */
-export interface NamedLine {
+interface NamedLine {
   readonly layers: string;
   readonly phase: Phase | null;
   readonly fit: LineFit;

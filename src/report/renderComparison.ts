@@ -125,7 +125,7 @@ function costOf(
 }
 
 /** The conditions of a comparison: the budget of each run, and the values that a grid tried and chose. */
-export function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog): Markup {
+function conditionsSection({ conditions, methods, tasks, runs }: ComparisonLog): Markup {
   const { budget, seeds, jobs, grid } = conditions;
   const facts = [
     ["Methods", methods.join(", ")],

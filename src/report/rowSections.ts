@@ -8,7 +8,7 @@ import type { Run } from "./runs.js";
 import { counted } from "./table.js";
 
 /** A run with its predictions. */
-export interface JudgedRun {
+interface JudgedRun {
   readonly run: Run;
   readonly judgements: Judgements;
 }
@@ -77,7 +77,7 @@ interface WrongRows {
 }
 
 /** The rows with the worst predictions; undefined where all are correct or the rows can't be compared. */
-export function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
+function wrongRowsList(found: RowsOfKind, split: string): Markup | undefined {
   const { measure, caption, rows, note } = wrongRows(found);
   if (rows.length === 0) return undefined;
   const title = `${caption} among ${counted(found.rows.length, `${split} row`)}`;

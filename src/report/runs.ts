@@ -117,7 +117,7 @@ const isSet = (run: Run, key: string): boolean => (setting(run, key) ?? null) !=
  * The evaluations of one curve, one for each step. The final evaluation is left out where it is on other rows (because the run held
  * rows out) or of another state (because early stopping has restored the best one).
  */
-export function courseOf(run: Run): readonly EvaluationEvent[] {
+function courseOf(run: Run): readonly EvaluationEvent[] {
   const all = run.of("evaluation");
   const last = all.at(-1);
   const isOfEnd = last !== undefined && run.done !== undefined && (stopsEarly(run) || watchesHeldOut(run));
@@ -126,7 +126,7 @@ export function courseOf(run: Run): readonly EvaluationEvent[] {
   return kept.filter(({ step }) => !seen.has(step) && seen.add(step));
 }
 
-export const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
+const stopsEarly = (run: Run): boolean => isSet(run, "earlyStopping");
 
 /** A metric on the rows that were evaluated during training, as a curve. */
 export function metricCourse(run: Run, name: string): Point[] {

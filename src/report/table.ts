@@ -17,7 +17,7 @@ export function meanAndSpread(values: readonly number[], format: (value: number)
   return `${number(mean(values), format)}${spread === null ? "" : ` ± ${format(spread)}`}`;
 }
 
-export interface TableOptions {
+interface TableOptions {
   /** `figures` are right-aligned on one line; `text` is left-aligned and wraps. */
   readonly kind?: "figures" | "text";
   /** Whether only screen readers get the caption, because a heading above says the same. */

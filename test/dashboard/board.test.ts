@@ -15,7 +15,7 @@ const running = (): Board => {
   return board;
 };
 
-test("a run is as far as its events say", () => {
+test("a run's progress follows its events", () => {
   const board = running();
   board.event("a", step("search", 1, 2));
   board.event("a", step("search", 2, 4));
@@ -24,14 +24,14 @@ test("a run is as far as its events say", () => {
   expect(board.run("b")).toMatchObject({ state: "waiting", step: 0 });
 });
 
-test("steps of another phase take their own time", () => {
+test("each phase has its own seconds per step", () => {
   const board = running();
   board.event("a", step("search", 4, 100));
   board.event("a", step("retrain", 5, 3));
   expect(board.run("a")?.stepSeconds).toBe(3);
 });
 
-test("a checkpoint that was asked for is waited for until it is there", () => {
+test("a requested checkpoint is pending until it is saved", () => {
   const board = running();
   board.asked("a", "checkpoint");
   expect(board.run("a")).toMatchObject({ isSaving: true, state: "running" });
@@ -39,7 +39,7 @@ test("a checkpoint that was asked for is waited for until it is there", () => {
   expect(board.run("a")).toMatchObject({ isSaving: false, saved: 3 });
 });
 
-test("only what goes on can be asked for something", () => {
+test("only running runs accept requests", () => {
   const board = running();
   board.asked("b", "stop");
   board.asked("none", "stop");
@@ -50,7 +50,7 @@ test("only what goes on can be asked for something", () => {
   expect(board.run("a")).toMatchObject({ state: "stopped", isSaving: false, message: "it was stopped" });
 });
 
-test("tells of every change", () => {
+test("the board reports every change", () => {
   const board = running();
   let told = 0;
   board.onChange(() => told++);

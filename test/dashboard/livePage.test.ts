@@ -15,7 +15,7 @@ function pageThatTakes(milliseconds: number) {
   return { page, clock };
 }
 
-test("is drawn once for all who ask while nothing changes", async () => {
+test("a page is drawn once while nothing changes", async () => {
   const { page, clock } = pageThatTakes(10);
   expect(await page.html()).toBe("drawing 1");
   clock.now += 1e6;
@@ -23,7 +23,7 @@ test("is drawn once for all who ask while nothing changes", async () => {
   expect(await page.html()).toBe("drawing 1");
 });
 
-test("what has changed is drawn when two seconds have passed", async () => {
+test("a changed page is drawn again after two seconds", async () => {
   const { page, clock } = pageThatTakes(10);
   await page.html();
   page.changed();
@@ -48,7 +48,7 @@ test.each([
   expect(page.isDue).toBe(true);
 });
 
-test("at the end it is drawn at once, if anything is new", async () => {
+test("the final page is drawn at once if anything has changed", async () => {
   const { page } = pageThatTakes(10);
   await page.html();
   expect(await page.html(true)).toBe("drawing 1");
@@ -56,7 +56,7 @@ test("at the end it is drawn at once, if anything is new", async () => {
   expect(await page.html(true)).toBe("drawing 2");
 });
 
-test("two who ask at once get one drawing, and a failed one is tried again", async () => {
+test("two requests at once share a drawing, and a failed one is repeated", async () => {
   const { page } = pageThatTakes(10);
   expect(await Promise.all([page.html(), page.html()])).toEqual(["drawing 1", "drawing 1"]);
   let fails = true;

@@ -63,8 +63,8 @@ async function newsUntil(url: string, kind: string): Promise<string> {
   return text;
 }
 
-describe("who is answered", () => {
-  test("a browser of this machine", async () => {
+describe("which requests are answered", () => {
+  test("a browser on this machine is answered", async () => {
     const { port, url } = await serve([""]);
     const { status, headers, text } = await ask(port, "/");
     expect(status).toBe(200);
@@ -96,7 +96,7 @@ describe("who is answered", () => {
     },
   );
 
-  test("no other paths, and no other methods", async () => {
+  test("unknown paths and methods are refused", async () => {
     const { port } = await serve(["a/b"]);
     for (const path of [
       "/runs/a",
@@ -110,17 +110,17 @@ describe("who is answered", () => {
     expect((await ask(port, "/", "PUT")).status).toBe(405);
   });
 
-  test("a port that is taken is refused in a sentence", async () => {
+  test("a port in use gives a one-sentence error", async () => {
     const { port } = await serve([""]);
     const second = serveDashboard({ board: new Board(), draw: async () => "", stop() {}, checkpoint() {} }, port);
     await expect(second).rejects.toThrow(`--dashboard=${port} can't be served: something else listens there.`);
   });
 });
 
-describe("what can be done", () => {
+describe("controls", () => {
   const post = (port: number, path: string) => ask(port, path, "POST", { origin: `http://127.0.0.1:${port}` });
 
-  test("a run that goes on is stopped once, and saves when asked", async () => {
+  test("a running run is stopped once, and saves on request", async () => {
     const { port, asked, board } = await serve([""]);
     await post(port, "/stop");
     expect(asked).toEqual([]);
@@ -132,7 +132,7 @@ describe("what can be done", () => {
     expect(asked).toEqual(["checkpoint ", "stop "]);
   });
 
-  test("one run of several, or all of them", async () => {
+  test("one run or all runs can be stopped", async () => {
     const { port, asked, board } = await serve(["a/seed-0", "a/x=1,y é", "b"]);
     for (const name of ["a/seed-0", "a/x=1,y é"]) board.event(name, start);
     const page = (await ask(port, "/")).text;
@@ -146,7 +146,7 @@ describe("what can be done", () => {
 });
 
 describe("news", () => {
-  test("say how far a run is, and when there is something to see", async () => {
+  test("events report the progress and new pages", async () => {
     const { url, board } = await serve([""]);
     const news = newsUntil(`${url}events`, "page");
     await fetch(url);
@@ -159,7 +159,7 @@ describe("news", () => {
     expect(await (await fetch(url)).text()).toContain("step 3 of 10");
   });
 
-  test("of each page tell of its own run, escaped", async () => {
+  test("each page gets the events of its own run, escaped", async () => {
     const { url, board } = await serve(["<a>", "b"]);
     board.event("<a>", start);
     const ofRun = await newsUntil(`${url}events/runs/b`, "status");
@@ -171,7 +171,7 @@ describe("news", () => {
     expect(ofAll).not.toContain("<a>");
   });
 
-  test("end with the last state, and then nobody listens", async () => {
+  test("the last event has the final state, and then connections close", async () => {
     const { url, board } = await serve([""]);
     board.event("", start);
     const news = newsUntil(`${url}events`, "end");

@@ -14,7 +14,7 @@ import { temporaryFolders } from "../io/temporaryFolder.js";
 const folder = temporaryFolders();
 
 describe("writeFileAtomic", () => {
-  it("writes and replaces, leaving nothing beside", () => {
+  it("writes and replaces a file without leftovers", () => {
     const where = folder();
     writeFileAtomic(join(where, "a.json"), "old");
     writeFileAtomic(join(where, "a.json"), Buffer.from("new"));
@@ -39,7 +39,7 @@ describe("writeFileAtomic", () => {
 });
 
 describe("replaceFolderAtomic", () => {
-  it("shows the new folder only when it is whole, and drops what the old one had", async () => {
+  it("replaces a folder only when the new one is complete", async () => {
     const where = folder();
     const path = join(where, "checkpoint-1");
     mkdirSync(path);
@@ -68,7 +68,7 @@ describe("replaceFolderAtomic", () => {
 });
 
 describe("createFolderAtomic", () => {
-  it("leaves a folder that came first, and nothing beside it", async () => {
+  it("keeps a folder that another process created first, without leftovers", async () => {
     const where = folder();
     const path = join(where, "model");
     await createFolderAtomic(path, async (temporary) => {
@@ -81,7 +81,7 @@ describe("createFolderAtomic", () => {
 });
 
 describe("sweepTemporary", () => {
-  it("spares what is young when others may be writing", () => {
+  it("keeps recent files that others may be writing", () => {
     const where = folder();
     const [young, old] = [temporaryPath(join(where, "a")), temporaryPath(join(where, "b"))];
     for (const path of [young, old]) writeFileSync(path, "");
@@ -90,7 +90,7 @@ describe("sweepTemporary", () => {
     expect(readdirSync(where)).toEqual([basename(young)]);
   });
 
-  it("removes leftovers, files and folders, and nothing else", () => {
+  it("removes temporary files and folders only", () => {
     const where = folder();
     writeFileSync(temporaryPath(join(where, "metrics.json")), "{");
     mkdirSync(join(temporaryPath(join(where, "checkpoint-3")), "sub"), { recursive: true });

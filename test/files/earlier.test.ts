@@ -5,7 +5,6 @@ import { afterAll, describe, expect, test } from "vitest";
 import { writeAnalysis } from "../../src/analysis/files.js";
 import { evaluate } from "../../src/commands/evaluate.js";
 import { finetune } from "../../src/commands/finetune.js";
-import { resolveRun } from "../../src/config/index.js";
 import type { RunEvent } from "../../src/files/events.js";
 import { writeReport } from "../../src/run/writeReport.js";
 
@@ -39,9 +38,12 @@ describe("files of the first version", () => {
     };
     const acting = Object.entries(settingsOf(output)).filter(([key]) => !idle.includes(key));
     const events: RunEvent[] = [];
-    const { metrics } = await finetune(resolveRun({ ...Object.fromEntries(acting), output, resume: true }), {
-      observers: [(event) => events.push(event)],
-    });
+    const { metrics } = await finetune(
+      { ...Object.fromEntries(acting), output, resume: true },
+      {
+        observers: [(event) => events.push(event)],
+      },
+    );
     expect(events.find((event) => event.event === "step")?.step).toBe(4);
     const expected = readJson(join(EARLIER, "finished", "metrics.json")) as Record<string, number>;
     expect(Object.keys(metrics)).toEqual(Object.keys(expected));

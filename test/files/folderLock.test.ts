@@ -12,7 +12,7 @@ const folder = temporaryFolders();
 const nothing = async (): Promise<void> => {};
 
 describe("holdFolder", () => {
-  it("refuses a second writer in one sentence, and lets the next one in after the first", async () => {
+  it("refuses a second writer in one sentence, and allows the next one after the first", async () => {
     const where = folder();
     await holdFolder(where, async () => {
       expect(readdirSync(where).filter(isLock)).toHaveLength(1);
@@ -25,7 +25,7 @@ describe("holdFolder", () => {
     expect(readdirSync(where)).toEqual([]);
   });
 
-  it("takes folders away that it made and nobody filled, and no others", async () => {
+  it("removes empty folders that it created, and no others", async () => {
     const where = folder();
     const [deep, there] = [join(where, "deep", "er"), join(where, "there")];
     await holdFolder(deep, nothing);
@@ -37,7 +37,7 @@ describe("holdFolder", () => {
     expect(readdirSync(deep)).toEqual(["result"]);
   });
 
-  it("never lets two in, however many come at once", async () => {
+  it("never allows two writers, however many start at once", async () => {
     const where = join(folder(), "run");
     let inside = 0;
     let most = 0;
@@ -55,7 +55,7 @@ describe("holdFolder", () => {
   });
 });
 
-describe("a folder that another process has", () => {
+describe("a folder locked by another process", () => {
   /** A folder with the lock of a process that runs, on this machine or as if on another. */
   async function heldByOther(host?: string) {
     const where = folder();
@@ -68,7 +68,7 @@ describe("a folder that another process has", () => {
     return { where, held };
   }
 
-  it("is waited for where that is asked for, and had when it has ended", async () => {
+  it("with waiting, the lock is taken when the other process ends", async () => {
     const { where, held } = await heldByOther();
     expect(writerOf(where)?.pid).toBe(held.pid);
     let isIn = false;
@@ -85,7 +85,7 @@ describe("a folder that another process has", () => {
     expect(writerOf(where)).toBeUndefined();
   });
 
-  it("is waited for no longer than until Ctrl-C, and never on another machine", async () => {
+  it("waiting ends at Ctrl-C, and a process on another machine is never waited for", async () => {
     const { where, held } = await heldByOther();
     const ending = new AbortController();
     const waiting = holdFolder(where, nothing, { waits: true, signal: ending.signal });
@@ -111,7 +111,7 @@ describe("the owner of a lock", () => {
     return { message: error?.message, files: readdirSync(where) };
   }
 
-  it("holds while it lives", async () => {
+  it("a lock holds while its process runs", async () => {
     expect((await left({})).message).toMatch(/is being written by another call of this process/);
     const child = spawn("sleep", ["60"]);
     const stat = (await import("node:fs")).readFileSync(`/proc/${child.pid}/stat`, "utf8");
@@ -122,12 +122,12 @@ describe("the owner of a lock", () => {
     expect(await left(alive)).toEqual({ message: undefined, files: [] });
   });
 
-  it("does not hold when its number belongs to a later process, or the machine has started anew", async () => {
+  it("a lock does not hold if its process number was reused or the machine restarted", async () => {
     expect(await left({ start: other(start) })).toEqual({ message: undefined, files: [] });
     expect(await left({ boot: other(boot) })).toEqual({ message: undefined, files: [] });
   });
 
-  it("holds on another machine, where it can't be seen", async () => {
+  it("a lock of another machine holds, because its process can't be checked", async () => {
     const { message, files } = await left({ host: "far.example" });
     expect(message).toMatch(
       /written by process \d+ on the machine far\.example: .*if it is gone, remove .*bidora-lock/,

@@ -23,7 +23,7 @@ function put(...names: readonly string[]): void {
 
 const left = () => readdirSync(folder).sort();
 
-test("what locks and killed writers left is none of a folder's contents", () => {
+test("a folder's contents leave out locks and temporary files", () => {
   put("notes.txt", METRICS);
   writeFileSync(temporaryPath(join(folder, METRICS)), "");
   expect(left()).toHaveLength(3);
@@ -34,7 +34,7 @@ test("what locks and killed writers left is none of a folder's contents", () => 
   ).toEqual([METRICS, "notes.txt"]);
 });
 
-test("only this program's own files and checkpoints are removed", () => {
+test("only bidora's files and checkpoints are removed", () => {
   put(MARKER, METRICS, "adapter_config.json", "adapter_model.safetensors", "tokenizer.json", "events.jsonl");
   put("checkpoint-4/training_state.json", "checkpoint-4/adapter_model.safetensors", "checkpoint-8/config.json");
   put("analysis.html", "analysis.json", "tensorboard/events.out.tfevents.1764150000.bidora.12");
@@ -43,8 +43,8 @@ test("only this program's own files and checkpoints are removed", () => {
   expect(left()).toEqual(["checkpoint-5", "checkpoint-x", "notes.txt", "run.yaml"]);
 });
 
-describe("in the way of a run is", () => {
-  test("nothing of its own, and nothing with a name that no run writes", () => {
+describe("files in the way of a run", () => {
+  test("bidora's files and unrelated names are not in the way", () => {
     put(MARKER, METRICS, "checkpoint-4/training_state.json", "notes.txt", "checkpoint-x/notes.txt");
     expect(foreignInTheWay(folder)).toBeUndefined();
   });

@@ -17,14 +17,14 @@ afterEach(() => rm(folder, { recursive: true }));
 const write = (text: string) => writeFile(join(folder, "events.jsonl"), text);
 
 describe("readRunLog", () => {
-  it("reads a folder and its file alike, named after the folder", async () => {
+  it("reads a folder or its file, and names the run after the folder", async () => {
     await write(`${lines.join("\n")}\n`);
     const log = await readRunLog(folder);
     expect(log).toEqual({ name: basename(folder), place: folder.split(sep), events, isTorn: false });
     expect(await readRunLog(join(folder, "events.jsonl"))).toEqual(log);
   });
 
-  it("leaves out a torn last line, wherever it is torn", async () => {
+  it("leaves out an incomplete last line", async () => {
     const last = lines.at(-1)!;
     for (const length of [1, 10, last.length - 1]) {
       await write(`${lines.slice(0, -1).join("\n")}\n${last.slice(0, length)}`);
@@ -32,27 +32,27 @@ describe("readRunLog", () => {
     }
   });
 
-  it("takes a last line without newline as whole", async () => {
+  it("accepts a complete last line without newline", async () => {
     await write(lines.join("\n"));
     expect(await readRunLog(folder)).toMatchObject({ events, isTorn: false });
   });
 
-  it("names a broken line that is not the last", async () => {
+  it("names an invalid line that is not the last", async () => {
     await write([...lines.slice(0, 3), '{"event":"st', ...lines.slice(3)].join("\n"));
     await expect(readRunLog(folder)).rejects.toThrow("line 4 is none");
   });
 
-  it("names an event that lacks what it is for", async () => {
+  it("names an event without its required field", async () => {
     await write(`${lines[0]}\n{"event":"evaluation","phase":"train","step":3}\n`);
     await expect(readRunLog(folder)).rejects.toThrow("line 2 is none");
   });
 
-  it("passes over events that it does not know", async () => {
+  it("ignores unknown events", async () => {
     await write(`${lines[0]}\n{"event":"toString"}\n{"event":"weather"}\n${lines[1]}`);
     expect((await readRunLog(folder)).events).toEqual(events.slice(0, 2));
   });
 
-  it("counts the steps that a resumed run did again once, as it did them last", async () => {
+  it("counts repeated steps of a resumed run once, with their last values", async () => {
     const steps = events.filter((event) => event.event === "step");
     const again = steps.slice(4, 6).map((step) => ({ ...step, loss: 9 }));
     const log = [events[0], ...steps.slice(0, 7), events[0], ...again];

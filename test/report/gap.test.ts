@@ -65,27 +65,27 @@ const losses = (count: number, phase: Phase = "train", from = 1) =>
   Array.from({ length: count }, (_, i) => step(from + i, (100 - i) / 100, phase));
 
 describe("the gap of a run", () => {
-  it("is the validation loss less the mean training loss of the last tenth, above 0 where new rows are harder", () => {
+  it("the gap is the validation loss minus the mean training loss of the last tenth of the steps", () => {
     const { train, heldOut, gap } = gapOf(run(...losses(40), done({ loss: 0.9, accuracy: 0.5 })))!;
     expect(train).toBeCloseTo((0.64 + 0.63 + 0.62 + 0.61) / 4, 12);
     expect(heldOut).toBe(0.9);
     expect(gap).toBeCloseTo(0.275, 12);
   });
 
-  it("is of the retraining alone, after a search", () => {
+  it("after a search the gap uses the retraining only", () => {
     const found = gapOf(run(...losses(30, "search"), ...losses(10, "retrain", 31), done({ loss: 0.5 })))!;
     expect(found.train).toBeCloseTo(0.91, 12);
     expect(found.gap).toBeCloseTo(-0.41, 12);
   });
 
-  it("takes test rows where there are no validation rows, and is not there without either", () => {
+  it("the gap uses test rows without validation rows, and is undefined without both", () => {
     expect(gapOf(run(...losses(10), done({ test_loss: 2 })))!.gap).toBeCloseTo(2 - 0.91, 12);
     expect(gapOf(run(...losses(10), done({ holdout_loss: 2 })))).toBeUndefined();
     expect(gapOf(run(done({ loss: 2 })))).toBeUndefined();
     expect(gapOf(run(...losses(10)))).toBeUndefined();
   });
 
-  it("ends with the state that early stopping goes back to", () => {
+  it("the gap ends at the state that early stopping restores", () => {
     const events = [
       start({ earlyStopping: 2 }),
       ...losses(20),
@@ -105,7 +105,7 @@ describe("the gap of a run", () => {
     expect(metricCourse(stopped, "accuracy").map(({ value }) => value)).toEqual([0.6, 0.8, 0.8, 0.7]);
   });
 
-  it("leaves out of the course what is told at the end of the state that was put back", () => {
+  it("a curve leaves out the final evaluation of a restored state", () => {
     const told = [
       evaluation(5, { accuracy: 0.8 }),
       evaluation(10, { accuracy: 0.7 }),
@@ -119,7 +119,7 @@ describe("the gap of a run", () => {
     ]);
   });
 
-  it("goes step by step with the losses up to each evaluation", () => {
+  it("the gap at each evaluation uses the losses up to that step", () => {
     const course = gapCourse(run(...losses(20), evaluation(10, { loss: 1 }), evaluation(20, { loss: 1 })));
     expect(course.map(({ step: at }) => at)).toEqual([10, 20]);
     expect(course[0]!.value).toBeCloseTo(1 - (0.92 + 0.91) / 2, 12);
@@ -128,7 +128,7 @@ describe("the gap of a run", () => {
 });
 
 describe("the course of a metric", () => {
-  it("is of the rows that were held out alone, not of the validation rows at the end", () => {
+  it("a curve has the held-out rows only, not the validation rows of the end", () => {
     const watched = run(
       start({ holdoutFraction: 0.2 }),
       ...losses(10),
@@ -140,7 +140,7 @@ describe("the course of a metric", () => {
     expect(metricCourse(watched, "loss").map(({ value }) => value)).toEqual([0.7, 0.6]);
   });
 
-  it("is on the rows that were watched alone, and so is the gap", () => {
+  it("curve and gap use the rows that were evaluated during training", () => {
     const others = run(...losses(10), evaluation(5, { loss: 0.7 }), done({ loss: 0.1 }));
     const watched = run(
       start({ holdoutFraction: 0.2 }),
@@ -173,14 +173,14 @@ describe("the course of a metric", () => {
     expect(metricNames([others, watched])).toEqual(["loss"]);
   });
 
-  it("is of the held-out rows in the tables too, before the run has ended", () => {
+  it("tables of an unfinished run also name the held-out rows", () => {
     const live = run(start({ holdoutFraction: 0.2 }), ...losses(10), evaluation(5, { loss: 0.7 }));
     expect(gapOf(live)).toBeUndefined();
     expect(heldOutGapOf(live)!.heldOut).toBe(0.7);
     expect(finalMetrics(live)).toEqual({ holdout_loss: 0.7 });
   });
 
-  it("has no validation rows where there are test rows alone", () => {
+  it("a run with test rows only has no validation metrics", () => {
     const tested = run(
       start({ holdoutFraction: 0.2 }),
       ...losses(10),
@@ -193,18 +193,18 @@ describe("the course of a metric", () => {
     expect(metricsByRows(plain, plain.of("evaluation")[0]!)).toEqual([]);
   });
 
-  it("is the held-out value where there is only the end", () => {
+  it("a run with a final evaluation only gives the held-out value", () => {
     const only = run(start({ holdoutFraction: 0.2 }), ...losses(3), evaluation(3, { loss: 0.1, holdout_loss: 0.6 }));
     expect(metricCourse(only, "loss").map(({ value }) => value)).toEqual([0.6]);
   });
 
-  it("has one value a step", () => {
+  it("a curve has one value for each step", () => {
     const twice = run(...losses(3), evaluation(3, { loss: 0.5 }), evaluation(3, { loss: 0.5, test_loss: 0.4 }));
     expect(metricCourse(twice, "loss")).toHaveLength(1);
   });
 });
 
-it("knows no best point where nothing stops early, or nobody says what is better", () => {
+it("there is no best point without early stopping or without a known goal", () => {
   expect(bestPoints(run(start({ earlyStopping: null }), ...losses(3), evaluation(3, { accuracy: 1 })))).toEqual([]);
   expect(bestPoints(run(...losses(3), evaluation(3, { accuracy: 1 })))).toEqual([]);
 });

@@ -6,20 +6,20 @@ const inOrder = (values: readonly number[]) => values.toSorted((a, b) => a - b);
 const gaps = (values: readonly number[]) => inOrder(values).flatMap((one, i, all) => (i > 0 ? one - all[i - 1]! : []));
 
 describe("spread", () => {
-  it("leaves alone what is far enough apart", () => {
+  it("spread keeps positions that are far enough apart", () => {
     expect(spread([80, 20, 50], 15, 0, 100)).toEqual([80, 20, 50]);
   });
 
-  it("moves equal ones to either side by as little as it takes", () => {
+  it("spread moves equal positions apart by the smallest distance", () => {
     expect(spread([50, 50], 10, 0, 100)).toEqual([45, 55]);
     expect(spread([50, 50, 50], 10, 0, 100)).toEqual([40, 50, 60]);
   });
 
-  it("lets neighbours that come too near move on together", () => {
+  it("neighbours that come too close move together", () => {
     expect(spread([50, 50, 58], 10, 0, 100)).toEqual([42 + 2 / 3, 52 + 2 / 3, 62 + 2 / 3]);
   });
 
-  it("stays between the ends, and keeps its gaps there", () => {
+  it("positions stay between the ends and keep their gaps", () => {
     for (const wanted of [
       [0, 0, 0, 3],
       [100, 99, 100],
@@ -35,15 +35,15 @@ describe("spread", () => {
   });
 });
 
-describe("marks that would hide each other", () => {
+describe("marks that would overlap", () => {
   const room = { near: 7, room: 22 };
 
-  it("stand over each other, those of other bands and far ones where they are", () => {
+  it("overlapping marks of a band are stacked; others stay in place", () => {
     expect(offsets([10, 10, 40, 10], [0, 0, 0, 30], room)).toEqual([-3.5, 3.5, 0, 0]);
     expect(offsets([12, 10, 14], [0, 0, 0], room)).toEqual([0, -7, 7]);
   });
 
-  it("keep to their band, however many they are", () => {
+  it("stacked marks stay within their band", () => {
     const moved = offsets(Array(12).fill(5), Array(12).fill(0), room);
     expect(new Set(moved).size).toBe(12);
     expect(Math.max(...moved.map(Math.abs))).toBeLessThanOrEqual(11 + 1e-9);

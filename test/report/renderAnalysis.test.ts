@@ -33,7 +33,7 @@ const looks = (document: ReturnType<typeof page>["document"]): string[] =>
     ),
   );
 
-test("each layer has a colour of its own, each step a marker of its own, however many there are", () => {
+test("each layer has its own colour and each step its own marker, for any number of them", () => {
   const steps = Array.from({ length: 40 }, (_, at) => (at === 39 ? null : 10 * (at + 1)));
   const layers = Array.from({ length: 25 }, (_, at) => layer(at, steps));
   const { document } = page("run", layers);
@@ -44,14 +44,14 @@ test("each layer has a colour of its own, each step a marker of its own, however
   expect(told.slice(-2)).toEqual(["step 390", "end"]);
 });
 
-test("names are text, not markup", () => {
+test("names in an analysis are escaped", () => {
   const { source, document } = page('<b>&"run"', [layer(0, [1, 2]), layer(0, [1, 2], "<i>")]);
   expect(source).not.toMatch(/<b>|<i>/);
   expect(document.querySelector("h1")?.textContent).toBe('Weight decomposition: <b>&"run"');
   expect(document.querySelectorAll("svg.plot")).toHaveLength(2);
 });
 
-test("the line goes from the first point to the last; without a slope there is none, and the page says why", () => {
+test("the fitted line connects the first and the last point; without a slope the page says why there is none", () => {
   const line = (layers: readonly AnalyzedLayer[]) => {
     const { document } = page("run", layers);
     return [

@@ -53,7 +53,7 @@ function comparison(tasks: readonly string[], seeds: number, steps = 20): Compar
   };
 }
 
-it("a method without a run that began has no part in what sets the methods' settings apart", () => {
+it("a method without started runs is left out of the table of differing settings", () => {
   const found = comparison(["mrpc"], 2);
   const settings = (log: ComparisonLog) => texts(parse(renderComparison(log)), "#settings table:first-of-type tr");
   expect(settings({ ...found, methods: [...found.methods, "adapter"] })).toEqual(settings(found));
@@ -64,7 +64,7 @@ describe("a comparison on one task", () => {
   const source = renderComparison(found);
   const page = parse(source);
 
-  it("has its parts, each found by a link", () => {
+  it("a comparison's page links to each of its parts", () => {
     expect(texts(page, "h2")).toEqual([
       "Scores and costs",
       "Paired differences",
@@ -84,7 +84,7 @@ describe("a comparison on one task", () => {
     expect(texts(page, "h1")).toEqual(["Comparison cmp"]);
   });
 
-  it("has the scores with the best in bold, and says so to those who don't see it", () => {
+  it("the best score is bold, and marked for screen readers", () => {
     const rows = all(page, "#scores tbody tr").map((row) => texts(row, "th, td").slice(0, 3));
     expect(rows[2]).toEqual(["bidora", "0.8550 ± 0.0071 (best)", "0.1500 ± 0.0000 (best)"]);
     expect(texts(page, "#scores strong")).toEqual(["0.8550 ± 0.0071", "0.1500 ± 0.0000"]);
@@ -95,7 +95,7 @@ describe("a comparison on one task", () => {
     expect(texts(page, "#significance .note").join(" ")).toContain("are too few");
   });
 
-  it("has each method's curves as a mean with a band, and no curve a run", () => {
+  it("each method has a mean curve with a band, and no curve for each run", () => {
     const lines = all(page, "#training-loss .wide [data-mark=line]");
     expect(lines.map((line) => line.getAttribute("stroke"))).toEqual(["var(--run-0)", "var(--run-1)", "var(--run-2)"]);
     expect(all(page, "#training-loss .wide [data-mark=area] path")).toHaveLength(4);
@@ -103,14 +103,14 @@ describe("a comparison on one task", () => {
     expect(texts(page, "#training-loss details tbody td")[1]).toMatch(/^0\.\d{4} ± 0\.\d{4}$/);
   });
 
-  it("names the conditions, and settings method by method", () => {
+  it("the page has the conditions and the settings of each method", () => {
     expect(texts(page, "#conditions dl div")).toContain("Budget of each run20 steps");
     expect(texts(page, "#settings thead th")).toEqual(["lora", "dora", "bidora"]);
     expect(texts(page, "#settings tbody th")).not.toContain("seed");
     expect(texts(page, "#settings dl div")).toContain("rank8");
   });
 
-  it("needs nothing beside it, and holds no NaN", () => {
+  it("the page is self-contained and has no NaN", () => {
     expect(source).not.toMatch(/https?:|url\(|@import|\bsrc=|\bhref="[^#]/);
     expect(source).not.toMatch(/NaN|undefined|Infinity|\[object/);
   });
@@ -120,14 +120,14 @@ describe("differences of pairs", () => {
   const found = comparison(["mrpc"], 2);
   const [task] = found.tasks;
 
-  it("are the first method less the second, seed by seed", () => {
+  it("differences are first method minus second, for each seed", () => {
     const pairs = pairDifferences(found, task!);
     expect(pairs.map(({ pair }) => pair)).toEqual(["lora – dora", "lora – bidora", "dora – bidora"]);
     expect(pairs[1]!.seeds.map(({ seed }) => seed)).toEqual([0, 1]);
     for (const { difference } of pairs[1]!.seeds) expect(difference).toBeCloseTo(0.8 - 0.85, 12);
   });
 
-  it("are above 0 where the first is better, also where less is better", () => {
+  it("differences are above 0 if the first method is better, also for metrics where less is better", () => {
     const loss = { name: "mrpc", metrics: [{ name: "loss", goal: "minimize" }] } as const;
     const tests = [bootstrapTest({ a: "lora", b: "bidora", metric: "loss", low: 0.01, high: 0.09, task: "mrpc" })];
     const [, pair] = pairDifferences({ ...found, tests }, { ...loss, metrics: [...loss.metrics] });
@@ -135,21 +135,21 @@ describe("differences of pairs", () => {
     expect(pair!.interval).toEqual([-0.09, -0.01]);
   });
 
-  it("are of seeds that both have", () => {
+  it("differences use the seeds that both methods have", () => {
     const fewer = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 1) };
     expect(pairDifferences(fewer, task!)[0]!.seeds.map(({ seed }) => seed)).toEqual([1]);
     const none = { ...found, runs: found.runs.filter(({ method, seed }) => method !== "dora" || seed === 7) };
     expect(pairDifferences(none, task!).map(({ pair }) => pair)).toEqual(["lora – bidora"]);
   });
 
-  it("of many methods are those with the first", () => {
+  it("with many methods, only pairs with the first one are shown", () => {
     const methods = Array.from({ length: 8 }, (_, i) => `m${i}`);
     const runs = methods.map((method) => ({ ...found.runs[0]!, method, log: undefined }));
     expect(pairDifferences({ methods, runs, tests: [] }, task!)).toHaveLength(7);
   });
 });
 
-it("gives each of several tasks figures of its own, and stays small with forty runs and long curves", () => {
+it("each task has its own figures, and the page stays small with forty runs and long curves", () => {
   const tasks = ["mrpc", "a/b <c>", "a/b (c)"];
   const found = comparison(tasks, 5, 2000);
   const source = renderComparison(found);
@@ -177,7 +177,7 @@ it("gives each of several tasks figures of its own, and stays small with forty r
   expect(regions.filter((name, i) => regions.indexOf(name) !== i)).toEqual([]);
 });
 
-it("folds up a long table under its caption, its notes beside it", () => {
+it("a long table is collapsed under its caption, and its notes stay visible", () => {
   const found = comparison(["mrpc", "rte", "cola"], 2, 5);
   const tests = Array.from({ length: 4 }, () => found.tests).flat();
   const page = parse(renderComparison({ ...found, tests }));
@@ -189,7 +189,7 @@ it("folds up a long table under its caption, its notes beside it", () => {
   expect(all(page, "#scores > details")).toEqual([]);
 });
 
-it("goes as far as all seeds go, and does without logs that are gone", () => {
+it("mean curves end at the last common step, and runs without a log are left out", () => {
   const found = comparison(["mrpc"], 2);
   const runs = found.runs.map((run) =>
     run.method === "dora" && run.seed === 1
@@ -217,7 +217,7 @@ it("goes as far as all seeds go, and does without logs that are gone", () => {
   ]);
 });
 
-it("shows what was tried, and what was chosen of it", () => {
+it("the page shows the values that a grid tried and chose", () => {
   const found = comparison(["mrpc"], 1);
   const grid = [{ rank: 4 }, { rank: 8 }];
   const page = parse(renderComparison({ ...found, conditions: { ...found.conditions, grid } }));
@@ -235,7 +235,7 @@ describe("a comparison's folder", () => {
 
   const write = (value: unknown) => writeFile(join(folder, "comparison.json"), JSON.stringify(value));
 
-  it("gives what it found, with the logs of the runs that are there", async () => {
+  it("readComparison returns the file with the logs of existing runs", async () => {
     const { runs, name: _name, ...rest } = comparison(["mrpc"], 1);
     await write({ ...rest, runs: runs.map(({ log: _log, ...run }) => run), summary: [] });
     const at = join(folder, "mrpc", "dora", "seed-0");
@@ -253,7 +253,7 @@ describe("a comparison's folder", () => {
     expect(renderComparison(found)).toContain("<h1>Comparison cmp-");
   });
 
-  it("has failed and unfinished runs under the name that their task was asked for by", async () => {
+  it("failed and unfinished runs have the task name that the user gave", async () => {
     const { runs, name: _name, ...rest } = comparison(["mrpc"], 2);
     const [task] = rest.tasks;
     const failed = [{ task: "mrpc", method: "bidora", seed: 1, reason: "it diverged" }];
@@ -274,7 +274,7 @@ describe("a comparison's folder", () => {
     expect(texts(page, "#scores .note").join(" ")).toContain("dora seed 1 on m/r p&c (stopped)");
   });
 
-  it("reads no log outside of it", async () => {
+  it("readComparison reads no log outside the folder", async () => {
     const { runs, name: _name, ...rest } = comparison(["mrpc"], 1);
     const [{ log: _log, ...run }] = runs as [(typeof runs)[0]];
     const out = { ...run, method: ".." };
@@ -284,7 +284,7 @@ describe("a comparison's folder", () => {
     expect((await readComparison(folder)).runs[0]!.log).toBeUndefined();
   });
 
-  it("is refused where its file is of another form", async () => {
+  it("readComparison refuses a file of another form", async () => {
     await expect(readComparison(folder)).rejects.toMatchObject({ code: "COMPARISON" });
     await write({ runs: [], summary: [], tests: [], conditions: {} });
     await expect(readComparison(folder)).rejects.toThrow("tasks: ");

@@ -6,7 +6,7 @@ import { all, changed, parse, texts } from "./page.js";
 import { heldOutRun, sampleRun } from "./sampleRuns.js";
 
 const three = (["lora", "dora", "bidora"] as const).map((method) => sampleRun({ name: method, method, steps: 60 }));
-it("says of a validation score that it was used for selection, where it was, and of which run", () => {
+it("the page says which runs used the validation score for selection", () => {
   const early = { earlyStopping: 3, evalEvery: 8 };
   const [plain, stopped, held] = [{}, early, { ...early, holdoutFraction: 0.2 }].map((settings, i) =>
     sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings }),
@@ -21,7 +21,7 @@ it("says of a validation score that it was used for selection, where it was, and
   expect(noteOf(plain!, stopped!, held!)).toEqual([expect.stringContaining("kept the state of run-1 that was best")]);
 });
 
-it("sets scores against costs by rows that all runs were judged by, the test rows first", () => {
+it("the cost figure uses rows that all runs have scores on, preferably test rows", () => {
   const of = (...each: readonly Readonly<Record<string, number>>[]) => captionsOf(each.map(logOf));
   const logOf = (metrics: Readonly<Record<string, number>>, i: number) => {
     const log = sampleRun({ name: `run-${i}`, method: "lora", steps: 20, settings: { task: "mine" } });
@@ -43,7 +43,7 @@ describe("a report of three runs", () => {
   const source = renderReport(three);
   const page = parse(source);
 
-  it("has its figures, each with a caption and each drawing with a text in its place", () => {
+  it("each figure has a caption, and each drawing has a text alternative", () => {
     expect(texts(page, "figure h2")).toEqual([
       "Training loss",
       "Validation",
@@ -65,7 +65,7 @@ describe("a report of three runs", () => {
     }
   });
 
-  it("draws all runs' losses in one figure, in their own colours, search and retraining apart", () => {
+  it("one figure has the losses of all runs in their colours, with search and retraining separate", () => {
     const [loss] = all(page, "figure svg.plot");
     const strokes = all(loss!, '[data-mark="line"]').map((line) => line.getAttribute("stroke"));
     for (const run of [0, 1, 2]) expect(strokes.filter((stroke) => stroke === `var(--run-${run})`)).toHaveLength(2);
@@ -74,7 +74,7 @@ describe("a report of three runs", () => {
     expect(loss!.textContent).toContain("retraining");
   });
 
-  it("puts results in a row a run", () => {
+  it("the results have one row for each run", () => {
     const rows = all(page, "#results table.figures")[0]!;
     expect(texts(rows, "thead th").slice(0, 5)).toEqual([
       "Run",
@@ -89,14 +89,14 @@ describe("a report of three runs", () => {
     expect(cells.slice(-3)).toEqual(["16.2 s", expect.stringMatching(/^9,\d{3}$/), "785 MiB"]);
   });
 
-  it("tells apart the settings that differ and those that all runs share", () => {
+  it("settings that differ are separate from shared ones", () => {
     expect(texts(page, "#settings table.text tbody tr")[0]).toBe("methodloradorabidora");
     expect(texts(page, "#settings table.text tbody th")).toEqual(["method", "hypergradient", "xi", "searchFraction"]);
     expect(texts(page, "dl div")).toContain("targetModulesquery, value");
     expect(texts(page, "dl div")).toContain("Memory7,915 MiB");
   });
 
-  it("needs nothing beside it and has both themes", () => {
+  it("the page is self-contained and has both themes", () => {
     expect(all(page, "script, link, img, iframe, object")).toEqual([]);
     expect(source).not.toMatch(/https?:|url\(|@import|@font-face|\bsrc=|\bhref="[^#]/);
     expect(source).toContain("prefers-color-scheme:dark");
@@ -104,7 +104,7 @@ describe("a report of three runs", () => {
     expect(page.querySelector("html")!.getAttribute("lang")).toBe("en");
   });
 
-  it("can be found one's way in: landmarks, a way past them, headings in order, and links that lead somewhere", () => {
+  it("the page has landmarks, a skip link, ordered headings and working links", () => {
     for (const landmark of ["header", "nav[aria-label]", "main#main", "footer"])
       expect(all(page, `body > ${landmark}`), landmark).toHaveLength(1);
     expect(all(page, "body > *")[0]!.getAttribute("href")).toBe("#main");
@@ -119,7 +119,7 @@ describe("a report of three runs", () => {
     for (const head of all(page, "th")) expect(head.getAttribute("scope")).toMatch(/^(row|col)$/);
   });
 
-  it("has the numbers of every figure in a table", () => {
+  it("every figure has its numbers in a table", () => {
     for (const figure of all(page, "figure")) expect(all(figure, "details table").length, figure.id).toBeGreaterThan(0);
     const rows = all(page, "#training-loss details tbody tr");
     expect(rows.length).toBe(20);
@@ -131,27 +131,27 @@ describe("a report of three runs", () => {
     expect(accuracy).toContain(last!.metrics.accuracy!.toFixed(4));
   });
 
-  it("tells runs apart without colour", () => {
+  it("runs differ also without colour", () => {
     const dashes = all(page, ".legend line").map((line) => line.getAttribute("stroke-dasharray"));
     expect(new Set(dashes).size).toBe(3);
     expect(new Set(all(page, ".legend g").map((mark) => mark.querySelector("path")?.getAttribute("d"))).size).toBe(3);
   });
 
-  it("holds no NaN, undefined or infinity", () => {
+  it("the page has no NaN, undefined or infinity", () => {
     expect(source).not.toMatch(/NaN|undefined|Infinity|\[object/);
   });
 
-  it("is the same at every call", () => {
+  it("rendering twice gives the same page", () => {
     expect(renderReport(three)).toBe(source);
   });
 });
 
-describe("runs that watched rows which they held out, beside others", () => {
+describe("runs with held-out rows beside others", () => {
   const heldOut = heldOutRun({ name: "lora+es", method: "lora", steps: 60 });
   const page = parse(renderReport([three[0]!, heldOut]));
   const [validation, watched] = ["validation rows", "held-out training rows"];
 
-  it("have panels of their own, with the rows named", () => {
+  it("runs with held-out rows have their own panels, which name the rows", () => {
     expect(texts(page, "#validation h3")).toEqual(
       ["Loss", "Accuracy", "F1"].flatMap((metric) => [`${metric} on ${validation}`, `${metric} on ${watched}`]),
     );
@@ -164,7 +164,7 @@ describe("runs that watched rows which they held out, beside others", () => {
     expect(texts(page, "#validation figcaption")[0]).toContain(`on the ${validation}, or on the ${watched}`);
   });
 
-  it("have a gap to each kind of rows, of which the curve shows the one that its table has", () => {
+  it("there is a gap to each kind of rows, and each curve matches its table", () => {
     const rows = all(page, "#gap > .scroll tbody tr").map((row) => texts(row, "th, td"));
     expect(rows.map(([name, of]) => [name, of])).toEqual([
       ["lora", validation],
@@ -177,7 +177,7 @@ describe("runs that watched rows which they held out, beside others", () => {
     expect(texts(numbers, "tbody tr")).toContain(`${best}${rows[2]!.at(-1)}`);
   });
 
-  it("are told apart in the table of all evaluations", () => {
+  it("the table of evaluations names the rows", () => {
     const rows = all(page, "#results details tbody tr").map((row) => texts(row, "th, td"));
     expect(new Set(rows.filter(([name]) => name === "lora").map((row) => row[3]))).toEqual(new Set([validation]));
     const ofEs = rows.filter(([name]) => name === "lora+es").map((row) => row[3]);
@@ -185,14 +185,14 @@ describe("runs that watched rows which they held out, beside others", () => {
     expect(new Set(ofEs.slice(0, -2))).toEqual(new Set([watched]));
   });
 
-  it("have their panels alone where no other runs are there, and are named too", () => {
+  it("without other runs only the panels of held-out rows are shown, and they name the rows", () => {
     const alone = parse(renderReport([heldOut]));
     expect(texts(alone, "#validation h3")[1]).toBe(`Accuracy on ${watched}`);
     expect(texts(alone, "#gap h3")).toEqual([`Gap to the loss on ${watched}`]);
   });
 });
 
-it("lists no setting that had no effect in the run, though the log has its value", () => {
+it("settings without effect are not listed, even if the log has their value", () => {
   const idle = changed(three[0]!, (event) =>
     event.event === "start" ? { ...event, idle: ["alpha", "dtype"] } : event,
   );
@@ -204,7 +204,7 @@ it("lists no setting that had no effect in the run, though the log has its value
 });
 
 describe("what a log may hold", () => {
-  it("is escaped wherever it goes", () => {
+  it("all text of a log is escaped", () => {
     const evil = `<img src=x onerror="alert(1)">'&`;
     const log = changed(sampleRun({ name: evil, method: "dora", steps: 30, settings: { [evil]: evil } }), (event) => {
       if (event.event === "evaluation") return { ...event, metrics: { [evil]: 0.5 } };
@@ -222,7 +222,7 @@ describe("what a log may hold", () => {
     expect(texts(page, "svg.plot > desc").filter((told) => told.includes(evil)).length).toBeGreaterThan(2);
   });
 
-  it("may be values that JSON could not hold", () => {
+  it("a log may have values that are not finite", () => {
     const log = changed(three[2]!, (event) => {
       if (event.event === "step" && event.step % 3 === 0) return { ...event, loss: null as unknown as number };
       if (event.event === "evaluation") return { ...event, metrics: { accuracy: Number.NaN } };
@@ -232,18 +232,18 @@ describe("what a log may hold", () => {
     expect(renderReport([log])).not.toMatch(/NaN|null|undefined|Infinity/);
   });
 
-  it("may be a start and nothing else", () => {
+  it("a log may have a start event only", () => {
     const page = parse(renderReport([{ ...three[0]!, events: three[0]!.events.slice(0, 1) }]));
     expect(texts(page, ".alert")[0]).toContain("before its first step");
     expect(all(page, "figure")).toEqual([]);
     expect(texts(page, "#results tbody td").slice(-4)).toEqual(["–", "–", "–", "–"]);
   });
 
-  it("may be a single step", () => {
+  it("a log may have a single step", () => {
     expect(renderReport([{ ...three[0]!, events: three[0]!.events.slice(0, 2) }])).not.toMatch(/NaN|undefined/);
   });
 
-  it("may be a run that was killed, or failed", () => {
+  it("a log may be of a killed or failed run", () => {
     const cut = three[2]!.events.slice(0, -1);
     const killed = parse(renderReport([{ ...three[2]!, events: cut, isTorn: true }]));
     expect(texts(killed, ".alert")[0]).toBe(
@@ -254,21 +254,21 @@ describe("what a log may hold", () => {
     expect(texts(failed, ".alert")[0]).toContain("failed after step 120: The loss is not finite. (LOSS_NOT_FINITE)");
   });
 
-  it("may be the log of a method without magnitudes or search", () => {
+  it("a log may be of a method without magnitudes or search", () => {
     const page = parse(renderReport([three[0]!]));
     expect(texts(page, "figure h2")).toEqual(["Training loss", "Validation", "Generalisation gap", "Learning rate"]);
     expect(all(page, ".legend")).toEqual([]);
   });
 });
 
-it("gives runs of one name different ones, and stays small for long runs", () => {
+it("runs with the same name get unique names, and long runs give a small page", () => {
   const long = sampleRun({ name: "same", method: "bidora", steps: 8000 });
   const source = renderReport([long, long]);
   expect(texts(parse(source), ".legend li")).toEqual(["same", "same (2)"]);
   expect(source.length).toBeLessThan(400_000);
 });
 
-it("tells runs of one folder's name apart by as much of their paths as it takes", () => {
+it("runs with the same folder name are named by as much of their paths as necessary", () => {
   const [run] = three as [(typeof three)[0]];
   const at = (path: string) => ({ ...run, name: path.split("/").at(-1)!, place: `/runs/${path}`.split("/") });
   const named = (...paths: string[]) => texts(parse(renderReport(paths.map(at))), ".legend li");
@@ -290,25 +290,25 @@ describe("a report of many runs", () => {
   const many = Array.from({ length: 24 }, (_, i) => sampleRun({ name: `run-${i}`, method: "dora", steps: 20 }));
   const page = parse(renderReport(many));
 
-  it("folds up what is long, and has a heading and a title of one line", () => {
+  it("long parts are collapsed, and heading and title fit on one line", () => {
     expect(texts(page, "#magnitudes details summary")[0]).toBe("All 48 panels");
     expect(all(page, "#magnitudes > .panels")).toEqual([]);
     expect(page.querySelector("title")!.textContent).toBe("24 runs – training report");
   });
 
-  it("has a legend that does not cover what it explains", () => {
+  it("the legend does not cover the figures", () => {
     expect(all(page, ".legend.many li")).toHaveLength(24);
     expect(all(parse(renderReport(three)), ".legend.many")).toEqual([]);
   });
 });
 
-describe("methods that cost the same and reach the same", () => {
+describe("methods with the same cost and score", () => {
   const same = Array.from({ length: 7 }, (_, i) =>
     sampleRun({ name: `method ${i}`, method: "lora", steps: 20, settings: { method: `${i}` } }),
   );
   const [, parameters] = all(parse(renderReport(same)), "#cost .panel");
 
-  it("are each named beside their points, no two names in one line", () => {
+  it("overlapping points have separate labels", () => {
     const names = same.map(({ name }) => name);
     const labels = all(parameters!, "[data-mark=text] text").filter(({ textContent }) => names.includes(textContent));
     expect(labels.map(({ textContent }) => textContent)).toEqual(names);
@@ -318,7 +318,7 @@ describe("methods that cost the same and reach the same", () => {
     expect(all(parameters!, "[data-mark=link] path")).toHaveLength(7);
   });
 
-  it("have no tick twice", () => {
+  it("ticks are unique", () => {
     for (const axis of all(parameters!, "[data-mark='x-axis tick label']")) {
       const ticks = texts(axis, "text");
       expect(ticks.length).toBeGreaterThan(1);
@@ -327,7 +327,7 @@ describe("methods that cost the same and reach the same", () => {
   });
 });
 
-it("tells of a run that was gone on with what all its sessions took", () => {
+it("a resumed run shows the time of all its sessions", () => {
   const run = sampleRun({ name: "lora", method: "lora", steps: 60 });
   const [start] = run.events as [RunEvent];
   const at = run.events.findIndex((event) => event.event === "step" && event.step === 31);

@@ -30,19 +30,19 @@ describe("rows of one class", () => {
   ];
   const found = page(["no", "yes"], rows);
 
-  it("have scores class by class, and a confusion matrix with a row for what is right", () => {
+  it("a class task has scores by class and a confusion matrix with one row for each true class", () => {
     expect(texts(found, "#classes table:not(.matrix) tbody tr")).toEqual(["no1.0000.3330.5003", "yes0.5001.0000.6672"]);
     expect(texts(found, ".matrix thead th")).toEqual(["no", "yes"]);
     expect(texts(found, ".matrix tbody tr")).toEqual(["no12", "yes02"]);
     expect(all(found, ".matrix td.right").map(({ textContent }) => textContent)).toEqual(["1", "2"]);
   });
 
-  it("list the wrong ones, the surest first, with their texts", () => {
+  it("wrong rows are listed with their texts, the most confident first", () => {
     expect(texts(found, ".rows .place")).toEqual(["dev.tsv line 3", "dev.tsv line 2"]);
     expect(texts(found, ".rows li")[0]).toBe("dev.tsv line 3text 3ReferencenoPredictionyesConfidence80.0 %");
   });
 
-  it("of more than twenty show twenty", () => {
+  it("at most twenty wrong rows are shown", () => {
     const many = Array.from({ length: 50 }, (_, i) => classRow(0, "yes", i / 50));
     expect(texts(page(["no", "yes"], many), ".rows .place")).toHaveLength(20);
     expect(texts(page(["no", "yes"], many), "#wrong-rows h3")).toEqual([
@@ -50,7 +50,7 @@ describe("rows of one class", () => {
     ]);
   });
 
-  it("may all be right, or of one class alone", () => {
+  it("all rows may be right, or of one class", () => {
     const one = page(["no", "yes"], [classRow(0, "no"), classRow(0, "no")]);
     expect(all(one, "#wrong-rows")).toEqual([]);
     expect(texts(one, "#classes table:not(.matrix) tbody tr")).toEqual(["no1.0001.0001.0002", "yes0.0000.0000.0000"]);
@@ -58,7 +58,7 @@ describe("rows of one class", () => {
     expect(texts(page(["no", "yes"], []), "#classes")).toEqual([]);
   });
 
-  it("of many classes show the most frequent, and sum up the rest", () => {
+  it("with many classes the most frequent ones are shown, and the others are summed up", () => {
     const names = Array.from({ length: 115 }, (_, i) => `c${i}`);
     const rows = names.flatMap((name, i) => Array.from({ length: i < 100 ? i + 1 : 0 }, () => classRow(i, name)));
     const many = page(names, rows);
@@ -72,7 +72,7 @@ describe("rows of one class", () => {
     ]);
   });
 
-  it("are escaped, labels and texts alike", () => {
+  it("labels and texts are escaped", () => {
     const evil = `</table><script>alert("1")</script>'&<img src=x onerror=alert(1)>`;
     const hostile = page([evil, "yes"], [{ ...classRow(0, "yes"), text: evil }, classRow(1, evil)]);
     expect(all(hostile, "script, img")).toEqual([]);
@@ -81,19 +81,19 @@ describe("rows of one class", () => {
     expect(texts(hostile, ".rows dd")).toContain(evil);
   });
 
-  it("whose label is not among the run's are in no table", () => {
+  it("rows with an unknown label are in no table", () => {
     expect(all(page(["no", "yes"], [classRow(2, "yes"), classRow(0, "maybe")]), "#classes")).toEqual([]);
     expect(all(page([], rows), "#classes, #wrong-rows")).toEqual([]);
   });
 
-  it("named like what every object has are names like others", () => {
+  it('labels such as "constructor" are ordinary names', () => {
     const found = page(["constructor", "__proto__"], [classRow(0, "__proto__"), classRow(1, "__proto__")]);
     expect(texts(found, ".matrix tbody tr")).toEqual(["constructor01", "__proto__01"]);
   });
 });
 
 describe("rows of other kinds", () => {
-  it("of several labels: a table of labels, and the rows with the most wrong ones", () => {
+  it("several labels: a table of labels, and the rows with the most wrong labels", () => {
     const labels = ["a", "b", "c"];
     const found = page(labels, [
       { reference: [1, 0, 1], prediction: { labels: ["a"] } },
@@ -105,7 +105,7 @@ describe("rows of other kinds", () => {
     expect(texts(found, ".rows li")[0]).toContain("Wrong labels3");
   });
 
-  it("of words: types of entities, or labels where there are none", () => {
+  it("words: a table of entity types, or of labels without entities", () => {
     const words = { tokens: ["Ada", "met", "Bob"] };
     const tagged = page(
       ["O", "B-PER"],
@@ -121,7 +121,7 @@ describe("rows of other kinds", () => {
     expect(texts(parts, ".rows dd")[1]).toBe("met: NOUN, Bob: nothing");
   });
 
-  it("of numbers: the largest errors, with the side on which they lie", () => {
+  it("numbers: the largest errors with their sign", () => {
     const rows = [
       [2, 2.5],
       [4, 1],
@@ -130,7 +130,7 @@ describe("rows of other kinds", () => {
     expect(texts(page(["value"], rows), ".rows dd")).toEqual(["4.000", "1.000", "−3.000", "2.000", "2.500", "0.5000"]);
   });
 
-  it("of texts: those that are least like any reference", () => {
+  it("texts: those least similar to any reference", () => {
     const found = page(
       [],
       [
@@ -143,7 +143,7 @@ describe("rows of other kinds", () => {
     expect(texts(found, ".rows dd").slice(0, 3)).toEqual(["a cat sat", "nothing like it", "0.000"]);
   });
 
-  it("of answers, none among them", () => {
+  it("answers, including rows without an answer", () => {
     const found = page(
       [],
       [
@@ -156,7 +156,7 @@ describe("rows of other kinds", () => {
     expect(texts(found, ".rows dd")).toEqual(["nothing", "Paris", "0.000", "Rome", "nothing", "0.000"]);
   });
 
-  it("of foretold texts: the highest loss a token", () => {
+  it("token predictions: the texts with the highest loss per token", () => {
     const found = page(
       [],
       [
@@ -167,12 +167,12 @@ describe("rows of other kinds", () => {
     expect(texts(found, ".rows dd")).toEqual(["3.000 over 2 tokens", "1.000 over 10 tokens"]);
   });
 
-  it("of a task of one's own say nothing", () => {
+  it("rows of a custom task are not shown", () => {
     expect(all(page([], [{ reference: { any: 1 }, prediction: { thing: 2 } }]), "#classes, #wrong-rows")).toEqual([]);
   });
 });
 
-it("folds up the tables of several runs, each under its run's name", () => {
+it("the tables of several runs are collapsed under their names", () => {
   const split = {
     split: "test" as const,
     rows: [{ file: "f", line: 1, text: undefined, ...classRow(0, "yes") }],
@@ -200,7 +200,7 @@ describe("a run's folder", () => {
 
   const line = (value: object) => `${JSON.stringify({ file: "f", line: 1, ...value })}\n`;
 
-  it("gives its rows with its labels, broken lines counted", async () => {
+  it("readRun returns rows with labels and counts invalid lines", async () => {
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: ["no", "yes"] }));
     await writeFile(join(folder, "test-predictions.jsonl"), `${line(classRow(0, "yes"))}{"torn\n[1]\n`);
     const { judgements } = await readRun(join(folder, "events.jsonl"));
@@ -214,7 +214,7 @@ describe("a run's folder", () => {
     );
   });
 
-  it("without any, or with a side file of another form, has a report all the same", async () => {
+  it("a run without predictions or valid metadata still has a report", async () => {
     await writeFile(join(folder, "bidora.json"), "{");
     expect((await readRun(folder)).judgements).toEqual({ labels: [], splits: [] });
     await writeFile(join(folder, "bidora.json"), JSON.stringify({ labels: [1] }));

@@ -29,7 +29,7 @@ function contrast(a: string, b: string): number {
 describe.each(["light", "dark"].map((name, i) => ({ name, theme: themes[i]! })))("the $name theme", ({ theme }) => {
   const of = (name: string) => theme.get(name)!;
 
-  it("has text that can be read: at least 4.5 to 1", () => {
+  it("text has a contrast of at least 4.5 to 1", () => {
     for (const [text, ground] of [
       ["ink", "card"],
       ["ink", "page"],
@@ -42,14 +42,14 @@ describe.each(["light", "dark"].map((name, i) => ({ name, theme: themes[i]! })))
       expect(contrast(of(text), of(ground)), `${text} on ${ground}`).toBeGreaterThanOrEqual(4.5);
   });
 
-  it("has curves that can be seen: at least 3 to 1", () => {
+  it("curves have a contrast of at least 3 to 1", () => {
     const curves = [...theme.keys()].filter((name) => name.startsWith("run-"));
     expect(curves).toHaveLength(7);
     for (const name of curves) expect(contrast(of(name), of("card")), name).toBeGreaterThanOrEqual(3);
   });
 });
 
-it("shows at which side a table goes on: a shadow that stays, under a cover that is scrolled away with what it covers", () => {
+it("a shadow shows on which side a table can scroll", () => {
   const rule = /\.scroll\{([^}]*)\}/.exec(style)![1]!;
   expect(rule).toContain("overflow-x:auto");
   const layers = [...rule.matchAll(/linear-gradient\((\d+deg),var\(--(card|shade)\).*?(local|scroll)/g)];
@@ -61,7 +61,7 @@ it("shows at which side a table goes on: a shadow that stays, under a cover that
   ]);
 });
 
-it("tells twenty runs apart by marks and dashes alone", () => {
+it("twenty runs differ by marks and dashes alone", () => {
   const forms = Array.from({ length: 20 }, (_, run) => `${runDash(run)} ${runSymbol(run)}`);
   expect(new Set(forms).size).toBe(20);
 });

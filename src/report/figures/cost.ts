@@ -30,7 +30,7 @@ export interface Judge {
 }
 
 /** A kind of cost, in the unit of its axis. */
-export interface Axis {
+interface Axis {
   readonly title: string;
   readonly unit: string;
   of(run: Spent): number;
@@ -54,7 +54,7 @@ const AXES: readonly Axis[] = [
 ];
 
 /** The metric's title, with an arrow for the better direction. */
-export const judgeTitle = ({ metric, goal }: Judge): string =>
+const judgeTitle = ({ metric, goal }: Judge): string =>
   `${metric === "loss" ? "Validation loss" : words(metric)}${goal === undefined ? "" : goal === "maximize" ? " ↑" : " ↓"}`;
 
 /** Scores over costs: a mark for each run, and the mean with its deviations for a method with several runs. */
@@ -97,7 +97,7 @@ function costTable(spent: readonly Spent[], judge: Judge, axes: readonly Axis[],
 }
 
 /** Scores over one cost: a large mark for the mean of a method, small marks for its runs, and lines for the deviations. */
-export function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size): Markup {
+function scatter(spent: readonly Spent[], score: string, axis: Axis, size: Size): Markup {
   const means = [...group(spent, ({ name }) => name).values()].map((runs) => meanOf(runs, axis));
   const several = means.filter(({ runs }) => runs.length > 1);
   const ends = (read: (one: Mean) => readonly number[]) => means.flatMap(read);

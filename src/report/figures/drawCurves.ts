@@ -8,7 +8,7 @@ import { type BandPoint, type Curve, thin } from "./curves.js";
 import { runColour } from "./palette.js";
 import { around, curve, dots, draw, retrainRules } from "./plot.js";
 
-export interface CurvesDrawing {
+interface CurvesDrawing {
   readonly title: string;
   readonly curves: readonly Curve[];
   /** A dot at each point; else a few marks along the curve, to identify it without colour. */
@@ -120,7 +120,7 @@ export function curvesTable(title: string, curves: readonly Curve[], summary = "
   return folded(summary, curveNumbers(title, curves));
 }
 
-export function curveNumbers(title: string, curves: readonly Curve[]): Markup {
+function curveNumbers(title: string, curves: readonly Curve[]): Markup {
   const steps = [...new Set(curves.flatMap(({ points }) => points.map(({ step }) => step)))].sort((a, b) => a - b);
   const shown = spread(steps);
   const all = curves.flatMap(({ points }) => points);

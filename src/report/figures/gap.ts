@@ -21,7 +21,7 @@ import { curvePanels, drawCurves, panelNumbers } from "./drawCurves.js";
 import { runMark } from "./palette.js";
 
 /** The loss on training rows and on other rows, and the difference. */
-export interface Gap {
+interface Gap {
   /** Mean over the last tenth of the last phase's steps. With early stopping, the tenth that ends at the state that is kept. */
   readonly train: number;
   readonly heldOut: number;

@@ -3,7 +3,7 @@ import * as Plot from "@observablehq/plot";
 import { runColour, runSymbol } from "./palette.js";
 
 /** A point with the name and form of its subject. */
-export interface Labelled {
+interface Labelled {
   readonly name: string;
   readonly index: number;
   readonly x: number;
@@ -20,7 +20,7 @@ const CHARACTER = 6.6;
 const [TO_MARK, TO_TEXT] = [22, 9];
 
 /** The names of points in a column to the right of the axes, each connected to its point. */
-export interface Labels {
+interface Labels {
   /** The width of the column. */
   readonly marginRight: number;
   /** The minimum height of a drawing with so many labels. */

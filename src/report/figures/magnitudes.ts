@@ -152,7 +152,7 @@ function depthLegend(lastLayer: number): Markup {
 }
 
 /** The layer and the kind in a module's path: `encoder.layer.3.attention.self.query` is layer 3 of kind `attention.self.query`. */
-export interface ModulePath {
+interface ModulePath {
   readonly layer: number;
   readonly kind: string;
 }

@@ -16,7 +16,7 @@ import { around, draw } from "./plot.js";
 const MOST_PAIRS = 15;
 
 /** How much better one method is than another on a task. Above 0 the first is better. */
-export interface PairDifferences {
+interface PairDifferences {
   readonly pair: string;
   /** One entry for each seed. */
   readonly seeds: readonly { readonly seed: number; readonly difference: number }[];

@@ -23,7 +23,7 @@ const DASHES = ["none", "7 3", "2 3", "9 3 2 3"];
 const SYMBOLS = ["circle", "square", "triangle", "diamond", "star", "cross", "wye"] as const;
 
 /** The shape of a run's marks, by its name in d3. */
-export type RunSymbol = (typeof SYMBOLS)[number];
+type RunSymbol = (typeof SYMBOLS)[number];
 
 /** The number of colours for depth. */
 export const DEPTH_COLOURS = LIGHT.depths.length;

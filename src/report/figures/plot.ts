@@ -8,7 +8,7 @@ import type { Subject } from "./curves.js";
 import { runColour, runDash, runSymbol } from "./palette.js";
 
 /** A drawing: its marks between the axes, and its description for readers who can't see it. */
-export interface Drawing {
+interface Drawing {
   readonly title: string;
   /** Its content in words. */
   readonly description: string;
@@ -152,7 +152,7 @@ export function around(values: readonly number[]): readonly [number, number] {
 }
 
 /** The ticks of an axis, and their labels. */
-export interface Ticks {
+interface Ticks {
   readonly values: readonly number[];
   readonly format: (value: number) => string;
 }

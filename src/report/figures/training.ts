@@ -13,7 +13,7 @@ const stepCurves = (
 ): Curve[] => curvesOf(subjects, (run) => pointsOf(run, run.of("step"), read), isNoisy);
 
 /** A note under curves that are means. */
-export const BAND =
+const BAND =
   " A curve is the mean over a method’s seeds, up to the last step that all of them have; its band is one sample deviation to either side.";
 
 const isAveraged = (curves: readonly Curve[]): boolean => curves.some(({ band }) => band.length > 0);
