@@ -116,15 +116,15 @@ describe("an installed package", () => {
   });
 
   test("is for a TypeScript project: its types are whole, and a program that uses them runs", () => {
-    const source = `import { finetune, type Metrics, nn, resolveRun, type RunEvent, type Task, regression, torch } from "bidora";
-const config = resolveRun({ model: "nowhere", method: "dora", rank: 4 });
+    const source = `import { finetune, type FinetuneSettings, type Metrics, nn, type RunEvent, type Task, regression, torch } from "bidora";
+const settings: FinetuneSettings = { model: "nowhere", method: "dora", rank: 4 };
 export const start = (watch: (event: RunEvent) => void): Promise<Metrics> =>
-  finetune(config, { observers: [watch] }).then(({ metrics }) => metrics);
+  finetune(settings, { observers: [watch] }).then(({ metrics }) => metrics);
 const task: Task = regression;
 const layer = new nn.Linear(2, 1);
 // @ts-expect-error a rank is a number
-export const wrong = () => resolveRun({ model: "nowhere", rank: "4" });
-console.log(task.peftTaskType, config.rank, layer.inFeatures, torch.tensor([1, 2]).shape);
+export const wrong = () => finetune({ model: "nowhere", rank: "4" });
+console.log(task.peftTaskType, settings.rank, layer.inFeatures, torch.tensor([1, 2]).shape);
 `;
     writeFileSync(join(project, "program.ts"), source);
     // The console comes from the DOM's types: a project need not have Node's.
@@ -143,8 +143,8 @@ console.log(task.peftTaskType, config.rank, layer.inFeatures, torch.tensor([1, 2
     ["esnext", "bundler", ["es2023"]],
     ["esnext", "bundler", ["es2023", "dom"]],
   ])("has types that compile without skipLibCheck: module %s, resolution %s, lib %j", (module, resolution, lib) => {
-    const source = `import { finetune, resolveRun, TextGenerator } from "bidora";
-export const metrics = finetune(resolveRun({ model: "nowhere" })).then((result) => result.metrics);
+    const source = `import { finetune, TextGenerator } from "bidora";
+export const metrics = finetune({ model: "nowhere" }).then((result) => result.metrics);
 export const open = (signal: AbortSignal) => TextGenerator.open({ model: "nowhere" }, { hub: { signal } });
 `;
     writeFileSync(join(project, "strict.ts"), source);
