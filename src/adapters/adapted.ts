@@ -97,8 +97,8 @@ export interface SavedState {
  * Where gradients take ‖V‖ as a constant, differences must too: holds every such norm at its present value until the
  * returned function is called.
  */
-export function holdNorms(adapted: AdaptedModel): () => void {
-  const releases = adapted.modules.map(({ adapter, layer }) => adapter.holdNorm(layer));
+export function freezeNorms(adapted: AdaptedModel): () => void {
+  const releases = adapted.modules.map(({ adapter, layer }) => adapter.freezeNorm(layer));
   return () => {
     for (const release of releases) release();
   };

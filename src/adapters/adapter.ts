@@ -39,7 +39,7 @@ export abstract class Adapter extends Module {
   }
 
   /** Where a norm is a constant for gradients: keeps its present value until the returned function is called. */
-  holdNorm(_layer: Layer): () => void {
+  freezeNorm(_layer: Layer): () => void {
     return () => {};
   }
 

@@ -6,7 +6,7 @@ import type { AdapterConfig } from "./config.js";
 import { isSaved } from "./targets.js";
 
 /** A parameter of the model that is trained itself, beside or without adapters. */
-export interface WholeParameter {
+export interface FullyTrained {
   /** Its key in an adapter file, without `base_model.model.`. */
   readonly name: string;
   readonly parameter: Parameter;
@@ -17,7 +17,7 @@ export interface WholeParameter {
 export function* parametersOf(
   model: Module,
   wanted = (_path: string, _module: Module): boolean => true,
-): Generator<WholeParameter> {
+): Generator<FullyTrained> {
   for (const [path, module] of model.baseModules()) {
     if (!wanted(path, module)) continue;
     for (const [key, parameter] of module.ownParameters) {
@@ -33,11 +33,11 @@ export function* parametersOf(
  * What a configuration trains of the model itself: `modules_to_save`, and the norms and biases that it names.
  * @throws BidoraError `TARGET` for a module whose weight is another's too
  */
-export function wholeParameters(
+export function fullyTrainedParameters(
   model: Module,
   config: AdapterConfig,
   adaptedPaths: ReadonlySet<string>,
-): WholeParameter[] {
+): FullyTrained[] {
   const { bias, modulesToSave, trainsNorms = false } = config;
   refuseTied(model, modulesToSave);
   const isWhole = (path: string, module: Module) =>
@@ -54,7 +54,7 @@ export function wholeParameters(
 }
 
 /** @throws BidoraError `TARGET` where biases are all that is to be trained, and the model has none */
-export function requireBiases({ method, bias }: AdapterConfig, whole: readonly WholeParameter[]): void {
+export function requireBiases({ method, bias }: AdapterConfig, whole: readonly FullyTrained[]): void {
   if (bias !== "all" || whole.length > 0) return;
   throw new BidoraError(
     "TARGET",
@@ -81,8 +81,8 @@ function refuseTied(model: Module, modulesToSave: readonly string[]): void {
  * Gives a parameter a trained tensor of its own: a copy of `start`, as files have it, by default of what it holds. Layers go on
  * computing in the dtype that they computed in.
  */
-export function trainWhole(
-  { name, parameter, decays }: WholeParameter,
+export function trainParameter(
+  { name, parameter, decays }: FullyTrained,
   dtype: torch.DType,
   start?: torch.Tensor,
 ): TrainedTensor {
@@ -103,7 +103,7 @@ export function ownCopy(tensor: torch.Tensor, dtype: torch.DType): torch.Tensor 
 /** Trains every parameter of a model, each in `dtype`: float32, or float64 for checks. */
 export function trainEverything(model: Module, dtype: torch.DType = "float32"): AdaptedModel<undefined> {
   return torch.noGrad(() => {
-    const trained = Array.from(parametersOf(model), (parameter) => trainWhole(parameter, dtype));
+    const trained = Array.from(parametersOf(model), (parameter) => trainParameter(parameter, dtype));
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
     return { model, config: undefined, modules: [], trained, shared: undefined };
   });

@@ -12,7 +12,7 @@ export {
   type AdaptedModel,
   type AdaptedModule,
   adaptsTransposed,
-  holdNorms,
+  freezeNorms,
   savedState,
   savedTensors,
   type TrainedRole,
@@ -63,6 +63,6 @@ export {
   lowRankUpdates,
   type ModuleError,
   toLora,
-  trainedBeside,
+  trainedOutsideUpdates,
 } from "./toLora.js";
 export { type WeightChange, weightChange } from "./weightChange.js";

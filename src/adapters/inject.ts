@@ -4,7 +4,7 @@ import * as torch from "../torch/index.js";
 import { type AdaptedModel, type AdaptedModule, TrainedTensor, type TrainingHooks } from "./adapted.js";
 import type { Adapter } from "./adapter.js";
 import { type AdapterConfig, aConfig, aModule, anAdapted, WITH_GENERATOR } from "./config.js";
-import { ownCopy, requireBiases, trainWhole, type WholeParameter, wholeParameters } from "./fullTraining.js";
+import { ownCopy, requireBiases, trainParameter, type FullyTrained, fullyTrainedParameters } from "./fullTraining.js";
 import type { LayerPart, TensorSpec } from "./method.js";
 import { methodOf } from "./registry.js";
 import type { Slot } from "./targets.js";
@@ -49,7 +49,7 @@ export function inject<Config extends AdapterConfig>(
     };
     const shared = shareAt(model, plan.shared, fill);
     const adapted = plan.layers.map((layer) => adapt(layer, shared, fill));
-    const whole = plan.whole.map((parameter) => trainWhole(parameter, dtype, saved?.get(parameter.name)));
+    const whole = plan.whole.map((parameter) => trainParameter(parameter, dtype, saved?.get(parameter.name)));
     const trained = [...adapted.flatMap((layer) => layer.trained), ...whole];
     for (const { tensor } of trained) tensor.setRequiresGrad(true);
     const injected = { model, config, modules: adapted.map(({ module }) => module), trained, shared };
@@ -140,7 +140,7 @@ export const nameIn = ({ path }: Slot, { name }: TensorSpec): string => `${path}
 export interface Plan<Config extends AdapterConfig = AdapterConfig> {
   readonly layers: readonly PlannedLayer[];
   readonly shared: readonly TensorSpec[];
-  readonly whole: readonly WholeParameter[];
+  readonly whole: readonly FullyTrained[];
   hooks(adapted: AdaptedModel<Config>): TrainingHooks | undefined;
 }
 
@@ -154,7 +154,7 @@ export function planOf<Config extends AdapterConfig>(
   return {
     layers: part ? slots.map((slot) => planLayer(slot, config, part)) : [],
     shared: part?.shared?.(slots, config) ?? [],
-    whole: wholeParameters(model, config, new Set(slots.map(({ path }) => path))),
+    whole: fullyTrainedParameters(model, config, new Set(slots.map(({ path }) => path))),
     hooks: (adapted) => part?.trainingHooks?.(adapted),
   };
 }

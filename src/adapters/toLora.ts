@@ -189,7 +189,7 @@ const ownUpdates = ({ modules }: AdaptedModel): LowRankUpdate[] =>
   });
 
 /** The names of what is trained beside the updates: biases, whole modules, and biases of the updates themselves. */
-export function trainedBeside(adapted: AdaptedModel): string[] {
+export function trainedOutsideUpdates(adapted: AdaptedModel): string[] {
   const added = addedNames(adapted);
   const biases = adapted.modules.filter(({ adapter }) => adapter.biasUpdate(adapter.dtype) !== undefined);
   return [

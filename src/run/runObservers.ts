@@ -8,7 +8,7 @@ import { byMetric, byUpperLoss, EarlyStopping, evaluator, type Judge } from "../
 import { type RunObserver, runLogWriter, type StagedObservers } from "../train/observer.js";
 import { profiler } from "../train/observers/profiler.js";
 import { tensorboardWriter } from "../train/observers/tensorboard.js";
-import type { LastGood } from "../train/rescue.js";
+import type { LatestState } from "../train/rescue.js";
 import type { Prepared } from "./prepare.js";
 import type { RunEvaluation } from "./runEvaluation.js";
 
@@ -20,7 +20,7 @@ export interface ObserverOptions {
   readonly checkpoint: CheckpointOptions;
   /** Asks for checkpoints beside those of the settings. */
   readonly checkpoints: CheckpointRequest | undefined;
-  readonly lastGood: LastGood;
+  readonly latestState: LatestState;
   readonly evaluation: RunEvaluation;
   /** The step that the run goes on from. */
   readonly from: number;
@@ -33,7 +33,7 @@ export interface ObserverOptions {
 /** Everything that watches a run, by the stage in which it is told. */
 export function runObservers(prepared: Prepared, options: ObserverOptions): StagedObservers {
   const { config, adapted, start, data } = prepared;
-  const { told, followers, earlyStopping, checkpoint, checkpoints, lastGood, from, prepareFolder, isPrepared } =
+  const { told, followers, earlyStopping, checkpoint, checkpoints, latestState, from, prepareFolder, isPrepared } =
     options;
   const { evalEvery: every, saveEvery } = config;
   const evaluate = () => options.evaluation.rows(data.holdout ? "holdout" : "validation");
@@ -51,7 +51,7 @@ export function runObservers(prepared: Prepared, options: ObserverOptions): Stag
         : [],
     judge: earlyStopping ? [earlyStopping] : [],
     save: [onlyIf(isPrepared, checkpointer(saveEvery, checkpoints, checkpoint))],
-    keep: [lastGood],
+    keep: [latestState],
   };
 }
 

@@ -10,11 +10,11 @@ import { prepareOutput } from "../files/runFolder.js";
 import { goalOf } from "../tasks/index.js";
 import { namingBadWeights } from "../train/badWeights.js";
 import { type CheckpointOptions, type CheckpointRequest, saveCheckpoint } from "../train/checkpoints.js";
-import { type EarlyStopping, tellEvaluation } from "../train/earlyStopping.js";
+import { type EarlyStopping, emitEvaluation } from "../train/earlyStopping.js";
 import { type ResumePoint, runLoop, stepsOfPhases, tell } from "../train/loop.js";
 import { machineFacts, peakMemoryBytes, versions } from "../train/machine.js";
 import { inOrder, type RunObserver, type Untimed } from "../train/observer.js";
-import { checkpointBytes, LastGood, Reserve, rescue, withNote } from "../train/rescue.js";
+import { checkpointBytes, LatestState, DiskReserve, rescue, withNote } from "../train/rescue.js";
 import { type FoundCheckpoint, resumePoint } from "../train/resume.js";
 import { checkFinite } from "../train/trainedTensors.js";
 import { parameterCounts, writeBeside, writeTrained } from "./artefacts.js";
@@ -48,8 +48,8 @@ export class TrainingRun {
   readonly #checkpoint: CheckpointOptions;
   readonly #signal: AbortSignal;
   readonly #from: ResumePoint | undefined;
-  readonly #lastGood: LastGood;
-  readonly #reserve: Reserve;
+  readonly #latestState: LatestState;
+  readonly #reserve: DiskReserve;
   readonly #evaluation: RunEvaluation;
   /** The folder is this run's own: nothing is written into it before. */
   #isPrepared = false;
@@ -72,8 +72,8 @@ export class TrainingRun {
       writeModel: (folder) => writeTrained(folder, prepared, this.#at?.phase),
     };
     this.#from = options.from && resumePoint(options.from, this.#checkpoint);
-    this.#reserve = new Reserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
-    this.#lastGood = new LastGood(adapted.trained, generator);
+    this.#reserve = new DiskReserve(config.output, checkpointBytes(adapted, this.#earlyStopping !== undefined));
+    this.#latestState = new LatestState(adapted.trained, generator);
     this.#evaluation = new RunEvaluation(prepared, options.onNote);
     this.#observers = inOrder(
       runObservers(prepared, {
@@ -82,7 +82,7 @@ export class TrainingRun {
         earlyStopping: this.#earlyStopping,
         checkpoint: this.#checkpoint,
         checkpoints: options.checkpoints,
-        lastGood: this.#lastGood,
+        latestState: this.#latestState,
         evaluation: this.#evaluation,
         from: this.#from?.step ?? 0,
         prepareFolder: () => this.#prepareFolder(),
@@ -189,7 +189,7 @@ export class TrainingRun {
     if (!this.#at || Object.keys(metrics).every((name) => known !== undefined && name in known)) return metrics;
     const emit = (event: Untimed) => this.#tell(event);
     const { phase, step } = this.#at;
-    await tellEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
+    await emitEvaluation(metrics, { trained: adapted.trained, start }, { emit, phase, step });
     return metrics;
   }
 
@@ -219,7 +219,7 @@ export class TrainingRun {
   /** Keeps the last good state and tells of the error. @returns the error, with a note on what is kept */
   async #fail(error: unknown): Promise<Error> {
     const { savedStep, last } = this.#memory;
-    const note = this.#isPrepared ? await rescue(this.#lastGood, this.#checkpoint, savedStep) : undefined;
+    const note = this.#isPrepared ? await rescue(this.#latestState, this.#checkpoint, savedStep) : undefined;
     const { message } = error instanceof Error ? error : { message: String(error) };
     const code = error instanceof BidoraError ? error.code : "UNEXPECTED";
     const at = last && { phase: last.phase, step: last.step };

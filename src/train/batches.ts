@@ -88,7 +88,7 @@ interface Turn extends Stretch {
  * The batches of several sets of rows, one after the other, without an end: the last set goes on. Passes are counted through all
  * of them, so that each has an order of its own; a pass that a turn's end cuts short counts as one.
  */
-export class StretchedStream implements BatchSource {
+export class SegmentedStream implements BatchSource {
   readonly #turns: readonly Turn[];
   #at: number;
   #stream: BatchStream;
@@ -222,7 +222,7 @@ function inTurns(folds: readonly Rows[], settings: SearchSettings): SearchBatche
     rows: () => fold,
     batches: (sizes[k] as number) * gradientAccumulation,
   }));
-  return { lower: new StretchedStream(lower, settings), upper: new StretchedStream(upper, settings), steps };
+  return { lower: new SegmentedStream(lower, settings), upper: new SegmentedStream(upper, settings), steps };
 }
 
 /** Batches that the lower level takes in a search step. */

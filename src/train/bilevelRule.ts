@@ -25,7 +25,7 @@ export interface BilevelRuleOptions extends Levels {
   /** Batches in a lower step, and in an upper one. */
   readonly gradientAccumulation: number;
   /** The mean loss of each pass over the upper rows is told. */
-  readonly tellsPasses?: boolean;
+  readonly reportsPasses?: boolean;
 }
 
 /** A lower step as it was taken: where it began, with what gradients, and what it did. */
@@ -62,8 +62,8 @@ function shareOf(secondNorm: number | undefined, norm: number): { readonly secon
 export class BilevelRule implements StepRule {
   readonly phase = "search";
 
-  #lacking: string | undefined;
-  #isTold = false;
+  #operatorWithoutTangent: string | undefined;
+  #isNoted = false;
   readonly #pass = new PassMean();
 
   constructor(readonly options: BilevelRuleOptions) {}
@@ -73,8 +73,8 @@ export class BilevelRule implements StepRule {
   }
 
   /** An operator without tangents, once one has been met: from then on the lower step is differentiated twice in their stead. */
-  get lacking(): string | undefined {
-    return this.#lacking;
+  get operatorWithoutTangent(): string | undefined {
+    return this.#operatorWithoutTangent;
   }
 
   step(): StepReport {
@@ -111,15 +111,15 @@ export class BilevelRule implements StepRule {
   }
 
   #passLoss(loss: number, { weight }: StepBatches, endsPass: boolean): { readonly upperPassLoss?: number } {
-    const upperPassLoss = this.options.tellsPasses ? this.#pass.add(loss, weight, endsPass) : undefined;
+    const upperPassLoss = this.options.reportsPasses ? this.#pass.add(loss, weight, endsPass) : undefined;
     return upperPassLoss === undefined ? {} : { upperPassLoss };
   }
 
   #note(): { readonly note?: string } {
-    if (this.#lacking === undefined || this.#isTold) return {};
-    this.#isTold = true;
+    if (this.#operatorWithoutTangent === undefined || this.#isNoted) return {};
+    this.#isNoted = true;
     return {
-      note: `${this.#lacking} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
+      note: `${this.#operatorWithoutTangent} has neither a tangent nor a second derivative: second derivatives come from a recorded backward pass, which takes longer.`,
     };
   }
 
@@ -150,21 +150,21 @@ export class BilevelRule implements StepRule {
   /** What moves, and whose gradients' derivatives are wanted. */
   #recorded({ directions, magnitudes }: LowerStart) {
     const { secondDerivatives, byDoubleBackward } = this.options.estimator;
-    if (secondDerivatives === "none" || byDoubleBackward || this.#lacking !== undefined) return undefined;
+    if (secondDerivatives === "none" || byDoubleBackward || this.#operatorWithoutTangent !== undefined) return undefined;
     return { moving: directions, wanted: secondDerivatives === "mixed" ? magnitudes : [...directions, ...magnitudes] };
   }
 
   #secondDerivatives(start: LowerStart, tapes: readonly TangentTape[]): SecondDerivatives {
     const { estimator } = this.options;
     const recordedAgain = () => start.recordAgain();
-    if (estimator.byDoubleBackward || this.#lacking !== undefined) return doubleBackward(recordedAgain);
+    if (estimator.byDoubleBackward || this.#operatorWithoutTangent !== undefined) return doubleBackward(recordedAgain);
     return alongTapes({
       tapes,
       directions: estimator.secondDerivatives === "hessian" ? start.directions : [],
       magnitudes: start.magnitudes,
       penaltyHessian: (u) => start.penaltyHessian(u),
       otherwise: (operator) => {
-        this.#lacking = operator;
+        this.#operatorWithoutTangent = operator;
         return doubleBackward(recordedAgain);
       },
     });
@@ -197,7 +197,7 @@ export class BilevelRule implements StepRule {
   }
 
   save(): RuleState {
-    const { lower, upper, lowerBatches, upperBatches, tellsPasses } = this.options;
+    const { lower, upper, lowerBatches, upperBatches, reportsPasses } = this.options;
     const [below, above] = [lower.save(), upper.save()];
     return {
       tensors: new Map([...below.tensors, ...above.tensors]),
@@ -206,7 +206,7 @@ export class BilevelRule implements StepRule {
         upper: above.steps,
         lowerBatches: { ...lowerBatches.state },
         upperBatches: { ...upperBatches.state },
-        ...(tellsPasses && { upperPass: { ...this.#pass.state } }),
+        ...(reportsPasses && { upperPass: { ...this.#pass.state } }),
       },
     };
   }

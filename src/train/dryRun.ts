@@ -9,7 +9,7 @@ type Rows = readonly EncodedRow[];
 export type Work = readonly (readonly Rows[])[];
 
 /** Steps of a phase on rows of one's choice, so that what they take can be measured. Tensors are trained as in the phase itself. */
-export class Rehearsal {
+export class DryRun {
   /** Its parts by the number of batches in a gradient: a rule of two levels remembers what it has met. */
   readonly #parts = new Map<number, Part>();
 

@@ -103,13 +103,13 @@ export function evaluator(options: EvaluatorOptions): RunObserver {
   return {
     async on(event, run) {
       if (event.event !== "step" || !run || event.step % options.every !== 0) return;
-      await tellEvaluation(await options.evaluate(), options, run);
+      await emitEvaluation(await options.evaluate(), options, run);
     },
   };
 }
 
 /** Emits an `evaluation` event if there are metrics, and a `magnitudes` event for a method that has them. */
-export async function tellEvaluation(
+export async function emitEvaluation(
   metrics: Metrics,
   { trained, start }: Pick<EvaluatorOptions, "trained" | "start">,
   run: Pick<RunHandle, "emit" | "phase" | "step">,

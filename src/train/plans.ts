@@ -96,7 +96,7 @@ export function planSearch(
         unrollSteps,
         gradientAccumulation,
         penalty,
-        tellsPasses: settings.searchPatience !== undefined,
+        reportsPasses: settings.searchPatience !== undefined,
       }),
   };
 }

@@ -17,11 +17,11 @@ import { hookMemory, putBack } from "./trainedTensors.js";
  * @returns a sentence that says where it can go on from, or undefined where it had not begun
  */
 export async function rescue(
-  lastGood: LastGood,
+  latestState: LatestState,
   options: CheckpointOptions,
   savedStep: number | undefined,
 ): Promise<string | undefined> {
-  const good = lastGood.restore();
+  const good = latestState.restore();
   // A second failure on the way must not hide the first; what is there in the end is what counts.
   if (good && good.step !== savedStep) await saveCheckpoint(options, good).catch(() => {});
   const newest = newestOf(options.folder);
@@ -55,7 +55,7 @@ type Copies = Map<string, torch.Tensor>;
  * level fails before it changes a tensor, so that the positions in the data and in the random numbers are enough; a search has moved
  * the directions by then, and is kept in full.
  */
-export class LastGood implements RunObserver {
+export class LatestState implements RunObserver {
   readonly #copies: Copies = new Map();
   #values: RuleState["values"] | undefined;
   #random: Uint8Array | undefined;
@@ -117,7 +117,7 @@ const BESIDE = 2 ** 16;
 const BESIDE_TENSOR = 2 ** 10;
 
 /** Room on the disk for one checkpoint, held while a run trains: a disk that fills up then still takes the last good state. */
-export class Reserve {
+export class DiskReserve {
   readonly #path: string;
   #isOver = false;
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { doraConfig, holdNorms, inject } from "../../src/adapters/index.js";
+import { doraConfig, freezeNorms, inject } from "../../src/adapters/index.js";
 import * as torch from "../../src/torch/index.js";
 import { EVALUATION_WITH_GRADIENT, IDS, perturb, SmallModel } from "./smallModel.js";
 
@@ -16,7 +16,7 @@ function open(normGradient: "detached" | "full", targetModules: readonly string[
 describe.each([["words"], ["query", "value"]])("norms of %s", (...targets) => {
   const held = (normGradient: "detached" | "full") => {
     const { adapted, logits, directions } = open(normGradient, targets);
-    const release = holdNorms(adapted);
+    const release = freezeNorms(adapted);
     perturb(directions, 9);
     const during = logits();
     release();

@@ -84,7 +84,7 @@ async function hypergradient(form: Form, estimator: HypergradientEstimator): Pro
     return { report, gradients: gradients.tensors.flatMap((tensor) => tensor.toArray()) };
   });
   const isLacking = form.isWrittenTo && estimator.secondDerivatives !== "none" && !estimator.byDoubleBackward;
-  expect(rule.lacking).toBe(isLacking ? "aten::mul_.Scalar" : undefined);
+  expect(rule.operatorWithoutTangent).toBe(isLacking ? "aten::mul_.Scalar" : undefined);
   expect(report.note?.includes("aten::mul_.Scalar has neither a tangent nor a second derivative") ?? false).toBe(
     isLacking ?? false,
   );

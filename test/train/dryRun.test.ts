@@ -4,7 +4,7 @@ import { prepare } from "../../src/run/prepare.js";
 import { plansOf } from "../../src/run/runPlans.js";
 import * as torch from "../../src/torch/index.js";
 import { BatchStream } from "../../src/train/batches.js";
-import { Rehearsal, tokensOfWork } from "../../src/train/dryRun.js";
+import { DryRun, tokensOfWork } from "../../src/train/dryRun.js";
 import { SMALL } from "../e2e/support.js";
 
 async function phasesOf(settings: RunSettings) {
@@ -21,7 +21,7 @@ test.each<RunSettings>([
 ])("what is looked ahead at is what the steps go through: %o", async (settings) => {
   for (const plan of await phasesOf(settings)) {
     const rule = plan.begin();
-    const ahead = new Rehearsal(rule).ahead();
+    const ahead = new DryRun(rule).ahead();
     for (let step = 0; step < 6; step++) {
       const work = ahead.next().value;
       const { rows, tokens } = torch.scope(() => rule.step());
@@ -36,7 +36,7 @@ test.each<RunSettings>([
   { method: "bidora", gradientAccumulation: 2, unrollSteps: 2 },
 ])("a step on the rows of the first one gives what that gives: %o", async (settings) => {
   const [[own], [other]] = [await phasesOf(settings), await phasesOf(settings)];
-  const rehearsal = new Rehearsal(other!.begin());
+  const rehearsal = new DryRun(other!.begin());
   const rule = own!.begin();
   const work = rehearsal.ahead().next().value;
   expect(torch.scope(() => rehearsal.step(work))).toEqual(torch.scope(() => rule.step()));

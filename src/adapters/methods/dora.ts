@@ -60,7 +60,7 @@ export function doraConfig(options: Partial<Omit<DoraConfig, "method">> = {}): D
 
 /** What the adapters of both kinds of layers have in common: the magnitude, and a norm that can be held. */
 abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
-  #heldNorm: torch.Tensor | undefined;
+  #frozenNorm: torch.Tensor | undefined;
 
   constructor(
     lowRank: LowRank,
@@ -79,20 +79,20 @@ abstract class DoraAdapter<L extends Layer> extends LowRankAdapter {
 
   /** ‖V‖ with the gradient that `normGradient` asks for. */
   norm(layer: L): torch.Tensor {
-    if (this.#heldNorm) return this.#heldNorm;
+    if (this.#frozenNorm) return this.#frozenNorm;
     const compute = () => this.computeNorm(layer);
     return this.normGradient === "detached" ? torch.noGrad(compute) : compute();
   }
 
-  protected get isNormHeld(): boolean {
-    return this.#heldNorm !== undefined;
+  protected get isNormFrozen(): boolean {
+    return this.#frozenNorm !== undefined;
   }
 
-  override holdNorm(layer: L): () => void {
+  override freezeNorm(layer: L): () => void {
     if (this.normGradient === "full") return () => {};
-    this.#heldNorm = this.norm(layer);
+    this.#frozenNorm = this.norm(layer);
     return () => {
-      this.#heldNorm = undefined;
+      this.#frozenNorm = undefined;
     };
   }
 
@@ -159,7 +159,7 @@ export class DoraLinear extends DoraAdapter<Linear> {
 
   #computeGain(layer: Linear): torch.Tensor {
     const { magnitude, normGradient } = this;
-    return this.axis === "out" && !this.isNormHeld
+    return this.axis === "out" && !this.isNormFrozen
       ? directionGain(this.#direction(layer), magnitude, normGradient)
       : gainOf(magnitude, this.norm(layer));
   }

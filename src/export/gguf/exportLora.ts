@@ -1,7 +1,7 @@
 /** An adapter as a LoRA for llama.cpp. */
 import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedBeside } from "../../adapters/index.js";
+import { type AdaptedModel, lowRankUpdates, readAdapter, refuseUnmerged, trainedOutsideUpdates } from "../../adapters/index.js";
 import { UsageError } from "../../common/errors.js";
 import { readJsonObject } from "../../files/json.js";
 import { GGUF_SOURCE } from "../../files/names.js";
@@ -56,7 +56,7 @@ export async function exportLora(
 
 /** @throws BidoraError `EXPORT` for what an adapter of llama.cpp can't contain, `MERGE` if merging would not help */
 function refuseBeside(adapted: AdaptedModel): void {
-  const [first, ...others] = trainedBeside(adapted);
+  const [first, ...others] = trainedOutsideUpdates(adapted);
   if (first === undefined) return;
   refuseUnmerged(adapted);
   const more = others.length > 0 ? ` and ${others.length} more` : "";

@@ -2,9 +2,9 @@ import { cumsum, median, sum } from "d3-array";
 import { availableMemory } from "../../common/availableMemory.js";
 import type { Phase } from "../../files/events.js";
 import * as torch from "../../torch/index.js";
-import { Rehearsal, tokensOfWork, type Work } from "../../train/dryRun.js";
+import { DryRun, tokensOfWork, type Work } from "../../train/dryRun.js";
 import type { PhasePlan } from "../../train/loop.js";
-import { LastGood } from "../../train/rescue.js";
+import { LatestState } from "../../train/rescue.js";
 import type { StepRule } from "../../train/stepRule.js";
 import type { Prepared } from "../prepare.js";
 import { secondsAt } from "./line.js";
@@ -35,7 +35,7 @@ const ROWS_AHEAD = 200_000;
 /** Begins a phase and does some of its steps. */
 export async function rehearsePhase(plan: PhasePlan, prepared: Prepared, times: Times): Promise<PhaseCost> {
   const rule = plan.begin();
-  const rehearsal = new Rehearsal(rule);
+  const rehearsal = new DryRun(rule);
   const works = takeAhead(rehearsal.ahead(), plan.steps);
   const besides: number[] = [];
   const run = runnerOf(rule, rehearsal, prepared, { besides, clock: times.clock });
@@ -60,18 +60,18 @@ function takeAhead(ahead: Generator<Work>, steps: number): Work[] {
 /** A step as the loop does it; what is kept for the case that the next one fails takes memory, and time besides. */
 function runnerOf(
   rule: StepRule,
-  rehearsal: Rehearsal,
+  rehearsal: DryRun,
   { adapted, generator }: Prepared,
   { besides, clock }: Pick<Times, "clock"> & { readonly besides: number[] },
 ) {
-  const lastGood = new LastGood(adapted.trained, generator);
+  const latestState = new LatestState(adapted.trained, generator);
   const handle = { rule, phase: rule.phase, step: 1, phaseStep: 1, isPhaseEnd: false, isStopped: false };
   return (work: Work): number => {
     const began = clock();
     const report = torch.scope(() => rehearsal.step(work));
     const ended = clock();
     const event = { event: "step", time: "", phase: rule.phase, step: 1, seconds: 0, ...report } as const;
-    lastGood.on(event, { ...handle, emit: async () => {}, stop: () => {} });
+    latestState.on(event, { ...handle, emit: async () => {}, stop: () => {} });
     besides.push((clock() - ended) / 1000);
     return (ended - began) / 1000;
   };

@@ -1,6 +1,6 @@
 // Names follow the paper: V are the directions (A, B, head), M the magnitudes, L_tr the lower level's loss.
 
-import { type AdaptedModel, holdNorms } from "../../adapters/index.js";
+import { type AdaptedModel, freezeNorms } from "../../adapters/index.js";
 import type { TaskModel } from "../../models/index.js";
 import { twiceDifferentiable } from "../../operators/choose.js";
 import type { Task } from "../../tasks/index.js";
@@ -66,7 +66,7 @@ export class LowerStart {
   magnitudeGradientsAt(u: readonly torch.Tensor[], epsilon: number): readonly torch.Tensor[] {
     const { adapted, lower, masks } = this.levels;
     return this.#there(() => {
-      const release = holdNorms(adapted);
+      const release = freezeNorms(adapted);
       try {
         lower.replace(torch.noGrad(() => torch.foreachAdd(this.directions, u, { alpha: epsilon })));
         return masks.replay(this.#mark, () => stepGradients(this.loss(), this.magnitudes).gradients);
